@@ -6,6 +6,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # Every model that a test builds asks for memory anew; glibc keeps what was freed (docs/performance.md).
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1073741824
+# Else each worker compiles all tests anew.
+KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help setup run test lint format types docs check fix clean
 
@@ -26,7 +28,7 @@ run: $(STAMP)    ## Train the scenarios in both frameworks and compare them, lev
 	@$(BIN)/parity run
 
 test: $(STAMP)   ## Run the whole test suite, on all cores.
-	@$(KEEP_MEMORY) $(BIN)/python -m pytest -n auto --dist worksteal -q
+	@$(KEEP_MEMORY) $(KEEP_COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal -q
 
 lint: $(STAMP)   ## Report what ruff finds.
 	@$(BIN)/ruff check .

@@ -97,3 +97,12 @@ def color_data():
 def digit_data():
     """Images in the shape of MNIST's."""
     return make_data((28, 28, 1), num_classes=10, num_train=70, num_val=20)
+
+
+@pytest.fixture(scope="module")
+def warm_halves():
+    """Children of the halves begin with their framework imported."""
+    from warm_halves import warmed
+
+    with warmed():
+        yield

@@ -28,6 +28,8 @@ from parity.programs.bench_spec import BenchSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import find as find_scenario
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 HELP = {"-h", "--help", "--version"}
 
 # What a word of the user's is taken for, where it has to be a value that can be parsed.

@@ -17,6 +17,8 @@ from parity.programs.bench_spec import BenchSpec
 from parity.report.text.bench import bench_lines
 from parity.traces.folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 
 def bench_spec(port="build", reference="build", **settings):
     own = spec_of(f"keras_side.py:{reference}", f"torch_side.py:{port}", threads=1)

@@ -20,6 +20,8 @@ from parity.files.json_io import write_json
 from parity.halves.options import ChildOptions
 from parity.programs.bench_spec import BenchSpec
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 SMALL = {"train_size": 64, "val_size": 16, "rounds": 3}
 OWN = {**SMALL, "variants": ("keras", "torch-own")}
 

@@ -14,6 +14,8 @@ from parity.divergences import REGISTRY
 from parity.files.json_io import write_json
 from parity.halves.job import Failure, Progress
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 FILE = f"{SUPPORT / 'check_factories.py'}"
 
 

@@ -2,14 +2,14 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 from called import calling
 from programs_here import FOLDER
 
 from parity.ladder.result_file import read_result
+
+pytestmark = pytest.mark.usefixtures("warm_halves")
 
 
 @pytest.fixture
@@ -85,17 +85,8 @@ def test_check_refuses_programs_that_it_does_not_know(call):
 
 
 @pytest.mark.long
-def test_programs_of_a_table_are_trained_whole_and_reported(tmp_path):
-    shutil.copytree(FOLDER, tmp_path / "mine")
-    command = [sys.executable, "-m", "parity", "run", "small", "frozen", "--out", "out"]
-    ended = subprocess.run(
-        [*command, "--json", "all.json"],
-        cwd=tmp_path / "mine",
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def test_programs_of_a_table_are_trained_whole_and_reported(call, tmp_path):
+    ended = call("run", "small", "frozen", "--out", "out", "--json", "all.json")
     assert ended.returncode == 1, ended.stderr
     right, wrong = (
         read_result(tmp_path / "mine" / "out" / f"{name}-seed42" / "result.json")

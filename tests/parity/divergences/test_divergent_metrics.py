@@ -5,6 +5,8 @@ import pytest
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.metric_cases.table import FAULTS, RIGHT
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 MODELS = ("classes", "yes_or_no")
 _RIGHT = [pair for pair in RIGHT if pair.keras.rpartition(":")[2] in MODELS]
 _WRONG = [fault for fault in FAULTS if fault.keras.rpartition(":")[2] in MODELS]

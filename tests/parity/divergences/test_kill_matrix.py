@@ -10,6 +10,8 @@ from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
 from parity.divergences import REGISTRY
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 SEED = 23
 
 RIGHT = (

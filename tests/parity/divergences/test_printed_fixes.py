@@ -6,6 +6,8 @@ from benchmarks.accuracy.fixes import ADVICE, ENDED, VAIN, run
 from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 SEED = 23
 
 # Name of a wrong port -> the start of what is printed for its first divergence.

@@ -15,6 +15,8 @@ from parity import assert_parity
 from parity.errors import InputError, RunError
 from parity.testing.assertion import Settings, failure_text, import_paths, properties, settings
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 CAUSE = {
     "id": "F2",
     "title": "another padding",

@@ -1,0 +1,116 @@
+"""A process that has imported one framework and forks a child of that half for each request.
+
+    python warm_server.py keras|torch SOCKET
+
+A request has the command line, the environment and the open files of the child. `warm_halves` asks.
+"""
+
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_FILES = 8  # of one child: standard input, output and error, and what it is given beside them
+
+
+def main(half: str, connection: socket.socket) -> None:
+    """Imports what every child of the half does, then serves until the other end is closed."""
+    paths = list(sys.path)
+    sys.path.insert(0, os.fspath(ROOT))
+    _import(half)
+    # No computation has begun, so that no thread of a framework is lost in a child.
+    gc.collect()
+    gc.freeze()
+    connection.sendall(b"ready\n")
+    while True:
+        text, files, _, _ = socket.recv_fds(connection, 1 << 20, MOST_FILES)
+        if not text:
+            return
+        while not text.endswith(b"\n"):
+            text += connection.recv(1 << 20)
+        pid = _fork(json.loads(text), files, connection, paths)
+        for file in files:
+            os.close(file)
+        connection.sendall(f"{pid}\n".encode())
+
+
+def _import(half: str) -> None:
+    import parity.worker  # noqa: F401
+
+    if half == "keras":
+        import keras  # noqa: F401
+    else:
+        import torch._dynamo  # noqa: F401 - stock optimizers import it at their first step
+
+
+def _fork(request: dict, files: list[int], connection: socket.socket, paths: list[str]) -> int:
+    """Forks twice: the first process ends, and leaves its child to the process that asks."""
+    receiver, sender = os.pipe()
+    first = os.fork()
+    if first == 0:
+        if os.fork() == 0:
+            os.setsid()
+            os.close(receiver)
+            os.write(sender, str(os.getpid()).encode())
+            os.close(sender)
+            connection.close()
+            _become(request, files, paths)
+        os._exit(0)
+    os.close(sender)
+    with os.fdopen(receiver) as told:
+        pid = int(told.read())
+    os.waitpid(first, 0)
+    return pid
+
+
+def _become(request: dict, files: list[int], paths: list[str]) -> None:
+    """Does what `python -m HALF_impl ...` does after its imports, and ends the process."""
+    # The half remembers its parent at once, which may have been killed meanwhile.
+    end = time.monotonic() + 10
+    while os.getppid() != request["parent"]:
+        if time.monotonic() > end:
+            os._exit(1)
+        time.sleep(0.001)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Above all numbers that the files of a child have.
+    safe = [os.dup2(file, 200 + place) for place, file in enumerate(files)]
+    for file in files:
+        os.close(file)
+    for file, number in zip(safe, request["numbers"], strict=True):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:] = [*filter(None, found), *paths]
+    _, _, module, *arguments = request["arguments"]
+    sys.argv = [module, *arguments]
+    # A fresh process would not begin with the random numbers of the one before.
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(None)
+    code = 1
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+        else:
+            code = stop.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
