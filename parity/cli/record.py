@@ -54,6 +54,7 @@ _OF_BOTH = ("data", "dtype", "seed", "batch_size", "threads")
 @click.pass_context
 def record(
     context: click.Context,
+    /,
     bundle: Path,
     program: str | None,
     keras: str | None,

@@ -265,9 +265,10 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
             expected[key] = (len(SCHEDULE_STEPS),)
     if "schedule/epochs" in shapes or "schedule/stopped" in shapes:
         expected["schedule/stopped"] = ()
-        epochs = shapes.get("schedule/epochs", ())
+        # A rate that follows steps has none of epochs.
+        epochs = shapes.get("schedule/epochs", (0,))
         if len(epochs) != 1 or epochs[0] > MAX_EPOCHS:
-            return f"the array 'schedule/epochs' is missing, or has not up to {MAX_EPOCHS} rates"
+            return f"the array 'schedule/epochs' has not up to {MAX_EPOCHS} rates"
     for key, wanted in expected.items():
         if shapes.get(key) != wanted:
             return f"the array {key!r} has the shape {shapes.get(key)}; expected {wanted}"
