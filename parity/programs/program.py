@@ -132,5 +132,11 @@ def check_files(spec: ProgramSpec) -> None:
     folder = Path(spec.folder)
     check_keras(spec.keras, folder, spec.arguments)
     check_reference("--torch", spec.torch, folder)
-    if spec.data is not None and spec.data.endswith(".npz") and not (folder / spec.data).is_file():
+    check_data(spec)
+
+
+def check_data(spec: ProgramSpec) -> None:
+    """Rejects a file of data that is not there."""
+    is_file = spec.data is not None and spec.data.endswith(".npz")
+    if is_file and not (Path(spec.folder) / str(spec.data)).is_file():
         raise InputError(f"data {spec.data}: there is no such file")

@@ -13,6 +13,7 @@ from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
 from parity.programs.factories import check_keras
+from parity.programs.program import check_data
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.user_files import user_files
 from parity.runs.check_halves import folder_of
@@ -43,6 +44,7 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
     if spec.keras is None:
         raise InputError("keras is None: expected the factory of a Keras model")
     check_keras(spec.keras, spec.folder, spec.arguments)
+    check_data(spec)
     check_target(path)
     children.check_interpreters()
     files = user_files(spec, "keras")  # as they are before the training
@@ -60,7 +62,7 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
             raise _error(half, failures[0])
         if (size := half.feed.stat().st_size) > spec.max_feed * MIB:
             raise InputError(
-                f"`fit` was fed {size / MIB:,.0f} MiB of arrays, which is more than "
+                f"`fit` was fed {size / MIB:,.1f} MiB of arrays, which is more than "
                 f"max_feed={spec.max_feed} MiB; expected fewer samples, or a larger max_feed"
             )
         return pack_run(half, path, files)

@@ -63,8 +63,13 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("port", ["build", "seeded", *FAULTS])
+@pytest.mark.parametrize(
+    ("port", "dtype"),
+    [
+        *((port, "float64") for port in ("build", "seeded", *FAULTS)),
+        *((port, "float32") for port in ("build", "late_cut", "not_restored")),
+    ],
+)
 def test_the_result_is_that_of_both_halves(port, dtype, runs, tmp_path):
     run, bundle = runs(dtype)
     both = result_of(
