@@ -197,6 +197,94 @@ def unnamed_specs(
     return [*with_seeds(found.spec("custom", Path.cwd(), **changes), seeds)]
 
 
+def recorded_run_spec(
+    name: str | None, keras: str | None, settings: Mapping[str, Any]
+) -> ProgramSpec:
+    """Returns the spec of a training whose Keras half is recorded.
+
+    Args:
+        name: of a program of the project's table; None: `keras` gives one without a name.
+        keras: factory of the Keras half, or its script.
+        settings: of the command line that were given, with `seed` and `arguments`.
+
+    Raises:
+        InputError: the name is unknown, or a setting cannot be used.
+    """
+    from parity.programs.program_spec import ProgramSpec
+
+    changes = dict(settings)
+    if "arguments" in changes:
+        changes["arguments"] = tuple(shlex.split(changes["arguments"]))
+    changes |= {"sets_seed": True} if "seed" in changes else {}
+    if name is not None:
+        return _own_program(name, changes)
+    return ProgramSpec.from_dict({"keras": keras, "folder": str(Path.cwd()), **changes})
+
+
+def spec_against(
+    bundle: Path,
+    names: Sequence[str],
+    pair: Mapping[str, Any],
+    seeds: Sequence[int],
+    full: bool,
+    settings: Mapping[str, Any],
+) -> ProgramSpec:
+    """Returns the spec of the training of a port against a recorded run.
+
+    Args:
+        bundle: of the run.
+        names: of the command line: one program of the project's table, or none.
+        pair: keras, torch and arguments of the command line; None: not given.
+        seeds: that were given.
+        full: whether --full was given, which is for scenarios.
+        settings: of the command line; None: not given.
+
+    Raises:
+        InputError: the bundle is none of this training, or cannot be used.
+    """
+    from parity.programs.program_spec import ProgramSpec
+    from parity.runs.against import recorded_spec
+
+    if pair["keras"] is not None:
+        raise InputError("--keras and --against: the bundle stands for the Keras half; leave one")
+    if len(names) > 1 or len(seeds) > 1:
+        what = f"{len(names)} programs" if len(names) > 1 else f"{len(seeds)} seeds"
+        raise InputError(f"--against with {what}: a bundle is of one training; give one")
+    if bool(names) == (pair["torch"] is not None):
+        raise InputError(
+            "--against: expected either the name of a program or --torch, the port that is trained"
+        )
+    changes = _settings_of(names[0] if names else "custom", full, settings)
+    if pair["arguments"]:
+        changes["arguments"] = pair["arguments"]
+    asked = {"seed"} if seeds else set()
+    if seeds:
+        changes["seed"] = seeds[0]
+    if names:
+        return recorded_spec(_own_program(names[0], changes), bundle, asked | {"dtype"})
+    asked |= {"dtype"} & changes.keys()
+    spec = {"torch": pair["torch"], "folder": str(Path.cwd()), **changes}
+    return recorded_spec(ProgramSpec.from_dict(spec), bundle, asked)
+
+
+def _own_program(name: str, changes: Mapping[str, Any]) -> ProgramSpec:
+    """Returns the spec of a program of the project's table.
+
+    Raises:
+        InputError: there is none of this name, or a setting cannot be used.
+    """
+    from parity.programs.scenarios import SCENARIOS
+
+    table = own_programs()
+    if name in SCENARIOS:
+        raise InputError(
+            f"{name!r} is a built-in scenario; a whole run can be recorded of a program of "
+            "[tool.parity.programs], or of --keras"
+        )
+    program = table.program(name, f"unknown program {name!r} (see `parity list`)")
+    return program.spec(name, table.folder, **changes)
+
+
 def bench_spec_of(
     name: str | None, pair: Mapping[str, Any], is_compiled: bool, settings: Mapping[str, Any]
 ) -> BenchSpec:

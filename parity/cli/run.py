@@ -17,10 +17,11 @@ from parity.cli.options import (
     exit_code,
     out_option,
     parse_seeds,
+    path_option,
     with_children,
     with_options,
 )
-from parity.cli.program_specs import specs_of, unnamed_specs
+from parity.cli.program_specs import spec_against, specs_of, unnamed_specs
 from parity.cli.saved import check_file, complain, write_results
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
@@ -29,6 +30,11 @@ from parity.traces.folder import REPORT
 @click.command()
 @click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
 @with_options(PAIR)
+@path_option(
+    "--against",
+    metavar="BUNDLE",
+    help="File from `parity record --run`, instead of --keras; needs no TensorFlow.",
+)
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
     "--seeds",
@@ -57,6 +63,7 @@ def run(
     keras: str | None,
     torch: str | None,
     arguments: str | None,
+    against: Path | None,
     seed: int | None,
     seeds: list[int],
     full: bool,
@@ -70,7 +77,8 @@ def run(
 
     A PROGRAM is a built-in scenario or one of [tool.parity.programs] in pyproject.toml (see
     `parity list`); --keras and --torch give one without a name. Without any, it trains the four
-    programs of the article.
+    programs of the article. With --against, the Keras half is a recorded one, and only the port is
+    trained.
 
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed.
     """
@@ -88,15 +96,18 @@ def run(
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     numbers = seeds or ([] if seed is None else [seed])
-    if keras is None and torch is None and arguments is None:
+    pair = {"keras": keras, "torch": torch, "arguments": tuple(shlex.split(arguments or ""))}
+    specs: list[Any]
+    if against is not None:
+        specs = [spec_against(against, programs, pair, numbers, full, settings)]
+    elif keras is None and torch is None and arguments is None:
         specs = specs_of(programs or PROGRAMS, numbers, full, settings)
     elif programs:
         raise click.UsageError("--keras and --torch give a program without a name")
     else:
-        pair = {"keras": keras, "torch": torch, "arguments": tuple(shlex.split(arguments or ""))}
         specs = unnamed_specs(pair, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
-    options = RunOptions(out=folder, children=children, save_weights=save_weights)
+    options = RunOptions(out=folder, children=children, save_weights=save_weights, against=against)
 
     known: dict[Path, Any] = {}
 

@@ -160,7 +160,8 @@ def late_stairs(name: str, c: Config, theirs: np.ndarray, ours: np.ndarray) -> s
     theirs, ours = theirs[:size], ours[:size]
     formula, length = _FORMULAS[name], c["decay_steps"]
     apart = np.flatnonzero(~np.isclose(ours, theirs, rtol=_NEAR, atol=0.0))
-    steps = np.arange(size)
+    steps: Any = np.arange(size)
+    number: Any
     for number in (np.float32, np.float64):
         divided = np.floor(steps.astype(number) / number(length))
         multiplied = np.floor(steps.astype(number) * (number(1) / number(length)))

@@ -13,6 +13,8 @@ from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import check_keras, check_reference
 from parity.programs.program_spec import ProgramSpec
 
+_OF_TABLE = ("cures", "bundle")  # what is of no training
+
 
 @dataclass(frozen=True)
 class Program(settings.Settings):
@@ -31,6 +33,8 @@ class Program(settings.Settings):
         max_feed: MiB of batches that are written down if `fit` gets no arrays.
         cures: the program of the same table for which this one is a remedy: a sweep compares what
             it changes there; None: it is none.
+        bundle: from `parity record`, with which `pytest --parity` compares the port, without Keras;
+            None: it runs the Keras half.
     """
 
     NOUN = "programs"
@@ -46,6 +50,7 @@ class Program(settings.Settings):
     dtype: settings.Dtype = "float64"
     max_feed: settings.AtLeast1 = 1024
     cures: settings.Name | None = None
+    bundle: settings.Text | None = None
 
     def check(self) -> None:
         """Rejects a program that lacks a half."""
@@ -60,7 +65,7 @@ class Program(settings.Settings):
             folder: names of modules and files belong to it.
             **changes: settings of the training.
         """
-        own = {n: v for n, v in self.to_dict().items() if v is not None and n != "cures"}
+        own = {n: v for n, v in self.to_dict().items() if v is not None and n not in _OF_TABLE}
         return ProgramSpec.from_dict({**own, "program": name, "folder": str(folder), **changes})
 
     def check_spec(self, folder: Path, **changes: Any) -> CheckSpec:
@@ -122,13 +127,23 @@ def check_files(spec: ProgramSpec) -> None:
     Raises:
         InputError: a name has another form, or there is no such file.
     """
-    from parity.data.sources import NAMED  # it imports NumPy, for which completion would wait
-
     assert spec.keras is not None
     assert spec.torch is not None
     folder = Path(spec.folder)
     check_keras(spec.keras, folder, spec.arguments)
     check_reference("--torch", spec.torch, folder)
+    check_data(spec)
+
+
+def check_data(spec: ProgramSpec) -> None:
+    """Rejects data that cannot be there.
+
+    Raises:
+        InputError: there is no such file or folder, or the name of a function has another form.
+    """
+    from parity.data.sources import NAMED  # it imports NumPy, for which completion would wait
+
+    folder = Path(spec.folder)
     if spec.data is None or spec.data in NAMED or (folder / spec.data).exists():
         return
     if spec.data.endswith(".npz"):

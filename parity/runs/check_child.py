@@ -100,10 +100,15 @@ def _run(
         spec = spec.replace(**{key: keras.spec[key] for key in ("seed", "steps", "batch_size")})
     run_check(spec, factory, writer, keras)
     environment = _environment(half, spec, import_s, started)
-    if name == "keras":  # in the order of a bundle, which items and reports follow
-        found = json.dumps([environment, writer.facts], sort_keys=True)
-        environment, writer.facts = json.loads(found)
+    if name == "keras":
+        environment, writer.facts = in_order([environment, writer.facts])
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
+
+
+def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns records in the order of a bundle, which items and reports follow."""
+    found: list[dict[str, Any]] = json.loads(json.dumps(records, sort_keys=True))
+    return found
 
 
 def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -> dict[str, Any]:

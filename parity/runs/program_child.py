@@ -20,7 +20,7 @@ from parity.halves.protocol import Half, ProgressLines
 from parity.halves.sources import pause, wait_for
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
-from parity.runs.check_child import run_each
+from parity.runs.check_child import in_order, run_each
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
@@ -144,12 +144,10 @@ def _run(
     environment = half.describe_environment(spec)
 
     def write_probes() -> None:
-        wall_s = {"check": round(time.perf_counter() - started, 3)}
-        task.probes.write(
-            folder.path,
-            environment={**environment, "wall_s": wall_s},
-            result=RunResult({}, {}, 0.0),
-        )
+        told = {**environment, "wall_s": {"check": round(time.perf_counter() - started, 3)}}
+        if name == "keras":
+            told, task.probes.facts = in_order([told, task.probes.facts])
+        task.probes.write(folder.path, environment=told, result=RunResult({}, {}, 0.0))
 
     task = ProgramTask(
         spec,

@@ -41,9 +41,18 @@ class ProgramPair:
         self._compared: Result | None = None
 
     def prepare(self) -> list[ChildJob]:
-        """Writes the specs of the children; returns their jobs, Keras's first."""
+        """Writes the specs of the children; returns their jobs, Keras's first.
+
+        Raises:
+            InputError: the bundle that stands for the Keras half cannot be used.
+        """
         self.directory.mkdir(parents=True)
-        return [self._job(half) for half in HALVES]
+        if self.options.against is None:
+            return [self._job(half) for half in HALVES]
+        from parity.traces.bundle_run import unpack_run
+
+        unpack_run(self.options.against, self.folder.half("keras"))
+        return [self._job("torch")]
 
     def fail(self, failure: Failure) -> None:
         """Keeps why a job failed, and says so to a half that waits for it."""

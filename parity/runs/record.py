@@ -57,11 +57,16 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
         raise InputError("keras is None: expected the factory of a Keras model")
     check_reference("--keras", spec.keras, spec.folder)
     check_data(spec)
-    if not path.absolute().parent.is_dir() or path.is_dir():
-        raise InputError(f"{path}: expected a file in an existing folder")
+    check_target(path)
     options.children.check_interpreters()
     with folder_of(options.out) as root:
         if errors := run_keras(plan_checks([spec], root), options):
             raise errors[0]
         pack(RunFolder(root).half("keras").path, path)
     return path
+
+
+def check_target(path: Path) -> None:
+    """Rejects the path of a bundle that cannot be written, before anything is computed."""
+    if not path.absolute().parent.is_dir() or path.is_dir():
+        raise InputError(f"{path}: expected a file in an existing folder")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from parity.errors import InputError, RunError
@@ -64,7 +65,7 @@ def run_all(
         One result per spec, in their order.
 
     Raises:
-        InputError: a spec, its data or the folder cannot be used.
+        InputError: a spec, its data, the bundle or the folder cannot be used.
         KeyboardInterrupt: the user interrupted it; the children are stopped, and every run has its
             result.json.
     """
@@ -87,14 +88,14 @@ def run_all(
 
 def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> AnyPair:
     if isinstance(spec, ProgramSpec):
-        return ProgramPair(spec, directory, options, _compared)
+        return ProgramPair(spec, directory, options, partial(_compared, against=options.against))
     return Pair(spec, directory, options)
 
 
-def _compared(spec: ProgramSpec, folder: RunFolder) -> Result:
+def _compared(spec: ProgramSpec, folder: RunFolder, against: Path | None) -> Result:
     from parity.runs.program_result import compared  # slow, and not needed before
 
-    return compared(spec, folder)
+    return compared(spec, folder, against)
 
 
 def _prepare(pairs: Sequence[AnyPair]) -> dict[ChildJob, AnyPair]:

@@ -17,9 +17,12 @@ class RunOptions:
         children: how to run the child processes.
         save_weights: whether to leave the final weights of both halves in the run directories.
         keeps_feed: whether what a user's program was fed stays in the folder of its Keras half.
+        against: the bundle that stands for the Keras half of the only run, a user's program; see
+            `parity.runs.against`.
     """
 
     out: Path
     children: ChildOptions = field(default_factory=ChildOptions)
     save_weights: bool = False
     keeps_feed: bool = False
+    against: Path | None = None

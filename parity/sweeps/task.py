@@ -7,7 +7,7 @@ is not part of the key. For Keras the mode is not part of it either, because it 
 half only. Runs that are the same are therefore run once.
 
 For a program of the user's, the key has the digests of the user's files instead of the data
-(`parity.sweeps.user_files`). What its port is fed follows from its Keras half, so that the key of
+(`parity.programs.user_files`). What its port is fed follows from its Keras half, so that the key of
 the port has all of that half, too.
 """
 
@@ -32,7 +32,7 @@ from parity.halves.environment import version
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.sweeps.user_files import user_files
+from parity.programs.user_files import user_files
 
 SCHEMA = 1  # of a record; a new number gives new keys
 

@@ -19,8 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parity.errors import ParityError
-from parity.testing.program_assertion import RUN, SWEEP, check_spec_of, sweep, train
+from parity.errors import InputError, ParityError
+from parity.testing.program_assertion import (
+    RUN,
+    SWEEP,
+    bundle_of,
+    check_spec_of,
+    sweep,
+    train,
+)
 from parity.traces.bundle_folder import bundle_name, find_bundle
 
 if TYPE_CHECKING:
@@ -108,7 +115,7 @@ def assert_parity(
         keras: factory of a compiled Keras model.
         torch: factory of a torch module or a `torch_impl.Port`.
         data: .npz with the user's x and y, instead of random samples.
-        against: a bundle instead of `keras`.
+        against: a bundle instead of `keras`, or instead of the Keras half of a program.
         levels: levels that decide the verdict; all by default.
         seed: seed for weights, inputs and masks; 0 by default.
         steps: number of training steps of the trajectory; 6 by default.
@@ -155,12 +162,12 @@ def assert_parity(
     kept: Path | None = None
     try:
         kept = given.out()
-        if program is not None and level == SWEEP:
+        if program is not None and level == SWEEP and against is None:
             return _checked_sweep(sweep(program, seeds, given, kept), given, kept)
         if program is None:
             results = [_check(given, kept, keras=keras, torch=torch, **arguments)]
         else:
-            results = _program_results(program, level, seeds, dtype, given, kept)
+            results = _program_results(program, level, seeds, dtype, given, kept, against)
     except ParityError as error:
         given.tell({"verdict": "error", "error": str(error)})
         # Without the frames in between, which show nothing useful.
@@ -170,6 +177,29 @@ def assert_parity(
         if result.verdict != "pass":
             raise AssertionError(failure_text(result, kept))
     return results[-1]
+
+
+def assert_program(name: str) -> Any:
+    """Asserts that a program of the table is right, as `pytest --parity` does.
+
+    A program that names a bundle is compared with it: trained whole if the bundle is of a run. The
+    option `--parity-against` comes first.
+
+    Args:
+        name: of the program.
+
+    Returns:
+        The result.
+
+    Raises:
+        AssertionError, InputError, RunError: see `assert_parity`.
+    """
+    __tracebackhide__ = True
+    given = _settings.get() or Settings()
+    if given.against is not None:
+        return assert_parity(program=name)
+    bundle, level = bundle_of(name, given)
+    return assert_parity(program=name, level=level, against=bundle)
 
 
 def _checked_sweep(result: SweepResult, given: Settings, out: Path | None) -> SweepResult:
@@ -297,15 +327,19 @@ def _program_results(
     dtype: str | None,
     given: Settings,
     out: Path | None,
+    against: Path | str | None,
 ) -> list[Result]:
     """Returns the result of a program's check, or one for each of its trainings."""
     from parity.halves.options import ChildOptions
     from parity.runs.check import check_all
     from parity.runs.check_options import CheckOptions, allowed_by_user
 
+    bundle = None if against is None else _located(against, given.folder or Path.cwd())
     if level == RUN:
-        return train(name, seeds, dtype, given, out)
-    spec = check_spec_of(name, level, seeds, dtype, given)
+        return train(name, seeds, dtype, given, out, bundle)
+    if level == SWEEP:
+        raise InputError(f"against={bundle}: a sweep has no bundle; expected level='run'")
+    spec = check_spec_of(name, level, seeds, dtype, given, bundle)
     options = CheckOptions(
         out=out,
         children=ChildOptions(given.keras_python, given.torch_python),

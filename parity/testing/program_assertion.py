@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 from parity.errors import InputError
 from parity.programs.program_spec import NUM_SEEDS
 from parity.programs.tool_table import read_tool_table
+from parity.traces.bundle_archive import check_archive
+from parity.traces.bundle_folder import SUFFIX, are_same_factory, find_bundle
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program import Program
+    from parity.programs.program_spec import ProgramSpec
     from parity.sweeps.result import SweepResult
     from parity.testing.assertion import Settings
 
@@ -27,6 +31,7 @@ def check_spec_of(
     seeds: int | Sequence[int] | None,
     dtype: str | None,
     given: Settings,
+    against: Path | None = None,
 ) -> CheckSpec:
     """Returns what is checked of a program.
 
@@ -35,10 +40,12 @@ def check_spec_of(
         level: "check".
         seeds: None; a check has the seed of the test's settings.
         dtype: None: as the table says.
-        given: defaults of the test.
+        given: defaults of the test; its `against` holds bundles that replace the Keras half.
+        against: the bundle that replaces it.
 
     Raises:
-        InputError: there is no such program or level, or seeds are given.
+        InputError: there is no such program or level, seeds are given, or no bundle is of this
+            program.
     """
     if level != CHECK or seeds is not None:
         raise InputError(
@@ -46,7 +53,21 @@ def check_spec_of(
             "without, or level='check'"
         )
     program, folder = _of_table(name, given)
-    return program.check_spec(folder, seed=given.seed, steps=given.steps, **_given(dtype))
+    spec = program.check_spec(folder, seed=given.seed, steps=given.steps, **_given(dtype))
+    if against is not None:
+        from parity.traces.bundle import read_spec
+
+        recorded = read_spec(against).keras or ""
+        if not are_same_factory(str(program.keras), recorded):
+            raise InputError(
+                f"{against}: it is of {recorded}, and program={name!r} has {program.keras}"
+            )
+    elif given.against is not None:
+        against = find_bundle(given.against, spec, given.root or Path.cwd())
+    if against is None:
+        return spec
+    # The bundle has the dtype.
+    return spec.replace(keras=None, arguments=(), dtype="float64", against=os.fspath(against))
 
 
 def train(
@@ -55,6 +76,7 @@ def train(
     dtype: str | None,
     given: Settings,
     out: Path | None,
+    against: Path | None = None,
 ) -> list[Result]:
     """Trains a program with each seed.
 
@@ -62,14 +84,16 @@ def train(
         name: of the program.
         seeds: how many from 0 on, or which; None: the one of the program.
         dtype: of the training; None: as the table says.
-        given: defaults of the test.
+        given: defaults of the test; its `against` holds bundles that replace the Keras half.
         out: folder for traces and logs; None: nothing is kept.
+        against: the bundle of a run that replaces it.
 
     Returns:
         A result for each training.
 
     Raises:
-        InputError: there is no such program, no seed, or a half cannot be used.
+        InputError: there is no such program, no seed, no bundle of this training, or a half cannot
+            be used.
     """
     from parity.halves.options import ChildOptions
     from parity.programs.program import with_seeds
@@ -80,11 +104,66 @@ def train(
     numbers = list(range(seeds) if isinstance(seeds, int) else seeds or ())
     if seeds is not None and not numbers:
         raise InputError(f"seeds={seeds!r}: expected at least one seed")
-    specs = with_seeds(program.spec(name, folder, **_given(dtype)), numbers)
+    spec = program.spec(name, folder, **_given(dtype))
+    if (place := against or given.against) is None:
+        specs = with_seeds(spec, numbers)
+    else:
+        against, recorded = _recorded(spec, numbers, place)
+        specs = [recorded]
     children = ChildOptions(given.keras_python, given.torch_python)
     with tempfile.TemporaryDirectory(prefix="parity-run-") as temporary:
         kept = Path(temporary) / RUN if out is None else out
-        return run_all(specs, RunOptions(out=kept, children=children))
+        return run_all(specs, RunOptions(out=kept, children=children, against=against))
+
+
+def _recorded(spec: ProgramSpec, seeds: Sequence[int], place: Path) -> tuple[Path, ProgramSpec]:
+    """Returns the bundle of a run, and the spec of the training against it.
+
+    Args:
+        spec: of the training.
+        seeds: that are asked for; empty: as recorded.
+        place: the bundle, or a folder in and below which it is searched.
+
+    Raises:
+        InputError: none is of this training, or several are.
+    """
+    from parity.runs.against import recorded_spec
+
+    if len(seeds) > 1:
+        raise InputError(f"seeds={list(seeds)}: a bundle is of one training; give one seed")
+    asked = {"dtype"}
+    if seeds:
+        spec, asked = spec.replace(seed=seeds[0]), asked | {"seed"}
+    if not place.is_dir():
+        return place, recorded_spec(spec, place, asked)
+    found, told = [], []
+    for path in sorted(place.rglob(f"*{SUFFIX}")):
+        try:
+            found.append((path, recorded_spec(spec, path, asked)))
+        except InputError as error:
+            told.append(str(error))
+    if len(found) == 1:
+        return found[0]
+    shown = ", ".join(str(path) for path, _ in found[:5])
+    raise InputError(
+        f"{place}: several bundles are of a run of {spec.program!r}: {shown}; keep one of them"
+        if found
+        else f"{place}: there is no bundle of a run of {spec.program!r}; record it with `parity "
+        "record --run`" + "".join(f"; {line}" for line in told[:5])
+    )
+
+
+def bundle_of(name: str, given: Settings) -> tuple[Path | None, str]:
+    """Returns the bundle that a program of the table names, and the level that it is of.
+
+    Raises:
+        InputError: there is no such program, or its bundle cannot be used.
+    """
+    program, folder = _of_table(name, given)
+    if program.bundle is None:
+        return None, CHECK
+    path = folder / program.bundle
+    return path, RUN if check_archive(path) else CHECK
 
 
 def sweep(

@@ -167,10 +167,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def _check_program(name: str) -> None:
-    from parity.testing.assertion import assert_parity
+    from parity.testing.assertion import assert_program
 
     __tracebackhide__ = True
-    assert_parity(program=name)
+    assert_program(name)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

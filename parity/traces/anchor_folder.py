@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,6 @@ class AnchorFolder:
 
     def write(self, anchor: Anchor) -> None:
         """Writes an anchor."""
-        from safetensors.numpy import save
-
         arrays = {f"weights/{name}": array for name, array in anchor.weights.items()}
         for slot, values in anchor.slots.items():
             arrays |= {f"slots/{slot}/{name}": array for name, array in values.items()}
@@ -61,25 +59,32 @@ class AnchorFolder:
         arrays |= {f"images/{number}": batch for number, batch in enumerate(anchor.images)}
         arrays |= {f"others/{name}": value for name, value in anchor.others.items()}
         arrays["rates"] = anchor.rates
-        forms = json.dumps(form_of("batches", tuple(anchor.batches), arrays))
-        path = self._anchor(anchor.step)
+        self.put(anchor.step, arrays, form_of("batches", tuple(anchor.batches), arrays))
+
+    def put(self, step: int, arrays: Mapping[str, np.ndarray], batches: Any) -> None:
+        """Writes an anchor by the keys of its file.
+
+        Args:
+            step: of the anchor.
+            arrays: by key.
+            batches: form of the nest of its batches.
+        """
+        from safetensors.numpy import save
+
+        path = self._anchor(step)
         path.parent.mkdir(parents=True, exist_ok=True)  # there may be no plan yet
         part = path.with_suffix(".part")
         # Whole or not there, without the fsync of `atomic_path`: it is removed after the run.
         whole = {key: np.array(array, order="C") for key, array in arrays.items()}
-        part.write_bytes(save(whole, {"batches": forms}))
+        part.write_bytes(save(whole, {"batches": json.dumps(batches)}))
         os.replace(part, path)
 
     def read(self, step: int) -> Anchor | None:
         """Returns an anchor, as soon as it is there; None if there will never be one."""
-        from safetensors import safe_open
-
-        path = self._anchor(step)
-        if not self._is_there(path):
+        if not self._is_there(self._anchor(step)):
             return None
-        with safe_open(path, framework="numpy") as file:
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            batches = nest_of("batches", json.loads(file.metadata()["batches"]), arrays)
+        arrays, form = self.content(step)
+        batches = nest_of("batches", form, arrays)
         kinds = ("weights", "slots", "masks", "rates", "images", "others", "batches")
         parts: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
         for key, array in arrays.items():
@@ -99,6 +104,14 @@ class AnchorFolder:
             parts["others"],
             batches,
         )
+
+    def content(self, step: int) -> tuple[dict[str, np.ndarray], Any]:
+        """Returns the arrays of an anchor that is there, by key, and the form of its batches."""
+        from safetensors import safe_open
+
+        with safe_open(self._anchor(step), framework="numpy") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return arrays, json.loads(file.metadata()["batches"])
 
     def end(self) -> None:
         """Says that there will be no more anchors."""

@@ -5,6 +5,8 @@ A zip archive that holds two entries and nothing else:
     bundle.json           schema, spec, environment, facts; the code of each array, SHA-256 of all
     arrays.safetensors    what is stored of each array (`parity.traces.bundle_coding`), by key
 
+That of a run has two more, see `parity.traces.bundle_run`, and is one of a check without them.
+
 A bundle is input from outside and nothing in it is trusted: it is never unpickled or executed, no
 name in it becomes a path, sizes are looked at before anything is read or made, and what does not
 have the form that `pack` gives it is refused with a sentence. What `unpack` leaves is a trace like
@@ -57,13 +59,26 @@ def pack(folder: Path, path: Path) -> None:
     Raises:
         InputError: what was recorded is none that could be read again, or cannot be written.
     """
+    trace = Trace(folder)
+    write_archive(path, probe_entries(trace, trace.spec))
+
+
+def probe_entries(trace: Trace, spec: Mapping[str, Any]) -> dict[str, bytes]:
+    """Returns the entries of a bundle with what a check needs, by name.
+
+    Args:
+        trace: of the Keras half.
+        spec: of the check.
+
+    Raises:
+        InputError: what was recorded is none that could be read again.
+    """
     from safetensors.numpy import save
 
-    trace = Trace(folder)
     try:
-        header = _header(RunFolder(folder).arrays)
+        header = array_table(RunFolder(trace.directory).arrays, ARRAYS)
         _check_arrays(header)
-        _check_facts(trace.facts, header, trace.spec["steps"])
+        _check_facts(trace.facts, header, spec["steps"])
     except ValueError as error:
         raise InputError(f"this Keras model cannot be recorded: {error}") from None
     shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
@@ -71,17 +86,26 @@ def pack(folder: Path, path: Path) -> None:
     arrays = save(stored)
     content = {
         "schema": SCHEMA,
-        "spec": {**trace.spec, "torch": None, "against": None, "folder": "."},
+        "spec": {**spec, "torch": None, "against": None, "folder": "."},
         "environment": trace.environment,
         "facts": trace.facts,
         "arrays": codes,
         "arrays_sha256": hashlib.sha256(arrays).hexdigest(),
     }
     text = json.dumps(encode_floats(content), indent=1, allow_nan=False, sort_keys=True)
+    return {FACTS: text.encode(), ARRAYS: arrays}
+
+
+def write_archive(path: Path, entries: Mapping[str, bytes]) -> None:
+    """Writes an archive, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "x") as archive:
-            for name, data in ((FACTS, text.encode()), (ARRAYS, arrays)):
+            for name, data in entries.items():
                 entry = zipfile.ZipInfo(name)  # of 1980, so that bytes repeat
                 archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     except OSError as error:
@@ -131,20 +155,29 @@ def _unpack(path: Path, folder: RunFolder) -> None:
     with zipfile.ZipFile(path) as archive:
         with archive.open(FACTS) as file:
             content = _checked_content(read_strict(file.read(MAX_FACTS + 1)))
-        with archive.open(ARRAYS) as source, stored.open("wb") as target:
-            shutil.copyfileobj(source, target, 2**20)
-    with stored.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != content["arrays_sha256"]:
-            raise ValueError(f"{ARRAYS} is not what was recorded (its SHA-256 differs)")
+        extract(archive, ARRAYS, stored, content["arrays_sha256"])
     spec = _spec(content)
     facts = decode_floats(content.pop("facts"))  # which may be large
     codes = content.pop("arrays")
-    _check_codes(codes, _header(stored), most_arrays(path.stat().st_size))
+    _check_codes(codes, array_table(stored, ARRAYS), most_arrays(path.stat().st_size))
     _check_facts(facts, codes, spec.steps)
     _write_arrays(facts, codes, stored, folder.arrays)
     stored.unlink()
     write_json(folder.spec, spec.to_dict())
     write_records(folder, content["environment"], {}, 0.0, facts, codes)
+
+
+def extract(archive: zipfile.ZipFile, name: str, to: Path, sha256: str) -> None:
+    """Writes an entry to a file.
+
+    Raises:
+        ValueError: it has another SHA-256.
+    """
+    with archive.open(name) as source, to.open("wb") as target:
+        shutil.copyfileobj(source, target, 2**20)
+    with to.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise ValueError(f"{name} is not what was recorded (its SHA-256 differs)")
 
 
 def _check_codes(codes: Any, stored: Mapping[str, Any], most: int) -> None:
@@ -153,6 +186,11 @@ def _check_codes(codes: Any, stored: Mapping[str, Any], most: int) -> None:
     _check_arrays(codes)
     if set(stored) != {key for key, code in codes.items() if code["as"] != "same"}:
         raise ValueError(f"{ARRAYS} has other arrays than {FACTS} speaks of")
+    check_size(codes, most)
+
+
+def check_size(codes: Mapping[str, Any], most: int) -> None:
+    """Rejects codes of arrays that have more bytes than `most` together."""
     size = sum(num_bytes(code["dtype"], tuple(code["shape"])) for code in codes.values())
     if size > most:
         raise ValueError(f"its arrays claim {size:,} bytes; at most {most:,}")
@@ -173,39 +211,60 @@ def _write_arrays(
 
 
 def _checked_content(content: Any) -> dict[str, Any]:
+    kinds = dict.fromkeys(("spec", "environment", "facts", "arrays"), dict)
+    return checked_content(content, FACTS, SCHEMA, {**kinds, "arrays_sha256": str})
+
+
+def checked_content(
+    content: Any, name: str, schema: str, kinds: Mapping[str, type]
+) -> dict[str, Any]:
+    """Returns the content of a JSON entry.
+
+    Args:
+        content: of the entry.
+        name: of the entry.
+        schema: that it has to state.
+        kinds: type of each value, by its name.
+
+    Raises:
+        ValueError: it is another content.
+    """
     if not isinstance(content, dict):
-        raise ValueError(f"{FACTS} is no JSON object")
-    if content.get("schema") != SCHEMA:
+        raise ValueError(f"{name} is no JSON object")
+    if content.get("schema") != schema:
         found = str(content.get("schema"))[:40]
-        raise ValueError(f"schema {found!r}; this version reads {SCHEMA!r}; record it again")
-    kinds = {
-        **dict.fromkeys(("spec", "environment", "facts", "arrays"), dict),
-        "arrays_sha256": str,
-    }
-    for name, kind in kinds.items():
-        if not isinstance(content.get(name), kind):
-            raise ValueError(f"{FACTS} has no {name} that is a {kind.__name__}")
+        raise ValueError(f"schema {found!r}; this version reads {schema!r}; record it again")
+    for key, kind in kinds.items():
+        if not isinstance(content.get(key), kind):
+            raise ValueError(f"{name} has no {key} that is a {kind.__name__}")
     return content
 
 
-def _header(arrays: Path) -> dict[str, Any]:
+def array_table(arrays: Path, name: str) -> dict[str, Any]:
     """Returns the table of a file of arrays, looked at before a library reads it.
 
     Offsets are the library's to check: it takes no header whose arrays overlap, leave a gap or do
     not have the size that their shape says.
+
+    Args:
+        arrays: path of the file.
+        name: of the entry that it was, for messages.
+
+    Raises:
+        ValueError: it is no such file.
     """
     from safetensors import SafetensorError, safe_open
 
     with arrays.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if not 2 <= size <= min(MAX_HEADER, arrays.stat().st_size - 8):
-            raise ValueError(f"{ARRAYS} claims a header of {size:,} bytes")
+            raise ValueError(f"{name} claims a header of {size:,} bytes")
         try:
             header = read_strict(file.read(size))
         except ValueError as error:
-            raise ValueError(f"the header of {ARRAYS} cannot be read ({error})") from None
+            raise ValueError(f"the header of {name} cannot be read ({error})") from None
     if not isinstance(header, dict):
-        raise ValueError(f"the header of {ARRAYS} is no JSON object")
+        raise ValueError(f"the header of {name} is no JSON object")
     for key, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise ValueError(f"the array {key[:60]!r} has no dtype, shape and data_offsets")
@@ -214,7 +273,7 @@ def _header(arrays: Path) -> dict[str, Any]:
     try:
         safe_open(arrays, framework="numpy")
     except SafetensorError as error:
-        raise ValueError(f"{ARRAYS}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
     return header
 
 

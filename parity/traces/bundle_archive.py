@@ -12,13 +12,15 @@ from pathlib import Path
 from parity.errors import InputError
 
 FACTS, ARRAYS = "bundle.json", "arrays.safetensors"
+RUN_FACTS, RUN_ARRAYS = "run.json", "run.safetensors"  # of a whole training, beside them
+KINDS = {2: (FACTS, ARRAYS), 4: (FACTS, ARRAYS, RUN_FACTS, RUN_ARRAYS)}  # by number of entries
 # Bytes. A network of 500 layers has 3 MB of facts; as empty lists, 16 MB of JSON fill 0.5 GB.
 MAX_FACTS = MAX_HEADER = 16 * 2**20
 MAX_ARRAYS = 8 * 2**30
 # How many times as large as the archive arrays may be, and how much more. Those of a network
 # without normalisation, on large images, are 130 times as large.
 MAX_GROWTH, SLACK = 256, 2**20
-MAX_DIRECTORY = 2**10  # of the archive; that of two entries has 200
+MAX_DIRECTORY = 2**10  # of the archive; that of four entries has 300
 MAX_MESSAGE = 300  # characters
 # What zipfile raises on damaged bytes; RuntimeError covers encryption.
 _DAMAGE = (
@@ -46,8 +48,11 @@ def refusals(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: not a bundle that can be used: {shown}") from error
 
 
-def check_archive(path: Path) -> None:
+def check_archive(path: Path) -> bool:
     """Looks at the table of contents of a bundle, which takes some milliseconds.
+
+    Returns:
+        Whether it holds a whole run, beside the check.
 
     Raises:
         InputError: the file is missing, too large, or no archive of a bundle.
@@ -55,9 +60,10 @@ def check_archive(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: there is no such bundle; write one with `parity record`")
     with refusals(path):
-        _check_directory(path)
+        number = _check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            _check_entries(archive, path.stat().st_size)
+            _check_entries(archive, KINDS[number], path.stat().st_size)
+    return len(KINDS[number]) > 2
 
 
 def most_arrays(num_bytes: int) -> int:
@@ -65,8 +71,11 @@ def most_arrays(num_bytes: int) -> int:
     return min(MAX_ARRAYS, MAX_GROWTH * num_bytes + SLACK)
 
 
-def _check_directory(path: Path) -> None:
+def _check_directory(path: Path) -> int:
     """Looks at the end of the archive, where the size of its directory stands.
+
+    Returns:
+        The number of its entries.
 
     zipfile reads a directory whole, whatever its size, and makes an object of every entry.
     """
@@ -81,17 +90,20 @@ def _check_directory(path: Path) -> None:
         if tail[-98:-94] != b"PK\6\6":
             raise ValueError("its directory is not where it ends")
         number, size = struct.unpack("<QQ", tail[-66:-50])
-    if number != 2 or size > MAX_DIRECTORY:
+    if number not in KINDS or size > MAX_DIRECTORY:
         raise ValueError(f"it has {number} entries; expected {FACTS} and {ARRAYS}, each once")
+    return int(number)
 
 
-def _check_entries(archive: zipfile.ZipFile, num_bytes: int) -> None:
+def _check_entries(archive: zipfile.ZipFile, expected: tuple[str, ...], num_bytes: int) -> None:
     names = archive.namelist()
-    if sorted(names) != sorted((FACTS, ARRAYS)):
+    if sorted(names) != sorted(expected):
         shown = ", ".join(repr(name)[:40] for name in names[:5])
-        raise ValueError(f"it has the entries {shown}; expected {FACTS} and {ARRAYS}, each once")
-    for name, most in ((FACTS, MAX_FACTS), (ARRAYS, most_arrays(num_bytes))):
+        told = " and ".join(expected[:2]) if len(expected) == 2 else ", ".join(expected)
+        raise ValueError(f"it has the entries {shown}; expected {told}, each once")
+    for name in expected:
         entry = archive.getinfo(name)
+        most = MAX_FACTS if name.endswith(".json") else most_arrays(num_bytes)
         if entry.compress_type != zipfile.ZIP_DEFLATED:
             raise ValueError(f"{name} is compressed by another method, or not; expected deflate")
         if entry.flag_bits & 0x1:

@@ -25,6 +25,8 @@ PARTS = {
     "optimizer": ("F64",),
     "trajectory": ("F64",),
     "schedule": ("F64",),
+    "start": ("F64",),  # of a whole run, as the next one
+    "order": ("I64",),
 }
 _OF_THEIR_OWN = {
     "loss/confident/target": ("F64", "I64"),
@@ -51,13 +53,13 @@ def check_array(key: str, dtype: Any, shape: Any) -> str:
     return check_form(key, dtype, shape)
 
 
-def check_form(key: str, dtype: Any, shape: Any) -> str:
+def check_form(key: str, dtype: Any, shape: Any, dtypes: tuple[str, ...] = _ANY) -> str:
     """Returns what is wrong with an array of any use, as `check_array` does."""
     shown = f"the array {key[:60]!r}"
     if len(key) > MAX_KEY:
         return f"{shown} has a name of {len(key):,} characters; expected at most {MAX_KEY:,}"
-    if dtype not in _ANY:
-        return f"{shown} is {str(dtype)[:20]!r}; expected {' or '.join(_ANY)}"
+    if dtype not in dtypes:
+        return f"{shown} is {str(dtype)[:20]!r}; expected {' or '.join(dtypes)}"
     if not isinstance(shape, list) or not all(type(side) is int and side >= 1 for side in shape):
         return f"{shown} has the shape {str(shape)[:60]}; expected integers of at least 1"
     if len(shape) > MAX_RANK:

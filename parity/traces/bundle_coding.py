@@ -83,12 +83,12 @@ def _stored(array: Array, predictions: Predictions, key: str) -> tuple[str, Arra
         missed = _folded(_ordered(array) - _ordered(expected))
         if np.log2(missed.astype(np.float64) + 1).mean() < _MOST_BITS:
             size = max(1, -(-int(missed.max(initial=0)).bit_length() // 8))
-            return "ulps", _planes(missed)[:size]
+            return "ulps", planes(missed)[:size]
     with np.errstate(over="ignore", invalid="ignore"):
         small = array.astype(np.float32)
     if small.astype(np.float64).tobytes() == array.tobytes():
-        return "float32", _planes(small)
-    return "bytes", _planes(array)
+        return "float32", planes(small)
+    return "bytes", planes(array)
 
 
 def check_codes(codes: Any) -> str:
@@ -154,9 +154,9 @@ def _restored(key: str, code: Code, found: Array, predictions: Predictions) -> A
     if found.dtype != np.uint8 or found.shape != (size, num) or not 1 <= size <= 8:
         raise ValueError(f"the array {key[:60]!r} is stored with the shape {found.shape}")
     if how == "bytes":
-        return np.ascontiguousarray(found.T).view(np.float64).reshape(-1)
+        return from_planes(found, np.dtype(np.float64))
     if how == "float32":
-        return np.ascontiguousarray(found.T).view(np.float32).reshape(-1).astype(np.float64)
+        return from_planes(found, np.dtype(np.float32)).astype(np.float64)
     expected = predictions.of(key)
     if expected is None or list(expected.shape) != code["shape"]:
         raise ValueError(f"the array {key[:60]!r} cannot be made from what is stored of it")
@@ -165,11 +165,17 @@ def _restored(key: str, code: Code, found: Array, predictions: Predictions) -> A
     return _from_ordered(_ordered(expected) + _unfolded(missed.view("<u8").reshape(-1)))
 
 
-def _planes(array: Array) -> Array:
+def planes(array: Array) -> Array:
     """Returns the bytes of all entries, (itemsize, entries): the lowest byte of each first."""
     flat = np.ascontiguousarray(array).reshape(-1)
     little = flat.astype(flat.dtype.newbyteorder("<"), copy=False)
     return np.ascontiguousarray(little.view(np.uint8).reshape(flat.size, -1).T)
+
+
+def from_planes(found: Array, dtype: np.dtype[Any]) -> Array:
+    """Returns the entries of which `planes` made the bytes, flat."""
+    little = np.ascontiguousarray(found.T).view(dtype.newbyteorder("<"))
+    return little.reshape(-1).astype(dtype, copy=False)
 
 
 def _ordered(array: Array) -> Array:

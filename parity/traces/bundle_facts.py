@@ -77,8 +77,10 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
         form["loss"] = _LOSS if weights is None else {**_LOSS, "class_weight": {"*": _NUMBER}}
     if isinstance(facts.get("optimizer"), dict):
         form["optimizer"] = _OPTIMIZER
+    if facts.get("outputs") and "metrics" in facts:  # a list for each output, by its name
+        form["metrics"] = {"metrics": dict, "weighted_metrics": dict}
     return (
-        _problem("facts", facts, form)
+        form_problem("facts", facts, form)
         or _names(facts)
         or _noise(facts["noise"], shapes)
         or _missing(facts, shapes)
@@ -87,12 +89,17 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
     )
 
 
-def _problem(path: str, value: Any, form: Any) -> str:
+def form_problem(path: str, value: Any, form: Any) -> str:
+    """Returns what is wrong with the form of a value, "" if nothing is; for forms see `_FORM`."""
     if isinstance(form, list):
         if not isinstance(value, list):
             return f"{path} is no list"
         return next(
-            (p for n, item in enumerate(value) if (p := _problem(f"{path}[{n}]", item, form[0]))),
+            (
+                problem
+                for number, item in enumerate(value)
+                if (problem := form_problem(f"{path}[{number}]", item, form[0]))
+            ),
             "",
         )
     if isinstance(form, dict):
@@ -104,7 +111,7 @@ def _problem(path: str, value: Any, form: Any) -> str:
                 if key not in value:
                     return f"{path} has no {key!r}"
                 shown = key if name != "*" else repr(key[:40])
-                if problem := _problem(f"{path}.{shown}", value[key], inner):
+                if problem := form_problem(f"{path}.{shown}", value[key], inner):
                     return problem
         return ""
     kinds = form if isinstance(form, tuple) else (form,)
@@ -188,7 +195,7 @@ def _metrics(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
     if not names:
         return ""
     form = {"metric_probe": {"names": [str], "sizes": [int], "weights": (str, _NONE)}}
-    if problem := _problem("facts", facts, form):
+    if problem := form_problem("facts", facts, form):
         return problem
     sizes = told["sizes"]
     if not sizes or min(sizes) < 1 or len(sizes) > MAX_METRIC_BATCHES:
@@ -258,9 +265,10 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
             expected[key] = (len(SCHEDULE_STEPS),)
     if "schedule/epochs" in shapes or "schedule/stopped" in shapes:
         expected["schedule/stopped"] = ()
-        epochs = shapes.get("schedule/epochs", ())
+        # A rate that follows steps has none of epochs.
+        epochs = shapes.get("schedule/epochs", (0,))
         if len(epochs) != 1 or epochs[0] > MAX_EPOCHS:
-            return f"the array 'schedule/epochs' is missing, or has not up to {MAX_EPOCHS} rates"
+            return f"the array 'schedule/epochs' has not up to {MAX_EPOCHS} rates"
     for key, wanted in expected.items():
         if shapes.get(key) != wanted:
             return f"the array {key!r} has the shape {shapes.get(key)}; expected {wanted}"

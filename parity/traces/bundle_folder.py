@@ -102,6 +102,21 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
     )
 
 
+def are_same_factory(ours: str, theirs: str) -> bool:
+    """Whether two references may name one factory, or one script, from different folders."""
+    return _shared(*map(_named_parts, (ours, theirs))) > 0
+
+
+def _named_parts(reference: str) -> list[str]:
+    """Returns the parts of "module:function", "file.py:function" or "train.py"."""
+    module, _, function = reference.rpartition(":")
+    if not module.endswith(".py") and not reference.endswith(".py"):
+        return [*module.split("."), function]
+    path = Path(module if module.endswith(".py") else reference)
+    parts = [part for part in path.with_suffix("").parts if part not in (".", "..", path.anchor)]
+    return [*parts, function] if module.endswith(".py") else [*parts, ".py"]
+
+
 def _file_name(path: str | None) -> str | None:
     return None if path is None else Path(path).name
 

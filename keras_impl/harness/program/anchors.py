@@ -238,5 +238,8 @@ def _values(model: keras.Model) -> list[tf.Tensor]:
     weights = [v for v in model.weights if versions.is_weight(v)]
     named = trainable(model).values()
     found = [value for v in named for _, value in versions.slots(model.optimizer, v)]
+    # At the end of a stream, Keras counts a step that it cannot make, so counts are left out.
+    others = _others_of(model).values()
+    found += [each for each in others if keras.backend.is_float_dtype(each.dtype)]
     # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
     return [tf.convert_to_tensor(variable) for variable in (*weights, *found)]

@@ -94,7 +94,7 @@ def decisions(keras: Trace, torch: Trace) -> Outcome:
 def _parted(keras: Trace, torch: Trace) -> str | None:
     """Tells where the halves decided otherwise in their own trainings, and by how little."""
     epoch = _parting(keras, torch)
-    if epoch is None:
+    if not epoch:  # what differs from the start was not decided
         return None
     texts = []
     for rule in keras.facts.get("watched", ()):

@@ -101,6 +101,14 @@ WRONG_RECORD = {
     "a_folder": ((".", *KERAS), "expected a file in an existing folder"),
     "no_file": (("b.parity", "--keras", "no.py:f"), "there is no file no.py"),
     "no_data": (("b.parity", *KERAS, "--data", "d.npz"), "there is no such file"),
+    "epochs": (("b.parity", *KERAS, "--epochs", "3"), "--epochs needs --run"),
+    "feed": (("b.parity", *KERAS, "--max-feed", "3"), "--max-feed needs --run"),
+    "arguments": (("b.parity", *KERAS, "--arguments", "a"), "--arguments needs --run"),
+    "steps": (("b.parity", "--run", *KERAS, "--steps", "6"), "--steps is of a check; --run trains"),
+    "scenario": (("b.parity", "dropout", "--run"), "'dropout' is a built-in scenario; a whole run"),
+    "no_run": (("b.parity", "smal", "--run"), "unknown program 'smal' (see `parity list`)"),
+    "no_script": (("b.parity", "--run", "--keras", "no.py"), "--keras no.py: there is no such"),
+    "no_arguments": (("b.parity", "--run", *KERAS, "--arguments", "a"), "expected a script"),
 }
 
 

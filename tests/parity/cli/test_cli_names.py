@@ -97,6 +97,8 @@ def test_commands_options_and_choices_are_completed():
         ["check", "--data", ""],
         ["check", "--against", ""],
         ["record", ""],
+        ["run", "--against", ""],
+        ["record", "--keras", ""],
         ["sweep", "--out", ""],
         ["diagnose", ""],
         ["diagnose", "--data", "my"],

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import check_pairs
 import pytest
 from called import calling
 from programs_here import FOLDER
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("warm_halves")
 def call(monkeypatch, capsys, tmp_path):
     """Calls `parity` in this process, in a folder with the program of these tests."""
     shutil.copytree(FOLDER, tmp_path / "mine")
+    check_pairs.recorded().pack(tmp_path / "mine" / "a.parity")
     return calling(monkeypatch, capsys, tmp_path / "mine")
 
 
@@ -28,6 +30,25 @@ WRONG = {
     "split": (("run", *PAIR, "--split", "last"), "--split with the program 'custom': only built"),
     "no_file": (("run", *PAIR[:3], "no.py:build"), "torch no.py:build: there is no file no.py"),
     "dtype": (("run", "small", "--dtype", "float16"), "float16"),
+}
+
+
+AGAINST = ("--against", "a.parity")
+WRONG |= {
+    "no_bundle": (("run", "small", "--against", "b.parity"), "b.parity: there is no such bundle"),
+    "no_zip": (("run", "small", "--against", "parity.toml"), "it is no zip archive, or something"),
+    "of_a_check": (
+        ("run", "small", *AGAINST),
+        "a.parity: it holds a check alone, and no whole run",
+    ),
+    "keras_too": (("run", *PAIR, *AGAINST), "--keras and --against: the bundle stands for the"),
+    "no_port": (("run", *AGAINST), "either the name of a program or --torch, the port that is"),
+    "two_ports": (("run", "small", *PAIR[2:], *AGAINST), "either the name of a program or --torch"),
+    "programs": (("run", "small", "frozen", *AGAINST), "--against with 2 programs: a bundle is of"),
+    "seeds": (("run", "small", *AGAINST, "--seeds", "0:3"), "--against with 3 seeds: a bundle is"),
+    "scenario": (("run", "dropout", *AGAINST), "'dropout' is a built-in scenario; a whole run can"),
+    "no_name": (("run", "smal", *AGAINST), "unknown program 'smal' (see `parity list`)"),
+    "full_bundle": (("run", "small", *AGAINST, "--full"), "--full with the program 'small'"),
 }
 
 

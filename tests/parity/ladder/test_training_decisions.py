@@ -70,6 +70,12 @@ def test_a_half_that_did_not_do_what_its_rule_says_fails_all_the_same(halves):
     assert failed == ["learning rates of torch by its rules"]
 
 
+def test_rates_that_differ_from_the_start_were_not_decided(halves):
+    outcome = decisions(*halves(ours=([0.5, 0.5, 0.1, 0.1], TORCH)))
+    assert outcome.status == FAIL
+    assert "otherwise" not in outcome.tolerance_source
+
+
 def test_a_column_that_is_not_in_both_histories_has_no_margin(halves):
     outcome = decisions(*halves({**WATCHED, "monitor": "val_auc"}))
     assert outcome.status == PASS

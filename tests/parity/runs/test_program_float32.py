@@ -45,6 +45,7 @@ FAULTS = {
     "weighted_validation": ("I3", "trajectory", "val_loss"),
     "other_metric": ("I1", "metrics", "accuracy (given outputs)"),
     "frozen_midway": ("I4", "trajectory", "loss"),
+    "counted_anew": ("I4", "trajectory", "weights and slots changed between two steps"),
     "dropped_batch": ("H14", "trajectory", "number of steps"),
     "batch_means": ("I2", "trajectory", "val_loss"),
 }

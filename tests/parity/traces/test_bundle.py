@@ -236,7 +236,7 @@ REFUSALS = {
     ),
     "epochs": (
         put("schedule/epochs", np.zeros((2, 2))),
-        "'schedule/epochs' is missing, or has not up to",
+        "'schedule/epochs' has not up to",
     ),
     "stopped": (
         put("schedule/stopped", np.array(0.0)),

@@ -192,6 +192,22 @@ def frozen_midway():
     return dataclasses.replace(port, scheduler=(port.scheduler, Freezes(port.module)))
 
 
+class Recounts(Freezes):
+    """Makes the optimizer count its steps anew in the fourth epoch."""
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+
+    def on_epoch_begin(self, epoch):
+        if epoch == 3:
+            self.optimizer.param_groups[0]["step"] = 0
+
+
+def counted_anew():
+    port = build()
+    return dataclasses.replace(port, scheduler=(port.scheduler, Recounts(port.optimizer)))
+
+
 def own_loop(drops=False, means_of_batches=False):
     """The loop of a training script."""
     port = build()

@@ -35,6 +35,7 @@ _MORE_SLOTS = {
 }
 # What Keras keeps for all weights together, by its name.
 _COUNTER, _PRODUCT = "iterations", "u_product"
+_COUNTERS = ("step", "mu_product", _PRODUCT)  # and torch's names of the same
 
 
 def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray]]:
@@ -49,6 +50,24 @@ def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray
         for slot, value in _slots(port.built.optimizer, item, rate).items():
             found.setdefault(slot, {})[item.name] = value
     return found
+
+
+def counters_of(optimizer: Any) -> list[float]:
+    """Returns what an optimizer counts or keeps for all weights together: steps, and products.
+
+    Args:
+        optimizer: of `torch_impl.optim` or of torch; of any other, nothing is known.
+    """
+    holders = [*optimizer.param_groups, *optimizer.state.values()]
+    values = [holder.get(name) for holder in holders for name in _COUNTERS]
+    return [float(value) for value in values if _is_number(value)]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is one number; an optimizer of the user's own may keep anything."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1
+    return isinstance(value, int | float)
 
 
 def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) -> str | None:

@@ -22,7 +22,12 @@ from parity.traces.trace import TraceWriter
 from torch_impl.harness.anchors import num_changed
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.harness.port.slots import set_slots, slots_of, why_not_carried
+from torch_impl.harness.port.slots import (
+    counters_of,
+    set_slots,
+    slots_of,
+    why_not_carried,
+)
 from torch_impl.harness.program.kept import in_float64, kept
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.runner import Runner
@@ -90,13 +95,14 @@ class Anchors:
         self._writer.put("between_steps", np.array(self._changed))
 
     def _values(self) -> list[torch.Tensor]:
-        """Returns the weights with a place in Keras, and slots, as they are now."""
+        """Returns weights with a place in Keras, slots and counters, as they are now."""
         weights = {
             id(tensor): tensor for item in self._port.carried for tensor in item.variable.tensors
         }
         slots = slots_of(self._port, rate=1.0)
         found = [torch.from_numpy(value) for part in slots.values() for value in part.values()]
-        return [*(tensor.detach() for tensor in weights.values()), *found]
+        counters = torch.tensor(counters_of(self._optimizer), dtype=torch.float64)
+        return [*(tensor.detach() for tensor in weights.values()), *found, counters]
 
     def _from(self, anchor: Anchor) -> None:
         """Makes the steps from an anchor, and writes what they compute."""

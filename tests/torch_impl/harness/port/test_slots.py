@@ -9,7 +9,7 @@ from torch import nn
 
 from torch_impl import optim
 from torch_impl.harness.port.carried import PAIRING, Carried
-from torch_impl.harness.port.slots import set_slots, slots_of, why_not_carried
+from torch_impl.harness.port.slots import counters_of, set_slots, slots_of, why_not_carried
 from torch_impl.layouts import variables
 
 RATE = 0.5
@@ -63,6 +63,23 @@ def test_the_number_of_steps_is_set_where_an_optimizer_counts_them():
         set_slots(given, slots("momentum", "velocity"), COUNT, RATE)
     assert ours.built.optimizer.param_groups[0]["step"] == 7
     assert [float(s["step"]) for s in stock.built.optimizer.state.values()] == [7.0, 7.0]
+    assert counters_of(ours.built.optimizer) == [7.0]
+    assert counters_of(stock.built.optimizer) == [7.0, 7.0]
+
+
+def test_the_product_of_nadam_counts_as_one_of_them():
+    others = {**COUNT, "u_product": np.array(0.25)}
+    ours, stock = port(optim.Nadam), port(torch.optim.NAdam)
+    for given in (ours, stock):
+        set_slots(given, slots("momentum", "velocity"), others, RATE)
+    assert counters_of(ours.built.optimizer) == [7.0, 0.25]
+    assert counters_of(stock.built.optimizer) == [7.0, 0.25] * 2
+
+
+def test_what_an_optimizer_of_ones_own_keeps_under_these_names_may_be_anything():
+    given = port(torch.optim.Adam).built.optimizer
+    given.param_groups[0]["step"] = [1, 2]
+    assert counters_of(given) == []
 
 
 def test_momentum_of_torch_is_a_gradient_and_that_of_keras_a_step():

@@ -7,8 +7,8 @@ import pytest
 
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.user_files import user_files
 from parity.sweeps.task import planned
-from parity.sweeps.user_files import user_files
 
 FILES = {
     "app/__init__.py": "",

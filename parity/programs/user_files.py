@@ -33,9 +33,8 @@ def user_files(spec: ProgramSpec, half: str) -> dict[str, str]:
         Path to SHA-256; paths below the program's folder are relative to it.
     """
     folder = Path(spec.folder).resolve()
-    assert spec.keras is not None
-    assert spec.torch is not None
-    names = [spec.keras, *([spec.torch] if half == "torch" else [])]
+    named = [spec.keras, *([spec.torch] if half == "torch" else [])]
+    names = [name for name in named if name is not None]
     if spec.data is not None:
         names.append(spec.data)
     found = _Found(folder)

@@ -1,0 +1,409 @@
+"""Bundles of a whole run: what a Keras program's training left, to train a port without TensorFlow.
+
+Two entries beside those of `parity.traces.bundle`, which has the probes:
+
+    run.json           schema, spec, environment, the user's files; history and facts of the
+                       training, forms of what `fit` was fed and of the recorded states; the code of
+                       each array, SHA-256 of all
+    run.safetensors    what is stored of each array (`parity.traces.bundle_run_coding`), by key
+
+Keys of arrays: those of the trace of the training, `feed/…` and, of a training in float32,
+`anchor/STEP/…`. It is input from outside like any bundle. What `unpack_run` leaves is the folder of
+a Keras half that has ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.errors import InputError
+from parity.files.floats import decode_floats, encode_floats
+from parity.files.json_io import write_json
+from parity.files.strict_json import read_strict
+from parity.programs.check_spec import CheckSpec
+from parity.programs.program_spec import ProgramSpec
+from parity.traces.anchor_folder import AnchorFolder
+from parity.traces.anchors import NUM_STEPS, AnchorPlan
+from parity.traces.array_file import DTYPES, ArrayFile
+from parity.traces.bundle import (
+    array_table,
+    check_size,
+    checked_content,
+    extract,
+    probe_entries,
+    unpack,
+    write_archive,
+)
+from parity.traces.bundle_archive import (
+    ARRAYS,
+    FACTS,
+    MAX_FACTS,
+    RUN_ARRAYS,
+    RUN_FACTS,
+    check_archive,
+    most_arrays,
+    refusals,
+)
+from parity.traces.bundle_arrays import check_form
+from parity.traces.bundle_facts import form_problem
+from parity.traces.bundle_run_coding import FED, RunArrays, check_run_codes, encode_run
+from parity.traces.bundle_run_facts import PARTS, check_probed, check_training
+from parity.traces.bundle_run_feed import check_anchors, check_feed
+from parity.traces.feed_file import form_of, nest_of, read_feed, write_feed
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace, write_records
+
+SCHEMA = "parity.run_bundle/1"
+STATE = "anchor/"  # what the keys of arrays of recorded states begin with
+STORED = "run.safetensors"  # while a bundle is unpacked
+_KINDS = {
+    **dict.fromkeys(("spec", "environment", "history", "facts", "files", "feed", "arrays"), dict),
+    "wall_s": float,
+    "arrays_sha256": str,
+}
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a bundle says of its run, without the arrays.
+
+    Attributes:
+        spec: with which it was recorded; `torch` is None, and `folder` ".".
+        files: the user's files of the Keras half: path to SHA-256.
+    """
+
+    spec: ProgramSpec
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunSize:
+    """How large a bundle of a run is, in bytes.
+
+    Attributes:
+        probes: of what a check needs, in the file.
+        training: of all else, in the file.
+        fed: of what `fit` was fed, as arrays.
+        states: of the recorded states, as arrays.
+    """
+
+    probes: int
+    training: int
+    fed: int
+    states: int
+
+
+# --- written -------------------------------------------------------------------------------------
+
+
+def pack_run(half: RunFolder, path: Path, files: Mapping[str, str]) -> RunSize:
+    """Writes a bundle of a run, whole or not at all; the same traces give the same bytes.
+
+    Args:
+        half: folder of the Keras half, with its training, feed and recorded states.
+        path: of the file; an older one is replaced.
+        files: the user's files of the Keras half: path to SHA-256.
+
+    Raises:
+        InputError: what was recorded is none that could be read again, or cannot be written.
+    """
+    trace, training = Trace(half.path), Trace(half.training.path)
+    spec = ProgramSpec.from_dict(trace.spec)
+    entries = probe_entries(trace, _check_of(spec).to_dict())
+    fed: dict[str, np.ndarray] = {}
+    nests, settings = read_feed(half.feed)
+    forms = {name: form_of(f"{FED}{name}", nest, fed) for name, nest in nests.items()}
+    states, anchors = _states(half, training.facts.get("anchors"))
+    arrays = _Joined(training, {**fed, **states})
+    content = {
+        "schema": SCHEMA,
+        "spec": spec.replace(torch=None, folder=".").to_dict(),
+        "environment": training.environment,
+        "files": dict(files),
+        "history": training.history,
+        "wall_s": training.wall_s,
+        "facts": training.facts,
+        "feed": {"forms": forms, "settings": settings},
+        "anchors": anchors,
+    }
+    try:
+        codes, stored = encode_run(arrays.keys, arrays.__getitem__)
+        _check_run(content, spec, trace, codes, arrays.__getitem__)
+    except ValueError as error:
+        raise InputError(f"this training cannot be recorded: {error}") from None
+    entries |= _run_entries(content, codes, stored)
+    write_archive(path, entries)
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.compress_size for entry in archive.infolist()}
+    return RunSize(
+        probes=sizes[FACTS] + sizes[ARRAYS],
+        training=sizes[RUN_FACTS] + sizes[RUN_ARRAYS],
+        fed=sum(array.nbytes for array in fed.values()),
+        states=sum(array.nbytes for array in states.values()),
+    )
+
+
+def _run_entries(
+    content: Mapping[str, Any], codes: Mapping[str, Any], stored: Arrays
+) -> dict[str, bytes]:
+    from safetensors.numpy import save
+
+    arrays = save(dict(stored))
+    whole = {**content, "arrays": codes, "arrays_sha256": hashlib.sha256(arrays).hexdigest()}
+    # Not sorted: items and reports follow the order of the history.
+    text = json.dumps(encode_floats(whole), allow_nan=False)
+    return {RUN_FACTS: text.encode(), RUN_ARRAYS: arrays}
+
+
+def _check_of(spec: ProgramSpec) -> CheckSpec:
+    """Returns what the probes of a run are as a check."""
+    return CheckSpec(
+        keras=spec.keras,
+        arguments=spec.arguments,
+        dtype=spec.dtype,
+        seed=spec.seed,
+        threads=spec.threads,
+        folder=spec.folder,
+    )
+
+
+class _Joined:
+    """The arrays of a training's trace, and others."""
+
+    def __init__(self, trace: Trace, others: Arrays) -> None:
+        self._trace, self._others = trace, others
+        kept = [f"{part}/{name}" for part in PARTS for name in trace.below(part)]
+        self.keys = [*kept, *(part for part in PARTS if part in trace), *others]
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self._others[key] if key in self._others else self._trace[key]
+
+
+def _states(half: RunFolder, steps: list[int] | None) -> tuple[dict[str, np.ndarray], Any]:
+    """Returns the arrays of all recorded states by key, and what else is told of them."""
+    if steps is None:
+        return {}, None
+    folder = _anchors(half)
+    arrays: dict[str, np.ndarray] = {}
+    batches = {}
+    for step in steps:
+        found, batches[str(step)] = folder.content(step)
+        arrays |= {f"{STATE}{step}/{key}": array for key, array in found.items()}
+    return arrays, {"plan": dataclasses.asdict(folder.plan()), "batches": batches}
+
+
+def _anchors(half: RunFolder) -> AnchorFolder:
+    """Returns the recorded states of a half that has ended."""
+    return AnchorFolder(half.training, pause=lambda: None)
+
+
+# --- read ----------------------------------------------------------------------------------------
+
+
+def read_run(path: Path) -> RunRecord:
+    """Returns what a run was recorded with; its arrays are not looked at.
+
+    Raises:
+        InputError: the file is missing, damaged, no bundle, or one of a check alone.
+    """
+    _check_kind(path)
+    with refusals(path), zipfile.ZipFile(path) as archive:
+        return _record(_read_content(archive))
+
+
+def _check_kind(path: Path) -> None:
+    if not check_archive(path):
+        raise InputError(
+            f"{path}: it holds a check alone, and no whole run; record one with `parity record "
+            "--run`, or compare with `parity check --against`"
+        )
+
+
+def unpack_run(path: Path, folder: RunFolder) -> None:
+    """Writes the folder of a Keras half that has ended, whole or not at all.
+
+    Args:
+        path: of the bundle.
+        folder: of the half; it is made.
+
+    Raises:
+        InputError: the file is missing, damaged, too large, or no bundle of a run.
+    """
+    _check_kind(path)
+    unpack(path, folder.path)
+    try:
+        with refusals(path):
+            _unpack(path, folder)
+    except BaseException:
+        shutil.rmtree(folder.path)
+        raise
+
+
+def _read_content(archive: zipfile.ZipFile) -> dict[str, Any]:
+    with archive.open(RUN_FACTS) as file:
+        text = file.read(MAX_FACTS + 1)
+    return {"anchors": None, **checked_content(read_strict(text), RUN_FACTS, SCHEMA, _KINDS)}
+
+
+def _record(content: Mapping[str, Any]) -> RunRecord:
+    if problem := form_problem("files", content["files"], {"*": str}):
+        raise ValueError(problem)
+    try:
+        spec = ProgramSpec.from_dict(content["spec"])
+    except InputError as error:
+        raise ValueError(f"its spec: {error}") from None
+    if spec.keras is None:
+        raise ValueError("its spec has no keras")
+    return RunRecord(spec, content["files"])
+
+
+def _unpack(path: Path, folder: RunFolder) -> None:
+    stored = folder.path / STORED
+    with zipfile.ZipFile(path) as archive:
+        content = _read_content(archive)
+        extract(archive, RUN_ARRAYS, stored, content["arrays_sha256"])
+    spec = _record(content).spec
+    content["facts"], content["history"] = map(
+        decode_floats, (content["facts"], content["history"])
+    )
+    codes = content["arrays"]
+    _check_codes(codes, array_table(stored, RUN_ARRAYS), most_arrays(path.stat().st_size))
+    with _opened(codes, stored) as arrays:
+        _check_run(content, spec, Trace(folder.path), codes, arrays.__getitem__)
+        _write_training(content, spec, codes, arrays, folder)
+    stored.unlink()
+    write_json(folder.spec, spec.to_dict())
+
+
+@contextmanager
+def _opened(codes: Mapping[str, Any], stored: Path) -> Iterator[RunArrays]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(stored, framework="numpy") as file:
+            yield RunArrays(codes, file.get_tensor)
+    except SafetensorError as error:
+        raise ValueError(f"{RUN_ARRAYS}: {error}") from None
+
+
+def _check_codes(codes: Mapping[str, Any], stored: Mapping[str, Any], most: int) -> None:
+    for key, code in codes.items():
+        if not isinstance(code, dict) or not {"dtype", "shape", "as"} <= set(code):
+            raise ValueError(f"the code of the array {key[:60]!r} has no dtype, shape and as")
+        if problem := check_form(key, code["dtype"], code["shape"], tuple(DTYPES)):
+            raise ValueError(problem)
+    if problem := check_run_codes(codes):
+        raise ValueError(problem)
+    if set(stored) != {key for key, code in codes.items() if "of" not in code}:
+        raise ValueError(f"{RUN_ARRAYS} has other arrays than {RUN_FACTS} speaks of")
+    check_size(codes, most)
+
+
+def _write_training(
+    content: Mapping[str, Any],
+    spec: ProgramSpec,
+    codes: Mapping[str, Any],
+    arrays: RunArrays,
+    folder: RunFolder,
+) -> None:
+    """Writes the feed, the recorded states and the training of a half."""
+    fed = {key.removeprefix(FED): arrays[key] for key in _below(FED, codes)}
+    nests = {name: nest_of(name, f, fed) for name, f in content["feed"]["forms"].items()}
+    write_feed(folder.feed, nests, content["feed"]["settings"])
+    if content["anchors"] is not None:
+        states = _anchors(folder)
+        states.begin(AnchorPlan(**content["anchors"]["plan"]))
+        for step, batches in content["anchors"]["batches"].items():
+            start = f"{STATE}{step}/"
+            found = {key[len(start) :]: arrays[key] for key in _below(start, codes)}
+            states.put(int(step), found, batches)
+        states.end()
+    training = folder.training
+    training.path.mkdir(exist_ok=True)
+    write_json(training.spec, spec.to_dict())
+    keys = [key for key in codes if not key.startswith((FED, STATE))]
+    entries = {key: (codes[key]["dtype"], tuple(codes[key]["shape"])) for key in keys}
+    with ArrayFile(training.arrays, entries) as file:
+        for key in keys:
+            file[key] = arrays[key]
+    records = content["environment"], content["history"], content["wall_s"], content["facts"]
+    write_records(training, *records, keys)
+
+
+def _below(start: str, keys: Mapping[str, Any]) -> list[str]:
+    return [key for key in keys if key.startswith(start)]
+
+
+def _check_run(
+    content: Mapping[str, Any],
+    spec: ProgramSpec,
+    trace: Trace,
+    codes: Mapping[str, Any],
+    get: Any,
+) -> None:
+    """Rejects a run that is none that a Keras half leaves.
+
+    Args:
+        content: of run.json.
+        spec: of the run.
+        trace: of its probes.
+        codes: of its arrays, which have a dtype and a shape.
+        get: returns one of them.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if trace.facts.get("dtype") != spec.dtype and spec.dtype != CheckSpec.dtype:
+        raise ValueError(f"its spec has the dtype {spec.dtype}, and its probes another")
+    shapes = {key: tuple(code["shape"]) for key, code in codes.items()}
+    fed = {key: shapes[key] for key in _below(FED, codes)}
+    states = {key: shapes[key] for key in _below(STATE, codes)}
+    others = {key: shape for key, shape in shapes.items() if key not in fed and key not in states}
+    for key in others:
+        dtypes = PARTS.get(key.partition("/")[0], ())
+        if codes[key]["dtype"] not in dtypes:
+            raise ValueError(f"the array {key[:60]!r} of {codes[key]['dtype']} is of no training")
+    table = array_table(RunFolder(trace.directory).arrays, ARRAYS)
+    probed = {key: tuple(entry["shape"]) for key, entry in table.items()}
+    if problem := check_probed(trace.facts, probed, trace.__getitem__):
+        raise ValueError(problem)
+    facts = trace.facts
+    weights = {name: tuple(entry["shape"]) for name, entry in facts["weights"].items()}
+    if problem := check_training(spec, content, others, weights):
+        raise ValueError(problem)
+    if not np.isfinite(get("training/rates")).all():
+        raise ValueError("the array 'training/rates' has values that are not finite")
+    ends = content["facts"]["epoch_ends"]
+    if problem := check_feed(content["feed"], fed, ends, get, facts["fit"]):
+        raise ValueError(problem)
+    steps = content["facts"].get("anchors")
+    if (content["anchors"] is None) != (steps is None):
+        raise ValueError("it has not the recorded states of which its facts speak")
+    if steps is not None and (
+        problem := check_anchors(content["anchors"], steps, states, weights, ends[-1], NUM_STEPS)
+        or _wrong_dtypes(states, codes)
+    ):
+        raise ValueError(problem)
+    if states and steps is None:
+        raise ValueError("it has recorded states of which its facts do not speak")
+
+
+def _wrong_dtypes(states: Mapping[str, Any], codes: Mapping[str, Any]) -> str:
+    expected = {"weights": ("F32", "F64"), "rates": ("F64",), "masks": ("I64",)}
+    for key in states:
+        kind = key.split("/", 3)[2]
+        if kind in expected and codes[key]["dtype"] not in expected[kind]:
+            return f"the array {key[:60]!r} is {codes[key]['dtype']}; expected {expected[kind]}"
+    return ""

@@ -1,0 +1,257 @@
+"""What the training in a bundle looks like, checked before anything relies on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from parity.data.probe_inputs import MAX_STEP_ENTRIES, sampled
+from parity.programs.program_spec import ProgramSpec
+from parity.traces.anchored_steps import MAX_ENTRIES
+from parity.traces.anchors import FED, FLOAT32, MOVED, NUM_STEPS, SIZE
+from parity.traces.bundle_facts import form_problem
+
+Shapes = Mapping[str, tuple[int, ...]]
+Get = Callable[[str], np.ndarray]
+
+MAX_STEPS = 2**31  # of a training
+# First part of a key -> dtypes.
+PARTS = {
+    "training": ("F64",),
+    "anchored": ("F64", "I64"),
+    "anchor_noise": ("F64",),
+    "between_steps": ("I64",),
+}
+_NUMBER, _NONE = (int, float), type(None)
+_FIT: dict[str, Any] = {
+    "batch_size": (int, _NONE),
+    "epochs": int,
+    "initial_epoch": int,
+    "steps_per_epoch": (int, _NONE),
+    "validation_split": (*_NUMBER, _NONE),
+    "validation_steps": (int, _NONE),
+    "validation_batch_size": (int, _NONE),
+    "validation_freq": (int, list),
+    "class_weight": (dict, _NONE),
+    "shuffle": (bool, str),
+    "num_samples": (int, _NONE),
+}
+_PROBED = {
+    "fit": _FIT,
+    "masks": {"*": [int]},
+    "metrics": {"metrics": (list, dict), "weighted_metrics": (list, dict)},
+    "loss_weights": {"*": _NUMBER},
+}
+_TRAINED: dict[str, Any] = {
+    "first_losses": {"*": _NUMBER},
+    "epoch_ends": [int],
+    "written_flows": {"*": str},
+    "num_train": (int, _NONE),
+    "num_val": (int, _NONE),
+    "num_fits": int,
+    "broke_off": (str, _NONE),
+    "fit": _FIT,
+    "loss_weights": {"*": _NUMBER},
+}
+
+
+def check_probed(facts: Mapping[str, Any], shapes: Shapes, get: Get) -> str:
+    """Returns what is wrong with what the probes of a run say of its training, "" if nothing is.
+
+    Args:
+        facts: of the probes.
+        shapes: of their arrays, by key.
+        get: returns one of them.
+    """
+    if problem := form_problem("facts", facts, _PROBED) or _fit(facts["fit"]):
+        return problem
+    for name, state in facts["masks"].items():
+        if len(state) != 2 or not all(0 <= number < 2**63 for number in state):
+            return f"facts.masks of {name[:40]!r} is {str(state)[:40]}; expected seed and number"
+    for name, entry in facts["weights"].items():
+        if shapes.get(f"start/{name}") != tuple(entry["shape"]):
+            return f"the array {f'start/{name}'[:80]!r} is missing, or has another shape"
+        if not np.isfinite(get(f"start/{name}")).all():
+            return f"the array {f'start/{name}'[:80]!r} has values that are not finite"
+    others = [key for key in shapes if key.startswith("start/")]
+    if len(others) != len(facts["weights"]):
+        return "there are initial weights of more than the weights"
+    if "order" not in shapes:
+        return ""
+    order = get("order")
+    if order.ndim != 1 or not np.array_equal(np.sort(order), np.arange(len(order))):
+        return "the array 'order' is no order of samples"
+    return ""
+
+
+def _fit(fit: Mapping[str, Any]) -> str:
+    """The arguments of `fit` are such that a training by them can begin."""
+    for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
+        if fit[name] is not None and not 1 <= fit[name] < MAX_STEPS:
+            return f"facts.fit.{name} is {fit[name]}; expected a number of at least 1"
+    if not 0 <= fit["initial_epoch"] < fit["epochs"] < MAX_STEPS:
+        return f"facts.fit.epochs is {fit['epochs']}, after epoch {fit['initial_epoch']}"
+    frequency = fit["validation_freq"]
+    numbers = [frequency] if isinstance(frequency, int) else frequency
+    if not all(type(number) is int and number >= 1 for number in numbers):
+        return "facts.fit.validation_freq has other values than numbers of at least 1"
+    weights = fit["class_weight"] or {}
+    if problem := form_problem("facts.fit.class_weight", weights, {"*": _NUMBER}):
+        return problem
+    if not all(label.removeprefix("-").isdecimal() and len(label) < 19 for label in weights):
+        return "facts.fit.class_weight has labels that are no integers"
+    return ""
+
+
+def check_training(
+    spec: ProgramSpec,
+    content: Mapping[str, Any],
+    shapes: Shapes,
+    weights: Mapping[str, tuple[int, ...]],
+) -> str:
+    """Returns what is wrong with the training of a run, "" if nothing is.
+
+    Args:
+        spec: of the run.
+        content: facts, history, wall_s.
+        shapes: of the arrays of its trace, by key.
+        weights: shape of each weight of the model.
+    """
+    facts = content["facts"]
+    form = dict(_TRAINED)
+    if has_anchors := spec.dtype == "float32":
+        form |= {"anchors": [int], "anchors_measured": [int]}
+    elif "anchors" in facts:
+        return "there are recorded states, which a training in float64 does not have"
+    if "training/image_sums" in shapes:
+        form["augment"] = dict
+    problem = form_problem("facts", facts, form) or _fit(facts["fit"])
+    if problem := problem or _history(content["history"], facts["epoch_ends"]):
+        return problem
+    if not math.isfinite(content["wall_s"]) or content["wall_s"] < 0:
+        return f"wall_s is {content['wall_s']}; expected seconds"
+    num_steps = facts["epoch_ends"][-1]
+    anchored: Shapes = {}
+    if has_anchors:
+        if problem := _steps_of_anchors(facts, num_steps):
+            return problem
+        anchored = {key: shape for key, shape in shapes.items() if key.startswith("anchor")}
+    trained = {key: shape for key, shape in shapes.items() if key not in anchored}
+    return _trained(trained, num_steps, weights, has_anchors) or _anchored(
+        anchored, facts, weights, num_steps
+    )
+
+
+def _history(history: Mapping[str, Any], ends: list[int]) -> str:
+    if not ends or any(b <= a for a, b in zip([0, *ends], ends, strict=False)):
+        return "facts.epoch_ends are no numbers of steps, each larger than the one before"
+    if ends[-1] >= MAX_STEPS:
+        return f"facts.epoch_ends ends with {ends[-1]:,} steps; expected fewer"
+    for name, column in history.items():
+        if problem := form_problem(f"history.{name[:40]}", column, [_NUMBER]):
+            return problem
+        if len(column) != len(ends):
+            return f"history.{name[:40]} has {len(column)} numbers for {len(ends)} epochs"
+    return "" if "loss" in history else "history has no 'loss'"
+
+
+def _steps_of_anchors(facts: Mapping[str, Any], num_steps: int) -> str:
+    steps, measured = facts["anchors"], facts["anchors_measured"]
+    if not steps or steps != sorted({*steps}) or not 0 <= steps[0] <= steps[-1] < num_steps:
+        return "facts.anchors are no numbers of steps, in their order"
+    if not measured or measured != sorted({*measured}) or not {*measured} <= {*steps}:
+        return "facts.anchors_measured are not some of facts.anchors, in their order"
+    return ""
+
+
+def _trained(
+    shapes: Shapes, num_steps: int, weights: Mapping[str, tuple[int, ...]], has_anchors: bool
+) -> str:
+    expected: dict[str, tuple[int, ...]] = {
+        "training/loss": (num_steps,),
+        "training/rates": (num_steps,),
+    } | {f"training/final/{name}": shape for name, shape in weights.items()}
+    if has_anchors:
+        expected["between_steps"] = (num_steps,)
+    kept = {name: _sampled(shape, MAX_STEP_ENTRIES) for name, shape in weights.items()}
+    steps: dict[int, int] = {0: 0}
+    for key, shape in shapes.items():
+        kind, number, name = _parts_of(key)
+        if kind == "training/weights":
+            if number is None or number > num_steps or name not in kept:
+                return f"the array {key[:80]!r} is of no step and weight of the training"
+            expected[key] = kept[name]
+            steps[number] = steps.get(number, 0) + 1
+        elif kind == "training/images":
+            is_such = number is not None and 1 <= number <= num_steps and not name
+            if not is_such or len(shape) != 4 or "training/image_sums" not in shapes:
+                return f"the array {key[:80]!r} has no images of a step"
+            expected[key] = shape
+        elif key == "training/image_sums":
+            expected[key] = (num_steps,)
+        elif key not in expected:
+            return f"the array {key[:60]!r} is none that a training leaves"
+    if missing := [step for step, number in steps.items() if number != len(weights)]:
+        return f"some weights of step {missing[0]} are missing"
+    return _differing(shapes, expected)
+
+
+def _parts_of(key: str) -> tuple[str, int | None, str]:
+    """Returns the first two parts of a key, the number that follows, and the rest."""
+    part, kind, number, name = [*key.split("/", 3), "", "", ""][:4]
+    is_number = number.isascii() and number.isdecimal() and len(number) < 11
+    return f"{part}/{kind}", int(number) if is_number else None, name
+
+
+def _anchored(
+    shapes: Shapes,
+    facts: Mapping[str, Any],
+    weights: Mapping[str, tuple[int, ...]],
+    num_steps: int,
+) -> str:
+    """The arrays of steps from recorded states have the shapes that the weights say."""
+    expected: dict[str, tuple[int, ...]] = {}
+    lengths = {step: min(NUM_STEPS, num_steps - step) for step in facts.get("anchors", ())}
+    kept = {name: _sampled(shape, MAX_ENTRIES) for name, shape in weights.items()}
+    for step, length in lengths.items():
+        expected[f"anchored/{step}/loss"] = (length,)
+        for name, shape in kept.items():
+            expected[f"anchored/{step}/{SIZE}/{name}"] = ()
+            expected[f"anchored/{step}/{FLOAT32}/{name}"] = shape
+            expected |= {f"anchored/{step}/{MOVED}/{n}/{name}": shape for n in {1, length}}
+    for key, shape in shapes.items():
+        if key.startswith("anchor_noise/"):
+            expected[key] = (len(facts["anchors_measured"]),)
+            continue
+        _, number, rest = [*key.split("/", 2), "", ""][:3]
+        kind, _, name = rest.partition("/")
+        if number not in map(str, lengths):
+            return f"the array {key[:80]!r} is of no recorded state"
+        if kind in ("running", "validation"):
+            expected[key] = ()
+        elif kind == "slots":
+            made, _, name = name.partition("/")
+            weight = name.partition("/")[2]
+            if made not in ("1", str(lengths[int(number)])) or not weight:
+                return f"the array {key[:80]!r} is of no step from a recorded state"
+            expected[key] = kept.get(weight, shape)
+        elif kind == FED[2]:
+            expected[key] = (2,)
+        elif key not in expected:
+            return f"the array {key[:80]!r} is none that steps from a recorded state leave"
+    return _differing(shapes, expected)
+
+
+def _sampled(shape: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """Returns the shape of what is kept of an array."""
+    return sampled(np.broadcast_to(np.uint8(0), shape), most).shape
+
+
+def _differing(shapes: Shapes, expected: Shapes) -> str:
+    for key, wanted in expected.items():
+        if shapes.get(key) != wanted:
+            return f"the array {key[:80]!r} has the shape {shapes.get(key)}; expected {wanted}"
+    return ""

@@ -1,0 +1,379 @@
+"""A bundle of a run is what the Keras half left, or it is refused with a sentence."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import recorded_runs
+from helpers import assert_same_bits
+from programs_here import FOLDER
+from recorded_runs import archived, entries_of, forged, with_text
+
+from parity.errors import InputError
+from parity.traces.anchor_folder import AnchorFolder
+from parity.traces.bundle import read_spec, unpack
+from parity.traces.bundle_archive import ARRAYS, FACTS, RUN_ARRAYS, RUN_FACTS
+from parity.traces.bundle_run import pack_run, read_run, unpack_run
+from parity.traces.feed_file import form_of, read_feed
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+KINDS = {
+    "float64": {},
+    "float32": {"dtype": "float32"},
+    "flow": {"keras": "flow_keras.py:validated_on_a_flow", "torch": "flow_torch.py:build"},
+    "stream": {"keras": "keras_side.py:stream"},
+    "outputs": {"keras": "outputs_keras.py:build", "torch": "outputs_torch.py:build"},
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Run folder and bundle by kind, recorded when they are asked for."""
+    known = {}
+
+    def get(kind):
+        if kind not in known:
+            known[kind] = recorded_runs.recorded(tmp_path_factory.mktemp(kind), **KINDS[kind])
+        return known[kind]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield get
+
+
+def leaves(path):
+    nests, settings = read_feed(path)
+    arrays = {}
+    forms = {name: form_of(name, nest, arrays) for name, nest in nests.items()}
+    return forms, settings, arrays
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True`", "ignore:Your input ran out")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_keras_half_left_is_read_to_the_bit(kind, runs, tmp_path):
+    run, bundle = runs(kind)
+    before, after = run.half("keras"), RunFolder(tmp_path).half("keras")
+    unpack_run(bundle, after)
+    for a, b in ((before, after), (before.training, after.training)):
+        theirs, ours = Trace(a.path), Trace(b.path)
+        keys = theirs._sorted
+        assert keys == ours._sorted
+        for key in keys:
+            assert_same_bits(ours[key], theirs[key])
+        assert ours.facts == theirs.facts
+        assert list(ours.history.items()) == list(theirs.history.items())
+        assert ours.wall_s == theirs.wall_s
+    forms, settings, arrays = leaves(after.feed)
+    assert (forms, settings) == leaves(before.feed)[:2]
+    for key, array in leaves(before.feed)[2].items():
+        assert_same_bits(arrays[key], array)
+    steps = Trace(before.training.path).facts.get("anchors", [])
+    assert bool(steps) == (kind == "float32")
+    theirs, ours = (AnchorFolder(each.training, pytest.fail) for each in (before, after))
+    assert theirs.plan() == ours.plan()
+    for step in steps:
+        (a, form), (b, other) = theirs.content(step), ours.content(step)
+        assert (form, set(a)) == (other, set(b))
+        for key, array in a.items():
+            assert_same_bits(b[key], array)
+
+
+def test_the_same_training_is_the_same_bytes(runs, tmp_path):
+    run, bundle = runs("float32")
+    pack_run(run.half("keras"), tmp_path / "b.parity", {})
+    assert (tmp_path / "b.parity").read_bytes() == bundle.read_bytes()
+
+
+def test_it_says_how_it_was_recorded_and_nothing_of_the_port(runs, tmp_path):
+    run, _ = runs("float64")
+    size = pack_run(run.half("keras"), tmp_path / "a.parity", {"keras_side.py": "0f"})
+    record = read_run(tmp_path / "a.parity")
+    assert (record.spec.keras, record.spec.seed) == ("keras_side.py:build", 42)
+    assert (record.spec.torch, record.spec.folder) == (None, ".")
+    assert record.files == {"keras_side.py": "0f"}
+    assert size.probes + size.training < (tmp_path / "a.parity").stat().st_size
+    # 70 and 23 samples of 6 features and a label, and the order of the first.
+    assert size.fed == 8 * (93 * 7 + 70)
+
+
+def test_a_check_reads_the_probes_of_a_run(runs, tmp_path):
+    run, bundle = runs("float64")
+    assert read_spec(bundle).seed == 42
+    unpack(bundle, tmp_path / "keras")
+    trace, probes = Trace(tmp_path / "keras"), Trace(run.half("keras").path)
+    assert trace.facts == probes.facts
+    assert_same_bits(trace["loss/value"], probes["loss/value"])
+
+
+def test_a_bundle_of_a_check_is_no_run(runs, tmp_path):
+    _, bundle = runs("float64")
+    entries = entries_of(bundle)
+    path = tmp_path / "check.parity"
+    path.write_bytes(archived({name: entries[name] for name in (FACTS, ARRAYS)}))
+    for read in (read_run, lambda path: unpack_run(path, RunFolder(tmp_path / "keras"))):
+        with pytest.raises(InputError, match="it holds a check alone, and no whole run; record"):
+            read(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["check.parity"]
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+def at(*place, to):
+    """Another value at a place of run.json."""
+
+    def change(content, stored):
+        inner = content
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = to
+
+    return change
+
+
+def without(*place):
+    def change(content, stored):
+        inner = content
+        for key in place[:-1]:
+            inner = inner[key]
+        del inner[place[-1]]
+
+    return change
+
+
+def array(key, values):
+    """Another array under a key, which is stored as it is."""
+
+    def change(content, stored):
+        values_ = np.array(values, np.float64)
+        content["arrays"][key] = {"dtype": "F64", "shape": [*values_.shape], "as": "bytes"}
+        flat = values_.reshape(-1)
+        stored[key] = np.ascontiguousarray(flat.view(np.uint8).reshape(flat.size, 8).T)
+
+    return change
+
+
+def dropped(key):
+    def change(content, stored):
+        del content["arrays"][key]
+        stored.pop(key, None)
+
+    return change
+
+
+def renamed(key, to):
+    def change(content, stored):
+        content["arrays"][to] = content["arrays"].pop(key)
+        stored[to] = stored.pop(key)
+
+    return change
+
+
+def nested(depth):
+    """The form of an array in so many lists."""
+    return {"parts": [nested(depth - 1)]} if depth else "array"
+
+
+STEPS = 30  # of the training in float64, in six epochs
+WRONG = {
+    "schema": (at("schema", to="parity.run_bundle/0"), "record it again"),
+    "spec": (at("spec", "epochs", to=0), "its spec: epochs=0"),
+    "no_keras": (at("spec", "keras", to=None), "its spec has no keras"),
+    "files": (at("files", to={"a": 3}), "files.'a' is of type int"),
+    "no_wall": (at("wall_s", to=None), "run.json has no wall_s that is a float"),
+    "wall": (at("wall_s", to=-1.0), "wall_s is -1.0"),
+    "no_facts": (without("facts"), "run.json has no facts that is a dict"),
+    "history_text": (at("history", "loss", to=["x"] * 6), "history.loss[0] is of type str"),
+    "history_short": (at("history", "loss", to=[1.0]), "history.loss has 1 numbers for 6 epochs"),
+    "history_empty": (at("history", to={}), "history has no 'loss'"),
+    "no_epochs": (at("facts", "epoch_ends", to=[]), "facts.epoch_ends are no numbers of steps"),
+    "ends": (at("facts", "epoch_ends", to=[5, 5]), "facts.epoch_ends are no numbers of steps"),
+    "ends_huge": (at("facts", "epoch_ends", to=[2**40] * 1), "expected fewer"),
+    "batch_size": (at("facts", "fit", "batch_size", to=-3), "facts.fit.batch_size is -3"),
+    "epochs": (at("facts", "fit", "epochs", to=0), "facts.fit.epochs is 0"),
+    "labels": (at("facts", "fit", "class_weight", to={"a": 1}), "labels that are no integers"),
+    "weights": (at("facts", "fit", "class_weight", to={"0": "a"}), "class_weight.'0' is of type"),
+    "frequency": (at("facts", "fit", "validation_freq", to=[0]), "facts.fit.validation_freq"),
+    "num_train": (at("facts", "num_train", to="a"), "facts.num_train is of type str"),
+    "anchors": (at("facts", "anchors", to=[0]), "which a training in float64 does not have"),
+    "other_states": (at("anchors", to={}), "the recorded states of which its facts speak"),
+    "steps": (array("training/loss", np.zeros(STEPS - 1)), "'training/loss' has the shape (29,)"),
+    "rates": (array("training/rates", np.full(STEPS, np.nan)), "values that are not finite"),
+    "no_rates": (dropped("training/rates"), "'training/rates' has the shape None"),
+    "final": (array("training/final/dense.bias", np.zeros(9)), "has the shape (9,); expected (8,)"),
+    "no_final": (dropped("training/final/dense.bias"), "has the shape None; expected (8,)"),
+    "weight": (dropped("training/weights/5/dense.bias"), "some weights of step 5 are missing"),
+    "of_no_step": (
+        renamed("training/weights/5/dense.bias", "training/weights/31/dense.bias"),
+        "is of no step and weight",
+    ),
+    "no_number": (
+        renamed("training/weights/5/dense.bias", "training/weights/../../x"),
+        "is of no step and weight",
+    ),
+    "images": (array("training/images/1", np.zeros((1, 2, 2, 1))), "has no images of a step"),
+    "part": (array("code/x", np.zeros(3)), "'code/x' of F64 is of no training"),
+    "state": (array("anchor/0/rates", np.zeros(3)), "of which its facts do not speak"),
+    "anchored": (array("anchored/0/loss", np.zeros(3)), "is none that a training leaves"),
+    "feed_name": (at("feed", "forms", "code", to=None), "feed has 'code'; expected some of x, y"),
+    "feed_form": (at("feed", "forms", "x", to="pickle"), "feed/x has the form pickle"),
+    "feed_deep": (
+        at("feed", "forms", "weight", to=nested(10)),
+        "is nested deeper than 8",
+    ),
+    "feed_other": (at("feed", "forms", "weight", to="array"), "speak of other arrays than there"),
+    "feed_less": (at("feed", "forms", "y", to=None), "speak of other arrays than there are"),
+    "feed_none": (without("feed", "forms"), "feed has no 'forms'"),
+    "feed_kinds": (
+        at("feed", "forms", "train_batches", to={"parts": []}),
+        "no samples of training, or several kinds",
+    ),
+    "feed_val": (
+        at("feed", "forms", "val_batches", to={"parts": []}),
+        "several kinds of samples of validation",
+    ),
+    "feed_settings": (at("feed", "settings", "a", to=1), "feed.settings is not empty"),
+    "feed_rows": (array("feed/x", np.zeros((69, 6))), "have [69, 70] samples; expected one number"),
+    "feed_scalar": (array("feed/x", 0.0), "have [0, 70] samples; expected one number"),
+    "code": (at("arrays", "feed/x", to=[]), "has no dtype, shape and as"),
+    "dtype": (at("arrays", "feed/x", "dtype", to="OBJECT"), "'feed/x' is 'OBJECT'"),
+    "empty": (at("arrays", "feed/x", "shape", to=[0, 6]), "expected integers of at least 1"),
+    "huge": (at("arrays", "feed/x", "shape", to=[2**50, 6]), "its arrays claim "),
+    "not_stored": (lambda content, stored: stored.pop("feed/x"), "has other arrays than run.json"),
+    "more_stored": (
+        lambda content, stored: stored.update(x=np.zeros((8, 1), np.uint8)),
+        "has other arrays than run.json speaks of",
+    ),
+}
+
+
+def refusal(content, folder):
+    """Why bytes are refused as a bundle of a run; nothing else is left."""
+    path = folder / "x.parity"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        unpack_run(path, RunFolder(folder).half("keras"))
+    assert [each.name for each in folder.iterdir()] == ["x.parity"]
+    start, _, why = str(caught.value).partition(": not a bundle that can be used: ")
+    assert start == str(path)
+    assert 0 < len(why) < 1_000
+    assert why.isprintable()
+    return why
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
+def test_a_run_that_no_keras_half_leaves_is_refused(change, message, runs, tmp_path):
+    assert message in refusal(forged(runs("float64")[1], change), tmp_path)
+
+
+def test_numbers_that_no_json_has_are_refused(runs, tmp_path):
+    _, bundle = runs("float64")
+    for number in (b"NaN", b"1e999", b"1" * 400):
+        content = with_text(
+            bundle, RUN_FACTS, lambda text, n=number: text.replace(b'"seed": 42', b'"seed": ' + n)
+        )
+        assert refusal(content, tmp_path)
+
+
+STATES = {
+    "no_states": (at("anchors", to=None), "the recorded states of which its facts speak"),
+    "steps": (at("facts", "anchors", to=[3, 2]), "facts.anchors are no numbers of steps"),
+    "behind": (at("facts", "anchors", -1, to=10**6), "facts.anchors are no numbers of steps"),
+    "measured": (at("facts", "anchors_measured", to=[3]), "not some of facts.anchors"),
+    "plan": (at("anchors", "plan", "measured", to=[3]), "other steps in its parts than in all"),
+    "plan_text": (at("anchors", "plan", "steps", to="all"), "anchors.plan.steps is no list"),
+    "batches": (without("anchors", "batches", "0"), "not those of the recorded states"),
+    "batch": (at("anchors", "batches", "0", to=None), "has not the batches of 3 steps"),
+    "triple": (at("anchors", "batches", "0", "parts", 0, to="array"), "is no (x, y, weight)"),
+    "no_rates": (dropped("anchor/0/rates"), "'anchor/0/rates' has the shape None"),
+    "weights": (dropped("anchor/0/weights/dense.bias"), "has the shape None; expected (8,)"),
+    "integers": (
+        at("arrays", "anchor/0/masks/dropout", "dtype", to="F64"),
+        "'anchor/0/masks/dropout' is F64; expected ('I64',)",
+    ),
+    "moved": (dropped("anchored/0/moved/1/dense.bias"), "has the shape None; expected (8,)"),
+    "scalar": (array("anchored/0/running/loss", [1.0]), "has the shape (1,); expected ()"),
+    "of_no_state": (array("anchored/3/running/loss", 1.0), "is of no recorded state"),
+    "kind": (array("anchored/0/code/loss", 1.0), "none that steps from a recorded state leave"),
+    "noise": (array("anchor_noise/loss", [1.0]), "has the shape (1,); expected (8,)"),
+    "epoch": (array("anchor/0/images/0", [1.0]), "'anchor/0/images/0' is of no recorded state"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), STATES.values(), ids=STATES)
+def test_recorded_states_that_no_keras_half_leaves_are_refused(change, message, runs, tmp_path):
+    assert message in refusal(forged(runs("float32")[1], change), tmp_path)
+
+
+FLOWS = {
+    "index": (array("feed/train_flow/index", np.zeros(200)), "no rows of integers"),
+    "sizes": (
+        at("arrays", "feed/train_flow/sizes", "shape", to=[2, 14]),
+        "no rows of integers",
+    ),
+    "sums": (array("feed/train_flow/sums", np.zeros(3)), "has other sums than batches"),
+    "drawn": (array("feed/train_flow/drawn/tx", np.zeros(3)), "for another number of images"),
+    "draws": (
+        array("feed/train_flow/drawn/tx", np.full(200, np.inf)),
+        "draws of tx that are not finite",
+    ),
+    "mean": (
+        at("feed", "settings", "flows", "train_flow", "arguments", "featurewise_center", to=True),
+        "has not the mean that its generator uses",
+    ),
+    "dtype": (at("feed", "settings", "flows", "val_flow", "dtype", to="object"), "'object'"),
+    "no_flow": (without("feed", "settings", "flows", "val_flow"), "flows has no 'val_flow'"),
+    "ends": (at("feed", "settings", "epoch_ends", to=[7]), "are not those of the training"),
+    "val_ends": (at("feed", "settings", "val_ends", to=[3]), "1 validations for 4 epochs"),
+    "no_sums": (dropped("training/image_sums"), "has no images of a step"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), FLOWS.values(), ids=FLOWS)
+def test_a_flow_that_no_keras_half_tells_is_refused(change, message, runs, tmp_path):
+    assert message in refusal(forged(runs("flow")[1], change), tmp_path)
+
+
+def test_damage_is_refused(runs, tmp_path):
+    _, bundle = runs("float64")
+    whole = bundle.read_bytes()
+    draw = np.random.default_rng(1)
+    for end in (0, 21, 100, *draw.integers(0, len(whole), size=20)):
+        assert refusal(whole[:end], tmp_path)
+    refused = 0
+    for _ in range(60):
+        content = bytearray(whole)
+        for place in draw.integers(0, len(whole), size=3):
+            content[place] ^= 1 << int(draw.integers(8))
+        path = tmp_path / "x.parity"
+        path.write_bytes(content)
+        try:
+            unpack_run(path, RunFolder(tmp_path).half("keras"))
+        except InputError:
+            refused += 1
+        else:  # such as the time of an entry
+            shutil.rmtree(tmp_path / "keras")
+    assert refused > 50
+
+
+def test_other_entries_are_refused(runs, tmp_path):
+    entries = entries_of(runs("float64")[1])
+    for name in ("../escaped", "/tmp/escaped", "run.json ", "a" * 300):
+        changed = {name if key == RUN_FACTS else key: value for key, value in entries.items()}
+        assert "expected bundle.json" in refusal(archived(changed), tmp_path)
+        assert "entries; expected" in refusal(archived({**entries, name: b"x"}), tmp_path)
+    less = {key: value for key, value in entries.items() if key != RUN_ARRAYS}
+    assert "it has 3 entries" in refusal(archived(less), tmp_path)
+    bomb = {**entries, RUN_FACTS: b" " * (2**24 + 1)}
+    assert "run.json claims" in refusal(archived(bomb), tmp_path)
+
+
+def test_a_training_that_could_not_be_read_again_is_not_written(runs, tmp_path):
+    run = recorded_runs.copied(runs("float64")[0], tmp_path / "run")
+    history = run.half("keras").training.history
+    history.write_text(history.read_text().replace('"loss"', '"other"'))
+    with pytest.raises(InputError, match="this training cannot be recorded: history has no 'loss'"):
+        pack_run(run.half("keras"), tmp_path / "a.parity", {})
+    assert not Path(tmp_path / "a.parity").exists()

@@ -1,0 +1,78 @@
+"""Recorded runs of the user's program of these tests, and bundles of them that somebody changed."""
+
+import copy
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+
+from programs_here import spec_of, trained
+from safetensors.numpy import load, save
+
+import keras_impl
+from parity.files.json_io import read_json, write_json
+from parity.runs.check_child import in_order
+from parity.traces.bundle_archive import RUN_ARRAYS, RUN_FACTS
+from parity.traces.bundle_coding import planes
+from parity.traces.bundle_run import pack_run
+from parity.traces.bundle_run_coding import RunArrays
+from parity.traces.folder import RunFolder
+
+
+def recorded(folder, **settings):
+    """Trains the Keras half in this process; returns its run folder and its bundle."""
+    spec = spec_of(**settings)
+    run = RunFolder(folder / "reference")
+    trained(keras_impl, spec, run.path)
+    half = run.half("keras")
+    index = read_json(half.index)  # as a child leaves it
+    (index["facts"],) = in_order([index["facts"]])
+    write_json(half.index, index)
+    bundle = folder / "run.parity"
+    pack_run(half, bundle, {})
+    return run, bundle
+
+
+def entries_of(bundle):
+    """The entries of an archive, by name."""
+    with zipfile.ZipFile(bundle) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def archived(entries):
+    """An archive of entries, as bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return file.getvalue()
+
+
+def forged(bundle, change):
+    """A bundle whose run was changed: `change` gets the content of run.json and what is stored.
+
+    Every array is stored by itself, as bytes.
+    """
+    entries = entries_of(bundle)
+    content, stored = json.loads(entries[RUN_FACTS]), load(entries[RUN_ARRAYS])
+    arrays = RunArrays(content["arrays"], stored.__getitem__)
+    stored = {key: planes(arrays[key]) for key in content["arrays"]}
+    for key, code in content["arrays"].items():
+        content["arrays"][key] = {"dtype": code["dtype"], "shape": code["shape"], "as": "bytes"}
+    change(content, stored)
+    arrays = save(stored)
+    content["arrays_sha256"] = hashlib.sha256(arrays).hexdigest()
+    return archived({**entries, RUN_FACTS: json.dumps(content).encode(), RUN_ARRAYS: arrays})
+
+
+def with_text(bundle, name, change):
+    """A bundle with another text of an entry: `change` gets and returns bytes."""
+    entries = entries_of(bundle)
+    return archived({**entries, name: change(entries[name])})
+
+
+def copied(run, to):
+    """A copy of the Keras half of a run, in another run folder."""
+    shutil.copytree(run.half("keras").path, RunFolder(to).half("keras").path)
+    return copy.copy(RunFolder(to))
