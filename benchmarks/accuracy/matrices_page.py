@@ -3,13 +3,18 @@
 python benchmarks/accuracy/matrices.py --json matrices.json
 python benchmarks/accuracy/matrices.py --held-out --json held_out.json
 python benchmarks/accuracy/matrices.py --idioms --seeds 0:2 --json idioms.json
-python benchmarks/accuracy/matrices_page.py matrices.json held_out.json idioms.json
+python benchmarks/accuracy/matrices.py --metrics --seeds 0:2 --json metrics.json
+python benchmarks/accuracy/matrices_page.py matrices.json held_out.json idioms.json metrics.json
+
+A section whose results are not given stays as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.held_out import table as held_out
 from benchmarks.idioms import table as idioms
+from benchmarks.metric_cases import table as metric_cases
 from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
 from parity.ladder.items import FAIL, PASS
@@ -32,7 +38,8 @@ HEAD = """# What a check misses, and what it calls wrong
 python benchmarks/accuracy/matrices.py --json matrices.json              # 20 minutes on 2 cores
 python benchmarks/accuracy/matrices.py --held-out --json held_out.json   # 4 minutes
 python benchmarks/accuracy/matrices.py --idioms --seeds 0:2 --json idioms.json   # 10 minutes
-python benchmarks/accuracy/matrices_page.py matrices.json held_out.json idioms.json
+python benchmarks/accuracy/matrices.py --metrics --seeds 0:2 --json metrics.json   # 2 minutes
+python benchmarks/accuracy/matrices_page.py matrices.json held_out.json idioms.json metrics.json
 ```
 
 Every pair is a small Keras model and its port, in `benchmarks/pairs`.
@@ -67,10 +74,26 @@ def main() -> None:
     results: dict[str, Any] = {}
     for file in parser.parse_args().files:
         results |= json.loads(file.read_text(encoding="utf-8"))
-    lines = [HEAD, *null_lines(results["null"]), *kill_lines(results["kill"])]
-    lines += ["", *held_out_lines(results["held_out"])]
-    lines += ["", *idiom_lines(results["idioms"], results["triples"])]
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    PAGE.write_text(page(results, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def page(results: dict[str, Any], old: str) -> str:
+    """Returns the page with a new section for each set of results, and the old ones beside them."""
+    written = {
+        "Null matrix": ("null", null_lines, ["null"]),
+        "Kill matrix": ("kill", kill_lines, ["kill"]),
+        "Metrics": ("metrics", metric_lines, ["metrics"]),
+        "Held-out": ("held_out", held_out_lines, ["held_out"]),
+        "Idioms": ("idioms", idiom_lines, ["idioms", "triples"]),
+    }
+    parts = [HEAD.rstrip("\n")]
+    before = dict(part.split("\n", 1) for part in re.split(r"^## ", old, flags=re.M)[1:])
+    for heading, (name, lines, keys) in written.items():
+        if name in results:
+            parts.append("\n".join(lines(*(results[key] for key in keys))).rstrip("\n"))
+        elif heading in before:
+            parts.append(f"## {heading}\n{before[heading]}".rstrip("\n"))
+    return "\n\n".join(parts) + "\n"
 
 
 def null_lines(outcomes: list[dict[str, Any]]) -> list[str]:
@@ -125,6 +148,44 @@ def kill_lines(outcomes: list[dict[str, Any]]) -> list[str]:
             f"| {fault.about} (`{fault.name}`) | {model} | {outcome['level']} | {names} | {first} |"
         )
     return lines
+
+
+def metric_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Returns both matrices of ports with metrics by hand."""
+    right, wrong = outcomes["null"], outcomes["kill"]
+    found = {outcome["name"]: outcome for outcome in wrong}
+    rows = [(fault, found[fault.name]) for fault in metric_cases.FAULTS]
+    ports = {outcome["name"]: outcome["model"] for outcome in right}
+    alarms = sum(outcome["verdict"] != PASS for outcome in right)
+    caught = sum(outcome["verdict"] == FAIL for _, outcome in rows)
+    placed = sum(outcome["level"] == fault.level for fault, outcome in rows)
+    named = sum(
+        outcome["ids"][:1] != [] and outcome["ids"][0] in fault.ids for fault, outcome in rows
+    )
+    lines = [
+        "## Metrics",
+        "",
+        f"{len(ports)} right ports in `benchmarks/metric_cases` whose metrics are written by hand, "
+        "or are those of",
+        f"`torch_impl.metrics`, {len(right) // len(ports)} seeds each: **{alarms} alarms**. "
+        f"{len(rows)} faults: **{caught} caught**, {placed} at the level `metrics`,",
+        f"{named} with their right name first.",
+        "",
+        "| fault | Keras model | name | found |",
+        "|---|---|---|---|",
+    ]
+    about = _docstrings(ROOT / "benchmarks" / "metric_cases" / "wrong.py")
+    for fault, outcome in rows:
+        first = (outcome["ids"] or ["-"])[0]
+        model, names = fault.keras.rpartition(":")[2], " or ".join(fault.ids)
+        lines.append(f"| {about[fault.name]} (`{fault.name}`) | {model} | {names} | {first} |")
+    return lines
+
+
+def _docstrings(path: Path) -> dict[str, str]:
+    """Returns what the functions of a file say of themselves, without a last point."""
+    functions = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)]
+    return {each.name: (ast.get_docstring(each) or "").rstrip(".") for each in functions}
 
 
 def held_out_lines(outcomes: dict[str, list[dict[str, Any]]]) -> list[str]:

@@ -126,4 +126,16 @@ def run(
         if len(results) > 1:
             print_lines(summary_lines(results))
         print_lines([[(f"results and {REPORT} in {folder}", "dim")]])
-    return max(exit_code(result.verdict) for result in results)
+    return max(_code_of(result.verdict, directory) for directory, result in known.items())
+
+
+def _code_of(verdict: str, directory: Path) -> int:
+    """Returns the exit code of a run; bad input is told by the half that met it."""
+    from parity.errors import InputError
+    from parity.ladder.result import ERROR
+    from parity.runs.steps import is_bad_input
+    from parity.traces.folder import RunFolder
+
+    if verdict == ERROR and is_bad_input(RunFolder(directory)):
+        return InputError.exit_code
+    return exit_code(verdict)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from parity.ladder.anchored import CHANGES, is_repeated
 
 if TYPE_CHECKING:
@@ -37,7 +39,17 @@ def incomplete_training(keras: Trace, torch: Trace) -> tuple[dict[str, str], ...
     if "anchors" in keras.facts and not is_repeated(keras, keras.facts["anchors"]):
         do = "run it with `--dtype float64`, which compares whole trainings"
         found = [*found, {"what": "steps from recorded states", "why": CHANGES, "do": do}]
+    if not any(_is_finite_at_first(trace) for trace in (keras, torch)):
+        why = "the loss is not a finite number in either half, from the first step on"
+        do = "look for such numbers in the data; lower the rate if there are none"
+        found = [*found, {"what": "the training", "why": why, "do": do}]
     return _unique(found)
+
+
+def _is_finite_at_first(trace: Trace) -> bool:
+    """Whether the loss of the first step is a finite number; if it is not known, it is taken so."""
+    key = "training/loss"
+    return key not in trace or not len(trace[key]) or bool(np.isfinite(trace[key][0]))
 
 
 def not_compared_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.files.json_io import write_json
+from parity.files.json_io import read_json, write_json
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.programs.check_spec import CheckSpec
+from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.traces.folder import RunFolder
@@ -51,3 +52,13 @@ def written(run: RunFolder, result: Result) -> Result:
     """Writes a result, which makes its run complete, and returns it."""
     write_json(run.result, result.to_json())
     return result
+
+
+def is_bad_input(run: RunFolder) -> bool:
+    """Whether a run has no result for bad input alone, by what its halves have written of it."""
+    told = []
+    for half in map(run.half, HALVES):
+        # The first is the half's own word; a half that could not go on is told in both places.
+        places = [place.failure for place in (half, half.training) if place.failure.exists()]
+        told += [read_json(place) for place in places[:1]]
+    return bool(told) and all(each.get("is_input") is True for each in told)

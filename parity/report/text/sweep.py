@@ -138,13 +138,18 @@ def _signed(value: float) -> str:
 
 
 def failure_lines(result: SweepResult) -> list[Line]:
-    """Returns the first missing runs with their reasons."""
-    lines: list[Line] = []
-    for row in result.failures[:MAX_FAILURES]:
-        where = f"  missing: {row['scenario']} seed {row['seed']} {row['half']}"
+    """Returns the first missing runs with their reasons, and how many more have the same one."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in result.failures:
         reason = str(row["reason"]).strip().partition("\n")[0]
-        lines.append([(where, "bold red")])
+        found = groups.setdefault((str(row["scenario"]), reason), [])
+        found.append(f"seed {row['seed']} {row['half']}")
+    lines: list[Line] = []
+    for (scenario, reason), (first, *others) in [*groups.items()][:MAX_FAILURES]:
+        more = f", and {len(others)} more likewise" if others else ""
+        lines.append([(f"  missing: {scenario} {first}{more}", "bold red")])
         lines += [[(line, "")] for line in wrapped(reason, "    ", max_lines=MAX_REASON)]
-    if len(result.failures) > MAX_FAILURES:
-        lines.append([(f"  ... and {len(result.failures) - MAX_FAILURES} more", "bold red")])
+    left = sum(len(runs) for runs in [*groups.values()][MAX_FAILURES:])
+    if left:
+        lines.append([(f"  ... and {left} more", "bold red")])
     return [*lines, []] if lines else []

@@ -105,6 +105,26 @@ def test_check_refuses_programs_that_it_does_not_know(call):
     assert "--keras, --torch and --against are for a pair without a name" in ended.stderr
 
 
+# What the Keras half finds wrong -> what it says, and the exit code.
+UNFIT = {
+    "no fit": ("print('nothing is trained')", "ended without a call of model.fit", 2),
+    "breaks": ("import keras_side\nraise OSError('no disk')", "OSError: no disk (", 2),
+    "crash": ("import os\nos._exit(9)", "exit code 9", 3),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", UNFIT)
+def test_bad_input_that_a_half_finds_is_exit_code_2_and_a_crash_is_3(case, call, tmp_path):
+    text, message, code = UNFIT[case]
+    (tmp_path / "mine" / "unfit.py").write_text(text)
+    ended = call("run", "--keras", "unfit.py", *PAIR[2:], "--out", "out")
+    assert ended.returncode == code, ended.stderr
+    assert message in " ".join(ended.stdout.split())
+    assert "Traceback" not in ended.stdout
+    assert (tmp_path / "mine" / "out" / "report.html").exists()
+
+
 @pytest.mark.long
 def test_programs_of_a_table_are_trained_whole_and_reported(call, tmp_path):
     ended = call("run", "small", "frozen", "--out", "out", "--json", "all.json")

@@ -1,10 +1,15 @@
 """What could not be compared: no fault of the port, and no pass either."""
 
+from types import MappingProxyType
+
 import check_pairs
+import numpy as np
+import pytest
 
 from parity.ladder.engine import compare_levels
 from parity.ladder.incomplete import (
     incomplete_of,
+    incomplete_training,
     not_compared_of,
     unknown_parameters,
     unknown_weights,
@@ -105,3 +110,27 @@ def test_parameters_of_a_part_that_is_told_are_no_fault(traces):
     structure = compare_levels(OF_PROBE, keras, port, stops=False)[1]
     failing = [item.name for item in structure.items if item.status == FAIL]
     assert failing == ["parameter noisy.scale"]
+
+
+class Training(dict):
+    """The arrays of a training by name."""
+
+    facts = MappingProxyType({})
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "is_open"),
+    [
+        ([np.nan, np.nan], [np.nan, np.nan], True),
+        ([np.inf, np.nan], [np.nan, np.nan], True),
+        ([0.7, np.nan], [0.7, np.nan], False),  # both diverge after a step that agrees
+        ([0.7, 0.6], [np.nan, np.nan], False),  # a fault of the port
+        ([0.7, 0.6], [0.7, 0.6], False),
+    ],
+)
+def test_two_trainings_that_begin_with_nan_are_not_the_same_training(keras, torch, is_open):
+    sides = [Training({"training/loss": np.array(losses)}) for losses in (keras, torch)]
+    found = incomplete_training(*sides)
+    assert bool(found) == is_open
+    if is_open:
+        assert "look for such numbers in the data" in found[0]["do"]

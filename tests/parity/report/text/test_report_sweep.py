@@ -361,6 +361,18 @@ def test_missing_runs_are_listed_with_their_reasons():
     ]
 
 
+def test_missing_runs_of_one_reason_are_told_once():
+    failures = [missing("no such file", seed) for seed in (0, 1, 2)]
+    failures.insert(1, missing("killed", seed=7))
+    assert text(failure_lines(result("incomplete", failures=failures))) == [
+        "  missing: leak seed 0 torch, and 2 more likewise",
+        "    no such file",
+        "  missing: leak seed 7 torch",
+        "    killed",
+        "",
+    ]
+
+
 def test_a_sweep_without_missing_runs_lists_none():
     assert failure_lines(result()) == []
 
