@@ -33,7 +33,7 @@ def agreed(folder, spec):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
     # Every epoch of the program with five steps, on as few images as can be learnt by heart.
-    sizes = {"train_size": 75, "val_size": 25, "batch_size": 16}
+    sizes = {"train_size": 37, "val_size": 13, "batch_size": 8}
     traces = agreed(tmp_path, scenario(name).replace(dtype="float64", **sizes))
     keras, torch = (trace.history for trace in traces)
     assert len(keras["loss"]) == {"capacity": 50, "augmentation": 20, "dropout": 20}[name]
@@ -70,7 +70,7 @@ def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name
 @pytest.mark.parametrize("name", ["augmentation", "dropout"])
 def test_a_batch_size_that_leaves_a_rest_gives_the_same_run_in_float64(tmp_path, name, batch_size):
     # The rest of 17 is a single sample, of which a mean and a sum are the same.
-    settings = {"dtype": "float64", "epochs": 2, "train_size": 103, "val_size": 50}
+    settings = {"dtype": "float64", "epochs": 2, "train_size": 35, "val_size": 18}
     agreed(tmp_path, scenario(name).replace(**settings, batch_size=batch_size))
 
 

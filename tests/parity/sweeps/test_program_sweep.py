@@ -24,6 +24,8 @@ from parity.sweeps.store import open_store
 from parity.sweeps.sweep import UNLIKE_FED, batches_of, run_sweep, unlike_fed
 from parity.sweeps.task import planned, tasks_of
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
 PROGRAM = ProgramSpec(
     program="small",
