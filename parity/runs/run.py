@@ -8,6 +8,7 @@ its own children have finished.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +30,13 @@ from parity.traces.folder import RunFolder
 AnyPair = Pair | ProgramPair
 
 
-def run(spec: RunSpec | ProgramSpec, *, out: Path | str, save_weights: bool = False) -> Result:
+def run(
+    spec: RunSpec | ProgramSpec,
+    *,
+    out: Path | str,
+    save_weights: bool = False,
+    against: Path | str | None = None,
+) -> Result:
     """Trains a spec in both frameworks and compares the two runs.
 
     Args:
@@ -37,15 +44,27 @@ def run(spec: RunSpec | ProgramSpec, *, out: Path | str, save_weights: bool = Fa
         out: folder for the run directory; created if it is missing.
         save_weights: whether to leave the final weights of both halves in the run directory, as
             `keras.safetensors` and `torch.safetensors`: each a state_dict of the port.
+        against: a bundle of `parity record --run`, in the place of the Keras half of a program; the
+            seed and the dtype of the spec have to be those of the recording.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
 
     Raises:
-        InputError: the spec, the data or the folder cannot be used.
+        InputError: the spec, the data, the bundle or the folder cannot be used.
     """
-    children = ChildOptions(timeout_s=None)  # the run may take any time
-    options = RunOptions(out=Path(out), children=children, save_weights=save_weights)
+    if against is not None:
+        from parity.runs.against import recorded_spec
+
+        if isinstance(spec, RunSpec):
+            raise InputError(f"against={os.fspath(against)}: a built-in scenario has no bundle")
+        spec = recorded_spec(spec, Path(against), ("seed", "dtype"))
+    options = RunOptions(
+        out=Path(out),
+        children=ChildOptions(timeout_s=None),  # the run may take any time
+        save_weights=save_weights,
+        against=None if against is None else Path(against),
+    )
     return run_all([spec], options)[0]
 
 

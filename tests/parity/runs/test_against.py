@@ -11,9 +11,11 @@ from recorded_runs import forged, recorded
 import torch_impl
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import RunSpec
 from parity.programs.user_files import user_files
 from parity.runs.against import changed_files, recorded_spec
 from parity.runs.program_result import compared
+from parity.runs.run import run
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.folder import RunFolder
 
@@ -71,9 +73,9 @@ FAULTS = {
     ],
 )
 def test_the_result_is_that_of_both_halves(port, dtype, runs, tmp_path):
-    run, bundle = runs(dtype)
+    reference, bundle = runs(dtype)
     both = result_of(
-        spec_of(torch=f"torch_side.py:{port}", dtype=dtype), tmp_path / "both", run.path
+        spec_of(torch=f"torch_side.py:{port}", dtype=dtype), tmp_path / "both", reference.path
     )
     result = against(bundle, port, tmp_path / "against", dtype)
     assert told(result) == told(both)
@@ -97,6 +99,23 @@ def test_another_training_does_not_pass(dtype, place, runs, tmp_path):
     path.write_bytes(forged(runs(dtype)[1], change))
     result = against(path, "build", tmp_path / "run", dtype)
     assert result.verdict == "fail"
+
+
+def test_a_built_in_scenario_has_no_bundle(runs, tmp_path):
+    with pytest.raises(InputError, match="a built-in scenario has no bundle"):
+        run(RunSpec(), out=tmp_path, against=runs("float64")[1])
+
+
+def test_python_trains_a_port_against_a_bundle(runs, tmp_path, monkeypatch):
+    def run_all(specs, options):
+        return [(specs[0].keras, options.against)]
+
+    monkeypatch.setattr("parity.runs.run.run_all", run_all)
+    _, bundle = runs("float64")
+    spec = ProgramSpec(torch="torch_side.py:build", folder=str(FOLDER))
+    assert run(spec, out=tmp_path, against=bundle) == ("keras_side.py:build", bundle)
+    with pytest.raises(InputError, match="recorded with seed 42, and seed 7 is asked for"):
+        run(spec.replace(seed=7), out=tmp_path, against=bundle)
 
 
 # --- whose bundle it is --------------------------------------------------------------------------
@@ -136,8 +155,7 @@ def test_what_is_not_asked_for_is_as_recorded(keras, runs):
 
 
 def test_settings_that_were_recorded_are_those_of_the_run(runs, tmp_path):
-    run, _ = runs("float64")
-    half = run.half("keras")
+    half = runs("float64")[0].half("keras")
     before = half.spec.read_bytes()
     given = spec_of(keras="train.py", epochs=2, batch_size=16, data="a/d.npz", arguments=["3"])
     half.spec.write_text(json.dumps(given.to_dict()))
