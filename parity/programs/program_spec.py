@@ -27,9 +27,9 @@ class ProgramSpec(settings.Settings):
         val_size: number of validation samples of a source of images; None: a sixth.
         seed: the integer given to `keras.utils.set_random_seed` before the program begins.
         sets_seed: whether a script that sets a seed itself gets `seed` instead.
-        dtype: of weights, activations and optimizer. "float64": whole trainings are compared.
-            "float32": each half trains as it stands, and they are compared from recorded states of
-            the Keras half.
+        dtype: of weights, activations and optimizer. "float64": whole trainings are compared, long
+            ones from recorded states. "float32": each half trains as it stands, and they are
+            compared from recorded states of the Keras half.
         device: device of the torch half: cpu, cuda or cuda:N.
         threads: intra-op threads of each half.
         max_feed: MiB of batches that are written down if `fit` gets no arrays.

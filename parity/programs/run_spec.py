@@ -160,6 +160,10 @@ class RunSpec(settings.Settings):
         """Returns the number of batches of an epoch, the smaller last one included."""
         return -(-num_train // self.batch_size)
 
+    def num_steps(self, num_train: int) -> int:
+        """Returns the number of steps of all epochs."""
+        return self.epochs * self.steps_per_epoch(num_train)
+
     def check(self) -> None:
         """Rejects an L2 penalty for a model that has none."""
         has_l2 = self.l2 == 0 or self.model in REGULARISED

@@ -41,8 +41,8 @@ def _parted(result: Result) -> list[str]:
     if parted is None or result.anchors is None:
         return []
     text = f"Left alone, the two runs part from step {parted:,} on"
-    if is_float32 and result.verdict == PASS:
-        text += ", since a float32 training makes rounding grow"
+    if result.verdict == PASS:
+        text += f", since a {'float32' if is_float32 else 'long'} training makes rounding grow"
     return [f"{text}; at the end a weight differs by {number(result.drift['difference'][-1])}."]
 
 

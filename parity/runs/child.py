@@ -99,7 +99,7 @@ def run_directory(
     steps_per_epoch = spec.steps_per_epoch(len(data.x_train))
     recorder = Recorder(writer, steps_per_epoch=steps_per_epoch, epochs=spec.epochs, report=report)
     found = None
-    if are_needed(spec, len(data.x_train)):
+    if are_needed(spec.dtype, spec.num_steps(len(data.x_train))):
         keras = RunFolder(directory.parent).half("keras")
         found = half.Anchors(spec, data, writer, AnchorFolder(keras, pause))
     result = half.fit(spec, data, recorder, found)

@@ -64,7 +64,7 @@ class Pair:
         data = run_data(spec)
         self.directory.mkdir(parents=True)
         save_data(data, self.folder.data)
-        has_anchors = are_needed(spec, len(data.x_train))
+        has_anchors = are_needed(spec.dtype, spec.num_steps(len(data.x_train)))
         return [self._job(half, follows=has_anchors and half != "keras") for half in HALVES]
 
     def fail(self, failure: Failure) -> None:

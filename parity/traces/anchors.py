@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from parity.programs.run_spec import RunSpec
     from parity.traces.trace import Weights
 
 # Made from an anchor. In float64 the first shows any difference of a step, the second what it left
@@ -60,15 +59,14 @@ class Anchor:
     batches: Sequence[Any] = ()
 
 
-def are_needed(spec: RunSpec, num_train: int) -> bool:
+def are_needed(dtype: str, num_steps: int) -> bool:
     """Whether a run is judged from anchors, and not by its whole training.
 
     Args:
-        spec: the run.
-        num_train: number of its training samples.
+        dtype: of the training.
+        num_steps: of all its epochs.
     """
-    num_steps = spec.epochs * spec.steps_per_epoch(num_train)
-    return spec.dtype == "float32" or num_steps > MOST_STEPS_IN_FLOAT64
+    return dtype == FLOAT32 or num_steps > MOST_STEPS_IN_FLOAT64
 
 
 @dataclass(frozen=True)

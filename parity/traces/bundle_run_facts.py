@@ -38,6 +38,7 @@ _FIT: dict[str, Any] = {
     "class_weight": (dict, _NONE),
     "shuffle": (bool, str),
     "num_samples": (int, _NONE),
+    "has_anchors": bool,
 }
 _PROBED = {
     "fit": _FIT,
@@ -122,15 +123,17 @@ def check_training(
     """
     facts = content["facts"]
     form = dict(_TRAINED)
-    if has_anchors := spec.dtype == "float32":
+    if has_anchors := "anchors" in facts:
         form |= {"anchors": [int], "anchors_measured": [int]}
-    elif "anchors" in facts:
-        return "there are recorded states, which a training in float64 does not have"
+    elif spec.dtype == FLOAT32:
+        return "there are no recorded states, which a training in float32 has"
     if "training/image_sums" in shapes:
         form["augment"] = dict
     problem = form_problem("facts", facts, form) or _fit(facts["fit"])
     if problem := problem or _history(content["history"], facts["epoch_ends"]):
         return problem
+    if facts["fit"]["has_anchors"] != has_anchors:
+        return "facts.fit.has_anchors is not what the recorded states say"
     if not math.isfinite(content["wall_s"]) or content["wall_s"] < 0:
         return f"wall_s is {content['wall_s']}; expected seconds"
     num_steps = facts["epoch_ends"][-1]

@@ -62,10 +62,14 @@ class Anchors(keras.callbacks.Callback):
         writer: receives `anchored/…`, `anchor_noise/…`, `between_steps` and the facts `anchors` and
             `anchors_measured`.
         folder: receives the anchors.
+        dtype: of the training.
     """
 
-    def __init__(self, reference: Reference, writer: TraceWriter, folder: AnchorFolder) -> None:
+    def __init__(
+        self, reference: Reference, writer: TraceWriter, folder: AnchorFolder, dtype: str
+    ) -> None:
         super().__init__()
+        self._dtype = dtype
         self._reference, self._writer, self._folder = reference, writer, folder
         self._plan: AnchorPlan | None = None
         self._steps: set[int] = {0, 1}  # until there is a plan
@@ -176,8 +180,8 @@ class Anchors(keras.callbacks.Callback):
         measured = [step for step in self._plan.measured if step in self._written]
         self._writer.facts |= {"anchors": self._written, "anchors_measured": measured}
         self._writer.put("between_steps", np.array(self._changed))
-        validation = validation_batches(self._reference, nests)
-        exact = Float64Steps(build(), validation)
+        validation = validation_batches(self._reference, nests, self._dtype)
+        exact = Float64Steps(build(), validation, self._dtype)
         made = {}
         for step in self._written:
             anchor = self._read(step)
@@ -186,7 +190,7 @@ class Anchors(keras.callbacks.Callback):
             self._writer.put_all(f"anchored/{step}/masks", anchor.masks)
             for name, weight in anchor.weights.items():
                 self._writer.put(f"anchored/{step}/{SIZE}/{name}", np.abs(weight).max(initial=0))
-        moving = Float64Steps(build(), validation, moves_constants=True)
+        moving = Float64Steps(build(), validation, self._dtype, moves_constants=True)
         noise: dict[str, np.ndarray] = {}
         for place, step in enumerate(measured):
             anchor = perturbed_state(self._read(step), 1 + place)
@@ -199,7 +203,8 @@ class Anchors(keras.callbacks.Callback):
     def _read(self, step: int) -> Anchor:
         anchor = self._folder.read(step)
         assert anchor is not None
-        return dataclasses.replace(anchor, batches=list(map(cast_batch, anchor.batches)))
+        batches = [cast_batch(batch, self._dtype) for batch in anchor.batches]
+        return dataclasses.replace(anchor, batches=batches)
 
 
 class _AfterSteps(keras.callbacks.Callback):

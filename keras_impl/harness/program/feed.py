@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.flow import is_flow, why_written
 from parity.errors import InputError
 
+BATCH_SIZE = 32  # Keras's default
 _SETTINGS = (
     *("batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split"),
     *("validation_steps", "validation_batch_size", "validation_freq"),
@@ -123,10 +125,26 @@ def settings_of(reference: Reference) -> dict[str, Any]:
     return found
 
 
+def num_steps_of(reference: Reference, num_samples: int | None) -> int:
+    """Returns the number of steps of all epochs, as far as it is known; else 0.
+
+    Args:
+        reference: what is trained.
+        num_samples: of its arrays; None: it has none.
+    """
+    steps = reference.steps_per_epoch
+    if steps is None and num_samples is not None:
+        steps = math.ceil(num_samples / (reference.batch_size or BATCH_SIZE))
+    elif steps is None and isinstance(reference.x, Sized):  # such as a flow
+        with suppress(TypeError):  # a dataset of unknown length
+            steps = len(reference.x)
+    return (steps or 0) * (reference.epochs - reference.initial_epoch)
+
+
 def _batch_size(reference: Reference) -> int:
     """Returns the batch size of `fit` where it gets none."""
     if reference.steps_per_epoch is None:
-        return 32
+        return BATCH_SIZE
     return math.ceil(len(keras.tree.flatten(reference.x)[0]) / reference.steps_per_epoch)
 
 

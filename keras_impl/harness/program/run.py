@@ -23,6 +23,7 @@ from keras_impl.harness.program.feed import (
     check_validations,
     fed_arrays,
     is_whole,
+    num_steps_of,
     settings_of,
     written_flows,
 )
@@ -31,6 +32,7 @@ from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.steps import masks_of
 from keras_impl.harness.program.training import train
 from parity.errors import InputError
+from parity.traces.anchors import are_needed
 from parity.traces.feed_file import write_feed
 from parity.traces.trace import RunResult, TraceWriter
 
@@ -70,8 +72,8 @@ def run_program(task: ProgramTask) -> RunResult:
         if is_written:
             write_feed(task.folder.feed, nests, {})
             task.probed()
-        if spec.dtype == "float32":
-            found.append(Anchors(reference, training, task.anchors()))
+        if probes.facts["fit"]["has_anchors"]:
+            found.append(Anchors(reference, training, task.anchors(), spec.dtype))
         feeding = Feeding(reference, nests)
         with feeding.watched():
             fitted, result, batches = train(
@@ -137,6 +139,8 @@ def _write_start(
         )
     writer.put_all("start", get_weights(model))
     writer.facts["masks"] = masks_of(model)
-    writer.facts["fit"] = {**settings_of(reference), "num_samples": num_samples}
+    has_anchors = are_needed(dtype, num_steps_of(reference, num_samples))
+    told = {"num_samples": num_samples, "has_anchors": has_anchors}
+    writer.facts["fit"] = settings_of(reference) | told
     writer.facts["metrics"] = metrics_of(model)
     writer.facts["loss_weights"] = loss_weights_of(model)

@@ -1,14 +1,14 @@
 """Float64Steps: makes steps of a user's Keras program in float64, from any state of it.
 
 The model's own `train_step` and `test_step` make them, with the metrics it was compiled with, with
-the masks of the float32 training and with given rates.
+the masks of the training and with given rates.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -21,11 +21,10 @@ from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.float32_masks import float32_masks
-from keras_impl.harness.program.feed import rows_of
+from keras_impl.harness.program.feed import BATCH_SIZE, rows_of
 from parity.traces.anchored_steps import AnchoredSteps
-from parity.traces.anchors import Anchor
+from parity.traces.anchors import FLOAT32, Anchor
 
-BATCH_SIZE = 32  # Keras's default
 # (x, y, weight), each a nest of arrays or None.
 Batch = tuple[Any, Any, Any]
 
@@ -36,15 +35,22 @@ class Float64Steps:
     Args:
         reference: built in float64, before its training.
         validation: batches that `made` may evaluate.
+        dtype: of the training, whose masks are drawn.
         moves_constants: whether the constants that Keras keeps in float32 are moved by one unit in
             the last place, see `perturb_constants`.
     """
 
     def __init__(
-        self, reference: Reference, validation: Sequence[Batch], *, moves_constants: bool = False
+        self,
+        reference: Reference,
+        validation: Sequence[Batch],
+        dtype: str,
+        *,
+        moves_constants: bool = False,
     ) -> None:
         self._model: Any = reference.model
         self._validation = validation
+        self._masks = float32_masks if dtype == FLOAT32 else nullcontext
         self._initial: dict[int, np.ndarray] = {}  # of the optimizer, before its first step
         if moves_constants:
             perturb_constants(reference.model)
@@ -59,7 +65,7 @@ class Float64Steps:
             anchor: the state; its batches in float64.
             validates: whether to evaluate the validation batches first.
         """
-        with _computing():
+        with building("float64"), versions.top_k_in_float32(), self._masks():
             return self._made(anchor, validates)
 
     def _made(self, anchor: Anchor, validates: bool) -> AnchoredSteps:
@@ -133,42 +139,37 @@ class _Given(keras.optimizers.schedules.LearningRateSchedule):
         return {}
 
 
-@contextmanager
-def _computing() -> Iterator[None]:
-    with building("float64"), versions.top_k_in_float32(), float32_masks():
-        yield
+def cast_batch(batch: Sequence[Any], dtype: str) -> Batch:
+    """Returns a batch whose real numbers are float64, with the values that a dtype has of them."""
 
+    def cast(array: Any) -> Any:
+        if array is None or np.asarray(array).dtype.kind != "f":
+            return array
+        return np.asarray(array).astype(dtype).astype(np.float64)
 
-def cast_batch(batch: Sequence[Any]) -> Batch:
-    """Returns a batch whose real numbers are float64, with the values that float32 has of them."""
-    x, y, weight = keras.tree.map_structure(_cast, tuple(batch))
+    x, y, weight = keras.tree.map_structure(cast, tuple(batch))
     return x, y, weight
 
 
-def _cast(array: Any) -> Any:
-    if array is None or np.asarray(array).dtype.kind != "f":
-        return array
-    return np.asarray(array).astype(np.float32).astype(np.float64)
-
-
-def validation_batches(reference: Reference, nests: Mapping[str, Any]) -> list[Batch]:
+def validation_batches(reference: Reference, nests: Mapping[str, Any], dtype: str) -> list[Batch]:
     """Returns the batches of one validation, in float64.
 
     Args:
         reference: says how large they are, and how many.
         nests: `val`, (x, y) or (x, y, weight); or `val_batches`; or neither.
+        dtype: of the training.
     """
     steps = reference.validation_steps
     if "val_batches" in nests:
         found = [keras.utils.unpack_x_y_sample_weight(batch) for batch in nests["val_batches"]]
-        return [cast_batch(batch) for batch in found[:steps]]
+        return [cast_batch(batch, dtype) for batch in found[:steps]]
     if "val" not in nests:
         return []
     x, y, weight = (*nests["val"], None)[:3]
     size = reference.validation_batch_size or reference.batch_size or BATCH_SIZE
     number = math.ceil(len(keras.tree.flatten(x)[0]) / size)
     return [
-        cast_batch(rows_of((x, y, weight), slice(n * size, (n + 1) * size)))
+        cast_batch(rows_of((x, y, weight), slice(n * size, (n + 1) * size)), dtype)
         for n in range(number if steps is None else min(steps, number))
     ]
 

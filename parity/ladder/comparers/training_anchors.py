@@ -1,4 +1,6 @@
-"""The whole training of a user's program in float32: steps from recorded states, and decisions.
+"""The whole training of a user's program: steps from recorded states, and decisions.
+
+So are trainings in float32 compared, and long ones in float64.
 
 Each function takes the traces of the two trainings.
 """
@@ -19,6 +21,7 @@ from parity.ladder.comparers.schedule import told_call
 from parity.ladder.decisions import closest_call
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT
+from parity.traces.anchors import FLOAT32
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -50,8 +53,12 @@ def from_states(keras: Trace, torch: Trace) -> Outcome:
         yield from computed(known, ours, tolerance, place, not_compared)
 
     items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
-    rounds = not torch.facts.get("incomplete")
+    rounds = _in_float32(keras) and not torch.facts.get("incomplete")
     return at_anchors(keras, torch, places, items, compared, rounds=rounds)
+
+
+def _in_float32(keras: Trace) -> bool:
+    return bool(keras.spec.get("dtype", FLOAT32) == FLOAT32)
 
 
 def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
@@ -77,15 +84,14 @@ def _between_steps(keras: Trace, torch: Trace) -> Item:
 def decisions(keras: Trace, torch: Trace) -> Outcome:
     """Compares what the rules of the port decide, given Keras's history, with what Keras did.
 
-    In float32 the halves have other losses, and may cut or stop in other epochs. So each half is
+    The halves have other losses, and may cut or stop in other epochs. So each half is
     compared with its own rules: those of the port must have decided in its own training as they do
     of its history.
     """
-    items = [*_of_history(keras, torch), *_of_its_own(torch)]
-    source = (
-        f"{EXACT}; the port's rules, given Keras's history, and each half by its rules; rates "
-        "within the rounding of float32"
-    )
+    items = [*_of_history(keras, torch), *_of_its_own(torch, in_float32=_in_float32(keras))]
+    source = f"{EXACT}; the port's rules, given Keras's history, and each half by its rules"
+    if _in_float32(keras):
+        source += "; rates within the rounding of float32"
     if (told := _parted(keras, torch)) is not None:
         source += f"; {told}"
     return judged(source, items)
@@ -115,7 +121,7 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
     a, b = (half["training/rates"] for half in (keras, torch))
     shorter = min(len(a), len(b))
     a, b = a[:shorter], b[:shorter]
-    differs = np.flatnonzero(np.abs(a - b) > allowed_rates(a, in_float32=True))
+    differs = np.flatnonzero(np.abs(a - b) > allowed_rates(a, in_float32=_in_float32(keras)))
     if differs.size:
         return int(np.searchsorted(ends[0], differs[0], side="right"))
     return min(map(len, ends)) if len(ends[0]) != len(ends[1]) else None
@@ -124,22 +130,22 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
 def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:
     ends = keras.facts["epoch_ends"]
     theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
-    yield compare_rates(theirs, ours, ends, in_float32=True)
+    yield compare_rates(theirs, ours, ends, in_float32=_in_float32(keras))
     yield compare_exact("epochs", len(ends), int(torch["rules/keras/epochs"]))
     if int(torch["rules/keras/epochs"]) == len(ends):
         yield from _endings("", keras, torch, "keras")
 
 
-def _of_its_own(torch: Trace) -> Iterator[Item]:
+def _of_its_own(torch: Trace, *, in_float32: bool) -> Iterator[Item]:
     ends = torch.facts["epoch_ends"]
     ours = torch["training/rates"]
     by_rule = torch["rules/torch/rates"]
-    item = compare_rates(by_rule, ours, ends, in_float32=True)
+    item = compare_rates(by_rule, ours, ends, in_float32=in_float32)
     yield compare_close(
         "learning rates of torch by its rules",
         by_rule,
         ours,
-        allowed=float(allowed_rates(by_rule, in_float32=True).max(initial=0.0)),
+        allowed=float(allowed_rates(by_rule, in_float32=in_float32).max(initial=0.0)),
         epoch=item.epoch,
         step=item.step,
     )

@@ -5,6 +5,8 @@ from programs_here import FOLDER, result_of, spec_of, trained
 
 import keras_impl
 from parity.ladder.tolerance import FLOAT64
+from parity.report.training import training_texts
+from parity.traces import anchors
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,3 +50,31 @@ def test_a_fault_before_rounding_has_grown_is_caught_at_its_step(reference, tmp_
     result = result_of(spec("faster_midway"), tmp_path / "run", reference)
     assert (result.verdict, result.first.level) == ("fail", "trajectory")
     assert (result.first.item.name, result.first.item.step) == ("running loss", 102)
+
+
+@pytest.fixture(scope="module")
+def long_reference(tmp_path_factory):
+    """The same training where so many steps are too many to be compared whole."""
+    run = tmp_path_factory.mktemp("long")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anchors, "MOST_STEPS_IN_FLOAT64", 200)
+        trained(keras_impl, spec("build"), run)
+    return run
+
+
+def test_a_long_training_in_float64_is_compared_from_recorded_states(long_reference, tmp_path):
+    result = result_of(spec("build"), tmp_path / "run", long_reference)
+    assert (result.verdict, result.incomplete) == ("pass", ())
+    assert len(result.anchors["steps"]) > 60
+    assert max(result.anchors["difference"]) < 1e-12
+    assert result.anchors["rounding"] == []
+    told = " ".join(training_texts(result))
+    assert "over 240 steps: 3 steps later in float64" in told
+    assert "since a long training makes rounding grow" in told
+
+
+def test_there_a_fault_is_caught_whatever_rounding_has_become(long_reference, tmp_path):
+    result = result_of(spec("faster_midway"), tmp_path / "run", long_reference)
+    assert (result.verdict, result.first.level) == ("fail", "trajectory")
+    # The first recorded state whose third step is the 101st.
+    assert result.first.item.step in (98, 99, 100)

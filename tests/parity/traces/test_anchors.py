@@ -98,6 +98,9 @@ def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
     ],
 )
 def test_float32_and_long_runs_need_anchors(dtype, num_steps, expected):
-    # As many epochs of one step, or one epoch of as many steps.
-    assert are_needed(RunSpec(dtype=dtype, batch_size=7, epochs=num_steps), 7) is expected
-    assert are_needed(RunSpec(dtype=dtype, batch_size=1, epochs=1), num_steps) is expected
+    assert are_needed(dtype, num_steps) is expected
+
+
+def test_the_steps_of_a_run_are_those_of_all_epochs_smaller_batches_included():
+    assert RunSpec(batch_size=7, epochs=5000).num_steps(7) == 5000
+    assert RunSpec(batch_size=3, epochs=4).num_steps(7) == 12

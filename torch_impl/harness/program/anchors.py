@@ -65,6 +65,7 @@ class Anchors:
         self._port, self._built, self._form, self._masks = port, built, form, masks
         self._folder, self._nests, self._writer = folder, nests, writer
         self._plan: AnchorPlan | None = None
+        self._trained_in = port.dtype
         self._initial = copy.deepcopy(dict(built.optimizer.state.items()))  # type: ignore[union-attr]
         self._runners: dict[str, Runner] = {}
         self._left_behind: list[torch.Tensor] = []
@@ -118,7 +119,7 @@ class Anchors:
                     by_layer = mask_states(self._port)
                     self._writer.put_all(f"anchored/{anchor.step}/masks", by_layer)
                     stack.enter_context(self._masks.active())
-                if why is None:
+                if why is None and self._port.dtype == FLOAT32:
                     self._rounded(anchor)
                 with in_float64(self._built), self._port.computing("float64"):
                     self._exact(anchor, is_whole=why is None).write(self._writer, anchor.step)
@@ -186,7 +187,8 @@ class Anchors:
 
     def _runner(self, dtype: str) -> Runner:
         if dtype not in self._runners:
-            self._runners[dtype] = Runner(self._port, self._built, self._form, self._nests)
+            given = (self._port, self._built, self._form, self._nests, self._trained_in)
+            self._runners[dtype] = Runner(*given)
         return self._runners[dtype]
 
 

@@ -63,13 +63,15 @@ class Masks:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Puts the generators back, after the block, where they were; there, masks are float32's.
+        """Puts the generators back, after the block, where they were.
 
-        Layers of the port that draw by themselves belong to the state of the port.
+        There, masks are those of the training, though the port may compute in float64. Layers of
+        the port that draw by themselves belong to the state of the port.
         """
+        dtype = getattr(torch, self._port.dtype)
         before = {name: (each.seed, each.num_calls) for name, each in self._drawing.items()}
         for drawing in self._drawing.values():
-            drawing.mask_dtype = torch.float32
+            drawing.mask_dtype = dtype
         try:
             yield
         finally:

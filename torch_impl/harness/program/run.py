@@ -45,7 +45,7 @@ def run_program(task: ProgramTask) -> RunResult:
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
-    has_anchors = task.spec.dtype == "float32"
+    has_anchors = keras.facts["fit"]["has_anchors"]
     folder = task.anchors() if has_anchors else None
 
     def fresh() -> PortUnderTest:

@@ -37,11 +37,18 @@ class Runner:
         built: the same port, complete. Its metrics are not touched.
         form: of its output.
         nests: what Keras's `fit` was fed.
+        trained_in: the dtype of the training.
     """
 
     def __init__(
-        self, port: PortUnderTest, built: Port, form: str, nests: Mapping[str, Any]
+        self,
+        port: PortUnderTest,
+        built: Port,
+        form: str,
+        nests: Mapping[str, Any],
+        trained_in: str,
     ) -> None:
+        self._trained_in = trained_in
         dtype = getattr(torch, port.dtype)
         self._built = dataclasses.replace(
             built,
@@ -92,8 +99,10 @@ class Runner:
     def validation(self, nests: Mapping[str, Any]) -> list[Batch]:
         """Returns the batches of one validation, none if there is none."""
         if self._validation is None:
+            dtype = self._trained_in
             self._validation = [
-                self._stepper.prepared(batch.mapped(_rounded)) for batch in self._batches(nests)
+                self._stepper.prepared(batch.mapped(lambda array: _rounded(array, dtype)))
+                for batch in self._batches(nests)
             ]
         return self._validation
 
@@ -167,7 +176,7 @@ def _cast(value: Any, dtype: torch.dtype) -> Any:
     return value.to(dtype) if is_real else value
 
 
-def _rounded(array: Any) -> np.ndarray:
-    """Returns an array as `fit` feeds it in a float32 training."""
+def _rounded(array: Any, dtype: str) -> np.ndarray:
+    """Returns an array as `fit` feeds it in a training in a dtype."""
     found = np.asarray(array)
-    return found.astype(np.float32) if found.dtype.kind == "f" else found
+    return found.astype(dtype) if found.dtype.kind == "f" else found
