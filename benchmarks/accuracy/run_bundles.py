@@ -25,7 +25,8 @@ from parity.programs.program_spec import ProgramSpec
 from parity.runs.against import recorded_spec
 from parity.runs.record_run import record_run
 from parity.runs.run import run_all
-from parity.runs.run_options import RunOptions
+from parity.runs.run_options import Recorded, RunOptions
+from parity.traces.bundle_run import unpack_run
 
 PROGRAMS = ("residual", "text", "series", "autoencoder", "two_inputs", "finetune", "migration")
 OF_TIME = ("environment", "wall_s")
@@ -47,7 +48,7 @@ def measure(name: str, dtype: str, folder: Path) -> tuple[str, bool]:
     spec, bundle, children = spec_of(name, dtype), folder / "run.parity", ChildOptions()
     record_run(spec, bundle, children)
     results, seconds = [], []
-    for out, against in (("both", None), ("against", bundle)):
+    for out, against in (("both", None), ("against", Recorded(bundle, unpack_run))):
         options = RunOptions(out=folder / out, children=children, against=against)
         asked = spec if against is None else recorded_spec(spec, bundle)
         began = time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,10 @@ from parity.cli.program_specs import spec_against, specs_of, unnamed_specs
 from parity.cli.saved import check_file, complain, write_results
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
+
+if TYPE_CHECKING:
+    from parity.programs.program_spec import ProgramSpec
+    from parity.runs.run_options import Recorded
 
 
 @click.command()
@@ -98,8 +102,10 @@ def run(
     numbers = seeds or ([] if seed is None else [seed])
     pair = {"keras": keras, "torch": torch, "arguments": tuple(shlex.split(arguments or ""))}
     specs: list[Any]
+    recorded = None
     if against is not None:
         specs = [spec_against(against, programs, pair, numbers, full, settings)]
+        recorded = _recorded(specs[0], against)
     elif keras is None and torch is None and arguments is None:
         specs = specs_of(programs or PROGRAMS, numbers, full, settings)
     elif programs:
@@ -107,7 +113,7 @@ def run(
     else:
         specs = unnamed_specs(pair, numbers, full, settings)
     folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
-    options = RunOptions(out=folder, children=children, save_weights=save_weights, against=against)
+    options = RunOptions(out=folder, children=children, save_weights=save_weights, against=recorded)
 
     known: dict[Path, Any] = {}
 
@@ -139,3 +145,12 @@ def _code_of(verdict: str, directory: Path) -> int:
     if verdict == ERROR and is_bad_input(RunFolder(directory)):
         return InputError.exit_code
     return exit_code(verdict)
+
+
+def _recorded(spec: ProgramSpec, bundle: Path) -> Recorded:
+    """Returns a recorded run in the place of the Keras half of a training."""
+    from parity.runs.against import changed_files
+    from parity.runs.run_options import Recorded
+    from parity.traces.bundle_run import unpack_run
+
+    return Recorded(bundle, unpack_run, tuple(changed_files(spec, bundle)))

@@ -47,11 +47,9 @@ class ProgramPair:
             InputError: the bundle that stands for the Keras half cannot be used.
         """
         self.directory.mkdir(parents=True)
-        if self.options.against is None:
+        if (against := self.options.against) is None:
             return [self._job(half) for half in HALVES]
-        from parity.traces.bundle_run import unpack_run
-
-        unpack_run(self.options.against, self.folder.half("keras"))
+        against.unpack(against.path, self.folder.half("keras"))
         return [self._job("torch")]
 
     def fail(self, failure: Failure) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from parity.behaviour.rules import judge
@@ -26,7 +25,7 @@ from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
-from parity.runs.against import changed_files
+from parity.runs.run_options import Recorded
 from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
@@ -35,22 +34,23 @@ from parity.traces.trace import Trace
 _TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP)
 
 
-def compared(spec: ProgramSpec, run: RunFolder, against: Path | None = None) -> Result:
+def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None) -> Result:
     """Compares what both halves left.
 
     Args:
         spec: of the training.
         run: folder of the run.
-        against: the bundle that stood for the Keras half, if one did.
+        against: what stood for the Keras half, if it was recorded.
 
     Raises:
         InputError: the bundle lacks what the comparison needs.
         RunError: a trace is damaged.
     """
     halves = [run.half(half) for half in HALVES]
-    sources = (against, None)
+    source = None if against is None else against.path
+    sources = (source, None)
     keras, port = (Trace(h.path, source) for h, source in zip(halves, sources, strict=True))
-    trainings = (Trace(halves[0].training.path, against), Trace(halves[1].training.path))
+    trainings = (Trace(halves[0].training.path, source), Trace(halves[1].training.path))
     open_ = incomplete_of(keras, port)
     result = Result(
         verdict=PASS,
@@ -66,7 +66,7 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Path | None = None) -> 
             *not_compared_of(keras, port),
             *({"what": e["what"], "why": e["why"]} for e in open_ if e["what"] == OWN_TRAIN_STEP),
             *_left_out(*trainings),
-            *(changed_files(spec, against) if against is not None else ()),
+            *(map(dict, against.not_compared) if against is not None else ()),
         ),
         behaviour={
             h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)

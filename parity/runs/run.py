@@ -8,7 +8,6 @@ its own children have finished.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,19 +23,13 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.runs.pair import Pair
 from parity.runs.program_pair import ProgramPair
-from parity.runs.run_options import RunOptions
+from parity.runs.run_options import Recorded, RunOptions
 from parity.traces.folder import RunFolder
 
 AnyPair = Pair | ProgramPair
 
 
-def run(
-    spec: RunSpec | ProgramSpec,
-    *,
-    out: Path | str,
-    save_weights: bool = False,
-    against: Path | str | None = None,
-) -> Result:
+def run(spec: RunSpec | ProgramSpec, *, out: Path | str, save_weights: bool = False) -> Result:
     """Trains a spec in both frameworks and compares the two runs.
 
     Args:
@@ -44,27 +37,15 @@ def run(
         out: folder for the run directory; created if it is missing.
         save_weights: whether to leave the final weights of both halves in the run directory, as
             `keras.safetensors` and `torch.safetensors`: each a state_dict of the port.
-        against: a bundle of `parity record --run`, in the place of the Keras half of a program; the
-            seed and the dtype of the spec have to be those of the recording.
 
     Returns:
         The result; a half that failed is a result with verdict "error".
 
     Raises:
-        InputError: the spec, the data, the bundle or the folder cannot be used.
+        InputError: the spec, the data or the folder cannot be used.
     """
-    if against is not None:
-        from parity.runs.against import recorded_spec
-
-        if isinstance(spec, RunSpec):
-            raise InputError(f"against={os.fspath(against)}: a built-in scenario has no bundle")
-        spec = recorded_spec(spec, Path(against), ("seed", "dtype"))
-    options = RunOptions(
-        out=Path(out),
-        children=ChildOptions(timeout_s=None),  # the run may take any time
-        save_weights=save_weights,
-        against=None if against is None else Path(against),
-    )
+    children = ChildOptions(timeout_s=None)  # the run may take any time
+    options = RunOptions(out=Path(out), children=children, save_weights=save_weights)
     return run_all([spec], options)[0]
 
 
@@ -111,7 +92,7 @@ def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> 
     return Pair(spec, directory, options)
 
 
-def _compared(spec: ProgramSpec, folder: RunFolder, against: Path | None) -> Result:
+def _compared(spec: ProgramSpec, folder: RunFolder, against: Recorded | None) -> Result:
     from parity.runs.program_result import compared  # slow, and not needed before
 
     return compared(spec, folder, against)

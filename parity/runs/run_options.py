@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from parity.halves.options import ChildOptions
+from parity.traces.folder import RunFolder
+
+Unpack = Callable[[Path, RunFolder], None]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded run in the place of the Keras half.
+
+    Attributes:
+        path: of the bundle.
+        unpack: writes the folder of the Keras half: `parity.traces.bundle_run.unpack_run`.
+        not_compared: {"what", "why"} of what is here and was not recorded.
+    """
+
+    path: Path
+    unpack: Unpack
+    not_compared: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -17,7 +36,7 @@ class RunOptions:
         children: how to run the child processes.
         save_weights: whether to leave the final weights of both halves in the run directories.
         keeps_feed: whether what a user's program was fed stays in the folder of its Keras half.
-        against: the bundle that stands for the Keras half of the only run, a user's program; see
+        against: what stands for the Keras half of the only run, a user's program; see
             `parity.runs.against`.
     """
 
@@ -25,4 +44,4 @@ class RunOptions:
     children: ChildOptions = field(default_factory=ChildOptions)
     save_weights: bool = False
     keeps_feed: bool = False
-    against: Path | None = None
+    against: Recorded | None = None

@@ -336,7 +336,9 @@ def _program_results(
 
     bundle = None if against is None else _located(against, given.folder or Path.cwd())
     if level == RUN:
-        return train(name, seeds, dtype, given, out, bundle)
+        from parity.traces.bundle_run import unpack_run
+
+        return train(name, seeds, dtype, given, out, bundle, unpack_run)
     if level == SWEEP:
         raise InputError(f"against={bundle}: a sweep has no bundle; expected level='run'")
     spec = check_spec_of(name, level, seeds, dtype, given, bundle)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program import Program
     from parity.programs.program_spec import ProgramSpec
+    from parity.runs.run_options import Unpack
     from parity.sweeps.result import SweepResult
     from parity.testing.assertion import Settings
 
@@ -55,7 +56,7 @@ def check_spec_of(
     program, folder = _of_table(name, given)
     spec = program.check_spec(folder, seed=given.seed, steps=given.steps, **_given(dtype))
     if against is not None:
-        from parity.traces.bundle import read_spec
+        from parity.traces.bundle_spec import read_spec
 
         recorded = read_spec(against).keras or ""
         if not are_same_factory(str(program.keras), recorded):
@@ -77,6 +78,7 @@ def train(
     given: Settings,
     out: Path | None,
     against: Path | None = None,
+    unpack: Unpack | None = None,
 ) -> list[Result]:
     """Trains a program with each seed.
 
@@ -87,6 +89,7 @@ def train(
         given: defaults of the test; its `against` holds bundles that replace the Keras half.
         out: folder for traces and logs; None: nothing is kept.
         against: the bundle of a run that replaces it.
+        unpack: `parity.traces.bundle_run.unpack_run`, if there may be one.
 
     Returns:
         A result for each training.
@@ -97,23 +100,26 @@ def train(
     """
     from parity.halves.options import ChildOptions
     from parity.programs.program import with_seeds
+    from parity.runs.against import changed_files
     from parity.runs.run import run_all
-    from parity.runs.run_options import RunOptions
+    from parity.runs.run_options import Recorded, RunOptions
 
     program, folder = _of_table(name, given)
     numbers = list(range(seeds) if isinstance(seeds, int) else seeds or ())
     if seeds is not None and not numbers:
         raise InputError(f"seeds={seeds!r}: expected at least one seed")
     spec = program.spec(name, folder, **_given(dtype))
+    known = None
     if (place := against or given.against) is None:
         specs = with_seeds(spec, numbers)
     else:
-        against, recorded = _recorded(spec, numbers, place)
-        specs = [recorded]
+        assert unpack is not None
+        path, recorded = _recorded(spec, numbers, place)
+        specs, known = [recorded], Recorded(path, unpack, tuple(changed_files(recorded, path)))
     children = ChildOptions(given.keras_python, given.torch_python)
     with tempfile.TemporaryDirectory(prefix="parity-run-") as temporary:
         kept = Path(temporary) / RUN if out is None else out
-        return run_all(specs, RunOptions(out=kept, children=children, against=against))
+        return run_all(specs, RunOptions(out=kept, children=children, against=known))
 
 
 def _recorded(spec: ProgramSpec, seeds: Sequence[int], place: Path) -> tuple[Path, ProgramSpec]:

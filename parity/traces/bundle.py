@@ -28,12 +28,10 @@ from parity.files.atomic import atomic_path
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import write_json
 from parity.files.strict_json import read_strict
-from parity.programs.check_spec import CheckSpec
 from parity.traces.array_file import ArrayFile, num_bytes
 from parity.traces.bundle_archive import (
     ARRAYS,
     FACTS,
-    MAX_FACTS,
     MAX_HEADER,
     check_archive,
     most_arrays,
@@ -42,10 +40,10 @@ from parity.traces.bundle_archive import (
 from parity.traces.bundle_arrays import check_array, check_form
 from parity.traces.bundle_coding import check_codes, decode, encode
 from parity.traces.bundle_facts import check_facts
+from parity.traces.bundle_spec import SCHEMA, check_spec_of, read_content
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace, write_records
 
-SCHEMA = "parity.bundle/2"
 STORED = "stored.safetensors"  # while a bundle is unpacked
 
 
@@ -112,24 +110,6 @@ def write_archive(path: Path, entries: Mapping[str, bytes]) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def read_spec(path: Path) -> CheckSpec:
-    """Returns what a bundle was recorded with; its arrays are not looked at.
-
-    Raises:
-        InputError: the file is missing, damaged, or no bundle.
-    """
-    check_archive(path)
-    with refusals(path), zipfile.ZipFile(path) as archive, archive.open(FACTS) as file:
-        return _spec(_checked_content(read_strict(file.read(MAX_FACTS + 1))))
-
-
-def _spec(content: Mapping[str, Any]) -> CheckSpec:
-    try:
-        return CheckSpec.from_dict(content["spec"])
-    except InputError as error:
-        raise ValueError(f"its spec: {error}") from None
-
-
 def unpack(path: Path, folder: Path) -> None:
     """Writes the trace that a bundle holds, whole or not at all.
 
@@ -153,10 +133,9 @@ def unpack(path: Path, folder: Path) -> None:
 def _unpack(path: Path, folder: RunFolder) -> None:
     stored = folder.path / STORED
     with zipfile.ZipFile(path) as archive:
-        with archive.open(FACTS) as file:
-            content = _checked_content(read_strict(file.read(MAX_FACTS + 1)))
+        content = read_content(archive)
         extract(archive, ARRAYS, stored, content["arrays_sha256"])
-    spec = _spec(content)
+    spec = check_spec_of(content)
     facts = decode_floats(content.pop("facts"))  # which may be large
     codes = content.pop("arrays")
     _check_codes(codes, array_table(stored, ARRAYS), most_arrays(path.stat().st_size))
@@ -208,36 +187,6 @@ def _write_arrays(
                 arrays[key] = array
     except (SafetensorError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{ARRAYS}: {error}") from None
-
-
-def _checked_content(content: Any) -> dict[str, Any]:
-    kinds = dict.fromkeys(("spec", "environment", "facts", "arrays"), dict)
-    return checked_content(content, FACTS, SCHEMA, {**kinds, "arrays_sha256": str})
-
-
-def checked_content(
-    content: Any, name: str, schema: str, kinds: Mapping[str, type]
-) -> dict[str, Any]:
-    """Returns the content of a JSON entry.
-
-    Args:
-        content: of the entry.
-        name: of the entry.
-        schema: that it has to state.
-        kinds: type of each value, by its name.
-
-    Raises:
-        ValueError: it is another content.
-    """
-    if not isinstance(content, dict):
-        raise ValueError(f"{name} is no JSON object")
-    if content.get("schema") != schema:
-        found = str(content.get("schema"))[:40]
-        raise ValueError(f"schema {found!r}; this version reads {schema!r}; record it again")
-    for key, kind in kinds.items():
-        if not isinstance(content.get(key), kind):
-            raise ValueError(f"{name} has no {key} that is a {kind.__name__}")
-    return content
 
 
 def array_table(arrays: Path, name: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _shared(ours: list[str], theirs: list[str]) -> int:
 @functools.lru_cache(maxsize=1_000)
 def _recorded(path: Path, changed_ns: int) -> tuple[CheckSpec | None, str]:
     """Returns the spec of a bundle, or why it has none."""
-    from parity.traces.bundle import read_spec
+    from parity.traces.bundle_spec import read_spec
 
     try:
         return read_spec(path), ""

@@ -30,7 +30,6 @@ import numpy as np
 from parity.errors import InputError
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import write_json
-from parity.files.strict_json import read_strict
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchor_folder import AnchorFolder
@@ -39,7 +38,6 @@ from parity.traces.array_file import DTYPES, ArrayFile
 from parity.traces.bundle import (
     array_table,
     check_size,
-    checked_content,
     extract,
     probe_entries,
     unpack,
@@ -48,44 +46,28 @@ from parity.traces.bundle import (
 from parity.traces.bundle_archive import (
     ARRAYS,
     FACTS,
-    MAX_FACTS,
     RUN_ARRAYS,
     RUN_FACTS,
-    check_archive,
     most_arrays,
     refusals,
 )
 from parity.traces.bundle_arrays import check_form
-from parity.traces.bundle_facts import form_problem
 from parity.traces.bundle_run_coding import FED, RunArrays, check_run_codes, encode_run
 from parity.traces.bundle_run_facts import PARTS, check_probed, check_training
 from parity.traces.bundle_run_feed import check_anchors, check_feed
+from parity.traces.bundle_spec import (
+    RUN_SCHEMA,
+    check_run,
+    read_run_content,
+    run_record_of,
+)
 from parity.traces.feed_file import form_of, nest_of, read_feed, write_feed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace, write_records
 
-SCHEMA = "parity.run_bundle/1"
 STATE = "anchor/"  # what the keys of arrays of recorded states begin with
 STORED = "run.safetensors"  # while a bundle is unpacked
-_KINDS = {
-    **dict.fromkeys(("spec", "environment", "history", "facts", "files", "feed", "arrays"), dict),
-    "wall_s": float,
-    "arrays_sha256": str,
-}
 Arrays = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What a bundle says of its run, without the arrays.
-
-    Attributes:
-        spec: with which it was recorded; `torch` is None, and `folder` ".".
-        files: the user's files of the Keras half: path to SHA-256.
-    """
-
-    spec: ProgramSpec
-    files: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -128,7 +110,7 @@ def pack_run(half: RunFolder, path: Path, files: Mapping[str, str]) -> RunSize:
     states, anchors = _states(half, training.facts.get("anchors"))
     arrays = _Joined(training, {**fed, **states})
     content = {
-        "schema": SCHEMA,
+        "schema": RUN_SCHEMA,
         "spec": spec.replace(torch=None, folder=".").to_dict(),
         "environment": training.environment,
         "files": dict(files),
@@ -212,25 +194,6 @@ def _anchors(half: RunFolder) -> AnchorFolder:
 # --- read ----------------------------------------------------------------------------------------
 
 
-def read_run(path: Path) -> RunRecord:
-    """Returns what a run was recorded with; its arrays are not looked at.
-
-    Raises:
-        InputError: the file is missing, damaged, no bundle, or one of a check alone.
-    """
-    _check_kind(path)
-    with refusals(path), zipfile.ZipFile(path) as archive:
-        return _record(_read_content(archive))
-
-
-def _check_kind(path: Path) -> None:
-    if not check_archive(path):
-        raise InputError(
-            f"{path}: it holds a check alone, and no whole run; record one with `parity record "
-            "--run`, or compare with `parity check --against`"
-        )
-
-
 def unpack_run(path: Path, folder: RunFolder) -> None:
     """Writes the folder of a Keras half that has ended, whole or not at all.
 
@@ -241,7 +204,7 @@ def unpack_run(path: Path, folder: RunFolder) -> None:
     Raises:
         InputError: the file is missing, damaged, too large, or no bundle of a run.
     """
-    _check_kind(path)
+    check_run(path)
     unpack(path, folder.path)
     try:
         with refusals(path):
@@ -251,30 +214,12 @@ def unpack_run(path: Path, folder: RunFolder) -> None:
         raise
 
 
-def _read_content(archive: zipfile.ZipFile) -> dict[str, Any]:
-    with archive.open(RUN_FACTS) as file:
-        text = file.read(MAX_FACTS + 1)
-    return {"anchors": None, **checked_content(read_strict(text), RUN_FACTS, SCHEMA, _KINDS)}
-
-
-def _record(content: Mapping[str, Any]) -> RunRecord:
-    if problem := form_problem("files", content["files"], {"*": str}):
-        raise ValueError(problem)
-    try:
-        spec = ProgramSpec.from_dict(content["spec"])
-    except InputError as error:
-        raise ValueError(f"its spec: {error}") from None
-    if spec.keras is None:
-        raise ValueError("its spec has no keras")
-    return RunRecord(spec, content["files"])
-
-
 def _unpack(path: Path, folder: RunFolder) -> None:
     stored = folder.path / STORED
     with zipfile.ZipFile(path) as archive:
-        content = _read_content(archive)
+        content = read_run_content(archive)
         extract(archive, RUN_ARRAYS, stored, content["arrays_sha256"])
-    spec = _record(content).spec
+    spec = run_record_of(content).spec
     content["facts"], content["history"] = map(
         decode_floats, (content["facts"], content["history"])
     )

@@ -85,6 +85,14 @@ NOT_RUN = {
         "half a minute; tests/parity/cli/test_cli_run.py runs a program of a table"
     ),
     "parity run migration ...": "likewise",
+    "parity record migration.parity migration --run": (
+        "half a minute; tests/parity/runs/test_record_run.py records a program of a table"
+    ),
+    "parity run migration --against migration.parity": "likewise; it runs without Keras there",
+    "parity record --run": "likewise",
+    "python benchmarks/accuracy/run_bundles.py ...": (
+        "ten minutes; tests/parity/runs/test_against.py compares both ways likewise"
+    ),
     "parity run example_1 example_2 example_3": (
         "half an hour; examples/article/test_article.py trains one epoch of each"
     ),

@@ -16,9 +16,9 @@ from safetensors.numpy import save
 
 from parity.files.floats import encode_floats
 from parity.traces.array_file import DTYPES
-from parity.traces.bundle import SCHEMA
 from parity.traces.bundle_archive import ARRAYS, FACTS
 from parity.traces.bundle_coding import encode
+from parity.traces.bundle_spec import SCHEMA
 
 
 def coded(recorded):

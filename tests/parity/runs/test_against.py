@@ -11,11 +11,10 @@ from recorded_runs import forged, recorded
 import torch_impl
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
-from parity.programs.run_spec import RunSpec
 from parity.programs.user_files import user_files
 from parity.runs.against import changed_files, recorded_spec
 from parity.runs.program_result import compared
-from parity.runs.run import run
+from parity.runs.run_options import Recorded
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.folder import RunFolder
 
@@ -53,7 +52,7 @@ def against(bundle, port, folder, dtype):
     asked = ProgramSpec(torch=f"torch_side.py:{port}", folder=str(FOLDER), dtype=dtype)
     spec = recorded_spec(asked, bundle)
     trained(torch_impl, spec, run.path)
-    return compared(spec, run, bundle)
+    return compared(spec, run, Recorded(bundle, unpack_run))
 
 
 # What a whole training alone shows.
@@ -99,23 +98,6 @@ def test_another_training_does_not_pass(dtype, place, runs, tmp_path):
     path.write_bytes(forged(runs(dtype)[1], change))
     result = against(path, "build", tmp_path / "run", dtype)
     assert result.verdict == "fail"
-
-
-def test_a_built_in_scenario_has_no_bundle(runs, tmp_path):
-    with pytest.raises(InputError, match="a built-in scenario has no bundle"):
-        run(RunSpec(), out=tmp_path, against=runs("float64")[1])
-
-
-def test_python_trains_a_port_against_a_bundle(runs, tmp_path, monkeypatch):
-    def run_all(specs, options):
-        return [(specs[0].keras, options.against)]
-
-    monkeypatch.setattr("parity.runs.run.run_all", run_all)
-    _, bundle = runs("float64")
-    spec = ProgramSpec(torch="torch_side.py:build", folder=str(FOLDER))
-    assert run(spec, out=tmp_path, against=bundle) == ("keras_side.py:build", bundle)
-    with pytest.raises(InputError, match="recorded with seed 42, and seed 7 is asked for"):
-        run(spec.replace(seed=7), out=tmp_path, against=bundle)
 
 
 # --- whose bundle it is --------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from parity.halves.options import ChildOptions
 from parity.ladder.result_file import read_result
 from parity.runs import record_run as module
 from parity.runs.record_run import record_run
-from parity.traces.bundle_run import read_run
+from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder
 
 BLOCKED = "raise ImportError('there is no Keras here')\n"

@@ -67,7 +67,7 @@ def done(monkeypatch):
     """What would have been trained or checked."""
 
     def run_all(specs, options):
-        done.append(("run", options.against and options.against.name, specs))
+        done.append(("run", options.against and options.against.path.name, specs))
         return [Result("pass", spec.to_dict(), mode="replayed") for spec in specs]
 
     def check_all(specs, options):

@@ -12,9 +12,10 @@ from recorded_runs import archived, entries_of, forged, with_text
 
 from parity.errors import InputError
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.bundle import read_spec, unpack
+from parity.traces.bundle import unpack
 from parity.traces.bundle_archive import ARRAYS, FACTS, RUN_ARRAYS, RUN_FACTS
-from parity.traces.bundle_run import pack_run, read_run, unpack_run
+from parity.traces.bundle_run import pack_run, unpack_run
+from parity.traces.bundle_spec import read_run, read_spec
 from parity.traces.feed_file import form_of, read_feed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
