@@ -1,7 +1,6 @@
 """Both halves make the same steps from the states that a Keras training has left on its way."""
 
 import dataclasses
-import os
 
 import numpy as np
 import pytest
@@ -30,14 +29,11 @@ def spec_of(name, **changes):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder for each program, with the run of its Keras half, shared by all workers."""
-    root = tmp_path_factory.getbasetemp()
-    # Above the folder of a worker lies that of one run of pytest; without workers, of all runs.
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    """A folder for each program, with the run of its Keras half."""
 
     def make(name, **changes):
         key = "-".join([name, *map(str, changes.values())])
-        path = root / f"anchors-{key}"
+        path = tmp_path_factory.getbasetemp() / f"anchors-{key}"
         keras_trace(path, spec_of(name, **changes))
         return path
 
@@ -50,9 +46,9 @@ def program(request):
 
 
 @pytest.fixture
-def pair(folder, program, tmp_path):
+def pair(folder, program):
     path = folder(program)
-    return keras_trace(path, spec_of(program)), torch_trace(path, tmp_path / "torch")
+    return keras_trace(path, spec_of(program)), torch_trace(path, path / "torch")
 
 
 def test_a_step_in_float64_is_that_of_the_training_but_for_its_rounding(folder, program):
@@ -79,12 +75,10 @@ def test_a_right_port_is_near_the_reference_at_every_anchor(pair):
 
 
 @pytest.mark.parametrize("half", [keras_impl, torch_impl], ids=["keras", "torch"])
-def test_a_run_with_anchors_is_bitwise_the_run_without(folder, tmp_path, half):
+def test_a_run_with_anchors_is_bitwise_the_run_without(folder, half):
     path = folder("dropout")
     spec = spec_of("dropout")
-    watched = (
-        keras_trace(path, spec) if half is keras_impl else torch_trace(path, tmp_path / "again")
-    )
+    watched = keras_trace(path, spec) if half is keras_impl else torch_trace(path, path / "again")
     data = run_data(spec)
     writer = TraceWriter()
     recorder = Recorder(writer, steps_per_epoch=7, epochs=2)
@@ -95,10 +89,10 @@ def test_a_run_with_anchors_is_bitwise_the_run_without(folder, tmp_path, half):
         np.testing.assert_array_equal(array, watched[key])
 
 
-def test_float64_is_judged_from_anchors_alike(folder, tmp_path, monkeypatch):
+def test_float64_is_judged_from_anchors_alike(folder, monkeypatch):
     monkeypatch.setattr("parity.traces.anchors.MOST_STEPS_IN_FLOAT64", 0)
     path = folder("dropout", dtype="float64")
-    keras, port = keras_trace(path, spec_of("dropout")), torch_trace(path, tmp_path / "torch")
+    keras, port = keras_trace(path, spec_of("dropout")), torch_trace(path, path / "torch")
     levels = compare(keras, port)
     assert {level.status for level in levels} == {PASS}
     told = told_anchors(keras, levels[LEVEL_IDS.index("trajectory")])
@@ -115,7 +109,7 @@ def test_noise_is_measured_at_some_anchors_and_is_that_of_rounding_in_float64(fo
 
 
 @pytest.mark.parametrize("what", ["slots", "weights"])
-def test_what_a_port_changes_between_two_steps_is_seen(folder, tmp_path, monkeypatch, what):
+def test_what_a_port_changes_between_two_steps_is_seen(folder, monkeypatch, what):
     path = folder("dropout")
     validate = Training.validate
 
@@ -128,14 +122,14 @@ def test_what_a_port_changes_between_two_steps_is_seen(folder, tmp_path, monkeyp
         return validate(self)
 
     monkeypatch.setattr(Training, "validate", changing)
-    levels = compare(keras_trace(path, spec_of("dropout")), torch_trace(path, tmp_path / what))
+    levels = compare(keras_trace(path, spec_of("dropout")), torch_trace(path, path / what))
     failed = levels[LEVEL_IDS.index("trajectory")].first_failure
     assert failed.name == "weights and slots changed between two steps"
     assert (failed.step, failed.keras) == (7, 0)
     assert failed.torch > 0
 
 
-def test_a_port_that_computes_in_less_than_float32_rounds_too_much(folder, tmp_path, monkeypatch):
+def test_a_port_that_computes_in_less_than_float32_rounds_too_much(folder, monkeypatch):
     """The images of its float32 steps have 16 bits."""
     path = folder("dropout")
     step = Training.step
@@ -146,7 +140,7 @@ def test_a_port_that_computes_in_less_than_float32_rounds_too_much(folder, tmp_p
         return step(self, batch)
 
     monkeypatch.setattr(Training, "step", coarse)
-    levels = compare(keras_trace(path, spec_of("dropout")), torch_trace(path, tmp_path / "coarse"))
+    levels = compare(keras_trace(path, spec_of("dropout")), torch_trace(path, path / "coarse"))
     failed = levels[LEVEL_IDS.index("trajectory")].first_failure
     assert failed.name.startswith("rounding of ")
     assert failed.unit == "roundings"
