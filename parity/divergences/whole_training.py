@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
-from parity.divergences.step_schedules import late_stairs
+from parity.divergences.stairs import late_stairs
 from parity.ladder.comparers.anchors import BETWEEN_STEPS
 from parity.ladder.comparers.data import IMAGES, SUMS
 from parity.ladder.comparers.rates import RATE, SAME_RATE

@@ -122,20 +122,15 @@ def check_files(spec: ProgramSpec) -> None:
     Raises:
         InputError: a name has another form, or there is no such file.
     """
-    from parity.data.sources import NAMED  # it imports NumPy, for which completion would wait
-
     assert spec.keras is not None
     assert spec.torch is not None
     folder = Path(spec.folder)
     check_keras(spec.keras, folder, spec.arguments)
     check_reference("--torch", spec.torch, folder)
-    if spec.data is None or spec.data in NAMED or (folder / spec.data).exists():
+    if spec.data is None:
         return
     if spec.data.endswith(".npz"):
-        raise InputError(f"data {spec.data}: there is no such file")
-    if ":" not in spec.data:
-        raise InputError(
-            f"data {spec.data}: there is no such folder; expected {', '.join(NAMED)}, a .npz file, "
-            "a folder with IDX files, or MODULE:FUNCTION"
-        )
-    check_reference("data", spec.data, folder)
+        if not (folder / spec.data).is_file():
+            raise InputError(f"data {spec.data}: there is no such file")
+    elif ":" in spec.data and not (folder / spec.data).exists():
+        check_reference("data", spec.data, folder)
