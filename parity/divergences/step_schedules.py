@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,30 +12,16 @@ from scipy import optimize
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.schedules import scaled
+from parity.divergences.stairs import STAIRED, Config, Formula
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
-Config = Mapping[str, Any]
-Formula = Callable[[float, Config], float]
 _NUMBERS = (
     *("decay_steps", "decay_rate", "alpha", "power", "end_learning_rate"),
     *("initial_learning_rate", "warmup_steps"),
 )
 _NEAR = 1e-5  # relative: Keras computes schedules in float32
-
-
-def _exponential(step: float, c: Config) -> float:
-    return float(c["initial_learning_rate"] * c["decay_rate"] ** _share(step, c))
-
-
-def _inverse_time(step: float, c: Config) -> float:
-    return float(c["initial_learning_rate"] / (1 + c["decay_rate"] * _share(step, c)))
-
-
-def _share(step: float, c: Config) -> float:
-    share: float = step / c["decay_steps"]
-    return math.floor(share) if c["staircase"] else share
 
 
 def _polynomial(step: float, c: Config) -> float:
@@ -61,8 +47,7 @@ def _piecewise(step: float, c: Config) -> float:
 
 
 _FORMULAS: dict[str, Formula] = {
-    "ExponentialDecay": _exponential,
-    "InverseTimeDecay": _inverse_time,
+    **STAIRED,
     "PolynomialDecay": _polynomial,
     "CosineDecay": _cosine,
     "PiecewiseConstantDecay": _piecewise,
@@ -128,58 +113,12 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
     return min(found, key=lambda pair: len(pair[1].partition(", ")[2]), default=None)
 
 
-def _gives(
-    formula: Formula, c: Config, steps: Sequence[int] | np.ndarray, rates: np.ndarray
-) -> bool:
+def _gives(formula: Formula, c: Config, steps: Sequence[int], rates: np.ndarray) -> bool:
     try:
         value = np.array([formula(step, c) for step in steps])
     except (ArithmeticError, IndexError):  # such as no steps at all
         return False
     return value.shape == rates.shape and bool(np.allclose(value, rates, rtol=_NEAR, atol=1e-12))
-
-
-def late_stairs(name: str, c: Config, theirs: np.ndarray, ours: np.ndarray) -> str | None:
-    """Says why the rates of a stair of Keras's fall later than those of a port that divides.
-
-    In the compiled graph of `fit`, TensorFlow multiplies the step by the reciprocal of decay_steps,
-    which is rounded: floor(41 * (1 / 41)) is 0 in float32, where floor(41 / 41) is 1.
-
-    Args:
-        name: class of Keras's schedule.
-        c: its configuration.
-        theirs: Keras's rate of each step of `fit`, from the first.
-        ours: the port's, of the same steps.
-
-    Returns:
-        None unless the rates differ at these steps, all of them and no others, and the port's are
-        those of the formula there and Keras's those of one step before.
-    """
-    if name not in ("ExponentialDecay", "InverseTimeDecay") or not c.get("staircase"):
-        return None
-    size = min(len(theirs), len(ours))
-    theirs, ours = theirs[:size], ours[:size]
-    formula, length = _FORMULAS[name], c["decay_steps"]
-    apart = np.flatnonzero(~np.isclose(ours, theirs, rtol=_NEAR, atol=0.0))
-    steps: Any = np.arange(size)
-    number: Any
-    for number in (np.float32, np.float64):
-        divided = np.floor(steps.astype(number) / number(length))
-        multiplied = np.floor(steps.astype(number) * (number(1) / number(length)))
-        late = np.flatnonzero(divided != multiplied)
-        if not len(late) or not np.array_equal(late, apart):
-            continue
-        if _gives(formula, c, late, ours[late]) and _gives(formula, c, late - 1, theirs[late]):
-            first = int(late[0])
-            return (
-                f"after {first} steps, floor({first} / {length}) is {divided[first]:.0f} and "
-                f"floor({first} * (1 / {length})) is {multiplied[first]:.0f} in {number.__name__}; "
-                f"the rates differ at {_told(len(late))} of this kind, and at no other"
-            )
-    return None
-
-
-def _told(number: int) -> str:
-    return "the one step" if number == 1 else f"the {number} steps"
 
 
 def _is(name: str) -> Recogniser:

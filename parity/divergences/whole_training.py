@@ -16,7 +16,7 @@ import numpy as np
 
 from parity.data.augmented import DRAWN
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
-from parity.divergences.step_schedules import late_stairs
+from parity.divergences.stairs import late_stairs
 from parity.ladder.comparers.anchors import BETWEEN_STEPS
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.comparers.rates import RATE, SAME_RATE

@@ -139,18 +139,13 @@ def check_data(spec: ProgramSpec) -> None:
     """Rejects data that cannot be there.
 
     Raises:
-        InputError: there is no such file or folder, or the name of a function has another form.
+        InputError: there is no such file, or the name of a function has another form.
     """
-    from parity.data.sources import NAMED  # it imports NumPy, for which completion would wait
-
     folder = Path(spec.folder)
-    if spec.data is None or spec.data in NAMED or (folder / spec.data).exists():
+    if spec.data is None:
         return
     if spec.data.endswith(".npz"):
-        raise InputError(f"data {spec.data}: there is no such file")
-    if ":" not in spec.data:
-        raise InputError(
-            f"data {spec.data}: there is no such folder; expected {', '.join(NAMED)}, a .npz file, "
-            "a folder with IDX files, or MODULE:FUNCTION"
-        )
-    check_reference("data", spec.data, folder)
+        if not (folder / spec.data).is_file():
+            raise InputError(f"data {spec.data}: there is no such file")
+    elif ":" in spec.data and not (folder / spec.data).exists():
+        check_reference("data", spec.data, folder)

@@ -53,7 +53,6 @@ def test_a_table_that_cannot_be_used_is_told(table, message):
         ({"torch": "nothing"}, "torch nothing: expected MODULE:FUNCTION or FILE.py:FUNCTION"),
         ({"data": "gone.npz"}, "data gone.npz: there is no such file"),
         ({"data": "gone.py:load"}, "data gone.py:load: there is no file gone.py"),
-        ({"data": "gone"}, "data gone: there is no such folder; expected embedded, mnist, a .npz"),
         (
             {"keras": "a:b", "arguments": ("1",)},
             "arguments='1' with --keras a:b: expected a script",
