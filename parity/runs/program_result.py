@@ -30,6 +30,11 @@ from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
+PHANTOM_STEP = (
+    "at the end of a stream of unknown length, Keras begins a step and finds no batch: it counts "
+    "the step, draws masks and decays weights once more; the port was given the same, and does not "
+    "do so by itself; `steps_per_epoch`, or a dataset of known length, keeps Keras from it"
+)
 # What a check leaves open, and the whole training compares.
 _TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP)
 
@@ -92,6 +97,8 @@ def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
     if "training/image_sums" in keras and "training/image_sums" not in torch:
         why = "Port(augment=...) is missing; the port was fed the images of Keras's generator"
         yield {"what": "an augmentation of the port", "why": why}
+    if keras.facts.get("phantom_steps"):
+        yield {"what": "a step without a batch", "why": PHANTOM_STEP}
     if (number := keras.facts.get("num_fits", 1)) > 1:
         why = (
             f"the script calls `fit` {number} times, and the first call is compared; one call with "

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.data.augmented import DRAWN
 from parity.data.probe_inputs import MAX_STEP_ENTRIES, sampled
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchored_steps import MAX_ENTRIES
@@ -20,7 +21,7 @@ Get = Callable[[str], np.ndarray]
 MAX_STEPS = 2**31  # of a training
 # First part of a key -> dtypes.
 PARTS = {
-    "training": ("F64",),
+    "training": ("F64", "I64"),
     "anchored": ("F64", "I64"),
     "anchor_noise": ("F64",),
     "between_steps": ("I64",),
@@ -195,11 +196,23 @@ def _trained(
             expected[key] = shape
         elif key == "training/image_sums":
             expected[key] = (num_steps,)
+        elif key.startswith("training/flow/"):
+            expected[key] = _of_flow(key, shapes)
         elif key not in expected:
             return f"the array {key[:60]!r} is none that a training leaves"
     if missing := [step for step, number in steps.items() if number != len(weights)]:
         return f"some weights of step {missing[0]} are missing"
     return _differing(shapes, expected)
+
+
+def _of_flow(key: str, shapes: Shapes) -> tuple[int, ...]:
+    """Returns the shape of what was drawn for the images of a flow; () for a key that is none."""
+    name = key.removeprefix("training/flow/")
+    if name == "sizes":
+        return shapes[key] if len(shapes[key]) == 1 else ()
+    is_drawn = name.startswith("drawn/") and name.removeprefix("drawn/") in DRAWN
+    index = shapes.get("training/flow/index", ())
+    return index if (name == "index" or is_drawn) and len(index) == 1 else ()
 
 
 def _parts_of(key: str) -> tuple[str, int | None, str]:

@@ -34,6 +34,17 @@ _ARGUMENTS: dict[str, Any] = {  # those that the port is given
 }
 
 
+_DRAWING = {"batch_size": int, "shuffle": bool, "seed": (int, _NONE)}
+_PHANTOM = {  # by the number of the epoch
+    "*": {
+        "count": int,
+        "masks": {"*": [int]},
+        "others": {"*": _NUMBER},
+        "factors": {"*": (*_NUMBER, _NONE)},
+    }
+}
+
+
 def check_feed(feed: Any, shapes: Shapes, ends: list[int], get: Get, fit: Mapping[str, Any]) -> str:
     """Returns what is wrong with what `fit` was fed, "" if nothing is.
 
@@ -124,10 +135,13 @@ def _settings(forms: Mapping[str, Any], settings: Mapping[str, Any], ends: list[
     is_whole = not any(name.endswith(("_batches", "_flow")) for name in forms)
     if is_whole:
         return "" if not settings else "feed.settings is not empty, and arrays were fed"
-    flows = {name: {"dtype": str, "arguments": _ARGUMENTS} for name in _FLOWS if name in forms}
-    form = {"epoch_ends": [int], "val_ends": [int], "flows": flows}
+    told = {"dtype": str, "arguments": _ARGUMENTS, "flow": _DRAWING}
+    flows = {name: told for name in _FLOWS if name in forms}
+    form = {"epoch_ends": [int], "val_ends": [int], "flows": flows, "phantom_steps": _PHANTOM}
     if problem := form_problem("feed.settings", settings, form):
         return problem
+    if any(step["count"] < 1 for step in settings["phantom_steps"].values()):
+        return "feed.settings.phantom_steps has a count below 1"
     if settings["epoch_ends"] != ends:
         return "feed.settings.epoch_ends are not those of the training"
     numbers = settings["val_ends"]
@@ -140,6 +154,8 @@ def _settings(forms: Mapping[str, Any], settings: Mapping[str, Any], ends: list[
         told = settings["flows"][name]
         if told["dtype"] not in ("float32", "float64"):
             return f"feed.settings.flows.{name}.dtype is {told['dtype'][:20]!r}"
+        if told["flow"]["batch_size"] < 1:
+            return f"feed.settings.flows.{name} has batches of {told['flow']['batch_size']} samples"
     return ""
 
 

@@ -25,9 +25,9 @@ from keras_impl.harness.program.steps import (
     Float64Steps,
     cast_batch,
     masks_of,
+    others_of,
     slots_of,
     validation_batches,
-    variable_name,
 )
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
@@ -127,6 +127,10 @@ class Anchors(keras.callbacks.Callback):
         self._close(step + 1 - NUM_STEPS)
         self._left_behind = _values(self.model)
 
+    def after_phantom_step(self) -> None:
+        """What such a step changes is no change between two steps."""
+        self._left_behind = _values(self.model)
+
     def on_train_end(self, logs: Any = None) -> None:
         """Writes the last anchors, and the plan if that could not be known before."""
         self._forget_unmade()
@@ -222,20 +226,8 @@ class _AfterSteps(keras.callbacks.Callback):
 def _state_of(model: keras.Model, step: int) -> Anchor:
     """Returns the present state of a training, without what its next steps are fed."""
     masks = {name: np.array(state, np.int64) for name, state in masks_of(model).items()}
-    others = {name: value.numpy() for name, value in _others_of(model).items()}
+    others = {name: value.numpy() for name, value in others_of(model).items()}
     return Anchor(step, get_weights(model), slots_of(model), masks, others=others)
-
-
-def _others_of(model: keras.Model) -> dict[str, Any]:
-    """Returns what an optimizer keeps beside its rate and the slots of weights, by name."""
-    optimizer: Any = model.optimizer
-    known = {id(s) for v in trainable(model).values() for _, s in versions.slots(optimizer, v)}
-    found = {}
-    for variable in versions.state_of(optimizer):
-        name = variable_name(optimizer, variable)
-        if id(variable) not in known and name != "learning_rate":
-            found[name] = variable
-    return found
 
 
 def _values(model: keras.Model) -> list[tf.Tensor]:
@@ -243,8 +235,6 @@ def _values(model: keras.Model) -> list[tf.Tensor]:
     weights = [v for v in model.weights if versions.is_weight(v)]
     named = trainable(model).values()
     found = [value for v in named for _, value in versions.slots(model.optimizer, v)]
-    # At the end of a stream, Keras counts a step that it cannot make, so counts are left out.
-    others = _others_of(model).values()
-    found += [each for each in others if keras.backend.is_float_dtype(each.dtype)]
+    found += others_of(model).values()
     # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
     return [tf.convert_to_tensor(variable) for variable in (*weights, *found)]

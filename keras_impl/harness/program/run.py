@@ -86,6 +86,7 @@ def run_program(task: ProgramTask) -> RunResult:
         if not is_written:
             kept = {name: part.kept(spec.max_feed) for name, part in batches.items()}
             settings = {"epoch_ends": training.facts["epoch_ends"], **feeding.settings()}
+            settings["phantom_steps"] = training.facts.get("phantom_steps", {})
             write_feed(task.folder.feed, {**nests, **kept, **feeding.nests()}, settings)
             if "val_batches" in kept:  # of all validations
                 nests["val_batches"] = kept["val_batches"][: settings["val_ends"][0]]

@@ -188,6 +188,18 @@ def slots_of(model: keras.Model) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
+def others_of(model: keras.Model) -> dict[str, Any]:
+    """Returns what an optimizer keeps beside its rate and the slots of weights, by name."""
+    optimizer: Any = model.optimizer
+    known = {id(s) for v in trainable(model).values() for _, s in versions.slots(optimizer, v)}
+    found = {}
+    for variable in versions.state_of(optimizer):
+        name = variable_name(optimizer, variable)
+        if id(variable) not in known and name != "learning_rate":
+            found[name] = variable
+    return found
+
+
 def masks_of(model: keras.Model) -> dict[str, list[int]]:
     """Returns the states of the generators of layers: name -> seed and number of draws so far."""
     found = {}

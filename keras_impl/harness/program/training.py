@@ -14,6 +14,7 @@ from keras_impl.harness.compiled_rate import StepRates
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import Written
+from keras_impl.harness.program.phantom import PhantomSteps
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import History, RunResult, TraceWriter
@@ -46,7 +47,8 @@ def train(
         What `fit` returns; history, weights and seconds; and the batches that were fed of what is
         no arrays, as "train_batches" and "val_batches".
     """
-    model, arguments = reference.model, reference.fit_arguments()
+    model: Any = reference.model
+    arguments = reference.fit_arguments()
     written = {name: Written(spec.max_feed * MIB) for name in fed if name.endswith("_batches")}
     for name, batches in written.items():
         batches.watch(model, "train_step" if name.startswith("train") else "test_step")
@@ -55,8 +57,14 @@ def train(
     arguments["callbacks"] = [*reference.callbacks, watching]
     if anchors is not None:
         arguments["callbacks"] = [anchors.first, *arguments["callbacks"], anchors]
+    phantom = None
+    if "train_batches" in written and model.steps_per_execution == 1:
+        phantom = PhantomSteps(anchors.after_phantom_step if anchors is not None else None)
+        arguments["callbacks"].insert(0, phantom)
     fitted, result = fit(model, arguments, spec.dtype)
     recorder.on_end()
+    if phantom is not None and phantom.told:
+        writer.facts["phantom_steps"] = phantom.told
     return fitted, result, written
 
 

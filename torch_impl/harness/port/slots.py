@@ -70,6 +70,24 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
+def count_steps(optimizer: Any, number: int, others: Mapping[str, float]) -> None:
+    """Counts steps that an optimizer has not made.
+
+    Args:
+        optimizer: of `torch_impl.optim` or of torch.
+        number: of the steps.
+        others: what Keras's optimizer keeps after them for all weights together, by name.
+    """
+    for holder in [*optimizer.param_groups, *optimizer.state.values()]:
+        if _is_number(holder.get("step")):
+            holder["step"] = holder["step"] + number
+        for name in ("mu_product", _PRODUCT):
+            if _is_number(holder.get(name)) and _PRODUCT in others:
+                value = others[_PRODUCT]
+                is_tensor = isinstance(holder[name], torch.Tensor)
+                holder[name] = torch.full_like(holder[name], value) if is_tensor else value
+
+
 def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) -> str | None:
     """Returns why the state of Keras's optimizer cannot be put into that of the port, or None.
 

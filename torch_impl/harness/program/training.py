@@ -20,6 +20,7 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.anchors import Anchors
 from torch_impl.harness.program.masks import Masks
+from torch_impl.harness.program.phantom import PhantomSteps
 from torch_impl.harness.program.seeded import write_draws
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.trainer import Callback, Trainer
@@ -74,10 +75,16 @@ def train(
         anchors = Anchors(port, built, form, masks, folder, _first_validation(*fed), writer)
         stepper.watch(anchors)
     watching = _Recording(recorder, stepper, report, anchors)
+    phantom = PhantomSteps(port, built, masks, fed[1].get("phantom_steps", {}))
+
+    def after_pass(epoch: int) -> None:
+        if phantom.after(epoch) and anchors is not None:
+            anchors.after_step()  # no change between two steps
+
     started = time.perf_counter()
     with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
-            **arguments_of(port.keras.facts["fit"], built, *fed), callbacks=[watching]
+            **arguments_of(port.keras.facts["fit"], built, *fed, after_pass), callbacks=[watching]
         )
     wall_s = time.perf_counter() - started
     recorder.on_end()
@@ -200,16 +207,28 @@ def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> li
 
 
 def arguments_of(
-    fit: Mapping[str, Any], built: Port, nests: Mapping[str, Any], settings: Mapping[str, Any]
+    fit: Mapping[str, Any],
+    built: Port,
+    nests: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    after_pass: Callable[[int], None] = lambda epoch: None,
 ) -> dict[str, Any]:
-    """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did."""
+    """Returns the arguments of `Trainer.fit` with which it does what Keras's `fit` did.
+
+    Args:
+        fit: arguments of Keras's.
+        built: the port, complete.
+        nests: what was fed.
+        settings: of the feed file.
+        after_pass: called behind the last batch of an epoch, with its number, if no arrays are fed.
+    """
     found = {name: fit[name] for name in _ARGUMENTS}
     found["epochs"], found["shuffle"] = fit["epochs"], False  # the samples are in Keras's order
     frequency = fit["validation_freq"]
     found["validation_freq"] = frequency if isinstance(frequency, int) else tuple(frequency)
     if "train_batches" in nests:
         ends = settings["epoch_ends"]
-        found["x"] = _Epochs(nests["train_batches"], ends)
+        found["x"] = _Epochs(nests["train_batches"], ends, after_pass)
         found["epochs"] = min(fit["epochs"], fit["initial_epoch"] + len(ends))
         if not isinstance(nests["train_batches"], Sequence):  # those of a flow lack their weights
             found["class_weight"] = built.class_weight
@@ -233,13 +252,19 @@ def arguments_of(
 class _Epochs:
     """Batches that Keras was fed; each pass gives those of the next epoch."""
 
-    def __init__(self, batches: Sequence[Any] | FlowBatches, ends: Sequence[int]) -> None:
-        self._batches = batches
-        self._parts = iter(zip([0, *ends], ends, strict=False))
+    def __init__(
+        self,
+        batches: Sequence[Any] | FlowBatches,
+        ends: Sequence[int],
+        after_pass: Callable[[int], None] = lambda epoch: None,
+    ) -> None:
+        self._batches, self._after_pass = batches, after_pass
+        self._parts = enumerate(zip([0, *ends], ends, strict=False))
 
     def __iter__(self) -> Iterator[Any]:
-        first, last = next(self._parts)
-        return iter(self._batches[first:last])
+        number, (first, last) = next(self._parts)
+        yield from self._batches[first:last]
+        self._after_pass(number)
 
 
 class _Recording(Callback):
