@@ -55,6 +55,22 @@ def test_it_has_arguments_variables_folder_parent_session_and_files(begin, tmp_p
     ]
 
 
+FRAMES = """
+import os, sys
+frame = sys._getframe()
+while frame is not None:
+    print(os.path.isfile(frame.f_code.co_filename), frame.f_code.co_filename)
+    frame = frame.f_back
+"""
+
+
+def test_no_line_below_its_program_is_one_of_a_file(begin, tmp_path):
+    child, output = begin(FRAMES)
+    assert child.wait(30) == 0
+    files = [line for line in output().splitlines() if line.startswith("True")]
+    assert files == [f"True {tmp_path}/torch_impl/__main__.py"]
+
+
 def test_it_gets_what_is_written_to_it_and_writes_to_a_file_that_it_is_given(begin):
     receiver, sender = os.pipe()
     program = "import os, sys; os.write(int(sys.argv[1]), sys.stdin.readline().upper().encode())"

@@ -26,7 +26,7 @@ import pytest
 from parity.bench import client
 from parity.halves import process
 
-SERVER = Path(__file__).with_name("warm_server.py")
+SERVER = Path(__file__).with_name("warm_server.py").read_text(encoding="utf-8")
 # Beginnings of the names of variables that count when Python, its libraries and a framework start.
 AT_IMPORT = ("CUDA_", "GOMP_", "KERAS_", "KMP_", "LD_", "MALLOC_", "MKL_", "OMP_", "PYTHON", "TF_")
 SET_CHILD_SUBREAPER = 36  # prctl(2): orphans below this process become its children
@@ -117,7 +117,7 @@ def _server(half, variables):
     ours, its = socket.socketpair()
     with its:
         server = subprocess.Popen(
-            [sys.executable, os.fspath(SERVER), half, str(its.fileno())],
+            [sys.executable, "-c", SERVER, half, str(its.fileno()), os.fspath(process.ROOT)],
             env={name: os.environ[name] for name in os.environ if name in NEEDED} | dict(variables),
             stdin=subprocess.DEVNULL,
             pass_fds=(its.fileno(),),

@@ -1,8 +1,9 @@
 """A process that has imported one framework and forks a child of that half for each request.
 
-    python warm_server.py keras|torch SOCKET
+    python -c TEXT_OF_THIS_FILE keras|torch SOCKET ROOT
 
-A request has the command line, the environment and the open files of the child. `warm_halves` asks.
+It is no file to Python, so that no frame of it is taken for the user's code. A request has the
+command line, the environment and the open files of the child. `warm_halves` asks.
 """
 
 import gc
@@ -13,16 +14,14 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
 MOST_FILES = 8  # of one child: standard input, output and error, and what it is given beside them
 
 
-def main(half: str, connection: socket.socket) -> None:
+def main(half: str, connection: socket.socket, root: str) -> None:
     """Imports what every child of the half does, then serves until the other end is closed."""
     paths = list(sys.path)
-    sys.path.insert(0, os.fspath(ROOT))
+    sys.path.insert(0, root)
     _import(half)
     # No computation has begun, so that no thread of a framework is lost in a child.
     gc.collect()
@@ -113,4 +112,4 @@ def _become(request: dict, files: list[int], paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
+    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])), sys.argv[3])

@@ -13,7 +13,7 @@ from parity.runs.check_options import CheckOptions
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
+pytestmark = pytest.mark.long
 
 # Torch's own initial weights are not Keras's, and no port here draws Keras's.
 LEVELS = [name for name in LEVEL_IDS if name != "init"]
