@@ -69,6 +69,21 @@ def closest_call(
     return closest
 
 
+def told_call(key: str, apart: float, epoch: int, margin: float) -> str:
+    """Returns by how little two halves decided otherwise.
+
+    Args:
+        key: column of the history that a rule watches.
+        apart: the largest difference of the halves in it before they did.
+        epoch: from 0, of Keras's closest call.
+        margin: of that call.
+    """
+    return (
+        f"the {key} of the halves differ by up to {apart:.2g}, and Keras decided on an "
+        f"improvement by {margin:.2g} in epoch {epoch + 1}"
+    )
+
+
 def _rates(spec: RunSpec, history: History, num_trained: int) -> list[float]:
     dtype: Any = np.dtype(spec.dtype).type  # of Keras's variable
     rate, rates = float(dtype(spec.learning_rate)), []

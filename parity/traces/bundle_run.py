@@ -331,7 +331,7 @@ def _check_run(
     if not np.isfinite(get("training/rates")).all():
         raise ValueError("the array 'training/rates' has values that are not finite")
     ends = content["facts"]["epoch_ends"]
-    if problem := check_feed(content["feed"], fed, ends, get, facts["fit"]):
+    if problem := check_feed(content["feed"], fed, ends, get, facts):
         raise ValueError(problem)
     steps = content["facts"].get("anchors")
     if (content["anchors"] is None) != (steps is None):

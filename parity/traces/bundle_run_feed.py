@@ -45,7 +45,9 @@ _PHANTOM = {  # by the number of the epoch
 }
 
 
-def check_feed(feed: Any, shapes: Shapes, ends: list[int], get: Get, fit: Mapping[str, Any]) -> str:
+def check_feed(
+    feed: Any, shapes: Shapes, ends: list[int], get: Get, facts: Mapping[str, Any]
+) -> str:
     """Returns what is wrong with what `fit` was fed, "" if nothing is.
 
     Args:
@@ -53,7 +55,7 @@ def check_feed(feed: Any, shapes: Shapes, ends: list[int], get: Get, fit: Mappin
         shapes: of the arrays, by key.
         ends: number of steps after each epoch.
         get: returns an array.
-        fit: arguments of `fit`.
+        facts: of the probes.
     """
     if problem := form_problem("feed", feed, {"forms": dict, "settings": dict}):
         return problem
@@ -72,8 +74,9 @@ def check_feed(feed: Any, shapes: Shapes, ends: list[int], get: Get, fit: Mappin
     if len([name for name in ("val", "val_batches", "val_flow") if name in forms]) > 1:
         return "feed has several kinds of samples of validation"
     return (
-        _whole(forms, shapes, fit)
+        _whole(forms, shapes, facts["fit"])
         or _settings(forms, settings, ends)
+        or _phantom(settings.get("phantom_steps", {}), facts["masks"])
         or next((p for n in _BATCHES if n in forms and (p := _batches(n, forms[n], shapes))), "")
         or next(
             (
@@ -140,8 +143,6 @@ def _settings(forms: Mapping[str, Any], settings: Mapping[str, Any], ends: list[
     form = {"epoch_ends": [int], "val_ends": [int], "flows": flows, "phantom_steps": _PHANTOM}
     if problem := form_problem("feed.settings", settings, form):
         return problem
-    if any(step["count"] < 1 for step in settings["phantom_steps"].values()):
-        return "feed.settings.phantom_steps has a count below 1"
     if settings["epoch_ends"] != ends:
         return "feed.settings.epoch_ends are not those of the training"
     numbers = settings["val_ends"]
@@ -156,6 +157,17 @@ def _settings(forms: Mapping[str, Any], settings: Mapping[str, Any], ends: list[
             return f"feed.settings.flows.{name}.dtype is {told['dtype'][:20]!r}"
         if told["flow"]["batch_size"] < 1:
             return f"feed.settings.flows.{name} has batches of {told['flow']['batch_size']} samples"
+    return ""
+
+
+def _phantom(steps: Mapping[str, Any], masks: Mapping[str, Any]) -> str:
+    """Steps without a batch are counted, and tell the state of every generator of masks."""
+    for epoch, step in steps.items():
+        where = f"feed.settings.phantom_steps.{epoch[:20]!r}"
+        if step["count"] < 1:
+            return f"{where}.count is {step['count']}; expected at least 1"
+        if set(step["masks"]) != set(masks) or any(len(s) != 2 for s in step["masks"].values()):
+            return f"{where}.masks are not the states of the layers in facts.masks"
     return ""
 
 

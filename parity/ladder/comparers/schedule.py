@@ -14,7 +14,7 @@ from parity.ladder.comparers.probe import (
     raised,
 )
 from parity.ladder.comparers.run import lengths, parameters, parting
-from parity.ladder.decisions import closest_call, decisions
+from parity.ladder.decisions import closest_call, decisions, told_call
 from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
 from parity.ladder.rounding import dtype_of
 from parity.ladder.tolerance import EXACT, FLOAT64, LEARNING_RATE, MOST_RATE_ROUNDING
@@ -109,21 +109,6 @@ def _parted(spec: RunSpec, keras: Trace, torch: Trace) -> str | None:
         call = closest_call(keras.history[key][:epoch], rule.min_delta, start)
         texts.append(told_call(key, apart, *call))
     return f"from epoch {epoch + 1} on they decide otherwise: " + "; ".join(texts)
-
-
-def told_call(key: str, apart: float, epoch: int, margin: float) -> str:
-    """Returns by how little two halves decided otherwise.
-
-    Args:
-        key: column of the history that a rule watches.
-        apart: the largest difference of the halves in it before they did.
-        epoch: from 0, of Keras's closest call.
-        margin: of that call.
-    """
-    return (
-        f"the {key} of the halves differ by up to {apart:.2g}, and Keras decided on an "
-        f"improvement by {margin:.2g} in epoch {epoch + 1}"
-    )
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

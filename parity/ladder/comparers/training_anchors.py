@@ -17,8 +17,7 @@ from parity.ladder.anchored import CHANGES, AnchoredTolerance, is_repeated, read
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
 from parity.ladder.comparers.rates import allowed_rates, compare_rates
-from parity.ladder.comparers.schedule import told_call
-from parity.ladder.decisions import closest_call
+from parity.ladder.decisions import closest_call, told_call
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT
 from parity.traces.anchors import FLOAT32

@@ -198,7 +198,7 @@ WRONG = {
     "weights": (at("facts", "fit", "class_weight", to={"0": "a"}), "class_weight.'0' is of type"),
     "frequency": (at("facts", "fit", "validation_freq", to=[0]), "facts.fit.validation_freq"),
     "num_train": (at("facts", "num_train", to="a"), "facts.num_train is of type str"),
-    "anchors": (at("facts", "anchors", to=[0]), "which a training in float64 does not have"),
+    "anchors": (at("facts", "anchors", to=[0]), "facts has no 'anchors_measured'"),
     "other_states": (at("anchors", to={}), "the recorded states of which its facts speak"),
     "steps": (array("training/loss", np.zeros(STEPS - 1)), "'training/loss' has the shape (29,)"),
     "rates": (array("training/rates", np.full(STEPS, np.nan)), "values that are not finite"),
@@ -276,6 +276,30 @@ def test_numbers_that_no_json_has_are_refused(runs, tmp_path):
             bundle, RUN_FACTS, lambda text, n=number: text.replace(b'"seed": 42', b'"seed": ' + n)
         )
         assert refusal(content, tmp_path)
+
+
+PHANTOM = ("feed", "settings", "phantom_steps", "0")
+FED = {
+    "count": ("stream", at(*PHANTOM, "count", to=0), "count is 0; expected at least 1"),
+    "text": ("stream", at(*PHANTOM, "count", to="a"), "count is of type str"),
+    "masks": ("stream", at(*PHANTOM, "masks", to={"x": [1, 2]}), "not the states of the layers"),
+    "state": ("stream", at(*PHANTOM, "masks", "dropout", to=[1]), "not the states of the layers"),
+    "factor": ("stream", at(*PHANTOM, "factors", to={"a": "b"}), "factors.'a' is of type str"),
+    "no_steps": ("stream", without("feed", "settings", "phantom_steps"), "has no 'phantom_steps'"),
+    "batch_size": (
+        "flow",
+        at("feed", "settings", "flows", "train_flow", "flow", "batch_size", to=0),
+        "has batches of 0 samples",
+    ),
+    "index": ("flow", array("training/flow/index", np.zeros((2, 2))), "expected ()"),
+    "drawn": ("flow", array("training/flow/drawn/code", np.zeros(3)), "/drawn/code' has the shape"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True`", "ignore:Your input ran out")
+@pytest.mark.parametrize(("kind", "change", "message"), FED.values(), ids=FED)
+def test_a_feed_that_no_keras_half_tells_is_refused(kind, change, message, runs, tmp_path):
+    assert message in refusal(forged(runs(kind)[1], change), tmp_path)
 
 
 STATES = {
