@@ -90,7 +90,7 @@ def test_the_running_task_is_named(directory):
     [
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
         (InputError("seed=-1: expected 0"), "seed=-1: expected 0"),
-        (MemoryError(), "MemoryError: "),
+        (MemoryError(), "MemoryError"),
         (ModuleNotFoundError("no module", name="colours"), "ModuleNotFoundError: no module"),
     ],
 )

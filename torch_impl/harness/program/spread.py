@@ -13,11 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from parity.ladder.compare import relative_differences
-from parity.ladder.comparers.training import schedule, trajectory
-from parity.ladder.items import FAIL
 from parity.ladder.rounding import is_decided_by_rounding, limits_of
 from parity.traces.trace import RunResult, Trace, TraceWriter
-from parity.traces.unwritten import Unwritten
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
@@ -67,6 +64,11 @@ def is_near(keras: Trace, writer: TraceWriter, result: RunResult) -> bool:
         writer: of the port's training, without a spread.
         result: of the port's training.
     """
+    # A sweep imports this module, and compares nothing.
+    from parity.ladder.comparers.training import schedule, trajectory
+    from parity.ladder.items import FAIL
+    from parity.traces.unwritten import Unwritten
+
     port = Unwritten(writer, result)
     return all(each(keras, port).status != FAIL for each in (trajectory, schedule))
 
