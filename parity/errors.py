@@ -42,7 +42,8 @@ def told(error: BaseException) -> str:
     """
     if isinstance(error, ParityError):
         return str(error)
-    text = _COLOURS.sub("", f"{type(error).__name__}: {error}")
+    name = type(error).__name__
+    text = _COLOURS.sub("", f"{name}: {error}" if str(error) else name)
     lines = [line.rstrip() for line in text.splitlines()]
     lines = [line for line in lines if line and not _PLACE.match(line)]
     if len(lines) > _MOST:
