@@ -48,6 +48,9 @@ class Trainer:
     4. validation comes before the callbacks of an epoch, which see its numbers;
     5. at the end, averages of the weights replace them, if the optimizer keeps some.
 
+    One thing that Keras does is left out: at the end of a stream of unknown length, its compiled
+    step begins without a batch, counts itself and decays the weights (docs/programs.md).
+
     NumPy arrays of rank 4 or more have their channels last and are turned, unless the module has
     `channels_last = True`; tensors are taken as they are. `feed` and `target` of the port replace
     that. Real numbers get the dtype of the module.
