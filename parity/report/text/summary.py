@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.ladder.items import PASS
+from parity.ladder.items import PASS, ROUNDINGS
 from parity.ladder.result import ERROR, Result
 from parity.report.lines import WIDTH, Line, plain, shortened
 from parity.report.sentences import item_place, subject
@@ -45,8 +45,10 @@ def _told(result: Result, width: int) -> str:
     trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
     if trajectory is None or not trajectory.items:
         return f"  {trajectory.status}" if trajectory is not None else ""
-    losses = [item.worst for item in trajectory.items if "loss" in item.name]
-    weights = [item.worst for item in trajectory.items if "." in item.name]
+    # How float32 rounds a weight is no difference of it.
+    items = [item for item in trajectory.items if item.unit != ROUNDINGS]
+    losses = [item.worst for item in items if "loss" in item.name]
+    weights = [item.worst for item in items if "." in item.name]
     rates = result.history.get("torch", {}).get("learning_rate")
     cuts = str(len(set(rates)) - 1) if rates else "-"  # a check has no history
     return f"{_greatest(weights):>13}{_greatest(losses):>12}{cuts:>6}"

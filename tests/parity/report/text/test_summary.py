@@ -4,7 +4,7 @@ import dataclasses
 
 from result_samples import passing_check
 
-from parity.ladder.items import Item, Level
+from parity.ladder.items import ROUNDINGS, Item, Level
 from parity.ladder.result import Result
 from parity.report.text.summary import summary_lines
 
@@ -51,6 +51,12 @@ def test_a_row_gives_the_greatest_weight_and_loss_difference_and_the_cuts():
     ]
     assert row.split() == ["dropout", "42", "pass", "3.0e-14", "5.0e-16", "1"]
     assert counts == "  1 pass"
+
+
+def test_how_float32_rounds_a_weight_is_no_difference_of_it():
+    rounding = dataclasses.replace(item("rounding of conv1.kernel", 0.99), unit=ROUNDINGS)
+    found = result("pass", item("conv1.kernel", 2e-15), item("loss", 4e-16), rounding)
+    assert text(summary_lines([found]))[1].split()[3:] == ["2.0e-15", "4.0e-16", "1"]
 
 
 def test_errors_and_skipped_trajectories_have_no_numbers_and_every_verdict_is_counted():
