@@ -106,3 +106,11 @@ def warm_halves():
 
     with warmed():
         yield
+
+
+@pytest.fixture(scope="module")
+def user_program():
+    """The files of the program in `support/user_program` import each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(os.path.join(os.path.dirname(__file__), "support", "user_program"))
+        yield

@@ -18,13 +18,7 @@ from parity.runs.run_options import Recorded
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.folder import RunFolder
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files(request):
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,14 @@
 """A training that makes rounding grow beyond the tolerance: the port passes, a fault is caught."""
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
+from programs_here import result_of, spec_of, trained
 
 import keras_impl
 from parity.ladder.tolerance import FLOAT64
 from parity.report.training import training_texts
 from parity.traces import anchors
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files():
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = pytest.mark.usefixtures("user_program")
 
 
 def spec(port):

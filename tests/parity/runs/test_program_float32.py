@@ -1,18 +1,12 @@
 """A whole training in float32: the right port passes from recorded states, faults are named."""
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
+from programs_here import result_of, spec_of, trained
 
 import keras_impl
 from parity.report.training import training_texts
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files(request):
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(scope="module")

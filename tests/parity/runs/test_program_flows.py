@@ -3,22 +3,17 @@
 import json
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
+from programs_here import result_of, spec_of, trained
 
 import keras_impl
 from parity.errors import InputError, RunError
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
-pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files():
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Your input ran out of data"),
+    pytest.mark.usefixtures("user_program"),
+]
 
 
 def spec(keras="build", torch="build", **settings):

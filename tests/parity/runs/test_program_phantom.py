@@ -1,22 +1,15 @@
 """Streams of unknown length, at whose end Keras makes a step without a batch."""
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of
+from programs_here import result_of, spec_of
 
 from parity.runs.program_result import PHANTOM_STEP
 
 pytestmark = [
+    pytest.mark.usefixtures("user_program"),
     pytest.mark.filterwarnings("ignore:`shuffle=True`"),
     pytest.mark.filterwarnings("ignore:Your input ran out of data"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files():
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
 
 
 def compared(keras, torch, tmp_path, **settings):

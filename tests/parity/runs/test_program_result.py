@@ -3,19 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
+from programs_here import result_of, spec_of, trained
 
 import keras_impl
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files(request):
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(scope="module")

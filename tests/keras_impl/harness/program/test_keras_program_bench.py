@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from bench_children import Rounds
-from programs_here import FOLDER, spec_of
+from programs_here import spec_of
 
 from keras_impl.harness.program.bench import bench_program
 from parity.bench.child import JOINED, ProgramBenchTask
@@ -12,13 +12,7 @@ from parity.bench.server import NoMoreRounds
 from parity.errors import InputError
 from parity.traces.feed_file import write_feed
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files():
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(autouse=True)

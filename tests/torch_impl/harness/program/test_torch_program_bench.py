@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 from bench_children import Rounds, collected
-from programs_here import FOLDER, result_of, spec_of
+from programs_here import result_of, spec_of
 
 from parity.bench.child import ProgramBenchTask
 from parity.bench.server import NoMoreRounds, NotApplicable
@@ -19,17 +19,12 @@ from torch_impl.harness.program.bench import bench_program
 from torch_impl.harness.program.stepper import ReplayedStepper
 
 # Of torch's compiler itself.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:torch", "ignore:The .grad attribute of a Tensor:UserWarning"
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _user_files():
-    """The files of the program import each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning:torch", "ignore:The .grad attribute of a Tensor:UserWarning"
+    ),
+    pytest.mark.usefixtures("user_program"),
+]
 
 
 @pytest.fixture(scope="module")
