@@ -6,8 +6,8 @@ drawn for a flow, the samples and the parameters of the first images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,21 +34,25 @@ def summed(batch: np.ndarray) -> float:
     return float(np.ascontiguousarray(batch).sum(dtype=np.float64))
 
 
-def put_draws(writer: TraceWriter, drawn: Sequence[tuple[np.ndarray, Mapping[str, Any]]]) -> None:
+def put_draws(
+    writer: TraceWriter, sizes: np.ndarray, index: np.ndarray, drawn: Mapping[str, np.ndarray]
+) -> None:
     """Writes what was drawn for the first batches, as many as have MOST_DRAWN images.
 
     Args:
-        writer: receives `training/flow/sizes` (batches,), `training/flow/index` (images,) and
-            `training/flow/drawn/NAME` (images,) each.
-        drawn: of every batch the numbers of its samples (N,), and the parameters of their images,
-            (N,) each.
+        writer: receives `training/flow/sizes`, `training/flow/index` and `training/flow/drawn/NAME`
+            of these batches.
+        sizes: (batches,) numbers of images.
+        index: (images,) numbers of the samples.
+        drawn: parameters of the images, (images,) each, or (1,) if it is the same for all.
     """
-    ends = np.cumsum([len(index) for index, _ in drawn])
-    kept = drawn[: max(1, int(np.searchsorted(ends, MOST_DRAWN, side="right")))]
-    writer.put("training/flow/sizes", np.array([len(index) for index, _ in kept], np.int64))
-    if not kept:
+    number = max(1, int(np.searchsorted(np.cumsum(sizes), MOST_DRAWN, side="right")))
+    kept = sizes[:number].astype(np.int64)
+    rows = slice(int(kept.sum()))
+    writer.put("training/flow/sizes", kept)
+    if not len(kept):
         return
-    writer.put("training/flow/index", np.concatenate([index for index, _ in kept]).astype(np.int64))
-    for name in kept[0][1]:
-        values = np.concatenate([np.asarray(params[name], np.float64) for _, params in kept])
-        writer.put(f"training/flow/drawn/{name}", values)
+    writer.put("training/flow/index", index[rows].astype(np.int64))
+    for name, values in drawn.items():
+        column = np.broadcast_to(np.asarray(values, np.float64), index.shape)
+        writer.put(f"training/flow/drawn/{name}", np.array(column[rows]))

@@ -6,14 +6,14 @@ It imports nothing of this project, since both the probes and whole trainings lo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Config = Mapping[str, Any]
 Formula = Callable[[float, Config], float]
-_NEAR = 1e-5  # relative: Keras computes schedules in float32
+NEAR = 1e-5  # relative: Keras computes schedules in float32
 
 
 def _exponential(step: float, c: Config) -> float:
@@ -56,7 +56,7 @@ def late_stairs(name: str, c: Config, theirs: np.ndarray, ours: np.ndarray) -> s
     size = min(len(theirs), len(ours))
     theirs, ours = theirs[:size], ours[:size]
     formula, length = STAIRED[name], c["decay_steps"]
-    apart = np.flatnonzero(~np.isclose(ours, theirs, rtol=_NEAR, atol=0.0))
+    apart = np.flatnonzero(~np.isclose(ours, theirs, rtol=NEAR, atol=0.0))
     steps = np.arange(size)
     kinds: tuple[Any, ...] = (np.float32, np.float64)
     for number in kinds:
@@ -65,8 +65,8 @@ def late_stairs(name: str, c: Config, theirs: np.ndarray, ours: np.ndarray) -> s
         late = np.flatnonzero(divided != multiplied)
         if not len(late) or not np.array_equal(late, apart):
             continue
-        divides = _gives(formula, c, late, ours[late])
-        if divides and _gives(formula, c, late - 1, theirs[late]):
+        divides = gives(formula, c, late.tolist(), ours[late])
+        if divides and gives(formula, c, (late - 1).tolist(), theirs[late]):
             first = int(late[0])
             return (
                 f"after {first} steps, floor({first} / {length}) is {divided[first]:.0f} and "
@@ -80,9 +80,21 @@ def _told(number: int) -> str:
     return "the one step" if number == 1 else f"the {number} steps"
 
 
-def _gives(formula: Formula, c: Config, steps: np.ndarray, rates: np.ndarray) -> bool:
+def gives(
+    formula: Formula, c: Config, steps: Sequence[int], rates: np.ndarray, atol: float = 0.0
+) -> bool:
+    """Whether a formula with a configuration gives the rates of some steps.
+
+    Args:
+        formula: of a schedule.
+        c: its configuration.
+        steps: numbers of steps.
+        rates: (steps,), within 1e-5 of themselves.
+        atol: and within this.
+    """
     try:
-        value = np.array([formula(step, c) for step in steps.tolist()])
-    except ArithmeticError:
+        value = np.array([formula(step, c) for step in steps])
+    except (ArithmeticError, IndexError):  # such as no steps at all
         return False
-    return bool(np.allclose(value, rates, rtol=_NEAR, atol=0.0))
+    is_alike = value.shape == rates.shape
+    return is_alike and bool(np.allclose(value, rates, rtol=NEAR, atol=atol))

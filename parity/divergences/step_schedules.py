@@ -12,7 +12,7 @@ from scipy import optimize
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.schedules import scaled
-from parity.divergences.stairs import STAIRED, Config, Formula
+from parity.divergences.stairs import STAIRED, Config, Formula, gives
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -21,7 +21,7 @@ _NUMBERS = (
     *("decay_steps", "decay_rate", "alpha", "power", "end_learning_rate"),
     *("initial_learning_rate", "warmup_steps"),
 )
-_NEAR = 1e-5  # relative: Keras computes schedules in float32
+_NOTHING = 1e-12  # of a rate
 
 
 def _polynomial(step: float, c: Config) -> float:
@@ -102,23 +102,15 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
     name, config = str(facts.get("kind")), facts.get("config") or {}
     ours, formula = evidence.port[key], _FORMULAS.get(name)
     steps = probe_inputs.SCHEDULE_STEPS[: len(ours)]
-    if formula is None or not _gives(formula, config, steps, evidence.keras[key]):
+    if formula is None or not gives(formula, config, steps, evidence.keras[key], _NOTHING):
         return None
     found = [
         (identity, text)
         for identity, change, text in _changes(name, config, formula, steps, ours)
-        if _gives(formula, {**config, **change}, steps, ours)
+        if gives(formula, {**config, **change}, steps, ours, _NOTHING)
     ]
     # Another rate of decay can be written as other steps: the number that a person writes is short.
     return min(found, key=lambda pair: len(pair[1].partition(", ")[2]), default=None)
-
-
-def _gives(formula: Formula, c: Config, steps: Sequence[int], rates: np.ndarray) -> bool:
-    try:
-        value = np.array([formula(step, c) for step in steps])
-    except (ArithmeticError, IndexError):  # such as no steps at all
-        return False
-    return value.shape == rates.shape and bool(np.allclose(value, rates, rtol=_NEAR, atol=1e-12))
 
 
 def _is(name: str) -> Recogniser:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from parity.programs.settings import AtLeast1, AtLeast2, Device, Dtype, Seed, Settings, Text
+
+if TYPE_CHECKING:
+    from parity.programs.program_spec import ProgramSpec
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,17 @@ class CheckSpec(Settings):
     def is_script(self) -> bool:
         """Whether the reference is what a training script calls `fit` for."""
         return (self.keras or "").endswith(".py")
+
+
+def probes_of(spec: ProgramSpec) -> CheckSpec:
+    """Returns the settings of the probes that come before a whole training."""
+    return CheckSpec(
+        keras=spec.keras,
+        torch=spec.torch,
+        arguments=spec.arguments,
+        dtype=spec.dtype,
+        seed=spec.seed,
+        device=spec.device,
+        threads=spec.threads,
+        folder=spec.folder,
+    )

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.errors import InputError, RunError
-from parity.files.json_io import read_json, write_json
+from parity.files.json_io import write_json
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay, run_shown
 from parity.halves.sources import missing
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_options import CheckOptions, source_of
-from parity.runs.steps import planned
+from parity.runs.steps import error_of, planned
 from parity.traces.folder import RunFolder
 
 MAX_PER_CHILD = 40  # models per process
@@ -205,13 +205,7 @@ def _error(
     half = RunFolder(directory)
     if half.is_complete:
         return None
-    if half.failure.exists():
-        told = read_json(half.failure)
-        if told["is_input"]:
-            return InputError(told["message"])
-        if not is_single:
-            return RunError(told["message"])
-    return RunError(_told(failure, options))
+    return error_of(half, _told(failure, options), in_own_words=not is_single)
 
 
 def _told(failure: Failure, options: CheckOptions) -> str:

@@ -18,7 +18,6 @@ from parity.errors import RunError
 from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, ProgressLines
 from parity.halves.sources import pause, wait_for
-from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.check_child import in_order, run_each
 from parity.traces.anchor_folder import AnchorFolder
@@ -53,20 +52,6 @@ class ProgramTask:
     saves_weights: bool = False
     probes: CheckWriter = field(default_factory=CheckWriter)
     training: CheckWriter = field(default_factory=CheckWriter)
-
-    @property
-    def check(self) -> CheckSpec:
-        """The settings of the probes."""
-        spec = self.spec
-        return CheckSpec(
-            keras=spec.keras,
-            torch=spec.torch,
-            dtype=spec.dtype,
-            seed=spec.seed,
-            device=spec.device,
-            threads=spec.threads,
-            folder=spec.folder,
-        )
 
     @property
     def source(self) -> RunFolder:

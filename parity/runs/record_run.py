@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parity.errors import InputError, RunError
-from parity.files.json_io import read_json
-from parity.halves.job import ChildJob, Failure
+from parity.errors import InputError
+from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.halves.progress import run_shown
 from parity.programs.factories import check_keras
@@ -18,7 +17,7 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.user_files import user_files
 from parity.runs.check_halves import folder_of
 from parity.runs.record import check_target
-from parity.runs.steps import planned
+from parity.runs.steps import error_of, planned
 from parity.traces.bundle_run import RunSize, pack_run
 from parity.traces.folder import RunFolder
 
@@ -59,18 +58,10 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
             log=RunFolder(root).log("keras"),
         )
         if failures := run_shown([job], children):
-            raise _error(half, failures[0])
+            raise error_of(half, failures[0].reason)
         if (size := half.feed.stat().st_size) > spec.max_feed * MIB:
             raise InputError(
                 f"`fit` was fed {size / MIB:,.1f} MiB of arrays, which is more than "
                 f"max_feed={spec.max_feed} MiB; expected fewer samples, or a larger max_feed"
             )
         return pack_run(half, path, files)
-
-
-def _error(half: RunFolder, failure: Failure) -> InputError | RunError:
-    if half.failure.exists():
-        told = read_json(half.failure)
-        if told["is_input"]:
-            return InputError(told["message"])
-    return RunError(failure.reason)

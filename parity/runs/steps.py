@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
@@ -52,6 +53,20 @@ def written(run: RunFolder, result: Result) -> Result:
     """Writes a result, which makes its run complete, and returns it."""
     write_json(run.result, result.to_json())
     return result
+
+
+def error_of(half: RunFolder, reason: str, *, in_own_words: bool = False) -> InputError | RunError:
+    """Returns why a half has failed.
+
+    Args:
+        half: its folder. Bad input is told in its own words.
+        reason: of a crash, as it was seen from outside.
+        in_own_words: whether a crash is told in those of the half, too, if it has any.
+    """
+    told = read_json(half.failure) if half.failure.exists() else {}
+    if told.get("is_input"):
+        return InputError(told["message"])
+    return RunError(told["message"] if told and in_own_words else reason)
 
 
 def is_bad_input(run: RunFolder) -> bool:

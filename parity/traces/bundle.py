@@ -19,7 +19,8 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,23 @@ def unpack(path: Path, folder: Path) -> None:
     """
     check_archive(path)
     folder.mkdir(parents=True)
-    with refusals(path):
-        try:
-            _unpack(path, RunFolder(folder))
-        except BaseException:
-            shutil.rmtree(folder)
-            raise
+    with whole(path, folder):
+        _unpack(path, RunFolder(folder))
+
+
+@contextmanager
+def whole(path: Path, folder: Path) -> Iterator[None]:
+    """Refuses a bundle that the block cannot read, and removes the folder that it has written.
+
+    Raises:
+        InputError: see `refusals`.
+    """
+    try:
+        with refusals(path):
+            yield
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
 
 
 def _unpack(path: Path, folder: RunFolder) -> None:

@@ -7,9 +7,9 @@ Two entries beside those of `parity.traces.bundle`, which has the probes:
                        each array, SHA-256 of all
     run.safetensors    what is stored of each array (`parity.traces.bundle_run_coding`), by key
 
-Keys of arrays: those of the trace of the training, `feed/…` and, of a training in float32,
-`anchor/STEP/…`. It is input from outside like any bundle. What `unpack_run` leaves is the folder of
-a Keras half that has ended.
+Keys of arrays: those of the trace of the training, `feed/…` and, if it is compared from recorded
+states, `anchor/STEP/…`. It is input from outside like any bundle. What `unpack_run` leaves is the
+folder of a Keras half that has ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ import numpy as np
 from parity.errors import InputError
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import write_json
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec, probes_of
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import NUM_STEPS, AnchorPlan
@@ -41,6 +40,7 @@ from parity.traces.bundle import (
     extract,
     probe_entries,
     unpack,
+    whole,
     write_archive,
 )
 from parity.traces.bundle_archive import (
@@ -49,7 +49,6 @@ from parity.traces.bundle_archive import (
     RUN_ARRAYS,
     RUN_FACTS,
     most_arrays,
-    refusals,
 )
 from parity.traces.bundle_arrays import check_form
 from parity.traces.bundle_run_coding import FED, RunArrays, check_run_codes, encode_run
@@ -103,7 +102,7 @@ def pack_run(half: RunFolder, path: Path, files: Mapping[str, str]) -> RunSize:
     """
     trace, training = Trace(half.path), Trace(half.training.path)
     spec = ProgramSpec.from_dict(trace.spec)
-    entries = probe_entries(trace, _check_of(spec).to_dict())
+    entries = probe_entries(trace, probes_of(spec).to_dict())
     fed: dict[str, np.ndarray] = {}
     nests, settings = read_feed(half.feed)
     forms = {name: form_of(f"{FED}{name}", nest, fed) for name, nest in nests.items()}
@@ -147,18 +146,6 @@ def _run_entries(
     # Not sorted: items and reports follow the order of the history.
     text = json.dumps(encode_floats(whole), allow_nan=False)
     return {RUN_FACTS: text.encode(), RUN_ARRAYS: arrays}
-
-
-def _check_of(spec: ProgramSpec) -> CheckSpec:
-    """Returns what the probes of a run are as a check."""
-    return CheckSpec(
-        keras=spec.keras,
-        arguments=spec.arguments,
-        dtype=spec.dtype,
-        seed=spec.seed,
-        threads=spec.threads,
-        folder=spec.folder,
-    )
 
 
 class _Joined:
@@ -206,12 +193,8 @@ def unpack_run(path: Path, folder: RunFolder) -> None:
     """
     check_run(path)
     unpack(path, folder.path)
-    try:
-        with refusals(path):
-            _unpack(path, folder)
-    except BaseException:
-        shutil.rmtree(folder.path)
-        raise
+    with whole(path, folder.path):
+        _unpack(path, folder)
 
 
 def _unpack(path: Path, folder: RunFolder) -> None:

@@ -254,14 +254,12 @@ class Trainer:
     def _in_keras_order(self, x: Any, *, is_shuffled: bool) -> Any:
         """Returns a flow as `fit` takes its batches, if the port has Keras's seeds; else x."""
         # It is imported if x is one. Here that would take as long as torch itself.
-        augment = sys.modules.get("torch_impl.augment")
-        if (
-            self.port.seeds is not None
-            and augment
-            and isinstance(x, augment.iterators.BatchIterator)
-        ):
-            x = augment.FitFlow(x, self.port.seeds, shuffle=is_shuffled)
-        if augment and isinstance(x, augment.FitFlow):
+        augment, seeds = sys.modules.get("torch_impl.augment"), self.port.seeds
+        if augment is None:
+            return x
+        if seeds is not None and isinstance(x, augment.iterators.BatchIterator):
+            x = augment.FitFlow(x, seeds, shuffle=is_shuffled)
+        if isinstance(x, augment.FitFlow):
             self._flow = x
             if self._waiting_flow is not None:
                 x.load_state_dict(self._waiting_flow)

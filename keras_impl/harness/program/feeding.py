@@ -15,6 +15,7 @@ import keras
 
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.flow import Flow
+from parity.data.augmented import put_draws
 from parity.traces.recorder import is_recorded_step
 from parity.traces.trace import TraceWriter
 
@@ -30,6 +31,7 @@ class Feeding:
     def __init__(self, reference: Reference, fed: Iterable[str]) -> None:
         given = {"train_flow": reference.x, "val_flow": reference.validation_data}
         self.flows = {name: Flow(given[name]) for name in fed if name in given}
+        self._nests: dict[str, Any] | None = None
         self._passes = _Passes(self.flows.get("train_flow"), self.flows.get("val_flow"))
         callbacks = [*reference.callbacks, self._passes]
         self.reference = dataclasses.replace(reference, callbacks=callbacks)
@@ -43,8 +45,10 @@ class Feeding:
             yield
 
     def nests(self) -> dict[str, Any]:
-        """Returns the arrays and the draws of the flows, by name."""
-        return {name: flow.told() for name, flow in self.flows.items()}
+        """Returns the arrays and the draws of the flows, by name; called after the training."""
+        if self._nests is None:
+            self._nests = {name: flow.told() for name, flow in self.flows.items()}
+        return self._nests
 
     def settings(self) -> dict[str, Any]:
         """Returns the settings of the flows, and where validations end, ready for JSON."""
@@ -60,7 +64,8 @@ class Feeding:
             return
         writer.facts["augment"] = flow.settings()["arguments"]
         writer.put("training/image_sums", flow.sums)
-        flow.write_draws(writer)
+        told = self.nests()["train_flow"]
+        put_draws(writer, told["sizes"], told["index"], told["drawn"])
         for step, images in flow.images.items():
             if step <= len(flow.sums):
                 writer.put(f"training/images/{step}", images)

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.data.augmented import DRAWN, first_images, put_draws, summed
-from parity.traces.trace import TraceWriter
+from parity.data.augmented import DRAWN, first_images, summed
 
 # Arguments of the generator that the other half gets, as the generator keeps them.
 _ARGUMENTS = (
@@ -174,14 +173,6 @@ class Flow:
         arguments = {name: _plain(getattr(generator, name)) for name in _ARGUMENTS}
         own = {name: _plain(getattr(flow, name)) for name in ("batch_size", "shuffle", "seed")}
         return {"dtype": str(flow.x.dtype), "arguments": arguments, "flow": own}
-
-    def write_draws(self, writer: TraceWriter) -> None:
-        """Writes what was drawn for the batches that were used, as the torch half does."""
-        drawn = []
-        for index, images in zip(self._used(self._index), self._used(self._drawn), strict=True):
-            names = [name for name in DRAWN if images and images[0][name] is not None]
-            drawn.append((index, {name: [each[name] for each in images] for name in names}))
-        put_draws(writer, drawn)
 
     def _used(self, values: Sequence[Any]) -> list[Any]:
         return [each for first, last in self._parts for each in values[first:last]]

@@ -13,8 +13,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.check.model import trainable
 from keras_impl.harness.program.steps import masks_of, others_of
 
 _SAME = 1e-5  # relative: float32 rounds a decayed weight by 6e-8 of it
@@ -36,7 +37,7 @@ class PhantomSteps(keras.callbacks.Callback):
         super().__init__()
         self._on_found = on_found
         self._num_made = 0  # phantom steps included
-        self._weights: dict[str, np.ndarray] = {}  # after the last step with a batch
+        self._weights: dict[str, tf.Tensor] = {}  # after the last step with a batch
         self._found: dict[str, Any] = {}  # in this epoch
         self.told: dict[str, dict[str, Any]] = {}
 
@@ -48,7 +49,7 @@ class PhantomSteps(keras.callbacks.Callback):
         """After a step."""
         self._num_made += 1
         if getattr(self.model.optimizer, "weight_decay", None):
-            self._weights = get_weights(self.model)
+            self._weights = _weights(self.model)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """After the last step of an epoch, if it is validated."""
@@ -67,12 +68,9 @@ class PhantomSteps(keras.callbacks.Callback):
             return
         self._num_made += count
         model: Any = self.model
-        now = get_weights(model)
-        factors = {
-            name: _factor(weight, now[name])
-            for name, weight in self._weights.items()
-            if not np.array_equal(weight, now[name])
-        }
+        now = _weights(model)
+        both = {name: (weight.numpy(), now[name].numpy()) for name, weight in self._weights.items()}
+        factors = {name: _factor(*pair) for name, pair in both.items() if not np.array_equal(*pair)}
         others = {
             name: float(value.numpy()) for name, value in others_of(model).items() if not value.ndim
         }
@@ -88,6 +86,11 @@ class PhantomSteps(keras.callbacks.Callback):
     def _counted(self) -> int:
         optimizer: Any = self.model.optimizer
         return int(optimizer.iterations)
+
+
+def _weights(model: keras.Model) -> dict[str, tf.Tensor]:
+    # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
+    return {name: tf.convert_to_tensor(variable) for name, variable in trainable(model).items()}
 
 
 def _factor(before: np.ndarray, after: np.ndarray) -> float | None:

@@ -32,6 +32,7 @@ from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.steps import masks_of
 from keras_impl.harness.program.training import train
 from parity.errors import InputError
+from parity.programs.check_spec import probes_of
 from parity.traces.anchors import are_needed
 from parity.traces.feed_file import write_feed
 from parity.traces.trace import RunResult, TraceWriter
@@ -56,7 +57,7 @@ def run_program(task: ProgramTask) -> RunResult:
     """
     spec, probes, training = task.spec, task.probes, task.training
     source = Source(spec)
-    run_check(task.check, source.reference, probes)
+    run_check(probes_of(spec), source.reference, probes)
     results: list[RunResult] = []
     found: list[Anchors] = []
     validation: dict[str, Any] = {}

@@ -49,6 +49,19 @@ def compare_rates(
     )
 
 
+def parting(
+    keras: np.ndarray, torch: np.ndarray, epoch_ends: Sequence[int], *, in_float32: bool = False
+) -> int | None:
+    """Returns the first epoch, from 0, in which a step has another rate, or None.
+
+    The arguments are those of `compare_rates`.
+    """
+    shorter = min(len(keras), len(torch))
+    keras, torch = keras[:shorter], torch[:shorter]
+    differs = np.flatnonzero(np.abs(keras - torch) > allowed_rates(keras, in_float32=in_float32))
+    return int(np.searchsorted(epoch_ends, differs[0], side="right")) if differs.size else None
+
+
 def allowed_rates(rates: np.ndarray, *, in_float32: bool = False) -> np.ndarray:
     """Returns the allowed difference of each rate; see `compare_rates`."""
     largest = float(np.abs(rates).max(initial=0.0))

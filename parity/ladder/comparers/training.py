@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.rates import RATE, SAME_RATE, allowed_rates, compare_rates
+from parity.ladder.comparers.rates import RATE, SAME_RATE, compare_rates, parting
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
 
@@ -39,7 +39,7 @@ def trajectory(keras: Trace, torch: Trace) -> Outcome:
             "number of steps", *(step - before for step in steps), epoch=epoch, step=min(steps)
         )
         return judged(_source(torch), [*_of_epochs(keras, torch, epoch), item])
-    parted = parting(keras, torch)
+    parted = _parting(keras, torch)
     num_epochs = min(map(len, ends)) if parted is None else parted
     source = _source(torch)
     if parted is not None:
@@ -54,15 +54,9 @@ def _other_steps(keras: Trace, torch: Trace) -> int | None:
     return next((epoch for epoch, (a, b) in enumerate(ends) if a != b), None)
 
 
-def parting(keras: Trace, torch: Trace) -> int | None:
-    """Returns the first epoch, from 0, in which a step has another rate, or None."""
-    a, b = keras["training/rates"], torch["training/rates"]
-    shorter = min(len(a), len(b))
-    a = a[:shorter]
-    differs = np.flatnonzero(np.abs(a - b[:shorter]) > allowed_rates(a))
-    if not differs.size:
-        return None
-    return int(np.searchsorted(keras.facts["epoch_ends"], differs[0], side="right"))
+def _parting(keras: Trace, torch: Trace) -> int | None:
+    a, b = (half["training/rates"] for half in (keras, torch))
+    return parting(a, b, keras.facts["epoch_ends"])
 
 
 def allowed(torch: Trace, key: str) -> float:
@@ -149,7 +143,7 @@ def schedule(keras: Trace, torch: Trace) -> Outcome:
         compare_rates(keras["training/rates"], torch["training/rates"], keras.facts["epoch_ends"]),
         compare_exact("epochs", *(len(trace.facts["epoch_ends"]) for trace in (keras, torch))),
     ]
-    if keras.facts["epoch_ends"] == torch.facts["epoch_ends"] and parting(keras, torch) is None:
+    if keras.facts["epoch_ends"] == torch.facts["epoch_ends"] and _parting(keras, torch) is None:
         items += _final(keras, torch)
     return judged(f"{_source(torch)}; rates within {SAME_RATE:g} of themselves", items)
 

@@ -16,7 +16,7 @@ from parity.data.probe_inputs import of_step
 from parity.ladder.anchored import CHANGES, AnchoredTolerance, is_repeated, read_steps
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
-from parity.ladder.comparers.rates import allowed_rates, compare_rates
+from parity.ladder.comparers.rates import allowed_rates, compare_rates, parting
 from parity.ladder.decisions import closest_call, told_call
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import EXACT
@@ -118,12 +118,10 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
     """Returns the first epoch, from 0, that has another rate or is there in one half only."""
     ends = [half.facts["epoch_ends"] for half in (keras, torch)]
     a, b = (half["training/rates"] for half in (keras, torch))
-    shorter = min(len(a), len(b))
-    a, b = a[:shorter], b[:shorter]
-    differs = np.flatnonzero(np.abs(a - b) > allowed_rates(a, in_float32=_in_float32(keras)))
-    if differs.size:
-        return int(np.searchsorted(ends[0], differs[0], side="right"))
-    return min(map(len, ends)) if len(ends[0]) != len(ends[1]) else None
+    epoch = parting(a, b, ends[0], in_float32=_in_float32(keras))
+    if epoch is None and len(ends[0]) != len(ends[1]):
+        return min(map(len, ends))
+    return epoch
 
 
 def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:

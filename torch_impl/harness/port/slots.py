@@ -5,7 +5,7 @@ What cannot be carried is told, and never guessed: an optimizer of the user's ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,16 +58,7 @@ def counters_of(optimizer: Any) -> list[float]:
     Args:
         optimizer: of `torch_impl.optim` or of torch; of any other, nothing is known.
     """
-    holders = [*optimizer.param_groups, *optimizer.state.values()]
-    values = [holder.get(name) for holder in holders for name in _COUNTERS]
-    return [float(value) for value in values if _is_number(value)]
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value is one number; an optimizer of the user's own may keep anything."""
-    if isinstance(value, torch.Tensor):
-        return value.numel() == 1
-    return isinstance(value, int | float)
+    return [float(holder[name]) for holder, name in _counters(optimizer)]
 
 
 def count_steps(optimizer: Any, number: int, others: Mapping[str, float]) -> None:
@@ -78,14 +69,25 @@ def count_steps(optimizer: Any, number: int, others: Mapping[str, float]) -> Non
         number: of the steps.
         others: what Keras's optimizer keeps after them for all weights together, by name.
     """
+    for holder, name in _counters(optimizer):
+        if name == "step":
+            holder[name] = holder[name] + number
+        elif _PRODUCT in others:
+            value, is_tensor = others[_PRODUCT], isinstance(holder[name], torch.Tensor)
+            holder[name] = torch.full_like(holder[name], value) if is_tensor else value
+
+
+def _counters(optimizer: Any) -> Iterator[tuple[Any, str]]:
+    """Yields what has a number for all weights together, and its name there."""
     for holder in [*optimizer.param_groups, *optimizer.state.values()]:
-        if _is_number(holder.get("step")):
-            holder["step"] = holder["step"] + number
-        for name in ("mu_product", _PRODUCT):
-            if _is_number(holder.get(name)) and _PRODUCT in others:
-                value = others[_PRODUCT]
-                is_tensor = isinstance(holder[name], torch.Tensor)
-                holder[name] = torch.full_like(holder[name], value) if is_tensor else value
+        yield from ((holder, name) for name in _COUNTERS if _is_number(holder.get(name)))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is one number; an optimizer of the user's own may keep anything."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1
+    return isinstance(value, int | float)
 
 
 def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) -> str | None:

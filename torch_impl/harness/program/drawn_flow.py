@@ -65,24 +65,19 @@ class DrawnFlow:
         self._batches = self._epochs()
         self._drawn: list[tuple[np.ndarray, Parameters]] = []
 
-    def __len__(self) -> int:
-        """Number of batches that were drawn."""
-        return len(self._drawn)
-
     def next(self) -> Drawn:
         """Draws the next batch."""
         drawn = next(self._batches)
         self._drawn.append((drawn.samples.numpy(), drawn.params))
         return drawn
 
-    def again(self, number: int) -> tuple[torch.Tensor, Parameters]:
-        """Returns samples and parameters of a batch that was drawn before."""
-        index, params = self._drawn[number]
-        return torch.from_numpy(index), params
-
     def write(self, writer: TraceWriter) -> None:
         """Writes what was drawn, as the Keras half does."""
-        put_draws(writer, self._drawn)
+        sizes = np.array([len(samples) for samples, _ in self._drawn], np.int64)
+        index = np.concatenate([np.zeros(0, np.int64), *(samples for samples, _ in self._drawn)])
+        names = self._drawn[0][1] if self._drawn else ()
+        drawn = {n: np.concatenate([params[n] for _, params in self._drawn]) for n in names}
+        put_draws(writer, sizes, index, drawn)
 
     def _epochs(self) -> Iterator[Drawn]:
         while True:

@@ -11,6 +11,7 @@ with Keras's seeds draws samples and parameters, too, and these are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ class FlowBatches:
         elif self._drawn is None:
             x = self._own(number, _last(augmented(self._augment, self._images[index], params)))
         else:
-            index, x = self._own_draw(number, self._drawn)
+            batch = self._drawn.next()
+            index, x = batch.samples, self._own(number, _last(batch.images))
         chosen = index.numpy()
         misc = [array[chosen] for array in self._told["misc"]]
         labels = [self._told[n] for n in ("y", "weight") if self._told[n] is not None]
@@ -137,14 +139,6 @@ class FlowBatches:
             )
         return made
 
-    def _own_draw(self, number: int, drawn: DrawnFlow) -> tuple[torch.Tensor, np.ndarray]:
-        """Returns samples and images that the port has drawn itself."""
-        if number < len(drawn):  # a loop of the port's own asks for a batch again
-            index, params = drawn.again(number)
-            return index, _last(augmented(self._augment, self._images[index], params))
-        batch = drawn.next()
-        return batch.samples, self._own(number, _last(batch.images))
-
     def _own(self, number: int, own: np.ndarray) -> np.ndarray:
         """Keeps images of the port's own augmentation for comparison; returns them."""
         if number == len(self._sums):  # a loop of the port's own may ask for a batch again
@@ -180,10 +174,8 @@ def with_flows(
     if (told := found.pop("train_flow", None)) is not None:
         given, draws = settings["flows"]["train_flow"], None
         if seeds is not None and draws_itself(augment, seeds):
-
-            def draws(images: torch.Tensor) -> DrawnFlow:
-                return DrawnFlow(images, given["flow"], augment, seeds, shuffle=shuffle)
-
+            own = {"settings": given["flow"], "augment": augment, "seeds": seeds}
+            draws = partial(DrawnFlow, **own, shuffle=shuffle)
         found["train_batches"] = FlowBatches(told, given, augment, draws)
     if (told := found.pop("val_flow", None)) is not None:
         found["val_batches"] = FlowBatches(told, settings["flows"]["val_flow"])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import RunError
+from parity.programs.check_spec import probes_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
@@ -39,7 +40,7 @@ def run_program(task: ProgramTask) -> RunResult:
     Raises:
         InputError: the port cannot be probed, or cannot be trained as Keras was.
     """
-    check, keras = task.check, task.keras
+    check, keras = probes_of(task.spec), task.keras
     assert keras is not None
     factory = factory_of(check)
     run_check(check, factory, task.probes, keras)
