@@ -10,21 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_impl.harness.anchors import Anchors
     from keras_impl.harness.bench import run_bench
     from keras_impl.harness.check import run_check
     from keras_impl.harness.environment import configure, describe_environment
     from keras_impl.harness.factories import Reference
-    from keras_impl.harness.probe import run_probe
     from keras_impl.harness.program import fit_program, run_program
     from keras_impl.harness.program.bench import bench_program
     from keras_impl.harness.program.script import factory_of
-    from keras_impl.harness.saved import save_weights
     from keras_impl.models import build_model
     from keras_impl.train import fit
 
 __all__ = [
-    "Anchors",
     "Reference",
     "bench_program",
     "build_model",
@@ -35,13 +31,10 @@ __all__ = [
     "fit_program",
     "run_bench",
     "run_check",
-    "run_probe",
     "run_program",
-    "save_weights",
 ]
 
 _HOMES = {
-    "Anchors": "harness.anchors",
     "Reference": "harness.factories",
     "bench_program": "harness.program.bench",
     "build_model": "models",
@@ -52,9 +45,7 @@ _HOMES = {
     "fit_program": "harness.program",
     "run_bench": "harness.bench",
     "run_check": "harness.check",
-    "run_probe": "harness.probe",
     "run_program": "harness.program",
-    "save_weights": "harness.saved",
 }
 
 

@@ -5,47 +5,34 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from keras_impl.data import EVALUATION_BATCH_SIZE, evaluation_data, training_data, validation_data
+from keras_impl.data import evaluation_data, training_data, validation_data
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights
 from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
-from parity.traces.recorder import Observer
+from parity.traces.observer import Observer
 from parity.traces.trace import RunResult
 
-if TYPE_CHECKING:
-    from keras_impl.harness.anchors import Anchors
 
-
-def fit(
-    spec: RunSpec,
-    data: Data,
-    recorder: Observer | None = None,
-    anchors: Anchors | None = None,
-) -> RunResult:
+def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResult:
     """Trains the network of a spec from its seed.
 
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
-        recorder: is called during the run, which it does not change.
-        anchors: receives states of the run, and makes steps from them after it.
+        observer: is called during the run, which it does not change.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     model = build_model(spec, data.input_shape, data.num_classes)
     callbacks = callbacks_of(spec)
-    if recorder is not None:
-        x_val, _ = validation_data(spec, data)
-        callbacks.append(RecorderCallback(recorder, evaluation_data(spec, data), x_val))
-    if anchors is not None:
-        callbacks.append(anchors)
+    if observer is not None:
+        callbacks.append(ObserverCallback(observer, evaluation_data(spec, data)))
     train = training_data(spec, data)
     started = time.perf_counter()
     history = model.fit(
@@ -56,19 +43,11 @@ def fit(
         verbose=0,
     ).history
     wall_s = time.perf_counter() - started
-    if anchors is not None:
-        wall_s -= anchors.wall_s
     # Keras logs the rate only if a callback may change it; without one it is a constant.
     rate = float(model.optimizer.learning_rate.numpy())
     history.setdefault("learning_rate", [rate] * len(history["loss"]))
-    result = RunResult(
-        {key: [float(value) for value in values] for key, values in history.items()},
-        get_weights(model),
-        wall_s,
-    )
-    if anchors is not None:
-        anchors.finish()
-    return result
+    history = {key: [float(value) for value in values] for key, values in history.items()}
+    return RunResult(history, get_weights(model), wall_s)
 
 
 def callbacks_of(spec: RunSpec) -> list[keras.callbacks.Callback]:
@@ -99,46 +78,24 @@ def evaluate(
     return loss, accuracy
 
 
-class RecorderCallback(keras.callbacks.Callback):
+class ObserverCallback(keras.callbacks.Callback):
     """Calls an observer during a Keras run.
 
     Args:
-        recorder: the observer.
+        observer: what is called.
         evaluation: batches (images, labels) of the training samples, not augmented.
-        x_val: (N, H, W, C) validation images.
     """
 
     def __init__(
-        self,
-        recorder: Observer,
-        evaluation: Sequence[tuple[np.ndarray, np.ndarray]],
-        x_val: np.ndarray,
+        self, observer: Observer, evaluation: Sequence[tuple[np.ndarray, np.ndarray]]
     ) -> None:
         super().__init__()
-        self._recorder, self._evaluation, self._x_val = recorder, evaluation, x_val
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Reports the initial weights."""
-        self._recorder.on_start(lambda: get_weights(self.model))
+        self._observer, self._evaluation = observer, evaluation
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Reports a step."""
-        assert logs is not None
-        self._recorder.on_step(float(logs["loss"]), lambda: get_weights(self.model))
+        self._observer.on_step()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Reports the end of an epoch."""
-        self._recorder.on_epoch_end(self._evaluate)
-
-    def _evaluate(self) -> tuple[float, float]:
-        return evaluate(self.model, self._evaluation)
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Reports the end of training."""
-        self._recorder.on_end(self._predict)
-
-    def _predict(self) -> np.ndarray:
-        """Returns what `model.predict` returns, without tracing a function for one call."""
-        starts = range(0, len(self._x_val), EVALUATION_BATCH_SIZE)
-        batches = [self._x_val[start : start + EVALUATION_BATCH_SIZE] for start in starts]
-        return np.concatenate([self.model(x, training=False).numpy() for x in batches])
+        self._observer.on_epoch_end(lambda: evaluate(self.model, self._evaluation))

@@ -1,11 +1,10 @@
 """The entry point of the child process of a half, with a subcommand for each kind of work.
 
-    python -m keras_impl run --data FILE DIRECTORY [DIRECTORY ...]    (`parity.runs.child`)
-    python -m keras_impl check DIRECTORY [DIRECTORY ...]              (`parity.runs.check_child`)
-    python -m keras_impl program DIRECTORY [DIRECTORY ...]            (`parity.runs.program_child`)
-    python -m keras_impl batch DIRECTORY                              (`parity.sweeps.batch_child`)
+    python -m keras_impl run DIRECTORY [DIRECTORY ...]        (`parity.runs.child`)
+    python -m keras_impl check DIRECTORY [DIRECTORY ...]      (`parity.runs.check_child`)
+    python -m keras_impl batch DIRECTORY                      (`parity.sweeps.batch_child`)
     python -m keras_impl tell DIRECTORY                       (`parity.sweeps.program_child`)
-    python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR              (`parity.bench.child`)
+    python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR      (`parity.bench.child`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
 of parent and child. The child stops by itself when its parent is gone.
@@ -76,17 +75,14 @@ def _parser(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {name}_impl", allow_abbrev=False)
     kinds = parser.add_subparsers(dest="work", required=True)
     for work, number, text in (
-        ("run", "+", "trains a run in each directory"),
+        ("run", "+", "probes and trains a program in each directory"),
         ("check", "+", "probes one of the user's models in each directory"),
-        ("program", "+", "trains one of the user's programs in each directory"),
         ("batch", 1, "runs the tasks of a sweep that the directory lists"),
         ("tell", 1, "tells what one of the user's programs is fed, for a sweep"),
         ("bench", 1, "trains in rounds, on request"),
     ):
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
         if work == "run":
-            kind.add_argument("--data", required=True, metavar="FILE", help="arrays of the runs")
-        if work in ("run", "program"):
             kind.add_argument("--save-weights", action="store_true", help="of both halves")
         kind.add_argument("directories", nargs=number, type=Path, metavar="DIRECTORY")
         if work == "bench":
@@ -102,19 +98,13 @@ def _descriptor(text: str) -> int:
 
 def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None:
     if given.work == "run":
-        from parity.runs.child import run_directories
+        from parity.runs.child import run_programs
 
-        run_directories(
-            half, given.data, given.directories, parent, saves_weights=given.save_weights
-        )
+        run_programs(name, half, given.directories, parent, saves_weights=given.save_weights)
     elif given.work == "check":
         from parity.runs.check_child import run_checks
 
         run_checks(name, half, given.directories, parent)
-    elif given.work == "program":
-        from parity.runs.program_child import run_programs
-
-        run_programs(name, half, given.directories, parent, saves_weights=given.save_weights)
     elif given.work == "batch":
         from parity.sweeps.batch_child import train_batch
 

@@ -26,15 +26,12 @@ if TYPE_CHECKING:
         regularizers,
         schedule,
     )
-    from torch_impl.harness.anchors import Anchors
     from torch_impl.harness.bench import run_bench
     from torch_impl.harness.check import run_check
     from torch_impl.harness.environment import configure, describe_environment
     from torch_impl.harness.factories import Port, factory_of
-    from torch_impl.harness.probe import run_probe
     from torch_impl.harness.program import fit_program, run_program
     from torch_impl.harness.program.bench import bench_program
-    from torch_impl.harness.saved import save_weights
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.seeds import KerasSeeds
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
     from torch_impl.trainer import Trainer
 
 __all__ = [
-    "Anchors",
     "KerasSeeds",
     "Port",
     "Trainer",
@@ -65,14 +61,11 @@ __all__ = [
     "regularizers",
     "run_bench",
     "run_check",
-    "run_probe",
     "run_program",
-    "save_weights",
     "schedule",
 ]
 
 _HOMES = {
-    "Anchors": "harness.anchors",
     "KerasSeeds": "seeds",
     "Port": "harness.factories",
     "bench_program": "harness.program.bench",
@@ -86,9 +79,7 @@ _HOMES = {
     "from_keras_config": "keras_config",
     "run_bench": "harness.bench",
     "run_check": "harness.check",
-    "run_probe": "harness.probe",
     "run_program": "harness.program",
-    "save_weights": "harness.saved",
 }
 
 

@@ -14,6 +14,7 @@ from parity.data.load import run_data
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import SCENARIOS, scenario
 from torch_impl.epochs import early_stopping, reduce_lr
+from torch_impl.fast import fused
 from torch_impl.harness.factories import Port
 from torch_impl.image_data import image_data_generator
 from torch_impl.models import build_model
@@ -29,6 +30,7 @@ def program(spec: RunSpec) -> Port:
     optimizer, augmentation = optimizer_of(spec, model), spec.augmentation
     return Port(
         module=model,
+        network=fused(model),
         loss=criterion_of(spec, model),
         optimizer=optimizer,
         scheduler=reduce_lr(spec, optimizer),

@@ -6,15 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
-from parity.traces.recorder import Observer
+from parity.traces.observer import Observer
 from parity.traces.trace import RunResult
 from torch_impl.data import Batch, Batches, evaluation_data, training_data, validation_data
 from torch_impl.epochs import Epochs
@@ -25,51 +24,32 @@ from torch_impl.optim import Adam
 from torch_impl.penalty import RegularizedLoss, kernel_l2
 from torch_impl.weights import get_weights
 
-if TYPE_CHECKING:
-    from torch_impl.harness.anchors import Anchors
 
-
-def fit(
-    spec: RunSpec, data: Data, recorder: Observer | None = None, anchors: Anchors | None = None
-) -> RunResult:
+def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResult:
     """Trains the network of a spec from its seed.
 
     Args:
         spec: the run; every random number follows from `spec.seed`.
         data: the arrays of the run.
-        recorder: is called during the run, which it does not change.
-        anchors: makes steps from states of the reference, while the run stays as it is.
+        observer: is called during the run, which it does not change.
 
     Returns:
         History with Keras's keys, the final weights, and the seconds spent training.
     """
     training = prepare(spec, data)
-    training.anchors = anchors
-    model, network, criterion = training.model, training.network, training.criterion
-    epochs = Epochs(spec, model, training.optimizer)
-    known, on_step = None, None
-    if recorder is not None:
-        known = evaluation_data(spec, data)
-        recorder.on_start(lambda: get_weights(model))
-        on_step = partial(recorder.on_step, weights=lambda: get_weights(model))
+    epochs = Epochs(spec, training.model, training.optimizer)
+    known = None if observer is None else evaluation_data(spec, data)
+    on_step = None if observer is None else observer.on_step
     started = time.perf_counter()
     for _ in range(spec.epochs):
-        trained = training.epoch(on_step)
-        epochs.keep(trained, training.validate())
-        if recorder is not None and known is not None:
-            recorder.on_epoch_end(partial(evaluate, network, criterion, known))
+        epochs.keep(training.epoch(on_step), training.validate())
+        if observer is not None and known is not None:
+            observer.on_epoch_end(partial(evaluate, training.network, training.criterion, known))
         if epochs.is_over():
             break
     wall_s = time.perf_counter() - started
-    if anchors is not None:
-        wall_s -= anchors.wall_s
     epochs.restore()
-    if recorder is not None:
-        recorder.on_end(partial(predict, network, training.val_batches))
-    result = RunResult(epochs.history, get_weights(model), wall_s)
-    if anchors is not None:
-        anchors.finish(training)
-    return result
+    return RunResult(epochs.history, get_weights(training.model), wall_s)
 
 
 @dataclass
@@ -84,7 +64,6 @@ class Training:
         criterion: the loss, with penalties.
         optimizer: has the parameters of the model.
         forward: calls the network, in the precision of the training.
-        anchors: sees every batch of an epoch before its step, or None.
     """
 
     model: nn.Module
@@ -94,13 +73,12 @@ class Training:
     criterion: nn.Module
     optimizer: Adam
     forward: Callable[[torch.Tensor], torch.Tensor]
-    anchors: Anchors | None = None
 
-    def epoch(self, on_step: Callable[[float], Any] | None = None) -> tuple[float, float]:
+    def epoch(self, on_step: Callable[[], Any] | None = None) -> tuple[float, float]:
         """Trains on every batch once.
 
         Args:
-            on_step: called with the running mean of the loss after each step, which costs time.
+            on_step: called after each step.
 
         Returns:
             (loss, accuracy) as Keras reports them.
@@ -108,13 +86,9 @@ class Training:
         self.network.train()
         metrics = RunningMetrics(self.model)
         for batch in self.batches:
-            if self.anchors is not None:
-                self.anchors.before_step(self, batch)
             metrics.update(*self.step(batch), batch.y)
-            if self.anchors is not None:
-                self.anchors.after_step(self)
             if on_step is not None:
-                on_step(metrics.result()[0])
+                on_step()
         return metrics.result()
 
     def validate(self) -> tuple[float, float]:
@@ -202,10 +176,3 @@ def evaluate(
         logits = (forward or model)(batch.x)
         metrics.update(criterion(logits, batch.y), logits, batch.y)
     return metrics.result()
-
-
-@torch.no_grad()
-def predict(model: nn.Module, batches: Batches) -> np.ndarray:
-    """Returns (N, classes) probabilities of a model in eval mode, in the order of the batches."""
-    model.eval()
-    return torch.cat([model(batch.x).softmax(1) for batch in batches]).cpu().numpy()

@@ -32,7 +32,7 @@ from parity.sweeps.equivalence import compare
 from parity.sweeps.rows import Row, judge_record
 from parity.sweeps.store import open_store
 from parity.sweeps.sweep import finished_rows
-from parity.traces.recorder import EpochRecorder
+from parity.traces.observer import EpochObserver
 from torch_impl import data as torch_data
 from torch_impl import models
 
@@ -78,10 +78,10 @@ FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
 
 def trained(spec: Any) -> Row:
     """Trains a run in this process; returns its row."""
-    data, recorder = run_data(spec), EpochRecorder(on_step=lambda: None)
-    result = torch_impl.fit(spec, data, recorder)
+    data, observer = run_data(spec), EpochObserver(on_step=lambda: None)
+    result = torch_impl.fit(spec, data, observer)
     record = {
-        "history": {**result.history, **recorder.columns},
+        "history": {**result.history, **observer.columns},
         "num_classes": data.num_classes,
         "num_train": len(data.x_train),
         "num_val": len(data.x_val),

@@ -19,14 +19,13 @@ class ChildJob:
         python: the interpreter: a path, or a name that is searched in PATH.
         program: program to start instead of `PYTHON -m HALF_impl`, for a half from outside this
             project.
-        data: file of `parity.data.load.save_data`, for "run"; other work has its own data.
         directories: run directories, each with its spec.json, or the directory of a task batch; no
             other job uses them.
         log: file to which the child's output is appended; no other job uses it.
         paths: additional folders in which the child finds modules.
         sources: for each directory, the folder of another half that its run begins with. The child
             waits for each. A directory whose source failed is left out.
-        saves_weights: whether "run" and "program" leave the final weights of both halves.
+        saves_weights: whether "run" leaves the final weights of both halves.
     """
 
     name: str
@@ -34,7 +33,6 @@ class ChildJob:
     work: str = "run"
     python: str = sys.executable
     program: tuple[str, ...] = ()
-    data: Path | None = None
     directories: tuple[Path, ...]
     log: Path
     paths: tuple[Path, ...] = ()
@@ -49,9 +47,8 @@ class ChildJob:
     def arguments(self) -> list[str]:
         """Returns the command line: `python -m HALF_impl WORK [OPTIONS] DIRECTORY ...`."""
         program = self.program or (self.python, "-m", f"{self.half}_impl")
-        data = () if self.data is None else ("--data", os.fspath(self.data))
         options = ("--save-weights",) if self.saves_weights else ()
-        return [*program, self.work, *options, *data, *map(os.fspath, self.directories)]
+        return [*program, self.work, *options, *map(os.fspath, self.directories)]
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
-    from parity.runs.program_child import ProgramTask
+    from parity.runs.child import ProgramTask
     from parity.sweeps.program_child import SweptProgram
-    from parity.traces.anchor_folder import AnchorFolder
     from parity.traces.folder import RunFolder
-    from parity.traces.recorder import Observer
-    from parity.traces.trace import RunResult, Trace, TraceWriter, Weights
+    from parity.traces.observer import Observer
+    from parity.traces.trace import RunResult, Trace, TraceWriter
 
 PROGRESS = "progress"  # first word of a line of progress
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures have Python's exit codes
@@ -44,18 +43,8 @@ class Half(Protocol):
         """Sets up the process, before the framework is imported."""
         ...
 
-    def fit(
-        self, spec: RunSpec, data: Data, recorder: Observer | None = None, anchors: Any = None
-    ) -> RunResult:
-        """Trains one run."""
-        ...
-
-    def Anchors(self, spec: RunSpec, data: Data, writer: TraceWriter, folder: AnchorFolder) -> Any:
-        """Returns what `fit` takes as `anchors`; the folder is that of the Keras half."""
-        ...
-
-    def run_probe(self, spec: RunSpec, data: Data, writer: TraceWriter) -> None:
-        """Writes the levels of the ladder below the trajectory."""
+    def fit(self, spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResult:
+        """Trains one run of a built-in scenario."""
         ...
 
     def factory_of(self, spec: CheckSpec) -> Callable[[], Any]:
@@ -73,22 +62,11 @@ class Half(Protocol):
         ...
 
     def run_program(self, task: ProgramTask) -> RunResult:
-        """Probes and trains one of the user's programs; returns history and seconds."""
+        """Probes and trains a program; returns history and seconds."""
         ...
 
     def fit_program(self, task: SweptProgram) -> RunResult:
         """Trains one of the user's programs from its own random numbers."""
-        ...
-
-    def save_weights(
-        self,
-        spec: RunSpec,
-        data: Data,
-        weights: Weights,
-        run: RunFolder,
-        pause: Callable[[], None],
-    ) -> None:
-        """Leaves final weights in the folder of the run: those of both halves if it is torch."""
         ...
 
     def run_bench(self, task: BenchTask, data: Data, server: BenchServer) -> None:

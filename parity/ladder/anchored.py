@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.tolerance import NOISE_FACTOR
-from parity.traces.anchors import FED, FLOAT32, MOVED, SIZE
+from parity.traces.anchors import FLOAT32, MASKS, MOVED, SIZE
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -84,7 +84,7 @@ class AnchoredTolerance:
 def read_steps(trace: Trace, step: int) -> dict[str, np.ndarray]:
     """Returns the arrays of `AnchoredSteps` of one anchor, by key."""
     prefix = f"anchored/{step}"
-    others = (*FED, FLOAT32, SIZE)
+    others = (MASKS, FLOAT32, SIZE)
     keys = [key for key in trace.below(prefix) if key.partition("/")[0] not in others]
     return {key: trace[f"{prefix}/{key}"] for key in keys}
 

@@ -58,7 +58,7 @@ def probes_of(spec: ProgramSpec) -> CheckSpec:
         keras=spec.keras,
         torch=spec.torch,
         arguments=spec.arguments,
-        dtype=spec.dtype,
+        dtype=spec.probe_dtype,
         seed=spec.seed,
         device=spec.device,
         threads=spec.threads,

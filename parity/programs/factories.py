@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ def reference_of(option: str, factory: Factory | str | None) -> str | None:
     return f"{Path(path).resolve()}:{name}"
 
 
-def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
+def load_factory(
+    option: str, reference: str, folder: str | Path, given: Sequence[Any] = ()
+) -> Factory:
     """Imports a factory.
 
     An error inside the user's module passes through with its traceback.
@@ -102,6 +105,7 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
         option: the option of the command line, for messages.
         reference: as in `check_reference`.
         folder: folder in which the command was called; modules and files are searched in it.
+        given: what it is called with; a factory of the user's takes no arguments.
 
     Raises:
         InputError: there is no such module or function, or it cannot be called.
@@ -129,6 +133,8 @@ def load_factory(option: str, reference: str, folder: str | Path) -> Factory:
             f"{option} {reference}: expected a function without arguments, got "
             f"{type(found).__name__}"
         )
+    if given:
+        return partial(found, *given)
     if needed := _needed(found):
         raise InputError(
             f"{option} {reference}: expected a function without arguments; it needs "

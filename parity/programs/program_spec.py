@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from parity.programs import settings
 
@@ -57,6 +58,25 @@ class ProgramSpec(settings.Settings):
     def name(self) -> str:
         """Name of the run: its program."""
         return self.program
+
+    @property
+    def given(self) -> tuple[Any, ...]:
+        """What the factories are called with: nothing, if they are the user's."""
+        return ()
+
+    @property
+    def probe_dtype(self) -> str:
+        """The dtype of the checks of single batches that come before the training."""
+        return self.dtype
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the training samples are evaluated after every epoch, which takes its time."""
+        return False
+
+    def told(self) -> dict[str, Any]:
+        """Returns the settings as results have them."""
+        return {name: value for name, value in self.to_dict().items() if name != "folder"}
 
     @property
     def is_script(self) -> bool:

@@ -39,7 +39,7 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
     run = RunFolder(folder)
     keras = Trace(run.half("keras").path, source_of(spec, folder))
     port = Trace(run.half("torch").path)
-    levels = compare_levels(OF_PROBE, keras, port, names=options.levels, stops=False)
+    levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
     levels = tuple(judged_within(level, options.tolerance) for level in levels)
     told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
     told["dtype"] = dtype_of(keras.facts)

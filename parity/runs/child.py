@@ -1,36 +1,97 @@
-"""The child process of a whole run: probes, trains and records, with a directory for each run.
+"""The child process of a whole training: probes, trains and records.
 
-Each directory holds a `spec.json` and receives history, trace and environment, and a probe: every
-level of the ladder below the trajectory. A run that is judged from anchors gets these, too: both
-halves train at the same time, and the torch half reads them in the folder of the Keras half.
+Each directory holds a `spec.json`, the ProgramSpec, and receives the trace of the probes; its
+folder `training` receives that of the training. The torch half begins when the probes of the Keras
+half are there, and trains while that trains, unless what Keras is fed is known only afterwards.
 """
 
 from __future__ import annotations
 
+import gc
+import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from parity.data.dataset import Data
-from parity.data.transfer import read_data
-from parity.errors import InputError
-from parity.files.json_io import read_json
-from parity.halves.protocol import Half, ProgressLines, stop_if_orphaned
-from parity.halves.sources import pause
-from parity.programs.run_spec import RunSpec
+from parity.errors import RunError
+from parity.files.json_io import read_json, write_json
+from parity.halves.protocol import Half, ProgressLines
+from parity.halves.sources import pause, wait_for
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenario_spec import program_spec_from
+from parity.runs.check_child import in_order, run_each
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchors import are_needed
+from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
-from parity.traces.recorder import Recorder
-from parity.traces.trace import TraceWriter
-
-# Settings that `configure` sets once per process, so that all its runs must share them.
-PROCESS_SETTINGS = ("device", "threads")
+from parity.traces.trace import CheckWriter, RunResult, Trace
 
 
-def run_directories(
+@dataclass
+class ProgramTask:
+    """What a half does with a program, and where it writes.
+
+    Attributes:
+        spec: of the training.
+        folder: of the half.
+        report: called after every step with its number, the number of all steps or 0, and the
+            running loss.
+        pause: called between two looks at what the other half has not written yet.
+        probed: called by the Keras half when `probes` is complete.
+        keras: for the torch half, what the Keras half wrote of its probes.
+        saves_weights: whether the torch half leaves the final weights of both.
+        probes: receives what the checks of a single batch compute.
+        training: receives `training/...`.
+    """
+
+    spec: ProgramSpec
+    folder: RunFolder
+    report: Callable[[int, int, float], None]
+    pause: Callable[[], None]
+    probed: Callable[[], None]
+    keras: Trace | None = None
+    saves_weights: bool = False
+    probes: CheckWriter = field(default_factory=CheckWriter)
+    training: CheckWriter = field(default_factory=CheckWriter)
+
+    @property
+    def source(self) -> RunFolder:
+        """The folder of the Keras half."""
+        return RunFolder(self.folder.path.parent).half("keras")
+
+    def anchors(self) -> AnchorFolder:
+        """Returns the anchors of the Keras half."""
+        return AnchorFolder(self.source.training, self.pause)
+
+    def trained(self) -> Trace:
+        """Returns the training of the Keras half, as soon as it is there.
+
+        Raises:
+            RunError: it will never be there.
+        """
+        training = self.source.training
+        while not training.is_complete:
+            if training.has_failed or self.source.has_failed:
+                raise RunError("the Keras half ended before its training did")
+            self.pause()
+        return Trace(training.path)
+
+    def feed(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns nests and settings of what Keras's `fit` was fed, as soon as they are there.
+
+        Raises:
+            RunError: they will never be there.
+        """
+        while not self.source.feed.exists():
+            if self.source.training.has_ended or self.source.has_failed:
+                raise RunError("the Keras half ended before it had told what it was fed")
+            self.pause()
+        return read_feed(self.source.feed)
+
+
+def run_programs(
+    name: str,
     half: Half,
-    data_file: str,
     directories: Sequence[Path],
     parent: int,
     *,
@@ -38,97 +99,58 @@ def run_directories(
 ) -> None:
     """Runs every directory, one after another.
 
-    Args:
-        half: the package, not configured yet.
-        data_file: file of `save_data` with the arrays of all runs.
-        directories: directories of the runs, each with its `spec.json`.
-        parent: process ID of the parent; the child stops when the parent is gone.
-        saves_weights: whether to leave the final weights, see `Half.save_weights`.
-
     Raises:
-        InputError: a spec or the data cannot be read, or the runs cannot share a process.
+        ParityError: the error of the last failed directory; each has its own in `failure.json`.
     """
-    specs = _read_specs(directories)
-    data = read_data(data_file)
+    # A script runs in the folder of its program, and not in that of the command.
+    directories = [directory.absolute() for directory in directories]
+    specs = [program_spec_from(read_json(RunFolder(d).spec)) for d in directories]
     half.configure(specs[0])
-    for directory, spec in zip(directories, specs, strict=True):
-        stop_if_orphaned(parent)
-        report = ProgressLines(directory.name, parent)
-        run_directory(
-            half,
-            directory,
-            spec,
-            data,
-            report=report,
-            pause=partial(pause, parent),
-            saves_weights=saves_weights,
-        )
+    _ = half.run_program  # imports the framework
+    # Keras runs the garbage collector for every new model; imported objects need no collection.
+    gc.freeze()
+
+    def run(number: int) -> None:
+        folder = RunFolder(directories[number])
+        _run(name, half, folder, specs[number], parent, saves_weights)
+
+    run_each(directories, run, parent)
 
 
-def run_directory(
+def _run(
+    name: str,
     half: Half,
-    directory: Path,
-    spec: RunSpec,
-    data: Data,
-    *,
-    report: Callable[[int, int, float], None] | None = None,
-    pause: Callable[[], None] = lambda: None,
-    saves_weights: bool = False,
+    folder: RunFolder,
+    spec: ProgramSpec,
+    parent: int,
+    saves_weights: bool,
 ) -> None:
-    """Probes and trains one run, and writes its directory.
+    started = time.perf_counter()
+    lines = ProgressLines(folder.path.parent.name, parent)
+    environment = half.describe_environment(spec)
 
-    Args:
-        half: the package, configured.
-        directory: directory of the run, with its `spec.json`.
-        spec: the run.
-        data: the arrays of the run.
-        report: called after every step, see `Recorder`.
-        pause: called while the other half is waited for.
-        saves_weights: whether to leave the final weights, see `Half.save_weights`.
-    """
-    # A repeated run must not look finished while its files are replaced.
-    RunFolder(directory).reopen()
-    writer = TraceWriter()
-    writer.facts.update(
-        sha256=data.sha256,
-        num_train=len(data.x_train),
-        num_val=len(data.x_val),
-        num_classes=data.num_classes,
+    def write_probes() -> None:
+        told = {**environment, "wall_s": {"check": round(time.perf_counter() - started, 3)}}
+        if name == "keras":
+            told, task.probes.facts = in_order([told, task.probes.facts])
+        task.probes.write(folder.path, environment=told, result=RunResult({}, {}, 0.0))
+
+    task = ProgramTask(
+        spec,
+        folder,
+        report=lambda step, total, loss: lines(step, max(step, total), loss),
+        pause=lambda: pause(parent),
+        probed=write_probes,
+        saves_weights=saves_weights,
     )
-    half.run_probe(spec, data, writer)
-    steps_per_epoch = spec.steps_per_epoch(len(data.x_train))
-    recorder = Recorder(writer, steps_per_epoch=steps_per_epoch, epochs=spec.epochs, report=report)
-    found = None
-    if are_needed(spec.dtype, spec.num_steps(len(data.x_train))):
-        keras = RunFolder(directory.parent).half("keras")
-        found = half.Anchors(spec, data, writer, AnchorFolder(keras, pause))
-    result = half.fit(spec, data, recorder, found)
-    if saves_weights:
-        half.save_weights(spec, data, result.weights, RunFolder(directory.parent), pause)
-    if spec.early_stopping is not None:  # weights may be from an earlier epoch
-        writer.put_all("restored", result.weights)
-    writer.write(directory, environment=half.describe_environment(spec), result=result)
-
-
-def _read_specs(directories: Sequence[Path]) -> list[RunSpec]:
-    specs = [_read_spec(RunFolder(directory).spec) for directory in directories]
-    for name in PROCESS_SETTINGS:
-        values = {getattr(spec, name) for spec in specs}
-        if len(values) > 1:
-            raise InputError(
-                f"{name} is {sorted(values)} in the runs of one process; expected one value, since "
-                "it is set once per process; start one process per value"
-            )
-    return specs
-
-
-def _read_spec(path: Path) -> RunSpec:
-    try:
-        values = read_json(path)
-        if not isinstance(values, dict):
-            raise ValueError("it is not a JSON object")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); expected the JSON of RunSpec.to_dict; write it again"
-        ) from error
-    return RunSpec.from_dict(values)
+    if name == "torch":
+        wait_for(task.source, parent)
+        if task.source.has_failed:
+            return
+        task.keras = Trace(task.source.path)
+    result = half.run_program(task)
+    if name == "torch":
+        write_probes()
+    folder.training.path.mkdir(exist_ok=True)
+    write_json(folder.training.spec, spec.to_dict())
+    task.training.write(folder.training.path, environment=environment, result=result)

@@ -14,14 +14,11 @@ from typing import Any
 
 from parity.files.floats import encode_floats
 from parity.halves.options import ChildOptions
-from parity.ladder.engine import compare_level
 from parity.ladder.items import FAIL, PASS, Item
-from parity.ladder.result import ERROR
-from parity.ladder.table import OF_RUN
+from parity.ladder.result import ERROR, Result
 from parity.programs.scenarios import scenario
 from parity.runs.run import run_all
 from parity.runs.run_options import RunOptions
-from parity.traces.trace import Trace
 
 # Versions that were tested with this release; the doctor tests newer ones.
 TESTED = {
@@ -115,27 +112,20 @@ def examine(children: ChildOptions) -> Report:
         for name in names
     ]
     with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
-        out = Path(folder) / "runs"
-        results = run_all(specs, RunOptions(out=out, children=children))
-        errors = dict.fromkeys(error for result in results for error in result.errors)
-        if errors:
-            return Report(errors=tuple(errors))
-        pairs = {
-            spec.scenario: tuple(
-                Trace(out / f"{spec.scenario}-seed{spec.seed}" / half)
-                for half in ("keras", "torch")
-            )
-            for spec in specs
-        }
-        checks = tuple(_check(stream, *pairs[stream.scenario]) for stream in STREAMS)
-        versions: dict[str, str | None] = {}
-        for trace in pairs[names[0]]:
-            versions |= trace.environment["versions"]
+        options = RunOptions(out=Path(folder) / "runs", children=children)
+        results = dict(zip(names, run_all(specs, options), strict=True))
+    errors = dict.fromkeys(error for result in results.values() for error in result.errors)
+    if errors:
+        return Report(errors=tuple(errors))
+    checks = tuple(_check(stream, results[stream.scenario]) for stream in STREAMS)
+    versions: dict[str, str | None] = {}
+    for environment in results[names[0]].environment.values():
+        versions |= environment["versions"]
     return Report(checks=checks, versions=versions)
 
 
-def _check(stream: Stream, keras: Trace, torch: Trace) -> dict[str, Any]:
-    level = compare_level(stream.level, OF_RUN, keras, torch)
+def _check(stream: Stream, result: Result) -> dict[str, Any]:
+    level = next(level for level in result.levels if level.id == stream.level)
     items = [item for item in level.items if stream.belongs(item)]
     worst = max(items, key=lambda item: (item.status == FAIL, item.ratio))
     if worst.status == FAIL:

@@ -21,12 +21,10 @@ from parity.ladder.items import Level
 from parity.ladder.result import Result
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
+from parity.programs.scenario_spec import of_run
 from parity.runs.pair import Pair
-from parity.runs.program_pair import ProgramPair
 from parity.runs.run_options import Recorded, RunOptions
 from parity.traces.folder import RunFolder
-
-AnyPair = Pair | ProgramPair
 
 
 def run(spec: RunSpec | ProgramSpec, *, out: Path | str, save_weights: bool = False) -> Result:
@@ -86,19 +84,18 @@ def run_all(
     return [result for result in results if result is not None]
 
 
-def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> AnyPair:
-    if isinstance(spec, ProgramSpec):
-        return ProgramPair(spec, directory, options, partial(_compared, against=options.against))
-    return Pair(spec, directory, options)
+def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> Pair:
+    program = of_run(spec) if isinstance(spec, RunSpec) else spec
+    return Pair(program, directory, options, partial(_compared, against=options.against))
 
 
 def _compared(spec: ProgramSpec, folder: RunFolder, against: Recorded | None) -> Result:
-    from parity.runs.program_result import compared  # slow, and not needed before
+    from parity.runs.run_result import compared  # slow, and not needed before
 
     return compared(spec, folder, against)
 
 
-def _prepare(pairs: Sequence[AnyPair]) -> dict[ChildJob, AnyPair]:
+def _prepare(pairs: Sequence[Pair]) -> dict[ChildJob, Pair]:
     """Writes the files for the children, for all pairs or for none.
 
     Returns:
@@ -120,8 +117,8 @@ def _prepare(pairs: Sequence[AnyPair]) -> dict[ChildJob, AnyPair]:
 
 
 def _run_pairs(
-    pairs: Sequence[AnyPair],
-    jobs: dict[ChildJob, AnyPair],
+    pairs: Sequence[Pair],
+    jobs: dict[ChildJob, Pair],
     options: RunOptions,
     on_result: Callable[[Result, Path], None] | None,
 ) -> None:
@@ -151,7 +148,7 @@ def _run_pairs(
 
 
 def _finish(
-    pair: AnyPair,
+    pair: Pair,
     levels: tuple[Level, ...] | None,
     on_result: Callable[[Result, Path], None] | None,
     *errors: str,

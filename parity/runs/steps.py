@@ -13,11 +13,11 @@ from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
-from parity.programs.run_spec import RunSpec
+from parity.programs.scenario_spec import ScenarioSpec
 from parity.traces.folder import RunFolder
 
 
-def planned(half: RunFolder, spec: RunSpec | CheckSpec | ProgramSpec) -> Path:
+def planned(half: RunFolder, spec: CheckSpec | ProgramSpec) -> Path:
     """Makes the folder of a half with the spec for its child, and returns its path."""
     half.path.mkdir(parents=True)
     write_json(half.spec, spec.to_dict())
@@ -37,7 +37,7 @@ def verdict_of(levels: Sequence[Level], incomplete: Sequence[Any] = ()) -> str:
 
 
 def unfinished(
-    spec: RunSpec | CheckSpec | ProgramSpec, reasons: Sequence[str], mode: str = "seeded"
+    spec: CheckSpec | ProgramSpec, reasons: Sequence[str], mode: str = "seeded"
 ) -> Result:
     """Returns the result of a run or check that could not be compared.
 
@@ -46,7 +46,8 @@ def unfinished(
         reasons: the reasons, a paragraph each.
         mode: mode of the result.
     """
-    return Result(ERROR, spec.to_dict(), mode=mode, errors=tuple(reasons))
+    told = spec.told() if isinstance(spec, ScenarioSpec) else spec.to_dict()
+    return Result(ERROR, told, mode=mode, errors=tuple(reasons))
 
 
 def written(run: RunFolder, result: Result) -> Result:

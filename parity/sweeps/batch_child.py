@@ -25,7 +25,7 @@ from parity.programs.run_spec import RunSpec
 from parity.sweeps.batch import BATCH, CURRENT, NotTold, spec_from, write_failure
 from parity.sweeps.store import open_store
 from parity.traces.folder import RunFolder
-from parity.traces.recorder import EpochRecorder
+from parity.traces.observer import EpochObserver
 
 Run = Callable[[Any], dict[str, Any]]  # the spec of a run to its record
 
@@ -90,15 +90,15 @@ def train(half: Half, name: str, spec: RunSpec, parent: int) -> dict[str, Any]:
     """Trains one run and returns its record; "run" alone differs from one time to the next."""
     started = time.time()
     data = run_data(spec)
-    recorder = EpochRecorder(on_step=lambda: stop_if_orphaned(parent))
-    result = half.fit(spec, data, recorder)
+    observer = EpochObserver(on_step=lambda: stop_if_orphaned(parent))
+    result = half.fit(spec, data, observer)
     weights = hashlib.sha256()
     for key, array in result.weights.items():
         weights.update(f"{key} {array_sha256(array)}\n".encode())
     return {
         "half": name,
         "spec": spec.to_dict(),
-        "history": encode_floats({**result.history, **recorder.columns}),
+        "history": encode_floats({**result.history, **observer.columns}),
         "num_classes": data.num_classes,
         "num_train": len(data.x_train),
         "num_val": len(data.x_val),

@@ -49,7 +49,7 @@ RUN_MODULES = (
     *("halves/environment", "halves/protocol"),
     *("programs/halves", "programs/program_spec", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
-    *("traces/folder", "traces/recorder", "traces/trace"),
+    *("traces/folder", "traces/observer", "traces/trace"),
     "worker",
 )
 # What it imports besides for a program of the user's.

@@ -5,8 +5,8 @@ STEP.safetensors      an anchor, as soon as its steps are made:
 
     weights/NAME      in the portable layout
     slots/SLOT/NAME   of the optimizer, by Keras's name of the slot
-    masks/LAYER, rates, images/N
-    others/NAME, batches/N/…   of a user's program; the metadata have the structure of the batches
+    masks/LAYER, rates, others/NAME
+    batches/N/…       the metadata have the structure of the batches
 
 end.json              after the last step
 """
@@ -56,7 +56,6 @@ class AnchorFolder:
         for slot, values in anchor.slots.items():
             arrays |= {f"slots/{slot}/{name}": array for name, array in values.items()}
         arrays |= {f"masks/{name}": state for name, state in anchor.masks.items()}
-        arrays |= {f"images/{number}": batch for number, batch in enumerate(anchor.images)}
         arrays |= {f"others/{name}": value for name, value in anchor.others.items()}
         arrays["rates"] = anchor.rates
         self.put(anchor.step, arrays, form_of("batches", tuple(anchor.batches), arrays))
@@ -85,7 +84,7 @@ class AnchorFolder:
             return None
         arrays, form = self.content(step)
         batches = nest_of("batches", form, arrays)
-        kinds = ("weights", "slots", "masks", "rates", "images", "others", "batches")
+        kinds = ("weights", "slots", "masks", "rates", "others", "batches")
         parts: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
         for key, array in arrays.items():
             kind, _, name = key.partition("/")
@@ -100,7 +99,6 @@ class AnchorFolder:
             parts["slots"],
             parts["masks"],
             parts["rates"][""],
-            [parts["images"][str(number)] for number in range(len(parts["images"]))],
             parts["others"],
             batches,
         )

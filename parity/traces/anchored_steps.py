@@ -3,19 +3,16 @@
 Keys; all arrays are float64:
 
     anchored/STEP/loss                    (steps,) of each batch
-    anchored/STEP/running                 (loss, accuracy) of all these batches, as `fit` tells them
-    anchored/STEP/validation              (loss, accuracy) before the steps, if planned
-    anchored/STEP/running/NAME            the same of a user's program, each number by itself
-    anchored/STEP/validation/NAME
-    anchored/STEP/norm/NAME               (steps,) of the gradient
+    anchored/STEP/running/NAME            a number of all these batches, as `fit` tells it
+    anchored/STEP/validation/NAME         the same of validation before the steps, if planned
     anchored/STEP/moved/N/NAME            how far the weights have moved in the first N steps
     anchored/STEP/slots/N/SLOT/NAME       of the optimizer, after the N-th step
 
 N is 1 and the number of steps. Of an array at most MAX_ENTRIES values are kept, evenly spread.
-Beside them a trace has what the steps were fed with, the size of the weights, and the first step as
+Beside them a trace has the states of generators, the size of the weights, and the first step as
 float32 makes it:
 
-    anchored/STEP/labels, images, masks/LAYER
+    anchored/STEP/masks/LAYER             (2,) seed and number of masks drawn so far
     anchored/STEP/size/NAME               the largest absolute value of a weight
     anchored/STEP/float32/NAME            how far the weights have moved in that step
 """
@@ -33,8 +30,8 @@ from parity.traces.trace import TraceWriter, Weights
 
 # Hundreds of arrays belong to an anchor, and a fault of a step is seen in any part of them.
 MAX_ENTRIES = 256
-# (loss, accuracy), or the numbers of a user's program by their names in the history.
-Running = tuple[float, float] | Mapping[str, float]
+# By their names in the history.
+Numbers = Mapping[str, float]
 
 
 @dataclass
@@ -51,30 +48,25 @@ class AnchoredSteps:
     num_steps: int
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     _losses: list[float | None] = field(default_factory=list)
-    _norms: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def next_is_kept(self) -> bool:
         """Whether weights and slots after the next step are kept."""
         return len(self._losses) in (0, self.num_steps - 1)
 
-    def keep(self, loss: float | None, running: Running, norms: Mapping[str, float]) -> None:
+    def keep(self, loss: float | None, running: Numbers) -> None:
         """Keeps the numbers of one step.
 
         Args:
             loss: of the batch, penalties included; or the running mean of all steps so far; None if
                 it is not known.
-            running: loss and accuracy of all steps so far, as `fit` tells them.
-            norms: of the gradient of each weight.
+            running: numbers of all steps so far, as `fit` tells them.
         """
         self._losses.append(loss)
-        for name, norm in norms.items():
-            self._norms.setdefault(name, []).append(norm)
         if len(self._losses) == self.num_steps:
             if None not in self._losses:
                 self.arrays["loss"] = np.array(self._losses)
             self.keep_running(running)
-            self.arrays |= {f"norm/{name}": np.array(n) for name, n in self._norms.items()}
 
     def keep_state(self, weights: Weights, slots: Mapping[str, Weights]) -> None:
         """Keeps the state after a step whose numbers were kept.
@@ -91,19 +83,16 @@ class AnchoredSteps:
                 kept = np.array(sampled(array, MAX_ENTRIES), np.float64)
                 self.arrays[f"slots/{number}/{slot}/{name}"] = kept
 
-    def keep_running(self, running: Running) -> None:
-        """Keeps loss and accuracy of all steps, as `fit` tells them."""
+    def keep_running(self, running: Numbers) -> None:
+        """Keeps the numbers of all steps, as `fit` tells them."""
         self._keep_numbers("running", running)
 
-    def keep_validation(self, validation: Running) -> None:
-        """Keeps (loss, accuracy) on the validation samples, before the first step."""
+    def keep_validation(self, validation: Numbers) -> None:
+        """Keeps the numbers of validation, before the first step."""
         self._keep_numbers("validation", validation)
 
-    def _keep_numbers(self, kind: str, numbers: Running) -> None:
-        if isinstance(numbers, tuple):
-            self.arrays[kind] = np.array(numbers)
-        else:
-            self.arrays |= {f"{kind}/{n}": np.array(float(v)) for n, v in numbers.items()}
+    def _keep_numbers(self, kind: str, numbers: Numbers) -> None:
+        self.arrays |= {f"{kind}/{n}": np.array(float(v)) for n, v in numbers.items()}
 
     def write(self, writer: TraceWriter, step: int) -> None:
         """Writes the arrays of the steps from the anchor before `step`."""

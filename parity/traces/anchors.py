@@ -26,8 +26,7 @@ NUM_VALIDATED = 20  # epochs in front of which the validation samples are evalua
 # (`python benchmarks/accuracy/drift.py`); in float32 it does not for one epoch.
 MOST_STEPS_IN_FLOAT64 = 5000
 # Parts of the keys of a trace, `anchored/STEP/…`; see `parity.traces.anchored_steps`.
-FED = ("labels", "images", "masks")  # compared beside what the steps compute
-FLOAT32, MOVED, SIZE = "float32", "moved", "size"
+MASKS, FLOAT32, MOVED, SIZE = "masks", "float32", "moved", "size"
 # Of all anchors together, on the disk while a run lasts. A state of 225,034 weights has 2.7 MB.
 MOST_BYTES = 2**29
 
@@ -42,11 +41,9 @@ class Anchor:
         slots: slot of the optimizer to name of the weight to array; empty before the first step.
         masks: layer to (2,) int64, its seed and the number of masks drawn so far.
         rates: (steps,) learning rates of the steps from there.
-        images: (N, H, W, C) of the batch of each of these steps, if they are augmented: a pixel
-            that is computed may be rounded otherwise in the port. Else empty.
-        others: of a user's program: what else its optimizer keeps, by Keras's name, such as
-            "iterations" and "u_product".
-        batches: of a user's program: what these steps are fed, a nest (x, y, sample_weight) each.
+        others: what else the optimizer keeps, by Keras's name, such as "iterations" and
+            "u_product".
+        batches: what these steps are fed, a nest (x, y, sample_weight) each.
     """
 
     step: int
@@ -54,7 +51,6 @@ class Anchor:
     slots: Mapping[str, Weights]
     masks: Mapping[str, np.ndarray]
     rates: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    images: Sequence[np.ndarray] = ()
     others: Mapping[str, np.ndarray] = field(default_factory=dict)
     batches: Sequence[Any] = ()
 

@@ -12,7 +12,7 @@ from parity.data.augmented import DRAWN
 from parity.data.probe_inputs import MAX_STEP_ENTRIES, sampled
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchored_steps import MAX_ENTRIES
-from parity.traces.anchors import FED, FLOAT32, MOVED, NUM_STEPS, SIZE
+from parity.traces.anchors import FLOAT32, MASKS, MOVED, NUM_STEPS, SIZE
 from parity.traces.bundle_facts import form_problem
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -254,7 +254,7 @@ def _anchored(
             if made not in ("1", str(lengths[int(number)])) or not weight:
                 return f"the array {key[:80]!r} is of no step from a recorded state"
             expected[key] = kept.get(weight, shape)
-        elif kind == FED[2]:
+        elif kind == MASKS:
             expected[key] = (2,)
         elif key not in expected:
             return f"the array {key[:80]!r} is none that steps from a recorded state leave"

@@ -1,4 +1,4 @@
-"""TrainingRecorder: what a whole training of a user's program leaves in its trace.
+"""TrainingRecorder: what a whole training leaves in its trace.
 
 Both halves call the same methods at the same moments. Keys; N counts steps from 1:
 
@@ -6,6 +6,8 @@ Both halves call the same methods at the same moments. Keys; N counts steps from
     training/rates                  (steps,) learning rate of each step
     training/weights/N/NAME         after step N, and at N = 0; at most 1,024 values of each
     training/final/NAME             what the training ends with, all values
+    predictions/val                 (N, ...) output for the validation samples at the end, if the
+                                    training is evaluated
 
 Weights are kept at the steps 0, 1, 2, 5, 10, 20, 50, ... and at the end of every epoch.
 """
@@ -18,10 +20,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data.probe_inputs import of_step
-from parity.traces.recorder import is_recorded_step
 
 if TYPE_CHECKING:
     from parity.traces.trace import TraceWriter, Weights
+
+
+PREDICTIONS = "predictions/val"
+EVALUATED_AT_ONCE = 256  # samples: large batches are faster
+
+
+def keep_evaluation(writer: TraceWriter, numbers: Mapping[str, float]) -> None:
+    """Keeps loss and metrics of the training samples after an epoch, as columns of the history."""
+    for name, value in numbers.items():
+        writer.columns.setdefault(f"eval_{name}", []).append(float(value))
+
+
+def is_recorded_step(step: int) -> bool:
+    """True for the steps 1, 2, 5, 10, 20, 50, 100, ... counted from 1."""
+    while step >= 10 and step % 10 == 0:
+        step //= 10
+    return step in (1, 2, 5)
 
 
 class TrainingRecorder:

@@ -7,8 +7,8 @@ import keras_impl
 import torch_impl
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
-from parity.runs.program_child import ProgramTask
-from parity.runs.program_result import compared
+from parity.runs.child import ProgramTask
+from parity.runs.run_result import compared
 from parity.traces.folder import RunFolder
 from parity.traces.trace import RunResult, Trace
 

@@ -30,6 +30,9 @@ class Port:
 
     Attributes:
         module: the network.
+        network: what a training calls in the place of `module`, with the same parameters: such as
+            `torch_impl.fast.fused(module)`. Single batches are compared in `module`, whose layers
+            are known. None: `module` itself.
         loss: called with (output of the module, targets), and with `sample_weight=` if it has that
             argument and the samples have weights; returns a scalar that includes penalties. Of a
             module with several outputs also a mapping by their names, or a sequence in their order,
@@ -103,6 +106,7 @@ class Port:
     seeds: KerasSeeds | None = None
     loss_weights: Mapping[str, float] | Sequence[float] | None = None
     output_names: Sequence[str] = ()
+    network: nn.Module | None = None
 
     def __post_init__(self) -> None:
         if self.scheduler_interval not in ("epoch", "step"):
@@ -125,6 +129,11 @@ class Port:
         if self.loss_weights is not None and "loss" not in changes:
             raise ValueError("loss_weights with one loss: expected a mapping or a list of losses")
         return replace(self, **changes, loss_weights=None) if changes else self
+
+    @property
+    def called(self) -> nn.Module:
+        """The module that a training calls."""
+        return self.module if self.network is None else self.network
 
     @property
     def schedulers(self) -> Sequence[Any]:

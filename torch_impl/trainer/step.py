@@ -67,8 +67,8 @@ class Stepper:
     def forward(self, x: Any) -> Any:
         """Calls the module with prepared inputs: in order, or by name for a mapping."""
         if isinstance(x, Mapping):
-            return self.port.module(**x)
-        return self.port.module(*x) if isinstance(x, tuple | list) else self.port.module(x)
+            return self.port.called(**x)
+        return self.port.called(*x) if isinstance(x, tuple | list) else self.port.called(x)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:
         """Makes a step of training; returns the loss of a prepared batch, and what is measured."""

@@ -196,7 +196,7 @@ class Trainer:
         """
         check_numbers(batch_size=batch_size)
         given, _ = sorted_data(x, None, None, None, 0.0, None, self._stepper.dtype)
-        self.port.module.eval()
+        self.port.called.eval()
         batches = self._batches(given, batch_size)
         return _joined([self._stepper.forward(batch.x) for batch in batches])
 
@@ -295,7 +295,7 @@ class Trainer:
     def _train(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Trains on batches; returns loss and metrics."""
         stepper, measures = self._stepper, self._stepper.measures
-        stepper.port.module.train()
+        stepper.port.called.train()
         measures.reset()
         watching = [each for each in self._callbacks if each.watches_steps]
         if self.port.train_epoch is not None:
@@ -312,7 +312,7 @@ class Trainer:
     def _evaluated(self, fed: Epochs) -> dict[str, float]:
         """Returns loss and metrics of an epoch in eval mode."""
         stepper, measures = self._stepper, self._stepper.measures
-        stepper.port.module.eval()
+        stepper.port.called.eval()
         measures.reset()
         if self.port.evaluate is not None:
             return dict(self.port.evaluate(map(Batch.parts, fed.epoch())))

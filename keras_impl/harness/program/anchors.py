@@ -1,14 +1,16 @@
-"""Anchors of a user's program: recorded states of its training, from which steps are made again.
+"""Anchors: recorded states of a training, from which steps are made again.
 
 `fit` trains with these callbacks as without them: they only read. After the program has ended, the
 steps from each state are made in float64 on the batches that `fit` fed, by the model's own
-`train_step`; see `steps.py`, and `keras_impl/harness/anchors.py` for the built-in programs.
+`train_step`; see `steps.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -16,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.anchors import num_changed
-from keras_impl.harness.check.model import get_weights, trainable
+from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.compiled_rate import StepRates
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.between_steps import Values, num_changed
 from keras_impl.harness.program.feed import Written, in_order
 from keras_impl.harness.program.steps import (
     Float64Steps,
@@ -34,8 +36,8 @@ from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchored_steps import moved
 from parity.traces.anchors import FLOAT32, NUM_STEPS, SIZE, Anchor, AnchorPlan
 from parity.traces.perturbation import perturbed_state
-from parity.traces.recorder import is_recorded_step
 from parity.traces.trace import TraceWriter
+from parity.traces.training_recorder import is_recorded_step
 
 
 class _Needed(Written):
@@ -63,6 +65,9 @@ class Anchors(keras.callbacks.Callback):
             `anchors_measured`.
         folder: receives the anchors.
         dtype: of the training.
+
+    Attributes:
+        wall_s: seconds that recording took.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Anchors(keras.callbacks.Callback):
         self._rates: list[float] = []  # of the steps that were begun
         self._step_rates = StepRates()
         self._num_made = 0
+        self._values = Values(reference.model)
         self._left_behind: list[tf.Tensor] = []
         self._changed: list[int] = []
         self._written: list[int] = []
@@ -84,6 +90,7 @@ class Anchors(keras.callbacks.Callback):
         self._batches = _Needed()
         self._batches.watch(reference.model, "train_step")
         self.first = _AfterSteps(self._after_step)
+        self.wall_s = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the first step of an epoch; plans the others where their number was not known."""
@@ -97,10 +104,14 @@ class Anchors(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Records the rate of a step, and the state before it."""
+        with self._timed():
+            self._before_step()
+
+    def _before_step(self) -> None:
         model, step = self.model, len(self._rates)
         optimizer: Any = model.optimizer
         self._rates.append(self._step_rates.of_step(optimizer, int(optimizer.iterations)))
-        self._changed.append(num_changed(self._left_behind, _values(model)))
+        self._changed.append(num_changed(self._left_behind, self._values.read()))
         if step in self._steps or (
             self._plan is None and len(self._begins) == 1 and is_recorded_step(step)
         ):
@@ -114,6 +125,16 @@ class Anchors(keras.callbacks.Callback):
 
     def _after_step(self) -> None:
         """Records how far a step from an anchor has moved the weights; plans after the first."""
+        with self._timed():
+            self._keep_step()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.wall_s += time.perf_counter() - started
+
+    def _keep_step(self) -> None:
         step = len(self._rates) - 1
         self._num_made = step + 1
         for anchor in self._open:
@@ -125,11 +146,11 @@ class Anchors(keras.callbacks.Callback):
             self._wish(self._plan.steps)
             self._folder.begin(self._plan)
         self._close(step + 1 - NUM_STEPS)
-        self._left_behind = _values(self.model)
+        self._left_behind = self._values.read()
 
     def after_phantom_step(self) -> None:
         """What such a step changes is no change between two steps."""
-        self._left_behind = _values(self.model)
+        self._left_behind = self._values.read()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes the last anchors, and the plan if that could not be known before."""
@@ -228,13 +249,3 @@ def _state_of(model: keras.Model, step: int) -> Anchor:
     masks = {name: np.array(state, np.int64) for name, state in masks_of(model).items()}
     others = {name: value.numpy() for name, value in others_of(model).items()}
     return Anchor(step, get_weights(model), slots_of(model), masks, others=others)
-
-
-def _values(model: keras.Model) -> list[tf.Tensor]:
-    """Returns weights and what the optimizer keeps but the rate, as they are now."""
-    weights = [v for v in model.weights if versions.is_weight(v)]
-    named = trainable(model).values()
-    found = [value for v in named for _, value in versions.slots(model.optimizer, v)]
-    found += others_of(model).values()
-    # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
-    return [tf.convert_to_tensor(variable) for variable in (*weights, *found)]

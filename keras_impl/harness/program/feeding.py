@@ -16,8 +16,8 @@ import keras
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.flow import Flow
 from parity.data.augmented import put_draws
-from parity.traces.recorder import is_recorded_step
 from parity.traces.trace import TraceWriter
+from parity.traces.training_recorder import is_recorded_step
 
 
 class Feeding:

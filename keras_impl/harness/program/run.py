@@ -28,6 +28,7 @@ from keras_impl.harness.program.feed import (
     written_flows,
 )
 from keras_impl.harness.program.feeding import Feeding
+from keras_impl.harness.program.flow import is_flow
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.steps import masks_of
 from keras_impl.harness.program.training import train
@@ -38,7 +39,7 @@ from parity.traces.feed_file import write_feed
 from parity.traces.trace import RunResult, TraceWriter
 
 if TYPE_CHECKING:
-    from parity.runs.program_child import ProgramTask
+    from parity.runs.child import ProgramTask
 
 
 def run_program(task: ProgramTask) -> RunResult:
@@ -81,6 +82,7 @@ def run_program(task: ProgramTask) -> RunResult:
                 spec, feeding.reference, nests, training, task.report, *found
             )
         results.append(result)
+        training.facts["num_train"] = _num_samples(reference, probes.facts["fit"])
         training.facts["watched"] = _watched(reference)
         feeding.write(training)
         training.facts["written_flows"] = written_flows(reference)
@@ -98,8 +100,9 @@ def run_program(task: ProgramTask) -> RunResult:
     source.train(on_fit)
     for anchors in found:  # after the program's end, since it builds the model again
         anchors.finish(lambda: call_factory(source.reference, spec.seed), validation)
-    training.facts["num_train"] = probes.facts["fit"]["num_samples"]
     training.facts["num_val"] = _number(validation)
+    if spec.evaluates:
+        training.facts["num_classes"] = probes.facts["output_shape"][-1]
     training.facts["num_fits"] = source.num_fits
     training.facts["broke_off"] = source.broke_off
     training.facts |= {name: probes.facts[name] for name in ("fit", "loss_weights")}
@@ -119,6 +122,12 @@ def _watched(reference: Reference) -> list[dict[str, Any]]:
         for rule in reference.callbacks
         if isinstance(rule, known) and rule.monitor_op is not None
     ]
+
+
+def _num_samples(reference: Reference, fit: dict[str, Any]) -> int | None:
+    """Returns the number of training samples; None if it is not known."""
+    found = reference.x.n if is_flow(reference.x) else fit["num_samples"]
+    return None if found is None else int(found)
 
 
 def _number(nests: dict[str, Any]) -> int | None:

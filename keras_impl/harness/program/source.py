@@ -40,7 +40,7 @@ class Source:
             seed = spec.seed if spec.sets_seed else None
             self._script = Script((folder / spec.keras).resolve(), spec.arguments, seed, folder)
         else:
-            self._factory = load_factory("keras", spec.keras, spec.folder)
+            self._factory = load_factory("keras", spec.keras, spec.folder, spec.given)
             self._data = program_data(spec)
 
     def reference(self) -> Reference:

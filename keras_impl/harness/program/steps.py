@@ -87,7 +87,7 @@ class Float64Steps:
                 model.optimizer.learning_rate = rate
             logs = _numbers(model.train_function(iter([batch])))
             is_kept = made.next_is_kept
-            made.keep(logs["loss"], logs, {})
+            made.keep(logs["loss"], logs)
             if is_kept:
                 made.keep_state(get_weights(model), slots_of(model))
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.compiled_rate import StepRates
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.anchors import Anchors
+from keras_impl.harness.program.evaluation import Evaluation
 from keras_impl.harness.program.feed import Written
 from keras_impl.harness.program.phantom import PhantomSteps
 from parity.errors import InputError
@@ -54,7 +56,8 @@ def train(
         batches.watch(model, "train_step" if name.startswith("train") else "test_step")
     recorder = TrainingRecorder(writer, lambda: get_weights(model))
     watching = RecorderCallback(recorder, report)
-    arguments["callbacks"] = [*reference.callbacks, watching]
+    evaluations = [Evaluation(reference, writer)] if spec.evaluates else []
+    arguments["callbacks"] = [*reference.callbacks, watching, *evaluations]
     if anchors is not None:
         arguments["callbacks"] = [anchors.first, *arguments["callbacks"], anchors]
     phantom = None
@@ -62,6 +65,8 @@ def train(
         phantom = PhantomSteps(anchors.after_phantom_step if anchors is not None else None)
         arguments["callbacks"].insert(0, phantom)
     fitted, result = fit(model, arguments, spec.dtype)
+    beside = sum(each.wall_s for each in (anchors, *evaluations) if each is not None)
+    result = dataclasses.replace(result, wall_s=result.wall_s - beside)
     recorder.on_end()
     if phantom is not None and phantom.told:
         writer.facts["phantom_steps"] = phantom.told

@@ -14,13 +14,12 @@ from parity.ladder.anchored import (
     RELATIVE,
     ROUNDING_FACTOR,
     AnchoredTolerance,
-    read_steps,
     roundings,
 )
-from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.compare import compare_close
 from parity.ladder.items import ROUNDINGS, Item
 from parity.ladder.outcome import Outcome, judged
-from parity.ladder.tolerance import IMAGES_FLOAT32, NOISE_FACTOR
+from parity.ladder.tolerance import NOISE_FACTOR
 from parity.traces.anchors import NUM_STEPS
 
 if TYPE_CHECKING:
@@ -29,32 +28,12 @@ if TYPE_CHECKING:
 BETWEEN_STEPS = "weights and slots changed between two steps"
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
 _KINDS = {
-    "validation": "val_loss and val_accuracy",
+    "validation": "val_{}",
     "loss": "loss",
-    "norm": "gradient of {}",
     "moved": "{}",
     "slots": "{}",
-    "running": "loss and accuracy",
+    "running": "{}",
 }
-
-
-def of_anchors(keras: Trace, torch: Trace) -> Outcome:
-    """Compares what was fed and computed in the steps from every anchor that both halves reached.
-
-    The steps of both halves have the reference's learning rates, whose own are another level.
-    """
-    tolerance = AnchoredTolerance(keras)
-    last = len(torch["rates"])
-    steps = [s for s in tolerance.steps if s + len(keras[f"anchored/{s}/loss"]) <= last]
-    items = [_between_steps(keras, torch)]
-    places = [{"epoch": step // keras.facts["steps_per_epoch"], "step": step} for step in steps]
-
-    def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
-        yield from _fed(keras, torch, place)
-        theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
-        yield from computed(theirs, ours, tolerance, place, not_compared)
-
-    return at_anchors(keras, torch, places, items, compared)
 
 
 def at_anchors(
@@ -96,36 +75,6 @@ def at_anchors(
             f"in the median of {2 * NUM_NEIGHBOURS + 1} states"
         )
     return judged(source, items, not_compared.items())
-
-
-def _between_steps(keras: Trace, torch: Trace) -> Item:
-    """Compares what changed outside of the steps, which no step from a recorded state can show."""
-    name = BETWEEN_STEPS
-    changed = [half["between_steps"] for half in (keras, torch)]
-    num_steps = min(map(len, changed))
-    theirs, ours = (values[:num_steps] for values in changed)
-    if not (differ := np.flatnonzero(theirs != ours)).size:
-        return compare_exact(name, theirs, ours)
-    step = int(differ[0])
-    place = {"epoch": step // keras.facts["steps_per_epoch"], "step": step}
-    return compare_exact(name, theirs[step], ours[step], **place)
-
-
-def _fed(keras: Trace, torch: Trace, place: Mapping[str, Any]) -> Iterator[Item]:
-    prefix = f"anchored/{place['step']}"
-    for name in keras.names(f"{prefix}/masks"):
-        key = f"{prefix}/masks/{name}"
-        yield compare_exact(f"generator of {name}'s masks", keras[key], _of(torch, key), **place)
-    key = f"{prefix}/labels"
-    yield compare_exact("labels of the batches", keras[key], _of(torch, key), **place)
-    key = f"{prefix}/images"
-    yield compare_close(
-        "images of the batches", keras[key], _of(torch, key), allowed=IMAGES_FLOAT32, **place
-    )
-
-
-def _of(torch: Trace, key: str) -> object:
-    return torch[key] if key in torch else "absent"  # noqa: SIM401 - a Trace has no get
 
 
 def computed(
@@ -172,8 +121,6 @@ def _compared(
         number, _, rest = rest.partition("/")
         after = "after one step" if number == "1" else f"after {number} steps"
     name = _KINDS[kind].format(_name(kind, rest))
-    if rest and kind in ("running", "validation"):  # numbers of a user's program
-        name = rest if kind == "running" else f"val_{rest}"
     other: object = "absent" if ours is None else ours
     item = compare_close(name, theirs, other, allowed=allowed, unit="rel", **place)
     notes = ["absent in the port" if ours is None else item.note, after]

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the verdicts on the fit.
-
-    Two float32 runs that rounding has driven apart are two runs of one program. Their accuracies
-    may differ as those of two such runs do, and then a number near a limit has two verdicts.
-    """
-    sizes = keras.facts if "anchors" in keras.facts else None
-    return same_verdict(judge_trace(keras), judge_trace(torch), sizes)
-
-
 def of_training(keras: Trace, torch: Trace) -> Outcome:
     """Compares the verdicts on the fit; with anchors, numbers near a limit may differ by chance."""
     sizes = keras.facts if "anchors" in keras.facts else None
-    return same_verdict(judge(keras.history), judge(torch.history), sizes)
+    return same_verdict(judge_training(keras, keras), judge_training(torch, keras), sizes)
+
+
+def judge_training(half: Trace, keras: Trace) -> Judgement:
+    """Returns the verdict on the history of a half.
+
+    Args:
+        half: its training.
+        keras: the training of the reference, which tells how much it was fed.
+    """
+    run = keras.spec.get("run")
+    if run is None:
+        return judge(half.history)
+    return judge_run(RunSpec.from_dict(run), half.history, keras.facts)
 
 
 def same_verdict(a: Judgement, b: Judgement, sizes: Mapping[str, Any] | None) -> Outcome:
@@ -78,11 +81,6 @@ def _near(a: Judgement, b: Judgement, sizes: Mapping[str, Any]) -> Iterator[Item
 
 def _why(a: Judgement, b: Judgement) -> str:
     return f"Keras: {a.verdict}, {a.because}; torch: {b.verdict}, {b.because}"
-
-
-def judge_trace(trace: Trace) -> Judgement:
-    """Returns the verdict on the history of a run."""
-    return judge_run(RunSpec.from_dict(trace.spec), trace.history, trace.facts)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

@@ -10,37 +10,15 @@ import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import measured, raised
-from parity.ladder.comparers.run import compare_facts
 from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.items import FOLLOWS, INTRODUCED, STYLE
-from parity.ladder.outcome import Outcome, judged, judged_if_any
+from parity.ladder.outcome import Outcome, judged_if_any
 from parity.ladder.recorded import MODES, close, compare_output, compare_recorded, outputs_agree
-from parity.ladder.tolerance import EXACT, FLOAT64, SEMANTIC
+from parity.ladder.tolerance import FLOAT64
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares dropout masks, and the output of every layer in eval mode and in train mode."""
-    items = compare_facts("", keras.facts["settings"]["layers"], torch.facts["settings"]["layers"])
-    items += [
-        compare_exact(f"{name}.mask", keras[f"mask/{name}"], torch[f"mask/{name}"])
-        for name in sorted({*keras.names("mask"), *torch.names("mask")})
-    ]
-    items += [
-        compare_close(
-            f"{layer['name']} ({mode})",
-            keras[f"forward/{mode}/{layer['name']}"],
-            torch[f"forward/{mode}/{layer['name']}"],
-            allowed=FLOAT64,
-            unit="rel",
-        )
-        for mode in ("eval", "train")
-        for layer in keras.facts["structure"]["layers"]
-    ]
-    return judged(f"{SEMANTIC}; masks {EXACT}", items)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

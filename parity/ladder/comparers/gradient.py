@@ -8,29 +8,16 @@ from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
-from parity.ladder.comparers.run import parameters
 from parity.ladder.items import INTRODUCED
-from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import allowed, limits_of
-from parity.ladder.tolerance import FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
     import numpy as np
 
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the gradient of every parameter in train mode."""
-    items = [
-        compare_close(
-            name, keras[f"gradient/{name}"], torch[f"gradient/{name}"], allowed=FLOAT64, unit="rel"
-        )
-        for name in parameters(keras)
-    ]
-    return judged(SEMANTIC, items)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

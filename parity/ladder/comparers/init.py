@@ -1,11 +1,9 @@
-"""Initial weights: the same numbers in a run, the same distributions in a probe."""
+"""Initial weights: the same distributions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from parity.ladder.compare import compare_exact
-from parity.ladder.comparers.run import parameters
 from parity.ladder.initial_weights import (
     FALSE_ALARMS,
     compare_draws,
@@ -13,20 +11,9 @@ from parity.ladder.initial_weights import (
     p_limit,
 )
 from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.tolerance import EXACT
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares initial weights, in float64 and in the dtype of the run."""
-    items = [
-        compare_exact(name, keras[f"{prefix}/{name}"], torch[f"{prefix}/{name}"], step=0)
-        for prefix in ("init", "trajectory/0")
-        for name in parameters(keras)
-    ]
-    return judged(EXACT, items)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

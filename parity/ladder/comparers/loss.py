@@ -5,28 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import measured, no_loss, raised
-from parity.ladder.comparers.run import compare_facts
 from parity.ladder.items import INTRODUCED
-from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, compare_recorded
-from parity.ladder.tolerance import FLOAT64, SEMANTIC
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares penalties, and the loss in eval mode, in train mode, with the gradient's masks."""
-    items = compare_facts("l2", keras.facts["settings"]["l2"], torch.facts["settings"]["l2"])
-    items += [
-        compare_close(
-            name, keras[f"loss/{name}"], torch[f"loss/{name}"], allowed=FLOAT64, unit="rel"
-        )
-        for name in ("eval", "train", "gradient")
-    ]
-    return judged(SEMANTIC, items)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

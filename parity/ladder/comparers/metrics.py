@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from parity.ladder.compare import compare_exact
 from parity.ladder.comparers.probe import measured, no_loss, raised, within_rounding
 from parity.ladder.metric_items import NAME, PARTS
-from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close
 from parity.ladder.rounding import limits_of
-from parity.ladder.tolerance import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,20 +21,6 @@ if TYPE_CHECKING:
 COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 # Keras returns some metrics in float32: one unit in the last place of each half.
 RESULT_IN_FLOAT32 = 2 * 2.0**-23
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares the names of the metrics; the trajectory has their values in every epoch.
-
-    Raises:
-        RunError: a half has no column that every run has.
-    """
-    for half in (keras, torch):
-        for name in COLUMNS:
-            half.history[name]
-    columns = [sorted(half.history) for half in (keras, torch)]
-    names = [", ".join(k for k in each if not k.startswith("eval_")) for each in columns]
-    return judged(EXACT, [compare_exact("columns of the history", *names)])
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parity.data.probe_batch import PROBE_STEPS
 from parity.data.probe_inputs import CUT_BEFORE
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
@@ -15,35 +14,12 @@ from parity.ladder.comparers.probe import (
     measured,
     raised,
 )
-from parity.ladder.comparers.run import compare_facts, parameters
-from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.tolerance import FLOAT64, LEARNING_RATE, SEMANTIC
+from parity.ladder.tolerance import LEARNING_RATE
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares settings, and slots and weights after the first and last step of the probe."""
-    settings = (half.facts["settings"]["optimizer"] for half in (keras, torch))
-    items = compare_facts("optimizer", *settings)
-    items += [
-        compare_close(
-            name if group == "weights" else f"{name}.{group}",
-            keras[f"optimizer/{step}/{group}/{name}"],
-            torch[f"optimizer/{step}/{group}/{name}"],
-            allowed=FLOAT64,
-            unit="abs" if group == "weights" else "rel",
-            scaled=group == "weights",
-            step=step,
-        )
-        for step in PROBE_STEPS
-        for group in ("momentum", "velocity", "weights")
-        for name in parameters(keras)
-    ]
-    source = f"{SEMANTIC}; weights 1e-12, relative if the largest is above 1"
-    return judged(source, items)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

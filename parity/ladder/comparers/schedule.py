@@ -1,4 +1,4 @@
-"""Schedule: the learning rates, and the last epoch."""
+"""Schedule: the learning rates of a probe, and the last epoch."""
 
 from __future__ import annotations
 
@@ -13,102 +13,13 @@ from parity.ladder.comparers.probe import (
     NO_OPTIMIZER,
     raised,
 )
-from parity.ladder.comparers.run import lengths, parameters, parting
-from parity.ladder.decisions import closest_call, decisions, told_call
-from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.rounding import dtype_of
-from parity.ladder.tolerance import EXACT, FLOAT64, LEARNING_RATE, MOST_RATE_ROUNDING
-from parity.programs.run_spec import RunSpec
+from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares each half's rates, last epoch and restored weights with what the rules say.
-
-    The rules are applied to that half's own losses. Where both halves have the same losses but for
-    rounding in float64, they must also have decided alike.
-    """
-    spec = RunSpec.from_dict(keras.spec)
-    items: list[Item] = []
-    has_anchors = "anchors" in keras.facts
-    if not has_anchors:
-        items += _alike(keras, torch)
-    for name, half in (("keras", keras), ("torch", torch)):
-        items += _by_rule(spec, name, half)
-    if not has_anchors:
-        return judged(EXACT, items)
-    source = f"{EXACT}; each half by the rules, from its own losses"
-    if (told := _parted(spec, keras, torch)) is not None:
-        source += f"; {told}"
-    return judged(source, items)
-
-
-def _by_rule(spec: RunSpec, name: str, half: Trace) -> Iterator[Item]:
-    """Compares what a half did with what the rules say of its own history."""
-    found = decisions(spec, half.history)
-    rates, steps_per_epoch = half.history["learning_rate"], half.facts["steps_per_epoch"]
-    for epoch, rate in enumerate(rates):
-        yield compare_exact(
-            f"learning_rate of {name} by the rule", found.rates[epoch], rate, epoch=epoch
-        )
-    yield compare_exact(f"epochs of {name} by the rule", found.num_epochs, len(rates))
-    if "rates" in half:
-        by_step = np.repeat(rates, steps_per_epoch)
-        own = half["rates"]
-        differs = np.flatnonzero(by_step != own) if by_step.shape == own.shape else np.array([])
-        step = int(differs[0]) if differs.size else None
-        place = {} if step is None else {"step": step, "epoch": step // steps_per_epoch}
-        yield compare_exact(f"learning rates of {name}'s steps", by_step, own, **place)
-    if spec.early_stopping is not None:
-        last = (found.best_epoch + 1) * steps_per_epoch
-        for weight in half.names("restored"):
-            yield compare_exact(
-                f"{weight} that {name} ends with, of epoch {found.best_epoch + 1}",
-                half[f"trajectory/{last}/{weight}"],
-                half[f"restored/{weight}"],
-                step=last,
-            )
-
-
-def _alike(keras: Trace, torch: Trace) -> Iterator[Item]:
-    """Compares the rates and the last epoch of both halves, and the weights that are restored."""
-    a, b = keras.history["learning_rate"], torch.history["learning_rate"]
-    for epoch in range(min(len(a), len(b))):
-        yield compare_exact("learning_rate", a[epoch], b[epoch], epoch=epoch)
-    yield compare_exact("epochs", *lengths(keras, torch))
-    if keras.spec["early_stopping"] is not None:
-        last = max(keras.numbers("trajectory"))
-        for name in parameters(keras):
-            yield compare_close(
-                f"{name} (restored)",
-                keras[f"restored/{name}"],
-                torch[f"restored/{name}"],
-                allowed=FLOAT64,
-                scaled=True,
-                step=last,
-            )
-
-
-def _parted(spec: RunSpec, keras: Trace, torch: Trace) -> str | None:
-    """Tells where the halves decided otherwise, and by how little; None if they did not."""
-    epoch = parting(keras, torch)
-    rules = [rule for rule in (spec.reduce_lr, spec.early_stopping) if rule is not None]
-    if epoch is None or not rules:
-        return None
-    texts = []
-    for rule in rules:
-        key = rule.monitor
-        apart = max(
-            abs(a - b)
-            for a, b in zip(keras.history[key][:epoch], torch.history[key][:epoch], strict=True)
-        )
-        start = getattr(rule, "start_from_epoch", 0)
-        call = closest_call(keras.history[key][:epoch], rule.min_delta, start)
-        texts.append(told_call(key, apart, *call))
-    return f"from epoch {epoch + 1} on they decide otherwise: " + "; ".join(texts)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

@@ -1,4 +1,4 @@
-"""Structure: the same layers in a run; every weight in its place in a probe."""
+"""Structure: every weight in its place."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.run import compare_facts
 from parity.ladder.incomplete import unknown_parameters, unknown_weights
 from parity.ladder.items import STYLE
-from parity.ladder.outcome import Outcome, judged, judged_if_any
+from parity.ladder.outcome import Outcome, judged_if_any
 from parity.ladder.recorded import MODES, outputs_agree
 from parity.ladder.rounding import limits_of
 from parity.ladder.tolerance import EXACT
@@ -18,19 +17,6 @@ from parity.ladder.tolerance import EXACT
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares layers, their shapes and activations, parameters and their shapes, and dtype."""
-    a, b = _by_layer(keras.facts["structure"]), _by_layer(torch.facts["structure"])
-    return judged(EXACT, compare_facts("", a, b))
-
-
-def _by_layer(structure: dict[str, Any]) -> dict[str, Any]:
-    layers = {layer["name"]: layer for layer in structure["layers"]}
-    shapes = {f"{name}.shape": shape for name, shape in structure["parameters"].items()}
-    names = [layer["name"] for layer in structure["layers"]]
-    return {"layers": names, **layers, **shapes, "dtype": structure["dtype"]}
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

@@ -1,15 +1,10 @@
-"""Trajectory: weights and losses of a whole training, or of the few steps of a probe."""
+"""Trajectory: weights and losses of the few steps of a probe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from parity.errors import RunError
-from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.anchors import of_anchors
+from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
     NO_OPTIMIZER,
@@ -18,108 +13,12 @@ from parity.ladder.comparers.probe import (
     raised,
     within_rounding,
 )
-from parity.ladder.comparers.run import lengths, parameters, parting
-from parity.ladder.outcome import Outcome, judged, judged_if_any, skipped
+from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
 from parity.ladder.rounding import allowed, limits_of
-from parity.ladder.tolerance import FLOAT64, WHOLE_RUN
 
 if TYPE_CHECKING:
-    from parity.ladder.items import Item
     from parity.traces.trace import Trace
-
-
-def of_run(keras: Trace, torch: Trace) -> Outcome:
-    """Compares weights at recorded steps, the running loss of every step, the history of epochs.
-
-    It compares as long as both halves have the same learning rate: later differences belong to the
-    schedule. A run with anchors is compared from these.
-    """
-    num_trained = lengths(keras, torch)
-    if num_trained[0] != num_trained[1] and keras.spec["early_stopping"] is None:
-        return judged(WHOLE_RUN, [compare_exact("epochs", *num_trained)])
-    losses = [half["running_loss"] for half in (keras, torch)]
-    steps = [length * keras.facts["steps_per_epoch"] for length in num_trained]
-    unfit = [
-        half.directory
-        for half, loss, number in zip((keras, torch), losses, steps, strict=True)
-        if loss.shape != (number,)
-    ]
-    if unfit:
-        if losses[0].shape == losses[1].shape:  # otherwise the shapes are the finding
-            raise RunError(
-                f"{unfit[0]}: the number of running losses does not match the epochs; run it again"
-            )
-        items = [compare_close("running loss", *losses, allowed=0.0)]
-        return judged(WHOLE_RUN, items)
-    if "anchors" in keras.facts:
-        return of_anchors(keras, torch)
-    other = parting(keras, torch)
-    num_epochs = min(num_trained) if other is None else other
-    last_step = num_epochs * keras.facts["steps_per_epoch"]
-    items = [
-        _worst_weight(keras, torch, step)
-        for step in sorted({*keras.numbers("trajectory"), *torch.numbers("trajectory")})
-        if 0 < step <= last_step
-    ]
-    items += _running_losses(keras, torch, num_epochs)
-    for epoch in range(num_epochs):
-        step = (epoch + 1) * keras.facts["steps_per_epoch"]
-        items += [
-            compare_close(
-                key,
-                keras.history[key][epoch],
-                torch.history[key][epoch],
-                allowed=FLOAT64,
-                scaled=True,
-                epoch=epoch,
-                step=step,
-            )
-            for key in ("loss", "accuracy", "val_loss", "val_accuracy")
-        ]
-    source = WHOLE_RUN
-    if other is not None:
-        source += f"; not compared from epoch {other + 1} on, where the schedules differ"
-    if not items and other is not None:  # the rates differ from the first epoch
-        return skipped(source)
-    return judged(source, items)
-
-
-def _worst_weight(keras: Trace, torch: Trace, step: int) -> Item:
-    items = [
-        compare_close(
-            name,
-            keras[f"trajectory/{step}/{name}"],
-            torch[f"trajectory/{step}/{name}"],
-            allowed=FLOAT64,
-            scaled=True,
-            epoch=(step - 1) // keras.facts["steps_per_epoch"],
-            step=step,
-        )
-        for name in parameters(keras)
-    ]
-    return max(items, key=lambda item: item.worst)
-
-
-def _running_losses(keras: Trace, torch: Trace, num_epochs: int) -> Iterator[Item]:
-    """Returns one item per epoch: the first step above the limit, else the closest to it."""
-    steps_per_epoch = keras.facts["steps_per_epoch"]
-    a, b = (half["running_loss"][: num_epochs * steps_per_epoch] for half in (keras, torch))
-    difference = absolute_difference(a, b)
-    difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 1))
-    for epoch in range(num_epochs):
-        rows = slice(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch)
-        above = np.flatnonzero(difference[rows] > FLOAT64)
-        row = rows.start + int(above[0] if above.size else difference[rows].argmax())
-        yield compare_close(
-            "running loss",
-            a[row],
-            b[row],
-            allowed=FLOAT64,
-            scaled=True,
-            epoch=epoch,
-            step=row + 1,
-        )
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:

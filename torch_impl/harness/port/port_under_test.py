@@ -61,15 +61,21 @@ class PortUnderTest:
         seed: of the factory's random numbers.
         keras: what Keras computed.
         device: on which the port computes.
+        dtype: in which it computes; None: that of Keras's trace.
 
     Raises:
         InputError: the factory or `layers` of the port cannot be used.
     """
 
     def __init__(
-        self, factory: Callable[[], Any], seed: int, keras: Trace, device: str = "cpu"
+        self,
+        factory: Callable[[], Any],
+        seed: int,
+        keras: Trace,
+        device: str = "cpu",
+        dtype: str | None = None,
     ) -> None:
-        self.dtype = dtype_of(keras.facts)
+        self.dtype = dtype or dtype_of(keras.facts)
         self.outputs = Outputs(keras)
         self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters

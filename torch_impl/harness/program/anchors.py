@@ -1,13 +1,14 @@
-"""Anchors: starts a user's port from recorded states of the reference, in its own training.
+"""Anchors: starts a port from recorded states of the reference, in its own training.
 
 In front of its own steps, the port makes the same steps from the state of the reference: with its
 own loss, optimizer and loop, as its code is at that moment, in float64. Then it goes on from its
-own state as if nothing had been. See `torch_impl/harness/anchors.py` for the built-in programs.
+own state as if nothing had been.
 """
 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -19,7 +20,6 @@ from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchored_steps import AnchoredSteps, moved
 from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.anchors import num_changed
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import (
@@ -50,6 +50,7 @@ class Anchors:
 
     Attributes:
         are_made: whether steps are being made that do not belong to the training.
+        wall_s: seconds that these steps took, and looking for changes between two steps.
     """
 
     def __init__(
@@ -71,11 +72,17 @@ class Anchors:
         self._left_behind: list[torch.Tensor] = []
         self._changed: list[int] = []
         self.are_made = False
+        self.wall_s = 0.0
 
     def before_step(self) -> None:
         """Makes the steps from an anchor that is in front of the next step of the training."""
         if self.are_made:
             return
+        started = time.perf_counter()
+        self._before_step()
+        self.wall_s += time.perf_counter() - started
+
+    def _before_step(self) -> None:
         if self._plan is None:
             self._plan = self._folder.plan()
         self._changed.append(num_changed(self._left_behind, self._values()))
@@ -89,7 +96,9 @@ class Anchors:
     def after_step(self) -> None:
         """Keeps the state after a step of the training's own."""
         if not self.are_made:
+            started = time.perf_counter()
             self._left_behind = [value.clone() for value in self._values()]
+            self.wall_s += time.perf_counter() - started
 
     def finish(self) -> None:
         """Writes what changed between the steps of the training."""
@@ -156,7 +165,7 @@ class Anchors:
 
         def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
             is_kept = made.next_is_kept
-            made.keep(loss, numbers, {})
+            made.keep(loss, numbers)
             if is_kept:
                 rate = float(self._optimizer.param_groups[0]["lr"])
                 made.keep_state(self._port.weights(), slots_of(self._port, rate))
@@ -201,3 +210,19 @@ def _told(error: Exception) -> tuple[str, str, str]:
         "batches: `parity check --dtype float32`"
     )
     return what, why, do
+
+
+def num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
+    """Returns how many values are not those before; all that are there if some are missing.
+
+    Args:
+        before: weights and slots; none in front of the first step.
+        now: the same ones, later.
+    """
+    if not before:  # in front of the first step
+        return 0
+    if [value.shape for value in before] != [value.shape for value in now]:
+        return sum(value.numel() for value in before)
+    pairs = [(a, b) for a, b in zip(before, now, strict=True) if not torch.equal(a, b)]
+    # A value that is no number stays the same.
+    return sum(int(((a != b) & ~(a.isnan() & b.isnan())).sum()) for a, b in pairs)

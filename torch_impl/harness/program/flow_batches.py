@@ -19,8 +19,8 @@ import torch
 
 from parity.data.augmented import first_images, summed
 from parity.errors import RunError
-from parity.traces.recorder import is_recorded_step
 from parity.traces.trace import TraceWriter
+from parity.traces.training_recorder import is_recorded_step
 from torch_impl.augment import KerasTransform, Parameters
 from torch_impl.augment.standardize import Standardization
 from torch_impl.harness.program.augment_trials import explained

@@ -40,8 +40,13 @@ class Masks:
 
     def __init__(self, port: PortUnderTest, states: Mapping[str, States]) -> None:
         self._module = port.module
-        dropouts = [call for call in port.calls if call.kind == "dropout"]
         by_call = {id(pair.call): pair for pair in port.all_pairs}
+        self._own = own_dropouts(port, states)
+        dropouts = [
+            call
+            for call in port.calls
+            if call.kind == "dropout" and call.module not in self._own.values()
+        ]
         self._pairs = [by_call.get(id(call)) for call in dropouts]
         self._drawing: dict[str, Dropout] = {}
         for pair in self._pairs:
@@ -53,11 +58,11 @@ class Masks:
         if "torch._dynamo" in sys.modules:  # what counts its calls is not compiled
             disable: Any = torch.compiler.disable
             self.dropped_next = disable(self.dropped_next)  # type: ignore[method-assign]
-        _set_states(port, states)
+        self.set_states(states)
 
     def set_states(self, states: Mapping[str, States]) -> None:
         """Goes on with other states of the generators."""
-        for name, drawing in self._drawing.items():
+        for name, drawing in (*self._drawing.items(), *self._own.items()):
             drawing.seed, drawing.num_calls = (int(value) for value in states[name])
         _set_states(self._port, states)
 
@@ -66,11 +71,11 @@ class Masks:
         """Puts the generators back, after the block, where they were.
 
         There, masks are those of the training, though the port may compute in float64. Layers of
-        the port that draw by themselves belong to the state of the port.
+        the port that draw by themselves belong to the state of the port, which is put back as well.
         """
         dtype = getattr(torch, self._port.dtype)
         before = {name: (each.seed, each.num_calls) for name, each in self._drawing.items()}
-        for drawing in self._drawing.values():
+        for drawing in (*self._drawing.values(), *self._own.values()):
             drawing.mask_dtype = dtype
         try:
             yield
@@ -86,6 +91,8 @@ class Masks:
             stack.callback(self._module.register_forward_pre_hook(self._begin_pass).remove)
             inside: list[nn.Module] = []  # watched modules that are being called
             for module in self._module.modules():
+                if module in self._own.values():
+                    continue
                 if kind_of(module) == "dropout" or isinstance(module, nn.RNNBase):
                     stack.enter_context(self._watched(module, inside))
             if self._are_functions:
@@ -195,6 +202,27 @@ def _keras_shape(pair: PairedLayer, x: torch.Tensor) -> list[int]:
     probed = list(pair.call.inputs[0].shape[1:])
     is_turned = x.ndim > 2 and probed != list(pair.node["input_shapes"][0][1:])
     return list(x.movedim(1, -1).shape if is_turned else x.shape)
+
+
+def own_dropouts(port: PortUnderTest, states: Mapping[str, States]) -> dict[str, Dropout]:
+    """Returns the layers of a port that draw as Keras's dropouts do, by the layer of Keras.
+
+    One that stands for several layers of Keras has one generator, and they have several.
+
+    Args:
+        port: paired with Keras's layers.
+        states: of the generators of Keras's layers.
+    """
+    names: dict[nn.Module, set[str]] = {}
+    for pair in port.all_pairs:
+        module = pair.call.module
+        if module is not None and type(module) in (Dropout, SpatialDropout):
+            names.setdefault(module, set()).add(layer_of(pair))
+    found: dict[str, Dropout] = {}
+    for module, (name, *others) in ((m, sorted(n)) for m, n in names.items()):
+        if name in states and not others and isinstance(module, Dropout):
+            found[name] = module
+    return found
 
 
 def _set_states(port: PortUnderTest, states: Mapping[str, States]) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import RunError
 from parity.programs.check_spec import probes_of
+from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.loss import loss_of, takes_columns
-from torch_impl.harness.factories import factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of
@@ -24,7 +24,7 @@ from torch_impl.harness.program.training import Report, complete, train
 from torch_impl.harness.saved import save_state
 
 if TYPE_CHECKING:
-    from parity.runs.program_child import ProgramTask
+    from parity.runs.child import ProgramTask
     from parity.traces.anchor_folder import AnchorFolder
 
 
@@ -40,9 +40,11 @@ def run_program(task: ProgramTask) -> RunResult:
     Raises:
         InputError: the port cannot be probed, or cannot be trained as Keras was.
     """
-    check, keras = probes_of(task.spec), task.keras
+    spec, keras = task.spec, task.keras
     assert keras is not None
-    factory = factory_of(check)
+    assert spec.torch is not None
+    check = probes_of(spec)
+    factory = load_factory("--torch", spec.torch, spec.folder, spec.given)
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
@@ -50,7 +52,7 @@ def run_program(task: ProgramTask) -> RunResult:
     folder = task.anchors() if has_anchors else None
 
     def fresh() -> PortUnderTest:
-        port = PortUnderTest(factory, check.seed, keras, check.device)
+        port = PortUnderTest(factory, spec.seed, keras, spec.device, spec.dtype)
         if "target/probe" in keras:
             port.has_columns = takes_columns(port, loss_of(port, form))
         return port
@@ -64,7 +66,16 @@ def run_program(task: ProgramTask) -> RunResult:
     ) -> RunResult:
         nests, settings = fed
         given = _with_flows(port, nests, settings)
-        found = train(port, form, weights, (given, settings), writer, report, folder)
+        found = train(
+            port,
+            form,
+            weights,
+            (given, settings),
+            writer,
+            report,
+            folder,
+            evaluated=nests if spec.evaluates else None,
+        )
         if "train_flow" in nests:
             given["train_batches"].write(writer)
         return found

@@ -73,7 +73,7 @@ class Runner:
         """
         stepper, built = self._stepper, self._built
         batches = [self._batch(nest) for nest in anchor.batches]
-        built.module.train()
+        built.called.train()
         with self._given_rates(anchor.rates):
             if built.train_epoch is not None:
                 with self._after_steps(number, lambda: keep(None, {})):
@@ -87,7 +87,7 @@ class Runner:
     def evaluated(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Returns the numbers of a validation."""
         stepper, built = self._stepper, self._built
-        built.module.eval()
+        built.called.eval()
         if built.evaluate is not None:
             return dict(built.evaluate([batch.parts() for batch in batches]))
         stepper.measures.reset()

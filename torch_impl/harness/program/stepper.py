@@ -81,7 +81,7 @@ class ReplayedStepper(StepperOfPort):
 
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output, or all of them if Keras has several."""
-        returned = self.port.module(*x) if isinstance(x, tuple) else self.port.module(x)
+        returned = self.port.called(*x) if isinstance(x, tuple) else self.port.called(x)
         return returned if self._port.outputs.names else first_tensor(returned)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:
@@ -109,8 +109,18 @@ class ReplayedStepper(StepperOfPort):
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
             return output
-        if self._port.outputs.names:
+        if self.has_several_outputs:
             return self._port.outputs.each(output)
+        return self.as_keras(output)
+
+    @property
+    def has_several_outputs(self) -> bool:
+        """Whether Keras has several outputs."""
+        return bool(self._port.outputs.names)
+
+    def as_keras(self, output: torch.Tensor) -> torch.Tensor:
+        """Returns the only output in Keras's layout, with Keras's last activation."""
         facts = self._port.keras.facts
         output = from_returned(output, [len(output), *facts["output_shape"]])
-        return activated(output, self._form, facts.get("output_activation"))
+        found: torch.Tensor = activated(output, self._form, facts.get("output_activation"))
+        return found

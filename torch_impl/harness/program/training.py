@@ -19,6 +19,7 @@ from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.anchors import Anchors
+from torch_impl.harness.program.evaluation import Evaluation
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.phantom import PhantomSteps
 from torch_impl.harness.program.seeded import write_draws
@@ -42,6 +43,8 @@ def train(
     writer: TraceWriter,
     report: Report,
     folder: AnchorFolder | None = None,
+    *,
+    evaluated: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Trains a port on what Keras was fed, and writes down what it does.
 
@@ -54,6 +57,7 @@ def train(
         writer: receives `training/...`.
         report: called after every step.
         folder: has the recorded states of the Keras half; None: the training is compared whole.
+        evaluated: nests of the feed file, whose samples are evaluated; None: they are not.
 
     Returns:
         History and seconds.
@@ -74,7 +78,8 @@ def train(
     if folder is not None:
         anchors = Anchors(port, built, form, masks, folder, _first_validation(*fed), writer)
         stepper.watch(anchors)
-    watching = _Recording(recorder, stepper, report, anchors)
+    recording = _Recording(recorder, stepper, report, anchors)
+    evaluations = [] if evaluated is None else [Evaluation(stepper, evaluated, writer)]
     phantom = PhantomSteps(port, built, masks, fed[1].get("phantom_steps", {}))
 
     def after_pass(epoch: int) -> None:
@@ -84,9 +89,11 @@ def train(
     started = time.perf_counter()
     with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
-            **arguments_of(port.keras.facts["fit"], built, *fed, after_pass), callbacks=[watching]
+            **arguments_of(port.keras.facts["fit"], built, *fed, after_pass),
+            callbacks=[recording, *evaluations],
         )
     wall_s = time.perf_counter() - started
+    wall_s -= sum(each.wall_s for each in (anchors, *evaluations) if each is not None)
     recorder.on_end()
     if anchors is not None:
         anchors.finish()

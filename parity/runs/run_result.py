@@ -1,4 +1,4 @@
-"""The result of a user's program: what the probes found, and what its whole training shows."""
+"""The result of a run: what the probes found, and what its whole training shows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from parity.behaviour.rules import judge
 from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
+from parity.ladder.comparers.behaviour import judge_training
 from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import (
@@ -59,8 +59,8 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     open_ = incomplete_of(keras, port)
     result = Result(
         verdict=PASS,
-        spec={name: value for name, value in spec.to_dict().items() if name != "folder"},
-        levels=compare_levels(OF_PROBE, keras, port, stops=False),
+        spec=spec.told(),
+        levels=compare_levels(OF_PROBE, keras, port),
         environment={"keras": keras.environment, "torch": port.environment},
         mode=str(trainings[1].facts["mode"]),
         incomplete=(
@@ -74,7 +74,8 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
             *(map(dict, against.not_compared) if against is not None else ()),
         ),
         behaviour={
-            h: judge(trace.history).to_json() for h, trace in zip(HALVES, trainings, strict=True)
+            h: judge_training(trace, trainings[0]).to_json()
+            for h, trace in zip(HALVES, trainings, strict=True)
         },
         history={h: trace.history for h, trace in zip(HALVES, trainings, strict=True)},
         wall_s={h: trace.wall_s for h, trace in zip(HALVES, trainings, strict=True)},

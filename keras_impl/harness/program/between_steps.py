@@ -1,0 +1,73 @@
+"""What changes between two steps of a training: weights and what an optimizer keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.model import trainable
+from keras_impl.harness.program.steps import others_of
+
+
+class Values:
+    """Weights and what an optimizer keeps but the rate, as they are now.
+
+    The variables are looked up again when there are others: slots come with the first step, and a
+    layer may be trained from some epoch on.
+
+    Args:
+        model: that is trained.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model: Any = model
+        self._variables: list[Any] = []
+        self._numbers: tuple[int, ...] = ()
+
+    def read(self) -> list[tf.Tensor]:
+        """Returns all values.
+
+        They share the memory of a variable until that is changed: in every step, copies are dear.
+        """
+        model = self._model
+        parts = (model.variables, model.trainable_variables, versions.state_of(model.optimizer))
+        if (numbers := tuple(map(len, parts))) != self._numbers:
+            self._numbers, self._variables = numbers, self._found()
+        return [_read(variable) for variable in self._variables]
+
+    def _found(self) -> list[Any]:
+        model = self._model
+        found = [v for v in model.weights if versions.is_weight(v)]
+        for variable in trainable(model).values():
+            found += [value for _, value in versions.slots(model.optimizer, variable)]
+        return [*found, *others_of(model).values()]
+
+
+def _read(variable: Any) -> tf.Tensor:
+    """Returns the value of a variable; `tf.convert_to_tensor` takes ten times as long."""
+    held = variable if isinstance(variable, tf.Variable) else getattr(variable, "value", None)
+    if isinstance(held, tf.Variable):
+        return tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype)
+    return tf.convert_to_tensor(variable)
+
+
+def num_changed(before: list[tf.Tensor], now: list[tf.Tensor]) -> int:
+    """Returns how many values are not those before.
+
+    Args:
+        before: weights and slots; none in front of the first step.
+        now: the same ones, later.
+    """
+    if not before:  # in front of the first step
+        return 0
+    arrays = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, now, strict=True)]
+    # A value that is no number stays the same.
+    return sum(
+        int(((a != b) & ~((a != a) & (b != b))).sum())
+        for a, b in arrays
+        if not np.array_equal(a, b)
+    )
