@@ -5,28 +5,25 @@ import functools
 import numpy as np
 import pytest
 from helpers import SEEDS
-from pairs import begun, compare, keras_trace, torch_trace
+from pairs import compared_with, keras_run, levels_not_passed, trainings
 
 import keras_impl
 import torch_impl
 from parity.data.load import run_data
-from parity.ladder.engine import compare_level
-from parity.ladder.table import OF_RUN
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.scenarios import scenario
-from parity.traces.recorder import Recorder
-from parity.traces.trace import TraceWriter
+from parity.traces.observer import EpochObserver
 
 PROGRAMS = ("capacity", "augmentation", "dropout")
 
 
 def agreed(folder, spec):
-    """The traces of a run of which every level of the ladder passes, Keras's first."""
-    keras = keras_trace(folder, spec)
-    torch = torch_trace(folder, folder / "torch")
-    levels = compare(keras, torch)
-    assert {x.id: (x.status, x.first_failure) for x in levels if x.status != "pass"} == {}
-    return keras, torch
+    """The result of a run of which every level of the ladder passes."""
+    keras_run(folder / "keras", spec)
+    result = compared_with(folder / "keras", folder / "run")
+    assert levels_not_passed(result) == {}
+    assert (result.verdict, result.mode) == ("pass", "seeded")
+    return result
 
 
 @pytest.mark.long
@@ -34,13 +31,13 @@ def agreed(folder, spec):
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
     # Every epoch of the program with five steps, on as few images as can be learnt by heart.
     sizes = {"train_size": 37, "val_size": 13, "batch_size": 8}
-    traces = agreed(tmp_path, scenario(name).replace(dtype="float64", **sizes))
-    keras, torch = (trace.history for trace in traces)
+    result = agreed(tmp_path, scenario(name).replace(dtype="float64", **sizes))
+    keras, torch = result.history["keras"], result.history["torch"]
     assert len(keras["loss"]) == {"capacity": 50, "augmentation": 20, "dropout": 20}[name]
     for key, values in keras.items():
         np.testing.assert_allclose(torch[key], values, rtol=0, atol=1e-12)
-    assert keras["learning_rate"] == torch["learning_rate"]
     if name == "capacity":
+        assert keras["learning_rate"] == torch["learning_rate"]
         # It has stopped learning by the middle, and is cut every five epochs from there on.
         assert len(set(keras["learning_rate"])) >= 6
 
@@ -51,19 +48,24 @@ def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name
     # In float32, whose masks and initial weights are other streams than those of float64; 150 is no
     # multiple of 17.
     settings = {"seed": seed, "epochs": 3, "train_size": 150, "val_size": 40, "batch_size": 17}
-    # All of it is drawn in the probe or before the first step, where these runs end.
-    keras = keras_trace(tmp_path, scenario(name).replace(**settings), begun(keras_impl))
-    torch = torch_trace(tmp_path, tmp_path / "torch", begun(torch_impl))
-    data, init, forward = (
-        compare_level(level, OF_RUN, keras, torch) for level in ("data", "init", "forward")
-    )
-    for item in (*data.items, *init.items):
-        # Bit for bit, apart from images that were interpolated.
-        is_interpolated = item.name == "images" and name == "augmentation"
-        assert item.worst <= (5e-7 if is_interpolated else 0), item
-    assert {item.epoch for item in data.items} == {None, 0, 1, 2}
-    masks = [item for item in forward.items if item.name.endswith(".mask")]
-    assert [item.worst for item in masks] == [0] * (2 if name == "dropout" else 0)
+    result = agreed(tmp_path, scenario(name).replace(**settings))
+    levels = {level.id: level.items for level in result.levels}
+    keras, torch = trainings(tmp_path / "run")
+    weights = [item for item in levels["init"] if item.step == 0]
+    assert {item.name for item in weights} == {*keras.below("training/final")}
+    assert {item.worst for item in weights} == {0}
+    if name == "augmentation":
+        drawn = {item.name: item.worst for item in levels["data"] if item.unit == "count"}
+        assert drawn.items() >= {"samples of the batches": 0, "theta": 0, "zx": 0, "tx": 0}.items()
+        images = [item for item in levels["data"] if item.name == "augmented images"]
+        assert len(images) >= 6
+        assert max(item.worst for item in images) <= 5e-7
+        assert len(keras["training/flow/index"]) == len(torch["training/flow/index"]) == 3 * 150
+    else:
+        order = [item for item in levels["data"] if item.name == "order of the samples"]
+        assert [(item.worst, item.num_compared) for item in order] == [(0, 150)]
+        masks = [item for item in levels["forward"] if item.name.startswith("generator of")]
+        assert [item.worst for item in masks] == [0, 0]
 
 
 @pytest.mark.parametrize("batch_size", [1, 17])
@@ -102,9 +104,8 @@ def both(name):
     data = run_data(spec)
     runs = []
     for half in (keras_impl, torch_impl):
-        writer = TraceWriter()
-        recorder = Recorder(writer, steps_per_epoch=7, epochs=spec.epochs)
-        runs.append((half.fit(spec, data, recorder), writer.columns))
+        observer = EpochObserver(on_step=lambda: None)
+        runs.append((half.fit(spec, data, observer), observer.columns))
     return spec, data, *runs
 
 
@@ -167,13 +168,6 @@ LADDERS = {
 
 @pytest.mark.parametrize("name", LADDERS)
 def test_every_level_of_the_ladder_passes_with_the_new_settings(tmp_path, name):
-    spec = RunSpec(**{**SMALL, "train_size": 100, **LADDERS[name]})
-    keras, torch = agreed(tmp_path, spec)
-    assert set(keras.history) == set(torch.history) >= {"eval_loss", "eval_accuracy"}
-    penalties = keras.facts["settings"]["l2"]
-    if name == "penalties":
-        expected = dict.fromkeys(("conv1", "conv2", "dense1", "dense2"), float(np.float32(0.01)))
-        assert penalties == torch.facts["settings"]["l2"] == expected
-        assert keras.facts["settings"]["optimizer"]["weight_decay"] == 0.1
-    else:
-        assert penalties == {}
+    result = agreed(tmp_path, RunSpec(**{**SMALL, "train_size": 100, **LADDERS[name]}))
+    keras, torch = result.history["keras"], result.history["torch"]
+    assert set(keras) == set(torch) >= {"eval_loss", "eval_accuracy"}

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from faults import FAULTS, planted
-from pairs import compare, keras_trace, torch_trace
+from pairs import compared_with, keras_run, levels_not_passed
 
 from parity.programs.scenarios import scenario
 
@@ -13,25 +13,28 @@ SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 150, "val_size": 60}
 
 
 def reference(tmp_path_factory, fault):
-    """The Keras run of a fault's scenario, shared by all faults and all workers."""
+    """The folder of the Keras run of a fault's scenario, shared by all faults and all workers."""
     spec = scenario(fault.scenario).replace(**{**SETTINGS, **fault.settings})
     folder = tmp_path_factory.getbasetemp()
     # Above the folder of a worker lies that of one run of pytest; without workers, of all runs.
     shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     shared = shared / f"sensitivity-{fault.scenario}"
-    keras_trace(shared, spec)
+    keras_run(shared, spec)
     return shared
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_is_caught_at_its_level_under_its_name(fault, tmp_path, tmp_path_factory):
     folder = reference(tmp_path_factory, fault)
-    keras = keras_trace(folder, None)
     with planted(fault):
-        torch = torch_trace(folder, tmp_path / "torch")
-    levels = compare(keras, torch)
-    failed = [level for level in levels if level.status == "fail"]
-    assert [(level.id, level.first_failure.name) for level in failed] == [(fault.level, fault.item)]
+        result = compared_with(folder, tmp_path / "run")
+    assert result.verdict == "fail"
+    first = result.divergences[0]
+    assert (first.level, first.item.name) == (fault.level, fault.item)
+    assert next((cause["id"] for cause in first.causes), None) == fault.cause
+    # What the first difference explains is no divergence of its own.
+    others = {each.level for each in result.divergences[1:]}
+    assert others <= {fault.level, "metrics"}
 
 
 @pytest.mark.parametrize(
@@ -43,12 +46,12 @@ def test_without_a_fault_the_same_run_passes_every_level_and_cuts_its_rate_alike
     fault, tmp_path, tmp_path_factory
 ):
     folder = reference(tmp_path_factory, fault)
-    keras, torch = keras_trace(folder, None), torch_trace(folder, tmp_path / "torch")
-    levels = compare(keras, torch)
-    assert {level.id: level.status for level in levels if level.status != "pass"} == {}
-    rates = keras.history["learning_rate"]
-    assert torch.history["learning_rate"] == rates
+    result = compared_with(folder, tmp_path / "run")
+    assert levels_not_passed(result) == {}
+    assert (result.verdict, result.divergences) == ("pass", ())
     if fault.scenario == "capacity":
+        rates = result.history["keras"]["learning_rate"]
+        assert result.history["torch"]["learning_rate"] == rates
         num_cuts = len(set(rates)) - 1
         assert num_cuts >= 2
         assert math.isclose(rates[-1], 1e-3 * 0.1**num_cuts, rel_tol=1e-12)

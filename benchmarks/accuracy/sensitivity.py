@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from faults import FAULTS, planted
-from pairs import compare, keras_trace, torch_trace
+from pairs import compared_with, keras_run, levels_not_passed
 
 from parity.programs.scenarios import scenario
 
@@ -30,22 +30,19 @@ def main(seed: int) -> int:
         for number, fault in enumerate(FAULTS):
             spec = scenario(fault.scenario).replace(**{**SETTINGS, **fault.settings, "seed": seed})
             shared = Path(folder) / fault.scenario
-            keras = keras_trace(shared, spec)
+            keras_run(shared, spec)
             with planted(fault):
-                torch = torch_trace(shared, Path(folder) / f"fault-{number}")
-            failed = [level for level in compare(keras, torch) if level.status == "fail"]
-            item = failed[0].first_failure if failed else None
-            caught = (failed[0].id, item.name) if failed and item else ("-", "-")
-            is_right = caught == (fault.level, fault.item)
+                result = compared_with(shared, Path(folder) / f"fault-{number}")
+            first = result.divergences[0] if result.divergences else None
+            caught = (first.level, first.item.name) if first else ("-", "-")
+            cause = next((cause["id"] for cause in first.causes), None) if first else None
+            is_right = (*caught, cause) == (fault.level, fault.item, fault.cause)
             num_wrong += not is_right
-            by = f"{item.worst:.1e} {item.unit}" if item else "missed"
-            print(f"{fault.name:<32}{caught[0]:<12}{caught[1]:<20}{by:<16}{is_right}")
+            by = f"{first.item.worst:.1e} {first.item.unit}" if first else "missed"
+            print(f"{fault.name:<32}{caught[0]:<12}{caught[1]:<28}{cause!s:<6}{by:<16}{is_right}")
         for name in dict.fromkeys(fault.scenario for fault in FAULTS):
-            shared = Path(folder) / name
-            levels = compare(
-                keras_trace(shared, spec), torch_trace(shared, Path(folder) / f"null-{name}")
-            )
-            failed = [level.id for level in levels if level.status != "pass"]
+            result = compared_with(Path(folder) / name, Path(folder) / f"null-{name}")
+            failed = list(levels_not_passed(result))
             num_wrong += bool(failed)
             print(f"{'(none) ' + name:<32}{', '.join(failed) or 'passes every level'}")
     return 1 if num_wrong else 0

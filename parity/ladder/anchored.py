@@ -8,6 +8,10 @@ billionth of the least fault. Of an array they may differ by
     RELATIVE, or NOISE_FACTOR times what one unit in the last place of the state changes in the
     reference, whichever is more, relative to the largest value of the array
 
+Keras keeps some constants in float32, such as the betas of Adam; a port that writes 0.999 is right.
+It may differ by CONSTANTS_FACTOR times what that changes in the reference. A port that does not
+show this at the first states has Keras's constants, and may differ by KERAS_CONSTANTS later.
+
 How far weights have moved is also off by some roundings of the weights: at the end of a schedule
 that is more, since a weight of 0.1 moves by 1e-10 there.
 
@@ -24,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from parity.ladder.compare import relative_differences
 from parity.ladder.tolerance import NOISE_FACTOR
 from parity.traces.anchors import FLOAT32, MASKS, MOVED, SIZE
 
@@ -31,6 +36,11 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 RELATIVE = 1e-9
+CONSTANTS_FACTOR = 3.0  # of several constants, a port may have some as they are in Keras
+# A constant of its own may still be no float32: off by half a unit in the last place, or some.
+KERAS_CONSTANTS = 1e-6
+NUM_FIRST = 2  # states at which it is seen whether a port has them
+SHOWN = 0.1  # of what constants change: a port that is nearer than that has Keras's
 # An array that rounding alone changes more is not compared: its exact value is 0.
 MOST = 1e-3
 ROUNDING_FACTOR = 10.0
@@ -51,13 +61,15 @@ class AnchoredTolerance:
 
     Args:
         keras: trace of the reference.
+        torch: trace of the port.
     """
 
-    def __init__(self, keras: Trace) -> None:
-        self._keras = keras
+    def __init__(self, keras: Trace, torch: Trace) -> None:
+        self._keras, self._torch = keras, torch
         self.steps: list[int] = list(keras.facts["anchors"])
-        self._measured = np.array(keras.facts["anchors_measured"])
-        self._noise = {key: keras[f"anchor_noise/{key}"] for key in keras.below("anchor_noise")}
+        self._noise = _Measured(keras, "anchor_noise", "anchors_measured")
+        self._constants = _Measured(keras, "anchor_constants", "anchors_with_constants")
+        self._has_constants: dict[str, bool] = {}
 
     def allowed(self, step: int, key: str) -> float:
         """Returns the allowed difference, relative to the largest value of an array.
@@ -73,12 +85,47 @@ class AnchoredTolerance:
             epsilon = float(np.finfo(np.float64).eps)
             largest = self._keras.largest(f"anchored/{step}/{key}") or 1.0
             floor = max(floor, NUM_ROUNDINGS * epsilon * weight / largest)
-        if key not in self._noise:
-            return floor
-        # The noise was measured from some anchors: of these, the last one before and the next.
-        place = int(np.searchsorted(self._measured, step))
-        near = self._noise[key][max(0, place - 1) : place + 1]
-        return max(floor, NOISE_FACTOR * float(np.nanmax(near, initial=0.0)))
+        by_constants = CONSTANTS_FACTOR * self._constants.near(step, key)
+        if by_constants > KERAS_CONSTANTS and self._has_keras_constants(key):
+            by_constants = KERAS_CONSTANTS
+        return max(floor, NOISE_FACTOR * self._noise.near(step, key), by_constants)
+
+    def _has_keras_constants(self, key: str) -> bool:
+        """Whether the port is nearer to Keras at the first states than other constants would be."""
+        if key not in self._has_constants:
+            first = self._constants.steps[:NUM_FIRST]
+            self._has_constants[key] = all(
+                self._apart(step, key) < SHOWN * self._constants.near(step, key) for step in first
+            )
+        return self._has_constants[key]
+
+    def _apart(self, step: int, key: str) -> float:
+        name = f"anchored/{step}/{key}"
+        if name not in self._keras or name not in self._torch:
+            return float("inf")
+        arrays = ({name: half[name]} for half in (self._keras, self._torch))
+        return next(apart for _, apart in relative_differences(*arrays))
+
+
+class _Measured:
+    """What a change makes of the steps from some anchors, by the key of the array.
+
+    Args:
+        keras: trace of the reference.
+        name: of the change.
+        steps: name of the fact that has the anchors.
+    """
+
+    def __init__(self, keras: Trace, name: str, steps: str) -> None:
+        self.steps: list[int] = list(keras.facts[steps])
+        self._apart = {key: keras[f"{name}/{key}"] for key in keras.below(name)}
+
+    def near(self, step: int, key: str) -> float:
+        """Returns the larger one of the last measured anchor before a step, and of the next."""
+        if key not in self._apart:
+            return 0.0
+        place = int(np.searchsorted(self.steps, step))
+        return float(np.nanmax(self._apart[key][max(0, place - 1) : place + 1], initial=0.0))
 
 
 def read_steps(trace: Trace, step: int) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NUM_STEPS = 3
 PER_EPOCH, LEAST = 3, 20
 NUM_MEASURED = 10  # anchors from which the effect of rounding is measured
+NUM_CONSTANTS = 4  # of these, anchors from which that of constants in float32 is measured
 NUM_VALIDATED = 20  # epochs in front of which the validation samples are evaluated
 # Rounding grows with the steps. In float64 it stays below the tolerance up to this number of steps
 # (`python benchmarks/accuracy/drift.py`); in float32 it does not for one epoch.

@@ -24,8 +24,12 @@ PARTS = {
     "training": ("F64", "I64"),
     "anchored": ("F64", "I64"),
     "anchor_noise": ("F64",),
+    "anchor_constants": ("F64",),
     "between_steps": ("I64",),
 }
+_ANCHORS = ("anchors", "anchors_measured", "anchors_with_constants")
+# What the keys begin with of what was measured, and the fact that tells from which states.
+_MEASURED = {"anchor_noise/": _ANCHORS[1], "anchor_constants/": _ANCHORS[2]}
 _NUMBER, _NONE = (int, float), type(None)
 _FIT: dict[str, Any] = {
     "batch_size": (int, _NONE),
@@ -125,7 +129,7 @@ def check_training(
     facts = content["facts"]
     form = dict(_TRAINED)
     if has_anchors := "anchors" in facts:
-        form |= {"anchors": [int], "anchors_measured": [int]}
+        form |= {name: [int] for name in _ANCHORS}
     elif spec.dtype == FLOAT32:
         return "there are no recorded states, which a training in float32 has"
     if "training/image_sums" in shapes:
@@ -163,11 +167,12 @@ def _history(history: Mapping[str, Any], ends: list[int]) -> str:
 
 
 def _steps_of_anchors(facts: Mapping[str, Any], num_steps: int) -> str:
-    steps, measured = facts["anchors"], facts["anchors_measured"]
+    steps, *chosen = (facts[name] for name in _ANCHORS)
     if not steps or steps != sorted({*steps}) or not 0 <= steps[0] <= steps[-1] < num_steps:
         return "facts.anchors are no numbers of steps, in their order"
-    if not measured or measured != sorted({*measured}) or not {*measured} <= {*steps}:
-        return "facts.anchors_measured are not some of facts.anchors, in their order"
+    for name, some in zip(_ANCHORS[1:], chosen, strict=True):
+        if not some or some != sorted({*some}) or not {*some} <= {*steps}:
+            return f"facts.{name} are not some of facts.anchors, in their order"
     return ""
 
 
@@ -239,8 +244,8 @@ def _anchored(
             expected[f"anchored/{step}/{FLOAT32}/{name}"] = shape
             expected |= {f"anchored/{step}/{MOVED}/{n}/{name}": shape for n in {1, length}}
     for key, shape in shapes.items():
-        if key.startswith("anchor_noise/"):
-            expected[key] = (len(facts["anchors_measured"]),)
+        if key.startswith(tuple(_MEASURED)):
+            expected[key] = (len(facts[_MEASURED[key.partition("/")[0] + "/"]]),)
             continue
         _, number, rest = [*key.split("/", 2), "", ""][:3]
         kind, _, name = rest.partition("/")

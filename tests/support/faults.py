@@ -1,12 +1,14 @@
 """Faults as people make them when they port Keras code, planted in the torch half.
 
 Each says in which run it shows, and at which level and item the ladder must name it. `planted` puts
-one in for the duration of a block.
+one in for the duration of a block. Most change the port that the factory of a scenario returns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,10 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from torch_impl import data, epochs, layers, models, optim, schedule, train
-from torch_impl.augment import transform
-from torch_impl.harness import probe
-from torch_impl.layers import dropout
+from torch_impl import epochs, layers, models, optim, programs, schedule, train
+from torch_impl.trainer import batches, measures, trainer
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Fault:
         plant: puts it in.
         level: of the ladder at which it must be caught.
         item: that must be named as the first divergence.
+        cause: ID of the cause that must be named, or None.
         scenario: the run in which it is planted.
         settings: changes of that run.
     """
@@ -39,6 +40,7 @@ class Fault:
     plant: Callable[[pytest.MonkeyPatch], None]
     level: str
     item: str
+    cause: str | None = None
     scenario: str = "dropout"
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -51,12 +53,18 @@ def planted(fault: Fault) -> Iterator[None]:
         yield
 
 
-def _optimizer(kind: Any) -> Callable[[pytest.MonkeyPatch], None]:
+def _of_port(change: Callable[[Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    """A fault in the port that a factory returns."""
+
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(train, "Adam", kind)
-        patch.setattr(probe, "Adam", kind)
+        right = programs.program
+        patch.setattr(programs, "program", lambda spec: change(right(spec)))
 
     return plant
+
+
+def _optimizer(kind: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(train, "Adam", kind)
 
 
 def _torch_adam(
@@ -78,8 +86,15 @@ def _torch_default_init(patch: pytest.MonkeyPatch) -> None:
 
 
 def _mask_rate(patch: pytest.MonkeyPatch) -> None:
-    keep = dropout.stateless_keep
-    patch.setattr(dropout, "stateless_keep", lambda shape, rate, **k: keep(shape, rate + 0.01, **k))
+    draw = layers.Dropout.draw
+
+    def of_another_rate(self: Any, *arguments: Any) -> torch.Tensor:
+        rate, self.rate = self.rate, self.rate + 0.01
+        kept = draw(self, *arguments)
+        self.rate = rate
+        return kept
+
+    patch.setattr(layers.Dropout, "draw", of_another_rate)
 
 
 def _nchw_flatten(patch: pytest.MonkeyPatch) -> None:
@@ -87,34 +102,39 @@ def _nchw_flatten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _shuffled_each_epoch(patch: pytest.MonkeyPatch) -> None:
-    def batches(self: Any) -> Any:
-        epoch = self.__dict__.setdefault("epoch", 0)
-        self.epoch += 1
-        generator = torch.Generator().manual_seed(epoch)
-        parts = [[batch.x, batch.y, batch.index] for batch in self._batches]
-        x, y, index = (torch.cat(values) for values in zip(*parts, strict=True))
-        order = torch.arange(len(index))
-        if epoch:
-            order = torch.randperm(len(index), generator=generator)
-        for some in order.split(len(parts[0][2])):
-            yield data.Batch(x[some], y[some], index[some], None)
+    def rows(self: Any) -> Any:
+        whole, size = self._whole, self._batch_size
+        if self._order is not None:  # that of the first epoch is right
+            self._epoch = getattr(self, "_epoch", -1) + 1
+            generator = torch.Generator().manual_seed(self._epoch)
+            order = torch.randperm(len(whole), generator=generator)
+            if self._epoch:
+                whole = whole.mapped(lambda array: array[order.numpy()])
+        for start in range(0, len(whole), size):
+            yield whole.rows(start, start + size)
 
-    patch.setattr(data.ArrayBatches, "__iter__", batches)
-    # Validation goes through its samples in order, whatever the epoch.
-    plain = data.validation_data
-    patch.setattr(train, "validation_data", lambda spec, arrays: list(plain(spec, arrays)))
+    begin = batches.ArrayBatches.__init__
 
+    def with_order(self: Any, whole: Any, size: int, order: Any = None) -> None:
+        begin(self, whole, size, order)
+        self._order = order
 
-def _rotation_sign(patch: pytest.MonkeyPatch) -> None:
-    right = transform.matrices
-    patch.setattr(transform, "matrices", lambda p, *rest: right({**p, "theta": -p["theta"]}, *rest))
+    patch.setattr(batches.ArrayBatches, "__init__", with_order)
+    patch.setattr(batches.ArrayBatches, "__iter__", rows)
 
 
-def _shear_unit(patch: pytest.MonkeyPatch) -> None:
-    right = transform.matrices
-    patch.setattr(
-        transform, "matrices", lambda p, *rest: right({**p, "shear": np.rad2deg(p["shear"])}, *rest)
-    )
+def _augmented_with(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A port whose images are made with other parameters than those that are drawn."""
+
+    def changed(port: Any) -> Any:
+        transform = copy.copy(port.augment.transform)
+        apply = transform.apply
+        transform.apply = lambda x, params, *rest: apply(x, {**params, **change(params)}, *rest)
+        augment = copy.copy(port.augment)
+        augment.transform = transform
+        return dataclasses.replace(port, augment=augment)
+
+    return _of_port(changed)
 
 
 def _patience(patch: pytest.MonkeyPatch) -> None:
@@ -125,32 +145,25 @@ def _patience(patch: pytest.MonkeyPatch) -> None:
 
 
 def _mean_of_batch_means(patch: pytest.MonkeyPatch) -> None:
-    def update(self: Any, loss: Any, logits: Any, y: Any) -> None:
-        self._loss += loss
-        self._correct += (logits.argmax(1) == y).float().mean()
-        self._count += 1
-
-    patch.setattr(train.RunningMetrics, "update", update)
+    update = measures.Mean.update
+    patch.setattr(measures.Mean, "update", lambda self, value, weight=None: update(self, value))
 
 
 def _validation_in_train_mode(patch: pytest.MonkeyPatch) -> None:
-    right = train.evaluate
+    right = trainer.Trainer._evaluated
 
-    def evaluate(model: Any, *arguments: Any) -> Any:
-        model.eval = lambda: model.train()
-        return right(model, *arguments)
+    def evaluated(self: Any, fed: Any) -> Any:
+        network = self.port.called
+        network.eval = lambda: network.train()
+        found = right(self, fed)
+        del network.eval
+        return found
 
-    patch.setattr(train, "evaluate", evaluate)
+    patch.setattr(trainer.Trainer, "_evaluated", evaluated)
 
 
-def _label_shift(patch: pytest.MonkeyPatch) -> None:
-    right = data.to_tensors
-
-    def shifted(spec: Any, x: Any, y: Any) -> Any:
-        images, labels = right(spec, x, y)
-        return images, (labels + 1) % 10
-
-    patch.setattr(data, "to_tensors", shifted)
+def _label_shift(port: Any) -> Any:
+    return dataclasses.replace(port, target=lambda y: torch.tensor((y + 1) % 10))
 
 
 FAULTS = (
@@ -158,24 +171,40 @@ FAULTS = (
         "Adam's epsilon 1e-8",
         _optimizer(partial(optim.Adam, epsilon=1e-8)),
         "optimizer",
-        "optimizer.epsilon",
+        "conv2d.bias",
+        "F1",
     ),
-    Fault("Adam by torch's formula", _optimizer(_torch_adam), "optimizer", "conv1.kernel"),
-    Fault("torch's default initialisers", _torch_default_init, "init", "conv1.kernel"),
-    Fault("dropout masks of another rate", _mask_rate, "forward", "dropout1.mask"),
-    Fault("flatten in the order of NCHW", _nchw_flatten, "forward", "flatten (eval)"),
-    Fault("shuffled anew in each epoch", _shuffled_each_epoch, "data", "index"),
-    Fault("rotation of the other sign", _rotation_sign, "data", "images", "augmentation"),
-    Fault("shear in another unit", _shear_unit, "data", "images", "augmentation"),
+    Fault("Adam by torch's formula", _optimizer(_torch_adam), "optimizer", "conv2d.bias", "F2"),
+    Fault("torch's default initialisers", _torch_default_init, "init", "conv2d.kernel", "B1"),
+    Fault("dropout masks of another rate", _mask_rate, "trajectory", "conv2d_1.bias"),
+    Fault("flatten in the order of NCHW", _nchw_flatten, "init", "dense.kernel"),
+    Fault("shuffled anew in each epoch", _shuffled_each_epoch, "trajectory", "running loss", "I4"),
+    Fault(
+        "rotation of the other sign",
+        _augmented_with(lambda params: {"theta": -params["theta"]}),
+        "data",
+        "augmented images",
+        "H15",
+        scenario="augmentation",
+    ),
+    Fault(
+        "shear in another unit",
+        _augmented_with(lambda params: {"shear": np.rad2deg(params["shear"])}),
+        "data",
+        "augmented images",
+        "H17",
+        scenario="augmentation",
+    ),
     Fault(
         "patience one epoch longer",
         _patience,
         "schedule",
         "learning_rate",
-        "capacity",
-        {"epochs": 12, "reduce_lr": {"factor": 0.1, "patience": 1, "min_delta": 0.05}},
+        "G13",
+        scenario="capacity",
+        settings={"epochs": 12, "reduce_lr": {"factor": 0.1, "patience": 1, "min_delta": 0.05}},
     ),
-    Fault("mean of batch means", _mean_of_batch_means, "trajectory", "running loss"),
-    Fault("validation in train mode", _validation_in_train_mode, "trajectory", "val_loss"),
-    Fault("labels shifted by one", _label_shift, "data", "labels"),
+    Fault("mean of batch means", _mean_of_batch_means, "trajectory", "running loss", "I4"),
+    Fault("validation in train mode", _validation_in_train_mode, "trajectory", "val_accuracy", "I1"),
+    Fault("labels shifted by one", _of_port(_label_shift), "loss", "loss of confident outputs", "D13"),
 )

@@ -33,8 +33,16 @@ from keras_impl.harness.program.steps import (
 )
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchored_steps import moved
-from parity.traces.anchors import FLOAT32, NUM_STEPS, SIZE, Anchor, AnchorPlan
+from parity.traces.anchored_steps import AnchoredSteps, moved
+from parity.traces.anchors import (
+    FLOAT32,
+    NUM_CONSTANTS,
+    NUM_STEPS,
+    SIZE,
+    Anchor,
+    AnchorPlan,
+    spread,
+)
 from parity.traces.perturbation import perturbed_state
 from parity.traces.trace import TraceWriter
 from parity.traces.training_recorder import is_recorded_step
@@ -61,8 +69,8 @@ class Anchors(keras.callbacks.Callback):
 
     Args:
         reference: what is trained.
-        writer: receives `anchored/…`, `anchor_noise/…`, `between_steps` and the facts `anchors` and
-            `anchors_measured`.
+        writer: receives `anchored/…`, `anchor_noise/…`, `anchor_constants/…`, `between_steps` and
+            the facts `anchors`, `anchors_measured` and `anchors_with_constants`.
         folder: receives the anchors.
         dtype: of the training.
 
@@ -203,27 +211,43 @@ class Anchors(keras.callbacks.Callback):
         """
         assert self._plan is not None
         measured = [step for step in self._plan.measured if step in self._written]
-        self._writer.facts |= {"anchors": self._written, "anchors_measured": measured}
+        with_constants = spread(measured, NUM_CONSTANTS)
+        self._writer.facts |= {
+            "anchors": self._written,
+            "anchors_measured": measured,
+            "anchors_with_constants": with_constants,
+        }
         self._writer.put("between_steps", np.array(self._changed))
         validation = validation_batches(self._reference, nests, self._dtype)
         exact = Float64Steps(build(), validation, self._dtype)
-        made = {}
+        is_validated, made = {*self._plan.validated}.__contains__, {}
         for step in self._written:
             anchor = self._read(step)
-            made[step] = exact.made(anchor, validates=step in self._plan.validated)
+            made[step] = exact.made(anchor, validates=is_validated(step))
             made[step].write(self._writer, step)
             self._writer.put_all(f"anchored/{step}/masks", anchor.masks)
             for name, weight in anchor.weights.items():
                 self._writer.put(f"anchored/{step}/{SIZE}/{name}", np.abs(weight).max(initial=0))
+        # Rounding, and the constants that Keras keeps in float32, each change the steps.
+        others = [
+            exact.made(perturbed_state(self._read(s), n + 1), validates=is_validated(s))
+            for n, s in enumerate(measured)
+        ]
+        self._write_apart("anchor_noise", [made[step] for step in measured], others)
         moving = Float64Steps(build(), validation, self._dtype, moves_constants=True)
-        noise: dict[str, np.ndarray] = {}
-        for place, step in enumerate(measured):
-            anchor = perturbed_state(self._read(step), 1 + place)
-            other = moving.made(anchor, validates=step in self._plan.validated)
-            for key, apart in relative_differences(made[step].arrays, other.arrays):
+        others = [moving.made(self._read(s), validates=is_validated(s)) for s in with_constants]
+        self._write_apart("anchor_constants", [made[step] for step in with_constants], others)
+
+    def _write_apart(
+        self, name: str, made: Sequence[AnchoredSteps], others: Sequence[AnchoredSteps]
+    ) -> None:
+        """Writes how far the arrays of some anchors are from those of changed steps, by key."""
+        found: dict[str, np.ndarray] = {}
+        for place, (own, other) in enumerate(zip(made, others, strict=True)):
+            for key, apart in relative_differences(own.arrays, other.arrays):
                 # Some arrays are not there from all anchors, such as validation.
-                noise.setdefault(key, np.full(len(measured), np.nan))[place] = apart
-        self._writer.put_all("anchor_noise", noise)
+                found.setdefault(key, np.full(len(made), np.nan))[place] = apart
+        self._writer.put_all(name, found)
 
     def _read(self, step: int) -> Anchor:
         anchor = self._folder.read(step)

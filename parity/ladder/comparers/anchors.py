@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.anchored import (
+    CONSTANTS_FACTOR,
     MOST,
     NUM_NEIGHBOURS,
     RELATIVE,
@@ -67,7 +68,7 @@ def at_anchors(
     source = (
         f"{len(steps)} recorded states, {NUM_STEPS} steps each in float64: {RELATIVE:g} of an "
         f"array's largest value, or {NOISE_FACTOR:g} times what one unit in the last place of the "
-        "state changes in Keras"
+        f"state changes in Keras, or {CONSTANTS_FACTOR:g} times what float32 constants change"
     )
     if any(rounded):
         source += (

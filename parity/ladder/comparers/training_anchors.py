@@ -34,7 +34,7 @@ def from_states(keras: Trace, torch: Trace) -> Outcome:
 
     A number that only one half reports is left out, and so are slots for which one has no name.
     """
-    tolerance = AnchoredTolerance(keras)
+    tolerance = AnchoredTolerance(keras, torch)
     if not is_repeated(keras, tolerance.steps):
         return skipped(CHANGES)
     ends = keras.facts["epoch_ends"]
