@@ -11,7 +11,6 @@ it. A changed rule that decides nothing otherwise afterwards changes nothing, an
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 import tempfile
@@ -39,10 +38,12 @@ class Moment:
 
     Attributes:
         step: from which on a fault is there.
+        epoch: from which on a rule is another one.
         now: number of own steps of the training so far.
     """
 
     step: int
+    epoch: int
     now: int = 0
 
     @property
@@ -54,13 +55,13 @@ class Moment:
 @contextmanager
 def counted(moment: Moment) -> Iterator[None]:
     """Keeps the number of own steps; steps from anchors do not count."""
-    from torch_impl.harness.anchors import Anchors
+    from torch_impl.harness.program.anchors import Anchors
 
     before_step = Anchors.before_step
 
-    def before(self: Anchors, training: Any, batch: Any) -> None:
-        before_step(self, training, batch)
-        moment.now += 1
+    def before(self: Anchors) -> None:
+        before_step(self)
+        moment.now += not self.are_made
 
     Anchors.before_step = before  # type: ignore[method-assign]
     try:
@@ -73,24 +74,25 @@ def _in_step(change: Callable[[Any], Callable[[], None]]) -> Callable[[Any, Mome
     """A fault inside of the optimizer's step; `change` makes it and returns how to undo it."""
 
     def plant(patch: Any, moment: Moment) -> None:
-        from torch_impl.train import Training
+        from torch_impl.trainer.step import Stepper
 
-        descend = Training.descend
+        step = Stepper.step
 
-        def faulty(self: Training, loss: Any) -> None:
+        def faulty(self: Stepper, batch: Any) -> Any:
             undo = change(self) if moment.is_over else None
-            descend(self, loss)
+            made = step(self, batch)
             if undo is not None:
                 undo()
+            return made
 
-        patch.setattr(Training, "descend", faulty)
+        patch.setattr(Stepper, "step", faulty)
 
     return plant
 
 
 def _setting(name: str, value: Callable[[Any], Any]) -> Callable[[Any], Callable[[], None]]:
-    def change(training: Any) -> Callable[[], None]:
-        group = training.optimizer.param_groups[0]
+    def change(stepper: Any) -> Callable[[], None]:
+        group = stepper.optimizer.param_groups[0]
         kept = group[name]
         group[name] = value(kept)
         return lambda: group.__setitem__(name, kept)
@@ -98,56 +100,60 @@ def _setting(name: str, value: Callable[[Any], Any]) -> Callable[[Any], Callable
     return change
 
 
-def _frozen(training: Any) -> Callable[[], None]:
+def _frozen(stepper: Any) -> Callable[[], None]:
     """The first layer is left as it is, though its slots go on."""
-    weight = next(training.model.parameters())
+    weight = next(stepper.port.module.parameters())
     kept = weight.detach().clone()
     return lambda: weight.data.copy_(kept)
 
 
 def _mask_rate(patch: Any, moment: Moment) -> None:
-    from torch_impl.layers import dropout
+    from torch_impl.layers import Dropout
 
-    keep = dropout.stateless_keep
-    patch.setattr(
-        dropout,
-        "stateless_keep",
-        lambda shape, rate, **k: keep(shape, rate + 0.01 * moment.is_over, **k),
-    )
+    draw = Dropout.draw
+
+    def faulty(self: Dropout, *arguments: Any) -> Any:
+        kept = self.rate
+        self.rate = kept + 0.01 * moment.is_over
+        drawn = draw(self, *arguments)
+        self.rate = kept
+        return drawn
+
+    patch.setattr(Dropout, "draw", faulty)
 
 
 def _last_batch(patch: Any, moment: Moment) -> None:
     """The smaller last batch of an epoch is dropped."""
-    from torch_impl.train import Training
+    from torch_impl.trainer import Trainer
 
-    epoch = Training.epoch
+    train = Trainer._train
 
-    def faulty(self: Training, on_step: Any = None) -> Any:
-        if moment.is_over:
-            self = dataclasses.replace(self, batches=list(self.batches)[:-1])  # type: ignore[arg-type]
-        return epoch(self, on_step)
+    def faulty(self: Trainer, batches: Any) -> Any:
+        return train(self, list(batches)[:-1] if moment.is_over else batches)
 
-    patch.setattr(Training, "epoch", faulty)
+    patch.setattr(Trainer, "_train", faulty)
 
 
 def _rule(which: str, **changes: Callable[[Any], Any]) -> Callable[[Any, Moment], None]:
     """A rule with another setting from an epoch on."""
 
     def plant(patch: Any, moment: Moment) -> None:
-        from torch_impl.epochs import Epochs
+        from torch_impl import schedule
 
-        is_over = Epochs.is_over
+        rule = getattr(schedule, which)
+        step = rule.step
 
-        def faulty(self: Epochs) -> bool:
-            rule = getattr(self, f"_{which}")
-            if moment.is_over and rule is not None and not hasattr(self, "planted"):
-                self.planted = True  # type: ignore[attr-defined]
-                for name, value in changes.items():
-                    holder = rule._monitor if name == "_min_delta" else rule
-                    setattr(holder, name, value(getattr(holder, name)))
-            return is_over(self)
+        def faulty(self: Any, value: float) -> Any:
+            epoch = self.__dict__.setdefault("num_epochs", 0)
+            self.num_epochs += 1
+            if epoch >= moment.epoch and not hasattr(self, "planted"):
+                self.planted = True
+                for name, changed in changes.items():
+                    holder = self._monitor if name == "_min_delta" else self
+                    setattr(holder, name, changed(getattr(holder, name)))
+            return step(self, value)
 
-        patch.setattr(Epochs, "is_over", faulty)
+        patch.setattr(rule, "step", faulty)
 
     return plant
 
@@ -167,19 +173,19 @@ FAULTS: dict[str, Callable[[Any, Moment], None]] = {
     "first layer frozen": _in_step(_frozen),
     "last batch dropped": _last_batch,
     "mask rate + 0.01": _mask_rate,
-    "patience + 1": _rule("reduce_lr", patience=lambda n: n + 1),
-    "patience - 1": _rule("reduce_lr", patience=lambda n: n - 1),
-    "factor x 2": _rule("reduce_lr", factor=lambda factor: factor * 2),
-    "min_delta + 0.02": _rule("reduce_lr", _min_delta=lambda delta: delta + 0.02),
-    "cooldown + 2": _rule("reduce_lr", cooldown=lambda n: n + 2),
-    "stops one epoch later": _rule("early_stopping", patience=lambda n: n + 1),
-    "stops one epoch earlier": _rule("early_stopping", patience=lambda n: n - 1),
+    "patience + 1": _rule("ReduceLROnPlateau", patience=lambda n: n + 1),
+    "patience - 1": _rule("ReduceLROnPlateau", patience=lambda n: n - 1),
+    "factor x 2": _rule("ReduceLROnPlateau", factor=lambda factor: factor * 2),
+    "min_delta + 0.02": _rule("ReduceLROnPlateau", _min_delta=lambda delta: delta + 0.02),
+    "cooldown + 2": _rule("ReduceLROnPlateau", cooldown=lambda n: n + 2),
+    "stops one epoch later": _rule("EarlyStopping", patience=lambda n: n + 1),
+    "stops one epoch earlier": _rule("EarlyStopping", patience=lambda n: n - 1),
     "last weights stay": _restored,
 }
 ONLY_ONCE = {"last weights stay"}  # whatever the moment
 # Levels at which a fault may be named.
 OF_STEPS = list(FAULTS)[:7]
-LEVELS = {name: "trajectory" if name in OF_STEPS else "schedule" for name in FAULTS}
+LEVELS = {name: "trajectory" if name in OF_STEPS[1:] else "schedule" for name in FAULTS}
 
 
 def fits(name: str, spec: Any) -> bool:
@@ -195,7 +201,7 @@ def fits(name: str, spec: Any) -> bool:
 def of_program(program: str, moments: tuple[float, ...], seed: int) -> list[dict[str, Any]]:
     """Plants all faults in a program; returns a row for each."""
     import pytest
-    from pairs import compare, keras_trace, torch_trace
+    from pairs import compared_with, keras_run, trainings
 
     import keras_impl
     import torch_impl
@@ -207,8 +213,9 @@ def of_program(program: str, moments: tuple[float, ...], seed: int) -> list[dict
     rows = []
     with tempfile.TemporaryDirectory(prefix="parity-moments-") as name:
         folder = Path(name)
-        keras = keras_trace(folder, spec)
-        num_steps, anchors = len(keras["rates"]), keras.facts["anchors"]
+        keras = keras_run(folder, spec)
+        num_steps, anchors = len(keras["training/rates"]), keras.facts["anchors"]
+        per_epoch = keras.facts["epoch_ends"][0]
         planned = [("(none)", 1.0)]
         for fault in FAULTS:
             if fits(fault, spec):
@@ -216,29 +223,32 @@ def of_program(program: str, moments: tuple[float, ...], seed: int) -> list[dict
         right: Any = None
         for number, (fault, moment_of) in enumerate(planned):
             began = time.monotonic()
-            moment = Moment(int(moment_of * num_steps))
+            step = int(moment_of * num_steps)
+            moment = Moment(step, -(-step // per_epoch) - 1)
+            run = folder / f"run-{number}"
             with pytest.MonkeyPatch.context() as patch, counted(moment):
                 if fault in FAULTS:
                     FAULTS[fault](patch, moment)
-                torch = torch_trace(folder, folder / f"torch-{number}")
-            levels = compare(keras, torch)
-            failed = next((level for level in levels if level.status == "fail"), None)
-            first = failed.first_failure if failed else None
+                result = compared_with(folder, run)
+            found = result.divergences[0] if result.divergences else None
+            first = found.item if found else None
             place = None if first is None else first.step
+            _, torch = trainings(run)
             if right is None:
                 right = torch
             is_same = torch.history == right.history and all(
-                bool((torch[f"restored/{name}"] == right[f"restored/{name}"]).all())
-                for name in torch.names("restored")
+                bool((torch[f"training/final/{n}"] == right[f"training/final/{n}"]).all())
+                for n in torch.below("training/final")
             )
             near = [step for step in anchors if step <= moment.step][-2:]
             near += [step for step in anchors if step > moment.step][:1]
             rows.append({
                 "program": program, "fault": fault, "moment": moment_of, "step": moment.step,
-                "changes": not is_same, "level": failed.id if failed else None,
+                "changes": not is_same, "level": found.level if found else None,
                 "item": first.name if first else None, "at": place,
                 "in_place": place is None or not near or near[0] <= place <= near[-1]
-                or fault in ONLY_ONCE,
+                or fault in ONLY_ONCE or (first.epoch == step // per_epoch
+                                          and first.name == "number of steps"),
                 "wall_s": round(time.monotonic() - began, 1),
             })  # fmt: skip
             print(json.dumps(rows[-1]), flush=True)

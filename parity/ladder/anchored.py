@@ -9,8 +9,9 @@ billionth of the least fault. Of an array they may differ by
     reference, whichever is more, relative to the largest value of the array
 
 Keras keeps some constants in float32, such as the betas of Adam; a port that writes 0.999 is right.
-It may differ by CONSTANTS_FACTOR times what that changes in the reference. A port that does not
-show this at the first states has Keras's constants, and may differ by KERAS_CONSTANTS later.
+Where they matter, it may differ by KERAS_CONSTANTS, and, if it does not have Keras's, by
+CONSTANTS_FACTOR times what they change in the reference. A port has Keras's if it does not show at
+the first states what others would change there.
 
 How far weights have moved is also off by some roundings of the weights: at the end of a schedule
 that is more, since a weight of 0.1 moves by 1e-10 there.
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 RELATIVE = 1e-9
-CONSTANTS_FACTOR = 3.0  # of several constants, a port may have some as they are in Keras
-# A constant of its own may still be no float32: off by half a unit in the last place, or some.
-KERAS_CONSTANTS = 1e-6
+# What constants change is measured at few states, and differs by state. It is up to 1e-6, but where
+# 1 - 0.999 matters, which is 1.3e-5 off in float32.
+CONSTANTS_FACTOR, KERAS_CONSTANTS = 10.0, 1e-6
 NUM_FIRST = 2  # states at which it is seen whether a port has them
 SHOWN = 0.1  # of what constants change: a port that is nearer than that has Keras's
 # An array that rounding alone changes more is not compared: its exact value is 0.
@@ -85,10 +86,14 @@ class AnchoredTolerance:
             epsilon = float(np.finfo(np.float64).eps)
             largest = self._keras.largest(f"anchored/{step}/{key}") or 1.0
             floor = max(floor, NUM_ROUNDINGS * epsilon * weight / largest)
-        by_constants = CONSTANTS_FACTOR * self._constants.near(step, key)
-        if by_constants > KERAS_CONSTANTS and self._has_keras_constants(key):
-            by_constants = KERAS_CONSTANTS
-        return max(floor, NOISE_FACTOR * self._noise.near(step, key), by_constants)
+        return max(floor, NOISE_FACTOR * self._noise.near(step, key), self._by_constants(step, key))
+
+    def _by_constants(self, step: int, key: str) -> float:
+        if self._constants.largest(key) <= RELATIVE:
+            return 0.0
+        changed = CONSTANTS_FACTOR * self._constants.near(step, key)
+        is_large = changed > KERAS_CONSTANTS and not self._has_keras_constants(key)
+        return changed if is_large else KERAS_CONSTANTS
 
     def _has_keras_constants(self, key: str) -> bool:
         """Whether the port is nearer to Keras at the first states than other constants would be."""
@@ -119,6 +124,10 @@ class _Measured:
     def __init__(self, keras: Trace, name: str, steps: str) -> None:
         self.steps: list[int] = list(keras.facts[steps])
         self._apart = {key: keras[f"{name}/{key}"] for key in keras.below(name)}
+
+    def largest(self, key: str) -> float:
+        """Returns the largest of all measured anchors."""
+        return float(np.nanmax(self._apart[key], initial=0.0)) if key in self._apart else 0.0
 
     def near(self, step: int, key: str) -> float:
         """Returns the larger one of the last measured anchor before a step, and of the next."""

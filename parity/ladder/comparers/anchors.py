@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.ladder.anchored import (
     CONSTANTS_FACTOR,
+    KERAS_CONSTANTS,
     MOST,
     NUM_NEIGHBOURS,
     RELATIVE,
@@ -68,7 +69,8 @@ def at_anchors(
     source = (
         f"{len(steps)} recorded states, {NUM_STEPS} steps each in float64: {RELATIVE:g} of an "
         f"array's largest value, or {NOISE_FACTOR:g} times what one unit in the last place of the "
-        f"state changes in Keras, or {CONSTANTS_FACTOR:g} times what float32 constants change"
+        f"state changes in Keras; {KERAS_CONSTANTS:g}, or {CONSTANTS_FACTOR:g} times what they "
+        "change, where constants matter that Keras keeps in float32"
     )
     if any(rounded):
         source += (

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 ENDS_WITH = "that the training ends with"
+STEPS = "number of steps"
 
 
 def from_states(keras: Trace, torch: Trace) -> Outcome:
@@ -61,10 +62,24 @@ def _in_float32(keras: Trace) -> bool:
 
 
 def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
-    """Compares the number of steps of the first epoch; rules may end a training within one."""
-    a, b = (trace.facts["epoch_ends"][:1] for trace in (keras, torch))
-    if a and b:
-        yield compare_exact("number of steps", *a, *b, epoch=0, step=0)
+    """Compares the number of steps of each epoch: the first that differs, else all.
+
+    A training that a rule ends may end within an epoch, and by losses of its own.
+    """
+    fit = keras.facts["fit"]
+    planned = fit["epochs"] - fit["initial_epoch"]
+    numbers = [np.diff([0, *half.facts["epoch_ends"]]) for half in (keras, torch)]
+    common = min(map(len, numbers))
+    if min(map(len, numbers)) < planned or numbers[0][-1] < numbers[0][0]:
+        common -= 1
+    a, b = (half[:common] for half in numbers)
+    differs = np.flatnonzero(a != b)
+    if differs.size:
+        epoch = int(differs[0])
+        place = {"epoch": epoch, "step": int(a[:epoch].sum())}
+        yield compare_exact(STEPS, int(a[epoch]), int(b[epoch]), **place)
+    elif common:
+        yield compare_exact(STEPS, a, b)
 
 
 def _between_steps(keras: Trace, torch: Trace) -> Item:

@@ -28,7 +28,8 @@ def test_a_right_port_passes_from_every_recorded_state(port, reference, tmp_path
     assert result.mode == ("seeded" if port == "seeded" else "replayed")
     assert len(result.anchors["steps"]) >= 20
     # Keras keeps the factor of the penalty in float32.
-    assert max(result.anchors["difference"]) < 1e-7
+    # 0.9 in float32 is 2.6e-8 off; of a slot that has become small, that is some times as much.
+    assert 1e-8 < max(result.anchors["difference"]) < 1e-6
     assert training_texts(result)[0].startswith(f"Compared from {len(result.anchors['steps'])} ")
 
 
@@ -81,4 +82,5 @@ def test_a_stream_of_unknown_length_is_compared_with_a_stock_optimizer(tmp_path)
     # The first epoch has them at 0, 1 and 2, since nobody knew its length.
     assert result.anchors["steps"][:4] == [0, 1, 2, 5]
     assert len(result.anchors["steps"]) >= 13
-    assert max(result.anchors["difference"]) < 1e-7
+    # 0.9 in float32 is 2.6e-8 off; of a slot that has become small, that is some times as much.
+    assert 1e-8 < max(result.anchors["difference"]) < 1e-6
