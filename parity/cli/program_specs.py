@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+    from parity.programs.scenario_spec import ScenarioSpec
     from parity.programs.scenarios import Terms
     from parity.programs.tool_table import ToolTable
 
@@ -211,10 +212,13 @@ def recorded_run_spec(
         InputError: the name is unknown, or a setting cannot be used.
     """
     from parity.programs.program_spec import ProgramSpec
+    from parity.programs.scenarios import SCENARIOS
 
     changes = dict(settings)
     if "arguments" in changes:
         changes["arguments"] = tuple(shlex.split(changes["arguments"]))
+    if name in SCENARIOS:
+        return _scenario_of(name, changes)
     changes |= {"sets_seed": True} if "seed" in changes else {}
     if name is not None:
         return _own_program(name, changes)
@@ -243,7 +247,8 @@ def spec_against(
         InputError: the bundle is none of this training, or cannot be used.
     """
     from parity.programs.program_spec import ProgramSpec
-    from parity.runs.against import recorded_spec
+    from parity.programs.scenarios import SCENARIOS, find
+    from parity.runs.against import recorded_scenario, recorded_spec
 
     if pair["keras"] is not None:
         raise InputError("--keras and --against: the bundle stands for the Keras half; leave one")
@@ -254,12 +259,18 @@ def spec_against(
         raise InputError(
             "--against: expected either the name of a program or --torch, the port that is trained"
         )
-    changes = _settings_of(names[0] if names else "custom", full, settings)
+    is_scenario = bool(names) and names[0] in SCENARIOS
+    if is_scenario:
+        changes = {**(find(names[0]).full if full else {}), **given(dict(settings))}
+    else:
+        changes = _settings_of(names[0] if names else "custom", full, settings)
     if pair["arguments"]:
         changes["arguments"] = pair["arguments"]
     asked = {"seed"} if seeds else set()
     if seeds:
         changes["seed"] = seeds[0]
+    if is_scenario:
+        return recorded_scenario(_scenario_of(names[0], changes), bundle, changes)
     if names:
         return recorded_spec(_own_program(names[0], changes), bundle, asked | {"dtype"})
     asked |= {"dtype"} & changes.keys()
@@ -273,16 +284,24 @@ def _own_program(name: str, changes: Mapping[str, Any]) -> ProgramSpec:
     Raises:
         InputError: there is none of this name, or a setting cannot be used.
     """
-    from parity.programs.scenarios import SCENARIOS
-
     table = own_programs()
-    if name in SCENARIOS:
-        raise InputError(
-            f"{name!r} is a built-in scenario; a whole run can be recorded of a program of "
-            "[tool.parity.programs], or of --keras"
-        )
     program = table.program(name, f"unknown program {name!r} (see `parity list`)")
     return program.spec(name, table.folder, **changes)
+
+
+def _scenario_of(name: str, changes: Mapping[str, Any]) -> ScenarioSpec:
+    """Returns the spec of a built-in scenario as a program.
+
+    Raises:
+        InputError: it has no such setting, or not such a value.
+    """
+    from parity.programs.scenario_spec import of_run
+    from parity.programs.scenarios import find
+
+    if wrong := [n for n in ("max_feed", "arguments") if changes.get(n)]:
+        option = "--" + wrong[0].replace("_", "-")
+        raise InputError(f"{option} with the scenario {name!r}: only your own programs have it")
+    return of_run(find(name).spec.replace(**changes))
 
 
 def bench_spec_of(

@@ -8,6 +8,7 @@ from pathlib import Path
 from parity.errors import InputError
 from parity.programs.factories import check_reference
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.programs.user_files import user_files
 from parity.traces.bundle_folder import are_same_factory
 from parity.traces.bundle_spec import read_run
@@ -63,6 +64,35 @@ def recorded_spec(
             "for; leave --seed out, or record it with `parity record --run --seed`"
         )
     return spec.replace(**changes, sets_seed=recorded.sets_seed)
+
+
+def recorded_scenario(spec: ScenarioSpec, path: Path, asked: Collection[str]) -> ScenarioSpec:
+    """Returns the spec of a training of a scenario's port against a recorded run of it.
+
+    Args:
+        spec: what is asked for.
+        path: of the bundle.
+        asked: names of the settings that are asked for; the others are as recorded.
+
+    Raises:
+        InputError: the bundle cannot be read, is of another program, or was recorded with other
+            settings.
+    """
+    recorded = read_run(path).spec
+    name = spec.run.scenario
+    if not isinstance(recorded, ScenarioSpec) or recorded.run.scenario != name:
+        raise InputError(
+            f"{path}: it is of {recorded.program}, and {name} is asked for; name the bundle of "
+            "this scenario, or record one with `parity record --run`"
+        )
+    for each in asked:
+        theirs, ours = (getattr(run, each) for run in (recorded.run, spec.run))
+        if each not in ("device", "threads") and theirs != ours:
+            raise InputError(
+                f"{path}: it was recorded with {each}={theirs!r}, and {ours!r} is asked for; "
+                "record it again with `parity record --run`, or leave the option out"
+            )
+    return of_run(recorded.run.replace(device=spec.device, threads=spec.threads))
 
 
 def _told(name: str, value: object) -> str:

@@ -31,6 +31,7 @@ from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import write_json
 from parity.programs.check_spec import CheckSpec, probes_of
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenario_spec import program_spec_from
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import NUM_STEPS, AnchorPlan
 from parity.traces.array_file import DTYPES, ArrayFile
@@ -101,7 +102,7 @@ def pack_run(half: RunFolder, path: Path, files: Mapping[str, str]) -> RunSize:
         InputError: what was recorded is none that could be read again, or cannot be written.
     """
     trace, training = Trace(half.path), Trace(half.training.path)
-    spec = ProgramSpec.from_dict(trace.spec)
+    spec = program_spec_from(trace.spec)
     entries = probe_entries(trace, probes_of(spec).to_dict())
     fed: dict[str, np.ndarray] = {}
     nests, settings = read_feed(half.feed)
@@ -293,8 +294,9 @@ def _check_run(
     Raises:
         ValueError: it is none.
     """
-    if trace.facts.get("dtype") != spec.dtype and spec.dtype != CheckSpec.dtype:
-        raise ValueError(f"its spec has the dtype {spec.dtype}, and its probes another")
+    dtype = spec.probe_dtype
+    if trace.facts.get("dtype") != dtype and dtype != CheckSpec.dtype:
+        raise ValueError(f"its spec has the dtype {dtype}, and its probes another")
     shapes = {key: tuple(code["shape"]) for key, code in codes.items()}
     fed = {key: shapes[key] for key in _below(FED, codes)}
     states = {key: shapes[key] for key in _below(STATE, codes)}

@@ -14,6 +14,7 @@ from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchored_steps import MAX_ENTRIES
 from parity.traces.anchors import FLOAT32, MASKS, MOVED, NUM_STEPS, SIZE
 from parity.traces.bundle_facts import form_problem
+from parity.traces.training_recorder import PREDICTIONS
 
 Shapes = Mapping[str, tuple[int, ...]]
 Get = Callable[[str], np.ndarray]
@@ -22,6 +23,7 @@ MAX_STEPS = 2**31  # of a training
 # First part of a key -> dtypes.
 PARTS = {
     "training": ("F64", "I64"),
+    "predictions": ("F32", "F64"),
     "anchored": ("F64", "I64"),
     "anchor_noise": ("F64",),
     "anchor_constants": ("F64",),
@@ -134,6 +136,8 @@ def check_training(
         return "there are no recorded states, which a training in float32 has"
     if "training/image_sums" in shapes:
         form["augment"] = dict
+    if spec.evaluates:
+        form |= {"num_classes": int, "num_val": int}
     problem = form_problem("facts", facts, form) or _fit(facts["fit"])
     if problem := problem or _history(content["history"], facts["epoch_ends"]):
         return problem
@@ -148,6 +152,8 @@ def check_training(
             return problem
         anchored = {key: shape for key, shape in shapes.items() if key.startswith("anchor")}
     trained = {key: shape for key, shape in shapes.items() if key not in anchored}
+    if spec.evaluates and trained.pop(PREDICTIONS, ()) != (facts["num_val"], facts["num_classes"]):
+        return f"the array {PREDICTIONS!r} is missing, or of other samples or classes"
     return _trained(trained, num_steps, weights, has_anchors) or _anchored(
         anchored, facts, weights, num_steps
     )

@@ -12,6 +12,7 @@ from parity.errors import InputError
 from parity.files.strict_json import read_strict
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenario_spec import program_spec_from
 from parity.traces.bundle_archive import (
     FACTS,
     MAX_FACTS,
@@ -124,7 +125,7 @@ def run_record_of(content: Mapping[str, Any]) -> RunRecord:
     if problem := form_problem("files", content["files"], {"*": str}):
         raise ValueError(problem)
     try:
-        spec = ProgramSpec.from_dict(content["spec"])
+        spec = program_spec_from(content["spec"])
     except InputError as error:
         raise ValueError(f"its spec: {error}") from None
     if spec.keras is None:
