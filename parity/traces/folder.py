@@ -2,13 +2,13 @@
 
     RUN/
         keras/  torch/       a half each; in a check, a bundle may stand for the Keras half
-        keras/anchors/       states of the reference, while the torch half needs them
-        keras/training/      of a user's program: its whole training, beside the probes in keras/
+        keras/training/      of a run: its whole training, beside the probes in keras/
+        keras/training/anchors/   recorded states, while the torch half needs them
+        keras/feed.safetensors    what `fit` was fed, while the torch half needs it
         keras.log ...        what the children wrote
-        data.safetensors     what both halves are fed, while they run
         keras.safetensors    with `--save-weights`: the final weights of both halves, each under the
-    torch.safetensors    names of the port's state_dict
-    result.json          the comparison; with it, the run is complete
+        torch.safetensors    names of the port's state_dict
+        result.json          the comparison; with it, the run is complete
 
 The folder of a half holds `spec.json`, which its child is given, and then `environment.json`,
 `history.json`, `trace.safetensors` with its index `trace.json`, or `failure.json`. `_SUCCESS` is
@@ -68,11 +68,6 @@ class RunFolder:
     def weights(self, name: str) -> Path:
         """The final weights of a half, in the folder of its run, as the port's state_dict."""
         return self.path / f"{name}.safetensors"
-
-    @property
-    def final(self) -> Path:
-        """The final weights of a half, in the portable layout, until the other half has them."""
-        return self.path / "final.safetensors"
 
     def log(self, name: str) -> Path:
         """What a child wrote: of "keras" or "torch"."""
