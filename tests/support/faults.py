@@ -205,6 +205,10 @@ FAULTS = (
         settings={"epochs": 12, "reduce_lr": {"factor": 0.1, "patience": 1, "min_delta": 0.05}},
     ),
     Fault("mean of batch means", _mean_of_batch_means, "trajectory", "running loss", "I4"),
-    Fault("validation in train mode", _validation_in_train_mode, "trajectory", "val_accuracy", "I1"),
-    Fault("labels shifted by one", _of_port(_label_shift), "loss", "loss of confident outputs", "D13"),
+    Fault(
+        "validation in train mode", _validation_in_train_mode, "trajectory", "val_accuracy", "I1"
+    ),
+    Fault(
+        "labels shifted by one", _of_port(_label_shift), "loss", "loss of confident outputs", "D13"
+    ),
 )

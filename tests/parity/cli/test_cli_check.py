@@ -105,7 +105,10 @@ WRONG_RECORD = {
     "feed": (("b.parity", *KERAS, "--max-feed", "3"), "--max-feed needs --run"),
     "arguments": (("b.parity", *KERAS, "--arguments", "a"), "--arguments needs --run"),
     "steps": (("b.parity", "--run", *KERAS, "--steps", "6"), "--steps is of a check; --run trains"),
-    "scenario": (("b.parity", "dropout", "--run"), "'dropout' is a built-in scenario; a whole run"),
+    "scenario": (
+        ("b.parity", "dropout", "--run", "--max-feed", "9"),
+        "--max-feed with the scenario 'dropout': only your own programs have it",
+    ),
     "no_run": (("b.parity", "smal", "--run"), "unknown program 'smal' (see `parity list`)"),
     "no_script": (("b.parity", "--run", "--keras", "no.py"), "--keras no.py: there is no such"),
     "no_arguments": (("b.parity", "--run", *KERAS, "--arguments", "a"), "expected a script"),

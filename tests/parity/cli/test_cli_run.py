@@ -46,7 +46,10 @@ WRONG |= {
     "two_ports": (("run", "small", *PAIR[2:], *AGAINST), "either the name of a program or --torch"),
     "programs": (("run", "small", "frozen", *AGAINST), "--against with 2 programs: a bundle is of"),
     "seeds": (("run", "small", *AGAINST, "--seeds", "0:3"), "--against with 3 seeds: a bundle is"),
-    "scenario": (("run", "dropout", *AGAINST), "'dropout' is a built-in scenario; a whole run can"),
+    "scenario": (
+        ("run", "dropout", *AGAINST),
+        "a.parity: it holds a check alone, and no whole run",
+    ),
     "no_name": (("run", "smal", *AGAINST), "unknown program 'smal' (see `parity list`)"),
     "full_bundle": (("run", "small", *AGAINST, "--full"), "--full with the program 'small'"),
 }

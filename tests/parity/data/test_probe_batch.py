@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from helpers import assert_same_bits, make_data
-
 from parity.data.probe_batch import PROBE_STEPS, probe_batch, probe_step_batch
+
 from parity.programs.run_spec import RunSpec
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from parity.traces.recorder import Recorder, is_recorded_step
+
 from parity.traces.trace import TraceWriter
 
 

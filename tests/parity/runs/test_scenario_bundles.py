@@ -1,0 +1,102 @@
+"""A scenario trained against a recorded run of it has the result of both halves."""
+
+import pytest
+from pairs import compared_with, keras_run
+from programs_here import trained
+from recorded_runs import forged
+
+import torch_impl
+from parity.errors import InputError
+from parity.programs.scenario_spec import of_run
+from parity.programs.scenarios import scenario
+from parity.runs.against import recorded_scenario
+from parity.runs.run_options import Recorded
+from parity.runs.run_result import compared
+from parity.traces.bundle_run import pack_run, unpack_run
+from parity.traces.bundle_spec import read_run
+from parity.traces.folder import RunFolder
+
+SIZES = {"epochs": 2, "train_size": 70, "val_size": 30, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """Folder of the run and bundle, by scenario and dtype, recorded when they are asked for."""
+    known = {}
+
+    def get(name, dtype="float32"):
+        if (name, dtype) not in known:
+            folder = tmp_path_factory.mktemp(f"{name}-{dtype}")
+            keras_run(folder, scenario(name).replace(dtype=dtype, **SIZES))
+            bundle = folder / "run.parity"
+            pack_run(RunFolder(folder).half("keras"), bundle, {})
+            known[name, dtype] = folder, bundle
+        return known[name, dtype]
+
+    return get
+
+
+def told(result):
+    """A result without seconds and versions."""
+    return {k: v for k, v in result.to_json().items() if k not in ("environment", "wall_s")}
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("dropout", "float32"), ("augmentation", "float32"), ("dropout", "float64")],
+)
+def test_the_result_is_that_of_both_halves(recorded, tmp_path, name, dtype):
+    folder, bundle = recorded(name, dtype)
+    both = compared_with(folder, tmp_path / "both")
+    run = RunFolder(tmp_path / "against")
+    unpack_run(bundle, run.half("keras"))
+    spec = recorded_scenario(of_run(scenario(name)), bundle, ())
+    trained(torch_impl, spec, run.path)
+    result = compared(spec, run, Recorded(bundle, unpack_run))
+    assert told(result) == told(both)
+    assert (result.verdict, result.incomplete) == ("pass", ())
+    assert result.spec == scenario(name).replace(dtype=dtype, **SIZES).to_dict()
+    assert {"eval_accuracy", "val_accuracy"} <= result.history["torch"].keys()
+
+
+def test_settings_that_are_not_asked_for_are_as_recorded(recorded):
+    _, bundle = recorded("dropout")
+    asked = of_run(scenario("dropout").replace(epochs=2, threads=2))
+    spec = recorded_scenario(asked, bundle, ("epochs", "threads"))
+    assert spec.run == scenario("dropout").replace(**SIZES, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("dropout", {"epochs": 3}, "it was recorded with epochs=2, and 3 is asked for"),
+        ("dropout", {"dtype": "float64"}, "recorded with dtype='float32', and 'float64' is asked"),
+        ("dropout", {"seed": 7}, "it was recorded with seed=42, and 7 is asked for"),
+        ("augmentation", {}, "it is of dropout, and augmentation is asked for"),
+    ],
+)
+def test_a_bundle_of_another_training_is_refused_in_one_line(recorded, name, settings, message):
+    _, bundle = recorded("dropout")
+    asked = of_run(scenario(name).replace(**settings))
+    with pytest.raises(InputError) as caught:
+        recorded_scenario(asked, bundle, settings)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda facts: facts.pop("num_classes"), "num_classes"),
+        (lambda facts: facts.update(num_classes=7), "'predictions/val' is missing, or of other"),
+        (lambda facts: facts.update(num_val=None), "num_val"),
+    ],
+    ids=["no classes", "other classes", "no samples"],
+)
+def test_a_forged_bundle_of_a_scenario_is_refused(recorded, tmp_path, change, message):
+    _, bundle = recorded("dropout")
+    wrong = tmp_path / "forged.parity"
+    wrong.write_bytes(forged(bundle, lambda content, stored: change(content["facts"])))
+    with pytest.raises(InputError, match=message):
+        unpack_run(wrong, RunFolder(tmp_path / "keras"))
+    assert read_run(bundle).spec.run.scenario == "dropout"
