@@ -151,9 +151,7 @@ def test_the_same_draws_pass_and_are_told(trace):
 @pytest.mark.parametrize(
     ("row", "epoch", "step"), [(0, 0, 1), (2, 0, 1), (3, 0, 2), (8, 1, 4), (18, 2, 7)]
 )
-def test_the_first_draw_that_differs_is_named_before_the_images(
-    trace, key, name, row, epoch, step
-):
+def test_the_first_draw_that_differs_is_named_before_the_images(trace, key, name, row, epoch, step):
     def change(arrays):
         drawn(arrays)
         draws = arrays[f"training/flow/{key}"]
