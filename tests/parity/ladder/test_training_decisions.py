@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from ladder_runs import AGREE, levels_of, statuses
 from traces import BIAS, KERNEL, STEPS_PER_EPOCH, ended
 

@@ -219,7 +219,7 @@ def test_numbers_are_ordered_as_numbers(tmp_path):
 
 
 def test_names_that_are_no_numbers_are_refused_as_numbers(whole):
-    with pytest.raises(RunError, match="'training': .*'final'"):
+    with pytest.raises(RunError, match=r"'training': .*'final'"):
         Trace(whole).numbers("training")
 
 
