@@ -51,7 +51,7 @@ def test_of_rates_that_agree_the_largest_difference_is_told():
 def test_of_rates_that_agree_the_one_nearest_to_its_own_limit_is_told():
     """A fall of the rate makes the limit smaller, but for four units of the largest rate."""
     keras = np.array([1.0, 1.0, 0.25, 0.25])
-    item = compare_rates(keras, keras + [5e-7, 0, 4.6e-7, 0], [2, 4])
+    item = compare_rates(keras, keras + np.array([5e-7, 0, 4.6e-7, 0]), [2, 4])
     assert (item.status, item.step) == (PASS, 3)
     assert item.allowed == pytest.approx(1.2e-7 + 4 * UNIT / 0.25)
     assert item.worst == pytest.approx(4.6e-7 / 0.25)
