@@ -9,6 +9,9 @@ import argparse
 from pathlib import Path
 
 from parity.ladder.compare import absolute_difference
+from parity.ladder.drift import WEIGHTS
+from parity.programs.halves import HALVES
+from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 LIMIT = 1e-9
@@ -16,12 +19,13 @@ LIMIT = 1e-9
 
 def main(directory: Path) -> None:
     """Prints the greatest difference of any weight at every recorded step."""
-    keras, torch = Trace(directory / "keras"), Trace(directory / "torch")
+    halves = (RunFolder(directory).half(half) for half in HALVES)
+    keras, torch = (Trace(half.training.path) for half in halves)
     left_at = None
-    print(f"{keras.spec['scenario']}, seed {keras.spec['seed']}, {keras.spec['dtype']}")
+    print(f"{keras.spec['program']}, seed {keras.spec['seed']}, {keras.spec['dtype']}")
     print(f"{'step':>8}  greatest difference of any weight")
-    for step in keras.numbers("trajectory"):
-        keys = [f"trajectory/{step}/{name}" for name in keras.names(f"trajectory/{step}")]
+    for step in keras.numbers(WEIGHTS):
+        keys = [f"{WEIGHTS}/{step}/{name}" for name in torch.below(f"{WEIGHTS}/{step}")]
         worst = max(float(absolute_difference(keras[key], torch[key]).max()) for key in keys)
         print(f"{step:>8}  {worst:.1e}")
         if worst > LIMIT and left_at is None:

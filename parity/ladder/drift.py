@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Two runs have parted when a weight differs by so many units in the last place of the largest one.
 PARTED = 100
+WEIGHTS = "training/weights"
 
 
 def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
@@ -33,7 +34,7 @@ def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
     worst = worst_of_anchors(level)
     return {
         "num_steps": NUM_STEPS,
-        "num_trained": len(keras["rates" if "rates" in keras else "training/rates"]),
+        "num_trained": len(keras["training/rates"]),
         "steps": [item.step for item in worst],
         "difference": [item.worst for item in worst],
         "allowed": [item.allowed for item in worst],
@@ -57,12 +58,11 @@ def told_drift(keras: Trace, torch: Trace) -> dict[str, Any]:
         The "steps" at which both recorded their weights, the greatest "difference" of a weight at
         each, and the first step at which they have "parted", or None.
     """
-    where = "training/weights" if "training/rates" in keras else "trajectory"
-    steps = sorted({*keras.numbers(where)} & {*torch.numbers(where)})
+    steps = sorted({*keras.numbers(WEIGHTS)} & {*torch.numbers(WEIGHTS)})
     differences, parted = [], None
     epsilon = float(np.finfo(keras.spec["dtype"]).eps)
     for step in steps:
-        keys = [f"{where}/{step}/{name}" for name in torch.below(f"{where}/{step}")]
+        keys = [f"{WEIGHTS}/{step}/{name}" for name in torch.below(f"{WEIGHTS}/{step}")]
         apart = [float(absolute_difference(keras[key], torch[key]).max()) for key in keys]
         differences.append(max(apart))
         size = max(float(np.abs(keras[key]).max()) for key in keys)

@@ -29,7 +29,6 @@ MOST_RATE_ROUNDING = 4 * 2.0**-23
 
 # Sources of a tolerance, as reports name them.
 EXACT = "bit for bit: nothing may differ"
-SEMANTIC = "float64, relative to the largest value: 1e-12, 200 times the rounding seen"
 WHOLE_RUN = (
     f"float64: {FLOAT64:g} (relative for values above 1), more than rounding and less than any "
     "known semantic fault"

@@ -27,7 +27,7 @@ def evidence_of(folder, reference=None, port=None, *, went_wrong=False):
     if went_wrong:
         check_pairs.went_wrong(parts)
     keras, trace = recorded.read(folder / "keras"), parts.write(folder / "port")
-    group = grouped(compare_levels(OF_PROBE, keras, trace, stops=False), keras, trace)[0]
+    group = grouped(compare_levels(OF_PROBE, keras, trace), keras, trace)[0]
     return Evidence(keras, trace, group.level, group.items)
 
 

@@ -1,6 +1,7 @@
-"""A trace made by hand: a whole tiny one for the ladder, also with anchors."""
+"""Traces of trainings made by hand: tiny ones for the comparers, also with recorded states."""
 
 import copy
+import itertools
 import json
 import os
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from parity.programs.run_spec import RunSpec
+from parity.programs.scenario_spec import of_run
 from parity.traces.trace import RunResult, Trace, TraceWriter
 
 HISTORY_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 STEPS_PER_EPOCH = 2
+KERNEL, BIAS = "conv2d.kernel", "dense.bias"
 
 
 @dataclass
@@ -43,61 +46,36 @@ class Parts:
         return Trace(directory)
 
 
-def rate_of(spec) -> float:
-    """The learning rate as a variable of the spec's dtype holds it."""
-    return float(np.dtype(spec.dtype).type(spec.learning_rate))
-
-
-def whole_parts(*, dtype="float64", epochs=3, early_stopping=None, **settings) -> Parts:
-    """All that the ladder reads: two layers, two parameters, two steps an epoch."""
-    spec = RunSpec(epochs=epochs, dtype=dtype, early_stopping=early_stopping, **settings)
+def weights_after(step: int) -> dict[str, np.ndarray]:
+    """The two weights after a step; no two steps leave the same."""
     kernel, bias = np.array([[1.0, -2.0], [0.5, 0.25]]), np.array([0.5, 1.0, -1.0])
-    parameters = {"conv1.kernel": kernel, "dense1.bias": bias}
-    arrays = {}
-    for epoch in range(epochs):
-        arrays[f"feed/{epoch}/index"] = np.array([2, 0, 1])
-        arrays[f"feed/{epoch}/labels"] = np.array([7, 8, 9])
-        arrays[f"feed/{epoch}/images"] = np.array([0.25, 0.5, 0.75], np.float32)
-        if spec.augmentation is not None:
-            arrays[f"feed/{epoch}/theta"] = np.array([1.0, -3.0, 2.0])
-    arrays["mask/dropout1"] = np.array([[True, False], [True, True]])
-    for mode in ("eval", "train"):
-        for layer in ("conv1", "dropout1"):
-            arrays[f"forward/{mode}/{layer}"] = np.array([[4.0, 1.0], [-2.0, 0.5]])
-    for name in ("eval", "train", "gradient"):
-        arrays[f"loss/{name}"] = np.array(2.0)
-    steps = {1, 2, 5} | {STEPS_PER_EPOCH * (epoch + 1) for epoch in range(epochs)}
-    steps = sorted(step for step in steps if step <= STEPS_PER_EPOCH * epochs)
-    for prefix in (
-        "init",
-        "gradient",
-        *(f"optimizer/{step}/{group}" for step in (1, 20) for group in ("momentum", "velocity")),
-        *(f"optimizer/{step}/weights" for step in (1, 20)),
-        *(f"trajectory/{step}" for step in (0, *steps)),
-        *(["restored"] if early_stopping is not None else []),
-    ):
-        arrays.update({f"{prefix}/{name}": value.copy() for name, value in parameters.items()})
+    return {KERNEL: kernel - step / 64, BIAS: bias + step / 64}
+
+
+def whole_parts(*, dtype="float64", epochs=3, **settings) -> Parts:
+    """All that is compared of a scenario's training: two weights, two steps an epoch."""
+    spec = RunSpec(epochs=epochs, dtype=dtype, **settings)
+    # The learning rate as a variable of the spec's dtype holds it.
+    rate = float(np.dtype(dtype).type(spec.learning_rate))
     num_steps = STEPS_PER_EPOCH * epochs
-    arrays["running_loss"] = np.linspace(2.0, 1.0, num_steps)
+    ends = [STEPS_PER_EPOCH * (epoch + 1) for epoch in range(epochs)]
+    arrays = {
+        "training/loss": np.linspace(2.0, 1.0, num_steps),
+        "training/rates": np.full(num_steps, rate),
+    }
+    for step in sorted({0, *(step for step in (1, 2, 5) if step <= num_steps), *ends}):
+        for name, value in weights_after(step).items():
+            arrays[f"training/weights/{step}/{name}"] = value
+    for name, value in weights_after(num_steps).items():
+        arrays[f"training/final/{name}"] = value
     facts = {
-        "sha256": {"x_train": "a1", "y_train": "b2"},
+        "epoch_ends": ends,
+        "fit": {"epochs": epochs, "initial_epoch": 0},
+        "mode": "replayed",
         "num_classes": 10,
         "num_train": 10_000,  # so many that an accuracy has hardly any noise of its own
         "num_val": 10_000,
-        "steps_per_epoch": STEPS_PER_EPOCH,
-        "structure": {
-            "layers": [
-                {"name": "conv1", "kind": "conv", "output_shape": [2], "activation": "relu"},
-                {"name": "dropout1", "kind": "dropout", "output_shape": [2]},
-            ],
-            "parameters": {name: list(value.shape) for name, value in parameters.items()},
-            "dtype": "float64",
-        },
-        "settings": {
-            "layers": {"dropout1": {"rate": 0.25}},
-            "l2": {},
-            "optimizer": {"name": "adam", "epsilon": 1e-07, "weight_decay": 0.0},
-        },
+        "watched": [],
     }
     history = {
         "loss": [1.0 / (epoch + 1) for epoch in range(epochs)],
@@ -105,48 +83,64 @@ def whole_parts(*, dtype="float64", epochs=3, early_stopping=None, **settings) -
         "accuracy": [0.95 - 0.005 * (epochs - 1 - epoch) for epoch in range(epochs)],
         "val_loss": [1.5 / (epoch + 1) for epoch in range(epochs)],
         "val_accuracy": [0.94 - 0.005 * (epochs - 1 - epoch) for epoch in range(epochs)],
-        "learning_rate": [rate_of(spec)] * epochs,
+        "learning_rate": [rate] * epochs,
     }
-    return Parts(arrays, facts, history, spec.to_dict())
+    return Parts(arrays, facts, history, of_run(spec).to_dict())
+
+
+def ended(parts: Parts, epochs: int) -> Parts:
+    """Leaves of a training the first epochs."""
+    del parts.facts["epoch_ends"][epochs:]
+    last = STEPS_PER_EPOCH * epochs
+    for column in parts.history.values():
+        del column[epochs:]
+    for key in ("training/loss", "training/rates", "between_steps", "rules/torch/rates"):
+        if key in parts.arrays:
+            parts.arrays[key] = parts.arrays[key][:last]
+    for key in [key for key in parts.arrays if key.startswith("training/weights/")]:
+        if int(key.split("/")[2]) > last:
+            del parts.arrays[key]
+    for name, value in weights_after(last).items():
+        parts.arrays[f"training/final/{name}"] = value
+    return parts
 
 
 ANCHORS = (0, 1, 3)
 
 
 def anchored_parts(*, epochs=3, dtype="float32", **settings) -> Parts:
-    """The same with anchors before three steps, from which two steps each were made.
+    """The same with recorded states before three steps, from which two steps each were made.
 
     One unit in the last place of the state changes every array by 1e-13 of its largest value, and a
-    step in float32 is rounded by 1e-8.
+    step in float32 is rounded by 1e-8. Both halves did what the port's rules say: nothing.
     """
     parts = whole_parts(epochs=epochs, dtype=dtype, **settings)
-    parts.facts |= {
-        "anchors": list(ANCHORS),
-        "anchors_measured": list(ANCHORS),
+    parts.facts |= {"anchors": list(ANCHORS), "anchors_measured": list(ANCHORS)}
+    rates = parts.arrays["training/rates"]
+    parts.arrays["between_steps"] = np.zeros(len(rates), int)
+    for half, name in itertools.product(("keras", "torch"), (KERNEL, BIAS)):
+        parts.arrays[f"rules/{half}/rates"] = rates.copy()
+        parts.arrays[f"rules/{half}/epochs"] = np.array(epochs)
+        parts.arrays[f"rules/{half}/ends/{name}"] = np.array(epochs)
+    computed = {
+        "loss": np.array([0.5, 0.25]),
+        "running/loss": np.array(0.375),
+        "running/accuracy": np.array(0.75),
+        f"moved/1/{KERNEL}": np.array([0.5, 0.25, -0.5, 0.125]),
+        f"moved/2/{KERNEL}": np.array([0.25, 0.125, -0.25, 0.0625]),
+        f"slots/2/momentum/{KERNEL}": np.array([0.125, 0.0625, -0.125, 0.03125]),
     }
-    parts.arrays["rates"] = np.repeat(parts.history["learning_rate"], STEPS_PER_EPOCH)
-    parts.arrays["between_steps"] = np.zeros(len(parts.arrays["rates"]), int)
     for step in ANCHORS:
-        kernel = np.array([0.5, 0.25, -0.5, 0.125])
-        parts.arrays |= {
-            f"anchored/{step}/loss": np.array([0.5, 0.25]),
-            f"anchored/{step}/running": np.array([0.375, 0.75]),
-            f"anchored/{step}/norm/conv1.kernel": np.array([0.5, 0.5]),
-            f"anchored/{step}/moved/1/conv1.kernel": kernel,
-            f"anchored/{step}/moved/2/conv1.kernel": kernel / 2,
-            f"anchored/{step}/slots/2/momentum/conv1.kernel": kernel / 4,
-            f"anchored/{step}/float32/conv1.kernel": kernel + 1e-8,
-            f"anchored/{step}/size/conv1.kernel": np.array(0.5),
-            f"anchored/{step}/labels": np.array([7, 8, 9]),
-            f"anchored/{step}/images": np.array([[0.5, 0.1], [0.25, 0.2], [0.75, 0.3]]),
-            f"anchored/{step}/masks/dropout1": np.array([11, step]),
+        beside = {
+            f"float32/{KERNEL}": computed[f"moved/1/{KERNEL}"] + 1e-8,
+            f"size/{KERNEL}": np.array(0.5),
+            "masks/dropout": np.array([11, step]),
         }
-    parts.arrays["anchored/0/validation"] = np.array([0.5, 0.75])
-    keys = {key.split("/", 2)[2] for key in parts.arrays if key.startswith("anchored/")}
-    others = ("labels", "images", "masks", "float32", "size")
-    for key in [key for key in keys if key.split("/")[0] not in others]:
-        noise = np.full(len(ANCHORS), 1e-13)
-        if key == "validation":
-            noise[1:] = np.nan
-        parts.arrays[f"anchor_noise/{key}"] = noise
+        parts.arrays |= {f"anchored/{step}/{k}": a.copy() for k, a in (computed | beside).items()}
+    validation = {"validation/loss": np.array(0.5), "validation/accuracy": np.array(0.75)}
+    parts.arrays |= {f"anchored/0/{key}": array for key, array in validation.items()}
+    for key in computed:
+        parts.arrays[f"anchor_noise/{key}"] = np.full(len(ANCHORS), 1e-13)
+    for key in validation:
+        parts.arrays[f"anchor_noise/{key}"] = np.array([1e-13, np.nan, np.nan])
     return parts

@@ -50,7 +50,7 @@ def write(folder):
     parts = {"x_train": x[:240], "y_train": y[:240], "x_test": x[240:], "y_test": y[240:]}
     np.savez(folder / "images.npz", **parts)
     for half in ("keras", "torch"):
-        whole_parts().write(folder / "long" / "dropout-seed42" / half)
+        whole_parts().write(folder / "long" / "dropout-seed42" / half / "training")
 
 
 def events(folder, columns):

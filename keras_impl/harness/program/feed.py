@@ -93,6 +93,19 @@ def rows_of(nest: Any, rows: Any) -> Any:
     return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
 
 
+def check_epochs(reference: Reference) -> None:
+    """Rejects a training without an epoch, which would compare nothing.
+
+    Raises:
+        InputError: there is none to train.
+    """
+    if reference.initial_epoch >= reference.epochs:
+        raise InputError(
+            f"fit trains no epoch (epochs={reference.epochs}, "
+            f"initial_epoch={reference.initial_epoch}); expected at least one; give more epochs"
+        )
+
+
 def check_validations(reference: Reference) -> None:
     """Rejects a training that is not validated in every epoch, whose history cannot be compared.
 

@@ -20,6 +20,7 @@ from keras_impl.harness.check.outputs import loss_weights_of
 from keras_impl.harness.factories import Reference, building, call_factory
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import (
+    check_epochs,
     check_validations,
     fed_arrays,
     is_whole,
@@ -64,6 +65,7 @@ def run_program(task: ProgramTask) -> RunResult:
     validation: dict[str, Any] = {}
 
     def on_fit(reference: Reference) -> Any:
+        check_epochs(reference)
         check_validations(reference)
         nests = fed_arrays(reference)
         arrays = keras.tree.flatten(nests.get("x"))

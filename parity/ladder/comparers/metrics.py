@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
-COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 # Keras returns some metrics in float32: one unit in the last place of each half.
 RESULT_IN_FLOAT32 = 2 * 2.0**-23
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.compare import absolute_difference, compare_close, compare_exact
 from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def compare_rates(
         return compare_exact("steps", len(keras), len(torch))
     keras, torch = keras[:shorter], torch[:shorter]
     most = allowed_rates(keras, in_float32=in_float32)
-    apart = np.abs(keras - torch)
+    apart = absolute_difference(keras, torch)
     above = np.flatnonzero(apart > most)
     row = int(above[0] if above.size else (apart / most).argmax())
     return compare_close(
         RATE,
         keras[row],
         torch[row],
-        allowed=float(most[row] / (abs(keras[row]) or 1.0)),
+        allowed=float(most[row] / (_sizes(keras)[row] or 1.0)),
         unit="rel",
         epoch=int(np.searchsorted(epoch_ends, row, side="right")),
         step=row + 1,
@@ -58,15 +58,22 @@ def parting(
     """
     shorter = min(len(keras), len(torch))
     keras, torch = keras[:shorter], torch[:shorter]
-    differs = np.flatnonzero(np.abs(keras - torch) > allowed_rates(keras, in_float32=in_float32))
+    apart = absolute_difference(keras, torch)
+    differs = np.flatnonzero(apart > allowed_rates(keras, in_float32=in_float32))
     return int(np.searchsorted(epoch_ends, differs[0], side="right")) if differs.size else None
 
 
 def allowed_rates(rates: np.ndarray, *, in_float32: bool = False) -> np.ndarray:
     """Returns the allowed difference of each rate; see `compare_rates`."""
-    largest = float(np.abs(rates).max(initial=0.0))
-    most: np.ndarray = SAME_RATE * np.abs(rates) + MOST_RATE_ROUNDING * largest + 1e-300
+    sizes = _sizes(rates)
+    largest = float(sizes.max(initial=0.0))
+    most: np.ndarray = SAME_RATE * sizes + MOST_RATE_ROUNDING * largest + 1e-300
     if in_float32:
         changes = np.cumsum(np.diff(rates, prepend=rates[:1]) != 0)
-        most = most + changes * float(np.finfo(np.float32).eps) * np.abs(rates)
+        most = most + changes * float(np.finfo(np.float32).eps) * sizes
     return most
+
+
+def _sizes(rates: np.ndarray) -> np.ndarray:
+    """Returns absolute values; 0 for a rate that is not finite, to which no other one is near."""
+    return np.where(np.isfinite(rates), np.abs(rates), 0.0)

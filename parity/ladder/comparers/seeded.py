@@ -1,4 +1,4 @@
-"""A user's port that draws its own random numbers: weights, order and masks, number by number.
+"""A port that draws its own random numbers: weights, order and masks, number by number.
 
 Each function takes what the Keras half wrote before its training, and the training of the port.
 """

@@ -1,4 +1,4 @@
-"""The whole training of a user's program: steps, weights and history of both halves.
+"""The whole training: steps, weights and history of both halves.
 
 Each function takes the traces of the two trainings.
 """
@@ -73,16 +73,17 @@ def _of_epochs(keras: Trace, torch: Trace, num_epochs: int) -> Iterator[Item]:
     """Compares the first epochs."""
     ends = [0, *keras.facts["epoch_ends"][:num_epochs]]
     for step in keras.numbers("training/weights"):
-        if step <= ends[-1]:
-            yield _worst_weight(keras, torch, step, _epoch(ends, step))
+        if step <= ends[-1] and (items := _weights(keras, torch, step, _epoch(ends, step))):
+            yield max(items, key=lambda item: item.ratio)
     for epoch, (first, end) in enumerate(itertools.pairwise(ends)):
         if first < end and not torch.facts.get("has_own_loop"):  # which tells none
             yield _running_loss(keras, torch, epoch, first, end)
         yield from _history(keras, torch, epoch, end)
 
 
-def _worst_weight(keras: Trace, torch: Trace, step: int, epoch: int) -> Item:
-    items = [
+def _weights(keras: Trace, torch: Trace, step: int, epoch: int) -> list[Item]:
+    """Compares the weights that have a place in the port; a port that draws may have none."""
+    return [
         compare_close(
             name,
             keras[f"training/weights/{step}/{name}"],
@@ -94,7 +95,6 @@ def _worst_weight(keras: Trace, torch: Trace, step: int, epoch: int) -> Item:
         )
         for name in torch.below(f"training/weights/{step}")
     ]
-    return max(items, key=lambda item: item.ratio)
 
 
 def _running_loss(keras: Trace, torch: Trace, epoch: int, first: int, end: int) -> Item:

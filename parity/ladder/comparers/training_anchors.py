@@ -1,4 +1,4 @@
-"""The whole training of a user's program: steps from recorded states, and decisions.
+"""The whole training: steps from recorded states, and decisions.
 
 So are trainings in float32 compared, and long ones in float64.
 

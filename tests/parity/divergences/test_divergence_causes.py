@@ -20,7 +20,7 @@ def named(tmp_path):
         for change in changes:
             change(port)
         sides = recorded.read(tmp_path / "keras"), port.write(tmp_path / "port")
-        levels = compare_levels(OF_PROBE, *sides, stops=False)
+        levels = compare_levels(OF_PROBE, *sides)
         return name_causes(Result(PASS, {}, levels), *sides, accept)
 
     return make

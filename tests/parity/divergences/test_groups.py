@@ -31,7 +31,7 @@ def groups(recorded, tmp_path):
         for change in changes:
             change(port)
         sides = theirs.read(tmp_path / "keras"), port.write(tmp_path / "port")
-        levels = compare_levels(OF_PROBE, *sides, stops=False)
+        levels = compare_levels(OF_PROBE, *sides)
         found = grouped(levels, *sides)
         rest = list(following(levels, found))
         failing = sum(item.status == FAIL for level in levels for item in level.items)

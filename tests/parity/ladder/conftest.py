@@ -3,7 +3,7 @@
 import check_pairs
 import pytest
 from ladder_runs import levels_of
-from traces import whole_parts
+from traces import anchored_parts, whole_parts
 
 from parity.ladder.engine import compare_levels
 from parity.ladder.table import OF_PROBE
@@ -16,7 +16,7 @@ def keras(tmp_path_factory):
 
 @pytest.fixture
 def compared_with(keras, tmp_path):
-    """Compares the whole trace and a copy of it in which `change` was made."""
+    """Compares the whole training and a copy of it in which `change` was made."""
 
     def run(change=None):
         parts = whole_parts()
@@ -27,6 +27,23 @@ def compared_with(keras, tmp_path):
     return run
 
 
+@pytest.fixture
+def anchored(tmp_path):
+    """The traces of two trainings with recorded states, with a change of the port's, and Keras's.
+
+    The settings are those of both.
+    """
+
+    def make(port=None, reference=None, **settings):
+        keras, torch = anchored_parts(**settings), anchored_parts(**settings)
+        for change, parts in ((reference, keras), (port, torch)):
+            if change is not None:
+                change(parts)
+        return keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+
+    return make
+
+
 @pytest.fixture(scope="module")
 def recorded():
     return check_pairs.recorded()
@@ -34,7 +51,7 @@ def recorded():
 
 @pytest.fixture
 def traces(recorded, tmp_path):
-    """Both traces, with a change of the port's, and of Keras's."""
+    """Both traces of probes, with a change of the port's, and of Keras's."""
 
     def make(port=None, reference=None):
         theirs = recorded.copy()
@@ -53,7 +70,7 @@ def compared_probe(traces):
     """Compares with a change of the port, of the reference, or of both."""
 
     def run(port=None, reference=None, levels=()):
-        found = compare_levels(OF_PROBE, *traces(port, reference), names=levels, stops=False)
+        found = compare_levels(OF_PROBE, *traces(port, reference), names=levels)
         return {level.id: level for level in found}
 
     return run

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from traces import ANCHORS, anchored_parts
+from traces import ANCHORS, KERNEL, anchored_parts
 
 from parity.ladder.anchored import (
     RELATIVE,
@@ -12,8 +12,8 @@ from parity.ladder.anchored import (
     roundings,
 )
 
-MOMENTUM = "slots/2/momentum/conv1.kernel"
-MOVED = "moved/2/conv1.kernel"
+MOMENTUM = f"slots/2/momentum/{KERNEL}"
+MOVED = f"moved/2/{KERNEL}"
 INF = float("inf")
 
 
@@ -71,7 +71,7 @@ def test_what_a_measured_anchor_lacks_is_taken_from_the_other(tolerance_of):
 def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
     def slow(parts):
         parts.arrays[f"anchored/1/{MOVED}"] *= 4e-10
-        parts.arrays["anchored/1/size/conv1.kernel"] = np.array(3.0)
+        parts.arrays[f"anchored/1/size/{KERNEL}"] = np.array(3.0)
 
     tolerance = tolerance_of(slow)
     # The largest value of the array is 0.25, times 4e-10; eight roundings of a weight of 3.
@@ -82,18 +82,27 @@ def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
 def test_weights_that_do_not_move_at_all_are_off_by_roundings_of_their_size(tolerance_of):
     def frozen(parts):
         parts.arrays[f"anchored/1/{MOVED}"] *= 0
-        parts.arrays["anchored/1/size/conv1.kernel"] = np.array(2.0**30)
+        parts.arrays[f"anchored/1/size/{KERNEL}"] = np.array(2.0**30)
 
     # Relative to 1, as a comparison with an array of zeros is.
     assert tolerance_of(frozen).allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 2.0**30)
 
 
-def test_what_is_fed_and_what_float32_computes_are_no_results_of_the_steps(tmp_path):
+def test_generators_and_what_float32_computes_are_no_results_of_the_steps(tmp_path):
     trace = anchored_parts().write(tmp_path / "keras")
-    assert set(read_steps(trace, 1)) == {
-        *("loss", "running", "norm/conv1.kernel", "moved/1/conv1.kernel"),
-        *("moved/2/conv1.kernel", MOMENTUM),
-    }
+    of_steps = {"loss", "running/loss", "running/accuracy", f"moved/1/{KERNEL}", MOVED, MOMENTUM}
+    assert set(read_steps(trace, 1)) == of_steps
+    assert set(read_steps(trace, 0)) == of_steps | {"validation/loss", "validation/accuracy"}
+
+
+def test_each_number_of_the_history_has_its_own_noise(tolerance_of):
+    tolerance = tolerance_of(noise_of(1e-8, 1e-8, 1e-8, key="running/accuracy"))
+    assert tolerance.allowed(1, "running/accuracy") == pytest.approx(30e-8)
+    assert tolerance.allowed(1, "running/loss") == RELATIVE
+
+
+def test_a_number_whose_noise_was_not_measured_may_differ_by_a_billionth(tolerance_of):
+    assert tolerance_of().allowed(1, "running/auc") == RELATIVE
 
 
 STEPS = tuple(range(20))
@@ -108,14 +117,14 @@ def rounded(tmp_path):
         for step, by in enumerate(off):
             exact = np.array([0.5, 0.25])
             parts.arrays |= {
-                f"anchored/{step}/moved/1/conv1.kernel": exact,
-                f"anchored/{step}/float32/conv1.kernel": exact + by,
+                f"anchored/{step}/moved/1/{KERNEL}": exact,
+                f"anchored/{step}/float32/{KERNEL}": exact + by,
             }
         return parts.write(tmp_path / name)
 
     def make(theirs, ours):
         found = roundings(write("keras", theirs), write("torch", ours), list(STEPS))
-        return [each["conv1.kernel"] for each in found]
+        return [each[KERNEL] for each in found]
 
     return make
 
@@ -167,9 +176,9 @@ def test_steps_that_are_exact_in_both_halves_do_not_differ(rounded):
 def test_a_step_that_is_not_there_in_one_precision_is_infinitely_far(tmp_path, kind):
     keras, torch = anchored_parts(), anchored_parts()
     for step in ANCHORS:
-        del torch.arrays[f"anchored/{step}/{kind}/conv1.kernel"]
+        del torch.arrays[f"anchored/{step}/{kind}/{KERNEL}"]
     traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
-    assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
+    assert roundings(*traces, list(ANCHORS)) == [{KERNEL: INF}] * 3
 
 
 @pytest.mark.parametrize(
@@ -179,38 +188,38 @@ def test_what_is_the_same_in_either_precision_is_not_rounded(tmp_path, values):
     parts = anchored_parts()
     for step in ANCHORS:
         for key in ("moved/1", "float32"):
-            parts.arrays[f"anchored/{step}/{key}/conv1.kernel"] = np.array(values)
+            parts.arrays[f"anchored/{step}/{key}/{KERNEL}"] = np.array(values)
     trace = parts.write(tmp_path / "keras")
-    assert roundings(trace, trace, list(ANCHORS)) == [{"conv1.kernel": 0.0}] * 3
+    assert roundings(trace, trace, list(ANCHORS)) == [{KERNEL: 0.0}] * 3
 
 
 def test_a_step_that_diverges_in_one_precision_only_is_infinitely_far(tmp_path):
     keras, torch = anchored_parts(), anchored_parts()
     for step in ANCHORS:
-        torch.arrays[f"anchored/{step}/float32/conv1.kernel"][0] = np.nan
+        torch.arrays[f"anchored/{step}/float32/{KERNEL}"][0] = np.nan
     traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
-    assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
+    assert roundings(*traces, list(ANCHORS)) == [{KERNEL: INF}] * 3
 
 
 @pytest.mark.parametrize("length", [3, 5])
 def test_a_step_of_another_shape_is_infinitely_far(tmp_path, length):
     keras, torch = anchored_parts(), anchored_parts()
     for step in ANCHORS:
-        torch.arrays[f"anchored/{step}/float32/conv1.kernel"] = np.full(length, 0.5)
+        torch.arrays[f"anchored/{step}/float32/{KERNEL}"] = np.full(length, 0.5)
     traces = keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
-    assert roundings(*traces, list(ANCHORS)) == [{"conv1.kernel": INF}] * 3
+    assert roundings(*traces, list(ANCHORS)) == [{KERNEL: INF}] * 3
 
 
 @pytest.mark.parametrize("steps", [[], [0]], ids=str)
 def test_a_run_may_have_one_anchor_or_none_that_both_halves_reached(tmp_path, steps):
     trace = anchored_parts().write(tmp_path / "keras")
-    assert roundings(trace, trace, steps) == [{"conv1.kernel": 1.0}] * len(steps)
+    assert roundings(trace, trace, steps) == [{KERNEL: 1.0}] * len(steps)
 
 
 def test_a_run_in_float64_has_no_rounding_to_compare(tmp_path):
     parts = anchored_parts()
     for step in ANCHORS:
-        del parts.arrays[f"anchored/{step}/float32/conv1.kernel"]
+        del parts.arrays[f"anchored/{step}/float32/{KERNEL}"]
     trace = parts.write(tmp_path / "keras")
     assert roundings(trace, trace, list(ANCHORS)) == [{}] * 3
 
@@ -226,9 +235,9 @@ def repeated(tmp_path):
         parts = anchored_parts()
         for step, (exact, own) in enumerate(moves):
             parts.arrays |= {
-                f"anchored/{step}/moved/1/conv1.kernel": np.array([exact]),
-                f"anchored/{step}/float32/conv1.kernel": np.array([own]),
-                f"anchored/{step}/size/conv1.kernel": np.array(0.5),
+                f"anchored/{step}/moved/1/{KERNEL}": np.array([exact]),
+                f"anchored/{step}/float32/{KERNEL}": np.array([own]),
+                f"anchored/{step}/size/{KERNEL}": np.array(0.5),
             }
         return is_repeated(parts.write(tmp_path / "keras"), list(range(len(moves))))
 

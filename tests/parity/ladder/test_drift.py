@@ -1,8 +1,8 @@
-"""What a result tells of anchors and of the free runs."""
+"""What a result tells of recorded states and of the free trainings."""
 
 import pytest
 from ladder_runs import levels_of
-from traces import anchored_parts, whole_parts
+from traces import BIAS, KERNEL, anchored_parts, whole_parts
 
 from parity.ladder.drift import told_anchors, told_drift, worst_of_anchors
 from parity.ladder.items import PASS, UNITS, Item, Level
@@ -20,13 +20,13 @@ def traces(tmp_path):
 
 def told(keras, torch):
     levels = levels_of(keras, torch)
-    return told_anchors(keras, next(level for level in levels if level.id == "trajectory"))
+    return told_anchors(keras, levels["trajectory"])
 
 
 def test_each_anchor_tells_the_array_that_is_nearest_to_its_limit_and_its_rounding(traces):
     def change(parts):
         # The largest value is 0.25.
-        parts.arrays["anchored/1/moved/2/conv1.kernel"][0] += 1e-6
+        parts.arrays[f"anchored/1/moved/2/{KERNEL}"][0] += 1e-6
         parts.arrays["anchored/1/loss"][0] += 1e-9
 
     found = told(*traces(change))
@@ -63,28 +63,57 @@ def test_a_run_without_anchors_tells_none(traces):
     assert told(*traces(lambda parts: None, whole_parts)) is None
 
 
-def test_runs_part_at_the_first_step_with_more_than_a_hundred_units(traces):
-    # The largest weight is 2: a unit of float32 there is 2 ** -23 of it.
-    unit = 2 * 2.0**-23
+def test_trainings_part_at_the_first_step_with_more_than_a_hundred_units(traces):
+    # A unit of float32 is 2 ** -23 of the largest weight, which is 2 and grows by 1/64 a step.
+    units = {step: (2 + step / 64) * 2.0**-23 for step in (2, 4, 5)}
 
     def change(parts):
-        parts.arrays["trajectory/2/conv1.kernel"][0, 0] += 100 * unit
-        parts.arrays["trajectory/4/conv1.kernel"][0, 0] += 100.5 * unit
-        parts.arrays["trajectory/5/conv1.kernel"][0, 0] += 200 * unit
+        for step, number in ((2, 99.9), (4, 100.1), (5, 200)):
+            parts.arrays[f"training/weights/{step}/{KERNEL}"][0, 0] += number * units[step]
 
     told = told_drift(*traces(change))
     assert told["steps"] == [0, 1, 2, 4, 5, 6]
-    assert told["difference"][2:5] == [100 * unit, 100.5 * unit, 200 * unit]
+    expected = [99.9 * units[2], 100.1 * units[4], 200 * units[5]]
+    assert told["difference"] == pytest.approx([0, 0, *expected, 0], rel=1e-9)
     assert told["parted"] == 4
 
 
-def test_free_runs_are_compared_where_both_recorded_their_weights(traces):
+def test_a_training_in_float64_parts_earlier(traces):
     def change(parts):
-        for name in ("conv1.kernel", "dense1.bias"):
-            parts.arrays[f"trajectory/3/{name}"] = parts.arrays.pop(f"trajectory/5/{name}")
+        parts.arrays[f"training/weights/2/{KERNEL}"][0, 0] += 1e-12
+
+    def parts_in_float64():
+        return anchored_parts(dtype="float64")
+
+    assert told_drift(*traces(change, parts_in_float64))["parted"] == 2
+    assert told_drift(*traces(change))["parted"] is None
+
+
+def test_free_trainings_are_compared_where_both_recorded_their_weights(traces):
+    def change(parts):
+        for name in (KERNEL, BIAS):
+            weights = parts.arrays.pop(f"training/weights/5/{name}")
+            parts.arrays[f"training/weights/3/{name}"] = weights
 
     assert told_drift(*traces(change))["steps"] == [0, 1, 2, 4, 6]
 
 
-def test_runs_that_stay_together_never_part(traces):
+def test_trainings_that_stay_together_never_part(traces):
     assert told_drift(*traces(lambda parts: None))["parted"] is None
+
+
+def test_a_training_that_diverges_in_one_half_only_parts_there(traces):
+    def change(parts):
+        parts.arrays[f"training/weights/4/{BIAS}"][0] = float("nan")
+
+    told = told_drift(*traces(change))
+    assert (told["parted"], told["difference"][3]) == (4, float("inf"))
+
+
+def test_a_port_in_which_no_weight_has_a_place_has_no_drift(traces):
+    def change(parts):
+        for key in [key for key in parts.arrays if key.startswith("training/weights/")]:
+            del parts.arrays[key]
+
+    told = told_drift(*traces(change))
+    assert told == {"steps": [], "difference": [], "parted": None}

@@ -32,7 +32,7 @@ def not_carried(port):
 
 
 def verdict(keras, port):
-    levels = compare_levels(OF_PROBE, keras, port, stops=False)
+    levels = compare_levels(OF_PROBE, keras, port)
     return verdict_of(levels, incomplete_of(keras, port))
 
 
@@ -107,7 +107,7 @@ def test_parameters_of_a_part_that_is_told_are_no_fault(traces):
 
     keras, port = traces(change)
     assert unknown_parameters(port) == {"noise.scale", "noise"}
-    structure = compare_levels(OF_PROBE, keras, port, stops=False)[1]
+    structure = compare_levels(OF_PROBE, keras, port)[1]
     failing = [item.name for item in structure.items if item.status == FAIL]
     assert failing == ["parameter noisy.scale"]
 

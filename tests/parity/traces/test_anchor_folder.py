@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import assert_same_bits
 
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import Anchor, AnchorPlan
@@ -35,11 +36,15 @@ def folder(half):
 def anchor():
     return Anchor(
         3,
-        {"conv1.kernel": np.float32([[1.5, 0.0]]), "conv1.bias": np.float32([-2.0])},
-        {"momentum": {"conv1.kernel": np.float32([[0.5, 0.25]])}},
-        {"dropout1": np.array([3, 8])},
+        {"conv2d.kernel": np.float32([[1.5, 0.0]]), "conv2d.bias": np.float32([-2.0])},
+        {"momentum": {"conv2d.kernel": np.float32([[0.5, 0.25]])}},
+        {"dropout": np.array([3, 8])},
         np.array([0.001, 0.0005]),
-        [np.float32([[[[0.5]]]]), np.float32([[[[0.25]]], [[[0.75]]]])],
+        {"iterations": np.array(3), "u_product": np.float32(0.75)},
+        [
+            (np.float32([[0.5]]), np.array([1]), None),
+            ({"a": np.float32([[0.25], [0.75]])}, np.array([2, 0]), np.array([1.0, 0.5])),
+        ],
     )
 
 
@@ -54,20 +59,37 @@ def test_an_anchor_is_read_as_it_was_written(folder, anchor):
     folder.write(anchor)
     found = folder.read(3)
     assert found.step == 3
-    for part in ("weights", "masks"):
+    for part in ("weights", "masks", "others"):
         ours, theirs = getattr(found, part), getattr(anchor, part)
         assert ours.keys() == theirs.keys()
         assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
-    np.testing.assert_array_equal(found.slots["momentum"]["conv1.kernel"], [[0.5, 0.25]])
+    np.testing.assert_array_equal(found.slots["momentum"]["conv2d.kernel"], [[0.5, 0.25]])
     np.testing.assert_array_equal(found.rates, anchor.rates)
-    assert [images.tolist() for images in found.images] == [[[[[0.5]]]], [[[[0.25]]], [[[0.75]]]]]
 
 
-def test_an_anchor_before_the_first_step_has_no_slots_and_plain_images_are_not_kept(folder):
+def test_its_batches_are_read_in_their_form_with_every_bit(folder, anchor):
+    folder.write(anchor)
+    first, second = folder.read(3).batches
+    x, y, weight = first
+    assert_same_bits(x, np.float32([[0.5]]))
+    assert (y.tolist(), weight) == ([1], None)
+    x, y, weight = second
+    assert list(x) == ["a"]
+    assert_same_bits(x["a"], np.float32([[0.25], [0.75]]))
+    assert_same_bits(y, np.array([2, 0]))
+    assert_same_bits(weight, np.array([1.0, 0.5]))
+
+
+def test_an_anchor_before_the_first_step_has_no_slots(folder):
     folder.write(Anchor(0, {"w": np.float32([1.0])}, {}, {}))
     found = folder.read(0)
-    assert (found.slots, found.masks, found.images) == ({}, {}, [])
+    assert (found.slots, found.masks, found.others, list(found.batches)) == ({}, {}, {}, [])
     assert found.rates.size == 0
+
+
+def test_a_weight_in_another_order_of_memory_is_the_same(folder):
+    folder.write(Anchor(0, {"w": np.arange(6.0).reshape(2, 3).T}, {}, {}))
+    np.testing.assert_array_equal(folder.read(0).weights["w"], [[0, 3], [1, 4], [2, 5]])
 
 
 def test_an_anchor_that_is_to_come_is_waited_for(half, anchor):

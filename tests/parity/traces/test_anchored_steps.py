@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from parity.traces.anchored_steps import MAX_ENTRIES, AnchoredSteps, moved
+from parity.traces.trace import TraceWriter
 
 
 def made(num_steps):
     steps = AnchoredSteps({"w": np.float32([10.0])}, num_steps)
     for number in range(1, num_steps + 1):
         is_kept = steps.next_is_kept
-        steps.keep(1 / number, (2.0 * number, 0.25 * number), {"w": 3.0 * number})
+        steps.keep(1 / number, {"loss": 2.0 * number, "auc": 0.25 * number})
         if is_kept:
             steps.keep_state(
                 {"w": np.array([10.0 + number])}, {"momentum": {"w": np.float32([-number])}}
@@ -18,16 +19,25 @@ def made(num_steps):
     return steps
 
 
-def test_losses_and_norms_of_every_step_are_kept_and_the_running_metrics_of_the_last():
+def test_the_loss_of_every_step_is_kept_and_the_numbers_of_all_after_the_last():
     arrays = made(3).arrays
     np.testing.assert_array_equal(arrays["loss"], [1, 1 / 2, 1 / 3])
-    np.testing.assert_array_equal(arrays["norm/w"], [3, 6, 9])
-    np.testing.assert_array_equal(arrays["running"], [6, 0.75])
+    assert (arrays["running/loss"], arrays["running/auc"]) == (6, 0.75)
+
+
+def test_a_loss_that_is_not_known_of_each_step_is_left_out():
+    """A loop of the port's own may tell it after some steps only."""
+    steps = AnchoredSteps({}, 2)
+    steps.keep(None, {})
+    steps.keep(0.5, {"loss": 0.5})
+    assert {key: array.item() for key, array in steps.arrays.items()} == {"running/loss": 0.5}
 
 
 def test_how_far_weights_have_moved_and_slots_are_kept_after_the_first_step_and_the_last():
     arrays = made(3).arrays
-    kept = {key: array.tolist() for key, array in arrays.items() if key.count("/") > 1}
+    kept = {
+        key: array.tolist() for key, array in arrays.items() if key.startswith(("moved", "slots"))
+    }
     assert kept == {
         **{"moved/1/w": [1], "moved/3/w": [3]},
         **{"slots/1/momentum/w": [-1], "slots/3/momentum/w": [-3]},
@@ -54,7 +64,26 @@ def test_a_move_is_taken_in_float64():
     assert moved({"w": np.float32([1.0])}, {"w": np.array([1.0 + 1e-9])})["w"][0] > 0.99e-9
 
 
-def test_validation_is_kept_where_it_was_asked_for():
+def test_validation_is_kept_by_name_where_it_was_asked_for():
     steps = AnchoredSteps({}, 1)
-    steps.keep_validation((0.5, 0.75))
-    assert steps.arrays["validation"].tolist() == [0.5, 0.75]
+    steps.keep_validation({"loss": np.float32(0.5), "accuracy": 0.75})
+    kept = {key: (array.item(), array.dtype) for key, array in steps.arrays.items()}
+    float64 = np.dtype("float64")
+    assert kept == {"validation/loss": (0.5, float64), "validation/accuracy": (0.75, float64)}
+
+
+def test_a_half_without_numbers_of_its_own_keeps_none():
+    steps = AnchoredSteps({}, 1)
+    steps.keep_running({})
+    steps.keep_validation({})
+    assert steps.arrays == {}
+
+
+def test_they_are_written_below_the_number_of_the_step():
+    writer = TraceWriter()
+    made(1).write(writer, 17)
+    assert sorted(writer.arrays) == [
+        *("anchored/17/loss", "anchored/17/moved/1/w"),
+        *("anchored/17/running/auc", "anchored/17/running/loss"),
+        "anchored/17/slots/1/momentum/w",
+    ]

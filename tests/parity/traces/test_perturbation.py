@@ -13,8 +13,8 @@ DTYPES = [np.float32, np.float64]
 def weights(dtype):
     generator = np.random.default_rng(5)
     return {
-        "conv1.kernel": generator.normal(size=(3, 3, 2, 4)).astype(dtype),
-        "conv1.bias": np.zeros(4, dtype),
+        "conv2d.kernel": generator.normal(size=(3, 3, 2, 4)).astype(dtype),
+        "conv2d.bias": np.zeros(4, dtype),
         "scale": np.array([1.0, -1.0, 2.0, 1e-30, 1e30], dtype),
         "scalar": np.array(0.5, dtype),
     }
@@ -28,7 +28,7 @@ def ulps(a, b):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["conv1.kernel", "scale", "scalar"])
+@pytest.mark.parametrize("name", ["conv2d.kernel", "scale", "scalar"])
 def test_every_weight_moves_by_exactly_one_ulp(dtype, name):
     before = weights(dtype)
     after = perturbed(before, 1)
@@ -45,12 +45,12 @@ def test_a_weight_may_move_by_one_ulp_of_another_dtype():
         single = array.astype(np.float32)
         np.testing.assert_array_equal(single, array)  # float32 holds it
         moved = np.unique(np.abs(ulps(weights(np.float32)[name], single)))
-        assert moved.tolist() == ([0] if name == "conv1.bias" else [1])
+        assert moved.tolist() == ([0] if name == "conv2d.bias" else [1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_both_directions_occur_about_equally_often(dtype):
-    before = weights(dtype)["conv1.kernel"]
+    before = weights(dtype)["conv2d.kernel"]
     up = (perturbed({"w": before}, 1)["w"] > before).mean()
     assert 0.3 < up < 0.7
 
@@ -73,7 +73,7 @@ def test_names_shapes_and_dtype_are_kept(dtype):
 def test_the_same_perturbation_repeats_and_another_differs():
     before = weights(np.float32)
     assert_same_weights(perturbed(before, 1), perturbed(before, 1))
-    others = [perturbed(before, number)["conv1.kernel"].tobytes() for number in range(1, 9)]
+    others = [perturbed(before, number)["conv2d.kernel"].tobytes() for number in range(1, 9)]
     assert len(set(others)) == 8
 
 
@@ -92,14 +92,14 @@ def test_numpys_own_generator_is_left_alone():
 def test_a_perturbed_anchor_moves_weights_and_slots_by_one_unit_of_float64_and_no_mask():
     anchor = Anchor(
         7,
-        {"conv1.kernel": np.float32([[1.5, 0.0]])},
-        {"momentum": {"conv1.kernel": np.float32([[0.75, 0.25]])}},
-        {"dropout1": np.array([3, 8])},
+        {"conv2d.kernel": np.float32([[1.5, 0.0]])},
+        {"momentum": {"conv2d.kernel": np.float32([[0.75, 0.25]])}},
+        {"dropout": np.array([3, 8])},
     )
     found = perturbed_state(anchor, 1)
-    moved = found.weights["conv1.kernel"] - anchor.weights["conv1.kernel"]
+    moved = found.weights["conv2d.kernel"] - anchor.weights["conv2d.kernel"]
     assert np.abs(moved).tolist() == [[np.spacing(1.5), 0]]
-    moved = found.slots["momentum"]["conv1.kernel"] - anchor.slots["momentum"]["conv1.kernel"]
+    moved = found.slots["momentum"]["conv2d.kernel"] - anchor.slots["momentum"]["conv2d.kernel"]
     # Below a power of two a unit is half as large.
     assert (np.abs(moved) > 0).all()
     assert (np.abs(moved) <= np.spacing([[0.75, 0.25]])).all()

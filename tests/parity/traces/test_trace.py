@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from helpers import assert_same_bits
-from traces import HISTORY_KEYS, Parts, whole_parts
+from traces import BIAS, HISTORY_KEYS, KERNEL, Parts, whole_parts
 
 from parity.errors import InputError, RunError
 from parity.files.floats import decode_floats, encode_floats
@@ -37,7 +37,9 @@ ARRAYS = {
 def whole(tmp_path_factory):
     """A finished directory; copy it before changing it."""
     directory = tmp_path_factory.mktemp("whole") / "run"
-    whole_parts().write(directory)
+    parts = whole_parts()
+    parts.facts["watched"] = [{"monitor": "val_loss"}]
+    parts.write(directory)
     return directory
 
 
@@ -104,14 +106,14 @@ def test_a_diverged_history_is_strict_json_and_comes_back(tmp_path):
     losses = [1.0, math.inf, -math.inf, math.nan]
     result = RunResult({"loss": losses}, {}, 1.0)
     write_json(tmp_path / "spec.json", {})
-    writer = TraceWriter({"running_loss": np.array(losses)}, {"worst": math.nan})
+    writer = TraceWriter({"training/loss": np.array(losses)}, {"worst": math.nan})
     writer.write(tmp_path, environment={"python": "3"}, result=result)
     for name in FILES[:-1]:
         strict(tmp_path / name)
     assert strict(tmp_path / "history.json")["loss"] == [1.0, "Infinity", "-Infinity", "NaN"]
     trace = Trace(tmp_path)
     assert_same_bits(np.array(trace.history["loss"]), np.array(losses))
-    assert_same_bits(trace["running_loss"], np.array(losses))
+    assert_same_bits(trace["training/loss"], np.array(losses))
     assert math.isnan(trace.facts["worst"])
 
 
@@ -188,18 +190,17 @@ def test_success_is_written_last(tmp_path, monkeypatch):
 
 def test_names_are_what_stands_directly_below_a_prefix(whole):
     trace = Trace(whole)
-    assert trace.names("forward") == ["eval", "train"]
-    assert trace.names("forward/eval") == ["conv1", "dropout1"]
-    assert trace.names("mask") == ["dropout1"]
-    assert trace.names("mas") == []
-    assert trace.names("running_loss") == []
+    assert trace.names("training") == ["final", "loss", "rates", "weights"]
+    assert trace.names("training/final") == [KERNEL, BIAS]
+    assert trace.names("training/fin") == []
+    assert trace.names("training/loss") == []
 
 
 def test_what_follows_a_prefix_may_have_parts(whole):
     trace = Trace(whole)
-    assert trace.below("forward/eval") == ["conv1", "dropout1"]
-    assert trace.below("forward")[:2] == ["eval/conv1", "eval/dropout1"]
-    assert trace.below("forwar") == []
+    assert trace.below("training/weights/2") == [KERNEL, BIAS]
+    assert trace.below("training/weights")[:2] == [f"0/{KERNEL}", f"0/{BIAS}"]
+    assert trace.below("training/weight") == []
 
 
 def test_the_largest_value_is_one_that_is_finite(array_trace, tmp_path):
@@ -209,22 +210,22 @@ def test_the_largest_value_is_one_that_is_finite(array_trace, tmp_path):
 
 
 def test_numbers_are_ordered_as_numbers(tmp_path):
-    keys = [f"trajectory/{step}/w" for step in (100, 20, 0, 3)]
+    keys = [f"training/weights/{step}/w" for step in (100, 20, 0, 3)]
     trace = Parts(arrays={key: np.zeros(1) for key in keys}).write(tmp_path)
-    assert trace.numbers("trajectory") == [0, 3, 20, 100]
+    assert trace.numbers("training/weights") == [0, 3, 20, 100]
     assert trace.numbers("nothing") == []
-    assert "trajectory/3/w" in trace
-    assert "trajectory/3" not in trace
+    assert "training/weights/3/w" in trace
+    assert "training/weights/3" not in trace
 
 
 def test_names_that_are_no_numbers_are_refused_as_numbers(whole):
-    with pytest.raises(RunError, match="forward"):
-        Trace(whole).numbers("forward")
+    with pytest.raises(RunError, match=r"'training': .*'final'"):
+        Trace(whole).numbers("training")
 
 
 def test_a_key_that_is_not_there_is_a_run_error_that_names_it(whole):
-    with pytest.raises(RunError, match=r"no array 'init/conv9\.kernel'") as told:
-        Trace(whole)["init/conv9.kernel"]
+    with pytest.raises(RunError, match=r"no array 'training/final/other'") as told:
+        Trace(whole)["training/final/other"]
     assert str(whole) in str(told.value)
 
 
@@ -232,7 +233,7 @@ def test_a_key_that_is_not_there_is_a_run_error_that_names_it(whole):
     ("read", "name"),
     [
         (lambda trace: trace.facts["colour"], "trace.json has no 'colour'"),
-        (lambda trace: trace.facts["structure"]["layers"][0]["colour"], "trace.json"),
+        (lambda trace: trace.facts["watched"][0]["colour"], "trace.json has no 'colour'"),
         (lambda trace: trace.history["auc"], "history.json has no 'auc'"),
         (lambda trace: trace.spec["colour"], "spec.json has no 'colour'"),
         (lambda trace: trace.environment["colour"], "environment.json has no 'colour'"),
@@ -247,7 +248,10 @@ def test_a_value_that_is_not_there_is_a_run_error_that_names_its_file(whole, rea
 
 def test_what_a_trace_from_elsewhere_lacks_is_an_input_error_that_names_its_source(whole, tmp_path):
     trace = Trace(whole, tmp_path / "a.parity")
-    for read in (lambda: trace["init/conv9"], lambda: trace.facts["structure"]["colour"]):
+    for read in (
+        lambda: trace["training/final/other"],
+        lambda: trace.facts["watched"][0]["colour"],
+    ):
         with pytest.raises(InputError, match=r"a\.parity: .*record it again"):
             read()
 

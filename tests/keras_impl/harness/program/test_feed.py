@@ -7,6 +7,7 @@ import pytest
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import (
     Written,
+    check_epochs,
     check_validations,
     fed_arrays,
     is_whole,
@@ -108,3 +109,13 @@ def test_a_validation_that_leaves_out_epochs_is_refused(given):
 )
 def test_a_validation_in_every_epoch_is_not(given):
     check_validations(reference(epochs=3, **given))
+
+
+@pytest.mark.parametrize("given", [{"epochs": 0}, {"epochs": 3, "initial_epoch": 3}])
+def test_a_training_without_an_epoch_is_refused(given):
+    with pytest.raises(InputError, match=r"fit trains no epoch \(epochs=.*; expected at least one"):
+        check_epochs(reference(**given))
+
+
+def test_a_training_of_the_last_epoch_alone_is_not():
+    check_epochs(reference(epochs=3, initial_epoch=2))

@@ -1,0 +1,189 @@
+"""The verdicts on the fit of both halves, with what a scenario says about its run."""
+
+import pytest
+from ladder_runs import NAN
+from traces import whole_parts
+
+from parity.behaviour.rules import judge
+from parity.ladder.comparers.behaviour import judge_training, of_training
+from parity.ladder.items import FAIL, PASS
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import EarlyStopping
+
+
+def of_a_user(parts):
+    """The same training of a user's own program, of which no RunSpec says anything."""
+    parts.spec = ProgramSpec(keras="app:keras", torch="app:torch").to_dict()
+
+
+def test_trainings_with_the_same_verdict_are_compared_by_it_alone(anchored):
+    outcome = of_training(*anchored())
+    assert (outcome.status, outcome.tolerance_source) == (PASS, "the same verdict")
+    assert [(item.name, item.keras) for item in outcome.items] == [("verdict", "good_fit")]
+
+
+def test_another_verdict_fails(keras, tmp_path):
+    parts = whole_parts()
+    parts.history["eval_accuracy"] = [0.5] * 3
+    outcome = of_training(keras, parts.write(tmp_path / "torch"))
+    (item,) = outcome.items
+    assert (outcome.status, item.name, item.keras) == (FAIL, "verdict", "good_fit")
+    assert item.torch != "good_fit"
+
+
+@pytest.mark.parametrize("change", [None, of_a_user], ids=["scenario", "user"])
+def test_a_training_that_diverges_in_one_half_only_fails(anchored, change):
+    def diverged(parts):
+        if change is not None:
+            change(parts)
+        parts.history["val_loss"][2] = NAN
+
+    outcome = of_training(*anchored(diverged, change))
+    (item,) = outcome.items
+    assert (outcome.status, item.name, item.torch) == (FAIL, "verdict", "diverged")
+    assert outcome.tolerance_source == "the same verdict"
+
+
+# --- what the RunSpec says ------------------------------------------------------------------------
+
+
+def noisy_labels(parts):
+    """Both accuracies that half of the labels allow, of ten classes: 0.55."""
+    parts.history["accuracy"] = [0.25, 0.5, 0.55]
+    parts.history["val_accuracy"] = [0.25, 0.5, 0.54]
+
+
+def test_the_labels_of_a_scenario_set_the_target(anchored):
+    keras, torch = anchored(noisy_labels, noisy_labels, label_noise=0.5)
+    for half in (keras, torch):
+        found = judge_training(half, keras)
+        # 1 - 0.5 * (1 - 1/10) of the labels are right, and nine tenths of that is the target.
+        assert found.verdict == "good_fit"
+        assert found.target == pytest.approx(0.9 * 0.55)
+        assert found.chance == 0.1
+    assert of_training(keras, torch).status == PASS
+    # Without that the training would be underfit.
+    assert judge(keras.history).verdict == "underfit"
+
+
+def test_a_validation_above_what_the_labels_allow_is_suspicious(anchored):
+    def leaked(parts):
+        noisy_labels(parts)
+        parts.history["val_accuracy"] = [0.25, 0.5, 0.75]
+
+    outcome = of_training(*anchored(leaked, noisy_labels, label_noise=0.5))
+    assert outcome.status == FAIL
+    keras, torch = anchored(leaked, noisy_labels, label_noise=0.5)
+    assert judge_training(torch, keras).rule == "above_labels"
+
+
+def test_with_restored_weights_the_best_epoch_counts(anchored):
+    def best_first(parts):
+        parts.history["val_loss"] = [0.5, 0.25, 1.0]
+        parts.history["accuracy"] = [0.75, 0.92, 1.0]
+        parts.history["val_accuracy"] = [0.75, 0.91, 0.75]
+
+    rule = EarlyStopping(patience=9, restore_best_weights=True)
+    for settings, expected in (({"early_stopping": rule}, 0.91), ({}, 0.75)):
+        keras, torch = anchored(best_first, best_first, **settings)
+        assert judge_training(torch, keras).val_accuracy == expected
+
+
+def test_a_program_of_a_user_is_judged_by_its_history_alone(anchored):
+    keras, torch = anchored(of_a_user, of_a_user)
+    assert judge_training(torch, keras) == judge(torch.history)
+    # A scenario tells the number of samples, and so the noise of the accuracies.
+    assert judge_training(torch, keras).gap_error is None
+    assert judge_training(*anchored()).gap_error is not None
+
+
+def test_the_port_is_judged_with_what_keras_was_fed(anchored):
+    def tells_nothing(parts):
+        for name in ("num_classes", "num_train", "num_val"):
+            del parts.facts[name]
+        parts.spec = {}
+
+    keras, torch = anchored(tells_nothing)
+    assert judge_training(torch, keras) == judge_training(keras, keras)
+
+
+# --- near a limit ---------------------------------------------------------------------------------
+
+
+def fit_of(accuracy, val_accuracy, *, num_val=200):
+    def change(parts):
+        # The last epoch counts; equal ones would be those of a net that names one class.
+        parts.history["accuracy"] = [0.5, 0.75, accuracy]
+        parts.history["val_accuracy"] = [0.5, 0.625, val_accuracy]
+        parts.facts |= {"num_train": 600, "num_val": num_val}
+
+    return change
+
+
+# Accuracies of Keras and torch, number of validation samples.
+NEAR = {
+    # A gap of 0.057 is one above the limit, 0.049 is none.
+    "near the limit": ((0.95, 0.893), (0.95, 0.901), 200, PASS),
+    "the other way": ((0.95, 0.901), (0.95, 0.893), 200, PASS),
+    # Gaps of 0.20 and 0.04 are 0.16 apart; 200 samples explain up to about 0.1.
+    "far apart": ((0.95, 0.75), (0.95, 0.91), 200, FAIL),
+    # With 100,000 samples 0.057 and 0.045 are two gaps.
+    "many samples": ((0.95, 0.893), (0.95, 0.905), 100_000, FAIL),
+}
+
+
+@pytest.mark.parametrize(("keras", "torch", "num_val", "status"), NEAR.values(), ids=NEAR)
+def test_two_verdicts_near_a_limit_pass_if_chance_explains_them(
+    anchored, keras, torch, num_val, status
+):
+    outcome = of_training(
+        *anchored(fit_of(*torch, num_val=num_val), fit_of(*keras, num_val=num_val))
+    )
+    assert outcome.status == status
+
+
+def test_the_same_is_so_for_a_program_of_a_user(anchored):
+    def of(*accuracies):
+        def change(parts):
+            of_a_user(parts)
+            fit_of(*accuracies)(parts)
+
+        return change
+
+    assert of_training(*anchored(of(0.95, 0.901), of(0.95, 0.893))).status == PASS
+    assert of_training(*anchored(of(0.95, 0.91), of(0.95, 0.75))).status == FAIL
+
+
+def test_two_verdicts_may_differ_by_three_deviations_of_two_counts(anchored):
+    outcome = of_training(*anchored(fit_of(0.95, 0.901), fit_of(0.95, 0.893)))
+    # One right and one wrong sample more: 571 of 602, and 180.4 of 202.
+    variances = [2 * p * (1 - p) / n for p, n in ((571 / 602, 600), (180.4 / 202, 200))]
+    limits = [3 * variance**0.5 for variance in (*variances, sum(variances))]
+    assert [item.name for item in outcome.items] == ["train_accuracy", "val_accuracy", "gap"]
+    assert [item.allowed for item in outcome.items] == pytest.approx(limits)
+    assert [item.worst for item in outcome.items] == pytest.approx([0, 0.008, 0.008])
+    source = outcome.tolerance_source
+    assert source.startswith("the same verdict, or numbers that differ by less than chance; Keras:")
+    assert "Keras: overfit, training is better" in source
+    assert "; torch: good_fit, training accuracy" in source
+
+
+def test_trainings_that_are_compared_step_by_step_have_no_excuse(tmp_path):
+    halves = [whole_parts(), whole_parts()]
+    fit_of(0.95, 0.893)(halves[0])
+    fit_of(0.95, 0.901)(halves[1])
+    keras, torch = (h.write(tmp_path / str(n)) for n, h in enumerate(halves))
+    assert of_training(keras, torch).status == FAIL
+
+
+@pytest.mark.parametrize("name", ["num_train", "num_val"])
+def test_without_the_number_of_samples_chance_explains_nothing(anchored, name):
+    def unknown(accuracies):
+        def change(parts):
+            of_a_user(parts)
+            fit_of(*accuracies)(parts)
+            parts.facts[name] = None
+
+        return change
+
+    assert of_training(*anchored(unknown((0.95, 0.901)), unknown((0.95, 0.893)))).status == FAIL

@@ -1,0 +1,124 @@
+"""The rates, the last epoch and the last weights of a whole training, step by step."""
+
+import numpy as np
+import pytest
+from ladder_runs import AGREE, NAN, failing, levels_of, moved, other_rates, statuses
+from traces import BIAS, KERNEL, STEPS_PER_EPOCH, ended, whole_parts
+
+from parity.ladder.comparers.training import schedule
+from parity.ladder.items import FAIL, PASS
+
+PLANNED = 4
+ENDS_WITH = "that the training ends with"
+
+
+@pytest.fixture
+def compared_ended(tmp_path):
+    """Compares trainings that ended after so many of four epochs, with a change of torch's."""
+
+    def run(keras, torch, change=None):
+        halves = [ended(whole_parts(epochs=PLANNED), epochs) for epochs in (keras, torch)]
+        if change is not None:
+            change(halves[1])
+        return levels_of(*(h.write(tmp_path / str(n)) for n, h in enumerate(halves)))
+
+    return run
+
+
+UNEQUAL = pytest.mark.parametrize("lengths", [(4, 2), (2, 4), (3, 2), (2, 3)], ids=str)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+def test_halves_that_end_at_the_same_epoch_pass(compared_ended, epochs):
+    levels = compared_ended(epochs, epochs)
+    assert statuses(levels) == AGREE
+    assert max(item.epoch for item in levels["trajectory"].items) == epochs - 1
+    assert "not compared from" not in levels["trajectory"].tolerance_source
+    names = [item.name for item in levels["schedule"].items]
+    assert names == ["learning_rate", "epochs", *(f"{name} {ENDS_WITH}" for name in (KERNEL, BIAS))]
+
+
+@UNEQUAL
+def test_halves_that_end_at_different_epochs_fail_at_the_schedule(compared_ended, lengths):
+    levels = compared_ended(*lengths)
+    found = failing(levels)
+    first = found.first_failure
+    assert (found.id, first.name, (first.keras, first.torch)) == ("schedule", "epochs", lengths)
+    # What only one of them trained is not compared, nor what they end with.
+    assert [item.name for item in found.items] == ["learning_rate", "epochs"]
+    trajectory = levels["trajectory"]
+    assert trajectory.status == PASS
+    assert max(item.epoch for item in trajectory.items) == min(lengths) - 1
+    assert max(item.step for item in trajectory.items) == STEPS_PER_EPOCH * min(lengths)
+
+
+@pytest.mark.parametrize(
+    ("key", "index", "named"),
+    [
+        (f"training/weights/4/{BIAS}", (1,), (BIAS, 4)),
+        ("training/loss", (3,), ("running loss", 4)),
+    ],
+)
+@UNEQUAL
+def test_a_difference_in_the_epochs_of_both_belongs_to_the_trajectory(
+    compared_ended, lengths, key, index, named
+):
+    trajectory = compared_ended(*lengths, moved(key, index, 1.0))["trajectory"]
+    assert trajectory.status == FAIL
+    assert (trajectory.first_failure.name, trajectory.first_failure.step) == named
+
+
+def test_of_other_rates_and_another_end_what_comes_first_is_named(compared_ended):
+    found = failing(compared_ended(3, 2, other_rates(1)))
+    assert (found.id, found.first_failure.name) == ("schedule", "epochs")
+    names = [item.name for item in found.items if item.status == FAIL]
+    assert names == ["learning_rate", "epochs"]
+
+
+@pytest.mark.parametrize(("by", "status"), [(0.9e-12, PASS), (1.1e-12, FAIL)])
+def test_the_weights_that_a_training_ends_with_may_be_rounded(compared_with, keras, by, status):
+    """A port that does not bring back the best weights ends with others."""
+    largest = np.abs(keras[f"training/final/{KERNEL}"]).max()
+    change = moved(f"training/final/{KERNEL}", (0, 1), by * largest)
+    found = compared_with(change)["schedule"]
+    assert found.status == status
+    worst = found.worst
+    assert (worst.name, worst.index, worst.step) == (f"{KERNEL} {ENDS_WITH}", (0, 1), 6)
+
+
+def test_the_weights_at_the_end_may_differ_by_what_rounding_makes_of_the_training(keras, tmp_path):
+    for by, status in ((29e-9, PASS), (31e-9, FAIL)):
+        parts = whole_parts()
+        parts.facts["spread"] = {f"training/final/{BIAS}": 1e-9}
+        # Relative to the largest, 1 + 6/64.
+        parts.arrays[f"training/final/{BIAS}"][0] += by * (1 + 6 / 64)
+        assert schedule(keras, parts.write(tmp_path / str(by))).status == status
+
+
+def test_weights_behind_another_rate_are_not_compared(compared_with):
+    found = failing(compared_with(other_rates(2)))
+    assert [item.name for item in found.items] == ["learning_rate", "epochs"]
+
+
+@pytest.mark.parametrize(("row", "epoch"), [(0, 0), (1, 0), (2, 1), (5, 2)])
+def test_a_rate_of_one_step_fails_with_its_epoch(compared_with, row, epoch):
+    """Also within an epoch, where the history has no place for it."""
+    found = failing(compared_with(moved("training/rates", row, 1e-4)))
+    first = found.first_failure
+    assert (found.id, first.name) == ("schedule", "learning_rate")
+    assert (first.epoch, first.step) == (epoch, row + 1)
+    assert (first.keras, first.torch) == (0.001, 0.0011)
+
+
+def test_a_rate_that_keras_rounds_to_float32_passes(compared_with):
+    def change(parts):
+        parts.arrays["training/rates"] = np.float32(parts.arrays["training/rates"]).astype(float)
+
+    levels = compared_with(change)
+    assert statuses(levels) == AGREE
+    assert levels["schedule"].items[0].worst > 0
+
+
+def test_a_rate_that_is_no_number_fails(compared_with):
+    levels = compared_with(moved("training/rates", 2, NAN))
+    assert levels["schedule"].status == FAIL
