@@ -115,7 +115,8 @@ def anchored_parts(*, epochs=3, dtype="float32", **settings) -> Parts:
     step in float32 is rounded by 1e-8. Both halves did what the port's rules say: nothing.
     """
     parts = whole_parts(epochs=epochs, dtype=dtype, **settings)
-    parts.facts |= {"anchors": list(ANCHORS), "anchors_measured": list(ANCHORS)}
+    names = ("anchors", "anchors_measured", "anchors_with_constants")
+    parts.facts |= {name: list(ANCHORS) for name in names}
     rates = parts.arrays["training/rates"]
     parts.arrays["between_steps"] = np.zeros(len(rates), int)
     for half, name in itertools.product(("keras", "torch"), (KERNEL, BIAS)):
@@ -141,6 +142,7 @@ def anchored_parts(*, epochs=3, dtype="float32", **settings) -> Parts:
     parts.arrays |= {f"anchored/0/{key}": array for key, array in validation.items()}
     for key in computed:
         parts.arrays[f"anchor_noise/{key}"] = np.full(len(ANCHORS), 1e-13)
+        parts.arrays[f"anchor_constants/{key}"] = np.zeros(len(ANCHORS))
     for key in validation:
         parts.arrays[f"anchor_noise/{key}"] = np.array([1e-13, np.nan, np.nan])
     return parts

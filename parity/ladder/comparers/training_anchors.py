@@ -71,7 +71,7 @@ def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
     numbers = [np.diff([0, *half.facts["epoch_ends"]]) for half in (keras, torch)]
     common = min(map(len, numbers))
     if min(map(len, numbers)) < planned or numbers[0][-1] < numbers[0][0]:
-        common -= 1
+        common = max(0, common - 1)
     a, b = (half[:common] for half in numbers)
     differs = np.flatnonzero(a != b)
     if differs.size:

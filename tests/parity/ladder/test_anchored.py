@@ -5,6 +5,8 @@ import pytest
 from traces import ANCHORS, KERNEL, anchored_parts
 
 from parity.ladder.anchored import (
+    CONSTANTS_FACTOR,
+    KERAS_CONSTANTS,
     RELATIVE,
     AnchoredTolerance,
     is_repeated,
@@ -24,7 +26,8 @@ def tolerance_of(tmp_path):
     def make(change=lambda parts: None):
         parts = anchored_parts()
         change(parts)
-        return AnchoredTolerance(parts.write(tmp_path / "keras"))
+        trace = parts.write(tmp_path / "keras")
+        return AnchoredTolerance(trace, trace)
 
     return make
 
@@ -66,6 +69,52 @@ def test_the_noise_of_anchors_further_away_does_not_count(tolerance_of, noise, e
 def test_what_a_measured_anchor_lacks_is_taken_from_the_other(tolerance_of):
     tolerance = tolerance_of(noise_of(np.nan, 4e-8, measured=(0, 3)))
     assert tolerance.allowed(1, MOMENTUM) == pytest.approx(30 * 4e-8)
+
+
+# What float32 constants, such as Adam's, change at the three measured states.
+CONSTANTS = np.array([1e-5, 2e-5, 4e-5])
+
+
+@pytest.fixture
+def with_constants(tmp_path):
+    """The tolerance for a port whose momentum is so far from Keras's at each state."""
+
+    def make(*apart, constants=CONSTANTS):
+        keras, torch = anchored_parts(), anchored_parts()
+        keras.arrays[f"anchor_constants/{MOMENTUM}"] = np.array(constants)
+        for step, by in zip(ANCHORS, apart, strict=True):
+            torch.arrays[f"anchored/{step}/{MOMENTUM}"] *= 1 + by
+        return AnchoredTolerance(keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch"))
+
+    return make
+
+
+def test_a_port_with_other_constants_may_differ_by_ten_times_what_they_change(with_constants):
+    tolerance = with_constants(1e-5, 2e-5, 4e-5)
+    # Of the last measured state before a step and the next one the larger.
+    found = [tolerance.allowed(step, MOMENTUM) for step in (0, 1, 2, 3)]
+    assert CONSTANTS_FACTOR == 10
+    assert found == pytest.approx([1e-4, 2e-4, 4e-4, 4e-4])
+
+
+def test_a_port_with_the_constants_of_keras_is_held_to_them(with_constants):
+    tolerance = with_constants(0.9e-6, 1.9e-6, 4e-5)
+    assert tolerance.allowed(3, MOMENTUM) == KERAS_CONSTANTS == 1e-6
+    # Each of the first two states shows whether it has them.
+    for apart in ((1.1e-6, 0, 0), (0, 2.1e-6, 0)):
+        assert with_constants(*apart).allowed(3, MOMENTUM) == pytest.approx(4e-4)
+
+
+@pytest.mark.parametrize(("constants", "allowed"), [(1e-8, 1e-6), (1e-10, RELATIVE)])
+def test_constants_that_matter_may_show_where_they_were_not_measured(
+    with_constants, constants, allowed
+):
+    tolerance = with_constants(0, 0, 0, constants=[constants] * 3)
+    assert tolerance.allowed(1, MOMENTUM) == allowed
+
+
+def test_an_array_that_constants_do_not_change_has_no_more_tolerance(with_constants):
+    assert with_constants(1e-5, 2e-5, 4e-5).allowed(1, "loss") == RELATIVE
 
 
 def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
