@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.ladder.anchored import (
+from parity.ladder.anchored import NUM_NEIGHBOURS, ROUNDING_FACTOR, roundings
+from parity.ladder.anchored_tolerance import (
     CONSTANTS_FACTOR,
     KERAS_CONSTANTS,
     MOST,
-    NUM_NEIGHBOURS,
     RELATIVE,
-    ROUNDING_FACTOR,
     AnchoredTolerance,
-    roundings,
 )
 from parity.ladder.compare import compare_close
 from parity.ladder.items import ROUNDINGS, Item

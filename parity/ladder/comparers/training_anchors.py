@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data.probe_inputs import of_step
-from parity.ladder.anchored import CHANGES, AnchoredTolerance, is_repeated, read_steps
+from parity.ladder.anchored import CHANGES, is_repeated, read_steps
+from parity.ladder.anchored_tolerance import AnchoredTolerance
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
 from parity.ladder.comparers.rates import allowed_rates, compare_rates, parting
