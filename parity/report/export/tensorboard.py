@@ -102,7 +102,8 @@ def _trajectory(result: Result) -> dict[tuple[str, int], Item]:
     """Returns the items by tag and step; for all weights, the one closest to its limit."""
     found: dict[tuple[str, int], Item] = {}
     items = [item for level in result.levels if level.id == "trajectory" for item in level.items]
-    for item in items:
+    # What belongs to no epoch is of the probes, whose few steps are other steps.
+    for item in [item for item in items if item.epoch is not None] or items:
         name = "weights" if "." in item.name else item.name.replace(" ", "_")
         if item.step is not None:
             key = f"trajectory/{name}", item.step

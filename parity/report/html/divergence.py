@@ -8,6 +8,7 @@ with anchors, one for these and one for the free runs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,9 @@ def divergence_pictures(
         drift: how the weights of the free runs part, see `parity.ladder.drift`.
         has_anchors: whether the items are of steps from recorded states.
     """
+    # What belongs to no epoch is of the probes, whose few steps are other steps.
+    whole = [item for item in level.items if item.epoch is not None]
+    level = replace(level, items=tuple(whole)) if whole else level
     if has_anchors:
         worst = worst_of_anchors(level)
         pictures = [_picture("anchors", FROM_STATES, worst, level.tolerance_source)]

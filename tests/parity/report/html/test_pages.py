@@ -10,6 +10,7 @@ from report_folders import (
     check_result,
     diagnosis_folder,
     error_folder,
+    program_spec,
     run_folder,
     run_spec,
     sweep_result,
@@ -58,16 +59,95 @@ def passing(tmp_path_factory):
     return read_run(folder)
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("program")
+    run_folder(folder, spec=program_spec())
+    return read_run(folder)
+
+
 def test_a_passing_run_has_every_section_of_a_run(passing):
     page = run_page(passing)
     assert (page.verdict, page.look, page.problems, page.divergences) == ("pass", "pass", (), None)
     assert [each.id for each in page.sections] == [
-        "curves", "behaviour", "divergence-by-step", "layers", "samples", "predictions", "again",
+        "curves", "behaviour", "divergence-by-step", "layers", "predictions", "again",
     ]  # fmt: skip
     assert [rung.word for rung in page.ladder] == ["pass"] * 11
     facts = {fact.name: fact.value for fact in page.facts}
     assert facts["mode"].startswith("seeded")
     assert facts["Keras"] == "keras 3.15.1, torch 2.13.0, Python 3.11.7"
+
+
+def test_a_passing_program_has_the_sections_of_a_run_without_what_it_does_not_evaluate(program):
+    page = run_page(program)
+    assert (page.verdict, page.title) == ("pass", "custom, seed 42")
+    assert [each.id for each in page.sections] == [
+        "curves", "behaviour", "divergence-by-step", "layers", "again",
+    ]  # fmt: skip
+    losses = section(page, "divergence-by-step").blocks[1]
+    assert losses.caption.startswith("Difference of the running loss")
+    codes = {code.label: code.text for code in blocks(page, Code)}
+    assert codes["Command"] == "parity run --keras app:build --torch port.py:build --epochs 3"
+
+
+@pytest.mark.parametrize("spec", [run_spec(), program_spec()], ids=["scenario", "program"])
+def test_weights_are_a_table_of_the_steps_in_the_order_of_the_layers(spec, tmp_path):
+    def change(parts):
+        parts.arrays["training/weights/5/conv2d.kernel"][1, 2] += 0.25
+        parts.arrays["training/weights/6/dense.bias"][:] = np.nan
+
+    run_folder(tmp_path, spec=spec, change=change)
+    table = section(run_page(read_run(tmp_path)), "layers").blocks[-1]
+    assert table.head == ("weight", "0", "1", "2", "4", "5", "6")
+    assert cells(table) == [
+        ["stem.kernel", "0", "0", "0", "0", "0", "0"],
+        ["conv2d.kernel", "0", "0", "0", "0", "2.5e-01", "0"],
+        ["dense.bias", "0", "0", "0", "0", "0", "∞"],
+    ]
+
+
+def test_weights_have_a_table_even_if_the_probes_are_lost(tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "keras" / "_SUCCESS").unlink()
+    table = section(run_page(read_run(tmp_path)), "layers").blocks[-1]
+    assert [row[0] for row in cells(table)] == ["conv2d.kernel", "dense.bias", "stem.kernel"]
+
+
+def lost_loss(parts):
+    del parts.arrays["training/loss"]
+
+
+def other_steps(parts):
+    parts.arrays["training/loss"] = parts.arrays["training/loss"][:4]
+
+
+def own_loop(parts):
+    parts.facts["has_own_loop"] = True
+    parts.arrays["training/loss"] = np.array([])
+
+
+@pytest.mark.parametrize("change", [lost_loss, other_steps, own_loop])
+def test_running_losses_that_cannot_be_set_against_each_other_do_not_hinder_a_page(
+    change, passing, tmp_path
+):
+    trained = run_folder(tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("report_folders.with_training", lambda result, *_: trained)
+        run_folder(tmp_path / "changed", change=change)
+    assert len(section(run_page(read_run(tmp_path / "changed")), "divergence-by-step").blocks) == 2
+
+
+def test_the_few_steps_of_the_probes_are_not_drawn_as_steps_of_the_training(passing):
+    result = passing.result
+    probe = Item("stem.kernel", 0.5, 1.0, "rel", 3, step=1)
+    levels = [
+        dataclasses.replace(each, items=(probe, *each.items)) if each.id == "trajectory" else each
+        for each in result.levels
+    ]
+    page = run_page(FoundRun(None, dataclasses.replace(result, levels=tuple(levels))))
+    weights = section(page, "divergence-by-step").blocks[0]
+    assert [row[0] for row in cells(weights.table)] == ["0", "1", "2", "4", "5", "6"]
+    assert {row[2] for row in cells(weights.table)} == {"0"}
 
 
 def test_the_same_predictions_are_told_and_the_confusion_is_counted(passing):
@@ -111,14 +191,30 @@ def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
     assert told.startswith("The data of the run can no longer be read here")
 
 
+def test_data_that_have_changed_are_not_shown(passing):
+    digests = passing.result.data["sha256"] | {"x_val": "0" * 64}
+    result = dataclasses.replace(passing.result, data={"source": "embedded", "sha256": digests})
+    told = section(run_page(dataclasses.replace(passing, result=result)), "predictions").blocks
+    assert told[0].text.startswith("The data of the run can no longer be read here")
+
+
+def test_a_port_that_is_fed_the_images_of_keras_has_none_to_show(tmp_path):
+    def change(parts):
+        del parts.arrays["training/images/1"]
+
+    run_folder(tmp_path, spec=run_spec("augmentation"), change=change)
+    assert section(run_page(read_run(tmp_path)), "samples") is None
+
+
 def test_augmented_images_that_differ_are_counted_with_their_greatest_difference(tmp_path):
     def change(parts):
-        parts.arrays["feed/0/images"][3, 5, 5] += 0.25
-        parts.arrays["feed/0/images"][4, 1, 1] += 0.125
+        parts.arrays["training/images/1"][3, 5, 5] += 0.25
+        parts.arrays["training/images/1"][4, 1, 1] += 0.125
 
-    run_folder(tmp_path, change=change)
+    run_folder(tmp_path, spec=run_spec("augmentation"), change=change)
     page = run_page(read_run(tmp_path))
     (strips,) = section(page, "samples").blocks
+    assert strips.caption.startswith("Images of the first step of the training")
     assert "2 of the 20 recorded images differ, by at most 0.25" in strips.caption.replace(
         "2.5e-01", "0.25"
     )
@@ -149,14 +245,11 @@ def test_a_run_that_fails_leads_with_what_to_do(name, passing):
 
 
 def test_the_failed_level_comes_first_among_the_layers_and_its_items_are_marked(tmp_path):
-    def change(parts):
-        parts.arrays["gradient/conv1.kernel"] += 1e-3
-
-    run_folder(tmp_path, change=change)
+    run_folder(tmp_path, failing="gradient")
     first = section(run_page(read_run(tmp_path)), "layers").blocks[0]
     assert first.caption.startswith("Gradient of every parameter")
     looks = {row[0].text: row[1].look for row in first.rows}
-    assert looks == {"conv1.kernel": "fail", "dense1.bias": ""}
+    assert looks == {"stem.kernel": "", "conv2d.kernel": "fail"}
 
 
 def test_a_check_leads_with_its_cause_and_the_fix():
@@ -181,16 +274,16 @@ def test_a_run_that_crashed_shows_its_reason_and_its_log(tmp_path):
 
 def test_a_half_written_run_shows_what_there_is(tmp_path):
     run_folder(tmp_path, has_result=False)
-    (tmp_path / "torch" / "_SUCCESS").unlink()
+    (tmp_path / "torch" / "training" / "_SUCCESS").unlink()
     page = run_page(read_run(tmp_path))
     assert page.verdict == "error"
-    assert len(page.problems) >= 2
-    assert "loss 2" in section(page, "curves").blocks[0].description or section(page, "curves")
+    assert len(page.problems) == 2
+    assert [each.id for each in page.sections] == ["curves", "predictions", "again"]
 
 
 def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     run_folder(tmp_path / "good")
-    run_folder(tmp_path / "bad", change=lambda parts: parts.arrays["init/dense1.bias"].__iadd__(1))
+    run_folder(tmp_path / "bad", failing="init")
     error_folder(tmp_path / "ugly")
     (tmp_path / "good" / "report.html").touch()
     found = find(tmp_path)
@@ -199,7 +292,7 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     assert [row[1] for row in cells(table)] == ["error", "fail", "pass"]
     assert [row[0].link for row in table.rows] == ["", "", "good/report.html"]
     assert page.verdict == "error"
-    assert page.divergences.found[0].place.startswith("init: dense1.bias")
+    assert page.divergences.found[0].place.startswith("init: conv2d.kernel")
     (commands,) = section(page, "again").blocks
     assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
@@ -208,11 +301,7 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
 
 
 def test_two_runs_beside_each_other_tell_what_was_changed(tmp_path, passing):
-    run_folder(
-        tmp_path,
-        spec=run_spec(seed=43),
-        change=lambda parts: parts.arrays["forward/eval/conv1"].__iadd__(0.5),
-    )
+    run_folder(tmp_path, spec=run_spec(seed=43), failing="forward")
     page = pair_page(passing, read_run(tmp_path))
     assert page.sentence == "The verdict is worse: pass before, fail now."
     settings = cells(section(page, "settings").blocks[0])
