@@ -17,7 +17,7 @@ from parity.ladder.levels import LEVELS
 from parity.report.html import page
 from parity.report.html.page import Block, Cell, Folded, Table
 from parity.report.html.texts import number, share
-from parity.report.sentences import moment
+from parity.report.sentences import is_inherited, moment
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -38,13 +38,14 @@ MAX_WEIGHTS = 80  # rows of it
 
 
 def layer_blocks(result: Result) -> list[Block]:
-    """Returns a table for every level with items; the failed one comes first, and is open."""
+    """Returns a table for every level with items; those that fail by themselves are first, open."""
     levels = [level for level in result.levels if level.items]
-    levels.sort(key=lambda level: (level.status != FAIL, level.id not in OPEN))
+    failed = [each for each in levels if each.status == FAIL and not is_inherited(result, each)]
+    levels.sort(key=lambda level: (level not in failed, level.id not in OPEN))
     blocks: list[Block] = []
     for level in levels:
         table = _table(level)
-        if level.status == FAIL or level.id in OPEN:
+        if level in failed or level.id in OPEN:
             blocks.append(table)
         else:
             blocks.append(Folded(f"{TITLES[level.id]} ({level.id})", (table,)))

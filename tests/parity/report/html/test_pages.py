@@ -15,7 +15,14 @@ from report_folders import (
     run_spec,
     sweep_result,
 )
-from result_samples import CAUSE, PLACE, accepted_check, incomplete_check, passing_check
+from result_samples import (
+    CAUSE,
+    PLACE,
+    accepted_check,
+    explained_run,
+    incomplete_check,
+    passing_check,
+)
 from result_samples import sweep as made_sweep
 
 from parity.ladder.items import PASS, Item, Level
@@ -250,6 +257,20 @@ def test_the_failed_level_comes_first_among_the_layers_and_its_items_are_marked(
     assert first.caption.startswith("Gradient of every parameter")
     looks = {row[0].text: row[1].look for row in first.rows}
     assert looks == {"stem.kernel": "", "conv2d.kernel": "fail"}
+
+
+def test_a_level_that_only_follows_is_folded_after_those_that_fail_by_themselves():
+    page = run_page(FoundRun(None, explained_run()))
+    shown = section(page, "layers").blocks
+    assert [block.caption.split(" (")[0] for block in shown if isinstance(block, Table)] == [
+        "Output of every layer", "Gradient of every parameter",
+    ]  # fmt: skip
+    folded = [block.summary for block in shown if isinstance(block, Folded)]
+    assert "Trajectory (trajectory)" in folded
+    assert page.sentence.startswith("The two runs are different: padding 'same'")
+    assert [(fact.name, fact.value) for fact in page.divergences.follows] == [
+        ("trajectory", "conv.kernel, loss, val_loss"), ("schedule", "learning_rate"),
+    ]  # fmt: skip
 
 
 def test_a_check_leads_with_its_cause_and_the_fix():
