@@ -20,6 +20,7 @@ from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
 from parity.report.html.texts import number
 from parity.report.sentences import capital
+from parity.report.training import items_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,9 +45,7 @@ def divergence_pictures(
         drift: how the weights of the free runs part, see `parity.ladder.drift`.
         has_anchors: whether the items are of steps from recorded states.
     """
-    # What belongs to no epoch is of the probes, whose few steps are other steps.
-    whole = [item for item in level.items if item.epoch is not None]
-    level = replace(level, items=tuple(whole)) if whole else level
+    level = replace(level, items=items_of(level))
     if has_anchors:
         worst = worst_of_anchors(level)
         pictures = [_picture("anchors", FROM_STATES, worst, level.tolerance_source)]

@@ -11,6 +11,7 @@ from parity.ladder.items import PASS, ROUNDINGS
 from parity.ladder.result import ERROR, Result
 from parity.report.lines import WIDTH, Line, plain, shortened
 from parity.report.sentences import item_place, subject
+from parity.report.training import items_of
 
 
 def summary_lines(results: Sequence[Result]) -> list[Line]:
@@ -46,7 +47,7 @@ def _told(result: Result, width: int) -> str:
     if trajectory is None or not trajectory.items:
         return f"  {trajectory.status}" if trajectory is not None else ""
     # How float32 rounds a weight is no difference of it.
-    items = [item for item in trajectory.items if item.unit != ROUNDINGS]
+    items = [item for item in items_of(trajectory) if item.unit != ROUNDINGS]
     losses = [item.worst for item in items if "loss" in item.name]
     weights = [item.worst for item in items if "." in item.name]
     rates = result.history.get("torch", {}).get("learning_rate")
