@@ -174,7 +174,7 @@ def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
     path.unlink()
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "history.json").write_text("{}")
-    assert "name keras/history.json or torch/history.json" in refused(tmp_path)
+    assert "name the folder keras or torch of the run" in refused(tmp_path)
 
 
 def test_a_shorter_column_is_refused_with_what_to_do(path):
