@@ -72,7 +72,7 @@ def _train() -> None:
             _parity(0, "run", *options.split(), "--out", folder, "--quiet")
         for name in PICTURES:
             run = Path(folder) / f"{name}-seed42" / "keras"
-            shutil.copyfile(run / "history.json", HISTORIES / f"{name}.json")
+            shutil.copyfile(run / "training" / "history.json", HISTORIES / f"{name}.json")
 
 
 def _parity(code: int, *arguments: str) -> None:

@@ -89,7 +89,7 @@ def run(
     import time
 
     from parity.programs.scenarios import PROGRAMS
-    from parity.report.text.program import lines_of
+    from parity.report.text.result import result_lines
     from parity.report.text.summary import summary_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
@@ -120,7 +120,7 @@ def run(
     def report(result: Any, directory: Path) -> None:
         known[directory] = result
         if not children.quiet:
-            print_lines(lines_of(result))
+            print_lines(result_lines(result))
         if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parity.report.sentences import is_check
+from parity.report.sentences import is_scenario
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
@@ -32,7 +32,7 @@ _BY_LEVEL = {
     "data": Advice(
         "the halves got different inputs: order, labels, or pixels of augmented images",
         "run `parity doctor`: it shows which random stream the installed versions draw "
-        "differently; if only images differ, look at 'Input images' in report.html",
+        "differently; if only images differ, look at 'Augmented images' in report.html",
     ),
     "structure": Advice(
         "the two networks are different",
@@ -85,9 +85,9 @@ _BY_LEVEL = {
 def advice_of(result: Result) -> Advice | None:
     """Returns the advice for the level at which a run differs.
 
-    It is None if a cause was recognised, for a check, and if nothing differs.
+    It is None if a cause was recognised, for a pair of the user's own, and if nothing differs.
     """
     first = result.first_divergence
-    if first is None or result.causes or is_check(result):
+    if first is None or result.causes or not is_scenario(result):
         return None
     return _BY_LEVEL.get(first[0].id)

@@ -24,7 +24,7 @@ from parity.files.strict_json import read_strict
 from parity.ladder.result import ALL_RESULTS, ERROR, SCHEMA, Result
 from parity.ladder.result_file import read_result, result_from, results_from
 from parity.programs.halves import HALVES
-from parity.programs.run_spec import RunSpec
+from parity.programs.scenario_spec import program_spec_from
 from parity.report.sentences import is_check
 from parity.sweeps.plan import PLAN
 from parity.sweeps.result import SCHEMA as SWEEP_SCHEMA
@@ -51,8 +51,8 @@ class FoundRun:
     Attributes:
         folder: folder of the run; None if there is only a result file.
         result: result of the comparison; one with verdict "error" if there was no comparison.
-        keras: trace of the reference, or None.
-        torch: trace of the port, or None.
+        keras: trace of the whole training of the reference, or None; a check has none.
+        torch: trace of that of the port, or None.
         logs: end of the log of each failed child, by file name.
         problems: missing or damaged parts, a sentence each.
     """
@@ -66,7 +66,7 @@ class FoundRun:
 
     @property
     def is_check(self) -> bool:
-        """Whether it compares a pair of the user's own."""
+        """Whether it compares a few batches, and not a whole training."""
         return is_check(self.result)
 
 
@@ -209,16 +209,18 @@ def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
             problems.append(_within(folder, str(error)))
     elif result is None:
         problems.append(f"{RESULT} is missing: the run has not finished; run it again")
-    has_traces = result is None or not is_check(result)
+    is_trained = result is None or not is_check(result)
     traces: dict[str, Trace | None] = {"keras": None, "torch": None}
-    for half in traces if has_traces else ():
-        if place.half(half).is_complete:
+    for half in traces if is_trained else ():
+        training = place.half(half).training
+        if training.is_complete:
             try:
-                traces[half] = Trace(folder / half)
+                traces[half] = Trace(training.path)
             except ParityError as error:
                 problems.append(_within(folder, str(error)))
         elif result is None or result.verdict != ERROR:
-            problems.append(f"{half}/{SUCCESS} is missing: this half has not finished")
+            name = (training.path / SUCCESS).relative_to(folder)
+            problems.append(f"{name} is missing: the training of this half has not finished")
     if result is None:
         if not place.was_begun:
             raise InputError("; ".join(problems))
@@ -239,7 +241,7 @@ def _unfinished(folder: Path, traces: dict[str, Trace | None], problems: Sequenc
     spec: dict[str, Any] = {}
     for half in HALVES:
         with suppress(ParityError, OSError):
-            spec = RunSpec.from_dict(_read(RunFolder(folder).half(half).spec)).to_dict()
+            spec = program_spec_from(_read(RunFolder(folder).half(half).spec)).told()
             break
     else:
         raise InputError(f"{folder}: neither half has a readable spec.json; run it again")

@@ -20,20 +20,20 @@ PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one t
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
+def is_scenario(result: Result) -> bool:
+    """Whether it belongs to a built-in scenario, not to a user's own pair of models."""
+    return "scenario" in result.spec
+
+
 def is_check(result: Result) -> bool:
-    """Whether it belongs to a user's own pair of models, not to a scenario."""
-    return "scenario" not in result.spec
+    """Whether it belongs to a few batches, not to a whole training of a scenario or a program."""
+    return not is_scenario(result) and "program" not in result.spec
 
 
 def subject(result: Result) -> str:
     """Returns the subject of a result: the name of a scenario or program, or the port's factory."""
     names = ("scenario", "program", "torch")
     return str(next((result.spec[name] for name in names if name in result.spec), None))
-
-
-def is_program(result: Result) -> bool:
-    """Whether it belongs to a whole training of a user's own pair of models."""
-    return is_check(result) and "program" in result.spec
 
 
 def dtype_of(result: Result) -> str:
@@ -44,7 +44,7 @@ def dtype_of(result: Result) -> str:
 def settings(result: Result) -> list[str]:
     """Returns the settings of a run or a check that its numbers depend on."""
     spec = result.spec
-    if is_check(result):
+    if not is_scenario(result):
         trained = result.history.get("keras", {}).get("loss")
         epochs = [count(len(trained), "epoch")] if trained else []
         return [f"seed {spec.get('seed')}", dtype_of(result), *epochs, result.mode]
@@ -61,25 +61,19 @@ def sentence(result: Result) -> str:
     """Returns the meaning of the verdict."""
     if result.verdict == ERROR:
         return "a half failed"
-    if is_check(result):
-        return _of_check(result)
-    if result.verdict == FAIL:
-        return "the two runs are different"
-    if result.spec.get("dtype") == "float64":
-        return "the two runs are the same"
-    return "the two runs are the same, within float32 rounding"
-
-
-def _of_check(result: Result) -> str:
-    """Returns the meaning of the verdict of a check, and how much it rests on."""
     if result.verdict == FAIL:
         number = len(result.unaccepted)
-        return "the port differs from Keras" + (f" in {number} places" if number > 1 else "")
+        told = "the two runs are different"
+        told = told if is_scenario(result) else "the port differs from Keras"
+        return told + (f" in {number} places" if number > 1 else "")
     compared, total = coverage(result)
     if result.verdict == INCOMPLETE:
         names = ", ".join(entry["what"] for entry in result.incomplete)
         return f"not decided: {names} could not be compared; {compared} of {total} levels agree"
     text = f"the port is right: all {total} levels agree"
+    if is_scenario(result):
+        is_float64 = result.spec.get("dtype") == "float64"
+        text = "the two runs are the same" + ("" if is_float64 else ", within float32 rounding")
     if compared < total:
         text = f"{compared} of {total} levels agree; not compared: {'; '.join(left_out(result))}"
     ids = dict.fromkeys(str(found.causes[0]["id"]) for found in result.accepted)
@@ -273,7 +267,10 @@ def inherited_text(result: Result) -> str:
     """Returns how many values differ only because of the divergences; "" if none do."""
     if not result.inherited:
         return ""
-    parts = [f"{len(names):,} at {level}" for level, names in result.inherited]
+    counts: dict[str, int] = {}
+    for level, names in result.inherited:
+        counts[level] = counts.get(level, 0) + len(names)
+    parts = [f"{number:,} at {level}" for level, number in counts.items()]
     total = sum(len(names) for _, names in result.inherited)
     what = "this" if len(result.divergences) == 1 else "these"
     verb = "item differs" if total == 1 else "items differ"

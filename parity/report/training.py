@@ -8,7 +8,19 @@ from parity.ladder.items import PASS
 from parity.report.sentences import count, number
 
 if TYPE_CHECKING:
+    from parity.ladder.items import Item, Level
     from parity.ladder.result import Result
+
+
+def items_of(level: Level) -> tuple[Item, ...]:
+    """Returns the items of the whole training; of a check, those of its few steps.
+
+    What belongs to no epoch is of the probes, whose steps are not those of the training.
+
+    Args:
+        level: of which some items are of a step.
+    """
+    return tuple(item for item in level.items if item.epoch is not None) or level.items
 
 
 def training_texts(result: Result) -> list[str]:

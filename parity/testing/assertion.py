@@ -224,9 +224,9 @@ def failure_text(result: Result, out: Path | None = None) -> str:
     from parity.report import sentences
     from parity.report.lines import plain
     from parity.report.text.check import check_lines
-    from parity.report.text.program import program_lines
+    from parity.report.text.result import result_lines
 
-    found = program_lines(result) if sentences.is_program(result) else check_lines(result)
+    found = check_lines(result) if sentences.is_check(result) else result_lines(result)
     lines = ["".join(text for text, _ in line).rstrip() for line in found]
     if out is not None:
         lines += [f"  results in {out}"]

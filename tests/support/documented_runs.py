@@ -108,6 +108,7 @@ NOT_RUN = {
     ),
     "parity run --dtype float32": "tests/parity/runs/test_program_float32.py trains programs so",
     "parity run --save-weights": "tests/torch_impl/harness/test_saved.py saves them",
+    "parity run dropout": "a minute; the commands of docs/report.md train another scenario",
     "parity run capacity": "as long as the whole article; the command of docs/json.md is run",
     "parity run underfit --seeds 0:2 ...": "fails; tests/parity/runs/test_run.py wants no GPU too",
     "parity report result.json --out page": "the report of a file is that of its folder",

@@ -6,19 +6,21 @@ from dataclasses import replace
 from unittest import mock
 
 import numpy as np
-from traces import whole_parts
+from traces import Parts
 
 from parity.behaviour.diagnosis import diagnose
 from parity.behaviour.judgement import Judgement
 from parity.bench.result import BenchResult
 from parity.data.load import run_data
-from parity.ladder.drift import told_drift
-from parity.ladder.engine import compare_levels
-from parity.ladder.items import FAIL, PASS
+from parity.ladder.items import FAIL, PASS, SKIPPED, Level
+from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ERROR, Found, Result
-from parity.ladder.table import OF_RUN
 from parity.programs.check_spec import CheckSpec
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.programs.scenarios import SCENARIOS, scenario
+from parity.runs.run_result import with_training
 from parity.sweeps.result import result_of
 from parity.sweeps.rows import Row, Sweep
 
@@ -33,59 +35,116 @@ HOSTILE = {
 ENVIRONMENT = {"python": "3.11.7", "versions": {"keras": "3.15.1", "torch": "2.13.0"}}
 
 
-def run_spec(**changes):
-    return scenario("dropout").replace(**{"epochs": 3, "dtype": "float64", **changes})
+# The weights of a net in the order of its layers, which is not that of their names.
+WEIGHTS = {"stem.kernel": (3, 3), "conv2d.kernel": (2, 3), "dense.bias": (4,)}
+STEPS = (0, 1, 2, 4, 5, 6)  # of three epochs of two steps, at which weights are recorded
 
 
-def run_folder(folder, *, change=None, spec=None, has_result=True):
-    """A run in both halves; `change` alters what the torch half has written.
+def run_spec(name="dropout", **changes):
+    return scenario(name).replace(**{"epochs": 3, "dtype": "float64", **changes})
 
-    Returns the result.
+
+def program_spec(**changes):
+    return ProgramSpec(keras="app:build", torch="port.py:build", epochs=3, **changes)
+
+
+def run_folder(folder, *, change=None, spec=None, failing="", has_result=True):
+    """A whole training in both halves, of a scenario or of a program of a user's.
+
+    Args:
+        folder: of the run.
+        change: alters what the torch half has written of its training.
+        spec: RunSpec or ProgramSpec.
+        failing: level of the probes at which they differ, if any.
+        has_result: whether the run has ended.
+
+    Returns:
+        The result.
     """
     spec = spec or run_spec()
-    data = run_data(spec)
-    keras = whole_parts(epochs=spec.epochs, dtype=spec.dtype)
-    keras.spec = spec.to_dict()
-    keras.facts["sha256"] = data.sha256
-    for epoch in range(spec.epochs):
-        keras.arrays[f"feed/{epoch}/images"] = data.x_train[:20].copy()
-        keras.arrays[f"feed/{epoch}/labels"] = data.y_train[:20].copy()
-    keras.arrays["predictions/val"] = 0.02 + 0.8 * np.eye(10)[data.y_val]
-    keras.history["loss"] = [2.0, 0.5, 0.25]
+    spec = of_run(spec) if isinstance(spec, RunSpec) else spec
+    keras = trained(spec)
     torch = keras.copy()
+    torch.facts |= {"has_own_loop": False, "mode": "replayed"}
     if change is not None:
         change(torch)
+    probes = Parts(facts={"weights": dict.fromkeys(WEIGHTS)}, spec=spec.to_dict())
     with mock.patch.object(os, "fsync"):
-        traces = keras.write(folder / "keras"), torch.write(folder / "torch")
+        for half in ("keras", "torch"):
+            probes.write(folder / half)
+        trainings = (
+            keras.write(folder / "keras" / "training"),
+            torch.write(folder / "torch" / "training"),
+        )
     if not has_result:
         return None
-    levels = compare_levels(OF_RUN, *traces)
-    judgement = Judgement("overfit", "gap", "training is better by 0.08", 3, 0.99, True, 0.91, 0.08)
-    result = Result(
-        verdict=FAIL if any(level.status == FAIL for level in levels) else PASS,
-        spec=spec.to_dict(),
-        levels=levels,
-        environment={"keras": ENVIRONMENT, "torch": ENVIRONMENT},
-        data={"source": "embedded", "sha256": data.sha256},
-        behaviour={"keras": judgement.to_json(), "torch": judgement.to_json()},
-        history={"keras": traces[0].history, "torch": traces[1].history},
-        wall_s={"keras": 5.0, "torch": 2.5},
-        anchors=None,
-        drift=told_drift(*traces),
-    )
+    result = with_training(probed(spec, failing), *trainings)
+    verdict = FAIL if any(level.status == FAIL for level in result.levels) else PASS
+    history = {"keras": keras.history, "torch": torch.history}
+    result = replace(result, verdict=verdict, history=history)
     write(folder / "result.json", result.to_json())
     return result
 
 
+def trained(spec):
+    """The training of either half: three epochs of two steps."""
+    arrays = {"training/loss": np.linspace(2.0, 1.0, 6), "training/rates": np.full(6, 0.001)}
+    for name, shape in WEIGHTS.items():
+        arrays |= {f"training/weights/{n}/{name}": np.full(shape, n + 0.5) for n in STEPS}
+        arrays[f"training/final/{name}"] = np.full(shape, 6.5)
+    facts = {"epoch_ends": [2, 4, 6], "num_train": 600, "num_val": 200}
+    history = {
+        "loss": [2.0, 0.5, 0.25],
+        "accuracy": [0.94, 0.945, 0.95],
+        "val_loss": [1.5, 0.75, 0.5],
+        "val_accuracy": [0.93, 0.935, 0.94],
+        "learning_rate": [0.001] * 3,
+    }
+    if isinstance(spec, ScenarioSpec):
+        data = run_data(spec.run)
+        facts["num_classes"] = 10
+        arrays["predictions/val"] = 0.02 + 0.8 * np.eye(10)[data.y_val]
+        if spec.run.augmentation is not None:
+            arrays["training/images/1"] = data.x_train[:20].copy()
+    return Parts(arrays, facts, history, spec.to_dict())
+
+
+def probed(spec, failing=""):
+    """What the probes have found: all levels agree, or all but one."""
+    from checked import level
+
+    levels = [level(name, item="stem.kernel") for name in LEVEL_IDS[:-3]]
+    levels += [Level(name, SKIPPED, "not of a probe", applies=False) for name in LEVEL_IDS[-3:]]
+    found = ()
+    if failing:
+        place = LEVEL_IDS.index(failing)
+        bad = level(failing, worst=0.25, item="conv2d.kernel")
+        levels[place] = replace(bad, items=(*levels[place].items, *bad.items))
+        found = (Found(failing, bad.items[0], (bad.items[0].name,)),)
+    is_scenario = isinstance(spec, ScenarioSpec)
+    judgement = Judgement("overfit", "gap", "training is better by 0.08", 3, 0.99, True, 0.91, 0.08)
+    return Result(
+        verdict=PASS,
+        spec=spec.told(),
+        levels=tuple(levels),
+        environment={"keras": ENVIRONMENT, "torch": ENVIRONMENT},
+        data={"source": "embedded", "sha256": run_data(spec.run).sha256} if is_scenario else {},
+        mode="seeded" if is_scenario else "replayed",
+        behaviour={"keras": judgement.to_json(), "torch": judgement.to_json()},
+        wall_s={"keras": 5.0, "torch": 2.5},
+        divergences=found,
+    )
+
+
 def error_folder(folder, reason="the child ended with exit code 1"):
     """A run of which a half has crashed."""
-    spec = run_spec().to_dict()
+    spec = of_run(run_spec())
     for half in ("keras", "torch"):
-        write(folder / half / "spec.json", spec)
+        write(folder / half / "spec.json", spec.to_dict())
     (folder / "torch.log").write_text(
         "progress dropout 3/57 loss=2.3\nTraceback (most recent call last):\nKeyError: 'conv9'\n"
     )
-    write(folder / "result.json", Result(ERROR, spec, errors=(reason,)).to_json())
+    write(folder / "result.json", Result(ERROR, spec.told(), errors=(reason,)).to_json())
 
 
 def check_result(verdict=FAIL, **changes):

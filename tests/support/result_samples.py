@@ -11,7 +11,7 @@ from parity.behaviour.diagnosis import diagnose
 from parity.bench.result import FAILED, REFUSED
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, INCOMPLETE, Result
+from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.programs.run_spec import RunSpec
 from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
@@ -60,7 +60,7 @@ def item(name="conv1.kernel", worst=0.0, **place):
 
 
 def ladder(failing=None, found=None):
-    """Ten levels that pass, or up to the one that fails."""
+    """All levels pass; or one fails, and those above are not reached, as in an earlier version."""
     if failing is None:
         return tuple(Level(name, PASS, "measured", (item(),)) for name in LEVELS)
     start = LEVELS.index(failing)
@@ -87,9 +87,33 @@ def run(levels=None, *, scenario="dropout", seed=42, **changes):
 
 
 def failing_run(**changes):
-    """A run whose second epoch begins elsewhere."""
+    """A run of an earlier version, whose second epoch begins elsewhere."""
     found = item("dense1.kernel", 0.5, epoch=1, step=20, index=(3, 4), keras=1.5, torch=2.0)
     return run(ladder("trajectory", found), **changes)
+
+
+def explained_run(causes=(CAUSE,), place=PLACE, **changes):
+    """A run that fails at one level, and two levels after it only because of that."""
+    worst = {"forward": 0.75, "trajectory": 0.25, "schedule": 0.5}
+    levels = tuple(check_level(name, worst=worst.get(name, 0.0)) for name in LEVELS)
+    found = next(level for level in levels if level.id == "forward").items[0]
+    fields = {
+        "divergences": (Found("forward", found, (found.name,), tuple(causes), place),),
+        "inherited": (
+            ("trajectory", (found.name, "loss")),
+            ("trajectory", ("val_loss",)),
+            ("schedule", ("learning_rate",)),
+        ),
+        **changes,
+    }
+    return run(levels, **fields)
+
+
+def incomplete_run():
+    """A run that nothing contradicts, and of which something could not be compared."""
+    return dataclasses.replace(
+        run(), verdict=INCOMPLETE, incomplete=incomplete_check("slots").incomplete
+    )
 
 
 def broken_run(*errors, seed=42):
@@ -228,6 +252,8 @@ GOOD = {
 }
 BAD = {
     "failing run": failing_run(),
+    "failing run with a cause": explained_run(),
+    "incomplete run": incomplete_run(),
     "run without a level": dataclasses.replace(run(()), verdict=FAIL),
     "broken run": broken_run("keras was killed\n  the last line of its log"),
     "broken run without a reason": broken_run(),

@@ -96,8 +96,9 @@ def read_with_notes(path: Path) -> Reading:
 
 def _from_folder(path: Path) -> Reading:
     folder = RunFolder(path)
-    if folder.history.is_file():
-        return read_with_notes(folder.history)
+    for each in (folder.training, folder):  # a half has its training beside its probes
+        if each.history.is_file():
+            return read_with_notes(each.history)
     if any(folder.half(name).history.is_file() for name in HALVES):
         raise two_histories(path)
     files = event_files(path)

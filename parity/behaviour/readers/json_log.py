@@ -152,8 +152,8 @@ def _number(path: Path, name: str, value: Any) -> float | None:
 def two_histories(path: Path) -> InputError:
     """Returns the error of a file with both halves."""
     return InputError(
-        f"{path} has the histories of both halves; expected one history; name keras/history.json "
-        "or torch/history.json of the run directory, or write one of them to a separate file"
+        f"{path} has the histories of both halves; expected one history; name the folder keras "
+        "or torch of the run directory, or write one of them to a separate file"
     )
 
 

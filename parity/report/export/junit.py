@@ -2,9 +2,9 @@
 
 In: results of any kind. Out: a document of Jenkins's schema junit-10, a testsuite for each result:
 
-    run          a testcase for each level of the ladder; the first divergence is a failure
-    check        the same; a level that fails lists its divergences, or says that it follows from
-                 others; one for each part that could not be compared, which is an error
+    run, check   a testcase for each level of the ladder; a level that fails lists its divergences,
+                 or says that it follows from others; one for each part that could not be compared,
+                 which is an error
     sweep        one for each scenario's verdicts and each comparison, and for a scenario of which a
                  run did not train; a missing run is an error
     benchmark    one for each row; a variant that trains differently is a failure, a variant that
@@ -162,10 +162,10 @@ def _line(text: str) -> str:
 
 
 def _add_result(suite: _Suite, result: Result) -> None:
-    spec, is_checked = result.spec, is_check(result)
-    dtype = dtype_of(result)
-    suite.name("check" if is_checked else "run", subject(result), f"seed {spec.get('seed')}", dtype)
-    names = ["keras", "torch", "steps"] if is_checked else ["scenario", "epochs"]
+    spec, dtype = result.spec, dtype_of(result)
+    kind = "check" if is_check(result) else "run"
+    suite.name(kind, subject(result), f"seed {spec.get('seed')}", dtype)
+    names = ["scenario", "program", "keras", "torch", "steps", "epochs"]
     names += ["seed", "batch_size", "data", "device", "threads"]
     suite.tell({"verdict": result.verdict, "mode": result.mode, "dtype": dtype})
     suite.tell({name: spec.get(name) for name in names})

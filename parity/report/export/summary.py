@@ -119,7 +119,7 @@ def _one_run(result: Result) -> list[str]:
     ]
     if result.verdict == ERROR:
         return [*lines, *(f"- **error** {_error(error)}" for error in result.errors)]
-    told_found = _found(result) if sentences.is_check(result) else _first_divergence(result)
+    told_found = [*_first_divergence(result), *_found(result)]
     lines += [*told_found, ""] if told_found else []
     rows = [_level_row(result, level) for level in result.levels]
     lines += table(["level", "status", "worst", "allowed", "where"], rows, "llrrl")
@@ -140,7 +140,7 @@ def _level_row(result: Result, level: Level) -> list[str]:
 
 
 def _first_divergence(result: Result) -> list[str]:
-    """Returns what to do about a run that differs, then its first divergence."""
+    """Returns what to do about a run that differs, then where, if no divergence says it."""
     first = result.first_divergence
     if first is None:
         return []
@@ -148,6 +148,8 @@ def _first_divergence(result: Result) -> list[str]:
     lines = []
     if (advice := advice_of(result)) is not None:
         lines += [f"- **often** {_text(advice.title)}", f"- **next** {_text(advice.action)}"]
+    if result.divergences:
+        return lines
     where = sentences.item_place(level.id, item) + sentences.index_text(item)
     return [*lines, f"- **first divergence** {_text(where)}: {_text(_values(item))}"]
 
@@ -157,7 +159,7 @@ def _values(item: Item) -> str:
 
 
 def _found(result: Result) -> list[str]:
-    """Returns a bullet for each divergence of a check, and for what could not be compared."""
+    """Returns a bullet for each divergence, and for what could not be compared."""
     lines = [_bullet(found) for _, found, _ in sentences.numbered(result)[:MAX_FOUND]]
     if (more := len(result.divergences) - MAX_FOUND) > 0:
         lines.append(f"- and {more} more divergences")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from parity.errors import InputError
 from parity.files.atomic import write_bytes
 from parity.programs.halves import HALVES
+from parity.report.training import items_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -101,8 +102,8 @@ def _differences(keras: History, torch: History) -> list[Scalar]:
 def _trajectory(result: Result) -> dict[tuple[str, int], Item]:
     """Returns the items by tag and step; for all weights, the one closest to its limit."""
     found: dict[tuple[str, int], Item] = {}
-    items = [item for level in result.levels if level.id == "trajectory" for item in level.items]
-    for item in items:
+    levels = [level for level in result.levels if level.id == "trajectory"]
+    for item in (item for level in levels for item in items_of(level)):
         name = "weights" if "." in item.name else item.name.replace(" ", "_")
         if item.step is not None:
             key = f"trajectory/{name}", item.step

@@ -8,6 +8,7 @@ with anchors, one for these and one for the free runs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from parity.report.html.page import Cell, Picture, Table
 from parity.report.html.svg import BAND, INK, drawn, legend, log_labels
 from parity.report.html.texts import number
 from parity.report.sentences import capital
+from parity.report.training import items_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +45,7 @@ def divergence_pictures(
         drift: how the weights of the free runs part, see `parity.ladder.drift`.
         has_anchors: whether the items are of steps from recorded states.
     """
+    level = replace(level, items=items_of(level))
     if has_anchors:
         worst = worst_of_anchors(level)
         pictures = [_picture("anchors", FROM_STATES, worst, level.tolerance_source)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parity.ladder.items import DECIDES
@@ -59,17 +60,21 @@ def _rung(result: Result, level: Level) -> Rung:
 
 
 def divergences_of(result: Result) -> Divergences | None:
-    """Returns all places where the two halves of a check differ; of a run, the first one."""
+    """Returns all places where the two halves differ; of an older run, the first one."""
     hints = sentences.setting_texts(result)
     if hints:
         hints.insert(0, "Settings that differ, possibly without effect:")
     if result.divergences:
+        found = [_divergence(each, same) for _, each, same in sentences.numbered(result)]
+        if advice := _advice(result):
+            found[0] = replace(found[0], causes=tuple(advice))
+        follows: dict[str, set[str]] = {}
+        for id_, names in result.inherited:
+            follows.setdefault(id_, set()).update(names)
         return Divergences(
             title=_title(len(result.unaccepted), len(result.accepted)),
-            found=tuple(_divergence(found, same) for _, found, same in sentences.numbered(result)),
-            follows=tuple(
-                Fact(level, _listed(sorted(set(names)))) for level, names in result.inherited
-            ),
+            found=tuple(found),
+            follows=tuple(Fact(id_, _listed(sorted(each))) for id_, each in follows.items()),
             summary=sentences.capital(sentences.inherited_text(result)),
             hints=tuple(hints),
         )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.errors import RunError
+from parity.data.probe_inputs import MAX_STEP_ENTRIES
+from parity.errors import ParityError, RunError
 from parity.ladder.compare import absolute_difference
 from parity.ladder.items import ACCEPTED, DIFFERS, FAIL, Item, Level
 from parity.ladder.levels import LEVELS
 from parity.report.html import page
 from parity.report.html.page import Block, Cell, Folded, Table
 from parity.report.html.texts import number, share
-from parity.report.sentences import moment
+from parity.report.sentences import is_inherited, moment
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
@@ -28,18 +32,20 @@ OPEN = ("forward", "gradient")
 _LOOKS = {FAIL: page.FAIL, DIFFERS: page.WARN, ACCEPTED: page.WARN}
 _RANK = {FAIL: 0, DIFFERS: 1, ACCEPTED: 1}
 MAX_ROWS = 120
+WEIGHTS = "training/weights"  # in a trace: after each recorded step
 MAX_STEPS = 12  # columns of the matrix of weights
-MAX_PARAMETERS = 80  # rows of it
+MAX_WEIGHTS = 80  # rows of it
 
 
 def layer_blocks(result: Result) -> list[Block]:
-    """Returns a table for every level with items; the failed one comes first, and is open."""
+    """Returns a table for every level with items; those that fail by themselves are first, open."""
     levels = [level for level in result.levels if level.items]
-    levels.sort(key=lambda level: (level.status != FAIL, level.id not in OPEN))
+    failed = [each for each in levels if each.status == FAIL and not is_inherited(result, each)]
+    levels.sort(key=lambda level: (level not in failed, level.id not in OPEN))
     blocks: list[Block] = []
     for level in levels:
         table = _table(level)
-        if level.status == FAIL or level.id in OPEN:
+        if level in failed or level.id in OPEN:
             blocks.append(table)
         else:
             blocks.append(Folded(f"{TITLES[level.id]} ({level.id})", (table,)))
@@ -80,25 +86,15 @@ def _value(value: object) -> str:
 
 
 def trajectory_table(found: FoundRun) -> list[Table]:
-    """Returns the greatest difference of every parameter at some of the recorded steps."""
+    """Returns the greatest difference of every weight at some of the recorded steps."""
     if found.keras is None or found.torch is None:
         return []
     keras, torch = found.keras, found.torch
     try:
-        steps = sorted({*keras.numbers("trajectory")} & {*torch.numbers("trajectory")})
-        steps = _spread(steps)
-        names = list(keras.facts["structure"]["parameters"])[:MAX_PARAMETERS]
-        apart = np.array(
-            [
-                [
-                    _greatest(
-                        keras[f"trajectory/{step}/{name}"], torch[f"trajectory/{step}/{name}"]
-                    )
-                    for step in steps
-                ]
-                for name in names
-            ]
-        )
+        steps = _spread(sorted({*keras.numbers(WEIGHTS)} & {*torch.numbers(WEIGHTS)}))
+        names = _in_order(found, torch.below(f"{WEIGHTS}/{steps[0]}")) if steps else []
+        keys = [[f"{WEIGHTS}/{step}/{name}" for step in steps] for name in names[:MAX_WEIGHTS]]
+        apart = np.array([[_greatest(keras[key], torch[key]) for key in row] for row in keys])
     except RunError:  # the ladder tells of it
         return []
     if not apart.size:
@@ -107,18 +103,28 @@ def trajectory_table(found: FoundRun) -> list[Table]:
     low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
     rows = tuple(
         (Cell(name), *(Cell(number(value), share=_shade(value, low, high)) for value in row))
-        for name, row in zip(names, apart, strict=True)
+        for name, row in zip(names, apart, strict=False)
     )
     return [
         Table(
-            caption="Greatest difference of the weights of each layer by step; darker is greater "
-            "(log scale)",
-            head=("parameter", *(f"{step:,}" for step in steps)),
+            caption=f"Greatest difference of each weight by step of the training, of at most "
+            f"{MAX_STEP_ENTRIES:,} of its values; darker is greater (log scale)",
+            head=("weight", *(f"{step:,}" for step in steps)),
             rows=rows,
             numeric=frozenset(range(1, len(steps) + 1)),
             is_shaded=True,
         )
     ]
+
+
+def _in_order(found: FoundRun, names: Sequence[str]) -> list[str]:
+    """Returns names of weights in the order of the layers, which the probes tell."""
+    order: Sequence[str] = ()
+    if found.folder is not None:
+        with suppress(ParityError):
+            order = list(Trace(RunFolder(found.folder).half("keras").path).facts["weights"])
+    place = {name: number for number, name in enumerate(order)}
+    return sorted(names, key=lambda name: place.get(name, len(place)))
 
 
 def _spread(steps: Sequence[int]) -> list[int]:

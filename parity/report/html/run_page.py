@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from parity.errors import RunError
 from parity.ladder.result import ERROR, Result
 from parity.report.html import page
 from parity.report.html.curves import curve_pictures
@@ -24,8 +25,11 @@ from parity.report.training import training_texts
 from parity.report.verdict import sentence_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from parity.report.read import FoundRun
 
+LOSSES = "training/loss"  # in a trace: the running loss of every step
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "error": page.FAIL, "incomplete": page.WARN}
 MODES = {
     "seeded": "seeded: the port draws every random number itself, only from the seed",
@@ -89,9 +93,6 @@ def _facts(result: Result) -> list[page.Fact]:
 def _sections(found: FoundRun) -> tuple[page.Section, ...]:
     result = found.result
     trajectory = next((level for level in result.levels if level.id == "trajectory"), None)
-    losses = None
-    if found.keras is not None and found.torch is not None and "running_loss" in found.keras:
-        losses = (found.keras["running_loss"], found.torch["running_loss"])
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("curves", "Training and validation", curve_pictures(result.history)),
         (
@@ -105,16 +106,28 @@ def _sections(found: FoundRun) -> tuple[page.Section, ...]:
             []
             if trajectory is None
             else divergence_pictures(
-                trajectory, losses, result.drift, has_anchors=bool(result.anchors)
+                trajectory, _losses(found), result.drift, has_anchors=bool(result.anchors)
             ),
         ),
         ("layers", "Layer by layer", [*layer_blocks(result), *trajectory_table(found)]),
-        ("samples", "Input images", sample_blocks(found)),
+        ("samples", "Augmented images", sample_blocks(found)),
         ("predictions", "Predictions", prediction_blocks(found)),
         ("log", "Log", [page.Code(name, text) for name, text in found.logs.items()]),
         ("again", "Run it again", _again(result)),
     ]
     return page.sections_of(parts)
+
+
+def _losses(found: FoundRun) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns the running losses of both trainings, of the steps that both have made."""
+    try:
+        if found.keras is None or found.torch is None or found.torch.facts["has_own_loop"]:
+            return None  # a loop of the port's own tells none
+        keras, torch = found.keras[LOSSES], found.torch[LOSSES]
+    except RunError:  # a damaged trace
+        return None
+    count = min(len(keras), len(torch))
+    return keras[:count], torch[:count]
 
 
 def _behaviour(result: Result) -> list[page.Block]:

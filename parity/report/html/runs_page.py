@@ -119,7 +119,7 @@ def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
         head=("run", "verdict", *levels),
         rows=tuple(rows),
         numeric=frozenset(range(2, 2 + len(levels))),
-        note="In a run, levels after the failed one are not compared.",
+        note="A dash is a level that was not compared.",
     )
 
 

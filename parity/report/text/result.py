@@ -13,6 +13,7 @@ from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
+from parity.report.text.found import found_lines, open_lines, setting_lines
 from parity.report.text.sparkline import sparkline_rows
 from parity.report.text.terminal import print_lines
 from parity.report.training import training_texts
@@ -38,9 +39,11 @@ def _lines(result: Result) -> list[Line]:
     if result.verdict == ERROR:
         return [*lines, *error_lines(result), []]
     lines += level_lines(result)
-    if (first := result.first_divergence) is not None:
+    if result.divergences:
+        lines += found_lines(result)
+    elif (first := result.first_divergence) is not None:  # of an earlier version
         lines += divergence_lines(*first)
-        lines += advice_lines(result)
+    lines += advice_lines(result) + setting_lines(result) + open_lines(result)
     lines += curve_lines(result)
     lines += training_lines(result)
     lines += sentence_lines(result)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.ladder.items import PASS, ROUNDINGS
+from parity.ladder.comparers.training_anchors import ENDS_WITH
+from parity.ladder.items import PASS, ROUNDINGS, Item
 from parity.ladder.result import ERROR, Result
 from parity.report.lines import WIDTH, Line, plain, shortened
 from parity.report.sentences import item_place, subject
+from parity.report.training import items_of
 
 
 def summary_lines(results: Sequence[Result]) -> list[Line]:
@@ -46,12 +48,19 @@ def _told(result: Result, width: int) -> str:
     if trajectory is None or not trajectory.items:
         return f"  {trajectory.status}" if trajectory is not None else ""
     # How float32 rounds a weight is no difference of it.
-    items = [item for item in trajectory.items if item.unit != ROUNDINGS]
+    items = [item for item in items_of(trajectory) if item.unit != ROUNDINGS]
     losses = [item.worst for item in items if "loss" in item.name]
-    weights = [item.worst for item in items if "." in item.name]
+    weights = [item.worst for item in (*items, *_ends(result)) if "." in item.name]
     rates = result.history.get("torch", {}).get("learning_rate")
     cuts = str(len(set(rates)) - 1) if rates else "-"  # a check has no history
     return f"{_greatest(weights):>13}{_greatest(losses):>12}{cuts:>6}"
+
+
+def _ends(result: Result) -> list[Item]:
+    """Returns the final weights: all values are compared, of recorded steps only some of each."""
+    items = [item for level in result.levels if level.id == "schedule" for item in level.items]
+    # Counted is the epoch whose weights they are.
+    return [item for item in items if ENDS_WITH in item.name and item.unit != "count"]
 
 
 def _greatest(values: Sequence[float]) -> str:

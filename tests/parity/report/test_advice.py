@@ -2,13 +2,17 @@
 
 import pytest
 from checked import explained, level, result_of
+from result_samples import explained_run
 
 from parity.ladder.items import FAIL, Item, Level
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.programs.run_spec import RunSpec
 from parity.report.advice import _BY_LEVEL, advice_of
+from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
+from parity.report.html.run_page import run_page
+from parity.report.read import FoundRun
 from parity.report.text.result import result_lines
 
 
@@ -30,6 +34,20 @@ def test_a_level_is_told_with_what_to_do_next(name):
     assert f"often {_BY_LEVEL[name].title} next {_BY_LEVEL[name].action}" in told
     action = _BY_LEVEL[name].action.replace("`", "\\`").replace("_", "\\_")
     assert f"- **next** {action}" in summary_markdown([result])
+
+
+def test_a_divergence_without_a_cause_is_told_with_what_to_do_next():
+    result = explained_run(causes=())
+    advice = _BY_LEVEL["forward"]
+    assert advice_of(result) == advice
+    told = " ".join("".join(text for line in result_lines(result) for text, _ in line).split())
+    assert told.count("no known divergence explains these numbers") == 1
+    summary = summary_markdown([result])
+    assert summary.index("- **next** ") < summary.index("- **forward** ")
+    assert "first divergence" not in summary
+    (found,) = run_page(FoundRun(None, result)).divergences.found
+    assert [cause.fix for cause in found.causes] == [advice.action]
+    assert advice.action[:20] in junit_xml([result])
 
 
 def test_a_check_has_causes_of_its_own():

@@ -9,7 +9,9 @@ from report_folders import (
     check_result,
     diagnosis_folder,
     error_folder,
+    program_spec,
     run_folder,
+    run_spec,
     stored_runs,
     sweep_folder,
     sweep_rows,
@@ -19,17 +21,19 @@ from report_folders import (
 from parity.behaviour.diagnosis import Diagnosis
 from parity.bench.result import BenchResult
 from parity.errors import InputError
+from parity.programs.program_spec import ProgramSpec
 from parity.report.read import FoundResult, FoundRun, FoundRuns, find
 from parity.sweeps.result import SweepResult
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SWEEP
 
 
-def test_a_run_is_found_with_both_traces(tmp_path):
-    result = run_folder(tmp_path)
+@pytest.mark.parametrize("spec", [run_spec(), program_spec()], ids=["scenario", "program"])
+def test_a_run_is_found_with_the_traces_of_both_trainings(spec, tmp_path):
+    result = run_folder(tmp_path, spec=spec)
     found = find(tmp_path)
     assert isinstance(found, FoundRun)
     assert found.result.to_json() == result.to_json()
-    assert (found.keras is not None, found.torch is not None) == (True, True)
+    assert all("training/loss" in trace for trace in (found.keras, found.torch))
     assert (found.problems, found.logs, found.is_check) == ((), {}, False)
 
 
@@ -95,32 +99,35 @@ def test_results_of_several_runs_in_one_file_are_found(tmp_path):
     assert [run.result.to_json() for run in found.runs] == results
 
 
-def test_a_run_without_result_tells_so_and_keeps_its_histories(tmp_path):
-    run_folder(tmp_path, has_result=False)
+@pytest.mark.parametrize("spec", [run_spec(), program_spec()], ids=["scenario", "program"])
+def test_a_run_without_result_tells_so_and_keeps_its_histories(spec, tmp_path):
+    run_folder(tmp_path, spec=spec, has_result=False)
     found = find(tmp_path)
     assert found.result.verdict == "error"
-    assert found.result.spec["scenario"] == "dropout"
+    assert found.result.spec == (spec.told() if isinstance(spec, ProgramSpec) else spec.to_dict())
     assert set(found.result.history) == {"keras", "torch"}
     assert "result.json is missing" in " ".join(found.problems)
 
 
 def test_a_half_that_has_not_ended_is_told(tmp_path):
     run_folder(tmp_path)
-    (tmp_path / "torch" / "_SUCCESS").unlink()
+    (tmp_path / "torch" / "training" / "_SUCCESS").unlink()
     found = find(tmp_path)
     assert found.torch is None
     assert found.keras is not None
-    assert found.problems == ("torch/_SUCCESS is missing: this half has not finished",)
+    assert found.problems == (
+        "torch/training/_SUCCESS is missing: the training of this half has not finished",
+    )
 
 
 @pytest.mark.parametrize("name", ["trace.safetensors", "trace.json", "history.json"])
 def test_a_damaged_trace_is_told_without_the_place_of_the_folder(name, tmp_path):
     run_folder(tmp_path)
-    (tmp_path / "keras" / name).write_bytes(b"{")
+    (tmp_path / "keras" / "training" / name).write_bytes(b"{")
     found = find(tmp_path)
     assert found.keras is None
     (problem,) = found.problems
-    assert problem.startswith("keras: damaged run directory")
+    assert problem.startswith("keras/training: damaged run directory")
     assert str(tmp_path) not in problem
 
 

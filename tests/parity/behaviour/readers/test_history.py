@@ -107,6 +107,12 @@ def test_a_half_of_a_run_directory_is_read_with_its_infinite_numbers(tmp_path, n
     assert read_history(tmp_path / name) == history
 
 
+def test_the_half_of_a_run_is_read_by_its_training_and_not_by_its_probes(tmp_path):
+    for name, column in (("", {}), ("training", {"loss": [1.0, 0.5]})):
+        TraceWriter().write(tmp_path / name, environment={}, result=RunResult(column, {}, 1.0))
+    assert read_history(tmp_path) == {"loss": [1.0, 0.5]}
+
+
 def test_a_diverged_run_is_a_history(path):
     assert "NaN" in json.dumps([nan])
     assert str(read(path, {"loss": [1.5, math.inf, nan]})) == "{'loss': [1.5, inf, nan]}"
@@ -164,11 +170,11 @@ def test_no_name_stands_in_the_table_twice():
 def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
     result = {"schema": "parity.result/1", "history": {"keras": HISTORY, "torch": HISTORY}}
     for content in (result, result["history"], {"schema": "parity.results/1", "results": [result]}):
-        assert "name keras/history.json or torch/history.json" in refused_text(path, content)
+        assert "name the folder keras or torch of the run" in refused_text(path, content)
     path.unlink()
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "history.json").write_text("{}")
-    assert "name keras/history.json or torch/history.json" in refused(tmp_path)
+    assert "name the folder keras or torch of the run" in refused(tmp_path)
 
 
 def test_a_shorter_column_is_refused_with_what_to_do(path):

@@ -15,6 +15,7 @@ from result_samples import (
     SETTING,
     bench,
     broken_run,
+    explained_run,
     failing_check,
     failing_run,
     incomplete_check,
@@ -80,6 +81,17 @@ def test_a_failing_check_leads_with_its_cause_and_the_fix():
     ]
     assert "| forward | FAIL | 7.5e-01 | 1.0e-12 | conv.kernel |" in told
     assert "| behaviour | skipped | - | - | a check trains a few steps |" in told
+
+
+def test_a_failing_run_leads_with_its_cause_and_the_fix():
+    told = lines(explained_run())
+    assert told[0].endswith("the two runs are different**")
+    (bullet,) = [line for line in told if line.startswith("- **forward**")]
+    assert bullet.startswith("- **forward** A5 symmetric-same-padding: padding 'same'")
+    assert "<br>**fix** torch\\_impl.layers.Conv2D" in bullet
+    assert "first divergence" not in "".join(told)
+    follows = "- 4 more items differ only because of this: 3 at trajectory and 1 at schedule"
+    assert follows in told
 
 
 def test_all_divergences_of_a_check_have_a_line_and_those_that_are_accepted_come_last():
@@ -258,7 +270,7 @@ def test_results_of_several_kinds_share_the_lines():
     results = [*GOOD.values(), *BAD.values()]
     told = lines(*results)
     assert told[0].startswith("**")
-    assert " of 21 results**" in told[0]
+    assert " of 23 results**" in told[0]
     assert_whole_tables(told)
     assert_whole_tables(lines(run(), *[sweep("fail", agrees=False)] * 40))
     assert lines(*[bench()] * 40)[-1] == "... and 35 more results"

@@ -17,6 +17,7 @@ from result_samples import (
     accepted_check,
     bench,
     broken_run,
+    explained_run,
     failing_check,
     failing_run,
     incomplete_check,
@@ -29,6 +30,7 @@ from result_samples import (
 
 from parity.ladder.items import SKIPPED, Level
 from parity.ladder.result import Found
+from parity.programs.program_spec import ProgramSpec
 from parity.report.export.junit import junit_xml
 from parity.report.lines import plain
 
@@ -122,6 +124,25 @@ def test_a_failure_tells_the_first_divergence_the_values_and_what_is_above_is_sk
     for name in ("schedule", "behaviour"):
         assert isinstance(end(suite, name), Skipped)
         assert end(suite, name).message == "not compared: trajectory failed"
+
+
+def test_a_run_that_fails_tells_its_cause_and_what_only_follows():
+    (suite,) = parsed(explained_run())
+    assert suite.name == "parity.run.dropout seed 42 float32"
+    failed = {name: end(suite, name).type for name in LEVELS if not case(suite, name).is_passed}
+    assert failed == {"forward": "divergence", "trajectory": "inherited", "schedule": "inherited"}
+    failure = end(suite, "forward")
+    assert "; cause A5 symmetric-same-padding: padding 'same'" in failure.message
+    assert "where conv1 in Keras, features.0 in the port" in " ".join(failure.text.split())
+
+
+def test_a_program_is_a_run_with_its_factories():
+    spec = ProgramSpec(program="mine", keras="app:build", torch="port:build", epochs=3).told()
+    (suite,) = parsed(dataclasses.replace(explained_run(), spec=spec))
+    assert suite.name == "parity.run.mine seed 42 float64"
+    told = {found.name: found.value for found in suite.properties()}
+    assert (told["program"], told["keras"], told["torch"]) == ("mine", "app:build", "port:build")
+    assert told["epochs"] == "3"
 
 
 def test_a_failure_of_a_check_tells_cause_and_fix():

@@ -99,6 +99,12 @@ def test_of_all_weights_of_a_step_the_one_closest_to_its_limit_is_written(tmp_pa
         assert scalars(tmp_path / "difference")["trajectory/weights"] == {3: 4.0}
 
 
+def test_the_steps_of_the_probes_are_not_those_of_the_training(tmp_path):
+    probe, whole = item("layer.a", 2.0, step=3), item("layer.a", 0.5, step=3, epoch=1)
+    write_events(run(trajectory(probe, whole)), tmp_path)
+    assert scalars(tmp_path / "difference")["trajectory/weights"] == {3: 0.5}
+
+
 def test_what_is_not_finite_or_too_large_is_written(tmp_path):
     column = [math.nan, math.inf, 1e300, -1.0]
     history = {"keras": {"loss": column}, "torch": {"loss": [0.0] * 4}}

@@ -17,8 +17,10 @@ from report_folders import (
     check_result,
     diagnosis_folder,
     error_folder,
+    program_spec,
     renamed,
     run_folder,
+    run_spec,
     sweep_folder,
     write,
 )
@@ -34,12 +36,8 @@ SCREENSHOTS = os.environ.get("PARITY_SCREENSHOTS")  # a folder
 LOOKS = LOOKS if SCREENSHOTS else LOOKS[:2]
 
 
-def shift(parts):
-    parts.arrays["gradient/conv1.kernel"] += 1e-3
-
-
 def other_images(parts):
-    parts.arrays["feed/0/images"][3, 5:9, 5:9] += 0.2
+    parts.arrays["training/images/1"][3, 5:9, 5:9] += 0.2
     parts.arrays["predictions/val"][:5] = parts.arrays["predictions/val"][:5, ::-1]
 
 
@@ -47,12 +45,16 @@ def make_pass(folder):
     run_folder(folder)
 
 
+def make_program(folder):
+    run_folder(folder, spec=program_spec())
+
+
 def make_gradient(folder):
-    run_folder(folder, change=shift)
+    run_folder(folder, failing="gradient")
 
 
 def make_data(folder):
-    run_folder(folder, change=other_images)
+    run_folder(folder, spec=run_spec("augmentation"), change=other_images)
 
 
 def make_error(folder):
@@ -61,7 +63,7 @@ def make_error(folder):
 
 def make_half_written(folder):
     run_folder(folder, has_result=False)
-    (folder / "torch" / "_SUCCESS").unlink()
+    (folder / "torch" / "training" / "_SUCCESS").unlink()
 
 
 def make_check(folder):
@@ -100,7 +102,7 @@ def make_hostile(folder):
 
 def make_runs(folder):
     run_folder(folder / "a")
-    run_folder(folder / "b", change=shift)
+    run_folder(folder / "b", failing="gradient")
     error_folder(folder / "c")
 
 
@@ -125,6 +127,7 @@ def make_diagnosis(folder):
 
 MAKERS = [
     make_pass,
+    make_program,
     make_gradient,
     make_data,
     make_error,

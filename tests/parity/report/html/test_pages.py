@@ -3,9 +3,8 @@
 import dataclasses
 
 import bench_results
-import numpy as np
-import pytest
 from checked import level, result_of
+from page_parts import blocks, cells, section
 from report_folders import (
     check_result,
     diagnosis_folder,
@@ -14,149 +13,26 @@ from report_folders import (
     run_spec,
     sweep_result,
 )
-from result_samples import CAUSE, PLACE, accepted_check, incomplete_check, passing_check
+from result_samples import (
+    CAUSE,
+    PLACE,
+    accepted_check,
+    incomplete_check,
+    passing_check,
+)
 from result_samples import sweep as made_sweep
 
-from parity.ladder.items import PASS, Item, Level
+from parity.ladder.items import PASS
 from parity.ladder.result import Found
-from parity.report.advice import _BY_LEVEL
 from parity.report.html.bench_page import bench_page
 from parity.report.html.diagnosis_page import diagnosis_page
-from parity.report.html.page import Code, Folded, Picture, Strips, Table, Text
+from parity.report.html.page import Code, Picture, Table
 from parity.report.html.pair_page import pair_page
 from parity.report.html.render import render
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.read import FoundRun, find, read_run
-
-
-def section(page, id):
-    return next((each for each in page.sections if each.id == id), None)
-
-
-def blocks(page, kind):
-    found = []
-    for each in page.sections:
-        waiting = list(each.blocks)
-        while waiting:
-            block = waiting.pop(0)
-            if isinstance(block, Folded):
-                waiting += block.blocks
-            found.append(block)
-    return [block for block in found if isinstance(block, kind)]
-
-
-def cells(table):
-    return [[cell.text for cell in row] for row in table.rows]
-
-
-@pytest.fixture(scope="module")
-def passing(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("passing")
-    run_folder(folder)
-    return read_run(folder)
-
-
-def test_a_passing_run_has_every_section_of_a_run(passing):
-    page = run_page(passing)
-    assert (page.verdict, page.look, page.problems, page.divergences) == ("pass", "pass", (), None)
-    assert [each.id for each in page.sections] == [
-        "curves", "behaviour", "divergence-by-step", "layers", "samples", "predictions", "again",
-    ]  # fmt: skip
-    assert [rung.word for rung in page.ladder] == ["pass"] * 11
-    facts = {fact.name: fact.value for fact in page.facts}
-    assert facts["mode"].startswith("seeded")
-    assert facts["Keras"] == "keras 3.15.1, torch 2.13.0, Python 3.11.7"
-
-
-def test_the_same_predictions_are_told_and_the_confusion_is_counted(passing):
-    page = run_page(passing)
-    keras, torch = (b for b in section(page, "predictions").blocks if isinstance(b, Table))
-    counts = np.array([[int(cell or 0) for cell in row[1:]] for row in cells(keras)])
-    assert counts.sum() == 200
-    assert np.trace(counts) == 200  # the predictions are the labels themselves
-    assert cells(keras) == cells(torch)
-    told = [b.text for b in section(page, "predictions").blocks if isinstance(b, Text)]
-    assert told == [
-        "Both models predict the same for all 200 validation samples; their probabilities differ "
-        "by at most 0.0e+00."
-    ]
-
-
-def test_the_images_on_which_the_models_disagree_are_shown_with_what_they_say(tmp_path):
-    def change(parts):
-        said = parts.arrays["predictions/val"]
-        label = int(said[7].argmax())
-        said[7] = 0.05
-        said[7, (label + 1) % 10] = 0.6
-
-    run_folder(tmp_path, change=change)
-    (strips,) = section(run_page(read_run(tmp_path)), "predictions").blocks[-1:]
-    assert isinstance(strips, Strips)
-    (text,) = strips.labels
-    label = int(text.split()[1])
-    assert text.splitlines() == [
-        f"label {label}", f"Keras {label} (0.82)", f"PyTorch {(label + 1) % 10} (0.60)",
-    ]  # fmt: skip
-
-
-def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
-    monkeypatch.setenv("PARITY_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("parity.data.download._get", lambda *_: pytest.fail("it was asked for"))
-    spec = passing.result.spec | {"data": "mnist"}
-    result = dataclasses.replace(passing.result, spec=spec)
-    page = run_page(dataclasses.replace(passing, result=result))
-    told = section(page, "predictions").blocks[0].text
-    assert told.startswith("The data of the run can no longer be read here")
-
-
-def test_augmented_images_that_differ_are_counted_with_their_greatest_difference(tmp_path):
-    def change(parts):
-        parts.arrays["feed/0/images"][3, 5, 5] += 0.25
-        parts.arrays["feed/0/images"][4, 1, 1] += 0.125
-
-    run_folder(tmp_path, change=change)
-    page = run_page(read_run(tmp_path))
-    (strips,) = section(page, "samples").blocks
-    assert "2 of the 20 recorded images differ, by at most 0.25" in strips.caption.replace(
-        "2.5e-01", "0.25"
-    )
-    assert [row.name for row in strips.rows] == ["Keras", "PyTorch", "difference × 4"]
-    keras, torch, _ = strips.rows
-    differing = [
-        n for n, pair in enumerate(zip(keras.pngs, torch.pngs, strict=True)) if len(set(pair)) > 1
-    ]
-    assert differing == [3, 4]
-
-
-@pytest.mark.parametrize("name", list(_BY_LEVEL))
-def test_a_run_that_fails_leads_with_what_to_do(name, passing):
-    failed = Level(
-        name, "fail", "why", (Item("conv1.kernel", 0.5, 0.0, "abs", 3, keras=1.0, torch=1.5),)
-    )
-    levels = [failed if each.id == name else each for each in passing.result.levels]
-    result = dataclasses.replace(passing.result, verdict="fail", levels=tuple(levels))
-    page = run_page(FoundRun(None, result))
-    assert page.look == "fail"
-    assert page.divergences.title == "First divergence"
-    (found,) = page.divergences.found
-    assert name in found.place
-    assert found.causes[0].fix == _BY_LEVEL[name].action
-    facts = {fact.name: fact.value for fact in found.facts}
-    assert (facts["Keras"], facts["PyTorch"]) == ("1.0", "1.5")
-    assert facts["difference"] == "5.0e-01 (abs), allowed 0"
-
-
-def test_the_failed_level_comes_first_among_the_layers_and_its_items_are_marked(tmp_path):
-    def change(parts):
-        parts.arrays["gradient/conv1.kernel"] += 1e-3
-
-    run_folder(tmp_path, change=change)
-    first = section(run_page(read_run(tmp_path)), "layers").blocks[0]
-    assert first.caption.startswith("Gradient of every parameter")
-    looks = {row[0].text: row[1].look for row in first.rows}
-    assert looks == {"conv1.kernel": "fail", "dense1.bias": ""}
 
 
 def test_a_check_leads_with_its_cause_and_the_fix():
@@ -172,25 +48,9 @@ def test_a_check_leads_with_its_cause_and_the_fix():
     assert codes["Command"] == "parity check --keras app:build --torch port.py:build"
 
 
-def test_a_run_that_crashed_shows_its_reason_and_its_log(tmp_path):
-    error_folder(tmp_path)
-    page = run_page(read_run(tmp_path))
-    assert page.problems == ("the child ended with exit code 1",)
-    assert "KeyError: 'conv9'" in section(page, "log").blocks[0].text
-
-
-def test_a_half_written_run_shows_what_there_is(tmp_path):
-    run_folder(tmp_path, has_result=False)
-    (tmp_path / "torch" / "_SUCCESS").unlink()
-    page = run_page(read_run(tmp_path))
-    assert page.verdict == "error"
-    assert len(page.problems) >= 2
-    assert "loss 2" in section(page, "curves").blocks[0].description or section(page, "curves")
-
-
 def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     run_folder(tmp_path / "good")
-    run_folder(tmp_path / "bad", change=lambda parts: parts.arrays["init/dense1.bias"].__iadd__(1))
+    run_folder(tmp_path / "bad", failing="init")
     error_folder(tmp_path / "ugly")
     (tmp_path / "good" / "report.html").touch()
     found = find(tmp_path)
@@ -199,7 +59,7 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     assert [row[1] for row in cells(table)] == ["error", "fail", "pass"]
     assert [row[0].link for row in table.rows] == ["", "", "good/report.html"]
     assert page.verdict == "error"
-    assert page.divergences.found[0].place.startswith("init: dense1.bias")
+    assert page.divergences.found[0].place.startswith("init: conv2d.kernel")
     (commands,) = section(page, "again").blocks
     assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
@@ -207,13 +67,11 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     )
 
 
-def test_two_runs_beside_each_other_tell_what_was_changed(tmp_path, passing):
-    run_folder(
-        tmp_path,
-        spec=run_spec(seed=43),
-        change=lambda parts: parts.arrays["forward/eval/conv1"].__iadd__(0.5),
-    )
-    page = pair_page(passing, read_run(tmp_path))
+def test_two_runs_beside_each_other_tell_what_was_changed(tmp_path):
+    run_folder(tmp_path / "before")
+    passing = read_run(tmp_path / "before")
+    run_folder(tmp_path / "now", spec=run_spec(seed=43), failing="forward")
+    page = pair_page(passing, read_run(tmp_path / "now"))
     assert page.sentence == "The verdict is worse: pass before, fail now."
     settings = cells(section(page, "settings").blocks[0])
     assert ["seed", "42", "43"] in settings

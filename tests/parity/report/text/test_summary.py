@@ -53,6 +53,22 @@ def test_a_row_gives_the_greatest_weight_and_loss_difference_and_the_cuts():
     assert counts == "  1 pass"
 
 
+def test_the_few_steps_of_the_probes_are_no_difference_of_the_trainings():
+    probes = [item("conv2d.kernel", 0.5), item("loss", 0.25)]
+    whole = [item("conv2d.kernel", 2e-15), item("val_loss", 5e-16)]
+    found = result("pass", *probes, *(dataclasses.replace(each, epoch=0) for each in whole))
+    assert text(summary_lines([found]))[1].split()[3:] == ["2.0e-15", "5.0e-16", "1"]
+
+
+def test_the_weights_that_a_training_ends_with_count():
+    found = result("pass", item("conv2d.kernel", 2e-15), item("val_loss", 5e-16))
+    ends = item("conv2d.kernel that the training ends with", 3e-14)
+    epoch = dataclasses.replace(item("dense.bias that the training ends with", 2.0), unit="count")
+    levels = (*found.levels, Level("schedule", "pass", "why", (ends, epoch)))
+    row = text(summary_lines([dataclasses.replace(found, levels=levels)]))[1]
+    assert row.split()[3:] == ["3.0e-14", "5.0e-16", "1"]
+
+
 def test_how_float32_rounds_a_weight_is_no_difference_of_it():
     rounding = dataclasses.replace(item("rounding of conv1.kernel", 0.99), unit=ROUNDINGS)
     found = result("pass", item("conv1.kernel", 2e-15), item("loss", 4e-16), rounding)
