@@ -30,6 +30,11 @@ CHANGES = (
 )
 
 
+def in_float32(keras: Trace) -> bool:
+    """Whether a training is one in float32; older traces do not tell it."""
+    return bool(keras.spec.get("dtype", FLOAT32) == FLOAT32)
+
+
 def read_steps(trace: Trace, step: int) -> dict[str, np.ndarray]:
     """Returns the arrays of `AnchoredSteps` of one anchor, by key."""
     prefix = f"anchored/{step}"

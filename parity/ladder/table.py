@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from parity.ladder.comparers import (
+    anchors,
     behaviour,
     data,
+    decisions,
     flow,
     forward,
     gradient,
@@ -16,7 +18,6 @@ from parity.ladder.comparers import (
     seeded,
     structure,
     training,
-    training_anchors,
     trajectory,
 )
 
@@ -44,8 +45,8 @@ OF_TRAINING = {
 # The same, if the Keras half recorded states: in float32, and of long trainings.
 OF_ANCHORED_TRAINING = {
     "data": flow.of_training,
-    "trajectory": training_anchors.from_states,
-    "schedule": training_anchors.decisions,
+    "trajectory": anchors.from_states,
+    "schedule": decisions.decisions,
     "behaviour": behaviour.of_training,
 }
 # Of a port that draws its own random numbers: Keras before its training, and the port's training.

@@ -1,4 +1,7 @@
-"""Steps from anchors: what both halves computed from the same recorded states of the reference."""
+"""The training from recorded states: what both halves computed from the same ones.
+
+So are trainings in float32 compared, and long ones in float64.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.ladder.anchored import NUM_NEIGHBOURS, ROUNDING_FACTOR, roundings
+from parity.ladder.anchored import (
+    CHANGES,
+    NUM_NEIGHBOURS,
+    ROUNDING_FACTOR,
+    in_float32,
+    is_repeated,
+    read_steps,
+    roundings,
+)
 from parity.ladder.anchored_tolerance import (
     CONSTANTS_FACTOR,
     KERAS_CONSTANTS,
@@ -16,15 +27,16 @@ from parity.ladder.anchored_tolerance import (
     RELATIVE,
     AnchoredTolerance,
 )
-from parity.ladder.compare import compare_close
+from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.items import ROUNDINGS, Item
-from parity.ladder.outcome import Outcome, judged
+from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import NOISE_FACTOR
 from parity.traces.anchors import NUM_STEPS
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
+STEPS = "number of steps"
 BETWEEN_STEPS = "weights and slots changed between two steps"
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
 _KINDS = {
@@ -36,7 +48,34 @@ _KINDS = {
 }
 
 
-def at_anchors(
+def from_states(keras: Trace, torch: Trace) -> Outcome:
+    """Compares what both halves compute from the same recorded states of the reference.
+
+    A number that only one half reports is left out, and so are slots for which one has no name.
+    """
+    tolerance = AnchoredTolerance(keras, torch)
+    if not is_repeated(keras, tolerance.steps):
+        return skipped(CHANGES)
+    ends = keras.facts["epoch_ends"]
+    steps = [step for step in tolerance.steps if torch.below(f"anchored/{step}")]
+    places = [
+        {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step} for step in steps
+    ]
+
+    def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
+        theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
+        for name in torch.names(f"anchored/{place['step']}/masks"):  # if it draws them by itself
+            states = [half[f"anchored/{place['step']}/masks/{name}"] for half in (keras, torch)]
+            yield compare_exact(f"generator of {name}'s masks", *states, **place)
+        known = {key: array for key, array in theirs.items() if key in ours}
+        yield from _computed(known, ours, tolerance, place, not_compared)
+
+    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
+    rounds = in_float32(keras) and not torch.facts.get("incomplete")
+    return _at_anchors(keras, torch, places, items, compared, rounds=rounds)
+
+
+def _at_anchors(
     keras: Trace,
     torch: Trace,
     places: Sequence[Mapping[str, Any]],
@@ -78,7 +117,7 @@ def at_anchors(
     return judged(source, items, not_compared.items())
 
 
-def computed(
+def _computed(
     theirs: Mapping[str, np.ndarray],
     ours: Mapping[str, np.ndarray],
     tolerance: AnchoredTolerance,
@@ -148,3 +187,37 @@ def _rounding(by_weight: Mapping[str, float], place: Mapping[str, Any]) -> Item:
         note="a step in float32 against the same in float64, in the median of near states",
         **place,
     )
+
+
+def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
+    """Compares the number of steps of each epoch: the first that differs, else all.
+
+    A training that a rule ends may end within an epoch, and by losses of its own.
+    """
+    fit = keras.facts["fit"]
+    planned = fit["epochs"] - fit["initial_epoch"]
+    numbers = [np.diff([0, *half.facts["epoch_ends"]]) for half in (keras, torch)]
+    common = min(map(len, numbers))
+    if min(map(len, numbers)) < planned or numbers[0][-1] < numbers[0][0]:
+        common = max(0, common - 1)
+    a, b = (half[:common] for half in numbers)
+    differs = np.flatnonzero(a != b)
+    if differs.size:
+        epoch = int(differs[0])
+        place = {"epoch": epoch, "step": int(a[:epoch].sum())}
+        yield compare_exact(STEPS, int(a[epoch]), int(b[epoch]), **place)
+    elif common:
+        yield compare_exact(STEPS, a, b)
+
+
+def _between_steps(keras: Trace, torch: Trace) -> Item:
+    """Compares what changed outside of the steps, which no step from a recorded state can show."""
+    changed = [half["between_steps"] > 0 for half in (keras, torch)]
+    if changed[0].any():  # by how much may hang on the weights
+        return compare_exact(BETWEEN_STEPS, *(bool(each.any()) for each in changed))
+    if not changed[1].any():
+        return compare_exact(BETWEEN_STEPS, False, False)
+    step = int(np.flatnonzero(changed[1])[0])
+    ends = torch.facts["epoch_ends"]
+    epoch = int(np.searchsorted(ends, step, side="right"))
+    return compare_exact(BETWEEN_STEPS, False, True, epoch=epoch, step=step)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parity.ladder.comparers.training_anchors import ENDS_WITH
+from parity.ladder.comparers.decisions import ENDS_WITH
 from parity.ladder.items import PASS, ROUNDINGS, Item
 from parity.ladder.result import ERROR, Result
 from parity.report.lines import WIDTH, Line, plain, shortened

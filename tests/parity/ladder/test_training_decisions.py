@@ -6,7 +6,7 @@ from ladder_runs import AGREE, levels_of, statuses
 from traces import BIAS, KERNEL, STEPS_PER_EPOCH, ended
 
 from parity.files.json_io import write_json
-from parity.ladder.comparers.training_anchors import decisions
+from parity.ladder.comparers.decisions import decisions
 from parity.ladder.items import FAIL, PASS
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace

@@ -1,99 +1,25 @@
-"""The whole training: steps from recorded states, and decisions.
-
-So are trainings in float32 compared, and long ones in float64.
-
-Each function takes the traces of the two trainings.
-"""
+"""Decisions of a training that is compared from recorded states: cuts of the rate, and its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.data.probe_inputs import of_step
-from parity.ladder.anchored import CHANGES, is_repeated, read_steps
-from parity.ladder.anchored_tolerance import AnchoredTolerance
+from parity.ladder.anchored import in_float32
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.anchors import BETWEEN_STEPS, at_anchors, computed
 from parity.ladder.comparers.rates import allowed_rates, compare_rates, parting
 from parity.ladder.decisions import closest_call, told_call
-from parity.ladder.outcome import Outcome, judged, skipped
+from parity.ladder.outcome import Outcome, judged
 from parity.ladder.tolerance import EXACT
-from parity.traces.anchors import FLOAT32
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
 ENDS_WITH = "that the training ends with"
-STEPS = "number of steps"
-
-
-def from_states(keras: Trace, torch: Trace) -> Outcome:
-    """Compares what both halves compute from the same recorded states of the reference.
-
-    A number that only one half reports is left out, and so are slots for which one has no name.
-    """
-    tolerance = AnchoredTolerance(keras, torch)
-    if not is_repeated(keras, tolerance.steps):
-        return skipped(CHANGES)
-    ends = keras.facts["epoch_ends"]
-    steps = [step for step in tolerance.steps if torch.below(f"anchored/{step}")]
-    places = [
-        {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step} for step in steps
-    ]
-
-    def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
-        theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
-        for name in torch.names(f"anchored/{place['step']}/masks"):  # if it draws them by itself
-            states = [half[f"anchored/{place['step']}/masks/{name}"] for half in (keras, torch)]
-            yield compare_exact(f"generator of {name}'s masks", *states, **place)
-        known = {key: array for key, array in theirs.items() if key in ours}
-        yield from computed(known, ours, tolerance, place, not_compared)
-
-    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
-    rounds = _in_float32(keras) and not torch.facts.get("incomplete")
-    return at_anchors(keras, torch, places, items, compared, rounds=rounds)
-
-
-def _in_float32(keras: Trace) -> bool:
-    return bool(keras.spec.get("dtype", FLOAT32) == FLOAT32)
-
-
-def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
-    """Compares the number of steps of each epoch: the first that differs, else all.
-
-    A training that a rule ends may end within an epoch, and by losses of its own.
-    """
-    fit = keras.facts["fit"]
-    planned = fit["epochs"] - fit["initial_epoch"]
-    numbers = [np.diff([0, *half.facts["epoch_ends"]]) for half in (keras, torch)]
-    common = min(map(len, numbers))
-    if min(map(len, numbers)) < planned or numbers[0][-1] < numbers[0][0]:
-        common = max(0, common - 1)
-    a, b = (half[:common] for half in numbers)
-    differs = np.flatnonzero(a != b)
-    if differs.size:
-        epoch = int(differs[0])
-        place = {"epoch": epoch, "step": int(a[:epoch].sum())}
-        yield compare_exact(STEPS, int(a[epoch]), int(b[epoch]), **place)
-    elif common:
-        yield compare_exact(STEPS, a, b)
-
-
-def _between_steps(keras: Trace, torch: Trace) -> Item:
-    """Compares what changed outside of the steps, which no step from a recorded state can show."""
-    changed = [half["between_steps"] > 0 for half in (keras, torch)]
-    if changed[0].any():  # by how much may hang on the weights
-        return compare_exact(BETWEEN_STEPS, *(bool(each.any()) for each in changed))
-    if not changed[1].any():
-        return compare_exact(BETWEEN_STEPS, False, False)
-    step = int(np.flatnonzero(changed[1])[0])
-    ends = torch.facts["epoch_ends"]
-    epoch = int(np.searchsorted(ends, step, side="right"))
-    return compare_exact(BETWEEN_STEPS, False, True, epoch=epoch, step=step)
 
 
 def decisions(keras: Trace, torch: Trace) -> Outcome:
@@ -103,9 +29,9 @@ def decisions(keras: Trace, torch: Trace) -> Outcome:
     compared with its own rules: those of the port must have decided in its own training as they do
     of its history.
     """
-    items = [*_of_history(keras, torch), *_of_its_own(torch, in_float32=_in_float32(keras))]
+    items = [*_of_history(keras, torch), *_of_its_own(torch, in_float32=in_float32(keras))]
     source = f"{EXACT}; the port's rules, given Keras's history, and each half by its rules"
-    if _in_float32(keras):
+    if in_float32(keras):
         source += "; rates within the rounding of float32"
     if (told := _parted(keras, torch)) is not None:
         source += f"; {told}"
@@ -134,7 +60,7 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
     """Returns the first epoch, from 0, that has another rate or is there in one half only."""
     ends = [half.facts["epoch_ends"] for half in (keras, torch)]
     a, b = (half["training/rates"] for half in (keras, torch))
-    epoch = parting(a, b, ends[0], in_float32=_in_float32(keras))
+    epoch = parting(a, b, ends[0], in_float32=in_float32(keras))
     if epoch is None and len(ends[0]) != len(ends[1]):
         return min(map(len, ends))
     return epoch
@@ -143,7 +69,7 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
 def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:
     ends = keras.facts["epoch_ends"]
     theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
-    yield compare_rates(theirs, ours, ends, in_float32=_in_float32(keras))
+    yield compare_rates(theirs, ours, ends, in_float32=in_float32(keras))
     yield compare_exact("epochs", len(ends), int(torch["rules/keras/epochs"]))
     if int(torch["rules/keras/epochs"]) == len(ends):
         yield from _endings("", keras, torch, "keras")
