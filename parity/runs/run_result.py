@@ -10,6 +10,7 @@ from parity.divergences import REGISTRY
 from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.ladder.comparers.behaviour import judge_training
+from parity.ladder.comparers.rates import RATE
 from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import (
@@ -25,10 +26,11 @@ from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenario_spec import ScenarioSpec
 from parity.runs.run_options import Recorded
 from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
+from parity.traces.trace import History, Trace
 
 PHANTOM_STEP = (
     "at the end of a stream of unknown length, Keras begins a step and finds no batch: it counts "
@@ -77,7 +79,7 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
             h: judge_training(trace, trainings[0]).to_json()
             for h, trace in zip(HALVES, trainings, strict=True)
         },
-        history={h: trace.history for h, trace in zip(HALVES, trainings, strict=True)},
+        history={h: history_of(trace, spec) for h, trace in zip(HALVES, trainings, strict=True)},
         wall_s={h: trace.wall_s for h, trace in zip(HALVES, trainings, strict=True)},
     )
     drawn: dict[str, Level] = {}
@@ -86,6 +88,21 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     schedule = keras.facts.get("schedule") or {}
     result = with_training(name_causes(result, keras, port), *trainings, drawn, schedule)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
+
+
+def history_of(training: Trace, spec: ProgramSpec) -> History:
+    """Returns the history of a training; that of a scenario has the rate of every epoch.
+
+    Keras's `fit` tells the rate only if a callback changes it.
+
+    Args:
+        training: of a half.
+        spec: of the training.
+    """
+    if not isinstance(spec, ScenarioSpec) or RATE in training.history:
+        return training.history
+    rates = training["training/rates"]
+    return {**training.history, RATE: [float(rates[n - 1]) for n in training.facts["epoch_ends"]]}
 
 
 def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:

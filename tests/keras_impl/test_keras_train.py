@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 from helpers import assert_same_bits, assert_same_weights, make_data, small_data
+from parity.traces.recorder import Recorder
 
 from keras_impl.models import build_model
 from keras_impl.train import fit
 from keras_impl.weights import get_weights, set_weights
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.programs.settings import DTYPES
-from parity.traces.recorder import Recorder
 from parity.traces.trace import TraceWriter
 
 AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)

@@ -106,7 +106,7 @@ NOT_RUN = {
     "parity run dropout --seeds 0:5 --dtype float64": (
         "minutes; the command below it trains in float64 too"
     ),
-    "parity run --dtype float32": "tests/parity/runs/test_program_float32.py trains programs so",
+    "parity run --dtype float32": "tests/parity/runs/test_run_result_float32.py trains programs so",
     "parity run --save-weights": "tests/torch_impl/harness/test_saved.py saves them",
     "parity run capacity": "as long as the whole article; the command of docs/json.md is run",
     "parity run underfit --seeds 0:2 ...": "fails; tests/parity/runs/test_run.py wants no GPU too",

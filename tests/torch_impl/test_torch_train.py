@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import assert_same_weights, small_data
+from parity.traces.recorder import Recorder
 
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.programs.settings import DTYPES
-from parity.traces.recorder import Recorder
 from parity.traces.trace import TraceWriter
 from torch_impl.data import training_data, validation_data
 from torch_impl.layers import Dropout

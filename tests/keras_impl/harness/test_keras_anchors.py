@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-
 from keras_impl.harness.anchors import Anchors
+
 from keras_impl.models import build_model
 from parity.data.dataset import Data
 from parity.programs.run_spec import RunSpec
