@@ -303,6 +303,6 @@ def test_importing_a_half_loads_no_framework_yet(half):
 
 
 def test_the_torch_half_trains_without_loading_keras():
-    loaded = modules_after("import torch_impl; torch_impl.fit; torch_impl.run_probe")
+    loaded = modules_after("import torch_impl; torch_impl.fit; torch_impl.run_program")
     assert "torch_impl.train" in loaded
     assert loaded & FORBIDDEN["torch_impl"] == set()

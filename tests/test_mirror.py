@@ -39,6 +39,7 @@ ONLY_TORCH_FILES = {
 
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
+    "saved.py": "the final weights of both halves are saved under the names of the port",
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
     "call.py": "of functions, as an array and as what it does; in Keras an operation is a layer",
     "eager.py": "the program as people write it, whose speed is compared",
@@ -81,10 +82,8 @@ _ONLY_ONE_HALF = {
     "keras_impl train.py callbacks_of": "in torch each is a rule of its own, in epochs.py",
     "torch_impl train.py criterion_of": "a compiled model has its own",
     "torch_impl train.py optimizer_of": "a compiled model has its own",
-    "torch_impl train.py predict": "a Keras model is called as it is",
     "keras_impl models.py build_network": "a benchmark sets the dtype by itself",
     "torch_impl train.py prepare": "model.fit holds what it trains with",
-    "torch_impl harness/probe.py layer_outputs": "Keras has a functional model over its layers",
     "torch_impl weights.py named_parameters": "named_variables, in torch's word",
     "torch_impl weights.py to_portable": "the portable layout is Keras's own",
     "torch_impl weights.py from_portable": "the portable layout is Keras's own",
@@ -129,7 +128,7 @@ ONLY_ONE_HALF = [tuple(row.split()) for row in _ONLY_ONE_HALF]
 
 SHARED_FILES = (
     *("models.py", "data.py", "train.py", "programs.py", "weights.py"),
-    *("harness/probe.py", "harness/environment.py", "harness/factories.py"),
+    *("harness/environment.py", "harness/factories.py"),
     "harness/kinds.py",
     *("harness/check/run.py", "harness/check/facts.py", "harness/check/initial.py"),
     *("harness/check/forward.py", "harness/check/loss.py", "harness/check/gradient.py"),
@@ -145,7 +144,6 @@ SAME_ARGUMENTS = {
     # capacity takes the regulariser in Keras, which belongs to the loss in torch
     "models.py": ("underfit", "dropout", "linear", "build_model"),
     "train.py": ("fit",),
-    "harness/probe.py": ("run_probe",),
     "harness/environment.py": ("configure", "describe_environment"),
     "harness/factories.py": ("call_factory",),
     "harness/check/run.py": ("run_check",),

@@ -8,7 +8,7 @@ its recorded states, which can be computed again and are large.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from parity.ladder.result import Result
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.run_options import RunOptions
-from parity.runs.scenario_data import told_data
 from parity.runs.steps import planned, unfinished, written
 from parity.traces.folder import RunFolder
 
@@ -33,6 +32,7 @@ class Pair:
         directory: of the run.
         options: how to carry it out.
         comparison: makes the result of what both halves left.
+        data: what the result says of the data of a scenario, see `told_data`.
     """
 
     def __init__(
@@ -41,22 +41,20 @@ class Pair:
         directory: Path,
         options: RunOptions,
         comparison: Callable[[ProgramSpec, RunFolder], Result],
+        data: Mapping[str, Any],
     ) -> None:
-        self._comparison = comparison
+        self._comparison, self._data = comparison, data
         self.spec, self.directory, self.options = spec, directory, options
         self.failures: list[Failure] = []
         self.result: Result | None = None
         self._compared: Result | None = None
-        self._data: dict[str, Any] = {}
 
     def prepare(self) -> list[ChildJob]:
         """Writes the specs of the children; returns their jobs, Keras's first.
 
         Raises:
-            InputError: the data of a scenario, or the bundle that stands for the Keras half, cannot
-                be used; or a scenario is not to be compared step by step.
+            InputError: the bundle that stands for the Keras half cannot be used.
         """
-        self._data = told_data(self.spec)
         self.directory.mkdir(parents=True)
         if (against := self.options.against) is None:
             return [self._job(half) for half in HALVES]
@@ -89,7 +87,7 @@ class Pair:
             result = unfinished(self.spec, reasons, mode="replayed")
         else:
             assert self._compared is not None
-            result = replace(self._compared, data=self._data)
+            result = replace(self._compared, data=dict(self._data))
         self.result = written(self.folder, result)
         keras = self.folder.half("keras")
         if not self.options.keeps_feed:

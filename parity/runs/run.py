@@ -24,6 +24,7 @@ from parity.programs.run_spec import RunSpec
 from parity.programs.scenario_spec import of_run
 from parity.runs.pair import Pair
 from parity.runs.run_options import Recorded, RunOptions
+from parity.runs.scenario_data import told_data
 from parity.traces.folder import RunFolder
 
 
@@ -86,7 +87,8 @@ def run_all(
 
 def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> Pair:
     program = of_run(spec) if isinstance(spec, RunSpec) else spec
-    return Pair(program, directory, options, partial(_compared, against=options.against))
+    comparison = partial(_compared, against=options.against)
+    return Pair(program, directory, options, comparison, told_data(program))
 
 
 def _compared(spec: ProgramSpec, folder: RunFolder, against: Recorded | None) -> Result:
