@@ -39,11 +39,11 @@ ONLY_TORCH_FILES = {
 
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
-    "saved.py": "the final weights of both halves are saved under the names of the port",
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
     "call.py": "of functions, as an array and as what it does; in Keras an operation is a layer",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
+    "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
     "casts.py": "a port is built in float64 by torch itself",
@@ -128,8 +128,8 @@ ONLY_ONE_HALF = [tuple(row.split()) for row in _ONLY_ONE_HALF]
 
 SHARED_FILES = (
     *("models.py", "data.py", "train.py", "programs.py", "weights.py"),
-    *("harness/environment.py", "harness/factories.py"),
-    "harness/kinds.py",
+    *("harness/environment.py", "harness/factories.py", "harness/kinds.py"),
+    "harness/program/run.py",
     *("harness/check/run.py", "harness/check/facts.py", "harness/check/initial.py"),
     *("harness/check/forward.py", "harness/check/loss.py", "harness/check/gradient.py"),
     *("harness/check/optimizer.py", "harness/check/trajectory.py"),
@@ -144,6 +144,7 @@ SAME_ARGUMENTS = {
     # capacity takes the regulariser in Keras, which belongs to the loss in torch
     "models.py": ("underfit", "dropout", "linear", "build_model"),
     "train.py": ("fit",),
+    "harness/program/run.py": ("run_program",),
     "harness/environment.py": ("configure", "describe_environment"),
     "harness/factories.py": ("call_factory",),
     "harness/check/run.py": ("run_check",),

@@ -32,7 +32,7 @@ class Pair:
         directory: of the run.
         options: how to carry it out.
         comparison: makes the result of what both halves left.
-        data: what the result says of the data of a scenario, see `told_data`.
+        data: of a scenario, as its result tells them; empty for a program, which has its own.
     """
 
     def __init__(
