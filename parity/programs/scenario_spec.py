@@ -65,5 +65,6 @@ def program_spec_from(values: Mapping[str, Any]) -> ProgramSpec:
     Raises:
         InputError: a key is unknown or a value is out of range.
     """
-    kind = ScenarioSpec if "run" in values else ProgramSpec
+    is_scenario = isinstance(values, Mapping) and "run" in values
+    kind = ScenarioSpec if is_scenario else ProgramSpec
     return kind.from_dict(values)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parity.errors import RunError
+from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.halves.protocol import Half, ProgressLines
 from parity.halves.sources import pause, wait_for
@@ -100,11 +100,12 @@ def run_programs(
     """Runs every directory, one after another.
 
     Raises:
+        InputError: a spec cannot be used.
         ParityError: the error of the last failed directory; each has its own in `failure.json`.
     """
     # A script runs in the folder of its program, and not in that of the command.
     directories = [directory.absolute() for directory in directories]
-    specs = [program_spec_from(read_json(RunFolder(d).spec)) for d in directories]
+    specs = [_read_spec(RunFolder(directory).spec) for directory in directories]
     half.configure(specs[0])
     _ = half.run_program  # imports the framework
     # Keras runs the garbage collector for every new model; imported objects need no collection.
@@ -117,6 +118,17 @@ def run_programs(
     run_each(directories, run, parent)
 
 
+def _read_spec(path: Path) -> ProgramSpec:
+    try:
+        values = read_json(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); expected the JSON of ProgramSpec.to_dict; write it "
+            "again"
+        ) from error
+    return program_spec_from(values)
+
+
 def _run(
     name: str,
     half: Half,
@@ -126,7 +138,7 @@ def _run(
     saves_weights: bool,
 ) -> None:
     started = time.perf_counter()
-    lines = ProgressLines(folder.path.parent.name, parent)
+    lines = ProgressLines(folder.path.name, parent)
     environment = half.describe_environment(spec)
 
     def write_probes() -> None:

@@ -5,15 +5,14 @@ import functools
 import keras
 import numpy as np
 import pytest
-from helpers import assert_same_bits, assert_same_weights, make_data, small_data
-from parity.traces.recorder import Recorder
+from helpers import assert_same_weights, make_data, small_data
+from watching import Watching
 
 from keras_impl.models import build_model
 from keras_impl.train import fit
 from keras_impl.weights import get_weights, set_weights
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.programs.settings import DTYPES
-from parity.traces.trace import TraceWriter
 
 AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)
 SPECS = {
@@ -30,33 +29,41 @@ def plain(name):
 
 @functools.cache
 def watched(name):
-    """The same run with a recorder, and what was written down of it."""
-    writer = TraceWriter()
-    return fit(SPECS[name], small_data(), Recorder(writer, steps_per_epoch=3, epochs=2)), writer
+    """The same run with an observer, and what this was told."""
+    observer = Watching()
+    return fit(SPECS[name], small_data(), observer), observer
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_a_watched_run_is_bitwise_the_plain_run(name):
-    seen, writer = watched(name)
+    seen, observer = watched(name)
     assert seen.history == plain(name).history
     assert_same_weights(seen.weights, plain(name).weights)
-    # It was watched: every step, and the weights that came out.
-    assert len(writer.arrays["running_loss"]) == 6
-    assert writer.arrays["running_loss"][2::3].tolist() == seen.history["loss"]
-    for key, value in seen.weights.items():
-        assert_same_bits(writer.arrays[f"trajectory/6/{key}"], value)
+    # It was watched: every step, and the end of every epoch.
+    assert (observer.num_steps, observer.ends) == (6, [3, 6])
+
+
+def test_an_observer_that_changes_a_run_is_seen_in_its_history_and_weights():
+    class Changes(Watching):
+        def on_step(self):
+            super().on_step()
+            np.random.seed(self.num_steps)  # from which a flow draws
+
+    changed, alone = fit(SPECS["augmentation"], small_data(), Changes()), plain("augmentation")
+    assert changed.history != alone.history
+    assert (changed.weights["dense1.kernel"] != alone.weights["dense1.kernel"]).any()
 
 
 def test_how_well_the_training_samples_are_known_is_what_keras_evaluates():
     data = make_data((12, 20, 3), num_classes=5, num_train=300, num_val=20)  # two batches
-    spec, writer = SPECS["dropout"], TraceWriter()
-    result = fit(spec, data, Recorder(writer, steps_per_epoch=10, epochs=2))
+    spec, observer = SPECS["dropout"], Watching()
+    result = fit(spec, data, observer)
     model = build_model(spec, data.input_shape, data.num_classes)
     set_weights(model, result.weights)
     loss, accuracy = model.evaluate(data.x_train, data.y_train, batch_size=256, verbose=0)
-    assert writer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
-    assert writer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-6)
-    assert len(writer.columns["eval_loss"]) == 2
+    assert observer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
+    assert observer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-6)
+    assert len(observer.columns["eval_loss"]) == 2
 
 
 # Labels are random, so that the validation loss soon rises.
@@ -71,47 +78,48 @@ STOPPED = RunSpec(
 
 @functools.cache
 def stopped():
-    """A run that early stopping ends, and what was written down of it."""
-    writer = TraceWriter()
-    return fit(STOPPED, small_data(), Recorder(writer, steps_per_epoch=3, epochs=12)), writer
+    """A run that early stopping ends, and what its observer was told."""
+    observer = Watching()
+    return fit(STOPPED, small_data(), observer), observer
 
 
 def test_a_watched_run_that_ends_early_is_bitwise_the_plain_run():
-    (watched, writer), alone = stopped(), fit(STOPPED, small_data())
+    (watched, observer), alone = stopped(), fit(STOPPED, small_data())
     assert watched.history == alone.history
     assert_same_weights(watched.weights, alone.weights)
     num_epochs = len(watched.history["loss"])
-    assert {key: len(values) for key, values in writer.columns.items()} == {
+    assert {key: len(values) for key, values in observer.columns.items()} == {
         "eval_loss": num_epochs,
         "eval_accuracy": num_epochs,
     }
-    assert all(type(value) is float for values in writer.columns.values() for value in values)
+    assert all(type(value) is float for values in observer.columns.values() for value in values)
     assert set(watched.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
 
 
 def test_a_run_that_ends_early_has_a_rate_for_every_epoch_and_the_weights_of_the_best():
-    result, writer = stopped()
+    result, _ = stopped()
     losses = result.history["val_loss"]
     best = losses.index(min(losses))
     assert len(losses) == best + 2 < STOPPED.epochs
     assert result.history["learning_rate"] == [float(np.float32(0.01))] * len(losses)
-    for key, value in result.weights.items():
-        assert_same_bits(writer.arrays[f"trajectory/{3 * best + 3}/{key}"], value)
-        assert (writer.arrays[f"trajectory/{3 * best + 6}/{key}"] != value).any()
+    until = STOPPED.replace(early_stopping=None)
+    assert_same_weights(result.weights, fit(until.replace(epochs=best + 1), small_data()).weights)
+    last = fit(until.replace(epochs=best + 2), small_data())
+    assert all((last.weights[key] != value).any() for key, value in result.weights.items())
 
 
 def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples():
     spec, data = SPECS["dropout"], small_data()
-    result, writer = watched("dropout")
+    result, observer = watched("dropout")
     model = build_model(spec, data.input_shape, data.num_classes)
     set_weights(model, result.weights)
     probabilities = model(data.x_train, training=False).numpy().astype(np.float64)
     accuracy = (probabilities.argmax(1) == data.y_train).mean()
     loss = -np.log(probabilities[np.arange(70), data.y_train]).mean()
-    assert writer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
-    assert writer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-5)
+    assert observer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
+    assert observer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-5)
     # In eval mode with the final weights it is not the mean over the epoch.
-    assert writer.columns["eval_loss"] != result.history["loss"]
+    assert observer.columns["eval_loss"] != result.history["loss"]
 
 
 @pytest.mark.parametrize("name", SPECS)

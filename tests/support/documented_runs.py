@@ -106,7 +106,7 @@ NOT_RUN = {
     "parity run dropout --seeds 0:5 --dtype float64": (
         "minutes; the command below it trains in float64 too"
     ),
-    "parity run --dtype float32": "tests/parity/runs/test_program_float32.py trains programs so",
+    "parity run --dtype float32": "tests/parity/runs/test_run_result_float32.py trains programs so",
     "parity run --save-weights": "tests/torch_impl/harness/test_saved.py saves them",
     "parity run dropout": "a minute; the commands of docs/report.md train another scenario",
     "parity run capacity": "as long as the whole article; the command of docs/json.md is run",

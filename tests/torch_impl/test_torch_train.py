@@ -7,11 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import assert_same_weights, small_data
-from parity.traces.recorder import Recorder
+from watching import Watching
 
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.programs.settings import DTYPES
-from parity.traces.trace import TraceWriter
 from torch_impl.data import training_data, validation_data
 from torch_impl.layers import Dropout
 from torch_impl.losses import SparseCategoricalCrossentropy
@@ -109,22 +108,32 @@ def test_the_history_has_keras_keys_with_one_float_an_epoch(name):
 
 @pytest.mark.parametrize("name", ["dropout", "augmentation"])
 def test_a_watched_run_is_bitwise_the_plain_run(name):
-    writer = TraceWriter()
-    recorder = Recorder(writer, steps_per_epoch=3, epochs=2)
-    watched = fit(SPECS[name], small_data(), recorder)
+    observer = Watching()
+    watched = fit(SPECS[name], small_data(), observer)
     assert watched.history == plain(name).history
     assert_same_weights(watched.weights, plain(name).weights)
-    # It was watched: every step, and the weights that came out.
-    assert len(writer.arrays["running_loss"]) == 6
-    for key, value in watched.weights.items():
-        np.testing.assert_array_equal(writer.arrays[f"trajectory/6/{key}"], value)
+    # It was watched: every step, and the end of every epoch.
+    assert (observer.num_steps, observer.ends) == (6, [3, 6])
 
 
-@pytest.mark.parametrize("name", ["dropout", "augmentation"])
-def test_the_recorded_loss_is_a_running_mean_that_ends_at_the_history(name):
-    writer = TraceWriter()
-    result = fit(SPECS[name], small_data(), Recorder(writer, steps_per_epoch=3, epochs=2))
-    assert writer.arrays["running_loss"][2::3].tolist() == result.history["loss"]
+def test_an_observer_that_changes_a_run_is_seen_in_its_history(monkeypatch):
+    class Changes(Watching):
+        def on_epoch_end(self, evaluate):
+            super().on_epoch_end(evaluate)
+            for dropout in dropouts:
+                dropout.num_calls += 1
+
+    dropouts, build = [], Dropout.__init__
+
+    def built(self, *arguments, **keywords):
+        build(self, *arguments, **keywords)
+        dropouts.append(self)
+
+    monkeypatch.setattr(Dropout, "__init__", built)
+    losses = fit(SPECS["dropout"], small_data(), Changes()).history["loss"]
+    assert len(dropouts) >= 2
+    alone = plain("dropout").history["loss"]
+    assert (losses[0], losses[1] == alone[1]) == (alone[0], False)
 
 
 @pytest.mark.parametrize("name", ["dropout", "augmentation"])
@@ -253,45 +262,46 @@ WATCHED = {
 
 @functools.cache
 def watched(name):
-    """A run and what was written down of it."""
-    writer = TraceWriter()
-    spec = WATCHED[name]
-    recorder = Recorder(writer, steps_per_epoch=3, epochs=spec.epochs)
-    return fit(spec, small_data(), recorder), writer
+    """A run and what its observer was told."""
+    observer = Watching()
+    return fit(WATCHED[name], small_data(), observer), observer
+
+
+@functools.cache
+def until(name, num_epochs):
+    """The same run over so many epochs, without a rule that ends it."""
+    return fit(WATCHED[name].replace(early_stopping=None, epochs=num_epochs), small_data())
 
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_a_run_whose_training_samples_are_evaluated_is_bitwise_the_plain_run(name):
-    (result, writer), alone = watched(name), fit(WATCHED[name], small_data())
+    (result, observer), alone = watched(name), fit(WATCHED[name], small_data())
     assert result.history == alone.history
     assert_same_weights(result.weights, alone.weights)
     num_epochs = len(result.history["loss"])
-    assert {key: len(values) for key, values in writer.columns.items()} == {
+    assert {key: len(values) for key, values in observer.columns.items()} == {
         "eval_loss": num_epochs,
         "eval_accuracy": num_epochs,
     }
-    assert all(type(value) is float for values in writer.columns.values() for value in values)
+    assert all(type(value) is float for values in observer.columns.values() for value in values)
 
 
 @pytest.mark.parametrize("name", ["stopped", "independent"])
 def test_an_ended_run_ends_patience_epochs_after_its_best_and_with_its_weights(name):
-    result, writer = watched(name)
+    result, _ = watched(name)
     losses = result.history["val_loss"]
     best = losses.index(min(losses))
     assert len(losses) == best + 3 < STOPPED.epochs
-    for key, value in result.weights.items():
-        np.testing.assert_array_equal(writer.arrays[f"trajectory/{3 * best + 3}/{key}"], value)
-        assert (writer.arrays[f"trajectory/{3 * best + 9}/{key}"] != value).any()
+    assert_same_weights(result.weights, until(name, best + 1).weights)
+    last = until(name, best + 3)
+    assert all((last.weights[key] != value).any() for key, value in result.weights.items())
 
 
 def test_without_restoring_a_run_ends_with_its_last_weights():
     rule = EarlyStopping(patience=2)
     result = fit(STOPPED.replace(early_stopping=rule), small_data())
-    stopped, writer = watched("stopped")
-    assert result.history == stopped.history
-    last = 3 * len(result.history["loss"])
-    for key, value in result.weights.items():
-        np.testing.assert_array_equal(writer.arrays[f"trajectory/{last}/{key}"], value)
+    assert result.history == watched("stopped")[0].history
+    assert_same_weights(result.weights, until("stopped", len(result.history["loss"])).weights)
 
 
 def test_the_end_follows_the_loss_that_the_spec_names():
@@ -317,7 +327,7 @@ def test_a_run_may_have_both_rules():
 
 @pytest.mark.parametrize("name", ["l2", "dropout"])
 def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples(name):
-    result, writer = watched(name)
+    result, observer = watched(name)
     spec, data = WATCHED[name], small_data()
     model, _ = build_model(spec, data.input_shape, data.num_classes)
     set_weights(model, result.weights)
@@ -329,10 +339,10 @@ def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_sampl
     kernels = [value for key, value in result.weights.items() if key.endswith("kernel")]
     penalty = spec.l2 * sum(float((kernel.astype(np.float64) ** 2).sum()) for kernel in kernels)
     loss = F.cross_entropy(logits.double(), labels).item() + penalty
-    assert writer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
-    assert writer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-5)
+    assert observer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
+    assert observer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-5)
     # In eval mode with the final weights it is not Keras's mean over the epoch.
-    assert writer.columns["eval_loss"] != result.history["loss"]
+    assert observer.columns["eval_loss"] != result.history["loss"]
 
 
 def test_losses_of_the_history_include_the_penalty():

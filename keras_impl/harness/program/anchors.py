@@ -91,7 +91,7 @@ class Anchors(keras.callbacks.Callback):
         self._step_rates = StepRates()
         self._num_made = 0
         self._values = Values(reference.model)
-        self._left_behind: list[tf.Tensor] = []
+        self._left_behind: dict[int, tf.Tensor] = {}
         self._changed: list[int] = []
         self._written: list[int] = []
         self._begins: list[int] = []  # first steps of epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -26,18 +27,21 @@ class Values:
     def __init__(self, model: keras.Model) -> None:
         self._model: Any = model
         self._variables: list[Any] = []
+        self._before: list[Any] = []
         self._numbers: tuple[int, ...] = ()
 
-    def read(self) -> list[tf.Tensor]:
-        """Returns all values.
+    def read(self) -> dict[int, tf.Tensor]:
+        """Returns all values, by the identities of their variables.
 
         They share the memory of a variable until that is changed: in every step, copies are dear.
         """
         model = self._model
         parts = (model.variables, model.trainable_variables, versions.state_of(model.optimizer))
         if (numbers := tuple(map(len, parts))) != self._numbers:
-            self._numbers, self._variables = numbers, self._found()
-        return [_read(variable) for variable in self._variables]
+            # Those before are kept, so that no other variable gets the identity of one of them.
+            self._before, self._variables = self._variables, self._found()
+            self._numbers = numbers
+        return {id(variable): _read(variable) for variable in self._variables}
 
     def _found(self) -> list[Any]:
         model = self._model
@@ -55,16 +59,15 @@ def _read(variable: Any) -> tf.Tensor:
     return tf.convert_to_tensor(variable)
 
 
-def num_changed(before: list[tf.Tensor], now: list[tf.Tensor]) -> int:
+def num_changed(before: Mapping[int, tf.Tensor], now: Mapping[int, tf.Tensor]) -> int:
     """Returns how many values are not those before.
 
     Args:
-        before: weights and slots; none in front of the first step.
-        now: the same ones, later.
+        before: of weights and slots, by variable; none in front of the first step.
+        now: later ones. Variables that are not in both are left out.
     """
-    if not before:  # in front of the first step
-        return 0
-    arrays = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, now, strict=True)]
+    both = before.keys() & now.keys()
+    arrays = [(np.asarray(before[key]), np.asarray(now[key])) for key in both]
     # A value that is no number stays the same.
     return sum(
         int(((a != b) & ~((a != a) & (b != b))).sum())

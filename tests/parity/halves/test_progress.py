@@ -25,7 +25,6 @@ def jobs():
         ChildJob(
             name=f"[bold]dropout[/] seed {seed} keras",
             half="keras",
-            data=Path("data"),
             directories=(Path(f"run{seed}"),),
             log=Path(f"{seed}.log"),
         )

@@ -13,8 +13,6 @@ import pytest
 from paths import ROOT
 from processes import is_alive, wait_for
 
-from parity.data.load import load_data
-from parity.data.transfer import save_data
 from parity.errors import InputError
 from parity.files.json_io import write_json
 from parity.halves import log, process
@@ -22,13 +20,14 @@ from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.run_spec import RunSpec
-from parity.traces.folder import SUCCESS
+from parity.programs.scenario_spec import of_run
+from parity.traces.folder import SUCCESS, RunFolder
 from parity.traces.trace import Trace
 
-# A child gets its run directories as arguments, after "run --data FILE".
+# A child gets its run directories as arguments, after "run".
 HEAD = """
 import os, pathlib, signal, sys, time
-directories = [pathlib.Path(argument) for argument in sys.argv[4:]]
+directories = [pathlib.Path(argument) for argument in sys.argv[2:]]
 def finish(*directories):
     for directory in directories:
         (directory / "_SUCCESS").touch()
@@ -44,12 +43,10 @@ def make_job(tmp_path):
         directories = tuple(base / f"{name}{number}" for number in range(runs))
         for directory in directories:
             directory.mkdir(parents=True)
-        data = tmp_path / "data"
         return ChildJob(
             name=f"job {name}",
             half=half,
             python=python,
-            data=data,
             directories=directories,
             log=base / f"{name}.log",
         )
@@ -102,8 +99,8 @@ def test_the_command_line_of_a_job(make_job):
     job = make_job(runs=2, python="/a/python")
     paths = list(map(str, job.directories))
     head = ["/a/python", "-m", "torch_impl"]
-    assert job.arguments == [*head, "run", "--data", str(job.data), *paths]
-    check = dataclasses.replace(job, work="check", data=None)
+    assert job.arguments == [*head, "run", *paths]
+    check = dataclasses.replace(job, work="check")
     assert check.arguments == [*head, "check", *paths]
     assert dataclasses.replace(check, program=("stub",)).arguments == ["stub", "check", *paths]
 
@@ -343,9 +340,7 @@ def test_runs_of_one_name_are_told_apart_by_their_steps(make_job, tmp_path):
     job, seen = make_job(), []
     twin = tmp_path / "other" / "a0"
     twin.mkdir(parents=True)
-    job = ChildJob(
-        name="a", half="torch", data=job.data, directories=(*job.directories, twin), log=job.log
-    )
+    job = ChildJob(name="a", half="torch", directories=(*job.directories, twin), log=job.log)
     script = "finish(*directories)\nfor s in (1, 2, 1): print(f'progress a0 {s}/2 loss=1')"
     assert run_scripts({job: script}, on_progress=lambda job, progress: seen.append(progress)) == []
     assert (seen[-1].directory, seen[-1].fraction) == (twin, 0.75)
@@ -630,18 +625,27 @@ def test_children_that_ignore_sigterm_are_killed(start_parent, impatient):
     assert not any(map(is_alive, pids))
 
 
-def test_the_torch_half_end_to_end(make_job, tmp_path):
-    spec = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32, dtype="float64")
-    job = make_job(runs=2)
-    save_data(load_data("embedded", train=64, val=32, test=8, seed=1), job.data)
-    for seed, directory in enumerate(job.directories):
-        write_json(directory / "spec.json", spec.replace(seed=seed).to_dict())
-    seen = []
+def test_both_halves_end_to_end(tmp_path):
+    run = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32, dtype="float64")
+    jobs = []
+    for half in ("keras", "torch"):
+        folder = tmp_path / half
+        folder.mkdir()
+        write_json(folder / "spec.json", of_run(run).to_dict())
+        sources = (tmp_path / "keras",) if half == "torch" else ()
+        log = tmp_path / f"{half}.log"
+        jobs.append(ChildJob(name=half, half=half, directories=(folder,), log=log, sources=sources))
+    seen = {job.name: [] for job in jobs}
     failures = run_jobs(
-        [job], workers=1, timeout_s=120, on_progress=lambda job, progress: seen.append(progress)
+        jobs,
+        workers=2,
+        timeout_s=120,
+        on_progress=lambda job, progress: seen[job.name].append(progress),
     )
     assert failures == []
-    assert (seen[-1].step, seen[-1].num_steps, seen[-1].fraction) == (2, 2, 1.0)
-    for trace in map(Trace, job.directories):
-        assert len(trace.history["loss"]) == 1
-        assert trace.names("init")
+    for half, progress in seen.items():
+        last = progress[-1]
+        assert (last.step, last.num_steps, last.fraction) == (2, 2, 1.0), half
+        folder = RunFolder(tmp_path / half)
+        assert Trace(folder.path).names("init")
+        assert len(Trace(folder.training.path).history["loss"]) == 1

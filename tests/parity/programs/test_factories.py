@@ -19,6 +19,7 @@ def folder(tmp_path, monkeypatch):
         "def build(): return shop_parts.SIZE\n"
         "def needs(a, b=1, *, c, **d): return a\n"
         "def may(a=1, *b, c=2, **d): return a\n"
+        "def two(a, b): return a - b\n"
         "class Nets:\n"
         "    @staticmethod\n"
         "    def small(): return 'small'\n"
@@ -174,3 +175,11 @@ def test_names_and_nothing_stay_what_they_are(name):
 def test_what_another_process_cannot_import_is_refused(factory):
     with pytest.raises(InputError, match="expected a function at the top level of a module"):
         reference_of("keras", factory)
+
+
+def test_a_factory_of_the_project_is_called_with_what_it_is_given(folder):
+    assert load_factory("--torch", "shop_nets:two", folder, (7, 3))() == 4
+    assert load_factory("--torch", "shop_nets:may", folder, (5,))() == 5
+    # One that takes arguments cannot be called without them.
+    with pytest.raises(InputError, match="two"):
+        load_factory("--torch", "shop_nets:two", folder)

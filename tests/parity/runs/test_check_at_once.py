@@ -75,7 +75,7 @@ def judged(folders):
 
     def judge(name, accept=(), tolerance=None):
         sides = Trace(folders[name] / "keras"), Trace(folders[name] / "torch")
-        levels = compare_levels(OF_PROBE, *sides, stops=False)
+        levels = compare_levels(OF_PROBE, *sides)
         if tolerance is not None:
             levels = tuple(judged_within(level, {"": tolerance}) for level in levels)
         result = name_causes(Result(PASS, {"torch": name}, levels), *sides, accept)

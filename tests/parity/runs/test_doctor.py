@@ -5,8 +5,8 @@ import pytest
 from parity.cli.main import main
 from parity.errors import ParityError
 from parity.halves.options import ChildOptions
-from parity.ladder.items import Item
-from parity.ladder.outcome import Outcome
+from parity.ladder.items import FAIL, PASS, Item, Level
+from parity.ladder.result import Result
 from parity.report.text.doctor import doctor_lines
 from parity.runs import doctor
 
@@ -27,22 +27,16 @@ def test_on_this_machine_every_stream_matches_and_the_versions_are_told(
         assert f"  {distribution} " in told
 
 
-class _Traces:
-    """Two traces of which one level differs."""
-
-    def __init__(self, monkeypatch, level, *items):
-        found = Outcome("fail", "made for this test", items)
-        monkeypatch.setitem(doctor.OF_RUN, level, lambda *_: found)
-
-
 def item(name, worst):
     return Item(name, worst=worst, allowed=0.0, unit="count", num_compared=10)
 
 
-def test_a_stream_that_differs_is_named_though_others_of_its_level_match(monkeypatch):
-    _Traces(monkeypatch, "data", item("index", 0.0), item("theta", 4.0))
+def test_a_stream_that_differs_is_named_though_others_of_its_level_match():
+    items = (item("samples of the batches", 0.0), item("theta", 4.0))
+    level = Level("data", FAIL, "made for this test", items)
+    result = Result(FAIL, {}, (Level("init", PASS, "made for this test"), level))
     order, parameters = (
-        doctor._check(stream, None, None)
+        doctor._check(stream, result)
         for stream in doctor.STREAMS
         if stream.title in ("order of fit(datagen.flow)", "parameters of ImageDataGenerator")
     )
@@ -55,6 +49,13 @@ def test_a_stream_that_differs_is_named_though_others_of_its_level_match(monkeyp
     told = "\n".join("".join(text for text, _ in line) for line in doctor_lines(report))
     assert "FAIL" in told
     assert "install the tested versions" in told
+
+
+def test_a_stream_that_could_not_be_compared_does_not_match():
+    result = Result(PASS, {}, (Level("init", PASS, "made for this test"),))
+    found = doctor._check(doctor.STREAMS[0], result)
+    assert found["status"] == "fail"
+    assert found["found"].startswith("was not compared")
 
 
 def test_a_half_that_cannot_be_run_is_an_error_with_exit_code_3():

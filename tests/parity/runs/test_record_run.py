@@ -116,7 +116,7 @@ def child(monkeypatch, trained_half):
 def test_one_child_trains_the_keras_half_alone(child, tmp_path):
     size = record_run(spec_of(), tmp_path / "a.parity", ChildOptions())
     (job,) = child.jobs
-    assert (job.half, job.work, job.sources) == ("keras", "program", ())
+    assert (job.half, job.work, job.sources) == ("keras", "run", ())
     assert not job.directories[0].exists()
     assert 0 < size.probes + size.training < (tmp_path / "a.parity").stat().st_size
     assert list(read_run(tmp_path / "a.parity").files) == ["keras_side.py"]

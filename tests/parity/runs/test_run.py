@@ -159,7 +159,7 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
     broken = interpreter(tmp_path, "broken", script)
     # Its last argument is the directory of the run.
     whole = interpreter(tmp_path, "whole", 'for run; do :; done; touch "$run/_SUCCESS"')
-    children = ChildOptions(broken, whole, timeout_s=20.0)
+    children = ChildOptions(whole, broken, timeout_s=20.0)
     if script.startswith("sleep"):
         children = ChildOptions(broken, broken, timeout_s=0.5)
     options = RunOptions(out=tmp_path / "out", children=children)
@@ -172,7 +172,7 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
     assert_valid(result.to_json())
     assert read_result(directory / "result.json") == result
     if not script.startswith("sleep"):
-        assert (directory / "torch" / "_SUCCESS").exists()
+        assert (directory / "keras" / "_SUCCESS").exists()
 
 
 def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(tmp_path):

@@ -165,18 +165,16 @@ def test_a_batch_is_written_once(directory):
 
 
 class FakeHalf:
-    """Trains nothing, and tells the recorder what a half tells."""
+    """Trains nothing, and tells the observer what a half tells."""
 
     def __init__(self, weights, loss=0.5):
         self.weights, self.loss, self.data = weights, loss, None
 
-    def fit(self, spec, data, recorder):
+    def fit(self, spec, data, observer):
         self.data = data
-        recorder.on_start(dict)
         for _ in range(spec.epochs):
-            recorder.on_step(self.loss, dict)
-            recorder.on_epoch_end(lambda: (0.25, 0.75))
-        recorder.on_end(dict)
+            observer.on_step()
+            observer.on_epoch_end(lambda: (0.25, 0.75))
         history = {"loss": [self.loss] * spec.epochs}
         return RunResult(history=history, weights=self.weights, wall_s=1.5)
 

@@ -277,7 +277,7 @@ PROGRAM = ProgramSpec(
 # Of what a child imports for a program of the user's, what changes no result. Probes and their
 # ladder, whose modules stand beside those of a training, are none of a sweep's.
 NOT_IN_PROGRAM_KEY = {
-    *("data/initial_draws", "data/probe_batch", "data/probe_inputs", "data/samples"),
+    *("data/initial_draws", "data/probe_inputs", "data/samples"),
     *("data/weight_names", "traces/perturbation", "traces/training_recorder"),
     "halves/job",  # of a parent
 }

@@ -88,7 +88,9 @@ class Masks:
     def active(self) -> Iterator[None]:
         """Gives the dropouts of the block Keras's masks."""
         with ExitStack() as stack:
-            stack.callback(self._module.register_forward_pre_hook(self._begin_pass).remove)
+            network = self._port.built.network
+            root = self._module if network is None else network
+            stack.callback(root.register_forward_pre_hook(self._begin_pass).remove)
             inside: list[nn.Module] = []  # watched modules that are being called
             for module in self._module.modules():
                 if module in self._own.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -78,7 +79,8 @@ def train(
     if folder is not None:
         anchors = Anchors(port, built, form, masks, folder, _first_validation(*fed), writer)
         stepper.watch(anchors)
-    recording = _Recording(recorder, stepper, report, anchors)
+    total = num_steps_of(port.keras.facts["fit"], fed[1])
+    recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss), anchors)
     evaluations = [] if evaluated is None else [Evaluation(stepper, evaluated, writer)]
     phantom = PhantomSteps(port, built, masks, fed[1].get("phantom_steps", {}))
 
@@ -99,6 +101,19 @@ def train(
         anchors.finish()
     writer.facts["has_own_loop"] = built.train_epoch is not None
     return RunResult(history.history, {}, wall_s)
+
+
+def num_steps_of(fit: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+    """Returns the number of steps of all epochs, unless a rule stops the training before.
+
+    Args:
+        fit: arguments of Keras's.
+        settings: of the feed file.
+    """
+    if "epoch_ends" in settings:
+        return int(settings["epoch_ends"][-1])
+    steps = fit["steps_per_epoch"] or math.ceil(fit["num_samples"] / fit["batch_size"])
+    return int(steps) * int(fit["epochs"] - fit["initial_epoch"])
 
 
 def _first_validation(nests: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,7 +296,7 @@ class _Recording(Callback):
         self,
         recorder: TrainingRecorder,
         stepper: ReplayedStepper,
-        report: Report,
+        report: Callable[[int, float], None],
         anchors: Anchors | None,
     ) -> None:
         self._recorder, self._stepper, self._report = recorder, stepper, report
@@ -301,7 +316,7 @@ class _Recording(Callback):
             self._recorder.on_first_step(logs)
         self._recorder.on_step(loss, self._stepper.rate)
         self._step += 1
-        self._report(self._step, 0, loss)
+        self._report(self._step, loss)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """After an epoch."""

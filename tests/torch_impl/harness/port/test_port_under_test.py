@@ -335,3 +335,18 @@ def test_both_parts_of_a_separable_convolution_get_their_kernel():
     assert sorted(found) == sorted(weights)
     for name, weight in found.items():
         np.testing.assert_array_equal(weight, weights[name])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_port_computes_in_the_dtype_that_is_asked_for_whatever_keras_probed_in(keras, dtype):
+    port = PortUnderTest(check_factories.torch_net, 3, keras, dtype=dtype)
+    assert port.dtype == dtype
+    assert {parameter.dtype for parameter in port.module.parameters()} == {getattr(torch, dtype)}
+    _, output = port.forward("eval", "probe", training=False)
+    assert output.dtype == getattr(torch, dtype)
+
+
+def test_without_one_it_computes_in_that_of_keras(keras):
+    port = PortUnderTest(check_factories.torch_net, 3, keras)
+    assert port.dtype == "float64"
+    assert {parameter.dtype for parameter in port.module.parameters()} == {torch.float64}

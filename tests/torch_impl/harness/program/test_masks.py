@@ -1,6 +1,13 @@
 """A port keeps what Keras's dropouts keep in the same step, however it is written."""
 
+from types import SimpleNamespace
+
+import pytest
 from programs_here import result_of, spec_of
+from torch import nn
+
+from torch_impl.harness.program.masks import own_dropouts
+from torch_impl.layers import Dropout
 
 SOURCE = """
 import keras, numpy as np, torch
@@ -69,3 +76,72 @@ def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(tmp_path
         spec.replace(torch="pair.py:other_rate"), tmp_path / "wrong", tmp_path / "run"
     )
     assert next(level for level in wrong.levels if level.id == "trajectory").status == "fail"
+
+
+# A port that trains another network over its layers, which begins each pass anew.
+WITH_NETWORK = """
+class Other(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = nn.ModuleList([net])
+
+    def forward(self, x):
+        net = self.net[0]
+        h, _ = net.lstm(x)
+        h = F.dropout1d(h.transpose(1, 2), 0.3, self.training).transpose(1, 2)
+        h = torch.tanh(net.hidden(h.flatten(1)))
+        return net.out(FACTOR * F.dropout(h, 0.5, self.training))
+
+def with_network():
+    made = port()
+    return Port(made.module, made.loss, made.optimizer, network=Other(made.module))
+"""
+
+
+@pytest.mark.parametrize(("factor", "status"), [("1", "pass"), ("1.01", "fail")])
+def test_another_network_that_is_trained_gets_them_in_every_pass(factor, status, tmp_path):
+    (tmp_path / "pair.py").write_text(SOURCE + WITH_NETWORK.replace("FACTOR", factor))
+    spec = spec_of("pair.py:reference", "pair.py:with_network").replace(folder=str(tmp_path))
+    result = result_of(spec, tmp_path / "run")
+    trajectory = next(level for level in result.levels if level.id == "trajectory")
+    assert trajectory.status == status
+
+
+def port_of(*pairs):
+    """A paired port: (layer of Keras, module of the port) for each call."""
+    made = [
+        SimpleNamespace(node={"name": name}, call=SimpleNamespace(module=module))
+        for name, module in pairs
+    ]
+    return SimpleNamespace(all_pairs=made)
+
+
+STATES = {"dropout": [1, 0], "dropout_1": [2, 0], "dropout_2": [3, 0]}
+
+
+def test_a_layer_that_draws_as_keras_does_is_known_by_the_layer_of_keras():
+    first, second = Dropout(0.5, 1), Dropout(0.25, 2)
+    port = port_of(("dropout", first), ("dense", nn.Linear(2, 2)), ("dropout_1", second))
+    assert own_dropouts(port, STATES) == {"dropout": first, "dropout_1": second}
+
+
+def test_one_that_is_called_twice_as_that_of_keras_is_has_one_generator():
+    layer = Dropout(0.5, 1)
+    assert own_dropouts(port_of(("dropout", layer), ("dropout#2", layer)), STATES) == {
+        "dropout": layer
+    }
+
+
+def test_one_that_stands_for_two_layers_of_keras_is_given_their_masks():
+    both, other = Dropout(0.5, 1), Dropout(0.5, 3)
+    port = port_of(("dropout", both), ("dropout_1", both), ("dropout_2", other))
+    assert own_dropouts(port, STATES) == {"dropout_2": other}
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("dropout", nn.Dropout(0.5)), ("no_generator", Dropout(0.5, 1)), ("dropout", None)],
+    ids=["torchs_own", "of_a_layer_that_draws_nothing", "a_function"],
+)
+def test_what_does_not_draw_as_keras_does_is_none(name, module):
+    assert own_dropouts(port_of((name, module)), STATES) == {}

@@ -1,0 +1,106 @@
+"""Both halves of a scenario: what is known of its samples, and its training as `fit` makes it."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from programs_here import trained
+
+import keras_impl
+import torch_impl
+from keras_impl.harness.check.model import set_weights
+from keras_impl.models import build_network
+from parity.data.load import run_data
+from parity.programs.scenario_spec import of_run
+from parity.programs.scenarios import scenario
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+# More than one batch of samples is evaluated; the last one is smaller.
+SIZES = {"epochs": 2, "train_size": 300, "val_size": 40}
+FINAL = "training/final"
+HALVES = {"keras": keras_impl, "torch": torch_impl}
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    """The trainings of both halves, by scenario and dtype, and their spec."""
+    known = {}
+
+    def get(name, dtype):
+        if (name, dtype) not in known:
+            run, spec = tmp_path_factory.mktemp(name), scenario(name).replace(dtype=dtype, **SIZES)
+            for half in HALVES.values():
+                trained(half, of_run(spec), run)
+            folder = RunFolder(run)
+            traces = {half: Trace(folder.half(half).training.path) for half in HALVES}
+            known[name, dtype] = spec, traces
+        return known[name, dtype]
+
+    return get
+
+
+def final_model(spec, trace):
+    """Keras's model with the final weights of a training."""
+    keras.backend.clear_session()
+    keras.config.set_floatx("float64")
+    data = run_data(spec)
+    model = build_network(spec, data.input_shape, data.num_classes)
+    set_weights(model, {name: trace[f"training/final/{name}"] for name in trace.below(FINAL)})
+    return model, data
+
+
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("name", ["dropout", "augmentation"])
+def test_the_training_samples_are_evaluated_as_they_are_before_their_augmentation(
+    name, half, trainings
+):
+    spec, traces = trainings(name, "float64")
+    trace = traces[half]
+    model, data = final_model(spec, trace)
+    loss, accuracy = model.evaluate(data.x_train, data.y_train, batch_size=50, verbose=0)
+    assert len(trace.history["eval_loss"]) == len(trace.history["eval_accuracy"]) == 2
+    assert trace.history["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-12)
+    assert trace.history["eval_loss"][-1] == pytest.approx(loss, rel=1e-10)
+    # It is not the mean over the epoch.
+    assert abs(trace.history["loss"][-1] - loss) > 1e-3
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_predictions_are_the_probabilities_of_predict_though_the_port_returns_logits(
+    half, trainings
+):
+    spec, traces = trainings("dropout", "float64")
+    model, data = final_model(spec, traces[half])
+    expected = model.predict(data.x_val, verbose=0)
+    found = traces[half]["predictions/val"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-12)
+    assert np.ptp(found) > 0.01  # a uniform answer would be right for any weights
+
+
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("name", ["dropout", "augmentation"])
+def test_the_recorded_training_is_bit_for_bit_that_of_fit(name, half, trainings):
+    """Watching a float32 training changes neither its history nor its weights."""
+    spec, traces = trainings(name, "float32")
+    trace = traces[half]
+    alone = HALVES[half].fit(spec, run_data(spec))
+    for key in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert trace.history[key] == alone.history[key], key
+    # Layers are named otherwise here; kind and number of each are the same.
+    finals = {key_of(key): trace[f"{FINAL}/{key}"] for key in trace.below(FINAL)}
+    expected = {key_of(key): value for key, value in alone.weights.items()}
+    assert finals.keys() == expected.keys()
+    assert all(np.array_equal(finals[key], expected[key].astype(np.float64)) for key in finals)
+    other = HALVES[half].fit(spec.replace(seed=43, epochs=1), run_data(spec))
+    assert other.history["loss"][0] != alone.history["loss"][0]
+
+
+def key_of(name):
+    """Kind, number and variable of a weight: the same for conv2d_1.kernel and conv2.kernel."""
+    layer, variable = name.split(".")
+    kind, number = re.fullmatch(r"(conv|dense)(?:2d)?_?(\d*)", layer).groups()
+    is_keras = "2d" in layer or "_" in layer or layer == "dense"
+    return kind, int(number or 0) + is_keras, variable
