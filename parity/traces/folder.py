@@ -137,10 +137,6 @@ class RunFolder:
         with atomic_path(self.path / SUCCESS) as temporary:
             temporary.touch()
 
-    def reopen(self) -> None:
-        """Makes a half incomplete again, before its files are replaced."""
-        (self.path / SUCCESS).unlink(missing_ok=True)
-
     @property
     def was_begun(self) -> bool:
         """Whether a run was begun in the folder: a half has its spec."""

@@ -23,15 +23,12 @@ def test_files_lie_where_they_are_documented(tmp_path):
     }
 
 
-def test_a_half_is_complete_once_it_says_so_and_until_it_is_run_again(tmp_path):
+def test_a_half_is_complete_once_it_says_so(tmp_path):
     half = RunFolder(tmp_path)
     assert not half.is_complete
     half.complete()
     assert [path.name for path in tmp_path.iterdir()] == ["_SUCCESS"]
     assert half.is_complete
-    for _ in range(2):
-        half.reopen()
-        assert not half.is_complete
 
 
 def test_a_run_was_begun_where_a_half_has_its_spec(tmp_path):
