@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from parity.bench.machine import NEEDED, facts, machine
-from parity.bench.result import IMAGES_PER_S, OK, BenchResult, Ratio, Row
+from parity.bench.result import OK, SECONDS, BenchResult, Ratio, Row
 from parity.bench.result_file import read_result as read_result  # the older one
 from parity.bench.statistics import median_interval
 
@@ -236,7 +236,7 @@ def _of_ratio(ratio: Ratio) -> Measure:
 def _of_values(row: Row) -> Measure:
     """Images or runs a second, of which more is faster."""
     values = np.asarray(row.values, dtype=np.float64)
-    speeds = values if row.unit == IMAGES_PER_S else 1 / values
+    speeds = 1 / values if row.unit == SECONDS else values
     low, high, _ = median_interval(speeds.tolist())
     return Measure(float(np.median(speeds)), low, high)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from parity.bench.child import BenchTask, ProgramBenchTask
 from parity.bench.client import BenchClient
-from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SECONDS, Row
+from parity.bench.result import IMAGES_PER_S, OK, REFUSED, SAMPLES_PER_S, SECONDS, Row
 from parity.bench.rounds import Cell, in_turns, startup
 from parity.data.load import run_data
 from parity.data.transfer import save_data
@@ -91,10 +91,15 @@ def blank(tasks: Sequence[BenchTask | ProgramBenchTask]) -> list[Row]:
             variant=task.variant + name.partition(" ")[2].removeprefix(task.precision),
             batch_size=task.spec.batch_size or 0,
             precision=task.precision,
-            unit=SECONDS if task.part == "startup" else IMAGES_PER_S,
+            unit=SECONDS if task.part == "startup" else _speed_of(task),
         )
         for task, name in zip(tasks, names, strict=True)
     ]
+
+
+def _speed_of(task: BenchTask | ProgramBenchTask) -> str:
+    """Returns the unit of a speed: samples of a program may be anything."""
+    return IMAGES_PER_S if isinstance(task, BenchTask) else SAMPLES_PER_S
 
 
 def of_the_same_work(rows: Sequence[Row], samples: dict[int, int], baseline: str) -> list[Row]:

@@ -15,7 +15,8 @@ import numpy as np
 
 SCHEMA = "parity.bench/1"
 OK, FAILED, REFUSED, SKIPPED = "ok", "failed", "refused", "skipped"
-IMAGES_PER_S, SECONDS = "images/s", "s"  # more is faster; less is faster
+IMAGES_PER_S, SAMPLES_PER_S, SECONDS = "images/s", "samples/s", "s"
+UNITS = (IMAGES_PER_S, SAMPLES_PER_S, SECONDS)  # of all but seconds, more is faster
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Row:
         status: "ok"; "failed" if it could not be measured; "refused" if it does not count, because
             it does not do the same; "skipped" if the variant does not apply to the program.
         reason: why the status is not "ok", in one paragraph; "" if it is "ok".
-        unit: unit of the values.
+        unit: unit of the values: "images/s" of a scenario, "samples/s" of a program, or "s".
         values: one value a round, in order; may be empty.
         baseline: the variant that it is compared with, or None.
         ratio: ratio to the baseline; None for the baseline itself, and where one of the two is not

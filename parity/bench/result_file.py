@@ -13,12 +13,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from parity.bench.result import (
     FAILED,
-    IMAGES_PER_S,
     OK,
     REFUSED,
     SCHEMA,
-    SECONDS,
     SKIPPED,
+    UNITS,
     BenchResult,
     Ratio,
     Row,
@@ -101,7 +100,7 @@ class RowRecord:
     precision: Precision
     status: Annotated[str, records.one_of(OK, FAILED, REFUSED, SKIPPED)]
     reason: Text
-    unit: Annotated[str, records.one_of(IMAGES_PER_S, SECONDS)]
+    unit: Annotated[str, records.one_of(*UNITS)]
     values: Annotated[list[Positive], Meta(max_length=MAX_ROUNDS)]
     baseline: Word | None
     ratio: RatioRecord | None

@@ -23,7 +23,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.bench.result import IMAGES_PER_S, OK, SECONDS, Ratio, Row
+from parity.bench.result import OK, SECONDS, UNITS, Ratio, Row
 
 CONFIDENCE = 0.95
 REFERENCE_PRECISION = "fp32"  # of the baseline, if rows are compared across precisions
@@ -68,7 +68,7 @@ def paired_ratio(
     Args:
         values: rounds of the variant, above 0.
         baseline: rounds of the baseline, each measured right before or after its partner.
-        unit: "images/s" (more is faster) or "s" (less is faster).
+        unit: one of UNITS; of "s", less is faster.
         confidence: see `median_interval`. `Ratio.confidence` is the confidence that was reached.
 
     Raises:
@@ -81,10 +81,10 @@ def paired_ratio(
     for name, array in (("values", x), ("baseline", y)):
         if not (array > 0).all():
             raise ValueError(f"{name} has {array.min():g}: expected numbers above 0")
-    if unit not in (IMAGES_PER_S, SECONDS):
-        raise ValueError(f"unit={unit!r}: expected {IMAGES_PER_S!r} or {SECONDS!r}")
+    if unit not in UNITS:
+        raise ValueError(f"unit={unit!r}: expected one of {', '.join(map(repr, UNITS))}")
     with np.errstate(over="ignore"):  # an infinite ratio is refused below
-        ratios = x / y if unit == IMAGES_PER_S else y / x
+        ratios = y / x if unit == SECONDS else x / y
     low, high, reached = median_interval(ratios.tolist(), confidence)
     return Ratio(float(np.median(ratios)), low, high, reached, len(ratios))
 

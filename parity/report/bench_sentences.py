@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.bench.machine import HARDWARE, facts
-from parity.bench.result import FAILED, IMAGES_PER_S, OK, REFUSED, SKIPPED, BenchResult, Row
+from parity.bench.result import FAILED, OK, REFUSED, SECONDS, SKIPPED, BenchResult, Row
 from parity.bench.statistics import CONFIDENCE, drift
 from parity.report.lines import shortened
 from parity.report.sentences import count
@@ -39,7 +39,7 @@ def warnings(result: BenchResult) -> list[str]:
     for row in result.rows:
         moved = drift(row.values) if row.status == OK else None
         if moved is not None and abs(moved) >= MIN_DRIFT:
-            is_faster = (moved > 0) == (row.unit == IMAGES_PER_S)
+            is_faster = (moved > 0) == (row.unit != SECONDS)
             found.append(
                 f"{name_of(row.key)} became {'faster' if is_faster else 'slower'} by "
                 f"{100 * abs(moved):.0f} % from the first round to the last: warm up longer, or "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.bench.result import IMAGES_PER_S, OK, SKIPPED, BenchResult, Row
+from parity.bench.result import OK, SECONDS, SKIPPED, BenchResult, Row
 from parity.report.bench_sentences import (
     UNFINISHED,
     cells_of,
@@ -121,7 +121,7 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> page.Picture:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-        is_more = unit == IMAGES_PER_S
+        is_more = unit != SECONDS
         axes.set_xlabel(f"{unit}, {'more' if is_more else 'less'} is faster")
         axes.spines["left"].set_color(BAND)
 

@@ -19,7 +19,7 @@ from parity.bench.comparison import (
     Change,
     Measure,
 )
-from parity.bench.result import IMAGES_PER_S, OK, SKIPPED, BenchResult, Row
+from parity.bench.result import OK, SECONDS, SKIPPED, BenchResult, Row
 from parity.report.bench_sentences import (
     NONE,
     against,
@@ -150,9 +150,9 @@ def _change_lines(change: Change) -> list[Line]:
 def _measure(change: Change, value: Measure) -> str:
     if change.measure == RATIO:
         return f"{times(value.median)} x"
-    if change.unit == IMAGES_PER_S:
-        return f"{number(value.median)}/s"
-    return f"{number(1 / value.median)} s"
+    if change.unit == SECONDS:
+        return f"{number(1 / value.median)} s"
+    return f"{number(value.median)}/s"
 
 
 def _change_sentence(comparison: BenchComparison) -> str:

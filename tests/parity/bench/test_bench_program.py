@@ -47,6 +47,7 @@ def test_a_right_port_is_measured_and_its_ratio_told(result):
         assert (row.parity, row.batch_size, len(row.values)) == ("pass", 16, 3)
         assert row.parity_note == "the same training, step by step"
         assert (row.baseline, row.ratio.n) == ("keras", 3)
+    assert {row.unit for row in result.rows} == {"samples/s"}
     assert rows["torch-channels-last"].reason == "the module has no two-dimensional convolutions"
 
 

@@ -112,7 +112,7 @@ WRONG = [
     (("rows", 1, "status"), ["ok"], r"status is \['ok'\]; expected str, got array"),
     (("rows", 1, "reason"), None, "reason is None; expected str"),
     (("rows", 1, "reason"), "x" * 100_001, "expected str of length <= 100000"),
-    (("rows", 1, "unit"), "images", "expected 'images/s' or 's'"),
+    (("rows", 1, "unit"), "images", "expected 'images/s' or 'samples/s' or 's'"),
     (("rows", 1, "values"), "20", "values is '20'; expected array"),
     (("rows", 1, "values"), [1.0] * 10_001, "expected array of length <= 10000"),
     (("rows", 1, "values", 1), "3", r"rows\[1\].values\[1\] is '3'; expected float"),

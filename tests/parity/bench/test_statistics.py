@@ -147,7 +147,7 @@ def test_another_confidence_is_another_interval():
         (([1.0], [-1.0], "s"), "baseline has -1: expected numbers above 0"),
         (([1e300], [1e-300], "images/s"), "values has inf"),
         (([[1.0]], [[1.0]], "s"), "values: expected at least one number"),
-        (([1.0], [1.0], "images"), "unit='images': expected 'images/s' or 's'"),
+        (([1.0], [1.0], "images"), "unit='images': expected one of 'images/s', 'samples/s', 's'"),
     ],
     ids=["none", "lengths", "nan", "inf", "zero", "negative", "overflow", "nested", "unit"],
 )
