@@ -162,6 +162,11 @@ def _validation_in_train_mode(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(trainer.Trainer, "_evaluated", evaluated)
 
 
+def _layer_seed(port: Any) -> Any:
+    port.module.dropout1.seed += 1
+    return port
+
+
 def _label_shift(port: Any) -> Any:
     return dataclasses.replace(port, target=lambda y: torch.tensor((y + 1) % 10))
 
@@ -177,6 +182,12 @@ FAULTS = (
     Fault("Adam by torch's formula", _optimizer(_torch_adam), "optimizer", "conv2d.bias", "F2"),
     Fault("torch's default initialisers", _torch_default_init, "init", "conv2d.kernel", "B1"),
     Fault("dropout masks of another rate", _mask_rate, "trajectory", "conv2d_1.bias"),
+    Fault(
+        "another seed of a layer",
+        _of_port(_layer_seed),
+        "forward",
+        "generator of dropout's masks",
+    ),
     Fault("flatten in the order of NCHW", _nchw_flatten, "init", "dense.kernel"),
     Fault("shuffled anew in each epoch", _shuffled_each_epoch, "trajectory", "running loss", "I4"),
     Fault(

@@ -34,7 +34,7 @@ class Masks:
 
     Args:
         port: paired with Keras's layers; those of its layers that draw by themselves, as Keras's
-            do, get the states.
+            do, get the states, unless the port has seeds of its own.
         states: of the generators of Keras's layers: name -> seed and number of draws so far.
     """
 
@@ -58,7 +58,8 @@ class Masks:
         if "torch._dynamo" in sys.modules:  # what counts its calls is not compiled
             disable: Any = torch.compiler.disable
             self.dropped_next = disable(self.dropped_next)  # type: ignore[method-assign]
-        self.set_states(states)
+        if port.built.seeds is None:
+            self.set_states(states)
 
     def set_states(self, states: Mapping[str, States]) -> None:
         """Goes on with other states of the generators."""
