@@ -45,9 +45,9 @@ def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, 
 @pytest.mark.parametrize("name", ["augmentation", "dropout"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name):
-    # In float32, whose masks and initial weights are other streams than those of float64; 150 is no
+    # In float32, whose masks and initial weights are other streams than those of float64; 52 is no
     # multiple of 17.
-    settings = {"seed": seed, "epochs": 3, "train_size": 150, "val_size": 40, "batch_size": 17}
+    settings = {"seed": seed, "epochs": 3, "train_size": 52, "val_size": 20, "batch_size": 17}
     result = agreed(tmp_path, scenario(name).replace(**settings))
     levels = {level.id: level.items for level in result.levels}
     keras, torch = trainings(tmp_path / "run")
@@ -58,12 +58,13 @@ def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name
         drawn = {item.name: item.worst for item in levels["data"] if item.unit == "count"}
         assert drawn.items() >= {"samples of the batches": 0, "theta": 0, "zx": 0, "tx": 0}.items()
         images = [item for item in levels["data"] if item.name == "augmented images"]
-        assert len(images) >= 6
+        # At the steps 1, 2, 5 and 10 of 12.
+        assert len(images) == 4
         assert max(item.worst for item in images) <= 5e-7
-        assert len(keras["training/flow/index"]) == len(torch["training/flow/index"]) == 3 * 150
+        assert len(keras["training/flow/index"]) == len(torch["training/flow/index"]) == 3 * 52
     else:
         order = [item for item in levels["data"] if item.name == "order of the samples"]
-        assert [(item.worst, item.num_compared) for item in order] == [(0, 150)]
+        assert [(item.worst, item.num_compared) for item in order] == [(0, 52)]
         masks = [item for item in levels["forward"] if item.name.startswith("generator of")]
         assert [item.worst for item in masks] == [0, 0]
 

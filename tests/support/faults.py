@@ -180,7 +180,7 @@ FAULTS = (
         "F1",
     ),
     Fault("Adam by torch's formula", _optimizer(_torch_adam), "optimizer", "conv2d.bias", "F2"),
-    Fault("torch's default initialisers", _torch_default_init, "init", "conv2d.kernel", "B1"),
+    Fault("torch's default initialisers", _torch_default_init, "init", "conv2d.bias", "B2"),
     Fault("dropout masks of another rate", _mask_rate, "trajectory", "conv2d_1.bias"),
     Fault(
         "another seed of a layer",

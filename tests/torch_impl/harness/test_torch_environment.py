@@ -35,12 +35,14 @@ first = trained(plain, plain)
 
 from parity.data.load import run_data
 from parity.programs.scenarios import scenario
-from parity.traces.trace import TraceWriter
 
 spec = scenario("dropout").replace(epochs=1, train_size=40, val_size=20)
 torch_impl.configure(spec)
-torch_impl.run_probe(spec, run_data(spec), TraceWriter())
-torch_impl.fit(spec, run_data(spec))
+data = run_data(spec)
+torch_impl.fit(spec, data)
+torch_impl.run_program  # imports the half of the harness
+from torch_impl.programs import program
+torch_impl.Trainer(program(spec)).fit(data.x_train, data.y_train, epochs=1)
 assert "torchvision" not in sys.modules, "nothing is augmented"
 assert "torch._dynamo" not in sys.modules, "the compiler was imported"
 compiled = module()
