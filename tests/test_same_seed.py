@@ -44,29 +44,37 @@ def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, 
 
 @pytest.mark.parametrize("name", ["augmentation", "dropout"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, seed, name):
+def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, monkeypatch, seed, name):
     # In float32, whose masks and initial weights are other streams than those of float64; 52 is no
-    # multiple of 17.
+    # multiple of 17. What is drawn hangs on no recorded state.
+    monkeypatch.setattr("keras_impl.harness.program.run.are_needed", lambda *_: False)
     settings = {"seed": seed, "epochs": 3, "train_size": 52, "val_size": 20, "batch_size": 17}
-    result = agreed(tmp_path, scenario(name).replace(**settings))
-    levels = {level.id: level.items for level in result.levels}
+    keras_run(tmp_path / "keras", scenario(name).replace(**settings))
+    result = compared_with(tmp_path / "keras", tmp_path / "run")
+    levels = {level.id: level for level in result.levels}
+    assert {levels[each].status for each in ("init", "data", "forward")} == {"pass"}
     keras, torch = trainings(tmp_path / "run")
-    weights = [item for item in levels["init"] if item.step == 0]
+    weights = [item for item in levels["init"].items if item.step == 0]
     assert {item.name for item in weights} == {*keras.below("training/final")}
     assert {item.worst for item in weights} == {0}
     if name == "augmentation":
-        drawn = {item.name: item.worst for item in levels["data"] if item.unit == "count"}
+        items = levels["data"].items
+        drawn = {item.name: item.worst for item in items if item.unit == "count"}
         assert drawn.items() >= {"samples of the batches": 0, "theta": 0, "zx": 0, "tx": 0}.items()
-        images = [item for item in levels["data"] if item.name == "augmented images"]
+        images = [item for item in items if item.name == "augmented images"]
         # At the steps 1, 2, 5 and 10 of 12.
         assert len(images) == 4
         assert max(item.worst for item in images) <= 5e-7
         assert len(keras["training/flow/index"]) == len(torch["training/flow/index"]) == 3 * 52
     else:
-        order = [item for item in levels["data"] if item.name == "order of the samples"]
+        order = [item for item in levels["data"].items if item.name == "order of the samples"]
         assert [(item.worst, item.num_compared) for item in order] == [(0, 52)]
-        masks = [item for item in levels["forward"] if item.name.startswith("generator of")]
+        masks = [item for item in levels["forward"].items if item.name.startswith("generator of")]
         assert [item.worst for item in masks] == [0, 0]
+        # After twelve steps with their masks, rounding in float32 is all that differs.
+        for weight in torch.below("training/final"):
+            ours, theirs = (half[f"training/final/{weight}"] for half in (torch, keras))
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 17])
