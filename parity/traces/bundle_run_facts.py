@@ -56,6 +56,7 @@ _PROBED = {
 _TRAINED: dict[str, Any] = {
     "first_losses": {"*": _NUMBER},
     "epoch_ends": [int],
+    "has_schedule": bool,
     "written_flows": {"*": str},
     "num_train": (int, _NONE),
     "num_val": (int, _NONE),

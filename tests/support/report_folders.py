@@ -92,7 +92,12 @@ def trained(spec):
     for name, shape in WEIGHTS.items():
         arrays |= {f"training/weights/{n}/{name}": np.full(shape, n + 0.5) for n in STEPS}
         arrays[f"training/final/{name}"] = np.full(shape, 6.5)
-    facts = {"epoch_ends": [2, 4, 6], "num_train": 600, "num_val": 200}
+    facts = {
+        "epoch_ends": [2, 4, 6],
+        "has_schedule": False,
+        "num_train": 600,
+        "num_val": 200,
+    }
     history = {
         "loss": [2.0, 0.5, 0.25],
         "accuracy": [0.94, 0.945, 0.95],

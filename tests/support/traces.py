@@ -70,6 +70,7 @@ def whole_parts(*, dtype="float64", epochs=3, **settings) -> Parts:
         arrays[f"training/final/{name}"] = value
     facts = {
         "epoch_ends": ends,
+        "has_schedule": True,
         "fit": {"epochs": epochs, "initial_epoch": 0},
         "mode": "replayed",
         "num_classes": 10,

@@ -17,6 +17,7 @@ from keras_impl.harness.check import run_check
 from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.check.outputs import loss_weights_of
+from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference, building, call_factory
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.feed import (
@@ -84,6 +85,7 @@ def run_program(task: ProgramTask) -> RunResult:
                 spec, feeding.reference, nests, training, task.report, *found
             )
         results.append(result)
+        training.facts["has_schedule"] = has_schedule(reference.model.optimizer)
         training.facts["num_train"] = _num_samples(reference, probes.facts["fit"])
         training.facts["watched"] = _watched(reference)
         feeding.write(training)

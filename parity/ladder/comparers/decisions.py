@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.data.probe_inputs import of_step
 from parity.ladder.anchored import in_float32
-from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.rates import allowed_rates, compare_rates, parting
+from parity.ladder.compare import compare_exact
+from parity.ladder.comparers.rates import Rounding, compare_rates, parting
 from parity.ladder.decisions import closest_call, told_call
 from parity.ladder.outcome import Outcome, judged
 from parity.ladder.tolerance import EXACT
@@ -29,7 +30,7 @@ def decisions(keras: Trace, torch: Trace) -> Outcome:
     compared with its own rules: those of the port must have decided in its own training as they do
     of its history.
     """
-    items = [*_of_history(keras, torch), *_of_its_own(torch, in_float32=in_float32(keras))]
+    items = [*_of_history(keras, torch), *_of_its_own(torch, Rounding.of(keras))]
     source = f"{EXACT}; the port's rules, given Keras's history, and each half by its rules"
     if in_float32(keras):
         source += "; rates within the rounding of float32"
@@ -60,7 +61,7 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
     """Returns the first epoch, from 0, that has another rate or is there in one half only."""
     ends = [half.facts["epoch_ends"] for half in (keras, torch)]
     a, b = (half["training/rates"] for half in (keras, torch))
-    epoch = parting(a, b, ends[0], in_float32=in_float32(keras))
+    epoch = parting(a, b, ends[0], Rounding.of(keras))
     if epoch is None and len(ends[0]) != len(ends[1]):
         return min(map(len, ends))
     return epoch
@@ -69,25 +70,16 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
 def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:
     ends = keras.facts["epoch_ends"]
     theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
-    yield compare_rates(theirs, ours, ends, in_float32=in_float32(keras))
+    yield compare_rates(theirs, ours, ends, Rounding.of(keras))
     yield compare_exact("epochs", len(ends), int(torch["rules/keras/epochs"]))
     if int(torch["rules/keras/epochs"]) == len(ends):
         yield from _endings("", keras, torch, "keras")
 
 
-def _of_its_own(torch: Trace, *, in_float32: bool) -> Iterator[Item]:
+def _of_its_own(torch: Trace, rounding: Rounding) -> Iterator[Item]:
     ends = torch.facts["epoch_ends"]
-    ours = torch["training/rates"]
-    by_rule = torch["rules/torch/rates"]
-    item = compare_rates(by_rule, ours, ends, in_float32=in_float32)
-    yield compare_close(
-        "learning rates of torch by its rules",
-        by_rule,
-        ours,
-        allowed=float(allowed_rates(by_rule, in_float32=in_float32).max(initial=0.0)),
-        epoch=item.epoch,
-        step=item.step,
-    )
+    item = compare_rates(torch["rules/torch/rates"], torch["training/rates"], ends, rounding)
+    yield replace(item, name="learning rates of torch by its rules")
     yield compare_exact("epochs of torch by its rules", int(torch["rules/torch/epochs"]), len(ends))
     yield from _endings(" of torch by its rules", torch, torch, "torch")
 

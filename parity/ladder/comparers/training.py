@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.rates import RATE, SAME_RATE, compare_rates, parting
+from parity.ladder.comparers.rates import RATE, SAME_RATE, Rounding, compare_rates, parting
 from parity.ladder.outcome import Outcome, judged, skipped
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
 
@@ -56,7 +56,7 @@ def _other_steps(keras: Trace, torch: Trace) -> int | None:
 
 def _parting(keras: Trace, torch: Trace) -> int | None:
     a, b = (half["training/rates"] for half in (keras, torch))
-    return parting(a, b, keras.facts["epoch_ends"])
+    return parting(a, b, keras.facts["epoch_ends"], Rounding.of(keras))
 
 
 def allowed(torch: Trace, key: str) -> float:
@@ -140,7 +140,12 @@ def schedule(keras: Trace, torch: Trace) -> Outcome:
     if _other_steps(keras, torch) is not None:
         return skipped("the halves make different steps")
     items = [
-        compare_rates(keras["training/rates"], torch["training/rates"], keras.facts["epoch_ends"]),
+        compare_rates(
+            keras["training/rates"],
+            torch["training/rates"],
+            keras.facts["epoch_ends"],
+            Rounding.of(keras),
+        ),
         compare_exact("epochs", *(len(trace.facts["epoch_ends"]) for trace in (keras, torch))),
     ]
     if keras.facts["epoch_ends"] == torch.facts["epoch_ends"] and _parting(keras, torch) is None:

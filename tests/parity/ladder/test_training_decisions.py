@@ -26,7 +26,8 @@ def halves(tmp_path):
         writer = CheckWriter()
         by_step = np.repeat(rates, 2)
         writer.put("training/rates", by_step)
-        writer.facts |= {"epoch_ends": [2 * (n + 1) for n in range(len(rates))], **facts}
+        ends = [2 * (n + 1) for n in range(len(rates))]
+        writer.facts |= {"epoch_ends": ends, "has_schedule": False, **facts}
         for half in ("keras", "torch"):
             # What the port's rule says of either history; both halves did as it says.
             own = CUT_LATE if half == "keras" else CUT_EARLY
@@ -146,6 +147,22 @@ def test_in_float32_a_rate_may_be_rounded_at_every_change(anchored, dtype, units
             parts.arrays[key] = ours
 
     assert decisions(*anchored(torch, keras, dtype=dtype)).status == status
+
+
+def test_a_rate_that_was_cut_to_a_millionth_is_held_to_its_rule(anchored):
+    def keras(parts):
+        parts.facts["has_schedule"] = False
+        rates = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-9, 1e-9])
+        for key in ("training/rates", "rules/keras/rates", "rules/torch/rates"):
+            parts.arrays[key] = rates.copy()
+
+    def torch(parts):
+        keras(parts)
+        parts.arrays["training/rates"][5] *= 1.01
+
+    assert decisions(*anchored(keras, keras)).status == PASS
+    outcome = decisions(*anchored(torch, keras))
+    assert failed(outcome) == [("learning rates of torch by its rules", 2, 6)]
 
 
 def test_a_long_training_in_float64_rounds_no_rate_to_float32(anchored):

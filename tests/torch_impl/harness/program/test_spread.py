@@ -45,7 +45,7 @@ def late():
 def parts(weight=0.5, rate=0.1, final=0.5, val_loss=0.7, losses=(0.9, 0.8)):
     """What a training of one weight leaves, and its result."""
     writer = CheckWriter()
-    writer.facts["epoch_ends"] = [len(losses)]
+    writer.facts |= {"epoch_ends": [len(losses)], "has_schedule": False}
     for step, value in enumerate((1.0, 0.75, weight)):
         writer.put(f"training/weights/{step}/a.kernel", [value, -2.0])
     writer.put("training/final/a.kernel", [final, -2.0])
