@@ -247,7 +247,7 @@ def of_program(program: str, moments: tuple[float, ...], seed: int) -> list[dict
                 "changes": not is_same, "level": found.level if found else None,
                 "item": first.name if first else None, "at": place,
                 "in_place": place is None or not near or near[0] <= place <= near[-1]
-                or fault in ONLY_ONCE or (first.epoch == step // per_epoch
+                or fault in ONLY_ONCE or (first.epoch == -(-step // per_epoch)
                                           and first.name == "number of steps"),
                 "wall_s": round(time.monotonic() - began, 1),
             })  # fmt: skip
