@@ -30,7 +30,7 @@ class Fault:
         name: of the fault.
         plant: puts it in.
         level: of the ladder at which it must be caught.
-        item: that must be named as the first divergence.
+        item: that must be named as the first divergence; "": the weight that differs most.
         cause: ID of the cause that must be named, or None.
         scenario: the run in which it is planted.
         settings: changes of that run.
@@ -181,7 +181,7 @@ FAULTS = (
     ),
     Fault("Adam by torch's formula", _optimizer(_torch_adam), "optimizer", "conv2d.bias", "F2"),
     Fault("torch's default initialisers", _torch_default_init, "init", "conv2d.bias", "B2"),
-    Fault("dropout masks of another rate", _mask_rate, "trajectory", "conv2d_1.bias"),
+    Fault("dropout masks of another rate", _mask_rate, "trajectory", ""),
     Fault(
         "another seed of a layer",
         _of_port(_layer_seed),
