@@ -6,7 +6,7 @@ keras_impl.programs:dropout      as a user's own factory, "module:function"
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import keras
 
@@ -18,13 +18,16 @@ from parity.data.load import run_data
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import SCENARIOS, scenario
 
+# A run builds its program several times: for probes, for its training, for recorded states.
+_data = lru_cache(maxsize=1)(run_data)
+
 
 def program(spec: RunSpec) -> Reference:
     """Returns what a scenario trains: its compiled network, and what `fit` gets.
 
     Seed and dtype are those that the process has.
     """
-    data = run_data(spec)
+    data = _data(spec)
     model = build_network(spec, data.input_shape, data.num_classes)
     dtype = keras.config.floatx()
     return Reference(

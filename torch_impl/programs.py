@@ -6,7 +6,7 @@ torch_impl.programs:dropout      as a user's own factory, "module:function"
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 
@@ -20,10 +20,13 @@ from torch_impl.image_data import image_data_generator
 from torch_impl.models import build_model
 from torch_impl.train import criterion_of, optimizer_of
 
+# A run builds its program several times: for probes, for its training, for recorded states.
+_data = lru_cache(maxsize=1)(run_data)
+
 
 def program(spec: RunSpec) -> Port:
     """Returns the port of what a scenario trains; its seed and its dtype are torch's own."""
-    data = run_data(spec)
+    data = _data(spec)
     dtype = str(torch.get_default_dtype()).removeprefix("torch.")
     spec = spec.replace(seed=torch.initial_seed(), dtype=dtype)
     model, seeds = build_model(spec, data.input_shape, data.num_classes)

@@ -52,7 +52,6 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
         job = ChildJob(
             name=f"{spec.program} keras",
             half="keras",
-            work="run",
             python=children.keras_python,
             directories=(planned(half, spec.replace(torch=None)),),
             log=RunFolder(root).log("keras"),

@@ -220,22 +220,24 @@ class Anchors(keras.callbacks.Callback):
         self._writer.put("between_steps", np.array(self._changed))
         validation = validation_batches(self._reference, nests, self._dtype)
         exact = Float64Steps(build(), validation, self._dtype)
-        is_validated, made = {*self._plan.validated}.__contains__, {}
+        validated, made = {*self._plan.validated}, {}
         for step in self._written:
             anchor = self._read(step)
-            made[step] = exact.made(anchor, validates=is_validated(step))
+            made[step] = exact.made(anchor, validates=step in validated)
             made[step].write(self._writer, step)
             self._writer.put_all(f"anchored/{step}/masks", anchor.masks)
             for name, weight in anchor.weights.items():
                 self._writer.put(f"anchored/{step}/{SIZE}/{name}", np.abs(weight).max(initial=0))
         # Rounding, and the constants that Keras keeps in float32, each change the steps.
         others = [
-            exact.made(perturbed_state(self._read(s), n + 1), validates=is_validated(s))
-            for n, s in enumerate(measured)
+            exact.made(perturbed_state(self._read(step), place), validates=step in validated)
+            for place, step in enumerate(measured, start=1)
         ]
         self._write_apart("anchor_noise", [made[step] for step in measured], others)
         moving = Float64Steps(build(), validation, self._dtype, moves_constants=True)
-        others = [moving.made(self._read(s), validates=is_validated(s)) for s in with_constants]
+        others = [
+            moving.made(self._read(step), validates=step in validated) for step in with_constants
+        ]
         self._write_apart("anchor_constants", [made[step] for step in with_constants], others)
 
     def _write_apart(

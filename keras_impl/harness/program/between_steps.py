@@ -31,17 +31,14 @@ class Values:
         self._numbers: tuple[int, ...] = ()
 
     def read(self) -> dict[int, tf.Tensor]:
-        """Returns all values, by the identities of their variables.
-
-        They share the memory of a variable until that is changed: in every step, copies are dear.
-        """
+        """Returns all values, by the identities of their variables; see `value_of`."""
         model = self._model
         parts = (model.variables, model.trainable_variables, versions.state_of(model.optimizer))
         if (numbers := tuple(map(len, parts))) != self._numbers:
             # Those before are kept, so that no other variable gets the identity of one of them.
             self._before, self._variables = self._variables, self._found()
             self._numbers = numbers
-        return {id(variable): _read(variable) for variable in self._variables}
+        return {id(variable): value_of(variable) for variable in self._variables}
 
     def _found(self) -> list[Any]:
         model = self._model
@@ -51,8 +48,11 @@ class Values:
         return [*found, *others_of(model).values()]
 
 
-def _read(variable: Any) -> tf.Tensor:
-    """Returns the value of a variable; `tf.convert_to_tensor` takes ten times as long."""
+def value_of(variable: Any) -> tf.Tensor:
+    """Returns the value of a variable; `tf.convert_to_tensor` takes ten times as long.
+
+    It shares the memory of the variable until that is changed: in every step, copies are dear.
+    """
     held = variable if isinstance(variable, tf.Variable) else getattr(variable, "value", None)
     if isinstance(held, tf.Variable):
         return tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype)

@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.program.feed import rows_of
 from keras_impl.harness.program.flow import is_flow
 from parity.traces.trace import TraceWriter
 from parity.traces.training_recorder import EVALUATED_AT_ONCE, PREDICTIONS, keep_evaluation
@@ -80,8 +81,4 @@ def _batches(x: Any, y: Any) -> list[tuple[Any, Any]]:
     number = len(keras.tree.flatten(x)[0])
     starts = range(0, number, EVALUATED_AT_ONCE)
     rows = [slice(start, start + EVALUATED_AT_ONCE) for start in starts]
-    return [(_rows(x, part), _rows(y, part)) for part in rows]
-
-
-def _rows(nest: Any, rows: slice) -> Any:
-    return keras.tree.map_structure(lambda array: array[rows], nest)
+    return [(rows_of(x, part), rows_of(y, part)) for part in rows]

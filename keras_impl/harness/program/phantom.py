@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness.check.model import trainable
+from keras_impl.harness.program.between_steps import value_of
 from keras_impl.harness.program.steps import masks_of, others_of
 
 _SAME = 1e-5  # relative: float32 rounds a decayed weight by 6e-8 of it
@@ -89,8 +90,7 @@ class PhantomSteps(keras.callbacks.Callback):
 
 
 def _weights(model: keras.Model) -> dict[str, tf.Tensor]:
-    # Tensors share the memory of a variable until that is changed: in every step, copies are dear.
-    return {name: tf.convert_to_tensor(variable) for name, variable in trainable(model).items()}
+    return {name: value_of(variable) for name, variable in trainable(model).items()}
 
 
 def _factor(before: np.ndarray, after: np.ndarray) -> float | None:

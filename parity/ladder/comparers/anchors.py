@@ -6,7 +6,7 @@ So are trainings in float32 compared, and long ones in float64.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,63 +58,36 @@ def from_states(keras: Trace, torch: Trace) -> Outcome:
         return skipped(CHANGES)
     ends = keras.facts["epoch_ends"]
     steps = [step for step in tolerance.steps if torch.below(f"anchored/{step}")]
-    places = [
-        {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step} for step in steps
-    ]
-
-    def compared(place: Mapping[str, Any], not_compared: dict[str, str]) -> Iterator[Item]:
-        theirs, ours = (read_steps(half, place["step"]) for half in (keras, torch))
-        for name in torch.names(f"anchored/{place['step']}/masks"):  # if it draws them by itself
-            states = [half[f"anchored/{place['step']}/masks/{name}"] for half in (keras, torch)]
-            yield compare_exact(f"generator of {name}'s masks", *states, **place)
-        known = {key: array for key, array in theirs.items() if key in ours}
-        yield from _computed(known, ours, tolerance, place, not_compared)
-
-    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
     rounds = in_float32(keras) and not torch.facts.get("incomplete")
-    return _at_anchors(keras, torch, places, items, compared, rounds=rounds)
-
-
-def _at_anchors(
-    keras: Trace,
-    torch: Trace,
-    places: Sequence[Mapping[str, Any]],
-    items: Sequence[Item],
-    compared: Callable[[Mapping[str, Any], dict[str, str]], Iterable[Item]],
-    *,
-    rounds: bool = True,
-) -> Outcome:
-    """Judges what was compared from every anchor, and how float32 rounds there.
-
-    Args:
-        keras: trace of the reference.
-        torch: trace of the port.
-        places: "step" and "epoch" of the anchors.
-        items: that belong to the whole training.
-        compared: returns the items from one anchor; receives its place, and where to put what
-            rounding alone decides, with its reason.
-        rounds: whether both halves have made steps, whose rounding is compared.
-    """
-    steps = [place["step"] for place in places]
     rounded = roundings(keras, torch, steps) if rounds else [{} for _ in steps]
-    items = list(items)
+    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch)]
     not_compared: dict[str, str] = {}
-    for place, by_weight in zip(places, rounded, strict=True):
-        items += compared(place, not_compared)
+    for step, by_weight in zip(steps, rounded, strict=True):
+        place = {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step}
+        for name in torch.names(f"anchored/{step}/masks"):  # if it draws them by itself
+            states = [half[f"anchored/{step}/masks/{name}"] for half in (keras, torch)]
+            items.append(compare_exact(f"generator of {name}'s masks", *states, **place))
+        theirs, ours = (read_steps(half, step) for half in (keras, torch))
+        items += _computed(theirs, ours, tolerance, place, not_compared)
         if by_weight:
             items.append(_rounding(by_weight, place))
+    return judged(_source(len(steps), rounds=any(rounded)), items, not_compared.items())
+
+
+def _source(num_states: int, *, rounds: bool) -> str:
+    """Returns where the tolerances come from."""
     source = (
-        f"{len(steps)} recorded states, {NUM_STEPS} steps each in float64: {RELATIVE:g} of an "
+        f"{num_states} recorded states, {NUM_STEPS} steps each in float64: {RELATIVE:g} of an "
         f"array's largest value, or {NOISE_FACTOR:g} times what one unit in the last place of the "
         f"state changes in Keras; {KERAS_CONSTANTS:g}, or {CONSTANTS_FACTOR:g} times what they "
         "change, where constants matter that Keras keeps in float32"
     )
-    if any(rounded):
+    if rounds:
         source += (
             f"; a step in float32 is rounded at most {ROUNDING_FACTOR:g} times as much as Keras's, "
             f"in the median of {2 * NUM_NEIGHBOURS + 1} states"
         )
-    return judged(source, items, not_compared.items())
+    return source
 
 
 def _computed(
@@ -124,7 +97,7 @@ def _computed(
     place: Mapping[str, Any],
     not_compared: dict[str, str],
 ) -> Iterator[Item]:
-    """Yields the worst item of each kind of array.
+    """Yields the worst item of each kind of array that both halves have.
 
     Args:
         theirs: what the reference computes from the anchor, as `read_steps` returns it.
@@ -134,8 +107,8 @@ def _computed(
         not_compared: receives what rounding alone decides.
     """
     by_kind: dict[str, list[Item]] = {kind: [] for kind in _KINDS}
-    for key, array in theirs.items():
-        item = _compared(key, array, ours.get(key), tolerance, place)
+    for key in (key for key in theirs if key in ours):
+        item = _compared(key, theirs[key], ours[key], tolerance, place)
         if item.allowed > MOST and item.agrees:
             not_compared[f"{item.name} from the state at step {place['step']}"] = (
                 "rounding decides it: its exact value is 0"
@@ -150,7 +123,7 @@ def _computed(
 def _compared(
     key: str,
     theirs: np.ndarray,
-    ours: np.ndarray | None,
+    ours: np.ndarray,
     tolerance: AnchoredTolerance,
     place: Mapping[str, Any],
 ) -> Item:
@@ -161,10 +134,8 @@ def _compared(
         number, _, rest = rest.partition("/")
         after = "after one step" if number == "1" else f"after {number} steps"
     name = _KINDS[kind].format(_name(kind, rest))
-    other: object = "absent" if ours is None else ours
-    item = compare_close(name, theirs, other, allowed=allowed, unit="rel", **place)
-    notes = ["absent in the port" if ours is None else item.note, after]
-    return dataclasses.replace(item, note=", ".join(note for note in notes if note))
+    item = compare_close(name, theirs, ours, allowed=allowed, unit="rel", **place)
+    return dataclasses.replace(item, note=", ".join(filter(None, (item.note, after))))
 
 
 def _name(kind: str, rest: str) -> str:
