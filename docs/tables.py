@@ -7,13 +7,14 @@ a page where it has the comment `<!-- scenarios -->` or `<!-- divergences -->`.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from parity import divergences
+from parity.divergences.divergence import Divergence
 from parity.programs import scenarios
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Scenario
-from parity.report.text.divergences import formula_lines
 from parity.report.text.scenarios import GROUPS
 
 
@@ -63,13 +64,24 @@ def divergence_table() -> str:
         blocks.append(f"## First visible at the level {level}")
         for entry in entries:
             if entry.level == level:
-                lines = ["".join(text for text, _ in line) for line in formula_lines(entry)[1:]]
-                shown = "\n".join(line.removeprefix("  ") for line in lines)
                 blocks.append(
                     f"({entry.id.lower()})=\n\n### {entry.id} {entry.slug}: {entry.title}\n\n"
-                    f"```text\n{shown}\n```"
+                    + _divergence(entry)
                 )
     return "\n\n".join(blocks)
+
+
+def _divergence(entry: Divergence) -> str:
+    """Returns both ways of computing, the fix and the source, as a list."""
+    rows = {"In Keras": entry.keras, "In torch": entry.torch, "Fix": entry.fix}
+    lines = [f"- **{label}**: {_formula(text)}" for label, text in rows.items()]
+    return "\n".join([*lines, f"- **Source**: {entry.source}"])
+
+
+def _formula(text: str) -> str:
+    """Returns a text as code if it has a formula or a call, and as it is if it has words only."""
+    text = " ".join(text.split())
+    return f"`{text}`" if re.search(r"[=()\[\]*_<>]|\w\.\w", text) else text
 
 
 TABLES = {

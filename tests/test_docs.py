@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from paths import ROOT
 
@@ -16,6 +17,7 @@ import torch_impl
 from parity.behaviour.diagnosis import diagnose
 from parity.divergences import REGISTRY
 from parity.programs.scenarios import SCENARIOS
+from scripts import make_options
 from torch_impl import augment, initializers, layers, losses, metrics, optim, schedule, trainer
 
 DOCS = ROOT / "docs"
@@ -85,9 +87,11 @@ def test_the_divergences_are_all_on_their_page_with_both_formulas_and_the_fix():
     for name, entry in REGISTRY.items():
         heading = f"### {name} {entry.slug}: {entry.title}\n"
         section = text.partition(heading)[2].partition("\n### ")[0]
-        told = " ".join(section.split())
-        for field in ("keras", "torch", "fix", "source"):
-            assert f"{field} {' '.join(getattr(entry, field).split())}" in told
+        rows = [line.removeprefix("- ") for line in section.splitlines()]
+        labels = {"keras": "In Keras", "torch": "In torch", "fix": "Fix", "source": "Source"}
+        for field, label in labels.items():
+            field_text = " ".join(getattr(entry, field).split())
+            assert {f"**{label}**: {field_text}", f"**{label}**: `{field_text}`"} & {*rows}
     assert text.count("\n### ") == len(REGISTRY)
 
 
@@ -204,3 +208,43 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert ended.returncode == 0, ended.stderr
     html = tmp_path / "html"
     assert all((html / page.relative_to(DOCS)).with_suffix(".html").is_file() for page in PAGES)
+
+
+# --- the tables of options -----------------------------------------------------------------------
+
+
+def test_the_page_of_commands_has_the_options_of_today(monkeypatch, tmp_path):
+    assert make_options.main(["--check"]) == 0, "call python scripts/make_options.py"
+    page = tmp_path / "commands.md"
+    page.write_text(make_options.PAGE.read_text().replace("| `--levels A,B,C` |", "| `--level` |"))
+    monkeypatch.setattr(make_options, "PAGE", page)
+    assert make_options.main(["--check"]) == 1
+    assert make_options.main([]) == make_options.main(["--check"]) == 0
+
+
+def test_an_option_is_told_with_its_default_and_its_range():
+    @click.command("tell")
+    @click.argument("file")
+    @click.option("--size", type=click.IntRange(min=1), default=3, help="How large\nit is.")
+    @click.option("--share", type=click.FloatRange(0, 1), help="Part of it.")
+    @click.option("--kind", type=click.Choice(["a", "b"]), default="a", help="Which one.")
+    def tell(file, size, share, kind):
+        pass
+
+    assert make_options.options_table(tell).splitlines() == [
+        "```text",
+        "parity tell [OPTIONS] FILE",
+        "```",
+        "",
+        "| option | default | meaning |",
+        "|---|---|---|",
+        "| `--size INTEGER RANGE` | 3 | How large it is. It is at least 1. |",
+        "| `--share FLOAT RANGE` |  | Part of it. It is 0 to 1. |",
+        "| `--kind [a\\|b]` | a | Which one. |",
+    ]
+
+
+def test_a_command_without_a_table_is_told():
+    page = make_options.PAGE.read_text().replace("<!-- options: bench -->", "")
+    with pytest.raises(ValueError, match=r"has tables of .* expected .*'bench'"):
+        make_options.with_tables(page)

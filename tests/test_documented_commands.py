@@ -162,7 +162,7 @@ def targets():
 
 
 def accepted_by_make(command):
-    assert set(sampled(command)) <= targets()
+    assert {word for word in sampled(command) if "=" not in word} <= targets()
 
 
 def accepted_by_pip(command):

@@ -33,7 +33,7 @@ _OF_BOTH = ("data", "dtype", "seed", "batch_size", "threads")
     "--run",
     "is_run",
     is_flag=True,
-    help="Train the program whole and record that, for `parity run --against`.",
+    help="Train the program whole and record that, for `parity run --against BUNDLE`.",
 )
 @with_options(PROBES)
 @click.option("--arguments", metavar="TEXT", help="With --run: command line of the script.")

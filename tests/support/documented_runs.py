@@ -179,6 +179,7 @@ NOT_RUN = {
     ),
     "python benchmarks/accuracy/sweep_chance.py ...": "takes the store of a finished sweep",
     "python benchmarks/speed/sweep.py ...": "minutes, alone on a machine",
+    "python scripts/make_options.py": "writes docs/commands.md; tests/test_docs.py compares it",
     "python scripts/augment_pictures.py": "writes the pictures in docs",
 }
 # Blocks of Python that cannot run as they stand, by page and first line, with the reason.

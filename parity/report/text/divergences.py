@@ -28,10 +28,10 @@ def divergence_table() -> list[Line]:
 def explanation_lines(entry: Divergence) -> list[Line]:
     """Returns the explanation of one entry."""
     head: Line = [(f"{entry.id} {entry.slug}", "bold")]
-    return [head, *([(row, "")] for row in wrapped(entry.title, "  ")), *formula_lines(entry)]
+    return [head, *([(row, "")] for row in wrapped(entry.title, "  ")), *_formula_lines(entry)]
 
 
-def formula_lines(entry: Divergence) -> list[Line]:
+def _formula_lines(entry: Divergence) -> list[Line]:
     """Returns the level of an entry, both formulas, the fix and the source."""
     lines: list[Line] = []
     rows = {
