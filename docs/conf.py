@@ -34,6 +34,8 @@ python_maximum_signature_line_length = 88
 napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_rtype = False
 
+smartquotes = False  # it would make a dash of the two of an option
+
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]

@@ -24,7 +24,8 @@ def insert(app: Any, docname: str, source: list[str]) -> None:
         comment = f"<!-- {name} -->"
         if comment in source[0]:
             source[0] = source[0].replace(comment, table())
-            app.env.note_dependency(module.__file__)  # a change of the table builds the page anew
+            for file in (module.__file__, __file__):  # a change of the table builds the page anew
+                app.env.note_dependency(file)
 
 
 def scenario_table() -> str:
@@ -75,7 +76,8 @@ def _divergence(entry: Divergence) -> str:
     """Returns both ways of computing, the fix and the source, as a list."""
     rows = {"In Keras": entry.keras, "In torch": entry.torch, "Fix": entry.fix}
     lines = [f"- **{label}**: {_formula(text)}" for label, text in rows.items()]
-    return "\n".join([*lines, f"- **Source**: {entry.source}"])
+    source = [] if entry.source == "-" else [f"- **Source**: {entry.source}"]
+    return "\n".join([*lines, *source])
 
 
 def _formula(text: str) -> str:

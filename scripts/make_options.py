@@ -10,6 +10,7 @@ hand. Option, default and meaning are those of `parity NAME --help`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def options_table(command: click.Command) -> str:
         told = _TOLD.search(text)
         default, limits = _limited((told[1] or told[2]) if told else "")
         meaning = _TOLD.sub("", text) + limits
-        rows.append(f"| `{_cell(name)}` | {_cell(default)} | {_cell(meaning)} |")
+        rows.append(f"| {_cell(name, is_code=True)} | {_cell(default)} | {_cell(meaning)} |")
     usage = " ".join(command.collect_usage_pieces(context))
     table = ["| option | default | meaning |", "|---|---|---|", *rows] if rows else []
     return (
@@ -53,15 +54,20 @@ def _limited(told: str) -> tuple[str, str]:
     """Returns the default and a sentence on the range, of what click tells: "(1024); x>=1"."""
     parts = told.split("; ")
     limits = parts.pop() if re.search(r"\bx\b[<>]=", parts[-1]) else ""
-    default = "; ".join(parts)
+    default = re.sub(r"^(\d+)\.0$", r"\1", "; ".join(parts))
     if default.startswith("(") and default.endswith(")"):
         default = default[1:-1]  # click's brackets around a default that is a text
     limits = re.sub(r"^x>=(\S+)$", r" It is at least \1.", limits)
     return default, re.sub(r"^(\S+)<=x<=(\S+)$", r" It is \1 to \2.", limits)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _cell(text: str, *, is_code: bool = False) -> str:
+    text = " ".join(text.split()).replace("|", "\\|")
+    if is_code:
+        return f"`{text}`"
+    outside = [re.sub(r"--[a-z][a-z-]*", r"`\g<0>`", part) for part in text.split("`")[::2]]
+    inside = [f"`{part}`" for part in text.split("`")[1::2]]
+    return "".join(itertools.chain(*itertools.zip_longest(outside, inside, fillvalue="")))
 
 
 def with_tables(page: str) -> str:
