@@ -21,6 +21,7 @@ from torch_impl.optim.batch import Batch, Group, Tensors, with_gradients
 from torch_impl.optim.clipping import clip
 from torch_impl.optim.rounding import numpy_dtype, through_float32
 from torch_impl.schedule.base import LearningRateSchedule
+from torch_impl.schedule.state import plain
 
 
 class KerasOptimizer(torch.optim.Optimizer):
@@ -83,12 +84,13 @@ class KerasOptimizer(torch.optim.Optimizer):
     ) -> None:
         check_common(dict(common))
         check_settings(settings)
+        settings = {name: plain(value) for name, value in settings.items()}
         self.common: dict[str, Any] = {**DEFAULTS, **common}
         self.schedule = learning_rate if isinstance(learning_rate, LearningRateSchedule) else None
         rate = self.schedule(0, compiled=True) if self.schedule else learning_rate
         if isinstance(rate, bool) or not isinstance(rate, int | float):
             raise ValueError(f"learning_rate={rate!r}: expected a number or LearningRateSchedule")
-        defaults = {"lr": rate, **settings, "step": 0, "weight_decay": weight_decay or 0.0}
+        defaults = {"lr": rate, **settings, "step": 0, "weight_decay": plain(weight_decay or 0.0)}
         super().__init__(params, {**defaults, "exclude_from_weight_decay": ()})
 
     @torch.no_grad()
