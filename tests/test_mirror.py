@@ -35,6 +35,7 @@ ONLY_TORCH_FILES = {
     "image_data.py": "in Keras it is augment.py, which is the package of Keras's part here",
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "trainer.py": "the loop of model.fit",
+    "torch_names.py": "torch's names for what has Keras's name",
 }
 
 # Of the harness, what only one child does.

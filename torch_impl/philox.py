@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from torch_impl import native
@@ -128,7 +129,8 @@ def stateless_keep(
     """
     _check(dtype)
     # u = k * 2**-b is at least rate exactly where the integer k is at least ceil(rate * 2**b).
-    threshold = math.ceil(torch.tensor(rate, dtype=dtype).item() / _SPACING[dtype])
+    rounded = rate if dtype == torch.float64 else float(np.float32(rate))
+    threshold = math.ceil(rounded / _SPACING[dtype])
     kept = torch.empty(tuple(shape), dtype=torch.bool, device=device)
     if not _fill("keep", kept, seed, dtype, ctypes.c_uint64(threshold)):
         kept = (_lattice(shape, seed, dtype, device) >= threshold).reshape(tuple(shape))

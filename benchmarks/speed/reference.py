@@ -6,9 +6,10 @@
     python benchmarks/speed/reference.py --show             # ratios of the kept results
 
 Each is a `parity bench`. Its result goes to `benchmarks/speed/results/DATE-DEVICE-NAME.json`,
-without paths of this machine, and is shown as tables. Nothing else should run at the same time.
-`parity bench ... --compare FILE` finds later what became slower. docs/performance.md has the
-results.
+without paths of this machine, and is shown as ratios and, of whole trainings, as the lines of a
+table of docs/performance.md. Nothing else should run at the same time. Without a GPU that both
+frameworks see, `--device cuda` is refused before anything is measured. `parity bench ... --compare
+FILE` finds later what became slower.
 """
 
 from __future__ import annotations
@@ -65,6 +66,18 @@ CUDA = {
         ]
     },
 }
+# What prints how many GPUs a framework sees. A process of its own keeps none of them.
+PROBES = {
+    "torch": "import torch; print(torch.cuda.device_count())",
+    "tensorflow": "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))",
+}
+# The columns of a table of docs/performance.md.
+COLUMNS = {
+    "keras": "Keras",
+    "torch-eager": "plain loop",
+    "torch": "`torch_impl.fit`",
+    "torch-compiled": "compiled",
+}
 
 
 def main() -> None:
@@ -72,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(CPU)}; default: all")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7, help="at least 3")
     parser.add_argument("--show", action="store_true", help="measure nothing")
     given = parser.parse_args()
     if given.show:
@@ -84,6 +97,10 @@ def main() -> None:
     unknown = sorted(set(given.names) - set(known))
     if unknown:
         parser.error(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
+    if given.rounds < 3:
+        parser.error(f"--rounds {given.rounds}: expected at least 3")
+    if given.device == "cuda" and (reason := refusal()):
+        parser.exit(2, f"{parser.prog}: {reason}\n")
     RESULTS.mkdir(exist_ok=True)
     codes = {}
     for group in given.names or known:
@@ -102,7 +119,46 @@ def main() -> None:
         sys.exit(f"not measured: {', '.join(wrong)}")
 
 
+def refusal() -> str | None:
+    """Returns why a GPU cannot be measured here, in a line; None if both frameworks see one."""
+    for name, code in PROBES.items():
+        ended = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
+        if ended.returncode:
+            why = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+            return f"--device cuda: {name} does not start: {why}"
+        if int(ended.stdout.split()[-1]) == 0:
+            return (
+                f"--device cuda: {name} sees no GPU: expected a machine with one, and a {name} "
+                "that is built for it; nothing was measured"
+            )
+    return None
+
+
 def show(content: dict[str, Any]) -> None:
+    """Prints the lines of a table, and then `torch` against each other row of its cell."""
+    print("\n".join(table(content)))
+    ratios(content)
+
+
+def table(content: dict[str, Any]) -> list[str]:
+    """Returns medians of whole trainings, a line for each batch size and precision."""
+    rows = [row for row in content["rows"] if row["part"] == "train"]
+    cells = list(dict.fromkeys((row["batch_size"], row["precision"]) for row in rows))
+    program, lines = content["spec"]["scenario"], []
+    for cell in cells:
+        here = [row for row in rows if (row["batch_size"], row["precision"]) == cell]
+        found = {row["variant"]: row for row in here if row["status"] == "ok"}
+        speeds = [f"{found[v]['median']:,.0f}" if v in found else "–" for v in COLUMNS]
+        lines.append(f"| `{program}`, {cell[1]} | {cell[0]} | {' | '.join(speeds)} |")
+    if not lines:
+        return []
+    titles = ["program", "batch", *COLUMNS.values()]
+    return [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles), *lines]
+
+
+def ratios(content: dict[str, Any]) -> None:
     """Prints the speed of `torch` relative to each other row with its part and batch size."""
     rows = [row for row in content["rows"] if row["status"] == "ok"]
     for row in rows:
@@ -113,11 +169,11 @@ def show(content: dict[str, Any]) -> None:
             pairs = list(zip(row["values"], other["values"], strict=True))
             if row["unit"] == "s":
                 pairs = [(b, a) for a, b in pairs]
-            ratios = [a / b for a, b in pairs]
+            found = [a / b for a, b in pairs]
             print(
                 f"{row['part']}, batch {row['batch_size']}: torch {row['precision']} against "
-                f"{other['variant']} {other['precision']}: {statistics.median(ratios):.2f} "
-                f"({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} pairs)"
+                f"{other['variant']} {other['precision']}: {statistics.median(found):.2f} "
+                f"({min(found):.2f} to {max(found):.2f}, {len(found)} pairs)"
             )
 
 

@@ -12,6 +12,7 @@ from torch_impl.augment.generator import ImageDataGenerator
 from torch_impl.augment.iterators import NumpyArrayIterator
 from torch_impl.augment.parameters import Parameters
 from torch_impl.augment.transform import KerasTransform
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "AugmentedDataset",
@@ -22,3 +23,5 @@ __all__ = [
     "NumpyArrayIterator",
     "Parameters",
 ]
+
+explain_torch_names(__name__)

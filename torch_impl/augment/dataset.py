@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
-from torch_impl.augment.iterators import BatchIterator
+from torch_impl.augment.iterators import BatchIterator, BatchT_co
 
 
-class AugmentedDataset(Dataset[Any]):
+class AugmentedDataset(Dataset[BatchT_co]):
     """The samples of an iterator by their number, augmented anew at every access.
 
     `DataLoader(dataset, batch_size=32, shuffle=True, num_workers=4)` takes it as it is. It is
@@ -28,14 +28,17 @@ class AugmentedDataset(Dataset[Any]):
             used.
     """
 
-    def __init__(self, iterator: BatchIterator) -> None:
+    def __init__(self, iterator: BatchIterator[BatchT_co]) -> None:
         self._iterator = iterator
         self._worker_seed: int | None = None
 
     def __len__(self) -> int:
         return self._iterator.n
 
-    def __getitem__(self, index: int | Sequence[int] | torch.Tensor) -> Any:
+    def __repr__(self) -> str:
+        return f"AugmentedDataset({len(self)} samples of {self._iterator!r})"
+
+    def __getitem__(self, index: int | Sequence[int] | torch.Tensor) -> BatchT_co:
         """Returns one sample, or a batch for several numbers."""
         self._seed_worker()
         numbers = torch.as_tensor(index)
@@ -43,7 +46,10 @@ class AugmentedDataset(Dataset[Any]):
         if flat.numel() and not -len(self) <= int(flat.min()) <= int(flat.max()) < len(self):
             raise IndexError(f"sample {index}: expected 0 to {len(self) - 1}")
         batch = self._iterator.batch_of(flat % len(self))
-        return batch if numbers.ndim else _first(batch)
+        if numbers.ndim:
+            return batch
+        sample: BatchT_co = _first(batch)
+        return sample
 
     def _seed_worker(self) -> None:
         worker = get_worker_info()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from torch_impl.augment.files import COLOR_MODES, INTERPOLATIONS, load_image
-from torch_impl.augment.iterators import SUBSETS, BatchIterator, is_count, part_of
+from torch_impl.augment.iterators import SUBSETS, BatchIterator, BatchT_co, is_count, part_of
 from torch_impl.augment.layout import from_channels_first
 from torch_impl.augment.parameters import Parameters
 
@@ -25,7 +25,7 @@ FILE_NAME_ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
 
 
-class DirectoryIterator(BatchIterator):
+class DirectoryIterator(BatchIterator[BatchT_co]):
     """Batches of the images in the subfolders of a folder.
 
     Args:
@@ -116,6 +116,14 @@ class DirectoryIterator(BatchIterator):
                 f"{generator.validation_split}"
             )
         super().__init__(self.samples, generator, **batches)
+
+    def _told(self) -> str:
+        height, width = self.target_size
+        labels = "no labels" if self.class_mode is None else f"{self.class_mode} labels"
+        return (
+            f"{self.color_mode} images of ({height}, {width}) in {self.directory!r}, "
+            f"{self.num_classes} classes, {labels}"
+        )
 
     @property
     def filepaths(self) -> list[str]:

@@ -6,17 +6,17 @@ Source: keras 3.15 `trainers/data_adapters/py_dataset_adapter.py`, `trainers/epo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic
 
 import torch
 
-from torch_impl.augment.iterators import BatchIterator
+from torch_impl.augment.iterators import BatchIterator, BatchT_co
 from torch_impl.seeds import KerasSeeds
 
 _NUM_PEEKED = 2  # batches from which `fit` learns shapes and dtypes
 
 
-class FitFlow:
+class FitFlow(Generic[BatchT_co]):
     """The batches of `model.fit(flow)`; iterating once is one epoch.
 
     `fit` reads two batches to learn their shapes, which draws an order and two batches of
@@ -32,7 +32,9 @@ class FitFlow:
         ValueError: the generator draws from another random state.
     """
 
-    def __init__(self, flow: BatchIterator, seeds: KerasSeeds, *, shuffle: bool = True) -> None:
+    def __init__(
+        self, flow: BatchIterator[BatchT_co], seeds: KerasSeeds, *, shuffle: bool = True
+    ) -> None:
         if flow.generator.random_state is not seeds.numpy:
             raise ValueError(
                 "the flow draws from a random state of its own: expected ImageDataGenerator("
@@ -45,7 +47,11 @@ class FitFlow:
     def __len__(self) -> int:
         return len(self.flow)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __repr__(self) -> str:
+        order = "shuffled batches" if self._shuffle else "batches in their order"
+        return f"FitFlow({self.flow!r}, {order})"
+
+    def __iter__(self) -> Iterator[BatchT_co]:
         for number in self.begin():
             yield self.flow[number]
         self.end()

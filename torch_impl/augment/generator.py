@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from torch_impl.augment.directory import DirectoryIterator
-from torch_impl.augment.iterators import NumpyArrayIterator
+from torch_impl.augment.flows import Flows
 from torch_impl.augment.layout import (
     DATA_FORMATS,
     check_images,
@@ -23,7 +21,7 @@ from torch_impl.augment.standardize import Standardization
 from torch_impl.augment.transform import KerasTransform
 
 
-class ImageDataGenerator:
+class ImageDataGenerator(Flows):
     """Augments images as `tensorflow.keras.preprocessing.image.ImageDataGenerator` does.
 
     Arguments, defaults, draws and pixels are those of Keras 3.15. Tensors (or arrays) go in,
@@ -164,73 +162,9 @@ class ImageDataGenerator:
         doc="(pixels, pixels) over the flattened image; None before `fit`.",
     )
 
-    def flow(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        sample_weight: Any = None,
-        seed: int | None = None,
-        save_to_dir: str | os.PathLike[str] | None = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        ignore_class_split: bool = False,
-        subset: str | None = None,
-    ) -> NumpyArrayIterator:
-        """Returns batches of augmented images held in memory; see `NumpyArrayIterator`."""
-        return NumpyArrayIterator(
-            x,
-            y,
-            self,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            sample_weight=sample_weight,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-            ignore_class_split=ignore_class_split,
-            subset=subset,
-        )
-
-    def flow_from_directory(
-        self,
-        directory: str | os.PathLike[str],
-        target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
-        classes: Sequence[str] | None = None,
-        class_mode: str | None = "categorical",
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int | None = None,
-        save_to_dir: str | os.PathLike[str] | None = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        follow_links: bool = False,
-        subset: str | None = None,
-        interpolation: str = "nearest",
-        keep_aspect_ratio: bool = False,
-    ) -> DirectoryIterator:
-        """Returns batches of augmented images read from files; see `DirectoryIterator`."""
-        return DirectoryIterator(
-            directory,
-            self,
-            target_size=target_size,
-            color_mode=color_mode,
-            classes=classes,
-            class_mode=class_mode,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-            follow_links=follow_links,
-            subset=subset,
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
-        )
+    @property
+    def _generator(self) -> ImageDataGenerator:
+        return self
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Computes what the data-dependent steps need.

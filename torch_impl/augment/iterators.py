@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator as Iterating
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 
@@ -17,6 +17,7 @@ from torch_impl.augment.parameters import Parameters
 if TYPE_CHECKING:
     from torch_impl.augment.generator import ImageDataGenerator
 
+BatchT_co = TypeVar("BatchT_co", covariant=True)  # a tensor, or a tuple or list of tensors
 SUBSETS = ("training", "validation")
 
 
@@ -31,7 +32,7 @@ def part_of(values: Any, subset: str, validation_split: float) -> Any:
     return values[:at] if subset == "validation" else values[at:]
 
 
-class BatchIterator:
+class BatchIterator(Generic[BatchT_co]):
     """Batches in Keras's order, with its moments of drawing orders and seeds.
 
     `iterator[number]` is a batch; every access draws new parameters. The order of the samples is
@@ -85,19 +86,28 @@ class BatchIterator:
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
 
-    def __getitem__(self, number: int) -> Any:
+    def __repr__(self) -> str:
+        order = "in a new order each epoch" if self.shuffle else "in their order"
+        batches = f"{len(self)} batch{'' if len(self) == 1 else 'es'} of {self.batch_size}"
+        return f"{type(self).__name__}({self.n} {self._told()}, {batches}, {order})"
+
+    def _told(self) -> str:
+        """Returns what a sample is, for `repr`."""
+        return "images"
+
+    def __getitem__(self, number: int) -> BatchT_co:
         """Returns a batch, augmented with parameters drawn now."""
         if not 0 <= number < len(self):
             raise IndexError(f"batch {number}: expected 0 to {len(self) - 1}")
         self._start_batch()
         return self.batch_of(self.indices(number))
 
-    def __iter__(self) -> Iterating[Any]:
+    def __iter__(self) -> Iterating[BatchT_co]:
         for number in range(len(self)):
             yield self[number]
         self.on_epoch_end()
 
-    def __next__(self) -> Any:
+    def __next__(self) -> BatchT_co:
         self._start_batch()
         if self.batch_index == 0:
             self.on_epoch_end()
@@ -123,12 +133,13 @@ class BatchIterator:
         """Makes `next` start with the first batch of a new epoch."""
         self.batch_index = 0
 
-    def batch_of(self, index: torch.Tensor) -> Any:
+    def batch_of(self, index: torch.Tensor) -> BatchT_co:
         """Returns given samples as a batch, augmented with parameters drawn now."""
         images, self.params = self._augmented(index)
         if self.save_to_dir is not None:
             self._save(images, index)
-        return self._with_labels(images, index)
+        batch: BatchT_co = self._with_labels(images, index)
+        return batch
 
     def _augmented(self, index: torch.Tensor) -> tuple[torch.Tensor, Parameters]:
         raise NotImplementedError
@@ -153,7 +164,7 @@ class BatchIterator:
         self.total_batches_seen += 1
 
 
-class NumpyArrayIterator(BatchIterator):
+class NumpyArrayIterator(BatchIterator[BatchT_co]):
     """Batches of images held in memory.
 
     Args:
@@ -206,6 +217,13 @@ class NumpyArrayIterator(BatchIterator):
         if subset is not None:
             self._keep(subset, generator.validation_split, ignore_class_split)
         super().__init__(len(self.x), generator, **batches)
+
+    def _told(self) -> str:
+        more = [f"further inputs ({len(self.x_misc)})"] if self.x_misc else []
+        more += ["labels"] if self.y is not None else []
+        more += ["weights"] if self.sample_weight is not None else []
+        told = f"images of {tuple(self.x.shape[1:])}"
+        return f"{told} with {', '.join(more)}" if more else told
 
     def _keep(self, subset: str, validation_split: float, ignore_class_split: bool) -> None:
         """Keeps one of the two subsets."""

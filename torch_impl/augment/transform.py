@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -14,6 +15,9 @@ from torch_impl.augment.affine import matrices, move
 from torch_impl.augment.intensity import change_brightness, shift_channels
 from torch_impl.augment.interpolate import FILL_MODES
 from torch_impl.augment.parameters import AT_REST, Parameters, ParameterSampler, ShiftRange
+from torch_impl.augment.samples import as_pil, check_image, check_mask, check_sample, is_mask
+
+Moved = TypeVar("Moved", torch.Tensor, Image.Image)
 
 _ORDERS = (0, 1, 3)
 _KERAS_FILL_MODES = FILL_MODES[:4]
@@ -26,6 +30,13 @@ class KerasTransform(v2.Transform):
     composes in `v2.Compose`. `make_params` draws separate parameters for every image, and
     `transform` applies them as a pure function of images and parameters. A plain v2 transform draws
     once for a whole batch.
+
+    As in torchvision's own transforms, each part of a sample keeps its type. A tv_tensors.Image
+    stays one. A PIL image (L, RGB, RGBA) becomes a PIL image: it is moved in float32, and rounded
+    and clipped to 0 ... 255. A tv_tensors.Mask of any dtype is moved with the parameters of its
+    image, by the nearest pixel, with the same fill mode and 0 as its `cval`; of a batch, it has
+    the images first. Boxes, keypoints and videos are an error. Labels and other values pass
+    through, and so do plain tensors behind an image.
 
     Args:
         rotation_range: degrees; angles are drawn from [-r, r].
@@ -52,7 +63,7 @@ class KerasTransform(v2.Transform):
         ValueError: an argument has another form; the message shows it.
     """
 
-    _transformed_types = (torch.Tensor,)
+    _transformed_types = (torch.Tensor, Image.Image)
 
     def __init__(
         self,
@@ -110,32 +121,43 @@ class KerasTransform(v2.Transform):
         )
 
     def make_params(self, flat_inputs: list[Any]) -> Parameters:
-        """Draws parameters for the images of the first input."""
-        shape = _checked(flat_inputs[0]).shape
-        return self.draw(shape[0] if len(shape) == 4 else 1, shape[-2], shape[-1])
+        """Draws parameters for the images of a sample, which have one size.
+
+        Raises:
+            TypeError: a part is neither an image nor a mask.
+            ValueError: see `transform`; or sizes or numbers of images and masks differ.
+        """
+        return self.draw(*check_sample(flat_inputs))
 
     def draw(self, num_images: int, height: int, width: int) -> Parameters:
         """Draws the parameters of images of one size; see `ParameterSampler.draw`."""
         return self.sampler.draw(num_images, height, width)
 
-    def transform(self, inpt: torch.Tensor, params: Mapping[str, Any]) -> torch.Tensor:
-        """Applies given parameters to one image or a batch; draws nothing.
+    def transform(self, inpt: Moved, params: Mapping[str, Any]) -> Moved:
+        """Applies given parameters to one image or a batch, or to masks; draws nothing.
 
         Args:
-            inpt: (C, H, W) or (N, C, H, W), float32 or float64.
+            inpt: (C, H, W) or (N, C, H, W), float32 or float64; a PIL image; or a tv_tensors.Mask
+                (..., H, W), of a batch (N, ..., H, W), of any dtype.
             params: as `draw` returns them, for as many images; a number holds for all images, and
                 a missing parameter changes nothing.
 
         Returns:
-            Images of the same shape, dtype, device and memory layout.
+            The same type, shape, dtype, device and memory layout.
 
         Raises:
-            ValueError: the images have another rank or dtype; a name is unknown, the number of
+            TypeError: it is neither an image nor a mask.
+            ValueError: it has another rank, dtype or mode; a name is unknown, the number of
                 values is wrong, or values are not finite.
         """
-        images = _checked(inpt)
-        images = images.unsqueeze(0) if images.ndim == 3 else images
-        return self.apply(images, _one_each(params, len(images))).reshape(inpt.shape)
+        if isinstance(inpt, torch.Tensor) and is_mask(inpt):
+            return self._moved_mask(inpt, params)
+        images = check_image(inpt)
+        batch = images.unsqueeze(0) if images.ndim == 3 else images
+        moved = self.apply(batch, _one_each(params, len(batch))).reshape(images.shape)
+        if not isinstance(inpt, torch.Tensor):
+            return as_pil(moved)
+        return _like(inpt, moved)
 
     def apply(
         self, images: torch.Tensor, params: Parameters, index: torch.Tensor | None = None
@@ -150,22 +172,7 @@ class KerasTransform(v2.Transform):
         Returns:
             (N, C, H, W).
         """
-        height, width = images.shape[-2:]
-        maps = matrices(params, height, width, self.keras_quirks)
-        flips = np.empty((len(maps), 2), dtype=bool)
-        flips[:, 0], flips[:, 1] = params["flip_horizontal"], params["flip_vertical"]
-        fill_mode = self.fill_mode
-        if fill_mode == "wrap" and not self.keras_quirks:
-            fill_mode = "grid-wrap"
-        moved = move(
-            images,
-            maps,
-            flips,
-            fill_mode=fill_mode,
-            cval=self.cval,
-            order=self.interpolation_order,
-            index=index,
-        )
+        moved = self._moved(images, params, index, self.interpolation_order, self.cval)
         for name, change in (
             ("channel_shift_intensity", shift_channels),
             ("brightness", change_brightness),
@@ -174,26 +181,44 @@ class KerasTransform(v2.Transform):
                 moved = change(moved, torch.from_numpy(params[name]), self.keras_quirks)
         return moved
 
+    def _moved_mask(self, mask: torch.Tensor, params: Mapping[str, Any]) -> torch.Tensor:
+        num_images = max([1, *(_size(value) for value in params.values() if value is not None)])
+        check_mask(mask, num_images)
+        values = mask.as_subclass(torch.Tensor)
+        # Whole numbers up to 2**53 are themselves in float64.
+        numbers = values if values.dtype in (torch.float32, torch.float64) else values.double()
+        batch = numbers.reshape(num_images, -1, *mask.shape[-2:])
+        moved = self._moved(batch, _one_each(params, num_images), None, 0, 0.0)
+        return _like(mask, moved.reshape(mask.shape).to(mask.dtype))
 
-def _checked(images: Any) -> torch.Tensor:
-    if not isinstance(images, torch.Tensor) or (
-        isinstance(images, tv_tensors.TVTensor) and not isinstance(images, tv_tensors.Image)
-    ):
-        raise TypeError(
-            f"{type(images).__name__}: expected a tensor of images; this transform does not move "
-            "boxes, masks or videos"
-        )
-    if images.ndim not in (3, 4):
-        raise ValueError(
-            f"images of shape {tuple(images.shape)}: expected (channels, height, width) or "
-            "(images, channels, height, width)"
-        )
-    if images.dtype not in (torch.float32, torch.float64):
-        raise ValueError(
-            f"images of dtype {images.dtype}: expected float32 or float64; convert them first, "
-            "since whole numbers would cut off the fractions of interpolated values"
-        )
-    return images
+    def _moved(
+        self,
+        images: torch.Tensor,
+        params: Parameters,
+        index: torch.Tensor | None,
+        order: int,
+        cval: float,
+    ) -> torch.Tensor:
+        height, width = images.shape[-2:]
+        maps = matrices(params, height, width, self.keras_quirks)
+        flips = np.empty((len(maps), 2), dtype=bool)
+        flips[:, 0], flips[:, 1] = params["flip_horizontal"], params["flip_vertical"]
+        fill_mode = self.fill_mode
+        if fill_mode == "wrap" and not self.keras_quirks:
+            fill_mode = "grid-wrap"
+        return move(images, maps, flips, fill_mode=fill_mode, cval=cval, order=order, index=index)
+
+
+def _like(given: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    """Returns moved pixels as the tv_tensor that was given, if it was one."""
+    if not isinstance(given, tv_tensors.TVTensor):
+        return moved
+    wrapped: torch.Tensor = tv_tensors.wrap(moved.as_subclass(torch.Tensor), like=given)
+    return wrapped
+
+
+def _size(value: Any) -> int:
+    return value.numel() if isinstance(value, torch.Tensor) else int(np.size(value))
 
 
 def _one_each(params: Mapping[str, Any], num_images: int) -> Parameters:

@@ -18,6 +18,7 @@ from torch_impl.initializers.scaling import (
     VarianceScaling,
     compute_fans,
 )
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "INITIALIZERS",
@@ -42,3 +43,5 @@ __all__ = [
     "compute_fans",
     "from_config",
 ]
+
+explain_torch_names(__name__)

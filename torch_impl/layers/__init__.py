@@ -51,6 +51,7 @@ from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
 from torch_impl.layers.scaling import Embedding, Normalization, Rescaling
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "ELU",
@@ -114,3 +115,5 @@ __all__ = [
     "initialise",
     "initialise_independently",
 ]
+
+explain_torch_names(__name__)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -23,7 +24,7 @@ Activation = Callable[[torch.Tensor], torch.Tensor]
 
 def _rounded(value: float) -> float:
     """Returns a value rounded to float32."""
-    return torch.tensor(value, dtype=torch.float32).item()
+    return float(np.float32(value))
 
 
 def linear(x: torch.Tensor) -> torch.Tensor:

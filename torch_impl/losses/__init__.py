@@ -33,6 +33,7 @@ from torch_impl.losses.regression import (
     MeanSquaredLogarithmicError,
 )
 from torch_impl.losses.segmentation import Dice, Tversky
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "LOSSES",
@@ -63,3 +64,5 @@ __all__ = [
     "sigmoid",
     "softmax",
 ]
+
+explain_torch_names(__name__)

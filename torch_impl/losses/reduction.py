@@ -96,9 +96,11 @@ def sample_weights(
         y = y[..., 0] if y.shape[-1] == 1 else y.argmax(-1)  # (3)
     if y.ndim != 1:
         raise ValueError(f"y has rank {y.ndim} without its classes: expected one label a sample")
-    labels = y.round().tolist() if y.is_floating_point() else y.tolist()
-    weights = [float(class_weight.get(int(label), 1.0)) for label in labels]  # (2)
-    return torch.tensor(weights, dtype=dtype, device=y.device)
+    labels = y.round() if y.is_floating_point() else y
+    weights = torch.ones_like(labels, dtype=dtype)  # (2)
+    for label, weight in class_weight.items():  # on the device; a list of labels would wait for it
+        weights = torch.where(labels == label, float(weight), weights)
+    return weights
 
 
 def merge_weights(

@@ -57,6 +57,7 @@ from torch_impl.metrics.operating_points import (
     SpecificityAtSensitivity,
 )
 from torch_impl.metrics.regression import R2Score, RootMeanSquaredError
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "AUC",
@@ -113,3 +114,5 @@ __all__ = [
     "history_names",
     "metric",
 ]
+
+explain_torch_names(__name__)

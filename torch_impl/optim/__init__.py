@@ -14,6 +14,7 @@ from torch_impl.optim.lion import Lion
 from torch_impl.optim.nadam import Nadam
 from torch_impl.optim.rmsprop import RMSprop
 from torch_impl.optim.sgd import SGD
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "SGD",
@@ -27,3 +28,5 @@ __all__ = [
     "Nadam",
     "RMSprop",
 ]
+
+explain_torch_names(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, TypedDict
 
 import torch
@@ -34,6 +35,14 @@ DEFAULTS: dict[str, Any] = {
     "gradient_accumulation_steps": None,
 }
 
+# Keras's names of what a group has under torch's.
+_IN_A_GROUP = {
+    "learning_rate": "lr",
+    "epsilon": "eps",
+    "beta_1": "betas=(beta_1, beta_2)",
+    "beta_2": "betas=(beta_1, beta_2)",
+}
+
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
@@ -57,3 +66,28 @@ def check_fraction(name: str, value: float) -> None:
     """Raises a ValueError if a number is not in [0, 1]."""
     if not 0 <= value <= 1:
         raise ValueError(f"{name}={value!r}: expected a number in [0, 1]")
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Raises a ValueError if the settings of a subclass are not numbers, or tuples of them."""
+    for name, value in settings.items():
+        parts = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(part, Real) for part in parts):
+            raise ValueError(
+                f"{name}={value!r}: expected {'numbers' if len(parts) > 1 else 'a number'}; the "
+                "order of the arguments is Keras's"
+            )
+
+
+def check_group(group: dict[str, Any], known: Iterable[str]) -> None:
+    """Raises a ValueError for a setting of a group that nothing would read.
+
+    Args:
+        group: as a user gives it, with names of its own beside those that torch reads.
+        known: names of the settings that a group can have.
+    """
+    for name in set(group) & {*_IN_A_GROUP, *DEFAULTS} - set(known):
+        wanted = "it as an argument of the optimizer, for all groups"
+        if name in _IN_A_GROUP:
+            wanted = f"{_IN_A_GROUP[name]} in its place"
+        raise ValueError(f"{name}={group[name]!r} in a group: expected {wanted}")

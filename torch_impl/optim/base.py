@@ -9,11 +9,19 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 
-from torch_impl.optim.arguments import DEFAULTS, CommonArguments, Parameters, check_common
+from torch_impl.optim.arguments import (
+    DEFAULTS,
+    CommonArguments,
+    Parameters,
+    check_common,
+    check_group,
+    check_settings,
+)
 from torch_impl.optim.batch import Batch, Group, Tensors, with_gradients
 from torch_impl.optim.clipping import clip
 from torch_impl.optim.rounding import numpy_dtype, through_float32
 from torch_impl.schedule.base import LearningRateSchedule
+from torch_impl.schedule.state import plain
 
 
 class KerasOptimizer(torch.optim.Optimizer):
@@ -59,7 +67,8 @@ class KerasOptimizer(torch.optim.Optimizer):
             schedule counts the steps, the equations count the updates.
 
     Raises:
-        ValueError: Keras refuses a setting, a dtype is another one, or a group has two dtypes.
+        ValueError: Keras refuses a setting or it is no number; a dtype is another one; a group has
+            two dtypes, or Keras's name for a setting, which it has under torch's.
     """
 
     # Keras's name of a slot -> its key in `state`.
@@ -74,12 +83,14 @@ class KerasOptimizer(torch.optim.Optimizer):
         **common: Unpack[CommonArguments],
     ) -> None:
         check_common(dict(common))
+        check_settings(settings)
+        settings = {name: plain(value) for name, value in settings.items()}
         self.common: dict[str, Any] = {**DEFAULTS, **common}
         self.schedule = learning_rate if isinstance(learning_rate, LearningRateSchedule) else None
         rate = self.schedule(0, compiled=True) if self.schedule else learning_rate
         if isinstance(rate, bool) or not isinstance(rate, int | float):
             raise ValueError(f"learning_rate={rate!r}: expected a number or LearningRateSchedule")
-        defaults = {"lr": rate, **settings, "step": 0, "weight_decay": weight_decay or 0.0}
+        defaults = {"lr": rate, **settings, "step": 0, "weight_decay": plain(weight_decay or 0.0)}
         super().__init__(params, {**defaults, "exclude_from_weight_decay": ()})
 
     @torch.no_grad()
@@ -173,6 +184,7 @@ class KerasOptimizer(torch.optim.Optimizer):
         """Adds parameters, which take over the count of earlier steps."""
         if self.schedule is not None and "lr" in param_group:
             raise ValueError(f"lr={param_group['lr']!r} in a group: the schedule sets all rates")
+        check_group(param_group, self.defaults)
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         dtypes = {parameter.dtype for parameter in group["params"]}

@@ -15,6 +15,7 @@ from torch_impl.schedule.decays import (
 from torch_impl.schedule.early_stopping import EarlyStopping
 from torch_impl.schedule.learning_rate_scheduler import LearningRateScheduler
 from torch_impl.schedule.reduce_lr_on_plateau import ReduceLROnPlateau
+from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
     "CosineDecay",
@@ -29,3 +30,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "as_lambda_lr",
 ]
+
+explain_torch_names(__name__)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+
+from torch_impl.schedule.state import check_names, is_plain, plain
 
 _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
@@ -22,7 +24,8 @@ class LearningRateSchedule:
     `torch_impl.optim` and `as_lambda_lr` take the compiled rates.
 
     Differs from torch.optim.lr_scheduler.LRScheduler in:
-    1. it is a function of the number of earlier steps, and has no state;
+    1. it is a function of the number of earlier steps, which the optimizer counts and keeps; its
+       own state is the last rate, and `load_state_dict` refuses that of another schedule;
     2. it gives the rate, not a factor, in the arithmetic of the given dtype;
     3. the dtype is float32 by default: Keras makes the first rate a float32 tensor if it is a
        Python float, in float64 runs too. If it is a `np.float64`, Keras computes in float64: pass
@@ -33,6 +36,8 @@ class LearningRateSchedule:
 
     Source: keras 3.15 `optimizers/schedules/learning_rate_schedule.py`.
     """
+
+    _last_rate: float | None = None
 
     def __call__(
         self, step: int, dtype: torch.dtype = torch.float32, *, compiled: bool = False
@@ -54,7 +59,37 @@ class LearningRateSchedule:
         # Keras divides by zero and overflows without a warning.
         with np.errstate(all="ignore"):
             rate = self._compiled_rate if compiled else self._rate
-            return float(rate(number(step), number))  # (1) (2) (3)
+            self._last_rate = float(rate(number(step), number))  # (1) (2) (3)
+        return self._last_rate
+
+    def get_last_lr(self) -> list[float]:
+        """Returns the rate of the last call, in a list as torch's schedulers do; or the first.
+
+        An optimizer whose groups have several dtypes rounds it to each: see `param_groups`.
+        """
+        if self._last_rate is None:
+            return [self(0, compiled=True)]
+        return [self._last_rate]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the settings, and the last rate."""
+        return {"settings": self._settings(), "last_rate": self._last_rate}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to the state of a checkpoint; the step is in that of the optimizer.
+
+        Raises:
+            ValueError: it is that of a schedule with other settings.
+        """
+        check_names(self, state, self.state_dict())
+        given, own = dict(state["settings"]), self._settings()
+        if given != own:
+            raise ValueError(f"state of a schedule with {given}: expected one with {own}")
+        self._last_rate = state["last_rate"]
+
+    def _settings(self) -> dict[str, Any]:
+        given = {k: plain(v) for k, v in vars(self).items() if not k.startswith("_")}
+        return {"class": type(self).__name__, **{k: v for k, v in given.items() if is_plain(v)}}
 
     def _rate(self, step: Any, number: Any) -> Any:
         """Returns the rate in the arithmetic of `number`, np.float32 or np.float64."""

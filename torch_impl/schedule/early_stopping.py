@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from torch_impl.schedule.monitor import Monitor
+from torch_impl.schedule.state import check_names, plain
 
 
 class EarlyStopping:
@@ -104,10 +105,24 @@ class EarlyStopping:
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint needs, the best weights included."""
         names = ("best", "best_epoch", "wait", "epoch", "_best_weights")
-        return {name: getattr(self, name) for name in names}
+        return {name: plain(getattr(self, name)) for name in names}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes back to the state of a checkpoint."""
+        """Goes back to the state of a checkpoint.
+
+        Raises:
+            ValueError: it is that of another rule, or its weights are those of another model.
+        """
+        check_names(self, state, self.state_dict())
+        best = state["_best_weights"]
+        if best is not None:
+            given, own = _shapes(best.items()), _shapes(_weights(self.model))
+            if given != own:
+                differing = sorted({*given.items()} ^ {*own.items()})
+                raise ValueError(
+                    f"best weights of another model: expected {len(own)} tensors as in this one, "
+                    f"which differ first in {differing[0][0]}"
+                )
         for name in self.state_dict():
             setattr(self, name, state[name])
 
@@ -115,3 +130,7 @@ class EarlyStopping:
 def _weights(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
     """Returns what Keras's `get_weights` returns: parameters and buffers, no seeds or counters."""
     return [*model.named_parameters(), *model.named_buffers()]
+
+
+def _shapes(weights: Iterable[tuple[str, torch.Tensor]]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights}

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from torch_impl.schedule.base import LearningRateSchedule
-from torch_impl.schedule.rates import round_rates
+from torch_impl.schedule.rates import last_rates, round_rates
+from torch_impl.schedule.state import check_names
 
 
 class LearningRateScheduler:
@@ -55,14 +56,23 @@ class LearningRateScheduler:
                 raise ValueError(f"schedule({self.epoch}) returned {rate!r}: expected a float")
             group["lr"] = float(self._round(rate))  # (3)
         self.epoch += 1
-        return [group["lr"] for group in self.optimizer.param_groups]
+        return last_rates(self.optimizer)
+
+    def get_last_lr(self) -> list[float]:
+        """Returns the present rates of the groups."""
+        return last_rates(self.optimizer)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint needs; the rate belongs to the optimizer."""
         return {"epoch": self.epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes back to the state of a checkpoint."""
+        """Goes back to the state of a checkpoint.
+
+        Raises:
+            ValueError: it is that of another rule.
+        """
+        check_names(self, state, self.state_dict())
         self.epoch = state["epoch"]
 
 

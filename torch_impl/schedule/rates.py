@@ -28,3 +28,8 @@ def round_rates(optimizer: torch.optim.Optimizer) -> Any:
     for group in optimizer.param_groups:
         group["lr"] = float(number(group["lr"]))
     return number
+
+
+def last_rates(optimizer: torch.optim.Optimizer) -> list[float]:
+    """Returns the present rates of the groups, as `get_last_lr` of torch's schedulers does."""
+    return [float(group["lr"]) for group in optimizer.param_groups]

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from torch_impl.schedule.monitor import Monitor
-from torch_impl.schedule.rates import round_rates
+from torch_impl.schedule.rates import last_rates, round_rates
+from torch_impl.schedule.state import check_names, plain
 
 
 class ReduceLROnPlateau:
@@ -91,12 +92,21 @@ class ReduceLROnPlateau:
                 return True
         return False
 
+    def get_last_lr(self) -> list[float]:
+        """Returns the present rates of the groups."""
+        return last_rates(self.optimizer)
+
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint needs; the rate belongs to the optimizer."""
-        return {name: getattr(self, name) for name in ("best", "wait", "cooldown_counter")}
+        return {name: plain(getattr(self, name)) for name in ("best", "wait", "cooldown_counter")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes back to the state of a checkpoint."""
+        """Goes back to the state of a checkpoint.
+
+        Raises:
+            ValueError: it is that of another rule.
+        """
+        check_names(self, state, self.state_dict())
         for name in self.state_dict():
             setattr(self, name, state[name])
 

@@ -77,7 +77,7 @@ class Trainer:
         self._order_seed: int | None = None
         self._num_epochs = 0  # that are finished
         self._waiting: Sequence[Mapping[str, Any]] | None = None  # callbacks of a checkpoint
-        self._flow: FitFlow | None = None
+        self._flow: FitFlow[Any] | None = None
         self._waiting_flow: Mapping[str, Any] | None = None
 
     def fit(

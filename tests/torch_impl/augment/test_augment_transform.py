@@ -135,9 +135,9 @@ def test_it_works_without_gradients_and_in_workers():
         (torch.zeros(1, 2, 3, 7, 10), ValueError, r"shape \(1, 2, 3, 7, 10\): expected"),
         (torch.zeros(1, 7, 10, dtype=torch.uint8), ValueError, "torch.uint8: expected float32 or"),
         (torch.zeros(1, 7, 10, dtype=torch.float16), ValueError, "torch.float16: expected float32"),
-        (tv_tensors.Mask(torch.zeros(1, 7, 10)), TypeError, "Mask: expected a tensor of images"),
+        (tv_tensors.Video(torch.zeros(2, 1, 7, 10)), TypeError, "Video: expected a tensor of imag"),
     ],
-    ids=["rank 2", "rank 5", "uint8", "float16", "mask"],
+    ids=["rank 2", "rank 5", "uint8", "float16", "video"],
 )
 def test_what_is_no_batch_of_images_is_an_error(images, error, message):
     with pytest.raises(error, match=message):

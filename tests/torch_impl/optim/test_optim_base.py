@@ -385,3 +385,34 @@ def test_an_unknown_argument_is_an_error_that_lists_the_known_ones():
 def test_the_base_alone_does_nothing():
     optimizer = KerasOptimizer([torch.nn.Parameter(torch.ones(1))], 0.1, {})
     assert optimizer.slots(optimizer.param_groups[0]["params"][0]) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"learning_rate": 0.5}, r"^learning_rate=0.5 in a group: expected lr in its place$"),
+        ({"epsilon": 0.5}, r"^epsilon=0.5 in a group: expected eps in its place$"),
+        (
+            {"beta_1": 0.5},
+            r"^beta_1=0.5 in a group: expected betas=\(beta_1, beta_2\) in its place$",
+        ),
+        ({"clipnorm": 1.0}, r"^clipnorm=1.0 in a group: expected it as an argument of the optimiz"),
+    ],
+)
+def test_a_setting_of_a_group_that_nothing_would_read_is_refused(setting, message):
+    group = {"params": [torch.nn.Parameter(torch.ones(2))]}
+    with pytest.raises(ValueError, match=message):
+        Adam([{**group, **setting}])
+
+
+def test_names_of_the_users_own_in_a_group_are_kept():
+    group = {"params": [torch.nn.Parameter(torch.ones(2))], "name": "head", "lr": 0.5}
+    assert Adam([group]).param_groups[0]["name"] == "head"
+
+
+def test_arguments_in_torchs_order_are_refused():
+    """In torch, the third argument is both betas."""
+    with pytest.raises(
+        ValueError, match=r"^betas=\(\(0.9, 0.99\), 1e-08\): expected numbers; the "
+    ):
+        Adam([torch.nn.Parameter(torch.ones(2))], 1e-3, (0.9, 0.99), 1e-8)
