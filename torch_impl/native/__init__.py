@@ -26,6 +26,7 @@ from torch_impl.native.cache_folder import cache_folder, check_reach
 
 PACKAGED = Path(__file__).with_name("built")  # of a wheel; a source checkout has none
 SWITCH = "PARITY_NATIVE"
+_told: set[str] = set()  # of what this process has warned
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,14 @@ def loops(source: Path) -> Loops:
     """Loads the library of a C file, and compiles it if there is none for this machine yet.
 
     `PARITY_NATIVE` chooses: `0`: eager torch, `wheel`: only those of a wheel, `here`: only those
-    that are compiled on this machine.
+    that are compiled on this machine, `1` or nothing: the best that there is.
 
     Args:
         source: the C file.
     """
     switch = os.environ.get(SWITCH, "")
+    if switch not in ("", "0", "1", "wheel", "here"):
+        _warn("switch", f"{SWITCH}={switch!r} means nothing: expected 0, 1, wheel or here")
     if switch == "0":
         return _pure(f"{SWITCH}=0 is set")
     if os.name != "posix":
@@ -69,14 +72,16 @@ def loops(source: Path) -> Loops:
 
 def _pure(reason: str, is_told: bool = False) -> Loops:
     if is_told:
-        _warn(f"{reason}; torch's slower operations are used ({SWITCH}=0: they are wanted)")
+        slower = f"torch's slower operations are used ({SWITCH}=0: they are wanted)"
+        _warn("compiler", f"{reason}; {slower}")
     return Loops(None, f"pure PyTorch, because {reason}")
 
 
-@functools.cache
-def _warn(message: str) -> None:
-    """Warns once in a process."""
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
+def _warn(subject: str, message: str) -> None:
+    """Warns once in a process of a subject, not once for each C file."""
+    if subject not in _told:
+        _told.add(subject)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _from_wheel(source: Path) -> Loops | None:
@@ -127,7 +132,7 @@ def _kept(source: Path, mark: str, build: Callable[[Path], Path]) -> tuple[ctype
     except OSError as error:
         reason = str(error)
         if isinstance(error, PermissionError) and error.errno is None:
-            _warn(f"{reason}. Until then, every process compiles its loops anew")
+            _warn("folder", f"{reason}. Until then, every process compiles its loops anew")
     else:
         return ctypes.CDLL(str(path)), ""
     # A library that is loaded needs its file no longer.

@@ -13,6 +13,7 @@ import torch
 from torch_impl_loops import build_packaged, needs_compiler
 
 from torch_impl import native, philox
+from torch_impl.augment import affine
 from torch_impl.native import processor, recipe, store
 
 SHAPES = [(0,), (1,), (3,), (4,), (63,), (64,), (65,), (2, 13, 13, 8), (5, 1001)]
@@ -36,8 +37,9 @@ def cache(monkeypatch, tmp_path):
 
 
 def forget():
-    for cached in (native.loops, native._warn, native._version):
+    for cached in (native.loops, native._version):
         cached.cache_clear()
+    native._told.clear()
 
 
 def eager(shape, rate, **arguments):
@@ -53,6 +55,11 @@ def assert_same_numbers(times=1):
     """Of a run with the loops that are there now."""
     for _ in range(times):
         assert_kept_as_eager_torch_does()
+
+
+def assert_same_numbers_of_two_files():
+    native.loops(affine.SOURCE)
+    assert_same_numbers()
 
 
 def assert_kept_as_eager_torch_does():
@@ -152,7 +159,7 @@ def test_a_damaged_loop_without_a_compiler_is_left_to_torch_with_one_warning(
     cached.rename(cached.with_name(f"philox-{mark}-{made[0].rpartition('-')[2]}"))
     monkeypatch.setenv("CC", command[0])
     with pytest.warns(RuntimeWarning, match=r"failed with exit code 3.*slower") as told:
-        assert_same_numbers(times=2)
+        assert_same_numbers_of_two_files()
     assert len(told) == 1
     assert origin().startswith("pure PyTorch, because `")
 
@@ -393,6 +400,15 @@ def test_a_switch_chooses_between_the_wheel_and_this_machine(wheel, monkeypatch)
         forget()
         assert origin().startswith(begin)
         assert_same_numbers()
+
+
+def test_a_switch_that_means_nothing_is_told_once_and_chooses_nothing(wheel, monkeypatch):
+    monkeypatch.setenv("PARITY_NATIVE", "of the wheel")
+    told = "PARITY_NATIVE='of the wheel' means nothing: expected 0, 1, wheel or here"
+    with pytest.warns(RuntimeWarning, match=told) as warned:
+        assert_same_numbers(times=2)
+    assert len(warned) == 1
+    assert origin().startswith("from the wheel (")
 
 
 def test_a_processor_gets_the_best_loop_that_it_can_execute(wheel, monkeypatch):
