@@ -166,7 +166,7 @@ def accepted_by_make(command):
 
 
 def accepted_by_pip(command):
-    assert command.words[1] == "install"
+    assert command.words[1] in ("install", "wheel")
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"^(\w+) = \[", text.partition("[project.optional-")[2], re.M))
     for word in command.words[2:]:
@@ -380,6 +380,8 @@ def missing(shown, printed):
         ("pytest --no-such-option", False),
         ("pip install '.[peers]'", True),
         ("pip install '.[pears]'", False),
+        ("pip wheel --no-deps .", True),
+        ("pip bake", False),
     ],
 )
 def test_a_wrong_command_is_seen(line, is_right, accept):

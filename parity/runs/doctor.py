@@ -6,6 +6,8 @@ runs of both halves test all streams in seconds, not only up to the first differ
 
 from __future__ import annotations
 
+import json
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Any
 
 from parity.files.floats import encode_floats
 from parity.halves.options import ChildOptions
+from parity.halves.process import environment
 from parity.ladder.comparers.flow import IMAGES, SAMPLES
 from parity.ladder.items import FAIL, PASS, Item
 from parity.ladder.result import ERROR, Result
@@ -84,11 +87,13 @@ class Report:
     Attributes:
         checks: title, scenario, status and worst item in words of each stream.
         versions: distribution to installed version, for both halves.
+        loops: name of each loop in C, and where it comes from.
         errors: a paragraph for each half that could not be run.
     """
 
     checks: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str | None] = field(default_factory=dict)
+    loops: dict[str, str] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
 
     @property
@@ -106,6 +111,7 @@ class Report:
                 "verdict": {0: PASS, 1: FAIL, 3: ERROR}[self.exit_code],
                 "checks": list(self.checks),
                 "versions": self.versions,
+                "loops": self.loops,
                 "errors": list(self.errors),
             }
         )
@@ -126,9 +132,27 @@ def examine(children: ChildOptions) -> Report:
         return Report(errors=tuple(errors))
     checks = tuple(_check(stream, results[stream.scenario]) for stream in STREAMS)
     versions: dict[str, str | None] = {}
-    for environment in results[names[0]].environment.values():
-        versions |= environment["versions"]
-    return Report(checks=checks, versions=versions)
+    for half in results[names[0]].environment.values():
+        versions |= half["versions"]
+    return Report(checks=checks, versions=versions, loops=_loops(children.torch_python))
+
+
+def _loops(python: str) -> dict[str, str]:
+    """Asks the interpreter of the torch half where its loops come from."""
+    ended = subprocess.run(
+        [python, "-m", "torch_impl.native"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(python),
+        check=False,
+    )
+    try:
+        loops: dict[str, str] = json.loads(ended.stdout)
+    except ValueError:
+        told = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        return {"all": f"not known: {told[-1]}"}
+    return loops
 
 
 def _check(stream: Stream, result: Result) -> dict[str, Any]:

@@ -53,7 +53,7 @@ RUN = {
 # What is not run, with the reason. "..." stands for any further words.
 NOT_RUN = {
     "make ...": "sets up an environment, or runs this suite, as CI does",
-    "pip ...": "installs; that its extras exist is checked",
+    "pip ...": "installs or builds, as test_package.py does; that its extras exist is checked",
     "pytest ...": "is a part of this suite; that its paths and options exist is checked",
     "parity bench ...": (
         "minutes alone on a machine; test_bench_run.py and test_bench_program.py of "
@@ -145,6 +145,7 @@ NOT_RUN = {
         "minutes; tests/parity/divergences/test_printed_fixes.py applies the fixes of the matrices"
     ),
     "python benchmarks/speed/growth.py ...": "half an hour, alone on a machine",
+    "python benchmarks/speed/loops.py ...": "a quarter of an hour",
     "python benchmarks/speed/masks.py": "seconds, which mean something alone on a machine only",
     "python benchmarks/accuracy/initial_weights.py ...": (
         "minutes; tests/parity/ladder/test_initial_weights.py judges the same ports"

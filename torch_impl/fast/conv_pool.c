@@ -7,7 +7,9 @@
    nor its gradient is ever in memory.
 
    Vectors run over output channels. Sums run over the taps in their order, and backwards over the
-   images: the same for every number of threads.
+   images: the same for every number of threads and every width of vectors. Where a processor has
+   the fused multiply-add (FUSED), a product is added in one rounding; the compiler does not
+   choose which ones (-ffp-contract=off), so that all compilers give the same bits.
 
    The file includes itself twice, for the code that depends on the type of the values. */
 
@@ -19,7 +21,19 @@
 
 #define NOWHERE 4
 #define MOST_TAPS 64
-#define BYTES 64 /* of a vector, which compilers split into smaller ones if necessary */
+
+/* Bytes of a vector: those of a register, since compilers split a wider one badly. */
+#if defined(__AVX512F__)
+#define BYTES 64
+#elif defined(__AVX__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define FUSED
+#endif
 
 typedef struct {
   int64_t num, height, width, in, out, kernel_height, kernel_width;
@@ -45,14 +59,17 @@ static int find(Places *places, const Task *task) {
 }
 
 #define REAL float
+#define FMA __builtin_fmaf
 #define INTEGER int32_t
 #define NAMED(name) name##_float32
 #include "conv_pool.c"
 #undef REAL
+#undef FMA
 #undef INTEGER
 #undef NAMED
 
 #define REAL double
+#define FMA __builtin_fma
 #define INTEGER int64_t
 #define NAMED(name) name##_float64
 #include "conv_pool.c"
@@ -67,6 +84,20 @@ static int find(Places *places, const Task *task) {
 typedef REAL Reals __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 typedef INTEGER Integers __attribute__((vector_size(BYTES)));
 typedef uint8_t Bytes __attribute__((vector_size(BYTES / sizeof(REAL)), aligned(1), may_alias));
+
+/* a b + c; the loop becomes one instruction. */
+static inline Reals NAMED(add_product)(Reals a, Reals b, Reals c) {
+#ifdef FUSED
+  for (int64_t lane = 0; lane < LANES; lane++)
+    c[lane] = FMA(a[lane], b[lane], c[lane]);
+  return c;
+#else
+  return a * b + c;
+#endif
+}
+
+/* A vector of equal values. */
+static inline Reals NAMED(all)(REAL value) { return value - (Reals){0}; }
 
 static inline Integers NAMED(pick)(Integers mask, Integers then, Integers otherwise) {
   return (mask & then) | (~mask & otherwise);
@@ -110,10 +141,10 @@ int NAMED(conv_pool_forward)(const REAL *x, const REAL *w, const REAL *b, REAL *
         for (int64_t tap = 0; tap < s.taps; tap++) {
           const Reals weight = *(const Reals *)(w + tap * task->out + block);
           const REAL *at = corner + s.offset[tap];
-          sum[0] += at[0] * weight;
-          sum[1] += at[s.right] * weight;
-          sum[2] += at[s.below] * weight;
-          sum[3] += at[s.below + s.right] * weight;
+          sum[0] = NAMED(add_product)(NAMED(all)(at[0]), weight, sum[0]);
+          sum[1] = NAMED(add_product)(NAMED(all)(at[s.right]), weight, sum[1]);
+          sum[2] = NAMED(add_product)(NAMED(all)(at[s.below]), weight, sum[2]);
+          sum[3] = NAMED(add_product)(NAMED(all)(at[s.below + s.right]), weight, sum[3]);
         }
         int64_t to = (row * s.columns + column) * task->out + block;
         NAMED(pool)(sum, y + to, index + to, keep ? keep + to : 0, (REAL)scale);
@@ -138,8 +169,11 @@ static void NAMED(of_image)(const Task *task, const Places *s, const REAL *x, co
         const REAL *corner = x + row * 2 * s->below + column * 2 * s->right;
         for (int64_t tap = 0; tap < s->taps; tap++) {
           const REAL *at = corner + s->offset[tap];
-          sum[tap] += at[0] * passed[0] + at[s->right] * passed[1] +
-                      (at[s->below] * passed[2] + at[s->below + s->right] * passed[3]);
+          const Reals upper = NAMED(add_product)(NAMED(all)(at[0]), passed[0],
+                                                 at[s->right] * passed[1]);
+          const Reals lower = NAMED(add_product)(NAMED(all)(at[s->below]), passed[2],
+                                                 at[s->below + s->right] * passed[3]);
+          sum[tap] += upper + lower;
         }
         sum[s->taps] += (Reals)((place != NOWHERE) & gradient);
       }

@@ -152,7 +152,7 @@ def _loops_for(x: torch.Tensor, conv: nn.Conv2d) -> Loops | None:
     is_pooled = len(x) > 0 and all(x.shape[axis] > weight.shape[axis] for axis in (2, 3))
     if not is_pooled or not x.is_contiguous(memory_format=torch.channels_last):
         return None
-    library = native.library(SOURCE, contract=True)
+    library = native.library(SOURCE)
     return None if library is None else _loops(library)[x.dtype]
 
 

@@ -18,6 +18,7 @@ def doctor_lines(report: Report) -> list[Line]:
     for name, installed in report.versions.items():
         note = "" if installed == TESTED.get(name) else f"  (tested with {TESTED.get(name)})"
         lines.append([(f"  {name:<12} {installed}{note}", "")])
+    lines += [[(f"  {'loops':<12} {text}", "")] for text in _loops(report.loops)]
     for check in report.checks:
         style = "bold green" if check["status"] == PASS else "bold red"
         lines.append(
@@ -39,3 +40,13 @@ def doctor_lines(report: Report) -> list[Line]:
             ]
         )
     return lines
+
+
+def _loops(loops: dict[str, str]) -> list[str]:
+    """Returns where the loops in C come from: one text if it is the same for all."""
+    names: dict[str, list[str]] = {}
+    for name, origin in loops.items():
+        names.setdefault(origin, []).append(name)
+    if len(names) == 1:
+        return list(names)
+    return [f"{origin}: {', '.join(those)}" for origin, those in names.items()]

@@ -1,5 +1,7 @@
 """The doctor: every stream matches here, and one that does not is named."""
 
+import sys
+
 import pytest
 
 from parity.cli.main import main
@@ -25,6 +27,8 @@ def test_on_this_machine_every_stream_matches_and_the_versions_are_told(
         assert any(stream.title in line and "PASS" in line for line in told.splitlines())
     for distribution in ("keras", "tensorflow", "torch", "torchvision"):
         assert f"  {distribution} " in told
+    (loops,) = (line for line in told.splitlines() if line.startswith("  loops "))
+    assert any(way in loops for way in ("from the wheel (", "compiled here (", "pure PyTorch, "))
 
 
 def item(name, worst):
@@ -68,3 +72,21 @@ def test_a_half_that_cannot_be_run_is_an_error_with_exit_code_3():
 def test_an_interpreter_that_is_not_there_is_refused():
     with pytest.raises(ParityError, match="no-such-python"):
         doctor.examine(ChildOptions("no-such-python", "no-such-python"))
+
+
+def test_where_the_loops_come_from_is_told_once_if_it_is_the_same_for_all():
+    lines = doctor_lines(doctor.Report(loops={"adam": "compiled here", "pool": "compiled here"}))
+    assert lines == [[("  loops        compiled here", "")]]
+    lines = doctor_lines(doctor.Report(loops={"adam": "here", "pool": "wheel", "affine": "here"}))
+    assert [text for ((text, _),) in lines] == [
+        "  loops        here: adam, affine",
+        "  loops        wheel: pool",
+    ]
+
+
+def test_loops_are_those_of_the_interpreter_that_trains(monkeypatch):
+    monkeypatch.setenv("PARITY_NATIVE", "0")
+    loops = doctor._loops(sys.executable)
+    assert set(loops) == {"adam", "affine", "conv_pool", "normals", "philox", "pool"}
+    assert set(loops.values()) == {"pure PyTorch, because PARITY_NATIVE=0 is set"}
+    assert doctor._loops("false") == {"all": "not known: exit code 1"}

@@ -1,0 +1,207 @@
+"""The compiled loops of a wheel against those compiled on this machine.
+
+    python benchmarks/speed/loops.py
+    python benchmarks/speed/loops.py --level x86-64-v3
+
+It builds a wheel of this checkout and unpacks it. Two processes use it: one without a compiler, one
+whose loops are compiled here. They take turns, and each turn of one is compared with the next turn
+of the other. A round starts both anew, since one process is a few per cent faster than its twin.
+What is compared is the time of the processor, which other work on the machine changes least.
+
+`--level` is for a lower level than this processor has: the wheel's loop of that level is taken, and
+the compiler leaves out what the level does not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from torch_impl.native import processor
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHOUT = {  # what the compiler leaves out, for a processor of a level
+    "x86-64-v4": "",
+    "x86-64-v3": "-mno-avx512f",
+    "x86-64-v2": "-mno-avx -mno-fma",
+    "armv8-a": "",
+    "apple-m1": "",
+}
+TURN_S = 0.01  # the least that is timed at once
+
+
+def work(threads: int) -> dict[str, Callable[[], object]]:
+    """Returns what is timed: each loop at the sizes of the scenarios, and an epoch of two."""
+    import numpy as np
+    import torch
+
+    from parity.data.load import run_data
+    from parity.programs.scenarios import scenario
+    from torch_impl import normals, philox
+    from torch_impl.augment import affine
+    from torch_impl.fast import PooledConv2d, PooledReLU
+    from torch_impl.optim import Adam
+    from torch_impl.train import prepare
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    channels_last = torch.channels_last
+    conv = torch.nn.Conv2d(1, 32, 3).to(memory_format=channels_last)
+    pooled_conv, pooled = PooledConv2d(conv), PooledReLU()
+    images = torch.randn(32, 1, 28, 28).contiguous(memory_format=channels_last)
+    maps = torch.randn(32, 64, 11, 11).contiguous(memory_format=channels_last).requires_grad_()
+    batch = torch.rand(256, 1, 28, 28)
+    matrices = np.random.default_rng(0).normal([[1, 0, 0], [0, 1, 0]], 0.1, (256, 2, 3))
+    flips = np.zeros((256, 2), dtype=bool)
+    weight = torch.nn.Parameter(torch.randn(200_000))
+    weight.grad = torch.randn(200_000)
+    optimizer = Adam([weight], 1e-3)
+
+    def trained(name: str) -> Callable[[], object]:
+        spec = scenario(name).replace(threads=threads, train_size=512)
+        return prepare(spec, run_data(spec)).epoch
+
+    return {
+        "philox": lambda: philox.stateless_keep((32, 13, 13, 32), 0.25, seed=(1, 2)),
+        "normals": lambda: normals.stateless_normal((20_000,), seed=(1, 2)),
+        "affine": lambda: affine.move(
+            batch, matrices, flips, fill_mode="nearest", cval=0.0, order=1
+        ),
+        "pool": lambda: pooled(maps).sum().backward(),
+        "conv_pool": lambda: pooled_conv(images).sum().backward(),
+        "adam": optimizer.step,
+        "epoch of dropout": trained("dropout"),
+        "epoch of augmentation": trained("augmentation"),
+    }
+
+
+def serve(threads: int, level: str) -> None:
+    """Times what it is asked for, until it is asked for nothing."""
+    import torch_impl
+    from torch_impl.native.__main__ import origins
+
+    if level:
+        processor.levels = lambda: (level,)
+    tasks = work(threads)
+    repeats = {}
+    for name, task in tasks.items():
+        task()
+        started = time.process_time()
+        task()
+        repeats[name] = max(1, round(TURN_S / (time.process_time() - started)))
+    print(json.dumps([torch_impl.__file__, origins(), list(tasks)]), flush=True)
+    for line in sys.stdin:
+        name = line.strip()
+        started = time.process_time()
+        for _ in range(repeats[name]):
+            tasks[name]()
+        print((time.process_time() - started) / repeats[name], flush=True)
+
+
+class Worker:
+    """One of the two processes."""
+
+    def __init__(self, package: Path, cache: Path, origin: str, given: argparse.Namespace) -> None:
+        variables = {**os.environ, "PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
+        variables["XDG_CACHE_HOME"] = str(cache)
+        if origin == "from the wheel":
+            variables |= {"PATH": "", "PARITY_NATIVE": "wheel"}
+        else:
+            compiler = variables.get("CC", "cc")
+            variables |= {"PARITY_NATIVE": "here", "CC": f"{compiler} {WITHOUT[given.level]}"}
+        command = [sys.executable, __file__, "--serve", "--threads", str(given.threads)]
+        self.process = subprocess.Popen(
+            [*command, "--level", given.level if origin == "from the wheel" else ""],
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        where, self.origins, self.names = json.loads(self._read())
+        if not where.startswith(str(package)):
+            sys.exit(f"{where} was imported, not that of the wheel in {package}")
+        if not all(told.startswith(origin) for told in self.origins.values()):
+            sys.exit(f"not all loops are {origin}: {self.origins}")
+
+    def _read(self) -> str:
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"a process ended with exit code {self.process.wait()}")
+        return line
+
+    def seconds(self, name: str) -> float:
+        """Returns how long one call takes."""
+        print(name, file=self.process.stdin, flush=True)
+        return float(self._read())
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def build(folder: Path) -> Path:
+    """Builds a wheel of a copy of this checkout, and returns the folder where it is unpacked."""
+    source = folder / "source"
+    for path in (*ROOT.glob("*_impl"), ROOT / "parity"):
+        shutil.copytree(path, source / path.name)
+    for path in (*ROOT.glob("*.toml"), ROOT / "setup.py", *ROOT.glob("[A-Z]*")):
+        shutil.copy(path, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
+    subprocess.run([*command, "--wheel-dir", folder, source], check=True)
+    (wheel,) = folder.glob("*.whl")
+    print(wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def main(given: argparse.Namespace) -> None:
+    """Prints the speed of the wheel's loops as a share of that of the others."""
+    ratios: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        package = build(Path(name))
+        for number in range(given.rounds):
+            order = ("from the wheel", "compiled here")[:: 1 if number % 2 else -1]
+            workers = {o: Worker(package, Path(name) / "cache", o, given) for o in order}
+            wheel, here = (workers[o] for o in ("from the wheel", "compiled here"))
+            if number == 0:
+                print(f"{wheel.origins['philox']} against {here.origins['philox']}")
+            for task in wheel.names:
+                for _ in range(given.turns):
+                    taken = {o: workers[o].seconds(task) for o in order}
+                    ratio = taken["compiled here"] / taken["from the wheel"]
+                    ratios.setdefault(task, []).append(ratio)
+            for worker in workers.values():
+                worker.close()
+    print(f"{given.threads} thread(s); load of the machine: {os.getloadavg()[0]:.1f}")
+    for task, values in ratios.items():
+        low, middle, high = statistics.quantiles(values, n=4)
+        print(f"{task:<22} {middle:6.1%} of the speed (quartiles {low:.1%} to {high:.1%})")
+    print(f"{given.rounds} rounds of {given.turns} pairs")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--level", choices=[*WITHOUT, ""])
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.threads, options.level)
+    else:
+        options.level = options.level or processor.levels()[0]
+        main(options)

@@ -1,0 +1,124 @@
+"""The cache folder: nobody else can write to it, nor put another one in its place."""
+
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from torch_impl.native.cache_folder import cache_folder, check_reach
+
+
+@pytest.fixture
+def base(monkeypatch):
+    """A cache folder that others reach, as they reach nothing below the tests' own folder."""
+    above = Path(tempfile.mkdtemp())
+    folder = above / "base"
+    folder.mkdir()
+    for path in (above, folder):
+        path.chmod(0o755)
+    if any(not path.stat().st_mode & 0o077 for path in above.resolve().parents):
+        pytest.skip(f"nobody else reaches {above}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    yield folder
+    shutil.rmtree(above)
+
+
+def test_folders_that_are_made_are_closed_whatever_the_umask(base, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base / "a" / "b"))
+    before = os.umask(0)
+    try:
+        folder = cache_folder()
+    finally:
+        os.umask(before)
+    assert folder == base / "a" / "b" / "keras-torch-parity" / "native"
+    for made in (folder, *list(folder.parents)[:3]):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert cache_folder() == folder
+
+
+def test_a_folder_of_the_home_that_lets_others_read_is_used(base):
+    for path in (base / "keras-torch-parity", base / "keras-torch-parity" / "native"):
+        path.mkdir()
+        path.chmod(0o755)
+    assert cache_folder().parent.parent == base
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+@pytest.mark.parametrize("which", ["base", "above"])
+def test_a_folder_above_that_others_can_write_to_is_refused(base, mode, which):
+    folder = base if which == "base" else base.parent
+    folder.chmod(mode)
+    with pytest.raises(PermissionError, match=f"chmod go-w {folder}$"):
+        cache_folder()
+
+
+def test_a_sticky_folder_above_is_fine_since_others_cannot_rename_in_it(base):
+    base.parent.chmod(0o1777)
+    assert cache_folder().parent.parent == base
+
+
+def test_what_is_below_a_closed_folder_may_be_open_since_nobody_reaches_it(base):
+    base.chmod(0o775)
+    base.parent.chmod(0o700)
+    assert cache_folder().parent.parent == base
+
+
+def test_what_the_cache_itself_holds_has_to_be_closed_even_there(base):
+    base.parent.chmod(0o700)
+    (base / "keras-torch-parity").mkdir()
+    (base / "keras-torch-parity").chmod(0o775)
+    with pytest.raises(PermissionError, match="can be written to by others"):
+        cache_folder()
+
+
+def test_the_base_may_be_a_link_to_a_safe_folder_and_to_no_other(base, monkeypatch):
+    link = base.parent / "link"
+    link.symlink_to(base)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(link))
+    assert cache_folder() == link / "keras-torch-parity" / "native"
+    base.chmod(0o777)
+    with pytest.raises(PermissionError, match="can be written to by others"):
+        cache_folder()
+
+
+def test_a_folder_above_of_another_user_is_refused(base):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.chown(base, 12345, 12345)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        cache_folder()
+    os.chown(base, 65534, 65534)  # of a user that does not exist in a container
+    check_reach(base)
+
+
+def test_a_relative_cache_home_is_ignored_and_the_home_is_used(tmp_path, monkeypatch):
+    """XDG Base Directory Specification: relative paths are invalid."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert cache_folder() == tmp_path / ".cache" / "keras-torch-parity" / "native"
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize("home", ["", "/", "relative", "/nowhere/at/all"])
+def test_a_home_that_is_none_is_an_error_and_nothing_is_made(home, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(OSError, match="there is no home folder; XDG_CACHE_HOME can name"):
+        cache_folder()
+    assert home == "/" or not os.path.exists(home)
+
+
+def test_a_user_in_no_list_of_users_has_no_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(OSError, match="there is no home folder"):
+        cache_folder()

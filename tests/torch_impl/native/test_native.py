@@ -1,0 +1,446 @@
+"""Compiled loops: the same bits as eager torch, wherever they come from, whatever is damaged."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+import torch
+from torch_impl_loops import build_packaged, needs_compiler
+
+from torch_impl import native, philox
+from torch_impl.augment import affine
+from torch_impl.native import processor, recipe, store
+
+SHAPES = [(0,), (1,), (3,), (4,), (63,), (64,), (65,), (2, 13, 13, 8), (5, 1001)]
+RATES = [0.0, 2.0**-24, 0.1, 0.25, 0.5, 0.999999]
+IN_A_CHILD = (
+    "from torch_impl import native, philox\n"
+    "print(int(philox.stateless_keep((1000,), 0.5, seed=(1, 2)).sum()), "
+    "native.loops(philox.SOURCE).origin)"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    """Each test has a cache folder of its own, and the choice is made again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("PARITY_NATIVE", raising=False)
+    monkeypatch.setattr(native, "PACKAGED", tmp_path / "built")
+    forget()
+    yield tmp_path / "keras-torch-parity" / "native"
+    forget()
+
+
+def forget():
+    for cached in (native.loops, native._version):
+        cached.cache_clear()
+    native._told.clear()
+
+
+def eager(shape, rate, **arguments):
+    uniform = philox.stateless_uniform(shape, **arguments)
+    return uniform >= torch.tensor(rate, dtype=uniform.dtype)
+
+
+def origin():
+    return native.loops(philox.SOURCE).origin
+
+
+def assert_same_numbers(times=1):
+    """Of a run with the loops that are there now."""
+    for _ in range(times):
+        assert_kept_as_eager_torch_does()
+
+
+def assert_same_numbers_of_two_files():
+    native.loops(affine.SOURCE)
+    assert_same_numbers()
+
+
+def assert_kept_as_eager_torch_does():
+    kept = philox.stateless_keep((2, 5, 7), 0.25, seed=(3, 4))
+    assert torch.equal(kept, eager((2, 5, 7), 0.25, seed=(3, 4)))
+
+
+def intact(folder):
+    return [path for path in folder.glob("*.so") if path.stem.endswith(recipe.digest(path))]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Name and bytes of a library in the cache, made in a folder that no test uses."""
+    needs_compiler()
+    folder = tmp_path_factory.mktemp("made")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}
+    subprocess.run([sys.executable, "-c", IN_A_CHILD], env=environment, check=True, timeout=120)
+    (path,) = (folder / "keras-torch-parity" / "native").iterdir()
+    return path.name, path.read_bytes()
+
+
+@pytest.fixture
+def cached(cache, made):
+    """The path of an intact library that this process has not loaded."""
+    name, content = made
+    cache.mkdir(parents=True, mode=0o700)
+    path = cache / name
+    path.write_bytes(content)
+    path.chmod(0o700)
+    return path
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_compiled_loop_keeps_what_eager_torch_keeps(shape, dtype):
+    needs_compiler()
+    for rate in RATES:
+        for seed in [(0, 0), (1, 2), (-5, 2**40), (123456789, 7)]:
+            kept = philox.stateless_keep(shape, rate, seed=seed, dtype=dtype)
+            assert torch.equal(kept, eager(shape, rate, seed=seed, dtype=dtype))
+
+
+# --- the cache -----------------------------------------------------------------------------------
+
+
+def test_a_loop_in_the_cache_is_not_compiled_again(cached):
+    before = cached.stat()
+    assert origin().startswith("compiled here (")
+    assert (cached.stat().st_ino, cached.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert_same_numbers()
+
+
+def flipped(content, at):
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "one byte left": lambda content: content[:1],
+    "header left": lambda content: content[:64],
+    "one page left": lambda content: content[:4096],
+    "half": lambda content: content[: len(content) // 2],
+    "last byte lost": lambda content: content[:-1],
+    "zeros": lambda content: bytes(len(content)),
+    "zeros at the end": lambda content: content[:8192] + bytes(len(content) - 8192),
+    "a byte of the header": lambda content: flipped(content, 5),
+    "a byte of the code": lambda content: flipped(content, len(content) // 2),
+    "the last byte": lambda content: flipped(content, len(content) - 1),
+    "another architecture": lambda content: content[:18] + b"\xf3\x00" + content[20:],  # RISC-V
+    "longer": lambda content: content + b"\0",
+    "a text": lambda content: b"version https://git-lfs.github.com/spec/v1\n",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_loop_is_compiled_again(cached, made, damage):
+    cached.write_bytes(damage(made[1]))
+    assert origin().startswith("compiled here (")
+    assert_same_numbers()
+    assert intact(cached.parent) == list(cached.parent.iterdir()) != []
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_loop_without_a_compiler_is_left_to_torch_with_one_warning(
+    cached, made, damage, monkeypatch
+):
+    """The compiler still tells its version, which is a part of the name, and then fails."""
+    fails = cached.parents[2] / "cc"
+    fails.write_text('#!/bin/sh\n[ "$1" = --version ] && exec cc --version\nexit 3\n')
+    fails.chmod(0o700)
+    command = [str(fails)]
+    flags = recipe.flags_for(None, True)
+    version, machine = native._version(("cc",)), processor.features().encode()
+    mark = recipe.fingerprint(philox.SOURCE, flags, command[0].encode(), version, machine)
+    cached.write_bytes(damage(made[1]))
+    cached.rename(cached.with_name(f"philox-{mark}-{made[0].rpartition('-')[2]}"))
+    monkeypatch.setenv("CC", command[0])
+    with pytest.warns(RuntimeWarning, match=r"failed with exit code 3.*slower") as told:
+        assert_same_numbers_of_two_files()
+    assert len(told) == 1
+    assert origin().startswith("pure PyTorch, because `")
+
+
+def give_away(path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(path, 12345, 12345)
+
+
+FOREIGN = {
+    "of another user": give_away,
+    "writable by the group": lambda path: path.chmod(0o720),
+    "writable by all": lambda path: path.chmod(0o702),
+    "a link": lambda path: (path.rename(path.with_suffix(".moved")), path.symlink_to("x.moved")),
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_a_loop_that_another_user_may_have_written_is_replaced(cached, change):
+    change(cached)
+    assert_same_numbers()
+    assert origin().startswith("compiled here (")
+    status = cached.lstat()
+    assert (status.st_uid, status.st_mode & 0o7777) == (os.getuid(), 0o700)
+    assert not cached.is_symlink()
+
+
+def test_a_whole_library_of_another_architecture_is_not_used(cached, made):
+    """One whose name has the right hash: the same loop in one thread is compiled instead."""
+    cached.write_bytes(DAMAGES["another architecture"](made[1]))
+    cached.rename(cached.with_name(recipe.name_of(philox.SOURCE, made[0].split("-")[1], cached)))
+    assert "one thread" in origin()
+    assert_same_numbers()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o077], ids=oct)
+def test_whatever_the_umask_is_the_cache_is_closed_to_others(cache, mask):
+    needs_compiler()
+    before = os.umask(mask)
+    try:
+        forget()
+        assert_same_numbers()
+    finally:
+        os.umask(before)
+    (library,) = cache.iterdir()
+    for path in (cache.parent, cache, library):
+        assert path.stat().st_mode & 0o777 == 0o700
+
+
+def link_to_a_folder(cache):
+    (cache.parent.parent / "elsewhere").mkdir(mode=0o700)
+    cache.symlink_to(cache.parent.parent / "elsewhere")
+
+
+REFUSED = {
+    "a link": (link_to_a_folder, "is a link; remove it"),
+    "a link to nothing": (lambda cache: cache.symlink_to("nowhere"), "is a link; remove it"),
+    "a file": (lambda cache: cache.touch(), "is no folder; remove it"),
+    "open to all": (lambda cache: (cache.mkdir(), cache.chmod(0o777)), "chmod go-w"),
+    "open to the group": (lambda cache: (cache.mkdir(), cache.chmod(0o770)), "chmod go-w"),
+    "of another user": (lambda cache: (cache.mkdir(), give_away(cache)), "another user"),
+}
+
+
+@pytest.mark.parametrize(("make", "told"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("which", ["native", "keras-torch-parity"])
+def test_a_cache_folder_that_others_can_write_to_is_not_used(cache, make, told, which):
+    needs_compiler()
+    folder = cache if which == "native" else cache.parent
+    folder.parent.mkdir(exist_ok=True)
+    make(folder)
+    forget()
+    with pytest.warns(RuntimeWarning, match=told) as warned:
+        assert_same_numbers()
+    assert len(warned) == 1
+    assert f"for each process anew: {folder}" in origin()
+    assert not list(cache.parent.parent.rglob("*.so"))
+
+
+@pytest.mark.parametrize("case", ["no home", "home is a file", "home is missing"])
+def test_without_a_home_the_loop_is_compiled_for_this_process_and_leaves_nothing(
+    case, tmp_path, monkeypatch
+):
+    needs_compiler()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "file").touch()
+    home = {"no home": "", "home is a file": tmp_path / "file", "home is missing": "/nowhere"}
+    monkeypatch.setenv("HOME", str(home[case]))
+    forget()
+    assert "for each process anew: there is no home folder" in origin()
+    assert_same_numbers()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_no_reason_to_warn(tmp_path, monkeypatch):
+    needs_compiler()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    forget()
+    assert "for each process anew: [Errno" in origin()
+    assert_same_numbers()
+
+
+def test_if_nothing_can_be_written_torch_does_it_with_one_warning(tmp_path, monkeypatch):
+    needs_compiler()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    monkeypatch.setattr("tempfile.tempdir", "/proc/nowhere")
+    forget()
+    with pytest.warns(RuntimeWarning, match="slower operations") as told:
+        assert_same_numbers()
+    assert len(told) == 1
+    assert origin().startswith("pure PyTorch, because [Errno")
+
+
+# --- several processes ---------------------------------------------------------------------------
+
+
+def test_processes_that_compile_at_the_same_time_do_not_meet(cache):
+    needs_compiler()
+    children = [
+        subprocess.Popen([sys.executable, "-c", IN_A_CHILD], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    answers = [child.communicate(timeout=120)[0].split(maxsplit=1) for child in children]
+    expected = int(eager((1000,), 0.5, seed=(1, 2)).sum())
+    assert [int(number) for number, _ in answers] == [expected] * 4
+    assert all(told.startswith("compiled here (") for _, told in answers)
+    assert len(list(cache.iterdir())) == len(intact(cache)) == 1
+
+
+def test_a_process_that_is_killed_while_it_compiles_disturbs_nobody(cache, tmp_path):
+    needs_compiler()
+    slow = tmp_path / "slow-cc"
+    slow.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exec cc --version\n'
+        'cc "$@"\ncase "$*" in *-shared*) echo ready; sleep 600;; esac\n'
+    )
+    slow.chmod(0o700)
+    child = subprocess.Popen(
+        [sys.executable, "-c", IN_A_CHILD],
+        env={**os.environ, "CC": str(slow)},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(cache.glob(".building-*/*.so")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    (left,) = cache.iterdir()
+    assert left.name.startswith(".building-")
+    assert_same_numbers()
+    assert len(intact(cache)) == 1
+    assert left.exists()  # another process could still work in it
+    os.utime(left, (0, 0))
+    intact(cache)[0].unlink()
+    forget()
+    assert_same_numbers()
+    assert not left.exists()
+    assert len(intact(cache)) == 1
+
+
+# --- the compiler --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["-O2", "-O0 -g", "-ffast-math", "-Ofast -march=x86-64", "-funsafe-math-optimizations"],
+)
+def test_a_compiler_with_arguments_gives_the_same_numbers(monkeypatch, arguments):
+    needs_compiler()
+    monkeypatch.setenv("CC", f"cc {arguments}")
+    forget()
+    assert origin() == f"compiled here ({shutil.which('cc')} {arguments}, all threads)"
+    assert_same_numbers()
+    assert (torch.tensor(1e-40) * 0.5).item() > 0  # the process still has subnormal numbers
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("no-such-compiler", "CC='no-such-compiler' names no program that exists"),
+        ("no-such-compiler -O2", "names no program that exists"),
+        ("cc '", r"CC=\"cc '\" is no command \(No closing quotation\)"),
+        ("false", "`.*false` failed with exit code 1"),
+        ("false -O2", "`.*false` failed with exit code 1"),
+    ],
+)
+def test_a_compiler_that_is_none_is_told_in_one_line(monkeypatch, command, told):
+    monkeypatch.setenv("CC", command)
+    with pytest.warns(RuntimeWarning, match=told) as warned:
+        assert_same_numbers(times=2)
+    assert len(warned) == 1
+    assert "\n" not in str(warned[0].message)
+    assert native.library(philox.SOURCE) is None
+
+
+@pytest.mark.parametrize("name", ["PARITY_NATIVE", "PATH"])
+def test_where_no_loop_is_wanted_or_no_compiler_is_expected_nothing_is_told(monkeypatch, name):
+    monkeypatch.setenv(name, "0")
+    monkeypatch.delenv("CC", raising=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same_numbers()
+    expected = {"PARITY_NATIVE": "PARITY_NATIVE=0 is set", "PATH": "there is no `cc`"}
+    assert origin() == f"pure PyTorch, because {expected[name]}"
+
+
+# --- the wheel's ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory):
+    return build_packaged(tmp_path_factory.mktemp("packaged"), [philox.SOURCE])
+
+
+@pytest.fixture
+def wheel(packaged, tmp_path):
+    """A folder of loops as a wheel has it, which a test may damage."""
+    if not packaged:
+        pytest.skip("a wheel of this machine has no loops")
+    shutil.copytree(packaged[0].parent, tmp_path / "built")
+    forget()
+    return tmp_path / "built"
+
+
+def test_the_loop_of_the_wheel_comes_first_and_needs_no_compiler(wheel, cache, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert origin() == f"from the wheel ({processor.levels()[0]}, all threads)"
+    assert_same_numbers()
+    assert not cache.exists()
+
+
+def test_a_switch_chooses_between_the_wheel_and_this_machine(wheel, monkeypatch):
+    for switch, begin in {"here": "compiled here", "wheel": "from the wheel", "0": "pure"}.items():
+        monkeypatch.setenv("PARITY_NATIVE", switch)
+        forget()
+        assert origin().startswith(begin)
+        assert_same_numbers()
+
+
+def test_a_switch_that_means_nothing_is_told_once_and_chooses_nothing(wheel, monkeypatch):
+    monkeypatch.setenv("PARITY_NATIVE", "of the wheel")
+    told = "PARITY_NATIVE='of the wheel' means nothing: expected 0, 1, wheel or here"
+    with pytest.warns(RuntimeWarning, match=told) as warned:
+        assert_same_numbers(times=2)
+    assert len(warned) == 1
+    assert origin().startswith("from the wheel (")
+
+
+def test_a_processor_gets_the_best_loop_that_it_can_execute(wheel, monkeypatch):
+    for level in processor.levels():
+        monkeypatch.setattr(processor, "levels", lambda level=level: (level,))
+        forget()
+        assert origin() == f"from the wheel ({level}, all threads)"
+        assert_same_numbers()
+    monkeypatch.setattr(processor, "levels", lambda: ())
+    forget()
+    assert origin().startswith("compiled here")
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_loop_of_the_wheel_is_compiled_here(wheel, damage):
+    for path in wheel.iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    assert origin().startswith("compiled here")
+    assert_same_numbers()
+
+
+def test_a_loop_of_another_source_is_not_used(wheel, tmp_path, monkeypatch):
+    changed = tmp_path / "philox.c"
+    changed.write_bytes(philox.SOURCE.read_bytes() + b"\n/* changed */\n")
+    assert native.loops(changed).origin.startswith("compiled here")
+    monkeypatch.setenv("PARITY_NATIVE", "wheel")
+    native.loops.cache_clear()
+    assert native.loops(changed).origin == "pure PyTorch, because the wheel has none that fits"
+
+
+def test_a_loop_of_the_wheel_is_left_where_it_is(wheel):
+    before = sorted(path.name for path in wheel.iterdir())
+    assert store.find(wheel, philox.SOURCE, "0" * 24, is_own=False) is None
+    assert_same_numbers()
+    assert sorted(path.name for path in wheel.iterdir()) == before

@@ -1,0 +1,59 @@
+"""Which levels a processor has, by the words of /proc/cpuinfo."""
+
+import platform
+
+import pytest
+
+from torch_impl.native import processor
+
+# From /proc/cpuinfo of an Intel Core i7-3770 (Ivy Bridge), i7-4770 (Haswell), Xeon 8175M (Skylake).
+IVY_BRIDGE = (
+    "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse "
+    "sse2 ht syscall nx rdtscp lm pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 popcnt aes xsave avx f16c "
+    "rdrand lahf_lm"
+)
+HASWELL = f"{IVY_BRIDGE} fma movbe abm bmi1 avx2 bmi2"
+SKYLAKE = f"{HASWELL} avx512f avx512dq avx512cd avx512bw avx512vl"
+
+
+@pytest.fixture
+def cpuinfo(tmp_path, monkeypatch):
+    path = tmp_path / "cpuinfo"
+    monkeypatch.setattr(processor, "CPUINFO", path)
+    processor.features.cache_clear()
+    yield path
+    processor.features.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("flags", "levels"),
+    [
+        ("fpu sse sse2 lm", ()),
+        (IVY_BRIDGE, ("x86-64-v2",)),
+        (HASWELL, ("x86-64-v3", "x86-64-v2")),
+        (HASWELL.replace(" fma", ""), ("x86-64-v2",)),
+        (SKYLAKE, ("x86-64-v4", "x86-64-v3", "x86-64-v2")),
+        # A virtual machine that hides AVX2, not AVX-512: a level has all of the levels below.
+        (SKYLAKE.replace(" avx2", ""), ("x86-64-v2",)),
+    ],
+    ids=["first", "Ivy Bridge", "Haswell", "no fma", "Skylake", "no avx2"],
+)
+def test_an_x86_processor_has_the_levels_whose_instructions_it_has(
+    cpuinfo, flags, levels, monkeypatch
+):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: x\nflags\t\t: {flags}\nbugs\t\t: avx2\n")
+    assert processor.levels() == levels
+
+
+def test_a_processor_of_which_nothing_is_known_has_no_level_that_needs_more(cpuinfo, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert processor.levels() == ()
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert processor.levels() == ()
+
+
+@pytest.mark.parametrize(("machine", "level"), [("aarch64", "armv8-a"), ("arm64", "apple-m1")])
+def test_every_arm_processor_of_64_bits_has_its_level(machine, level, cpuinfo, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert processor.levels() == (level,)
