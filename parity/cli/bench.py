@@ -23,7 +23,8 @@ from parity.cli.options import (
 )
 from parity.cli.program_specs import bench_spec_of
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
-from parity.errors import InputError
+from parity.errors import ParityError
+from parity.files.places import is_special
 from parity.halves.options import ChildOptions
 from parity.traces.folder import BENCH
 
@@ -176,8 +177,9 @@ def bench(
     def keep(unfinished: Any) -> None:
         """Writes what was measured so far; the benchmark goes on if that fails."""
         for path in (json_file, None if out is None else out / BENCH):
-            if path is not None:
-                with suppress(InputError):
+            # A device or a pipe takes one result, the last.
+            if path is not None and not is_special(path):
+                with suppress(ParityError):
                     write_json_file(path, unfinished.to_json())
 
     result = run_bench(

@@ -69,6 +69,7 @@ def diagnose(
     from parity.report.write import attempt_reports
 
     check_file(json_file)
+    check_file(plot, "--plot")
     check_folder(out)
     if data is not None and classes is not None:
         raise click.UsageError(

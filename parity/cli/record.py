@@ -101,7 +101,12 @@ def _check(
     else:
         (spec,) = check_specs_of([program], settings)
     record_spec(spec, bundle, CheckOptions(children=children))
-    return f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)"
+    return f"wrote {bundle}{_size(bundle)}"
+
+
+def _size(bundle: Path) -> str:
+    """Returns the size of a bundle; a device or a pipe has none."""
+    return f" ({bundle.stat().st_size / 1e6:.1f} MB)" if bundle.is_file() else ""
 
 
 def _run(
@@ -121,7 +126,4 @@ def _run(
     held = f"what `fit` was fed, {size.fed / 1e6:.1f} MB"
     if size.states:
         held += f", and recorded states, {size.states / 1e6:.1f} MB"
-    return (
-        f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB: {parts}; it holds {held}, "
-        "before compression)"
-    )
+    return f"wrote {bundle}{_size(bundle)}: {parts}; it holds {held}, before compression"

@@ -21,7 +21,7 @@ from parity.cli.options import (
     with_options,
 )
 from parity.cli.program_specs import own_programs, sweep_specs, terms_of
-from parity.cli.saved import check_file, check_folder, complain, input_errors, write_json_file
+from parity.cli.saved import check_file, check_folder, complain, write_errors, write_json_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
@@ -157,7 +157,7 @@ def sweep(
     if "://" not in out:
         open_store(out)  # an error of its own, before anything is written
         tasks = planned(specs, children.pythons)
-        with input_errors("--out", Path(out)):
+        with write_errors("--out", Path(out)):
             write_plan(
                 *(Path(out), tasks), mode=mode, margins=margins, command=command, terms=terms
             )

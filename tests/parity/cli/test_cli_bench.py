@@ -266,7 +266,7 @@ def test_a_disk_that_fills_up_ends_no_benchmark_and_takes_no_report(
     monkeypatch.setattr("parity.cli.saved.write_json", full)
     benchmark.unfinished = (noisy(1),)
     ended = call("--json", "a.json")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert ended.stderr.endswith(
         "parity: --json a.json: cannot be written (No space left on device)\n"
     )
@@ -291,7 +291,7 @@ def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
     for module in ("parity.cli.saved", "parity.files.json_io"):
         monkeypatch.setattr(f"{module}.write_bytes", once)
     ended = call("--json", "a.json", option, "b")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert f"{option} b: cannot be written (No space left on device)" in ended.stderr
     assert calls == ["a.json", "b"]
     assert (tmp_path / "b").read_text() == "what stood there before"
