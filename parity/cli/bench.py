@@ -14,6 +14,7 @@ from parity.cli.options import (
     COMMON,
     OUT,
     PAIR,
+    Finite,
     exit_code,
     given,
     number_option,
@@ -24,7 +25,7 @@ from parity.cli.options import (
 from parity.cli.program_specs import bench_spec_of
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import ParityError
-from parity.files.places import is_special
+from parity.files.atomic import is_special
 from parity.halves.options import ChildOptions
 from parity.traces.folder import BENCH
 
@@ -108,9 +109,7 @@ def _numbers(
     default=2048,
 )
 @number_option("--val-size", "Number of validation samples.", default=512)
-@click.option(
-    "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
-)
+@click.option("--accuracy", type=Finite(0, 1), help="Also measure the time to this accuracy.")
 @click.option(
     "--data",
     shell_complete=files(*names.DATA),
@@ -185,7 +184,7 @@ def bench(
     result = run_bench(
         spec,
         children=children,
-        say=lambda text: None if children.quiet else click.echo(f"bench: {text}", err=True),
+        say=lambda text: None if children.quiet else complain(f"bench: {text}"),
         on_result=keep,
     )
     try:

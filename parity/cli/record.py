@@ -13,6 +13,7 @@ from parity.cli.names import files
 from parity.cli.options import MAX_FEED, number_option, with_children, with_options
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.program_specs import check_specs_of, recorded_run_spec
+from parity.cli.streams import say
 from parity.halves.options import ChildOptions
 
 # Options of a whole training; those of PROBES but --steps are, too.
@@ -82,7 +83,7 @@ def record(
         shared = {name: value for name, value in settings.items() if name not in _OF_RUN}
         told = _check(bundle, program, keras, shared, children)
     if not children.quiet:
-        click.echo(told)
+        say(told)
     return 0
 
 

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import click
-
 from parity.cli.options import exit_code
+from parity.cli.streams import say
 from parity.errors import InputError, unwritten
-from parity.files.atomic import write_bytes
+from parity.files.atomic import check_access, is_place, write_bytes
 from parity.files.json_io import write_json
-from parity.files.places import check_access, is_place
 from parity.ladder.result import ALL_RESULTS
 
 
@@ -71,7 +69,7 @@ def write_text_file(path: Path, text: str, option: str) -> None:
 
 def complain(text: str) -> None:
     """Prints a paragraph to standard error."""
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from parity.errors import InputError, unwritten
-from parity.files.places import check_access, is_place
+from parity.files.atomic import check_access, is_place
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
 from parity.runs.check_halves import check_data, folder_of, plan_checks, run_keras

@@ -9,8 +9,7 @@ import threading
 
 import pytest
 
-from parity.files.atomic import write_bytes
-from parity.files.places import check_access, is_place, is_special
+from parity.files.atomic import check_access, is_place, is_special, write_bytes
 
 CONTENT = b"0123456789" * 100_000  # more than a pipe holds
 

@@ -1,0 +1,57 @@
+"""Lines of a terminal or a log that show what they hold, and that no CI system obeys."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity.files.log_text import log_line, log_text
+
+# How the runners find a command, from their sources: github.com/actions/runner (ActionCommand:
+# behind spaces, or "##[" anywhere), microsoft/azure-pipelines-agent (anywhere), and TeamCity's
+# documentation of service messages (anywhere).
+COMMANDS = re.compile(r"^\s*::|##\[|##vso\[|##teamcity\[", re.IGNORECASE)
+
+PIECES = st.sampled_from(
+    [
+        *("::", ":", "#", "##", "[", "vso[", "VSO[", "teamcity[", "error::", " ", "conv1", "é"),
+        *("\r", "\n", "\t", "\x1b[2J", "\u2028", "\u202e", "\x85", "\ufeff", "\xa0", "\x00"),
+        "\ud800",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error file=a::x", r"\x3a:error file=a::x"),
+        ("   ::stop-commands::x", r"   \x3a:stop-commands::x"),
+        ("##vso[task.complete]", r"\x23#vso[task.complete]"),
+        ("conv ##[group]x", r"conv \x23#[group]x"),
+        ("x ##teamcity[testStarted]", r"x \x23#teamcity[testStarted]"),
+        ("a\rb\x1b[31mc\nd", r"a\rb\x1b[31mc\nd"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+    ],
+)
+def test_a_command_is_shown_and_is_none(text, shown):
+    assert log_line(text) == shown
+
+
+@pytest.mark.parametrize("text", ["conv1 [2]", "std::vector", "a: b", "# 1", "#[1]", "# #[", "é ±"])
+def test_other_text_is_unchanged(text):
+    assert log_line(text) == text
+
+
+@given(st.lists(PIECES).map("".join))
+def test_no_line_is_a_command_or_holds_a_control_character(text):
+    told = log_line(text)
+    assert not COMMANDS.search(told)
+    assert told.isprintable()
+    assert log_line(told) == told, "what is shown once is not changed again"
+
+
+@given(st.lists(PIECES).map("".join))
+def test_a_text_keeps_its_lines(text):
+    lines = log_text(text).split("\n")
+    assert lines == [log_line(line) for line in text.split("\n")]
