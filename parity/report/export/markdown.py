@@ -19,9 +19,10 @@ NONE = "-"
 # Characters with a meaning inside a line on GitHub.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&$#])")
 # Where something begins that is read after Markdown: @user and addresses of mail, #123 and GH-123,
-# on GitLab !123, addresses with and without a scheme, :emoji:.
+# on GitLab !123, addresses with and without a scheme, :emoji:, whose end may be a colon of ours.
 _READ_LATER = re.compile(
-    r"(?<=[@#!])(?=\w) | (?<=\bGH-)(?=\d) | (?<=:)(?=//) | (?<=\bw)(?=ww\.) | (?<=:)(?=[\w+-]+:)",
+    r"""(?<=[@#!])(?=\w) | (?<=\bGH-)(?=\d) | (?<=:)(?=//) | (?<=\bw)(?=ww\.)
+    | (?<=:)(?=(?:[^\W\d][\w+-]*|[+-]1|100|1234)(?::|$))""",
     re.IGNORECASE | re.VERBOSE,
 )
 _BREAK = "\N{ZERO WIDTH SPACE}"  # `plain` leaves none
