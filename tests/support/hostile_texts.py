@@ -17,6 +17,7 @@ PIECES = (
     *("\r", "\n", "\t", "\x1b[2J", "\u2028", "\u202e", "\x85", "\ufeff", "\xa0", "\x00", "\ud800"),
     *("@octocat", "#12", "GH-12", "https://x.org", "www.x.org", ":tada:", "a@x.org", "![i](u)"),
     *("<img src=x onerror=y>", "</script>", "<!--", "|", "`", "*", "$x$", "]]>", "&#64;", "\\"),
+    *("::error file=a::x", "##vso[task.complete]", "##[error]x", "##teamcity[testFailed]"),
     *("{{ 7 * 7 }}", "=1+1", "\ufffe", "$\\frac{1}{0}$", "%s", "{0}", "[bold red]"),
 )
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)

@@ -34,6 +34,7 @@ from parity.report.text.summary import summary_lines
 from parity.report.text.sweep import sweep_lines
 from parity.report.text.terminal import print_lines
 from parity.sweeps.result import SweepResult
+from parity.testing.assertion import failure_text
 
 # Elements that a page has only if a name put them there.
 FOREIGN = ("<img src=x", "<!--", "49")
@@ -85,6 +86,7 @@ def check_log(text):
         say(f"parity: {text}: cannot be used", err=True)
         say(text, err=True)
     told = stream.getvalue() + progress(text) + junit_xml(named(text))
+    told += "".join(f"{failure_text(r)}\n" for r in named(text) if isinstance(r, Result))
     for line in told.split("\n"):
         assert not COMMANDS.search(line)
         assert line.isprintable()
