@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from parity.files.log_text import plain
+from parity.files.log_text import plain as plain  # reports take it from here
 
 Line = list[tuple[str, str]]  # (text, style of rich)
 

@@ -108,8 +108,8 @@ def write_reports(
         if events:
             files += _write_events(found, folder / EVENTS)
     except OSError as error:
-        told = f"{folder}: the report"
-        raise unwritten(told, error, "name another folder with --out") from error
+        what = f"{folder}: the report"
+        raise unwritten(what, error, "name another folder with --out") from error
     told = [
         f"{sentence(result)}\nmargins {margins_text(result)}"
         for result in results
