@@ -250,10 +250,18 @@ def test_cells_that_were_measured_are_kept_whatever_comes_then(benchmark, call, 
     assert {path.name for path in tmp_path.iterdir()} == {"a.json"}
 
 
-def test_a_bug_ends_with_a_traceback_and_keeps_the_cells_too(benchmark, call, tmp_path):
+def test_a_bug_ends_with_3_and_a_log_and_keeps_the_cells_too(
+    benchmark, call, tmp_path, tmp_path_factory, monkeypatch
+):
+    logs = tmp_path_factory.mktemp("logs")
+    monkeypatch.setattr("tempfile.tempdir", str(logs))
     benchmark.error, benchmark.unfinished = ZeroDivisionError(), (noisy(1),)
-    with pytest.raises(ZeroDivisionError):
-        call("--json", "a.json")
+    ended = call("--json", "a.json")
+    assert ended.returncode == 3
+    assert "an unexpected error ended the command, which has no verdict" in ended.stderr
+    (log,) = logs.glob("parity-*.log")
+    assert str(log) in ended.stderr
+    assert "ZeroDivisionError" in log.read_text()
     assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "incomplete"
 
 
