@@ -2,14 +2,21 @@
 
     ParityError             anything that this project reports in one paragraph, without a traceback
     ├── InputError          wrong use or bad input: a flag, a spec, a data file          (exit 2)
-    └── RunError            a half failed, was killed, hung, or left an incomplete run   (exit 3)
+    └── RunError            a half failed, was killed, hung, or left an incomplete run; or the
+                            result could not be written: a full disk                  (exit 3)
 
 A message says what was passed, what was expected, and what to do. `exit_code` is the exit code of
 the command line; 0 (parity holds) and 1 (parity does not hold) are verdicts, not errors.
 """
 
+import errno
 import re
 
+# The path is wrong, and not the state of the machine.
+_PATH = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST, errno.EINVAL, errno.EBADF, errno.ENXIO),
+)
 # What a framework adds to a message: colours of a terminal, and its own lines of code.
 _COLOURS = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 _PLACE = re.compile(r'\s*File ".*", line \d+')
@@ -32,6 +39,19 @@ class RunError(ParityError, RuntimeError):
     """A half failed: it crashed, was killed, hung, or left an incomplete directory."""
 
     exit_code = 3
+
+
+def unwritten(what: str, error: OSError, do: str = "") -> ParityError:
+    """Returns the error of a file or folder that cannot be written.
+
+    Args:
+        what: the option and the path, as a subject.
+        error: of the system. A folder that is missing or read-only is bad input; if the disk is
+            full, or the reader of a pipe has gone, the run is incomplete.
+        do: what to do, if more than naming another path can be told.
+    """
+    kind = InputError if error.errno in _PATH else RunError
+    return kind(f"{what} cannot be written ({error.strerror or error}){do and f'; {do}'}")
 
 
 def told(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from parity.behaviour.accuracies import check_accuracies
 from parity.behaviour.audit.audit import Audit, audit
 from parity.behaviour.audit.findings import Finding
 from parity.behaviour.causes import RankedCause, rank
@@ -14,6 +15,7 @@ from parity.behaviour.rules import judge
 from parity.behaviour.signs import Observations
 from parity.behaviour.units import in_fractions
 from parity.data.dataset import Data
+from parity.errors import InputError
 from parity.files.floats import encode_floats
 from parity.traces.trace import History
 
@@ -102,7 +104,13 @@ def diagnose(
         target: training accuracy that is good enough, a fraction.
         notes: what the reader of the history said, see
             `parity.behaviour.readers.history.read_with_notes`.
+
+    Raises:
+        InputError: the target is no fraction, or an accuracy is below 0.
     """
+    if not 0 <= target <= 1:
+        raise InputError(f"target={target}: expected an accuracy, a fraction in [0, 1]")
+    check_accuracies(history, "the history")
     found, chance = None, None
     if data is not None:
         num_classes = data.num_classes

@@ -14,6 +14,7 @@ from parity.cli.options import (
     COMMON,
     OUT,
     PAIR,
+    Finite,
     exit_code,
     given,
     number_option,
@@ -23,7 +24,8 @@ from parity.cli.options import (
 )
 from parity.cli.program_specs import bench_spec_of
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
-from parity.errors import InputError
+from parity.errors import ParityError
+from parity.files.atomic import is_special
 from parity.halves.options import ChildOptions
 from parity.traces.folder import BENCH
 
@@ -107,9 +109,7 @@ def _numbers(
     default=2048,
 )
 @number_option("--val-size", "Number of validation samples.", default=512)
-@click.option(
-    "--accuracy", type=click.FloatRange(0, 1), help="Also measure the time to this accuracy."
-)
+@click.option("--accuracy", type=Finite(0, 1), help="Also measure the time to this accuracy.")
 @click.option(
     "--data",
     shell_complete=files(*names.DATA),
@@ -176,14 +176,15 @@ def bench(
     def keep(unfinished: Any) -> None:
         """Writes what was measured so far; the benchmark goes on if that fails."""
         for path in (json_file, None if out is None else out / BENCH):
-            if path is not None:
-                with suppress(InputError):
+            # A device or a pipe takes one result, the last.
+            if path is not None and not is_special(path):
+                with suppress(ParityError):
                     write_json_file(path, unfinished.to_json())
 
     result = run_bench(
         spec,
         children=children,
-        say=lambda text: None if children.quiet else click.echo(f"bench: {text}", err=True),
+        say=lambda text: None if children.quiet else complain(f"bench: {text}"),
         on_result=keep,
     )
     try:

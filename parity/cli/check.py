@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from parity.cli.options import (
     separated,
     with_children,
     with_options,
+    words,
 )
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.program_specs import check_specs_of
@@ -114,7 +114,7 @@ def check(
     if programs and is_pair:
         raise click.UsageError("--keras, --torch and --against are for a pair without a name")
     specs = [] if is_pair else check_specs_of(programs, settings)
-    own = tuple(shlex.split(arguments or ""))
+    own = words(arguments)
     specs = specs or [spec_of(**pair, arguments=own, **settings)]
     options = CheckOptions(out=out, children=children, levels=separated(levels), **allowed)
     results = check_all(specs, options)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parity.cli import names
-from parity.cli.options import COMMON, OUT, number_option, path_option, with_options
+from parity.cli.options import COMMON, OUT, Finite, number_option, path_option, with_options
 from parity.cli.saved import check_file, check_folder, complain, write_json_file
 from parity.traces.folder import DIAGNOSIS
 
@@ -31,7 +31,7 @@ from parity.traces.folder import DIAGNOSIS
 @number_option("--classes", "Number of classes, if --data is not given.", least=2)
 @click.option(
     "--target",
-    type=click.FloatRange(min=0, max=1),
+    type=Finite(min=0, max=1),
     default=0.9,
     help="Training accuracy that is good enough.",
 )
@@ -69,6 +69,7 @@ def diagnose(
     from parity.report.write import attempt_reports
 
     check_file(json_file)
+    check_file(plot, "--plot")
     check_folder(out)
     if data is not None and classes is not None:
         raise click.UsageError(

@@ -10,9 +10,12 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from typing import Any
 
 import click
 
+from parity.cli.crash import crashed
+from parity.cli.streams import guarded, is_gone, say
 from parity.errors import ParityError
 
 INTERRUPTED = "interrupted: the child processes were stopped; finished work is kept"
@@ -39,6 +42,13 @@ class Commands(click.Group):
         command: click.Command = getattr(module, "list_command" if name == "list" else name)
         return command
 
+    def invoke(self, context: click.Context) -> Any:
+        """Calls a command; click itself ends with 1, which is a verdict, for a pipe's error."""
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            return crashed(error)
+
 
 @click.group(
     cls=Commands,
@@ -59,22 +69,32 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the script `parity`: turns errors into one paragraph and an exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # bars of curves in a pipe that is ASCII only
+    with guarded() as output:
+        code = _called()
+        sys.stdout.flush()
+        if output.lost is not None and not is_gone(output.lost):
+            reason = output.lost.strerror
+            code = max(code, _complain(f"standard output cannot be written ({reason})", 3))
+    sys.exit(code)
+
+
+def _called() -> int:
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _complain(INTERRUPTED, 3)
+        return int(cli.main(standalone_mode=False))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _complain(INTERRUPTED, 3)
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = _complain(INTERRUPTED, 3)
+        error.show(shown := io.StringIO())
+        say(shown.getvalue().rstrip("\n"), err=True)
+        return error.exit_code
     except ParityError as error:
-        code = _complain(str(error), error.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _complain(str(error), error.exit_code)
+    except SystemExit as ended:  # completion has its own codes; 1 is a shell that click lacks
+        return 0 if ended.code in (0, None) else 2
+    except Exception as error:
+        return crashed(error)
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"parity: {message}", err=True)
+    say(f"parity: {message}", err=True)
     return code

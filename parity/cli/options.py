@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,42 @@ from typing import Any
 import click
 
 from parity.cli import names
+from parity.errors import InputError
 from parity.halves.options import ChildOptions
 
 # A command, and what gives it an option.
 Command = Callable[..., int]
 Decorator = Callable[[Command], Command]
+
+
+MAX_SEEDS = 10_000  # each is a run of both halves
+
+
+class Finite(click.FloatRange):
+    """The type of a number in a range, of which NaN and the infinities are none."""
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """Returns the number."""
+        number = float(super().convert(value, parameter, context))
+        if not math.isfinite(number):
+            self.fail(f"{value!r}: expected a finite number", parameter, context)
+        return number
+
+
+def words(arguments: str | None) -> tuple[str, ...]:
+    """Returns the words of a command line of a script, as a shell would.
+
+    Raises:
+        InputError: a quotation is not closed.
+    """
+    try:
+        return tuple(shlex.split(arguments or ""))
+    except ValueError as error:
+        raise InputError(
+            f"--arguments {arguments!r}: {error}; expected the command line of the script"
+        ) from None
 
 
 def parse_seeds(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int]:
@@ -25,8 +58,13 @@ def parse_seeds(context: click.Context, parameter: click.Parameter, value: str |
         if "," in value:
             seeds = [int(part) for part in value.split(",")]
         else:
-            start, _, stop = value.partition(":")
-            seeds = list(range(int(start), int(stop)))
+            start, _, stop = map(str.strip, value.partition(":"))
+            found = range(int(start), int(stop))
+            if (count := max(0, found.stop - found.start)) > MAX_SEEDS:
+                raise click.BadParameter(
+                    f"{value!r} are {count:,} seeds; expected at most {MAX_SEEDS:,}"
+                )
+            seeds = list(found)
     except ValueError:
         seeds = []
     if not seeds or len(set(seeds)) < len(seeds):
@@ -103,7 +141,7 @@ _CHILDREN: list[Decorator] = [
     ),
     click.option(
         "--timeout",
-        type=click.FloatRange(min=0),
+        type=Finite(min=0),
         default=ChildOptions.timeout_s,
         metavar="SECONDS",
         help="Stop a child process that runs longer; 0 = no limit.",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parity.cli.options import given
+from parity.cli.options import given, words
 from parity.errors import InputError
 from parity.programs.program_spec import NUM_SEEDS
 
@@ -216,7 +215,7 @@ def recorded_run_spec(
 
     changes = dict(settings)
     if "arguments" in changes:
-        changes["arguments"] = tuple(shlex.split(changes["arguments"]))
+        changes["arguments"] = words(changes["arguments"])
     if name in SCENARIOS:
         return _scenario_of(name, changes)
     changes |= {"sets_seed": True} if "seed" in changes else {}
@@ -331,7 +330,7 @@ def bench_spec_of(
         changes = {key: settings.get(key) for key in of_spec}
         numbers = [] if changes["seed"] is None else [changes["seed"]]
         if is_pair:
-            given_pair = {**pair, "arguments": tuple(shlex.split(pair["arguments"] or ""))}
+            given_pair = {**pair, "arguments": words(pair["arguments"])}
             (found,) = unnamed_specs(given_pair, numbers, False, {"data": changes["data"]})
         else:
             (found,) = specs_of([str(name)], numbers, False, {"data": changes["data"]})

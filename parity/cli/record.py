@@ -13,6 +13,7 @@ from parity.cli.names import files
 from parity.cli.options import MAX_FEED, number_option, with_children, with_options
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.program_specs import check_specs_of, recorded_run_spec
+from parity.cli.streams import say
 from parity.halves.options import ChildOptions
 
 # Options of a whole training; those of PROBES but --steps are, too.
@@ -82,7 +83,7 @@ def record(
         shared = {name: value for name, value in settings.items() if name not in _OF_RUN}
         told = _check(bundle, program, keras, shared, children)
     if not children.quiet:
-        click.echo(told)
+        say(told)
     return 0
 
 
@@ -101,7 +102,12 @@ def _check(
     else:
         (spec,) = check_specs_of([program], settings)
     record_spec(spec, bundle, CheckOptions(children=children))
-    return f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB)"
+    return f"wrote {bundle}{_size(bundle)}"
+
+
+def _size(bundle: Path) -> str:
+    """Returns the size of a bundle; a device or a pipe has none."""
+    return f" ({bundle.stat().st_size / 1e6:.1f} MB)" if bundle.is_file() else ""
 
 
 def _run(
@@ -121,7 +127,4 @@ def _run(
     held = f"what `fit` was fed, {size.fed / 1e6:.1f} MB"
     if size.states:
         held += f", and recorded states, {size.states / 1e6:.1f} MB"
-    return (
-        f"wrote {bundle} ({bundle.stat().st_size / 1e6:.1f} MB: {parts}; it holds {held}, "
-        "before compression)"
-    )
+    return f"wrote {bundle}{_size(bundle)}: {parts}; it holds {held}, before compression"

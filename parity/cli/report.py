@@ -8,6 +8,7 @@ import click
 
 from parity.cli.options import COMMON, exit_code, out_option, with_options
 from parity.cli.saved import check_file, write_json_file
+from parity.cli.streams import say
 
 
 @click.command()
@@ -46,7 +47,7 @@ def report(
         write_json_file(json_file, {"verdict": written.verdict, "files": files})
     if not quiet:
         (page,) = (each for each in written.files if each.name == REPORT)
-        click.echo(f"{written.verdict}: {page}")
+        say(f"{written.verdict}: {page}")
         if written.sentence:
-            click.echo(written.sentence)
+            say(written.sentence)
     return exit_code(written.verdict)

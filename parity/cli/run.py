@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from parity.cli.options import (
     path_option,
     with_children,
     with_options,
+    words,
 )
 from parity.cli.program_specs import spec_against, specs_of, unnamed_specs
 from parity.cli.saved import check_file, complain, write_results
@@ -100,7 +100,7 @@ def run(
     if seed is not None and seeds:
         raise click.UsageError("--seed and --seeds exclude each other")
     numbers = seeds or ([] if seed is None else [seed])
-    pair = {"keras": keras, "torch": torch, "arguments": tuple(shlex.split(arguments or ""))}
+    pair = {"keras": keras, "torch": torch, "arguments": words(arguments)}
     specs: list[Any]
     recorded = None
     if against is not None:

@@ -15,13 +15,15 @@ from parity.cli.options import (
     MAX_FEED,
     PAIR,
     RUN_SETTINGS,
+    Finite,
     exit_code,
     parse_seeds,
     with_children,
     with_options,
+    words,
 )
 from parity.cli.program_specs import own_programs, sweep_specs, terms_of
-from parity.cli.saved import check_file, check_folder, complain, input_errors, write_json_file
+from parity.cli.saved import check_file, check_folder, complain, write_errors, write_json_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT, SWEEP
@@ -73,13 +75,13 @@ PLAN = "plan.json"
 )
 @click.option(
     "--cpus",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=1.0,
     help="CPUs per Ray task.",
 )
 @click.option(
     "--gpus",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     help="GPUs per Ray task.",
 )
@@ -134,8 +136,8 @@ def sweep(
             raise InputError("--histories with a program: expected one of them")
         folder = _out_of_histories(out)
         return _judge_histories(histories, margins, folder, json_file, quiet=children.quiet)
-    words = None if arguments is None else tuple(shlex.split(arguments))
-    pair = {"keras": keras, "torch": torch, "arguments": words}
+    own = None if arguments is None else words(arguments)
+    pair = {"keras": keras, "torch": torch, "arguments": own}
     specs = sweep_specs(programs, pair, seeds, full, settings, margins)
     terms = terms_of(specs)
     options = _engine_options(out, children)
@@ -157,7 +159,7 @@ def sweep(
     if "://" not in out:
         open_store(out)  # an error of its own, before anything is written
         tasks = planned(specs, children.pythons)
-        with input_errors("--out", Path(out)):
+        with write_errors("--out", Path(out)):
             write_plan(
                 *(Path(out), tasks), mode=mode, margins=margins, command=command, terms=terms
             )

@@ -79,7 +79,13 @@ def mnist_folder() -> Path:
     """
     named = os.environ.get("PARITY_DATA_DIR")
     if named:
-        folder = Path(named).expanduser()
+        try:
+            folder = Path(named).expanduser()
+        except RuntimeError:
+            raise InputError(
+                f"PARITY_DATA_DIR={named} is in the home folder of an unknown user; set it to a "
+                "folder for MNIST's four files"
+            ) from None
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
         try:

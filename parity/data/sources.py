@@ -57,7 +57,12 @@ def open_source(source: str | os.PathLike[str]) -> Source:
         return check_arrays(_embedded(), name)
     if name == "mnist":
         return check_arrays(_mnist(), name)
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"data source {name!r} is in the home of an unknown user; check the name behind ~"
+        ) from None
     if path.is_dir():
         from parity.data.idx import read_idx_folder
 

@@ -1,14 +1,26 @@
-"""Files that are written completely or not at all.
+"""Files that are written completely or not at all, and where they can be written.
 
-`atomic_path(path)` yields a temporary path in the same folder; the caller writes that file. At the
-end of the block the file is moved into place: fsync of the file, `os.replace`, fsync of the folder.
+`atomic_path(path)` yields a temporary path; the caller writes that file. At the end of the block
+the content goes where the user named it:
+
+    a new file, a regular file   moved into place: fsync of the file, `os.replace`, fsync of the
+                                 folder; an existing file keeps its permissions
+    a symbolic link              stays; the file that it names is replaced, or made
+    a device, a pipe             is written into, and is what it was before
+    /dev/stdout, /dev/fd/N       is written into, behind what the process has written there
+
 An error inside the block removes the temporary file and leaves an existing file unchanged. A killed
 process cannot clean up, so a later call removes what it left.
 """
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
+import stat
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,22 +33,32 @@ STALE_SECONDS = 3600.0
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the folder of `path`; the file becomes `path` after the block.
+    """Yields a temporary path; the file becomes `path` after the block, as described above.
 
     Args:
-        path: final path. Its folder must exist; an existing file is replaced.
+        path: final path. Its folder must exist; a regular file is replaced.
 
     Yields:
-        A path in the same folder (a rename across file systems is not atomic) that does not exist
-        yet. The caller creates the file, so the user's umask decides who may read it.
+        A path that does not exist yet, in the folder of the final file (a rename across file
+        systems is not atomic), or in one of its own for a device or a pipe. The caller creates the
+        file, so the user's umask decides who may read a new one.
 
     Raises:
-        OSError: the file cannot be written, synchronised or renamed.
+        OSError: the file cannot be written, synchronised or renamed, or is read-only.
     """
+    if is_special(path):
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            yield (temporary := Path(folder) / "whole")
+            _write_into(path, temporary)
+        return
+    path = Path(os.path.realpath(path))  # a link stays
+    mode = _mode_of(path)
     sweep(path.parent)
     temporary = path.parent / f"{PREFIX}{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
     try:
         yield temporary
+        if mode is not None:
+            temporary.chmod(mode)
         _fsync(temporary)
         os.replace(temporary, path)
     except BaseException:
@@ -46,6 +68,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
     # the file is complete either way.
     with contextlib.suppress(OSError):
         _fsync(path.parent)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Returns the permissions of an existing file, which the user can write; None if there is none.
+
+    Raises:
+        OSError: it is read-only, a folder, or a loop of links.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    check_access(path)  # a rename asks the folder alone
+    return stat.S_IMODE(found.st_mode)
 
 
 def sweep(folder: Path) -> None:
@@ -70,3 +108,92 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+# --- which paths fit ----------------------------------------------------------------------------
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path is there and can only be written into.
+
+    Raises:
+        OSError: a folder of the path cannot be searched, or links are in a loop.
+    """
+    if _descriptor(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_place(path: Path) -> bool:
+    """Whether a file can be there: its folder exists, and it is no folder itself.
+
+    Of a link, the file that it names counts.
+    """
+    try:
+        real = Path(os.path.realpath(path))
+        return is_special(path) or (real.parent.is_dir() and not real.is_dir())
+    except OSError:  # a name that is too long, a loop of links
+        return False
+
+
+def check_access(path: Path) -> None:
+    """Checks that a place may be written, before anything is computed for it.
+
+    Raises:
+        PermissionError: it may not, or a new file in its folder may not.
+    """
+    real = Path(os.path.realpath(path))
+    if _descriptor(path) is not None:
+        return
+    folder, file = os.access(real.parent, os.W_OK | os.X_OK), os.access(path, os.W_OK)
+    if not (file if is_special(path) else folder and (file or not path.exists())):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _write_into(path: Path, whole: Path) -> None:
+    """Copies a file into a device, a pipe or an open file.
+
+    As of any Unix tool, the call waits for the reader of a named pipe; it says that it does.
+
+    Raises:
+        OSError: the place cannot be written, is full, or its reader has gone.
+    """
+    with whole.open("rb") as content, open(_opened(path), "wb") as target:
+        shutil.copyfileobj(content, target, 2**20)
+
+
+def _opened(path: Path) -> int:
+    """Returns a new descriptor of the place."""
+    if (number := _descriptor(path)) is not None:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what was printed before stands before it
+        # A copy, since opening /dev/fd/N anew would write from the start of a file.
+        return os.dup(number)
+    if stat.S_ISFIFO(path.stat().st_mode):
+        try:
+            os.set_blocking(descriptor := os.open(path, os.O_WRONLY | os.O_NONBLOCK), True)
+            return descriptor
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        if sys.stderr is not None:
+            sys.stderr.write(f"parity: {path} is a pipe without a reader; waiting for one\n")
+            sys.stderr.flush()
+    return os.open(path, os.O_WRONLY | os.O_NOCTTY)
+
+
+def _descriptor(path: Path) -> int | None:
+    """Returns N of /dev/fd/N, and of a link to it such as /dev/stdout, or None."""
+    own = os.path.realpath("/dev/fd")
+    for _ in range(40):  # so many links does Linux follow
+        if path.name.isdecimal() and os.path.realpath(path.parent) == own:
+            return int(path.name)
+        with contextlib.suppress(OSError):
+            path = path.parent / os.readlink(path)
+            continue
+        return None
+    return None

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from parity.files.log_text import log_line
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
@@ -179,7 +180,7 @@ class _Plain:
             self._write(f"{job.name}: finished in {took_s:.1f} s")
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        self._stream.write(log_line(line) + "\n")
         self._stream.flush()
 
 
@@ -225,7 +226,7 @@ class _Bars:
         if job in self._tasks:
             self._progress.remove_task(self._tasks.pop(job))
         if failure is not None:
-            line = f"failed: {_headline(failure)}"
+            line = log_line(f"failed: {_headline(failure)}")
             self._progress.console.print(line, style="red", markup=False, highlight=False)
         self._num_done += 1
         if self._all is not None:
@@ -233,7 +234,7 @@ class _Bars:
             self._progress.update(self._all, completed=self._num_done, detail=detail)
 
     def _add(self, description: str, **fields: Any) -> TaskID:
-        return self._progress.add_task(description, **fields)
+        return self._progress.add_task(log_line(description), **fields)
 
 
 def _describe(progress: Progress) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from parity.files.log_text import plain as plain  # reports take it from here
+
 Line = list[tuple[str, str]]  # (text, style of rich)
 
 WIDTH = 80
@@ -27,13 +29,6 @@ def wrapped(text: str, indent: str = "    ", *, max_lines: int | None = None) ->
         subsequent_indent=indent,
         max_lines=max_lines,
         placeholder=" ...",
-    )
-
-
-def plain(text: str) -> str:
-    """Makes control characters (escape codes, line breaks) visible text."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from parity.behaviour.diagnosis import Diagnosis
 from parity.bench.result import BenchResult
-from parity.errors import InputError, ParityError
+from parity.errors import InputError, ParityError, unwritten
 from parity.files.atomic import write_bytes
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
@@ -108,10 +108,8 @@ def write_reports(
         if events:
             files += _write_events(found, folder / EVENTS)
     except OSError as error:
-        raise InputError(
-            f"{folder}: the report cannot be written ({error.strerror}); name another folder with "
-            "--out"
-        ) from error
+        what = f"{folder}: the report"
+        raise unwritten(what, error, "name another folder with --out") from error
     told = [
         f"{sentence(result)}\nmargins {margins_text(result)}"
         for result in results

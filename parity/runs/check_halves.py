@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity.errors import InputError, RunError
+from parity.errors import InputError, RunError, unwritten
 from parity.files.json_io import write_json
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay, run_shown
@@ -46,7 +46,7 @@ def folder_of(out: Path | None) -> Iterator[Path]:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"--out {out}: cannot be created ({error.strerror})") from error
+            raise unwritten(f"--out {out}:", error) from error
         yield out
         return
     with tempfile.TemporaryDirectory(prefix="parity-check-") as name:

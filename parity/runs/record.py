@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from parity.errors import InputError
+from parity.errors import InputError, unwritten
+from parity.files.atomic import check_access, is_place
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_reference, reference_of
 from parity.runs.check_halves import check_data, folder_of, plan_checks, run_keras
@@ -67,6 +68,14 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
 
 
 def check_target(path: Path) -> None:
-    """Rejects the path of a bundle that cannot be written, before anything is computed."""
-    if not path.absolute().parent.is_dir() or path.is_dir():
+    """Rejects the path of a bundle that cannot be written, before anything is computed.
+
+    Raises:
+        InputError: its folder does not exist or is read-only, or the path is a folder.
+    """
+    if not is_place(path):
         raise InputError(f"{path}: expected a file in an existing folder")
+    try:
+        check_access(path)
+    except OSError as error:
+        raise unwritten(f"{path}:", error) from error

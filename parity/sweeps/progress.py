@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from parity.files.log_text import log_line
 from parity.halves.progress import draws, rich_bars
 from parity.sweeps.sweep import SweepListener
 
@@ -59,7 +60,7 @@ class SweepDisplay(SweepListener):
         """See SweepListener."""
         if self._quiet:
             return
-        line = f"failed: {name}: {reason.partition(chr(10))[0]}"
+        line = log_line(f"failed: {name}: {reason.partition(chr(10))[0]}")
         if self._bar is not None:
             self._bar.console.print(line, style="red", markup=False, highlight=False)
         else:
@@ -79,7 +80,7 @@ class SweepDisplay(SweepListener):
         return f", {seconds:.0f} s left" if seconds < 90 else f", {seconds / 60:.0f} min left"
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        self._stream.write(log_line(line) + "\n")
         self._stream.flush()
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError, ParityError
+from parity.files.log_text import log_text
 from parity.testing.program_assertion import (
     RUN,
     SWEEP,
@@ -216,7 +217,7 @@ def _checked_sweep(result: SweepResult, given: Settings, out: Path | None) -> Sw
     if out is not None:
         lines.append(f"  results in {out}")
     found = [f"{head}: {sentence(result)}", *[line for line in lines if line]]
-    raise AssertionError("\n".join(found))
+    raise AssertionError(log_text("\n".join(found)))
 
 
 def failure_text(result: Result, out: Path | None = None) -> str:
@@ -240,7 +241,8 @@ def failure_text(result: Result, out: Path | None = None) -> str:
         head, told = f"{head}: {told[0]}", []
     elif told:
         head = f"{head} in {len(told)} places"
-    return "\n".join([head, *(f"  {text}" for text in told), *[line for line in lines if line]])
+    whole = [head, *(f"  {text}" for text in told), *[line for line in lines if line]]
+    return log_text("\n".join(whole))
 
 
 def properties(result: Result) -> dict[str, Any]:

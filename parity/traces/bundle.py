@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError
+from parity.errors import InputError, unwritten
 from parity.files.atomic import atomic_path
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import write_json
@@ -95,11 +95,14 @@ def probe_entries(trace: Trace, spec: Mapping[str, Any]) -> dict[str, bytes]:
     return {FACTS: text.encode(), ARRAYS: arrays}
 
 
-def write_archive(path: Path, entries: Mapping[str, bytes]) -> None:
+def write_archive(path: Path, entries: Mapping[str, bytes]) -> dict[str, int]:
     """Writes an archive, whole or not at all.
 
+    Returns:
+        The compressed size of each entry, in bytes. What went into a pipe cannot be read again.
+
     Raises:
-        InputError: it cannot be written.
+        ParityError: it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,8 +110,9 @@ def write_archive(path: Path, entries: Mapping[str, bytes]) -> None:
             for name, data in entries.items():
                 entry = zipfile.ZipInfo(name)  # of 1980, so that bytes repeat
                 archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+            return {entry.filename: entry.compress_size for entry in archive.infolist()}
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise unwritten(f"{path}:", error) from error
 
 
 def unpack(path: Path, folder: Path) -> None:

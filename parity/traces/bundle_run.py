@@ -126,9 +126,7 @@ def pack_run(half: RunFolder, path: Path, files: Mapping[str, str]) -> RunSize:
     except ValueError as error:
         raise InputError(f"this training cannot be recorded: {error}") from None
     entries |= _run_entries(content, codes, stored)
-    write_archive(path, entries)
-    with zipfile.ZipFile(path) as archive:
-        sizes = {entry.filename: entry.compress_size for entry in archive.infolist()}
+    sizes = write_archive(path, entries)
     return RunSize(
         probes=sizes[FACTS] + sizes[ARRAYS],
         training=sizes[RUN_FACTS] + sizes[RUN_ARRAYS],

@@ -19,6 +19,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from parity.behaviour.accuracies import check_accuracies
 from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
 from parity.behaviour.readers.json_log import EXAMPLE, bad, read_json_log, two_histories
@@ -170,6 +171,7 @@ def _finished(path: Path, read: Read) -> Reading:
     if not measured:
         raise bad(path, "has no number in any epoch", EXAMPLE)
     history = keras_names(measured)
+    check_accuracies(history, str(path))
     return Reading(history, (*read.notes, *_notes(measured, history)))
 
 

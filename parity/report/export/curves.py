@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parity.errors import InputError
+from parity.errors import InputError, unwritten
 from parity.files.atomic import write_bytes
 from parity.report.chart import Chart, can_be_drawn, charts_of, role, short_number
 from parity.report.lines import plain
@@ -87,9 +87,7 @@ def save_curves(history: History, path: Path, *, title: str = "") -> None:
             raise InputError(f"{path}: expected a file in an existing folder; choose another")
         write_bytes(path, picture)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); choose another place"
-        ) from error
+        raise unwritten(f"{path}:", error, "choose another place") from error
 
 
 def _picture(charts: list[Chart], kind: str, title: str) -> bytes:

@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 from parity.bench.machine import facts
 from parity.bench.result import OK, REFUSED, BenchResult, Row
+from parity.files.log_text import log_line
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.bench_sentences import number as short
 from parity.report.bench_sentences import reason_of, times
 from parity.report.bench_sentences import sentence as bench_sentence
 from parity.report.found import AnyResult, redact_paths
-from parity.report.lines import plain, shortened
+from parity.report.lines import shortened
 from parity.report.sentences import (
     cause_title,
     difference,
@@ -157,8 +158,11 @@ def _end(case: ET.Element, kind: str, type_: str, message: str, lines: Sequence[
 
 
 def _line(text: str) -> str:
-    """Returns a text in one line; characters that XML 1.0 forbids become visible text."""
-    return plain(shortened(text.rstrip(), MAX_TEXT))
+    """Returns a text in one line; characters that XML 1.0 forbids become visible text.
+
+    A job may print the file into its log.
+    """
+    return log_line(shortened(text.rstrip(), MAX_TEXT))
 
 
 def _add_result(suite: _Suite, result: Result) -> None:

@@ -1,6 +1,9 @@
 """GitHub's Markdown: escaped texts, and tables.
 
-Escaped text stays plain text: no pipe ends a cell, no line break ends a row.
+Escaped text stays plain text: no pipe ends a cell, no line break ends a row. Nobody is mentioned,
+no issue is referred to, no address becomes a link: GitHub and GitLab look for these in what is
+left of the Markdown, where a backslash is gone already. A space without width breaks each, and a
+reader sees what stands there. Renovate and Dependabot do the same.
 """
 
 from __future__ import annotations
@@ -15,12 +18,21 @@ NONE = "-"
 
 # Characters with a meaning inside a line on GitHub.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&$#])")
+# Where something begins that is read after Markdown: @user and addresses of mail, #123 and GH-123,
+# on GitLab !123, addresses with and without a scheme, :emoji:, whose end may be a colon of ours.
+_READ_LATER = re.compile(
+    r"""(?<=[@#!])(?=\w) | (?<=\bGH-)(?=\d) | (?<=:)(?=//) | (?<=\bw)(?=ww\.)
+    | (?<=:)(?=(?:[^\W\d][\w+-]*|[+-]1|100|1234)(?::|$))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_BREAK = "\N{ZERO WIDTH SPACE}"  # `plain` leaves none
 
 
 def escaped(text: str, max_length: int = MAX_TEXT) -> str:
     """Returns a text that stays plain text on one line of Markdown, also in a cell."""
     told = plain(" ".join(shortened(text, max_length).split()))
-    return _MARKUP.sub(r"\\\1", told) or NONE
+    broken = _MARKUP.sub(r"\\\1", _READ_LATER.sub(_BREAK, told))
+    return broken.replace(_BREAK, "&#8203;") or NONE
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> list[str]:

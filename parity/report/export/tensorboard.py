@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.errors import InputError
+from parity.errors import InputError, unwritten
 from parity.files.atomic import write_bytes
 from parity.programs.halves import HALVES
 from parity.report.training import items_of
@@ -63,7 +63,7 @@ def write_events(result: Result, folder: Path) -> list[Path]:
             write_bytes(path, content)
             paths.append(path)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise unwritten(f"{folder}:", error) from error
     return paths
 
 

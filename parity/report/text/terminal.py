@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from parity.files.log_text import log_line
 from parity.report.text.sparkline import ASCII_BARS, BARS
 
 if TYPE_CHECKING:
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
 
 
 def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
-    """Prints lines, with colours on a terminal; bars become digits if they cannot be written."""
+    """Prints lines, with colours on a terminal; bars become digits if they cannot be written.
+
+    No text from elsewhere is a command to a terminal or to CI.
+    """
     stream = stream or sys.stdout
     if not _can_write(BARS, stream):
         lines = [[(text.translate(ASCII_BARS), style) for text, style in line] for line in lines]
     if not stream.isatty():
         for line in lines:
-            stream.write("".join(text for text, _ in line).rstrip() + "\n")
+            stream.write(log_line(_joined(line)).rstrip() + "\n")
         stream.flush()
         return
     from rich.console import Console
@@ -26,7 +30,12 @@ def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
 
     console = Console(file=stream, highlight=False)
     for line in lines:
-        console.print(Text.assemble(*line))
+        told = log_line(_joined(line))
+        console.print(Text.assemble(*line) if told == _joined(line) else Text(told))
+
+
+def _joined(line: Line) -> str:
+    return "".join(text for text, _ in line)
 
 
 def _can_write(text: str, stream: TextIO) -> bool:

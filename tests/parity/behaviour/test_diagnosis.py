@@ -14,8 +14,10 @@ from schemas import assert_valid
 from parity.behaviour.diagnosis import diagnose
 from parity.behaviour.judgement import VERDICTS, Expectation
 from parity.behaviour.rules import judge
+from parity.behaviour.units import ACCURACIES
 from parity.data.dataset import Data
 from parity.data.load import load_data
+from parity.errors import InputError
 
 SIZES = {"train": 600, "val": 200, "test": 50, "seed": 3}
 
@@ -181,6 +183,12 @@ def test_numbers_that_json_lacks_are_strings(value, text):
     assert written["history"]["loss"] == [1.0, text]
 
 
+@pytest.mark.parametrize("target", [math.nan, math.inf, -0.5, 1.5])
+def test_a_target_that_is_no_accuracy_is_refused(target):
+    with pytest.raises(InputError, match="expected an accuracy, a fraction in"):
+        diagnose({"accuracy": [0.5, 0.9]}, target=target)
+
+
 @given(
     columns=st.dictionaries(
         st.sampled_from(["loss", "accuracy", "val_loss", "val_accuracy", "eval_accuracy"])
@@ -192,9 +200,13 @@ def test_numbers_that_json_lacks_are_strings(value, text):
     num_val=st.none() | st.integers(1, 1000),
     target=st.floats(0, 1),
 )
-def test_any_history_gets_a_verdict_and_strict_json(
+def test_any_history_gets_a_verdict_and_strict_json_or_has_an_accuracy_below_zero(
     columns, num_classes, num_train, num_val, target
 ):
+    if any(value < 0 for key in ACCURACIES for value in columns.get(key, ())):
+        with pytest.raises(InputError, match="expected accuracies of at least 0"):
+            diagnose(columns)
+        return
     found = diagnose(
         columns, num_classes=num_classes, num_train=num_train, num_val=num_val, target=target
     )

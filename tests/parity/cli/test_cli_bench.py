@@ -250,10 +250,18 @@ def test_cells_that_were_measured_are_kept_whatever_comes_then(benchmark, call, 
     assert {path.name for path in tmp_path.iterdir()} == {"a.json"}
 
 
-def test_a_bug_ends_with_a_traceback_and_keeps_the_cells_too(benchmark, call, tmp_path):
+def test_a_bug_ends_with_3_and_a_log_and_keeps_the_cells_too(
+    benchmark, call, tmp_path, tmp_path_factory, monkeypatch
+):
+    logs = tmp_path_factory.mktemp("logs")
+    monkeypatch.setattr("tempfile.tempdir", str(logs))
     benchmark.error, benchmark.unfinished = ZeroDivisionError(), (noisy(1),)
-    with pytest.raises(ZeroDivisionError):
-        call("--json", "a.json")
+    ended = call("--json", "a.json")
+    assert ended.returncode == 3
+    assert "an unexpected error ended the command, which has no verdict" in ended.stderr
+    (log,) = logs.glob("parity-*.log")
+    assert str(log) in ended.stderr
+    assert "ZeroDivisionError" in log.read_text()
     assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "incomplete"
 
 
@@ -266,7 +274,7 @@ def test_a_disk_that_fills_up_ends_no_benchmark_and_takes_no_report(
     monkeypatch.setattr("parity.cli.saved.write_json", full)
     benchmark.unfinished = (noisy(1),)
     ended = call("--json", "a.json")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert ended.stderr.endswith(
         "parity: --json a.json: cannot be written (No space left on device)\n"
     )
@@ -291,7 +299,7 @@ def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
     for module in ("parity.cli.saved", "parity.files.json_io"):
         monkeypatch.setattr(f"{module}.write_bytes", once)
     ended = call("--json", "a.json", option, "b")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert f"{option} b: cannot be written (No space left on device)" in ended.stderr
     assert calls == ["a.json", "b"]
     assert (tmp_path / "b").read_text() == "what stood there before"

@@ -66,7 +66,7 @@ WRONG = {
     "data_of_a_bundle": ((*TORCH, *AGAINST, "--data", "nets.py"), "--data works only with --keras"),
     "out": ((*KERAS, *TORCH, "--out", "."), "--out .: expected an empty folder"),
     "out_is_a_file": ((*KERAS, *TORCH, "--out", "nets.py"), "is a file"),
-    "out_below_a_file": ((*KERAS, *TORCH, "--out", "nets.py/x"), "cannot be created"),
+    "out_below_a_file": ((*KERAS, *TORCH, "--out", "nets.py/x"), "cannot be written"),
     "json": ((*TORCH, *AGAINST, "--json", "no/such/x.json"), "no/such/x.json"),
     "seed": ((*TORCH, *AGAINST, "--seed", "-1"), "seed=-1: expected an integer in [0, 2**32 - 1]"),
     "large_seed": ((*TORCH, *AGAINST, "--seed", 2**32), "seed=4294967296"),

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from called import Ended, calling
+from event_files import write_columns
 from schemas import assert_valid
 
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS, find
@@ -60,6 +61,11 @@ def write(path, columns):
         (["run", "--seeds", "3:1"], "expected A:B with A < B"),
         (["run", "--seeds", "1,x"], "expected A:B with A < B"),
         (["run", "--seeds", "1,1"], "different seeds"),
+        (["run", "--seeds", "0:1000000000000"], "are 1,000,000,000,000 seeds; expected at most"),
+        (["run", "--data", "~no-such-user/x.npz"], "is in the home of an unknown user"),
+        (["run", "--timeout", "nan"], "'nan': expected a finite number"),
+        (["run", "--keras", "a:b", "--arguments", "'x"], "No closing quotation"),
+        (["bench", "--accuracy", "nan"], "'nan': expected a finite number"),
         (["run", "--dtype", "float16"], "'float16' is not one of 'float32', 'float64'"),
         (["run", "--data", "no/such/folder"], "no/such/folder"),
         (["run", "--train-size", "10000000"], "10000000"),
@@ -85,6 +91,15 @@ def write(path, columns):
         (["diagnose", "h.json", "--classes", "3", "--data", "embedded"], "exclude each other"),
         (["diagnose", "h.json", "--classes", "1"], "1 is not in the range"),
         (["diagnose", "h.json", "--target", "90"], "90.0 is not in the range"),
+        *(
+            (["diagnose", "h.json", f"--target={value}"], told)
+            for value, told in [
+                ("nan", "'nan': expected a finite number"),
+                ("inf", "inf is not in the range"),
+                ("-0.1", "-0.1 is not in the range"),
+                ("1.5", "1.5 is not in the range"),
+            ]
+        ),
         (["diagnose", "h.json", "--train-size", "0"], "0 is not in the range"),
         (["list", "--json", "no/such/folder/result.json"], "no/such/folder"),
         (["list", "--json", "."], "expected a file in an existing folder"),
@@ -315,6 +330,36 @@ def test_what_is_known_without_data_is_an_option(call, tmp_path):
     judgement = json.loads((tmp_path / "out.json").read_text())["judgement"]
     assert (judgement["chance"], judgement["gap_error"] > 0) == (0.1, True)
     assert call("diagnose", history, "--target", "0.97").returncode == 1
+
+
+def test_an_accuracy_below_zero_is_refused_in_one_line(call, tmp_path):
+    history = write(tmp_path / "history.json", {**GOOD_FIT, "val_accuracy": [0.8, 0.9, -0.5, 0.9]})
+    ended = call("diagnose", history, "--json", "out.json")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "val_accuracy of epoch 3 is -0.5; expected accuracies of at least 0" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_torn_event_file_is_told_in_one_line_and_its_whole_epochs_count(call, tmp_path):
+    columns = {f"epoch_{key}": OVERFIT[key] for key in ("loss", "accuracy")}
+    path = write_columns(tmp_path / "logs" / "train", columns)
+    columns = {f"epoch_{key[4:]}": OVERFIT[key] for key in ("val_loss", "val_accuracy")}
+    write_columns(tmp_path / "logs" / "validation", columns)
+    ended = call("diagnose", "logs")
+    assert (ended.returncode, "note:" in ended.stdout) == (1, False)
+    content = path.read_bytes()
+    for cut in (1, 4, 20):  # of the last record: the accuracy of the last epoch
+        path.write_bytes(content[:-cut])
+        ended = call("diagnose", "logs", "--json", "out.json")
+        assert (ended.returncode, ended.stderr) == (1, "")
+        notes = [line for line in ended.stdout.splitlines() if "note:" in line]
+        assert notes == [f"  note: damaged or unfinished, read up to there: {path.name}"]
+        written = json.loads((tmp_path / "out.json").read_text())
+        assert written["verdict"] == "overfit"
+        *whole, torn = written["history"]["accuracy"]
+        assert whole == pytest.approx([0.6, 0.9, 0.95])
+        assert torn == "NaN"
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])

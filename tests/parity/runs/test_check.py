@@ -344,7 +344,7 @@ def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(
-            InputError, match=r"--out .*: (expected an empty folder|cannot be created)"
+            InputError, match=r"--out .*: (expected an empty folder|cannot be written)"
         ):
             check("a:b", "c:d", out=out)
     assert (tmp_path / "file").read_text() == "mine"

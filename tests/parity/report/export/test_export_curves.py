@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parity.errors import InputError
+from parity.errors import InputError, RunError
 from parity.report.export.curves import MAX_TITLE_LINES, save_curves
 
 NAN, INF = math.nan, math.inf
@@ -321,7 +321,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("parity.files.atomic._fsync", fail)
-    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
+    with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
         save_curves(HISTORY, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

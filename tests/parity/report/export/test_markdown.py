@@ -18,7 +18,8 @@ def cells(lines):
         if token.type == "tr_open":
             rows.append([])
         elif token.type in ("th_open", "td_open"):
-            rows[-1].append("".join(child.content for child in after.children))
+            told = "".join(child.content for child in after.children)
+            rows[-1].append(told.replace("\N{ZERO WIDTH SPACE}", ""))
     return rows
 
 
@@ -36,6 +37,31 @@ def test_a_hostile_text_is_one_cell_that_shows_it(text):
     spelled = plain(" ".join(text.split())) or "-"
     rows = cells(table(["head", text], [[text, "x"], ["y", text]], "ll"))
     assert rows == [["head", spelled], [spelled, "x"], ["y", spelled]]
+
+
+READ_LATER = {
+    "mention": ("ask @octocat", "ask @&#8203;octocat"),
+    "mail": ("a@example.org", "a@&#8203;example.org"),
+    "issue": ("see #12", r"see \#&#8203;12"),
+    "issue elsewhere": ("a/b#12 and GH-12", r"a/b\#&#8203;12 and GH-&#8203;12"),
+    "merge request": ("see !12", "see !&#8203;12"),
+    "address": ("https://example.org", "https:&#8203;//example.org"),
+    "address without scheme": ("www.example.org", "w&#8203;ww.example.org"),
+    "emoji": (":tada: now", ":&#8203;tada: now"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), READ_LATER.values(), ids=READ_LATER)
+def test_what_a_site_reads_after_markdown_is_broken_where_nobody_sees_it(text, shown):
+    assert escaped(text) == shown
+    assert cells(table(["head"], [[text]], "l"))[1] == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["conv1.kernel", "epoch 2: 0.5", "50 %", "a @ b", "net.py:7", "C#"]
+)
+def test_other_text_has_no_break(text):
+    assert "&" not in escaped(text)
 
 
 def test_a_long_text_loses_its_middle():

@@ -219,6 +219,6 @@ def test_a_long_name_loses_its_middle_and_never_its_verdict(length):
 
 @pytest.mark.parametrize("value", [1e300, -1e300, 1e-300, 0.0, math.nan, math.inf], ids=str)
 def test_numbers_beyond_all_measure_fit(value):
-    columns = {key: [1.0, 0.5, value] for key in OVERFIT}
-    check(diagnose(columns))
-    check(diagnose({"loss": [value] * 3, "accuracy": [value] * 3}))
+    keys = [key for key in OVERFIT if "accuracy" not in key or not value < 0]  # else it is refused
+    check(diagnose({key: [1.0, 0.5, value] for key in keys}))
+    check(diagnose({key: [value] * 3 for key in ("loss", "accuracy") if key in keys}))

@@ -1,0 +1,124 @@
+"""The standard streams of a command: what they do not take ends no command.
+
+Reports and JSON files are written even if standard output is closed, full, or a pipe whose reader
+has gone. `guarded` remembers that text was lost, and `main` tells it at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from parity.files.log_text import log_text
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Prints a paragraph, in which no text from elsewhere is a command to a terminal or to CI."""
+    click.echo(log_text(text), err=err)
+
+
+class Guarded(io.RawIOBase):
+    """An open file that takes everything.
+
+    Attributes:
+        lost: why text could not be written; None if all was.
+    """
+
+    def __init__(self, descriptor: int, closed: OSError | None) -> None:
+        self._descriptor, self._closed = descriptor, closed
+        self.lost: OSError | None = None
+
+    def writable(self) -> bool:
+        """Whether it can be written: always."""
+        return True
+
+    def fileno(self) -> int:
+        """Returns the number of the open file."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._closed is None and os.isatty(self._descriptor)
+
+    def write(self, content: Any) -> int:
+        """Writes bytes; after an error, all others are left out."""
+        while self.lost is None:
+            try:
+                if self._closed is not None:
+                    raise self._closed
+                return os.write(self._descriptor, content)
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                self.lost = error
+        return len(content)
+
+
+@contextmanager
+def guarded() -> Iterator[Guarded]:
+    """Guards standard output and standard error during a block; yields the output.
+
+    Streams that a test has replaced stay.
+    """
+    closed = _open_closed()
+    before = sys.stdout, sys.stderr
+    output = Guarded(1, closed.get(1))
+    if _is(sys.stdout, 1):
+        sys.stdout = _text(output, sys.stdout, "replace")  # bars of curves in a pipe that is ASCII
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    if _is(sys.stderr, 2):
+        sys.stderr = _text(Guarded(2, closed.get(2)), sys.stderr, "backslashreplace")
+    try:
+        yield output
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _open_closed() -> dict[int, OSError]:
+    """Opens standard streams that are closed, else the next file would take their numbers."""
+    found = {}
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError as error:
+            found[number] = error
+            os.open(os.devnull, os.O_RDWR)  # takes the smallest number that is free
+    return found
+
+
+def _is(stream: Any, number: int) -> bool:
+    """Whether a stream is the process's own; it is None if it was closed."""
+    if stream is None:
+        return True
+    try:
+        return bool(stream.fileno() == number)
+    except (OSError, ValueError, AttributeError):  # io.UnsupportedOperation is both
+        return False
+
+
+def _text(raw: Guarded, stream: Any, errors: str) -> io.TextIOWrapper:
+    if stream is not None:
+        stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(stream, "encoding", None) or "utf-8",
+        errors=errors,
+        newline="\n",
+        line_buffering=raw.fileno() == 2 or raw.isatty(),
+    )
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether the reader of a pipe has gone, as `head` does, which has what it wants."""
+    return error.errno == errno.EPIPE

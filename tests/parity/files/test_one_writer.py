@@ -1,0 +1,71 @@
+"""Every file that a user sees is written by `parity.files.atomic`."""
+
+import ast
+
+import pytest
+from paths import ROOT
+
+# What writes files by itself, with the reason.
+OTHERS = {
+    "parity/files/atomic.py": "the one writer",
+    "parity/halves/process.py": "appends to the log of a child",
+    "parity/bench/client.py": "the log of a child",
+    "parity/bench/child.py": "a pipe to the parent",
+    "parity/traces/array_file.py": "arrays larger than memory, in a folder of the run",
+    "parity/traces/anchor_folder.py": "states that are removed after the run",
+    "parity/traces/bundle.py": "unpacks into a temporary folder",
+    "parity/cli/crash.py": "the log of an error, under a new name in the temporary folder",
+    "parity/cli/streams.py": "/dev/null, in the place of a closed stream",
+    "torch_impl/native.py": "a compiled library in the cache",
+}
+MOVES = {"replace", "rename", "renames", "link", "symlink"}  # of os, not of a text
+
+
+def writes(tree):
+    """The calls in a file that open a file for writing, or move one into place."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        of, _, method = name.rpartition(".")
+        modes = [a.value for a in node.args if isinstance(a, ast.Constant)]
+        modes += [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]
+        opens = method in ("open", "fdopen") and any(
+            isinstance(mode, str) and set(mode) & set("wax+") and len(mode) <= 3 for mode in modes
+        )
+        if opens or (of == "os" and method in (*MOVES, "write")) or method == "mkstemp":
+            yield name
+
+
+def found():
+    for package in ("parity", "keras_impl", "torch_impl"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if calls := list(writes(ast.parse(path.read_text(encoding="utf-8")))):
+                yield path.relative_to(ROOT).as_posix(), calls
+
+
+def test_no_other_file_writes():
+    assert {name for name, _ in found()} == set(OTHERS)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["open(path, 'w')", "path.open('wb')", "open(path, mode='a')", "os.replace(a, b)"],
+)
+def test_a_writer_would_be_found(code):
+    assert list(writes(ast.parse(code)))
+
+
+@pytest.mark.parametrize("code", ["open(path)", "path.open('rb')", "text.replace('a', 'b')"])
+def test_a_reader_is_not_found(code):
+    assert not list(writes(ast.parse(code)))
+
+
+def test_texts_and_bytes_are_written_to_temporary_paths_alone():
+    """`write_text` and `write_bytes` of a path write in place; ours has the path as an argument."""
+    for package in ("parity", "keras_impl", "torch_impl"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+                if name.endswith((".write_text", ".write_bytes")):
+                    assert name.split(".")[-2] in ("temporary", "part", "spec"), (path, name)

@@ -1,0 +1,151 @@
+"""Names and messages from elsewhere are shown by every report, and obeyed by no reader of it."""
+
+import contextlib
+import io
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from helpers import Terminal
+from hostile_texts import COMMANDS, PIECES, READ_LATER, texts
+from hypothesis import given, settings
+from markdown_it import MarkdownIt  # of rich, which is a dependency
+from result_samples import named
+
+from parity.bench.result import BenchResult
+from parity.cli.streams import say
+from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.progress import ProgressDisplay
+from parity.ladder.result import Result
+from parity.report.export.bench_tables import to_csv, to_markdown
+from parity.report.export.junit import junit_xml
+from parity.report.export.summary import summary_markdown
+from parity.report.html.bench_page import bench_page
+from parity.report.html.diagnosis_page import diagnosis_page
+from parity.report.html.render import render
+from parity.report.html.run_page import run_page
+from parity.report.html.sweep_page import sweep_page
+from parity.report.read import FoundRun
+from parity.report.text.bench import bench_lines
+from parity.report.text.check import check_lines
+from parity.report.text.diagnosis import diagnosis_lines
+from parity.report.text.result import result_lines
+from parity.report.text.summary import summary_lines
+from parity.report.text.sweep import sweep_lines
+from parity.report.text.terminal import print_lines
+from parity.sweeps.result import SweepResult
+from parity.testing.assertion import failure_text
+
+# Elements that a page has only if a name put them there.
+FOREIGN = ("<img src=x", "<!--", "49")
+
+
+def lines_of(result, text):
+    if isinstance(result, Result):
+        return [*result_lines(result), *check_lines(result), *summary_lines([result])]
+    if isinstance(result, SweepResult):
+        return sweep_lines(result)
+    return bench_lines(result) if isinstance(result, BenchResult) else diagnosis_lines(result, text)
+
+
+def page_of(result):
+    if isinstance(result, Result):
+        return run_page(FoundRun(None, result))
+    if isinstance(result, SweepResult):
+        return sweep_page(result)
+    return bench_page(result) if isinstance(result, BenchResult) else diagnosis_page(result)
+
+
+def progress(text):
+    """What a run writes to a log while it works."""
+    stream = io.StringIO()
+    here = Path("run")
+    job = ChildJob(name=text, half="keras", directories=(here,), log=here / "keras.log")
+    with ProgressDisplay([job], quiet=False, stream=stream) as display:
+        display.on_progress(job, Progress(here, 1, 4, 0.5, 0.25))
+        display.on_done(job, Failure(job, f"{text}: it crashed"))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("text", PIECES, ids=ascii)
+def test_a_log_of_a_job_holds_no_command(text):
+    check_log(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts)
+def test_a_log_of_a_job_holds_no_command_whatever_the_name(text):
+    check_log(text)
+
+
+def check_log(text):
+    stream = io.StringIO()
+    for result in named(text):
+        print_lines(lines_of(result, text), stream)
+    with contextlib.redirect_stderr(stream):
+        say(f"parity: {text}: cannot be used", err=True)
+        say(text, err=True)
+    told = stream.getvalue() + progress(text) + junit_xml(named(text))
+    told += "".join(f"{failure_text(r)}\n" for r in named(text) if isinstance(r, Result))
+    for line in told.split("\n"):
+        assert not COMMANDS.search(line)
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize("text", PIECES, ids=ascii)
+def test_a_terminal_gets_no_code_from_a_name(text):
+    terminal = Terminal()
+    for result in named(text):
+        print_lines(lines_of(result, text), terminal)
+    told = terminal.getvalue()
+    assert not any(code in told for code in ("\x1b[2J", "\r", "\x00", "\u202e", "\x85", "\u2028"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts)
+def test_markdown_shows_a_name_and_makes_nothing_of_it(text):
+    results = named(text)
+    tables = [to_markdown(result) for result in results if isinstance(result, BenchResult)]
+    for told in (*(summary_markdown([result]) for result in results), *tables):
+        tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(told)
+        children = [child for token in tokens for child in token.children or []]
+        kinds = {token.type for token in (*tokens, *children)}
+        assert not kinds & {"link_open", "image", "code_inline", "fence", "html_block", "em_open"}
+        html = {child.content for child in children if child.type == "html_inline"}
+        assert html <= {"<br>"}
+        for child in children:
+            assert not READ_LATER.search(child.content), child.content
+        for line in told.split("\n"):
+            assert not COMMANDS.search(line)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts)
+def test_junit_is_xml_whatever_the_name(text):
+    root = ET.fromstring(junit_xml(named(text)))
+    assert len(root) == len(named(text))
+    assert {each.tag for each in root.iter()} <= {
+        *("testsuites", "testsuite", "testcase", "properties", "property"),
+        *("failure", "error", "skipped", "system-out"),
+    }
+
+
+@settings(max_examples=12, deadline=None)
+@given(texts)
+def test_a_page_shows_a_name_and_makes_nothing_of_it(text):
+    for result, plain in zip(named(text), named("x"), strict=True):
+        html, usual = render(page_of(result)), render(page_of(plain))
+        assert not any(foreign in html and foreign not in usual for foreign in FOREIGN)
+        assert html.count("</script>") == usual.count("</script>")
+        assert all(character.isprintable() or character == "\n" for character in html)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts)
+def test_a_spreadsheet_computes_no_name(text):
+    for result in named(text):
+        if isinstance(result, BenchResult):
+            told = to_csv(result)
+            assert "\n=" not in told
+            assert ",=" not in told
+            assert all(character.isprintable() or character == "\n" for character in told)
