@@ -4,8 +4,12 @@ A framework takes longer to start than most runs; and the Keras half of a run se
 """
 
 import fcntl
+import hashlib
+import json
+import os
 from pathlib import Path
 
+import pytest
 from programs_here import result_of, trained
 
 import keras_impl
@@ -14,6 +18,25 @@ from parity.programs.run_spec import RunSpec
 from parity.programs.scenario_spec import of_run, program_spec_from
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
+
+# Sizes of the trainings of a scenario that several files look at, so that Keras makes each once:
+# ten steps an epoch, the last of them with a smaller batch, and more samples than are evaluated at
+# once (256), so that this is done in two parts of different sizes.
+SHARED = {"epochs": 2, "train_size": 300, "val_size": 40}
+
+
+def shared_run(tmp_path_factory: pytest.TempPathFactory, spec: RunSpec) -> Path:
+    """Returns the folder of a Keras run that is computed once for all files and all workers.
+
+    Nothing may be written to it, and nothing that changes a run may be patched.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # Above the folder of a worker lies that of one run of pytest; without workers, of all runs.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode()).hexdigest()
+    folder = shared / f"keras-{digest[:16]}"
+    keras_run(folder, spec)
+    return folder
 
 
 def keras_run(folder: Path, spec: RunSpec) -> Trace:
