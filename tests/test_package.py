@@ -66,6 +66,7 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
     }
 
 
+@pytest.mark.long
 def test_a_wheel_installed_elsewhere_runs_parity_run(wheel, tmp_path):
     # Dependencies come from this environment, the project itself from the wheel alone: a path in a
     # .pth file adds packages, but not the editable install of this checkout.

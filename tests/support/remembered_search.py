@@ -63,7 +63,9 @@ class _RememberedRegistration(_Once):
 
 def _arrays(value):
     """The arrays of an argument: itself, or the fields of `Candidates`."""
-    return [np.asarray(x) for x in (vars(value).values() if hasattr(value, "__dict__") else [value])]
+    return [
+        np.asarray(x) for x in (vars(value).values() if hasattr(value, "__dict__") else [value])
+    ]
 
 
 def _digest(array):

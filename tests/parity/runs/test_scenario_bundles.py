@@ -16,6 +16,8 @@ from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):

@@ -19,6 +19,8 @@ from parity.programs.scenarios import scenario
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
+pytestmark = pytest.mark.long
+
 FINAL = "training/final"
 HALVES = {"keras": keras_impl, "torch": torch_impl}
 
