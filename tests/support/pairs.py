@@ -3,13 +3,10 @@
 A framework takes longer to start than most runs; and the Keras half of a run serves many ports.
 """
 
-import fcntl
-import hashlib
-import json
-import os
 from pathlib import Path
 
 import pytest
+from made_once import folder_of, locked
 from programs_here import result_of, trained
 
 import keras_impl
@@ -30,11 +27,7 @@ def shared_run(tmp_path_factory: pytest.TempPathFactory, spec: RunSpec) -> Path:
 
     Nothing may be written to it, and nothing that changes a run may be patched.
     """
-    base = tmp_path_factory.getbasetemp()
-    # Above the folder of a worker lies that of one run of pytest; without workers, of all runs.
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    digest = hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode()).hexdigest()
-    folder = shared / f"keras-{digest[:16]}"
+    folder = folder_of(tmp_path_factory, "scenario", spec.to_dict())
     keras_run(folder, spec)
     return folder
 
@@ -46,10 +39,8 @@ def keras_run(folder: Path, spec: RunSpec) -> Trace:
         folder: for this run alone; processes that ask at the same time wait for one another.
         spec: the run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     training = RunFolder(folder).half("keras").training
-    with open(folder / "lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         if not training.is_complete:
             trained(keras_impl, of_run(spec), folder)
     return Trace(training.path)
