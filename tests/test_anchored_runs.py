@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from pairs import compared_with, keras_run, levels_not_passed, trainings
+from pairs import SHARED, compared_with, keras_run, levels_not_passed, shared_run, trainings
 
 import keras_impl
 from parity.data.load import run_data
@@ -14,24 +14,22 @@ from parity.programs.scenarios import scenario
 from torch_impl.trainer.step import Stepper
 from torch_impl.trainer.trainer import Trainer
 
+pytestmark = pytest.mark.long
+
 PROGRAMS = ("underfit", "augmentation", "dropout")
-# Batches of 32: each epoch ends with one of 6.
-SETTINGS = {"epochs": 2, "train_size": 198, "val_size": 60, "dtype": "float32"}
+# Batches of 32: each epoch has ten, and ends with one of 12.
 
 
-def spec_of(name, **changes):
-    return scenario(name).replace(**{**SETTINGS, **changes})
+def spec_of(name, dtype="float32"):
+    return scenario(name).replace(**SHARED, dtype=dtype)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder for each program, with the run of its Keras half."""
+    """The folder of each program, with the run of its Keras half."""
 
-    def make(name, **changes):
-        key = "-".join([name, *map(str, changes.values())])
-        path = tmp_path_factory.getbasetemp() / f"anchors-{key}"
-        keras_run(path, spec_of(name, **changes))
-        return path
+    def make(name):
+        return shared_run(tmp_path_factory, spec_of(name))
 
     return make
 
@@ -84,9 +82,12 @@ def test_a_run_is_bitwise_the_training_that_nobody_watches(folder):
         assert any(np.array_equal(weight, each) for each in own)
 
 
-def test_float64_is_judged_from_anchors_alike(folder, monkeypatch, tmp_path):
+def test_float64_is_judged_from_anchors_alike(monkeypatch, tmp_path):
     monkeypatch.setattr("parity.traces.anchors.MOST_STEPS_IN_FLOAT64", 0)
-    result = compared_with(folder("dropout", dtype="float64"), tmp_path / "run")
+    # Three steps an epoch: each is recorded, and made again several times.
+    spec = spec_of("dropout", "float64").replace(train_size=70)
+    keras_run(tmp_path / "keras", spec)
+    result = compared_with(tmp_path / "keras", tmp_path / "run")
     assert levels_not_passed(result) == {}
     assert max(result.anchors["difference"]) < 1e-11
     assert result.anchors["rounding"] == []
@@ -123,7 +124,7 @@ def test_what_a_port_changes_between_two_steps_is_seen(folder, monkeypatch, tmp_
     monkeypatch.setattr(Trainer, "_evaluated", changing)
     failed = trajectory(compared_with(folder("dropout"), tmp_path / "run")).first_failure
     assert failed.name == "weights and slots changed between two steps"
-    assert (failed.step, failed.keras, failed.torch) == (7, False, True)
+    assert (failed.step, failed.keras, failed.torch) == (10, False, True)
 
 
 def test_a_port_that_computes_in_less_than_float32_rounds_too_much(folder, monkeypatch, tmp_path):

@@ -123,6 +123,7 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
     }
 
 
+@pytest.mark.long
 def test_a_wheel_installed_elsewhere_runs_parity_run(wheel, tmp_path):
     python = installed(wheel, tmp_path / "venv")
     ended = call(

@@ -1,11 +1,10 @@
 """Every fault that is planted in the torch half is caught, where it belongs and by its name."""
 
 import math
-import os
 
 import pytest
 from faults import FAULTS, planted
-from pairs import compared_with, keras_run, levels_not_passed
+from pairs import compared_with, levels_not_passed, shared_run
 
 from parity.programs.scenarios import scenario
 
@@ -13,16 +12,12 @@ SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 150, "val_size": 60}
 
 
 def reference(tmp_path_factory, fault):
-    """The folder of the Keras run of a fault's scenario, shared by all faults and all workers."""
+    """The folder of the Keras run of a fault's scenario."""
     spec = scenario(fault.scenario).replace(**{**SETTINGS, **fault.settings})
-    folder = tmp_path_factory.getbasetemp()
-    # Above the folder of a worker lies that of one run of pytest; without workers, of all runs.
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    shared = shared / f"sensitivity-{fault.scenario}"
-    keras_run(shared, spec)
-    return shared
+    return shared_run(tmp_path_factory, spec)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_is_caught_at_its_level_under_its_name(fault, tmp_path, tmp_path_factory):
     folder = reference(tmp_path_factory, fault)

@@ -3,9 +3,10 @@
 A framework takes longer to start than most runs; and the Keras half of a run serves many ports.
 """
 
-import fcntl
 from pathlib import Path
 
+import pytest
+from made_once import folder_of, locked
 from programs_here import result_of, trained
 
 import keras_impl
@@ -15,6 +16,21 @@ from parity.programs.scenario_spec import of_run, program_spec_from
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
+# Sizes of the trainings of a scenario that several files look at, so that Keras makes each once:
+# ten steps an epoch, the last of them with a smaller batch, and more samples than are evaluated at
+# once (256), so that this is done in two parts of different sizes.
+SHARED = {"epochs": 2, "train_size": 300, "val_size": 40}
+
+
+def shared_run(tmp_path_factory: pytest.TempPathFactory, spec: RunSpec) -> Path:
+    """Returns the folder of a Keras run that is computed once for all files and all workers.
+
+    Nothing may be written to it, and nothing that changes a run may be patched.
+    """
+    folder = folder_of(tmp_path_factory, "scenario", spec.to_dict())
+    keras_run(folder, spec)
+    return folder
+
 
 def keras_run(folder: Path, spec: RunSpec) -> Trace:
     """Returns the training of the Keras half, computed at the first call for a folder.
@@ -23,10 +39,8 @@ def keras_run(folder: Path, spec: RunSpec) -> Trace:
         folder: for this run alone; processes that ask at the same time wait for one another.
         spec: the run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     training = RunFolder(folder).half("keras").training
-    with open(folder / "lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         if not training.is_complete:
             trained(keras_impl, of_run(spec), folder)
     return Trace(training.path)

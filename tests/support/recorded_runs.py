@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 
+from made_once import folder_of, locked
 from programs_here import spec_of, trained
 from safetensors.numpy import load, save
 
@@ -32,6 +33,18 @@ def recorded(folder, **settings):
     bundle = folder / "run.parity"
     pack_run(half, bundle, {})
     return run, bundle
+
+
+def shared(tmp_path_factory, **settings):
+    """What `recorded` returns, made once for all files and all workers.
+
+    Nothing may be written to it.
+    """
+    folder = folder_of(tmp_path_factory, "program", spec_of(**settings).to_dict())
+    with locked(folder):
+        if not (folder / "run.parity").exists():
+            recorded(folder, **settings)
+    return RunFolder(folder / "reference"), folder / "run.parity"
 
 
 def entries_of(bundle):

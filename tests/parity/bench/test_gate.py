@@ -376,7 +376,7 @@ def faulty_python(tmp_path):
     ids=["right", "other rate"],
 )
 def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
-    tmp_path, monkeypatch, faulty_python, fault, status, parity
+    tmp_path, monkeypatch, faulty_python, warm_halves, fault, status, parity
 ):
     data = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=30)
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from programs_here import FOLDER, result_of, spec_of, trained
-from recorded_runs import forged, recorded
+from recorded_runs import copied, forged, shared
 
 import torch_impl
 from parity.errors import InputError
@@ -22,16 +22,9 @@ pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, user_program):
     """Run folder and bundle by dtype, recorded when they are asked for."""
-    known = {}
-
-    def get(dtype):
-        if dtype not in known:
-            known[dtype] = recorded(tmp_path_factory.mktemp(dtype), dtype=dtype)
-        return known[dtype]
-
-    return get
+    return lambda dtype: shared(tmp_path_factory, dtype=dtype)
 
 
 def told(result):
@@ -131,14 +124,10 @@ def test_what_is_not_asked_for_is_as_recorded(keras, runs):
 
 
 def test_settings_that_were_recorded_are_those_of_the_run(runs, tmp_path):
-    half = runs("float64")[0].half("keras")
-    before = half.spec.read_bytes()
+    half = copied(runs("float64")[0], tmp_path / "run").half("keras")
     given = spec_of(keras="train.py", epochs=2, batch_size=16, data="a/d.npz", arguments=["3"])
     half.spec.write_text(json.dumps(given.to_dict()))
-    try:
-        pack_run(half, tmp_path / "a.parity", {})
-    finally:
-        half.spec.write_bytes(before)
+    pack_run(half, tmp_path / "a.parity", {})
     asked = spec_of(keras="x/train.py", epochs=2, data="b/d.npz")
     found = recorded_spec(asked, tmp_path / "a.parity")
     assert (found.epochs, found.batch_size, found.data) == (2, 16, "b/d.npz")

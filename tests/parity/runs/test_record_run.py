@@ -11,7 +11,7 @@ import zipfile
 import pytest
 from paths import ROOT
 from programs_here import FOLDER, spec_of
-from recorded_runs import recorded
+from recorded_runs import shared
 
 from parity.errors import InputError, RunError
 from parity.files.json_io import write_json
@@ -91,7 +91,7 @@ def trained_half(tmp_path_factory):
     """The folder of a Keras half."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
-        run, _ = recorded(tmp_path_factory.mktemp("reference"))
+        run, _ = shared(tmp_path_factory)
     return run.half("keras").path
 
 

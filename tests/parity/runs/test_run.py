@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from schemas import assert_valid
+from warm_halves import warmed
 
 from parity import run
 from parity.errors import InputError, RunError
@@ -68,13 +69,14 @@ def ran(tmp_path_factory):
 
     shown, out = [], tmp_path_factory.mktemp("ran") / "out"
     specs = [small("dropout", seed=3), small("dropout", seed=4), small("augmentation", seed=3)]
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, warmed():
         patched.setattr(Pair, "compare", broken)
         options = RunOptions(out=out)
         results = run_all(specs, options, on_result=lambda result, directory: shown.append(result))
     return results, shown, out
 
 
+@pytest.mark.long
 def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(ran):
     results, shown, out = ran
     assert sorted(map(id, shown)) == sorted(map(id, results))
@@ -102,7 +104,8 @@ def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(ran):
 
 def test_float32_is_judged_from_anchors_which_are_then_removed(tmp_path, color_npz):
     spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=2)
-    result = run(spec, out=tmp_path / "out")
+    with warmed():
+        result = run(spec, out=tmp_path / "out")
     assert result.verdict == "pass"
     assert_valid(result.to_json())
     assert result_from(result.to_json(), "here") == result

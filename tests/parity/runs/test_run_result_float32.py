@@ -1,19 +1,17 @@
 """A whole training in float32: the right port passes from recorded states, faults are named."""
 
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import result_of, spec_of
+from recorded_runs import shared
 
-import keras_impl
 from parity.report.training import training_texts
 
 pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("reference")
-    trained(keras_impl, spec_of(dtype="float32"), run)
-    return run
+def reference(tmp_path_factory, user_program):
+    return shared(tmp_path_factory, dtype="float32")[0].path
 
 
 def compared_with(reference, port, tmp_path):

@@ -1,7 +1,7 @@
 """A scenario trained against a recorded run of it has the result of both halves."""
 
 import pytest
-from pairs import compared_with, keras_run
+from pairs import SHARED, compared_with, shared_run
 from programs_here import trained
 from recorded_runs import forged
 
@@ -16,7 +16,7 @@ from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder
 
-SIZES = {"epochs": 2, "train_size": 70, "val_size": 30, "batch_size": 16}
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,8 @@ def recorded(tmp_path_factory):
 
     def get(name, dtype="float32"):
         if (name, dtype) not in known:
-            folder = tmp_path_factory.mktemp(f"{name}-{dtype}")
-            keras_run(folder, scenario(name).replace(dtype=dtype, **SIZES))
-            bundle = folder / "run.parity"
+            folder = shared_run(tmp_path_factory, scenario(name).replace(dtype=dtype, **SHARED))
+            bundle = tmp_path_factory.mktemp(f"{name}-{dtype}") / "run.parity"
             pack_run(RunFolder(folder).half("keras"), bundle, {})
             known[name, dtype] = folder, bundle
         return known[name, dtype]
@@ -55,7 +54,7 @@ def test_the_result_is_that_of_both_halves(recorded, tmp_path, name, dtype):
     result = compared(spec, run, Recorded(bundle, unpack_run))
     assert told(result) == told(both)
     assert (result.verdict, result.incomplete) == ("pass", ())
-    assert result.spec == scenario(name).replace(dtype=dtype, **SIZES).to_dict()
+    assert result.spec == scenario(name).replace(dtype=dtype, **SHARED).to_dict()
     assert {"eval_accuracy", "val_accuracy"} <= result.history["torch"].keys()
 
 
@@ -63,7 +62,7 @@ def test_settings_that_are_not_asked_for_are_as_recorded(recorded):
     _, bundle = recorded("dropout")
     asked = of_run(scenario("dropout").replace(epochs=2, threads=2))
     spec = recorded_scenario(asked, bundle, ("epochs", "threads"))
-    assert spec.run == scenario("dropout").replace(**SIZES, threads=2)
+    assert spec.run == scenario("dropout").replace(**SHARED, threads=2)
 
 
 @pytest.mark.parametrize(

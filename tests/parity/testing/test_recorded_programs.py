@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from programs_here import FOLDER
-from recorded_runs import archived, entries_of, recorded
+from recorded_runs import archived, entries_of, shared
 
 from parity import assert_parity
 from parity.errors import InputError
@@ -45,7 +45,7 @@ torch = "torch_side.py:build"
 def bundle(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
-        return recorded(tmp_path_factory.mktemp("reference"))[1]
+        return shared(tmp_path_factory)[1]
 
 
 @pytest.fixture

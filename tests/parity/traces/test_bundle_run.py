@@ -32,16 +32,9 @@ KINDS = {
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Run folder and bundle by kind, recorded when they are asked for."""
-    known = {}
-
-    def get(kind):
-        if kind not in known:
-            known[kind] = recorded_runs.recorded(tmp_path_factory.mktemp(kind), **KINDS[kind])
-        return known[kind]
-
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
-        yield get
+        yield lambda kind: recorded_runs.shared(tmp_path_factory, **KINDS[kind])
 
 
 def leaves(path):

@@ -1,10 +1,12 @@
 """Both halves of a scenario: what is known of its samples, and its training as `fit` makes it."""
 
 import re
+import shutil
 
 import keras
 import numpy as np
 import pytest
+from pairs import SHARED, shared_run
 from programs_here import trained
 
 import keras_impl
@@ -17,8 +19,8 @@ from parity.programs.scenarios import scenario
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
-# More than one batch of samples is evaluated; the last one is smaller.
-SIZES = {"epochs": 2, "train_size": 300, "val_size": 40}
+pytestmark = pytest.mark.long
+
 FINAL = "training/final"
 HALVES = {"keras": keras_impl, "torch": torch_impl}
 
@@ -30,10 +32,11 @@ def trainings(tmp_path_factory):
 
     def get(name, dtype):
         if (name, dtype) not in known:
-            run, spec = tmp_path_factory.mktemp(name), scenario(name).replace(dtype=dtype, **SIZES)
-            for half in HALVES.values():
-                trained(half, of_run(spec), run)
+            run, spec = tmp_path_factory.mktemp(name), scenario(name).replace(dtype=dtype, **SHARED)
             folder = RunFolder(run)
+            keras = RunFolder(shared_run(tmp_path_factory, spec)).half("keras").path
+            shutil.copytree(keras, folder.half("keras").path)
+            trained(torch_impl, of_run(spec), run)
             traces = {half: Trace(folder.half(half).training.path) for half in HALVES}
             known[name, dtype] = spec, traces
         return known[name, dtype]
