@@ -141,8 +141,8 @@ def check_specs_of(
     Args:
         names: of programs of the table, and of scenarios.
         settings: of the checks.
-        against: a bundle, or a folder in and below which that of each program is searched, in the
-            place of the Keras halves.
+        against: a bundle, or a folder with that of each program, in the place of the Keras halves:
+            NAME.parity, or else the one of its factory and its settings in or below the folder.
 
     Returns:
         By the name of the program, in the order of the names or of the table.
@@ -152,7 +152,7 @@ def check_specs_of(
     """
     from parity.programs.program import of_scenario
     from parity.programs.scenarios import SCENARIOS
-    from parity.traces.bundle_folder import find_bundle
+    from parity.traces.bundle_folder import SUFFIX, find_bundle
 
     table = own_programs()
     specs = {}
@@ -169,8 +169,9 @@ def check_specs_of(
             f"--against {against}: expected a bundle, or a folder with one for each program"
         )
     for name, spec in specs.items():
+        named = against / f"{name}{SUFFIX}"  # programs may share a Keras half
         try:
-            path = find_bundle(against, spec, table.folder)
+            path = find_bundle(named if named.is_file() else against, spec, table.folder)
         except InputError as error:
             raise InputError(f"--against, program {name!r}: {error}") from error
         # The bundle has the dtype.
