@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from parity.errors import ParityError
 from parity.halves.protocol import EXIT_NOT_INSTALLED, Half, is_installable
+from parity.programs.user_modules import add_paths
 
 
 def main(name: str, half: Half, arguments: Sequence[str]) -> int:
@@ -43,6 +44,7 @@ def main(name: str, half: Half, arguments: Sequence[str]) -> int:
     # First, since importing a framework takes seconds, in which the parent may be killed.
     parent = os.getppid()
     given = _parser(name).parse_args(arguments)
+    add_paths()
     # SIGTERM stops a run that hangs, and the log then shows where it hung. File 2 is standard
     # error, whatever sys.stderr is.
     faulthandler.register(signal.SIGTERM, file=2, all_threads=False, chain=True)

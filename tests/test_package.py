@@ -109,17 +109,19 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
         "parity/schemas/parity.result.1.schema.json",
         "torch_impl/philox.c",
         "keras_impl/models.py",
+        "keras_torch_parity.py",
     ):
         assert needed in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
     entries = next(name for name in names if name.endswith("entry_points.txt"))
     text = zipfile.ZipFile(wheel).read(entries).decode()
-    assert "[pytest11]\nparity = parity.testing.pytest_plugin\n" in text
+    assert "[pytest11]\nkeras_torch_parity = keras_torch_parity\n" in text
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "parity",
         "torch_impl",
         "keras_impl",
         "keras_torch_parity",
+        "keras_torch_parity.py",
     }
 
 

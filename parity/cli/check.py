@@ -48,7 +48,8 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
 @path_option(
     "--against",
     metavar="BUNDLE",
-    help="File from `parity record`, instead of --keras; needs no TensorFlow.",
+    help="File from `parity record`, or a folder with one for each program, instead of the Keras "
+    "halves; needs no TensorFlow.",
 )
 @with_options(PROBES)
 @click.option(
@@ -94,13 +95,13 @@ def check(
     """Compares your PyTorch port with your Keras model, and lists all divergences with their fixes.
 
     A PROGRAM is one of [tool.parity.programs] in pyproject.toml, or a built-in scenario (see
-    `parity list`). Without any name or factory, all of the table are checked. MODULE:FUNCTION is
-    imported from the current folder; FILE.py:FUNCTION works too.
+    `parity list`). Without any name or factory, all of the table are checked, side by side.
+    MODULE:FUNCTION is imported from the current folder; FILE.py:FUNCTION works too.
 
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed
-    or the check is incomplete.
+    or the check is incomplete. Of several programs, the greatest counts.
     """
-    from parity.report.text.check import check_lines
+    from parity.report.text.check import check_lines, table_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
@@ -109,13 +110,16 @@ def check(
 
     check_file(json_file)
     allowed = allowed_by_user(Path.cwd(), tolerance, separated(accept))
-    pair = {"keras": keras, "torch": torch, "against": None if against is None else str(against)}
-    is_pair = any(value is not None for value in pair.values())
-    if programs and is_pair:
-        raise click.UsageError("--keras, --torch and --against are for a pair without a name")
-    specs = [] if is_pair else check_specs_of(programs, settings)
-    own = words(arguments)
-    specs = specs or [spec_of(**pair, arguments=own, **settings)]
+    if programs and (keras is not None or torch is not None):
+        raise click.UsageError("--keras and --torch are for a pair without a name")
+    named = {}
+    if keras is None and torch is None:
+        named = check_specs_of(programs, settings, against)
+    specs = [*named.values()]
+    if not specs:
+        pair = {"keras": keras, "torch": torch, "arguments": words(arguments)}
+        bundle = None if against is None else str(against)
+        specs = [spec_of(**pair, against=bundle, **settings)]
     options = CheckOptions(out=out, children=children, levels=separated(levels), **allowed)
     results = check_all(specs, options)
     if json_file is not None:
@@ -125,6 +129,8 @@ def check(
     if not children.quiet:
         for result in results:
             print_lines(check_lines(result))
+        if len(results) > 1:
+            print_lines(table_lines(dict(zip(named, results, strict=True))))
         if out is not None:
             print_lines([[(f"results and {REPORT} in {out}", "dim")]])
     return max(exit_code(result.verdict) for result in results)

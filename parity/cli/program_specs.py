@@ -132,27 +132,50 @@ def terms_of(specs: Iterable[RunSpec | ProgramSpec]) -> dict[str, Terms]:
     return {name: Terms(cures.get(name), table.margins) for name in names}
 
 
-def check_specs_of(names: Sequence[str], settings: Mapping[str, Any]) -> list[CheckSpec]:
+def check_specs_of(
+    names: Sequence[str], settings: Mapping[str, Any], against: Path | None = None
+) -> dict[str, CheckSpec]:
     """Returns the specs of checks of programs; of all of the project's table without names.
 
     Args:
         names: of programs of the table, and of scenarios.
         settings: of the checks.
+        against: a bundle, or a folder with that of each program, in the place of the Keras halves:
+            NAME.parity, or else the one of its factory and its settings in or below the folder.
+
+    Returns:
+        By the name of the program, in the order of the names or of the table.
 
     Raises:
-        InputError: a name is unknown, or a setting cannot be used.
+        InputError: a name is unknown, a setting cannot be used, or a program has no bundle.
     """
     from parity.programs.program import of_scenario
     from parity.programs.scenarios import SCENARIOS
+    from parity.traces.bundle_folder import SUFFIX, find_bundle
 
     table = own_programs()
-    specs = []
+    specs = {}
     for name in dict.fromkeys(names or table.programs):
         if name in SCENARIOS and name not in table.programs:
-            specs.append(of_scenario(name).check_spec(Path.cwd(), **settings))
+            specs[name] = of_scenario(name).check_spec(Path.cwd(), **settings)
         else:
             program = table.program(name, f"unknown program {name!r} (see `parity list`)")
-            specs.append(program.check_spec(table.folder, **settings))
+            specs[name] = program.check_spec(table.folder, **settings)
+    if against is None:
+        return specs
+    if not against.exists():
+        raise InputError(
+            f"--against {against}: expected a bundle, or a folder with one for each program"
+        )
+    for name, spec in specs.items():
+        named = against / f"{name}{SUFFIX}"  # programs may share a Keras half
+        try:
+            path = find_bundle(named if named.is_file() else against, spec, table.folder)
+        except InputError as error:
+            raise InputError(f"--against, program {name!r}: {error}") from error
+        # The bundle has the dtype.
+        found = {"keras": None, "arguments": (), "dtype": "float64", "against": str(path.resolve())}
+        specs[name] = spec.replace(**found)
     return specs
 
 

@@ -100,7 +100,7 @@ def _check(
     if program is None:
         spec = spec_of(keras=keras, **settings)
     else:
-        (spec,) = check_specs_of([program], settings)
+        (spec,) = check_specs_of([program], settings).values()
     record_spec(spec, bundle, CheckOptions(children=children))
     return f"wrote {bundle}{_size(bundle)}"
 

@@ -18,6 +18,7 @@ from parity.files import atomic
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
 from parity.halves.sources import is_pointless, is_ready, missing
+from parity.programs.user_modules import PATHS
 from parity.traces.folder import SUCCESS
 
 GRACE_S = 5.0  # seconds between SIGTERM and SIGKILL
@@ -158,7 +159,7 @@ def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False)
 
     Args:
         python: the interpreter of the child.
-        paths: additional folders in which it finds modules, after the project's own.
+        paths: additional folders in which it finds modules of the user's, after all others.
         is_alone: whether the child is timed on a machine of its own, as a user's program would be;
             its threads then spin without sleep, and it keeps no freed memory.
     """
@@ -175,7 +176,10 @@ def environment(python: str, paths: Sequence[Path] = (), is_alone: bool = False)
     if not is_alone:
         environment = MALLOC | environment
     is_checkout = (ROOT / "pyproject.toml").is_file()
-    found = [os.environ.get("PYTHONPATH", ""), *map(os.fspath, paths)]
+    environment.pop(PATHS, None)
+    if paths:
+        environment[PATHS] = os.pathsep.join(map(os.fspath, paths))
+    found = [os.environ.get("PYTHONPATH", "")]
     if (is_checkout or python == sys.executable) and not _is_site_folder(ROOT):
         found.insert(0, os.fspath(ROOT))
     if any(found):

@@ -8,9 +8,8 @@ A factory takes no arguments. The half that calls it checks what it returns.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.programs.user_modules import (
+    OURS,
+    add_folder,
+    hidden_by,
+    is_installed,
+    load_file,
+    load_named,
+)
 
 Factory = Callable[[], Any]
-
-# Never modules of the user's, wherever they lie.
-INSTALLED = ("site-packages", "dist-packages")
-OURS = ("parity", "keras_impl", "torch_impl")
 
 
 def check_reference(option: str, reference: str, folder: str | Path = ".") -> None:
@@ -110,12 +113,8 @@ def load_factory(
     Raises:
         InputError: there is no such module or function, or it cannot be called.
     """
-    check = Path(folder).resolve()
-    if str(check) not in sys.path:
-        sys.path.insert(0, str(check))
     name, _, path = reference.rpartition(":")
-    module = _from_file(option, check / name) if name.endswith(".py") else _module(option, name)
-    found: Any = module
+    found = _module(option, name, Path(folder).resolve())
     for part in path.split("."):
         if not hasattr(found, part):
             known = sorted(
@@ -157,9 +156,7 @@ def forget_modules(folder: str | Path) -> None:
         file = getattr(module, "__file__", None)
         if file is None or name.partition(".")[0] in OURS or name == "__main__":
             continue
-        path = Path(file)
-        is_installed = any(part in INSTALLED for part in path.parts)
-        if path.is_relative_to(root) and not is_installed:
+        if Path(file).is_relative_to(root) and not is_installed(Path(file)):
             del sys.modules[name]
 
 
@@ -177,34 +174,27 @@ def _needed(function: Factory) -> list[str]:
     ]
 
 
-def _module(option: str, name: str) -> Any:
+def _module(option: str, name: str, folder: Path) -> Any:
+    """Imports the module of a reference from a folder."""
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
+        if not name.endswith(".py"):
+            return load_named(name, folder)
+        path = Path(os.path.abspath(folder / name))
+        if not path.is_file():
+            raise InputError(f"{option} {path}: there is no such file")
+        add_folder(folder)  # behind that of the file: a call may be in another one
+        return load_file(path)
+    except ImportError as error:
         # Only if the module itself is missing; the user installs what it imports.
-        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+        is_missing = isinstance(error, ModuleNotFoundError) and not name.endswith(".py")
+        if is_missing and f"{name}.".startswith(f"{error.name}."):
             raise InputError(
                 f"{option} {name}: there is no module {error.name!r}; expected one that Python can "
                 "import from the folder of the call, or FILE.py:FUNCTION"
             ) from error
-        raise
-
-
-def _from_file(option: str, path: Path) -> Any:
-    if not path.is_file():
-        raise InputError(f"{option} {path}: there is no such file")
-    root, name = path.parent, path.stem
-    while (root / "__init__.py").is_file():  # a module of a package may import its neighbours
-        root, name = root.parent, f"{root.name}.{name}"
-    if root != path.parent:
-        sys.path.insert(0, str(root))
-        return importlib.import_module(name)
-    # Under its own name, so that classes in the file have the right module.
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent))
-    spec.loader.exec_module(module)
-    return module
+        if (hidden := hidden_by(error)) is None:
+            raise
+        raise InputError(
+            f"{option} {name}: {error}; {hidden[0]} is not what this name means, since {hidden[1]} "
+            "has it: rename the file"
+        ) from error

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from parity.programs.factories import INSTALLED, OURS
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.user_modules import OURS, is_installed
 
 MAX_NAMED = 300  # characters of a text that may be the path of a file
 
@@ -37,7 +37,7 @@ def user_files(spec: ProgramSpec, half: str) -> dict[str, str]:
     names = [name for name in named if name is not None]
     if spec.data is not None:
         names.append(spec.data)
-    found = _Found(folder)
+    found = _Found(folder, spec.is_script)
     for name in names:
         found.add_reference(name)
     for argument in spec.arguments:
@@ -46,11 +46,16 @@ def user_files(spec: ProgramSpec, half: str) -> dict[str, str]:
 
 
 class _Found:
-    """Files, each looked into once."""
+    """Files, each looked into once.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of the program.
+        is_script: whether a script is among them: its folder comes before the standard library.
+    """
+
+    def __init__(self, folder: Path, is_script: bool) -> None:
         self.files: set[Path] = set()
-        self._folder = folder
+        self._folder, self._is_script = folder, is_script
         self._roots = [folder]
 
     def add_reference(self, name: str) -> None:
@@ -95,9 +100,11 @@ class _Found:
             tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):  # the half that imports it will tell
             return
-        for name in _imported(tree, self._package_of(path)):
-            for other in self._module_files(name):
-                self._add(other)
+        for name, is_relative in _imported(tree, self._package_of(path)):
+            top = name.partition(".")[0]
+            if is_relative or self._is_script or top not in sys.stdlib_module_names:
+                for other in self._module_files(name):
+                    self._add(other)
         for text in _texts(tree):
             self.add_named(text, path.parent)
 
@@ -127,23 +134,24 @@ class _Found:
 
     def _is_own(self, path: Path) -> bool:
         path = path.resolve()
-        if any(part in INSTALLED for part in path.parts) or path.suffix in (".pyc", ".so"):
+        if is_installed(path) or path.suffix in (".pyc", ".so"):
             return False
         return any(path.is_relative_to(root) for root in self._roots)
 
 
-def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
-    """Yields the names of all modules that a file may import."""
+def _imported(tree: ast.Module, package: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yields the names of all modules that a file may import, and whether from its own package."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, False) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             start = ".".join([*base, *([node.module] if node.module else [])])
+            own = node.level > 0
             if start:
-                yield start
+                yield start, own
             # What is imported of a package may be a module.
-            yield from (f"{start}.{alias.name}".lstrip(".") for alias in node.names)
+            yield from ((f"{start}.{alias.name}".lstrip("."), own) for alias in node.names)
 
 
 def _texts(tree: ast.Module) -> Iterable[str]:

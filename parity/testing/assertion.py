@@ -2,8 +2,8 @@
 
     assert_parity(keras=build_keras_model, torch=build_port)
 
-Under pytest, the options of `parity.testing.pytest_plugin` give defaults for arguments that a call
-leaves out. The properties of the result go to test reports, such as JUnit XML.
+Under pytest, the options of the plugin (`keras_torch_parity`) give defaults for arguments that a
+call leaves out. The properties of the result go to test reports, such as JUnit XML.
 """
 
 from __future__ import annotations
@@ -87,6 +87,15 @@ def settings(given: Settings) -> Iterator[None]:
         _settings.reset(token)
 
 
+def _in_force() -> Settings:
+    """Returns the settings of a block, else those of the test that pytest runs, else the defaults.
+
+    The plugin is not imported here: it is there if pytest runs, and nobody else needs pytest.
+    """
+    settings_of_test = getattr(sys.modules.get("keras_torch_parity"), "settings", None)
+    return _settings.get() or (settings_of_test() if settings_of_test else Settings())
+
+
 def assert_parity(
     *,
     keras: Factory | str | None = None,
@@ -143,7 +152,7 @@ def assert_parity(
         RunError: a half crashed.
     """
     __tracebackhide__ = True
-    given = _settings.get() or Settings()
+    given = _in_force()
     given = replace(
         given,
         seed=given.seed if seed is None else seed,
@@ -196,7 +205,7 @@ def assert_program(name: str) -> Any:
         AssertionError, InputError, RunError: see `assert_parity`.
     """
     __tracebackhide__ = True
-    given = _settings.get() or Settings()
+    given = _in_force()
     if given.against is not None:
         return assert_parity(program=name)
     bundle, level = bundle_of(name, given)

@@ -74,6 +74,10 @@ NOT_RUN = {
     "parity check --dtype float32": "tests/parity/runs/test_check_float32.py checks pairs so",
     "parity record --dtype float32": "likewise",
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
+    "parity record parity-bundles/migration.parity migration": "tests/test_action.py records so",
+    "parity check --against parity-bundles ...": "tests/test_action.py runs the job and the hook",
+    "parity check --against parity-bundles": "likewise",
+    "python -m parity": "tests/parity/runs/test_user_file_names.py starts it",
     "parity record model.parity migration": (
         "tests/parity/cli/test_cli_check.py gives it names; it records as the commands above"
     ),

@@ -26,6 +26,7 @@ from keras_impl.harness.program.script_seeds import seeded
 from parity.errors import InputError, ParityError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
+from parity.programs.user_modules import set_aside
 
 OnFit = Callable[[Reference], Any]
 
@@ -97,8 +98,9 @@ class Script:
 
         def taken(reference: Reference) -> Any:
             try:
-                self._alike.check(reference.model)
-                return on_fit(reference)
+                with set_aside(self._path.parent):
+                    self._alike.check(reference.model)
+                    return on_fit(reference)
             except Exception as error:  # the script may catch it, and must not hide it
                 failed.append(error)
                 raise

@@ -170,6 +170,58 @@ def test_a_factory_that_raises_ends_with_its_own_last_line(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.parity"]
 
 
+# --- programs of the table -----------------------------------------------------------------------
+
+TABLE = """
+[programs.one]
+keras = "nets.py:build"
+torch = "nets.py:build"
+
+[programs.two]
+keras = "more.py:build"
+torch = "nets.py:build"
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("one", "--torch", "nets.py:build"), "--keras and --torch are for a pair without a name"),
+        (("three",), "unknown program 'three'"),
+        (("--against", "no"), "--against no: expected a bundle, or a folder with one for each"),
+        (("one", "--against", "."), "program 'one': .: there is no bundle of nets.py:build with"),
+        (AGAINST, "program 'one': a.parity: there is no bundle of nets.py:build"),
+    ],
+    ids=["both", "unknown", "no_folder", "no_bundle", "another_bundle"],
+)
+def test_wrong_use_of_programs_is_told_before_anything_starts(
+    call, children, arguments, message, tmp_path
+):
+    (tmp_path / "parity.toml").write_text(TABLE)
+    (tmp_path / "more.py").write_text("")
+    ended = call("check", *arguments)
+    assert (ended.returncode, ended.stdout, children.started) == (2, "", [])
+    assert message in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) <= 4
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_all_programs_are_checked_by_at_most_as_many_children_as_there_are_workers(
+    call, children, workers, tmp_path
+):
+    """Each has a framework to import: there are no more of them than work at a time."""
+    (tmp_path / "parity.toml").write_text(TABLE)
+    (tmp_path / "more.py").write_text("")
+    children.act = lambda job: [Failure(job, "it broke")]
+    ended = call("check", "--workers", workers)
+    assert ended.returncode == 3
+    for half in ("keras", "torch"):
+        jobs = [job for job in children.started if job.half == half]
+        assert len(jobs) == min(workers, 2)
+        assert sum(len(job.directories) for job in jobs) == 2
+    assert ended.stdout.splitlines()[-2].strip() == "2 error of 2 programs"
+
+
 # --- explain, list -------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenario_spec import of_run
+from parity.programs.user_modules import PATHS
 from parity.traces.folder import SUCCESS, RunFolder
 from parity.traces.trace import Trace
 
@@ -414,16 +415,17 @@ def test_children_import_the_packages_of_the_parent(make_job, tmp_path, monkeypa
     assert run_jobs([job], workers=1, timeout_s=30) == []
 
 
-def test_folders_of_a_job_come_last_on_the_path_of_its_child(make_job, tmp_path, monkeypatch):
+def test_a_child_is_told_the_folders_of_its_job_apart_from_the_path(make_job, monkeypatch):
+    """On PYTHONPATH, a `random.py` in one of them would come before the standard library."""
     monkeypatch.setenv("PYTHONPATH", "/mine")
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / "theirs" / "their_module.py").touch()
-    job = dataclasses.replace(make_job(), paths=(tmp_path / "theirs",))
-    script = f"import their_module; print(os.environ['PYTHONPATH']); {SUCCEED}"
+    monkeypatch.setenv(PATHS, "/of/an/outer/child")
+    job = dataclasses.replace(make_job(), paths=(Path("/theirs"), Path("/more")))
+    script = f"print(os.environ['PYTHONPATH'], os.environ['{PATHS}']); {SUCCEED}"
     assert run_scripts({job: script}) == []
-    shown = job.log.read_text().splitlines()[-1]
-    assert shown.endswith(os.pathsep.join(["", "/mine", str(tmp_path / "theirs")]))
-    assert process.environment("/other/python", [Path("/a")])["PYTHONPATH"].endswith("/a")
+    path, folders = job.log.read_text().split()[-2:]
+    assert path.endswith(os.pathsep.join(["", "/mine"]))
+    assert folders == os.pathsep.join(["/theirs", "/more"])
+    assert PATHS not in process.environment(sys.executable)
 
 
 def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):

@@ -24,6 +24,7 @@ FILES = {
 }
 SPEC = ProgramSpec(program="mine", keras="app.keras_model:build", torch="app/torch_model.py:build")
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
+OF_HELPER = ("app/__init__.py", "app/deep/__init__.py", "app/deep/layers.py")
 OF_KERAS = {
     *("app/__init__.py", "app/keras_model.py", "app/parts.py"),
     *("app/deep/__init__.py", "app/deep/layers.py"),
@@ -74,6 +75,36 @@ def test_a_file_beside_one_of_another_folder_counts_with_its_whole_path(spec, tm
     (other / "beside.py").write_text("")
     inner = spec.replace(folder=str(tmp_path / "app"), keras="../other/net.py:build")
     assert set(user_files(inner, "keras")) == {str(other / n) for n in ("net.py", "beside.py")}
+
+
+@pytest.mark.parametrize(
+    ("torch", "files"),
+    [
+        ("random.py:build", {"random.py", "helper.py", *OF_HELPER}),
+        ("random:build", {"random.py", "helper.py", *OF_HELPER}),
+        ("types/net.py:build", {"types/__init__.py", "types/net.py", "types/parts.py"}),
+        ("types.net:build", {"types/__init__.py", "types/net.py", "types/parts.py"}),
+    ],
+)
+def test_a_file_with_a_name_of_pythons_counts_where_it_is_named(torch, files, spec, tmp_path):
+    """Who imports a module of this name gets Python's; a package imports its own relatively."""
+    (tmp_path / "random.py").write_text("import types, random, helper\n")
+    (tmp_path / "app" / "parts.py").write_text("import random, types\nfrom .deep import layers\n")
+    (tmp_path / "types").mkdir()
+    (tmp_path / "types" / "__init__.py").write_text("")
+    (tmp_path / "types" / "net.py").write_text("from .parts import Block\nimport random\n")
+    (tmp_path / "types" / "parts.py").write_text("")
+    named = spec.replace(torch=torch)
+    assert set(user_files(named, "keras")) == OF_KERAS
+    assert set(user_files(named, "torch")) == OF_KERAS | files
+
+
+def test_a_script_may_import_a_file_with_a_name_of_pythons(spec, tmp_path):
+    """Its own folder comes first, as with `python train.py`."""
+    (tmp_path / "train.py").write_text("import statistics\n")
+    (tmp_path / "statistics.py").write_text("RATE = 0.1\n")
+    script = spec.replace(keras="train.py", torch="app.torch_model:build")
+    assert set(user_files(script, "keras")) == {"train.py", "statistics.py"}
 
 
 def test_a_file_that_is_no_python_is_taken_as_it_is(spec, tmp_path):

@@ -43,7 +43,8 @@ def pytest_here(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
 
     def call(*arguments):
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        plugins = ["-p", "no:cacheprovider", "-p", "keras_torch_parity"]
+        command = [sys.executable, "-m", "pytest", *plugins, *arguments]
         return subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
         )

@@ -11,7 +11,7 @@ from parity.ladder.items import SKIPPED, Level
 from parity.ladder.result import ERROR
 from parity.report.lines import WIDTH
 from parity.report.sentences import MAX_CAUSES
-from parity.report.text.check import check_lines
+from parity.report.text.check import check_lines, table_lines
 
 CAUSE = {**result_samples.CAUSE, "id": "A3", "title": "padding is symmetric"}
 
@@ -119,3 +119,36 @@ def test_names_from_outside_are_cut_and_made_visible(name):
     lines = report(result)
     assert all(line.isprintable() for line in lines)
     assert len(lines[0]) <= WIDTH
+
+
+# --- several programs ----------------------------------------------------------------------------
+
+
+def rows(results):
+    return ["".join(text for text, _ in line) for line in table_lines(results)]
+
+
+def test_several_programs_are_a_table_with_the_first_cause_of_each():
+    right = result_of(level("data"), level("structure"))
+    open_ = dataclasses.replace(
+        right,
+        verdict="incomplete",
+        incomplete=({"what": "layer a", "why": "it draws", "do": "seed it"},),
+    )
+    broken = dataclasses.replace(right, verdict=ERROR, errors=("it broke\nin line 3",))
+    found = {"one": right, "two": failing((CAUSE,)), "three": broken, "four": open_}
+    lines = rows(found)
+    assert lines[0] == "  program  verdict"
+    assert lines[1] == "  one      pass       the port is right: all 2 levels agree"
+    assert lines[2].startswith("  two      fail       forward: conv.kernel: A3 padding is sym")
+    assert lines[2].endswith("...")
+    assert lines[3] == "  three    error      it broke"
+    assert lines[4] == "  four     incomplete layer a: it draws"
+    assert lines[5] == "  1 pass, 1 fail, 1 error, 1 incomplete of 4 programs"
+
+
+def test_a_table_is_as_wide_as_a_terminal_whatever_the_names():
+    found = {"a" * 90: failing((CAUSE, CAUSE)), "\x1b[31mred": result_of(level("data"))}
+    lines = rows(found)
+    assert max(map(len, lines)) <= WIDTH
+    assert "\x1b" not in "".join(lines)
