@@ -153,11 +153,7 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
         InputError: the port lacks something that Keras cannot give it.
     """
     built, facts = port.built, port.keras.facts
-    if built.loss is None and port.outputs.names:
-        raise InputError(
-            "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
-            f"by the names {', '.join(port.outputs.names)}"
-        )
+    check_losses(built, port.outputs.names)
     loss = facts["loss"] or {}
     built = with_loss(
         built,
@@ -170,6 +166,23 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
     given = facts["metrics"].items()
     known = {name: _known_of(each, port, writer) for name, each in given}
     return dataclasses.replace(built, **known)
+
+
+def check_losses(built: Port, names: Sequence[str]) -> None:
+    """Rejects a port without a loss where Keras has several, which are not known.
+
+    Args:
+        built: the port.
+        names: of Keras's outputs; none: there is one.
+
+    Raises:
+        InputError: the port has none.
+    """
+    if built.loss is None and names:
+        raise InputError(
+            "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
+            f"by the names {', '.join(names)}"
+        )
 
 
 def with_loss(
