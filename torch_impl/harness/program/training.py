@@ -103,6 +103,25 @@ def train(
     return RunResult(history.history, {}, wall_s)
 
 
+def with_batches(
+    port: PortUnderTest, nests: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the nests of the feed file, with batches in the place of flows.
+
+    Args:
+        port: augments by itself if it has an augmentation, and draws if it has Keras's seeds.
+        nests: of the file.
+        settings: of the file.
+    """
+    if not any(name.endswith("_flow") for name in nests):
+        return dict(nests)
+    # It imports torchvision, which takes as long as the probes do.
+    from torch_impl.harness.program.flow_batches import with_flows
+
+    built, shuffle = port.built, bool(port.keras.facts["fit"]["shuffle"])
+    return with_flows(nests, settings, built.augment, built.seeds, shuffle=shuffle)
+
+
 def num_steps_of(fit: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
     """Returns the number of steps of all epochs, unless a rule stops the training before.
 
