@@ -61,5 +61,6 @@ def judge_record(record: Mapping[str, Any], spec: RunSpec | ProgramSpec) -> tupl
         judgement = judge_run(spec, history, record)
     else:
         known = {name: record[name] for name in ("num_train", "num_val")}
-        judgement = judge(history, Expectation(**known, outputs=tuple(record["outputs"])))
+        outputs = tuple(record.get("outputs", ()))  # older records are of models with one
+        judgement = judge(history, Expectation(**known, outputs=outputs))
     return judgement, float(record["run"]["wall_s"])
