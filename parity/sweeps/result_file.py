@@ -29,9 +29,10 @@ EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
 Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]
 Outcome = Annotated[str, records.one_of("equivalent", "different", "inconclusive")]
 
-# The accuracy of one of several outputs has the name of the output in front.
+# The accuracy of one of several outputs has the name of the output in front. `$` alone would take a
+# line break behind it, and schemas know no `\Z`.
 _NAMES = "|".join((*QUANTITIES, *EFFECTS))
-_QUANTITY = Meta(pattern=rf"^(?:{_NAMES}|.+_accuracy)\Z", max_length=records.MAX_NAME)
+_QUANTITY = Meta(pattern=rf"^(?:{_NAMES}|.+_accuracy)$(?!\n)", max_length=records.MAX_NAME)
 
 
 @records.mirrors(ScenarioVerdicts)
