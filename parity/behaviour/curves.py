@@ -81,6 +81,17 @@ class Curves:
         values = finite(column[-max(1, min(5, self.num_epochs // 4)) :]) or finite(column)[-1:]
         return sum(values) / len(values) if values else None
 
+    def of_outputs(self, key: str) -> dict[str, float] | None:
+        """Returns the levels of a column of each of several outputs; None if there is one output.
+
+        Args:
+            key: of the column, with {} for the name of the output.
+        """
+        if not self.expected.outputs:
+            return None
+        found = {name: self.level(key.format(name)) for name in self.expected.outputs}
+        return {name: level for name, level in found.items() if level is not None}
+
     def fall(self, key: str) -> float | None:
         """Returns by what part of its first value a loss has fallen to its level; None without."""
         column, last = finite(self.column(key)), self.level(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class Expectation:
         num_train: number of training samples.
         num_val: number of validation samples.
         epoch: epoch, counted from 0, of the final weights; None = the last.
+        outputs: names of the outputs of the model, if it has several.
     """
 
     num_classes: int | None = None
@@ -35,6 +37,7 @@ class Expectation:
     num_train: int | None = None
     num_val: int | None = None
     epoch: int | None = None
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Judgement:
         val_loss_rise: last validation loss / lowest, as levels.
         train_loss: level of the training loss, a running mean; None = not in the history.
         val_loss: level of the validation loss; None = not in the history.
+        output_accuracies: level of the validation accuracy of each of several outputs that has one,
+            by its name; None = there is one output, or they are not known.
     """
 
     verdict: str
@@ -79,6 +84,7 @@ class Judgement:
     val_loss_rise: float | None = None
     train_loss: float | None = None
     val_loss: float | None = None
+    output_accuracies: Mapping[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values by name."""

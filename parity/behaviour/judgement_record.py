@@ -21,10 +21,11 @@ History = Annotated[
 
 @mirrors(Judgement)
 class JudgementRecord:
-    """The verdict on a history and its numbers; older files lack the levels of the losses."""
+    """The verdict on a history and its numbers; older files lack the last three."""
 
     verdict: Verdict
     num_epochs: Count
     best_epoch_number: AtLeastOne | None
     train_loss: Number | None = None
     val_loss: Number | None = None
+    output_accuracies: dict[str, Number] | None = None

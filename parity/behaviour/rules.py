@@ -92,6 +92,7 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
         val_loss_rise=curves.val_loss_rise,
         train_loss=curves.level("loss"),
         val_loss=curves.level("val_loss"),
+        output_accuracies=curves.of_outputs("val_{}_accuracy"),
     )
 
 

@@ -68,6 +68,8 @@ class ProgramBenchTask:
         run: folder of the run that came before.
         is_written: whether `fit` gets no arrays, so that both halves are fed the batches that it
             was fed in the run.
+        is_flow: whether it gets a flow of ImageDataGenerator, of which both halves make the batches
+            anew in every turn.
     """
 
     part: str
@@ -77,6 +79,7 @@ class ProgramBenchTask:
     samples: int
     run: str
     is_written: bool = False
+    is_flow: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""

@@ -1,8 +1,10 @@
 """The rows of a benchmark of a user's program: a run first, then the variants in turns.
 
 The run trains two epochs in both halves, as `parity run` does, and judges the port. It leaves what
-the children need: what `fit` is fed, and with what weights it begins. Each other variant is trained
-once on the same batches, with the same masks, and judged like the port. Only what passes is timed.
+the children need: what `fit` is fed, and with what weights it begins. Of a flow of
+ImageDataGenerator, these are its arrays: both halves augment them within the turns. Each other
+variant is trained once on the same batches, with the same masks, and judged like the port. Only
+what passes is timed.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ from parity.traces.trace import Trace
 
 EPOCHS = 2  # of the run that judges
 BASE = "torch-eager"  # the port as it stands
+STEP = "step"
+NO_RESIDENT_BATCH = (
+    "a flow of ImageDataGenerator makes every batch anew, and no step is made on one that is there "
+    "already; the part train times both"
+)
 SAME, OWN_LOOP = "the same training, step by step", ", in the port's own loop"
 Say = Callable[[str], Any]
 
@@ -106,6 +113,9 @@ def measure_program(
             place = folder / f"{part}-{batch_size}"
             place.mkdir(parents=True)
             tasks = [_of_cell(task, part, variant, batch_size, spec) for variant in spec.variants]
+            if task.is_flow and part == STEP:
+                rows += [Judgement(SKIPPED, NO_RESIDENT_BATCH).applied(row) for row in blank(tasks)]
+                continue
             cell = Cell(spec, tasks, place, children.pythons, children.timeout_s, say)
             blanks = [found[row.variant.partition("#")[0]].applied(row) for row in blank(tasks)]
             samples = in_turns(blanks, cell)
@@ -145,15 +155,13 @@ def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask
     """
     fit = Trace(run.half("keras").path).facts["fit"]
     batch_size, number = fit["batch_size"], fit["num_samples"]
-    is_written = number is None
-    if is_written:
-        nests, settings = read_feed(run.half("keras").feed)
-        if "train_flow" in nests:
-            raise InputError(
-                "`fit` is fed by a flow of ImageDataGenerator, which is not timed; expected "
-                "arrays, or a generator over the flow: fit((batch for batch in flow), "
-                "steps_per_epoch=len(flow))"
-            )
+    nests, settings = read_feed(run.half("keras").feed) if number is None else ({}, {})
+    is_flow = "train_flow" in nests
+    is_written = number is None and not is_flow
+    if is_flow:
+        batch_size = settings["flows"]["train_flow"]["flow"]["batch_size"]
+        number = len(nests["train_flow"]["x"])
+    elif is_written:
         batches = nests["train_batches"][: settings["epoch_ends"][0]]
         found, batch_size = joined(batches)
         number = len(_first(found["x"]))
@@ -166,6 +174,7 @@ def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask
         samples=number,
         run=str(run.path),
         is_written=is_written,
+        is_flow=is_flow,
     )
 
 

@@ -141,11 +141,6 @@ def sweep(
     specs = sweep_specs(programs, pair, seeds, full, settings, margins)
     terms = terms_of(specs)
     options = _engine_options(out, children)
-    if engine == "ray" and terms:
-        raise InputError(
-            f"--engine ray with the program {next(iter(terms))!r}: expected built-in scenarios; "
-            "sweep programs of your own with --engine local"
-        )
     if engine == "ray":
         from parity.sweeps import ray_cluster
 

@@ -44,7 +44,8 @@ class EquivalenceRow:
     Attributes:
         scenario: name of the scenario.
         quantity: "accuracy" (level of validation), "gap" (training - validation), "epochs" (to the
-            plateau), "loss" and "val_loss" (levels); for a remedy also "effect on gap" and others.
+            plateau), "loss" and "val_loss" (levels); "tags_accuracy" (level of validation) for the
+            output "tags" of several; for a remedy also "effect on gap" and others.
         against: for an effect, the scenario whose run is cured; else None.
         keras: mean over the Keras runs.
         torch: mean over the torch runs.

@@ -80,6 +80,7 @@ def train_program(
         "spec": {key: value for key, value in spec.to_dict().items() if key != "folder"},
         "history": encode_floats(result.history),
         **_sizes(task.nests),
+        "outputs": [each["name"] for each in task.settings["outputs"]],
         "fed_sha256": content_digest(task.nests) if _is_whole(task.nests) else None,
         "versions": half.describe_environment(spec)["versions"],
         "run": {

@@ -9,6 +9,10 @@ Results do not travel through Ray: a task writes them to the store, and returns 
 one node the store may be a folder; several nodes need a shared folder or a URL. Each node needs the
 project, its interpreters and the packages of the driver. A task fails on a node with other
 versions, because its results would be stored under the wrong key.
+
+Programs of the user's run likewise. The node of a batch of ports tells itself what `fit` gets, once
+for the batch, so that no feed travels. The program's files must lie on the node under the same
+path, with the same content, as on a shared file system.
 """
 
 from __future__ import annotations
@@ -28,10 +32,11 @@ from typing import Any
 from parity.errors import InputError, ParityError, RunError
 from parity.halves.process import environment
 from parity.halves.runner import Signals
+from parity.programs.program_spec import ProgramSpec
 from parity.sweeps import local
 from parity.sweeps.local import EngineOptions, OnChange
 from parity.sweeps.store import open_store
-from parity.sweeps.task import Task, half_fingerprint
+from parity.sweeps.task import Task, half_fingerprint, planned
 
 MAX_RETRIES = 3  # for a batch whose worker or node died
 MAX_SUBMITTED = 500  # batches that Ray holds at a time, enough for as many nodes
@@ -195,7 +200,8 @@ def run_on_node(
         {key: reason} of the tasks that failed.
 
     Raises:
-        InputError: the node has other code or other versions, or cannot use the store.
+        InputError: the node has other code, other versions or other files of a program, or cannot
+            use the store.
     """
     half = tasks[0].half
     found = half_fingerprint(half, options.children.pythons[half])
@@ -204,6 +210,7 @@ def run_on_node(
             f"the node {socket.gethostname()} has {found}; expected {dict(expected)}, as the "
             "driver has; install the same there"
         )
+    _check_files(tasks[0], options)
     failures: dict[str, str] = {}
 
     def change(number: int, num_done: int, reasons: Mapping[str, str]) -> None:
@@ -223,6 +230,23 @@ def run_on_node(
             raise SystemExit("terminated") from error
         raise
     return failures
+
+
+def _check_files(task: Task, options: EngineOptions) -> None:
+    """Refuses a task of a program whose key is another one here: its files, or what they need."""
+    if not isinstance(task.spec, ProgramSpec):
+        return
+    found, why = "", "other content, or other versions of what they need"
+    try:
+        found = planned([task.spec], options.children.pythons, [task.half])[0].key
+    except InputError as error:
+        why = str(error)
+    if found != task.key:
+        raise InputError(
+            f"the node {socket.gethostname()} has not the files of {task.spec.name} that the "
+            f"driver has in {task.spec.folder} ({why}); put them on a file system that all nodes "
+            "share, or use --engine local"
+        )
 
 
 def _failures(ray: Any, ended: Any, tasks: Sequence[Task], store: str) -> dict[str, str]:

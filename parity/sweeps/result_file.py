@@ -29,6 +29,11 @@ EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
 Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]
 Outcome = Annotated[str, records.one_of("equivalent", "different", "inconclusive")]
 
+# The accuracy of one of several outputs has the name of the output in front. `$` alone would take a
+# line break behind it, and schemas know no `\Z`.
+_NAMES = "|".join((*QUANTITIES, *EFFECTS))
+_QUANTITY = Meta(pattern=rf"^(?:{_NAMES}|.+_accuracy)$(?!\n)", max_length=records.MAX_NAME)
+
 
 @records.mirrors(ScenarioVerdicts)
 class ScenarioRecord:
@@ -76,7 +81,7 @@ class EquivalenceRecord:
 
 @records.mirrors(EquivalenceRow)
 class ComparisonRecord:
-    quantity: Annotated[str, records.one_of(*QUANTITIES, *EFFECTS)]
+    quantity: Annotated[str, _QUANTITY]
     num_left_out: records.Count
     equivalence: EquivalenceRecord
     verdict: Outcome

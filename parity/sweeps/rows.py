@@ -60,6 +60,7 @@ def judge_record(record: Mapping[str, Any], spec: RunSpec | ProgramSpec) -> tupl
     if isinstance(spec, RunSpec):
         judgement = judge_run(spec, history, record)
     else:
-        sizes = {name: record[name] for name in ("num_train", "num_val")}
-        judgement = judge(history, Expectation(**sizes))
+        known = {name: record[name] for name in ("num_train", "num_val")}
+        outputs = tuple(record.get("outputs", ()))  # older records are of models with one
+        judgement = judge(history, Expectation(**known, outputs=outputs))
     return judgement, float(record["run"]["wall_s"])

@@ -2,7 +2,8 @@
 
 For each scenario these are the levels of its quantities. For each remedy its effect on the run that
 it cures is compared too: a port in which dropout helps less than in Keras differs there. A program
-of the user's that has no accuracy is compared by its losses, whose margins are relative.
+of the user's that has no accuracy is compared by its losses, whose margins are relative; one with
+several outputs by its losses and the accuracy of each output that has one, such as "tags_accuracy".
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from parity.behaviour.judgement import Judgement
     from parity.programs.scenarios import Judged, Margins
     from parity.sweeps.collapses import Pairs
 
@@ -25,6 +27,7 @@ QUANTITIES = {
     "loss": ("train_loss", "loss"),
     "val_loss": ("val_loss", "loss"),
 }
+_OF_OUTPUT = "_accuracy"  # behind the name of one of several outputs
 
 _Value = Callable[[int, int], float | None]  # (seed, half); half is 0 (keras) or 1 (torch)
 
@@ -90,7 +93,7 @@ def samples_of(
         of_both = set(pairs[name])
         longest = max((run.num_epochs for pair in seeds.values() for run in pair), default=0)
         for quantity in quantities_of(seeds, scenarios[name]):
-            value = _level(seeds, QUANTITIES[quantity][0])
+            value = _level(seeds, quantity)
             made = _Making(margins[name], longest, {name} & diverged)
             found.append(made.sample(name, quantity, None, list(seeds), of_both, value, value))
         base = scenarios[name].cures
@@ -98,9 +101,8 @@ def samples_of(
             continue
         common = [seed for seed in seeds if seed in trained[base]]
         for quantity in _cured(seeds, scenarios[base]):
-            attribute = QUANTITIES[quantity][0]
-            cured = _level(trained[base], attribute)
-            effect = _difference(_level(seeds, attribute), cured)
+            cured = _level(trained[base], quantity)
+            effect = _difference(_level(seeds, quantity), cured)
             made = _Making(margins[name], longest, {name, base} & diverged)
             both = of_both & set(pairs[base])
             found.append(
@@ -142,7 +144,7 @@ class _Making:
         known = [(s, a, b) for s, a, b in both if a is not None and b is not None]
         if len(known) < 2:
             return None
-        margin = QUANTITIES[quantity.removeprefix("effect on ")][1]
+        margin = margin_of(quantity.removeprefix("effect on "))
         limit, scale = float(getattr(self.margins, margin)), 1.0
         numbers, keras, torch = zip(*known, strict=True)
         if margin == "epochs":
@@ -167,7 +169,7 @@ class _Making:
 def quantities_of(seeds: Pairs, judged: Judged) -> list[str]:
     """Returns what is compared: losses for a program whose halves do not both have an accuracy."""
     if judged.is_own and not _have_accuracy(seeds):
-        return ["loss", "val_loss", "epochs"]
+        return ["loss", "val_loss", "epochs", *_of_outputs(seeds)]
     return ["accuracy", "gap", "epochs"]
 
 
@@ -186,8 +188,39 @@ def _have_accuracy(seeds: Pairs) -> bool:
     return any(all(run.val_accuracy is not None for run in pair) for pair in seeds.values())
 
 
-def _level(seeds: Pairs, attribute: str) -> _Value:
-    return lambda seed, half: getattr(seeds[seed][half], attribute)
+def _of_outputs(seeds: Pairs) -> list[str]:
+    """Returns the accuracies of several outputs that some seed has in both halves."""
+    found = {
+        name: None
+        for keras, torch in seeds.values()
+        for name in keras.output_accuracies or ()
+        if name in (torch.output_accuracies or ())
+    }
+    return [f"{name}{_OF_OUTPUT}" for name in found]
+
+
+def _level(seeds: Pairs, quantity: str) -> _Value:
+    return lambda seed, half: level_of(seeds[seed][half], quantity)
+
+
+def level_of(run: Judgement, quantity: str) -> float | None:
+    """Returns the level of a quantity in a run; None if it has none."""
+    if quantity not in QUANTITIES:
+        return (run.output_accuracies or {}).get(quantity.removesuffix(_OF_OUTPUT))
+    level: float | None = getattr(run, QUANTITIES[quantity][0])
+    return level
+
+
+def margin_of(quantity: str) -> str:
+    """Returns the attribute of Margins by which a quantity is judged."""
+    return QUANTITIES[quantity][1] if quantity in QUANTITIES else "accuracy"
+
+
+def output_of(quantity: str) -> str | None:
+    """Returns the output whose accuracy a quantity is; None if it is another quantity."""
+    is_own = quantity not in QUANTITIES and quantity.endswith(_OF_OUTPUT)
+    is_own = is_own and not quantity.startswith("effect on ")
+    return quantity.removesuffix(_OF_OUTPUT) if is_own else None
 
 
 def _difference(value: _Value, base: _Value) -> _Value:

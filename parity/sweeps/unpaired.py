@@ -19,7 +19,7 @@ from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.collapses import Collapses, has_collapsed, limits_of_share
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence, verdict_of
 from parity.sweeps.groups import equivalence_of_groups
-from parity.sweeps.samples import QUANTITIES, quantities_of
+from parity.sweeps.samples import level_of, margin_of, quantities_of
 
 if TYPE_CHECKING:
     from parity.programs.scenarios import Judged, Margins
@@ -94,9 +94,9 @@ class _Group:
         longest = max(run.num_epochs for runs in self._halves for run in runs)
         pairs = dict(enumerate(zip(*trained, strict=False)))
         for quantity in quantities_of(pairs, judged):
-            attribute, margin = QUANTITIES[quantity]
+            margin = margin_of(quantity)
             a, b = (
-                [v for run in runs if (v := getattr(run, attribute)) is not None]
+                [v for run in runs if (v := level_of(run, quantity)) is not None]
                 for runs in trained
             )
             if min(len(a), len(b)) < 2:

@@ -6,6 +6,7 @@ What they refuse, the readers of these files refuse too: both are made of the sa
 import copy
 import dataclasses
 import json
+import re
 
 import pytest
 from bench_results import noisy, row
@@ -41,7 +42,7 @@ from parity.programs.settings import DTYPES
 from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.equivalence import EquivalenceRow
-from parity.sweeps.result_file import sweep_from
+from parity.sweeps.result_file import EFFECTS, sweep_from
 from parity.sweeps.samples import QUANTITIES
 from scripts import make_schemas
 
@@ -167,9 +168,11 @@ def test_names_are_those_of_the_program():
     for schema in (defs, DIAGNOSIS["$defs"]):
         assert values_of(schema["judgement"], "verdict") == set(VERDICTS)
     assert values_of(DIAGNOSIS, "verdict") == set(VERDICTS)
-    quantities = values_of(SWEEP["$defs"]["comparison"], "quantity")
-    assert set(QUANTITIES) < quantities
-    assert {name.removeprefix("effect on ") for name in quantities} == set(QUANTITIES)
+    quantity = re.compile(SWEEP["$defs"]["comparison"]["properties"]["quantity"]["pattern"])
+    for name in (*QUANTITIES, *EFFECTS, "tags_accuracy"):
+        assert quantity.search(name)
+    for name in ("accuracies", "a accuracy", "_accuracy", "loss\n", "tags_accuracy\n", "effect on"):
+        assert not quantity.search(name)
     assert values_of(BENCHMARK["$defs"]["bench_spec"], "parts") == set(PARTS)
     assert values_of(BENCHMARK["$defs"]["bench_spec"], "precisions") == set(PRECISIONS)
     assert {cause.id for cause in causes.CAUSES}  # which a diagnosis has by any name
@@ -284,7 +287,10 @@ def changed(value, place, change):
 
 
 # Keys that older files lack, by where they stand.
-LATER = {"judgement": ("train_loss", "val_loss"), "collapses": ("num_torch",)}
+LATER = {
+    "judgement": ("train_loss", "val_loss", "output_accuracies"),
+    "collapses": ("num_torch",),
+}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -65,6 +65,7 @@ def record_of(half, spec):
         "num_classes": 10,
         "num_train": spec.train_size,
         "num_val": spec.val_size,
+        "outputs": [],
         "weights_sha256": f"{draw.getrandbits(256):064x}",
         "run": {"wall_s": 0.5, "started": time.time(), "process": os.getpid()},
     }

@@ -90,6 +90,10 @@ class OutputLosses(nn.Module):
         self.parts = parts if len(parts) > 1 else {}
         return total
 
+    def of(self, name: str) -> Function | None:
+        """Returns the loss of an output; None if it has none."""
+        return self._losses.get(name)
+
     @property
     def takes_weights(self) -> bool:
         """Whether all losses have the argument `sample_weight`."""

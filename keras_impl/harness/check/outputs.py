@@ -43,6 +43,42 @@ def outputs_of(model: keras.Model, output: Any) -> dict[str, Any]:
     return parts
 
 
+def outputs_by_name(model: keras.Model) -> dict[str, Any]:
+    """Returns the symbolic outputs of a model by their names; empty if they are not known.
+
+    The only one has the name "". Those of a dictionary have its keys as names, in alphabetical
+    order, as `fit` sorts them.
+
+    Raises:
+        InputError: they are nested; or a model of its own class has several, which it does not tell
+            before it is called.
+    """
+    outputs = list(getattr(model, "outputs", None) or [])
+    if not outputs and _num_losses(model) > 1:
+        raise InputError(
+            f"{type(model).__name__} has several outputs, and does not tell their names and shapes "
+            "before it is called; expected a model of keras.Input with several outputs"
+        )
+    if len(outputs) < 2:
+        return dict(zip([""], outputs, strict=False))
+    nest = getattr(model, "_outputs_struct", outputs)
+    if isinstance(nest, Mapping):
+        found = {str(name): nest[name] for name in sorted(nest)}
+    else:
+        found = dict(zip(model.output_names, outputs, strict=False))
+    if len(found) != len(outputs) or not all(hasattr(each, "shape") for each in found.values()):
+        raise InputError(
+            "the Keras model returns outputs in outputs; expected a list, a tuple or a mapping of "
+            "tensors"
+        )
+    return found
+
+
+def _num_losses(model: keras.Model) -> int:
+    given = getattr(model, "loss", None)
+    return len(given) if isinstance(given, Mapping | list | tuple) else 1
+
+
 def joined(parts: Mapping[str, Any]) -> Any:
     """Returns outputs as one tensor, (N, values of all outputs)."""
     flat = [tf.reshape(part, (tf.shape(part)[0], -1)) for part in parts.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from keras_impl.harness.check.facts import loss_facts
 from keras_impl.harness.check.metrics import metrics_of
+from keras_impl.harness.check.outputs import outputs_by_name
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, settings_of
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.training import MIB, fit
-from parity.errors import InputError
 from parity.programs.factories import forget_modules
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import RunResult
@@ -45,11 +45,6 @@ def fit_program(task: SweptProgram) -> RunResult:
     results: list[RunResult] = []
 
     def on_fit(reference: Reference) -> None:
-        if len(getattr(reference.model, "outputs", None) or [None]) > 1:
-            raise InputError(
-                "the model has several outputs, and a sweep takes models with one; `parity run` "
-                "compares trainings of several"
-            )
         nests = fed_arrays(_in_given_order(reference), notes_flows=False)
         nests.pop("order", None)  # that of the arrays themselves
         task.settings = {"fit": settings_of(reference), **_told(reference)}
@@ -96,15 +91,28 @@ def _in_given_order(reference: Reference) -> Reference:
 def _told(reference: Reference) -> dict[str, Any]:
     """Returns what a port that has no loss or no metrics of its own needs to know."""
     model, loss = reference.model, loss_facts(reference) or {}
-    given = [name for names in metrics_of(model).values() for name in names]
-    outputs = getattr(model, "outputs", None) or []
-    shape = list(outputs[0].shape[1:]) if len(outputs) == 1 else [None]
+    outputs = outputs_by_name(model)
+    given = _names_of_metrics(metrics_of(model), [name for name in outputs if name])
+    has_accuracy = {name: not {"accuracy", "acc"}.isdisjoint(each) for name, each in given.items()}
+    told = {name: {"name": name, **_told_of(output)} for name, output in outputs.items()}
+    only = told.get("", {})
     return {
         "loss": loss.get("config") or loss.get("name"),
         "has_penalties": bool(_regularised(model)),
-        "has_accuracy": any(str(name).lower() in ("accuracy", "acc") for name in given),
-        "activation": _last_activation(outputs),
-        "output_shape": None if None in shape else shape,
+        "has_accuracy": any(has_accuracy.values()),
+        "activation": only.get("activation"),
+        "output_shape": only.get("shape"),
+        "outputs": [{**told[n], "has_accuracy": has_accuracy[n]} for n in told if n],
+    }
+
+
+def _names_of_metrics(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, set[str]]:
+    """Returns the names of metrics, in small letters, by the name of several outputs, or by ""."""
+    if not names:
+        return {"": {str(each).lower() for part in given.values() for each in part}}
+    return {
+        name: {str(each).lower() for part in given.values() for each in part.get(name, ())}
+        for name in names
     }
 
 
@@ -115,12 +123,19 @@ def _regularised(model: keras.Model) -> list[Any]:
     return [each for each in layers if any(getattr(each, name, None) for name in names)]
 
 
-def _last_activation(outputs: list[Any]) -> str | None:
-    """Returns "softmax" or "sigmoid" if a model with one output ends with it."""
-    layer = getattr(outputs[0], "_keras_history", [None])[0] if len(outputs) == 1 else None
+def _told_of(output: Any) -> dict[str, Any]:
+    """Returns the shape of a sample of an output, if it is known, and its last activation.
+
+    That is "softmax", "sigmoid" or None.
+    """
+    shape = list(output.shape[1:])
+    layer = getattr(output, "_keras_history", [None])[0]
     found = getattr(layer, "activation", None)
     name = getattr(found, "__name__", type(layer).__name__.lower())
-    return name if name in ("softmax", "sigmoid") else None
+    return {
+        "shape": None if None in shape else shape,
+        "activation": name if name in ("softmax", "sigmoid") else None,
+    }
 
 
 def _written(

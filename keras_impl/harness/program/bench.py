@@ -1,8 +1,9 @@
 """bench_program: times `fit` of a user's Keras program, in rounds that a benchmark asks for.
 
 The program is built as always, in float32, and its `fit` is called with its own arrays, weights and
-batch size. Validation, callbacks and the number of epochs are left out. Where `fit` gets no arrays,
-it is fed the samples of an epoch that were written down before.
+batch size, or its own flow of ImageDataGenerator. Validation, callbacks and the number of epochs
+are left out, so that an epoch is one pass. Where `fit` gets neither arrays nor such a flow, it is
+fed the samples of an epoch that were written down before.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ def _check_precision(model: keras.Model) -> None:
 
 def _fed(task: ProgramBenchTask, reference: Reference) -> tuple[dict[str, Any], int]:
     """Returns the arguments of `fit` for a turn, and the number of samples in it."""
+    if task.is_flow:
+        given = {"class_weight": reference.class_weight, "shuffle": reference.shuffle}
+        return {**given, "x": _flow(task, reference.x)}, task.samples
     x, y, weight = reference.x, reference.y, reference.sample_weight
     found: dict[str, Any] = {"class_weight": reference.class_weight, "shuffle": reference.shuffle}
     if task.is_written:
@@ -87,6 +91,22 @@ def _fed(task: ProgramBenchTask, reference: Reference) -> tuple[dict[str, Any], 
     given = {"x": x, "y": y, "sample_weight": weight}
     arrays = rows_of(arrays_of(given), slice(task.samples))
     return {**found, **arrays, "batch_size": task.batch_size}, task.samples
+
+
+def _flow(task: ProgramBenchTask, given: Any) -> Any:
+    """Returns the flow of a program, or one like it of fewer samples or another batch size."""
+    if (task.samples, task.batch_size) == (given.n, given.batch_size):
+        return given
+    rows = slice(task.samples)
+    x, misc = given.x[rows], [array[rows] for array in given.x_misc]
+    return given.image_data_generator.flow(
+        (x, misc) if misc else x,
+        None if given.y is None else given.y[rows],
+        batch_size=task.batch_size,
+        shuffle=given.shuffle,
+        sample_weight=None if given.sample_weight is None else given.sample_weight[rows],
+        seed=given.seed,
+    )
 
 
 def _by_label(reference: Reference, y: np.ndarray) -> np.ndarray:

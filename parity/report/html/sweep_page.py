@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from parity.report.html import page
@@ -12,10 +12,12 @@ from parity.report.html.run_page import MODES, versions_of
 from parity.report.html.svg import NAMES
 from parity.report.sentences import count
 from parity.report.sweep_sentences import is_expected, margins_text, named, needed_text
+from parity.sweeps.samples import level_of, output_of
 
 if TYPE_CHECKING:
     from parity.sweeps.agreement import ScenarioVerdicts
     from parity.sweeps.collapses import Collapses
+    from parity.sweeps.equivalence import EquivalenceRow
     from parity.sweeps.result import SweepResult
 
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "inconclusive": page.WARN, "incomplete": page.WARN}
@@ -38,13 +40,13 @@ DIFFERENCES = {
     "effect on val_loss": "effect of the remedy, PyTorch − Keras, in shares of the validation loss",
 }
 LEVELS = {
-    "val_accuracy": "validation accuracy",
+    "accuracy": "validation accuracy",
     "gap": "training − validation accuracy",
-    "epochs_to_plateau": "epochs to the plateau",
-    "train_loss": "training loss",
+    "epochs": "epochs to the plateau",
+    "loss": "training loss",
     "val_loss": "validation loss",
 }
-LOSSES = {"train_loss": "loss", "val_loss": "val_loss"}  # shown where they are compared
+LOSSES = ("loss", "val_loss")  # shown where they are compared
 MAX_FAILURES = 50
 
 
@@ -230,21 +232,37 @@ def _equivalence(result: SweepResult) -> list[page.Block]:
     if not comparisons:
         return [page.Text("No comparison: it needs two seeds whose two runs have trained.")]
     blocks: list[page.Block] = []
-    for number, (quantity, what) in enumerate(DIFFERENCES.items()):
+    for number, (quantity, what) in enumerate(_differences(comparisons).items()):
         rows = [row for row in comparisons if row.quantity == quantity]
         if rows:
             blocks.append(margin_picture(f"margins{number}", what, rows))
     return [*blocks, comparison_table(comparisons)]
 
 
+def _differences(comparisons: Sequence[EquivalenceRow]) -> dict[str, str]:
+    """Returns the label of the axis of each quantity."""
+    outputs = {row.quantity: output_of(row.quantity) for row in comparisons}
+    return DIFFERENCES | {
+        quantity: f"validation accuracy of the output {name}, PyTorch − Keras"
+        for quantity, name in outputs.items()
+        if name is not None
+    }
+
+
 def _seeds(result: SweepResult) -> list[page.Block]:
     blocks: list[page.Block] = []
-    for number, (attribute, what) in enumerate(LEVELS.items()):
+    compared = {(row.scenario, row.quantity): None for row in result.equivalence.comparisons}
+    outputs = {quantity: output_of(quantity) for _, quantity in compared}
+    of_outputs = {
+        quantity: f"validation accuracy of the output {name}"
+        for quantity, name in outputs.items()
+        if name is not None
+    }
+    for number, (quantity, what) in enumerate((LEVELS | of_outputs).items()):
         groups: dict[str, dict[str, list[float]]] = {}
-        compared = {(row.scenario, row.quantity) for row in result.equivalence.comparisons}
         for row in result.rows:
-            value = getattr(row.judgement, attribute)
-            is_shown = attribute not in LOSSES or (row.scenario, LOSSES[attribute]) in compared
+            value = level_of(row.judgement, quantity)
+            is_shown = quantity not in LOSSES or (row.scenario, quantity) in compared
             if value is not None and is_shown:
                 groups.setdefault(row.scenario, {}).setdefault(row.half, []).append(value)
         if groups:

@@ -17,6 +17,7 @@ from parity.report.sweep_sentences import (
     sentence,
     why_undecided,
 )
+from parity.sweeps.samples import output_of
 
 if TYPE_CHECKING:
     from parity.sweeps.agreement import ScenarioVerdicts
@@ -91,14 +92,16 @@ def _comparison_line(row: EquivalenceRow) -> Line:
     low, middle, high = (
         _signed(-value * scale) for value in (found.high, found.difference, found.low)
     )
-    quantity = row.quantity.replace("effect on ", "Δ")
+    output = output_of(row.quantity)
+    scenario = row.scenario if output is None else f"{row.scenario}: {output}"
+    quantity = "accuracy" if output is not None else row.quantity.replace("effect on ", "Δ")
     p = row.p_different if row.verdict == "different" else found.p
     numbers = f"{quantity:<10}{middle:>7}{f'{low} {high}':>14}{p:>7.1g}{found.power:>6.2f}"
     mark = {"equivalent": " =", "different": " differs", "inconclusive": " ?"}[row.verdict]
     if why := why_undecided(row):
         needed = needed_text(found.n_needed)
         mark += f" {why}" if why != SEEDS else f" n {needed}".replace(" >", ">")
-    return [(f"  {_name(row.scenario)}{numbers}", ""), (mark, _STYLES[row.verdict])]
+    return [(f"  {_name(scenario)}{numbers}", ""), (mark, _STYLES[row.verdict])]
 
 
 def _collapse_lines(result: SweepResult) -> list[Line]:

@@ -149,3 +149,10 @@ def test_half_a_sample_keeps_the_variance_above_zero():
     assert variance(1.0, 10) == pytest.approx(0.05 * 0.95 / 10)
     assert variance(0.0, 10) == pytest.approx(0.05 * 0.95 / 10)
     assert variance(0.5, 100) == pytest.approx(0.0025)
+
+
+def test_several_outputs_have_the_level_of_each_column_that_there_is():
+    known = {"outputs": ("a", "b")}
+    columns = {"loss": [2.0, 1.0], "val_a_accuracy": [0.5, 0.75], "val_c_accuracy": [1.0, 1.0]}
+    assert curves(known, **columns).of_outputs("val_{}_accuracy") == {"a": 0.75}
+    assert curves(**columns).of_outputs("val_{}_accuracy") is None

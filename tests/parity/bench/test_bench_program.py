@@ -117,6 +117,40 @@ def test_a_wrong_port_is_refused_with_the_reason_and_nothing_is_timed(rows_of, p
     )
 
 
+@pytest.fixture
+def rows_of_a_flow(monkeypatch, tmp_path):
+    """The rows of a benchmark of the flow, whose run is made in this process."""
+
+    def run(spec, folder, children):
+        return RunFolder(folder), result_of(spec.replace(epochs=2), folder)
+
+    def rows(port, **settings):
+        monkeypatch.setattr(program, "_run", run)
+        own = spec_of("flow_keras.py:build", f"flow_torch.py:{port}", threads=1)
+        spec = BenchSpec.of_program(own, rounds=3, threads=1, **settings)
+        children = ChildOptions("no-such-python", "no-such-python", 20.0)
+        return measure_program(spec, tmp_path, children, lambda text: None)
+
+    return rows
+
+
+def test_a_port_that_augments_otherwise_is_refused(rows_of_a_flow):
+    keras, eager = rows_of_a_flow("rotated_back", variants=("keras", "torch-eager"))
+    assert (keras.status, eager.status, eager.parity) == (SKIPPED, REFUSED, "fail")
+    assert "it does not train as Keras does: data, " in eager.reason
+
+
+def test_a_right_port_on_a_flow_would_be_timed_but_for_steps_on_one_batch(rows_of_a_flow):
+    parts, variants = ("train", "step"), ("keras", "torch-eager")
+    rows = {(r.part, r.variant): r for r in rows_of_a_flow("build", parts=parts, variants=variants)}
+    for variant in variants:
+        train, step = rows["train", variant], rows["step", variant]
+        assert (train.status, train.parity, train.batch_size) == (FAILED, "pass", 8)
+        assert "cannot be started" in train.reason
+        assert step.status == SKIPPED
+        assert "makes every batch anew" in step.reason
+
+
 def test_nothing_is_judged_without_a_gate(rows_of):
     rows = rows_of(bench_spec("stock_adam", gate_seeds=0))
     # They would be timed: their children cannot be started here.

@@ -143,7 +143,6 @@ def test_an_unfinished_sweep_of_a_program_is_judged_by_its_plan(sweep, call, tmp
 
 WRONG = {
     "seeded": (("small", "--mode", "seeded"), "`parity run --seeds` trains a program with Keras's"),
-    "ray": (("leak", "small", "--engine", "ray"), "--engine ray with the program 'small'"),
     "both": (("small", *PAIR), "--keras and --torch give a program without a name"),
     "half": (PAIR[:2], "--torch is missing"),
     "unknown": (("smal",), "unknown program 'smal': "),

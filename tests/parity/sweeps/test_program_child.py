@@ -57,6 +57,35 @@ def raises():
         raise KeyError("unlucky")
     return fixed()
 
+def heads(as_dict=True):
+    inputs = keras.Input((4,))
+    h = keras.layers.Dense(3, name="h")(inputs)
+    parts = {
+        "yes": keras.layers.Dense(1, activation="sigmoid", name="of_yes")(h),
+        "kind": keras.layers.Dense(3, activation="softmax", name="of_kind")(h),
+    }
+    net = keras.Model(inputs, parts if as_dict else list(parts.values()))
+    yes, kind = ("yes", "kind") if as_dict else ("of_yes", "of_kind")
+    losses = {yes: "binary_crossentropy", kind: "sparse_categorical_crossentropy"}
+    net.compile("sgd", losses, metrics={yes: ["accuracy"], kind: ["accuracy"]})
+    x = draw.normal(size=(90, 4))
+    y = (x[:, 0] > 0) * 1.0, np.argmax(x[:, :3], 1)
+    y = dict(zip((yes, kind), y)) if as_dict else y
+    return Reference(net, x=x, y=y, validation_split=0.2, epochs=2)
+
+def listed():
+    return heads(as_dict=False)
+
+class Subclassed(keras.Model):
+    def call(self, x):
+        return {"a": x, "b": x}
+
+def subclassed():
+    net = Subclassed()
+    net.compile("sgd", {"a": "mse", "b": "mse"})
+    x = draw.normal(size=(9, 4))
+    return Reference(net, x=x, y={"a": x, "b": x})
+
 class Flow(keras.utils.PyDataset):
     def __len__(self):
         return 3
@@ -279,6 +308,87 @@ def test_a_port_without_metrics_has_keras_accuracy_whatever_it_returns(last, los
     assert history["loss"][1] < history["loss"][0]
 
 
+HEADS = """
+import torch
+from torch import nn
+from torch_impl import Port
+
+class Net(nn.Module):
+    def __init__(self, last):
+        super().__init__()
+        self.h, self.yes, self.kind = nn.Linear(4, 3), nn.Linear(3, 1), nn.Linear(3, 3)
+        self.last = last
+
+    def forward(self, x):
+        h = self.h(x)
+        yes, kind = self.yes(h), self.kind(h)
+        if self.last:
+            yes, kind = yes.sigmoid(), kind.softmax(1)
+        return {returned}
+
+def build():
+    net = Net(last={last})
+    losses = {losses}
+    return Port(net, loss=losses, optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+"""
+BCE, CE = "nn.BCEWithLogitsLoss()", "nn.CrossEntropyLoss()"
+LOG = "lambda p, y: nn.functional.nll_loss(p.log(), y)"
+
+
+@pytest.mark.parametrize(
+    ("model", "port"),
+    [
+        (
+            "heads",
+            {"returned": "{'kind': kind, 'yes': yes}", "losses": f"dict(yes={BCE}, kind={CE})"},
+        ),
+        ("listed", {"returned": "yes, kind", "losses": f"[{BCE}, {CE}]"}),
+        (
+            "listed",
+            {"returned": "yes, kind", "losses": f"[nn.BCELoss(), {LOG}]", "last": "True"},
+        ),
+    ],
+    ids=["named", "in_order", "probabilities"],
+)
+def test_a_port_with_several_outputs_has_keras_columns_whatever_it_returns(
+    model, port, spec, tmp_path
+):
+    """Only the labels (N,) of the loss that needs them are fed as a column."""
+    text = HEADS
+    for name, value in {"last": "False", **port}.items():
+        text = text.replace("{" + name + "}", value)
+    history = swept(spec(model), tmp_path, text).history
+    names = ("yes", "kind") if model == "heads" else ("of_yes", "of_kind")
+    columns = {"loss", *(f"{name}_{what}" for name in names for what in ("loss", "accuracy"))}
+    assert set(history) == columns | {f"val_{name}" for name in columns}
+    assert history["loss"][1] < history["loss"][0]
+    # One pass after the last step: what the metric says of probabilities and of logits is alike.
+    assert 0.2 < history[f"{names[1]}_accuracy"][-1] <= 1
+
+
+def test_several_outputs_are_told_with_shapes_activations_and_accuracies(spec):
+    settings = told(spec("heads")).settings
+    assert settings["outputs"] == [
+        {"name": "kind", "shape": [3], "activation": "softmax", "has_accuracy": True},
+        {"name": "yes", "shape": [1], "activation": "sigmoid", "has_accuracy": True},
+    ]
+    assert [each["name"] for each in told(spec("listed")).settings["outputs"]] == [
+        *("of_yes", "of_kind"),
+    ]
+    assert told(spec("fixed")).settings["outputs"] == []
+
+
+def test_a_model_of_a_class_of_its_own_with_several_outputs_is_told(spec):
+    with pytest.raises(InputError, match="Subclassed has several outputs"):
+        told(spec("subclassed"))
+
+
+def test_a_port_without_a_loss_beside_several_outputs_is_told(spec, tmp_path):
+    port = PORT.format("", "None", "")
+    with pytest.raises(InputError, match="gives no loss, and Keras's model has several outputs"):
+        swept(spec("heads"), tmp_path, port)
+
+
 @pytest.mark.parametrize(
     ("port", "message"),
     [
@@ -309,12 +419,13 @@ def test_a_port_without_a_loss_beside_penalties_is_told(spec, tmp_path):
     ids=["images", "signals", "sequences"],
 )
 def test_a_module_gets_the_layout_that_it_takes(module, shape):
+    from torch_impl.harness.port.outputs import Outputs
     from torch_impl.harness.program.alone import OwnStepper
     from torch_impl.trainer import Batch
 
-    settings = {"activation": None, "output_shape": None, "metrics_are_own": True}
+    settings = {"activation": None, "output_shape": None, "metrics_are_own": True, "outputs": []}
     port = torch_impl.Port(module, nn.MSELoss(), torch.optim.SGD(module.parameters(), 0.1))
-    stepper = OwnStepper(port, settings)
+    stepper = OwnStepper(port, settings, Outputs([], {}))
     batch = Batch(np.zeros(shape, "float64"), np.zeros(5))
     stepper.see(batch)
     assert torch.isfinite(stepper.forward(stepper.prepared(batch).x)).all()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +18,12 @@ import pytest
 import stub_half
 from paths import ROOT, SUPPORT
 from processes import wait_for
+from programs_here import FOLDER
 
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.programs.halves import HALVES
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.sweeps import local, ray_cluster
 from parity.sweeps.local import EngineOptions
@@ -34,6 +37,10 @@ SPECS = [
     RunSpec(scenario="too_small", model="underfit", epochs=3, train_size=40, val_size=20, seed=seed)
     for seed in range(6)
 ]
+PROGRAM = ProgramSpec(
+    program="small", keras="keras_side.py:build", torch="torch_side.py:build", folder=str(FOLDER)
+)
+PROGRAMS = [PROGRAM.replace(seed=seed) for seed in range(4)]
 
 
 @pytest.fixture(autouse=True)
@@ -85,10 +92,10 @@ def records(options):
     return {key: {**store.get(key), "run": None} for key in store.finished()}
 
 
-def expected_records():
+def expected_records(specs=SPECS):
     return {
         task.key: {"key": task.key, **stub_half.record_of(task.half, task.spec), "run": None}
-        for task in tasks_of(SPECS, PYTHONS)
+        for task in tasks_of(specs, PYTHONS)
     }
 
 
@@ -119,6 +126,68 @@ def test_the_results_are_those_of_the_local_engine(ray, options):
 
 
 @needs_ray
+def test_programs_have_the_results_of_the_local_engine_and_are_told_on_their_node(ray, options):
+    specs = [*PROGRAMS, *SPECS[:1]]
+    found = run_sweep(specs, options("ray"), Cluster().run)
+    assert (found.is_complete, found.num_run) == (True, 10), found.failures
+    assert run_sweep(specs, options("local"), local.run).rows == found.rows
+    assert records(options("ray")) == records(options("local"))
+    assert run_sweep(specs, options("ray"), Cluster().run).num_run == 0
+
+
+@needs_ray
+def test_a_feed_that_cannot_be_told_costs_its_port(ray, options):
+    found = run_sweep(PROGRAMS, options(acts={1: "untold"}), Cluster().run)
+    (failure,) = found.failures
+    assert (failure["seed"], failure["half"]) == (1, "torch")
+    assert failure["reason"] == "the stub was told not to tell"
+
+
+@needs_ray
+def test_an_interrupted_sweep_of_programs_goes_on(ray, options):
+    """As many as are in the store are not run again."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    tasks = tasks_of(PROGRAMS, PYTHONS)
+    batches = [[task for task in tasks if task.half == half] for half in HALVES]
+    slow = options(sleep_s=0.2)
+    with pytest.raises(KeyboardInterrupt):
+        Cluster().run(batches, slow, stop)
+    before = len(open_store(slow.store).finished())
+    assert before >= 4
+    found = run_sweep(PROGRAMS, slow, Cluster().run)
+    assert (found.is_complete, found.num_run) == (True, 8 - before)
+
+
+@needs_ray
+def test_a_node_without_the_files_of_a_program_refuses_it_in_one_line(ray, options, tmp_path):
+    """The driver has planned them; on the node they have gone, or are others."""
+    folder = tmp_path / "mine"
+    shutil.copytree(FOLDER, folder)
+    specs = [PROGRAM.replace(folder=str(folder))]
+    tasks = tasks_of(specs, PYTHONS)
+
+    def reasons():
+        told = {}
+        Cluster().run([tasks[:1], tasks[1:]], options(), lambda *c: told.update(c[2]))
+        return told.values()
+
+    with (folder / "keras_side.py").open("a") as file:
+        file.write("CHANGED = True\n")
+    changed = reasons()
+    shutil.rmtree(folder)
+    gone = reasons()
+    for reason in (*changed, *gone):
+        assert f"has not the files of small that the driver has in {folder} (" in reason
+        assert "a file system that all nodes share" in reason
+        assert "\n" not in reason
+    assert len(changed) == len(gone) == 2
+    assert not open_store(options().store).finished()
+
+
+@needs_ray
 def test_failures_cost_the_tasks_that_broke(ray, options):
     acts = {1: "raise", 2: "kill"}
     found = run_sweep(SPECS, options(acts=acts), Cluster().run)
@@ -132,8 +201,12 @@ def test_failures_cost_the_tasks_that_broke(ray, options):
 
 @needs_ray
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, capfd):
+@pytest.mark.parametrize(
+    ("number", "specs"),
+    [(signal.SIGKILL, SPECS), (signal.SIGTERM, SPECS), (signal.SIGKILL, PROGRAMS)],
+    ids=["killed", "terminated", "killed with programs"],
+)
+def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, specs, capfd):
     log, killed = tmp_path / "ray.log", []
 
     def in_a_second_run():
@@ -149,11 +222,11 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, c
     thread = threading.Thread(target=kill)
     thread.start()
     slow = options(workers=1, sleep_s=0.2)  # batches of two tasks
-    found = run_sweep(SPECS, slow, Cluster().run)
+    found = run_sweep(specs, slow, Cluster().run)
     thread.join()
     assert found.is_complete, found.failures
-    assert len(found.rows) == 2 * len(SPECS)
-    assert records(slow) == expected_records()
+    assert len(found.rows) == 2 * len(specs)
+    assert records(slow) == expected_records(specs)
     wait_for(lambda: parent_of(killed[0]) is None, 30)  # it has noticed by itself
     # The run that was ended is the only one that was started again.
     started = Counter(key for event, key, _ in events(log) if event == "start")

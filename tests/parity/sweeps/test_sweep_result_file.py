@@ -1,16 +1,21 @@
 """A sweep comes back from its file."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from report_folders import (
     sweep_folder,
     sweep_result,
 )
+from swept import rows
 
 from parity.errors import InputError
+from parity.programs.scenarios import Terms
+from parity.report.html.sweep_page import sweep_page
+from parity.sweeps.result import result_of
 from parity.sweeps.result_file import sweep_from
+from parity.sweeps.rows import Sweep
 
 
 def told(value):
@@ -26,6 +31,31 @@ def test_a_sweep_comes_back_from_its_json(failures):
     found = sweep_from(told(result.to_json()), "sweep.json")
     assert found.to_json() == result.to_json()
     assert (found.rows, found.failures) == (result.rows, result.failures)
+
+
+def test_the_accuracies_of_several_outputs_come_back(tmp_path):
+    result = several_outputs()
+    found = sweep_from(told(result.to_json()), "sweep.json")
+    assert found.to_json() == result.to_json()
+    assert found.rows[0].judgement.output_accuracies == {"tags": 0.9}
+    assert [row.quantity for row in found.equivalence.comparisons] == ["val_loss", "tags_accuracy"]
+    page = sweep_page(found)
+    captions = [getattr(block, "caption", "") for part in page.sections for block in part.blocks]
+    labels = [text for text in captions if "output tags" in text]
+    assert len(labels) == 2
+    assert all(text.startswith("Validation accuracy of the output tags") for text in labels)
+
+
+def several_outputs():
+    runs = [
+        replace(run, judgement=replace(run.judgement, output_accuracies={"tags": value}))
+        for run, value in zip(
+            rows([1.0, 1.1], [1.1, 1.0], scenario="mine", quantity="val_loss"),
+            (0.9, 0.8, 0.9, 0.7),
+            strict=True,
+        )
+    ]
+    return result_of(Sweep(runs), mode="independent", terms={"mine": Terms()})
 
 
 @pytest.mark.parametrize(

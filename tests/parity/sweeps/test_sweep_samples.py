@@ -1,11 +1,13 @@
 """The quantities of a sweep: which seeds have a value in both halves, and with which margin."""
 
+from dataclasses import replace
+
 import pytest
 
 from parity.behaviour.judgement import Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario, Terms
-from parity.sweeps.samples import QUANTITIES, samples_of
+from parity.sweeps.samples import QUANTITIES, output_of, samples_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02, epochs=0.1)
 
@@ -39,6 +41,20 @@ def test_a_comparison_has_the_values_of_both_halves_by_seed():
     assert sample.seeds == (2, 5, 9)
     assert (sample.keras, sample.torch) == ((0.9, 0.8, 0.7), (0.91, 0.82, 0.73))
     assert (sample.num_left_out, sample.has_diverged) == (0, False)
+
+
+def test_a_program_of_several_outputs_is_compared_by_losses_and_each_known_accuracy():
+    """The port has no accuracy of "b", and none of "c" is known in either half."""
+    keras, torch = {"a": 0.9, "b": 0.8}, {"a": 0.7}
+    runs = pairs("output_accuracies", [keras] * 2, [torch] * 2)
+    runs = {seed: tuple(replace(r, val_loss=1.0) for r in pair) for seed, pair in runs.items()}
+    compared = {s.quantity: s for s in found({"some": runs}, {"some": Terms()})}
+    assert list(compared) == ["val_loss", "a_accuracy"]
+    sample = compared["a_accuracy"]
+    assert (sample.keras, sample.torch, sample.margin) == ((0.9, 0.9), (0.7, 0.7), 0.015)
+    assert output_of("a_accuracy") == "a"
+    for other in ("accuracy", "val_loss", "effect on accuracy"):
+        assert output_of(other) is None
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,9 @@ def test_it_takes_weights_if_all_of_its_losses_do():
 def test_what_does_not_fit_is_an_error_that_says_so(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_loss_of_an_output_is_found_by_its_name():
+    loss = OutputLosses({"a": LOSSES["a"], "b": None})
+    assert loss.of("a") is LOSSES["a"]
+    assert loss.of("b") is None

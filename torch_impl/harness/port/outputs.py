@@ -7,7 +7,7 @@ and layout, each output after the activation that Keras's model ends with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,18 +32,23 @@ class Outputs:
     """The outputs of a port, beside those of Keras's model.
 
     Args:
-        keras: what Keras computed.
+        told: name, shape of a sample (None: it is not known) and last activation of each of Keras's
+            outputs, if there are several.
+        arrays: what Keras computed; empty if nothing is known.
 
     Attributes:
         names: of Keras's outputs, in order; empty: there is one.
+        forms: what an output of the port is, by its name: "same", "linear" or "log". The arrays of
+            a probe tell it.
     """
 
-    def __init__(self, keras: Trace) -> None:
-        self._keras = keras
-        self._told: list[Mapping[str, Any]] = keras.facts.get("outputs") or []
-        self.names = tuple(str(each["name"]) for each in self._told)
+    def __init__(
+        self, told: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray] | Trace
+    ) -> None:
+        self._told, self._arrays = told, arrays
+        self.names = tuple(str(each["name"]) for each in told)
         self._own_names: tuple[str, ...] = ()
-        self._forms: dict[str, str] = {}
+        self.forms: dict[str, str] = {}
 
     def named(self, port: Port) -> Port:
         """Returns a port with one loss, whose outputs have names.
@@ -86,7 +91,11 @@ class Outputs:
             )
         found, start = {}, 0
         for entry in self._told:
-            name, shape = str(entry["name"]), list(entry["shape"])
+            name = str(entry["name"])
+            if entry["shape"] is None:
+                found[name] = self._activated(name, entry["activation"], parts[name], None)
+                continue
+            shape = list(entry["shape"])
             size = int(np.prod(shape))
             output = from_returned(parts[name], [len(parts[name]), *shape])
             if output[0].numel() != size:
@@ -103,9 +112,9 @@ class Outputs:
     def _theirs(self, columns: slice, num: int) -> np.ndarray | None:
         """Returns Keras's output of the probe, if that is the batch."""
         key = "forward/eval/output"
-        if key not in self._keras or self._keras[key].shape[0] != num:
+        if key not in self._arrays or self._arrays[key].shape[0] != num:
             return None
-        return self._keras[key][:, columns]
+        return self._arrays[key][:, columns]
 
     def _activated(
         self, name: str, activation: str | None, output: torch.Tensor, theirs: np.ndarray | None
@@ -121,6 +130,6 @@ class Outputs:
                 if tuple(each.shape) == theirs.shape
             }
             if errors and not torch.is_grad_enabled():
-                self._forms[name] = min(errors, key=lambda form: errors[form])
-        form = self._forms.get(name, "same")
+                self.forms[name] = min(errors, key=lambda form: errors[form])
+        form = self.forms.get(name, "same")
         return output if form == "same" else left_out[form](output)

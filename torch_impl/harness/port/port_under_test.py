@@ -76,7 +76,7 @@ class PortUnderTest:
         dtype: str | None = None,
     ) -> None:
         self.dtype = dtype or dtype_of(keras.facts)
-        self.outputs = Outputs(keras)
+        self.outputs = Outputs(keras.facts.get("outputs") or [], keras)
         self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)

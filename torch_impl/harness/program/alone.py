@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from torch_impl.harness.call import first_tensor
 from torch_impl.harness.check.loss import activated
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.harness.port.call_places import advice_on, told_of
+from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.portable import channels_first, from_returned, in_order
-from torch_impl.harness.program.stepper import StepperOfPort
-from torch_impl.harness.program.training import arguments_of, with_loss
+from torch_impl.harness.program.stepper import StepperOfPort, nest_by_name
+from torch_impl.harness.program.training import arguments_of, check_losses, with_loss
+from torch_impl.losses.outputs import OutputLosses, by_output
 from torch_impl.trainer import Batch, Callback, Trainer
 from torch_impl.trainer.nests import leaves, mapped
 
@@ -52,8 +54,11 @@ def fit_program(task: SweptProgram) -> RunResult:
     _seed(spec.seed)
     built = call_factory(factory, spec.seed, spec.dtype)
     built.module.to(spec.device)  # in place, so that the optimizer keeps its parameters
+    outputs = Outputs(task.settings["outputs"], {})
+    built = outputs.named(built)
     own = bool(built.metrics or built.weighted_metrics)
     settings = {**task.settings, "metrics_are_own": own}
+    check_losses(built, outputs.names)
     built = with_loss(
         built,
         settings["loss"],
@@ -61,10 +66,11 @@ def fit_program(task: SweptProgram) -> RunResult:
         has_penalties=settings["has_penalties"],
     )
     if settings["has_accuracy"] and not own:
-        built = dataclasses.replace(built, metrics=["accuracy"])
+        of_outputs = {each["name"]: ["accuracy"] for each in _with_accuracy(settings["outputs"])}
+        built = dataclasses.replace(built, metrics=of_outputs or ["accuracy"])
     arguments = arguments_of(settings["fit"], built, task.nests, settings)
     arguments["shuffle"] = settings["fit"]["shuffle"] is True
-    stepper = OwnStepper(built, settings)
+    stepper = OwnStepper(built, settings, outputs)
     stepper.see(_first(task.nests))
     started = time.perf_counter()
     trainer = Trainer(built, stepper)
@@ -80,15 +86,18 @@ class OwnStepper(StepperOfPort):
     Args:
         built: the port, with the loss and the metrics of the training.
         settings: what the Keras half told of its model.
+        outputs: those of the port beside Keras's.
     """
 
-    def __init__(self, built: Port, settings: Mapping[str, Any]) -> None:
+    def __init__(self, built: Port, settings: Mapping[str, Any], outputs: Outputs) -> None:
         super().__init__(built)
+        self._outputs = outputs
         self._activation = settings["activation"]
         self._shape: list[int] | None = settings["output_shape"]
+        self._told: list[Mapping[str, Any]] = settings["outputs"]
         self._least_rank: float = 4  # from which inputs are turned
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
-        self._has_columns = False  # whether labels are fed as (N, 1)
+        self._columns = frozenset[str]()  # outputs whose labels are fed as (N, 1); "": the only one
         self._is_linear = False  # whether the output lacks Keras's activation
         self._has_own_metrics = settings["metrics_are_own"]
 
@@ -106,34 +115,45 @@ class OwnStepper(StepperOfPort):
         module.eval()
         with torch.no_grad():
             output = self._seen(batch)
-            self._has_columns = self._needs_columns(output, batch)
-            output = self._as_keras(output)
-        self._is_linear = not _are_probabilities(output, self._activation)
+            if self._outputs.names:
+                self._see_each(output)
+            else:
+                only = self._as_keras(output)
+                self._is_linear = not _are_probabilities(only, self._activation)
+            self._columns = self._with_columns(output, batch)
         module.train(was_training)
 
     def prepared(self, batch: Batch) -> Batch:
         """Returns a batch of Keras's in the form that module and loss take."""
-        cast = batch.mapped(self._cast)
-        found = super().prepared(cast)
+        names = self._outputs.names
+        batch = dataclasses.replace(
+            batch, y=nest_by_name(batch.y, names), weight=nest_by_name(batch.weight, names)
+        )
+        found = super().prepared(batch.mapped(self._cast))
         x, y = found.x, found.y
         if self._is_stored_anew:
             x = mapped(lambda each: in_order(each) if isinstance(each, torch.Tensor) else each, x)
-        if self._has_columns and isinstance(y, torch.Tensor) and y.ndim == 1:
+        if "" in self._columns:
             y = y[:, None]
+        elif self._columns:
+            y = {name: part[:, None] if name in self._columns else part for name, part in y.items()}
         return Batch(x, y, found.weight)
 
     def forward(self, x: Any) -> Any:
-        """Calls the module; returns its first output."""
-        return first_tensor(super().forward(x))
+        """Calls the module; returns its first output, or all of them if Keras has several."""
+        returned = super().forward(x)
+        return returned if self._outputs.names else first_tensor(returned)
 
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
             return output
+        if self._outputs.names:
+            return self._outputs.each(output)
         output = self._as_keras(output)
         return activated(output, "linear", self._activation) if self._is_linear else output
 
-    def _seen(self, batch: Batch) -> torch.Tensor:
+    def _seen(self, batch: Batch) -> Any:
         """Finds the form in which the module takes a batch; returns its output."""
         first: Exception | None = None
         if self.port.feed is not None:
@@ -144,8 +164,7 @@ class OwnStepper(StepperOfPort):
             forms = ((4, False), (3, False), (np.inf, False))
         for self._least_rank, self._is_stored_anew in forms:
             try:
-                output: torch.Tensor = self.forward(self.prepared(batch).x)
-                return output
+                return self.forward(self.prepared(batch).x)
             except Exception as error:  # the code of the port may raise anything
                 first = first or error
         assert first is not None
@@ -157,20 +176,26 @@ class OwnStepper(StepperOfPort):
             f"{advice or 'return a Port with `feed`, which turns a batch into its arguments'}"
         ) from first
 
-    def _needs_columns(self, output: torch.Tensor, batch: Batch) -> bool:
-        """Whether the loss needs labels as a column: `fit` takes (N,) and (N, 1) alike."""
-        y = self.prepared(batch).y
-        if self.port.target is not None or not isinstance(y, torch.Tensor) or y.ndim != 1:
-            return False
-        works = []
-        for target in (y, y[:, None]):
-            works.append(False)
-            with suppress(Exception):  # the code of the port may raise anything
-                loss: Any = self.port.loss
-                loss(output[:1], target[:1])
-                loss(output, target)
-                works[-1] = True
-        return works == [False, True]
+    def _with_columns(self, output: Any, batch: Batch) -> frozenset[str]:
+        """Returns the outputs whose labels the loss needs as a column; "" is the only one."""
+        if self.port.target is not None:
+            return frozenset()
+        y, loss = self.prepared(batch).y, self.port.loss
+        if not self._outputs.names:
+            return frozenset([""] if _needs_column(loss, output, y) else [])
+        if not isinstance(loss, OutputLosses) or not isinstance(y, Mapping):
+            return frozenset()
+        given = by_output(output, loss.names, "outputs of the port")
+        return frozenset(
+            name for name, part in y.items() if _needs_column(loss.of(name), given.get(name), part)
+        )
+
+    def _see_each(self, returned: Any) -> None:
+        """Looks which of several outputs lack Keras's activation."""
+        activations = {each["name"]: each["activation"] for each in self._told}
+        for name, output in self._outputs.each(returned).items():
+            if not _are_probabilities(output, activations[name]):
+                self._outputs.forms[name] = "linear"
 
     def _as_keras(self, output: torch.Tensor) -> torch.Tensor:
         """Returns an output in Keras's layout."""
@@ -214,6 +239,25 @@ def _first(nests: Mapping[str, Any]) -> Batch:
         return Batch(nests["x"], nests["y"], nests["weight"]).rows(0, NUM_PROBED)
     given = nests["train_batches"][0]
     return Batch(*given[:3]) if isinstance(given, tuple | list) else Batch(given)
+
+
+def _with_accuracy(told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns those of Keras's several outputs that have an accuracy."""
+    return [each for each in told if each["has_accuracy"]]
+
+
+def _needs_column(loss: Any, output: Any, y: Any) -> bool:
+    """Whether a loss needs labels as a column: `fit` takes (N,) and (N, 1) alike."""
+    if loss is None or not isinstance(y, torch.Tensor) or y.ndim != 1:
+        return False
+    works = []
+    for target in (y, y[:, None]):
+        works.append(False)
+        with suppress(Exception):  # the code of the port may raise anything
+            loss(output[:1], target[:1])
+            loss(output, target)
+            works[-1] = True
+    return works == [False, True]
 
 
 def _are_probabilities(output: torch.Tensor, activation: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 The port begins with Keras's weights and is fed what Keras is fed, in Keras's order. While it is
 timed, its dropouts draw by themselves, as they do in the user's hands; where it is judged, they
-keep what Keras's keep.
+keep what Keras's keep. Images of a flow are augmented within the turns, as they are in `fit`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from torch_impl.harness.factories import Port, factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.spread import is_near, moved, spread_of
 from torch_impl.harness.program.stepper import ReplayedStepper
-from torch_impl.harness.program.training import arguments_of, begin, complete, train
+from torch_impl.harness.program.training import (
+    arguments_of,
+    begin,
+    complete,
+    train,
+    with_batches,
+)
 from torch_impl.harness.program.variants import (
     CHANNELS_LAST,
     compile_module,
@@ -124,7 +130,10 @@ def _judge(
     weights = {name: keras[f"start/{name}"] for name in keras.below("start")}
     writer = CheckWriter()
     server.begin()
-    result = train(port, form, weights, feed, writer, lambda step, total, loss: None)
+    given = with_batches(port, *feed)
+    result = train(port, form, weights, (given, feed[1]), writer, lambda step, total, loss: None)
+    if task.is_flow:
+        given["train_batches"].write(writer)
     if task.variant == "torch-compiled" and not num_compiled():
         raise InputError("torch.compile has made nothing of the module, which ran as it is")
     writer.facts["spread"] = eager.facts.get("spread") or _spread(
@@ -155,7 +164,8 @@ def _spread(
     port, other = _port(dataclasses.replace(task, variant=EAGER), keras, form), CheckWriter()
     start = {name: keras[f"start/{name}"] for name in keras.below("start")}
     weights = moved(start, eager.facts["left_open"])
-    train(port, form, weights, feed, other, lambda step, total, loss: None)
+    fed = with_batches(port, *feed), feed[1]
+    train(port, form, weights, fed, other, lambda step, total, loss: None)
     arrays = {f"training/{key}": eager[f"training/{key}"] for key in eager.below("training")}
     return spread_of(arrays, other.arrays)
 
@@ -169,7 +179,10 @@ def _time(
 ) -> None:
     """Trains without validation, callbacks and rules that act after an epoch; an epoch a round."""
     built = _without_rules(complete(port, CheckWriter()))
-    fed, samples = _fed(task, arguments_of(port.keras.facts["fit"], built, *feed))
+    if task.is_flow:
+        fed, samples = _of_flow(task, built, port.keras.facts["fit"], *feed), task.samples
+    else:
+        fed, samples = _fed(task, arguments_of(port.keras.facts["fit"], built, *feed))
     stepper = _Stepper(port, built, form)
     stepper.has_channels_last = task.variant in CHANNELS_LAST
     Trainer(built, stepper).fit(
@@ -202,6 +215,28 @@ def _fed(task: ProgramBenchTask, given: Mapping[str, Any]) -> tuple[dict[str, An
     # Batches that were written down have the weights of the classes in those of the samples.
     by_class = None if task.is_written else given["class_weight"]
     return {**found, "class_weight": by_class}, number * size
+
+
+def _of_flow(
+    task: ProgramBenchTask,
+    built: Port,
+    fit: Mapping[str, Any],
+    nests: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns the batches of a flow, which are augmented in every turn, and weights of classes."""
+    # It imports torchvision, which a program without images need not have loaded.
+    from torch_impl.harness.program.timed_flow import TimedFlow
+
+    flow = TimedFlow(
+        nests["train_flow"],
+        settings["flows"]["train_flow"],
+        built,
+        samples=task.samples,
+        batch_size=task.batch_size,
+        shuffle=bool(fit["shuffle"]),
+    )
+    return {"x": flow, "class_weight": built.class_weight}
 
 
 def _rows(nest: Any, rows: Any) -> Any:

@@ -90,10 +90,12 @@ class FlowBatches:
         if self._augment is None:
             x = self._made(number, index, params)
         elif self._drawn is None:
-            x = self._own(number, _last(augmented(self._augment, self._images[index], params)))
+            x = self._own(
+                number, in_keras_layout(augmented(self._augment, self._images[index], params))
+            )
         else:
             batch = self._drawn.next()
-            index, x = batch.samples, self._own(number, _last(batch.images))
+            index, x = batch.samples, self._own(number, in_keras_layout(batch.images))
         chosen = index.numpy()
         misc = [array[chosen] for array in self._told["misc"]]
         labels = [self._told[n] for n in ("y", "weight") if self._told[n] is not None]
@@ -114,7 +116,7 @@ class FlowBatches:
     def images(self, index: torch.Tensor, params: Parameters, transform: Any = None) -> np.ndarray:
         """Returns images (N, H, W, C) as a transform and the standardisation of Keras make them."""
         moved = (transform or self.transform).apply(self._images, params, index)
-        return _last(self.standardization.apply(moved))
+        return in_keras_layout(self.standardization.apply(moved))
 
     def _of_keras(self, number: int) -> tuple[torch.Tensor, Parameters]:
         """Returns the samples of a batch and the parameters of their images that Keras drew."""
@@ -191,5 +193,6 @@ def _first(array: np.ndarray | None) -> torch.Tensor | None:
     return None if array is None else torch.from_numpy(array).permute(2, 0, 1)
 
 
-def _last(images: torch.Tensor) -> np.ndarray:
+def in_keras_layout(images: torch.Tensor) -> np.ndarray:
+    """Returns images (N, C, H, W) as an array (N, H, W, C)."""
     return np.ascontiguousarray(images.permute(0, 2, 3, 1).cpu().numpy())

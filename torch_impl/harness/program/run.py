@@ -7,8 +7,8 @@ Keras's training -> if the two are apart: how far a change of the initial weight
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from parity.errors import RunError
 from parity.programs.check_spec import probes_of
@@ -20,7 +20,7 @@ from torch_impl.harness.check.loss import loss_of, takes_columns
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of
-from torch_impl.harness.program.training import Report, complete, train
+from torch_impl.harness.program.training import Report, complete, train, with_batches
 from torch_impl.harness.saved import save_state
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_program(task: ProgramTask) -> RunResult:
         folder: AnchorFolder | None = None,
     ) -> RunResult:
         nests, settings = fed
-        given = _with_flows(port, nests, settings)
+        given = with_batches(port, nests, settings)
         found = train(
             port,
             form,
@@ -108,19 +108,6 @@ def _is_near(task: ProgramTask, result: RunResult) -> bool:
         return is_near(task.trained(), task.training, result)
     except RunError:  # the Keras half tells why there is nothing to compare it with
         return True
-
-
-def _with_flows(
-    port: PortUnderTest, nests: Mapping[str, Any], settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns the nests of the feed file, with batches in the place of flows."""
-    if not any(name.endswith("_flow") for name in nests):
-        return dict(nests)
-    # It imports torchvision, which takes as long as the probes do.
-    from torch_impl.harness.program.flow_batches import with_flows
-
-    built, shuffle = port.built, bool(port.keras.facts["fit"]["shuffle"])
-    return with_flows(nests, settings, built.augment, built.seeds, shuffle=shuffle)
 
 
 def _save_weights(task: ProgramTask, port: PortUnderTest) -> None:

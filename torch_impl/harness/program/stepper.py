@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,21 +64,15 @@ class ReplayedStepper(StepperOfPort):
         """Returns a batch of Keras's in the form that module and loss take."""
         port = self._port
         x: Any = port.arguments_of([np.asarray(array) for array in leaves(batch.x)])
-        y = self._by_name(batch.y)
+        names = self._port.outputs.names
+        y = nest_by_name(batch.y, names)
         if y is not None and port.built.target is not None:
             y = port.target_of(mapped(np.asarray, y))
         else:
             y = mapped(lambda array: port.target_of(np.asarray(array)), y)
         if len(x) == 1 and (self.port.train_epoch or self.port.evaluate):
             x = x[0]  # as a DataLoader gives it to a loop of the port's own
-        return Batch(x, y, mapped(self._tensor, self._by_name(batch.weight)))
-
-    def _by_name(self, nest: Any) -> Any:
-        """Returns what belongs to several outputs by their names, since the port may order them."""
-        names = self._port.outputs.names
-        if not names or not isinstance(nest, tuple | list) or len(nest) != len(names):
-            return nest
-        return dict(zip(names, nest, strict=True))
+        return Batch(x, y, mapped(self._tensor, nest_by_name(batch.weight, names)))
 
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output, or all of them if Keras has several."""
@@ -124,3 +119,15 @@ class ReplayedStepper(StepperOfPort):
         output = from_returned(output, [len(output), *facts["output_shape"]])
         found: torch.Tensor = activated(output, self._form, facts.get("output_activation"))
         return found
+
+
+def nest_by_name(nest: Any, names: Sequence[str]) -> Any:
+    """Returns what belongs to several outputs by their names, since the port may order them.
+
+    Args:
+        nest: targets or weights, as `fit` gets them.
+        names: of Keras's outputs, in order; none: there is one.
+    """
+    if not names or not isinstance(nest, tuple | list) or len(nest) != len(names):
+        return nest
+    return dict(zip(names, nest, strict=True))

@@ -103,6 +103,25 @@ def train(
     return RunResult(history.history, {}, wall_s)
 
 
+def with_batches(
+    port: PortUnderTest, nests: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the nests of the feed file, with batches in the place of flows.
+
+    Args:
+        port: augments by itself if it has an augmentation, and draws if it has Keras's seeds.
+        nests: of the file.
+        settings: of the file.
+    """
+    if not any(name.endswith("_flow") for name in nests):
+        return dict(nests)
+    # It imports torchvision, which takes as long as the probes do.
+    from torch_impl.harness.program.flow_batches import with_flows
+
+    built, shuffle = port.built, bool(port.keras.facts["fit"]["shuffle"])
+    return with_flows(nests, settings, built.augment, built.seeds, shuffle=shuffle)
+
+
 def num_steps_of(fit: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
     """Returns the number of steps of all epochs, unless a rule stops the training before.
 
@@ -153,11 +172,7 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
         InputError: the port lacks something that Keras cannot give it.
     """
     built, facts = port.built, port.keras.facts
-    if built.loss is None and port.outputs.names:
-        raise InputError(
-            "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
-            f"by the names {', '.join(port.outputs.names)}"
-        )
+    check_losses(built, port.outputs.names)
     loss = facts["loss"] or {}
     built = with_loss(
         built,
@@ -170,6 +185,23 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
     given = facts["metrics"].items()
     known = {name: _known_of(each, port, writer) for name, each in given}
     return dataclasses.replace(built, **known)
+
+
+def check_losses(built: Port, names: Sequence[str]) -> None:
+    """Rejects a port without a loss where Keras has several, which are not known.
+
+    Args:
+        built: the port.
+        names: of Keras's outputs; none: there is one.
+
+    Raises:
+        InputError: the port has none.
+    """
+    if built.loss is None and names:
+        raise InputError(
+            "the port gives no loss, and Keras's model has several outputs; give Port(loss={...}), "
+            f"by the names {', '.join(names)}"
+        )
 
 
 def with_loss(

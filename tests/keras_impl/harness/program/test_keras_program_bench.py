@@ -85,6 +85,30 @@ def test_written_batches_are_fed_from_memory_with_their_weights(fits, tmp_path):
     assert (given["shuffle"], given["class_weight"]) == (False, None)
 
 
+@pytest.mark.parametrize(("samples", "batch_size", "steps"), [(50, 8, 7), (20, 8, 3), (50, 25, 2)])
+def test_a_flow_of_the_program_is_fed_in_passes(
+    fits, tmp_path, monkeypatch, samples, batch_size, steps
+):
+    """Only a turn of fewer samples, or of another batch size, has a flow like it."""
+    import flow_keras
+
+    given = []
+    own = flow_keras.build
+    monkeypatch.setattr(flow_keras, "build", lambda: given.append(own()) or given[-1])
+    spec = spec_of(keras="flow_keras:build", batch_size=batch_size)
+    task = ProgramBenchTask("train", "keras", "fp32", spec, samples, str(tmp_path), is_flow=True)
+    server = Rounds(2)
+    with pytest.raises(NoMoreRounds):
+        bench_program(task, None, server)
+    ((model, fed),) = fits
+    assert server.samples == [samples, samples]
+    assert int(model.optimizer.iterations) == 2 * steps
+    assert (fed["x"].n, fed["x"].batch_size) == (samples, batch_size)
+    assert fed["x"].image_data_generator.rotation_range == 20
+    assert (fed["x"] is given[-1].x) == ((samples, batch_size) == (50, 8))
+    assert fed.get("validation_data") is None
+
+
 def test_a_program_in_another_precision_is_refused(monkeypatch, tmp_path):
     import keras_side
 

@@ -96,6 +96,13 @@ def missing(reason, seed=0):
     return {"scenario": "leak", "seed": seed, "half": "torch", "reason": reason}
 
 
+def test_the_accuracy_of_one_of_several_outputs_stands_beside_its_name():
+    rows = [comparison("kind_of_the_long_name_accuracy", scenario="two_heads", difference=0.001)]
+    lines = text(sweep_lines(result(comparisons=rows)))
+    (line,) = [line for line in lines if "two_heads" in line]
+    assert line.startswith("  two_heads:..._long_name accuracy    -0.10 ")
+
+
 def test_a_sweep_reads_like_this():
     rows = [
         verdicts({"suspicious": 10}, {"suspicious": 9, "good_fit": 1}),

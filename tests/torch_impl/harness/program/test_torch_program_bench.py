@@ -95,6 +95,63 @@ def test_a_variant_that_does_not_apply_says_why_before_it_is_ready(run, tmp_path
     assert server.environment is None
 
 
+@pytest.fixture(scope="module")
+def run_of_a_flow(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flow")
+    assert result_of(flow_spec("build"), folder).verdict == "pass"
+    return folder
+
+
+def flow_spec(port, **changes):
+    return spec_of("flow_keras.py:build", f"flow_torch.py:{port}", epochs=2, **changes)
+
+
+@pytest.fixture
+def bench_of_a_flow(run_of_a_flow, tmp_path):
+    """Runs a task of a variant on a flow; returns the server."""
+
+    def call(variant="torch-eager", part="train", port="build", samples=50, rounds=2):
+        server = Rounds(rounds)
+        spec = flow_spec(port, batch_size=8)
+        task = ProgramBenchTask(
+            part, variant, "fp32", spec, samples, str(run_of_a_flow), is_flow=True
+        )
+        tmp_path.joinpath("child").mkdir(exist_ok=True)
+        with pytest.raises(NoMoreRounds):
+            bench_program(task, RunFolder(tmp_path / "child"), server)
+        return server
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("port", "samples", "steps"),
+    [("build", 50, 7), ("build", 16, 2), ("fed", 50, 7), ("seeded", 50, 7)],
+)
+def test_a_round_of_a_flow_is_a_pass_over_images_that_are_augmented_anew(
+    bench_of_a_flow, monkeypatch, port, samples, steps
+):
+    batches = collected(monkeypatch, ReplayedStepper, "prepared")
+    server = bench_of_a_flow(port=port, samples=samples)
+    assert server.samples == [samples, samples]
+    assert len(batches) == 2 * steps
+    images = torch.cat([batch.x[0] for batch in batches])
+    assert images.dtype == torch.float32
+    assert len(images.flatten(1).unique(dim=0)) == 2 * samples
+
+
+def test_a_right_variant_on_a_flow_is_the_same_training(bench_of_a_flow, run_of_a_flow, tmp_path):
+    bench_of_a_flow("torch-fused", part="judged", rounds=1)
+    assert set(statuses(run_of_a_flow, tmp_path).values()) == {"pass"}
+
+
+def test_a_port_that_augments_otherwise_is_seen_in_the_images(
+    bench_of_a_flow, run_of_a_flow, tmp_path
+):
+    bench_of_a_flow("torch-fused", part="judged", port="rotated_back", rounds=1)
+    assert statuses(run_of_a_flow, tmp_path)["data"] == "fail"
+
+
 def statuses(run, tmp_path):
     """The status of each level of the training that was written."""
     sides = (

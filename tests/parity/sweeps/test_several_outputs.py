@@ -1,0 +1,84 @@
+"""Sweeps of programs with several outputs: each half trains by itself, and the sweep judges."""
+
+import os
+
+import pytest
+from programs_here import FOLDER
+
+import keras_impl
+import torch_impl
+from parity.errors import InputError
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.scenarios import Margins, Terms
+from parity.sweeps.equivalence import compare
+from parity.sweeps.program_child import SweptProgram, train_program
+from parity.sweeps.rows import Row, judge_record
+from parity.traces.feed_file import write_feed
+
+PROGRAM = ProgramSpec(
+    program="several",
+    keras="several_keras.py:build",
+    torch="several_torch.py:build",
+    folder=str(FOLDER),
+)
+SEEDS = range(6)
+TERMS = {"several": Terms(margins=Margins(accuracy=0.03))}  # four of the 120 samples
+
+
+def rows(half, name, spec, feed=None):
+    """The runs of all seeds."""
+    found = []
+    for seed in SEEDS:
+        one = spec.replace(seed=seed)
+        record = train_program(half, name, one, os.getppid(), feed)
+        judgement, wall_s = judge_record(record, one)
+        found.append(Row("several", seed, name, judgement, wall_s))
+    return found
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory):
+    task = SweptProgram(PROGRAM, lambda: None, trains=False)
+    keras_impl.fit_program(task)
+    path = tmp_path_factory.mktemp("fed") / "feed.safetensors"
+    write_feed(path, task.nests, task.settings)
+    return path
+
+
+@pytest.fixture(scope="module")
+def references():
+    return rows(keras_impl, "keras", PROGRAM)
+
+
+@pytest.fixture(scope="module")
+def compared(references, feed):
+    def compared(port):
+        spec = PROGRAM.replace(torch=f"several_torch.py:{port}")
+        ported = rows(torch_impl, "torch", spec, feed)
+        return compare([*references, *ported], TERMS)
+
+    return compared
+
+
+def comparisons(found):
+    return {row.quantity: row for row in found.comparisons}
+
+
+def test_a_right_port_behaves_as_keras_does_in_losses_and_accuracies(compared):
+    found = compared("build")
+    assert found.verdict == "pass", [(r.quantity, r.verdict, r.needed) for r in found.comparisons]
+    assert list(comparisons(found)) == ["loss", "val_loss", "epochs", "kind_accuracy"]
+
+
+def test_exchanged_weights_of_the_losses_are_called_different(compared):
+    found = compared("exchanged")
+    assert found.verdict == "fail"
+    rows = comparisons(found)
+    assert {rows[name].verdict for name in ("loss", "val_loss")} == {"different"}
+    assert rows["loss"].torch < rows["loss"].keras / 1.5
+
+
+def test_a_port_with_other_names_of_outputs_is_told(feed):
+    spec = PROGRAM.replace(torch="several_torch.py:misnamed")
+    with pytest.raises(InputError, match="outputs of the port of size, sort"):
+        train_program(torch_impl, "torch", spec, os.getppid(), feed)
