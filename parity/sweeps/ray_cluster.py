@@ -211,7 +211,7 @@ def run_on_node(
 
     alone = replace(
         options,
-        scratch=local.temporary_scratch(),
+        scratch=None,
         children=replace(options.children, workers=1),
     )
     try:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from parity.behaviour.judgement import Judgement
+from parity.files.private import remove_dead
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.sweeps.local import EngineOptions, remove_left
+from parity.sweeps.local import EngineOptions
 from parity.sweeps.rows import Row, Sweep, judge_record
 from parity.sweeps.store import Store, open_store
 from parity.sweeps.task import Task, distinct, planned
@@ -96,8 +97,8 @@ def run_sweep(
     try:
         if batches:
             engine(batches, options, change)
-        else:
-            remove_left(options.scratch)
+        elif options.scratch is not None:
+            remove_dead(options.scratch)
     finally:
         listener.on_end()
     return _read(runs, store, reasons, len(pending) - len(reasons))

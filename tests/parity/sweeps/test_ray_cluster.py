@@ -247,7 +247,7 @@ def test_a_batch_on_its_node(options, tmp_path, monkeypatch):
     }
     assert open_store(options().store).finished() == {tasks[0].key}
     assert not (tmp_path / "ray-batches").exists()  # that is the driver's
-    assert list(tmp_path.glob("parity-sweep-*/run-*/batch-0.log"))  # the reason names it
+    assert list(tmp_path.glob("parity-sweep-*/batch-0.log"))  # the reason names it
     with pytest.raises(InputError, match=r"expected .*'code': 'x'"):
         run_on_node(tasks, options(), {**made, "code": "x"})
 
