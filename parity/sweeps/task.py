@@ -45,7 +45,7 @@ PACKAGES = {
 RUN_MODULES = (
     *("data/dataset", "data/load", "data/sources", "data/transfer"),
     "errors",
-    *("files/atomic", "files/floats", "files/json_io"),
+    *("files/atomic", "files/floats", "files/json_io", "files/strict_json"),
     *("halves/environment", "halves/protocol"),
     *("programs/halves", "programs/program_spec", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
@@ -149,14 +149,11 @@ class _Parts:
     def of_run(self, spec: RunSpec, half: str) -> dict[str, Any]:
         """Returns what decides a run of a scenario."""
         data = data_digest(spec.data)
-        return {"spec": _computed(spec, half), "data": data, **self._fingerprints[half]}
+        return {"spec": deciding(spec, half), "data": data, **self._fingerprints[half]}
 
     def of_program(self, spec: ProgramSpec, half: str) -> dict[str, Any]:
         """Returns what decides a run of a program."""
-        settings = {k: v for k, v in spec.to_dict().items() if k not in _OF_NO_EFFECT}
         told = ("keras",) if half == "keras" else ("keras", "torch")
-        if half == "keras":
-            del settings["torch"]
         place = (spec.replace(seed=0), half)
         if place not in self._files:
             self._files[place] = user_files(spec, half)
@@ -169,7 +166,8 @@ class _Parts:
         }
         source = _source_of(spec)
         source = None if source is None else data_digest(source)
-        return {"spec": settings, "data": source, "files": self._files[place], "halves": halves}
+        files = self._files[place]
+        return {"spec": deciding(spec, half), "data": source, "files": files, "halves": halves}
 
 
 def distinct(tasks: Iterable[Task]) -> list[Task]:
@@ -189,13 +187,13 @@ def half_fingerprint(half: str, python: str) -> dict[str, Any]:
     return {"code": code_digest(half), **versions(half, python)}
 
 
-def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
-    """The settings of a spec that change what a half computes."""
-    settings = spec.to_dict()
-    del settings["scenario"]
+def deciding(spec: RunSpec | ProgramSpec, half: str) -> dict[str, Any]:
+    """Returns the settings of a spec that change what a half computes."""
+    is_run = isinstance(spec, RunSpec)
+    left_out = {"scenario"} if is_run else {*_OF_NO_EFFECT}
     if half == "keras":
-        del settings["mode"]
-    return settings
+        left_out |= {"mode"} if is_run else {"torch"}
+    return {name: value for name, value in spec.to_dict().items() if name not in left_out}
 
 
 def _source_of(spec: ProgramSpec) -> str | None:
