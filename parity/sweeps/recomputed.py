@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from parity.programs.scenarios import SCENARIOS, Margins, Terms
 from parity.stats import ALPHA, decide
 from parity.sweeps.equivalence import SweepEquivalence, verdict_of
@@ -63,14 +65,19 @@ def _contradictions(found: SweepResult) -> Iterator[str]:
 
 def _again(found: SweepResult) -> SweepEquivalence:
     """Returns what follows from the runs."""
-    are_pairs = all(row.num_torch is None for row in found.equivalence.collapses)
-    again = result_of(
-        Sweep(list(found.rows), list(found.failures)),
-        mode=found.mode,
-        margins=found.margins,
-        terms=_terms(found),
-        are_pairs=are_pairs,
-    )
+    terms = _terms(found)
+    # A file may have numbers whose squares leave the floats; then nothing is the same.
+    with np.errstate(all="ignore"):
+        try:
+            again = result_of(
+                Sweep(list(found.rows), list(found.failures)),
+                mode=found.mode,
+                margins=found.margins,
+                terms=terms,
+                are_pairs=not _is_unpaired(found),
+            )
+        except (ArithmeticError, LookupError) as error:
+            raise ValueError(f"its runs cannot be compared ({error})") from None
     return again.equivalence
 
 

@@ -32,7 +32,8 @@ from parity.sweeps.task import Task, deciding
 
 MAX_TEXT = 100_000  # characters
 LARGEST = 1e300  # of a finite loss: a mean of a few is a number, too
-ALL_EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy")  # of a scenario
+# Of a scenario, for every epoch.
+ALL_EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy", "eval_loss", "eval_accuracy")
 
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
