@@ -7,7 +7,9 @@ is made, such as a history, may be another right one.
 
 import functools
 import json
+import tempfile
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import click
 import pytest
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 from file_mutations import KINDS, NUMBER, RECORD, mutation, right_files
 
 from parity.cli.main import cli
-from parity.errors import InputError, ParityError, RunError
+from parity.errors import ParityError, RunError
 from parity.sweeps.store import LocalStore
 from parity.sweeps.stored_run import stored_run
 from parity.sweeps.unfinished import sweep_of_store
@@ -48,9 +50,6 @@ def call(kind, folder, out, monkeypatch):
 @functools.cache
 def right_answer(kind):
     """What the right file gives, which is no error."""
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder, out = Path(name) / "made", Path(name) / "out"
         out.mkdir()
@@ -117,19 +116,16 @@ def test_a_changed_record_is_not_counted_or_says_the_same(number, tmp_path):
     expected = stored_run(LocalStore(other), KEY)
     result, problems = sweep_of_store(folder)
     counted = [row.judgement for row in result.rows if row.key == KEY]
+    complaint = ""
     try:
         found = stored_run(LocalStore(folder), KEY)
     except RunError as error:
-        assert str(error).count("\n") == 0
-        assert counted == []
-        assert len(problems) == 1
+        complaint = str(error)
+    if complaint:
+        assert complaint.count("\n") == 0
+        assert (counted, len(problems)) == ([], 1)
         return
     # A loss that is not finite is one of a run that diverged.
     assert found.judgement == expected.judgement or found.judgement.verdict == "diverged"
     assert counted in ([], [found.judgement])
     assert len(counted) + len(problems) == 1
-
-
-def test_a_line_is_what_an_error_of_ours_has():
-    """The fault that the test above must see: an error over several lines."""
-    assert str(InputError("a\nb")).count("\n") == 1
