@@ -9,18 +9,20 @@ numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.programs.scenarios import SCENARIOS, Margins, Terms
 from parity.stats import ALPHA, decide
 from parity.sweeps.equivalence import SweepEquivalence, verdict_of
-from parity.sweeps.result import SweepResult, result_of
 from parity.sweeps.rows import Sweep
 from parity.sweeps.samples import QUANTITIES
+
+if TYPE_CHECKING:
+    from parity.sweeps.result import SweepResult
 
 # Of numbers that another machine has computed, of rounding alone.
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
@@ -29,18 +31,22 @@ _NOT_COMPARED = {"power", "n_needed"}
 _UNKNOWN = "?"  # what a remedy cures whose effect was not compared
 
 
-def contradiction(found: SweepResult) -> str:
+def contradiction(found: SweepResult, judged: Callable[..., SweepResult]) -> str:
     """Returns what of a result does not follow from the rest of it; "": all does.
 
     "incomplete" is a verdict that any result may have: it says less than the others.
 
+    Args:
+        found: as the file has it.
+        judged: `parity.sweeps.result.result_of`.
+
     Raises:
         ValueError: nothing can be computed from its runs.
     """
-    return next(_contradictions(found), "")
+    return next(_contradictions(found, judged), "")
 
 
-def _contradictions(found: SweepResult) -> Iterator[str]:
+def _contradictions(found: SweepResult, judged: Callable[..., SweepResult]) -> Iterator[str]:
     told = found.equivalence
     if found.rows:
         if found.num_runs != len(found.rows):
@@ -49,7 +55,7 @@ def _contradictions(found: SweepResult) -> Iterator[str]:
         lacking = [(row["scenario"], row["seed"], row["half"]) for row in found.failures]
         if len({*places, *lacking}) < len(places) + len(lacking):
             yield "a run occurs twice among rows and failures"
-        told = _again(found)
+        told = _again(found, judged)
         yield from _differences(found.equivalence.to_json(), told.to_json())
     else:
         yield from _of_rows(found)
@@ -63,13 +69,13 @@ def _contradictions(found: SweepResult) -> Iterator[str]:
         yield f"verdict is {found.verdict!r}, but it is {verdict!r}: {why}"
 
 
-def _again(found: SweepResult) -> SweepEquivalence:
+def _again(found: SweepResult, judged: Callable[..., SweepResult]) -> SweepEquivalence:
     """Returns what follows from the runs."""
     terms = _terms(found)
     # A file may have numbers whose squares leave the floats; then nothing is the same.
     with np.errstate(all="ignore"):
         try:
-            again = result_of(
+            again = judged(
                 Sweep(list(found.rows), list(found.failures)),
                 mode=found.mode,
                 margins=found.margins,

@@ -19,7 +19,7 @@ from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.collapses import Collapses
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.recomputed import contradiction
-from parity.sweeps.result import SCHEMA, SweepResult
+from parity.sweeps.result import SCHEMA, SweepResult, result_of
 from parity.sweeps.rows import Row
 from parity.sweeps.samples import QUANTITIES
 from parity.sweeps.seeds import Seeds
@@ -211,7 +211,7 @@ def _checked(record: SweepRecord) -> SweepResult:
     for number, row in enumerate(record.scenarios):
         if row.agrees != (row.verdict == "agree"):
             raise ValueError(f"scenarios[{number}].agrees is {row.agrees}, and {row.verdict!r}")
-    if problem := contradiction(found):
+    if problem := contradiction(found, result_of):
         raise ValueError(problem)
     return found
 
