@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -26,9 +26,12 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
 from parity.sweeps.batch import spec_from
+from parity.sweeps.deciding import deciding
 from parity.sweeps.rows import judge_record
 from parity.sweeps.store import Store
-from parity.sweeps.task import Task, deciding
+
+if TYPE_CHECKING:
+    from parity.sweeps.task import Task
 
 MAX_TEXT = 100_000  # characters
 LARGEST = 1e300  # of a finite loss: a mean of a few is a number, too

@@ -33,6 +33,7 @@ from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.user_files import user_files
+from parity.sweeps.deciding import deciding
 
 SCHEMA = 1  # of a record; a new number gives new keys
 
@@ -61,8 +62,6 @@ PROGRAM_MODULES = (
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )
-# Settings of a program that change nothing that is computed.
-_OF_NO_EFFECT = ("program", "folder", "max_feed")
 
 
 @dataclass(frozen=True)
@@ -185,15 +184,6 @@ def half_fingerprint(half: str, python: str) -> dict[str, Any]:
         InputError: the interpreter does not answer.
     """
     return {"code": code_digest(half), **versions(half, python)}
-
-
-def deciding(spec: RunSpec | ProgramSpec, half: str) -> dict[str, Any]:
-    """Returns the settings of a spec that change what a half computes."""
-    is_run = isinstance(spec, RunSpec)
-    left_out = {"scenario"} if is_run else {*_OF_NO_EFFECT}
-    if half == "keras":
-        left_out |= {"mode"} if is_run else {"torch"}
-    return {name: value for name, value in spec.to_dict().items() if name not in left_out}
 
 
 def _source_of(spec: ProgramSpec) -> str | None:
