@@ -6,6 +6,8 @@ result, of which every value has been checked before anything relies on it.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ from parity.bench.result import (
     Ratio,
     Row,
 )
+from parity.bench.statistics import baseline_of, paired_ratio
 from parity.files import records
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 from parity.programs.spec_record import ProgramSpecRecord
@@ -29,6 +32,7 @@ from parity.programs.spec_record import ProgramSpecRecord
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
 MAX_ROWS = 10_000
 MAX_ROUNDS = 10_000  # of a row
+RELATIVE = 1e-9  # of a number that was computed again, perhaps elsewhere
 
 Text = Annotated[str, Meta(max_length=100_000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -147,11 +151,12 @@ class BenchRecord(records.Record):
 def read_result(path: Path) -> BenchResult:
     """Reads what `parity bench --json` wrote; the file may be from anyone.
 
-    Quartiles and the verdict are computed again. A verdict that says less than the rows do counts:
-    "incomplete" where no row failed is that of a benchmark that was interrupted.
+    Ratios, quartiles and the verdict are computed again, and must be the same. A verdict that says
+    less than the rows do counts: "incomplete" where no row failed is that of a benchmark that was
+    interrupted.
 
     Raises:
-        InputError: the file cannot be read, or is no such result.
+        InputError: the file cannot be read, or is no such result, or says what does not follow.
     """
     return records.read_record(BenchRecord, path, _result, max_bytes=MAX_BYTES)
 
@@ -172,24 +177,66 @@ def bench_from(value: Any, where: str) -> BenchResult:
 def _result(found: BenchRecord) -> BenchResult:
     rows: dict[tuple[str, str, int, str], Row] = {}
     for number, row in enumerate(records.domain(tuple[Row, ...], found.rows)):
-        place, ratio = f"rows[{number}]", row.ratio
         if row.key in rows:
-            raise ValueError(f"{place} stands for what a row before it stands for")
+            raise ValueError(f"rows[{number}] stands for what a row before it stands for")
         rows[row.key] = row
-        if ratio is None:
-            continue
-        if not ratio.low <= ratio.median <= ratio.high:
-            raise ValueError(f"{place}.ratio has a median outside of its interval")
-        if ratio.n != (count := len(row.values)):
-            raise ValueError(f"{place}.ratio is of {ratio.n} pairs, but there are {count} values")
-        if row.baseline is None:
-            raise ValueError(f"{place} has a ratio, but no baseline")
+    for number, (row, record) in enumerate(zip(rows.values(), found.rows, strict=True)):
+        if problem := _quartiles_problem(row, record) or _problem(row, rows):
+            raise ValueError(f"rows[{number}]{problem}")
     statuses = {row.status for row in rows.values()}
-    if found.verdict == "fail" and statuses <= {OK}:
-        raise ValueError("verdict is 'fail', but no row is refused")
-    return BenchResult(
+    result = BenchResult(
         spec=records.plain(found.spec),
         rows=tuple(rows.values()),
         environment=found.environment,
         is_finished=found.verdict != "incomplete" or FAILED in statuses,
     )
+    if found.verdict != result.verdict:
+        raise ValueError(f"verdict is {found.verdict!r}, but by its rows it is {result.verdict!r}")
+    return result
+
+
+def _quartiles_problem(row: Row, record: RowRecord) -> str:
+    """Returns which quartile of a row is not that of its values; "": none."""
+    values = row.quartiles() if row.values else (None, None, None)
+    for name, value in zip(("q1", "median", "q3"), values, strict=True):
+        told = getattr(record, name)
+        if not _are_same(told, value):
+            return f".{name} is {_shown(told)}, but its values give {_shown(value)}"
+    return ""
+
+
+def _problem(row: Row, rows: Mapping[tuple[str, str, int, str], Row]) -> str:
+    """Returns what of a row does not follow from its values and those of its baseline."""
+    if row.status == OK and row.parity == "fail":
+        return ".status is 'ok', but its parity is 'fail'"
+    ratio = row.ratio
+    if ratio is None:
+        return ""
+    if ratio.n != (count := len(row.values)):
+        return f".ratio is of {ratio.n} pairs, but there are {count} values"
+    if row.baseline is None:
+        return " has a ratio, but no baseline"
+    other = baseline_of(row, rows)
+    if other is None or other is row or other.status != OK or row.status != OK:
+        return f" has a ratio to {row.baseline[:40]!r}, which was not measured beside it"
+    if other.unit != row.unit:
+        return f".unit is {row.unit!r}, and that of its baseline {other.unit!r}"
+    try:
+        again = paired_ratio(row.values, other.values, row.unit)
+    except ValueError as error:
+        return f".ratio does not follow from its values: {error}"
+    for name in ("median", "low", "high", "confidence"):
+        told, value = getattr(ratio, name), getattr(again, name)
+        if not _are_same(told, value):
+            return f".ratio.{name} is {told:.6g}, but the values of both rows give {value:.6g}"
+    return ""
+
+
+def _are_same(told: float | None, value: float | None) -> bool:
+    if told is None or value is None:
+        return told is value
+    return math.isclose(told, value, rel_tol=RELATIVE)
+
+
+def _shown(value: float | None) -> str:
+    return "null" if value is None else f"{value:.6g}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from parity.bench.background_load import BackgroundLoad
@@ -14,6 +12,7 @@ from parity.bench.measure import measure
 from parity.bench.program import measure_program
 from parity.bench.result import BenchResult, Row
 from parity.bench.statistics import with_ratios
+from parity.files.private import private_folder
 from parity.halves.environment import common_environment
 from parity.halves.options import ChildOptions
 from parity.halves.runner import Signals
@@ -56,10 +55,9 @@ def run_bench(
 
     with (
         Signals() as signals,
-        tempfile.TemporaryDirectory(prefix="parity-bench-") as name,
+        private_folder("bench") as folder,
         signals.raised(),
     ):
-        folder = Path(name)
         if spec.program is not None:  # the gate comes first, and leaves what the children need
             rows = measure_program(spec, folder, children, say, on_rows=keep)
             environment["background_cpu_share"] = load.share()

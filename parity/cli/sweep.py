@@ -226,13 +226,12 @@ def _out_of_histories(out: str) -> Path:
 
 
 def _engine_options(out: str, children: ChildOptions) -> Any:
-    from parity.sweeps.local import EngineOptions, temporary_scratch
+    from parity.sweeps.local import EngineOptions
 
     children.check_interpreters()
     is_remote = "://" in out
-    scratch = temporary_scratch() if is_remote else Path(out) / "batches"
     return EngineOptions(
         store=out if is_remote else str(Path(out).absolute()),
-        scratch=scratch.absolute(),
+        scratch=None if is_remote else (Path(out) / "batches").absolute(),
         children=children,
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 from parity.files.floats import decode_floats
 from parity.files.records import checked, domain, plain, read_record, record_from
-from parity.ladder.items import ACCEPTED, FAIL, Item, Level
+from parity.ladder.items import ACCEPTED, FAIL, PASS, Item, Level
+from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
 from parity.programs.halves import HALVES
@@ -21,16 +22,18 @@ from parity.programs.spec_record import CheckSpecRecord, ProgramSpecRecord, RunS
 
 MAX_BYTES = 100_000_000  # a run of 50 epochs of 1,563 steps has 0.5e6
 MAX_TEXT = 1_000_000  # characters
+VERDICTS = (PASS, FAIL, INCOMPLETE, ERROR)  # of several results, the last one counts
 
 
 def read_result(path: Path) -> Result:
     """Reads the result of one run or one check; the file may be from anyone.
 
-    Values that follow from others (status of an item, worst of a level, the first divergence) are
-    computed again.
+    Values that follow from others (status of an item, worst of a level, the first divergence, the
+    verdict) are computed again.
 
     Raises:
-        InputError: the file cannot be read, or is not such a result.
+        InputError: the file cannot be read, or is not such a result, or has a status or a verdict
+            that does not follow from its numbers.
     """
     return read_record(ResultRecord, path, _result, max_bytes=MAX_BYTES, max_text=MAX_TEXT)
 
@@ -62,6 +65,9 @@ def results_from(value: Any, where: str) -> list[Result]:
                 results.append(_result(each))
             except ValueError as error:
                 raise ValueError(f"results[{number}]: {error}") from None
+        verdict = max((each.verdict for each in results), key=VERDICTS.index)
+        if found.verdict != verdict:
+            raise ValueError(f"verdict is {found.verdict!r}, but by its results it is {verdict!r}")
         return results
 
     return record_from(ResultsRecord, value, where, make, MAX_TEXT)
@@ -98,6 +104,7 @@ def _result(found: ResultRecord) -> Result:
         ),
     )
     _check_columns(result)
+    _check_statuses(found, result)
     _check_levels(result, is_divergent=first is not None)
     if is_run and result.verdict != ERROR:
         _check_trainings(result)
@@ -167,11 +174,41 @@ def _check_columns(result: Result) -> None:
                 raise ValueError(f"{name}.steps and {name}.{other} have different lengths")
 
 
+def _check_statuses(found: ResultRecord, result: Result) -> None:
+    """Checks that the status of each item follows from its numbers, and that what is accepted is.
+
+    What follows from accepted divergences alone is accepted, too.
+    """
+    told = {(each.level, name) for each in result.accepted for name in each.items}
+    told |= {(level, name) for level, names in result.inherited for name in names}
+    for number, (level, record) in enumerate(zip(result.levels, found.levels, strict=True)):
+        for place, (item, row) in enumerate(zip(level.items, record.items, strict=True)):
+            where = f"levels[{number}].items[{place}]"
+            if item.status != row.status:
+                raise ValueError(
+                    f"{where}.status is {row.status!r}, but by its numbers it is {item.status!r}"
+                )
+            if item.status == ACCEPTED and not (result.accepted and (level.id, item.name) in told):
+                raise ValueError(f"{where} is accepted, but no accepted divergence has it")
+    for number, each in enumerate(result.divergences):
+        if each.is_accepted and not each.causes:
+            raise ValueError(f"divergences[{number}] is accepted, but has no cause")
+
+
 def _check_levels(result: Result, *, is_divergent: bool) -> None:
     """Checks that the verdict follows from the levels, and each level from its items."""
-    if len({level.id for level in result.levels}) < len(result.levels):
+    ids = [level.id for level in result.levels]
+    if len(set(ids)) < len(ids):
         raise ValueError("two levels have the same id")
+    # One that fails does so whatever is missing.
+    if result.verdict in (PASS, INCOMPLETE) and {*ids} != {*LEVEL_IDS}:
+        lacking = next(id_ for id_ in LEVEL_IDS if id_ not in ids)
+        raise ValueError(f"verdict is {result.verdict!r}, but levels has no {lacking!r}")
+    if result.verdict == PASS and all(level.status != PASS for level in result.levels):
+        raise ValueError("verdict is 'pass', but no level passes")
     for number, level in enumerate(result.levels):
+        if level.status == PASS and not level.items:
+            raise ValueError(f"levels[{number}] passes, but nothing was compared in it")
         has_failed = level.first_failure is not None
         if has_failed and level.status != FAIL:
             raise ValueError(f"levels[{number}] does not fail, but one of its items does")

@@ -8,7 +8,6 @@ has the folder, the others a link to it.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from parity.errors import InputError, RunError, unwritten
 from parity.files.json_io import write_json
+from parity.files.private import private_folder
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay, run_shown
 from parity.halves.sources import missing
@@ -49,8 +49,8 @@ def folder_of(out: Path | None) -> Iterator[Path]:
             raise unwritten(f"--out {out}:", error) from error
         yield out
         return
-    with tempfile.TemporaryDirectory(prefix="parity-check-") as name:
-        yield Path(name)
+    with private_folder("check") as folder:
+        yield folder
 
 
 @dataclass(frozen=True)

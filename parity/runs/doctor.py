@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from parity.files.floats import encode_floats
+from parity.files.private import private_folder
 from parity.halves.options import ChildOptions
 from parity.halves.process import environment
 from parity.ladder.comparers.flow import IMAGES, SAMPLES
@@ -124,8 +123,8 @@ def examine(children: ChildOptions) -> Report:
         scenario(name).replace(epochs=3, train_size=80, val_size=40, dtype="float64")
         for name in names
     ]
-    with tempfile.TemporaryDirectory(prefix="parity-doctor-") as folder:
-        options = RunOptions(out=Path(folder) / "runs", children=children)
+    with private_folder("doctor") as folder:
+        options = RunOptions(out=folder / "runs", children=children)
         results = dict(zip(names, run_all(specs, options), strict=True))
     errors = dict.fromkeys(error for result in results.values() for error in result.errors)
     if errors:

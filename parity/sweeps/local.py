@@ -6,17 +6,16 @@ rest of its batch.
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
+from parity.files.private import private_folder
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
@@ -35,14 +34,15 @@ class EngineOptions:
 
     Attributes:
         store: URL or folder of the results.
-        scratch: folder for the task batches and their logs; several sweeps may share it.
+        scratch: folder for the task batches and their logs; several sweeps may share it. None:
+            the system's folder for temporary files.
         children: how the children run. Their timeout holds for one task; the first task of a child
             includes the start of its framework.
         program: command that is started instead of a half, see `ChildJob`.
     """
 
     store: str
-    scratch: Path
+    scratch: Path | None
     children: ChildOptions = field(default_factory=ChildOptions)
     program: tuple[str, ...] = ()
 
@@ -213,57 +213,21 @@ def _blame(
     return broken, tuple(task for task in open_tasks if task.key != key)
 
 
-def temporary_scratch() -> Path:
-    """Returns a folder of this machine, for sweeps whose store is not a folder.
-
-    All sweeps share it; each removes what killed sweeps have left there.
-    """
-    return Path(tempfile.gettempdir()) / f"parity-sweep-{os.getuid()}"
-
-
-def remove_left(scratch: Path) -> None:
-    """Removes the folders of killed sweeps of this machine, which may hold what programs are fed.
-
-    Args:
-        scratch: folder for the task batches, which need not be there.
-    """
-    for left in scratch.glob(f"run-*@{platform.node()}-*"):
-        if not _is_alive(left.name.removeprefix("run-").partition("@")[0]):
-            shutil.rmtree(left, ignore_errors=True)
-
-
 @contextmanager
-def _folder(scratch: Path) -> Iterator[Path]:
+def _folder(scratch: Path | None) -> Iterator[Path]:
     """A folder for this sweep alone; only the logs of failures stay when it ends.
 
     Other sweeps may write beside it, and so may a child that has not noticed yet that its sweep was
-    killed. Folders of killed sweeps are removed.
+    killed. Folders of killed sweeps, and logs of those that have ended, are removed.
     """
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        remove_left(scratch)
-        prefix = f"run-{os.getpid()}@{platform.node()}-"
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch))
-    except OSError as error:
-        raise InputError(
-            f"{scratch}: cannot be used for the task batches of a sweep ({error.strerror}); name "
-            "another folder with --out"
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            if scratch is not None:
+                scratch.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(private_folder("sweep", scratch, kept="*.log"))
+        except OSError as error:
+            raise InputError(
+                f"{scratch or tempfile.gettempdir()}: cannot be used for the task batches of a "
+                f"sweep ({error.strerror}); name another folder with --out"
+            ) from error
         yield folder
-    finally:
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-        with suppress(OSError):  # it still holds logs
-            folder.rmdir()
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -15,14 +15,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from parity.files import records
 from parity.files.json_io import write_json
-from parity.programs.run_spec import MODES
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import MODES, RunSpec
 from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
+from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
+from parity.sweeps.batch import spec_from
 
 if TYPE_CHECKING:
     from parity.sweeps.task import Task
 
 PLAN = "plan.json"
 SCHEMA = "parity.sweep.plan/1"
+MAX_SEED = 2**32 - 1
 MAX_BYTES = 100_000_000  # a run needs 75; the default sweep with strict margins has 15,796
 
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -39,6 +43,8 @@ class Plan:
         command: as it was typed.
         keys: of the task of each run, in order, by its place.
         terms: how the programs of the user's are judged, by name.
+        specs: settings of each scenario and program, whose seed is that of the run; those of older
+            plans are not known.
     """
 
     mode: str
@@ -46,6 +52,7 @@ class Plan:
     command: str
     keys: dict[Place, str]
     terms: dict[str, Terms] = field(default_factory=dict)
+    specs: dict[str, RunSpec | ProgramSpec] = field(default_factory=dict)
 
 
 @records.mirrors(Margins)
@@ -71,6 +78,7 @@ class PlanRecord(records.Record):
     Attributes:
         runs: key of each run: scenario or program -> half -> seed -> key.
         programs: programs of the user's among the runs.
+        settings: of each scenario and program; the seed is 0.
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
@@ -79,6 +87,7 @@ class PlanRecord(records.Record):
     command: str
     runs: dict[str, dict[records.Half, dict[str, Key]]]
     programs: dict[str, TermsRecord] | UnsetType = UNSET
+    settings: dict[str, dict[str, Any]] | UnsetType = UNSET
 
 
 def write_plan(
@@ -113,6 +122,7 @@ def write_plan(
         "margins": margins,
         "command": command,
         "runs": runs,
+        "settings": _settings(tasks),
     }
     if terms:
         told["programs"] = {
@@ -141,7 +151,26 @@ def _plan(found: PlanRecord) -> Plan:
         name: Terms(each.cures, records.domain(Margins, each.margins))
         for name, each in programs.items()
     }
-    return Plan(found.mode, found.margins, found.command, keys, terms)
+    settings = {} if found.settings is UNSET else found.settings
+    specs = dict[str, RunSpec | ProgramSpec]()
+    for name, values in settings.items():
+        kind = ProgramSpecRecord if "program" in values else RunSpecRecord
+        records.checked(kind, values, f"settings.{name[:40]}")
+        specs[name] = spec_from(values)
+    return Plan(found.mode, found.margins, found.command, keys, terms, specs)
+
+
+def _settings(tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
+    """Returns the settings of each scenario and program, all of whose runs differ in the seed."""
+    found: dict[str, set[RunSpec | ProgramSpec]] = {}
+    for task in tasks:
+        found.setdefault(task.spec.name, set()).add(task.spec.replace(seed=0))
+    return {name: _told(*specs) for name, specs in found.items() if len(specs) == 1}
+
+
+def _told(spec: RunSpec | ProgramSpec) -> dict[str, Any]:
+    """Returns the settings as files have them, without the path of a folder."""
+    return spec.to_dict() if isinstance(spec, RunSpec) else spec.told()
 
 
 def _places(found: PlanRecord) -> Iterator[tuple[str, int, str, str]]:
@@ -151,6 +180,6 @@ def _places(found: PlanRecord) -> Iterator[tuple[str, int, str, str]]:
             raise ValueError(f"a key of runs is {scenario[:40]!r}, not a scenario of parity list")
         for half, seeds in halves.items():
             for seed, key in seeds.items():
-                if not seed.isdecimal():
+                if not (seed.isdecimal() and len(seed) <= 10 and int(seed) <= MAX_SEED):
                     raise ValueError(f"a key of runs.{scenario}.{half} is {seed[:40]!r}, no seed")
                 yield scenario, int(seed), half, key

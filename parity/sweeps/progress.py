@@ -56,6 +56,10 @@ class SweepDisplay(SweepListener):
             self._tenths = tenths
             self._write(detail)
 
+    def on_damaged(self, name: str, reason: str) -> None:
+        """See SweepListener; said even if it is quiet, since it is no progress."""
+        self._write(f"runs again: {name}: {reason.partition(chr(10))[0]}")
+
     def on_failure(self, name: str, reason: str) -> None:
         """See SweepListener."""
         if self._quiet:

@@ -17,19 +17,23 @@ path, with the same content, as on a shared file system.
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, ParityError, RunError
+from parity.files.private import private_folder
 from parity.halves.process import environment
 from parity.halves.runner import Signals
 from parity.programs.program_spec import ProgramSpec
@@ -43,9 +47,14 @@ MAX_SUBMITTED = 500  # batches that Ray holds at a time, enough for as many node
 OBJECT_STORE = 128 * 2**20  # bytes; nothing large travels through Ray
 CONNECT_S = 5.0  # seconds in which an address must answer
 CANCEL_S = 10.0  # seconds for cancelled tasks to end their children
+TEMPORARY = "RAY_TMPDIR"  # of Ray: the user's folder for its sockets and logs
+SHORT = Path("/tmp")  # the path of a socket has at most 107 characters
 
 # Ray reads these when it is imported: no telemetry, and no copy of its log in our output.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "(?s)."}
+# For a cluster of our own. Ray's processes take tasks as pickles, so that whoever reaches one runs
+# code. Under this name, Ray has the switch by which it listens on the loopback address alone.
+_LOOPBACK_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ class Cluster:
                 f"--device {min(devices)} with --gpus 0: a Ray task sees only the GPUs that it "
                 "takes; set --gpus, for example 0.5 for two tasks on one GPU"
             )
-        ray = _import_ray()
+        ray = _import_ray(starts=self.address is None)
         with (
             self._connected(ray, options.children.num_workers) as goes_on,
             Signals() as signals,
@@ -161,16 +170,17 @@ class Cluster:
         is_main = threading.current_thread() is threading.main_thread()
         # Ray replaces this handler with its own, permanently.
         handler = signal.getsignal(signal.SIGTERM)
-        try:
-            if self.address is None:
-                _start(ray, num_cpus=workers, **is_quiet)
-            else:
-                _connect(ray, self.address, **is_quiet)
-            yield self.address is not None
-        finally:
-            ray.shutdown()
-            if is_main and handler is not None:
-                signal.signal(signal.SIGTERM, handler)
+        with ExitStack() as folders:
+            try:
+                if self.address is None:
+                    _start(ray, folders, num_cpus=workers, **is_quiet)
+                else:
+                    _connect(ray, self.address, **is_quiet)
+                yield self.address is not None
+            finally:
+                ray.shutdown()
+                if is_main and handler is not None:
+                    signal.signal(signal.SIGTERM, handler)
 
     def _check_nodes(self, ray: Any) -> None:
         """Refuses a cluster without a fitting node; Ray would wait for one silently and forever."""
@@ -218,7 +228,7 @@ def run_on_node(
 
     alone = replace(
         options,
-        scratch=local.temporary_scratch(),
+        scratch=None,
         children=replace(options.children, workers=1),
     )
     try:
@@ -260,9 +270,21 @@ def _failures(ray: Any, ended: Any, tasks: Sequence[Task], store: str) -> dict[s
     return failures
 
 
-def _import_ray() -> Any:
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+def _import_ray(*, starts: bool = False) -> Any:
+    """Imports Ray.
+
+    Args:
+        starts: whether a cluster will be started, and not a running one be used.
+    """
+    if "ray" not in sys.modules:  # later, only the processes that it starts would heed this
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        if starts:
+            os.environ.update(_LOOPBACK_ALONE)
+            # Other users of this machine reach that address, too.
+            if "RAY_AUTH_MODE" not in os.environ:
+                token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+                os.environ.update(token)
     try:
         import ray
     except ImportError as error:
@@ -273,8 +295,12 @@ def _import_ray() -> Any:
     return ray
 
 
-def _start(ray: Any, **settings: Any) -> None:
+def _start(ray: Any, folders: ExitStack, **settings: Any) -> None:
     try:
+        if TEMPORARY not in os.environ:
+            # Ray gives everybody the right to write in its folder, so it gets one inside of ours.
+            folder = folders.enter_context(private_folder("ray", SHORT))
+            settings["_temp_dir"] = str(folder / "ray")
         ray.init(
             address="local",
             include_dashboard=False,
@@ -283,9 +309,16 @@ def _start(ray: Any, **settings: Any) -> None:
         )
     except Exception as error:  # many kinds, from sockets to subprocesses
         raise RunError(
-            f"Ray cannot start a cluster on this machine ({_line(error)}); see the newest logs in "
-            "/tmp/ray, or use --engine local"
+            f"Ray cannot start a cluster on this machine ({_line(error)}); set {TEMPORARY} to a "
+            "folder, in which its logs stay, or use --engine local"
         ) from error
+    addresses = {node["NodeManagerAddress"] for node in ray.nodes()}
+    if not all(ipaddress.ip_address(address).is_loopback for address in addresses):
+        raise RunError(
+            f"Ray listens on {', '.join(sorted(addresses))}, where others could send it tasks, "
+            "since it was imported before this sweep began; run the sweep in a process of its own, "
+            "start a cluster yourself and give its address, or use --engine local"
+        )
 
 
 def _connect(ray: Any, address: str, **settings: Any) -> None:

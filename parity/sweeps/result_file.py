@@ -18,7 +18,8 @@ from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.collapses import Collapses
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
-from parity.sweeps.result import SCHEMA, SweepResult
+from parity.sweeps.recomputed import contradiction
+from parity.sweeps.result import SCHEMA, SweepResult, result_of
 from parity.sweeps.rows import Row
 from parity.sweeps.samples import QUANTITIES
 from parity.sweeps.seeds import Seeds
@@ -198,14 +199,26 @@ def sweep_from(value: Any, where: str) -> SweepResult:
     """Returns the sweep that the JSON of `parity.sweep/2` tells of.
 
     Args:
-        value: as read; what follows from the rest (the number of failures, `agrees`, `seeds`) is
-            not used.
+        value: as read. What follows from the rest is computed again, and must be the same; `seeds`
+            is not used.
         where: name of the file, for messages.
 
     Raises:
         InputError: something in it is no such result.
     """
-    return records.record_from(SweepRecord, value, where, _sweep)
+    return records.record_from(SweepRecord, value, where, _checked)
+
+
+def _checked(record: SweepRecord) -> SweepResult:
+    found = _sweep(record)
+    if record.runs.failed != len(found.failures):
+        raise ValueError(f"runs.failed is {record.runs.failed}, and failures {len(found.failures)}")
+    for number, row in enumerate(record.scenarios):
+        if row.agrees != (row.verdict == "agree"):
+            raise ValueError(f"scenarios[{number}].agrees is {row.agrees}, and {row.verdict!r}")
+    if problem := contradiction(found, result_of):
+        raise ValueError(problem)
+    return found
 
 
 def _sweep(found: SweepRecord) -> SweepResult:

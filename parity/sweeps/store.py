@@ -11,11 +11,16 @@ import json
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import Any, Protocol
 
 from parity.errors import InputError, RunError
-from parity.files.json_io import read_json, write_json
+from parity.files.json_io import write_json
+from parity.files.strict_json import read_strict
+
+ASIDE = ".damaged"  # suffix of a record that was set aside
+MAX_BYTES = 20_000_000  # of a record; a run of 10,000 epochs has some 2e6
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -32,10 +37,17 @@ class Store(Protocol):
         """Stores the record of a task that has just finished."""
 
     def get(self, key: str) -> dict[str, Any]:
-        """Returns the record of a finished task.
+        """Returns the record of a finished task; `parity.sweeps.stored_run` says what is in it.
 
         Raises:
-            RunError: the record is missing or damaged.
+            RunError: the record is missing, or no strict JSON, or has another key.
+        """
+
+    def set_aside(self, key: str) -> None:
+        """Renames a record, so that its task is not finished any more.
+
+        Raises:
+            InputError: it cannot be renamed.
         """
 
 
@@ -85,9 +97,17 @@ class LocalStore:
         """See Store."""
         path = self._path(key)
         try:
-            return _checked(read_json(path), key)
+            return _checked(_content(path), key)
         except (OSError, ValueError) as error:
             raise _damaged(os.fspath(path), error) from error
+
+    def set_aside(self, key: str) -> None:
+        """See Store."""
+        path = self._path(key)
+        try:
+            path.rename(path.with_suffix(ASIDE))
+        except OSError as error:
+            raise _fixed(os.fspath(path), error) from error
 
     def _path(self, key: str) -> Path:
         return self._results / key[:2] / f"{key}.json"
@@ -137,9 +157,17 @@ class RemoteStore:
         """See Store."""
         path = self._path(key)
         try:
-            return _checked(json.loads(self._files.cat_file(path)), key)
+            return _checked(self._files.cat_file(path, start=0, end=MAX_BYTES + 1), key)
         except (OSError, ValueError) as error:
             raise _damaged(f"{self._url}: {path}", error) from error
+
+    def set_aside(self, key: str) -> None:
+        """See Store."""
+        path = self._path(key)
+        try:
+            self._files.mv(path, path.removesuffix(".json") + ASIDE)
+        except OSError as error:
+            raise _fixed(f"{self._url}: {path}", error) from error
 
     def _path(self, key: str) -> str:
         return f"{self._results}/{key[:2]}/{key}.json"
@@ -153,11 +181,28 @@ def _is_result(name: str) -> bool:
     return name.endswith(".json") and _KEY.fullmatch(name.removesuffix(".json")) is not None
 
 
-def _checked(record: Any, key: str) -> dict[str, Any]:
+def _content(path: Path) -> bytes:
+    """Reads a file up to one byte above the limit; anything else, such as a pipe, is refused."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no file")
+        return file.read(MAX_BYTES + 1)
+
+
+def _checked(content: bytes, key: str) -> dict[str, Any]:
+    record = read_strict(content, MAX_BYTES)
     if not isinstance(record, dict) or record.get("key") != key:
         raise ValueError("it is not the record of this task")
     return record
 
 
 def _damaged(name: str, error: Exception) -> RunError:
-    return RunError(f"{name}: damaged result ({error}); remove the file, and run the sweep again")
+    return RunError(f"{name}: damaged result ({error})")
+
+
+def _fixed(name: str, error: OSError) -> InputError:
+    return InputError(
+        f"{name}: damaged result, which cannot be renamed ({error.strerror or error}); remove it, "
+        "and give the command again"
+    )

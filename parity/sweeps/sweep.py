@@ -2,22 +2,25 @@
 
     specs -> tasks -> those that the store lacks -> batches -> engine -> store -> rows
 
-A sweep that was interrupted or killed continues when it is started again.
+A sweep that was interrupted or killed continues when it is started again. A damaged record is set
+aside, and its task run again.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from parity.behaviour.judgement import Judgement
+from parity.errors import RunError
+from parity.files.private import remove_dead
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.sweeps.local import EngineOptions, remove_left
-from parity.sweeps.rows import Row, Sweep, judge_record
+from parity.sweeps.local import EngineOptions
+from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.store import Store, open_store
+from parity.sweeps.stored_run import StoredRun, run_of
 from parity.sweeps.task import Task, distinct, planned
 
 # Large enough that starting a framework costs little, small enough that the last batch ends soon.
@@ -41,6 +44,9 @@ class SweepListener:
 
     def on_change(self, finished: int, running: int, failed: int) -> None:
         """Called with the numbers of tasks, including those that had finished before."""
+
+    def on_damaged(self, name: str, reason: str) -> None:
+        """Called before the start for a task that runs again, since its record is damaged."""
 
     def on_failure(self, name: str, reason: str) -> None:
         """Called when a task has failed."""
@@ -67,15 +73,14 @@ def run_sweep(
 
     Raises:
         InputError: the store, a data source or an interpreter cannot be used.
-        RunError: a result in the store is damaged.
         KeyboardInterrupt: the user ended it; what has finished is in the store.
     """
     listener = listener or SweepListener()
     store = open_store(options.store)
     runs = planned(specs, options.children.pythons, halves)
     tasks = distinct(runs)
-    finished = store.finished()
-    pending = [task for task in tasks if task.key not in finished]
+    found = _finished(tasks, store, listener)
+    pending = [task for task in tasks if task.key not in found]
     names = {task.key: task.name for task in pending}
     batches = list(batches_of(pending, options.children.num_workers))
     before, reasons = len(tasks) - len(pending), dict[str, str]()
@@ -96,11 +101,30 @@ def run_sweep(
     try:
         if batches:
             engine(batches, options, change)
-        else:
-            remove_left(options.scratch)
+        elif options.scratch is not None:
+            remove_dead(options.scratch)
     finally:
         listener.on_end()
-    return _read(runs, store, reasons, len(pending) - len(reasons))
+    for task in pending:
+        if task.key in store:
+            try:
+                found[task.key] = run_of(task, store)
+            except RunError as error:
+                reasons[task.key] = str(error)
+    return _read(runs, found, reasons, len(pending) - len(reasons))
+
+
+def _finished(tasks: Sequence[Task], store: Store, listener: SweepListener) -> dict[str, StoredRun]:
+    """Returns the runs that have finished before, by key; sets damaged records aside."""
+    found, finished = dict[str, StoredRun](), store.finished()
+    for task in tasks:
+        if task.key in finished:
+            try:
+                found[task.key] = run_of(task, store)
+            except RunError as error:
+                store.set_aside(task.key)
+                listener.on_damaged(task.name, str(error))
+    return found
 
 
 def batches_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
@@ -123,19 +147,19 @@ def batches_of(tasks: Sequence[Task], workers: int) -> Iterator[list[Task]]:
         yield from (ordered[number::count] for number in range(count))
 
 
-def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num_run: int) -> Sweep:
+def _read(
+    planned: Sequence[Task],
+    found: Mapping[str, StoredRun],
+    reasons: Mapping[str, str],
+    num_run: int,
+) -> Sweep:
     sweep = Sweep(num_run=num_run)
-    finished = store.finished()
-    reasons = {**reasons, **unlike_fed(planned, store, finished)}
-    finished = finished - reasons.keys()
-    judged: dict[str, tuple[Judgement, float]] = {}
+    reasons = {**reasons, **unlike_fed(planned, found)}
     for task in planned:
         spec = task.spec
-        if task.key in finished:
-            if task.key not in judged:
-                judged[task.key] = judge_record(store.get(task.key), spec)
-            judgement, wall_s = judged[task.key]
-            row = Row(spec.name, spec.seed, task.half, judgement, wall_s, task.key)
+        if task.key in found and task.key not in reasons:
+            run = found[task.key]
+            row = Row(spec.name, spec.seed, task.half, run.judgement, run.wall_s, task.key)
             sweep.rows.append(row)
         else:
             reason = reasons.get(task.key, "it was not run")
@@ -144,7 +168,7 @@ def _read(planned: Sequence[Task], store: Store, reasons: Mapping[str, str], num
     return sweep
 
 
-def unlike_fed(planned: Sequence[Task], store: Store, finished: Set[str]) -> dict[str, str]:
+def unlike_fed(planned: Sequence[Task], runs: Mapping[str, StoredRun]) -> dict[str, str]:
     """Returns the ports of programs that were fed other data than their Keras half: key to reason.
 
     What `fit` gets is told for two seeds, and taken to be the same for all if it is the same for
@@ -156,8 +180,8 @@ def unlike_fed(planned: Sequence[Task], store: Store, finished: Set[str]) -> dic
         other = keras.get(task.spec)
         if not isinstance(task.spec, ProgramSpec) or task.half == "keras" or other is None:
             continue
-        if {task.key, other} <= finished:
-            fed = [store.get(key).get("fed_sha256") for key in (other, task.key)]
+        if task.key in runs and other in runs:
+            fed = [runs[key].fed_sha256 for key in (other, task.key)]
             if None not in fed and fed[0] != fed[1]:
                 found[task.key] = UNLIKE_FED
     return found
@@ -169,5 +193,11 @@ def finished_rows(
     pythons: Mapping[str, str],
     halves: Sequence[str] = HALVES,
 ) -> list[Row]:
-    """Returns the rows of the runs that are finished, and runs nothing."""
-    return _read(planned(specs, pythons, halves), store, {}, 0).rows
+    """Returns the rows of the runs that are finished, and runs nothing.
+
+    Raises:
+        RunError: the record of a run is damaged.
+    """
+    runs, finished = planned(specs, pythons, halves), store.finished()
+    found = {task.key: run_of(task, store) for task in distinct(runs) if task.key in finished}
+    return _read(runs, found, {}, 0).rows

@@ -33,6 +33,7 @@ from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.user_files import user_files
+from parity.sweeps.deciding import deciding
 
 SCHEMA = 1  # of a record; a new number gives new keys
 
@@ -45,7 +46,7 @@ PACKAGES = {
 RUN_MODULES = (
     *("data/dataset", "data/load", "data/sources", "data/transfer"),
     "errors",
-    *("files/atomic", "files/floats", "files/json_io"),
+    *("files/atomic", "files/floats", "files/json_io", "files/strict_json"),
     *("halves/environment", "halves/protocol"),
     *("programs/halves", "programs/program_spec", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
@@ -61,8 +62,6 @@ PROGRAM_MODULES = (
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )
-# Settings of a program that change nothing that is computed.
-_OF_NO_EFFECT = ("program", "folder", "max_feed")
 
 
 @dataclass(frozen=True)
@@ -149,14 +148,11 @@ class _Parts:
     def of_run(self, spec: RunSpec, half: str) -> dict[str, Any]:
         """Returns what decides a run of a scenario."""
         data = data_digest(spec.data)
-        return {"spec": _computed(spec, half), "data": data, **self._fingerprints[half]}
+        return {"spec": deciding(spec, half), "data": data, **self._fingerprints[half]}
 
     def of_program(self, spec: ProgramSpec, half: str) -> dict[str, Any]:
         """Returns what decides a run of a program."""
-        settings = {k: v for k, v in spec.to_dict().items() if k not in _OF_NO_EFFECT}
         told = ("keras",) if half == "keras" else ("keras", "torch")
-        if half == "keras":
-            del settings["torch"]
         place = (spec.replace(seed=0), half)
         if place not in self._files:
             self._files[place] = user_files(spec, half)
@@ -169,7 +165,8 @@ class _Parts:
         }
         source = _source_of(spec)
         source = None if source is None else data_digest(source)
-        return {"spec": settings, "data": source, "files": self._files[place], "halves": halves}
+        files = self._files[place]
+        return {"spec": deciding(spec, half), "data": source, "files": files, "halves": halves}
 
 
 def distinct(tasks: Iterable[Task]) -> list[Task]:
@@ -187,15 +184,6 @@ def half_fingerprint(half: str, python: str) -> dict[str, Any]:
         InputError: the interpreter does not answer.
     """
     return {"code": code_digest(half), **versions(half, python)}
-
-
-def _computed(spec: RunSpec, half: str) -> dict[str, Any]:
-    """The settings of a spec that change what a half computes."""
-    settings = spec.to_dict()
-    del settings["scenario"]
-    if half == "keras":
-        del settings["mode"]
-    return settings
 
 
 def _source_of(spec: ProgramSpec) -> str | None:

@@ -6,20 +6,19 @@ margins and the runs that are missing. A folder without one is judged by the def
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parity.behaviour.judgement import Judgement
-from parity.errors import InputError, ParityError
+from parity.errors import InputError, RunError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import SCENARIOS, Terms
-from parity.sweeps.batch import spec_from
-from parity.sweeps.plan import PLAN, Place, read_plan
+from parity.sweeps.plan import PLAN, Place, Plan, read_plan
 from parity.sweeps.result import SweepResult, result_of
-from parity.sweeps.rows import Row, Sweep, judge_record
+from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.store import LocalStore
+from parity.sweeps.stored_run import StoredRun, stored_run, unlike
 
 NOT_RUN = "it has not run yet, or has failed"
 _NO_PLAN = "the visible margins judge it, and the runs that it lacks are not known"
@@ -62,21 +61,27 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
     else:
         problems += [] if plan else [f"{PLAN} is missing: {_NO_PLAN}"]
     keys = store.finished() if plan is None else store.finished() & set(plan.keys.values())
-    known: dict[str, _Known] = {}
+    known: dict[str, StoredRun] = {}
     for key in sorted(keys):
         try:
-            known[key] = _known(store.get(key))
-        except (ParityError, KeyError, TypeError, ValueError) as error:
-            problems.append(f"results/{key[:2]}/{key[:12]}...json cannot be used ({error})")
-    places = _latest(known, problems) if plan is None else plan.keys
+            known[key] = stored_run(store, key)
+        except RunError as error:
+            problems.append(f"{_file(key)} cannot be used ({error})")
+    if plan is None:
+        latest = _latest(known, problems)
+        runs: dict[Place, StoredRun | None] = {place: known[key] for place, key in latest.items()}
+        keys_of = latest
+    else:
+        runs, keys_of = _of_plan(plan, known, problems), plan.keys
     own = {run.spec.name for run in known.values() if isinstance(run.spec, ProgramSpec)}
     terms = {name: Terms() for name in own} if plan is None else plan.terms
     sweep, modes, versions = Sweep(), set(), dict[str, Any]()
-    for (scenario, seed, half), key in places.items():
-        if (run := known.get(key)) is None:
+    for (scenario, seed, half), run in runs.items():
+        if run is None:
             row = {"scenario": scenario, "seed": seed, "half": half, "reason": NOT_RUN}
             sweep.failures.append(row)
             continue
+        key = keys_of[scenario, seed, half]
         sweep.rows.append(Row(scenario, seed, half, run.judgement, run.wall_s, key))
         versions[half] = {"versions": run.versions}
         modes |= {_mode(run.spec)} if half == "torch" else set()
@@ -98,26 +103,27 @@ def _mode(spec: RunSpec | ProgramSpec) -> str:
     return spec.mode if isinstance(spec, RunSpec) else "independent"
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the record of a finished run says."""
-
-    spec: RunSpec | ProgramSpec
-    half: str
-    judgement: Judgement
-    wall_s: float
-    started: float
-    versions: Any
-
-
-def _known(record: dict[str, Any]) -> _Known:
-    spec = spec_from(record["spec"])
-    judgement, wall_s = judge_record(record, spec)
-    started = float(record["run"]["started"])
-    return _Known(spec, str(record["half"]), judgement, wall_s, started, record.get("versions"))
+def _of_plan(
+    plan: Plan, runs: Mapping[str, StoredRun], problems: list[str]
+) -> dict[Place, StoredRun | None]:
+    """Returns the run of each place of a plan; None: it has not finished, or is another run."""
+    found: dict[Place, StoredRun | None] = {}
+    for (scenario, seed, half), key in plan.keys.items():
+        run = found[scenario, seed, half] = runs.get(key)
+        if run is None:
+            continue
+        spec = plan.specs.get(scenario, run.spec).replace(seed=seed)
+        if problem := unlike(run, half, spec):
+            found[scenario, seed, half] = None
+            problems.append(f"{_file(key)} cannot be used (it is of another run: {problem})")
+    return found
 
 
-def _latest(known: dict[str, _Known], problems: list[str]) -> dict[Place, str]:
+def _file(key: str) -> str:
+    return f"results/{key[:2]}/{key[:12]}...json"
+
+
+def _latest(known: dict[str, StoredRun], problems: list[str]) -> dict[Place, str]:
     """Returns the key of each run that has finished, by its place.
 
     Where a run is there twice, as of two versions of the code, the one that finished last counts.

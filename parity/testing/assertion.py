@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError, ParityError
 from parity.files.log_text import log_text
+from parity.files.private import private_folder
 from parity.testing.program_assertion import (
     RUN,
     SWEEP,
@@ -322,8 +322,8 @@ def _check(
     name = bundle_name(spec, root)
     if not is_named or given.record is None:
         return check_all([spec], replace(options, out=out))[0]
-    with tempfile.TemporaryDirectory(prefix="parity-record-") as temporary:
-        kept = Path(temporary) / "check" if out is None else out
+    with private_folder("record") as temporary:
+        kept = temporary / "check" if out is None else out
         try:
             return check_all([spec], replace(options, out=kept))[0]
         finally:  # Keras is recorded even if the port fails or cannot be run

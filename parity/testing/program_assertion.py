@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity.errors import InputError
+from parity.files.private import private_folder
 from parity.programs.program_spec import NUM_SEEDS
 from parity.programs.tool_table import read_tool_table
 from parity.traces.bundle_archive import check_archive
@@ -117,8 +117,8 @@ def train(
         path, recorded = _recorded(spec, numbers, place)
         specs, known = [recorded], Recorded(path, unpack, tuple(changed_files(recorded, path)))
     children = ChildOptions(given.keras_python, given.torch_python)
-    with tempfile.TemporaryDirectory(prefix="parity-run-") as temporary:
-        kept = Path(temporary) / RUN if out is None else out
+    with private_folder("run") as temporary:
+        kept = temporary / RUN if out is None else out
         return run_all(specs, RunOptions(out=kept, children=children, against=known))
 
 
@@ -204,8 +204,8 @@ def sweep(
         raise InputError(f"seeds={seeds!r}: expected at least one seed")
     specs = with_seeds(program.spec(name, folder), numbers)
     terms = {name: Terms(None, read_tool_table(given.root or Path.cwd()).margins)}
-    with tempfile.TemporaryDirectory(prefix="parity-sweep-") as temporary:
-        kept = Path(temporary) if out is None else out.absolute()
+    with private_folder("sweep") as temporary:
+        kept = temporary if out is None else out.absolute()
         options = local.EngineOptions(
             store=str(kept),
             scratch=kept / "batches",

@@ -7,6 +7,8 @@ import copy
 import dataclasses
 import json
 import re
+from dataclasses import replace
+from math import nan as NAN
 
 import pytest
 from bench_results import noisy, row
@@ -40,8 +42,10 @@ from parity.programs.run_spec import (
 )
 from parity.programs.settings import DTYPES
 from parity.stats import Equivalence
+from parity.sweeps import rows as sweeps
 from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.equivalence import EquivalenceRow
+from parity.sweeps.result import result_of
 from parity.sweeps.result_file import EFFECTS, sweep_from
 from parity.sweeps.samples import QUANTITIES
 from scripts import make_schemas
@@ -367,7 +371,8 @@ def test_numbers_that_json_lacks_are_texts():
 
 
 def test_rows_of_a_sweep_are_taken_and_checked():
-    judgement = Judgement("suspicious", "leak", "because", 20, val_accuracy=0.5).to_json()
+    judged = Judgement("suspicious", "leak", "because", 20, val_accuracy=0.5)
+    judgement = judged.to_json()
     run = {
         "scenario": "leak",
         "seed": 0,
@@ -377,7 +382,8 @@ def test_rows_of_a_sweep_are_taken_and_checked():
         "key": "0" * 64,
     }
     name = "parity.sweep/2"
-    content = {**EXAMPLES[name], "rows": [run]}
+    found = sweeps.Row("leak", 0, "keras", replace(judged, train_accuracy=NAN), 1.5, "0" * 64)
+    content = result_of(sweeps.Sweep([found]), mode="independent").to_json()
     assert problems(content) == []
     assert sweep_from(content, "page").to_json()["rows"] == [run]
     for key in run:

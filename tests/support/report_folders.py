@@ -220,12 +220,16 @@ def stored_run(row, **changes):
     spec = scenario(row.scenario).replace(seed=row.seed, **changes)
     column = {
         "loss": [2.0, 0.1, 0.05, 0.04],
-        "accuracy": [0.5, 0.99, 0.99, 0.99],
-        "val_loss": [1.5, 1.0, 1.1, 1.1],
-        "val_accuracy": [0.4, *[row.judgement.val_accuracy] * 3],
-        "learning_rate": [0.001] * 4,
+        "accuracy": [0.5, 0.99],
+        "val_loss": [1.5, 1.0, 1.1],
+        "val_accuracy": [0.4, row.judgement.val_accuracy],
+        "learning_rate": [0.001],
         "eval_loss": [2.0, 0.1, 0.05, 0.04],
-        "eval_accuracy": [0.5, 0.99, 0.99, 0.99],
+        "eval_accuracy": [0.5, 0.99],
+    }
+    column = {
+        name: [*values, *[values[-1]] * (spec.epochs - len(values))]
+        for name, values in column.items()
     }
     return {
         "key": row.key,
@@ -233,8 +237,8 @@ def stored_run(row, **changes):
         "spec": spec.to_dict(),
         "history": column,
         "num_classes": 10,
-        "num_train": 600,
-        "num_val": 1000,
+        "num_train": spec.train_size,
+        "num_val": spec.val_size,
         "run": {"wall_s": 2.0, "started": 1000.0 + row.seed},
     }
 

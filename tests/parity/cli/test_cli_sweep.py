@@ -5,6 +5,7 @@ import random
 import shutil
 
 import pytest
+import stub_half
 from called import calling
 from programs_here import FOLDER
 
@@ -41,6 +42,8 @@ def sweep(call, monkeypatch):
 
 def record(task, columns):
     spec = task.spec.to_dict()
+    if "scenario" in spec:
+        return {"key": task.key, **stub_half.record_of(task.half, task.spec)}
     return {
         "key": task.key,
         "half": task.half,
@@ -52,7 +55,7 @@ def record(task, columns):
         "num_classes": 10,
         "num_train": 100,
         "num_val": 50,
-        "fed_sha256": "0",
+        "fed_sha256": "0" * 64,
         "run": {"wall_s": 1.0, "started": 1.0},
     }
 

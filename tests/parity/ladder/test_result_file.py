@@ -16,8 +16,8 @@ from parity.files.json_io import write_json
 from parity.ladder import result_file
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
-from parity.ladder.result_file import read_result, result_from
+from parity.ladder.result import ALL_RESULTS, ERROR, INCOMPLETE, Found, Result
+from parity.ladder.result_file import read_result, result_from, results_from
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
 from parity.report.text.check import check_lines
@@ -105,7 +105,7 @@ def check_result(verdict=PASS, **changes):
         exact, wrong = found[LEVEL_IDS.index("forward")].items
         divergences = (
             Found("forward", wrong, (wrong.name, "conv2 (eval)"), causes, place),
-            Found("forward", exact, (exact.name,), is_accepted=True),
+            Found("forward", exact, (exact.name,), causes, is_accepted=True),
         )
         fields = {
             "divergences": divergences,
@@ -250,9 +250,101 @@ def test_hostile_texts_stay_as_they_are(text, tmp_path):
 def test_what_follows_from_other_values_is_computed_anew():
     content = run_result(FAIL).to_json()
     content["levels"][8]["worst"] = -5
-    content["levels"][8]["items"][1] |= {"status": "pass"}
     content["first_divergence"] |= {"level": "init", "item": "3"}
     assert same(result_from(content, "here"), run_result(FAIL))
+
+
+def passed_levels(**first):
+    """Levels that all pass, the first one changed."""
+    found = [level.to_json() for level in levels()]
+    return [{**found[0], **first}, *found[1:]]
+
+
+FORGED = {
+    "a pass without levels": ({"levels": []}, "verdict is 'pass', but levels has no 'data'"),
+    "a pass that lacks a level": (
+        {"levels": passed_levels()[:-1]},
+        "verdict is 'pass', but levels has no 'behaviour'",
+    ),
+    "a pass of nothing": (
+        {"levels": [{**row, "status": "skipped", "items": []} for row in passed_levels()]},
+        "verdict is 'pass', but no level passes",
+    ),
+    "a level that passes without an item": (
+        {"levels": passed_levels(items=[])},
+        "levels[0] passes, but nothing was compared in it",
+    ),
+    "a pass above a level that fails": (
+        {"levels": run_result(FAIL).to_json()["levels"]},
+        "verdict is 'pass', but one of the levels fails",
+    ),
+    "a level that passes above an item that fails": (
+        {"levels": passed_levels(items=[{**passed_levels()[0]["items"][0], "worst": 3.0}])},
+        "levels[0].items[0].status is 'pass', but by its numbers it is 'fail'",
+    ),
+    "an item that says that it passes": (
+        {
+            "levels": passed_levels(
+                items=[{**passed_levels()[0]["items"][0], "worst": 3.0, "status": "accepted"}]
+            )
+        },
+        "levels[0].items[0] is accepted, but no accepted divergence has it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_verdict_that_does_not_follow_is_refused(name):
+    changes, message = FORGED[name]
+    content = run_result().to_json()
+    assert result_from(content, "here").verdict == PASS
+    assert message in refusal(result_from, {**content, **changes}, "here")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("verdict",), "pass", "verdict is 'pass', but one of the levels fails"),
+        (("levels", 8, "items", 1, "status"), "pass", "status is 'pass', but by its numbers"),
+        (("levels", 8, "status"), "pass", "levels[8] does not fail, but one of its items does"),
+        (("levels", 8, "status"), "skipped", "levels[8] does not fail, but one of its items does"),
+    ],
+)
+def test_a_run_that_fails_is_not_believed_to_pass(place, value, message):
+    assert message in refusal(result_from, changed(RUN, place, value), "here")
+
+
+def test_an_accepted_divergence_without_a_cause_is_none():
+    content = changed(CHECK, ("divergences", 1, "causes"), [])
+    assert "divergences[1] is accepted, but has no cause" in refusal(result_from, content, "here")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "told", "expected"),
+    [
+        ([PASS, FAIL], PASS, FAIL),
+        ([FAIL, INCOMPLETE], FAIL, INCOMPLETE),
+        ([ERROR, PASS], PASS, ERROR),
+        ([PASS, PASS], FAIL, PASS),
+    ],
+)
+def test_the_verdict_on_several_is_that_of_the_worst(verdicts, told, expected):
+    kinds = {
+        PASS: run_result(),
+        FAIL: run_result(FAIL),
+        INCOMPLETE: GOOD["check that is open"],
+        ERROR: failed_run(),
+    }
+    content = {
+        "schema": ALL_RESULTS,
+        "verdict": told,
+        "results": [kinds[verdict].to_json() for verdict in verdicts],
+    }
+    assert f"verdict is {told!r}, but by its results it is {expected!r}" in refusal(
+        results_from, content, "here"
+    )
+    found = results_from({**content, "verdict": expected}, "here")
+    assert [each.verdict for each in found] == verdicts
 
 
 RUN = run_result(FAIL).to_json()

@@ -1,13 +1,14 @@
 """The local engine: whatever happens to a child, every task ends in the store or as a failure."""
 
 import os
-import platform
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 import stub_half
+from paths import ROOT
 
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
@@ -56,7 +57,7 @@ class Result:
     @property
     def left(self):
         """What is left in the folder for batches."""
-        return sorted(path.name for path in (self.folder / "scratch").glob("*/*"))
+        return sorted(path.name for path in (self.folder / "scratch").glob("*/[!.]*"))
 
 
 @pytest.fixture
@@ -67,12 +68,13 @@ def run(tmp_path):
         timeout_s=60.0,
         python=sys.executable,
         program=None,
+        scratch=tmp_path / "scratch",
         **stub,
     ):
         result = Result(tmp_path)
         options = EngineOptions(
             store=str(tmp_path / "store"),
-            scratch=tmp_path / "scratch",
+            scratch=scratch,
             children=ChildOptions(python, python, timeout_s, workers),
             program=stub_half.program(log=tmp_path / "log", **stub) if program is None else program,
         )
@@ -181,15 +183,42 @@ def test_finished_tasks_are_not_run_again(run):
     assert result.num_done == {0: 3}
 
 
-def test_what_killed_sweeps_left_is_removed_and_a_living_one_is_not_touched(run, tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    host = platform.node()
-    names = [f"run-{dead.pid}@{host}-x", f"run-{os.getppid()}@{host}-x", f"run-{dead.pid}@other-x"]
-    for name in names:
-        (tmp_path / "scratch" / name / "batch-0" / "failed").mkdir(parents=True)
+def test_what_a_killed_sweep_left_is_removed_and_a_living_one_is_not_touched(run, tmp_path):
+    hold = (
+        "import sys; from pathlib import Path; from parity.files.private import private_folder\n"
+        "with private_folder('sweep', Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'batch-0' / 'failed').mkdir(parents=True); print(flush=True); input()"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    dead, living = (
+        subprocess.Popen([sys.executable, "-c", hold, scratch], stdin=-1, stdout=-1, cwd=ROOT)
+        for _ in range(2)
+    )
+    for process in (dead, living):
+        process.stdout.readline()
+    dead.kill()
+    dead.communicate()
+    assert len(list(scratch.iterdir())) == 2
     assert run(batch_of(1)).finished == {1}
-    assert sorted(path.name for path in (tmp_path / "scratch").iterdir()) == sorted(names[1:])
+    assert len(list(scratch.glob("*/batch-0/failed"))) == 1
+    living.communicate(b"\n")
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_folder_that_waits_under_the_name_of_an_earlier_version_is_not_used(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp" / f"parity-sweep-{os.getuid()}").symlink_to(elsewhere)
+    result = run(batch_of(1, 2), acts={2: "raise"}, scratch=None)
+    assert result.finished == {1}
+    assert list(elsewhere.iterdir()) == []
+    (log,) = tmp_path.glob("tmp/parity-sweep-????????/batch-0.log")
+    assert log.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_scratch_folder_that_cannot_be_used(run, tmp_path):

@@ -1,5 +1,6 @@
 """The Ray engine: the same results as the local one, and none lost with a worker that dies."""
 
+import ipaddress
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -320,7 +322,7 @@ def test_a_batch_on_its_node(options, tmp_path, monkeypatch):
     }
     assert open_store(options().store).finished() == {tasks[0].key}
     assert not (tmp_path / "ray-batches").exists()  # that is the driver's
-    assert list(tmp_path.glob("parity-sweep-*/run-*/batch-0.log"))  # the reason names it
+    assert list(tmp_path.glob("parity-sweep-*/batch-0.log"))  # the reason names it
     with pytest.raises(InputError, match=r"expected .*'code': 'x'"):
         run_on_node(tasks, options(), {**made, "code": "x"})
 
@@ -386,12 +388,12 @@ except KeyboardInterrupt as error:
 """
 
 
-def start_driver(folder, address, *, sleep_s=0.0, specs=SPECS[:2]):
+def start_driver(folder, address, *, sleep_s=0.0, specs=SPECS[:2], program=DRIVER):
     """A sweep in a process of its own, in another folder, that warns of nothing in silence."""
     settings = json.dumps([address, [spec.to_dict() for spec in specs], sleep_s])
     paths = os.pathsep.join((str(ROOT), str(SUPPORT)))
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", DRIVER, folder, settings],
+        [sys.executable, "-W", "error", "-c", program, folder, settings],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -448,3 +450,116 @@ def test_a_cluster_of_its_own_ends_with_an_interrupted_driver(tmp_path):
 
     wait_for(lambda: not left(), 30)
     assert 2 <= len(store.finished()) < 12
+
+
+def listening():
+    """The addresses on which something listens, by the inode of its socket."""
+    found = {}
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":  # TCP_LISTEN
+                raw = bytes.fromhex(words[1].partition(":")[0])
+                # Words of 32 bits in the order of this machine's bytes.
+                parts = [raw[k : k + 4][::-1] for k in range(0, len(raw), 4)]
+                if sys.byteorder == "big":
+                    parts = [raw[k : k + 4] for k in range(0, len(raw), 4)]
+                found[words[9]] = ipaddress.ip_address(b"".join(parts))
+    return found
+
+
+def is_loopback(address):
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return inner.is_loopback
+
+
+def descendants(process):
+    """A process and all that it has started, directly or not."""
+    parents = {int(p.name): parent_of(p.name) for p in Path("/proc").glob("[0-9]*")}
+    found, new = set(), {process}
+    while new:
+        found |= new
+        new = {child for child, parent in parents.items() if parent in new} - found
+    return found
+
+
+def sockets_of(process):
+    try:
+        for file in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                target = os.readlink(file)
+                if target.startswith("socket:["):
+                    yield target[len("socket:[") : -1]
+    except OSError:
+        return
+
+
+def opened_by(process):
+    """(name of the process, address) of all sockets on which it and its descendants listen."""
+    known, found = listening(), []
+    for each in descendants(process):
+        for inode in sockets_of(each):
+            if inode in known:
+                with suppress(OSError):
+                    name = Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")[0].decode()
+                    found.append((name.rpartition("/")[2], known[inode]))
+    return found
+
+
+def test_sockets_are_told_from_each_other():
+    """The null case and the fault of the test below."""
+    with socket.socket() as here, socket.socket() as everywhere:
+        for each, address in ((here, "127.0.0.1"), (everywhere, "0.0.0.0")):
+            each.bind((address, 0))
+            each.listen()
+        addresses = {str(address) for _, address in opened_by(os.getpid())}
+    assert {"127.0.0.1", "0.0.0.0"} <= addresses
+    assert is_loopback(ipaddress.ip_address("::ffff:127.0.0.1"))
+    assert not any(is_loopback(ipaddress.ip_address(each)) for each in ("::", "0.0.0.0"))
+
+
+@needs_ray
+@pytest.mark.skipif(sys.platform != "linux", reason="finds sockets in /proc")
+def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(tmp_path):
+    driver = start_driver(tmp_path, None, sleep_s=0.5, specs=SPECS)
+    try:
+        store = open_store(tmp_path / "ray")
+        wait_for(lambda: len(store.finished()) >= 2, 60)  # workers are there, too
+        found = opened_by(driver.pid)
+        names = " ".join(name for name, _ in found)
+        assert all(each in names for each in ("gcs_server", "raylet", "ray::", "python")), names
+        assert [each for each in found if not is_loopback(each[1])] == []
+        assert "dashboard" not in names.lower()
+        # Ray's own programs, in which nothing has written over what they were started with.
+        started = [
+            Path(f"/proc/{each}/environ").read_bytes().split(b"\0")
+            for each in descendants(driver.pid)
+            if Path(f"/proc/{each}/exe").resolve().name in ("gcs_server", "raylet")
+        ]
+        assert len(started) == 2
+        for environment in started:
+            assert b"RAY_USAGE_STATS_ENABLED=0" in environment
+            assert any(each.startswith(b"RAY_AUTH_TOKEN=") for each in environment)
+        (folder,) = {
+            path.parents[3]
+            for path in Path("/tmp").glob("parity-ray-*/ray/session_*/logs/r*")
+            if str(driver.pid) in path.parents[1].name
+        }
+        assert folder.stat().st_mode & 0o777 == 0o700
+    finally:
+        driver.send_signal(signal.SIGTERM)
+        driver.communicate(timeout=30)
+    wait_for(lambda: not folder.exists())
+
+
+IMPORTED_BEFORE = "import ray\n" + DRIVER.replace("InputError", "ParityError")
+
+
+@needs_ray
+def test_a_cluster_that_others_could_reach_is_not_used(tmp_path):
+    driver = start_driver(tmp_path, None, program=IMPORTED_BEFORE)
+    out, error = driver.communicate(timeout=60)
+    assert (out, driver.returncode) == ("", 1)
+    assert error.startswith("error: Ray listens on ")
+    assert "run the sweep in a process of its own" in error
+    assert not (tmp_path / "ray.log").exists()

@@ -143,9 +143,47 @@ def test_a_number_that_json_lacks_is_refused(make_store, kind):
 def test_a_damaged_record_is_told_by_its_file(make_store, kind, content):
     store = make_store(kind)
     write(store, place(store, KEY), content)
-    with pytest.raises(RunError, match=r"damaged result .* remove the file") as caught:
+    with pytest.raises(RunError, match=r"damaged result \(") as caught:
         store.get(KEY)
     assert KEY in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_record_that_is_set_aside_is_not_finished(make_store, kind):
+    store = make_store(kind)
+    for content in (b"{", b"[]"):  # also if there is one already
+        write(store, place(store, KEY), content)
+        store.set_aside(KEY)
+        assert KEY not in store
+        assert store.finished() == set()
+    store.put(KEY, RECORD)
+    assert store.get(KEY) == RECORD
+
+
+def test_a_record_that_cannot_be_set_aside_is_an_error(tmp_path):
+    store = LocalStore(tmp_path / "store")
+    with pytest.raises(InputError, match="cannot be renamed"):
+        store.set_aside(KEY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_that_is_too_large_is_not_parsed(make_store, kind, monkeypatch):
+    store = make_store(kind)
+    store.put(KEY, RECORD)
+    monkeypatch.setattr("parity.sweeps.store.MAX_BYTES", 20)
+    with pytest.raises(RunError, match="it has more than 20 bytes"):
+        store.get(KEY)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make):
+    store = LocalStore(tmp_path / "store")
+    (tmp_path / "store" / "results" / KEY[:2]).mkdir()
+    make(place(store, KEY))
+    with pytest.raises(RunError, match="damaged result"):
+        store.get(KEY)
+    store.set_aside(KEY)
+    assert store.finished() == set()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import stub_half
 from paths import ROOT, SUPPORT
 
-from parity.errors import InputError, RunError
+from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
@@ -36,6 +37,7 @@ class Told(SweepListener):
 
     def __init__(self, interrupt_at=None):
         self.start, self.changes, self.failures, self.has_ended = None, [], [], False
+        self.damaged = []
         self.interrupt_at = interrupt_at
 
     def on_start(self, total, finished):
@@ -45,6 +47,9 @@ class Told(SweepListener):
         self.changes.append((finished, running, failed))
         if finished == self.interrupt_at:
             raise KeyboardInterrupt
+
+    def on_damaged(self, name, reason):
+        self.damaged.append((name, reason))
 
     def on_failure(self, name, reason):
         self.failures.append((name, reason))
@@ -190,10 +195,44 @@ def test_a_damaged_result_is_told(sweep, tmp_path):
     sweep(specs_of(1))
     (path, _) = (tmp_path / "store").glob("results/*/*.json")
     path.write_text("{")
-    with pytest.raises(RunError, match=r"damaged result .* remove the file"):
-        sweep(specs_of(1))
-    path.unlink()
-    assert sweep(specs_of(1)).num_run == 1
+    listener = Told()
+    found = sweep(specs_of(1), listener=listener)
+    assert (found.num_run, found.is_complete) == (1, True)
+    ((name, reason),) = listener.damaged
+    assert name.startswith("too_small seed 1 ")
+    assert (path.stem in reason, reason.count("\n")) == (True, 0)
+    assert sweep(specs_of(1), engine=no_engine, listener=(again := Told())).is_complete
+    assert again.damaged == []
+
+
+@pytest.mark.parametrize("kind", ["another seed", "the other half"])
+def test_another_run_under_a_new_key_is_told_and_run_again(sweep, tmp_path, kind):
+    first = sweep(specs_of(1, 2))
+    seed, half = (2, "keras") if kind == "another seed" else (1, "torch")
+    keys = {(row.seed, row.half): row.key for row in first.rows}
+    store, key = open_store(tmp_path / "store"), keys[1, "keras"]
+    store.put(key, {**store.get(keys[seed, half]), "key": key})
+    listener = Told()
+    again = sweep(specs_of(1, 2), listener=listener)
+    ((name, reason),) = listener.damaged
+    assert name == "too_small seed 1 keras"
+    assert "is the record of another run: " in reason
+    assert again.num_run == 1
+    assert [replace(row, wall_s=0) for row in again.rows] == [
+        replace(row, wall_s=0) for row in first.rows
+    ]
+
+
+def test_a_record_that_stays_damaged_is_a_failure_and_not_run_for_ever(sweep, tmp_path):
+    def engine(batches, options, change):
+        for number, tasks in enumerate(batches):
+            for task in tasks:
+                open_store(options.store).put(task.key, {"key": task.key})
+            change(number, len(tasks), {})
+
+    found = sweep(specs_of(1), engine=engine)
+    assert (found.rows, found.num_run) == ([], 0)
+    assert all("has no 'half'" in row["reason"] for row in found.failures)
 
 
 def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path):

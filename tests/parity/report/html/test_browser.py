@@ -26,6 +26,7 @@ from report_folders import (
 )
 from result_samples import incomplete_check
 
+from parity.ladder.levels import LEVEL_IDS
 from parity.report.write import write_reports
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -91,7 +92,8 @@ def make_several(folder):
 
 
 def make_incomplete(folder):
-    result = replace(incomplete_check(), spec=check_result().spec)
+    levels = tuple(map(level, LEVEL_IDS))
+    result = replace(incomplete_check(), spec=check_result().spec, levels=levels)
     write(folder / "result.json", result.to_json())
 
 

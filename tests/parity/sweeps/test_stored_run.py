@@ -1,0 +1,191 @@
+"""A record of a store is what its run has left, or it is refused with what is wrong."""
+
+import json
+import math
+
+import pytest
+import stub_half
+from changes import REMOVED, changed, places
+
+from parity.errors import RunError
+from parity.files.floats import encode_floats
+from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import EarlyStopping, RunSpec
+from parity.sweeps.rows import judge_record
+from parity.sweeps.store import open_store
+from parity.sweeps.stored_run import run_of
+from parity.sweeps.task import Task
+
+KEY = "ab" * 32
+SPEC = RunSpec(scenario="leak", model="underfit", epochs=3, train_size=40, val_size=20)
+PROGRAM = ProgramSpec(program="mine", keras="k.py:build", torch="t.py:build", folder="/home/me")
+DIGEST = "0" * 64
+
+
+def record(spec=SPEC, **changes):
+    """What the child of a half writes."""
+    found = {"key": KEY, **stub_half.record_of("torch", spec), "versions": {"torch": "2.13.0"}}
+    found["run"] |= {"host": "here", "total_s": 1.5}
+    if isinstance(spec, ProgramSpec):
+        del found["num_classes"], found["weights_sha256"]
+        found |= {"fed_sha256": DIGEST, "outputs": []}
+    else:
+        found["data_sha256"] = {"x_train": DIGEST}
+    return {**found, **changes}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a record as that of a task, out of a store."""
+
+    def read(content, spec=SPEC, half="torch"):
+        store = open_store(tmp_path / "store")
+        path = tmp_path / "store" / "results" / KEY[:2] / f"{KEY}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+        return run_of(Task(half, spec, KEY), store)
+
+    return read
+
+
+def told(read, content, **task):
+    with pytest.raises(RunError) as caught:
+        read(content, **task)
+    text = str(caught.value)
+    assert (KEY in text, text.count("\n"), len(text) < 500) == (True, 0, True)
+    return text
+
+
+@pytest.mark.parametrize("spec", [SPEC, PROGRAM], ids=["scenario", "program"])
+def test_what_a_child_writes_is_taken(read, spec):
+    content = record(spec)
+    found = read(content, spec)
+    assert (found.half, found.wall_s, found.versions) == ("torch", 0.5, {"torch": "2.13.0"})
+    assert (found.judgement, found.wall_s) == judge_record(content, spec)
+    assert found.fed_sha256 == content.get("fed_sha256")
+
+
+def test_settings_that_change_nothing_may_differ(read):
+    read(record(), SPEC.replace(scenario="other"))
+    content = record(half="keras")
+    read(content, SPEC.replace(mode="independent"), "keras")
+    assert "mode is 'seeded'" in told(read, record(), spec=SPEC.replace(mode="independent"))
+    read(record(PROGRAM), PROGRAM.replace(folder="/elsewhere", max_feed=7))
+
+
+@pytest.mark.parametrize(
+    ("spec", "half", "message"),
+    [
+        (SPEC.replace(seed=7), "torch", "another run: seed is 42; expected 7"),
+        (SPEC.replace(epochs=4), "torch", "another run: epochs is 3; expected 4"),
+        (SPEC, "keras", "another run: half is 'torch'; expected 'keras'"),
+        (PROGRAM, "torch", "another run: it is of a scenario"),
+    ],
+    ids=["seed", "epochs", "half", "kind"],
+)
+def test_another_run_is_refused(read, spec, half, message):
+    assert message in told(read, record(), spec=spec, half=half)
+
+
+ACCURACY, LOSS = ("history", "accuracy"), ("history", "loss")
+WRONG = [
+    ((), {}, "it is not the record of this task"),
+    (("key",), "cd" * 32, "it is not the record of this task"),
+    (("half",), "jax", "half is 'jax'"),
+    (("spec", "seed"), REMOVED, "spec has no 'seed'"),
+    (("spec", "epochs"), -1, "spec.epochs is -1"),
+    (("spec", "colour"), "red", "spec has the unknown key 'colour'"),
+    (("colour",), "red", "the file has the unknown key 'colour'"),
+    (("history",), {}, "history has no 'loss'"),
+    (("history",), None, "history is None"),
+    (("history", "val_loss"), REMOVED, "history has no 'val_loss'"),
+    (ACCURACY, [7.0] * 3, "history.accuracy is 7 in epoch 1; expected 0 to 1"),
+    (ACCURACY, [0.5, -0.1, 0.5], "history.accuracy is -0.1 in epoch 2"),
+    (ACCURACY, ["NaN"] * 3, "history.accuracy is nan in epoch 1"),
+    (ACCURACY, [], "history.accuracy has 0 epochs, and loss 3"),
+    (LOSS, [0.5], "history.loss has 1 epochs; expected 3"),
+    (LOSS, [0.5] * 4, "history.loss has 4 epochs; expected 3"),
+    (LOSS, [0.5, "NaN", 0.5], "history.loss is NaN in epoch 2, and "),
+    (LOSS, [0.5, 0.5, "NaN"], "history.loss is NaN in epoch 3, and val_loss is "),
+    (("history", "val_loss"), ["NaN", 1, 1], "history.val_loss is NaN in epoch 1, and a number"),
+    (LOSS, [0.5, -0.5, 0.5], "history.loss has -0.5; expected 0 or more"),
+    (LOSS, [1e308] * 3, "history.loss has 1e+308; expected at most 1e+300"),
+    (LOSS, [0.5, None, 0.5], r"history.loss[1] is None"),
+    (("num_classes",), 0, "num_classes is 0"),
+    (("num_classes",), REMOVED, "the file has no 'num_classes'"),
+    (("num_train",), None, "num_train is None; expected 40, as spec says"),
+    (("num_val",), 21, "num_val is 21; expected 20, as spec says"),
+    (("num_val",), REMOVED, "the file has no 'num_val'"),
+    (("run",), None, "run is None"),
+    (("run", "wall_s"), "NaN", "run.wall_s is 'NaN'"),
+    (("run", "started"), -1.0, "run.started is -1.0"),
+    (("weights_sha256",), "x", "weights_sha256 is 'x'"),
+    (("versions", "torch"), 2, "versions.torch is 2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    WRONG,
+    ids=[f"{n}-{'.'.join(map(str, place))}" for n, (place, _, _) in enumerate(WRONG)],
+)
+def test_a_wrong_value_is_named(read, place, value, message):
+    assert message in told(read, changed(record(), place, value))
+
+
+@pytest.mark.parametrize("spec", [SPEC, PROGRAM], ids=["scenario", "program"])
+def test_every_value_is_checked(read, spec):
+    content = record(spec)
+    for place in places(content):
+        told(read, changed(content, place, {"a": [1.5]}), spec=spec)
+
+
+def test_a_run_that_diverged_is_one(read):
+    nan = [0.5, math.nan, math.nan]
+    history = {**record()["history"], "loss": nan, "val_loss": [0.5, math.inf, math.nan]}
+    found = read(record(history=encode_floats(history)))
+    assert found.judgement.verdict == "diverged"
+
+
+def test_only_a_run_that_may_stop_early_has_fewer_epochs(read):
+    content = record()
+    content["history"] = {name: column[:2] for name, column in content["history"].items()}
+    assert "history.loss has 2 epochs; expected 3" in told(read, content)
+    spec = SPEC.replace(early_stopping=EarlyStopping())
+    content["spec"] = spec.to_dict()
+    assert read(content, spec).judgement.num_epochs == 2
+    content["history"] = {name: column * 2 for name, column in content["history"].items()}
+    assert "history.loss has 4 epochs; expected at most 3" in told(read, content, spec=spec)
+
+
+def test_a_program_may_validate_in_some_epochs_and_has_what_metrics_it_likes(read):
+    content = record(PROGRAM)
+    content["history"] |= {"val_loss": [0.5], "mse": ["NaN", 1.0, -3.0], "accuracy": [50, 60, 70]}
+    del content["history"]["val_accuracy"], content["history"]["eval_accuracy"]
+    assert read(content, PROGRAM).judgement.num_epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": []}, "history.loss has 0 epochs; expected at least 1"),
+        ({"val_loss": []}, "history.val_loss has 0 epochs, and loss 3"),
+        ({"val_loss": [1.0] * 4}, "history.val_loss has 4 epochs, and loss 3"),
+        ({"accuracy": [1.0]}, "history.accuracy has 1 epochs, and loss 3"),
+        ({"accuracy": [1.0, 1.0, 700.0]}, "history.accuracy is 700 in epoch 3; expected 0 to 100"),
+        ({"mse": [1e301] * 3}, "history.mse has 1e+301"),
+    ],
+    ids=str,
+)
+def test_a_history_that_no_program_has_is_refused(read, change, message):
+    content = record(PROGRAM)
+    content["history"] |= change
+    assert message in told(read, content, spec=PROGRAM)
+
+
+def test_a_program_trains_no_more_epochs_than_its_settings_say(read):
+    spec = PROGRAM.replace(epochs=3)
+    content = record(spec)
+    read(content, spec)
+    content["history"] = {name: column * 2 for name, column in content["history"].items()}
+    assert "history.loss has 6 epochs; expected 1 to 3" in told(read, content, spec=spec)
