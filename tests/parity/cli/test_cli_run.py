@@ -105,7 +105,7 @@ def test_check_refuses_programs_that_it_does_not_know(call):
     assert "unknown program 'smal' (see `parity list`): expected one of" in ended.stderr
     ended = call("check", "small", *PAIR)
     assert ended.returncode == 2
-    assert "--keras, --torch and --against are for a pair without a name" in ended.stderr
+    assert "--keras and --torch are for a pair without a name" in ended.stderr
 
 
 # What the Keras half finds wrong -> what it says, and the exit code.

@@ -425,12 +425,18 @@ def sweep(call, monkeypatch):
 
 
 def record(task, value):
-    columns = {"accuracy": [0.6, 0.97, 0.97, 0.97], "val_accuracy": [0.6, value, value, value]}
+    rest = task.spec.epochs - 1
+    columns = {
+        **{name: [0.6] + rest * [0.97] for name in ("accuracy", "eval_accuracy")},
+        **{name: [1.0, 0.5, *(rest - 1) * [0.1]][: rest + 1] for name in ("loss", "eval_loss")},
+        "val_accuracy": [0.6] + rest * [value],
+        "val_loss": [1.0, 0.5, *(rest - 1) * [0.3]][: rest + 1],
+    }
     return {
         "key": task.key,
         "half": task.half,
         "spec": task.spec.to_dict(),
-        "history": {"loss": [1.0, 0.5, 0.2, 0.1], "val_loss": [1.0, 0.5, 0.3, 0.3], **columns},
+        "history": columns,
         "num_classes": 10,
         "num_train": 4000,
         "num_val": 1000,
@@ -439,7 +445,7 @@ def record(task, value):
 
 
 def alike(half, seed):
-    return 0.94 + seed / 1000
+    return 0.94 + seed % 50 / 1000
 
 
 CURED = ["cured_by_data", "--out", "out"]
@@ -525,7 +531,7 @@ def test_strict_margins_have_seeds_of_their_own(sweep, tmp_path):
     assert seeds == list(range(find("cured_by_data").num_seeds_strict))
     written = json.loads((tmp_path / "result.json").read_text())
     assert written["margins"] == "strict"
-    assert {row["equivalence"]["margin"] for row in written["comparisons"]} == {0.005, 0.2}
+    assert {row["equivalence"]["margin"] for row in written["comparisons"]} == {0.005, 0.25}
 
 
 def test_an_interrupted_sweep_is_reported_by_its_own_margins(sweep, call, tmp_path):

@@ -106,7 +106,7 @@ def call_of(here, words, around):
 
 def started(words, folder, environment, **around):
     """Calls `parity` in a process that is started anew."""
-    found = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | environment
+    found = os.environ | {"PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path))} | environment
     process = subprocess.run(
         [sys.executable, "-m", "parity", *words],
         capture_output=True,
@@ -173,7 +173,7 @@ def test_an_error_that_nobody_foresaw_has_code_3_and_a_log(here):
         "sys.argv = ['parity', 'list']\n"
         "from parity.cli.main import main\nmain()\n"
     )
-    found = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": str(here / "tmp")}
+    found = {"PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path)), "TMPDIR": str(here / "tmp")}
     process = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
