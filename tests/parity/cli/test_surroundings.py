@@ -64,6 +64,8 @@ SURROUNDINGS = {
     "no-folder": {"is_removed": True},
     "disk-full": {"is_full": True},
 }
+# Without the entry of an editable install, which is no path.
+PATHS = os.pathsep.join(filter(os.path.isabs, sys.path))
 # Of what Python does before the command begins, one command is enough.
 STARTED = {**SURROUNDINGS, "ascii": {"environment": ASCII}}
 
@@ -106,7 +108,7 @@ def call_of(here, words, around):
 
 def started(words, folder, environment, **around):
     """Calls `parity` in a process that is started anew."""
-    found = os.environ | {"PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path))} | environment
+    found = os.environ | {"PYTHONPATH": PATHS} | environment
     process = subprocess.run(
         [sys.executable, "-m", "parity", *words],
         capture_output=True,
@@ -173,7 +175,7 @@ def test_an_error_that_nobody_foresaw_has_code_3_and_a_log(here):
         "sys.argv = ['parity', 'list']\n"
         "from parity.cli.main import main\nmain()\n"
     )
-    found = {"PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path)), "TMPDIR": str(here / "tmp")}
+    found = {"PYTHONPATH": PATHS, "TMPDIR": str(here / "tmp")}
     process = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
