@@ -50,3 +50,17 @@ def id_of(name: str) -> str | None:
 def full_name(name: str) -> str:
     """Returns an ID with its slug: "F2 adam-epsilon-placement"."""
     return f"{name} {SLUGS[name]}" if name in SLUGS else name
+
+
+def module_text(name: str, kind: str = "") -> str:
+    """Returns a module of the port in words: "module `0.1` (BatchNorm2d)".
+
+    A path alone may look like a number. The call of a function, "relu()#2", stays as it is.
+
+    Args:
+        name: path of the module, or name of the call.
+        kind: its class, if it is known.
+    """
+    if "()" in name:
+        return name
+    return f"module `{name}`" + (f" ({kind})" if kind else "")

@@ -49,13 +49,13 @@ def look_of(result: Result, level: Level) -> tuple[str, str]:
 
 def _rung(result: Result, level: Level) -> Rung:
     look, word = look_of(result, level)
-    worst = level.worst
-    if worst is None:
+    item = sentences.level_item(result, level)
+    if item is None:
         return Rung(level.id, look, word, tolerance_source=level.tolerance_source)
     compared = sum(item.num_compared for item in level.items if item.role == DECIDES)
-    differs, allowed = map(sentences.number, sentences.level_numbers(level))
+    differs, allowed = sentences.level_numbers(result, level)
     told = sentences.count(compared, "value") if sentences.is_exact(level) else ""
-    where = f"{worst.name}{sentences.moment(worst)}:" if worst.worst else ""
+    where = f"{sentences.item_name(item)}{sentences.moment(item)}:" if item.worst else ""
     return Rung(level.id, look, word, differs, allowed, where, level.tolerance_source, told)
 
 
@@ -151,8 +151,11 @@ def _cause(cause: Mapping[str, Any]) -> Cause:
     return Cause(
         title=sentences.cause_title(cause),
         confidence=sentences.confidence_text(cause),
-        lines=facts(("seen", "detail"), ("line", "where")),
-        fix=sentences.fix_text(cause),
+        lines=facts(("seen", "detail")),
+        fix="\n".join(sentences.fix_lines(cause)),
+        is_code=sentences.is_code(cause),
+        is_tried=bool(cause.get("tried")),
+        where=str(cause.get("where") or ""),
         formulas=facts(("Keras", "keras"), ("the port", "torch"), ("source", "source")),
     )
 

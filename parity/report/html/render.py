@@ -13,7 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parity.report.html.page import without_empty_columns
 from parity.report.lines import plain
+from parity.report.sentences import TRIED
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,7 +34,8 @@ def render(page: Page) -> str:
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    html = _template().render(page=page, style=style, script=script, policy=policy)
+    parts = {"page": page, "style": style, "script": script, "policy": policy, "tried": TRIED}
+    html = _template().render(parts)
     return html.lstrip()  # what the macros before the document leave
 
 
@@ -51,6 +54,7 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["ours"] = Markup  # drawings, style and script of this package
     environment.filters["shown"] = shown
+    environment.filters["filled"] = without_empty_columns
     return environment.get_template("template.html")
 
 

@@ -145,7 +145,7 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
         table.append(
             (
                 page.Cell(row.scenario),
-                page.Cell(row.expected or "-"),
+                page.Cell(row.expected or ""),
                 page.Cell(_told(row.keras)),
                 page.Cell(_told(row.torch)),
                 page.Cell(row.verdict, look),
