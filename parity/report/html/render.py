@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from parity.report.sentences import TRIED
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
     from parity.report.html.page import Page
 
@@ -54,6 +56,7 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["ours"] = Markup  # drawings, style and script of this package
     environment.filters["shown"] = shown
+    environment.filters["coded"] = coded
     environment.filters["filled"] = without_empty_columns
     return environment.get_template("template.html")
 
@@ -65,6 +68,13 @@ def shown(text: str, limit: int = MAX_TEXT) -> str:
     """
     rows = [plain(row) for row in text[:limit].split("\n")]
     return "\n".join(rows) + (" ..." if len(text) > limit else "")
+
+
+def coded(text: str) -> Markup:
+    """Returns a text, escaped, with what stands in backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(shown(text))))
 
 
 def _read(name: str) -> str:

@@ -49,6 +49,9 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += _collapse_lines(result)
     lines += _seed_lines(result)
     lines += failure_lines(result)
+    if result.wall_s:
+        seconds = ", ".join(f"{half} {value:.1f} s" for half, value in result.wall_s.items())
+        lines.append([(f"  a run trains for {seconds} in the mean", "dim")])
     lines += [[(row, "dim")] for note in result.notes for row in wrapped(f"note: {note}", "  ")]
     lines += [[(row, "dim")] for row in wrapped(f"margins {margins_text(result)}", "  ")]
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
@@ -60,12 +63,14 @@ def _legend(result: SweepResult) -> list[str]:
     rows = result.equivalence.comparisons
     if not rows:
         return ["no comparison: it needs two seeds whose two runs have trained"]
-    units = "points of 100, or epochs"
-    if any(row.quantity.endswith("loss") for row in rows):
-        units += "; losses in percent of their mean"
-    told = [f"in {units}", "90 % intervals; p of what the mark says"]
-    if units.endswith("epochs"):
-        told = ["; ".join(told)]
+    quantities = {row.quantity for row in rows}
+    units = [
+        ("points (0.01) of accuracy and gap", ("accuracy", "gap")),
+        ("percent of the mean loss", ("loss",)),
+        ("epochs", ("epochs",)),
+    ]
+    used = [text for text, ends in units if any(name.endswith(ends) for name in quantities)]
+    told = [f"in {', '.join(used)}", "90 % intervals; p of what the mark says"]
     if any(row.against for row in rows):
         told.append("Δ: effect of a remedy, its run minus the run that it cures")
     reasons = {why_undecided(row) for row in rows}
