@@ -101,6 +101,7 @@ def check(
     or the check is incomplete.
     """
     from parity.report.text.check import check_lines
+    from parity.report.text.result import without_repeats
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
@@ -123,8 +124,9 @@ def check(
     if out is not None:
         attempt_reports(out, dict(zip(folders_of(specs, out), results, strict=True)), complain)
     if not children.quiet:
+        told: dict[str, str] = {}
         for result in results:
-            print_lines(check_lines(result))
+            print_lines(check_lines(without_repeats(result, told)))
         if out is not None:
             print_lines([[(f"results and {REPORT} in {out}", "dim")]])
     return max(exit_code(result.verdict) for result in results)

@@ -96,6 +96,8 @@ def extent(results: Sequence[Result]) -> str:
     """Returns how much was compared, of all results together: "7 of 9 levels compared"."""
     found = [coverage(result) for result in results]
     compared, total = (sum(numbers) for numbers in zip(*found, strict=True))
+    if not total:
+        return "nothing compared"
     return f"{compared} of {count(total, 'level')} compared"
 
 

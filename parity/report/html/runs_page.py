@@ -14,6 +14,7 @@ from parity.report.html.svg import NAMES
 from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
 from parity.report.sentences import count, extent, level_numbers, subject
+from parity.report.text.result import without_repeats
 from parity.traces.folder import REPORT
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def _sentence(results: Sequence[Result], counts: Counter[str]) -> str:
 
 
 def _errors(runs: Sequence[FoundRun]) -> tuple[str, ...]:
-    return tuple(f"{title_of(run.result)}: {error}" for run in runs for error in run.result.errors)
+    told: dict[str, str] = {}
+    results = [without_repeats(run.result, told) for run in runs]
+    return tuple(f"{title_of(result)}: {error}" for result in results for error in result.errors)
 
 
 def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:

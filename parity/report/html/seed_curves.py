@@ -102,7 +102,7 @@ def _paint(
     low, _, is_log = limits(key.removeprefix("val_"), every)
     for half, rows in curves.items():
         for row in rows:
-            _line(axes, row, low, color=svg.HALF_COLORS[half], lw=0.6, alpha=0.35)
+            _line(axes, row, low, color=svg.HALF_COLORS[half], lw=0.6, alpha=0.45)
     for half, mean in means.items():
         _line(axes, mean, low, color=svg.HALF_COLORS[half], lw=2.2, label=svg.NAMES[half])
     if is_log:

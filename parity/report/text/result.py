@@ -6,6 +6,7 @@ stream is a terminal and NO_COLOR is not set.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TextIO
 
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
@@ -61,6 +62,21 @@ def head_line(result: Result) -> Line:
 def error_lines(result: Result) -> list[Line]:
     """Returns why there is no result, with unchanged lines from the end of a log."""
     return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
+
+
+def without_repeats(result: Result, told: dict[str, str]) -> Result:
+    """Returns a result in which an error of an earlier one is told in a few words.
+
+    Args:
+        result: the next one of several.
+        told: first line of an error without its name -> the name; those of the result are added.
+    """
+    errors = []
+    for error in result.errors:
+        name, _, reason = error.partition("\n")[0].partition(": ")
+        first = told.setdefault(reason, name)
+        errors.append(error if first == name else f"{name}: the same as {first}")
+    return replace(result, errors=tuple(errors))
 
 
 def training_lines(result: Result) -> list[Line]:
