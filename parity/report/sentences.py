@@ -98,7 +98,7 @@ def extent(results: Sequence[Result]) -> str:
     compared, total = (sum(numbers) for numbers in zip(*found, strict=True))
     if not total:
         return "nothing compared"
-    return f"{compared} of {count(total, 'level')} compared"
+    return f"{compared:,} of {count(total, 'level')} compared"
 
 
 def _tolerance(result: Result) -> str:
@@ -269,13 +269,15 @@ def confidence_text(cause: Mapping[str, Any]) -> str:
     return f"{100 * sure:.0f} %" if sure >= PROVEN else "likely" if sure >= LIKELY else "possible"
 
 
-def place_text(place: Mapping[str, Any] | None) -> str:
-    """Returns the pair of layers of a divergence, and the line of the port."""
+def place_text(found: Found) -> str:
+    """Returns the pair of layers of a divergence, and the line of the port unless a fix has it."""
+    place = found.place
     if not place or not place.get("keras") or not place.get("torch"):
         return ""
     ours = module_text(str(place["torch"]), place.get("module") or "")
     text = f"{place['keras']} in Keras, {ours} in the port"
-    return text + (f" ({place['where']})" if place.get("where") else "")
+    is_told = any(cause.get("where") for cause in found.causes[:1])
+    return text + (f" ({place['where']})" if place.get("where") and not is_told else "")
 
 
 def found_title(found: Found) -> str:

@@ -192,7 +192,7 @@ def _bullet(found: Found) -> str:
     told = f"{_text(place)}: {_text(_values(found.item))}"
     parts += [f"**values** {told}"] if found.causes else []
     parts[0] += "" if found.causes else f" {told}"
-    if where := sentences.place_text(found.place):
+    if where := sentences.place_text(found):
         parts.append(f"**where** {_text(where)}")
     return "<br>".join(parts)
 

@@ -114,7 +114,7 @@ def _divergence(found: Found, same_as: int) -> Divergence:
         facts = _numbers(found.item)
         others = [name for name in dict.fromkeys(found.items) if name != found.item.name]
         facts += [Fact("also seen in", _listed(others))] if others else []
-    if told := sentences.place_text(found.place):
+    if told := sentences.place_text(found):
         facts.append(Fact("layer", told))
     causes = tuple(_cause(cause) for cause in sentences.likely_causes(found.causes))
     return Divergence(

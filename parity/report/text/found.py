@@ -68,7 +68,7 @@ def _lines_of_values(found: Found) -> list[Line]:
     lines += labelled("torch", shown(found.item.torch))
     for text in (_difference(found.item), sentences.shown_by(found)):
         lines += [[(row, "")] for row in wrapped(text, " " * 10)]
-    if place := sentences.place_text(found.place):
+    if place := sentences.place_text(found):
         lines += labelled("where", place)
     return lines
 

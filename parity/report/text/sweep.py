@@ -51,7 +51,7 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += failure_lines(result)
     if result.wall_s:
         seconds = ", ".join(f"{half} {value:.1f} s" for half, value in result.wall_s.items())
-        lines.append([(f"  a run trains for {seconds} in the mean", "dim")])
+        lines.append([(f"  a training takes {seconds} in the mean", "dim")])
     lines += [[(row, "dim")] for note in result.notes for row in wrapped(f"note: {note}", "  ")]
     lines += [[(row, "dim")] for row in wrapped(f"margins {margins_text(result)}", "  ")]
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]
@@ -65,7 +65,7 @@ def _legend(result: SweepResult) -> list[str]:
         return ["no comparison: it needs two seeds whose two runs have trained"]
     quantities = {row.quantity for row in rows}
     units = [
-        ("points (0.01) of accuracy and gap", ("accuracy", "gap")),
+        ("points of 0.01 (accuracy, gap)", ("accuracy", "gap")),
         ("percent of the mean loss", ("loss",)),
         ("epochs", ("epochs",)),
     ]

@@ -86,8 +86,8 @@ def test_the_changes_of_several_layers_are_listed(keras, port):
     trace = port([fix(f"{name}: eps=0.001", layer=name) for name in names])
     items = tuple(f"{name}, with Keras's input (eval)" for name in names)
     told = with_fix(found("C1", items=items), keras, trace).causes[0]["fix"]
-    first = "; ".join(f"{name}: eps=0.001" for name in names[:3])
-    assert told == f"{first}; and 2 more like it"
+    first = "\n".join(f"{name}: eps=0.001" for name in names[:3])
+    assert told == f"{first}\n# and 2 more like it"
 
 
 def test_a_level_of_the_whole_model_has_one_place(keras, port):

@@ -52,13 +52,13 @@ def test_a_whole_training_is_no_check(result, kinds):
 @pytest.mark.parametrize(
     ("result", "told"),
     [
-        (run(), "the two runs are the same, within float32 rounding"),
-        (in_float64(run()), "the two runs are the same"),
-        (failing_run(), "the two runs are different"),
-        (explained_run(), "the two runs are different"),
+        (run(), "the two runs are the same, within float32 rounding: all 11 levels agree"),
+        (in_float64(run()), "the two runs are the same: all 11 levels agree"),
+        (failing_run(), "the two runs are different; 9 of 11 levels compared"),
+        (explained_run(), "the two runs are different; 11 of 11 levels compared"),
         (
             explained_run(divergences=explained_run().divergences * 2),
-            "the two runs are different in 2 places",
+            "the two runs are different in 2 places; 11 of 11 levels compared",
         ),
         (incomplete_run(), "not decided: slots could not be compared; 11 of 11 levels agree"),
         (
@@ -66,8 +66,8 @@ def test_a_whole_training_is_no_check(result, kinds):
             "10 of 11 levels agree; not compared: behaviour (no validation)",
         ),
         (of_program(run()), "the port is right: all 11 levels agree"),
-        (of_program(explained_run()), "the port differs from Keras"),
-        (failing_check(), "the port differs from Keras"),
+        (of_program(explained_run()), "the port differs from Keras; 11 of 11 levels compared"),
+        (failing_check(), "the port differs from Keras; 2 of 3 levels compared"),
     ],
 )
 def test_a_verdict_says_no_more_than_was_compared(result, told):
@@ -76,7 +76,7 @@ def test_a_verdict_says_no_more_than_was_compared(result, told):
 
 def test_the_verdict_of_a_run_names_its_cause():
     told = "The two runs are different: padding 'same' with a stride is not symmetric (A5)."
-    assert sentence_of(explained_run()) == told
+    assert sentence_of(explained_run()) == f"{told} 11 of 11 levels compared."
 
 
 def test_what_follows_is_counted_level_by_level():

@@ -133,7 +133,7 @@ def test_a_run_that_fails_tells_its_cause_and_what_only_follows():
     assert failed == {"forward": "divergence", "trajectory": "inherited", "schedule": "inherited"}
     failure = end(suite, "forward")
     assert "; cause A5 symmetric-same-padding: padding 'same'" in failure.message
-    assert "where conv1 in Keras, features.0 in the port" in " ".join(failure.text.split())
+    assert "where conv1 in Keras, module `features.0` in the port" in " ".join(failure.text.split())
 
 
 def test_a_program_is_a_run_with_its_factories():
@@ -156,7 +156,8 @@ def test_a_failure_of_a_check_tells_cause_and_fix():
     text = " ".join(failure.text.split())
     for part in (
         "keras 1.5 torch -2.5",
-        "where conv1 in Keras, features.0 in the port (net.py:7)",
+        "where conv1 in Keras, module `features.0` in the port",
+        "line net.py:7",
         "cause A5 padding 'same' with a stride is not symmetric (99 %)",
         "fix torch_impl.layers.Conv2D(padding='same')",
         "C1 epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",

@@ -37,7 +37,9 @@ from parity.report.read import FoundRun, find, read_run
 
 def test_a_check_leads_with_its_cause_and_the_fix():
     page = run_page(FoundRun(None, check_result()))
-    assert page.sentence == ("The port differs from Keras: epsilon of Adam is torch's (F2).")
+    assert page.sentence == (
+        "The port differs from Keras: epsilon of Adam is torch's (F2). 2 of 2 levels compared."
+    )
     assert page.divergences.title == "1 divergence"
     (found,) = page.divergences.found
     (cause,) = found.causes
@@ -63,7 +65,8 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     (commands,) = section(page, "again").blocks
     assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
-        "1 of 3 runs differ; dropout, seed 42 fails at init; 1 run without a comparison."
+        "1 of 3 runs differ; dropout, seed 42 fails at init; 1 run without a comparison; "
+        "22 of 22 levels compared in all."
     )
 
 
@@ -188,7 +191,7 @@ def test_a_check_lists_all_its_divergences_and_what_follows_from_them():
     assert [cause.confidence for cause in init.causes] == ["99 %", "likely"]
     assert [fact.name for fact in init.causes[0].formulas] == ["Keras", "the port", "source"]
     facts = {fact.name: fact.value for fact in forward.facts}
-    assert facts["layer"] == "conv1 in Keras, features.0 in the port (net.py:7)"
+    assert facts["layer"] == "conv1 in Keras, module `features.0` in the port (net.py:7)"
     assert facts["also seen in"] == "conv (eval)"
     assert accepted.is_accepted
     assert not init.is_accepted
@@ -234,7 +237,10 @@ def test_every_part_of_a_check_is_in_the_html():
 def test_several_checks_are_a_table_with_what_is_open_before_what_passes():
     runs = [FoundRun(None, passing_check()), FoundRun(None, incomplete_check())]
     page = runs_page(runs, (), None)
-    assert (page.verdict, page.sentence) == ("incomplete", "1 run not decided.")
+    assert (page.verdict, page.sentence) == (
+        "incomplete",
+        "1 run not decided; 4 of 4 levels compared in all.",
+    )
     assert [row[1] for row in cells(section(page, "runs").blocks[0])] == ["incomplete", "pass"]
 
 

@@ -152,7 +152,8 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
         # Keras's configuration does not say which weights it excludes.
         small = [n for n, p in port.module.named_parameters() if p.requires_grad and p.ndim < 2]
         if given.get("weight_decay") and small:
-            few = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
+            few = ", ".join(f"module.get_parameter({name!r})" for name in small[:3])
+            few += ", ..." if len(small) > 3 else ""
             told = f"\noptimizer.exclude_from_weight_decay([{few}])"
             yield Suggestion(text + note + told, {"optimizer": {**change, "excluded": small}})
 
