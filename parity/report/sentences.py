@@ -6,6 +6,7 @@ Texts are unchanged from the result: each kind of report escapes them for its fo
 from __future__ import annotations
 
 import ast
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
+LEAST_P = 1e-300  # p values that are kept are at least this
 MAX_CODE = 1000  # characters of a fix that may be code
 _NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
 TRIED = "tried: with it, this agrees"
@@ -215,6 +217,8 @@ def amount(item: Item) -> str:
     """Returns the difference of an item; of a statistical test, its p value: "p 7e-116"."""
     if item.unit != LOG_P:
         return number(item.worst)
+    if item.worst >= -math.log10(LEAST_P):
+        return f"p <{LEAST_P:.0e}"
     p = 10.0**-item.worst
     return f"p {p:.2g}" if p >= 0.01 else f"p {p:.0e}"
 

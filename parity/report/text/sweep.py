@@ -49,9 +49,6 @@ def sweep_lines(result: SweepResult) -> list[Line]:
     lines += _collapse_lines(result)
     lines += _seed_lines(result)
     lines += failure_lines(result)
-    if result.wall_s:
-        seconds = ", ".join(f"{half} {value:.1f} s" for half, value in result.wall_s.items())
-        lines.append([(f"  a training takes {seconds} in the mean", "dim")])
     lines += [[(row, "dim")] for note in result.notes for row in wrapped(f"note: {note}", "  ")]
     lines += [[(row, "dim")] for row in wrapped(f"margins {margins_text(result)}", "  ")]
     lines += [[(row, _STYLES[result.verdict])] for row in wrapped(sentence(result), "  ")]

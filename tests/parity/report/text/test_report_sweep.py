@@ -125,7 +125,6 @@ def test_a_sweep_reads_like_this():
         "",
         "  leak                    seeds: 10 of 10 finished, about 25 needed",
         "",
-        "  a training takes keras 2.0 s in the mean",
         "  margins visible: ±1.5 points of accuracy, ±1.5 points of the gap, ±0.015",
         "  epochs",
         "  fail (independent, visible margins): 1 of 2 verdicts agree (1 not as",
