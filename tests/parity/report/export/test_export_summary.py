@@ -169,7 +169,8 @@ def test_a_run_of_several_that_fails_leads_with_its_cause_too():
     told = lines(run(), failing_check())
     assert told[2] == (
         "- **model.py:build, seed 0** **cause** A5 symmetric-same-padding: padding 'same' with "
-        "a stride is not symmetric; **fix** in `net.py:7` `torch_impl.layers.Conv2D(padding='same')`; "
+        "a stride is not symmetric; **fix** in `net.py:7` "
+        "`torch_impl.layers.Conv2D(padding='same')`; "
         "forward: conv.kernel: differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above"
     )
 
