@@ -5,16 +5,15 @@ Texts are unchanged from the result: each kind of report escapes them for its fo
 
 from __future__ import annotations
 
-import ast
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name, module_text
 from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
+from parity.report.fixes import fix_text
 
 if TYPE_CHECKING:
     from parity.ladder.result import Found
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
 MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 LEAST_P = 1e-300  # p values that are kept are at least this
-MAX_CODE = 1000  # characters of a fix that may be code
 _NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
-TRIED = "tried: with it, this agrees"
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
@@ -97,7 +94,7 @@ def differences(result: Result) -> str:
 def extent(results: Sequence[Result]) -> str:
     """Returns how much was compared, of all results together: "7 of 9 levels compared"."""
     found = [coverage(result) for result in results]
-    compared, total = (sum(numbers) for numbers in zip(*found, strict=True))
+    compared, total = (sum(numbers[place] for numbers in found) for place in (0, 1))
     if not total:
         return "nothing compared"
     return f"{compared:,} of {count(total, 'level')} compared"
@@ -231,31 +228,6 @@ def allowance(item: Item) -> str:
 def cause_title(cause: Mapping[str, Any]) -> str:
     """Returns a cause by ID, slug and title: "F2 adam-epsilon-placement: Adam adds ..."."""
     return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
-
-
-def fix_text(cause: Mapping[str, Any]) -> str:
-    """Returns the fix of a cause in one line, and whether it was tried."""
-    told = "; ".join(fix_lines(cause))
-    return f"(tried) {told}" if told and cause.get("tried") else told
-
-
-def fix_lines(cause: Mapping[str, Any]) -> list[str]:
-    """Returns the lines of the fix of a cause."""
-    return str(cause.get("fix") or "").splitlines()
-
-
-def is_code(cause: Mapping[str, Any]) -> bool:
-    """Whether the fix of a cause is code to paste, and not advice."""
-    fix = str(cause.get("fix") or "")
-    if cause.get("tried"):
-        return True
-    if not 0 < len(fix) <= MAX_CODE:
-        return False
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return bool(ast.parse(fix).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
 
 
 def likely_causes(causes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -29,13 +29,13 @@ from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.bench_sentences import number as short
 from parity.report.bench_sentences import reason_of, times
 from parity.report.bench_sentences import sentence as bench_sentence
+from parity.report.fixes import fix_text
 from parity.report.found import AnyResult, redact_paths
 from parity.report.lines import plain, shortened
 from parity.report.sentences import (
     cause_title,
     difference,
     dtype_of,
-    fix_text,
     found_title,
     index_text,
     is_check,

@@ -18,6 +18,7 @@ from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.export.bench_tables import to_markdown
 from parity.report.export.markdown import NONE, code, escaped, table
+from parity.report.fixes import fix_lines, is_code
 from parity.report.found import AnyResult, redact_paths
 from parity.report.sweep_sentences import (
     DIVERGED,
@@ -199,9 +200,9 @@ def _bullet(found: Found) -> str:
 
 def _fix(cause: Mapping[str, Any]) -> str:
     """Returns the fix of a cause, as code where it is code, and the line of the port."""
-    lines = sentences.fix_lines(cause)
-    is_code = sentences.is_code(cause)
-    told = "<br>".join(code(line, MAX_TEXT) if is_code else _text(line) for line in lines)
+    lines = fix_lines(cause)
+    shown = code if is_code(cause) else escaped
+    told = "<br>".join(shown(line, MAX_TEXT) for line in lines)
     where = f" in {code(str(cause['where']), MAX_TEXT)}" if cause.get("where") else ""
     return f"**fix**{' (tried)' if cause.get('tried') else ''}{where} {told}"
 

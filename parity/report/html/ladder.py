@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from parity.ladder.items import DECIDES
 from parity.report import sentences
 from parity.report.advice import advice_of
+from parity.report.fixes import fix_lines, is_code
 from parity.report.html.page import (
     FAIL,
     PASS,
@@ -152,8 +153,8 @@ def _cause(cause: Mapping[str, Any]) -> Cause:
         title=sentences.cause_title(cause),
         confidence=sentences.confidence_text(cause),
         lines=facts(("seen", "detail")),
-        fix="\n".join(sentences.fix_lines(cause)),
-        is_code=sentences.is_code(cause),
+        fix="\n".join(fix_lines(cause)),
+        is_code=is_code(cause),
         is_tried=bool(cause.get("tried")),
         where=str(cause.get("where") or ""),
         formulas=facts(("Keras", "keras"), ("the port", "torch"), ("source", "source")),

@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parity.report.fixes import TRIED
 from parity.report.html.page import without_empty_columns
 from parity.report.lines import plain
-from parity.report.sentences import TRIED
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -74,7 +74,7 @@ def coded(text: str) -> Markup:
     """Returns a text, escaped, with what stands in backticks as code."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(shown(text))))
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(shown(text)))))
 
 
 def _read(name: str) -> str:

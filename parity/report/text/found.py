@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parity.divergences.names import full_name
 from parity.divergences.places import RAISES
 from parity.report import sentences
+from parity.report.fixes import TRIED, fix_lines
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> l
     for row, text in enumerate(_fix_rows(cause)):
         lines += labelled("" if row else "fix", text, "bold")
     if lines[1:] and cause.get("tried"):
-        lines += labelled("", sentences.TRIED, "dim")
+        lines += labelled("", TRIED, "dim")
     if cause.get("where"):
         lines += labelled("line", str(cause["where"]))
     if cause.get("detail"):
@@ -100,7 +101,7 @@ def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> l
 
 def _fix_rows(cause: Mapping[str, Any]) -> Iterator[str]:
     """Yields the lines of a fix; a comment that does not fit beside its code comes before it."""
-    for line in sentences.fix_lines(cause):
+    for line in fix_lines(cause):
         code, mark, comment = line.partition("  # ")
         if mark and len(line) > WIDTH - 10:
             yield f"# {comment}"

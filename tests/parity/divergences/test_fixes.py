@@ -7,7 +7,7 @@ from parity.divergences import REGISTRY
 from parity.divergences.fixes import IN_VAIN, with_fix
 from parity.ladder.items import Item
 from parity.ladder.result import Found
-from parity.report.sentences import fix_text
+from parity.report.fixes import fix_text
 
 ITEM = Item("dense1, with Keras's input (eval)", 1.0, 0.0, "rel", 1)
 STATE = "dense1.bias (after a batch in train mode)"
