@@ -214,8 +214,8 @@ CASES = {
         ),
         Called(lambda outputs: outputs[0][:, -1], nn.LSTM(3, 4, batch_first=True)),
         [
-            "inner.0: torch_impl.layers.LSTM(3, 4, recurrent_activation='hard_sigmoid', "
-            "return_sequences=True, return_state=True)"
+            "torch_impl.layers.LSTM(3, 4, recurrent_activation='hard_sigmoid', "
+            "return_sequences=True, return_state=True)  # module `inner.0`"
         ],
     ),
     "bilinear": (

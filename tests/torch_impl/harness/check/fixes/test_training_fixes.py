@@ -238,8 +238,8 @@ def test_clipping_moves_into_keras_optimizer(tmp_path):
     wrong = given(optim.SGD, 0.25)
     result = tried_optimizer(tmp_path, right, wrong, "SGD", config, before_step=clipped)
     assert texts(result) == [
-        "optimizer = torch_impl.optim.SGD(module.parameters(), learning_rate=0.25, clipnorm=0.5); "
-        "without clipping before the step"
+        "optimizer = torch_impl.optim.SGD(module.parameters(), learning_rate=0.25, clipnorm=0.5)  "
+        "# without clipping before the step"
     ]
 
 
