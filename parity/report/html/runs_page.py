@@ -116,7 +116,7 @@ def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
             )
         )
     return Table(
-        caption="Every run with its ladder: the greatest difference at each level, the worst run "
+        caption="Every run with its ladder: the difference that each level shows, the worst run "
         "first",
         head=("run", "verdict", *levels),
         rows=tuple(rows),
