@@ -36,6 +36,7 @@ from parity.report.sentences import (
     cause_title,
     difference,
     dtype_of,
+    extent,
     found_title,
     index_text,
     is_check,
@@ -167,7 +168,8 @@ def _add_result(suite: _Suite, result: Result) -> None:
     suite.name(kind, subject(result), f"seed {spec.get('seed')}", dtype)
     names = ["scenario", "program", "keras", "torch", "steps", "epochs"]
     names += ["seed", "batch_size", "data", "device", "threads"]
-    suite.tell({"verdict": result.verdict, "mode": result.mode, "dtype": dtype})
+    suite.tell({"verdict": result.verdict, "levels": extent([result])})
+    suite.tell({"mode": result.mode, "dtype": dtype})
     suite.tell({name: spec.get(name) for name in names})
     seconds = []
     for half in ("keras", "torch"):

@@ -100,6 +100,7 @@ def test_a_suite_tells_what_was_run_and_with_which_versions():
     (suite,) = parsed(run())
     told = {found.name: found.value for found in suite.properties()}
     assert told == {
+        **{"levels": "11 of 11 levels compared"},
         **{"verdict": "pass", "mode": "seeded", "dtype": "float32", "scenario": "dropout"},
         **{"seed": "42", "epochs": "20", "batch_size": "32", "data": "embedded", "device": "cpu"},
         **{"threads": "1", "keras.python": "3.12.1", "keras.keras": "3.15.1"},
