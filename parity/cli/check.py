@@ -102,6 +102,7 @@ def check(
     or the check is incomplete. Of several programs, the greatest counts.
     """
     from parity.report.text.check import check_lines, table_lines
+    from parity.report.text.result import without_repeats
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
@@ -127,8 +128,9 @@ def check(
     if out is not None:
         attempt_reports(out, dict(zip(folders_of(specs, out), results, strict=True)), complain)
     if not children.quiet:
+        told: dict[str, str] = {}
         for result in results:
-            print_lines(check_lines(result))
+            print_lines(check_lines(without_repeats(result, told)))
         if len(results) > 1:
             print_lines(table_lines(dict(zip(named, results, strict=True))))
         if out is not None:

@@ -89,7 +89,7 @@ def run(
     import time
 
     from parity.programs.scenarios import PROGRAMS
-    from parity.report.text.result import result_lines
+    from parity.report.text.result import result_lines, without_repeats
     from parity.report.text.summary import summary_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
@@ -116,11 +116,12 @@ def run(
     options = RunOptions(out=folder, children=children, save_weights=save_weights, against=recorded)
 
     known: dict[Path, Any] = {}
+    told: dict[str, str] = {}
 
     def report(result: Any, directory: Path) -> None:
         known[directory] = result
         if not children.quiet:
-            print_lines(result_lines(result))
+            print_lines(result_lines(without_repeats(result, told)))
         if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 

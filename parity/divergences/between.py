@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.names import module_text
 
 _MAX_AXES = 5  # 120 orders
 
@@ -135,7 +136,8 @@ def moved_dropout(evidence: Evidence) -> Match | None:
     if "absent" in (item.keras, item.torch):
         left, others = _unpaired_dropouts(evidence)
         if left and others and item.name in (*left, *others):
-            return Match(NUMBERS, f"{left[0]} in Keras, {others[0]} at another place in the port")
+            there = module_text(others[0])
+            return Match(NUMBERS, f"{left[0]} in Keras, {there} at another place in the port")
         return None
     found = evidence.failing_input()
     if evidence.kind != "dropout" or found is None or evidence.node is None:

@@ -106,6 +106,7 @@ def _place(evidence: Evidence) -> dict[str, Any]:
         "torch": evidence.call["name"] if evidence.call else None,
         "where": evidence.call["where"] if evidence.call else None,
         "introduced": evidence.is_own,
+        "module": evidence.call.get("module") if evidence.call else None,
     }
 
 

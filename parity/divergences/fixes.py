@@ -40,7 +40,7 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
         return found
     texts = list(dict.fromkeys(str(record["text"]) for record in records))
     left = len(texts) - _MOST_TEXTS
-    told = "; ".join(texts[:_MOST_TEXTS]) + (f"; and {left} more like it" if left > 0 else "")
+    told = "\n".join(texts[:_MOST_TEXTS]) + (f"\n# and {left} more like it" if left > 0 else "")
     causes = [
         {**cause, "fix": IN_VAIN} if REGISTRY[cause["id"]].is_mechanical else cause
         for cause in found.causes

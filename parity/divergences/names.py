@@ -47,6 +47,29 @@ def id_of(name: str) -> str | None:
     return next((key for key, slug in SLUGS.items() if wanted in (key.lower(), slug)), None)
 
 
+def nearest(name: str) -> list[str]:
+    """Returns the IDs, at most four, that are written almost as a name, or whose slugs are."""
+    import difflib
+
+    known = {key.lower(): key for key in SLUGS} | {slug: key for key, slug in SLUGS.items()}
+    found = difflib.get_close_matches(name.lower()[:80], known, n=4, cutoff=0.5)
+    return list(dict.fromkeys(known[each] for each in found))
+
+
 def full_name(name: str) -> str:
     """Returns an ID with its slug: "F2 adam-epsilon-placement"."""
     return f"{name} {SLUGS[name]}" if name in SLUGS else name
+
+
+def module_text(name: str, kind: str = "") -> str:
+    """Returns a module of the port in words: "module `0.1` (BatchNorm2d)".
+
+    A path alone may look like a number. The call of a function, "relu()#2", stays as it is.
+
+    Args:
+        name: path of the module, or name of the call.
+        kind: its class, if it is known.
+    """
+    if "()" in name:
+        return name
+    return f"module `{name}`" + (f" ({kind})" if kind else "")

@@ -31,7 +31,7 @@ from parity.divergences import (
     windows,
 )
 from parity.divergences.divergence import Divergence
-from parity.divergences.names import id_of
+from parity.divergences.names import full_name, id_of, nearest
 from parity.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,7 +66,12 @@ def find(name: str) -> Divergence:
     """
     found = id_of(name)
     if found is None:
-        raise InputError(f"unknown divergence {name!r}: expected one of {', '.join(REGISTRY)}")
+        near = ", ".join(map(full_name, nearest(name)))
+        raise InputError(
+            f"unknown divergence {name!r}: expected the ID or the name of one"
+            + (f", such as {near}" if near else "")
+            + "; `parity list divergences` lists them all"
+        )
     return REGISTRY[found]
 
 

@@ -39,6 +39,7 @@ class Setting:
         torch: its value in the port, in Keras's convention.
         layers: (Keras's layer, the port's layer) of all pairs with these values; or the classes of
             the optimizers, losses or schedules.
+        module: class of the port's module of the first pair; "" if it is none.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Setting:
     keras: Any
     torch: Any
     layers: tuple[tuple[str, str], ...]
+    module: str = ""
 
 
 def differing_settings(keras: Trace, port: Trace, levels: Sequence[Level] = ()) -> list[Setting]:
@@ -66,8 +68,10 @@ def differing_settings(keras: Trace, port: Trace, levels: Sequence[Level] = ()) 
             key = (identity, name, repr(theirs), repr(ours))
             found.setdefault(key, []).append(place)
             values[key] = (theirs, ours)
+    modules = {call["name"]: call.get("module") or "" for call in port.facts["nodes"]}
     return [
-        Setting(key[0], key[1], *values[key], layers=tuple(layers)) for key, layers in found.items()
+        Setting(key[0], key[1], *values[key], tuple(layers), modules.get(layers[0][1], ""))
+        for key, layers in found.items()
     ]
 
 

@@ -13,6 +13,7 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recog
 from parity.divergences.evidence import Evidence
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
+from parity.divergences.names import module_text
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
 
 
@@ -232,7 +233,8 @@ def _shared(evidence: Evidence) -> Match | None:
             if is_like(evidence.node, call):
                 first = call["name"].partition("#")[0]
                 return Match(
-                    SETTINGS, f"the port calls {first} again where Keras has another layer"
+                    SETTINGS,
+                    f"the port calls {module_text(first)} again where Keras has another layer",
                 )
     return None
 
@@ -241,11 +243,14 @@ def _missing(evidence: Evidence) -> Match | None:
     item = evidence.item
     told = evidence.level.id in ("structure", "forward")
     if told and "absent" in (item.keras, item.torch):
-        where = "the port lacks" if item.torch == "absent" else "only the port has"
+        where, name = "the port lacks", item.name
+        if item.torch != "absent":
+            is_call = any(name == call["name"] for call in evidence.port.facts["nodes"])
+            where, name = "only the port has", module_text(name) if is_call else name
         is_other = moved_dropout(evidence) is not None or _shared(evidence) is not None
         return Match(
             PLACE if is_other else NUMBERS,
-            f"{where} {item.name} ({item.keras if item.torch == 'absent' else item.torch})",
+            f"{where} {name} ({item.keras if item.torch == 'absent' else item.torch})",
         )
     if evidence.level.id == "structure" and item.torch == "not used":
         return Match(SETTINGS, f"no layer of the port uses {item.name}")

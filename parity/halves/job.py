@@ -61,6 +61,7 @@ class Progress:
         num_steps: total number of steps of this run; 0 if unknown.
         loss: running mean of the epoch's loss; None if unknown.
         fraction: finished part of the whole job, in [0, 1]; all runs count the same.
+        note: what the child tells its user now, or "".
     """
 
     directory: Path
@@ -68,6 +69,7 @@ class Progress:
     num_steps: int
     loss: float | None
     fraction: float
+    note: str = ""
 
 
 @dataclass(frozen=True)

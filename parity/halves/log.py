@@ -10,11 +10,12 @@ import os
 import re
 import shlex
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from parity.errors import InputError, RunError
 from parity.halves.job import ChildJob, Progress
-from parity.halves.protocol import EXIT_NOT_INSTALLED, PROGRESS
+from parity.halves.protocol import EXIT_NOT_INSTALLED, NOTE, PROGRESS
 
 WINDOW = 65_536  # largest number of bytes of a log in memory
 TAIL_LINES, TAIL_WIDTH = 15, 200  # end of a log in a message: lines, and characters per line
@@ -33,6 +34,7 @@ class ProgressReader:
         self._rest = b""  # a line that is not complete yet
         self._number = 0  # number of the run
         self._step = 0
+        self._latest = Progress(job.directories[0], 0, 0, None, 0.0)
 
     def read(self) -> Progress | None:
         """Returns the newest progress since the last call, or None."""
@@ -48,6 +50,12 @@ class ProgressReader:
         newest = None
         for line in lines:
             newest = self._parse(line) or newest
+        self._latest = newest or self._latest
+        begin = NOTE.encode()
+        notes = [line.removeprefix(begin) for line in lines if line.startswith(begin)]
+        if notes:
+            told = b"; ".join(notes).decode("utf-8", "replace")[:TAIL_WIDTH]
+            return replace(self._latest, note=_printable(told))
         return newest
 
     def close(self) -> None:
@@ -154,7 +162,11 @@ def read_tail(log: Path, start: int) -> str:
         if not line.startswith(f"{PROGRESS} ")
     ]
     text = _ESCAPE.sub("", "\n".join(lines)).replace("\t", "    ")
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+    return "\n".join(map(_printable, text.split("\n")))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def show_tail(log: Path, text: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from parity.files import atomic
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
+from parity.halves.protocol import EXIT_NOT_INSTALLED
 from parity.halves.sources import is_pointless, is_ready, missing
 from parity.programs.user_modules import PATHS
 from parity.traces.folder import SUCCESS
@@ -123,6 +124,8 @@ class ChildProcess:
         if not left and (code == 0 or is_pointless(self.job)):
             return None
         text = read_tail(self.job.log, self._log_start)
+        if code == EXIT_NOT_INSTALLED and not self._timed_out:  # the log says no more
+            return f"{self.job.name}: {explain(self.job, code, text)}"
         if self._timed_out:
             what = (
                 f"did not end within {self._timeout_s:g} s and was stopped; give it more time "

@@ -140,9 +140,19 @@ def rich_bars(stream: TextIO, *columns: Any) -> RichProgress:
     )
 
 
-def _headline(failure: Failure) -> str:
-    """Returns the first line of a reason, which starts with the name of the job."""
-    return failure.reason.partition("\n")[0]
+class _Headlines:
+    """Says once why jobs failed: the report of the command has the whole paragraph."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}  # reason -> name of the first job
+
+    def of(self, failure: Failure) -> str:
+        """Returns the name of a job and its reason, or the job that failed for the same reason."""
+        name = failure.job.name
+        reason = failure.reason.partition("\n")[0].removeprefix(f"{name}: ")
+        first = self._first.setdefault(reason, name)
+        told = reason.partition("; ")[0] if first == name else f"the same as {first}"
+        return f"failed: {name}: {told}"
 
 
 class _Plain:
@@ -152,6 +162,7 @@ class _Plain:
         self._stream = stream
         self._started_s: dict[ChildJob, float] = {}
         self._marks: dict[ChildJob, int] = {}
+        self._headlines = _Headlines()
 
     def open(self) -> None:
         pass
@@ -166,6 +177,8 @@ class _Plain:
         if job not in self._started_s:
             self._started_s[job] = time.monotonic()
             self._write(f"{job.name}: started")
+        if progress.note:
+            self._write(f"{job.name}: {progress.note}")
         marks = sum(progress.fraction >= mark for mark in MARKS)
         # The line "finished" replaces a line for 100 %.
         if marks > self._marks.get(job, 0) and progress.fraction < 1:
@@ -174,7 +187,7 @@ class _Plain:
 
     def on_done(self, job: ChildJob, failure: Failure | None) -> None:
         if failure is not None:
-            self._write(f"failed: {_headline(failure)}")
+            self._write(self._headlines.of(failure))
         elif not is_pointless(job):
             took_s = time.monotonic() - self._started_s.get(job, time.monotonic())
             self._write(f"{job.name}: finished in {took_s:.1f} s")
@@ -202,6 +215,7 @@ class _Bars:
         self._num_done = 0
         self._all: TaskID | None = None
         self._tasks: dict[ChildJob, TaskID] = {}
+        self._headlines = _Headlines()
 
     def reopen(self) -> None:
         self._progress.start()
@@ -217,6 +231,9 @@ class _Bars:
     def on_progress(self, job: ChildJob, progress: Progress) -> None:
         if job not in self._tasks:
             self._tasks[job] = self._add(job.name, total=1, detail="starting")
+        if progress.note:
+            line = f"{job.name}: {progress.note}"
+            self._progress.console.print(line, markup=False, highlight=False)
         if progress.num_steps:
             self._progress.update(
                 self._tasks[job], completed=progress.fraction, detail=_describe(progress)
@@ -226,7 +243,7 @@ class _Bars:
         if job in self._tasks:
             self._progress.remove_task(self._tasks.pop(job))
         if failure is not None:
-            line = log_line(f"failed: {_headline(failure)}")
+            line = log_line(self._headlines.of(failure))
             self._progress.console.print(line, style="red", markup=False, highlight=False)
         self._num_done += 1
         if self._all is not None:

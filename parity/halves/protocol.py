@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from parity.traces.trace import RunResult, Trace, TraceWriter
 
 PROGRESS = "progress"  # first word of a line of progress
+NOTE = "parity note: "  # beginning of a line that the user sees while the child works
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures have Python's exit codes
 
 # Packages that the extras of this project install. Any other missing module is a bug, in this
@@ -102,6 +103,12 @@ def say_progress(name: str, step: int, num_steps: int, loss: float) -> None:
     # One write instead of print's two, so that no output of a framework's C++ code can get into the
     # middle of the line.
     sys.stdout.write(f"{PROGRESS} {name} {step}/{num_steps} loss={loss:.5g}\n")
+    sys.stdout.flush()
+
+
+def say_note(text: str) -> None:
+    """Prints a line that the parent shows: why the child does more than was asked for."""
+    sys.stdout.write(f"{NOTE}{text}\n")
     sys.stdout.flush()
 
 

@@ -22,7 +22,7 @@ from parity.ladder.distributions import (
     p_values,
     two_sample_p_values,
 )
-from parity.ladder.items import Item
+from parity.ladder.items import LOG_P, Item
 
 # A port that is right fails in one check of a thousand. Every random weight is one test at this
 # rate divided by their number, and the tests of a weight share its rate (Bonferroni).
@@ -154,11 +154,11 @@ def _drawn(
         name=name,
         worst=-math.log10(max(p, 1e-300)),
         allowed=-math.log10(limit),
-        unit="-log10 p",
+        unit=LOG_P,
         num_compared=b.size,
         keras=float(a.std()),
         torch=float(b.std()),
-        note=f"{text}{_WORDS[test] if p < limit else ''}, p {p:.2g}",
+        note=f"{text}{_WORDS[test] if p < limit else ''}",
     )
 
 

@@ -15,8 +15,8 @@ DIFFERS, ACCEPTED = "differs", "accepted"
 # another way there, and agrees behind it.
 ROLES = DECIDES, INTRODUCED, FOLLOWS, STYLE = ("decides", "introduced", "follows", "style")
 # A p value below the limit fails, so its negative logarithm serves as a difference.
-ROUNDINGS = "roundings"
-UNITS = ("abs", "rel", "ulp", "count", "-log10 p", ROUNDINGS)
+LOG_P, ROUNDINGS = "-log10 p", "roundings"
+UNITS = ("abs", "rel", "ulp", "count", LOG_P, ROUNDINGS)
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class CauseRecord(records.Record):
         keras: Keras's formula or default.
         torch: what the port does instead.
         source: where Keras defines its rule.
-        fix: a line of code, or what to do.
+        fix: lines of code, or what to do.
         confidence: 0.99: its formula gives the port's numbers; 0.8: the port's settings show it;
             0.3: only the place suggests it.
         detail: the evidence.
@@ -180,16 +180,18 @@ class PlaceRecord(records.Record):
 
     Attributes:
         keras: name of Keras's layer.
-        torch: name of the port's module.
+        torch: name of the port's module, or of the function that it calls.
         where: file and line of the port that calls it.
         introduced: whether the layer makes the error (true) or its input already has it (false);
             null: unknown.
+        module: class of the module; null: it is a function. Older files lack it.
     """
 
     keras: records.Name | None
     torch: records.Name | None
     where: records.Name | None
     introduced: bool | None
+    module: records.Name | UnsetType | None = UNSET
 
 
 class _Shown:
@@ -260,6 +262,8 @@ class SettingRecord(records.Record):
         torch: its value in the port, in Keras's convention.
         layers: all pairs of layers with these values: Keras's name and the port's; or the classes
             of both optimizers, losses or schedules.
+        module: class of the port's module of the first pair; empty: it is none. Older files lack
+            it.
     """
 
     id: records.Name
@@ -269,6 +273,7 @@ class SettingRecord(records.Record):
     layers: Annotated[
         list[Annotated[list[records.Name], Meta(min_length=2, max_length=2)]], Meta(min_length=1)
     ]
+    module: records.Name | UnsetType = UNSET
 
 
 class DataRecord(records.Record):

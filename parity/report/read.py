@@ -92,10 +92,12 @@ class FoundResult:
     Attributes:
         result: result from its file; for a sweep without a file, from its finished runs.
         problems: as for a run.
+        folder: folder of the command; None if there is only a result file.
     """
 
     result: SweepResult | BenchResult | Diagnosis
     problems: tuple[str, ...] = ()
+    folder: Path | None = None
 
 
 Found = FoundRun | FoundRuns | FoundResult
@@ -126,7 +128,7 @@ def find(path: Path, known: Mapping[Path, AnyResult] | None = None) -> Found:
 def _of_folder(folder: Path, known: Mapping[Path, AnyResult]) -> Found:
     result = known.get(folder)
     if result is not None and not isinstance(result, Result):
-        return FoundResult(result)
+        return FoundResult(result, folder=folder)
     for name in (BENCH, DIAGNOSIS):
         if (folder / name).is_file():
             return _of_file(folder / name)
@@ -181,7 +183,7 @@ def _sweep(folder: Path) -> FoundResult:
         else:
             result = sweep_from(value, path.name)
             if not is_superseded(result, folder):
-                return FoundResult(result)
+                return FoundResult(result, folder=folder)
             problem = f"{SWEEP} is of an earlier sweep: that of {PLAN} {_UNFINISHED}"
     else:
         problem = f"{SWEEP} is missing: the sweep {_UNFINISHED}"
@@ -189,7 +191,7 @@ def _sweep(folder: Path) -> FoundResult:
         sweep, damaged = sweep_of_store(folder)
     except InputError as error:
         raise InputError(f"{problem}; {error}") from error
-    return FoundResult(sweep, (problem, *damaged))
+    return FoundResult(sweep, (problem, *damaged), folder)
 
 
 def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:

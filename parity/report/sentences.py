@@ -5,18 +5,23 @@ Texts are unchanged from the result: each kind of report escapes them for its fo
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from parity.divergences.names import full_name
-from parity.ladder.items import ACCEPTED, DECIDES, FAIL, PASS, SKIPPED, Item, Level
+from parity.divergences.names import full_name, module_text
+from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
+from parity.report.fixes import fix_text
 
 if TYPE_CHECKING:
     from parity.ladder.result import Found
 
 MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
+LEAST_P = 1e-300  # p values that are kept are at least this
+_NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
@@ -62,10 +67,7 @@ def sentence(result: Result) -> str:
     if result.verdict == ERROR:
         return "a half failed"
     if result.verdict == FAIL:
-        number = len(result.unaccepted)
-        told = "the two runs are different"
-        told = told if is_scenario(result) else "the port differs from Keras"
-        return told + (f" in {number} places" if number > 1 else "")
+        return f"{differences(result)}; {extent([result])}"
     compared, total = coverage(result)
     if result.verdict == INCOMPLETE:
         names = ", ".join(entry["what"] for entry in result.incomplete)
@@ -74,10 +76,28 @@ def sentence(result: Result) -> str:
     if is_scenario(result):
         is_float64 = result.spec.get("dtype") == "float64"
         text = "the two runs are the same" + ("" if is_float64 else ", within float32 rounding")
+        text += f": all {total} levels agree"
     if compared < total:
         text = f"{compared} of {total} levels agree; not compared: {'; '.join(left_out(result))}"
     ids = dict.fromkeys(str(found.causes[0]["id"]) for found in result.accepted)
     return text + (f"; accepted: {', '.join(ids)}" if ids else "") + _tolerance(result)
+
+
+def differences(result: Result) -> str:
+    """Returns that a result fails, and in how many places."""
+    number = len(result.unaccepted)
+    told = "the two runs are different"
+    told = told if is_scenario(result) else "the port differs from Keras"
+    return told + (f" in {number} places" if number > 1 else "")
+
+
+def extent(results: Sequence[Result]) -> str:
+    """Returns how much was compared, of all results together: "7 of 9 levels compared"."""
+    found = [coverage(result) for result in results]
+    compared, total = (sum(numbers[place] for numbers in found) for place in (0, 1))
+    if not total:
+        return "nothing compared"
+    return f"{compared:,} of {count(total, 'level')} compared"
 
 
 def _tolerance(result: Result) -> str:
@@ -101,22 +121,30 @@ def left_out(result: Result) -> list[str]:
     return [f"{', '.join(names)} ({why})" for why, names in reasons.items()]
 
 
-def level_numbers(level: Level) -> tuple[float, float]:
-    """Returns the greatest difference of a level that compared something, and its limit.
+def level_item(result: Result, level: Level) -> Item | None:
+    """Returns the item to show for a level: of its first divergence, else the worst one."""
+    own = (found.item for found in result.unaccepted if found.level == level.id)
+    return next(own, level.worst) if level.status == FAIL else level.worst
 
-    For a level that is compared bit for bit it is the number of different values.
+
+def level_numbers(result: Result, level: Level) -> tuple[str, str]:
+    """Returns the difference to show for a level that compared something, and its limit.
+
+    They are those of `level_item`, as its divergence tells them. For a level without a divergence
+    that is compared bit for bit it is the number of different values.
     """
-    worst = level.worst
-    assert worst is not None
-    if is_exact(level):
-        return sum(item.worst for item in level.items if item.role == DECIDES), 0.0
-    return worst.worst, worst.allowed
+    item = level_item(result, level)
+    assert item is not None
+    if item is level.worst and is_exact(level):
+        return number(sum(each.worst for each in level.items if each.role == DECIDES)), "0"
+    return amount(item), allowance(item)
 
 
-def level_place(level: Level) -> Item | None:
-    """Returns the item to show for a level; None if no item is worse than the others."""
-    worst = level.worst
-    return None if worst is None or is_exact(level) or not worst.worst else worst
+def level_place(result: Result, level: Level) -> Item | None:
+    """Returns the item to name for a level; None if no item is worse than the others."""
+    item = level_item(result, level)
+    is_any = item is level.worst and is_exact(level)
+    return None if item is None or is_any or not item.worst else item
 
 
 def compared_text(level: Level) -> str:
@@ -155,9 +183,14 @@ def moment(item: Item) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def item_name(item: Item) -> str:
+    """Returns the name of an item; that of a module which looks like a number says what it is."""
+    return module_text(item.name) if _NUMBERED.fullmatch(item.name) else item.name
+
+
 def item_place(level: str, item: Item) -> str:
     """Returns level and name of an item, and its moment."""
-    return f"{level}: {item.name}{moment(item)}"
+    return f"{level}: {item_name(item)}{moment(item)}"
 
 
 def index_text(item: Item) -> str:
@@ -167,24 +200,34 @@ def index_text(item: Item) -> str:
 
 def difference(item: Item) -> str:
     """Returns the difference of an item, its limit, and its note."""
-    return f"differs by {measure(item)}"
+    return f"differs{',' if item.unit == LOG_P else ' by'} {measure(item)}"
 
 
 def measure(item: Item) -> str:
     """Returns how much an item differs, its limit, and its note."""
-    text = f"{number(item.worst)} ({item.unit}), allowed {number(item.allowed)}"
+    unit = "" if item.unit == LOG_P else f" ({item.unit})"
+    text = f"{amount(item)}{unit}, allowed {allowance(item)}"
     return f"{text}; {item.note}" if item.note else text
+
+
+def amount(item: Item) -> str:
+    """Returns the difference of an item; of a statistical test, its p value: "p 7e-116"."""
+    if item.unit != LOG_P:
+        return number(item.worst)
+    if item.worst >= -math.log10(LEAST_P):
+        return f"p <{LEAST_P:.0e}"
+    p = 10.0**-item.worst
+    return f"p {p:.2g}" if p >= 0.01 else f"p {p:.0e}"
+
+
+def allowance(item: Item) -> str:
+    """Returns the limit of an item; of a statistical test, the p value below which it fails."""
+    return number(10.0**-item.allowed if item.unit == LOG_P else item.allowed)
 
 
 def cause_title(cause: Mapping[str, Any]) -> str:
     """Returns a cause by ID, slug and title: "F2 adam-epsilon-placement: Adam adds ..."."""
     return f"{full_name(str(cause.get('id')))}: {cause.get('title')}"
-
-
-def fix_text(cause: Mapping[str, Any]) -> str:
-    """Returns the fix of a cause, and whether it was tried."""
-    told = str(cause.get("fix") or "")
-    return f"(tried) {told}" if told and cause.get("tried") else told
 
 
 def likely_causes(causes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -202,12 +245,15 @@ def confidence_text(cause: Mapping[str, Any]) -> str:
     return f"{100 * sure:.0f} %" if sure >= PROVEN else "likely" if sure >= LIKELY else "possible"
 
 
-def place_text(place: Mapping[str, Any] | None) -> str:
-    """Returns the pair of layers of a divergence, and the line of the port."""
+def place_text(found: Found) -> str:
+    """Returns the pair of layers of a divergence, and the line of the port unless a fix has it."""
+    place = found.place
     if not place or not place.get("keras") or not place.get("torch"):
         return ""
-    text = f"{place['keras']} in Keras, {place['torch']} in the port"
-    return text + (f" ({place['where']})" if place.get("where") else "")
+    ours = module_text(str(place["torch"]), place.get("module") or "")
+    text = f"{place['keras']} in Keras, {ours} in the port"
+    is_told = any(cause.get("where") for cause in found.causes[:1])
+    return text + (f" ({place['where']})" if place.get("where") and not is_told else "")
 
 
 def found_title(found: Found) -> str:
@@ -308,6 +354,8 @@ def setting_texts(result: Result) -> list[str]:
         name = row["name"]
         if keras == torch:  # an optimizer of the same name in both
             name, keras, torch = f"{name} of {keras}", "Keras", "the port"
+        elif row.get("module") or _NUMBERED.fullmatch(torch):
+            torch = module_text(torch, row.get("module", ""))
         text = f"{row['id']}  {name}: {row['keras']} in {keras}, {row['torch']} in {torch}"
         texts.append(f"{text}, also in {len(more)} more" if more else text)
     return texts

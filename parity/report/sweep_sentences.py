@@ -31,20 +31,24 @@ def sentence(result: SweepResult) -> str:
     """Returns the verdict and its numbers of verdicts, comparisons and runs."""
     runs = f"{count(result.num_runs, 'run')}, {result.num_run_now} of them now"
     runs += f", {len(result.failures)} missing" if result.failures else ""
-    rows = result.equivalence.comparisons
-    counts = Counter(row.verdict for row in rows)
-    tests = f"{counts['equivalent']} of {len(rows)} comparisons equivalent"
-    verdicts = result.equivalence.verdicts
-    same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
-    others = sum(not is_expected(row) for row in verdicts)
-    same += f" ({others} not as expected)" if others else ""
     lost = Counter(row.verdict for row in result.equivalence.collapses)
     shares = [
         f"{count(lost[name], 'share')} of untrained runs {name}"
         for name in ("different", "inconclusive")
         if lost[name]
     ]
-    return f"{result.verdict} ({how(result)}): {', '.join([same, tests, *shares])}; {runs}"
+    told = ", ".join([numbers_text(result), *shares])
+    return f"{result.verdict} ({how(result)}): {told}; {runs}"
+
+
+def numbers_text(result: SweepResult) -> str:
+    """Returns how many verdicts agree, and how many comparisons are equivalent, of how many."""
+    rows, verdicts = result.equivalence.comparisons, result.equivalence.verdicts
+    same = f"{sum(row.agrees for row in verdicts)} of {len(verdicts)} verdicts agree"
+    others = sum(not is_expected(row) for row in verdicts)
+    same += f" ({others} not as expected)" if others else ""
+    equivalent = sum(row.verdict == "equivalent" for row in rows)
+    return f"{same}, {equivalent} of {len(rows)} comparisons equivalent"
 
 
 def is_expected(row: ScenarioVerdicts) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parity.ladder.items import FAIL
 from parity.ladder.result import ERROR, Result
-from parity.report.sentences import capital, sentence
+from parity.report.sentences import capital, differences, extent, item_name, sentence
 
 
 def sentence_of(result: Result) -> str:
@@ -12,16 +12,17 @@ def sentence_of(result: Result) -> str:
     if result.verdict == ERROR:
         return "There is no comparison: a half failed, or its files are missing."
     if result.verdict == FAIL:
-        text = capital(sentence(result))
+        text = capital(differences(result))
+        compared = f" {extent([result])}."
         first = result.first_divergence
         if result.causes:
             cause = result.causes[0]
             is_one = len(result.unaccepted) == 1
             told = f"{cause.get('title')} ({cause.get('id')})"
-            return f"{text}: {told}." if is_one else f"{text}, the first: {told}."
-        return (
-            f"{text}: the first difference is {first[1].name}, level {first[0].id}."
-            if first
-            else f"{text}."
-        )
+            told = f"{text}: {told}." if is_one else f"{text}, the first: {told}."
+        elif first:
+            told = f"{text}: the first difference is {item_name(first[1])}, level {first[0].id}."
+        else:
+            told = f"{text}."
+        return told + compared
     return f"{capital(sentence(result))}."

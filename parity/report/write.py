@@ -26,6 +26,7 @@ from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
 from parity.report.read import Found, FoundRun, FoundRuns, find
+from parity.report.seed_histories import seed_histories
 from parity.report.sweep_sentences import margins_text, sentence
 from parity.sweeps.result import SweepResult
 from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
@@ -131,7 +132,8 @@ def _read(found: Found, folder: Path) -> tuple[Page, Sequence[AnyResult]]:
         return bench_page(result, found.problems), [result]
     if isinstance(result, Diagnosis):
         return diagnosis_page(result), [result]
-    return sweep_page(result, found.problems), [result]
+    histories = seed_histories(found.folder, result.rows) if found.folder is not None else {}
+    return sweep_page(result, found.problems, histories), [result]
 
 
 def _beside(before: Found, after: Found) -> Page:

@@ -16,7 +16,7 @@ from typing import Any
 
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
-from parity.halves.protocol import Half, ProgressLines
+from parity.halves.protocol import Half, ProgressLines, say_note
 from parity.halves.sources import pause, wait_for
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import program_spec_from
@@ -39,6 +39,7 @@ class ProgramTask:
         pause: called between two looks at what the other half has not written yet.
         probed: called by the Keras half when `probes` is complete.
         keras: for the torch half, what the Keras half wrote of its probes.
+        tell: called with what the user is to know while the half works.
         saves_weights: whether the torch half leaves the final weights of both.
         probes: receives what the checks of a single batch compute.
         training: receives `training/...`.
@@ -51,6 +52,7 @@ class ProgramTask:
     probed: Callable[[], None]
     keras: Trace | None = None
     saves_weights: bool = False
+    tell: Callable[[str], None] = lambda text: None
     probes: CheckWriter = field(default_factory=CheckWriter)
     training: CheckWriter = field(default_factory=CheckWriter)
 
@@ -154,6 +156,7 @@ def _run(
         pause=lambda: pause(parent),
         probed=write_probes,
         saves_weights=saves_weights,
+        tell=say_note,
     )
     if name == "torch":
         wait_for(task.source, parent)

@@ -30,13 +30,14 @@ from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.bench_sentences import number as short
 from parity.report.bench_sentences import reason_of, times
 from parity.report.bench_sentences import sentence as bench_sentence
+from parity.report.fixes import fix_text
 from parity.report.found import AnyResult, redact_paths
 from parity.report.lines import shortened
 from parity.report.sentences import (
     cause_title,
     difference,
     dtype_of,
-    fix_text,
+    extent,
     found_title,
     index_text,
     is_check,
@@ -171,7 +172,8 @@ def _add_result(suite: _Suite, result: Result) -> None:
     suite.name(kind, subject(result), f"seed {spec.get('seed')}", dtype)
     names = ["scenario", "program", "keras", "torch", "steps", "epochs"]
     names += ["seed", "batch_size", "data", "device", "threads"]
-    suite.tell({"verdict": result.verdict, "mode": result.mode, "dtype": dtype})
+    suite.tell({"verdict": result.verdict, "levels": extent([result])})
+    suite.tell({"mode": result.mode, "dtype": dtype})
     suite.tell({name: spec.get(name) for name in names})
     seconds = []
     for half in ("keras", "torch"):

@@ -35,6 +35,15 @@ def escaped(text: str, max_length: int = MAX_TEXT) -> str:
     return broken.replace(_BREAK, "&#8203;") or NONE
 
 
+def code(text: str, max_length: int = MAX_TEXT) -> str:
+    """Returns a text as code on one line of Markdown; not for a cell, which a pipe would end."""
+    told = plain(" ".join(shortened(text, max_length).split())) or NONE
+    runs = {len(run) for run in re.findall(r"`+", told)}
+    fence = "`" * next(length for length in range(1, len(runs) + 2) if length not in runs)
+    space = " " if told[0] == "`" or told[-1] == "`" else ""
+    return f"{fence}{space}{told}{space}{fence}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> list[str]:
     """Returns the lines of a table.
 

@@ -8,8 +8,8 @@ folders.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from parity.bench.result import BenchResult
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Level
@@ -17,7 +17,8 @@ from parity.ladder.result import ERROR, Result
 from parity.report import sentences
 from parity.report.advice import advice_of
 from parity.report.export.bench_tables import to_markdown
-from parity.report.export.markdown import NONE, escaped, table
+from parity.report.export.markdown import NONE, code, escaped, table
+from parity.report.fixes import fix_lines, is_code
 from parity.report.found import AnyResult, redact_paths
 from parity.report.sweep_sentences import (
     DIVERGED,
@@ -122,7 +123,7 @@ def _one_run(result: Result) -> list[str]:
     told_found = [*_first_divergence(result), *_found(result)]
     lines += [*told_found, ""] if told_found else []
     rows = [_level_row(result, level) for level in result.levels]
-    lines += table(["level", "status", "worst", "allowed", "where"], rows, "llrrl")
+    lines += table(["level", "status", "differs", "allowed", "where"], rows, "llrrl")
     halves = [(half, sentences.training_texts(result, half)) for half in ("keras", "torch")]
     trained = [f"- {half}: {_text(', '.join(texts))}" for half, texts in halves if texts]
     return [*lines, "", *trained] if trained else lines
@@ -133,10 +134,11 @@ def _level_row(result: Result, level: Level) -> list[str]:
     if level.worst is None:
         source = level.tolerance_source if level.status == SKIPPED else ""
         return [level.id, word, "", "", source]
-    worst, allowed = map(sentences.number, sentences.level_numbers(level))
-    item = sentences.level_place(level)
-    where = sentences.compared_text(level) if item is None else item.name + sentences.moment(item)
-    return [level.id, word, worst, allowed, where]
+    differs, allowed = sentences.level_numbers(result, level)
+    where = sentences.compared_text(level)
+    if (item := sentences.level_place(result, level)) is not None:
+        where = sentences.item_name(item) + sentences.moment(item)
+    return [level.id, word, differs, allowed, where]
 
 
 def _first_divergence(result: Result) -> list[str]:
@@ -185,21 +187,30 @@ def _bullet(found: Found) -> str:
     if found.causes:
         best = found.causes[0]
         parts[0] += f" {_text(sentences.cause_title(best))} ({sentences.confidence_text(best)})"
-        fix = sentences.fix_text(best)
-        parts += [f"**fix** {_text(fix)}"] if fix else []
+        parts += [_fix(best)] if best.get("fix") else []
         parts += [f"**seen** {_text(best['detail'])}"] if best["detail"] else []
     place = f"{sentences.found_place(found)}{sentences.index_text(found.item)}"
     told = f"{_text(place)}: {_text(_values(found.item))}"
     parts += [f"**values** {told}"] if found.causes else []
     parts[0] += "" if found.causes else f" {told}"
-    if where := sentences.place_text(found.place):
+    if where := sentences.place_text(found):
         parts.append(f"**where** {_text(where)}")
     return "<br>".join(parts)
 
 
+def _fix(cause: Mapping[str, Any]) -> str:
+    """Returns the fix of a cause, as code where it is code, and the line of the port."""
+    lines = fix_lines(cause)
+    shown = code if is_code(cause) else escaped
+    told = "<br>".join(shown(line, MAX_TEXT) for line in lines)
+    where = f" in {code(str(cause['where']), MAX_TEXT)}" if cause.get("where") else ""
+    return f"**fix**{' (tried)' if cause.get('tried') else ''}{where} {told}"
+
+
 def _many_runs(results: Sequence[Result]) -> list[str]:
     counts = Counter(result.verdict for result in results)
-    lines = [f"**{_counted(counts)} of {len(results)} runs**", ""]
+    told = f"{_counted(counts)} of {sentences.count(len(results), 'run')}"
+    lines = [f"**{told}; {sentences.extent(results)}**", ""]
     bad = [result for result in results if result.verdict != PASS]
     # The first characters of a bullet could make it another list, or a rule.
     lines += [f"- **{_text(_name(result))}** {_failure(result)}" for result in bad[:MAX_FAILURES]]
@@ -234,8 +245,7 @@ def _failure(result: Result) -> str:
     told = _text(f"{sentences.item_place(level.id, item)}: {sentences.difference(item)}")
     if result.causes:
         best = result.causes[0]
-        cause, fix = _text(sentences.cause_title(best)), _text(sentences.fix_text(best))
-        told = f"**cause** {cause}; **fix** {fix}; {told}"
+        told = f"**cause** {_text(sentences.cause_title(best))}; {_fix(best)}; {told}"
     more = len(sentences.found_texts(result)) - 1
     return f"{told}; and {more} more" if more > 0 else told
 

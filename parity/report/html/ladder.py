@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from parity.ladder.items import DECIDES
 from parity.report import sentences
 from parity.report.advice import advice_of
+from parity.report.fixes import fix_lines, is_code
 from parity.report.html.page import (
     FAIL,
     PASS,
@@ -49,13 +50,13 @@ def look_of(result: Result, level: Level) -> tuple[str, str]:
 
 def _rung(result: Result, level: Level) -> Rung:
     look, word = look_of(result, level)
-    worst = level.worst
-    if worst is None:
+    item = sentences.level_item(result, level)
+    if item is None:
         return Rung(level.id, look, word, tolerance_source=level.tolerance_source)
     compared = sum(item.num_compared for item in level.items if item.role == DECIDES)
-    differs, allowed = map(sentences.number, sentences.level_numbers(level))
+    differs, allowed = sentences.level_numbers(result, level)
     told = sentences.count(compared, "value") if sentences.is_exact(level) else ""
-    where = f"{worst.name}{sentences.moment(worst)}:" if worst.worst else ""
+    where = f"{sentences.item_name(item)}{sentences.moment(item)}:" if item.worst else ""
     return Rung(level.id, look, word, differs, allowed, where, level.tolerance_source, told)
 
 
@@ -114,7 +115,7 @@ def _divergence(found: Found, same_as: int) -> Divergence:
         facts = _numbers(found.item)
         others = [name for name in dict.fromkeys(found.items) if name != found.item.name]
         facts += [Fact("also seen in", _listed(others))] if others else []
-    if told := sentences.place_text(found.place):
+    if told := sentences.place_text(found):
         facts.append(Fact("layer", told))
     causes = tuple(_cause(cause) for cause in sentences.likely_causes(found.causes))
     return Divergence(
@@ -151,8 +152,11 @@ def _cause(cause: Mapping[str, Any]) -> Cause:
     return Cause(
         title=sentences.cause_title(cause),
         confidence=sentences.confidence_text(cause),
-        lines=facts(("seen", "detail"), ("line", "where")),
-        fix=sentences.fix_text(cause),
+        lines=facts(("seen", "detail")),
+        fix="\n".join(fix_lines(cause)),
+        is_code=is_code(cause),
+        is_tried=bool(cause.get("tried")),
+        where=str(cause.get("where") or ""),
         formulas=facts(("Keras", "keras"), ("the port", "torch"), ("source", "source")),
     )
 

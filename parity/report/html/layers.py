@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,12 @@ import numpy as np
 from parity.data.probe_inputs import MAX_STEP_ENTRIES
 from parity.errors import ParityError, RunError
 from parity.ladder.compare import absolute_difference
-from parity.ladder.items import ACCEPTED, DIFFERS, FAIL, Item, Level
+from parity.ladder.items import ACCEPTED, DIFFERS, FAIL, LOG_P, Item, Level
 from parity.ladder.levels import LEVELS
 from parity.report.html import page
 from parity.report.html.page import Block, Cell, Folded, Table
 from parity.report.html.texts import number, share
-from parity.report.sentences import is_inherited, moment
+from parity.report.sentences import allowance, amount, is_inherited, item_name, moment
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -32,6 +33,7 @@ OPEN = ("forward", "gradient")
 _LOOKS = {FAIL: page.FAIL, DIFFERS: page.WARN, ACCEPTED: page.WARN}
 _RANK = {FAIL: 0, DIFFERS: 1, ACCEPTED: 1}
 MAX_ROWS = 120
+MANY = 40  # rows of a table that is shown whole
 WEIGHTS = "training/weights"  # in a trace: after each recorded step
 MAX_STEPS = 12  # columns of the matrix of weights
 MAX_WEIGHTS = 80  # rows of it
@@ -46,9 +48,23 @@ def layer_blocks(result: Result) -> list[Block]:
     for level in levels:
         table = _table(level)
         if level in failed or level.id in OPEN:
-            blocks.append(table)
+            blocks += _open(table)
         else:
             blocks.append(Folded(f"{TITLES[level.id]} ({level.id})", (table,)))
+    return blocks
+
+
+def _open(table: Table) -> list[Block]:
+    """Returns a table; of a long one, what is within its limit is folded."""
+    if len(table.rows) <= MANY:
+        return [table]
+    above = tuple(row for row in table.rows if row[0].look)
+    within = tuple(row for row in table.rows if not row[0].look)
+    title = table.caption.partition(":")[0]
+    blocks: list[Block] = [replace(table, rows=above)] if above else []
+    if within:
+        rest = replace(table, caption=f"{title}, within the limit", rows=within)
+        blocks.append(Folded(f"{title}: {len(within)} items within their limit", (rest,)))
     return blocks
 
 
@@ -60,7 +76,7 @@ def _table(level: Level) -> Table:
     left = len(level.items) - len(items)
     return Table(
         caption=f"{TITLES[level.id]} ({level.id}): {level.tolerance_source}",
-        head=("item", "worst", "allowed", "unit", "compared", "Keras there", "PyTorch there"),
+        head=("item", "differs", "allowed", "unit", "compared", "Keras there", "PyTorch there"),
         rows=tuple(_row(item) for item in items),
         numeric=frozenset({1, 2, 4}),
         note=f"{left:,} items further from their limit are left out" if left else "",
@@ -69,12 +85,16 @@ def _table(level: Level) -> Table:
 
 def _row(item: Item) -> tuple[Cell, ...]:
     look = _LOOKS.get(item.status, "")
-    differs = item.worst != 0
+    differs, is_p = item.worst != 0, item.unit == LOG_P
     return (
-        Cell(item.name + moment(item), look),
-        Cell(number(item.worst), look, share=share(item.worst, item.allowed)),
-        Cell(number(item.allowed)),
-        Cell(item.unit),
+        Cell(item_name(item) + moment(item), look),
+        Cell(
+            number(item.worst) if not is_p else amount(item),
+            look,
+            share=share(item.worst, item.allowed),
+        ),
+        Cell(allowance(item)),
+        Cell("p" if is_p else item.unit),
         Cell(f"{item.num_compared:,}"),
         Cell(_value(item.keras) if differs else ""),
         Cell(_value(item.torch) if differs else ""),

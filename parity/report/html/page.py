@@ -9,7 +9,7 @@ or a PNG that `svg` or `images` has drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The look of a verdict, a level or a row of a table; the page shows its word and its colour.
 PASS, FAIL, WARN, QUIET = "pass", "fail", "warn", "quiet"
@@ -31,9 +31,9 @@ class Rung:
         id: "data", "structure", ...
         look: PASS, FAIL, WARN (skipped, follows) or QUIET (not reached).
         word: its status in words.
-        worst: greatest difference, "" if nothing was compared.
+        differs: difference of its first divergence, else the greatest; "" if nothing was compared.
         allowed: greatest difference that passes, "" as above.
-        where: the item with the greatest difference.
+        where: the item with this difference.
         tolerance_source: the allowed difference and its reason.
         compared: number of values, if they are compared bit for bit.
     """
@@ -41,7 +41,7 @@ class Rung:
     id: str
     look: str
     word: str
-    worst: str = ""
+    differs: str = ""
     allowed: str = ""
     where: str = ""
     tolerance_source: str = ""
@@ -55,9 +55,12 @@ class Cause:
     Attributes:
         title: title with the ID.
         confidence: "99 %", "likely", "possible", or "".
-        lines: evidence, place in the port; (name, text).
+        lines: evidence; (name, text).
         fix: what to do.
         formulas: of both halves, and where Keras defines its own; folded.
+        is_code: whether the fix is code to copy, and not advice.
+        is_tried: whether it was tried, and helped.
+        where: file and line of the port, or "".
     """
 
     title: str
@@ -65,6 +68,9 @@ class Cause:
     lines: tuple[Fact, ...] = ()
     fix: str = ""
     formulas: tuple[Fact, ...] = ()
+    is_code: bool = False
+    is_tried: bool = False
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,21 @@ class Table:
     is_shaded: bool = False
     is_narrow: bool = False
     note: str = ""
+
+
+def without_empty_columns(table: Table) -> Table:
+    """Returns a table without the columns in which no row has a text; the first one stays."""
+    kept = [
+        column
+        for column in range(len(table.head))
+        if not column or not table.rows or any(row[column].text for row in table.rows)
+    ]
+    return replace(
+        table,
+        head=tuple(table.head[column] for column in kept),
+        rows=tuple(tuple(row[column] for column in kept) for row in table.rows),
+        numeric=frozenset(new for new, old in enumerate(kept) if old in table.numeric),
+    )
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from parity.ladder.items import LOG_P
 from parity.report.html import page
 from parity.report.html.curves import curve_pictures
 from parity.report.html.ladder import divergences_of, ladder_of, look_of, opens_of
 from parity.report.html.run_page import LOOKS, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import number
-from parity.report.sentences import count, found_texts, found_title
+from parity.report.sentences import (
+    count,
+    extent,
+    found_texts,
+    found_title,
+    level_item,
+    level_numbers,
+)
 
 if TYPE_CHECKING:
-    from parity.ladder.items import Level
+    from parity.ladder.items import Item, Level
     from parity.ladder.result import Found, Result
     from parity.report.read import FoundRun
 
 RANK = {"pass": 0, "incomplete": 1, "fail": 2, "error": 3}
-CHANGED = 2.0  # a difference that grows by less is shown, but not marked
+_NUMBERS = frozenset({2, 4, 5})  # columns of the table of levels
 
 
 def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
@@ -47,8 +54,8 @@ def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
         verdict=new.verdict,
         sentence=_sentence(old, new),
         facts=(
-            page.Fact("before", f"{old.verdict}: {_folder(before)}"),
-            page.Fact("now", f"{new.verdict}: {_folder(after)}"),
+            page.Fact("before", f"{old.verdict}: {_folder(before)}; {extent([old])}"),
+            page.Fact("now", f"{new.verdict}: {_folder(after)}; {extent([new])}"),
         ),
         problems=(
             *(f"before: {problem}" for problem in (*before.problems, *old.errors)),
@@ -94,7 +101,7 @@ def _changes(
 
 def _settings(changes: Sequence[tuple[str, str, str]]) -> page.Block:
     if not changes:
-        return page.Text("Spec, data and versions are the same in both.", page.PASS)
+        return page.Text("Spec, data and versions are the same in both.")
     rows = tuple(tuple(map(page.Cell, change)) for change in changes)
     return page.Table("Settings, data and versions that differ", ("", "before", "now"), rows)
 
@@ -109,9 +116,11 @@ def _divergences(old: Result, new: Result) -> list[page.Block]:
         assert told is not None
         state = page.Cell("mended", page.PASS)
         if now is not None:
-            is_open = not now.is_accepted
-            word = ("still there" if before else "new") if is_open else "accepted"
-            state = page.Cell(word, page.FAIL if is_open else page.WARN)
+            word, look = "still there" if before else "new", page.FAIL
+            if now.is_accepted:
+                word, look = "accepted", page.WARN
+            is_changed = before is None or before.is_accepted != now.is_accepted
+            state = page.Cell(word, look if is_changed else "")
         rows.append((page.Cell(found_title(told)), page.Cell(told.level), state))
     head = ("divergence", "level", "now")
     return [page.Table("Each divergence of either check", head, tuple(rows))] if rows else []
@@ -127,38 +136,40 @@ def _levels(old: Result, new: Result) -> list[page.Block]:
     rows = []
     for name in dict.fromkeys([*levels[0], *levels[1]]):
         a, b = levels[0].get(name), levels[1].get(name)
-        states = (_status(old, a), _worst(a), _status(new, b), _worst(b), _change(a, b))
-        rows.append((page.Cell(name), *states))
-    head = ("level", "before", "worst", "now", "worst", "times")
-    table = page.Table(
-        "Status and greatest difference of each level", head, tuple(rows), frozenset({2, 4, 5})
-    )
+        (_, before), (look, now) = _status(old, a), _status(new, b)
+        rows.append(
+            (
+                page.Cell(name),
+                page.Cell(before),
+                _differs(old, a),
+                page.Cell(now, look if now != before else ""),  # a colour is a change of the status
+                _differs(new, b),
+                _change(level_item(old, a) if a else None, level_item(new, b) if b else None),
+            )
+        )
+    head = ("level", "before", "differs", "now", "differs", "times")
+    table = page.Table("Status and difference of each level", head, tuple(rows), _NUMBERS)
     return [table] if rows else []
 
 
-def _status(result: Result, level: Level | None) -> page.Cell:
-    if level is None:
-        return page.Cell("-")
-    look, word = look_of(result, level)
-    return page.Cell(word, look)
+def _status(result: Result, level: Level | None) -> tuple[str, str]:
+    return look_of(result, level) if level is not None else ("", "-")
 
 
-def _worst(level: Level | None) -> page.Cell:
+def _differs(result: Result, level: Level | None) -> page.Cell:
     if level is None or level.worst is None:
         return page.Cell("")
-    return page.Cell(number(level.worst.worst))
+    return page.Cell(level_numbers(result, level)[0])
 
 
-def _change(old: Level | None, new: Level | None) -> page.Cell:
-    if old is None or new is None or old.worst is None or new.worst is None:
+def _change(old: Item | None, new: Item | None) -> page.Cell:
+    """Returns how many times as large a difference is; nothing for p values and for two units."""
+    if old is None or new is None or old.unit != new.unit or new.unit == LOG_P:
         return page.Cell("")
-    a, b = old.worst.worst, new.worst.worst
+    a, b = old.worst, new.worst
     if a == b:
         return page.Cell("=")
-    if a == 0 or not b / a < float("inf"):
-        return page.Cell("new", page.FAIL)
-    look = page.WARN if b / a > CHANGED else page.PASS if a / max(b, 1e-300) > CHANGED else ""
-    return page.Cell(f"{b / a:.2g}", look)
+    return page.Cell(f"{b / a:.2g}" if a != 0 and b / a < float("inf") else "new")
 
 
 def _curves(old: Result, new: Result) -> list[page.Block]:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parity.report.fixes import TRIED
+from parity.report.html.page import without_empty_columns
 from parity.report.lines import plain
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
     from parity.report.html.page import Page
 
@@ -32,7 +36,8 @@ def render(page: Page) -> str:
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    html = _template().render(page=page, style=style, script=script, policy=policy)
+    parts = {"page": page, "style": style, "script": script, "policy": policy, "tried": TRIED}
+    html = _template().render(parts)
     return html.lstrip()  # what the macros before the document leave
 
 
@@ -51,6 +56,8 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["ours"] = Markup  # drawings, style and script of this package
     environment.filters["shown"] = shown
+    environment.filters["coded"] = coded
+    environment.filters["filled"] = without_empty_columns
     return environment.get_template("template.html")
 
 
@@ -61,6 +68,13 @@ def shown(text: str, limit: int = MAX_TEXT) -> str:
     """
     rows = [plain(row) for row in text[:limit].split("\n")]
     return "\n".join(rows) + (" ..." if len(text) > limit else "")
+
+
+def coded(text: str) -> Markup:
+    """Returns a text, escaped, with what stands in backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(shown(text)))))
 
 
 def _read(name: str) -> str:

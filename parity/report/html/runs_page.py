@@ -11,10 +11,10 @@ from parity.report.html.ladder import divergences_of, look_of
 from parity.report.html.page import Block, Cell, Code, Fact, Page, Section, Table
 from parity.report.html.run_page import LOOKS, MODES, title_of, versions_of
 from parity.report.html.svg import NAMES
-from parity.report.html.texts import number
 from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
-from parity.report.sentences import count, subject
+from parity.report.sentences import count, extent, level_numbers, subject
+from parity.report.text.result import without_repeats
 from parity.traces.folder import REPORT
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _title(results: Sequence[Result]) -> str:
 
 def _sentence(results: Sequence[Result], counts: Counter[str]) -> str:
     if counts["pass"] == len(results):
-        return f"All {len(results)} runs are the same in both frameworks."
+        return f"All {len(results)} runs are the same in both frameworks; {extent(results)} in all."
     parts = []
     if counts["fail"]:
         first = next(result for result in results if result.verdict == "fail")
@@ -91,11 +91,13 @@ def _sentence(results: Sequence[Result], counts: Counter[str]) -> str:
         parts.append(f"{count(counts['incomplete'], 'run')} not decided")
     if counts["error"]:
         parts.append(f"{count(counts['error'], 'run')} without a comparison")
-    return "; ".join(parts) + "."
+    return "; ".join([*parts, f"{extent(results)} in all"]) + "."
 
 
 def _errors(runs: Sequence[FoundRun]) -> tuple[str, ...]:
-    return tuple(f"{title_of(run.result)}: {error}" for run in runs for error in run.result.errors)
+    told: dict[str, str] = {}
+    results = [without_repeats(run.result, told) for run in runs]
+    return tuple(f"{title_of(result)}: {error}" for result in results for error in result.errors)
 
 
 def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
@@ -114,7 +116,7 @@ def _table(runs: Sequence[FoundRun], folder: Path | None) -> Table:
             )
         )
     return Table(
-        caption="Every run with its ladder: the greatest difference at each level, the worst run "
+        caption="Every run with its ladder: the difference that each level shows, the worst run "
         "first",
         head=("run", "verdict", *levels),
         rows=tuple(rows),
@@ -129,7 +131,7 @@ def _level_cell(result: Result, level: Level | None) -> Cell:
     look, _ = look_of(result, level)
     if level.worst is None:
         return Cell("-", look)
-    return Cell(number(level.worst.worst), look)
+    return Cell(level_numbers(result, level)[0], look)
 
 
 def _ends(results: Sequence[Result]) -> list[Block]:

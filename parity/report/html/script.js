@@ -1,7 +1,7 @@
 "use strict";
 // Without this script nothing is lost but the buttons, which stay hidden then.
 for (const button of document.querySelectorAll("button.copy")) {
-  const code = button.closest(".code").querySelector("code");
+  const code = button.closest(".code").querySelector("pre code");
   const label = button.firstChild;
   button.hidden = false;
   button.addEventListener("click", async () => {

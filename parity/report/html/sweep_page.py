@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 from parity.report.html import page
 from parity.report.html.margins import comparison_table, margin_picture, seeds_picture
 from parity.report.html.run_page import MODES, versions_of
+from parity.report.html.seed_curves import seed_pictures
 from parity.report.html.svg import NAMES
 from parity.report.sentences import count
-from parity.report.sweep_sentences import is_expected, margins_text, named, needed_text
+from parity.report.sweep_sentences import (
+    is_expected,
+    margins_text,
+    named,
+    needed_text,
+    numbers_text,
+)
 from parity.sweeps.samples import level_of, output_of
 
 if TYPE_CHECKING:
+    from parity.report.seed_histories import SeedHistories
     from parity.sweeps.agreement import ScenarioVerdicts
     from parity.sweeps.collapses import Collapses
     from parity.sweeps.equivalence import EquivalenceRow
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "inconclusive": page.WARN, "incomplete": page.WARN}
 SENTENCES = {
-    "pass": "Both halves behave alike: every verdict agrees and every comparison is equivalent.",
+    "pass": "Both halves behave alike",
     "fail": "The two halves behave differently",
     "inconclusive": "Undecided: no difference is shown, but no equivalence either",
     "incomplete": "Runs are missing; only finished runs are shown.",
@@ -48,14 +56,18 @@ LEVELS = {
 }
 LOSSES = ("loss", "val_loss")  # shown where they are compared
 MAX_FAILURES = 50
+MAX_CURVES = 24  # scenarios whose curves are drawn
 
 
-def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page:
+def sweep_page(
+    result: SweepResult, problems: tuple[str, ...] = (), histories: SeedHistories | None = None
+) -> page.Page:
     """Returns the page of a sweep.
 
     Args:
         result: result of the sweep.
         problems: missing or damaged parts.
+        histories: training histories of some of the seeds, or None.
     """
     rows = result.equivalence.verdicts
     comparisons = result.equivalence.comparisons
@@ -86,6 +98,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
         ("collapses", "Runs that did not train", _collapses(result.equivalence.collapses)),
         ("equivalence", "Equivalence", _equivalence(result)),
         ("seeds", "Seeds", _seeds(result)),
+        ("curves", "Curves of all seeds", _curves(result, histories or {})),
         ("missing", "Missing runs", _missing(result)),
         ("again", "Run it again", [page.Code("Command", str(command))] if command else []),
     ]
@@ -103,7 +116,7 @@ def sweep_page(result: SweepResult, problems: tuple[str, ...] = ()) -> page.Page
 def _sentence(result: SweepResult) -> str:
     told = SENTENCES.get(result.verdict, result.verdict)
     if result.verdict == "pass":
-        return told
+        return f"{told}: {numbers_text(result)}."
     if result.verdict == "inconclusive":
         open_ = named(result, ("inconclusive", "undecided"))
         told += f": {_listed(open_)}." if open_ else "."
@@ -147,7 +160,7 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
         table.append(
             (
                 page.Cell(row.scenario),
-                page.Cell(row.expected or "-"),
+                page.Cell(row.expected or ""),
                 page.Cell(_told(row.keras)),
                 page.Cell(_told(row.torch)),
                 page.Cell(row.verdict, look),
@@ -268,6 +281,15 @@ def _seeds(result: SweepResult) -> list[page.Block]:
         if groups:
             blocks.append(seeds_picture(f"seeds{number}", what, groups))
     return blocks
+
+
+def _curves(result: SweepResult, histories: SeedHistories) -> list[page.Block]:
+    blocks: list[page.Block] = []
+    for number, (scenario, runs) in enumerate([*histories.items()][:MAX_CURVES]):
+        seeds = {row.seed for row in result.rows if row.scenario == scenario}
+        blocks += seed_pictures(f"curves{number}", scenario, runs, len(seeds))
+    left = len(histories) - MAX_CURVES
+    return [*blocks, page.Text(f"And {left} more scenarios.")] if left > 0 else blocks
 
 
 def _missing(result: SweepResult) -> list[page.Block]:

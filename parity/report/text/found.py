@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name
 from parity.divergences.places import RAISES
 from parity.report import sentences
+from parity.report.fixes import TRIED, fix_lines
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def found_lines(result: Result) -> list[Line]:
 def divergence_lines(
     found: Found, number: int, *, same_as: int = 0, is_long: bool = True
 ) -> list[Line]:
-    """Returns one divergence: where it is seen, both values, its place, its causes and fixes.
+    """Returns one divergence: its level, the cause and the fix, both values, and its place.
 
     Args:
         found: the divergence.
@@ -45,19 +46,31 @@ def divergence_lines(
         lines: list[Line] = [[(head, style), (f"the same values as in {same_as}", "")]]
     else:
         moment = sentences.moment(found.item)
-        name = shortened(plain(found.item.name), WIDTH - len(head + moment))
+        name = shortened(plain(sentences.item_name(found.item)), WIDTH - len(head + moment))
         lines = [[(head, style), (name + moment, "")]]
-        lines += labelled("keras", shown(found.item.keras))
-        lines += labelled("torch", shown(found.item.torch))
-        for text in (_difference(found.item), sentences.shown_by(found)):
-            lines += [[(row, "")] for row in wrapped(text, " " * 10)]
-        if place := sentences.place_text(found.place):
-            lines += labelled("where", place)
     causes = sentences.likely_causes(found.causes)
-    for cause in causes if is_long else causes[:1]:
-        lines += _lines_of_cause(cause, "cause" if cause is causes[0] else "or", is_long=is_long)
+    for cause in causes[:1]:
+        lines += _lines_of_cause(cause, "cause", is_long=is_long)
     if not causes and not found.item.name.endswith(RAISES):
         lines += [[(row, "dim")] for row in wrapped(sentences.UNKNOWN)]
+    if not same_as:
+        lines += _lines_of_values(found)
+    for cause in causes[1:] if is_long else []:
+        lines += _lines_of_cause(cause, "or", is_long=is_long)
+    for cause in causes if is_long else causes[:1]:
+        name, _, slug = full_name(str(cause["id"])).partition(" ")
+        lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
+    return lines
+
+
+def _lines_of_values(found: Found) -> list[Line]:
+    """Returns both values, their difference, and the pair of layers."""
+    lines = labelled("keras", shown(found.item.keras))
+    lines += labelled("torch", shown(found.item.torch))
+    for text in (_difference(found.item), sentences.shown_by(found)):
+        lines += [[(row, "")] for row in wrapped(text, " " * 10)]
+    if place := sentences.place_text(found):
+        lines += labelled("where", place)
     return lines
 
 
@@ -72,15 +85,29 @@ def _lines_of_cause(cause: Mapping[str, Any], label: str, *, is_long: bool) -> l
     sure = f"  ({sentences.confidence_text(cause)})"
     title = shortened(plain(str(cause["title"])), WIDTH - len(head + sure))
     lines: list[Line] = [[(head, "bold red"), (title + sure, "")]]
-    shown_keys = (("keras", "keras"), ("torch", "torch")) if is_long else ()
-    for name, key in (*shown_keys, ("seen", "detail")):
+    for row, text in enumerate(_fix_rows(cause)):
+        lines += labelled("" if row else "fix", text, "bold")
+    if lines[1:] and cause.get("tried"):
+        lines += labelled("", TRIED, "dim")
+    if cause.get("where"):
+        lines += labelled("line", str(cause["where"]))
+    if cause.get("detail"):
+        lines += labelled("seen", str(cause["detail"]))
+    for half, key in (("Keras", "keras"), ("torch", "torch")) if is_long else ():
         if cause.get(key):
-            lines += labelled(name, str(cause[key]))
-    if cause.get("fix"):
-        lines += labelled("fix", sentences.fix_text(cause), "bold")
-    name, _, slug = full_name(str(cause["id"])).partition(" ")
-    lines.append([(f"    parity explain {name}{f'  ({slug})' if slug else ''}", "dim")])
+            lines += labelled("rule", f"{half}: {cause[key]}")
     return lines
+
+
+def _fix_rows(cause: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the lines of a fix; a comment that does not fit beside its code comes before it."""
+    for line in fix_lines(cause):
+        code, mark, comment = line.partition("  # ")
+        if mark and len(line) > WIDTH - 10:
+            yield f"# {comment}"
+            yield code
+        else:
+            yield line
 
 
 def setting_lines(result: Result) -> list[Line]:

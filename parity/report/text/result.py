@@ -6,6 +6,7 @@ stream is a terminal and NO_COLOR is not set.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TextIO
 
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
@@ -63,6 +64,21 @@ def error_lines(result: Result) -> list[Line]:
     return [[("  " + row, "")] for error in result.errors for row in error.splitlines()]
 
 
+def without_repeats(result: Result, told: dict[str, str]) -> Result:
+    """Returns a result in which an error of an earlier one is told in a few words.
+
+    Args:
+        result: the next one of several.
+        told: first line of an error without its name -> the name; those of the result are added.
+    """
+    errors = []
+    for error in result.errors:
+        name, _, reason = error.partition("\n")[0].partition(": ")
+        first = told.setdefault(reason, name)
+        errors.append(error if first == name else f"{name}: the same as {first}")
+    return replace(result, errors=tuple(errors))
+
+
 def training_lines(result: Result) -> list[Line]:
     """Returns how a whole training was judged."""
     return [[(row, "")] for told in training_texts(result) for row in wrapped(told, "  ")]
@@ -76,14 +92,15 @@ def sentence_lines(result: Result) -> list[Line]:
 
 def level_lines(result: Result) -> list[Line]:
     """Returns the ladder: a head, and a line for each level."""
-    head: Line = [(f"  {'level':<11}{'':<9}{'worst':>9}  {'allowed':>9}  where", "dim")]
+    head: Line = [(f"  {'level':<11}{'':<9}{'differs':>9}  {'allowed':>9}  where", "dim")]
     return [
         head,
-        *[_level_line(level, sentences.special_status(result, level)) for level in result.levels],
+        *[_level_line(result, level) for level in result.levels],
     ]
 
 
-def _level_line(level: Level, special: str = "") -> Line:
+def _level_line(result: Result, level: Level) -> Line:
+    special = sentences.special_status(result, level)
     status = (f"{_WORDS[level.status]:<9}", STYLES[level.status])
     if special:
         status = (f"{special:<9}", "red" if level.status == FAIL else "yellow")
@@ -91,9 +108,9 @@ def _level_line(level: Level, special: str = "") -> Line:
         status = (f"{'-':<9}", "dim")
     if level.worst is None:
         return [(f"  {level.id:<11}", ""), status]
-    worst, allowed = map(sentences.number, sentences.level_numbers(level))
-    numbers = f"{worst:>9}  {allowed:>9}  "
-    item = sentences.level_place(level)
+    differs, allowed = sentences.level_numbers(result, level)
+    numbers = f"{differs:>9}  {allowed:>9}  "
+    item = sentences.level_place(result, level)
     where = sentences.compared_text(level)
     if item is not None:
         where = _place(item, WIDTH - 2 - 11 - 9 - len(numbers))
@@ -138,7 +155,7 @@ def curve_lines(result: Result) -> list[Line]:
 def _place(item: Item, width: int) -> str:
     """Returns name and moment of an item; shortens a long name in the middle."""
     told = sentences.moment(item)
-    return shortened(plain(item.name), width - len(told)) + told
+    return shortened(plain(sentences.item_name(item)), width - len(told)) + told
 
 
 def print_result(result: Result, stream: TextIO | None = None) -> None:

@@ -11,7 +11,7 @@ from parity.ladder.comparers.decisions import ENDS_WITH
 from parity.ladder.items import PASS, ROUNDINGS, Item
 from parity.ladder.result import ERROR, Result
 from parity.report.lines import WIDTH, Line, plain, shortened
-from parity.report.sentences import item_place, subject
+from parity.report.sentences import extent, item_place, subject
 from parity.report.training import items_of
 
 
@@ -34,7 +34,7 @@ def summary_lines(results: Sequence[Result]) -> list[Line]:
         for verdict in dict.fromkeys(result.verdict for result in results)
     }
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return [*lines, [(f"  {told}", "bold")], []]
+    return [*lines, [(f"  {told}; {extent(results)}", "bold")], []]
 
 
 def _told(result: Result, width: int) -> str:

@@ -61,12 +61,14 @@ def _legend(result: SweepResult) -> list[str]:
     rows = result.equivalence.comparisons
     if not rows:
         return ["no comparison: it needs two seeds whose two runs have trained"]
-    units = "points of 100, or epochs"
-    if any(row.quantity.endswith("loss") for row in rows):
-        units += "; losses in percent of their mean"
-    told = [f"in {units}", "90 % intervals; p of what the mark says"]
-    if units.endswith("epochs"):
-        told = ["; ".join(told)]
+    quantities = {row.quantity for row in rows}
+    units = [
+        ("points of 0.01 (accuracy, gap)", ("accuracy", "gap")),
+        ("percent of the mean loss", ("loss",)),
+        ("epochs", ("epochs",)),
+    ]
+    used = [text for text, ends in units if any(name.endswith(ends) for name in quantities)]
+    told = [f"in {', '.join(used)}", "90 % intervals; p of what the mark says"]
     if any(row.against for row in rows):
         told.append("Δ: effect of a remedy, its run minus the run that it cures")
     reasons = {why_undecided(row) for row in rows}

@@ -51,6 +51,7 @@ def test_a_divergence_has_its_place_and_its_line(named):
         "torch": "3",
         "where": "ports.py:13",
         "introduced": True,
+        "module": None,
     }
     assert found.items == (
         "dense2, with Keras's input (eval)",

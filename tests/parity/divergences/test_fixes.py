@@ -7,7 +7,7 @@ from parity.divergences import REGISTRY
 from parity.divergences.fixes import IN_VAIN, with_fix
 from parity.ladder.items import Item
 from parity.ladder.result import Found
-from parity.report.sentences import fix_text
+from parity.report.fixes import fix_text
 
 ITEM = Item("dense1, with Keras's input (eval)", 1.0, 0.0, "rel", 1)
 STATE = "dense1.bias (after a batch in train mode)"
@@ -86,8 +86,8 @@ def test_the_changes_of_several_layers_are_listed(keras, port):
     trace = port([fix(f"{name}: eps=0.001", layer=name) for name in names])
     items = tuple(f"{name}, with Keras's input (eval)" for name in names)
     told = with_fix(found("C1", items=items), keras, trace).causes[0]["fix"]
-    first = "; ".join(f"{name}: eps=0.001" for name in names[:3])
-    assert told == f"{first}; and 2 more like it"
+    first = "\n".join(f"{name}: eps=0.001" for name in names[:3])
+    assert told == f"{first}\n# and 2 more like it"
 
 
 def test_a_level_of_the_whole_model_has_one_place(keras, port):

@@ -12,16 +12,16 @@ SEED = 23
 
 # Name of a wrong port -> the start of what is printed for its first divergence.
 TRIED = {
-    "same_symmetric": "x = F.pad(x, (1, 1, 0, 1)) before features.0",
+    "same_symmetric": "x = F.pad(x, (1, 1, 0, 1))  # before module `features.0`",
     "max_pool_zeros": "F.pad(x, ..., value=-math.inf)",
-    "norm_stock": "features.1: nn.BatchNorm2d(..., eps=0.001)",
-    "activation_missing": "x = torch.tanh(x) after features.2",
+    "norm_stock": "nn.BatchNorm2d(..., eps=0.001)  # module `features.1`",
+    "activation_missing": "x = torch.tanh(x)  # after module `features.2`",
     "l2_half": "loss = torch_impl.penalty.RegularizedLoss(",
     "smoothing_missing": "loss = nn.CrossEntropyLoss(..., label_smoothing=0.1)",
     "adam_stock": "optimizer = torch_impl.optim.Adam(",
     "head_only": "optimizer = Adam(module.parameters(), ...)",
     "plateau_patience": "scheduler = ReduceLROnPlateau(..., patience=2)",
-    "second_skip_rectified": "blocks.0.relu1: nn.ReLU(..., inplace=False)",
+    "second_skip_rectified": "nn.ReLU(..., inplace=False)  # module `blocks.0.relu1`",
 }
 NOT_TRIED = {"fed_bgr": ADVICE, "second_wavenet_cut_in_front": VAIN}
 

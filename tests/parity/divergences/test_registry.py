@@ -8,7 +8,7 @@ import pytest
 
 from parity.divergences import REGISTRY, find, registry
 from parity.divergences.divergence import Divergence, Match
-from parity.divergences.names import SLUGS, full_name
+from parity.divergences.names import SLUGS, full_name, nearest
 from parity.divergences.registry import MODULES, OF_TRAINING
 from parity.errors import InputError
 from parity.ladder.levels import LEVEL_IDS
@@ -50,11 +50,22 @@ def test_every_slug_stands_once_and_is_no_id():
     assert full_name("X0") == "X0"
 
 
-def test_an_unknown_id_is_refused_with_the_known_ones():
-    with pytest.raises(
-        InputError, match=r"unknown divergence 'X0': expected one of H7, H12, H13, A1"
-    ):
-        find("X0")
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("F999", ["F9"]),
+        ("adam-epsilo", ["F1", "F2", "C1", "E2"]),
+        ("g-1", ["G1"]),
+        ("zzzz", []),
+        ("", []),
+    ],
+)
+def test_a_wrong_name_is_refused_with_those_that_are_near(name, near):
+    assert nearest(name)[: len(near) or None] == near
+    with pytest.raises(InputError, match=f"unknown divergence {name!r}: expected the ID") as raised:
+        find(name)
+    assert all(full_name(each) in str(raised.value) for each in near)
+    assert str(raised.value).endswith("`parity list divergences` lists them all")
 
 
 def test_the_table_lists_every_entry_in_lines_that_fit():

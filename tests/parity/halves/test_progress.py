@@ -64,9 +64,31 @@ def test_plain_lines(jobs):
 
 def test_a_job_that_never_started_is_a_line(jobs):
     stream = io.StringIO()
+    name = jobs[0].name
     with ProgressDisplay(jobs, quiet=False, stream=stream) as display:
-        display.on_done(jobs[0], Failure(jobs[0], "a: the interpreter was not found"))
-    assert stream.getvalue() == "failed: a: the interpreter was not found\n"
+        display.on_done(jobs[0], Failure(jobs[0], f"{name}: the interpreter was not found"))
+    assert stream.getvalue() == f"failed: {name}: the interpreter was not found\n"
+
+
+def test_a_reason_of_several_jobs_is_told_once(jobs):
+    """The whole paragraph is in the report of the command."""
+    stream = io.StringIO()
+    with ProgressDisplay(jobs, quiet=False, stream=stream) as display:
+        for job in jobs:
+            display.on_done(job, Failure(job, f"{job.name}: no numpy; install it: pip ...\nlog"))
+    first, second = (job.name for job in jobs)
+    assert stream.getvalue().splitlines() == [
+        f"failed: {first}: no numpy",
+        f"failed: {second}: the same as {first}",
+    ]
+
+
+def test_what_a_child_tells_is_a_line(jobs):
+    stream = io.StringIO()
+    with ProgressDisplay(jobs[:1], quiet=False, stream=stream) as display:
+        progress = Progress(jobs[0].directories[0], 10, 10, 0.5, 1.0, note="comparison is close")
+        display.on_progress(jobs[0], progress)
+    assert stream.getvalue().splitlines()[-1] == f"{jobs[0].name}: comparison is close"
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Terminal])

@@ -1,6 +1,7 @@
 """The sentences that all reports share."""
 
 import dataclasses
+import math
 
 import pytest
 from result_samples import (
@@ -12,14 +13,24 @@ from result_samples import (
     run,
 )
 
-from parity.ladder.items import SKIPPED, Level
+from parity.ladder.items import FAIL, SKIPPED, Item, Level
+from parity.ladder.result import Found, Result
 from parity.programs.program_spec import ProgramSpec
 from parity.report.sentences import (
+    allowance,
+    amount,
     coverage,
+    difference,
+    extent,
     inherited_text,
     is_check,
     is_scenario,
+    item_place,
+    level_item,
+    level_numbers,
+    place_text,
     sentence,
+    setting_texts,
     special_status,
 )
 from parity.report.verdict import sentence_of
@@ -52,13 +63,13 @@ def test_a_whole_training_is_no_check(result, kinds):
 @pytest.mark.parametrize(
     ("result", "told"),
     [
-        (run(), "the two runs are the same, within float32 rounding"),
-        (in_float64(run()), "the two runs are the same"),
-        (failing_run(), "the two runs are different"),
-        (explained_run(), "the two runs are different"),
+        (run(), "the two runs are the same, within float32 rounding: all 11 levels agree"),
+        (in_float64(run()), "the two runs are the same: all 11 levels agree"),
+        (failing_run(), "the two runs are different; 9 of 11 levels compared"),
+        (explained_run(), "the two runs are different; 11 of 11 levels compared"),
         (
             explained_run(divergences=explained_run().divergences * 2),
-            "the two runs are different in 2 places",
+            "the two runs are different in 2 places; 11 of 11 levels compared",
         ),
         (incomplete_run(), "not decided: slots could not be compared; 11 of 11 levels agree"),
         (
@@ -66,8 +77,8 @@ def test_a_whole_training_is_no_check(result, kinds):
             "10 of 11 levels agree; not compared: behaviour (no validation)",
         ),
         (of_program(run()), "the port is right: all 11 levels agree"),
-        (of_program(explained_run()), "the port differs from Keras"),
-        (failing_check(), "the port differs from Keras"),
+        (of_program(explained_run()), "the port differs from Keras; 11 of 11 levels compared"),
+        (failing_check(), "the port differs from Keras; 2 of 3 levels compared"),
     ],
 )
 def test_a_verdict_says_no_more_than_was_compared(result, told):
@@ -76,7 +87,7 @@ def test_a_verdict_says_no_more_than_was_compared(result, told):
 
 def test_the_verdict_of_a_run_names_its_cause():
     told = "The two runs are different: padding 'same' with a stride is not symmetric (A5)."
-    assert sentence_of(explained_run()) == told
+    assert sentence_of(explained_run()) == f"{told} 11 of 11 levels compared."
 
 
 def test_what_follows_is_counted_level_by_level():
@@ -89,3 +100,56 @@ def test_what_follows_is_counted_level_by_level():
         "trajectory", "schedule",
     }  # fmt: skip
     assert coverage(result) == (11, 11)
+
+
+def p_item(worst):
+    return Item("conv2d.kernel", worst, -math.log10(2.5e-4), "-log10 p", 100, note="U(±0.2)")
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (7e-116, "p 7e-116"),
+        (0.214, "p 0.21"),
+        (1.0, "p 1"),
+        (2e-4, "p 2e-04"),
+        (1e-300, "p <1e-300"),
+    ],
+)
+def test_a_statistical_test_tells_its_p_value(p, told):
+    item = p_item(-math.log10(p))
+    assert (amount(item), allowance(item)) == (told, "2.5e-04")
+    assert difference(item) == f"differs, {told}, allowed 2.5e-04; U(±0.2)"
+    assert len(amount(item)) <= 9  # the column of the ladder
+
+
+def test_a_level_shows_the_numbers_of_its_first_divergence_and_else_the_worst_ones():
+    bias = Item("dense.bias", 0.2, 0.0, "abs", 10)
+    level = Level("init", FAIL, "made here", (bias, p_item(115.2)))
+    result = dataclasses.replace(failing_run(), levels=(level,))
+    assert level_numbers(result, level) == ("2.0e-01", "0")
+    found = dataclasses.replace(result, divergences=(Found("init", level.items[1]),))
+    assert level_numbers(found, level) == ("p 6e-116", "2.5e-04")
+    assert level_item(found, level).name == "conv2d.kernel"
+
+
+def test_a_module_never_looks_like_a_number():
+    item = dataclasses.replace(p_item(1.0), name="0.1")
+    assert item_place("structure", item) == "structure: module `0.1`"
+    place = {"keras": "norm", "torch": "0.1", "where": "", "module": "BatchNorm2d"}
+    found = Found("forward", item, place=place)
+    assert place_text(found) == "norm in Keras, module `0.1` (BatchNorm2d) in the port"
+    older = dataclasses.replace(found, place={"keras": "norm", "torch": "0.1", "where": "a.py:3"})
+    assert place_text(older) == "norm in Keras, module `0.1` in the port (a.py:3)"
+    called = dataclasses.replace(found, place={**place, "torch": "relu()#2", "module": None})
+    assert place_text(called) == "norm in Keras, relu()#2 in the port"
+    setting = {"id": "C1", "name": "epsilon", "keras": 0.001, "torch": 1e-05,
+               "layers": [["norm", "0.1"]], "module": "BatchNorm2d"}  # fmt: skip
+    assert setting_texts(dataclasses.replace(run(), settings=(setting,))) == [
+        "C1  epsilon: 0.001 in norm, 1e-05 in module `0.1` (BatchNorm2d)"
+    ]
+
+
+def test_how_much_was_compared_is_told_of_all_results_together():
+    assert extent([run(), run()]) == "22 of 22 levels compared"
+    assert extent([]) == extent([Result("error", {})]) == "nothing compared"

@@ -27,6 +27,7 @@ def node_of(call: Call) -> dict[str, Any]:
     return {
         "name": call.name,
         "kind": call.kind,
+        "module": None if call.module is None else type(call.module).__name__,
         "where": call.where,
         "weights": weights,
         "input_forms": [_forms(x) for x in call.inputs],

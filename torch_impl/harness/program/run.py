@@ -96,6 +96,10 @@ def run_program(task: ProgramTask) -> RunResult:
         start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
     task.training.facts["left_open"] = left_open(keras, task.probes)
     if not _is_near(task, result):
+        task.tell(
+            "the comparison is close: trains the port a second time, from weights moved by a "
+            "rounding, to see what that alone changes"
+        )
         other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
         trained(fresh(), begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)

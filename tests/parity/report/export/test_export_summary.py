@@ -51,9 +51,9 @@ def blocks(*results):
 def test_a_run_that_passes_reads_like_this():
     assert lines(run())[:6] == [
         "**PASS: dropout, seed 42, float32, 20 epochs, batch 32, seeded: the two runs are the "
-        "same, within float32 rounding**",
+        "same, within float32 rounding: all 11 levels agree**",
         "",
-        "| level | status | worst | allowed | where |",
+        "| level | status | differs | allowed | where |",
         "| --- | --- | ---: | ---: | --- |",
         "| data | pass | 0 | 1.0e-12 | of 1,000,000 values |",
         "| structure | pass | 0 | 1.0e-12 | of 1,000,000 values |",
@@ -67,16 +67,17 @@ def test_a_run_that_passes_reads_like_this():
 def test_a_failing_check_leads_with_its_cause_and_the_fix():
     told = lines(failing_check())
     assert told[0] == (
-        "**FAIL: model.py:build, seed 0, float64, replayed: the port differs from Keras**"
+        "**FAIL: model.py:build, seed 0, float64, replayed: the port differs from Keras; "
+        "2 of 3 levels compared**"
     )
     assert told[2:4] == [
         "- **forward** A5 symmetric-same-padding: padding 'same' with a stride is not symmetric "
         "(99 %)"
-        "<br>**fix** torch\\_impl.layers.Conv2D(padding='same')"
+        "<br>**fix** in `net.py:7` `torch_impl.layers.Conv2D(padding='same')`"
         "<br>**seen** padding=1 on both sides gives the port's numbers"
         "<br>**values** forward: conv.kernel: keras 1.5, torch -2.5; differs by 7.5e-01 "
         "(rel), allowed 1.0e-12; 3 of 4 above"
-        "<br>**where** conv1 in Keras, features.0 in the port (net.py:7)",
+        "<br>**where** conv1 in Keras, module \\`features.0\\` in the port",
         "- **setting** C1 epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",
     ]
     assert "| forward | FAIL | 7.5e-01 | 1.0e-12 | conv.kernel |" in told
@@ -85,10 +86,10 @@ def test_a_failing_check_leads_with_its_cause_and_the_fix():
 
 def test_a_failing_run_leads_with_its_cause_and_the_fix():
     told = lines(explained_run())
-    assert told[0].endswith("the two runs are different**")
+    assert told[0].endswith("the two runs are different; 11 of 11 levels compared**")
     (bullet,) = [line for line in told if line.startswith("- **forward**")]
     assert bullet.startswith("- **forward** A5 symmetric-same-padding: padding 'same'")
-    assert "<br>**fix** torch\\_impl.layers.Conv2D" in bullet
+    assert "<br>**fix** in `net.py:7` `torch_impl.layers.Conv2D" in bullet
     assert "first divergence" not in "".join(told)
     follows = "- 4 more items differ only because of this: 3 at trajectory and 1 at schedule"
     assert follows in told
@@ -147,7 +148,7 @@ def test_a_run_without_result_tells_the_end_of_its_log():
 
 def test_several_runs_are_one_table_in_which_those_that_fail_come_first():
     told = lines(run(seed=1), failing_run(seed=2), broken_run("killed\nlog", seed=3))
-    assert told[0] == "**1 fail, 1 error, 1 pass of 3 runs**"
+    assert told[0] == "**1 fail, 1 error, 1 pass of 3 runs; 20 of 22 levels compared**"
     assert told[2:4] == [
         "- **dropout, seed 2** trajectory: dense1.kernel (epoch 2, step 20): differs by 5.0e-01 "
         "(rel), allowed 1.0e-12",
@@ -168,7 +169,8 @@ def test_a_run_of_several_that_fails_leads_with_its_cause_too():
     told = lines(run(), failing_check())
     assert told[2] == (
         "- **model.py:build, seed 0** **cause** A5 symmetric-same-padding: padding 'same' with "
-        "a stride is not symmetric; **fix** torch\\_impl.layers.Conv2D(padding='same'); "
+        "a stride is not symmetric; **fix** in `net.py:7` "
+        "`torch_impl.layers.Conv2D(padding='same')`; "
         "forward: conv.kernel: differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above"
     )
 
@@ -184,7 +186,7 @@ def test_many_runs_are_cut_and_counted(number):
 
 def test_many_failures_are_cut_and_counted():
     told = lines(*(failing_run(seed=seed) for seed in range(300)))
-    assert told[0] == "**300 fail of 300 runs**"
+    assert told[0] == "**300 fail of 300 runs; 2,700 of 3,300 levels compared**"
     assert "- and 290 more that do not pass" in told
 
 
@@ -280,7 +282,7 @@ def test_no_result_is_told():
     assert lines() == ["**no results**"]
 
 
-ALLOWED = {"text", "inline", "text_special", "html_inline"}
+ALLOWED = {"text", "inline", "text_special", "html_inline", "code_inline"}
 ALLOWED |= {
     f"{name}_{end}"
     for name in (

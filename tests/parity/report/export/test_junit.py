@@ -100,6 +100,7 @@ def test_a_suite_tells_what_was_run_and_with_which_versions():
     (suite,) = parsed(run())
     told = {found.name: found.value for found in suite.properties()}
     assert told == {
+        **{"levels": "11 of 11 levels compared"},
         **{"verdict": "pass", "mode": "seeded", "dtype": "float32", "scenario": "dropout"},
         **{"seed": "42", "epochs": "20", "batch_size": "32", "data": "embedded", "device": "cpu"},
         **{"threads": "1", "keras.python": "3.12.1", "keras.keras": "3.15.1"},
@@ -133,7 +134,7 @@ def test_a_run_that_fails_tells_its_cause_and_what_only_follows():
     assert failed == {"forward": "divergence", "trajectory": "inherited", "schedule": "inherited"}
     failure = end(suite, "forward")
     assert "; cause A5 symmetric-same-padding: padding 'same'" in failure.message
-    assert "where conv1 in Keras, features.0 in the port" in " ".join(failure.text.split())
+    assert "where conv1 in Keras, module `features.0` in the port" in " ".join(failure.text.split())
 
 
 def test_a_program_is_a_run_with_its_factories():
@@ -156,7 +157,8 @@ def test_a_failure_of_a_check_tells_cause_and_fix():
     text = " ".join(failure.text.split())
     for part in (
         "keras 1.5 torch -2.5",
-        "where conv1 in Keras, features.0 in the port (net.py:7)",
+        "where conv1 in Keras, module `features.0` in the port",
+        "line net.py:7",
         "cause A5 padding 'same' with a stride is not symmetric (99 %)",
         "fix torch_impl.layers.Conv2D(padding='same')",
         "C1 epsilon: 0.001 in norm, 1e-05 in features.1, also in 1 more",

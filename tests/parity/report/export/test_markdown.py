@@ -6,7 +6,7 @@ import pytest
 from bench_results import HOSTILE
 from markdown_it import MarkdownIt  # of rich, which is a dependency
 
-from parity.report.export.markdown import escaped, table
+from parity.report.export.markdown import code, escaped, table
 from parity.report.lines import plain
 
 
@@ -67,3 +67,10 @@ def test_other_text_has_no_break(text):
 def test_a_long_text_loses_its_middle():
     assert len(escaped("x" * 10_000)) == 2000
     assert escaped("first" + "x" * 100 + "last", 20) == "firstxxxx...xxxxlast"
+
+
+@pytest.mark.parametrize("text", [*HOSTILE.values(), "module `0.1`", "`", "a ``b`` `c"])
+def test_code_shows_a_text_on_one_line_as_it_is(text):
+    (inline,) = [t for t in MarkdownIt("commonmark").parse(code(text)) if t.type == "inline"]
+    assert [child.type for child in inline.children] == ["code_inline"]
+    assert inline.children[0].content == (plain(" ".join(text.split())) or "-")

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import bench_results
 import pytest
@@ -21,6 +22,7 @@ from report_folders import (
     renamed,
     run_folder,
     run_spec,
+    stored_runs,
     sweep_folder,
     write,
 )
@@ -123,6 +125,22 @@ def make_bench(folder):
     bench_folder(folder, replace(found, rows=tuple(rows)))
 
 
+def make_full_bench(folder):
+    """Every column has a number, and the evidence is long."""
+    why = "its training loss differs by 3.2e-04 after 24 steps, allowed 1.0e-06, at step 12"
+    more = {"peak_memory_mb": 1234.5, "warmup_s": 17.4, "seconds_to_accuracy": 23.5}
+    found = bench_results.noisy(3, speed=1.7)
+    rows = [replace(row, parity="fail", parity_note=why, **more) for row in found.rows]
+    bench_folder(folder, replace(found, rows=tuple(rows)))
+
+
+def make_sweep_with_curves(folder):
+    result = sweep_folder(folder)
+    rows = [replace(row, key=f"{n:064x}") for n, row in enumerate(result.rows)]
+    stored_runs(folder, rows)
+    write(folder / "sweep.json", replace(result, rows=tuple(rows)).to_json())
+
+
 def make_diagnosis(folder):
     diagnosis_folder(folder)
 
@@ -141,9 +159,18 @@ MAKERS = [
     make_runs,
     make_sweep,
     make_differing_sweep,
+    make_sweep_with_curves,
     make_bench,
+    make_full_bench,
     make_diagnosis,
 ]
+# What scrolls in its place is a part of the page that is cut; only matrices may.
+IS_CUT = """() => [...document.querySelectorAll("main *")].filter(
+  each => each.checkVisibility() && !each.closest(".hidden, .cards thead, svg, .grid, .code pre")
+    && !each.matches(".scroll:has(.shaded, .grid), .scroll:has(.shaded) *")
+    && each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0
+    && getComputedStyle(each).display != "inline"
+).map(each => each.outerHTML.slice(0, 200))"""
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +216,7 @@ def test_a_report_is_whole_in_a_browser(browser, report, width, scheme):
         assert page.evaluate("window.hacked") is None
         # Nothing makes the page itself wider than the window: what is wide scrolls in its place.
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(IS_CUT) == []
         for section in page.query_selector_all("section"):
             box = section.bounding_box()
             assert box is not None
@@ -247,6 +275,34 @@ def test_a_command_is_copied(browser, tmp_path):
     assert button.text_content().startswith("Copied")
     assert command.startswith("parity run dropout --seed 42")
     context.close()
+
+
+def test_the_fix_of_a_divergence_stands_under_its_headline_and_is_copied(browser, tmp_path):
+    make_several(tmp_path)
+    write_reports(tmp_path)
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    found = page.locator("article.found").first
+    fix, numbers = found.locator(".code.fix"), found.locator(".numbers")
+    assert fix.bounding_box()["y"] < numbers.bounding_box()["y"]
+    font = fix.locator("pre code").first.evaluate("code => getComputedStyle(code).fontFamily")
+    assert "monospace" in font
+    fix.locator("button.copy").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == fix.locator("pre code").text_content()
+    context.close()
+
+
+def test_on_a_phone_a_wide_table_is_a_card_for_each_row(browser, tmp_path):
+    make_full_bench(tmp_path)
+    write_reports(tmp_path)
+    page = Opened(browser, tmp_path / "report.html", viewport={"width": 400, "height": 900}).page
+    cell = page.locator("table.cards tbody td").first
+    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"status"'
+    rows = [row.bounding_box() for row in page.query_selector_all("table.cards tbody tr")]
+    assert all(below["y"] > above["y"] + above["height"] for above, below in pairwise(rows))
+    page.close()
 
 
 def test_a_printed_report_is_unfolded(browser, tmp_path):

@@ -1,6 +1,7 @@
 """What the pages of the different results say."""
 
 import dataclasses
+import math
 
 import bench_results
 from checked import level, result_of
@@ -11,6 +12,8 @@ from report_folders import (
     error_folder,
     run_folder,
     run_spec,
+    stored_runs,
+    sweep_folder,
     sweep_result,
 )
 from result_samples import (
@@ -31,13 +34,17 @@ from parity.report.html.pair_page import pair_page
 from parity.report.html.render import render
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
+from parity.report.html.seed_curves import seed_pictures
 from parity.report.html.sweep_page import sweep_page
 from parity.report.read import FoundRun, find, read_run
+from parity.report.seed_histories import seed_histories
 
 
 def test_a_check_leads_with_its_cause_and_the_fix():
     page = run_page(FoundRun(None, check_result()))
-    assert page.sentence == ("The port differs from Keras: epsilon of Adam is torch's (F2).")
+    assert page.sentence == (
+        "The port differs from Keras: epsilon of Adam is torch's (F2). 2 of 2 levels compared."
+    )
     assert page.divergences.title == "1 divergence"
     (found,) = page.divergences.found
     (cause,) = found.causes
@@ -63,7 +70,8 @@ def test_several_runs_are_a_table_with_the_gravest_first(tmp_path):
     (commands,) = section(page, "again").blocks
     assert commands.text == "parity run dropout --seed 42 --epochs 3 --dtype float64"
     assert page.sentence == (
-        "1 of 3 runs differ; dropout, seed 42 fails at init; 1 run without a comparison."
+        "1 of 3 runs differ; dropout, seed 42 fails at init; 1 run without a comparison; "
+        "22 of 22 levels compared in all."
     )
 
 
@@ -188,7 +196,7 @@ def test_a_check_lists_all_its_divergences_and_what_follows_from_them():
     assert [cause.confidence for cause in init.causes] == ["99 %", "likely"]
     assert [fact.name for fact in init.causes[0].formulas] == ["Keras", "the port", "source"]
     facts = {fact.name: fact.value for fact in forward.facts}
-    assert facts["layer"] == "conv1 in Keras, features.0 in the port (net.py:7)"
+    assert facts["layer"] == "conv1 in Keras, module `features.0` in the port (net.py:7)"
     assert facts["also seen in"] == "conv (eval)"
     assert accepted.is_accepted
     assert not init.is_accepted
@@ -234,7 +242,10 @@ def test_every_part_of_a_check_is_in_the_html():
 def test_several_checks_are_a_table_with_what_is_open_before_what_passes():
     runs = [FoundRun(None, passing_check()), FoundRun(None, incomplete_check())]
     page = runs_page(runs, (), None)
-    assert (page.verdict, page.sentence) == ("incomplete", "1 run not decided.")
+    assert (page.verdict, page.sentence) == (
+        "incomplete",
+        "1 run not decided; 4 of 4 levels compared in all.",
+    )
     assert [row[1] for row in cells(section(page, "runs").blocks[0])] == ["incomplete", "pass"]
 
 
@@ -254,3 +265,47 @@ def test_two_checks_beside_each_other_tell_what_is_mended_new_and_still_there():
     ]  # fmt: skip
     same = pair_page(FoundRun(None, passing_check()), FoundRun(None, passing_check()))
     assert section(same, "divergences") is None
+
+
+def test_in_a_comparison_only_a_changed_status_has_a_colour():
+    passing, failing = (
+        result_of(level("init", worst=0.5), level("forward", worst=worst), level("loss", worst=1.0))
+        for worst in (0.0, 0.25)
+    )
+    page = pair_page(FoundRun(None, passing), FoundRun(None, failing))
+    (table,) = section(page, "levels").blocks
+    looks = {row[0].text: [cell.look for cell in row] for row in table.rows}
+    assert looks["init"] == looks["loss"] == [""] * 6
+    assert looks["forward"] == ["", "", "", "fail", "", ""]
+    same = pair_page(FoundRun(None, failing), FoundRun(None, failing))
+    (table,) = section(same, "levels").blocks
+    assert {cell.look for row in table.rows for cell in row} == {""}
+
+
+def test_a_sweep_has_the_curves_of_all_seeds_and_a_bounded_size(tmp_path):
+    result = sweep_folder(tmp_path)
+    rows = [dataclasses.replace(row, key=f"{n:064x}") for n, row in enumerate(result.rows)]
+    stored_runs(tmp_path, rows)
+    histories = seed_histories(tmp_path, rows)
+    assert {half: len(seeds) for half, seeds in histories["too_large"].items()} == {
+        "keras": 8, "torch": 8,
+    }  # fmt: skip
+    pictures = section(sweep_page(result, (), histories), "curves").blocks
+    assert len(pictures) == 4  # loss and accuracy of two scenarios
+    assert "validation loss of 8 seeds" in pictures[0].caption
+    lines = pictures[0].svg.count("stroke-opacity: 0.45")
+    assert lines == 16
+    long = {
+        half: {n: {"val_loss": [1.0 + n] * 5000} for n in range(40)} for half in ("keras", "torch")
+    }
+    (picture,) = seed_pictures("long", "long", long, 400)
+    assert "40 of 400 seeds" in picture.caption
+    assert len(picture.svg) < 200_000
+    assert "the mean of Keras ends at 20.50" in picture.caption
+    assert section(sweep_page(result), "curves") is None
+
+
+def test_a_run_that_diverges_leaves_a_gap_in_its_curve():
+    runs = {"keras": {0: {"loss": [1.0, math.nan, math.inf]}, 1: {"loss": [3.0, 2.0]}}}
+    (picture,) = seed_pictures("x", "x", runs, 2)
+    assert "the mean of Keras ends at 2.000" in picture.caption

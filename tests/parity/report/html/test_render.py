@@ -1,6 +1,7 @@
 """The page as HTML: every text is shown as text, nothing is fetched, one file is all there is."""
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -9,7 +10,7 @@ import pytest
 from report_folders import HOSTILE
 
 from parity.report.html import page
-from parity.report.html.render import FOLDER, MAX_TEXT, render, shown
+from parity.report.html.render import FOLDER, MAX_TEXT, coded, render, shown
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -155,3 +156,19 @@ def test_texts_have_the_contrast_that_wcag_asks_for(theme):
         assert contrast(colors[ink], colors[paper]) >= 4.5, (ink, paper)
     for line in ("keras", "torch"):  # of drawings
         assert contrast(colors[line], colors["paper"]) >= 3, line
+
+
+def test_a_column_without_any_text_is_left_out():
+    cells = [[page.Cell(text) for text in row] for row in (("a", "", "1"), ("b", "", ""))]
+    table = page.Table("t", ("name", "empty", "number"), tuple(map(tuple, cells)), frozenset({2}))
+    found = page.without_empty_columns(table)
+    assert (found.head, found.numeric) == (("name", "number"), {1})
+    assert [[cell.text for cell in row] for row in found.rows] == [["a", "1"], ["b", ""]]
+    nothing = dataclasses.replace(table, rows=())
+    assert page.without_empty_columns(nothing) == nothing
+
+
+def test_what_stands_in_backticks_is_code_and_nothing_else_is_markup():
+    assert coded("module `0.1` (<b>)") == "module <code>0.1</code> (&lt;b&gt;)"
+    assert coded("`<script>`") == "<code>&lt;script&gt;</code>"
+    assert coded("one ` tick") == "one ` tick"

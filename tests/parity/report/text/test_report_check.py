@@ -39,10 +39,10 @@ def test_a_wrong_port_has_a_cause_a_place_and_a_fix():
     lines = report(failing(causes=(CAUSE,), place=PLACE))
     text = "\n".join(lines)
     assert lines[0].endswith("FAIL")
-    assert lines[-2] == "  The port differs from Keras"
-    for part in ("where conv1 in Keras, features.0 in the port (net.py:7)",
+    assert lines[-2] == "  The port differs from Keras; 2 of 2 levels compared"
+    for part in ("where conv1 in Keras, module `features.0` in the port",
                  "cause A3  padding is symmetric  (99 %)", CAUSE["keras"], CAUSE["torch"],
-                 CAUSE["fix"], CAUSE["detail"], "parity explain A3"):  # fmt: skip
+                 CAUSE["fix"], "line  net.py:7", CAUSE["detail"], "parity explain A3"):  # fmt: skip
         assert part in text
 
 

@@ -26,16 +26,17 @@ def test_one_divergence_reads_like_this():
     each = found(items=("conv.kernel", "conv (eval)", "conv (train)"))
     assert report_lines.text(divergence_lines(each, 1)) == [
         "  1  forward: conv.kernel",
+        "    cause A5  padding 'same' with a stride is not symmetric  (99 %)",
+        "    fix   torch_impl.layers.Conv2D(padding='same')",
+        "    line  net.py:7",
+        "    seen  padding=1 on both sides gives the port's numbers",
+        "    rule  Keras: the odd one after",
+        "    rule  torch: k // 2 on both sides",
         "    keras 1.5",
         "    torch -2.5",
         "          differs by 7.5e-01 (rel), allowed 1.0e-12; 3 of 4 above",
         "          2 more items show it",
-        "    where conv1 in Keras, features.0 in the port (net.py:7)",
-        "    cause A5  padding 'same' with a stride is not symmetric  (99 %)",
-        "    keras the odd one after",
-        "    torch k // 2 on both sides",
-        "    seen  padding=1 on both sides gives the port's numbers",
-        "    fix   torch_impl.layers.Conv2D(padding='same')",
+        "    where conv1 in Keras, module `features.0` in the port",
         "    parity explain A5  (symmetric-same-padding)",
     ]
 
@@ -44,15 +45,15 @@ def test_the_place_of_the_worst_value_has_a_line_of_its_own():
     item = dataclasses.replace(found().item, index=(3, 4), epoch=1, step=20)
     lines = report_lines.text(divergence_lines(dataclasses.replace(found(), item=item), 1))
     assert lines[0] == "  1  forward: conv.kernel (epoch 2, step 20)"
-    assert lines[4] == "          at [3, 4]"
+    assert "          at [3, 4]" in lines
 
 
 def test_many_divergences_are_shown_without_formulas_and_other_causes():
     both = found(causes=(CAUSE, {**CAUSE, "id": "A7"}))
     few = report_lines.text(found_lines(with_divergences(*[both] * FEW)))
     many = report_lines.text(found_lines(with_divergences(*[both] * (FEW + 1))))
-    assert "    keras the odd one after" in few
-    assert "    keras the odd one after" not in many
+    assert "    rule  Keras: the odd one after" in few
+    assert "    rule  Keras: the odd one after" not in many
     assert sum(line.startswith("    or    A7") for line in few) == FEW
     assert not any("A7" in line for line in many)
     for lines in (few, many):

@@ -50,7 +50,7 @@ def test_a_row_gives_the_greatest_weight_and_loss_difference_and_the_cuts():
         "cuts",
     ]
     assert row.split() == ["dropout", "42", "pass", "3.0e-14", "5.0e-16", "1"]
-    assert counts == "  1 pass"
+    assert counts == "  1 pass; 1 of 1 level compared"
 
 
 def test_the_few_steps_of_the_probes_are_no_difference_of_the_trainings():
@@ -87,7 +87,7 @@ def test_errors_and_skipped_trajectories_have_no_numbers_and_every_verdict_is_co
     assert failed.split() == ["capacity", "42", "fail", "trajectory:", "conv1.kernel"]
     assert "..." in long
     assert skipped.split() == ["dropout", "42", "fail", "skipped"]
-    assert counts == "  1 error, 3 fail"
+    assert counts == "  1 error, 3 fail; 2 of 3 levels compared"
     assert all(len(line) <= 80 for line in (error, failed, long, skipped))
 
 

@@ -11,7 +11,7 @@ from result_samples import failing_run, run
 from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, Result
 from parity.programs.run_spec import RunSpec
-from parity.report.text.result import _level_line, print_result, result_lines
+from parity.report.text.result import _level_line, print_result, result_lines, without_repeats
 from parity.report.text.terminal import print_lines
 
 SOURCE = (
@@ -96,7 +96,7 @@ def fits(printed):
 def test_a_run_that_passes_reads_like_this():
     assert text(make_result()).splitlines() == [
         "augmentation  seed 4294967295  float64  20 epochs  batch 32  seeded  PASS",
-        "  level                   worst    allowed  where",
+        "  level                 differs    allowed  where",
         *[
             f"  {name:<11}pass             0          0  of 1,234,567 values, bit for bit"
             if name != "trajectory"
@@ -107,7 +107,7 @@ def test_a_run_that_passes_reads_like_this():
         "  2 epochs   torch val ▁█  ▁=0.500",
         "  keras      val_accuracy 0.9850  underfit  12.3 s",
         "  torch      val_accuracy 0.9850  underfit  6.8 s",
-        "  The two runs are the same",
+        "  The two runs are the same: all 10 levels agree",
         "",
     ]
 
@@ -125,7 +125,7 @@ def test_a_run_that_fails_shows_the_first_divergence():
         "    differs by 5.0e-01 (abs), allowed 1.0e-12; n",
         "    float64",
     ]
-    assert "  The two runs are different" in lines
+    assert "  The two runs are different; 8 of 10 levels compared" in lines
     assert "  trajectory FAIL       5.0e-01    1.0e-12  conv2.kernel (epoch 1, step 5)" in lines
     assert "  schedule   -" in lines
     assert fits(printed)
@@ -326,5 +326,22 @@ def test_the_standard_output_is_where_it_goes(capsys):
 
 def test_a_level_without_any_difference_names_no_place_but_how_much_was_compared():
     items = (close("eval", 0.0), close("train", 0.0))
-    line = "".join(part for part, _ in _level_line(Level("loss", "pass", "made here", items)))
+    line = "".join(
+        part for part, _ in _level_line(make_result(), Level("loss", "pass", "made here", items))
+    )
     assert line == "  loss       pass             0    1.0e-12  of 576 values"
+
+
+def test_an_error_of_an_earlier_result_is_told_in_a_few_words():
+    told = {}
+    first, second, other = (
+        without_repeats(error(text), told).errors
+        for text in (
+            "a keras: no numpy; install it\nlog",
+            "b keras: no numpy; install it\nlog2",
+            "c",
+        )
+    )
+    assert first == ("a keras: no numpy; install it\nlog",)
+    assert second == ("b keras: the same as a keras",)
+    assert other == ("c",)

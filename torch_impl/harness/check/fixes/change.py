@@ -50,7 +50,7 @@ class Change:
 
     Attributes:
         place: path of a module, "conv1", or the name of a call of a function, "relu()#2".
-        text: the change as a line for the user.
+        text: the change as code to paste, a line for each place.
         settings: attribute of the module, or argument of the function, -> its new value.
         pad: what `F.pad` adds to the input before, the last axis first; empty: nothing.
         fill: the number that it adds.

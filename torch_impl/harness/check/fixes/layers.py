@@ -153,9 +153,10 @@ def _batch_norm(pair: _Pair) -> Iterator[Change]:
     yield from own.change({"eps": epsilon})
     yield from own.change({"momentum": round(1 - momentum, 12)})
     mode = "train" if is_trained else "eval"
+    path = f"module.get_submodule({own.call.name.partition('#')[0]!r})"
     text = {
-        "train": f"{own.call.name} in train mode, whenever the model is: no {own.call.name}.eval()",
-        "eval": f"{own.call.name}.eval() after every model.train()",
+        "train": f"# without {path}.eval(): in train mode whenever the model is",
+        "eval": f"{path}.eval()  # after every module.train()",
     }[mode]
     yield Change(own.call.name, text, mode=mode)
     channels = own.get("num_features")

@@ -146,14 +146,15 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
     clips = any(given.get(name) for name in _CLIPS)
     has_step = port.built.before_step is not None
     for keeps in (True, False) if has_step and not clips else (not has_step,):
-        note = "" if keeps or not has_step else "; no clipping before the step"
+        note = "" if keeps or not has_step else "  # without clipping before the step"
         change = {"class": facts["class"], "arguments": given, "keeps_before_step": keeps}
         yield Suggestion(text + note, {"optimizer": change})
         # Keras's configuration does not say which weights it excludes.
         small = [n for n, p in port.module.named_parameters() if p.requires_grad and p.ndim < 2]
         if given.get("weight_decay") and small:
-            few = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
-            told = f"; optimizer.exclude_from_weight_decay([{few}])"
+            few = ", ".join(f"module.get_parameter({name!r})" for name in small[:3])
+            few += ", ..." if len(small) > 3 else ""
+            told = f"\noptimizer.exclude_from_weight_decay([{few}])"
             yield Suggestion(text + note + told, {"optimizer": {**change, "excluded": small}})
 
 
@@ -167,5 +168,5 @@ def _second_biases(port: PortUnderTest) -> Iterator[Suggestion]:
         if name.startswith("bias_hh") and parameter.requires_grad
     ]
     if names:
-        text = "; ".join(f"{name}.requires_grad_(False)" for name in names)
+        text = "\n".join(f"module.get_parameter({name!r}).requires_grad_(False)" for name in names)
         yield Suggestion(text, {"frozen": names})

@@ -73,26 +73,25 @@ class Piece:
         if not any(pad):
             return [Change(self.call.name, self._text(settings), settings)] if settings else []
         value = f", value={_code(fill)}" if fill else ""
-        text = f"{tuple(pad)}{value}"
-        text = f"x = F.pad(x, {text}) before {self.call.name}"
-        rest = f"; {self._text(settings)}" if settings else ""
+        text = f"x = F.pad(x, {tuple(pad)}{value})  # before {self._name}"
+        rest = f"\n{self._text(settings)}" if settings else ""
         return [Change(self.call.name, text + rest, settings, tuple(pad), fill)]
 
     def replaced(self, part: Part) -> list[Change]:
         """Returns the change that puts another layer in the place of this one."""
-        name = self.call.name
-        is_module = self.module is not None
-        text = f"{name}: {_as_module(part)}" if is_module else f"{_of(part)} in the place of {name}"
-        return [Change(name, text, instead=part)]
+        text = f"{_of(part)}  # in the place of {self._name}"
+        if self.module is not None:
+            text = f"{_as_module(part)}  # {self._name}"
+        return [Change(self.call.name, text, instead=part)]
 
     def removed(self) -> list[Change]:
         """Returns the change that takes the call away."""
-        text = f"remove {self.call.name}"
+        text = f"# remove {self._name}"
         return [Change(self.call.name, text, instead=Part("Identity"))]
 
     def followed(self, part: Part) -> list[Change]:
         """Returns the change that puts a layer after this one."""
-        text = f"x = {_of(part)} after {self.call.name}"
+        text = f"x = {_of(part)}  # after {self._name}"
         return [Change(self.call.name, text, after=part)]
 
     def _text(self, settings: dict[str, Any]) -> str:
@@ -105,7 +104,13 @@ class Piece:
         if self.module is None:
             name = self.call.name.partition("()")[0]
             return f"F.{name}(x, ..., {new})  # now {', '.join(old)}"
-        return f"{self.call.name}: {_class(self.module)}(..., {new})  # now {', '.join(old)}"
+        code = f"{_class(self.module)}(..., {new})"
+        return f"{code}  # {self._name}, now {', '.join(old)}"
+
+    @property
+    def _name(self) -> str:
+        """The call in words: a path such as 0.1 alone would look like a number."""
+        return self.call.name if self.module is None else f"module `{self.call.name}`"
 
 
 def _of(part: Part) -> str:

@@ -29,7 +29,7 @@ def write_fixes(
         factory: builds the port.
         port: the port.
         writer: has what the port computed; receives the facts `fixes`, with level, layer (Keras's
-            name, or ""), item ("forward", a weight, or the level), text (a line for the user),
+            name, or ""), item ("forward", a weight, or the level), text (lines for the user),
             change (plain values, see `made`), ends (all items of the layer that it ends) and tried;
             and `no_fixes`, with level, layer and item of what no such change ends.
     """
@@ -42,7 +42,7 @@ def write_fixes(
         if not fix.changes:
             in_vain.append(place)
             continue
-        text = "; ".join(change.text for change in fix.changes)
+        text = "\n".join(change.text for change in fix.changes)
         changes = [change.to_json() for change in fix.changes]
         more = {"text": text, "change": changes, "ends": list(fix.ends), "tried": True}
         fixes.append({**place, **more})
@@ -55,7 +55,7 @@ def write_fixes(
         place = {"level": level, "layer": "", "item": level}
         together, count = result or ((), 0)
         if together:
-            text = "; ".join(one.text for one in together)
+            text = "\n".join(one.text for one in together)
             changes = [dict(one.change) for one in together]
             fixes.append({**place, "text": text, "change": changes, "ends": [level], "tried": True})
         elif count or level in writer.facts["raised"]:

@@ -161,7 +161,8 @@ def _of_steps(port: PortUnderTest, told: Mapping[str, Any]) -> Iterator[Suggesti
     made = f"torch_impl.schedule.{kind.__name__}({listed(given)})"
     if isinstance(port.built.optimizer, optim.KerasOptimizer):
         name = type(port.built.optimizer).__name__
-        text = f"optimizer = torch_impl.optim.{name}(..., learning_rate={made}), no scheduler"
+        text = f"optimizer = torch_impl.optim.{name}(..., learning_rate={made})  # and no scheduler"
     else:
-        text = f"scheduler = torch_impl.schedule.as_lambda_lr(optimizer, {made}), after every step"
+        text = f"scheduler = torch_impl.schedule.as_lambda_lr(optimizer, {made})"
+        text += "  # a step after each of the optimizer"
     yield Suggestion(text, {"schedule": {"class": kind.__name__, "arguments": given}})

@@ -44,34 +44,37 @@ CASES = {
         images(8),
         ("conv", same(), layers.Conv2D(3, 4, 3, 2, "same")),
         nn.Conv2d(3, 4, 3, stride=2, padding=1),
-        ["x = F.pad(x, (0, 1, 0, 1)) before 0; 0: nn.Conv2d(..., padding=0)  # now 1"],
+        [
+            "x = F.pad(x, (0, 1, 0, 1))  # before module `0`\n"
+            "nn.Conv2d(..., padding=0)  # module `0`, now 1"
+        ],
     ),
     "same that is even": (
         images(7),
         ("conv", same(), layers.Conv2D(3, 4, 3, 2, "same")),
         nn.Conv2d(3, 4, 3, stride=2, padding=2),
-        ["0: nn.Conv2d(..., padding=1)  # now 2"],
+        ["nn.Conv2d(..., padding=1)  # module `0`, now 2"],
     ),
     "valid": (
         images(7),
         ("conv", same(strides=[1, 1], padding="valid"), layers.Conv2D(3, 4, 3)),
         nn.Conv2d(3, 4, 3, padding="same"),
-        ["0: nn.Conv2d(..., padding=0)  # now 'same'"],
+        ["nn.Conv2d(..., padding=0)  # module `0`, now 'same'"],
     ),
     "stride and padding": (
         images(8),
         ("conv", same(), layers.Conv2D(3, 4, 3, 2, "same")),
         nn.Conv2d(3, 4, 3, padding=1),
         [
-            "x = F.pad(x, (0, 1, 0, 1)) before 0; "
-            "0: nn.Conv2d(..., stride=2, padding=0)  # now stride=1, padding=1"
+            "x = F.pad(x, (0, 1, 0, 1))  # before module `0`\n"
+            "nn.Conv2d(..., stride=2, padding=0)  # module `0`, now stride=1, padding=1"
         ],
     ),
     "padding in a layer of its own": (
         images(8),
         ("conv", same(), layers.Conv2D(3, 4, 3, 2, "same")),
         nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 4, 3, stride=2)),
-        ["0.0: nn.ZeroPad2d(..., padding=(0, 1, 0, 1))  # now 1"],
+        ["nn.ZeroPad2d(..., padding=(0, 1, 0, 1))  # module `0.0`, now 1"],
     ),
     "causal": (
         images(7)[:, 0],
@@ -81,55 +84,61 @@ CASES = {
             layers.Conv1D(3, 4, 3, padding="causal", dilation_rate=2),
         ),
         nn.Conv1d(3, 4, 3, padding=2, dilation=2),
-        ["x = F.pad(x, (4, 0)) before 0; 0: nn.Conv1d(..., padding=0)  # now 2"],
+        [
+            "x = F.pad(x, (4, 0))  # before module `0`\n"
+            "nn.Conv1d(..., padding=0)  # module `0`, now 2"
+        ],
     ),
     "maximum and zeros": (
         -abs(images(8)),
         ("max_pool", pool(), layers.MaxPooling2D(3, 2, "same")),
         nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2)),
-        ["0.0: nn.ZeroPad2d(..., value=-math.inf)  # now 0.0"],
+        ["nn.ZeroPad2d(..., value=-math.inf)  # module `0.0`, now 0.0"],
     ),
     "maximum on both sides": (
         images(8),
         ("max_pool", pool(), layers.MaxPooling2D(3, 2, "same")),
         nn.MaxPool2d(3, 2, padding=1),
         [
-            "x = F.pad(x, (0, 1, 0, 1), value=-math.inf) before 0; "
-            "0: nn.MaxPool2d(..., padding=0)  # now 1"
+            "x = F.pad(x, (0, 1, 0, 1), value=-math.inf)  # before module `0`\n"
+            "nn.MaxPool2d(..., padding=0)  # module `0`, now 1"
         ],
     ),
     "ceil": (
         images(8),
         ("max_pool", pool("valid"), layers.MaxPooling2D(3, 2)),
         nn.MaxPool2d(3, 2, ceil_mode=True),
-        ["0: nn.MaxPool2d(..., ceil_mode=False)  # now True"],
+        ["nn.MaxPool2d(..., ceil_mode=False)  # module `0`, now True"],
     ),
     "mean that counts its padding": (
         images(7),
         ("average_pool", pool(), layers.AveragePooling2D(3, 2, "same")),
         nn.AvgPool2d(3, 2, padding=1),
-        ["0: nn.AvgPool2d(..., count_include_pad=False)  # now True"],
+        ["nn.AvgPool2d(..., count_include_pad=False)  # module `0`, now True"],
     ),
     "transposed": (
         images(4),
         ("conv_transpose", same(filters=4), layers.Conv2DTranspose(3, 4, 3, 2, "same")),
         nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1, output_padding=1),
-        ["0: torch_impl.layers.Conv2DTranspose(3, 4, 3, strides=2, padding='same', use_bias=True)"],
+        [
+            "torch_impl.layers.Conv2DTranspose(3, 4, 3, strides=2, padding='same', use_bias=True)"
+            "  # module `0`"
+        ],
     ),
     "epsilon": (
         images(),
         ("batch_norm", NORM, layers.BatchNormalization(3)),
         layers.BatchNormalization(3, epsilon=1e-5),
-        ["0: torch_impl.layers.BatchNormalization(..., epsilon=0.001)  # now 1e-05"],
+        ["torch_impl.layers.BatchNormalization(..., epsilon=0.001)  # module `0`, now 1e-05"],
     ),
     "torch's defaults": (
         images(),
         ("batch_norm", NORM, layers.BatchNormalization(3)),
         nn.BatchNorm2d(3),
         [
-            "0: nn.BatchNorm2d(..., eps=0.001)  # now 1e-05",
-            "0: nn.BatchNorm2d(..., momentum=0.01)  # now 0.1",
-            "0: torch_impl.layers.BatchNormalization(3, momentum=0.99, epsilon=0.001)",
+            "nn.BatchNorm2d(..., eps=0.001)  # module `0`, now 1e-05",
+            "nn.BatchNorm2d(..., momentum=0.01)  # module `0`, now 0.1",
+            "torch_impl.layers.BatchNormalization(3, momentum=0.99, epsilon=0.001)  # module `0`",
         ],
     ),
     "frozen in Keras": (
@@ -140,19 +149,19 @@ CASES = {
             layers.BatchNormalization(3, trainable=False),
         ),
         nn.BatchNorm2d(3, eps=1e-3, momentum=0.01),
-        ["0.eval() after every model.train()"] * 3,
+        ["module.get_submodule('0').eval()  # after every module.train()"] * 3,
     ),
     "epsilon of a layer norm": (
         features(),
         ("layer_norm", {"epsilon": 1e-3}, layers.LayerNormalization(6)),
         nn.LayerNorm(6),
-        ["0: nn.LayerNorm(..., eps=0.001)  # now 1e-05"],
+        ["nn.LayerNorm(..., eps=0.001)  # module `0`, now 1e-05"],
     ),
     "slope": (
         features(),
         ("activation:leaky_relu", LEAKY, layers.LeakyReLU(0.25)),
         nn.LeakyReLU(),
-        ["0: nn.LeakyReLU(..., negative_slope=0.25)  # now 0.01"],
+        ["nn.LeakyReLU(..., negative_slope=0.25)  # module `0`, now 0.01"],
     ),
     "slope of a function": (
         features(),
@@ -164,31 +173,31 @@ CASES = {
         features(),
         ("activation:gelu", {}, nn.GELU()),
         nn.GELU(approximate="tanh"),
-        ["0: nn.GELU(..., approximate='none')  # now 'tanh'"],
+        ["nn.GELU(..., approximate='none')  # module `0`, now 'tanh'"],
     ),
     "axis": (
         images(),
         ("activation:softmax", {"axis": -1}, nn.Softmax(1)),
         nn.Softmax(-1),
-        ["0: nn.Softmax(..., dim=1)  # now -1"],
+        ["nn.Softmax(..., dim=1)  # module `0`, now -1"],
     ),
     "another activation": (
         features(),
         ("activation:tanh", {}, nn.Tanh()),
         nn.ReLU(),
-        ["0: nn.Tanh()"],
+        ["nn.Tanh()  # module `0`"],
     ),
     "another function": (
         features(),
         ("activation:tanh", {}, nn.Tanh()),
         Called(F.relu),
-        ["torch.tanh(x) in the place of relu()"],
+        ["torch.tanh(x)  # in the place of relu()"],
     ),
     "rate": (
         features(),
         ("dropout", {"rate": 0.25}, nn.Dropout(0.25)),
         nn.Dropout(0.75),
-        ["0: nn.Dropout(..., p=0.25)  # now 0.75"],
+        ["nn.Dropout(..., p=0.25)  # module `0`, now 0.75"],
     ),
     "rate of a function": (
         features(),
@@ -205,8 +214,8 @@ CASES = {
         ),
         Called(lambda outputs: outputs[0][:, -1], nn.LSTM(3, 4, batch_first=True)),
         [
-            "inner.0: torch_impl.layers.LSTM(3, 4, recurrent_activation='hard_sigmoid', "
-            "return_sequences=True, return_state=True)"
+            "torch_impl.layers.LSTM(3, 4, recurrent_activation='hard_sigmoid', "
+            "return_sequences=True, return_state=True)  # module `inner.0`"
         ],
     ),
     "bilinear": (
@@ -217,7 +226,7 @@ CASES = {
             layers.UpSampling(2, "bilinear"),
         ),
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
-        ["0: nn.Upsample(..., align_corners=False)  # now True"],
+        ["nn.Upsample(..., align_corners=False)  # module `0`, now True"],
     ),
     "size": (
         images(),
@@ -279,14 +288,14 @@ def test_an_activation_that_is_missing_is_put_in(tmp_path):
     port = chain(tmp_path, *rows, port=nn.Sequential(dense(6), dense(3)))
     (fix,) = layer_fixes(port, ())
     assert (fix.layer, fix.item) == ("dense2", "forward")
-    assert [change.text for change in fix.changes] == ["x = torch.tanh(x) after 0"]
+    assert [change.text for change in fix.changes] == ["x = torch.tanh(x)  # after module `0`"]
 
 
 def test_an_activation_too_many_is_removed(tmp_path):
     rows = (("dense1", "dense", {}, dense(6)), ("dense2", "dense", {}, dense(3)))
     port = chain(tmp_path, *rows, port=nn.Sequential(dense(6), nn.ReLU(), dense(3)))
     (fix,) = layer_fixes(port, ())
-    assert [change.text for change in fix.changes] == ["remove 1"]
+    assert [change.text for change in fix.changes] == ["# remove module `1`"]
 
 
 def test_a_pool_of_another_kind_is_replaced(tmp_path):
@@ -299,7 +308,7 @@ def test_a_pool_of_another_kind_is_replaced(tmp_path):
     module = nn.Sequential(nn.AvgPool2d(3, 2), layers.Conv2D(3, 4, 3, 2, "same"))
     (fix,) = layer_fixes(PortUnderTest(lambda: module, 5, keras), ())
     assert [change.text for change in fix.changes] == [
-        "0: torch_impl.layers.MaxPooling2D(3, strides=2, padding='valid')"
+        "torch_impl.layers.MaxPooling2D(3, strides=2, padding='valid')  # module `0`"
     ]
 
 
@@ -330,7 +339,9 @@ def test_an_activation_in_place_that_reaches_another_branch_is_changed(tmp_path)
             return self.relu(x) + x
 
     (fix,) = layer_fixes(PortUnderTest(Net, 5, recorded.read(tmp_path)), ())
-    assert [c.text for c in fix.changes] == ["relu: nn.ReLU(..., inplace=False)  # now True"]
+    assert [c.text for c in fix.changes] == [
+        "nn.ReLU(..., inplace=False)  # module `relu`, now True"
+    ]
 
 
 # --- what does not help --------------------------------------------------------------------------

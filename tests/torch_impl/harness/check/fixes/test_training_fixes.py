@@ -238,8 +238,8 @@ def test_clipping_moves_into_keras_optimizer(tmp_path):
     wrong = given(optim.SGD, 0.25)
     result = tried_optimizer(tmp_path, right, wrong, "SGD", config, before_step=clipped)
     assert texts(result) == [
-        "optimizer = torch_impl.optim.SGD(module.parameters(), learning_rate=0.25, clipnorm=0.5); "
-        "no clipping before the step"
+        "optimizer = torch_impl.optim.SGD(module.parameters(), learning_rate=0.25, clipnorm=0.5)  "
+        "# without clipping before the step"
     ]
 
 
@@ -252,7 +252,10 @@ def test_decay_that_leaves_biases_out_is_found(tmp_path):
     wrong = given(optim.SGD, 0.25, weight_decay=0.125)
     config = {"learning_rate": 0.25, "weight_decay": 0.125}
     (text,) = texts(tried_optimizer(tmp_path, right, wrong, "SGD", config))
-    assert text.endswith("; optimizer.exclude_from_weight_decay([0.bias, 3.bias])")
+    assert text.endswith(
+        "\noptimizer.exclude_from_weight_decay("
+        "[module.get_parameter('0.bias'), module.get_parameter('3.bias')])"
+    )
 
 
 def test_a_right_optimizer_is_not_tried(tmp_path, monkeypatch):
