@@ -177,7 +177,7 @@ def test_the_first_run_records_and_is_green(recorded):
     assert is_green, run.log
     assert "Record the Keras halves" in run.ran
     assert run.output("exit-code") == "0"
-    assert run.summary.startswith("**2 pass of 2 runs**")
+    assert run.summary.startswith("**2 pass of 2 runs; 16 of 16 levels compared**")
     (kept,) = cache.iterdir()
     assert sorted(path.name for path in kept.iterdir()) == ["first.parity", "second.parity"]
     pip = (run.work.parent / "pip.log").read_text()
@@ -213,7 +213,7 @@ def test_a_planted_fault_is_red_with_its_cause_in_the_summary_and_the_comment(
     assert run.output("exit-code") == "1"
     assert run.ran[-3:] == ["Keep the report", "Comment", "Verdict"]
     assert "Record the Keras halves" not in run.ran  # a change of the port needs no new bundle
-    assert run.summary.startswith("**1 fail, 1 pass of 2 runs**")
+    assert run.summary.startswith("**1 fail, 1 pass of 2 runs; 16 of 16 levels compared**")
     assert "a different activation" in run.summary
     (env,) = comments
     assert env["NAME"] == "parity"
