@@ -58,7 +58,7 @@ PROGRAM_MODULES = (
     *RUN_MODULES,
     *("data/npz", "data/idx", "data/program_data"),
     *("data/augmented", "data/fingerprints", "data/metric_inputs"),
-    *("halves/sources", "programs/check_spec", "programs/factories"),
+    *("halves/sources", "programs/check_spec", "programs/factories", "programs/user_modules"),
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )

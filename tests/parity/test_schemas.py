@@ -240,6 +240,7 @@ def test_the_examples_are_read_back():
 OWN_KEYS = ("history", "sha256")
 # Keys that files of older versions lack.
 ADDED = {
+    "module",
     "dtype",
     "divergences",
     "inherited",

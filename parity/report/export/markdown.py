@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from parity.files.log_text import log_line
 from parity.report.lines import plain, shortened
 
 MAX_TEXT = 2000  # characters of one text
@@ -36,8 +37,11 @@ def escaped(text: str, max_length: int = MAX_TEXT) -> str:
 
 
 def code(text: str, max_length: int = MAX_TEXT) -> str:
-    """Returns a text as code on one line of Markdown; not for a cell, which a pipe would end."""
-    told = plain(" ".join(shortened(text, max_length).split())) or NONE
+    """Returns a text as code on one line of Markdown; not for a cell, which a pipe would end.
+
+    Code is shown as it is. What a CI job would obey in its log has a character spelled as a code.
+    """
+    told = log_line(" ".join(shortened(text, max_length).split())) or NONE
     runs = {len(run) for run in re.findall(r"`+", told)}
     fence = "`" * next(length for length in range(1, len(runs) + 2) if length not in runs)
     space = " " if told[0] == "`" or told[-1] == "`" else ""

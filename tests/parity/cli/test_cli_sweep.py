@@ -98,7 +98,7 @@ def test_losses_are_judged_by_the_margin_of_the_table(shift, table, code, sweep,
     ended = sweep(losses(shift), "small", "--seeds", "0:8")
     assert ended.returncode == code, ended.stdout
     assert "% of the losses" in ended.stdout
-    assert "losses in percent of their mean" in ended.stdout
+    assert "percent of the mean loss" in ended.stdout
     assert (tmp_path / "mine" / "parity-sweep" / "report.html").exists()
 
 

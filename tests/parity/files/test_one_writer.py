@@ -16,7 +16,7 @@ OTHERS = {
     "parity/traces/bundle.py": "unpacks into a temporary folder",
     "parity/cli/crash.py": "the log of an error, under a new name in the temporary folder",
     "parity/cli/streams.py": "/dev/null, in the place of a closed stream",
-    "torch_impl/native.py": "a compiled library in the cache",
+    "torch_impl/native/store.py": "a compiled library in the cache",
 }
 MOVES = {"replace", "rename", "renames", "link", "symlink"}  # of os, not of a text
 

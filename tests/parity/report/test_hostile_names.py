@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -101,16 +102,30 @@ def test_a_terminal_gets_no_code_from_a_name(text):
     assert not any(code in told for code in ("\x1b[2J", "\r", "\x00", "\u202e", "\x85", "\u2028"))
 
 
+def markdown_of(text):
+    results = named(text)
+    tables = [to_markdown(result) for result in results if isinstance(result, BenchResult)]
+    return [*(summary_markdown([result]) for result in results), *tables]
+
+
+def parsed(told):
+    """The tokens of Markdown, and those within its lines."""
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(told)
+    return tokens, [child for token in tokens for child in token.children or []]
+
+
 @settings(max_examples=60, deadline=None)
 @given(texts)
 def test_markdown_shows_a_name_and_makes_nothing_of_it(text):
-    results = named(text)
-    tables = [to_markdown(result) for result in results if isinstance(result, BenchResult)]
-    for told in (*(summary_markdown([result]) for result in results), *tables):
-        tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(told)
-        children = [child for token in tokens for child in token.children or []]
+    harmless = re.sub(r"\S", "x", text)  # with as many lines
+    for told, plain in zip(markdown_of(text), markdown_of(harmless), strict=True):
+        tokens, children = parsed(told)
         kinds = {token.type for token in (*tokens, *children)}
-        assert not kinds & {"link_open", "image", "code_inline", "fence", "html_block", "em_open"}
+        assert not kinds & {"link_open", "image", "fence", "html_block", "em_open"}
+        # Fixes are code, which a name neither ends nor begins.
+        spans = [child for child in children if child.type == "code_inline"]
+        assert len(spans) == sum(child.type == "code_inline" for child in parsed(plain)[1])
+        children = [child for child in children if child.type != "code_inline"]
         html = {child.content for child in children if child.type == "html_inline"}
         assert html <= {"<br>"}
         for child in children:

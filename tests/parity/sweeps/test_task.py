@@ -55,6 +55,7 @@ NOT_IN_KEY = {
     "data/npz": "reads data, and those are part of the key by content",
     "data/idx": "reads data, as npz",
     "programs/check_spec": "settings of a check, which a training has none of",
+    "programs/user_modules": "finds the user's files, of which a scenario has none",
 }
 
 

@@ -205,7 +205,7 @@ def test_a_wrong_port_is_told_as_the_report_alone(offline):
     lines = told(text)
     assert lines[0] == (
         "AssertionError: no parity: forward: hidden.activation: A16 a different activation; "
-        "fix: (tried) 1: nn.Tanh()"
+        "fix: (tried) nn.Tanh()  # module `1`"
     )
     assert " ".join(lines[1].split()) == "test_ports.py:relu seed 0 float64 replayed FAIL"
     assert "  1  forward: hidden.activation, with Keras's input (eval)" in lines

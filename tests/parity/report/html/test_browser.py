@@ -130,7 +130,7 @@ def make_full_bench(folder):
     why = "its training loss differs by 3.2e-04 after 24 steps, allowed 1.0e-06, at step 12"
     more = {"peak_memory_mb": 1234.5, "warmup_s": 17.4, "seconds_to_accuracy": 23.5}
     found = bench_results.noisy(3, speed=1.7)
-    rows = [replace(row, parity="fail", parity_note=why, **more) for row in found.rows]
+    rows = [replace(row, parity_note=why, **more) for row in found.rows]
     bench_folder(folder, replace(found, rows=tuple(rows)))
 
 
