@@ -24,6 +24,7 @@ from parity.cli.options import (
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.program_specs import check_specs_of
 from parity.cli.saved import check_file, complain, write_results
+from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
 
@@ -117,6 +118,12 @@ def check(
     if keras is None and torch is None:
         named = check_specs_of(programs, settings, against)
     specs = [*named.values()]
+    if not specs and keras is None and torch is None and against is None:
+        raise InputError(
+            "there is nothing to check: the folder has no table of programs "
+            "([tool.parity.programs] in pyproject.toml); name a scenario, "
+            "or give --keras and --torch"
+        )
     if not specs:
         pair = {"keras": keras, "torch": torch, "arguments": words(arguments)}
         bundle = None if against is None else str(against)

@@ -48,7 +48,7 @@ def children(monkeypatch):
 KERAS, TORCH = ("--keras", "nets.py:build"), ("--torch", "nets.py:build")
 AGAINST = ("--against", "a.parity")
 WRONG = {
-    "nothing": ((), "torch is missing"),
+    "nothing": ((), "there is nothing to check: the folder has no table of programs"),
     "no_torch": (KERAS, "torch is missing: expected the factory of a torch module (--torch)"),
     "neither": (TORCH, "(--keras) or a bundle (--against), got neither"),
     "both": ((*KERAS, *TORCH, *AGAINST), "got both"),
