@@ -6,7 +6,7 @@
 FROM python:3.12-slim
 
 # Options of `pip install`. Give the index of torch's CPU builds here: without it, pip installs those
-# for CUDA, which are some 7 GB larger (docs/install.md).
+# for CUDA, which are some 4 GB larger (docs/install.md).
 ARG PIP_ARGS=""
 
 # The loops of torch_impl are compiled where the wheel is built.

@@ -184,6 +184,7 @@ NOT_RUN = {
     ),
     "python benchmarks/accuracy/sweep_chance.py ...": "takes the store of a finished sweep",
     "python benchmarks/speed/sweep.py ...": "minutes, alone on a machine",
+    "python benchmarks/installs.py": "gigabytes; tests/test_package.py installs a wheel",
     "python scripts/make_options.py": "writes docs/commands.md; tests/test_docs.py compares it",
     "python scripts/augment_pictures.py": "writes the pictures in docs",
 }
