@@ -12,18 +12,12 @@ import pytest
 from called import Ended, calling
 from event_files import write_columns
 from schemas import assert_valid
+from short_histories import GOOD_FIT, OVERFIT
 
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS, find
 from parity.sweeps.store import open_store
 
 HEAVY = {"torch", "tensorflow", "keras", "pandas", "matplotlib", "ray"}
-GOOD_FIT = {
-    "loss": [1.0, 0.4, 0.2, 0.15],
-    "accuracy": [0.6, 0.9, 0.95, 0.96],
-    "val_loss": [0.6, 0.35, 0.25, 0.2],
-    "val_accuracy": [0.8, 0.9, 0.93, 0.94],
-}
-OVERFIT = {**GOOD_FIT, "val_accuracy": [0.6, 0.7, 0.7, 0.7]}
 
 
 def parity(*arguments, cwd=None, **environment):

@@ -12,16 +12,10 @@ import sys
 
 import pytest
 from forked_calls import forked_calls, surround
+from short_histories import GOOD_FIT, OVERFIT
 
 from parity.cli.main import COMMANDS
 
-GOOD_FIT = {
-    "loss": [1.0, 0.4, 0.2, 0.15],
-    "accuracy": [0.6, 0.9, 0.95, 0.96],
-    "val_loss": [0.6, 0.35, 0.25, 0.2],
-    "val_accuracy": [0.8, 0.9, 0.93, 0.94],
-}
-OVERFIT = {**GOOD_FIT, "val_accuracy": [0.6, 0.7, 0.7, 0.7]}
 BROKEN = ("--keras-python", "{here}/broken", "--torch-python", "{here}/broken")
 PAIR = ("--keras", "{here}/nets.py:build", "--torch", "{here}/nets.py:build")
 JSON, OUT = ("--json", "{here}/made/a.json"), ("--out", "{here}/made/out")

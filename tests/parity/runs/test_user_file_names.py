@@ -97,10 +97,10 @@ FILES = {
 }
 
 
-def call(folder, *arguments):
+def call(folder, *arguments, flags=("-P",)):
     """Calls the command line as the script `parity` does: the folder is not on its path."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "parity", *arguments],
+        [sys.executable, *flags, "-m", "parity", *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -189,14 +189,6 @@ def test_the_command_line_starts_beside_files_with_such_names(tmp_path):
     """`python -m` puts the folder of the call first on the path; the script `parity` does not."""
     for name in ("random.py", "statistics.py", "click.py", "numpy.py"):
         (tmp_path / name).write_text("raise ImportError('a file of the user')\n")
-    ended = subprocess.run(
-        [sys.executable, "-m", "parity", "list"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = call(tmp_path, "list", flags=())
     assert ended.returncode == 0, ended.stderr
     assert "dropout" in ended.stdout
