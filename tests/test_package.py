@@ -11,6 +11,7 @@ import venv
 import zipfile
 
 import pytest
+from checkout import copy_checkout
 from paths import ROOT
 
 from torch_impl.native import recipe
@@ -35,15 +36,8 @@ def call(*arguments, **options):
 def source(tmp_path_factory):
     """A copy of the sources, so that nothing is left in them."""
     folder = tmp_path_factory.mktemp("source")
-    listed = call("git", "-C", ROOT, "ls-files", "-co", "--exclude-standard")
-    if listed.returncode:
-        pytest.skip("not a git checkout: which files belong to the project is not known")
-    for name in listed.stdout.splitlines():
-        is_package = name.startswith(("parity/", "torch_impl/", "keras_impl/"))
-        if (is_package or "/" not in name) and (ROOT / name).is_file():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((ROOT / name).read_bytes())
+    packages = ("parity/", "torch_impl/", "keras_impl/")
+    copy_checkout(folder, lambda name: name.startswith(packages) or "/" not in name)
     return folder
 
 

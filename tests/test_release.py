@@ -10,6 +10,7 @@ import tomllib
 
 import pytest
 import yaml
+from checkout import copy_checkout
 from paths import ROOT
 
 SCRIPT = ROOT / "scripts" / "make_release.py"
@@ -124,20 +125,8 @@ def test_the_workflows_and_forms_are_yaml_and_publish_without_a_password():
 
 
 def test_the_source_distribution_holds_all_that_its_tests_need(tmp_path):
-    listed = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout: which files belong to the project is not known")
-    names = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
     source = tmp_path / "source"
-    for name in names:
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, target)
+    names = copy_checkout(source)
     built = subprocess.run(
         [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, source],
         capture_output=True,
