@@ -1,7 +1,7 @@
 """from_keras_config: the torch twin of a Keras model, from the config that Keras writes.
 
-`graph` reads the calls of the layers from the config. `builders` makes a module of each layer,
-`operations` of each keras.ops operation, and `model` runs them.
+`graph` reads the calls of the layers from the config. `builders` makes a module of each layer by
+the table in `rows`, `operations` of each keras.ops operation, and `model` runs them.
 """
 
 from torch_impl.keras_config.model import KerasModel, from_keras_config

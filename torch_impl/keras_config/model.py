@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl.keras_config.builders import build_layer, dtype_of
+from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.operations import Operation
+from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.layouts import variables
 from torch_impl.weights import get_weights, match, set_weights
 

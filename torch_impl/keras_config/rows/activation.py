@@ -1,0 +1,44 @@
+"""Activations, as layers and as settings of other layers."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.keras_config.rows.modules import plain
+
+# Those without weights, which may also be the activation of another layer.
+SIMPLE: dict[str, Row] = {
+    "ReLU": plain(layers.ReLU, "max_value", "negative_slope", "threshold"),
+    "LeakyReLU": plain(layers.LeakyReLU, "negative_slope"),
+    "ELU": plain(layers.ELU, "alpha"),
+    "Softmax": plain(layers.Softmax, "axis"),
+}
+
+
+def activation_of(entry: Entry) -> nn.Module | None:
+    """Returns the activation of a layer's config, which is a name or a layer; None for linear.
+
+    Raises:
+        ValueError: it is an object of another class.
+    """
+    value = entry.config.get("activation")
+    if value in (None, "linear"):
+        return None
+    if isinstance(value, str):
+        return layers.Activation(value)
+    if value["class_name"] in SIMPLE:
+        return SIMPLE[value["class_name"]](Entry(value, entry.build))
+    raise ValueError(f"activation of class {value['class_name']!r}: expected a name")
+
+
+def _prelu(entry: Entry) -> nn.Module:
+    return layers.PReLU(entry.shape[1:], entry.config["shared_axes"])
+
+
+ROWS: dict[str, Row] = {
+    **SIMPLE,
+    "Activation": lambda entry: activation_of(entry) or nn.Identity(),
+    "PReLU": _prelu,
+}

@@ -1,0 +1,51 @@
+"""Layers that normalise, by statistics of a batch, of a sample, or by given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.keras_config.rows.modules import plain
+
+
+def _batch_normalization(entry: Entry) -> nn.Module:
+    if entry.config.get("renorm"):
+        raise ValueError("renorm=True: expected False")
+    names = ("axis", "momentum", "epsilon", "center", "scale", "trainable")
+    return layers.BatchNormalization(entry.shape[entry.config["axis"]], **entry.pick(*names))
+
+
+def _over_axes(kind: Callable[..., nn.Module], *names: str) -> Row:
+    def build(entry: Entry) -> nn.Module:
+        if entry.config.get("rms_scaling"):
+            raise ValueError("rms_scaling=True: expected False")
+        axis, shape = entry.config["axis"], entry.shape
+        axes = sorted(a % len(shape) for a in ([axis] if isinstance(axis, int) else axis))
+        return kind([shape[a] for a in axes], axes, **entry.pick(*names))
+
+    return build
+
+
+def _group_normalization(entry: Entry) -> nn.Module:
+    names = ("groups", "axis", "epsilon", "center", "scale")
+    return layers.GroupNormalization(entry.shape[entry.config["axis"]], **entry.pick(*names))
+
+
+def _normalization(entry: Entry) -> nn.Module:
+    shape = entry.shape
+    axes = sorted(axis % len(shape) for axis in entry.config["axis"])
+    given = entry.pick("mean", "variance", "invert")
+    return layers.Normalization([shape[axis] for axis in axes], axes, **given)
+
+
+ROWS: dict[str, Row] = {
+    "BatchNormalization": _batch_normalization,
+    "LayerNormalization": _over_axes(layers.LayerNormalization, "epsilon", "center", "scale"),
+    "RMSNormalization": _over_axes(layers.RMSNormalization, "epsilon"),
+    "GroupNormalization": _group_normalization,
+    "UnitNormalization": plain(layers.UnitNormalization, "axis"),
+    "Normalization": _normalization,
+}
