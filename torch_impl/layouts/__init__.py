@@ -1,0 +1,11 @@
+"""How torch and Keras store the same variable, in both directions: the only table of it.
+
+`variable` has what a row consists of, each family of modules a file with its rows, and `table`
+joins them.
+"""
+
+from torch_impl.layouts.recurrent import recurrent_variables
+from torch_impl.layouts.table import LAYOUTS, variables
+from torch_impl.layouts.variable import Row, Tensors, Variable
+
+__all__ = ["LAYOUTS", "Row", "Tensors", "Variable", "recurrent_variables", "variables"]

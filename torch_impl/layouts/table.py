@@ -1,0 +1,44 @@
+"""LAYOUTS: the table of all families, and the variables of a module by it.
+
+A row belongs to a type of torch module and lists its Keras variables. Rows are looked up in the
+method resolution order: a subclass has the row of its base class unless it has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.layouts import convolution, normalization, recurrent
+from torch_impl.layouts.variable import Row, Variable, renamed, same
+
+LAYOUTS: dict[type[nn.Module], Row] = {
+    **convolution.ROWS,
+    **normalization.ROWS,
+    **recurrent.ROWS,
+    layers.PReLU: lambda module: [same(module, "alpha", "weight")],
+    nn.PReLU: lambda module: [same(module, "alpha", "weight")],
+    nn.Embedding: lambda module: [same(module, "embeddings", "weight")],
+}
+
+
+def variables(module: nn.Module) -> Iterator[Variable]:
+    """Yields the Keras variables of a module: its own row, or those of its children.
+
+    Variables of children start with the child's name: "dense1/kernel". A module may list children
+    in `unnamed_children` that add nothing to the path.
+
+    Raises:
+        ValueError: the module has no counterpart in Keras, for example an nn.LSTM of two layers.
+    """
+    for kind in type(module).__mro__:
+        if kind in LAYOUTS:
+            yield from LAYOUTS[kind](module)
+            return
+    for name, child in module.named_children():
+        hidden = name in getattr(module, "unnamed_children", ())
+        for variable in variables(child):
+            path = variable.name if hidden else f"{name}/{variable.name}"
+            yield renamed(variable, path)
