@@ -58,6 +58,7 @@ ONLY_KERAS_HARNESS_FILES = {
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
+    "flat_steps.py": "torch's optimizers take all weights at once",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",
