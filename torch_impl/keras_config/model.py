@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
+from torch_impl.keras_config.casting import Inputs, cast_results
 from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.operations import Operation
@@ -56,6 +57,7 @@ class KerasModel(nn.Module):
         self.keras_names: dict[str, str] = {}
         self.graph = read_graph(config)
         self._dtypes: dict[str, torch.dtype] = {}
+        self._inputs: dict[str, Inputs] = {}
         for layer in config["layers"]:
             name = layer.get("name") or name_of(layer)
             if layer["class_name"] == "InputLayer":
@@ -63,6 +65,7 @@ class KerasModel(nn.Module):
             else:
                 if not _is_free(layer):
                     self._dtypes[name] = dtype_of(layer["config"])
+                    self._inputs[name] = Inputs(layer)
                 self.keras_names[legal_name(name)] = name
                 self.add_module(legal_name(name), _build(layer))
         self._last_use = self._find_last_uses()
@@ -109,13 +112,17 @@ class KerasModel(nn.Module):
         for call, last in zip(self.graph.calls, self._last_use, strict=True):
             layer = self.get_submodule(legal_name(call.layer))
             given = fill([call.arguments, call.options], look_up)
-            dtype = self._dtypes.get(call.layer)
-            arguments, options = given if dtype is None else fill(given, _cast_to(dtype))
+            through: tuple[torch.dtype, ...] = ()
+            if call.layer in self._inputs:
+                caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
+                given, through = caster.cast(given, dtype, layer.training)
+            arguments, options = given
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
             if any(mask is not None for mask in _flat(options.pop("mask", None))):
                 raise ValueError(f"mask of {call.layer!r}: expected none")
-            results[call.layer, call.number] = _flat(layer(*arguments, **options))
+            made = cast_results(layer(*arguments, **options), through)
+            results[call.layer, call.number] = _flat(made)
             for key in last:
                 del results[key]
         return fill(self.graph.outputs, look_up)
@@ -194,16 +201,6 @@ def _legal_path(path: str) -> str:
 def _is_free(layer: Config) -> bool:
     """Whether a layer is a model or an operation, which have no dtype."""
     return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
-
-
-def _cast_to(dtype: torch.dtype) -> Callable[[Any], Any]:
-    """Returns a function that casts inputs to the dtype of a layer's policy, as Keras does."""
-
-    def cast(value: Any) -> Any:
-        floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-        return value.to(dtype) if floats else value
-
-    return cast
 
 
 def _build(layer: Config) -> nn.Module:
