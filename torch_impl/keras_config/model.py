@@ -12,10 +12,19 @@ from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.casting import Inputs, cast_results
-from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
+from torch_impl.keras_config.graph import (
+    Config,
+    Constant,
+    Tensor,
+    fill,
+    name_of,
+    read_graph,
+    tensors_of,
+)
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.operations import Operation
 from torch_impl.keras_config.rows.entry import dtype_of
+from torch_impl.layers import Softmax
 from torch_impl.layouts import variables
 from torch_impl.weights import get_weights, match, set_weights
 
@@ -56,6 +65,8 @@ class KerasModel(nn.Module):
         super().__init__()
         self.keras_names: dict[str, str] = {}
         self.graph = read_graph(config)
+        for number, constant in enumerate(self.graph.constants):
+            self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
         self._inputs: dict[str, Inputs] = {}
         for layer in config["layers"]:
@@ -105,6 +116,8 @@ class KerasModel(nn.Module):
             results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
 
         def look_up(value: Any) -> Any:
+            if isinstance(value, Constant):
+                return self.get_buffer(_constant(value.number))
             if not isinstance(value, Tensor):
                 return value
             return results[value.layer, value.call][value.index]
@@ -112,6 +125,7 @@ class KerasModel(nn.Module):
         for call, last in zip(self.graph.calls, self._last_use, strict=True):
             layer = self.get_submodule(legal_name(call.layer))
             given = fill([call.arguments, call.options], look_up)
+            mask = given[1].pop("mask", None)
             through: tuple[torch.dtype, ...] = ()
             if call.layer in self._inputs:
                 caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
@@ -119,8 +133,10 @@ class KerasModel(nn.Module):
             arguments, options = given
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
-            if any(mask is not None for mask in _flat(options.pop("mask", None))):
-                raise ValueError(f"mask of {call.layer!r}: expected none")
+            if any(part is not None for part in _flat(mask)):
+                if not isinstance(layer, Softmax):
+                    raise ValueError(f"mask of {call.layer!r}: expected none")
+                options["mask"] = mask
             made = cast_results(layer(*arguments, **options), through)
             results[call.layer, call.number] = _flat(made)
             for key in last:
@@ -191,6 +207,11 @@ def legal_name(name: str) -> str:
 
 
 _TAKEN = set(dir(nn.Module())) | set(dir(KerasModel)) | {"graph", "keras_names"}
+
+
+def _constant(number: int) -> str:
+    """Returns the name of the buffer with a constant of the graph."""
+    return f"_constant_{number}"
 
 
 def _legal_path(path: str) -> str:
