@@ -28,6 +28,7 @@ from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.keras_config.rules import LayerRules, rules_of
 from torch_impl.layers import Softmax
 from torch_impl.layouts import variables
+from torch_impl.penalty import RegularizedLoss
 from torch_impl.weights import get_weights, match, set_weights
 
 
@@ -161,13 +162,17 @@ class KerasModel(nn.Module):
                 found |= {f"{self.keras_names[name]}/{key}": value for key, value in inner.items()}
         return found
 
-    def left_out(self) -> list[str]:
-        """Returns a sentence for each part of Keras's training that nothing has asked for."""
+    def left_out(self, loss: Any) -> list[str]:
+        """Returns a sentence for each part of Keras's training that nothing has asked for.
+
+        Args:
+            loss: of the training; a `RegularizedLoss` has its penalties, whichever they are.
+        """
         rules = self.rules_by_layer()
         penalised = [n for n, rule in rules.items() if rule.regularizers or rule.activity]
         constrained = [name for name, rule in rules.items() if rule.constraints]
         told = []
-        if penalised and not self.is_penalised:
+        if penalised and not self.is_penalised and not isinstance(loss, RegularizedLoss):
             told.append(
                 f"layers {penalised} have regularisers, and the loss has no penalty: expected "
                 "RegularizedLoss(loss, module.penalty) of torch_impl.penalty"
