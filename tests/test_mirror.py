@@ -30,6 +30,7 @@ ONLY_TORCH_FILES = {
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",
     "fast.py": "layers in fewer passes over memory",
+    "masks.py": "Keras's layers give masks of sequences on by themselves",
     "clip.py": "clipping with TensorFlow's gradient",
     "epochs.py": "model.fit is handed callbacks, and keeps the history",
     "image_data.py": "in Keras it is augment.py, which is the package of Keras's part here",

@@ -13,9 +13,11 @@ from torch import nn
 from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
 from torch_impl.keras_config.initial import initialise
+from torch_impl.keras_config.masks import mask_of_output, told_to
 from torch_impl.keras_config.operations import Operation
 from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.layouts import variables
+from torch_impl.masks import mask_of, with_mask
 from torch_impl.weights import get_weights, match, set_weights
 
 
@@ -39,7 +41,8 @@ def from_keras_config(config: Config | str) -> KerasModel:
 class KerasModel(nn.Module):
     """A Keras model in torch, layer by layer.
 
-    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). A layer is a child
+    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). Masks of sequences
+    go along with them by Keras's rules: see `torch_impl.masks`. A layer is a child
     module with Keras's name, which `legal_name` makes legal for torch; a layer that is called twice
     is one module that runs twice. Eval mode computes what Keras computes with training=False, train
     mode with training=True: Dropout draws Keras's masks, from the first call on, if its config has
@@ -56,8 +59,10 @@ class KerasModel(nn.Module):
         self.keras_names: dict[str, str] = {}
         self.graph = read_graph(config)
         self._dtypes: dict[str, torch.dtype] = {}
+        self._kinds: dict[str, str] = {}
         for layer in config["layers"]:
             name = layer.get("name") or name_of(layer)
+            self._kinds[name] = layer["class_name"]
             if layer["class_name"] == "InputLayer":
                 self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
             else:
@@ -88,23 +93,33 @@ class KerasModel(nn.Module):
                 self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype
         return self
 
-    def forward(self, *inputs: Any) -> Any:
-        """Returns the outputs, in the structure that Keras returns.
+    def forward(self, *inputs: Any, mask: Any = None) -> Any:
+        """Returns the outputs, in the structure that Keras returns; they carry their masks.
 
         Args:
             *inputs: one tensor for each input, or one list or dict of them, as Keras takes it.
+            mask: of the inputs, in the same structure: see `torch_impl.masks`. None: no input has
+                one.
 
         Raises:
             ValueError: there are more or fewer inputs than the model has.
         """
         results: dict[tuple[str, int], list[Any]] = {}
-        for place, value in zip(*self._pair(inputs), strict=True):
+        masks: dict[tuple[str, int], list[torch.Tensor | None]] = {}
+        places, values = self._pair(inputs)
+        given_masks = [None] * len(places) if mask is None else self._pair((mask,))[1]
+        for place, value, each in zip(places, values, given_masks, strict=True):
             results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
+            masks[place.layer, place.call] = [each]
 
         def look_up(value: Any) -> Any:
             if not isinstance(value, Tensor):
                 return value
             return results[value.layer, value.call][value.index]
+
+        def mask_at(value: Any) -> Any:
+            is_tensor = isinstance(value, Tensor)
+            return masks[value.layer, value.call][value.index] if is_tensor else None
 
         for call, last in zip(self.graph.calls, self._last_use, strict=True):
             layer = self.get_submodule(legal_name(call.layer))
@@ -113,12 +128,20 @@ class KerasModel(nn.Module):
             arguments, options = given if dtype is None else fill(given, _cast_to(dtype))
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
-            if any(mask is not None for mask in _flat(options.pop("mask", None))):
-                raise ValueError(f"mask of {call.layer!r}: expected none")
-            results[call.layer, call.number] = _flat(layer(*arguments, **options))
-            for key in last:
-                del results[key]
-        return fill(self.graph.outputs, look_up)
+            beside = fill([call.arguments, call.options], mask_at)
+            options, first, told = told_to(call.layer, layer, arguments, options, tuple(beside))
+            outputs = _flat(layer(*arguments, **options))
+            key = call.layer, call.number
+            results[key] = outputs
+            kind = self._kinds[call.layer]
+            masks[key] = (
+                list(map(mask_of, outputs))
+                if isinstance(layer, KerasModel)
+                else mask_of_output(kind, layer, first, told, len(outputs))
+            )
+            for done in last:
+                del results[done], masks[done]
+        return fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
         """Returns the input tensors of the graph and their values, in one order."""

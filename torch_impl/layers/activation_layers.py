@@ -94,7 +94,8 @@ class Softmax(nn.Module):
 
     Differs from torch.nn.Softmax in:
     1. the default axis is the last;
-    2. several axes are taken together.
+    2. several axes are taken together;
+    3. entries that a mask leaves out are 0, and the others add up to 1 without them.
 
     Source: keras 3.15 `layers/activations/softmax.py`.
 
@@ -106,8 +107,30 @@ class Softmax(nn.Module):
         super().__init__()
         self.axis = axis
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns a tensor of the shape of x."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns a tensor of the shape of x.
+
+        Args:
+            x: of any shape.
+            mask: true where an entry counts, or a number above 0.5; of a shape that broadcasts to
+                that of x.
+
+        Raises:
+            ValueError: the mask has another shape.
+        """
+        if mask is None:
+            return self._softmax(x)
+        sizes = zip(reversed(mask.shape), reversed(x.shape), strict=False)
+        if mask.ndim > x.ndim or any(own not in (1, size) for own, size in sizes):
+            raise ValueError(
+                f"mask has shape {tuple(mask.shape)}: expected one that broadcasts to that of the "
+                f"input, {tuple(x.shape)}"
+            )
+        counts = mask if mask.dtype == torch.bool else mask > 0.5
+        # Not minus infinity, which makes NaN of entries that are all left out.
+        return torch.where(counts, self._softmax(torch.where(counts, x, -1e9)), 0)  # (3)
+
+    def _softmax(self, x: torch.Tensor) -> torch.Tensor:
         if isinstance(self.axis, int):
             return torch.softmax(x, self.axis)
         return torch.exp(x - torch.logsumexp(x, tuple(self.axis), keepdim=True))  # (2)
