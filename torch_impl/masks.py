@@ -46,6 +46,11 @@ def with_mask(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     return x
 
 
+def detached(x: torch.Tensor) -> torch.Tensor:
+    """Returns a tensor outside of the graph, with the mask that it carries."""
+    return with_mask(x.detach(), mask_of(x))
+
+
 def mask_arguments(module: nn.Module) -> frozenset[str]:
     """Returns the arguments of `forward` by which a module takes masks: "mask", "query_mask", ...
 
