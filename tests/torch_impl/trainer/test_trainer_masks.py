@@ -71,14 +71,3 @@ def test_a_masked_training_is_keras_one(weighted):
     assert ours.keys() == theirs.keys()
     for key, values in theirs.items():
         np.testing.assert_allclose(ours[key], values, rtol=1e-12, err_msg=key)
-
-
-def test_without_the_mask_it_would_be_another_training():
-    x, y = sentences()
-    plain = tagger().get_config()
-    plain["layers"][1]["config"]["mask_zero"] = False
-    model = tagger()
-    port = port_of(model)
-    other = port_of(keras.Sequential.from_config(plain))
-    losses_of = [Trainer(each).fit(x, y, epochs=1, shuffle=False).history for each in (port, other)]
-    assert abs(losses_of[0]["loss"][0] - losses_of[1]["loss"][0]) > 0.01
