@@ -25,6 +25,14 @@ _DTYPE_ERRORS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
 _MIXED = re.compile(
     r"\b(float(32)?|single)\b.*\b(float64|double)\b|\b(float64|double)\b.*\bfloat(32)?\b", re.DOTALL
 )
+# What TensorFlow says of an operation without a kernel for float64: of an eager one, and of one that
+# is not defined for it at all.
+_NO_KERNEL_ERRORS = (*_DTYPE_ERRORS, tf.errors.NotFoundError, tf.errors.UnimplementedError)
+_NO_KERNEL = re.compile(
+    r"Could not find device for node|No OpKernel was registered|not in the list of allowed values|"
+    r"\b(double|float64|DT_DOUBLE)\b.*not (supported|implemented)"
+)
+_without_kernel: WeakSet[Any] = WeakSet()  # layers with an operation that has none
 _pinned: WeakSet[Any] = WeakSet()  # layers that asked for another dtype
 _inside: WeakSet[Any] = WeakSet()  # layers whose code computes in float32
 
@@ -91,8 +99,9 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
     """
     try:
         return call(layer, *arguments, **keywords)
-    except _DTYPE_ERRORS as error:
-        if layer in _inside or not _may_be_float32(layer, str(error)):
+    except _NO_KERNEL_ERRORS as error:
+        has_none = _has_no_kernel(layer, str(error))
+        if layer in _inside or not (has_none or _may_be_float32(layer, str(error))):
             raise
         before = layer.call
         layer.call = _in_float32(before)
@@ -102,6 +111,8 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
             layer.call = before
             raise error from None
         _inside.add(layer)
+        if has_none:
+            _without_kernel.add(layer)
         return output
 
 
@@ -141,6 +152,22 @@ def float32_layers(model: keras.Model) -> list[str]:
     return [layer.name for layer in model._flatten_layers() if layer in _inside]
 
 
+def left_out(model: keras.Model) -> list[dict[str, str]]:
+    """Returns what a check leaves out of such layers: how they round."""
+    found = []
+    for layer in model._flatten_layers():
+        if layer in _without_kernel:
+            why = (
+                "TensorFlow has no kernel for it in float64: it computes in float32, and what that "
+                "rounds is allowed the port"
+            )
+            found.append({"what": f"{layer.name} in float64", "why": why})
+    if names := cast_layers(model):
+        why = "the program asks for another dtype there; a check computes the same in float64"
+        found.append({"what": f"how {', '.join(names)} round", "why": why})
+    return found
+
+
 def _is_other_float(dtype: Any) -> bool:
     """Whether a dtype, a policy or its configuration is a floating type but float64."""
     if isinstance(dtype, dict):
@@ -154,6 +181,12 @@ def _may_be_float32(layer: Any, message: str) -> bool:
     has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
     is_mixed = _MIXED.search(message) is not None
     return not versions.IS_KERAS_2 and is_plain and not has_inner and is_mixed
+
+
+def _has_no_kernel(layer: Any, message: str) -> bool:
+    has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
+    is_plain = not versions.IS_KERAS_2 and not has_inner and not isinstance(layer, keras.Model)
+    return is_plain and _NO_KERNEL.search(message) is not None
 
 
 def _in_float32(call: Any) -> Any:
