@@ -54,8 +54,8 @@ def left_out(model: Any) -> list[dict[str, str]]:
     found = []
     if steps := trained_steps(model):
         why = (
-            f"the factory returns a model that has made {steps:,} steps, and a port has none of its "
-            "slots: in both halves, the optimizer begins anew, with its present learning rate"
+            f"the factory returns a model that has made {steps:,} steps, and a port has none of "
+            "its slots: in both halves, the optimizer begins anew, with its present learning rate"
         )
         found.append({"what": "the state of the optimizer", "why": why})
     if scale := getattr(model, "_parity_scale", None):
