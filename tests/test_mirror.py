@@ -59,6 +59,7 @@ ONLY_KERAS_HARNESS_FILES = {
 ONLY_KERAS_CHECK_FILES = {
     "begun_anew.py": "a factory of torch returns an optimizer that has made no step",
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
+    "flat_steps.py": "torch's optimizers take all weights at once",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",
