@@ -15,7 +15,8 @@ from keras_impl.harness import versions
 from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.model import build, set_weights, signature
+from keras_impl.harness.check.inputs import inputs_of
+from keras_impl.harness.check.model import build, set_weights
 from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
@@ -52,7 +53,8 @@ def run_check(
     """
     versions.use_dtype("float64")
     reference = call_factory(factory, spec.seed)
-    samples = Samples(spec, signature(reference))
+    inputs = inputs_of(reference, spec.batch_size)
+    samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
@@ -62,11 +64,17 @@ def run_check(
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
+    writer.facts["input_structure"] = inputs.structure
     writer.put_all("weights", first.weights)
     writer.facts["noise"] = noise_of(first.writer, *(other.writer for other in others))
     left_out = writer.facts.get("not_compared", [])
     own = own_steps.left_out(first.reference.model)
-    writer.facts["not_compared"] = [*left_out, *own, *not_compared(first.exercise, writer)]
+    writer.facts["not_compared"] = [
+        *inputs.left_out,
+        *left_out,
+        *own,
+        *not_compared(first.exercise, writer),
+    ]
     write_schedule(spec, factory, writer)
 
 

@@ -16,8 +16,9 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
+from keras_impl.harness.check.inputs import as_fed
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
-from keras_impl.harness.check.model import as_fed, get_weights, trainable
+from keras_impl.harness.check.model import get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
@@ -48,13 +49,13 @@ def write_trajectory(
     begin_training(reference)
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
-    for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
+    for step, size in enumerate(samples.sizes(spec.steps), start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
         shape = tuple(writer.facts["output_shape"])
         y = samples.targets(f"step{step}", size, kind_of_targets(model), shape)
-        fed = as_fed(x)
+        fed = as_fed(reference, x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
             output = model(fed, training=True)
             loss = versions.loss_of(model, y, output, sample_weight(reference, y))

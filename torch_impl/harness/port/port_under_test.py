@@ -34,6 +34,7 @@ from torch_impl.harness.port.carrying import (
     sources_of,
 )
 from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.feeding import Feeding
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -86,6 +87,9 @@ class PortUnderTest:
         self.has_columns = False  # whether labels are fed as (N, 1)
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
+        self._feeding = Feeding(keras.facts)
+        self._forms = self._feeding.forms(self.module.forward)
+        self._form = self._forms[0]
         self.num_drawn = 0  # masks that the port draws by itself
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
@@ -113,17 +117,26 @@ class PortUnderTest:
         except InputError:  # it says itself what is wrong
             raise
         except Exception as error:  # the code of the port may raise anything
-            self._is_stored_anew = self.built.feed is not None
-            if self._is_stored_anew or not self.channels_last:
-                self._is_turned = self._is_stored_anew
+            for _ in self._other_ways():
                 with suppress(Exception):
                     return self._called()
-            shapes = [tuple(self.keras["input/probe/0"].shape)]
+            shapes = " and ".join(str(tuple(array.shape)) for array in self._batch("probe"))
             feed = "return a Port with `feed`, which turns a batch into its arguments"
             raise InputError(
-                f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
+                f"the torch module cannot take the batch that Keras took, of shape {shapes} in "
                 f"Keras's layout ({told_of(error)}); {advice_on(error, self.dtype) or feed}"
             ) from error
+
+    def _other_ways(self) -> Iterator[None]:
+        """Changes how the module is fed, to all that it may expect, one by one."""
+        self._is_stored_anew = self.built.feed is not None
+        if self._is_stored_anew:
+            yield
+            return
+        ways = [(form, turned) for form in self._forms for turned in (True, False)]
+        for self._form, self._is_turned in ways[1:]:
+            if self._is_turned or not self.channels_last:
+                yield
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         build_lazy(self.module, lambda: self.arguments("probe"))
@@ -176,9 +189,9 @@ class PortUnderTest:
         arrays = [self._cast(array) for array in arrays]
         moved: tuple[Any, ...]
         if self.built.feed is None:
-            moved = self._moved(tuple(map(self._fed, arrays)))
+            moved = self._moved(self._form([self._fed(array) for array in arrays]))
         else:
-            fed = self.built.feed(*arrays)
+            fed = self._feeding.call(self.built.feed, arrays)
             moved = self._moved(fed if isinstance(fed, tuple) else (fed,))
             if self._is_stored_anew:
                 moved = tuple(in_order(x) if isinstance(x, torch.Tensor) else x for x in moved)
@@ -279,6 +292,8 @@ class PortUnderTest:
             return value.to(self.device)
         if isinstance(value, list | tuple):
             return type(value)(self._moved(item) for item in value)
+        if isinstance(value, dict):
+            return {name: self._moved(item) for name, item in value.items()}
         return value
 
     # --- weights ---------------------------------------------------------------------------------

@@ -1,0 +1,120 @@
+"""Keras models with inputs of every form; their ports are in `inputs_torch`."""
+
+import keras
+from keras import layers as L
+
+from keras_impl import Reference
+
+
+def compiled(inputs, output):
+    model = keras.Model(inputs, output)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return model
+
+
+def named(name, size, dtype="float32"):
+    return keras.Input((size,), dtype=dtype, name=name)
+
+
+def pooled(tokens, count, width=3, **settings):
+    """The mean of the vectors of tokens, of which padding counts like any other."""
+    vectors = L.Embedding(count, width, **settings)(tokens)
+    return L.GlobalAveragePooling1D()(vectors)
+
+
+def joined(*parts):
+    return L.Dense(2, name="out")(L.Concatenate()(list(parts)))
+
+
+def text_and_numbers():
+    """The numbers are beside tokens, in a list of inputs."""
+    text, numbers = named("text", 6, "int32"), named("numbers", 4)
+    return compiled([text, numbers], joined(pooled(text, 11), L.Dense(3, name="side")(numbers)))
+
+
+def columns():
+    """One table, whose first column is a category and whose others are numbers."""
+    x = named("table", 5)
+    vector = L.Embedding(7, 3)(keras.ops.cast(x[:, 0], "int32"))
+    return compiled(x, joined(vector, L.Dense(3, name="side")(x[:, 1:])))
+
+
+def nested():
+    """The Embedding is in a model in the model, behind a Reshape, for every step of a sequence."""
+    inner_input = keras.Input((4,), dtype="int32")
+    inner = keras.Model(inner_input, L.Flatten()(L.Embedding(9, 2)(inner_input)))
+    text, numbers = named("text", 12, "int32"), named("numbers", 3)
+    each = L.TimeDistributed(inner)(L.Reshape((3, 4))(text))
+    return compiled([text, numbers], joined(L.Flatten()(each), L.Dense(2, name="side")(numbers)))
+
+
+def whole_numbers():
+    """Whole numbers that are neither tokens nor pixels."""
+    x = named("counts", 4, "int32")
+    return compiled(x, L.Dense(2, name="out")(keras.ops.cast(x, keras.config.floatx()) / 10))
+
+
+def flags():
+    """Each flag says whether a number counts."""
+    numbers, known = named("numbers", 4), named("known", 4, "bool")
+    seen = keras.ops.where(known, numbers, keras.ops.zeros_like(numbers))
+    return compiled([numbers, known], L.Dense(2, name="out")(seen))
+
+
+def vocabularies():
+    """A large vocabulary and a small one."""
+    words, kinds = named("words", 6, "int32"), named("kinds", 2, "int32")
+    return compiled([words, kinds], joined(pooled(words, 40), pooled(kinds, 3)))
+
+
+def one_based():
+    """Tokens that count from 1."""
+    x = named("months", 3, "int32")
+    return compiled(x, L.Dense(2, name="out")(pooled(x - 1, 12)))
+
+
+def one_hot():
+    """Classes that become columns."""
+    x = named("kind", 3, "int32")
+    return compiled(x, L.Dense(2, name="out")(L.Flatten()(keras.ops.one_hot(x, 5))))
+
+
+def masked():
+    """Padding is left out of the mean, of a vocabulary in which 0 is rarely drawn."""
+    x = named("text", 9, "int32")
+    return compiled(x, L.Dense(2, name="out")(pooled(x, 5000, mask_zero=True)))
+
+
+def not_masked():
+    """Token 0 is a word."""
+    x = named("text", 9, "int32")
+    return compiled(x, L.Dense(2, name="out")(pooled(x, 5000)))
+
+
+class Rated(keras.Model):
+    """A subclassed model of a dictionary, whose table is a weight of a layer of the user."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.side, self.out = Table(), L.Dense(3, name="side"), L.Dense(2, name="out")
+
+    def call(self, x):
+        return self.out(keras.ops.concatenate([self.table(x["user"]), self.side(x["age"])], -1))
+
+
+class Table(L.Layer):
+    """An Embedding of the user's own."""
+
+    def build(self, shape):
+        self.rows = self.add_weight(shape=(8, 3), initializer="normal", name="rows")
+
+    def call(self, x):
+        return keras.ops.take(self.rows, keras.ops.cast(x, "int32"), axis=0)
+
+
+def subclassed():
+    from keras_impl import Input
+
+    model = Rated()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return Reference(model, inputs={"user": Input(()), "age": Input((4,))})

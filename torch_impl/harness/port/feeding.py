@@ -1,0 +1,85 @@
+"""How the inputs of a batch become the arguments of a port's module, or of its `feed`.
+
+A list of inputs in Keras's order goes in. The arguments come out: one after the other, by their
+names, or all in the structure in which Keras's model takes them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from parity.data.model_inputs import packed
+
+# Makes the arguments of a module from the inputs.
+Form = Callable[[Sequence[Any]], tuple[Any, ...]]
+
+
+class Feeding:
+    """The inputs of Keras's model, as a port gets them.
+
+    Args:
+        facts: of Keras's trace: `inputs` and `input_structure`; without them, inputs have no names.
+    """
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        told = facts.get("inputs") or []
+        self.names = [str(each["name"]) for each in told]
+        in_a_row = 0 if len(told) == 1 else list(range(len(told)))
+        self._structure: Any = facts.get("input_structure", in_a_row)
+
+    def call(self, feed: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+        """Returns what a port's `feed` makes of a batch.
+
+        It gets the arrays by keyword if it has an argument of the name of each input; all in one if
+        there are several and it has one argument; else one after the other.
+        """
+        names, takes_any = positional(feed)
+        if len(arrays) > 1 and len(arrays) == len(self.names):
+            if set(self.names) <= {*names, *_keywords(feed)}:
+                return feed(**dict(zip(self.names, arrays, strict=True)))
+            if len(names) == 1 and not takes_any:
+                return feed(packed(self._structure, arrays))
+        return feed(*arrays)
+
+    def forms(self, forward: Callable[..., Any]) -> list[Form]:
+        """Returns the ways in which a module may take its inputs, the likeliest first.
+
+        Args:
+            forward: of the module.
+        """
+        structure = self._structure
+        names, takes_any = positional(forward)
+        order = [self.names.index(name) for name in names if name in self.names]
+        is_first = len(order) == len(self.names) and set(names[: len(order)]) == set(self.names)
+        in_a_row: list[Form] = [tuple]
+        if isinstance(structure, list) and any(not isinstance(part, int) for part in structure):
+            in_a_row.insert(0, lambda x: tuple(packed(part, x) for part in structure))
+        by_name: list[Form] = [lambda x: tuple(x[n] for n in order)] if is_first else []
+        whole: list[Form] = [] if structure == 0 else [lambda x: (packed(structure, x),)]
+        if len(names) < len(self.names) and not takes_any:
+            return [*whole, *in_a_row]
+        if isinstance(structure, Mapping):
+            return [*by_name, *in_a_row, *whole]
+        return [*in_a_row, *by_name, *whole]
+
+
+def positional(function: Callable[..., Any]) -> tuple[list[str], bool]:
+    """Returns the names of positional arguments, and whether there may be more of them."""
+    kinds = _parameters(function)
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [name for name, kind in kinds.items() if kind in plain]
+    return names, inspect.Parameter.VAR_POSITIONAL in kinds.values()
+
+
+def _keywords(function: Callable[..., Any]) -> list[str]:
+    kinds = _parameters(function)
+    return [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return {p.name: p.kind for p in inspect.signature(function).parameters.values()}
+    except (TypeError, ValueError):  # a function in C may not tell them
+        return {"arguments": inspect.Parameter.VAR_POSITIONAL}
