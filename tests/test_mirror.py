@@ -59,6 +59,7 @@ ONLY_KERAS_HARNESS_FILES = {
 ONLY_KERAS_CHECK_FILES = {
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
     "inputs.py": "a probe is drawn by Keras, and the port is given it",
+    "structure.py": "likewise",
     "uses.py": "likewise",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",

@@ -115,8 +115,9 @@ def tensors_of(node: Any) -> list[Any]:
 
 
 def is_weight(variable: Any) -> bool:
-    """Whether a variable is a weight, and not the state of a generator."""
-    return "seed_generator" not in path_of(variable) and "float" in str(variable.dtype)
+    """Whether a variable is a weight, and not the state of a generator or of a recurrent layer."""
+    is_state = any(name in path_of(variable) for name in ("seed_generator", "rnn_state"))
+    return not is_state and "float" in str(variable.dtype)
 
 
 def loss_of(model: Any, y: Any, output: Any, sample_weight: Any) -> Any:

@@ -50,6 +50,7 @@ _OPTIONAL: dict[str, Any] = {
     "replayable": {"*": _NUMBER},
     "dtype": str,
     "own_steps": [str],
+    "stateful": [str],
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
     "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
     "metric_probe": {"names": [str], "float32": [str]},

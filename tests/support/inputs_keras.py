@@ -3,7 +3,7 @@
 import keras
 from keras import layers as L
 
-from keras_impl import Reference
+from keras_impl import Input, Reference
 
 
 def compiled(inputs, output):
@@ -113,8 +113,40 @@ class Table(L.Layer):
 
 
 def subclassed():
-    from keras_impl import Input
-
     model = Rated()
     model.compile(keras.optimizers.SGD(0.1), "mse")
     return Reference(model, inputs={"user": Input(()), "age": Input((4,))})
+
+
+def dictionary():
+    """A dictionary of inputs, not in the order of its names."""
+    inputs = {"user": named("user", 3, "int32"), "age": named("age", 4)}
+    vector = pooled(inputs["user"], 8)
+    return compiled(inputs, joined(vector, L.Dense(3, name="side")(inputs["age"])))
+
+
+def lists():
+    """Inputs in a list in a dictionary."""
+    left, right = [named("left0", 3), named("left1", 4)], named("right", 5)
+    parts = [L.Dense(3, name=f"of_{x.name}")(x) for x in (*left, right)]
+    return compiled({"right": right, "left": left}, joined(*parts))
+
+
+def fixed_batch():
+    """The batch size is a part of the model."""
+    x = keras.Input(batch_shape=(3, 4), name="x")
+    y = keras.ops.reshape(L.Dense(6, activation="tanh")(x), (3, 3, 2))
+    return compiled(x, L.Dense(2, name="out")(L.Flatten()(y)))
+
+
+def one_sample():
+    """The only batch size is 1."""
+    x = keras.Input(batch_shape=(1, 4), name="x")
+    return compiled(x, L.Dense(2, name="out")(L.Dense(3, activation="tanh")(x)))
+
+
+def stateful():
+    """A recurrent layer goes on where the last batch ended."""
+    x = keras.Input(batch_shape=(3, 5, 2), name="x")
+    y = L.LSTM(4, stateful=True, name="lstm")(x)
+    return compiled(x, L.Dense(2, name="out")(y))

@@ -1,7 +1,9 @@
 """Ports of `inputs_keras`: right ones, and wrong ones that change what they are fed.
 
-Of each, `NAME` is right, and `NAME__FAULT` has one line more.
+A port `NAME` or `NAME__FORM` of the model `NAME` is in RIGHT, and `NAME__FAULT` in WRONG.
 """
+
+import dataclasses
 
 import torch
 from torch import nn
@@ -21,6 +23,14 @@ OF_NUMBERS = {
 
 def port(net):
     return Port(net, nn.MSELoss(), torch.optim.SGD(net.parameters(), 0.1))
+
+
+def tensors(*arrays):
+    return tuple(map(torch.from_numpy, arrays))
+
+
+def fed(net, feed):
+    return dataclasses.replace(port(net), feed=feed)
 
 
 class Net(nn.Module):
@@ -143,6 +153,102 @@ class Rated(Net):
         return self.out(torch.cat([vector, self.side(self.change(x["age"]))], -1))
 
 
+class Dictionary(Net):
+    """Takes the inputs of its dictionary in one."""
+
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.users, self.side, self.out = nn.Embedding(8, 3), nn.Linear(4, 3), nn.Linear(6, 2)
+
+    def forward(self, x):
+        vector = self.users(x["user"]).mean(1)
+        return self.out(torch.cat([vector, self.side(self.change(x["age"]))], -1))
+
+
+class ByName(Dictionary):
+    """Takes them by their names."""
+
+    def forward(self, user, age):
+        return super().forward({"user": user, "age": age})
+
+
+class InARow(Dictionary):
+    """Takes them one after the other, in the order of their names."""
+
+    def forward(self, first, second):
+        return super().forward({"user": second, "age": first})
+
+
+class Lists(Net):
+    """Takes the lists and dictionaries that Keras takes."""
+
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.parts = nn.ModuleList([nn.Linear(3, 3), nn.Linear(4, 3), nn.Linear(5, 3)])
+        self.out = nn.Linear(9, 2)
+
+    def forward(self, x):
+        given = [*x["left"], self.change(x["right"])]
+        made = [part(each) for part, each in zip(self.parts, given, strict=True)]
+        return self.out(torch.cat(made, -1))
+
+
+class LeftAndRight(Lists):
+    """Takes the parts of the dictionary by their names."""
+
+    def forward(self, right, left):
+        return super().forward({"right": right, "left": left})
+
+
+class FixedBatch(Net):
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.hidden, self.out = nn.Linear(4, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = torch.tanh(self.hidden(self.change(x))).reshape(3, 3, 2)
+        return self.out(x.flatten(1))
+
+
+class OneSample(Net):
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.hidden, self.out = nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.out(torch.tanh(self.hidden(self.change(x))))
+
+
+class Stateful(Net):
+    """Its fault changes the states that it keeps."""
+
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.lstm, self.out = nn.LSTM(2, 4, batch_first=True), nn.Linear(4, 2)
+        nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)  # Keras has one bias
+        self.states = None
+
+    def forward(self, x):
+        y, states = self.lstm(x, self.states)
+        self.states = self.change([state.detach() for state in states])
+        return self.out(y[:, -1])
+
+
+class StatefulBuffers(Stateful):
+    """Keeps the states in buffers, in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("hidden", torch.zeros(1, 3, 4))
+        self.register_buffer("cell", torch.zeros(1, 3, 4), persistent=False)
+
+    def forward(self, x):
+        y, states = self.lstm(x, (self.hidden.clone(), self.cell.clone()))
+        for kept, state in zip((self.hidden, self.cell), states, strict=True):
+            kept.copy_(state.detach())
+        return self.out(y[:, -1])
+
+
 def _factory(kind, **settings):
     return lambda: port(kind(**settings))
 
@@ -153,6 +259,10 @@ _WITH_NUMBERS = {
     "nested": Nested,
     "whole_numbers": WholeNumbers,
     "subclassed": Rated,
+    "dictionary": Dictionary,
+    "lists": Lists,
+    "fixed_batch": FixedBatch,
+    "one_sample": OneSample,
 }
 _OTHERS = {
     "flags": Flags,
@@ -174,8 +284,23 @@ _FAULTS = {
     "masked__not_the_last": (Masked, {"change": lambda m: torch.cat([m[:, :-1], m[:, :1]], 1)}),
     "not_masked__padding_idx": (Masked, {"change": torch.ones_like, "padding": 0}),
     "not_masked__mask": (Masked, {}),
+    "stateful__forgets": (Stateful, {"change": lambda states: None}),
+    "stateful__cell_only": (Stateful, {"change": lambda s: [torch.zeros_like(s[0]), s[1]]}),
+    "stateful__keeps_half": (Stateful, {"change": lambda states: [s / 2 for s in states]}),
 }
 RIGHT = {name: _factory(kind) for name, kind in (_WITH_NUMBERS | _OTHERS).items()}
+RIGHT |= {
+    "dictionary__by_name": _factory(ByName),
+    "dictionary__in_a_row": _factory(InARow),
+    "dictionary__feed": lambda: fed(ByName(), lambda user, age: tensors(user, age)),
+    "dictionary__feed_of_one": lambda: fed(ByName(), lambda x: tensors(x["user"], x["age"])),
+    "dictionary__feed_in_a_row": lambda: fed(
+        ByName(), lambda first, second: tensors(second, first)
+    ),
+    "lists__by_name": _factory(LeftAndRight),
+    "stateful": _factory(Stateful),
+    "stateful__buffers": _factory(StatefulBuffers),
+}
 RIGHT["not_masked"] = _factory(Masked, change=torch.ones_like)
 WRONG = {
     f"{name}__{fault}": _factory(kind, change=change)

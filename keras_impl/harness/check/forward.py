@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
-from keras_impl.harness.check.inputs import as_fed
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.traces.trace import TraceWriter
@@ -29,6 +30,7 @@ def write_forward(
     """
     model = reference.model
     fed = as_fed(reference, x)
+    reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     if parts := outputs_of(model, output):

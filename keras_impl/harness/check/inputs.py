@@ -6,7 +6,7 @@ A reference goes in. `Inputs` comes out: what the probes draw, and how the model
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.casts import in_float64
+from keras_impl.harness.check.structure import Slot, slots_of
 from keras_impl.harness.check.uses import Uses, watched
 from keras_impl.harness.factories import Input, Reference
 from parity.data.model_inputs import ModelInput, Tokens, packed
@@ -44,16 +45,6 @@ class Inputs:
     left_out: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """An input as the model or its user tells it; of `dtype`, "" is not known."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-    told: Input
-
-
 def inputs_of(reference: Reference, batch_size: int) -> Inputs:
     """Returns the inputs of a model, which is built if it was not.
 
@@ -64,12 +55,12 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
     Raises:
         InputError: its inputs are not known, or not what `Reference(inputs=...)` says.
     """
-    structure, slots = _slots(reference)
+    structure, slots = slots_of(reference)
     own = _batch_size(reference.model)
     if own is None and stateful_layers(reference.model):
         own = batch_size
     uses, dtype = _uses(reference.model, structure, slots, own or batch_size)
-    each, left_out = [], []
+    each, left_out = [], _of_batches(own)
     at = 0
     for number, slot in enumerate(slots):
         slot = slot if slot.dtype else replace(slot, dtype=dtype)
@@ -80,153 +71,17 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
     return Inputs(tuple(each), structure, own, tuple(left_out))
 
 
-def as_fed(reference: Reference, arrays: Sequence[np.ndarray]) -> Any:
-    """Returns the arrays of a batch in the structure in which a model takes them."""
-    return packed(_slots(reference)[0], [tf.constant(value) for value in arrays])
-
-
 def stateful_layers(model: keras.Model) -> list[Any]:
     """Returns the recurrent layers that keep their state from batch to batch."""
-    return [
-        layer
-        for layer in model._flatten_layers()
-        if getattr(layer, "stateful", False) is True and hasattr(layer, "cell")
-    ]
+    layers = model._flatten_layers()
+    return [each for each in layers if getattr(each, "stateful", False) and hasattr(each, "cell")]
 
 
-# --- what the model says -------------------------------------------------------------------------
-
-
-def _slots(reference: Reference) -> tuple[Any, list[_Slot]]:
-    model = reference.model
-    tensors = list(getattr(model, "inputs", None) or [])
-    if not tensors:
-        return _slots_of_own_class(reference)
-    nest = getattr(model, "_inputs_struct", None)
-    if nest is None:
-        nest = getattr(model, "_nested_inputs", None)
-    structure, names = _numbered(nest if isinstance(nest, Mapping | list | tuple) else tensors)
-    if len(names) != len(tensors) or not isinstance(structure, Mapping):
-        names = [tensor.name for tensor in tensors] if _is_flat(structure) else names
-    told = _told_of(reference, names)
-    slots = [
-        _Slot(name, tuple(tensor.shape[1:]), _dtype_of(tensor), given)
-        for name, tensor, given in zip(names, tensors, told, strict=True)
-    ]
-    return structure, slots
-
-
-def _is_flat(structure: Any) -> bool:
-    return isinstance(structure, int) or (
-        isinstance(structure, list) and all(isinstance(part, int) for part in structure)
-    )
-
-
-def _slots_of_own_class(reference: Reference) -> tuple[Any, list[_Slot]]:
-    """Returns the inputs of a subclassed model, as the user tells them."""
-    given: Any = reference.inputs
-    if given is None:
-        given = [Input(tuple(shape)) for shape in reference.input_shapes]
-    has_arrays = reference.x is not None and not versions.IS_KERAS_2
-    if given == [] and has_arrays and versions.are_arrays(reference.x):
-        given = keras.tree.map_structure(_of_array, reference.x)
-    if given is None or given == []:
-        raise InputError(
-            "the Keras model does not know the shape of its input; build it, start it with "
-            "keras.Input, or return keras_impl.Reference(model, inputs=keras_impl.Input(shape))"
-        )
-    structure, names = _numbered(given)
-    leaves = list(_leaves(given))
-    for name, leaf in zip(names, leaves, strict=True):
-        if not isinstance(leaf, Input) or leaf.shape is None:
-            raise InputError(
-                f"Reference(inputs=...): input {name!r} is {leaf!r}; expected keras_impl.Input "
-                "with a shape, since a subclassed model does not know it"
-            )
-    slots = [
-        _Slot(
-            name if isinstance(given, Mapping) else f"input{number}",
-            tuple(leaf.shape),
-            leaf.dtype or "",
-            leaf,
-        )
-        for number, (name, leaf) in enumerate(zip(names, leaves, strict=True))
-    ]
-    return structure, slots
-
-
-def _of_array(array: Any) -> Input:
-    """Returns what an array that `fit` gets tells of an input."""
-    array = np.asarray(array)
-    is_text = array.dtype.kind not in "biuf"
-    return Input(array.shape[1:], dtype=None if is_text else array.dtype.name)
-
-
-def _told_of(reference: Reference, names: Sequence[str]) -> list[Input]:
-    """Returns what the user tells of each input of a model that knows its inputs."""
-    given: Any = reference.inputs
-    if given is None:
-        return [Input()] * len(names)
-    if isinstance(given, Mapping) and not any(
-        isinstance(v, Mapping | list) for v in given.values()
-    ):
-        if unknown := [str(name) for name in given if name not in names]:
-            raise InputError(
-                f"Reference(inputs=...): it has {', '.join(unknown)}; expected some of "
-                f"{', '.join(names)}, the inputs of the Keras model"
-            )
-        found = [given.get(name) for name in names]
-    else:
-        found = list(_leaves(given))
-    if len(found) != len(names):
-        raise InputError(
-            f"Reference(inputs=...): it has {len(found)} inputs; expected {len(names)}: "
-            f"{', '.join(names)}; give None for one of which there is nothing to say"
-        )
-    for name, leaf in zip(names, found, strict=True):
-        if leaf is not None and not isinstance(leaf, Input):
-            raise InputError(
-                f"Reference(inputs=...): input {name!r} is {leaf!r}; expected keras_impl.Input(...)"
-            )
-    return [Input() if leaf is None else leaf for leaf in found]
-
-
-def _is_nest(value: Any) -> bool:
-    return isinstance(value, Mapping | list | tuple)
-
-
-def _leaves(nest: Any) -> Iterator[Any]:
-    """Yields the leaves of a nest in Keras's order: that of a mapping is by its names."""
-    if isinstance(nest, Mapping):
-        for name in sorted(nest):
-            yield from _leaves(nest[name])
-    elif isinstance(nest, list | tuple):
-        for part in nest:
-            yield from _leaves(part)
-    else:
-        yield nest
-
-
-def _numbered(nest: Any) -> tuple[Any, list[str]]:
-    """Returns a nest with a number in the place of each leaf, and the path to each leaf."""
-    names: list[str] = []
-
-    def numbered(part: Any, path: str) -> Any:
-        if isinstance(part, Mapping):
-            return {str(n): numbered(part[n], f"{path}/{n}") for n in sorted(part)}
-        if isinstance(part, list | tuple):
-            return [numbered(each, f"{path}/{n}") for n, each in enumerate(part)]
-        names.append(path.removeprefix("/") or "input")
-        return len(names) - 1
-
-    structure = numbered(nest, "")
-    if structure == [0]:  # Keras takes the only input of a list as it is
-        structure = 0
-    return structure, names
-
-
-def _dtype_of(tensor: Any) -> str:
-    return str(getattr(tensor.dtype, "name", tensor.dtype))
+def reset_states(model: keras.Model) -> None:
+    """Sets the state of recurrent layers that keep it to zeros."""
+    for layer in stateful_layers(model):
+        if layer.built:
+            layer.reset_states() if versions.IS_KERAS_2 else layer.reset_state()
 
 
 def _batch_size(model: keras.Model) -> int | None:
@@ -238,7 +93,7 @@ def _batch_size(model: keras.Model) -> int | None:
 # --- what the inputs are used for ----------------------------------------------------------------
 
 
-def _uses(model: keras.Model, structure: Any, slots: Sequence[_Slot], num: int) -> tuple[Uses, str]:
+def _uses(model: keras.Model, structure: Any, slots: Sequence[Slot], num: int) -> tuple[Uses, str]:
     """Returns what the inputs are used for, and the dtype of those whose dtype is not known."""
     for slot in slots:
         if slot.dtype == "string":
@@ -268,7 +123,7 @@ def _filled(value: int, shape: tuple[int, ...], dtype: str) -> Any:
 
 
 def _planned(
-    slot: _Slot, shape: tuple[int, ...], uses: Uses, part: slice, number: int
+    slot: Slot, shape: tuple[int, ...], uses: Uses, part: slice, number: int
 ) -> ModelInput:
     """Returns what an input is: as the user tells it, else as the model uses it."""
     told = slot.told
@@ -353,6 +208,14 @@ def _tokens(group: np.ndarray, filling: str, uses: Uses, part: slice) -> Tokens:
         (),
     )
     return Tokens(int(group[0]), int(group[1]), filling if group[2] else "none", known=known)
+
+
+def _of_batches(own: int | None) -> list[dict[str, Any]]:
+    """Returns what a model that takes batches of one size leaves out."""
+    if own is None:
+        return []
+    why = f"the Keras model takes batches of {own} alone"
+    return [{"what": "batches of other sizes, such as a last one", "why": why, "arrays": []}]
 
 
 def _left_out(found: ModelInput, uses: Uses, part: slice) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.casts import in_float64
-from keras_impl.harness.check.inputs import as_fed
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 

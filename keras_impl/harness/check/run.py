@@ -15,7 +15,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.inputs import inputs_of
+from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
 from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
@@ -65,6 +65,8 @@ def run_check(
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
     writer.facts["input_structure"] = inputs.structure
+    if stateful := stateful_layers(first.reference.model):
+        writer.facts["stateful"] = [layer.name for layer in stateful]
     writer.put_all("weights", first.weights)
     writer.facts["noise"] = noise_of(first.writer, *(other.writer for other in others))
     left_out = writer.facts.get("not_compared", [])

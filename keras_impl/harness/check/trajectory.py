@@ -16,13 +16,14 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
-from keras_impl.harness.check.inputs import as_fed
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
 from keras_impl.harness.check.model import get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
 from keras_impl.harness.check.steps import Steps
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -47,6 +48,7 @@ def write_trajectory(
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
     begin_training(reference)
+    reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
     for step, size in enumerate(samples.sizes(spec.steps), start=1):

@@ -26,7 +26,7 @@ class Feeding:
     def __init__(self, facts: Mapping[str, Any]) -> None:
         told = facts.get("inputs") or []
         self.names = [str(each["name"]) for each in told]
-        in_a_row = 0 if len(told) == 1 else list(range(len(told)))
+        in_a_row = list(range(len(told))) if len(told) > 1 else 0
         self._structure: Any = facts.get("input_structure", in_a_row)
 
     def call(self, feed: Callable[..., Any], arrays: Sequence[Any]) -> Any:
@@ -51,18 +51,32 @@ class Feeding:
         """
         structure = self._structure
         names, takes_any = positional(forward)
-        order = [self.names.index(name) for name in names if name in self.names]
-        is_first = len(order) == len(self.names) and set(names[: len(order)]) == set(self.names)
-        in_a_row: list[Form] = [tuple]
-        if isinstance(structure, list) and any(not isinstance(part, int) for part in structure):
-            in_a_row.insert(0, lambda x: tuple(packed(part, x) for part in structure))
-        by_name: list[Form] = [lambda x: tuple(x[n] for n in order)] if is_first else []
+        parts = list(structure.values()) if isinstance(structure, Mapping) else structure
+        flat: list[Form] = [tuple]
+        in_a_row = list(flat)
+        if isinstance(parts, list) and any(not isinstance(part, int) for part in parts):
+            in_a_row.insert(0, lambda x: tuple(packed(part, x) for part in parts))
         whole: list[Form] = [] if structure == 0 else [lambda x: (packed(structure, x),)]
-        if len(names) < len(self.names) and not takes_any:
+        by_name = self._by_name(names)
+        if takes_any:
+            return [*whole, *flat] if isinstance(structure, Mapping) else [*in_a_row, *whole]
+        if len(names) < len(self.names) and not by_name:
             return [*whole, *in_a_row]
         if isinstance(structure, Mapping):
             return [*by_name, *in_a_row, *whole]
         return [*in_a_row, *by_name, *whole]
+
+    def _by_name(self, names: Sequence[str]) -> list[Form]:
+        """Returns the form that gives each input to the argument of its name, if all have one."""
+        by_name = self._structure
+        if by_name == 0:
+            return []
+        if not isinstance(by_name, Mapping):
+            by_name = {name: number for number, name in enumerate(self.names)}
+        first = names[: len(by_name)]
+        if set(first) != set(by_name):
+            return []
+        return [lambda x: tuple(packed(by_name[name], x) for name in first)]
 
 
 def positional(function: Callable[..., Any]) -> tuple[list[str], bool]:

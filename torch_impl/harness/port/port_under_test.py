@@ -24,6 +24,7 @@ from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.carried_state import CarriedState
 from torch_impl.harness.port.carrying import (
     AGREES,
     MOST_TRIALS,
@@ -93,11 +94,14 @@ class PortUnderTest:
         self.num_drawn = 0  # masks that the port draws by itself
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
+        self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
         self.calls, self.output = self._discovered()
         self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
         self.all_pairs = self._layers(self.pairing)
         self.cargo = self._carry()
+        if self._carried is not None:
+            self._carried.note_buffers()
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.pairs = self._compared()
 
@@ -143,6 +147,7 @@ class PortUnderTest:
         self._state = self._state or copy.deepcopy(self.module.state_dict())
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
+        self._begin("probe")
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
@@ -153,6 +158,11 @@ class PortUnderTest:
         self.module.load_state_dict(self._state)
         self.draws, self.num_drawn = calls.draws, calls.num_drawn
         return calls, output
+
+    def _begin(self, purpose: str) -> None:
+        """Lets a stateful port begin as Keras does: each probe anew, a training once."""
+        if self._carried is not None and purpose in ("probe", "step1"):
+            self._carried.restore()
 
     def begin_as_built(self) -> None:
         """Gives the module the weights and the generators with which the factory returned it."""
@@ -270,6 +280,7 @@ class PortUnderTest:
         """Calls the module; returns its calls and its output."""
         self.module.train(training)
         forget_gradients(self.module)
+        self._begin(purpose)
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = self.masks(mode), drawn_masks(self, mode)
@@ -331,6 +342,7 @@ class PortUnderTest:
     def _eval_output(self) -> torch.Tensor:
         """Returns the output for the probe in eval mode, not watched."""
         self.module.eval()
+        self._begin("probe")
         with torch.no_grad(), self.kept():
             return self.outputs.of(self.module(*self.arguments("probe")))
 
