@@ -28,7 +28,9 @@ class CarriedState:
 
     def note_buffers(self) -> None:
         """Notes the other buffers as well, now that Keras's weights are in some of them."""
-        self._buffers = _copied(dict(self._module.named_buffers()))
+        persistent = self._module.state_dict()
+        named = self._module.named_buffers()
+        self._buffers = _copied({name: buffer for name, buffer in named if name in persistent})
 
     def restore(self) -> None:
         """Sets them to what they were."""
