@@ -161,7 +161,12 @@ class PortUnderTest:
 
     def _begin(self, purpose: str) -> None:
         """Lets a stateful port begin as Keras does: each probe anew, a training once."""
-        if self._carried is not None and purpose in ("probe", "step1"):
+        if purpose in ("probe", "step1"):
+            self.forget_states()
+
+    def forget_states(self) -> None:
+        """Puts back what the port of a stateful layer has kept of the batches so far."""
+        if self._carried is not None:
             self._carried.restore()
 
     def begin_as_built(self) -> None:
