@@ -1,6 +1,7 @@
 """Keras models with inputs of every form; their ports are in `inputs_torch`."""
 
 import keras
+import numpy as np
 from keras import layers as L
 
 from keras_impl import Input, Reference
@@ -150,3 +151,32 @@ def stateful():
     x = keras.Input(batch_shape=(3, 5, 2), name="x")
     y = L.LSTM(4, stateful=True, name="lstm")(x)
     return compiled(x, L.Dense(2, name="out")(y))
+
+
+# --- programs, with what `fit` gets --------------------------------------------------------------
+
+
+def people(number, shape=(3,)):
+    draw = np.random.default_rng(number)
+    x = {
+        "user": draw.integers(0, 8, (number, *shape)).astype("int32"),
+        "age": draw.normal(size=(number, 4)).astype("float32"),
+    }
+    return x, draw.normal(size=(number, 2)).astype("float32")
+
+
+def trained_dictionary():
+    x, y = people(20)
+    return Reference(dictionary(), x=x, y=y, validation_data=people(6), batch_size=8)
+
+
+def trained_subclassed():
+    x, y = people(20, ())
+    model = subclassed().model
+    return Reference(model, x=x, y=y, validation_data=people(6, ()), batch_size=8)
+
+
+def trained_stateful():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(12, 5, 2)), draw.normal(size=(12, 2))
+    return Reference(stateful(), x=x, y=y, batch_size=3, shuffle=False, epochs=2)
