@@ -86,6 +86,25 @@ def masked():
     return compiled(x, L.Dense(2, name="out")(pooled(x, 5000, mask_zero=True)))
 
 
+def recurrent():
+    """A recurrent layer leaves padding out."""
+    x = named("text", 9, "int32")
+    vectors = L.Embedding(5000, 3, mask_zero=True)(x)
+    return compiled(x, L.Dense(2, name="out")(L.LSTM(4, name="lstm")(vectors)))
+
+
+def masking():
+    """Steps of real numbers are padding, too."""
+    x = keras.Input((6, 2), name="x")
+    return compiled(x, L.Dense(2, name="out")(L.LSTM(4, name="lstm")(L.Masking(-1.0)(x))))
+
+
+def sparse():
+    """An input that may be sparse."""
+    x = keras.Input((4,), sparse=True, name="x")
+    return compiled(x, L.Dense(2, name="out")(L.Dense(3, activation="tanh")(x)))
+
+
 def not_masked():
     """Token 0 is a word."""
     x = named("text", 9, "int32")

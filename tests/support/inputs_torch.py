@@ -8,6 +8,7 @@ import dataclasses
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from torch_impl import Port
 
@@ -234,6 +235,38 @@ class Stateful(Net):
         return self.out(y[:, -1])
 
 
+class Packed(Net):
+    """Padding ends a sequence; its fault changes the lengths."""
+
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.words = nn.Embedding(5000, 3)
+        self.lstm, self.out = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2)
+        nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)  # Keras has one bias
+
+    def forward(self, x):
+        return self.last(self.words(x), x != 0)
+
+    def last(self, x, mask):
+        lengths = self.change(mask.sum(1))
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        _, (states, _) = self.lstm(packed)
+        return self.out(states[0])
+
+
+class Masking(Packed):
+    """Padding is a step of a given number."""
+
+    def __init__(self, **change):
+        super().__init__(**change)
+        del self.words
+        self.lstm = nn.LSTM(2, 4, batch_first=True)
+        nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)
+
+    def forward(self, x):
+        return self.last(x, (x != -1).any(-1))
+
+
 class StatefulBuffers(Stateful):
     """Keeps the states in buffers, in place."""
 
@@ -270,6 +303,9 @@ _OTHERS = {
     "one_based": OneBased,
     "one_hot": OneHot,
     "masked": Masked,
+    "recurrent": Packed,
+    "masking": Masking,
+    "sparse": OneSample,
 }
 _FAULTS = {
     "text_and_numbers__off_by_one": (TextAndNumbers, {"of_tokens": lambda t: (t + 1) % 11}),
@@ -282,6 +318,9 @@ _FAULTS = {
     "one_hot__last": (OneHot, {"change": lambda t: t.clamp(max=3)}),
     "masked__no_mask": (Masked, {"change": torch.ones_like}),
     "masked__not_the_last": (Masked, {"change": lambda m: torch.cat([m[:, :-1], m[:, :1]], 1)}),
+    "recurrent__no_mask": (Packed, {"change": lambda n: torch.full_like(n, 9)}),
+    "recurrent__one_more": (Packed, {"change": lambda n: (n + 1).clamp(max=9)}),
+    "masking__no_mask": (Masking, {"change": lambda n: torch.full_like(n, 6)}),
     "not_masked__padding_idx": (Masked, {"change": torch.ones_like, "padding": 0}),
     "not_masked__mask": (Masked, {}),
     "stateful__forgets": (Stateful, {"change": lambda states: None}),
