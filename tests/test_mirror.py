@@ -61,6 +61,7 @@ ONLY_KERAS_CHECK_FILES = {
     "inputs.py": "a probe is drawn by Keras, and the port is given it",
     "structure.py": "likewise",
     "uses.py": "likewise",
+    "flat_steps.py": "torch's optimizers take all weights at once",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",

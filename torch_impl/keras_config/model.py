@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,24 @@ import torch
 from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
-from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
+from torch_impl.keras_config.casting import Inputs, cast_results
+from torch_impl.keras_config.graph import (
+    Config,
+    Constant,
+    Tensor,
+    fill,
+    name_of,
+    read_graph,
+    tensors_of,
+)
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.operations import Operation
+from torch_impl.keras_config.penalties import TwinPenalty
 from torch_impl.keras_config.rows.entry import dtype_of
+from torch_impl.keras_config.rules import LayerRules, rules_of
+from torch_impl.layers import Softmax
 from torch_impl.layouts import variables
+from torch_impl.penalty import RegularizedLoss
 from torch_impl.weights import get_weights, match, set_weights
 
 
@@ -45,8 +58,16 @@ class KerasModel(nn.Module):
     mode with training=True: Dropout draws Keras's masks, from the first call on, if its config has
     a seed, and BatchNormalization moves its statistics.
 
+    Regularisers in the config are in `penalty`, which a loss adds: `RegularizedLoss(loss,
+    twin.penalty)`. Constraints are applied after each step of an optimizer that was given to
+    `constrain`. A training that uses the twin without them is another one than Keras's; Trainer
+    warns of it.
+
     Args:
         config: `model.get_config()` of a Sequential or functional model.
+
+    Attributes:
+        output_terms: the penalties of the outputs of layers in the last call, each a scalar.
     """
 
     channels_last = True  # layout of its inputs, so that a Port needs no `feed`
@@ -55,7 +76,13 @@ class KerasModel(nn.Module):
         super().__init__()
         self.keras_names: dict[str, str] = {}
         self.graph = read_graph(config)
+        for number, constant in enumerate(self.graph.constants):
+            self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
+        self._inputs: dict[str, Inputs] = {}
+        self._rules: dict[str, LayerRules] = {}
+        self.output_terms: list[torch.Tensor] = []
+        self.is_penalised = self.is_constrained = False
         for layer in config["layers"]:
             name = layer.get("name") or name_of(layer)
             if layer["class_name"] == "InputLayer":
@@ -63,8 +90,12 @@ class KerasModel(nn.Module):
             else:
                 if not _is_free(layer):
                     self._dtypes[name] = dtype_of(layer["config"])
+                    self._inputs[name] = Inputs(layer)
                 self.keras_names[legal_name(name)] = name
-                self.add_module(legal_name(name), _build(layer))
+                module = _build(layer)
+                self.add_module(legal_name(name), module)
+                if not _is_free(layer):
+                    self._rules[name] = _rules(module, layer)
         self._last_use = self._find_last_uses()
 
     def _find_last_uses(self) -> list[list[tuple[str, int]]]:
@@ -88,20 +119,89 @@ class KerasModel(nn.Module):
                 self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype
         return self
 
-    def forward(self, *inputs: Any) -> Any:
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out the penalties of the last call, which no copy has made."""
+        return {**self.__dict__, "output_terms": []}
+
+    @property
+    def penalty(self) -> TwinPenalty:
+        """The penalties of the layers, for `RegularizedLoss`."""
+        self.is_penalised = True
+        return TwinPenalty(self)
+
+    def weight_terms(self) -> Iterator[torch.Tensor]:
+        """Yields the penalties of the weights that are trained, each a scalar."""
+        for name, module in self.named_children():
+            if isinstance(module, KerasModel):
+                yield from module.weight_terms()
+            elif self.keras_names[name] in self._rules:
+                yield from self._rules[self.keras_names[name]].weight_terms(module)
+
+    def constrain(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Replaces the weights that have a constraint in the config, as Keras does after a step.
+
+        Args:
+            optimizer: does so after each of its steps from now on; None: it is done once, now.
+        """
+        if optimizer is not None:
+            self.is_constrained = True
+            optimizer.register_step_post_hook(lambda *_: self.constrain())
+            return
+        for name, module in self.named_children():
+            if isinstance(module, KerasModel):
+                module.constrain()
+            elif self.keras_names[name] in self._rules:
+                self._rules[self.keras_names[name]].constrain(module)
+
+    def rules_by_layer(self) -> dict[str, LayerRules]:
+        """Returns the layers that have regularisers or constraints, those of inner models too."""
+        found = {name: rules for name, rules in self._rules.items() if rules}
+        for name, module in self.named_children():
+            if isinstance(module, KerasModel):
+                inner = module.rules_by_layer()
+                found |= {f"{self.keras_names[name]}/{key}": value for key, value in inner.items()}
+        return found
+
+    def left_out(self, loss: Any) -> list[str]:
+        """Returns a sentence for each part of Keras's training that nothing has asked for.
+
+        Args:
+            loss: of the training; a `RegularizedLoss` has its penalties, whichever they are.
+        """
+        rules = self.rules_by_layer()
+        penalised = [n for n, rule in rules.items() if rule.regularizers or rule.activity]
+        constrained = [name for name, rule in rules.items() if rule.constraints]
+        told = []
+        if penalised and not self.is_penalised and not isinstance(loss, RegularizedLoss):
+            told.append(
+                f"layers {penalised} have regularisers, and the loss has no penalty: expected "
+                "RegularizedLoss(loss, module.penalty) of torch_impl.penalty"
+            )
+        if constrained and not self.is_constrained:
+            told.append(
+                f"layers {constrained} have constraints, and nothing applies them: expected "
+                "module.constrain(optimizer)"
+            )
+        return told
+
+    def forward(self, *inputs: Any, output_terms: list[torch.Tensor] | None = None) -> Any:
         """Returns the outputs, in the structure that Keras returns.
 
         Args:
             *inputs: one tensor for each input, or one list or dict of them, as Keras takes it.
+            output_terms: gets the penalties of outputs, if the model is a layer of another one.
 
         Raises:
             ValueError: there are more or fewer inputs than the model has.
         """
         results: dict[tuple[str, int], list[Any]] = {}
+        terms: list[torch.Tensor] = [] if output_terms is None else output_terms
         for place, value in zip(*self._pair(inputs), strict=True):
             results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
 
         def look_up(value: Any) -> Any:
+            if isinstance(value, Constant):
+                return self.get_buffer(_constant(value.number))
             if not isinstance(value, Tensor):
                 return value
             return results[value.layer, value.call][value.index]
@@ -109,15 +209,28 @@ class KerasModel(nn.Module):
         for call, last in zip(self.graph.calls, self._last_use, strict=True):
             layer = self.get_submodule(legal_name(call.layer))
             given = fill([call.arguments, call.options], look_up)
-            dtype = self._dtypes.get(call.layer)
-            arguments, options = given if dtype is None else fill(given, _cast_to(dtype))
+            mask = given[1].pop("mask", None)
+            through: tuple[torch.dtype, ...] = ()
+            if call.layer in self._inputs:
+                caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
+                given, through = caster.cast(given, dtype, layer.training)
+            arguments, options = given
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
-            if any(mask is not None for mask in _flat(options.pop("mask", None))):
-                raise ValueError(f"mask of {call.layer!r}: expected none")
-            results[call.layer, call.number] = _flat(layer(*arguments, **options))
+            if any(part is not None for part in _flat(mask)):
+                if not isinstance(layer, Softmax):
+                    raise ValueError(f"mask of {call.layer!r}: expected none")
+                options["mask"] = mask
+            if isinstance(layer, KerasModel):
+                options["output_terms"] = terms
+            made = _flat(cast_results(layer(*arguments, **options), through))
+            results[call.layer, call.number] = made
+            if call.layer in self._rules:
+                terms += self._rules[call.layer].output_terms(made)
             for key in last:
                 del results[key]
+        if output_terms is None:
+            self.output_terms = terms
         return fill(self.graph.outputs, look_up)
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
@@ -183,7 +296,12 @@ def legal_name(name: str) -> str:
     return f"{name}_" if name in _TAKEN else name
 
 
-_TAKEN = set(dir(nn.Module())) | set(dir(KerasModel)) | {"graph", "keras_names"}
+_TAKEN = set(dir(nn.Module())) | set(dir(KerasModel)) | {"graph", "keras_names", "output_terms"}
+
+
+def _constant(number: int) -> str:
+    """Returns the name of the buffer with a constant of the graph."""
+    return f"_constant_{number}"
 
 
 def _legal_path(path: str) -> str:
@@ -196,16 +314,6 @@ def _is_free(layer: Config) -> bool:
     return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
 
 
-def _cast_to(dtype: torch.dtype) -> Callable[[Any], Any]:
-    """Returns a function that casts inputs to the dtype of a layer's policy, as Keras does."""
-
-    def cast(value: Any) -> Any:
-        floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-        return value.to(dtype) if floats else value
-
-    return cast
-
-
 def _build(layer: Config) -> nn.Module:
     """Builds a layer, an operation, or a model inside the model."""
     if "layers" in layer["config"]:
@@ -216,6 +324,14 @@ def _build(layer: Config) -> nn.Module:
     module = build_layer(layer)
     initialise(module, layer)
     return module
+
+
+def _rules(module: nn.Module, layer: Config) -> LayerRules:
+    try:
+        return rules_of(module, layer)
+    except ValueError as error:
+        kind = layer["class_name"]
+        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {error}") from None
 
 
 def _flat(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from keras_impl.harness import versions
 from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.exercised import not_compared
+from keras_impl.harness.check.flat_steps import is_one_by_one
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
@@ -21,7 +22,7 @@ from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
-from keras_impl.harness.check.steps import Steps
+from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
@@ -85,7 +86,7 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     model = one.reference.model
     if getattr(model, "optimizer", None) is None:
         return
-    steps = Steps(model)
+    steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:
         set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
