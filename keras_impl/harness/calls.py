@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -221,9 +222,10 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         layer.activation = activation
     linear = calls.perturbed(kind, config, _given(inputs), linear)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
-    kind = activation_kind(activation)
+    kind, config = activation_kind(activation), activation_config(activation)
     output = calls.perturbed(kind, {}, linear, activation(linear))
-    calls.append(Call(f"{name}.activation", kind, None, [linear], output, again=activation))
+    last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
+    calls.append(last)
     return output
 
 
@@ -297,6 +299,14 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
     except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
     return {name: value for name, value in config.items() if _is_plain(value)}
+
+
+def activation_config(activation: Any) -> dict[str, Any]:
+    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
+    if isinstance(activation, versions.Layer):
+        return plain_config(activation)
+    given = activation.keywords if isinstance(activation, partial) else {}
+    return {name: value for name, value in given.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

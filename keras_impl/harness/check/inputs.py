@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.casts import in_float64
-from keras_impl.harness.check.structure import Slot, slots_of
+from keras_impl.harness.check.structure import Slot, refuse_texts, slots_of
 from keras_impl.harness.check.uses import Uses, watched
 from keras_impl.harness.factories import Input, Reference
 from parity.data.model_inputs import ModelInput, Tokens, packed
@@ -55,6 +55,7 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
     Raises:
         InputError: its inputs are not known, or not what `Reference(inputs=...)` says.
     """
+    refuse_texts(reference.model)
     structure, slots = slots_of(reference)
     own = _batch_size(reference.model)
     if own is None and stateful_layers(reference.model):
@@ -95,12 +96,6 @@ def _batch_size(model: keras.Model) -> int | None:
 
 def _uses(model: keras.Model, structure: Any, slots: Sequence[Slot], num: int) -> tuple[Uses, str]:
     """Returns what the inputs are used for, and the dtype of those whose dtype is not known."""
-    for slot in slots:
-        if slot.dtype == "string":
-            raise InputError(
-                f"the Keras model takes text in its input {slot.name!r}; expected numbers: begin "
-                "both models behind StringLookup or TextVectorization, with its integers"
-            )
     shapes = [input_shape(slot.shape) for slot in slots]
     is_known = all(slot.dtype for slot in slots)
     for dtype in ("float64",) if is_known else ("float64", "int64"):

@@ -18,6 +18,9 @@ from keras_impl.harness.factories import Input, Reference
 from parity.data.model_inputs import packed
 from parity.errors import InputError
 
+# Layers that make numbers of texts.
+_OF_TEXTS = ("StringLookup", "TextVectorization", "Hashing", "HashedCrossing")
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -201,3 +204,21 @@ def _numbered(nest: Any) -> tuple[Any, list[str]]:
 
 def _dtype_of(tensor: Any) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
+
+
+def refuse_texts(model: keras.Model) -> None:
+    """Refuses a model that is fed texts, which a port cannot be given.
+
+    Raises:
+        InputError: it is.
+    """
+    inputs = getattr(model, "inputs", None) or []
+    if not any("string" in str(getattr(x.dtype, "name", x.dtype)) for x in inputs):
+        return
+    layers = [layer for layer in model._flatten_layers() if type(layer).__name__ in _OF_TEXTS]
+    told = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in layers)
+    raise InputError(
+        f"the Keras model is fed texts{f', which {told} takes' if told else ''}: cut it there, and "
+        "let the factory return the rest, which starts with keras.Input(..., dtype='int64') or "
+        "numbers; the texts are then prepared once, for both halves"
+    )

@@ -10,8 +10,19 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
+
 from parity.data.model_inputs import packed
 
+# Kinds of layers that take images or signals, which have their channels first in torch.
+_SPATIAL = frozenset(
+    [
+        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
+        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
+        *("batch_norm", "group_norm"),
+    ]
+)
 # Makes the arguments of a module from the inputs.
 Form = Callable[[Sequence[Any]], tuple[Any, ...]]
 
@@ -97,3 +108,42 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
         return {p.name: p.kind for p in inspect.signature(function).parameters.values()}
     except (TypeError, ValueError):  # a function in C may not tell them
         return {"arguments": inspect.Parameter.VAR_POSITIONAL}
+
+
+def has_channels_first(array: np.ndarray, nodes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether torch's layers take an input with channels first: an image, or a signal.
+
+    Args:
+        array: the input in Keras's layout.
+        nodes: of Keras.
+    """
+    if array.ndim != 3:
+        return array.ndim > 3
+    shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
+    for node in nodes:
+        if shape in [given[1:] for given in node["input_shapes"]]:
+            return node["kind"] in _SPATIAL
+    return False
+
+
+def on_device(value: Any, device: str) -> Any:
+    """Returns a nest with its tensors on a device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, list | tuple):
+        return type(value)(on_device(item, device) for item in value)
+    if isinstance(value, dict):
+        return {name: on_device(item, device) for name, item in value.items()}
+    return value
+
+
+def fitting(
+    tensors: Sequence[torch.Tensor], arrays: Sequence[np.ndarray]
+) -> list[tuple[torch.Tensor, np.ndarray]]:
+    """Returns each tensor with the input it is made of, in whatever order the port takes them."""
+    left, found = list(arrays), []
+    for tensor in tensors:
+        number = next((n for n, x in enumerate(left) if x.size == tensor.numel()), None)
+        if number is not None:
+            found.append((tensor, left.pop(number)))
+    return found
