@@ -72,13 +72,20 @@ class Resizing(nn.Module):
         Raises:
             ValueError: x has another rank.
         """
+        return self._resized(x, self.interpolation)
+
+    def of_mask(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns maps of labels of (height, width), by the nearest pixel, as Keras does it."""
+        return self._resized(x, "nearest")
+
+    def _resized(self, x: torch.Tensor, interpolation: str) -> torch.Tensor:
         size = (self.height, self.width)
         images = as_batch(x)
         if self.crop_to_aspect_ratio:
             images = _cropped(images, size, np.float32)
         elif self.pad_to_aspect_ratio:
             images = _padded(images, size, self.fill_value)
-        resized = resize(images, size, self.interpolation, self.antialias)
+        resized = resize(images, size, interpolation, self.antialias)
         if not x.is_floating_point() and resized.is_floating_point():
             limits = torch.iinfo(x.dtype)
             resized = resized.round().clamp(limits.min, limits.max)

@@ -11,6 +11,7 @@ edge, and does not wrap.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -38,8 +39,50 @@ def transform(
         fill_value: the value outside, with "constant".
 
     Returns:
-        (N, C, H, W) of the same dtype.
+        (N, C, H, W) of the same dtype. The gradient is TensorFlow's: what comes from above, moved
+        by the inverse map. It is not the derivative, which would give each pixel what it gave.
     """
+    moved: torch.Tensor = _Transform.apply(  # type: ignore[no-untyped-call]
+        images, maps, interpolation, fill_mode, fill_value
+    )
+    return moved
+
+
+class _Transform(torch.autograd.Function):
+    """`_moved` with the gradient that TensorFlow registers for it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: torch.Tensor,
+        maps: torch.Tensor,
+        interpolation: str,
+        fill_mode: str,
+        fill_value: float,
+    ) -> torch.Tensor:
+        ctx.save_for_backward(maps)
+        ctx.settings = interpolation, fill_mode
+        return _moved(images, maps, interpolation, fill_mode, fill_value)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (maps,) = ctx.saved_tensors
+        last = torch.tensor([0.0, 0.0, 1.0], device=maps.device).expand(len(maps), 3)
+        matrices = torch.cat([maps, last], dim=1).reshape(-1, 3, 3)
+        inverse = torch.linalg.inv(matrices).reshape(-1, 9)
+        inverse = (inverse / inverse[:, 8:])[:, :6]
+        interpolation, fill_mode = ctx.settings
+        moved = _moved(upstream[0], inverse, interpolation, fill_mode, 0.0)
+        return moved, None, None, None, None
+
+
+def _moved(
+    images: torch.Tensor,
+    maps: torch.Tensor,
+    interpolation: str,
+    fill_mode: str,
+    fill_value: float,
+) -> torch.Tensor:
     height, width = images.shape[-2:]
     device = images.device
     a0, a1, a2, b0, b1, b2 = maps.to(device)[:, :, None, None].unbind(1)
