@@ -178,7 +178,7 @@ class RandomCrop(RandomImageLayer):
         if self._draws_for(shape):
             spans = (height - self.height + 1, width - self.width + 1)
             return torch.stack([self.uniform((), 0.0, float(span)) for span in spans]).long()
-        kept = _largest(height, width, (self.height, self.width), np.float64)
+        kept = largest_part(height, width, (self.height, self.width), np.float64)
         return torch.tensor([(height - kept[0]) // 2, (width - kept[1]) // 2])
 
     def apply_drawn(
@@ -221,8 +221,15 @@ def _scaled(length: int, other: int, by: int, kind: Number) -> int:
     return int(kind(length * other) / kind(by))
 
 
-def _largest(height: int, width: int, size: tuple[int, int], kind: Number) -> tuple[int, int]:
-    """Returns height and width of the largest part of an image that has the shape of a size."""
+def largest_part(height: int, width: int, size: tuple[int, int], kind: Number) -> tuple[int, int]:
+    """Returns height and width of the largest part of an image that has the shape of a size.
+
+    Args:
+        height: of the image.
+        width: of the image.
+        size: (height, width) whose shape the part has.
+        kind: of the numbers that Keras divides: float32 in a graph, float64 where sizes are known.
+    """
     part_height = max(min(height, _scaled(width, size[0], size[1], kind)), 1)
     part_width = max(min(width, _scaled(height, size[1], size[0], kind)), 1)
     return part_height, part_width
@@ -230,7 +237,7 @@ def _largest(height: int, width: int, size: tuple[int, int], kind: Number) -> tu
 
 def _cropped(images: torch.Tensor, size: tuple[int, int], kind: Number) -> torch.Tensor:
     height, width = images.shape[-2:]
-    part_height, part_width = _largest(height, width, size, kind)
+    part_height, part_width = largest_part(height, width, size, kind)
     top, left = (height - part_height) // 2, (width - part_width) // 2
     return images[..., top : top + part_height, left : left + part_width]
 
