@@ -16,12 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch_impl.philox import stateless_uniform
+from torch_impl.philox import seed_pair, stateless_uniform
 from torch_impl.seeds import KerasSeeds
 
 Factor = float | Sequence[float]
-# TensorFlow's stateless functions get the state of a SeedGenerator modulo this.
-_SEEDS = 2**31 - 2
 
 
 class RandomImageLayer(nn.Module):
@@ -30,7 +28,7 @@ class RandomImageLayer(nn.Module):
     `draw` makes the numbers of one call, and `apply` changes images by given numbers.
 
     Args:
-        seed: of the layer, as Keras takes it; None: what Keras's `set_random_seed` gives it, which
+        seed: of the layer, an integer of 64 bits; None: what Keras's `set_random_seed` gives it, which
             `torch_impl.layers.initialise` sets; until then 0.
         random_dtype: of the numbers drawn, torch.float32 or torch.float64: Keras's floatx.
 
@@ -45,8 +43,7 @@ class RandomImageLayer(nn.Module):
 
     def __init__(self, seed: int | None = None, random_dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise ValueError(f"seed={seed!r}: expected an integer or None")
+        seed_pair(0 if seed is None else seed)
         if random_dtype not in (torch.float32, torch.float64):
             raise ValueError(f"random_dtype={random_dtype}: expected torch.float32 or float64")
         self.seed, self.draws_seed = seed or 0, seed is None
@@ -112,7 +109,7 @@ class RandomImageLayer(nn.Module):
             dtype: None takes that of the layer.
         """
         dtype = dtype or self.random_dtype
-        seed = (self.seed % _SEEDS, self.num_draws % _SEEDS)
+        seed = seed_pair(self.seed, self.num_draws)
         self.num_draws += 1
         bounds = torch.tensor([low, high], dtype=torch.float32).to(dtype)
         return (
