@@ -28,8 +28,8 @@ class RandomImageLayer(nn.Module):
     `draw` makes the numbers of one call, and `apply` changes images by given numbers.
 
     Args:
-        seed: of the layer, an integer of 64 bits; None: what Keras's `set_random_seed` gives it, which
-            `torch_impl.layers.initialise` sets; until then 0.
+        seed: of the layer, an integer of 64 bits; None: the one that Keras draws after
+            `set_random_seed`, which `torch_impl.layers.initialise` sets; until then 0.
         random_dtype: of the numbers drawn, torch.float32 or torch.float64: Keras's floatx.
 
     Attributes:

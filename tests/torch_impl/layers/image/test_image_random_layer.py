@@ -7,6 +7,7 @@ import torch
 from image_pairs import SEEDS, pixels, same, turn, turn_back
 from torch import nn
 
+from benchmarks.accuracy.image_layers import CASES, differences
 from torch_impl import layers
 from torch_impl.layers.image.random_layer import as_batch, as_floating, bounds_of
 from torch_impl.seeds import KerasSeeds
@@ -74,3 +75,11 @@ def test_one_image_becomes_a_batch_and_whole_numbers_floating_ones():
     assert as_batch(torch.ones(3, 4, 5)).shape == (1, 3, 4, 5)
     assert as_floating(torch.ones(2, dtype=torch.uint8)).dtype == torch.get_default_dtype()
     assert as_floating(torch.ones(2, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_the_benchmark_has_every_layer_that_draws_and_finds_no_difference():
+    drawing = {
+        kind for kind in layers.__all__ if kind.startswith("Random") and kind != "RandomImageLayer"
+    }
+    assert CASES.keys() == drawing
+    assert max(differences("RandomBrightness", 3)) <= 1e-6
