@@ -31,10 +31,10 @@ class ImageLayer(KerasLayer):
         # Follows `double()` and `to(dtype)`, as weights do.
         self.register_buffer("policy", torch.empty(0, dtype=dtype), persistent=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
         """Returns the output of the Keras layer."""
         policy: Any = self.policy
-        return super().forward(x if x.is_floating_point() else x.to(policy.dtype))
+        return super().forward(x if x.is_floating_point() else x.to(policy.dtype), **masks)
 
 
 def _fixed(kind: Callable[..., nn.Module], *names: str) -> Row:
