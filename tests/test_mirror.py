@@ -24,6 +24,7 @@ ONLY_TORCH_FILES = {
     "parametrized.py": "a Keras variable is never computed from others",
     "initializers.py": "initialisers by Keras's rules, from a seed",
     "normals.py": "TensorFlow's normal numbers",
+    "c_library.py": "functions that TensorFlow takes from the C library",
     "losses.py": "losses by Keras's equations",
     "metrics.py": "metrics by Keras's equations",
     "constraints.py": "constraints of weights by Keras's rules",
