@@ -7,6 +7,7 @@ from torch import nn
 from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.rows import (
     activation,
+    attention,
     convolution,
     core,
     merging,
@@ -14,6 +15,7 @@ from torch_impl.keras_config.rows import (
     pooling,
     recurrent,
     regularization,
+    residual,
     shaping,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
@@ -28,6 +30,8 @@ BUILDERS: dict[str, Row] = {
     **shaping.ROWS,
     **merging.ROWS,
     **recurrent.ROWS,
+    **attention.ROWS,
+    **residual.ROWS,
 }
 
 
