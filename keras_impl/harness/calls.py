@@ -12,15 +12,24 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
+from keras_impl.harness.attention import Attention
 from keras_impl.harness.casts import called, is_float32_inside, lifted
-from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
+from keras_impl.harness.kinds import (
+    activation_kind,
+    is_container,
+    kernel_inputs,
+    kind_of,
+    kind_of_operation,
+)
 from keras_impl.harness.rounding import Perturbation, moved
 
 # These apply their activation last, to their output.
@@ -84,6 +93,7 @@ class Calls(list[Call]):
         self.used_masks: dict[str, str] = {}
         self.factors: dict[str, float] = {}
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
+        self.attention: Attention | None = None  # that is being called
         self._perturbation = perturbation
         self._generator = np.random.default_rng(perturbation.seed if perturbation else 0)
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
@@ -96,6 +106,13 @@ class Calls(list[Call]):
             self._made[id(part.output)] = len(self)
             self._alive.append(part.output)
             super().append(part)
+
+    def also(self, tensor: Any, other: Any) -> None:
+        """Gives a tensor the source of another one, which has the same values."""
+        source = self._made.get(id(other))
+        if source is not None:
+            self._made[id(tensor)] = source
+            self._alive.append(tensor)
 
     def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
         """Returns an output, in the perturbed pass as far off as float32 may make it."""
@@ -137,6 +154,22 @@ def recorded_calls(
         nonlocal depth
         if depth:
             return call_layer(layer, *arguments, **keywords)
+        if heads.is_watched(layer) and calls.attention is None:
+            if versions.has_mask((arguments, keywords)):
+                calls.used_masks[layer.name] = type(layer).__name__
+            calls.attention = Attention(named(layer.name), layer)
+            try:
+                return call_layer(layer, *arguments, **keywords)
+            finally:
+                calls.attention = None
+        if calls.attention is not None and (role := heads.role_of(calls.attention, layer)):
+            depth += 1
+            calls.open.append((f"{calls.attention.name}.{role}", layer))
+            try:
+                return _part_of_attention(role, layer, calls, call_layer, arguments, keywords)
+            finally:
+                calls.open.pop()
+                depth -= 1
         if is_container(layer):
             calls.open.append((layer.name, layer))
             try:
@@ -172,7 +205,8 @@ def recorded_calls(
     versions.Layer.__call__ = watched_layer
     versions.Operation.__call__ = watched_operation
     try:
-        with versions.watched_operations(calls.note_operation):
+        inner = heads.watched_weights(calls, partial(_note_weights, calls))
+        with versions.watched_operations(calls.note_operation), inner:
             yield calls
     finally:
         versions.Layer.__call__ = call_layer
@@ -220,6 +254,47 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = calls.perturbed(kind, {}, linear, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
+
+
+def _part_of_attention(
+    role: str, layer: Any, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls an inner layer of an attention, and adds its call."""
+    attention = calls.attention
+    assert attention is not None
+    name = f"{attention.name}.{role}"
+    if role == "dropout":
+        attention.flat["weights"] = _call(layer, name, calls, call, arguments, keywords)
+        return attention.flat["weights"]
+    if role == "softmax":
+        return _note_weights(calls, attention, call(layer, *arguments, **keywords))
+    x = arguments[0]
+    given = x
+    if role == "attention_output":  # the heads and their size are one axis in a port
+        given = heads.flat(x)
+        calls.also(given, attention.flat.get("weights"))
+        x = tf.reshape(given, x.shape)
+    output = call(layer, x, *arguments[1:], **keywords)
+    flat = output if role == "attention_output" else heads.flat(output)
+    config = {**plain_config(layer), **heads.settings_of(attention, role)}
+    flat = calls.perturbed("dense", config, given, flat)
+    calls.append(Call(name, "dense", layer, [given], flat, config=config))
+    attention.flat[role] = flat
+    output = flat if role == "attention_output" else tf.reshape(flat, output.shape)
+    calls.also(output, flat)
+    return output
+
+
+def _note_weights(calls: Calls, attention: Attention, weights: Any) -> Any:
+    """Adds the softmax of an attention as a call of query and key; returns what goes on."""
+    attention.has_weights = True
+    config = heads.settings_of(attention, "softmax")
+    inputs = [attention.flat["query"], attention.flat["key"]]
+    name = f"{attention.name}.softmax"
+    weights = calls.perturbed("attention", config, inputs[0], weights)
+    calls.append(Call(name, "attention", None, inputs, weights, config=config))
+    attention.flat["weights"] = weights
+    return weights
 
 
 def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
@@ -282,7 +357,10 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
         config = layer.get_config()
     except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
-    return {name: value for name, value in config.items() if _is_plain(value)}
+    plain = {name: value for name, value in config.items() if _is_plain(value)}
+    if type(layer).__name__ == "EinsumDense":
+        plain["kernel_inputs"] = kernel_inputs(layer)
+    return plain
 
 
 def _is_plain(value: Any) -> bool:

@@ -181,7 +181,9 @@ def uses_mask(layer: Any, arguments: Any, keywords: Mapping[str, Any]) -> bool:
     else:
         takes = any(name.endswith("mask") for name in layer.call_signature_parameters)
     given = [keywords.get(name) for name in keywords if name.endswith("mask")]
-    return takes and (any(value is not None for value in given) or has_mask((arguments, keywords)))
+    # `use_causal_mask` is a setting, and an `attention_mask` may be an input of the port as well.
+    is_given = any(value is not None and not isinstance(value, bool) for value in given)
+    return takes and (is_given or has_mask((arguments, keywords)))
 
 
 def has_mask(values: Any) -> bool:

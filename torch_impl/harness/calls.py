@@ -28,6 +28,7 @@ from torch_impl.harness.kinds import (
     kind_of_function,
     refined,
 )
+from torch_impl.harness.port.attention_parts import parts_of
 from torch_impl.harness.port.call_places import where
 from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
@@ -216,6 +217,9 @@ class _Watch(TorchFunctionMode):
             self.calls.draws.append(_told(function))
         if self._inside:
             return function(*arguments, **keywords)
+        if parts := parts_of(function):
+            with self:  # so that what it consists of is watched
+                return parts(*arguments, **keywords)
         kind = kind_of_function(function)
         if kind == "dropout":
             return self._function_dropout(function, arguments, keywords)

@@ -15,6 +15,7 @@ import torch
 
 from torch_impl.harness.call import Call
 from torch_impl.harness.port.carried import ordered
+from torch_impl.harness.port.dense_axes import shaped
 from torch_impl.harness.port.joining import Ends
 from torch_impl.harness.port.portable import (
     GLOBAL_POOLS,
@@ -63,6 +64,7 @@ class PairedLayer:
             of each; None if both halves have the same order.
         features: the same for the output features.
         ends: numbers of the nodes and calls with which the layer begins and ends.
+        shapes: of Keras's weights, by name, if they are known.
     """
 
     node: Mapping[str, Any]
@@ -71,6 +73,7 @@ class PairedLayer:
     rows: np.ndarray | None = None
     features: np.ndarray | None = None
     ends: Ends = field(kw_only=True)
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict, kw_only=True)
 
     def chain(self, calls: Sequence[Call]) -> list[Call]:
         """Returns the calls of a pair in order: its own call, and those joined to it.
@@ -93,7 +96,8 @@ class PairedLayer:
         for name, local in self.variables.items():
             variable = with_shared_axes(self.call, by_name[local])
             shape = variable.to_keras(variable.tensors).shape
-            yield name, ordered(variable, tuple(self._orders(name, shape)))
+            variable = ordered(variable, tuple(self._orders(name, shape)))
+            yield name, shaped(variable, self.shapes.get(name, shape))
 
     def portable(
         self,

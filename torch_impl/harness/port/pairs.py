@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from torch_impl.harness.call import Call
+from torch_impl.harness.port.dense_axes import flat_features, flat_shape, with_flat_axes
 from torch_impl.harness.port.feature_order import feature_orders
 from torch_impl.harness.port.joining import ends_of
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
@@ -21,7 +22,7 @@ from torch_impl.weights import match
 def node_of(call: Call) -> dict[str, Any]:
     """Returns the facts of a call by which its pair is found."""
     shared = (with_shared_axes(call, variable) for variable in call.variables)
-    found = ((variable.name, variable.to_keras(variable.tensors)) for variable in shared)
+    found = ((v.name, with_flat_axes(call, v, v.to_keras(v.tensors))) for v in shared)
     # A count of samples is not a weight. Keras's half leaves it out too.
     weights = {name: list(value.shape) for name, value in found if value.is_floating_point()}
     return {
@@ -75,7 +76,11 @@ def other_pairings(
 def _with_shapes(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     weights = facts["weights"]
     return [
-        {**node, "weights": {name: weights[name]["shape"] for name in node["weights"]}}
+        {
+            **node,
+            "weights": {name: flat_shape(node, weights[name]["shape"]) for name in node["weights"]},
+            "output_shape": flat_features(node),
+        }
         for node in facts["nodes"]
     ]
 
@@ -87,6 +92,7 @@ def paired_layers(
     pairing: Pairing,
     *,
     channels_last: bool,
+    shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> list[PairedLayer]:
     """Returns the pairs, with the order of features after a flatten of channels first.
 
@@ -96,6 +102,7 @@ def paired_layers(
         calls: calls of the port, one for each node.
         pairing: pairs the nodes of both.
         channels_last: whether the port has the channels last, as Keras does.
+        shapes: of Keras's weights, by name, where they may have more axes than those of a port.
     """
     partners = dict(pairing.pairs)
     orders = feature_orders(keras, calls, partners, channels_last=channels_last)
@@ -114,6 +121,7 @@ def paired_layers(
                 orders.rows.get(row),
                 orders.features.get(row),
                 ends=ends,
+                shapes={name: (shapes or {})[name] for name in names if name in (shapes or {})},
             )
         )
     return layers

@@ -100,7 +100,10 @@ class PortUnderTest:
     def _layers(self, pairing: Pairing) -> list[PairedLayer]:
         nodes = self.keras.facts["nodes"]
         last = self.channels_last
-        return paired_layers(nodes, self.nodes, self.calls, pairing, channels_last=last)
+        shapes = {name: entry["shape"] for name, entry in self.keras.facts["weights"].items()}
+        return paired_layers(
+            nodes, self.nodes, self.calls, pairing, channels_last=last, shapes=shapes
+        )
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
         """Returns the calls of one pass in train mode without dropout, and the output.

@@ -14,8 +14,11 @@ import numpy as np
 import torch
 
 from torch_impl.harness.kinds import RECURRENT
+from torch_impl.harness.port.dense_axes import is_split
 
-FEATURES_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm"))
+FEATURES_LAST = frozenset(
+    (*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm", "rms_norm")
+)
 # The sides of what these return depend on their padding.
 WINDOWED = frozenset(
     ("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool", "zero_padding")
@@ -92,6 +95,8 @@ def to_portable(
         like: the tensor whose layout decides, if it is another one, such as that of a gradient.
     """
     shape = tuple(tensor.shape)
+    if kind == "dense" and is_split(shape, expected):
+        return tensor.detach().cpu().numpy().reshape(tuple(expected))
     if _is_folded(shape, expected):
         given = None if theirs is None else theirs.reshape(-1, *theirs.shape[2:])
         whole = to_portable(tensor, kind, (shape[0], *expected[2:]), given, like)
@@ -151,6 +156,9 @@ def from_portable(
     Returns:
         A tensor like `like`, or None if the array fits in no layout.
     """
+    if kind == "dense" and is_split(like.shape, array.shape):
+        whole = torch.from_numpy(np.array(array, order="C")).reshape(like.shape)
+        return whole.to(device=like.device, dtype=like.dtype)
     if _is_folded(like.shape, array.shape):
         array = array.reshape(-1, *array.shape[2:])
         theirs = None if theirs is None else theirs.reshape(array.shape)
