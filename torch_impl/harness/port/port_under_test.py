@@ -34,6 +34,7 @@ from torch_impl.harness.port.carrying import (
     sources_of,
 )
 from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.fused_projections import Fused, fused_orders
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -90,12 +91,46 @@ class PortUnderTest:
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
         self.nodes: list[dict[str, Any]] = []
+        self.fused: Fused = {}  # layers that are run part by part
         self.calls, self.output = self._discovered()
-        self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
-        self.all_pairs = self._layers(self.pairing)
-        self.cargo = self._carry()
+        self._pair()
+        self._take_apart()
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.pairs = self._compared()
+
+    def _pair(self) -> None:
+        self.pairing = paired_calls(self.keras.facts, self.nodes, self.built.layers)
+        self.all_pairs = self._layers(self.pairing)
+        self.cargo = self._carry()
+
+    def _take_apart(self) -> None:
+        """Finds the order of the parts of fused layers: with the right one, outputs are Keras's.
+
+        Where none is right, since something else is wrong, the one that is nearest is taken.
+        """
+        tried: list[tuple[float, int, Fused]] = []
+        orders = islice(fused_orders(self.keras.facts, self.module, self.calls), MOST_TRIALS)
+        for number, fused in enumerate(orders):
+            self._pair_again(fused)
+            tried.append((self._distance(), number, fused))
+            if tried[-1][0] < AGREES:
+                return
+        if tried:
+            self._pair_again(min(tried, key=lambda each: each[:2])[2])
+
+    def _pair_again(self, fused: Fused) -> None:
+        self.fused = fused
+        self.begin_as_built()
+        self.calls, self.output = self._called()
+        self._pair()
+
+    def _distance(self) -> float:
+        """Returns how far the output is from Keras's, or what `load` set from Keras's weights."""
+        if self.built.load is not None:
+            return AGREES * sum(item.node == "" for item in self.carried)
+        with suppress(Exception):  # a later stage tells an error
+            return output_error(self.keras, self._eval_output())
+        return np.inf
 
     def _layers(self, pairing: Pairing) -> list[PairedLayer]:
         nodes = self.keras.facts["nodes"]
@@ -136,7 +171,10 @@ class PortUnderTest:
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
-            with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
+            watch = recorded_calls(
+                self.module, identity, whole, drawn=torch.ones_like, fused=self.fused
+            )
+            with watch as calls:
                 output = self.outputs.of(self.module(*arguments))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
@@ -263,7 +301,7 @@ class PortUnderTest:
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = self.masks(mode), drawn_masks(self, mode)
-        with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
+        with recorded_calls(self.module, masks, whole, passed, drawn, self.fused) as calls:
             output = self.outputs.of(self.module(*arguments))
         return calls, output
 
