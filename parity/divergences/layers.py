@@ -6,12 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from parity.divergences import arithmetic
+from parity.divergences import arithmetic, attention
 from parity.divergences.between import other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs
 from parity.divergences.places import RECURRENT
 from parity.divergences.windows import other_pool
+
+_NORMS = ("layer_norm", "group_norm", "rms_norm")
+# Of torch's RMSNorm without an epsilon: the spacing of the dtype at 1.
+_EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-4, 1e-2, 2.0**-52, 2.0**-23, 0.0)
+
+
+def _tried_epsilons(evidence: Evidence) -> Match | None:
+    """Recognises another epsilon by numbers, where the port does not say it."""
+    theirs = float(evidence.config["epsilon"])
+    said = evidence.settings.get("eps", evidence.settings.get("epsilon"))
+    for value in dict.fromkeys([said, *_EPSILONS]):
+        if value is None or value == theirs:
+            continue
+        if evidence.gives(_computed(evidence, "epsilon", value)):
+            return Match(NUMBERS, f"epsilon {theirs:g} in Keras, {value:g} in the port")
+    return None
 
 
 def _other_epsilon(evidence: Evidence) -> Match | None:
@@ -27,7 +43,9 @@ def _other_epsilon(evidence: Evidence) -> Match | None:
         ("groups", "num_groups"),
         ("axis", "dim"),
     )
-    if evidence.kind in ("layer_norm", "group_norm") or evidence.kind.startswith("activation:"):
+    if evidence.kind == "rms_norm" or (evidence.kind in _NORMS and not settings):
+        return _tried_epsilons(evidence)
+    if evidence.kind in _NORMS or evidence.kind.startswith("activation:"):
         for theirs, ours in names:
             if theirs in config and ours in settings and differs(config[theirs], settings[ours]):
                 if theirs == "axis":
@@ -49,6 +67,10 @@ def _computed(evidence: Evidence, name: str, value: Any) -> np.ndarray | None:
         return np.where(x > 0, x, value * x)
     if name == "alpha" and evidence.kind == "activation:elu":
         return np.where(x > 0, x, value * np.expm1(np.minimum(x, 0)))
+    if evidence.kind == "rms_norm":
+        scale = evidence.weight("scale")
+        root = np.sqrt((x * x).mean(-1, keepdims=True) + float(value))
+        return np.asarray(x / root * (1 if scale is None else scale))
     if evidence.kind == "layer_norm":
         epsilon, groups = float(value), 1
         shaped, axes = x, (-1,)
@@ -237,12 +259,12 @@ def _own_error(evidence: Evidence) -> Match | None:
 RULES: dict[str, Recogniser] = {
     "A13": _other_epsilon,
     "A20": _gelu,
-    "A21": _softmax_axis,
+    "A21": lambda evidence: _softmax_axis(evidence) or attention.softmax_axis(evidence),
     "C6": _rate,
     "C15": _grain,
     "C7": _mode,
     "C14": _resampling,
-    "A22": _wiring,
+    "A22": lambda evidence: attention.exchanged(evidence) or _wiring(evidence),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,
     "N2": _own_error,

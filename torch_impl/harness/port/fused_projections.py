@@ -85,7 +85,7 @@ def _layers(
 ) -> list[tuple[str, list[_Part]]]:
     """Returns the fused layers: the name of the weight, and the parts of Keras in it."""
     groups = _groups(facts)
-    plain = [_kernel(facts, node) for node in facts["nodes"] if not node["config"].get("part")]
+    others = [_kernel(facts, node) for node in facts["nodes"]]
     kernels = _kernels(module, calls)
     found: list[tuple[str, list[_Part]]] = []
     for names in _TOGETHER:
@@ -93,7 +93,7 @@ def _layers(
         for shape in dict.fromkeys((parts[0].num_inputs, _size(parts)) for parts in wanted):
             same = [parts for parts in wanted if (parts[0].num_inputs, _size(parts)) == shape]
             likely = [name for name, other in kernels.items() if other == shape]
-            number = len(likely) - sum(1 for other in plain if other == shape)
+            number = len(likely) - others.count(shape)  # those that Keras has, too
             number = min(number, len(same))
             if number <= 0 or found:
                 continue
