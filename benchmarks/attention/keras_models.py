@@ -68,11 +68,19 @@ def scaled() -> keras.Model:
     return _compiled(x, x + y)
 
 
+def dropped() -> keras.Model:
+    """The same with stochastic depth, which drops whole samples."""
+    x = keras.Input((STEPS, FEATURES))
+    y = layers.Dense(FEATURES, activation="gelu", name="fc1")(x)
+    y = convnext.StochasticDepth(0.4)(convnext.LayerScale(0.1, FEATURES, name="ls")(y))
+    return _compiled(x, x + y)
+
+
 def norms() -> keras.Model:
     """Groups of channels, each channel by itself, and the root of the mean square."""
     x = keras.Input((6, 5, 4))
     y = layers.GroupNormalization(2, name="groups")(x)
     y = layers.Conv2D(4, 2, name="conv")(y)
-    y = layers.GroupNormalization(-1, name="instance")(y)
-    y = layers.Reshape((-1, 4))(y)
-    return _compiled(x, layers.RMSNormalization(name="rms")(y))
+    y = layers.Activation("relu")(layers.GroupNormalization(-1, name="instance")(y))
+    y = layers.RMSNormalization(name="rms")(layers.GlobalAveragePooling2D()(y))
+    return _compiled(x, layers.Reshape((1, 4))(y))

@@ -344,6 +344,35 @@ class Scaled(nn.Module):
         return self.head((x + (self.ls(y) if self.is_scaled else y)).mean(1))
 
 
+class DropPath(nn.Module):
+    """As in timm."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x."""
+        if not self.training:
+            return x
+        keep = 1 - self.drop_prob
+        mask = x.new_empty((x.shape[0], *[1] * (x.ndim - 1))).bernoulli_(keep)
+        return x * mask.div_(keep)
+
+
+class Dropped(nn.Module):
+    """A residual branch that is dropped for whole samples."""
+
+    def __init__(self, drop_prob: float = 0.4) -> None:
+        super().__init__()
+        self.fc1, self.ls = nn.Linear(FEATURES, FEATURES), LayerScale(FEATURES, 0.1)
+        self.drop_path, self.head = DropPath(drop_prob), nn.Linear(FEATURES, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns (N, 3)."""
+        return self.head((x + self.drop_path(self.ls(F.gelu(self.fc1(x))))).mean(1))
+
+
 class Norms(nn.Module):
     """Normalisations of torch, with Keras's epsilons."""
 
@@ -358,8 +387,10 @@ class Norms(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (N, 3); x has channels last."""
         # Torch 2.13 crashes in the gradient of a float64 GroupNorm whose channels lie last.
-        y = self.instance(self.conv(self.groups(x.movedim(-1, 1).contiguous())))
-        return self.head(self.rms(y.flatten(2).transpose(1, 2)).mean(1))
+        y = F.relu(self.instance(self.conv(self.groups(x.movedim(-1, 1).contiguous()))))
+        # Not over the channels of y: torch 2.13 has a wrong gradient of InstanceNorm2d for a batch
+        # of one whose upstream gradient has its channels last in memory. The check finds it.
+        return self.head(self.rms(y.mean((2, 3))))
 
 
 RATE = 0.3
@@ -389,6 +420,7 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "grouped_repeated": Grouped,
     "grouped_enable_gqa": lambda: Grouped(by_hand=False),
     "scaled_timm": Scaled,
+    "dropped_timm": Dropped,
     "norms_stock": Norms,
 }
 

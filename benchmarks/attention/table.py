@@ -14,6 +14,7 @@ _RIGHT = """
     masked: masked_sdpa masked_module
     grouped: grouped_repeated grouped_enable_gqa
     scaled: scaled_timm
+    dropped: dropped_timm
     norms: norms_stock
 """
 _WRONG = """
@@ -31,9 +32,9 @@ _WRONG = """
     attention_dropout_missing encoder A17 forward
     dropout_of_output encoder A17,C16 forward
     dropout_rate encoder C6 forward
-    norm_first encoder A22 forward
-    norm_first_layer encoder A22 forward
-    norm_last decoder A22 forward
+    norm_first encoder A22 data
+    norm_first_layer encoder A22 data
+    norm_last decoder A22 data
     causal_next_step decoder A35 forward
     causal_missing decoder A35 forward
     causal_later decoder A35 forward
@@ -44,9 +45,10 @@ _WRONG = """
     key_value_exchanged cross A22 forward
     heads_tiled grouped A36 forward
     rms_epsilon decoder A13 forward
-    rms_epsilon_by_hand decoder A13 forward
+    rms_epsilon_by_hand decoder A13 data
     layer_scale_initial scaled B9,B8 init
-    layer_scale_missing scaled A17 structure
+    layer_scale_missing scaled A22 forward
+    drop_path_rate dropped A27 forward
     group_count norms A13 forward
     group_epsilon norms A13 forward
     instance_as_one_group norms A13 forward

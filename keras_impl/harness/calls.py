@@ -59,6 +59,8 @@ class Call:
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
         weights: the variables that the call uses.
+        beside: tensors that reach the call in another way than as its inputs; their sources come
+            after those of the inputs.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Call:
     config: dict[str, Any] = field(default_factory=dict)
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
+    beside: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.layer is not None and not self.weights:
@@ -102,7 +105,8 @@ class Calls(list[Call]):
     def append(self, call: Call) -> None:
         """Adds a call, or the two of a separable convolution."""
         for part in _parts(call):
-            part.sources = [self._made.get(id(tensor)) for tensor in part.inputs]
+            given = [*part.inputs, *part.beside]
+            part.sources = [self._made.get(id(tensor)) for tensor in given]
             self._made[id(part.output)] = len(self)
             self._alive.append(part.output)
             super().append(part)
@@ -237,7 +241,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         inside = "float32" if is_float32_inside(layer) else kind
         output = calls.perturbed(inside, config, _given(inputs), output)
         mask = None
-        if name in calls.drew and len(inputs) == 1 and not versions.is_kerass_own(layer):
+        if name in calls.drew and len(inputs) == 1 and versions.may_drop_samples(layer):
             mask, factor = kept_samples(inputs[0], _first(output))
             if mask is not None:
                 calls.factors[name] = factor
@@ -278,7 +282,9 @@ def _part_of_attention(
     flat = output if role == "attention_output" else heads.flat(output)
     config = {**plain_config(layer), **heads.settings_of(attention, role)}
     flat = calls.perturbed("dense", config, given, flat)
-    calls.append(Call(name, "dense", layer, [given], flat, config=config))
+    # The output projection gets the values, too, times the weights of attention.
+    beside = [attention.flat["value"]] if role == "attention_output" else []
+    calls.append(Call(name, "dense", layer, [given], flat, config=config, beside=beside))
     attention.flat[role] = flat
     output = flat if role == "attention_output" else tf.reshape(flat, output.shape)
     calls.also(output, flat)

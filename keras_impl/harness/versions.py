@@ -91,6 +91,11 @@ def is_kerass_own(thing: Any) -> bool:
     return type(thing).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
+def may_drop_samples(layer: Any) -> bool:
+    """Whether a layer that draws may be stochastic depth: one of the user's or of applications."""
+    return not is_kerass_own(layer) or ".applications." in type(layer).__module__
+
+
 def path_of(variable: Any) -> str:
     """Returns "conv1/kernel"."""
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)

@@ -183,7 +183,19 @@ def _heads(evidence: Evidence) -> Match | None:
         ):
             what = "query and key" if first == second else "the query" if first else "the key"
             return Match(NUMBERS, f"the port splits {what} {first or second}")
-    return _number_of_heads(found)
+    return _shared_otherwise(found, int(evidence.config["num_groups"])) or _number_of_heads(found)
+
+
+def _shared_otherwise(found: _Numbers, groups: int) -> Match | None:
+    """Recognises keys that are repeated 0, 1, 0, 1 in the place of 0, 0, 1, 1."""
+    repeats = found.key.shape[2] // groups
+    if repeats == 1 or groups == 1:
+        return None
+    own = found.key[:, :, ::repeats]
+    value = _softmax(_scores(found.query, np.tile(own, (1, 1, repeats, 1))) * found.scale)
+    if not found.explain(np.where(found.allowed, value, 0) if found.allowed.all() else value):
+        return None
+    return Match(NUMBERS, "the port repeats the heads of the key as a whole, Keras one by one")
 
 
 def _number_of_heads(found: _Numbers) -> Match | None:

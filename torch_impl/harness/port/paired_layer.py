@@ -48,6 +48,8 @@ def with_shared_axes(call: Call, variable: Variable) -> Variable:
 
 def _kind(node: Mapping[str, Any], call: Call) -> str:
     """Returns the kind of a node; a pool as large as its image counts as a global pool."""
+    if node["kind"] == "attention":
+        return "attention"
     is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
     return node["kind"] if is_global else call.kind
 

@@ -104,10 +104,7 @@ class PortUnderTest:
         self.cargo = self._carry()
 
     def _take_apart(self) -> None:
-        """Finds the order of the parts of fused layers: with the right one, outputs are Keras's.
-
-        Where none is right, since something else is wrong, the one that is nearest is taken.
-        """
+        """Finds the order of the parts of fused layers: the one that is nearest to Keras."""
         tried: list[tuple[float, int, Fused]] = []
         orders = islice(fused_orders(self.keras.facts, self.module, self.calls), MOST_TRIALS)
         for number, fused in enumerate(orders):

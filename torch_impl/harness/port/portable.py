@@ -17,7 +17,7 @@ from torch_impl.harness.kinds import RECURRENT
 from torch_impl.harness.port.dense_axes import is_split
 
 FEATURES_LAST = frozenset(
-    (*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm", "rms_norm")
+    (*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm", "rms_norm", "attention")
 )
 # The sides of what these return depend on their padding.
 WINDOWED = frozenset(
