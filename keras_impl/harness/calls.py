@@ -9,7 +9,7 @@ depthwise part and its pointwise part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,6 +23,7 @@ from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
 from keras_impl.harness.attention import Attention
 from keras_impl.harness.casts import called, is_float32_inside, lifted
+from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
     is_container,
@@ -38,7 +39,6 @@ _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "den
 _MASKED = {"dropout"}
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
-_FLOAT32 = 1e-6  # what is left of a product in float32, relative to the largest value
 
 
 @dataclass
@@ -61,6 +61,7 @@ class Call:
         weights: the variables that the call uses.
         beside: tensors that reach the call in another way than as its inputs; their sources come
             after those of the inputs.
+        again: of an activation, what it makes of another first input; None for other calls.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Call:
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
     beside: list[Any] = field(default_factory=list)
+    again: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.layer is not None and not self.weights:
@@ -202,7 +204,9 @@ def recorded_calls(
         kind = kind_of_operation(operation)
         inputs = _tensors((arguments, keywords))
         output = calls.perturbed(kind, {}, _given(inputs), output)
-        calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
+        again = _repeated(call_operation, operation, kind, arguments, keywords)
+        made = Call(named(operation.name), kind, None, inputs, _first(output), again=again)
+        calls.append(made)
         return output
 
     # Keras looks both up on the class at every call, so the model itself is not changed.
@@ -245,7 +249,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, factor = kept_samples(inputs[0], _first(output))
             if mask is not None:
                 calls.factors[name] = factor
-        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
+        again = _repeated(call, layer, kind, arguments, keywords)
+        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config, again=again))
         return output
     layer.activation = keras.activations.linear
     try:
@@ -254,9 +259,10 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         layer.activation = activation
     linear = calls.perturbed(kind, config, _given(inputs), linear)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
-    kind = activation_kind(activation)
+    kind, config = activation_kind(activation), activation_config(activation)
     output = calls.perturbed(kind, {}, linear, activation(linear))
-    calls.append(Call(f"{name}.activation", kind, None, [linear], output))
+    last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
+    calls.append(last)
     return output
 
 
@@ -303,30 +309,13 @@ def _note_weights(calls: Calls, attention: Attention, weights: Any) -> Any:
     return weights
 
 
-def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
-    """Returns which samples a layer keeps, if it drops some and multiplies the others by a number.
-
-    Stochastic depth does so.
-
-    Args:
-        given: input of the layer, (N, ...).
-        output: what it made of it.
-
-    Returns:
-        The mask (N, ...), equal for all values of a sample, and the number, 0 if nothing is kept;
-        None and 0 if the layer does something else.
-    """
-    x, y = np.asarray(given, np.float64), np.asarray(output, np.float64)
-    if x.shape != y.shape or x.ndim < 2:
-        return None, 0.0
-    rows, made = x.reshape(len(x), -1), y.reshape(len(y), -1)
-    kept = np.asarray(made.any(axis=1))
-    length = float((rows[kept] ** 2).sum())
-    factor = float((rows[kept] * made[kept]).sum()) / length if length else 0.0
-    rest = np.abs(made - np.where(kept[:, None], rows * factor, 0)).max(initial=0)
-    if factor < 0 or rest > _FLOAT32 * np.abs(made).max(initial=0):
-        return None, 0.0
-    return np.broadcast_to(kept.reshape(-1, *[1] * (x.ndim - 1)), x.shape), factor
+def _repeated(
+    call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
+) -> Callable[[Any], Any] | None:
+    """Returns what an activation makes of another input; None for other calls."""
+    if not kind.startswith("activation:") or not arguments:
+        return None
+    return lambda x: call(called_object, x, *arguments[1:], **keywords)
 
 
 def _parts(call: Call) -> list[Call]:
@@ -367,6 +356,14 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
     if type(layer).__name__ == "EinsumDense":
         plain["kernel_inputs"] = kernel_inputs(layer)
     return plain
+
+
+def activation_config(activation: Any) -> dict[str, Any]:
+    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
+    if isinstance(activation, versions.Layer):
+        return plain_config(activation)
+    given = activation.keywords if isinstance(activation, partial) else {}
+    return {name: value for name, value in given.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:
