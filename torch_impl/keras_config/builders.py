@@ -7,6 +7,7 @@ from torch import nn
 from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.rows import (
     activation,
+    attention,
     convolution,
     core,
     merging,
@@ -15,6 +16,7 @@ from torch_impl.keras_config.rows import (
     preprocessing,
     recurrent,
     regularization,
+    residual,
     shaping,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
@@ -30,6 +32,8 @@ BUILDERS: dict[str, Row] = {
     **shaping.ROWS,
     **merging.ROWS,
     **recurrent.ROWS,
+    **attention.ROWS,
+    **residual.ROWS,
 }
 
 
