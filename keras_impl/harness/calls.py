@@ -9,7 +9,7 @@ depthwise part and its pointwise part.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,8 +28,11 @@ from keras_impl.harness.rounding import Perturbation, moved
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 # The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
+# What these draw can be given to a port; and by which setting they draw nothing.
+_NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
+_CONSTANTS = ("alpha", "negative_slope")  # of activations
 _FLOAT32 = 1e-6  # what is left of a product in float32, relative to the largest value
 
 
@@ -46,7 +49,8 @@ class Call:
         layer: None for an activation, and for an operation that is not a layer.
         inputs: tensors, in the order of the arguments.
         output: tensor, or the first of several.
-        mask: bool, what a dropout keeps in train mode; None for other layers.
+        mask: bool, what a dropout keeps in train mode; the standard normal numbers of a layer of
+            noise; None for other layers.
         config: plain values of the layer's configuration.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
@@ -110,7 +114,7 @@ class Calls(list[Call]):
         """Notes who runs an operation of TensorFlow that draws random numbers."""
         if self.open and _DRAWS.search(kind):
             name, layer = self.open[-1]
-            if kind_of(layer) not in _MASKED:
+            if kind_of(layer) not in {*_MASKED, *_known_noise()}:
                 self.drew[name] = type(layer).__name__
 
 
@@ -167,9 +171,11 @@ def recorded_calls(
             depth -= 1
         kind = kind_of_operation(operation)
         inputs = _tensors((arguments, keywords))
-        output = calls.perturbed(kind, {}, _given(inputs), output)
+        config = operation_config(operation)
+        output = calls.perturbed(kind, config, _given(inputs), output)
         again = _repeated(call_operation, operation, kind, arguments, keywords)
-        made = Call(named(operation.name), kind, None, inputs, _first(output), again=again)
+        name = named(operation.name)
+        made = Call(name, kind, None, inputs, _first(output), config=config, again=again)
         calls.append(made)
         return output
 
@@ -201,6 +207,12 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, kept, config))
         return output
+    if kind in _known_noise() and versions.is_training(layer, keywords):
+        is_on = float(getattr(layer, _NOISY[kind])) > 0
+        drawn = versions.drawn_noise(layer, kind, inputs[0]) if is_on else None
+        output = call(layer, *arguments, **keywords)
+        calls.append(Call(name, kind, layer, inputs, output, drawn, config))
+        return output
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
@@ -223,7 +235,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     linear = calls.perturbed(kind, config, _given(inputs), linear)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind, config = activation_kind(activation), activation_config(activation)
-    output = calls.perturbed(kind, {}, linear, activation(linear))
+    output = calls.perturbed(kind, config, linear, activation(linear))
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
     return output
@@ -236,6 +248,11 @@ def _repeated(
     if not kind.startswith("activation:") or not arguments:
         return None
     return lambda x: call(called_object, x, *arguments[1:], **keywords)
+
+
+def _known_noise() -> Collection[str]:
+    """Returns the kinds of layers whose noise can be told: in Keras 2, none."""
+    return () if versions.IS_KERAS_2 else _NOISY
 
 
 def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
@@ -299,6 +316,12 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
     except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
     return {name: value for name, value in config.items() if _is_plain(value)}
+
+
+def operation_config(operation: Any) -> dict[str, Any]:
+    """Returns the constants of an operation that is an activation."""
+    held = {name: getattr(operation, name, None) for name in _CONSTANTS}
+    return {name: value for name, value in held.items() if isinstance(value, float)}
 
 
 def activation_config(activation: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
@@ -178,7 +178,7 @@ class PortUnderTest:
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
-            with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
+            with recorded_calls(self.module, identity, whole, drawn=nothing_drawn) as calls:
                 output = self.outputs.of(self.module(*arguments))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
