@@ -22,7 +22,6 @@ ONLY_TORCH_FILES = {
     "layers.py": "Keras's layers by Keras's rules",
     "layouts.py": "how torch and Keras store the same variable",
     "parametrized.py": "a Keras variable is never computed from others",
-    "constraints.py": "constraints by Keras's rules",
     "initializers.py": "initialisers by Keras's rules, from a seed",
     "normals.py": "TensorFlow's normal numbers",
     "losses.py": "losses by Keras's equations",
