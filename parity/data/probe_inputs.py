@@ -153,7 +153,7 @@ def gradient_of_step(seed: int, step: int, name: str, shape: Sequence[int]) -> n
     drawn = _gradients(seed, step, name, length)
     if length <= MAX_STEP_ENTRIES:
         return drawn.reshape(tuple(shape))
-    return np.take(drawn, np.arange(0, length, _stride(length, MAX_STEP_ENTRIES)), mode="wrap")
+    return np.take(drawn, places_of_step(length), mode="wrap")
 
 
 def _gradients(seed: int, step: int, name: str, length: int) -> np.ndarray:
@@ -247,6 +247,13 @@ def _stride(length: int, most: int) -> int:
 def of_step(array: np.ndarray) -> np.ndarray:
     """Returns what is compared of a weight or a slot after a step: at most MAX_STEP_ENTRIES."""
     return sampled(array, MAX_STEP_ENTRIES)
+
+
+def places_of_step(length: int) -> np.ndarray:
+    """Returns the places (int64) of the entries that `of_step` takes of so many."""
+    return np.arange(
+        0, length, 1 if length <= MAX_STEP_ENTRIES else _stride(length, MAX_STEP_ENTRIES)
+    )
 
 
 def batches(steps: int, batch_size: int) -> list[int]:

@@ -119,10 +119,13 @@ class Pass:
         advance(fresh.model, self.number)
         return Pass(fresh, self.samples, weights, self.number, perturbation)
 
-    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any], seed: int = 1) -> Pass:
+    def perturbed(
+        self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
+    ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = perturbed(self.weights, seed, spec.dtype)
         moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
+        moved.writer = writer
         moved.run(spec)
         return moved
 

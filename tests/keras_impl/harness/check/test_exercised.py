@@ -10,7 +10,7 @@ from both_halves import levels, recorded
 from keras_impl.harness import versions
 from keras_impl.harness.check.exercised import Exercise, not_compared, revived, useless_masks
 from keras_impl.harness.check.model import build, signature
-from keras_impl.harness.check.noise import noise_of
+from keras_impl.harness.check.noise import ChangeWriter, noise_of
 from keras_impl.harness.check.passes import most_exercised
 from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
@@ -30,7 +30,9 @@ def probed(factory, **settings):
     build(reference, samples)
     first = most_exercised(spec, factory, reference, samples)
     writer = first.writer
-    writer.facts["noise"] = noise_of(writer, first.perturbed(spec, factory).writer)
+    moved = ChangeWriter(first=writer.arrays)
+    first.perturbed(spec, factory, moved)
+    writer.facts["noise"] = noise_of([moved])
     writer.facts["not_compared"] = not_compared(first.exercise, writer)
     return writer
 
