@@ -51,6 +51,7 @@ ONLY_TORCH_HARNESS_FILES = {
 }
 ONLY_KERAS_HARNESS_FILES = {
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
+    "layer_config.py": "torch has no configuration: arguments.py reads attributes",
     "kept_samples.py": "a port is given which samples Keras kept",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
@@ -108,6 +109,7 @@ _ONLY_ONE_HALF = {
     "torch_impl weights.py to_array": "a Keras variable is an array",
     "torch_impl weights.py match": "Keras's paths for torch's names",
     "torch_impl harness/kinds.py draws": "a Keras layer that draws is known by its name",
+    "torch_impl harness/kinds.py rate_of": "the configuration of a Keras layer has it",
     "torch_impl harness/kinds.py drops_channels": "the masks of Keras tell it",
     "torch_impl harness/kinds.py kind_of_function": "kind_of_operation, in torch's word",
     "torch_impl harness/kinds.py refined": "a function of torch's may do what several layers do",

@@ -9,7 +9,7 @@ depthwise part and its pointwise part.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,16 +27,18 @@ from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
     is_container,
-    kernel_inputs,
     kind_of,
     kind_of_operation,
 )
+from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
 from keras_impl.harness.rounding import Perturbation, moved
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 # The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
+# What these draw can be given to a port; and by which setting they draw nothing.
+_NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
 
@@ -54,7 +56,8 @@ class Call:
         layer: None for an activation, and for an operation that is not a layer.
         inputs: tensors, in the order of the arguments.
         output: tensor, or the first of several.
-        mask: bool, what a dropout keeps in train mode; None for other layers.
+        mask: bool, what a dropout keeps in train mode; the standard normal numbers of a layer of
+            noise; None for other layers.
         config: plain values of the layer's configuration.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
@@ -130,7 +133,7 @@ class Calls(list[Call]):
         """Notes who runs an operation of TensorFlow that draws random numbers."""
         if self.open and _DRAWS.search(kind):
             name, layer = self.open[-1]
-            if kind_of(layer) not in _MASKED:
+            if kind_of(layer) not in {*_MASKED, *_known_noise()}:
                 self.drew[name] = type(layer).__name__
 
 
@@ -203,9 +206,11 @@ def recorded_calls(
             depth -= 1
         kind = kind_of_operation(operation)
         inputs = _tensors((arguments, keywords))
-        output = calls.perturbed(kind, {}, _given(inputs), output)
+        config = operation_config(operation)
+        output = calls.perturbed(kind, config, _given(inputs), output)
         again = _repeated(call_operation, operation, kind, arguments, keywords)
-        made = Call(named(operation.name), kind, None, inputs, _first(output), again=again)
+        name = named(operation.name)
+        made = Call(name, kind, None, inputs, _first(output), config=config, again=again)
         calls.append(made)
         return output
 
@@ -238,6 +243,12 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, kept, config))
         return output
+    if kind in _known_noise() and versions.is_training(layer, keywords):
+        is_on = float(getattr(layer, _NOISY[kind])) > 0
+        drawn = versions.drawn_noise(layer, kind, inputs[0]) if is_on else None
+        output = call(layer, *arguments, **keywords)
+        calls.append(Call(name, kind, layer, inputs, output, drawn, config))
+        return output
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
@@ -260,7 +271,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     linear = calls.perturbed(kind, config, _given(inputs), linear)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind, config = activation_kind(activation), activation_config(activation)
-    output = calls.perturbed(kind, {}, linear, activation(linear))
+    output = calls.perturbed(kind, config, linear, activation(linear))
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
     return output
@@ -318,6 +329,11 @@ def _repeated(
     return lambda x: call(called_object, x, *arguments[1:], **keywords)
 
 
+def _known_noise() -> Collection[str]:
+    """Returns the kinds of layers whose noise can be told: in Keras 2, none."""
+    return () if versions.IS_KERAS_2 else _NOISY
+
+
 def _parts(call: Call) -> list[Call]:
     """Splits a separable convolution into its two convolutions; returns other calls unchanged."""
     layer: Any = call.layer
@@ -344,34 +360,6 @@ def _parts(call: Call) -> list[Call]:
             weights=[variable for variable in layer.weights if variable is not depthwise],
         ),
     ]
-
-
-def plain_config(layer: keras.Layer) -> dict[str, Any]:
-    """Returns the plain values of a layer's configuration, with initialisers and regularisers."""
-    try:
-        config = layer.get_config()
-    except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
-        return {}
-    plain = {name: value for name, value in config.items() if _is_plain(value)}
-    if type(layer).__name__ == "EinsumDense":
-        plain["kernel_inputs"] = kernel_inputs(layer)
-    return plain
-
-
-def activation_config(activation: Any) -> dict[str, Any]:
-    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
-    if isinstance(activation, versions.Layer):
-        return plain_config(activation)
-    given = activation.keywords if isinstance(activation, partial) else {}
-    return {name: value for name, value in given.items() if _is_plain(value)}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _tensors(values: Any) -> list[Any]:

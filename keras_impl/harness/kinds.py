@@ -31,6 +31,7 @@ _LAYERS = _by_name("""
     layer_norm: LayerNormalization
     group_norm: GroupNormalization
     rms_norm: RMSNormalization
+    unit_norm: UnitNormalization
     embedding: Embedding
     lstm: LSTM
     gru: GRU
@@ -55,6 +56,11 @@ _LAYERS = _by_name("""
     maximum: Maximum
     minimum: Minimum
     concatenate: Concatenate
+    dot: Dot
+    alpha_dropout: AlphaDropout
+    gaussian_dropout: GaussianDropout
+    gaussian_noise: GaussianNoise
+    discretization: Discretization
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU
@@ -75,6 +81,8 @@ _OPERATIONS = _by_name("""
     activation:relu6: Relu6
     activation:leaky_relu: LeakyRelu
     activation:elu: Elu
+    activation:celu: Celu
+    activation:glu: Glu
     activation:selu: Selu
     activation:gelu: Gelu
     activation:silu: Silu
@@ -82,6 +90,14 @@ _OPERATIONS = _by_name("""
     activation:softsign: Softsign
     activation:hard_sigmoid: HardSigmoid
     activation:hard_silu: HardSilu
+    activation:hard_tanh: HardTanh
+    activation:hard_shrink: HardShrink
+    activation:soft_shrink: SoftShrink
+    activation:tanh_shrink: TanhShrink
+    activation:log_sigmoid: LogSigmoid
+    activation:log_softmax: LogSoftmax
+    activation:mish: Mish
+    activation:threshold: Threshold
     activation:sigmoid: Sigmoid
     activation:tanh: Tanh
     activation:softmax: Softmax

@@ -259,6 +259,34 @@ def dropped(layer: Any, x: Any, tries: int = 1) -> tuple[np.ndarray, Any]:
     return kept, None
 
 
+# What a dropped value becomes in AlphaDropout.
+_ALPHA = -1.6732632423543772 * 1.0507009873554805
+
+
+def drawn_noise(layer: Any, kind: str, x: Any) -> np.ndarray:
+    """Returns what a layer draws in its next call, which still follows. Keras 3 only.
+
+    Args:
+        layer: of the kind.
+        kind: "gaussian_noise" and "gaussian_dropout": standard normal numbers; "alpha_dropout": a
+            mask, true where a value is kept.
+        x: input of the layer.
+    """
+    state = layer.seed_generator.state
+    before = state.numpy()
+    is_noise = kind == "gaussian_noise"
+    given = tf.zeros_like(x) if is_noise else tf.ones_like(x)
+    made = np.asarray(layer.call(given, training=True), np.float64)
+    state.assign(before)
+    if is_noise:
+        return np.asarray(made / float(layer.stddev))
+    rate = float(layer.rate)
+    if kind == "gaussian_dropout":
+        return np.asarray((made - 1) / np.sqrt(rate / (1 - rate)))
+    scale = ((1 - rate) * (1 + rate * _ALPHA**2)) ** -0.5
+    return np.asarray(made > scale * ((1 + _ALPHA) / 2 - _ALPHA * rate))
+
+
 def depthwise(layer: Any, x: Any) -> Any:
     """Returns the output of a separable convolution before its pointwise part."""
     kernel, rank = layer.depthwise_kernel, len(layer.kernel_size)

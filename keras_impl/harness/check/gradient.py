@@ -77,7 +77,7 @@ def write_gradients(
         dead=[call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up)],
         unused=[name for name, slope in by_weight.items() if slope is None],
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
-        masks=useless_masks({call.name: call.mask for call in calls if call.mask is not None}),
+        masks=useless_masks(_masks(calls)),
     )
     return calls, output, exercise
 
@@ -96,6 +96,12 @@ def _is_dead(call: Call, upstream: Any) -> bool:
         output = tf.cast(call.again(given), upstream.dtype)
     slope = tape.gradient(output, given, output_gradients=upstream)
     return slope is not None and not np.any(slope)
+
+
+def _masks(calls: Calls) -> dict[str, np.ndarray]:
+    """Returns what layers keep, without what others add as noise."""
+    drawn = {call.name: call.mask for call in calls if call.mask is not None}
+    return {name: mask for name, mask in drawn.items() if mask.dtype == np.bool_}
 
 
 def _dense(slope: Any) -> np.ndarray:

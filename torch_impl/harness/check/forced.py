@@ -32,6 +32,7 @@ from torch_impl.harness.call import (
 )
 from torch_impl.harness.calls import Passed
 from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -187,7 +188,7 @@ class _Pairs:
     def _repeated(self, call: Call) -> Any:
         """Returns what a call makes of Keras's inputs, if it got others; None if it did not."""
         fed = self._again.pop(call.name, None)
-        if fed is None or call.kind == "dropout":
+        if fed is None or call.kind in REPLAYED:
             return None
         module = call.module
         if module is not None and (buffers := dict(module.named_buffers())):

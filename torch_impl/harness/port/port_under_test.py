@@ -32,7 +32,7 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
 from torch_impl.harness.port.function_weights import flat_tensors
@@ -92,7 +92,7 @@ class PortUnderTest(PortWeights):
         self._feeding = Feeding(keras.facts)
         self._forms = self._feeding.forms(self.module.forward)
         self._form = self._forms[0]
-        self.num_drawn = 0  # masks that the port draws by itself
+        self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
@@ -210,14 +210,14 @@ class PortUnderTest(PortWeights):
         whole = self.built.layers.values()
         with torch.no_grad():
             watch = recorded_calls(
-                self.module, identity, whole, drawn=torch.ones_like, fused=self.fused
+                self.module, identity, whole, drawn=nothing_drawn, fused=self.fused
             )
             with watch as calls:
                 output = self.outputs.of(self.module(*arguments))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
-        self.draws, self.num_drawn = calls.draws, calls.num_drawn
+        self.draws, self.replaced = calls.draws, calls.replaced
         return calls, output
 
     def forget_states(self, purpose: str = "probe") -> None:
