@@ -49,6 +49,8 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "attention.py": "torch's attention is taken apart in port/attention_parts.py",
+    "kept_samples.py": "a port's stochastic depth is given Keras's masks: port/drawn_masks.py",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",

@@ -27,7 +27,6 @@ from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
     is_container,
-    kernel_inputs,
     kind_of,
     kind_of_operation,
 )
@@ -354,7 +353,7 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
         return {}
     plain = {name: value for name, value in config.items() if _is_plain(value)}
     if type(layer).__name__ == "EinsumDense":
-        plain["kernel_inputs"] = kernel_inputs(layer)
+        plain["kernel_inputs"] = heads.kernel_inputs(layer)
     return plain
 
 
