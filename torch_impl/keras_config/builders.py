@@ -13,6 +13,7 @@ from torch_impl.keras_config.rows import (
     merging,
     normalization,
     pooling,
+    preprocessing,
     recurrent,
     regularization,
     residual,
@@ -27,6 +28,7 @@ BUILDERS: dict[str, Row] = {
     **pooling.ROWS,
     **normalization.ROWS,
     **regularization.ROWS,
+    **preprocessing.ROWS,
     **shaping.ROWS,
     **merging.ROWS,
     **recurrent.ROWS,
@@ -42,6 +44,9 @@ def build_layer(layer: Config) -> nn.Module:
         ValueError: the layer or one of its settings is unknown.
     """
     kind, config = layer["class_name"], layer["config"]
+    if kind in preprocessing.NOT_OFFERED:
+        advice = "not offered; put it in front of the model, and give both halves what it makes"
+        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {advice}")
     if kind not in BUILDERS:
         raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: expected {sorted(BUILDERS)}")
     if config.get("data_format", "channels_last") == "channels_first":

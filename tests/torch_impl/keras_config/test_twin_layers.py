@@ -11,6 +11,7 @@ from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
+from torch_impl.keras_config.rows import preprocessing
 from torch_impl.weights import read
 
 BAR = 1e-12  # relative to the greatest entry, or to SMALLEST if that is less
@@ -156,14 +157,14 @@ ATTENTION = {
 GLOBALLY_DRAWN = {"StochasticDepth"}
 # TensorFlow has these in float32 only; tests/torch_impl/layers/test_pooling.py compares them.
 FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
+# test_twin_images.py compares these.
+IMAGE_LAYERS = preprocessing.ROWS.keys()
 
 
 def test_every_builder_has_a_case():
-    assert {
-        name.partition("_")[0] for name in CASES
-    } | MERGING.keys() | FLOAT32_ONLY | GLOBALLY_DRAWN | {
-        name.partition("_")[0] for name in ATTENTION
-    } | {"ReversibleEmbedding"} == BUILDERS.keys()
+    here = {name.partition("_")[0] for name in [*CASES, *ATTENTION]} | MERGING.keys()
+    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | GLOBALLY_DRAWN | {"ReversibleEmbedding"}
+    assert here | elsewhere == BUILDERS.keys()
 
 
 @pytest.fixture(autouse=True)

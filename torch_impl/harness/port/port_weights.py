@@ -40,7 +40,7 @@ class PortWeights:
 
     def moving(self) -> dict[str, np.ndarray]:
         """Returns the weights that a pass in train mode changes: moving statistics."""
-        return {name: array for name, array in self.weights().items() if name.endswith(MOVING)}
+        return {item.name: item.value() for item in self.carried if item.name.endswith(MOVING)}
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Returns the gradients of these weights, by the same names and in the same layout."""
