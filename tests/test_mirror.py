@@ -116,7 +116,6 @@ _ONLY_ONE_HALF = {
     "torch_impl harness/kinds.py is_leaf": "what is not is_container, in torch's word",
     "keras_impl harness/kinds.py activation_kind": "in torch it is a module or a function",
     "keras_impl harness/kinds.py kind_of_operation": "kind_of_function, in Keras's word",
-    "keras_impl harness/kinds.py kernel_inputs": "torch's modules tell it by their weights",
     "keras_impl harness/kinds.py is_container": "what is not is_leaf, in Keras's word",
     "torch_impl harness/check/facts.py write_weights": "Keras writes all of its own",
     "torch_impl harness/check/forward.py output_form": "a port may return logits, Keras does not",

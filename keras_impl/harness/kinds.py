@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
+from keras_impl.harness.attention import kernel_inputs
 
 
 def _by_name(table: str) -> dict[str, str]:
@@ -146,18 +147,3 @@ def is_container(layer: keras.Layer) -> bool:
     return not versions.is_kerass_own(layer) and bool(
         layer._flatten_layers(include_self=False, recursive=False)
     )
-
-
-def kernel_inputs(layer: keras.Layer) -> int:
-    """Returns how many axes of the kernel of an EinsumDense are those of its input.
-
-    They come first, and both input and output end with theirs: then it is a dense layer whose
-    features are several axes. 0 for any other equation.
-    """
-    given, _, rest = str(layer.equation).replace(" ", "").replace("...", "").partition(",")
-    kernel, _, made = rest.partition("->")
-    summed = [letter for letter in kernel if letter in given and letter not in made]
-    free = [letter for letter in kernel if letter not in given]
-    order = "".join([*summed, *free])
-    ends = given.endswith("".join(summed)) and made.endswith("".join(free))
-    return len(summed) if order == kernel and summed and free and ends else 0

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
-from keras_impl.harness.kinds import kernel_inputs
+from keras_impl.harness.attention import kernel_inputs
 
 _CONSTANTS = ("alpha", "negative_slope")  # of activations
 

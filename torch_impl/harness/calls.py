@@ -241,7 +241,7 @@ class _Watch(TorchFunctionMode):
             self.calls.draws.append(_told(function))
         if self._inside:
             return function(*arguments, **keywords)
-        if parts := parts_of(function):
+        if parts := parts_of(function, arguments, keywords):
             with self:  # so that what it consists of is watched
                 return parts(*arguments, **keywords)
         kind = kind_of_function(function)
