@@ -27,6 +27,7 @@ ONLY_TORCH_FILES = {
     "losses.py": "losses by Keras's equations",
     "metrics.py": "metrics by Keras's equations",
     "regularizers.py": "penalties of a tensor by Keras's rules",
+    "constraints.py": "weights after a step by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",
     "fast.py": "layers in fewer passes over memory",

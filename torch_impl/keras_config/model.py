@@ -311,7 +311,9 @@ def _legal_path(path: str) -> str:
 
 def _is_free(layer: Config) -> bool:
     """Whether a layer is a model or an operation, which have no dtype."""
-    return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
+    module = layer.get("module") or ""
+    # `keras.activations.relu` with settings is an operation, too.
+    return "layers" in layer["config"] or ".ops" in module or ".activations.activations" in module
 
 
 def _build(layer: Config) -> nn.Module:
@@ -319,7 +321,9 @@ def _build(layer: Config) -> nn.Module:
     if "layers" in layer["config"]:
         return KerasModel(layer["config"])
     if _is_free(layer):
-        settings = {key: v for key, v in layer["config"].items() if key not in ("name", "dtype")}
+        settings = {key: value for key, value in layer["config"].items() if key != "name"}
+        if isinstance(settings.get("dtype"), Mapping):  # a policy, not a setting of `cast`
+            del settings["dtype"]
         return Operation(layer["class_name"], **settings)
     module = build_layer(layer)
     initialise(module, layer)

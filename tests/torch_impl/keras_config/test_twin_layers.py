@@ -24,6 +24,7 @@ CASES = {
     "Dense_layer_as_activation": (FEATURES, lambda: L.Dense(3, activation=L.LeakyReLU(0.1))),
     "Activation": (SEQUENCES, lambda: L.Activation("softmax")),
     "Identity": (SEQUENCES, lambda: L.Identity()),
+    "ActivityRegularization": (SEQUENCES, lambda: L.ActivityRegularization(0.1, 0.2)),
     "Flatten": (IMAGES, lambda: L.Flatten()),
     "Embedding": (FEATURES, lambda: L.Embedding(9, 3)),
     "Conv1D": (SEQUENCES, lambda: L.Conv1D(3, 2, padding="causal", activation="relu")),
