@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.casting import Inputs, cast_results
+from torch_impl.keras_config.custom import Custom
 from torch_impl.keras_config.graph import (
     Config,
     Constant,
+    Graph,
     Tensor,
     fill,
     name_of,
@@ -23,33 +26,44 @@ from torch_impl.keras_config.graph import (
 )
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.operations import Operation
-from torch_impl.keras_config.penalties import TwinPenalty
+from torch_impl.keras_config.penalties import WithRules
+from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.keras_config.rules import LayerRules, rules_of
 from torch_impl.layers import Softmax
 from torch_impl.layouts import variables
-from torch_impl.penalty import RegularizedLoss
 from torch_impl.weights import get_weights, match, set_weights
 
 
-def from_keras_config(config: Config | str) -> KerasModel:
+def from_keras_config(config: Config | str, custom: Custom | None = None) -> KerasModel:
     """Returns the torch twin of a Sequential or functional Keras model.
+
+    Keras writes some functions by the name of others: `activation=keras.ops.gelu`, which
+    approximates, is "gelu" in the config, which means the exact one, to Keras as well.
 
     Args:
         config: `model.get_config()`, or `model.to_json()` as text or as the object in it.
+        custom: what the config has no code for, by name (docs/twin.md):
+
+            - a factory for a layer class, under the name of the layer, its registered name
+              ("package>Patches"), or that of its class: called with an `Entry`, which has the
+              layer's settings as `config`, and the `shapes` of its inputs, it returns a module;
+            - the function of a Lambda layer, under the name of the layer, or of the function;
+            - an activation function, under its name, or "LAYER/activation".
 
     Returns:
         A module whose initial weights have Keras's distributions, and torch's random numbers; see
         `KerasModel.load_keras_weights`.
 
     Raises:
-        ValueError: a layer, an operation, an initialiser or a setting is unknown.
+        NoTwinError: layers, operations, initialisers or settings are unknown: a ValueError that
+            tells all of them.
     """
     read: Any = json.loads(config) if isinstance(config, str) else config
-    return KerasModel(read["config"] if "class_name" in read else read)
+    return KerasModel(read["config"] if "class_name" in read else read, custom)
 
 
-class KerasModel(nn.Module):
+class KerasModel(WithRules):
     """A Keras model in torch, layer by layer.
 
     Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). A layer is a child
@@ -65,6 +79,7 @@ class KerasModel(nn.Module):
 
     Args:
         config: `model.get_config()` of a Sequential or functional model.
+        custom: see `from_keras_config`.
 
     Attributes:
         output_terms: the penalties of the outputs of layers in the last call, each a scalar.
@@ -72,30 +87,38 @@ class KerasModel(nn.Module):
 
     channels_last = True  # layout of its inputs, so that a Port needs no `feed`
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, custom: Custom | None = None) -> None:
         super().__init__()
-        self.keras_names: dict[str, str] = {}
-        self.graph = read_graph(config)
+        problems: list[str] = []
+        try:
+            self.graph = read_graph(config)
+        except ValueError as error:
+            if "layers" not in config:
+                raise
+            problems.append(str(error))
+            self.graph = Graph((), (), ())
         for number, constant in enumerate(self.graph.constants):
             self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
         self._inputs: dict[str, Inputs] = {}
-        self._rules: dict[str, LayerRules] = {}
-        self.output_terms: list[torch.Tensor] = []
-        self.is_penalised = self.is_constrained = False
         for layer in config["layers"]:
             name = layer.get("name") or name_of(layer)
             if layer["class_name"] == "InputLayer":
                 self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
             else:
-                if not _is_free(layer):
-                    self._dtypes[name] = dtype_of(layer["config"])
-                    self._inputs[name] = Inputs(layer)
+                try:
+                    module = _build(layer, custom or {})
+                    if not _is_free(layer):
+                        self._dtypes[name] = dtype_of(layer["config"])
+                        self._inputs[name] = Inputs(layer)
+                        self._rules[name] = _rules(module, layer)
+                except NoTwinError as error:
+                    problems += error.problems
+                    continue
                 self.keras_names[legal_name(name)] = name
-                module = _build(layer)
                 self.add_module(legal_name(name), module)
-                if not _is_free(layer):
-                    self._rules[name] = _rules(module, layer)
+        if problems:
+            raise NoTwinError(problems)
         self._last_use = self._find_last_uses()
 
     def _find_last_uses(self) -> list[list[tuple[str, int]]]:
@@ -118,71 +141,6 @@ class KerasModel(nn.Module):
             if dtype.is_floating_point:
                 self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype
         return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves out the penalties of the last call, which no copy has made."""
-        return {**self.__dict__, "output_terms": []}
-
-    @property
-    def penalty(self) -> TwinPenalty:
-        """The penalties of the layers, for `RegularizedLoss`."""
-        self.is_penalised = True
-        return TwinPenalty(self)
-
-    def weight_terms(self) -> Iterator[torch.Tensor]:
-        """Yields the penalties of the weights that are trained, each a scalar."""
-        for name, module in self.named_children():
-            if isinstance(module, KerasModel):
-                yield from module.weight_terms()
-            elif self.keras_names[name] in self._rules:
-                yield from self._rules[self.keras_names[name]].weight_terms(module)
-
-    def constrain(self, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Replaces the weights that have a constraint in the config, as Keras does after a step.
-
-        Args:
-            optimizer: does so after each of its steps from now on; None: it is done once, now.
-        """
-        if optimizer is not None:
-            self.is_constrained = True
-            optimizer.register_step_post_hook(lambda *_: self.constrain())
-            return
-        for name, module in self.named_children():
-            if isinstance(module, KerasModel):
-                module.constrain()
-            elif self.keras_names[name] in self._rules:
-                self._rules[self.keras_names[name]].constrain(module)
-
-    def rules_by_layer(self) -> dict[str, LayerRules]:
-        """Returns the layers that have regularisers or constraints, those of inner models too."""
-        found = {name: rules for name, rules in self._rules.items() if rules}
-        for name, module in self.named_children():
-            if isinstance(module, KerasModel):
-                inner = module.rules_by_layer()
-                found |= {f"{self.keras_names[name]}/{key}": value for key, value in inner.items()}
-        return found
-
-    def left_out(self, loss: Any) -> list[str]:
-        """Returns a sentence for each part of Keras's training that nothing has asked for.
-
-        Args:
-            loss: of the training; a `RegularizedLoss` has its penalties, whichever they are.
-        """
-        rules = self.rules_by_layer()
-        penalised = [n for n, rule in rules.items() if rule.regularizers or rule.activity]
-        constrained = [name for name, rule in rules.items() if rule.constraints]
-        told = []
-        if penalised and not self.is_penalised and not isinstance(loss, RegularizedLoss):
-            told.append(
-                f"layers {penalised} have regularisers, and the loss has no penalty: expected "
-                "RegularizedLoss(loss, module.penalty) of torch_impl.penalty"
-            )
-        if constrained and not self.is_constrained:
-            told.append(
-                f"layers {constrained} have constraints, and nothing applies them: expected "
-                "module.constrain(optimizer)"
-            )
-        return told
 
     def forward(self, *inputs: Any, output_terms: list[torch.Tensor] | None = None) -> Any:
         """Returns the outputs, in the structure that Keras returns.
@@ -316,26 +274,41 @@ def _is_free(layer: Config) -> bool:
     return "layers" in layer["config"] or ".ops" in module or ".activations.activations" in module
 
 
-def _build(layer: Config) -> nn.Module:
-    """Builds a layer, an operation, or a model inside the model."""
+def _build(layer: Config, custom: Custom) -> nn.Module:
+    """Builds a layer, an operation, or a model inside the model.
+
+    Raises:
+        NoTwinError: it, or something in it, has no twin.
+    """
     if "layers" in layer["config"]:
-        return KerasModel(layer["config"])
+        return KerasModel(layer["config"], custom)
     if _is_free(layer):
         settings = {key: value for key, value in layer["config"].items() if key != "name"}
         if isinstance(settings.get("dtype"), Mapping):  # a policy, not a setting of `cast`
             del settings["dtype"]
-        return Operation(layer["class_name"], **settings)
-    module = build_layer(layer)
-    initialise(module, layer)
+        try:
+            return Operation(layer["class_name"], **settings)
+        except ValueError as error:
+            raise NoTwinError([str(error)]) from None
+    module = build_layer(layer, lambda inner: _build(inner, custom), custom)
+    with _telling(layer):
+        initialise(module, layer)
     return module
 
 
-def _rules(module: nn.Module, layer: Config) -> LayerRules:
+@contextmanager
+def _telling(layer: Config) -> Iterator[None]:
+    """Names the layer in the errors of what is done inside."""
     try:
-        return rules_of(module, layer)
+        yield
     except ValueError as error:
         kind = layer["class_name"]
-        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {error}") from None
+        raise NoTwinError([f"layer {name_of(layer)!r} of class {kind!r}: {error}"]) from None
+
+
+def _rules(module: nn.Module, layer: Config) -> LayerRules:
+    with _telling(layer):
+        return rules_of(module, layer)
 
 
 def _flat(value: Any) -> Any:

@@ -1,14 +1,15 @@
-"""TwinPenalty: the penalties of a twin, as a loss adds them, and what a training leaves out."""
+"""The penalties of a twin, as a loss adds them, its constraints, and what a training leaves out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch_impl.keras_config.model import KerasModel
+from torch_impl.keras_config.rules import LayerRules
+from torch_impl.penalty import RegularizedLoss
 
 
 class TwinPenalty:
@@ -22,7 +23,7 @@ class TwinPenalty:
         model: the twin.
     """
 
-    def __init__(self, model: KerasModel) -> None:
+    def __init__(self, model: WithRules) -> None:
         self.model = model
 
     def terms(self) -> Iterator[torch.Tensor]:
@@ -32,3 +33,86 @@ class TwinPenalty:
 
     def __repr__(self) -> str:
         return f"TwinPenalty({', '.join(self.model.rules_by_layer())})"
+
+
+class WithRules(nn.Module):
+    """A model whose layers have regularisers and constraints.
+
+    Attributes:
+        keras_names: from the name of a child to Keras's name of the layer.
+        output_terms: the penalties of the outputs of layers in the last call, each a scalar.
+        is_penalised: whether something has asked for the penalties.
+        is_constrained: whether an optimizer applies the constraints.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keras_names: dict[str, str] = {}
+        self.output_terms: list[torch.Tensor] = []
+        self.is_penalised = self.is_constrained = False
+        self._rules: dict[str, LayerRules] = {}  # by Keras's names
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out the penalties of the last call, which no copy has made."""
+        return {**self.__dict__, "output_terms": []}
+
+    @property
+    def penalty(self) -> TwinPenalty:
+        """The penalties of the layers, for `RegularizedLoss`."""
+        self.is_penalised = True
+        return TwinPenalty(self)
+
+    def weight_terms(self) -> Iterator[torch.Tensor]:
+        """Yields the penalties of the weights that are trained, each a scalar."""
+        for name, module in self.named_children():
+            if isinstance(module, WithRules):
+                yield from module.weight_terms()
+            elif self.keras_names[name] in self._rules:
+                yield from self._rules[self.keras_names[name]].weight_terms(module)
+
+    def constrain(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Replaces the weights that have a constraint in the config, as Keras does after a step.
+
+        Args:
+            optimizer: does so after each of its steps from now on; None: it is done once, now.
+        """
+        if optimizer is not None:
+            self.is_constrained = True
+            optimizer.register_step_post_hook(lambda *_: self.constrain())
+            return
+        for name, module in self.named_children():
+            if isinstance(module, WithRules):
+                module.constrain()
+            elif self.keras_names[name] in self._rules:
+                self._rules[self.keras_names[name]].constrain(module)
+
+    def rules_by_layer(self) -> dict[str, LayerRules]:
+        """Returns the layers that have regularisers or constraints, those of inner models too."""
+        found = {name: rules for name, rules in self._rules.items() if rules}
+        for name, module in self.named_children():
+            if isinstance(module, WithRules):
+                inner = module.rules_by_layer()
+                found |= {f"{self.keras_names[name]}/{key}": value for key, value in inner.items()}
+        return found
+
+    def left_out(self, loss: Any) -> list[str]:
+        """Returns a sentence for each part of Keras's training that nothing has asked for.
+
+        Args:
+            loss: of the training; a `RegularizedLoss` has its penalties, whichever they are.
+        """
+        rules = self.rules_by_layer()
+        penalised = [n for n, rule in rules.items() if rule.regularizers or rule.activity]
+        constrained = [name for name, rule in rules.items() if rule.constraints]
+        told = []
+        if penalised and not self.is_penalised and not isinstance(loss, RegularizedLoss):
+            told.append(
+                f"layers {penalised} have regularisers, and the loss has no penalty: expected "
+                "RegularizedLoss(loss, module.penalty) of torch_impl.penalty"
+            )
+        if constrained and not self.is_constrained:
+            told.append(
+                f"layers {constrained} have constraints, and nothing applies them: expected "
+                "module.constrain(optimizer)"
+            )
+        return told
