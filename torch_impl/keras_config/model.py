@@ -25,13 +25,14 @@ from torch_impl.keras_config.graph import (
     tensors_of,
 )
 from torch_impl.keras_config.initial import initialise
+from torch_impl.keras_config.masks import mask_of_output, told_to
 from torch_impl.keras_config.operations import Operation
-from torch_impl.keras_config.penalties import WithRules
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.entry import dtype_of
+from torch_impl.keras_config.ruled_model import RuledModel
 from torch_impl.keras_config.rules import LayerRules, rules_of
-from torch_impl.layers import Softmax
 from torch_impl.layouts import variables
+from torch_impl.masks import is_mask, mask_of, with_mask
 from torch_impl.weights import get_weights, match, set_weights
 
 
@@ -63,10 +64,11 @@ def from_keras_config(config: Config | str, custom: Custom | None = None) -> Ker
     return KerasModel(read["config"] if "class_name" in read else read, custom)
 
 
-class KerasModel(WithRules):
+class KerasModel(RuledModel):
     """A Keras model in torch, layer by layer.
 
-    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). A layer is a child
+    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). Masks of sequences
+    go along with them by Keras's rules: see `torch_impl.masks`. A layer is a child
     module with Keras's name, which `legal_name` makes legal for torch; a layer that is called twice
     is one module that runs twice. Eval mode computes what Keras computes with training=False, train
     mode with training=True: Dropout draws Keras's masks, from the first call on, if its config has
@@ -101,8 +103,10 @@ class KerasModel(WithRules):
             self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
         self._inputs: dict[str, Inputs] = {}
+        self._kinds: dict[str, str] = {}
         for layer in config["layers"]:
             name = layer.get("name") or name_of(layer)
+            self._kinds[name] = layer["class_name"]
             if layer["class_name"] == "InputLayer":
                 self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
             else:
@@ -142,11 +146,19 @@ class KerasModel(WithRules):
                 self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype
         return self
 
-    def forward(self, *inputs: Any, output_terms: list[torch.Tensor] | None = None) -> Any:
-        """Returns the outputs, in the structure that Keras returns.
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out the penalties of the last call, which no copy has made."""
+        return {**self.__dict__, "output_terms": []}
+
+    def forward(
+        self, *inputs: Any, mask: Any = None, output_terms: list[torch.Tensor] | None = None
+    ) -> Any:
+        """Returns the outputs, in the structure that Keras returns; they carry their masks.
 
         Args:
             *inputs: one tensor for each input, or one list or dict of them, as Keras takes it.
+            mask: of the inputs, in the same structure: see `torch_impl.masks`. None: no input has
+                one.
             output_terms: gets the penalties of outputs, if the model is a layer of another one.
 
         Raises:
@@ -154,8 +166,12 @@ class KerasModel(WithRules):
         """
         results: dict[tuple[str, int], list[Any]] = {}
         terms: list[torch.Tensor] = [] if output_terms is None else output_terms
-        for place, value in zip(*self._pair(inputs), strict=True):
+        masks: dict[tuple[str, int], list[torch.Tensor | None]] = {}
+        places, values = self._pair(inputs)
+        given_masks = [None] * len(places) if mask is None else self._pair((mask,))[1]
+        for place, value, each in zip(places, values, given_masks, strict=True):
             results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
+            masks[place.layer, place.call] = [each]
 
         def look_up(value: Any) -> Any:
             if isinstance(value, Constant):
@@ -164,32 +180,41 @@ class KerasModel(WithRules):
                 return value
             return results[value.layer, value.call][value.index]
 
+        def mask_at(value: Any) -> Any:
+            is_tensor = isinstance(value, Tensor)
+            return masks[value.layer, value.call][value.index] if is_tensor else None
+
         for call, last in zip(self.graph.calls, self._last_use, strict=True):
             layer = self.get_submodule(legal_name(call.layer))
             given = fill([call.arguments, call.options], look_up)
-            mask = given[1].pop("mask", None)
             through: tuple[torch.dtype, ...] = ()
+            own_masks = {key: given[1].pop(key) for key in list(given[1]) if is_mask(key)}
             if call.layer in self._inputs:
                 caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
                 given, through = caster.cast(given, dtype, layer.training)
-            arguments, options = given
+            arguments, options = given[0], {**given[1], **own_masks}
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
-            if any(part is not None for part in _flat(mask)):
-                if not isinstance(layer, Softmax):
-                    raise ValueError(f"mask of {call.layer!r}: expected none")
-                options["mask"] = mask
+            beside = fill([call.arguments, call.options], mask_at)
+            options, first, told = told_to(call.layer, layer, arguments, options, tuple(beside))
             if isinstance(layer, KerasModel):
                 options["output_terms"] = terms
             made = _flat(cast_results(layer(*arguments, **options), through))
-            results[call.layer, call.number] = made
+            key = call.layer, call.number
+            results[key] = made
+            kind = self._kinds[call.layer]
+            masks[key] = (
+                list(map(mask_of, made))
+                if isinstance(layer, KerasModel)
+                else mask_of_output(kind, layer, first, told, len(made))
+            )
             if call.layer in self._rules:
                 terms += self._rules[call.layer].output_terms(made)
-            for key in last:
-                del results[key]
+            for done in last:
+                del results[done], masks[done]
         if output_terms is None:
             self.output_terms = terms
-        return fill(self.graph.outputs, look_up)
+        return fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
         """Returns the input tensors of the graph and their values, in one order."""

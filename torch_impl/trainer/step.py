@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from torch_impl.losses.outputs import parts_of, takes_weights
+from torch_impl.masks import detached
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.measures import Measures
 from torch_impl.trainer.nests import leaves, mapped
@@ -84,7 +85,7 @@ class Stepper:
         if self.port.before_step is not None:
             self.port.before_step(self.port.module)
         self.optimizer.step()
-        return loss.detach(), self.measured(mapped(torch.Tensor.detach, output))
+        return loss.detach(), self.measured(mapped(detached, output))
 
     def evaluated(self, batch: Batch) -> tuple[torch.Tensor, Any]:
         """Returns the loss of a prepared batch for validation, and what is measured."""

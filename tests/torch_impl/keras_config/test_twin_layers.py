@@ -27,6 +27,7 @@ CASES = {
     "ActivityRegularization": (SEQUENCES, lambda: L.ActivityRegularization(0.1, 0.2)),
     "Flatten": (IMAGES, lambda: L.Flatten()),
     "Embedding": (FEATURES, lambda: L.Embedding(9, 3)),
+    "Masking": (SEQUENCES, lambda: L.Masking(0.25)),
     "Conv1D": (SEQUENCES, lambda: L.Conv1D(3, 2, padding="causal", activation="relu")),
     "Conv2D": (IMAGES, lambda: L.Conv2D(3, (2, 3), strides=2, padding="same", activation="tanh")),
     "Conv3D": (VOLUMES, lambda: L.Conv3D(3, 2, padding="same")),

@@ -271,7 +271,6 @@ REFUSED = {
         lambda: L.MaxPooling2D(data_format="channels_first"),
         "with data_format='channels_first': expected 'channels_last'",
     ),
-    "masks": (lambda: L.Embedding(9, 3, mask_zero=True), "mask_zero=True: expected False"),
     "dropout_of_states": (lambda: L.LSTM(3, dropout=0.5), "of class 'LSTM': dropout=0.5: expected"),
     "half": (lambda: L.Dense(3, dtype="mixed_float16"), "dtype policy 'mixed_float16': expected"),
     "renorm": (lambda: L.BatchNormalization(renorm=True), "renorm=True: expected False"),

@@ -1,4 +1,4 @@
-"""The penalties of a twin, as a loss adds them, its constraints, and what a training leaves out."""
+"""RuledModel: the regularisers and constraints of the layers of a twin, for its training."""
 
 from __future__ import annotations
 
@@ -12,49 +12,22 @@ from torch_impl.keras_config.rules import LayerRules
 from torch_impl.penalty import RegularizedLoss
 
 
-class TwinPenalty:
-    """The penalties of a twin's layers, by the regularisers in the config.
-
-        criterion = RegularizedLoss(losses.MeanSquaredError(), twin.penalty)
-
-    Penalties of outputs are those of the last call of the twin. Frozen weights have no penalty.
-
-    Args:
-        model: the twin.
-    """
-
-    def __init__(self, model: WithRules) -> None:
-        self.model = model
-
-    def terms(self) -> Iterator[torch.Tensor]:
-        """Yields the penalties, each a scalar: those of outputs first, as in Keras."""
-        yield from self.model.output_terms
-        yield from self.model.weight_terms()
-
-    def __repr__(self) -> str:
-        return f"TwinPenalty({', '.join(self.model.rules_by_layer())})"
-
-
-class WithRules(nn.Module):
-    """A model whose layers have regularisers and constraints.
+class RuledModel(nn.Module):
+    """A twin whose layers, its children, may have regularisers and constraints.
 
     Attributes:
-        keras_names: from the name of a child to Keras's name of the layer.
-        output_terms: the penalties of the outputs of layers in the last call, each a scalar.
-        is_penalised: whether something has asked for the penalties.
+        keras_names: name of a child -> Keras's name of the layer.
+        output_terms: penalties of outputs in the last call.
+        is_penalised: whether the penalties have been asked for.
         is_constrained: whether an optimizer applies the constraints.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.keras_names: dict[str, str] = {}
+        self._rules: dict[str, LayerRules] = {}
         self.output_terms: list[torch.Tensor] = []
         self.is_penalised = self.is_constrained = False
-        self._rules: dict[str, LayerRules] = {}  # by Keras's names
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves out the penalties of the last call, which no copy has made."""
-        return {**self.__dict__, "output_terms": []}
 
     @property
     def penalty(self) -> TwinPenalty:
@@ -65,7 +38,7 @@ class WithRules(nn.Module):
     def weight_terms(self) -> Iterator[torch.Tensor]:
         """Yields the penalties of the weights that are trained, each a scalar."""
         for name, module in self.named_children():
-            if isinstance(module, WithRules):
+            if isinstance(module, RuledModel):
                 yield from module.weight_terms()
             elif self.keras_names[name] in self._rules:
                 yield from self._rules[self.keras_names[name]].weight_terms(module)
@@ -81,7 +54,7 @@ class WithRules(nn.Module):
             optimizer.register_step_post_hook(lambda *_: self.constrain())
             return
         for name, module in self.named_children():
-            if isinstance(module, WithRules):
+            if isinstance(module, RuledModel):
                 module.constrain()
             elif self.keras_names[name] in self._rules:
                 self._rules[self.keras_names[name]].constrain(module)
@@ -90,7 +63,7 @@ class WithRules(nn.Module):
         """Returns the layers that have regularisers or constraints, those of inner models too."""
         found = {name: rules for name, rules in self._rules.items() if rules}
         for name, module in self.named_children():
-            if isinstance(module, WithRules):
+            if isinstance(module, RuledModel):
                 inner = module.rules_by_layer()
                 found |= {f"{self.keras_names[name]}/{key}": value for key, value in inner.items()}
         return found
@@ -116,3 +89,26 @@ class WithRules(nn.Module):
                 "module.constrain(optimizer)"
             )
         return told
+
+
+class TwinPenalty:
+    """The penalties of a twin's layers, by the regularisers in the config.
+
+        criterion = RegularizedLoss(losses.MeanSquaredError(), twin.penalty)
+
+    Penalties of outputs are those of the last call of the twin. Frozen weights have no penalty.
+
+    Args:
+        model: the twin.
+    """
+
+    def __init__(self, model: RuledModel) -> None:
+        self.model = model
+
+    def terms(self) -> Iterator[torch.Tensor]:
+        """Yields the penalties, each a scalar: those of outputs first, as in Keras."""
+        yield from self.model.output_terms
+        yield from self.model.weight_terms()
+
+    def __repr__(self) -> str:
+        return f"TwinPenalty({', '.join(self.model.rules_by_layer())})"
