@@ -214,7 +214,8 @@ class KerasModel(RuledModel):
                 del results[done], masks[done]
         if output_terms is None:
             self.output_terms = terms
-        return fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
+        ends = fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
+        return _only(ends)
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
         """Returns the input tensors of the graph and their values, in one order."""
@@ -336,8 +337,15 @@ def _rules(module: nn.Module, layer: Config) -> LayerRules:
         return rules_of(module, layer)
 
 
-def _flat(value: Any) -> Any:
-    """Returns the outputs of a layer as a list in Keras's order, or its only output."""
+def _flat(value: Any) -> list[Any]:
+    """Returns the tensors of nested lists, tuples and dicts as one list, in Keras's order."""
     if isinstance(value, Mapping):
-        return [value[key] for key in sorted(value)]
-    return list(value) if isinstance(value, list | tuple) else [value]
+        return [leaf for key in sorted(value) for leaf in _flat(value[key])]
+    if isinstance(value, list | tuple):
+        return [leaf for entry in value for leaf in _flat(entry)]
+    return [value]
+
+
+def _only(outputs: Any) -> Any:
+    """Returns the only output of a list of one, as a call of a Keras model does."""
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
