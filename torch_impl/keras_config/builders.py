@@ -19,6 +19,7 @@ from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
+    categories,
     convolution,
     core,
     merging,
@@ -39,6 +40,7 @@ BUILDERS: dict[str, Row] = {
     **regularization.ROWS,
     **shaping.ROWS,
     **merging.ROWS,
+    **categories.ROWS,
     **recurrent.ROWS,
 }
 

@@ -9,6 +9,7 @@ A Dense layer is torch.nn.Linear, which takes the last axis too.
 from torch_impl.layers import activations
 from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from torch_impl.layers.bidirectional import Bidirectional
+from torch_impl.layers.categories import CategoryEncoding, Discretization, IntegerLookup
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
     DepthwiseConv1D,
@@ -68,6 +69,7 @@ __all__ = [
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -78,6 +80,7 @@ __all__ = [
     "Cropping",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "Embedding",
@@ -88,6 +91,7 @@ __all__ = [
     "GlobalAveragePooling1D",
     "GlobalMaxPooling",
     "GroupNormalization",
+    "IntegerLookup",
     "LayerNormalization",
     "LeakyReLU",
     "Masking",

@@ -26,6 +26,7 @@ CASES = {
     "Identity": (SEQUENCES, lambda: L.Identity()),
     "ActivityRegularization": (SEQUENCES, lambda: L.ActivityRegularization(0.1, 0.2)),
     "Flatten": (IMAGES, lambda: L.Flatten()),
+    "Flatten_numbers": ((), lambda: L.Flatten()),
     "Embedding": (FEATURES, lambda: L.Embedding(9, 3)),
     "Masking": (SEQUENCES, lambda: L.Masking(0.25)),
     "Conv1D": (SEQUENCES, lambda: L.Conv1D(3, 2, padding="causal", activation="relu")),
@@ -37,6 +38,10 @@ CASES = {
     "DepthwiseConv1D": (SEQUENCES, lambda: L.DepthwiseConv1D(2, depth_multiplier=2)),
     "DepthwiseConv2D": (IMAGES, lambda: L.DepthwiseConv2D(3, strides=2, padding="same")),
     "SeparableConv1D": (SEQUENCES, lambda: L.SeparableConv1D(3, 2, activation="silu")),
+    "SeparableConv2D_dilated": (
+        (9, 8, 3),
+        lambda: L.SeparableConv2D(4, 3, dilation_rate=2, padding="same"),
+    ),
     "SeparableConv2D": (IMAGES, lambda: L.SeparableConv2D(3, 2, depth_multiplier=2)),
     "MaxPooling1D": (SEQUENCES, lambda: L.MaxPooling1D(2, padding="same")),
     "MaxPooling2D": (IMAGES, lambda: L.MaxPooling2D((3, 2), strides=2, padding="same")),
@@ -108,14 +113,15 @@ MERGING = {
     "Concatenate": {"axis": 1},
     "Dot": {"axes": -1, "normalize": True},
 }
+# Of integers; tests/torch_impl/layers/test_categories.py compares them.
+CATEGORIES = {"CategoryEncoding", "Discretization", "IntegerLookup"}
 # TensorFlow has these in float32 only; tests/torch_impl/layers/test_pooling.py compares them.
 FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
 
 
 def test_every_builder_has_a_case():
-    assert {name.partition("_")[0] for name in CASES} | MERGING.keys() | FLOAT32_ONLY == (
-        BUILDERS.keys()
-    )
+    compared = {name.partition("_")[0] for name in CASES} | MERGING.keys()
+    assert compared | FLOAT32_ONLY | CATEGORIES == BUILDERS.keys()
 
 
 @pytest.fixture(autouse=True)

@@ -99,8 +99,8 @@ def _search(sorted_sequence: torch.Tensor, values: torch.Tensor, side: str = "le
 
 
 def _digitize(x: torch.Tensor, bins: Any) -> torch.Tensor:
-    edges = torch.as_tensor(bins, device=x.device).to(x.dtype)
-    return torch.bucketize(x.contiguous(), edges, right=True).to(torch.int32)
+    edges = torch.as_tensor(bins, device=x.device).float()  # Keras rounds them
+    return torch.bucketize(x.double().contiguous(), edges.double(), right=True).to(torch.int32)
 
 
 def _slice(inputs: torch.Tensor, start_indices: Any, shape: Any) -> torch.Tensor:
