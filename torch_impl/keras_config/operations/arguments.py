@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 Function = Callable[..., Any]
@@ -58,13 +59,13 @@ def _beside(like: torch.Tensor, value: Any, rounds: bool) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
     if isinstance(value, float):
+        value = float(np.float32(value)) if rounds else value
         dtype = like.dtype if like.is_floating_point() else torch.float32
     elif isinstance(value, bool):
         dtype = torch.bool
     else:
         dtype = torch.int32 if like.dtype == torch.bool else like.dtype
-    made = torch.tensor(value, dtype=dtype, device=like.device)
-    return made.float().to(dtype) if rounds else made
+    return torch.tensor(value, dtype=dtype, device=like.device)
 
 
 def axes_of(x: torch.Tensor, axis: Axis) -> tuple[int, ...]:
