@@ -106,7 +106,7 @@ class Calls(list[Call]):
             return output
         return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
 
-    def note_operation(self, kind: str) -> None:
+    def note_operation(self, kind: str, *_: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers."""
         if self.open and _DRAWS.search(kind):
             name, layer = self.open[-1]

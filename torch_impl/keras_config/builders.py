@@ -25,6 +25,7 @@ from torch_impl.keras_config.rows import (
     merging,
     normalization,
     pooling,
+    preprocessing,
     recurrent,
     regularization,
     shaping,
@@ -38,6 +39,7 @@ BUILDERS: dict[str, Row] = {
     **pooling.ROWS,
     **normalization.ROWS,
     **regularization.ROWS,
+    **preprocessing.ROWS,
     **shaping.ROWS,
     **merging.ROWS,
     **categories.ROWS,
@@ -66,6 +68,9 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
+    elif factory is None and kind in preprocessing.NOT_OFFERED:
+        advice = "not offered; put it in front of the model, and give both halves what it makes"
+        problems.append(f"{name}: {advice}")
     elif factory is None and kind not in BUILDERS:
         own = layer.get("registered_name") or kind
         problems.append(

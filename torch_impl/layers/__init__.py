@@ -18,6 +18,15 @@ from torch_impl.layers.depthwise import (
     SeparableConv2D,
 )
 from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
+from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
+from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
+from torch_impl.layers.image.moves import (
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
+from torch_impl.layers.image.random_layer import RandomImageLayer
 from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
 from torch_impl.layers.layer_normalization import (
     GroupNormalization,
@@ -70,6 +79,7 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -105,10 +115,19 @@ __all__ = [
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomImageLayer",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",

@@ -9,6 +9,7 @@ from keras import layers as L
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
+from torch_impl.keras_config.rows import preprocessing
 from torch_impl.weights import read
 
 BAR = 1e-12  # relative to the greatest entry, or to SMALLEST if that is less
@@ -117,11 +118,13 @@ MERGING = {
 CATEGORIES = {"CategoryEncoding", "Discretization", "IntegerLookup"}
 # TensorFlow has these in float32 only; tests/torch_impl/layers/test_pooling.py compares them.
 FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
+# test_twin_images.py compares these.
+IMAGE_LAYERS = preprocessing.ROWS.keys()
 
 
 def test_every_builder_has_a_case():
-    compared = {name.partition("_")[0] for name in CASES} | MERGING.keys()
-    assert compared | FLOAT32_ONLY | CATEGORIES == BUILDERS.keys()
+    here = {name.partition("_")[0] for name in CASES} | MERGING.keys()
+    assert here | FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES == BUILDERS.keys()
 
 
 @pytest.fixture(autouse=True)

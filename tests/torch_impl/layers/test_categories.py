@@ -94,7 +94,7 @@ REFUSED = {
         lambda: L.IntegerLookup(vocabulary=[1, 2], output_mode="tf_idf", idf_weights=[1.0, 2.0]),
         "output_mode='tf_idf': expected one of",
     ),
-    "hash": (lambda: L.Hashing(3), "of class 'Hashing': expected one of"),
+    "hash": (lambda: L.Hashing(3), "of class 'Hashing': not offered; put it in front of"),
 }
 
 

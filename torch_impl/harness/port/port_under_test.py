@@ -24,6 +24,7 @@ from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.carried_state import CarriedState
 from torch_impl.harness.port.carrying import (
     AGREES,
     MOST_TRIALS,
@@ -35,6 +36,8 @@ from torch_impl.harness.port.carrying import (
 )
 from torch_impl.harness.port.drawn_masks import drawn_masks
 from torch_impl.harness.port.dropout_masks import dropout_masks
+from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
+from torch_impl.harness.port.function_weights import flat_tensors
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -51,15 +54,6 @@ from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
-
-# Kinds of layers that take images or signals, which have their channels first in torch.
-_SPATIAL = frozenset(
-    [
-        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
-        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
-        *("batch_norm", "group_norm"),
-    ]
-)
 
 
 class PortUnderTest:
@@ -95,9 +89,13 @@ class PortUnderTest:
         self.has_columns = False  # whether labels are fed as (N, 1)
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
+        self._feeding = Feeding(keras.facts)
+        self._forms = self._feeding.forms(self.module.forward)
+        self._form = self._forms[0]
         self.num_drawn = 0  # masks that the port draws by itself
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
+        self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
@@ -117,6 +115,8 @@ class PortUnderTest:
         self.pairing = paired_calls(self.keras.facts, self.nodes, self.built.layers)
         self.all_pairs = self._layers(self.pairing)
         self.cargo = self._carry()
+        if self._carried is not None:
+            self._carried.note_buffers()
 
     def _may_be_unturned(self) -> bool:
         """Whether a module that turns its inputs itself could not have failed with turned ones."""
@@ -143,8 +143,7 @@ class PortUnderTest:
     def given_axes(self) -> list[Axes | None]:
         """Returns the order of the axes of each tensor that the module is given."""
         arrays = self._batch("probe")
-        given = [x for x in self.arguments("probe") if isinstance(x, torch.Tensor)]
-        pairs = zip(given, arrays, strict=False)
+        pairs = fitting(flat_tensors(self.arguments("probe")), arrays)
         return [nearest(x, array) for x, array in pairs if x.is_floating_point()]
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
@@ -158,23 +157,33 @@ class PortUnderTest:
         except InputError:  # it says itself what is wrong
             raise
         except Exception as error:  # the code of the port may raise anything
-            self._is_stored_anew = self.built.feed is not None
-            if self._is_stored_anew or not self.channels_last:
-                self._is_turned = self._is_stored_anew
+            for _ in self._other_ways():
                 with suppress(Exception):
                     return self._called()
-            shapes = [tuple(self.keras["input/probe/0"].shape)]
+            shapes = " and ".join(str(tuple(array.shape)) for array in self._batch("probe"))
             feed = "return a Port with `feed`, which turns a batch into its arguments"
             raise InputError(
-                f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
+                f"the torch module cannot take the batch that Keras took, of shape {shapes} in "
                 f"Keras's layout ({told_of(error)}); {advice_on(error, self.dtype) or feed}"
             ) from error
+
+    def _other_ways(self) -> Iterator[None]:
+        """Changes how the module is fed, to all that it may expect, one by one."""
+        self._is_stored_anew = self.built.feed is not None
+        if self._is_stored_anew:
+            yield
+            return
+        ways = [(form, turned) for form in self._forms for turned in (True, False)]
+        for self._form, self._is_turned in ways[1:]:
+            if self._is_turned or not self.channels_last:
+                yield
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         build_lazy(self.module, lambda: self.arguments("probe"))
         self._state = self._state or copy.deepcopy(self.module.state_dict())
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
+        self.forget_states()
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
@@ -185,6 +194,11 @@ class PortUnderTest:
         self.module.load_state_dict(self._state)
         self.draws, self.num_drawn = calls.draws, calls.num_drawn
         return calls, output
+
+    def forget_states(self, purpose: str = "probe") -> None:
+        """Lets a stateful port begin as Keras does: each probe anew, a training once."""
+        if self._carried is not None and purpose in ("probe", "step1"):
+            self._carried.restore()
 
     def begin_as_built(self) -> None:
         """Gives the module the weights and the generators with which the factory returned it."""
@@ -228,10 +242,10 @@ class PortUnderTest:
         arrays = [self._cast(array) for array in arrays]
         moved: tuple[Any, ...]
         if self.built.feed is None:
-            moved = self._moved(tuple(map(self._fed, arrays)))
+            moved = on_device(self._form([self._fed(array) for array in arrays]), self.device)
         else:
-            fed = self.built.feed(*arrays)
-            moved = self._moved(fed if isinstance(fed, tuple) else (fed,))
+            fed = self._feeding.call(self.built.feed, arrays)
+            moved = on_device(fed if isinstance(fed, tuple) else (fed,), self.device)
             if self._is_stored_anew:
                 moved = tuple(in_order(x) if isinstance(x, torch.Tensor) else x for x in moved)
         return moved
@@ -249,15 +263,8 @@ class PortUnderTest:
 
     def _turns(self, array: np.ndarray) -> bool:
         """Whether an input is fed with channels first: an image, or a signal for such a layer."""
-        if self.channels_last or not self._is_turned or array.ndim < 3:
-            return False
-        if array.ndim > 3:
-            return True
-        shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
-        for node in self.keras.facts["nodes"]:
-            if shape in [given[1:] for given in node["input_shapes"]]:
-                return node["kind"] in _SPATIAL
-        return False
+        may_turn = not self.channels_last and self._is_turned
+        return may_turn and has_channels_first(array, self.keras.facts["nodes"])
 
     def target(self, key: str) -> Any:
         """Returns the targets that the trace has under `key`, in the form the loss takes."""
@@ -266,10 +273,10 @@ class PortUnderTest:
     def target_of(self, array: np.ndarray) -> Any:
         """Returns the targets of a batch in the form the loss takes."""
         if self.built.target is not None:
-            return self._moved(self.built.target(self._cast(array)))
+            return on_device(self.built.target(self._cast(array)), self.device)
         if self.has_columns and array.ndim == 1:
             array = array[:, None]
-        return self._moved(self.tensor(array))
+        return on_device(self.tensor(array), self.device)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
         """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
@@ -284,6 +291,7 @@ class PortUnderTest:
         """Calls the module; returns its calls and its output."""
         self.module.train(training)
         forget_gradients(self.module)
+        self.forget_states(purpose)
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
@@ -299,14 +307,6 @@ class PortUnderTest:
             yield
         finally:
             self.module.load_state_dict(before)
-
-    def _moved(self, value: Any) -> Any:
-        """Moves tensors to the device of the check."""
-        if isinstance(value, torch.Tensor):
-            return value.to(self.device)
-        if isinstance(value, list | tuple):
-            return type(value)(self._moved(item) for item in value)
-        return value
 
     # --- weights ---------------------------------------------------------------------------------
 
@@ -349,6 +349,7 @@ class PortUnderTest:
     def _eval_output(self) -> torch.Tensor:
         """Returns the output for the probe in eval mode, not watched."""
         self.module.eval()
+        self.forget_states()
         with torch.no_grad(), self.kept():
             return self.outputs.of(self.module(*self.arguments("probe")))
 
@@ -383,7 +384,7 @@ class PortUnderTest:
 
     def moving(self) -> dict[str, np.ndarray]:
         """Returns the weights that a pass in train mode changes: moving statistics."""
-        return {name: array for name, array in self.weights().items() if name.endswith(MOVING)}
+        return {item.name: item.value() for item in self.carried if item.name.endswith(MOVING)}
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Returns the gradients of these weights, by the same names and in the same layout."""
