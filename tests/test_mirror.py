@@ -50,6 +50,8 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
+    "kept_samples.py": "a port is given which samples Keras kept",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
@@ -112,6 +114,7 @@ _ONLY_ONE_HALF = {
     "torch_impl harness/kinds.py is_leaf": "what is not is_container, in torch's word",
     "keras_impl harness/kinds.py activation_kind": "in torch it is a module or a function",
     "keras_impl harness/kinds.py kind_of_operation": "kind_of_function, in Keras's word",
+    "keras_impl harness/kinds.py kernel_inputs": "torch's modules tell it by their weights",
     "keras_impl harness/kinds.py is_container": "what is not is_leaf, in Keras's word",
     "torch_impl harness/check/facts.py write_weights": "Keras writes all of its own",
     "torch_impl harness/check/forward.py output_form": "a port may return logits, Keras does not",

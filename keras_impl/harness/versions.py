@@ -91,6 +91,11 @@ def is_kerass_own(thing: Any) -> bool:
     return type(thing).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
+def may_drop_samples(layer: Any) -> bool:
+    """Whether a layer that draws may be stochastic depth: one of the user's or of applications."""
+    return not is_kerass_own(layer) or ".applications." in type(layer).__module__
+
+
 def path_of(variable: Any) -> str:
     """Returns "conv1/kernel"."""
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)
@@ -182,7 +187,9 @@ def uses_mask(layer: Any, arguments: Any, keywords: Mapping[str, Any]) -> bool:
     else:
         takes = any(name.endswith("mask") for name in layer.call_signature_parameters)
     given = [keywords.get(name) for name in keywords if name.endswith("mask")]
-    return takes and (any(value is not None for value in given) or has_mask((arguments, keywords)))
+    # `use_causal_mask` is a setting, and an `attention_mask` may be an input of the port as well.
+    is_given = any(value is not None and not isinstance(value, bool) for value in given)
+    return takes and (is_given or has_mask((arguments, keywords)))
 
 
 def has_mask(values: Any) -> bool:

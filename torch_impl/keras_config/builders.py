@@ -19,6 +19,7 @@ from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
+    attention,
     categories,
     convolution,
     core,
@@ -28,6 +29,7 @@ from torch_impl.keras_config.rows import (
     preprocessing,
     recurrent,
     regularization,
+    residual,
     shaping,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
@@ -44,6 +46,8 @@ BUILDERS: dict[str, Row] = {
     **merging.ROWS,
     **categories.ROWS,
     **recurrent.ROWS,
+    **attention.ROWS,
+    **residual.ROWS,
 }
 
 

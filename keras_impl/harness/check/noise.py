@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.attention import perturb_scale
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
@@ -32,6 +33,7 @@ def perturb_constants(model: keras.Model) -> None:
     A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
     """
     for layer in model._flatten_layers():
+        perturb_scale(layer)
         if not versions.is_kerass_own(layer):
             _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.

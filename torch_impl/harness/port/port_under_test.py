@@ -6,7 +6,7 @@ factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.data.weight_names import MOVING
 from parity.errors import InputError
 from parity.ladder.rounding import dtype_of
 from parity.traces.trace import Trace
@@ -23,7 +22,6 @@ from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import advice_on, told_of
-from torch_impl.harness.port.carried import Carried
 from torch_impl.harness.port.carried_state import CarriedState
 from torch_impl.harness.port.carrying import (
     AGREES,
@@ -38,6 +36,7 @@ from torch_impl.harness.port.drawn_masks import drawn_masks
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
 from torch_impl.harness.port.function_weights import flat_tensors
+from torch_impl.harness.port.fused_trials import Fused, take_apart
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -49,6 +48,7 @@ from torch_impl.harness.port.pairs import (
     paired_calls,
     paired_layers,
 )
+from torch_impl.harness.port.port_weights import PortWeights
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
@@ -56,7 +56,7 @@ from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
 
 
-class PortUnderTest:
+class PortUnderTest(PortWeights):
     """A port with Keras's weights.
 
     Args:
@@ -97,12 +97,14 @@ class PortUnderTest:
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
+        self.fused: Fused = {}  # layers that are run part by part
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
             with suppress(Exception):  # the code of the port may raise anything
                 self._pair_up(is_turned=False)
             if self._is_turned or not self._is_right():
                 self._pair_up()
+        take_apart(self)
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
@@ -117,6 +119,18 @@ class PortUnderTest:
         self.cargo = self._carry()
         if self._carried is not None:
             self._carried.note_buffers()
+
+    def pair_again(self, fused: Fused) -> None:
+        """Pairs anew, with other layers run part by part."""
+        self.fused = fused
+        self.begin_as_built()
+        self._pair_up(is_turned=self._is_turned)
+
+    def distance(self) -> float:
+        """Returns how far the output in eval mode is from Keras's, in units of rounding."""
+        with suppress(Exception):  # a later stage tells an error
+            return output_error(self.keras, self._eval_output())
+        return np.inf
 
     def _may_be_unturned(self) -> bool:
         """Whether a module that turns its inputs itself could not have failed with turned ones."""
@@ -134,7 +148,15 @@ class PortUnderTest:
     ) -> list[PairedLayer]:
         nodes, axes = self.keras.facts["nodes"], axes or self._traced(pairing)
         order = None if self.channels_last else is_first
-        return paired_layers(nodes, self.nodes, self.calls, pairing, axes=axes, is_first=order)
+        return paired_layers(
+            nodes,
+            self.nodes,
+            self.calls,
+            pairing,
+            axes=axes,
+            is_first=order,
+            shapes={name: entry["shape"] for name, entry in self.keras.facts["weights"].items()},
+        )
 
     def _traced(self, pairing: Pairing) -> Traced:
         columns = {column for _, column in pairing.pairs}
@@ -187,7 +209,10 @@ class PortUnderTest:
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
-            with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
+            watch = recorded_calls(
+                self.module, identity, whole, drawn=torch.ones_like, fused=self.fused
+            )
+            with watch as calls:
                 output = self.outputs.of(self.module(*arguments))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
@@ -295,7 +320,7 @@ class PortUnderTest:
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
-        with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
+        with recorded_calls(self.module, masks, whole, passed, drawn, self.fused) as calls:
             output = self.outputs.of(self.module(*arguments))
         return calls, output
 
@@ -367,34 +392,3 @@ class PortUnderTest:
             if self.agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
         return list(self.all_pairs)
-
-    @property
-    def carried(self) -> list[Carried]:
-        """The weights of Keras that have a place in the module."""
-        return self.cargo.carried
-
-    @property
-    def problems(self) -> list[str]:
-        """What was found while Keras's weights were set: "LAYER: why"."""
-        return self.cargo.problems
-
-    def weights(self) -> dict[str, np.ndarray]:
-        """Returns all weights that have a partner, by Keras's names, in the portable layout."""
-        return {item.name: item.value() for item in self.carried}
-
-    def moving(self) -> dict[str, np.ndarray]:
-        """Returns the weights that a pass in train mode changes: moving statistics."""
-        return {item.name: item.value() for item in self.carried if item.name.endswith(MOVING)}
-
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Returns the gradients of these weights, by the same names and in the same layout."""
-        found = {item.name: item.gradient() for item in self.carried}
-        return {name: gradient for name, gradient in found.items() if gradient is not None}
-
-    def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
-        """Sets the gradients of all parameters; those without a partner get zero."""
-        for parameter in self.module.parameters():
-            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-        for item in self.carried:
-            if item.name in gradients:
-                item.set_gradient(gradients[item.name])

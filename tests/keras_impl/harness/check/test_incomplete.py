@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from keras_impl import Reference
-from keras_impl.harness.calls import kept_samples
 from keras_impl.harness.check.run import run_check
+from keras_impl.harness.kept_samples import kept_samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle_facts import check_facts
 from parity.traces.trace import TraceWriter
