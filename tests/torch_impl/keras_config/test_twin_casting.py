@@ -51,7 +51,7 @@ def outputs(model, arrays, training):
     try:
         given = arrays if len(arrays) > 1 else arrays[0]
         return [output.numpy() for output in flat(model(given, training=training))]
-    except (tf.errors.InvalidArgumentError, ValueError, TypeError):
+    except (tf.errors.OpError, ValueError, TypeError):
         return None
 
 
