@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.divergences.output_losses import by_output
 from parity.divergences.places import (
     CARRIED,
     FORCED,
@@ -166,7 +167,10 @@ class _Grouping:
     def _loss(self, level: Level) -> None:
         telling = _telling(level)
         own = [item for item in telling if item.role == DECIDES] or telling
-        if own:
+        if own and self._keras.facts.get("outputs"):
+            found = by_output(own, self._keras, self._port)
+            self.groups += [Group(level, items) for items in found]
+        elif own:
             self.groups.append(Group(level, tuple(own)))
         elif not self._is_wrong_before("loss"):
             self._whole("loss")
@@ -293,7 +297,7 @@ def _is_whole(level: Level, item: Item) -> bool:
         return item.name.startswith("output (") or item.name.endswith(STATE)
     if level.id == "gradient":
         return bool(item.torch != "no gradient")
-    return level.id == "loss" and item.name == "loss"
+    return level.id == "loss" and (item.name == "loss" or item.name.startswith("loss ("))
 
 
 def _is_multiple(change: np.ndarray, shape: np.ndarray) -> bool:

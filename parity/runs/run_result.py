@@ -16,6 +16,7 @@ from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import (
     OWN_TRAIN_STEP,
     SEVERAL_OUTPUTS,
+    UNKNOWN_TARGETS,
     incomplete_of,
     incomplete_training,
     not_compared_of,
@@ -38,7 +39,7 @@ PHANTOM_STEP = (
     "do so by itself; `steps_per_epoch`, or a dataset of known length, keeps Keras from it"
 )
 # What a check leaves open, and the whole training compares.
-_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP)
+_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP, UNKNOWN_TARGETS)
 
 
 def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None) -> Result:

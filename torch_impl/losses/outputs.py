@@ -107,7 +107,8 @@ def by_output(
 
     Args:
         nest: a mapping by name, or a tuple or list in the order of the names; one thing alone if
-            there is one name.
+            there is one name. Nested mappings have paths as names, "boxes/size"; nested tuples are
+            in order.
         names: of the outputs.
         what: is sorted, for messages.
         may_lack: whether a mapping may lack names.
@@ -115,6 +116,7 @@ def by_output(
     Raises:
         ValueError: other names, or another number.
     """
+    nest = _flat(nest, names)
     if isinstance(nest, Mapping):
         unknown = [str(name) for name in nest if name not in names]
         missing = [] if may_lack else [name for name in names if name not in nest]
@@ -136,6 +138,28 @@ def by_output(
             f"the outputs {', '.join(names)}"
         )
     return {names[0]: nest}
+
+
+def _flat(nest: Any, names: Sequence[str]) -> Any:
+    """Returns a nest without nests in it, unless these are what belongs to an output."""
+    if isinstance(nest, Mapping):
+        found: dict[str, Any] = {}
+        for key, part in nest.items():
+            if key not in names and isinstance(part, Mapping):
+                inner = [name.removeprefix(f"{key}/") for name in names]
+                found |= {f"{key}/{name}": each for name, each in _flat(part, inner).items()}
+            else:
+                found[key] = part
+        return found
+    if isinstance(nest, tuple | list) and len(nest) < len(names):
+        flat = []
+        for part in nest:
+            is_nest = isinstance(part, tuple | list | Mapping)
+            flat += (
+                list(part.values() if isinstance(part, Mapping) else part) if is_nest else [part]
+            )
+        return _flat(tuple(flat), names) if len(flat) > len(nest) else nest
+    return nest
 
 
 def parts_of(loss: Any) -> dict[str, torch.Tensor]:

@@ -20,19 +20,24 @@ from parity.traces.trace import TraceWriter
 def write_forward(
     model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: Perturbation | None
 ) -> tuple[Calls, Any]:
-    """Writes inputs and outputs of every call; returns the calls and the output of the model.
+    """Writes inputs and outputs of every call; returns the calls, and what the model returns.
 
-    Several outputs are joined to one, and told as the fact `outputs`.
+    Several outputs are told as the fact `outputs`.
     """
     fed = as_fed(x)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
-        output = joined(parts)
     write_calls("eval", calls, writer)
-    writer.put("forward/eval/output", output)
+    writer.put("forward/eval/output", as_one(model, output))
     return calls, output
+
+
+def as_one(model: keras.Model, output: Any) -> Any:
+    """Returns what a model returns as one tensor: several outputs joined, (N, values of all)."""
+    parts = outputs_of(model, output)
+    return joined(parts) if parts else output
 
 
 def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:

@@ -79,5 +79,6 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     if one.writer.facts["loss"] is not None:
         set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
-        write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)
+        assert one.objective is not None
+        write_trajectory(spec, one.objective, steps, one.writer, one.perturbation)
     write_optimizer(spec, one.reference, steps, one.weights, one.writer)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares losses and weights of a few training steps; the last batch has one sample."""
-    if keras.facts.get("own_steps") or keras.facts.get("outputs"):
+    has_none = keras.facts["loss"] is None
+    if has_none and any(keras.facts.get(name) for name in ("own_steps", "outputs")):
         return skipped(no_loss(keras))
-    if keras.facts["loss"] is None or keras.facts["optimizer"] is None:
+    if has_none or keras.facts["optimizer"] is None:
         return skipped("the Keras model is not compiled")
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)

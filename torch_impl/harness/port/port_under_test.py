@@ -42,6 +42,7 @@ from torch_impl.harness.port.pairs import node_of, other_pairings, paired_calls,
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
+from torch_impl.trainer.nests import mapped
 
 # Kinds of layers that take images or signals, which have their channels first in torch.
 _SPATIAL = frozenset(
@@ -90,6 +91,8 @@ class PortUnderTest:
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
         self.nodes: list[dict[str, Any]] = []
+        self.returned: Any = None  # by the module, in its last pass
+        self.takes_whole: bool | None = None  # whether the loss takes all of it; not tried yet
         self.calls, self.output = self._discovered()
         self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
         self.all_pairs = self._layers(self.pairing)
@@ -134,7 +137,8 @@ class PortUnderTest:
         whole = self.built.layers.values()
         with torch.no_grad():
             with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
-                output = self.outputs.of(self.module(*arguments))
+                self.returned = self.module(*arguments)
+                output = self.outputs.of(self.returned)
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
@@ -207,17 +211,20 @@ class PortUnderTest:
                 return node["kind"] in _SPATIAL
         return False
 
-    def target(self, key: str) -> Any:
-        """Returns the targets that the trace has under `key`, in the form the loss takes."""
-        return self.target_of(self.keras[key])
+    def target_of(self, arrays: Any) -> Any:
+        """Returns the targets of a batch in the form the loss takes.
 
-    def target_of(self, array: np.ndarray) -> Any:
-        """Returns the targets of a batch in the form the loss takes."""
+        Args:
+            arrays: the targets of the only output, or those of several by their names.
+        """
         if self.built.target is not None:
-            return self._moved(self.built.target(self._cast(array)))
+            return self._moved(self.built.target(mapped(self._cast, arrays)))
+        return mapped(self._target, arrays)
+
+    def _target(self, array: np.ndarray) -> torch.Tensor:
         if self.has_columns and array.ndim == 1:
             array = array[:, None]
-        return self._moved(self.tensor(array))
+        return self.tensor(array).to(self.device)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
         """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
@@ -261,7 +268,8 @@ class PortUnderTest:
         whole = self.built.layers.values()
         masks, drawn = self.masks(mode), drawn_masks(self, mode)
         with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
-            output = self.outputs.of(self.module(*arguments))
+            self.returned = self.module(*arguments)
+            output = self.outputs.of(self.returned)
         return calls, output
 
     @contextmanager
