@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.divergences.output_losses import by_output
+from parity.divergences.output_factors import by_output
 from parity.divergences.places import (
     CARRIED,
     FORCED,
@@ -207,10 +207,13 @@ class _Grouping:
             if item.torch == "no gradient" and item.name.startswith(REACHES)
         }
         penalised = self._penalised(level) if ends_badly else set()
+        adds = ends_badly and bool(self._keras.facts.get("added_losses"))
 
         def follows(item: Item) -> bool:
             layer = self._places.layer_of(item.name)
             if layer is None or layer in forward or item.name in penalised:
+                return True
+            if adds:  # a layer adds to the loss, and its gradient begins there
                 return True
             is_arrival = item.name.startswith(REACHES)
             if layer in self._behind and not is_arrival:  # it does not get Keras's input

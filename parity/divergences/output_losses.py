@@ -1,7 +1,6 @@
 """Divergences of the losses of several outputs, and of the weights of samples in a loss.
 
-The gradient of the loss by each output says how each loss counts: if it is a multiple of Keras's,
-the loss is Keras's with another weight.
+Losses that are Keras's with other weights are told by the gradient by each output.
 """
 
 from __future__ import annotations
@@ -9,71 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
-from parity.divergences.training import array_in, confident, is_near, total
-from parity.ladder.loss_items import GRADIENT, output_of
+from parity.divergences.output_factors import SAME, array_in, factors_of
+from parity.divergences.training import confident, is_near, total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from parity.divergences.evidence import Evidence
-    from parity.ladder.items import Item
-    from parity.traces.trace import Trace
-
-_SAME = 1e-6  # relative: a weight of a loss that a port keeps in float32 is off by 6e-8
-
-
-def by_output(items: Sequence[Item], keras: Trace, port: Trace) -> list[tuple[Item, ...]]:
-    """Returns the items of the level "loss" that show a divergence each.
-
-    Outputs whose loss is another one show one each. If all are Keras's with other weights, this is
-    one together. What is about all outputs belongs to the first.
-
-    Args:
-        items: that fail.
-        keras: the results of Keras.
-        port: the results of the port.
-    """
-    factors = factors_of(keras, port)
-    found: dict[str, list[Item]] = {}
-    rest = []
-    for item in items:
-        if name := output_of(item.name):
-            found.setdefault(name, []).append(item)
-        else:
-            rest.append(item)
-    weighted, groups = [], []
-    for name, own in found.items():
-        is_weight = factors.get(name) is not None and all(
-            item.name.startswith(GRADIENT) for item in own
-        )
-        if is_weight:
-            weighted += own
-        else:
-            groups.append(own)
-    if weighted:
-        groups.append(weighted)
-    if not groups:
-        return [tuple(rest)] if rest else []
-    groups[0] = [*groups[0], *rest]
-    return [tuple(group) for group in groups]
-
-
-def factors_of(keras: Trace, port: Trace) -> dict[str, float | None]:
-    """Returns which multiple of Keras's gradient by each output the port's is; None: it is none."""
-    found: dict[str, float | None] = {}
-    for each in keras.facts.get("outputs") or []:
-        key = f"loss/confident/gradient/{each['name']}"
-        theirs, ours = array_in(keras, key), array_in(port, key)
-        if theirs is None or ours is None or theirs.shape != ours.shape or not theirs.any():
-            continue
-        factor = float((theirs * ours).sum() / (theirs * theirs).sum())
-        rest = float(np.abs(ours - factor * theirs).max())
-        is_multiple = rest <= _SAME * max(float(np.abs(ours).max()), abs(factor))
-        found[str(each["name"])] = factor if is_multiple else None
-    return found
 
 
 def _weights(evidence: Evidence) -> Match | None:
@@ -105,7 +45,7 @@ def _told(weights: Mapping[str, float], ours: Mapping[str, float]) -> str:
         return ": it takes a mean over the outputs, Keras a sum"
     if all(is_near(ours[name], weights[name] / sum(weights.values())) for name in weights):
         return ": it divides by their sum"
-    missing = [name for name in weights if abs(ours[name]) < _SAME]
+    missing = [name for name in weights if abs(ours[name]) < SAME]
     if missing:
         return f": it lacks the loss of {', '.join(missing)}"
     same = sorted(weights.values()), sorted(ours.values())

@@ -14,15 +14,16 @@ from parity.divergences.training import is_near, total
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
+    from parity.divergences.training import Total
 
 
 def _no_penalty(evidence: Evidence) -> Match | None:
     found = evidence.once(total)
     if found is None or found.penalty == 0:
         return None
-    if is_near(found.value, found.torch):
-        of = _holders(evidence)
-        return Match(NUMBERS, f"the port's loss lacks Keras's {of} of {found.penalty:.4g}")
+    for told, size in _parts(evidence, found):
+        if is_near(found.keras - size, found.torch):
+            return Match(NUMBERS, f"the port's loss lacks Keras's {told} of {size:.4g}")
     return None
 
 
@@ -32,12 +33,12 @@ def _other_penalty(evidence: Evidence) -> Match | None:
         return None
     extra = found.torch - found.value
     if found.penalty and abs(extra) > 1e-12:
-        sizes = (*_of_activities(evidence), *_of_sums(evidence))
-        for factor in (0.5, 2.0, 0.1, 10.0, -1.0, *sizes):
-            if is_near(found.penalty * factor, extra):
-                return Match(
-                    NUMBERS, f"the port's {_holders(evidence)} is {factor:g} times Keras's"
-                )
+        factors = (0.5, 2.0, 0.1, 10.0, -1.0, *_of_activities(evidence), *_of_sums(evidence))
+        for told, size in _parts(evidence, found):
+            own = found.torch - (found.keras - size)
+            for factor in factors:
+                if is_near(size * factor, own):
+                    return Match(NUMBERS, f"the port's {told} is {factor:g} times Keras's")
         for text, value in _other_parts(evidence):
             if is_near(value, extra):
                 return Match(NUMBERS, f"the port's penalty {text}")
@@ -76,10 +77,15 @@ def _of_sums(evidence: Evidence) -> Iterator[float]:
             yield from (float(size), 1 / size)
 
 
-def _holders(evidence: Evidence) -> str:
-    """Returns what is added to the loss: a penalty, or what layers give to `add_loss`."""
+def _parts(evidence: Evidence, found: Total) -> Iterator[tuple[str, float]]:
+    """Yields what is added to the loss, and how much: all of it, and what `add_loss` gets."""
     names = evidence.keras.facts.get("added_losses") or []
-    return f"add_loss of {', '.join(names)}" if names else "penalty"
+    told = f"add_loss of {', '.join(names)}" if names else "penalty"
+    if found.added and not is_near(found.added, found.penalty):
+        yield "penalty", found.penalty
+        yield told, found.added
+    else:
+        yield told, found.penalty
 
 
 def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:

@@ -10,6 +10,7 @@ from scipy import special
 
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
+from parity.divergences.output_factors import array_in
 from parity.ladder.loss_items import output_of
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ def is_near(a: float, b: float) -> bool:
     return abs(a - b) <= _NEAR * max(abs(a), abs(b))
 
 
-def array_in(trace: Trace, key: str) -> np.ndarray | None:
-    """Returns an array of a trace, or None."""
-    return trace[key] if key in trace else None  # noqa: SIM401  # it has no `get`
-
-
 class Total:
     """The loss of all given outputs together, with what layers add to it."""
 
@@ -41,6 +37,8 @@ class Total:
         for key in ("loss/penalty", "loss/confident/penalty"):
             if key in keras:
                 self.penalty = float(keras[key])
+        added = array_in(keras, "loss/confident/added")
+        self.added = 0.0 if added is None else float(added)  # by `add_loss`: a part of the penalty
         self.gradient = array_in(port, "loss/confident/gradient")
         self.slope = array_in(keras, "loss/confident/gradient")
 

@@ -6,7 +6,7 @@ Source: keras 3.15 `trainers/compile_utils.py` (`CompileLoss`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class OutputLosses(nn.Module):
         self, losses: OfOutputs, weights: OfOutputs | None = None, names: Iterable[str] = ()
     ) -> None:
         super().__init__()
-        self.names = tuple(names) or (tuple(losses) if isinstance(losses, Mapping) else ())
+        self.names = tuple(names) or (tuple(_paths(losses)) if isinstance(losses, Mapping) else ())
         if not self.names:
             raise ValueError(
                 "losses in a list: expected output_names=(...), the names of the outputs, or a "
@@ -140,6 +140,15 @@ def by_output(
     return {names[0]: nest}
 
 
+def _paths(nest: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the names of a nested mapping: "boxes/size"."""
+    for key, part in nest.items():
+        if isinstance(part, Mapping):
+            yield from (f"{key}/{name}" for name in _paths(part))
+        else:
+            yield str(key)
+
+
 def _flat(nest: Any, names: Sequence[str]) -> Any:
     """Returns a nest without nests in it, unless these are what belongs to an output."""
     if isinstance(nest, Mapping):
@@ -171,8 +180,8 @@ def parts_of(loss: Any) -> dict[str, torch.Tensor]:
 
 def takes_weights(loss: Any) -> bool:
     """Whether a loss has the argument `sample_weight`."""
-    if isinstance(loss, OutputLosses):
-        return loss.takes_weights
+    if isinstance(told := getattr(loss, "takes_weights", None), bool):
+        return told
     called = loss.forward if isinstance(loss, nn.Module) else loss
     try:
         return "sample_weight" in inspect.signature(called).parameters

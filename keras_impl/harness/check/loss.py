@@ -50,8 +50,18 @@ def adding_layers(model: keras.Model) -> list[str]:
 
     A layer with an activity regulariser does so too; it is told by its configuration.
     """
+    return [layer.name for layer in _adding(model)]
+
+
+def added_losses(model: keras.Model) -> Any:
+    """Returns the sum of what these have added: a part of `penalties`."""
+    found = [loss for layer in _adding(model) for loss in layer._losses]
+    return tf.add_n([tf.reduce_sum(tf.cast(x, tf.float64)) for x in found]) if found else 0.0
+
+
+def _adding(model: keras.Model) -> list[Any]:
     return [
-        layer.name
+        layer
         for layer in model._flatten_layers()
         if getattr(layer, "_losses", None) and getattr(layer, "activity_regularizer", None) is None
     ]
@@ -124,9 +134,11 @@ def write_confident_loss(
     if unweighted is not None:
         writer.put("loss/confident/unweighted", unweighted)
         objective.put_weights(batch, "confident", writer)
-    penalty = float(penalties(model))
+    penalty, added = float(penalties(model)), float(added_losses(model))
     if penalty:
         writer.put("loss/confident/penalty", penalty)
+    if added:
+        writer.put("loss/confident/added", added)
 
 
 def _of_probabilities(objective: Objective, lasts: Mapping[str, Call | None]) -> list[str]:

@@ -116,6 +116,24 @@ class Objective:
             lambda form: self._target(name, "probe", num, form),
         )
 
+    def problem_of(self, output: Any, num: int) -> str:
+        """Returns why the model has no loss for targets that were drawn; "" if it has one.
+
+        Args:
+            output: of the model.
+            num: of its samples.
+
+        Raises:
+            InputError: `fit` refuses the weights of the samples.
+        """
+        batch = self.batch("probe", num)
+        try:
+            self.value(output, batch)
+        except Exception as error:  # Keras, or a loss of the user, may raise anything
+            told = str(error).strip().partition("\n")[0][:160]
+            return f"Keras raises for those that were drawn ({type(error).__name__}: {told})"
+        return ""
+
     def _output_of(self, name: str) -> Any:
         return self._parts[name] if name else self._output
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
@@ -96,7 +97,10 @@ class Pass:
         """Returns what the model makes small; None if a step of the user's own decides that."""
         if "own_steps" in self.writer.facts:
             return None
-        return Objective(self.reference, self.samples, output, self.kinds)
+        found = Objective(self.reference, self.samples, output, self.kinds)
+        if not found.problem and any(loss is not None for loss in found.losses.values()):
+            found.problem = found.problem_of(output, len(tf.nest.flatten(output)[0]))
+        return found
 
     def _write_train_mode(
         self,

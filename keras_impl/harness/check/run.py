@@ -22,6 +22,7 @@ from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
+from keras_impl.harness.ctc import ctc_in_float64
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -51,6 +52,11 @@ def run_check(
         InputError: the model cannot be probed.
     """
     versions.use_dtype("float64")
+    with ctc_in_float64():
+        _run_check(spec, factory, writer)
+
+
+def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     reference = call_factory(factory, spec.seed)
     samples = Samples(spec, signature(reference))
     build(reference, samples)

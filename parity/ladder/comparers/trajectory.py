@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
+    NO_LOSS,
     NO_OPTIMIZER,
     measured,
     no_loss,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares losses and weights of a few training steps; the last batch has one sample."""
     has_none = keras.facts["loss"] is None
-    if has_none and any(keras.facts.get(name) for name in ("own_steps", "outputs")):
+    if has_none and (keras.facts.get("outputs") or no_loss(keras) != NO_LOSS):
         return skipped(no_loss(keras))
     if has_none or keras.facts["optimizer"] is None:
         return skipped("the Keras model is not compiled")

@@ -31,7 +31,7 @@ from torch_impl.harness.call import (
     output_of,
 )
 from torch_impl.harness.calls import Passed
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
 

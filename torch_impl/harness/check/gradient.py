@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from parity.data import probe_inputs
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 

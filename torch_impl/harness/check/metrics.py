@@ -17,8 +17,8 @@ import torch
 from parity.data import metric_inputs
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.compiled_metrics import Compiled, columns_of, compiled_metrics
-from torch_impl.harness.check.loss import activated
 from torch_impl.harness.check.metric_trials import Trials
+from torch_impl.harness.check.port_loss import activated
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.losses import sample_weights

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
-from torch_impl.harness.check.loss import Loss
 from torch_impl.harness.check.optimizer import begin_training, cut, given_rates, make_step
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 

@@ -18,7 +18,8 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.feed_file import read_feed
 from parity.traces.trace import CheckWriter, RunResult, Trace
 from torch_impl.harness.bench import clock
-from torch_impl.harness.check.loss import Loss, takes_columns
+from torch_impl.harness.check.loss import takes_columns
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.environment import describe_environment
 from torch_impl.harness.factories import Port, factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest

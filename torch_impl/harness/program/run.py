@@ -16,7 +16,8 @@ from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
-from torch_impl.harness.check.loss import Loss, takes_columns
+from torch_impl.harness.check.loss import takes_columns
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from torch_impl.harness.call import first_tensor
-from torch_impl.harness.check.loss import activated
+from torch_impl.harness.check.port_loss import activated
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
 from torch_impl.losses.outputs import takes_weights

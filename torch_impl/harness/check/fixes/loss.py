@@ -21,7 +21,8 @@ from torch_impl.harness.check.fixes.whole import (
     other_than_default,
 )
 from torch_impl.harness.check.forced import forced_pass
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.loss import write_confident_loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.losses.configuration import LOSSES
 
@@ -74,7 +75,7 @@ def _computed(port: PortUnderTest, form: str, facts: Mapping[str, Any]) -> Trace
     """Returns the loss of given outputs, and that of Keras's outputs."""
     writer = CheckWriter()
     given = Loss(port, form)
-    given.write_confident(form, writer)
+    write_confident_loss(port, form, given, writer)
     found = forced_pass(port, "train", facts.get("style", ()), given)
     if found.loss is not None:
         writer.put("loss/own", found.loss)
