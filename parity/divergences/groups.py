@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.divergences.output_factors import by_output
+from parity.divergences.output_factors import by_output, lacks_a_loss
 from parity.divergences.places import (
     CARRIED,
     FORCED,
@@ -213,6 +213,8 @@ class _Grouping:
             layer = self._places.layer_of(item.name)
             if layer is None or layer in forward or item.name in penalised:
                 return True
+            if item.torch == "no gradient" and not cut:
+                return True
             if adds:  # a layer adds to the loss, and its gradient begins there
                 return True
             is_arrival = item.name.startswith(REACHES)
@@ -229,6 +231,8 @@ class _Grouping:
             return any(name in forward or name in self._behind for name in behind)
 
         cut = tuple(i for i in level.items if i.torch == "no gradient" and i.status == FAIL)
+        if ends_badly and lacks_a_loss(self._keras, self._port):
+            cut = ()  # what only that loss trains has no gradient
         wrong = self._is_wrong_before("gradient")
         before = len(self.groups)
         self._by(level, self._layer_or_name, lambda item: item in cut or follows(item))

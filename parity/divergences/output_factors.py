@@ -72,6 +72,12 @@ def factors_of(keras: Trace, port: Trace) -> dict[str, float | None]:
     return found
 
 
+def lacks_a_loss(keras: Trace, port: Trace) -> bool:
+    """Whether the port has no loss for an output that has one in Keras."""
+    factors = factors_of(keras, port).values()
+    return any(factor is not None and abs(factor) < SAME for factor in factors)
+
+
 def array_in(trace: Trace, key: str) -> np.ndarray | None:
     """Returns an array of a trace, or None."""
     return trace[key] if key in trace else None  # noqa: SIM401  # it has no `get`

@@ -6,7 +6,7 @@ Source: keras 3.15 `trainers/compile_utils.py` (`CompileLoss`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,7 +38,9 @@ class OutputLosses(nn.Module):
         self, losses: OfOutputs, weights: OfOutputs | None = None, names: Iterable[str] = ()
     ) -> None:
         super().__init__()
-        self.names = tuple(names) or (tuple(_paths(losses)) if isinstance(losses, Mapping) else ())
+        self.names = tuple(names) or (
+            tuple(names_in(losses)) if isinstance(losses, Mapping) else ()
+        )
         if not self.names:
             raise ValueError(
                 "losses in a list: expected output_names=(...), the names of the outputs, or a "
@@ -140,13 +142,13 @@ def by_output(
     return {names[0]: nest}
 
 
-def _paths(nest: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the names of a nested mapping: "boxes/size"."""
+def names_in(nest: Mapping[str, Any]) -> list[str]:
+    """Returns the names of what a nested mapping holds: "boxes/size"."""
+    found = []
     for key, part in nest.items():
-        if isinstance(part, Mapping):
-            yield from (f"{key}/{name}" for name in _paths(part))
-        else:
-            yield str(key)
+        is_nest = isinstance(part, Mapping)
+        found += [f"{key}/{name}" for name in names_in(part)] if is_nest else [str(key)]
+    return found
 
 
 def _flat(nest: Any, names: Sequence[str]) -> Any:

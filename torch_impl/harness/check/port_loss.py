@@ -108,6 +108,8 @@ class Loss:
     def weights(self, key: str) -> Any:
         """Returns the weights of the samples that the trace has; None if there are none."""
         port, keras = self._port, self._port.keras
+        if not keras.facts["loss"].get("sample_weight"):  # those of classes are the port's own
+            return None
         if key in keras:
             return port.tensor(keras[key]).to(port.device)
         found = {

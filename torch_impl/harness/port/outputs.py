@@ -20,7 +20,7 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.portable import from_returned
 from torch_impl.harness.port.returned import with_parts
 from torch_impl.losses import logits
-from torch_impl.losses.outputs import by_output
+from torch_impl.losses.outputs import by_output, names_in
 
 # What a port may leave out at the end of an output, by the name of Keras's activation.
 _LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -58,14 +58,21 @@ class Outputs:
         Raises:
             InputError: losses and outputs do not fit together.
         """
-        if self.names and not port.output_names and not isinstance(port.loss, Mapping):
-            port = dataclasses.replace(port, output_names=self.names)
+        if self.names and not port.output_names:
+            port = dataclasses.replace(port, output_names=self._names_for(port.loss))
         try:
             port = port.with_one_loss()
         except ValueError as error:
             raise InputError(f"the port's losses: {error}") from error
         self.own_names = tuple(port.output_names) or self.names
         return port
+
+    def _names_for(self, loss: Any) -> tuple[str, ...]:
+        """Returns the names of a port's outputs: those of its losses come first, in their order."""
+        if not isinstance(loss, Mapping):
+            return self.names
+        own = names_in(loss)
+        return (*own, *(name for name in self.names if name not in own))
 
     def of(self, returned: Any) -> torch.Tensor:
         """Returns what a check compares: the only output, or all of them as Keras's.
