@@ -11,7 +11,7 @@ Source: keras 3.15 `layers/layer.py` (`losses`), `trainers/trainer.py` (`compute
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -19,6 +19,13 @@ from torch import nn
 from torch_impl.losses.base import Loss
 from torch_impl.losses.outputs import takes_weights
 from torch_impl.regularizers import L2, Regularizer
+
+
+class Terms(Protocol):
+    """Penalties of a model, as a loss adds them."""
+
+    def terms(self) -> Iterator[torch.Tensor]:
+        """Yields the penalties, each a scalar."""
 
 
 class Penalty:
@@ -116,10 +123,11 @@ class RegularizedLoss(nn.Module):
 
     Args:
         loss: any loss that is called with outputs and targets.
-        penalty: of the model, or what it adds by itself.
+        penalty: of the model: a Penalty, the `penalty` of the twin of a Keras model, or what the
+            model adds by itself.
     """
 
-    def __init__(self, loss: Loss | nn.Module, penalty: Penalty | Added) -> None:
+    def __init__(self, loss: Loss | nn.Module, penalty: Terms) -> None:
         super().__init__()
         self.loss, self.penalty = loss, penalty
 

@@ -30,10 +30,8 @@ def _weights(evidence: Evidence) -> Match | None:
     if all(is_near(weights[name], ours[name]) for name in weights):
         return None
     said, given = (", ".join(f"{n} {w:.6g}" for n, w in each.items()) for each in (weights, ours))
-    return Match(
-        NUMBERS,
-        f"weights of the losses: {said} in Keras, {given} in the port{_told(weights, ours)}",
-    )
+    text = f"weights of the losses: {said} in Keras, {given} in the port{_told(weights, ours)}"
+    return Match(NUMBERS, text, fix=f"Port(loss={{...}}, loss_weights={weights!r})")
 
 
 def _told(weights: Mapping[str, float], ours: Mapping[str, float]) -> str:

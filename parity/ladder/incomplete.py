@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
-UNKNOWN_TARGETS = "the loss"
-UNUSED = "the loss does not depend on it"
 OWN_TRAIN_STEP = "the model's own train_step"
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 

@@ -1,9 +1,11 @@
-"""Names of the items of the level "loss"."""
+"""Names of the items of the level "loss", and of what is left out with it."""
 
 from __future__ import annotations
 
 CONFIDENT = "loss of confident outputs"
 GRADIENT = "its gradient"
+UNKNOWN_TARGETS = "the loss"  # what is left open if no targets of it are known
+UNUSED = "the loss does not depend on it"  # why a gradient is not compared
 
 
 def of_output(label: str, name: str) -> str:

@@ -16,12 +16,12 @@ from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import (
     OWN_TRAIN_STEP,
     SEVERAL_OUTPUTS,
-    UNKNOWN_TARGETS,
     incomplete_of,
     incomplete_training,
     not_compared_of,
 )
 from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.loss_items import UNKNOWN_TARGETS
 from parity.ladder.metric_items import metric_of
 from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING

@@ -24,6 +24,7 @@ from torch_impl.layers.layer_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from torch_impl.layers.masking import Masking
 from torch_impl.layers.merging import (
     Add,
     Average,
@@ -41,6 +42,7 @@ from torch_impl.layers.pooling import (
     AveragePooling2D,
     AveragePooling3D,
     GlobalAveragePooling,
+    GlobalAveragePooling1D,
     GlobalMaxPooling,
     MaxPooling1D,
     MaxPooling2D,
@@ -83,10 +85,12 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling",
+    "GlobalAveragePooling1D",
     "GlobalMaxPooling",
     "GroupNormalization",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",

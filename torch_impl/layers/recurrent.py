@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from torch_impl.layers.activations import activation as activation_of
+from torch_impl.masks import masked_steps
 
 States = tuple[torch.Tensor, ...]
 
@@ -29,6 +30,7 @@ class Recurrent(nn.Module):
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -38,7 +40,7 @@ class Recurrent(nn.Module):
         self.gate_function = activation_of(recurrent_activation)
         self.use_bias = use_bias
         self.return_sequences, self.return_state = return_sequences, return_state
-        self.go_backwards = go_backwards
+        self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
         rows = self.num_gates * units
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size, **options))
         self.weight_hh_l0 = nn.Parameter(torch.empty(rows, units, **options))
@@ -52,30 +54,37 @@ class Recurrent(nn.Module):
         self.register_buffer("bias_hh_l0", zeros)
 
     def forward(
-        self, x: torch.Tensor, initial_state: States | list[torch.Tensor] | None = None
+        self,
+        x: torch.Tensor,
+        initial_state: States | list[torch.Tensor] | None = None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor | States:
         """Returns the output, (N, units) or with return_sequences (N, T, units).
 
         Args:
             x: (N, T, input_size).
             initial_state: one tensor (N, units) for each state; zeros if None.
+            mask: (N, T), true where a step counts: see `torch_impl.masks.masked_steps`.
 
         Returns:
             The output; with return_state a tuple of it and the last states.
         """
         if self.go_backwards:
             x = x.flip(1)
+            mask = None if mask is None else mask.flip(1)
         states = tuple(initial_state or self._zeros(x))
-        outputs, states = self._walk(x, states)
+        outputs, states = self._walk(x, states, mask)
         output = outputs if self.return_sequences else outputs[:, -1]
         return (output, *states) if self.return_state else output
 
     def _zeros(self, x: torch.Tensor) -> States:
         return tuple(x.new_zeros(x.shape[0], self.units) for _ in range(self.num_states))
 
-    def _walk(self, x: torch.Tensor, states: States) -> tuple[torch.Tensor, States]:
+    def _walk(
+        self, x: torch.Tensor, states: States, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, States]:
         """Returns all outputs, (N, T, units), and the last states."""
-        if self._fused is not None:
+        if self._fused is not None and mask is None:
             weights: list[torch.Tensor] = [self.weight_ih_l0, self.weight_hh_l0]
             weights += [self.bias_ih_l0, self.bias_hh_l0] if self.use_bias else []
             given: Any = tuple(s[None] for s in states) if len(states) > 1 else states[0][None]
@@ -86,6 +95,8 @@ class Recurrent(nn.Module):
         inputs = x @ self.weight_ih_l0.T
         if self.use_bias:
             inputs = inputs + self.bias_ih_l0
+        if mask is not None:
+            return masked_steps(self._step, inputs, states, mask, self.zero_output_for_mask)
         found = []
         for step in inputs.unbind(1):
             states = self._step(step, states)
@@ -136,6 +147,8 @@ class LSTM(Recurrent):
         return_sequences: whether to return the outputs of all time steps.
         return_state: whether to return the last h and c too.
         go_backwards: whether to go from the last time step to the first.
+        zero_output_for_mask: whether the output is 0 where a mask leaves a step out, in the place
+            of the last output.
         **options: device and dtype of the weights.
     """
 

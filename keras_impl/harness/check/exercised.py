@@ -15,7 +15,7 @@ import numpy as np
 
 from parity.data.probe_inputs import single
 from parity.data.weight_names import short_name
-from parity.ladder.incomplete import UNUSED
+from parity.ladder.loss_items import UNUSED
 from parity.ladder.rounding import allowed, limits_of
 from parity.traces.trace import TraceWriter, largest_of
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import Call
+from keras_impl.harness.check.begun_anew import trained_steps
 from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.model import get_weights, named_variables
 from keras_impl.harness.check.objective import Objective
@@ -57,6 +58,7 @@ def write_facts(
         if optimizer is None
         else {"class": type(optimizer).__name__, "config": plain_nested(optimizer.get_config())}
     )
+    writer.facts["trained_steps"] = trained_steps(model)
     writer.facts["num_parameters"] = int(model.count_params())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from keras_impl.harness.calls import Calls
-from parity.ladder.incomplete import UNKNOWN_TARGETS
+from parity.ladder.loss_items import UNKNOWN_TARGETS
 
 
 def incomplete(passes: Sequence[Calls], *, loss_is_masked: bool) -> list[dict[str, str]]:

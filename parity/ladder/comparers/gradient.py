@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
-from parity.ladder.incomplete import UNUSED
 from parity.ladder.items import INTRODUCED
+from parity.ladder.loss_items import UNUSED
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import allowed, limits_of

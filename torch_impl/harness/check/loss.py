@@ -5,6 +5,7 @@ A port and the form of its output go in; `loss/confident/…` comes out.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from parity.traces.trace import TraceWriter
@@ -23,7 +24,7 @@ def takes_columns(port: PortUnderTest, loss: Loss) -> bool:
     if port.outputs.names or port.built.loss is None or port.built.target is not None:
         return False
     labels = port.keras["target/probe"]
-    if labels.ndim != 1 or not isinstance(port.returned, torch.Tensor):
+    if labels.ndim != 1 or not isinstance(port.nest, torch.Tensor):
         return False
     works = []
     with torch.no_grad():
@@ -40,7 +41,7 @@ def takes_columns(port: PortUnderTest, loss: Loss) -> bool:
 
 def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
     """Writes the loss of given extreme outputs, without the model."""
-    returned = port.returned
+    returned = port.nest
     raw = port.outputs.raw(returned)
     linear, made = {}, {}
     for name, own in raw.items():
@@ -59,7 +60,8 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
     for name, tensor in linear.items():
         key = f"loss/confident/gradient/{name}" if name else "loss/confident/gradient"
         slope = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
-        writer.put(key, from_returned(slope.cpu(), port.keras[key].shape).numpy())
+        axes = None if name else port.returned
+        writer.put(key, from_returned(slope.cpu(), port.keras[key].shape, axes).numpy())
 
 
 class _ConfidentOutput:
@@ -68,11 +70,11 @@ class _ConfidentOutput:
     def __init__(self, port: PortUnderTest, name: str, own: torch.Tensor, form: str) -> None:
         key = f"loss/confident/linear/{name}" if name else "loss/confident/linear"
         array = port.keras[key]
-        given = as_returned(array, own.shape)
+        given = as_returned(array, own.shape, None if name else port.returned)
         self.linear = port.tensor(given).to(port.device).requires_grad_()
-        self._axis = -1 if given.shape == array.shape else 1
+        self._axis = -1 if np.array_equal(given, array) else 1
         self._form = port.outputs.forms.get(name, "same") if name else form
-        self._has_logits = hasattr(port.outputs.raw(port.returned)[name], "_keras_logits")
+        self._has_logits = hasattr(port.outputs.raw(port.nest)[name], "_keras_logits")
         self._name = port.outputs.activation_of(name) if name else None
         if not name:
             self._name = port.keras.facts.get("output_activation")

@@ -195,23 +195,25 @@ class _OwnMetrics:
         """Returns the given outputs as the port would return them, and their targets."""
         port, keras = self._port, self._keras
         found = {}
-        for name, own in port.outputs.raw(port.returned).items():
+        for name, own in port.outputs.raw(port.nest).items():
             ending = f"/{name}" if name else ""
             linear, output = (keras[f"metric_input/{key}{ending}"] for key in ("linear", "output"))
             with np.errstate(divide="ignore", invalid="ignore"):
                 forms = {"linear": linear, "log": np.log(output)}
             form = port.outputs.forms.get(name, "same") if name else self._form
-            found[name] = port.tensor(as_returned(forms.get(form, output), own.shape))
+            axes = None if name else port.returned
+            found[name] = port.tensor(as_returned(forms.get(form, output), own.shape, axes))
         return found, self._targets("metric_input/target")
 
     def _returned(self, mode: str) -> Tensors:
         """Returns what the port returns for the probe."""
         port = self._port
         if not port.outputs.names:
-            return {"": port.tensor(self._writer.arrays[f"forward/{mode}/output"])}
+            told = self._writer.arrays[f"forward/{mode}/output"]
+            return {"": port.tensor(as_returned(told, told.shape, port.returned))}
         with torch.no_grad(), port.kept():
             port.forward(mode, "probe", training=mode == "train")
-        return port.outputs.raw(port.returned)
+        return port.outputs.raw(port.nest)
 
     def _targets(self, key: str) -> Arrays:
         names = self._port.outputs.names

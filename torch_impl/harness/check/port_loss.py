@@ -37,6 +37,7 @@ class Loss:
         self._given: Any = port.built.loss
         self._own = _own_loss(port, form) if self._given is None else None
         self._parts: dict[str, torch.Tensor] = {}
+        self._takes_whole: bool | None = None  # all that a module returns; not tried yet
 
     def last(self, purpose: str) -> torch.Tensor:
         """Returns the loss of what the port returned last, for Keras's targets of a batch.
@@ -44,7 +45,7 @@ class Loss:
         Args:
             purpose: of the batch: "probe", "step1", ...
         """
-        return self.of(self._port.returned, purpose)
+        return self.of(self._port.nest, purpose)
 
     def of(self, returned: Any, purpose: str) -> torch.Tensor:
         """Returns the loss of outputs, as a port returns them, for targets of the trace."""
@@ -91,14 +92,14 @@ class Loss:
         port = self._port
         if isinstance(returned, torch.Tensor):
             return returned
-        if port.takes_whole is None:
+        if self._takes_whole is None:
             try:
                 with torch.no_grad():
                     made = self._given(returned, target, **self._weighted(weights))
-                port.takes_whole = isinstance(made, torch.Tensor)
+                self._takes_whole = isinstance(made, torch.Tensor)
             except Exception:  # the user's code may raise anything
-                port.takes_whole = False
-        return returned if port.takes_whole else port.outputs.raw(returned)[""]
+                self._takes_whole = False
+        return returned if self._takes_whole else port.outputs.raw(returned)[""]
 
     def arrays(self, key: str) -> Arrays:
         """Returns what the trace has under a key, by the name of the output."""
@@ -148,7 +149,7 @@ def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], to
 
     def of_one(returned: Any, targets: Arrays, weights: Any) -> torch.Tensor:
         output = port.outputs.raw(returned)[""]
-        output = from_returned(output, port.keras["forward/eval/output"].shape)
+        output = from_returned(output, port.keras["forward/eval/output"].shape, port.returned)
         output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(targets[""]).to(port.device)
         if by_label is not None:

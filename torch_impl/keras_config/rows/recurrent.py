@@ -11,6 +11,7 @@ from torch import nn
 from torch_impl import layers
 from torch_impl.keras_config.graph import name_of
 from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.masks import mask_arguments
 
 
 class TimeDistributed(nn.Module):
@@ -26,10 +27,17 @@ class TimeDistributed(nn.Module):
         self.name = name
         self.add_module(name, layer)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns (N, T, ...)."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns (N, T, ...).
+
+        A layer that takes a mask is told that of each step, without the axis of the steps.
+        """
         layer = self.get_submodule(self.name)
-        return torch.stack([layer(step) for step in x.unbind(1)], dim=1)
+        steps = x.unbind(1)
+        told: list[dict[str, torch.Tensor]] = [{} for _ in steps]
+        if mask is not None and "mask" in mask_arguments(layer):
+            told = [{"mask": each} for each in mask.unbind(1)]
+        return torch.stack([layer(x, **m) for x, m in zip(steps, told, strict=True)], dim=1)
 
 
 def _recurrent(kind: Callable[..., nn.Module]) -> Row:
@@ -38,7 +46,7 @@ def _recurrent(kind: Callable[..., nn.Module]) -> Row:
             if entry.config.get(name):
                 raise ValueError(f"{name}={entry.config[name]!r}: expected none")
         names = ("units", "use_bias", "return_sequences", "return_state", "go_backwards")
-        more = ("activation", "recurrent_activation", "reset_after")
+        more = ("activation", "recurrent_activation", "reset_after", "zero_output_for_mask")
         return kind(entry.shape[-1], **entry.pick(*names, *more))
 
     return build
