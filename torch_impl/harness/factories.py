@@ -37,7 +37,9 @@ class Port:
         loss: called with (output of the module, targets), and with `sample_weight=` if it has that
             argument and the samples have weights; returns a scalar that includes penalties. Of a
             module with several outputs also a mapping by their names, or a sequence in their order,
-            of a loss or None for each: see `torch_impl.losses.OutputLosses`.
+            of a loss or None for each: see `torch_impl.losses.OutputLosses`. One function of all
+            outputs gets targets in the form in which the module returns outputs: in a tuple, or by
+            the names of a mapping.
         added_loss: called with the module after each pass; returns a scalar that is added to
             `loss`: what Keras's layers give to `add_loss`, such as `lambda net: net.kl`. It has no
             weights of samples.
