@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.divergences import (
+    attention,
     between,
     gradients,
     initial,
@@ -40,18 +41,9 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, outputs, initial, windows, normalization, recurrent, layers, between),
-    *(
-        training,
-        penalties,
-        losses,
-        output_losses,
-        metrics,
-        gradients,
-        optimizers,
-        schedules,
-        step_schedules,
-    ),
+    *(structure, outputs, initial, windows, normalization, recurrent, layers, attention, between),
+    *(training, penalties, losses, output_losses, metrics, gradients),
+    *(optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.

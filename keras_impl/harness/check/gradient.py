@@ -15,9 +15,11 @@ from keras_impl.harness import versions
 from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import as_one, write_calls
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.loss import penalties
-from keras_impl.harness.check.model import as_fed, named_variables, trainable
+from keras_impl.harness.check.model import named_variables, trainable
 from keras_impl.harness.check.objective import Batch, Objective
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.data.weight_names import MOVING, short_name
@@ -48,7 +50,8 @@ def write_gradients(
     """
     model = objective.model
     variables = trainable(model)
-    fed = as_fed(x)
+    fed = as_fed(objective.reference, x)
+    reset_states(model)
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)

@@ -73,10 +73,10 @@ class Pass:
         model, writer = self.reference.model, self.writer
         set_weights(model, self.weights)
         reseed(self.samples.seed)  # so that the perturbed pass draws the same numbers
-        x = self.samples.inputs("probe", spec.batch_size)
+        x = self.samples.inputs("probe", self.samples.batch_size)
         for number, value in enumerate(x):
             writer.put(f"input/probe/{number}", value)
-        calls, output = write_forward(model, x, writer, self.perturbation)
+        calls, output = write_forward(self.reference, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, as_one(model, output), writer)
         passes = [calls]
         objective = self.objective = self._objective(output)
@@ -112,7 +112,7 @@ class Pass:
         output: Any,
     ) -> Calls:
         writer = self.writer
-        batch = objective.batch("probe", spec.batch_size)
+        batch = objective.batch("probe", self.samples.batch_size)
         objective.put(batch, "probe", writer)
         parts = outputs_of(objective.model, output) or {"": output}
         write_confident_loss(spec, objective, calls, parts, writer, self.perturbation)
@@ -138,10 +138,13 @@ class Pass:
         kinds = None if self.objective is None else self.objective.kinds
         return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=kinds or None)
 
-    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any], seed: int = 1) -> Pass:
+    def perturbed(
+        self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
+    ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = perturbed(self.weights, seed, spec.dtype)
         moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
+        moved.writer = writer
         moved.run(spec)
         return moved
 

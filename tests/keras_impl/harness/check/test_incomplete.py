@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from keras_impl import Reference
-from keras_impl.harness.calls import kept_samples
 from keras_impl.harness.check.run import run_check
+from keras_impl.harness.kept_samples import kept_samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle_facts import check_facts
 from parity.traces.trace import TraceWriter
@@ -129,9 +129,8 @@ def embedding():
 def test_a_mask_is_told_where_it_is_used(layers, told):
     writer = probed(nets.chain(*layers, **WORDS))
     assert named(writer) == told
-    tokens = writer.arrays["input/probe/0"]
-    lengths = (tokens != 0).sum(1)
-    assert lengths[0] == 7
-    assert all(
-        (row[:n] > 0).all() and not row[n:].any() for row, n in zip(tokens, lengths, strict=True)
-    )
+    is_word = writer.arrays["input/probe/0"] != 0
+    assert is_word.sum(1)[:2].tolist() == [7, 1]
+    # A recurrent layer gets padding at the end alone: that of cuDNN takes no other.
+    ends_with_it = (np.diff(is_word.astype(int), axis=1) <= 0).all()
+    assert ends_with_it == (told == ["lstm"])
