@@ -125,12 +125,32 @@ def is_weight(variable: Any) -> bool:
     return not is_state and "float" in str(variable.dtype)
 
 
+def _constant(array: Any) -> Any:
+    return None if array is None else tf.constant(array)
+
+
 def loss_of(model: Any, y: Any, output: Any, sample_weight: Any) -> Any:
     """Returns the loss that training minimises, with penalties."""
     if IS_KERAS_2:
-        weight = None if sample_weight is None else tf.constant(sample_weight)
-        return model.compute_loss(None, tf.constant(y), output, weight)
+        y, weight = (tf.nest.map_structure(_constant, nest) for nest in (y, sample_weight))
+        return model.compute_loss(None, y, output, weight)
     return model.compute_loss(y=y, y_pred=output, sample_weight=sample_weight, training=True)
+
+
+def loss_of_output(loss: Any, y: Any, output: Any) -> Callable[[Any], Any]:
+    """Returns what computes the loss of one output from the weights of its samples, or None.
+
+    Args:
+        loss: as `compile` takes it.
+        y: targets of the output.
+        output: of the model.
+    """
+    if IS_KERAS_2:
+        made: Any = importlib.import_module("keras.src.engine.compile_utils").LossesContainer(loss)
+        return lambda weight: made(tf.constant(y), output, weight)
+    module = importlib.import_module("keras.src.trainers.compile_utils")
+    found = module.get_loss(loss, y, output)
+    return lambda weight: found(y, output, weight)
 
 
 def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:

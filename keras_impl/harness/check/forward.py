@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
@@ -24,9 +25,9 @@ def write_forward(
     writer: TraceWriter,
     perturbation: Perturbation | None,
 ) -> tuple[Calls, Any]:
-    """Writes inputs and outputs of every call; returns the calls and the output of the model.
+    """Writes inputs and outputs of every call; returns the calls, and what the model returns.
 
-    Several outputs are joined to one, and told as the fact `outputs`.
+    Several outputs are told as the fact `outputs`.
     """
     model = reference.model
     fed = as_fed(reference, x)
@@ -35,10 +36,15 @@ def write_forward(
         output = model(fed, training=False)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
-        output = joined(parts)
     write_calls("eval", calls, writer)
-    writer.put("forward/eval/output", output)
+    writer.put("forward/eval/output", as_one(model, output))
     return calls, output
+
+
+def as_one(model: keras.Model, output: Any) -> Any:
+    """Returns what a model returns as one tensor: several outputs joined, (N, values of all)."""
+    parts = outputs_of(model, output)
+    return joined(parts) if parts else output
 
 
 def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:

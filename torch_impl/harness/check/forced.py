@@ -31,7 +31,7 @@ from torch_impl.harness.call import (
     output_of,
 )
 from torch_impl.harness.calls import Passed
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -101,7 +101,7 @@ def forced_pass(
         _, output = port.forward(mode, "probe", training=is_training, passed=passed)
         found.output = output
         if loss is not None:
-            value = loss(output, port.target("target/probe"), port.keras["target/probe"])
+            value = loss.last("probe")
             found.loss = float(value.detach())
             value.backward()
             gradients = port.gradients().items()

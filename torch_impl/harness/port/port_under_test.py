@@ -54,6 +54,7 @@ from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
+from torch_impl.trainer.nests import mapped
 
 
 class PortUnderTest(PortWeights):
@@ -97,6 +98,7 @@ class PortUnderTest(PortWeights):
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
+        self.nest: Any = None  # what the module returned in its last pass
         self.fused: Fused = {}  # layers that are run part by part
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
@@ -213,7 +215,8 @@ class PortUnderTest(PortWeights):
                 self.module, identity, whole, drawn=nothing_drawn, fused=self.fused
             )
             with watch as calls:
-                output = self.outputs.of(self.module(*arguments))
+                self.nest = self.module(*arguments)
+                output = self.outputs.of(self.nest)
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
@@ -291,17 +294,14 @@ class PortUnderTest(PortWeights):
         may_turn = not self.channels_last and self._is_turned
         return may_turn and has_channels_first(array, self.keras.facts["nodes"])
 
-    def target(self, key: str) -> Any:
-        """Returns the targets that the trace has under `key`, in the form the loss takes."""
-        return self.target_of(self.keras[key])
-
-    def target_of(self, array: np.ndarray) -> Any:
-        """Returns the targets of a batch in the form the loss takes."""
+    def target_of(self, arrays: Any) -> Any:
+        """Returns targets as the loss takes them: of the only output, or of several by name."""
         if self.built.target is not None:
-            return on_device(self.built.target(self._cast(array)), self.device)
-        if self.has_columns and array.ndim == 1:
-            array = array[:, None]
-        return on_device(self.tensor(array), self.device)
+            given = self.built.target(mapped(self._cast, arrays))
+            return on_device(given, self.device)
+        is_column = self.has_columns and arrays.ndim == 1  # of one output
+        given = arrays[:, None] if is_column else arrays
+        return mapped(lambda array: on_device(self.tensor(array), self.device), given)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
         """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
@@ -321,7 +321,8 @@ class PortUnderTest(PortWeights):
         whole = self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
         with recorded_calls(self.module, masks, whole, passed, drawn, self.fused) as calls:
-            output = self.outputs.of(self.module(*arguments))
+            self.nest = self.module(*arguments)
+            output = self.outputs.of(self.nest)
         return calls, output
 
     @contextmanager
