@@ -56,15 +56,15 @@ class SpectralNormalization(nn.Module):
     @torch.no_grad()
     def _normalise(self, holder: nn.Module) -> None:
         kernel: torch.Tensor = holder.weight  # type: ignore[assignment]
-        if not kernel.any():  # (4)
-            return
+        is_set = (kernel != 0).any()
         matrix, u = _matrix(holder), self.vector_u
         v = u
         for _ in range(self.power_iterations):
             v = _over_norm(u @ matrix.T)
             u = _over_norm(v @ matrix)
-        kernel.div_((v @ matrix @ u.T).reshape(()))  # (1)
-        self.vector_u.copy_(u)
+        norm = (v @ matrix @ u.T).reshape(())
+        kernel.copy_(torch.where(is_set, kernel / norm, kernel))  # (1), (4)
+        self.vector_u.copy_(torch.where(is_set, u, self.vector_u))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the output of the layer."""
