@@ -22,7 +22,9 @@ MODES = ("eval", "train")
 FORMS = ("same", "linear", "log")  # of what a port returns; see `in_form`
 
 
-def compare_recorded(keras: Trace, key: str, ours: np.ndarray, name: str, **place: Any) -> Item:
+def compare_recorded(
+    keras: Trace, key: str, ours: np.ndarray, name: str, most: float | None = None, **place: Any
+) -> Item:
     """Compares an array with the one that Keras left under a key.
 
     Args:
@@ -30,13 +32,15 @@ def compare_recorded(keras: Trace, key: str, ours: np.ndarray, name: str, **plac
         key: key of Keras's array.
         ours: the port's array.
         name: name of the item.
+        most: what may differ; None: what `allowed` says.
         **place: epoch and step of the item.
     """
     theirs = keras[key]
     if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras converts
         theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
     ours = _widened(keras, ours)
-    return compare_close(name, theirs, ours, allowed=allowed(keras, key), unit="rel", **place)
+    limit = allowed(keras, key) if most is None else most
+    return compare_close(name, theirs, ours, allowed=limit, unit="rel", **place)
 
 
 def _widened(keras: Trace, ours: np.ndarray) -> np.ndarray:

@@ -90,6 +90,28 @@ def allowed(keras: Recorded, key: str) -> float:
     return max(floor, noise)
 
 
+def allowed_in_training(keras: Recorded, key: str) -> float:
+    """Returns the allowed difference of an array of the few steps of training of a probe.
+
+    Up to `most_in_training` it is that of `allowed`. Of a network with many normalisations, whose
+    last ones see few values, rounding decides more than that after some steps; then the array is
+    not compared, unless it differs by even more.
+    """
+    limits = limits_of(keras)
+    noise = limits.factor * _measured(keras, key)
+    return noise if noise > limits.most_in_training else allowed(keras, key)
+
+
+def allowed_loss(keras: Recorded, step: int) -> float:
+    """Returns the same of the loss of one step, from 1, relative to itself."""
+    key, limits = "trajectory/losses", limits_of(keras)
+    # Measured in relation to the largest loss; a loss that has fallen is as uncertain.
+    own, largest = abs(float(keras[key][step - 1])) or 1.0, keras.largest(key)
+    noise = limits.factor * max(keras.facts.get("loss_noise", [])[:step], default=0.0)
+    most = noise if noise > limits.most_in_training else allowed(keras, key)
+    return most * max(1.0, largest / own)
+
+
 def _measured(keras: Recorded, key: str) -> float:
     """Returns how much the perturbed pass changed an array.
 

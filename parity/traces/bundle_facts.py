@@ -54,6 +54,7 @@ _OPTIONAL: dict[str, Any] = {
     "dtype": str,
     "own_steps": [str],
     "stateful": [str],
+    "loss_noise": [_NUMBER],
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
     "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
     "metric_probe": {"names": [str], "float32": [str]},
@@ -92,6 +93,7 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
         or outputs_problem(facts, MAX_NAME)
         or _structure(facts)
         or _noise(facts["noise"], shapes)
+        or _loss_noise(facts, shapes)
         or _missing(facts, shapes)
         or metrics_problem(facts, shapes, MAX_NAME)
         or _sizes(facts, shapes, steps)
@@ -137,6 +139,16 @@ def _noise(noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> s
             return f"facts.noise speaks of the array {key[:60]!r}, which is not there"
         if not math.isfinite(value) or value < 0:
             return f"facts.noise of {key[:60]!r} is {value}; expected a number of at least 0"
+    return ""
+
+
+def _loss_noise(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The effect of rounding on the loss of each step, which older bundles lack."""
+    noise = facts.get("loss_noise", [])
+    if noise and shapes.get("trajectory/losses") != (len(noise),):
+        return "facts.loss_noise has not a number for each loss of 'trajectory/losses'"
+    if any(not math.isfinite(value) or value < 0 for value in noise):
+        return "facts.loss_noise: expected numbers of at least 0"
     return ""
 
 

@@ -128,10 +128,12 @@ class ChangeWriter(TraceWriter):
     Attributes:
         first: arrays of the first pass.
         changes: by key.
+        loss_changes: of the loss of each step of training, relative to the largest.
     """
 
     first: Mapping[str, np.ndarray] = field(default_factory=dict)
     changes: dict[str, float] = field(default_factory=dict)
+    loss_changes: list[float] = field(default_factory=list)
 
     def put(self, key: str, array: Any) -> None:
         """Compares an array, and keeps it only if it was given and not computed."""
@@ -142,11 +144,18 @@ class ChangeWriter(TraceWriter):
         if expected is None or expected.dtype.kind != "f" or expected.shape != array.shape:
             return
         if expected.size:
-            scale = largest_of(expected) or 1.0
-            self.changes[key] = float(absolute_difference(expected, array).max()) / scale
+            changes = absolute_difference(expected, array) / (largest_of(expected) or 1.0)
+            self.changes[key] = float(changes.max())
+            if key == "trajectory/losses":
+                self.loss_changes = changes.tolist()
 
 
 def noise_of(writers: Sequence[ChangeWriter]) -> dict[str, float]:
     """Returns the greatest change of each array by perturbations."""
     keys = writers[0].changes
     return {key: max(writer.changes[key] for writer in writers) for key in keys}
+
+
+def loss_noise_of(writers: Sequence[ChangeWriter]) -> list[float]:
+    """Returns the same for the loss of each step of training."""
+    return [max(changes) for changes in zip(*(w.loss_changes for w in writers), strict=True)]

@@ -19,7 +19,7 @@ from keras_impl.harness.check.flat_steps import is_one_by_one
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
-from keras_impl.harness.check.noise import ChangeWriter, noise_of
+from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
@@ -78,6 +78,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         writer.facts["stateful"] = [layer.name for layer in stateful]
     writer.put_all("weights", first.weights)
     writer.facts["noise"] = noise_of(moved)
+    writer.facts["loss_noise"] = loss_noise_of(moved)
     left_out = writer.facts.get("not_compared", [])
     model = first.reference.model
     own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]

@@ -18,7 +18,7 @@ from parity.ladder.comparers.probe import (
 )
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.rounding import allowed, limits_of
+from parity.ladder.rounding import allowed_in_training, allowed_loss, limits_of
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -54,22 +54,22 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     for step in range(1, num_finite + 1):
         key = f"trajectory/loss/{step}"
         if key in port:
-            # Measured in relation to the largest loss; a loss that has fallen is as uncertain.
-            own = abs(float(losses[step - 1])) or 1.0
-            most = allowed(keras, "trajectory/losses")
-            most *= max(1.0, keras.largest("trajectory/losses") / own)
-            items.append(
-                compare_close(
-                    "loss", losses[step - 1], port[key], allowed=most, unit="rel", step=step
-                )
+            most = allowed_loss(keras, step)
+            item = compare_close(
+                "loss", losses[step - 1], port[key], allowed=most, unit="rel", step=step
             )
+            if most > most_allowed and item.agrees:
+                not_compared[f"loss of step {step}"] = within_rounding(most_allowed)
+            else:
+                items.append(item)
         for weight in keras.facts["weights"]:
             if (key := f"trajectory/{step}/{weight}") not in port:
                 continue
             if weight in unknown:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
-            item = close(keras, port, key, weight, step=step)
+            most = allowed_in_training(keras, key)
+            item = close(keras, port, key, weight, most=most, step=step)
             if item.allowed > most_allowed and item.agrees:
                 not_compared[f"{weight} in training"] = within_rounding(most_allowed)
             else:

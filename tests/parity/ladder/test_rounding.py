@@ -4,7 +4,7 @@ import check_pairs
 import numpy as np
 import pytest
 
-from parity.ladder.rounding import LIMITS, allowed, dtype_of
+from parity.ladder.rounding import LIMITS, allowed, allowed_in_training, allowed_loss, dtype_of
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 MOST = LIMITS["float64"].most
@@ -110,3 +110,33 @@ def test_a_loss_changes_at_least_as_much_as_the_outputs_that_it_is_of(recorded, 
     of_its_own = pytest.approx(NOISE_FACTOR * 1e-12, rel=1e-12, abs=0)
     assert found["forward/eval/output"] == of_its_own
     assert told(recorded, tmp_path / "b", {"loss/value": 1e-12})["loss/value"] == of_its_own
+
+
+def in_training(recorded, path, noise):
+    """What is allowed of the weights and of the loss of each step, all weights of one noise."""
+    changed = recorded.copy()
+    changed.facts["noise"] = dict.fromkeys(changed.arrays, noise)
+    losses = changed.arrays["trajectory/losses"]
+    changed.facts["loss_noise"] = [0.0] * (len(losses) - 1) + [noise]
+    keras = changed.read(path)
+    sizes = np.abs(losses) / np.abs(losses).max()
+    found = [allowed_loss(keras, number) * size for number, size in enumerate(sizes, start=1)]
+    return allowed_in_training(keras, "trajectory/1/dense1.kernel"), found
+
+
+def test_what_rounding_decides_in_a_training_is_not_judged_by_a_millionth(recorded, tmp_path):
+    weight, (*early, last) = in_training(recorded, tmp_path / "a", 0.01)
+    assert weight == pytest.approx(NOISE_FACTOR * 0.01)
+    assert last == pytest.approx(NOISE_FACTOR * 0.01)
+    assert max(early) <= MOST * (1 + 1e-12)  # before rounding has reached the loss
+
+
+def test_below_that_no_noise_allows_more_than_a_millionth_there_either(recorded, tmp_path):
+    most = 0.99 * LIMITS["float64"].most_in_training / NOISE_FACTOR
+    weight, losses = in_training(recorded, tmp_path / "a", most)
+    scale = max(
+        np.abs(array).max() for key, array in recorded.arrays.items() if "trajectory/1/" in key
+    )
+    own = np.abs(recorded.arrays["trajectory/1/dense1.kernel"]).max()
+    assert weight * own <= MOST * scale * (1 + 1e-12)
+    assert max(losses) <= MOST * (1 + 1e-12)
