@@ -64,6 +64,7 @@ ONLY_KERAS_CHECK_FILES = {
     "passes.py": "a probe is drawn by Keras, and the port is given it",
     "model.py": "names, sets and feeds a model, as PortUnderTest does with a port",
     "initializers.py": "torch keeps no initialiser, only what it drew",
+    "sequence_masks.py": "Keras tells which steps count, and a port is compared there",
     "noise.py": "what rounding changes is measured once, in the reference",
     "outputs.py": "the port's are those of the trainer: port/outputs.py",
     "own_steps.py": "a port has no train_step",

@@ -73,6 +73,7 @@ class Calls(list[Call]):
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
+        masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
     """
@@ -82,6 +83,7 @@ class Calls(list[Call]):
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
         self.used_masks: dict[str, str] = {}
+        self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
         self._perturbation = perturbation
@@ -96,6 +98,18 @@ class Calls(list[Call]):
             self._made[id(part.output)] = len(self)
             self._alive.append(part.output)
             super().append(part)
+
+    @property
+    def is_perturbed(self) -> bool:
+        """Whether rounded numbers are moved in this pass."""
+        return self._perturbation is not None
+
+    def note_masks(self, layer: Any, arguments: Any, keywords: Any) -> None:
+        """Notes a layer that uses masks of sequences, and whether they leave something out."""
+        if masks := versions.used_masks(layer, arguments, keywords):
+            self.used_masks[layer.name] = type(layer).__name__
+            if not all(np.all(np.asarray(mask)) for mask in masks):
+                self.masked.add(layer.name)
 
     def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
         """Returns an output, in the perturbed pass as far off as float32 may make it."""
@@ -145,8 +159,7 @@ def recorded_calls(
                 calls.open.pop()
         depth += 1
         calls.open.append((named(layer.name), layer))
-        if versions.uses_mask(layer, arguments, keywords):
-            calls.used_masks[layer.name] = type(layer).__name__
+        calls.note_masks(layer, arguments, keywords)
         try:
             return _call(layer, calls.open[-1][0], calls, call_layer, arguments, keywords)
         finally:
@@ -198,26 +211,33 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         return output
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
-        with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
-            output = lifted(layer, called(call, layer, arguments, keywords))
+        # Over masked steps Keras adds 1e-7 to the number of values; a port that adds none is right.
+        factor = 2 if is_norm and calls.is_perturbed and layer.name in calls.masked else 1
+        moving = versions.moving_statistics(layer, _given(inputs), is_norm)
+        with moving, versions.epsilon_times(factor):
+            made = called(call, layer, arguments, keywords)
+            output = lifted(layer, made)
         inside = "float32" if is_float32_inside(layer) else kind
         output = calls.perturbed(inside, config, _given(inputs), output)
+        output = versions.with_masks_of(output, made)
         mask = None
         if name in calls.drew and len(inputs) == 1 and not versions.is_kerass_own(layer):
-            mask, factor = kept_samples(inputs[0], _first(output))
+            mask, multiple = kept_samples(inputs[0], _first(output))
             if mask is not None:
-                calls.factors[name] = factor
+                calls.factors[name] = multiple
         calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
         return output
     layer.activation = keras.activations.linear
     try:
-        linear = call(layer, *arguments, **keywords)
+        made = call(layer, *arguments, **keywords)
     finally:
         layer.activation = activation
-    linear = calls.perturbed(kind, config, _given(inputs), linear)
+    linear = calls.perturbed(kind, config, _given(inputs), made)
+    linear = versions.with_masks_of(linear, made)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind = activation_kind(activation)
     output = calls.perturbed(kind, {}, linear, activation(linear))
+    output = versions.with_masks_of(output, made)
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
 

@@ -16,6 +16,7 @@ PARTS = {
     "target": ("F64", "I64"),
     "forward": _ANY,  # what passes between layers may be tokens or masks
     "mask": ("BOOL",),
+    "counted": ("BOOL",),  # where masks of sequences say that values count
     "loss": ("F64",),
     "metric": ("F64",),
     "metric_input": ("F64",),

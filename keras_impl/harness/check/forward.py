@@ -13,26 +13,31 @@ import numpy as np
 from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.model import as_fed
 from keras_impl.harness.check.outputs import joined, outputs_of, told
+from keras_impl.harness.check.sequence_masks import counted_in, joined_counts
 from keras_impl.harness.rounding import Perturbation
 from parity.traces.trace import TraceWriter
 
 
 def write_forward(
     model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: Perturbation | None
-) -> tuple[Calls, Any]:
-    """Writes inputs and outputs of every call; returns the calls and the output of the model.
+) -> tuple[Calls, Any, np.ndarray | None]:
+    """Writes inputs and outputs of every call.
 
-    Several outputs are joined to one, and told as the fact `outputs`.
+    Returns:
+        The calls, the output of the model, and where it counts; None: everywhere. Several outputs
+        are joined to one, and told as the fact `outputs`.
     """
     fed = as_fed(x)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
-        output = joined(parts)
+        output, counts = joined(parts), joined_counts(parts)
+    else:
+        counts = counted_in(output)
     write_calls("eval", calls, writer)
     writer.put("forward/eval/output", output)
-    return calls, output
+    return calls, output, counts
 
 
 def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:

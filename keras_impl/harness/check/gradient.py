@@ -17,6 +17,7 @@ from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import write_calls
 from keras_impl.harness.check.loss import penalties, sample_weight
 from keras_impl.harness.check.model import as_fed, named_variables, trainable
+from keras_impl.harness.check.sequence_masks import uses_masked
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -71,6 +72,9 @@ def write_gradients(
             writer.put(f"state/{name}", variable.numpy())
     by_weight = dict(zip(variables, gradients, strict=False))
     exercise = Exercise(
+        used_masked=[
+            call.name for call, up in zip(inner, slopes, strict=True) if uses_masked(call, up)
+        ],
         dead=[
             call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up, tape)
         ],

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import Call
+from keras_impl.harness.check.sequence_masks import confident_of, counted_in
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data.samples import Samples
@@ -87,6 +88,9 @@ def write_confident_loss(
     shape = tuple(output.shape[1:])
     kind = kind_of_targets(model)
     linear, y = Samples.confident(spec.seed, kind, shape, spec.dtype)
+    counts = counted_in(output)
+    if counts is not None:
+        linear, y = confident_of(linear, y, kind, counts, spec.batch_size)
     takes_logits = getattr(model.loss, "from_logits", False)
     is_crossentropy = "crossentropy" in (loss_name(model) or "")
     if not is_activated and is_crossentropy and kind in _OF_LOGITS and not takes_logits:
@@ -96,6 +100,8 @@ def write_confident_loss(
         tensor = tf.convert_to_tensor(before)
         if is_activated:
             tensor = activation_of(model, last)(tensor)
+        if counts is not None:
+            tensor = versions.with_masks_of(tensor, output)
         value = versions.loss_of(model, y, tensor, sample_weight(reference, y))
     slope = tape.gradient(value, before)
     slope = np.zeros_like(linear) if slope is None else slope.numpy()

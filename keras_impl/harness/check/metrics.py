@@ -8,7 +8,6 @@ targets and the weights of the samples are `metric_input/…`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -17,6 +16,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
+from keras_impl.harness.check.sequence_masks import counted_in, targets_of
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import metric_inputs
@@ -53,7 +53,10 @@ def write_metrics(
     if versions.IS_KERAS_2 or compiled is None:
         return
     shape = tuple(outputs["eval"].shape[1:])
-    linear, y, sizes = metric_inputs.given(samples, kind_of_targets(reference.model), shape)
+    kind = kind_of_targets(reference.model)
+    linear, y, sizes = metric_inputs.given(samples, kind, shape)
+    if counted_in(outputs["eval"]) is not None:  # given ones have no mask: no class of padding
+        y = targets_of(y, kind, np.ones(y.shape[:2], bool), shape[-1])
     output = (
         linear
         if last is None
@@ -73,7 +76,7 @@ def write_metrics(
         **{mode: list(_probe(probe, outputs[mode], weights[mode])) for mode in ("eval", "train")},
     }
     try:
-        with _epsilon(2 if perturbation else 1):
+        with versions.epsilon_times(2 if perturbation else 1):
             found = {part: _said(compiled, batches) for part, batches in parts.items()}
     except Exception as error:  # a metric of the user may raise anything
         told = str(error).partition("\n")[0][:200]
@@ -93,17 +96,6 @@ def write_metrics(
     for part, weight in weights.items():
         if weight is not None:
             writer.put(f"metric_input/weight/{part}", weight)
-
-
-@contextmanager
-def _epsilon(factor: float) -> Iterator[None]:
-    """Multiplies what metrics add to their denominators, 1e-7."""
-    before = keras.config.epsilon()
-    keras.config.set_epsilon(before * factor)
-    try:
-        yield
-    finally:
-        keras.config.set_epsilon(before)
 
 
 def _weight_kind(reference: Reference) -> str | None:
@@ -174,6 +166,8 @@ def _probe(y: np.ndarray, output: Any, weight: np.ndarray | None) -> Iterator[Ba
     first = output[:1]
     if hasattr(output, "_keras_logits"):  # which some metrics look for
         first._keras_logits = output._keras_logits[:1]
+    if (mask := versions.mask_of(output)) is not None:
+        first._keras_mask = mask[:1]
     yield y[:1], first, None if weight is None else weight[:1]
 
 

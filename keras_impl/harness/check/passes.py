@@ -28,9 +28,10 @@ from keras_impl.harness.check.loss import (
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.check.sequence_masks import counted_in, targets_of, write_counted
 from keras_impl.harness.factories import Reference, call_factory
 from keras_impl.harness.rounding import Perturbation
-from keras_impl.harness.versions import advance, has_mask, reseed
+from keras_impl.harness.versions import advance, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -72,14 +73,14 @@ class Pass:
         x = self.samples.inputs("probe", spec.batch_size)
         for number, value in enumerate(x):
             writer.put(f"input/probe/{number}", value)
-        calls, output = write_forward(model, x, writer, self.perturbation)
+        calls, output, counts = write_forward(model, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, output, writer)
         passes = [calls]
         if writer.facts["loss"] is not None:
             passes.append(self._write_train_mode(spec, x, calls, output))
-        writer.facts["incomplete"] = incomplete(
-            passes, loss_is_masked=len(passes) > 1 and has_mask(output)
-        )
+        for mode, each in zip(("eval", "train"), passes, strict=False):
+            write_counted(mode, each, counts, self.exercise.used_masked, writer)
+        writer.facts["incomplete"] = incomplete(passes)
         if "outputs" in writer.facts:
             writer.facts["incomplete"].append(outputs.left_open())
         writer.facts["incomplete"] += own_steps.left_open(model)
@@ -93,6 +94,8 @@ class Pass:
         model, writer = self.reference.model, self.writer
         shape, kind = tuple(output.shape[1:]), kind_of_targets(model)
         y = self.samples.targets("probe", spec.batch_size, kind, shape)
+        if spec.data is None:
+            y = targets_of(y, kind, counted_in(output), shape[-1])
         writer.put("target/probe", y)
         write_confident_loss(spec, self.reference, calls, output, writer, self.perturbation)
         found, trained, self.exercise = write_gradients(

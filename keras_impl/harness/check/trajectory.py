@@ -21,6 +21,7 @@ from keras_impl.harness.check.model import as_fed, get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
+from keras_impl.harness.check.sequence_masks import counted_in, targets_of
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
@@ -52,11 +53,14 @@ def write_trajectory(
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
-        shape = tuple(writer.facts["output_shape"])
-        y = samples.targets(f"step{step}", size, kind_of_targets(model), shape)
+        shape, kind = tuple(writer.facts["output_shape"]), kind_of_targets(model)
+        y = samples.targets(f"step{step}", size, kind, shape)
         fed = as_fed(x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
             output = model(fed, training=True)
+            counts = counted_in(output)
+            if spec.data is None:
+                y = targets_of(y, kind, counts, shape[-1])
             loss = versions.loss_of(model, y, output, sample_weight(reference, y))
         variables = model.trainable_variables
         found = tape.gradient(loss, [versions.tensor_of(v) for v in variables])
@@ -75,6 +79,8 @@ def write_trajectory(
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
         writer.put(f"target/step{step}", y)
+        if counts is not None:
+            writer.put(f"counted/step{step}/output", counts)
         for call in calls:
             if call.mask is not None:
                 writer.put(f"mask/step{step}/{call.name}", call.mask)

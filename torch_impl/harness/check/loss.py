@@ -18,6 +18,7 @@ from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.layers import activations
 from torch_impl.losses import from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
+from torch_impl.masks import mask_of, with_mask
 
 Loss = Callable[[Any, Any, np.ndarray], torch.Tensor]
 
@@ -42,11 +43,12 @@ def loss_of(port: PortUnderTest, form: str) -> Loss:
     by_label = None if weights is None else {int(key): float(w) for key, w in weights.items()}
 
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
+        mask = mask_of(output)
         output = from_returned(output, port.keras["forward/eval/output"].shape)
         output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(y)
         weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
-        value: torch.Tensor = own(output, labels, **weighted)
+        value: torch.Tensor = own(output, labels, **weighted, mask=mask)
         return value
 
     return loss
@@ -106,6 +108,9 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
         if name not in activations.ACTIVATIONS:  # a function of the user
             return
         output = activations.activation(name)(linear)
+    # The batch is as large as that of the probe if Keras's outputs have a mask.
+    mask = mask_of(port.output) if len(output) == len(port.output) else None
+    output = output if mask is None else with_mask(output, mask)
     value = loss(output, port.target("loss/confident/target"), y)
     writer.put("loss/confident/value", float(value.detach()))
     value.sum().backward()

@@ -20,6 +20,7 @@ from torch_impl.harness.check.metric_trials import Trials
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.losses import sample_weights
+from torch_impl.masks import mask_of, with_mask
 from torch_impl.metrics import metric
 from torch_impl.trainer.measures import Measure, Outputs, named_metrics
 
@@ -85,9 +86,14 @@ def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None
         output = from_returned(output, keras["forward/eval/output"].shape)
         key = f"metric_input/weight/{mode}"
         weight = port.tensor(keras[key]) if key in keras else None
+        where = f"counted/{mode}/output"
+        mask = torch.from_numpy(keras[where].copy()) if where in keras else None
         batches = [
             (
-                activated(output[:rows], form, keras.facts.get("output_activation")),
+                with_mask(
+                    activated(output[:rows], form, keras.facts.get("output_activation")),
+                    None if mask is None else mask[:rows],
+                ),
                 y[:rows],
                 None if weight is None else weight[:rows],
             )
@@ -176,9 +182,13 @@ class _OwnMetrics:
         else:
             return []
         weight = self._weights(part, y)
+        # Only the port's own outputs carry its mask.
+        mask = None if part == "given" else mask_of(port.output)
         return [
             (
-                port.tensor(array[each]).to(port.device),
+                with_mask(
+                    port.tensor(array[each]).to(port.device), None if mask is None else mask[each]
+                ),
                 port.target_of(y[each]),
                 None if weight is None else weight[each],
             )

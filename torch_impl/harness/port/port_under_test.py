@@ -41,6 +41,7 @@ from torch_impl.harness.port.pairing import Pairing
 from torch_impl.harness.port.pairs import node_of, other_pairings, paired_calls, paired_layers
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
+from torch_impl.masks import with_mask
 from torch_impl.parametrized import forget_gradients, keep_gradients
 
 # Kinds of layers that take images or signals, which have their channels first in torch.
@@ -134,7 +135,7 @@ class PortUnderTest:
         whole = self.built.layers.values()
         with torch.no_grad():
             with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
-                output = self.outputs.of(self.module(*arguments))
+                output = self._masked("eval", self.outputs.of(self.module(*arguments)))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
@@ -262,7 +263,14 @@ class PortUnderTest:
         masks, drawn = self.masks(mode), drawn_masks(self, mode)
         with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
             output = self.outputs.of(self.module(*arguments))
-        return calls, output
+        return calls, self._masked(mode, output)
+
+    def _masked(self, mode: str, output: Any) -> Any:
+        """Gives an output Keras's mask if the port has no loss: Keras's loss then takes its."""
+        key = f"counted/{mode}/output"
+        if self.built.loss is None and key in self.keras and not self.outputs.names:
+            return with_mask(output, torch.from_numpy(self.keras[key].copy()).to(self.device))
+        return output
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -1,0 +1,80 @@
+"""Ports of models that use masks of sequences: right ones pass, and each mistake has its name."""
+
+import masked_torch
+import masked_torch_wrong
+import numpy as np
+import pytest
+from paths import SUPPORT
+
+from parity.halves.options import ChildOptions
+from parity.ladder.levels import LEVEL_IDS
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
+
+pytestmark = pytest.mark.long
+
+# Torch's own initial weights are not Keras's, and no port here draws Keras's.
+LEVELS = [name for name in LEVEL_IDS if name != "init"]
+
+
+def _names(module):
+    found = vars(module).items()
+    own = [name for name, each in found if getattr(each, "__module__", "") == module.__name__]
+    return [name for name in own if "__" in name.strip("_") and name[0] != "_"]
+
+
+RIGHT, WRONG = _names(masked_torch), _names(masked_torch_wrong)
+# Of steps that are masked by their values, random samples have none.
+BY_VALUE = "forecaster"
+
+
+def steps_of_zeros(path):
+    """Samples of 7 steps; some at the end and one inside are 0 in all features."""
+    draw = np.random.default_rng(1)
+    x, y = draw.normal(size=(16, 7, 3)), draw.normal(size=(16, 7, 2))
+    for number, length in enumerate(draw.integers(2, 8, size=16)):
+        x[number, length:] = 0
+        x[number, 1] *= number % 3 > 0
+    np.savez(path, x=x.astype("float32"), y=y.astype("float32"))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """The result of every port, in one process for each half."""
+    root = tmp_path_factory.mktemp("masks")
+    data = steps_of_zeros(root / "steps.npz")
+    ports = [f"masked_torch.py:{name}" for name in RIGHT]
+    ports += [f"masked_torch_wrong.py:{name}" for name in WRONG]
+    models = [port.partition(":")[2].partition("__")[0] for port in ports]
+    specs = [
+        CheckSpec(
+            keras=f"masked_keras.py:{model}",
+            torch=port,
+            folder=str(SUPPORT),
+            data=data if model == BY_VALUE else None,
+        )
+        for port, model in zip(ports, models, strict=True)
+    ]
+    options = CheckOptions(out=root / "out", children=ChildOptions(workers=1), levels=LEVELS)
+    named = zip(ports, check_all(specs, options), strict=True)
+    return {port.partition(":")[2]: result for port, result in named}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_port_passes_and_nothing_is_left_open(checked, name):
+    result = checked[name]
+    failed = [
+        (level.id, item.name, item.keras, item.torch)
+        for level in result.levels
+        for item in level.items
+        if item.status == "fail"
+    ]
+    assert failed == []
+    assert (result.verdict, result.incomplete) == ("pass", ())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_about_a_mask_is_caught(checked, name):
+    assert checked[name].verdict == "fail"
