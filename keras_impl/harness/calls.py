@@ -50,6 +50,7 @@ class Call:
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
         weights: the variables that the call uses.
+        given_masks: the mask of sequences of each input, or None.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Call:
     config: dict[str, Any] = field(default_factory=dict)
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
+    given_masks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.layer is not None and not self.weights:
@@ -96,6 +98,7 @@ class Calls(list[Call]):
         for part in _parts(call):
             part.sources = [self._made.get(id(tensor)) for tensor in part.inputs]
             self._made[id(part.output)] = len(self)
+            part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
             super().append(part)
 
@@ -194,7 +197,9 @@ def recorded_calls(
 
 def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
-    inputs = _tensors((arguments, keywords))
+    given = {name: value for name, value in keywords.items() if not name.endswith("mask")}
+    inputs = _tensors((arguments, given))
+    masks = _given_masks(inputs, keywords.get("mask"))
     config = plain_config(layer)
     # A penalty on the output needs the whole output, activation included.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
@@ -225,7 +230,9 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, multiple = kept_samples(inputs[0], _first(output))
             if mask is not None:
                 calls.factors[name] = multiple
-        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
+        call_made = Call(name, kind, layer, inputs, _first(output), mask, config)
+        call_made.given_masks = masks
+        calls.append(call_made)
         return output
     layer.activation = keras.activations.linear
     try:
@@ -240,6 +247,13 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = versions.with_masks_of(output, made)
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
+
+
+def _given_masks(inputs: list[Any], told: Any) -> list[Any]:
+    """Returns the mask of each input: one that the call was told, or else that which it carries."""
+    own = list(map(versions.mask_of, inputs))
+    by_hand = [] if told is None else tf.nest.flatten(told)
+    return [*by_hand[: len(own)], *own[len(by_hand) :]]
 
 
 def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:

@@ -18,6 +18,7 @@ from parity.divergences import (
     initial,
     layers,
     losses,
+    masks,
     metrics,
     normalization,
     optimizers,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, outputs, initial, windows, normalization, recurrent, layers, between),
+    *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, between),
     *(training, penalties, losses, metrics, gradients, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}

@@ -3,7 +3,8 @@
 The calls of a pass and its output go in. `counted/MODE/…` comes out beside `forward/MODE/…`: true
 where a value counts, (N, T) or the shape of the whole array. A layer's output has one if Keras
 gives it a mask, and nothing uses the masked steps. What a port has there is free: packed sequences
-have zeros where Keras repeats the last output.
+have zeros where Keras repeats the last output. `counted/MODE/NAME/given/K` is the mask of the K-th
+input of a layer.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def write_counted(
             found[number] = counts
             writer.put(f"counted/{mode}/{call.name}/output", counts)
     for call in calls:
+        for place, mask in enumerate(call.given_masks):
+            if mask is not None and not np.asarray(mask).all():
+                writer.put(f"counted/{mode}/{call.name}/given/{place}", np.asarray(mask, bool))
         for place, source in enumerate(call.sources):
             if source in found and source is not None:
                 writer.put(f"counted/{mode}/{call.name}/input/{place}", found[source])

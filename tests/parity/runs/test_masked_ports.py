@@ -75,6 +75,40 @@ def test_a_right_port_passes_and_nothing_is_left_open(checked, name):
     assert (result.verdict, result.incomplete) == ("pass", ())
 
 
+# Mistake -> the level at which it begins, and the ID of its cause.
+CAUSES = {
+    "classifier__no_mask": ("forward", "A34"),
+    "classifier__last_index": ("forward", "A37"),
+    "classifier__lengths_off_by_one": ("forward", "A35"),
+    "classifier__gathered_off_by_one": ("forward", "A37"),
+    "classifier__padding_idx": ("forward", "A34"),
+    "mean__of_all_steps": ("forward", "A34"),
+    "mean__inverted": ("forward", "A35"),
+    "mean__over_whole_length": ("forward", "A35"),
+    "both_ways__forward_only": ("forward", "A34"),
+    "both_ways__no_mask": ("forward", "A34"),
+    "attention__no_mask": ("forward", "A34"),
+    "attention__inverted": ("forward", "A35"),
+    "maximum__of_real_steps": ("forward", "A36"),
+    "tagger__loss_over_whole_length": ("loss", "D18"),
+    "tagger__loss_not_masked": ("loss", "D18"),
+    "tagger__loss_of_sample_means": ("loss", "D18"),
+    "tagger__loss_inverted": ("loss", "D18"),
+    "tagger__metric_counts_padding": ("metrics", "I8"),
+    "forecaster__other_value": ("forward", "A34"),
+    "forecaster__no_mask": ("forward", "A34"),
+    "normalised__statistics_of_padding": ("forward", "A34"),
+}
+
+
+def test_every_mistake_has_a_cause():
+    assert sorted(CAUSES) == sorted(WRONG)
+
+
 @pytest.mark.parametrize("name", WRONG)
-def test_a_mistake_about_a_mask_is_caught(checked, name):
-    assert checked[name].verdict == "fail"
+def test_a_mistake_about_a_mask_is_caught_and_named(checked, name):
+    result = checked[name]
+    assert result.verdict == "fail"
+    first = result.divergences[0]
+    assert (first.level, first.causes[0]["id"]) == CAUSES[name]
+    assert first.causes[0]["confidence"] > 0.9
