@@ -9,9 +9,10 @@ depthwise part and its pointwise part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -51,6 +52,7 @@ class Call:
             if that was not watched.
         weights: the variables that the call uses.
         given_masks: the mask of sequences of each input, or None.
+        again: of an activation, what it makes of another first input; None for other calls.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Call:
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
     given_masks: list[Any] = field(default_factory=list)
+    again: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.layer is not None and not self.weights:
@@ -181,7 +184,9 @@ def recorded_calls(
         kind = kind_of_operation(operation)
         inputs = _tensors((arguments, keywords))
         output = calls.perturbed(kind, {}, _given(inputs), output)
-        calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
+        again = _repeated(call_operation, operation, kind, arguments, keywords)
+        made = Call(named(operation.name), kind, None, inputs, _first(output), again=again)
+        calls.append(made)
         return output
 
     # Keras looks both up on the class at every call, so the model itself is not changed.
@@ -230,9 +235,10 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, multiple = kept_samples(inputs[0], _first(output))
             if mask is not None:
                 calls.factors[name] = multiple
-        call_made = Call(name, kind, layer, inputs, _first(output), mask, config)
-        call_made.given_masks = masks
-        calls.append(call_made)
+        again = _repeated(call, layer, kind, arguments, keywords)
+        noted = Call(name, kind, layer, inputs, _first(output), mask, config, again=again)
+        noted.given_masks = masks
+        calls.append(noted)
         return output
     layer.activation = keras.activations.linear
     try:
@@ -242,11 +248,21 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     linear = calls.perturbed(kind, config, _given(inputs), made)
     linear = versions.with_masks_of(linear, made)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
-    kind = activation_kind(activation)
+    kind, config = activation_kind(activation), activation_config(activation)
     output = calls.perturbed(kind, {}, linear, activation(linear))
     output = versions.with_masks_of(output, made)
-    calls.append(Call(f"{name}.activation", kind, None, [linear], output))
+    last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
+    calls.append(last)
     return output
+
+
+def _repeated(
+    call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
+) -> Callable[[Any], Any] | None:
+    """Returns what an activation makes of another input; None for other calls."""
+    if not kind.startswith("activation:") or not arguments:
+        return None
+    return lambda x: call(called_object, x, *arguments[1:], **keywords)
 
 
 def _given_masks(inputs: list[Any], told: Any) -> list[Any]:
@@ -317,6 +333,14 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
     except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
     return {name: value for name, value in config.items() if _is_plain(value)}
+
+
+def activation_config(activation: Any) -> dict[str, Any]:
+    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
+    if isinstance(activation, versions.Layer):
+        return plain_config(activation)
+    given = activation.keywords if isinstance(activation, partial) else {}
+    return {name: value for name, value in given.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

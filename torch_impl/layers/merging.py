@@ -115,11 +115,15 @@ class Multiply(_Merging):
 
 
 class Average(Add):
-    """The mean of the inputs."""
+    """The mean of the inputs; of int32 and int64 it is float64, of smaller integers float32."""
 
     def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Returns the sum divided by the number of inputs."""
-        return super().forward(inputs) / len(inputs)
+        total = super().forward(inputs)
+        if not total.is_floating_point():  # as TensorFlow divides integers
+            is_wide = total.dtype in (torch.int32, torch.int64)
+            total = total.to(torch.float64 if is_wide else torch.float32)
+        return total / len(inputs)
 
 
 class Maximum(_MergingMasked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ class Stepper:
         self.dtype = real[0].dtype if real else torch.get_default_dtype()
         self.device = real[0].device if real else torch.device("cpu")
         names = port.output_names
+        left_out: Any = getattr(port.module, "left_out", lambda _: ())
+        for sentence in left_out(port.loss):
+            warnings.warn(sentence, stacklevel=2)
         self.measures = Measures(port.metrics, port.weighted_metrics, self.dtype, names)
 
     @property

@@ -68,6 +68,7 @@ CASES = {
     "LeakyReLU": (IMAGES, lambda: L.LeakyReLU()),
     "ELU": (IMAGES, lambda: L.ELU()),
     "Softmax": (IMAGES, lambda: L.Softmax(axis=1)),
+    "Softmax_axes": (IMAGES, lambda: L.Softmax(axis=(1, 3))),
     "Dropout": (IMAGES, lambda: L.Dropout(0.4, seed=7)),
     "Dropout_noise_shape": (IMAGES, lambda: L.Dropout(0.4, noise_shape=(None, 1, 5, 1), seed=7)),
     "AlphaDropout": (SEQUENCES, lambda: L.AlphaDropout(0.4, seed=7)),
@@ -93,6 +94,7 @@ CASES = {
     "SimpleRNN": (SEQUENCES, lambda: L.SimpleRNN(3, return_state=True)),
     "Bidirectional": (SEQUENCES, lambda: L.Bidirectional(L.LSTM(3, return_sequences=True))),
     "Bidirectional_GRU": (SEQUENCES, lambda: L.Bidirectional(L.GRU(3), merge_mode="ave")),
+    "ActivityRegularization": (FEATURES, lambda: L.ActivityRegularization(l2=0.1)),
     "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
 }
 # Of two inputs of one shape; made by the test of merging layers below.

@@ -71,7 +71,7 @@ def test_a_softmax_leaves_masked_entries_out(axis, as_numbers):
 
 
 def test_a_softmax_refuses_a_mask_of_another_shape():
-    with pytest.raises(ValueError, match=r"mask has shape \(4, 6\): expected one that broadcasts"):
+    with pytest.raises(ValueError, match=r"mask of shape \(4, 6\), .* expected a mask"):
         layers.Softmax()(torch.ones(SHAPE), mask=MASK)
 
 

@@ -18,6 +18,7 @@ from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, output_of
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.portable import as_returned
+from torch_impl.harness.port.traced_axes import nearest
 
 
 def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -47,24 +48,27 @@ def output_error(keras: Trace, output: torch.Tensor) -> float:
         return np.inf
     ours = output.detach().cpu().numpy()
     found = [
-        error_of(*_only_counted(keras, ours, theirs)) / allowed for theirs, allowed in _forms(keras)
+        error_of(*_only_counted(keras, output, ours, theirs)) / allowed
+        for theirs, allowed in forms_of(keras)
     ]
     return min(found, default=np.inf)
 
 
 def _only_counted(
-    keras: Trace, ours: np.ndarray, theirs: np.ndarray
+    keras: Trace, output: torch.Tensor, ours: np.ndarray, theirs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the port's output and Keras's in the port's layout, with zeros where none counts."""
-    given = as_returned(theirs, ours.shape)
+    where = nearest(output, theirs)
+    given = as_returned(theirs, ours.shape, where)
     counts = counts_of(keras, "forward/eval/output", theirs.shape)
     if counts is None or given.shape != ours.shape:
         return ours, given
-    counts = as_returned(counts, ours.shape)
+    counts = as_returned(counts, ours.shape, where)
     return np.where(counts, ours, 0.0), np.where(counts, given, 0.0)
 
 
-def _forms(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
+def forms_of(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
+    """Yields what a port may return for Keras's output in eval mode, and how far it may be off."""
     key = "forward/eval/output"
     yield in_form(keras, "eval", "same"), allowed_of(keras, key)
     if keras.facts.get("output_activation") is None:

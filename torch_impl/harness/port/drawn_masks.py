@@ -6,11 +6,13 @@ that the port draws. Keras's mask comes out, in the shape of the port's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+from torch_impl.harness.port.traced_axes import Axes, channels_first
 
 if TYPE_CHECKING:
     from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -26,11 +28,11 @@ def drawn_masks(port: PortUnderTest, mode: str) -> Callable[[torch.Tensor], torc
     Returns:
         A function of the drawn tensor: Keras's mask like it, or None if there is none that fits.
     """
-    waiting = _masks(port, mode)
+    waiting, given = _masks(port, mode), port.given_axes()
 
     def drawn(tensor: torch.Tensor) -> torch.Tensor | None:
         mask = next(waiting, None)
-        return None if mask is None else _like(mask, tensor)
+        return None if mask is None else _like(mask, tensor, given)
 
     return drawn
 
@@ -53,16 +55,20 @@ def _masks(port: PortUnderTest, mode: str) -> Iterator[np.ndarray]:
             yield port.keras[key]
 
 
-def _like(mask: np.ndarray, tensor: torch.Tensor) -> torch.Tensor | None:
-    """Returns a mask of whole samples, or one of the same shape, in the form of a tensor."""
+def _like(
+    mask: np.ndarray, tensor: torch.Tensor, given: Sequence[Axes | None]
+) -> torch.Tensor | None:
+    """Returns a mask of whole samples, or one of the same shape, in the form of a tensor.
+
+    Of a cube, the channels are first if they are in an input of the port.
+    """
+    is_first = mask.ndim > 2 and channels_first(mask.ndim) in given
     flat = mask.reshape(len(mask), -1)
     if tensor.numel() == len(mask) and tensor.shape[:1] == mask.shape[:1]:
         is_whole = bool((flat == flat[:, :1]).all())
         kept = flat[:, 0] if is_whole else None
-    elif tuple(tensor.shape) == mask.shape:
-        kept = mask
-    elif mask.ndim > 2 and list(tensor.shape) == [len(mask), mask.shape[-1], *mask.shape[1:-1]]:
-        kept = np.moveaxis(mask, -1, 1)
     else:
-        kept = None
+        forms = [mask, np.moveaxis(mask, -1, 1)] if mask.ndim > 2 else [mask]
+        fits = [form for form in forms if form.shape == tuple(tensor.shape)]
+        kept = fits[-1 if is_first else 0] if fits else None
     return None if kept is None else torch.from_numpy(kept.copy()).to(tensor).reshape(tensor.shape)

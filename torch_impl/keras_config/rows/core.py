@@ -23,6 +23,7 @@ def _embedding(entry: Entry) -> nn.Module:
 ROWS: dict[str, Row] = {
     "Dense": _dense,
     "Embedding": _embedding,
+    "ActivityRegularization": lambda entry: nn.Identity(),
     "Masking": plain(layers.Masking, "mask_value"),
     "Identity": lambda entry: nn.Identity(),
     "Rescaling": plain(layers.Rescaling, "scale", "offset"),
