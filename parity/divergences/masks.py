@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.divergences import masked_layers
+from parity.divergences import arithmetic, masked_layers
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.masked_layers import ATTENTION, MASKED, RECURRENT, given_mask
 from parity.divergences.places import STATE
@@ -341,12 +341,13 @@ def _padding_counted(evidence: Evidence) -> Match | None:
     at = f"metric/{evidence.mode}/{name}"
     if at not in keras or at not in evidence.port:
         return None
-    each = values_of(name, keras[f"forward/{evidence.mode}/output"], keras["target/probe"])
-    mask = keras[key]
-    if each is None or each.shape != mask.shape:
+    y, mask = keras["target/probe"], keras[key]
+    known = values_of(name, keras[f"forward/{evidence.mode}/output"], y)
+    each = values_of(name, _own_output(evidence), y)
+    if known is None or each is None or not known.shape == each.shape == mask.shape:
         return None
     theirs, ours = float(keras[at][0]), float(evidence.port[at][0])
-    is_known = np.isclose(float(each[mask].mean()), theirs, rtol=1e-6)
+    is_known = np.isclose(float(known[mask].mean()), theirs, rtol=1e-6)
     if (
         is_known
         and np.isclose(float(each.mean()), ours, rtol=1e-6)
@@ -354,6 +355,19 @@ def _padding_counted(evidence: Evidence) -> Match | None:
     ):
         return Match(NUMBERS, f"the mean over all {mask.size} steps gives the port's number")
     return None
+
+
+def _own_output(evidence: Evidence) -> Array | None:
+    """Returns the port's output, after Keras's activation; it has its own values at masked steps."""
+    key = f"forward/{evidence.mode}/output"
+    if key not in evidence.port:
+        return None
+    output = evidence.port[key]
+    form = evidence.port.facts.get("output_form")
+    if form == "linear":
+        name = evidence.keras.facts.get("output_activation") or "linear"
+        return np.asarray(arithmetic.ACTIVATIONS[name](output))
+    return np.exp(output) if form == "log" else output
 
 
 RULES: dict[str, Recogniser] = {

@@ -107,7 +107,7 @@ def at_metric(ours):
     keras, port = one_layer.facts([], [])
     arrays = {"forward/eval/output": output, "target/probe": y, "counted/eval/output": MASK}
     arrays["metric/eval/accuracy"] = np.array([0.5])  # of 1, 0, 0 and 1
-    own = {"metric/eval/accuracy": np.array([ours])}
+    own = {"metric/eval/accuracy": np.array([ours]), "forward/eval/output": output}
     found = one_layer.evidence(
         (keras, arrays), (port, own), "accuracy (eval)", [0.5], [ours], "metrics"
     )
