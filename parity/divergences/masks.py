@@ -358,7 +358,7 @@ def _padding_counted(evidence: Evidence) -> Match | None:
 
 
 def _own_output(evidence: Evidence) -> Array | None:
-    """Returns the port's output, after Keras's activation; it has its own values at masked steps."""
+    """Returns the port's output after Keras's activation, with its own values at masked steps."""
     key = f"forward/{evidence.mode}/output"
     if key not in evidence.port:
         return None
