@@ -59,4 +59,5 @@ TRUTH_VALUES: dict[str, Callable[..., torch.Tensor]] = {
     "OnesLike": _like(torch.ones_like),
     "ZerosLike": _like(torch.zeros_like),
     "Where": _where,
+    "ConvertToTensor": lambda x, **_: x,  # of a mask that attention gives on
 }
