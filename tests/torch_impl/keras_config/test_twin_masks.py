@@ -276,12 +276,12 @@ def residual(x):
 
 def attending_twice(x):
     y = L.MultiHeadAttention(2, 3)(x, x)
-    z = L.MultiHeadAttention(2, 3)(query=x, value=y, use_causal_mask=True)
+    z = L.MultiHeadAttention(2, 3)(x, y)
     return [z, L.GRU(2)(z), L.GlobalAveragePooling1D()(z)]
 
 
 def two_sequences(first, second):
-    y = L.MultiHeadAttention(2, 3)(first, second)
+    y = L.MultiHeadAttention(2, 3)(query=first, value=second, use_causal_mask=True)
     return [y, L.GRU(2)(y)]
 
 
