@@ -19,18 +19,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
+from keras_impl.harness.attention import Attention
 from keras_impl.harness.casts import called, is_float32_inside, lifted
-from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
+from keras_impl.harness.given import given_masks_of, is_plain, plain_config
+from keras_impl.harness.kept_samples import kept_samples
+from keras_impl.harness.kinds import (
+    activation_kind,
+    is_container,
+    kind_of,
+    kind_of_operation,
+)
 from keras_impl.harness.rounding import Perturbation, moved
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 # The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
+# Masks of sequences, which a call is told beside its inputs.
+_MASKS = ("mask", "query_mask", "value_mask", "key_mask")
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
-_FLOAT32 = 1e-6  # what is left of a product in float32, relative to the largest value
 
 
 @dataclass
@@ -52,6 +62,8 @@ class Call:
             if that was not watched.
         weights: the variables that the call uses.
         given_masks: the mask of sequences of each input, or None.
+        beside: tensors that reach the call in another way than as its inputs; their sources come
+            after those of the inputs.
         again: of an activation, what it makes of another first input; None for other calls.
     """
 
@@ -65,6 +77,7 @@ class Call:
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
     given_masks: list[Any] = field(default_factory=list)
+    beside: list[Any] = field(default_factory=list)
     again: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
@@ -91,6 +104,7 @@ class Calls(list[Call]):
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
+        self.attention: Attention | None = None  # that is being called
         self._perturbation = perturbation
         self._generator = np.random.default_rng(perturbation.seed if perturbation else 0)
         self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
@@ -99,7 +113,8 @@ class Calls(list[Call]):
     def append(self, call: Call) -> None:
         """Adds a call, or the two of a separable convolution."""
         for part in _parts(call):
-            part.sources = [self._made.get(id(tensor)) for tensor in part.inputs]
+            given = [*part.inputs, *part.beside]
+            part.sources = [self._made.get(id(tensor)) for tensor in given]
             self._made[id(part.output)] = len(self)
             part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
@@ -117,13 +132,20 @@ class Calls(list[Call]):
             if not all(np.all(np.asarray(mask)) for mask in masks):
                 self.masked.add(layer.name)
 
+    def also(self, tensor: Any, other: Any) -> None:
+        """Gives a tensor the source of another one, which has the same values."""
+        source = self._made.get(id(other))
+        if source is not None:
+            self._made[id(tensor)] = source
+            self._alive.append(tensor)
+
     def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
         """Returns an output, in the perturbed pass as far off as float32 may make it."""
         if self._perturbation is None or not tf.is_tensor(output):
             return output
         return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
 
-    def note_operation(self, kind: str) -> None:
+    def note_operation(self, kind: str, *_: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers."""
         if self.open and _DRAWS.search(kind):
             name, layer = self.open[-1]
@@ -157,6 +179,21 @@ def recorded_calls(
         nonlocal depth
         if depth:
             return call_layer(layer, *arguments, **keywords)
+        if heads.is_watched(layer) and calls.attention is None:
+            calls.note_masks(layer, arguments, keywords)
+            calls.attention = Attention(named(layer.name), layer)
+            try:
+                return call_layer(layer, *arguments, **keywords)
+            finally:
+                calls.attention = None
+        if calls.attention is not None and (role := heads.role_of(calls.attention, layer)):
+            depth += 1
+            calls.open.append((f"{calls.attention.name}.{role}", layer))
+            try:
+                return _part_of_attention(role, layer, calls, call_layer, arguments, keywords)
+            finally:
+                calls.open.pop()
+                depth -= 1
         if is_container(layer):
             calls.open.append((layer.name, layer))
             try:
@@ -193,7 +230,8 @@ def recorded_calls(
     versions.Layer.__call__ = watched_layer
     versions.Operation.__call__ = watched_operation
     try:
-        with versions.watched_operations(calls.note_operation):
+        inner = heads.watched_weights(calls, partial(_note_weights, calls))
+        with versions.watched_operations(calls.note_operation), inner:
             yield calls
     finally:
         versions.Layer.__call__ = call_layer
@@ -202,9 +240,9 @@ def recorded_calls(
 
 def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
-    given = {name: value for name, value in keywords.items() if not name.endswith("mask")}
+    given = {name: value for name, value in keywords.items() if name not in _MASKS}
     inputs = _tensors((arguments, given))
-    masks = _given_masks(inputs, keywords.get("mask"))
+    masks = given_masks_of(inputs, keywords.get("mask"))
     config = plain_config(layer)
     # A penalty on the output needs the whole output, activation included.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
@@ -231,7 +269,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         output = calls.perturbed(inside, config, _given(inputs), output)
         output = versions.with_masks_of(output, made)
         mask = None
-        if name in calls.drew and len(inputs) == 1 and not versions.is_kerass_own(layer):
+        if name in calls.drew and len(inputs) == 1 and versions.may_drop_samples(layer):
             mask, multiple = kept_samples(inputs[0], _first(output))
             if mask is not None:
                 calls.factors[name] = multiple
@@ -256,6 +294,49 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     return output
 
 
+def _part_of_attention(
+    role: str, layer: Any, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls an inner layer of an attention, and adds its call."""
+    attention = calls.attention
+    assert attention is not None
+    name = f"{attention.name}.{role}"
+    if role == "dropout":
+        attention.flat["weights"] = _call(layer, name, calls, call, arguments, keywords)
+        return attention.flat["weights"]
+    if role == "softmax":
+        return _note_weights(calls, attention, call(layer, *arguments, **keywords))
+    x = arguments[0]
+    given = x
+    if role == "attention_output":  # the heads and their size are one axis in a port
+        given = heads.flat(x)
+        calls.also(given, attention.flat.get("weights"))
+        x = tf.reshape(given, x.shape)
+    output = call(layer, x, *arguments[1:], **keywords)
+    flat = output if role == "attention_output" else heads.flat(output)
+    config = {**plain_config(layer), **heads.settings_of(attention, role)}
+    flat = calls.perturbed("dense", config, given, flat)
+    # The output projection gets the values, too, times the weights of attention.
+    beside = [attention.flat["value"]] if role == "attention_output" else []
+    calls.append(Call(name, "dense", layer, [given], flat, config=config, beside=beside))
+    attention.flat[role] = flat
+    output = flat if role == "attention_output" else tf.reshape(flat, output.shape)
+    calls.also(output, flat)
+    return output
+
+
+def _note_weights(calls: Calls, attention: Attention, weights: Any) -> Any:
+    """Adds the softmax of an attention as a call of query and key; returns what goes on."""
+    attention.has_weights = True
+    config = heads.settings_of(attention, "softmax")
+    inputs = [attention.flat["query"], attention.flat["key"]]
+    name = f"{attention.name}.softmax"
+    weights = calls.perturbed("attention", config, inputs[0], weights)
+    calls.append(Call(name, "attention", None, inputs, weights, config=config))
+    attention.flat["weights"] = weights
+    return weights
+
+
 def _repeated(
     call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
 ) -> Callable[[Any], Any] | None:
@@ -263,39 +344,6 @@ def _repeated(
     if not kind.startswith("activation:") or not arguments:
         return None
     return lambda x: call(called_object, x, *arguments[1:], **keywords)
-
-
-def _given_masks(inputs: list[Any], told: Any) -> list[Any]:
-    """Returns the mask of each input: one that the call was told, or else that which it carries."""
-    own = list(map(versions.mask_of, inputs))
-    by_hand = [] if told is None else tf.nest.flatten(told)
-    return [*by_hand[: len(own)], *own[len(by_hand) :]]
-
-
-def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
-    """Returns which samples a layer keeps, if it drops some and multiplies the others by a number.
-
-    Stochastic depth does so.
-
-    Args:
-        given: input of the layer, (N, ...).
-        output: what it made of it.
-
-    Returns:
-        The mask (N, ...), equal for all values of a sample, and the number, 0 if nothing is kept;
-        None and 0 if the layer does something else.
-    """
-    x, y = np.asarray(given, np.float64), np.asarray(output, np.float64)
-    if x.shape != y.shape or x.ndim < 2:
-        return None, 0.0
-    rows, made = x.reshape(len(x), -1), y.reshape(len(y), -1)
-    kept = np.asarray(made.any(axis=1))
-    length = float((rows[kept] ** 2).sum())
-    factor = float((rows[kept] * made[kept]).sum()) / length if length else 0.0
-    rest = np.abs(made - np.where(kept[:, None], rows * factor, 0)).max(initial=0)
-    if factor < 0 or rest > _FLOAT32 * np.abs(made).max(initial=0):
-        return None, 0.0
-    return np.broadcast_to(kept.reshape(-1, *[1] * (x.ndim - 1)), x.shape), factor
 
 
 def _parts(call: Call) -> list[Call]:
@@ -326,29 +374,12 @@ def _parts(call: Call) -> list[Call]:
     ]
 
 
-def plain_config(layer: keras.Layer) -> dict[str, Any]:
-    """Returns the plain values of a layer's configuration, with initialisers and regularisers."""
-    try:
-        config = layer.get_config()
-    except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
-        return {}
-    return {name: value for name, value in config.items() if _is_plain(value)}
-
-
 def activation_config(activation: Any) -> dict[str, Any]:
     """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
     if isinstance(activation, versions.Layer):
         return plain_config(activation)
     given = activation.keywords if isinstance(activation, partial) else {}
-    return {name: value for name, value in given.items() if _is_plain(value)}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
+    return {name: value for name, value in given.items() if is_plain(value)}
 
 
 def _tensors(values: Any) -> list[Any]:

@@ -30,6 +30,7 @@ _LAYERS = _by_name("""
     batch_norm: BatchNormalization
     layer_norm: LayerNormalization
     group_norm: GroupNormalization
+    rms_norm: RMSNormalization
     embedding: Embedding
     lstm: LSTM
     gru: GRU
@@ -93,6 +94,8 @@ def kind_of(layer: keras.Layer) -> str:
     name = type(layer).__name__
     if name == "Activation":
         return activation_kind(layer.activation)
+    if name == "EinsumDense" and versions.is_kerass_own(layer) and kernel_inputs(layer):
+        return "dense"
     if name not in _LAYERS or not versions.is_kerass_own(layer):
         return f"unknown:{name}"
     if name == "ReLU" and not layer.threshold:
@@ -127,3 +130,18 @@ def is_container(layer: keras.Layer) -> bool:
     return not versions.is_kerass_own(layer) and bool(
         layer._flatten_layers(include_self=False, recursive=False)
     )
+
+
+def kernel_inputs(layer: keras.Layer) -> int:
+    """Returns how many axes of the kernel of an EinsumDense are those of its input.
+
+    They come first, and both input and output end with theirs: then it is a dense layer whose
+    features are several axes. 0 for any other equation.
+    """
+    given, _, rest = str(layer.equation).replace(" ", "").replace("...", "").partition(",")
+    kernel, _, made = rest.partition("->")
+    summed = [letter for letter in kernel if letter in given and letter not in made]
+    free = [letter for letter in kernel if letter not in given]
+    order = "".join([*summed, *free])
+    ends = given.endswith("".join(summed)) and made.endswith("".join(free))
+    return len(summed) if order == kernel and summed and free and ends else 0

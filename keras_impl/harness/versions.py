@@ -91,6 +91,11 @@ def is_kerass_own(thing: Any) -> bool:
     return type(thing).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
+def may_drop_samples(layer: Any) -> bool:
+    """Whether a layer that draws may be stochastic depth: one of the user's or of applications."""
+    return not is_kerass_own(layer) or ".applications." in type(layer).__module__
+
+
 def path_of(variable: Any) -> str:
     """Returns "conv1/kernel"."""
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)
@@ -115,8 +120,9 @@ def tensors_of(node: Any) -> list[Any]:
 
 
 def is_weight(variable: Any) -> bool:
-    """Whether a variable is a weight, and not the state of a generator."""
-    return "seed_generator" not in path_of(variable) and "float" in str(variable.dtype)
+    """Whether a variable is a weight, and not the state of a generator or of a recurrent layer."""
+    is_state = any(name in path_of(variable) for name in ("seed_generator", "rnn_state"))
+    return not is_state and "float" in str(variable.dtype)
 
 
 def loss_of(model: Any, y: Any, output: Any, sample_weight: Any) -> Any:
@@ -203,11 +209,14 @@ def with_masks_of(made: Any, output: Any) -> Any:
 
 
 @contextmanager
-def watched_operations(note: Callable[[str], None]) -> Iterator[None]:
-    """Tells the kind of every operation that TensorFlow runs in the block, but in a graph."""
+def watched_operations(note: Callable[[str, Any, Any, Any], None]) -> Iterator[None]:
+    """Tells kind, inputs, settings and outputs of every operation in the block, but in a graph.
 
-    def told(kind: Any, *_: Any, **__: Any) -> None:
-        note(kind.decode() if isinstance(kind, bytes) else kind)
+    The settings are names and values by turns.
+    """
+
+    def told(kind: Any, inputs: Any, settings: Any, outputs: Any, *_: Any, **__: Any) -> None:
+        note(kind.decode() if isinstance(kind, bytes) else kind, inputs, settings, outputs)
 
     callbacks = importlib.import_module("tensorflow.python.framework.op_callbacks")
     callbacks.add_op_callback(told)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 Array = np.ndarray
-MISSING, OTHER, ADDED, LAST = "A34", "A35", "A36", "A37"
+MISSING, OTHER, ADDED, LAST = "A64", "A65", "A66", "A67"
 _MOST_NODES = 6  # behind which a layer with a mask is looked for
 
 

@@ -13,12 +13,13 @@ A31 norm-scale  A30 shared-layer
 A17 missing-layer  A32 loaded-weight  A15 weight-shape
 B2 random-bias  B1 torch-default-init  B3 untruncated-normal  B9 initial-constant
 B8 initial-distribution
-A37 last-real-step  A34 missing-mask  A35 other-mask  A36 added-mask
+A67 last-real-step  A64 missing-mask  A65 other-mask  A66 added-mask
 A5 symmetric-same-padding  A24 ceil-mode  A7 max-pool-padding  A8 average-pool-padding
 A9 transposed-conv-crop  A18 window-placement
 C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-norm
 C5 batch-of-one
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
+A34 attention-scale  A35 attention-mask  A36 head-order
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
 A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.divergences import (
+    attention,
     between,
     gradients,
     initial,
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, between),
+    *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
+    between,
     *(training, penalties, losses, metrics, gradients, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}

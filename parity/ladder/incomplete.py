@@ -23,7 +23,9 @@ _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pai
 
 def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of all parts of the models that could not be compared."""
-    found = [*_told(keras, "incomplete"), *_told(port, "incomplete")]
+    replayed = port.facts.get("replayed") or []  # layers whose masks the port was given
+    found = [e for e in _told(keras, "incomplete") if e.get("layer") not in replayed]
+    found += _told(port, "incomplete")
     missing = unknown_weights(keras, port)
     for node in keras.facts["nodes"]:
         names = [weight for weight in node["weights"] if weight in missing]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity.data.initial_draws import ENOUGH
+from parity.data.model_inputs import structure_problem
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 from parity.programs.settings import DTYPES
 
@@ -50,6 +51,7 @@ _OPTIONAL: dict[str, Any] = {
     "replayable": {"*": _NUMBER},
     "dtype": str,
     "own_steps": [str],
+    "stateful": [str],
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
     "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
     "metric_probe": {"names": [str], "float32": [str]},
@@ -83,6 +85,7 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
     return (
         form_problem("facts", facts, form)
         or _names(facts)
+        or _structure(facts)
         or _noise(facts["noise"], shapes)
         or _missing(facts, shapes)
         or _metrics(facts, shapes)
@@ -146,6 +149,14 @@ def _names(facts: Mapping[str, Any]) -> str:
         if not label.removeprefix("-").isdecimal() or len(label) > 18:
             return f"facts.loss.class_weight has the label {label[:40]!r}; expected an integer"
     return ""
+
+
+def _structure(facts: Mapping[str, Any]) -> str:
+    """The structure of the inputs, which older bundles lack, has each of them."""
+    if "input_structure" not in facts:
+        return ""
+    problem = structure_problem(facts["input_structure"], len(facts["inputs"]))
+    return problem and f"facts.input_structure: {problem}"
 
 
 def _noise(noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -103,6 +103,9 @@ NOT_RUN = {
     "parity check migration": "likewise",
     "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
     "python benchmarks/accuracy/programs.py ...": "ten minutes",
+    "python benchmarks/accuracy/image_layers.py": (
+        "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
+    ),
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",

@@ -7,7 +7,7 @@ what a dropout keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -28,9 +28,11 @@ from torch_impl.harness.kinds import (
     kind_of_function,
     refined,
 )
+from torch_impl.harness.port.attention_parts import parts_of
 from torch_impl.harness.port.call_places import where
 from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
+from torch_impl.harness.port.fused_projections import Fused, run_fused
 from torch_impl.harness.port.packed_sequences import data_alone, packed_in, padded
 from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
 
@@ -49,6 +51,7 @@ def recorded_calls(
     whole: Collection[str] = (),
     passed: Passed | None = None,
     drawn: Drawn | None = None,
+    fused: Fused | None = None,
 ) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
@@ -59,9 +62,11 @@ def recorded_calls(
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
         drawn: computes what is taken in the place of a mask that a function draws.
+        fused: weights of linear layers that are run part by part, and the rows of the parts.
     """
     watch = _Watch(root, dropped, whole, passed)
     watch.drawn = drawn
+    watch.set_fused(root, fused or {})
     apply = torch.autograd.Function.__dict__["apply"]
 
     def applied(kind: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -119,11 +124,18 @@ class _Watch(TorchFunctionMode):
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
+        self._fused: dict[int, Sequence[list[int]]] = {}  # id of a weight -> rows of its parts
+
+    def set_fused(self, root: nn.Module, fused: Fused) -> None:
+        named = dict(root.named_parameters()) if fused else {}
+        self._fused = {id(named[name]): rows for name, rows in fused.items() if name in named}
 
     def enter(self, module: nn.Module, arguments: Any) -> None:
         if module is self._root:
             for tensor in flat_tensors(arguments):
                 self._remember(tensor, -1)
+        if id(getattr(module, "weight", None)) in self._fused and isinstance(module, nn.Linear):
+            return  # its function is watched
         if not self._inside and (is_leaf(module) or id(module) in self._whole):
             self._inside.append((module, self._given(arguments, kind_of(module))))
 
@@ -225,7 +237,15 @@ class _Watch(TorchFunctionMode):
             self.calls.draws.append(_told(function))
         if self._inside:
             return function(*arguments, **keywords)
+        if parts := parts_of(function):
+            with self:  # so that what it consists of is watched
+                return parts(*arguments, **keywords)
         kind = kind_of_function(function)
+        if function is nn.functional.linear:
+            x, weight, bias = (*arguments, *keywords.values(), None)[:3]
+            if id(weight) in self._fused:
+                with self:
+                    return run_fused(x, weight, bias, self._fused[id(weight)])
         if kind == "dropout":
             return self._function_dropout(function, arguments, keywords)
         given = self._given((arguments, keywords), kind) if kind else None

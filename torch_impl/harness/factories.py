@@ -48,8 +48,10 @@ class Port:
         before_step: called with the module between `backward` and `optimizer.step`, for example to
             clip gradients.
         feed: turns the arrays of a batch, one for each input, in Keras's layout (N, H, W, C), into
-            the arguments of the module. None: images become (N, C, H, W), other arrays stay as
-            they are.
+            the arguments of the module. It gets several inputs by keyword if its arguments have
+            their names, in one dictionary or list if it has one argument, else in Keras's order.
+            None: images become (N, C, H, W), other arrays stay as they are, and several inputs
+            reach the module by the names of its arguments, in a row, or in one.
         target: turns the targets of a batch into the argument of the loss. None: into a tensor.
         load: puts Keras's weights into the module; called with (module, {"conv1.kernel": array}).
             None: the table of layouts is used.

@@ -28,10 +28,11 @@ _MODULES = _by_name("""
     conv: Conv LazyConv _ConvNd
     depthwise_conv: DepthwiseConv
     conv_transpose: ConvTranspose _ConvTransposeNd
-    dense: Linear Dense
+    dense: Linear Dense EinsumDense
     batch_norm: BatchNorm BatchNormalization SyncBatchNorm _BatchNorm
     layer_norm: LayerNorm LayerNormalization
-    group_norm: GroupNorm GroupNormalization
+    group_norm: GroupNorm GroupNormalization InstanceNorm _InstanceNorm
+    rms_norm: RMSNorm RMSNormalization
     embedding: Embedding
     lstm: LSTM
     gru: GRU
@@ -82,7 +83,8 @@ _FUNCTIONS = _by_name("""
     dense: linear matmul __matmul__ __rmatmul__ mm addmm einsum tensordot
     batch_norm: batch_norm
     layer_norm: layer_norm
-    group_norm: group_norm
+    group_norm: group_norm instance_norm
+    rms_norm: rms_norm
     embedding: embedding
     prelu: prelu
     max_pool: max_pool

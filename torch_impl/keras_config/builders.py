@@ -7,13 +7,16 @@ from torch import nn
 from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.rows import (
     activation,
+    attention,
     convolution,
     core,
     merging,
     normalization,
     pooling,
+    preprocessing,
     recurrent,
     regularization,
+    residual,
     shaping,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
@@ -25,9 +28,12 @@ BUILDERS: dict[str, Row] = {
     **pooling.ROWS,
     **normalization.ROWS,
     **regularization.ROWS,
+    **preprocessing.ROWS,
     **shaping.ROWS,
     **merging.ROWS,
     **recurrent.ROWS,
+    **attention.ROWS,
+    **residual.ROWS,
 }
 
 
@@ -38,6 +44,9 @@ def build_layer(layer: Config) -> nn.Module:
         ValueError: the layer or one of its settings is unknown.
     """
     kind, config = layer["class_name"], layer["config"]
+    if kind in preprocessing.NOT_OFFERED:
+        advice = "not offered; put it in front of the model, and give both halves what it makes"
+        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {advice}")
     if kind not in BUILDERS:
         raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: expected {sorted(BUILDERS)}")
     if config.get("data_format", "channels_last") == "channels_first":

@@ -8,6 +8,7 @@ A Dense layer is torch.nn.Linear, which takes the last axis too.
 
 from torch_impl.layers import activations
 from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torch_impl.layers.attention import AdditiveAttention, Attention
 from torch_impl.layers.bidirectional import Bidirectional
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
@@ -17,6 +18,16 @@ from torch_impl.layers.depthwise import (
     SeparableConv2D,
 )
 from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
+from torch_impl.layers.einsum_dense import EinsumDense
+from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
+from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
+from torch_impl.layers.image.moves import (
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
+from torch_impl.layers.image.random_layer import RandomImageLayer
 from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
 from torch_impl.layers.layer_normalization import (
     GroupNormalization,
@@ -35,6 +46,7 @@ from torch_impl.layers.merging import (
     Multiply,
     Subtract,
 )
+from torch_impl.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
 from torch_impl.layers.noise import GaussianDropout, GaussianNoise
 from torch_impl.layers.normalization import BatchNormalization
 from torch_impl.layers.pooling import (
@@ -50,8 +62,10 @@ from torch_impl.layers.pooling import (
 )
 from torch_impl.layers.recurrent import GRU, LSTM, SimpleRNN
 from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from torch_impl.layers.residual import CustomScaleLayer, LayerScale, StochasticDepth
 from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
-from torch_impl.layers.scaling import Embedding, Normalization, Rescaling
+from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, ReversibleEmbedding
+from torch_impl.layers.spectral_normalization import SpectralNormalization
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from torch_impl.torch_names import explain_torch_names
 
@@ -61,13 +75,16 @@ __all__ = [
     "LSTM",
     "Activation",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -76,10 +93,12 @@ __all__ = [
     "Conv3D",
     "Conv3DTranspose",
     "Cropping",
+    "CustomScaleLayer",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GaussianDropout",
@@ -88,7 +107,9 @@ __all__ = [
     "GlobalAveragePooling1D",
     "GlobalMaxPooling",
     "GroupNormalization",
+    "GroupQueryAttention",
     "LayerNormalization",
+    "LayerScale",
     "LeakyReLU",
     "Masking",
     "MaxPooling1D",
@@ -96,20 +117,33 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomImageLayer",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
     "Softmax",
     "SpatialDropout",
+    "SpectralNormalization",
+    "StochasticDepth",
     "Subtract",
     "UnitNormalization",
     "UpSampling",

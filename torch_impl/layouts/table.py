@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.layouts import convolution, normalization, recurrent
+from torch_impl.layouts import attention, convolution, normalization, recurrent
 from torch_impl.layouts.variable import Row, Variable, renamed, same
 
 LAYOUTS: dict[type[nn.Module], Row] = {
     **convolution.ROWS,
     **normalization.ROWS,
     **recurrent.ROWS,
+    **attention.ROWS,
     layers.PReLU: lambda module: [same(module, "alpha", "weight")],
     nn.PReLU: lambda module: [same(module, "alpha", "weight")],
     nn.Embedding: lambda module: [same(module, "embeddings", "weight")],
+    layers.SpectralNormalization: lambda module: _spectral_normalization(module),
 }
 
 
@@ -42,3 +44,10 @@ def variables(module: nn.Module) -> Iterator[Variable]:
         for variable in variables(child):
             path = variable.name if hidden else f"{name}/{variable.name}"
             yield renamed(variable, path)
+
+
+def _spectral_normalization(module: nn.Module) -> list[Variable]:
+    """The kernel of the layer inside comes first, then the vector, then what the layer has more."""
+    child = str(module.name)
+    inner = [renamed(v, f"{child}/{v.name}") for v in variables(module.get_submodule(child))]
+    return [inner[0], same(module, "vector_u", "vector_u", trainable=False), *inner[1:]]

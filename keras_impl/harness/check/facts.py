@@ -32,7 +32,7 @@ def write_facts(
     names = {id(v): name for name, v in variables.items() if versions.is_weight(v)}
     writer.facts["nodes"] = [_node(call, names) for call in calls]
     trained = {id(variable) for variable in model.trainable_variables}
-    writer.facts["inputs"] = samples.signature
+    writer.facts["inputs"] = [each.to_json() for each in samples.model_inputs]
     writer.facts["output_shape"] = list(output.shape[1:])
     writer.facts["weights"] = {
         name: {

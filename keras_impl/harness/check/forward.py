@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
-from keras_impl.harness.check.model import as_fed
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
 from keras_impl.harness.check.sequence_masks import counted_in, joined_counts
+from keras_impl.harness.check.structure import as_fed
+from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.traces.trace import TraceWriter
 
 
 def write_forward(
-    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: Perturbation | None
+    reference: Reference,
+    x: list[np.ndarray],
+    writer: TraceWriter,
+    perturbation: Perturbation | None,
 ) -> tuple[Calls, Any, np.ndarray | None]:
     """Writes inputs and outputs of every call.
 
@@ -27,7 +31,9 @@ def write_forward(
         The calls, the output of the model, and where it counts; None: everywhere. Several outputs
         are joined to one, and told as the fact `outputs`.
     """
-    fed = as_fed(x)
+    model = reference.model
+    fed = as_fed(reference, x)
+    reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     if parts := outputs_of(model, output):

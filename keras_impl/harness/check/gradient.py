@@ -15,9 +15,11 @@ from keras_impl.harness import versions
 from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import write_calls
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.loss import penalties, sample_weight
-from keras_impl.harness.check.model import as_fed, named_variables, trainable
+from keras_impl.harness.check.model import named_variables, trainable
 from keras_impl.harness.check.sequence_masks import uses_masked
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -42,7 +44,8 @@ def write_gradients(
     """
     model = reference.model
     variables = trainable(model)
-    fed = as_fed(x)
+    fed = as_fed(reference, x)
+    reset_states(model)
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)

@@ -90,7 +90,7 @@ def write_confident_loss(
     linear, y = Samples.confident(spec.seed, kind, shape, spec.dtype)
     counts = counted_in(output)
     if counts is not None:
-        linear, y = confident_of(linear, y, kind, counts, spec.batch_size)
+        linear, y = confident_of(linear, y, kind, counts, len(counts))
     takes_logits = getattr(model.loss, "from_logits", False)
     is_crossentropy = "crossentropy" in (loss_name(model) or "")
     if not is_activated and is_crossentropy and kind in _OF_LOGITS and not takes_logits:

@@ -71,10 +71,10 @@ class Pass:
         model, writer = self.reference.model, self.writer
         set_weights(model, self.weights)
         reseed(self.samples.seed)  # so that the perturbed pass draws the same numbers
-        x = self.samples.inputs("probe", spec.batch_size)
+        x = self.samples.inputs("probe", self.samples.batch_size)
         for number, value in enumerate(x):
             writer.put(f"input/probe/{number}", value)
-        calls, output, counts = write_forward(model, x, writer, self.perturbation)
+        calls, output, counts = write_forward(self.reference, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, output, writer)
         passes = [calls]
         if writer.facts["loss"] is not None:
@@ -94,7 +94,7 @@ class Pass:
     ) -> Calls:
         model, writer = self.reference.model, self.writer
         shape, kind = tuple(output.shape[1:]), kind_of_targets(model)
-        y = self.samples.targets("probe", spec.batch_size, kind, shape)
+        y = self.samples.targets("probe", self.samples.batch_size, kind, shape)
         if spec.data is None:
             y = targets_of(y, kind, counted_in(output), shape[-1])
         writer.put("target/probe", y)
@@ -122,10 +122,13 @@ class Pass:
         advance(fresh.model, self.number)
         return Pass(fresh, self.samples, weights, self.number, perturbation)
 
-    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any], seed: int = 1) -> Pass:
+    def perturbed(
+        self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
+    ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = perturbed(self.weights, seed, spec.dtype)
         moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
+        moved.writer = writer
         moved.run(spec)
         return moved
 

@@ -17,8 +17,9 @@ from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import is_one_by_one
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.model import build, set_weights, signature
-from keras_impl.harness.check.noise import noise_of
+from keras_impl.harness.check.inputs import inputs_of, stateful_layers
+from keras_impl.harness.check.model import build, set_weights
+from keras_impl.harness.check.noise import ChangeWriter, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
@@ -53,22 +54,33 @@ def run_check(
     """
     versions.use_dtype("float64")
     reference = called_anew(factory, spec.seed)
-    samples = Samples(spec, signature(reference))
+    inputs = inputs_of(reference, spec.batch_size)
+    samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
-    others = [first.perturbed(spec, factory, n + 1) for n in range(NUM_PERTURBED[spec.dtype])]
-    for one in (first, *others):
-        _write_training(spec, one)
+    _write_training(spec, first)
+    moved = [ChangeWriter(first=first.writer.arrays) for _ in range(NUM_PERTURBED[spec.dtype])]
+    for number, changes in enumerate(moved, start=1):
+        # One after the other: a large model and its steps are in memory once.
+        _write_training(spec, first.perturbed(spec, factory, changes, number))
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
+    writer.facts["input_structure"] = inputs.structure
+    if stateful := stateful_layers(first.reference.model):
+        writer.facts["stateful"] = [layer.name for layer in stateful]
     writer.put_all("weights", first.weights)
-    writer.facts["noise"] = noise_of(first.writer, *(other.writer for other in others))
+    writer.facts["noise"] = noise_of(moved)
     left_out = writer.facts.get("not_compared", [])
     model = first.reference.model
     own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
-    writer.facts["not_compared"] = [*left_out, *own, *not_compared(first.exercise, writer)]
+    writer.facts["not_compared"] = [
+        *inputs.left_out,
+        *left_out,
+        *own,
+        *not_compared(first.exercise, writer),
+    ]
     write_schedule(spec, factory, writer)
 
 
@@ -77,9 +89,9 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     model = one.reference.model
     if getattr(model, "optimizer", None) is None:
         return
+    set_weights(model, one.weights)
     steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:
-        set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
         write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)
     write_optimizer(spec, one.reference, steps, one.weights, one.writer)

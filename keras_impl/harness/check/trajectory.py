@@ -16,13 +16,15 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
-from keras_impl.harness.check.model import as_fed, get_weights, trainable
+from keras_impl.harness.check.model import get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
 from keras_impl.harness.check.sequence_masks import counted_in, targets_of
 from keras_impl.harness.check.steps import OneByOneSteps, Steps
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -47,15 +49,16 @@ def write_trajectory(
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
     begin_training(reference)
+    reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
-    for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
+    for step, size in enumerate(samples.sizes(spec.steps), start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
         shape, kind = tuple(writer.facts["output_shape"]), kind_of_targets(model)
         y = samples.targets(f"step{step}", size, kind, shape)
-        fed = as_fed(x)
+        fed = as_fed(reference, x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
             output = model(fed, training=True)
             counts = counted_in(output)

@@ -30,7 +30,7 @@ OTHERS = dict(other_masks(MASK))
 
 def test_a_mean_of_all_steps_misses_the_mask():
     found = one_layer.names(at_mean(X.mean(1)))
-    assert found["A34"] == "in the port, here takes all steps, the masked ones too"
+    assert found["A64"] == "in the port, here takes all steps, the masked ones too"
 
 
 @pytest.mark.parametrize("text", OTHERS)
@@ -38,12 +38,12 @@ def test_another_mask_is_told(text):
     if text == "leaves out the last step that counts":
         assert OTHERS[text].tolist() == [[True, True, False], [True, False, False]]
     found = one_layer.names(at_mean(mean_of(OTHERS[text])))
-    assert found["A35"] == f"in the port, here {text}"
+    assert found["A65"] == f"in the port, here {text}"
 
 
 def test_a_sum_over_all_steps_is_told():
     found = one_layer.names(at_mean(np.where(MASK[..., None], X, 0).sum(1) / 3))
-    assert found["A35"].endswith("divides by all 3 steps, Keras by those that count")
+    assert found["A65"].endswith("divides by all 3 steps, Keras by those that count")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_sum_over_all_steps_is_told():
 )
 def test_other_numbers_and_no_mask_have_none_of_these_causes(ours, mask):
     names = {entry.id for entry, _ in recognised(at_mean(ours, mask))}
-    assert not names & {"A34", "A35", "A36", "A37"}
+    assert not names & {"A64", "A65", "A66", "A67"}
 
 
 def test_replaced_steps_are_told_where_they_count_in_keras():
@@ -68,7 +68,7 @@ def test_replaced_steps_are_told_where_they_count_in_keras():
     found = one_layer.evidence(
         (keras, arrays), (port, {key: ours}), "input of most (eval)", X, ours
     )
-    text = one_layer.names(found)["A36"]
+    text = one_layer.names(found)["A66"]
     assert text == "the masked steps of the input of most are replaced in the port"
 
 

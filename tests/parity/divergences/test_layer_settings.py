@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from keras_impl.harness.calls import plain_config
+from keras_impl.harness.given import plain_config
 from keras_impl.harness.kinds import kind_of
 from parity.divergences import arithmetic
 from parity.divergences.layer_settings import rows_of

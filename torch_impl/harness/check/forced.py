@@ -162,6 +162,8 @@ class _Pairs:
 
     def _note_inputs(self, pair: PairedLayer, call: Call) -> None:
         node = self._nodes[pair.ends.keras_first]
+        if node["kind"] == "attention":  # of query and key; a port's softmax gets the scores
+            return
         prefix = f"forward/{self._mode}/{node['name']}/input"
         keys = [key for n in range(len(call.inputs)) if (key := f"{prefix}/{n}") in self._keras]
         theirs = [self._keras[key] for key in keys]

@@ -17,7 +17,7 @@ from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.casts import without_casts
-from torch_impl.harness.check.facts import write_facts
+from torch_impl.harness.check.facts import write_facts, write_weights
 from torch_impl.harness.check.fixes.run import write_fixes
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
@@ -65,7 +65,7 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     writer.facts["raised"] = raised
     write_facts(port, writer)
     write_init(spec, factory, port, writer)
-    writer.put_all("weights", port.weights())
+    write_weights(port, writer)
     for mode in ("eval", "train"):
         with _noted(raised, f"forward/{mode}", port.dtype):
             write_forward(port, mode, writer)
@@ -79,8 +79,9 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     if loss is not None:
         _write_training(spec, factory, port, form, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
-        with _noted(raised, "optimizer", port.dtype):
-            write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
+        # The trajectory had an optimizer of its own, so this one is before its first step.
+        with _noted(raised, "optimizer", port.dtype), port.kept():
+            write_optimizer(port, writer)
     with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)
     with _noted(raised, "fixes", port.dtype):

@@ -31,8 +31,8 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
             value.backward()
         make_step(port, given[step - 1] if given else None)
         losses.append(float(value.detach()))
-        for name, weight in port.weights().items():
-            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+        for item in port.carried:
+            writer.put(f"trajectory/{step}/{item.name}", item.of_step())
         writer.put(f"trajectory/loss/{step}", losses[-1])
 
 

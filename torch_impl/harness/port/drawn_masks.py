@@ -45,8 +45,13 @@ def replayed(port: PortUnderTest) -> list[str]:
 
 def _unpaired(port: PortUnderTest) -> list[str]:
     paired = {pair.node["name"] for pair in port.all_pairs}
-    nodes = port.keras.facts["nodes"]
-    return [n["name"] for n in nodes if n["kind"] == "dropout" and n["name"] not in paired]
+    facts = port.keras.facts
+    known = facts.get("replayable") or {}  # other layers that drop whole samples
+    return [
+        node["name"]
+        for node in facts["nodes"]
+        if (node["kind"] == "dropout" or node["name"] in known) and node["name"] not in paired
+    ]
 
 
 def _masks(port: PortUnderTest, mode: str) -> Iterator[np.ndarray]:
