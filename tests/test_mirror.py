@@ -50,7 +50,9 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "ctc.py": "a port's loss is CTC in its own dtype",
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
+    "layer_config.py": "torch has no configuration: arguments.py reads attributes",
     "kept_samples.py": "a port is given which samples Keras kept",
     "given.py": "a module of torch has no configuration, and its masks are its inputs",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
@@ -63,6 +65,12 @@ ONLY_KERAS_HARNESS_FILES = {
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
+    "given.py": "torch is given the targets",
+    "metric_outputs.py": "torch is given the outputs of metrics",
+    "objective.py": "port_loss.py: a port may return and call anything",
+    "output_losses.py": "a port tells its losses itself",
+    "sample_weights.py": "torch is given the weights",
+    "target_forms.py": "torch is given the targets",
     "begun_anew.py": "a factory of torch returns an optimizer that has made no step",
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
     "inputs.py": "a probe is drawn by Keras, and the port is given it",
@@ -84,6 +92,8 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "compiled_metrics.py": "those of Keras, as its trace tells them",
+    "port_loss.py": "objective.py: Keras's structure of outputs is known",
     "forced.py": "the port is run with Keras's values; Keras has its own",
     "layers.py": "which layers of the port differ, by that run",
     "metric_trials.py": "definitions that give the numbers of a port's metrics",
@@ -110,19 +120,17 @@ _ONLY_ONE_HALF = {
     "torch_impl weights.py to_array": "a Keras variable is an array",
     "torch_impl weights.py match": "Keras's paths for torch's names",
     "torch_impl harness/kinds.py draws": "a Keras layer that draws is known by its name",
+    "torch_impl harness/kinds.py rate_of": "the configuration of a Keras layer has it",
     "torch_impl harness/kinds.py drops_channels": "the masks of Keras tell it",
     "torch_impl harness/kinds.py kind_of_function": "kind_of_operation, in torch's word",
     "torch_impl harness/kinds.py refined": "a function of torch's may do what several layers do",
     "torch_impl harness/kinds.py is_leaf": "what is not is_container, in torch's word",
     "keras_impl harness/kinds.py activation_kind": "in torch it is a module or a function",
     "keras_impl harness/kinds.py kind_of_operation": "kind_of_function, in Keras's word",
-    "keras_impl harness/kinds.py kernel_inputs": "torch's modules tell it by their weights",
     "keras_impl harness/kinds.py is_container": "what is not is_leaf, in Keras's word",
     "torch_impl harness/check/facts.py write_weights": "Keras writes all of its own",
     "torch_impl harness/check/forward.py output_form": "a port may return logits, Keras does not",
-    "torch_impl harness/check/loss.py loss_of": "a compiled model has its own",
     "torch_impl harness/check/loss.py takes_columns": "Keras takes labels in either form",
-    "torch_impl harness/check/loss.py activated": "a port may return logits, Keras does not",
     "keras_impl harness/factories.py building": "a module of torch is made double as a whole",
     "torch_impl harness/factories.py factory_of": "in Keras a script may be one: program/script.py",
     "torch_impl harness/check/optimizer.py make_step": "a port may clip and schedule by itself",
@@ -134,7 +142,10 @@ _ONLY_ONE_HALF = {
     "keras_impl harness/check/forward.py write_calls": "in torch pairs of calls are written",
     "keras_impl harness/check/loss.py loss_name": "torch is told it by the bundle",
     "keras_impl harness/check/loss.py kind_of_targets": "torch is given the targets",
-    "keras_impl harness/check/loss.py sample_weight": "in torch a part of the loss",
+    "keras_impl harness/check/loss.py adding_layers": "a port adds them in its loss",
+    "keras_impl harness/check/loss.py added_losses": "a port adds them in its loss",
+    "keras_impl harness/check/forward.py as_one": "in torch port/outputs.py",
+    "keras_impl harness/check/facts.py objective_facts": "torch is told them",
     "keras_impl harness/check/loss.py activation_of": "in torch it is a call of its own",
     "keras_impl harness/check/metrics.py metrics_of": "torch is told it by the bundle",
     "keras_impl harness/check/loss.py penalties": "in torch a part of the loss",

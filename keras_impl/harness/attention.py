@@ -155,3 +155,18 @@ def _weights(layer: Any, given: Any) -> Any:
     if given.get("use_causal_mask"):
         allowed = tf.linalg.band_part(allowed, -1, 0)
     return tf.nn.softmax(tf.where(allowed, scores, tf.cast(_MASKED, scores.dtype)))
+
+
+def kernel_inputs(layer: keras.Layer) -> int:
+    """Returns how many axes of the kernel of an EinsumDense are those of its input.
+
+    They come first, and both input and output end with theirs: then it is a dense layer whose
+    features are several axes. 0 for any other equation.
+    """
+    given, _, rest = str(layer.equation).replace(" ", "").replace("...", "").partition(",")
+    kernel, _, made = rest.partition("->")
+    summed = [letter for letter in kernel if letter in given and letter not in made]
+    free = [letter for letter in kernel if letter not in given]
+    order = "".join([*summed, *free])
+    ends = given.endswith("".join(summed)) and made.endswith("".join(free))
+    return len(summed) if order == kernel and summed and free and ends else 0

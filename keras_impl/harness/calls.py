@@ -9,7 +9,7 @@ depthwise part and its pointwise part.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,7 +23,7 @@ from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
 from keras_impl.harness.attention import Attention
 from keras_impl.harness.casts import called, is_float32_inside, lifted
-from keras_impl.harness.given import given_masks_of, is_plain, plain_config
+from keras_impl.harness.given import given_masks_of, without_masks
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -31,14 +31,15 @@ from keras_impl.harness.kinds import (
     kind_of,
     kind_of_operation,
 )
+from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
 from keras_impl.harness.rounding import Perturbation, moved
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 # The mask of these is their output for a tensor of ones.
 _MASKED = {"dropout"}
-# Masks of sequences, which a call is told beside its inputs.
-_MASKS = ("mask", "query_mask", "value_mask", "key_mask")
+# What these draw can be given to a port; and by which setting they draw nothing.
+_NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
 
@@ -56,7 +57,8 @@ class Call:
         layer: None for an activation, and for an operation that is not a layer.
         inputs: tensors, in the order of the arguments.
         output: tensor, or the first of several.
-        mask: bool, what a dropout keeps in train mode; None for other layers.
+        mask: bool, what a dropout keeps in train mode; the standard normal numbers of a layer of
+            noise; None for other layers.
         config: plain values of the layer's configuration.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
@@ -149,7 +151,7 @@ class Calls(list[Call]):
         """Notes who runs an operation of TensorFlow that draws random numbers."""
         if self.open and _DRAWS.search(kind):
             name, layer = self.open[-1]
-            if kind_of(layer) not in _MASKED:
+            if kind_of(layer) not in {*_MASKED, *_known_noise()}:
                 self.drew[name] = type(layer).__name__
 
 
@@ -220,9 +222,11 @@ def recorded_calls(
             depth -= 1
         kind = kind_of_operation(operation)
         inputs = _tensors((arguments, keywords))
-        output = calls.perturbed(kind, {}, _given(inputs), output)
+        config = operation_config(operation)
+        output = calls.perturbed(kind, config, _given(inputs), output)
         again = _repeated(call_operation, operation, kind, arguments, keywords)
-        made = Call(named(operation.name), kind, None, inputs, _first(output), again=again)
+        name = named(operation.name)
+        made = Call(name, kind, None, inputs, _first(output), config=config, again=again)
         calls.append(made)
         return output
 
@@ -240,9 +244,7 @@ def recorded_calls(
 
 def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
-    given = {name: value for name, value in keywords.items() if name not in _MASKS}
-    inputs = _tensors((arguments, given))
-    masks = given_masks_of(inputs, keywords.get("mask"))
+    inputs = _tensors((arguments, without_masks(keywords)))
     config = plain_config(layer)
     # A penalty on the output needs the whole output, activation included.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
@@ -256,6 +258,12 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         if output is None:
             output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, kept, config))
+        return output
+    if kind in _known_noise() and versions.is_training(layer, keywords):
+        is_on = float(getattr(layer, _NOISY[kind])) > 0
+        drawn = versions.drawn_noise(layer, kind, inputs[0]) if is_on else None
+        output = call(layer, *arguments, **keywords)
+        calls.append(Call(name, kind, layer, inputs, output, drawn, config))
         return output
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
@@ -275,7 +283,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
                 calls.factors[name] = multiple
         again = _repeated(call, layer, kind, arguments, keywords)
         noted = Call(name, kind, layer, inputs, _first(output), mask, config, again=again)
-        noted.given_masks = masks
+        noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
         calls.append(noted)
         return output
     layer.activation = keras.activations.linear
@@ -287,7 +295,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     linear = versions.with_masks_of(linear, made)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind, config = activation_kind(activation), activation_config(activation)
-    output = calls.perturbed(kind, {}, linear, activation(linear))
+    output = calls.perturbed(kind, config, linear, activation(linear))
     output = versions.with_masks_of(output, made)
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
@@ -346,6 +354,11 @@ def _repeated(
     return lambda x: call(called_object, x, *arguments[1:], **keywords)
 
 
+def _known_noise() -> Collection[str]:
+    """Returns the kinds of layers whose noise can be told: in Keras 2, none."""
+    return () if versions.IS_KERAS_2 else _NOISY
+
+
 def _parts(call: Call) -> list[Call]:
     """Splits a separable convolution into its two convolutions; returns other calls unchanged."""
     layer: Any = call.layer
@@ -372,14 +385,6 @@ def _parts(call: Call) -> list[Call]:
             weights=[variable for variable in layer.weights if variable is not depthwise],
         ),
     ]
-
-
-def activation_config(activation: Any) -> dict[str, Any]:
-    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
-    if isinstance(activation, versions.Layer):
-        return plain_config(activation)
-    given = activation.keywords if isinstance(activation, partial) else {}
-    return {name: value for name, value in given.items() if is_plain(value)}
 
 
 def _tensors(values: Any) -> list[Any]:

@@ -1,35 +1,21 @@
-"""What a call of a layer is given beside its inputs: its configuration, and masks of sequences."""
+"""The masks of sequences that a call of a layer is given beside its inputs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.kinds import kernel_inputs
+
+# Masks of sequences, which a call is told beside its inputs.
+_MASKS = ("mask", "query_mask", "value_mask", "key_mask")
 
 
-def plain_config(layer: keras.Layer) -> dict[str, Any]:
-    """Returns the plain values of a layer's configuration, with initialisers and regularisers."""
-    try:
-        config = layer.get_config()
-    except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
-        return {}
-    plain = {name: value for name, value in config.items() if is_plain(value)}
-    if type(layer).__name__ == "EinsumDense":
-        plain["kernel_inputs"] = kernel_inputs(layer)
-    return plain
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value is a number, text, None, or lists and dictionaries of these."""
-    if isinstance(value, list | tuple):
-        return all(is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
+def without_masks(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the keyword arguments of a call that are no masks of sequences."""
+    return {name: value for name, value in keywords.items() if name not in _MASKS}
 
 
 def given_masks_of(inputs: list[Any], told: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
+from keras_impl.harness.attention import kernel_inputs
 
 
 def _by_name(table: str) -> dict[str, str]:
@@ -31,6 +32,7 @@ _LAYERS = _by_name("""
     layer_norm: LayerNormalization
     group_norm: GroupNormalization
     rms_norm: RMSNormalization
+    unit_norm: UnitNormalization
     embedding: Embedding
     lstm: LSTM
     gru: GRU
@@ -55,6 +57,11 @@ _LAYERS = _by_name("""
     maximum: Maximum
     minimum: Minimum
     concatenate: Concatenate
+    dot: Dot
+    alpha_dropout: AlphaDropout
+    gaussian_dropout: GaussianDropout
+    gaussian_noise: GaussianNoise
+    discretization: Discretization
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU
@@ -75,6 +82,8 @@ _OPERATIONS = _by_name("""
     activation:relu6: Relu6
     activation:leaky_relu: LeakyRelu
     activation:elu: Elu
+    activation:celu: Celu
+    activation:glu: Glu
     activation:selu: Selu
     activation:gelu: Gelu
     activation:silu: Silu
@@ -82,6 +91,14 @@ _OPERATIONS = _by_name("""
     activation:softsign: Softsign
     activation:hard_sigmoid: HardSigmoid
     activation:hard_silu: HardSilu
+    activation:hard_tanh: HardTanh
+    activation:hard_shrink: HardShrink
+    activation:soft_shrink: SoftShrink
+    activation:tanh_shrink: TanhShrink
+    activation:log_sigmoid: LogSigmoid
+    activation:log_softmax: LogSoftmax
+    activation:mish: Mish
+    activation:threshold: Threshold
     activation:sigmoid: Sigmoid
     activation:tanh: Tanh
     activation:softmax: Softmax
@@ -130,18 +147,3 @@ def is_container(layer: keras.Layer) -> bool:
     return not versions.is_kerass_own(layer) and bool(
         layer._flatten_layers(include_self=False, recursive=False)
     )
-
-
-def kernel_inputs(layer: keras.Layer) -> int:
-    """Returns how many axes of the kernel of an EinsumDense are those of its input.
-
-    They come first, and both input and output end with theirs: then it is a dense layer whose
-    features are several axes. 0 for any other equation.
-    """
-    given, _, rest = str(layer.equation).replace(" ", "").replace("...", "").partition(",")
-    kernel, _, made = rest.partition("->")
-    summed = [letter for letter in kernel if letter in given and letter not in made]
-    free = [letter for letter in kernel if letter not in given]
-    order = "".join([*summed, *free])
-    ends = given.endswith("".join(summed)) and made.endswith("".join(free))
-    return len(summed) if order == kernel and summed and free and ends else 0

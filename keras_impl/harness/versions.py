@@ -125,12 +125,32 @@ def is_weight(variable: Any) -> bool:
     return not is_state and "float" in str(variable.dtype)
 
 
+def _constant(array: Any) -> Any:
+    return None if array is None else tf.constant(array)
+
+
 def loss_of(model: Any, y: Any, output: Any, sample_weight: Any) -> Any:
     """Returns the loss that training minimises, with penalties."""
     if IS_KERAS_2:
-        weight = None if sample_weight is None else tf.constant(sample_weight)
-        return model.compute_loss(None, tf.constant(y), output, weight)
+        y, weight = (tf.nest.map_structure(_constant, nest) for nest in (y, sample_weight))
+        return model.compute_loss(None, y, output, weight)
     return model.compute_loss(y=y, y_pred=output, sample_weight=sample_weight, training=True)
+
+
+def loss_of_output(loss: Any, y: Any, output: Any) -> Callable[[Any], Any]:
+    """Returns what computes the loss of one output from the weights of its samples, or None.
+
+    Args:
+        loss: as `compile` takes it.
+        y: targets of the output.
+        output: of the model.
+    """
+    if IS_KERAS_2:
+        made: Any = importlib.import_module("keras.src.engine.compile_utils").LossesContainer(loss)
+        return lambda weight: made(tf.constant(y), output, weight)
+    module = importlib.import_module("keras.src.trainers.compile_utils")
+    found = module.get_loss(loss, y, output)
+    return lambda weight: found(y, output, weight)
 
 
 def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -282,6 +302,34 @@ def dropped(layer: Any, x: Any, tries: int = 1) -> tuple[np.ndarray, Any]:
             break
     state.assign(start)
     return kept, None
+
+
+# What a dropped value becomes in AlphaDropout.
+_ALPHA = -1.6732632423543772 * 1.0507009873554805
+
+
+def drawn_noise(layer: Any, kind: str, x: Any) -> np.ndarray:
+    """Returns what a layer draws in its next call, which still follows. Keras 3 only.
+
+    Args:
+        layer: of the kind.
+        kind: "gaussian_noise" and "gaussian_dropout": standard normal numbers; "alpha_dropout": a
+            mask, true where a value is kept.
+        x: input of the layer.
+    """
+    state = layer.seed_generator.state
+    before = state.numpy()
+    is_noise = kind == "gaussian_noise"
+    given = tf.zeros_like(x) if is_noise else tf.ones_like(x)
+    made = np.asarray(layer.call(given, training=True), np.float64)
+    state.assign(before)
+    if is_noise:
+        return np.asarray(made / float(layer.stddev))
+    rate = float(layer.rate)
+    if kind == "gaussian_dropout":
+        return np.asarray((made - 1) / np.sqrt(rate / (1 - rate)))
+    scale = ((1 - rate) * (1 + rate * _ALPHA**2)) ** -0.5
+    return np.asarray(made > scale * ((1 + _ALPHA) / 2 - _ALPHA * rate))
 
 
 def depthwise(layer: Any, x: Any) -> Any:

@@ -18,6 +18,8 @@ from parity.programs.check_spec import CheckSpec
 _SUREST = {"float64": 20.0, "float32": 7.0}
 # Output of a softmax before it: the least p is then 2e-35, which float32 still holds.
 _LARGEST_IN_FLOAT32 = 25.0
+# Forms of targets that losses of the user's own may take, beside those of Keras's losses.
+OTHER_FORMS = ("labels", "class", "flag", "value")
 
 
 class Samples:
@@ -39,6 +41,11 @@ class Samples:
         self._given: tuple[list[np.ndarray], np.ndarray] | None = None
         if spec.data is not None:
             self._given = read_samples(Path(spec.folder) / spec.data, self.model_inputs)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the samples are the user's own."""
+        return self._given is not None
 
     def of_seed(self, seed: int) -> Samples:
         """Returns those of another seed, of the same inputs and the same data."""
@@ -72,8 +79,14 @@ class Samples:
     def drawn_targets(
         seed: int, purpose: str, num: int, kind: str, shape: tuple[int, ...]
     ) -> np.ndarray:
-        """Returns random targets: classes, one_hot, distribution, binary, counts, values."""
+        """Returns random targets of a kind.
+
+        They are classes, one_hot, distribution, binary, counts, values; or `OTHER_FORMS`: labels
+        (N, L) of sequences, from 1 on and filled up with 0; one class, flag or value per sample.
+        """
         draw = probe_inputs.generator(seed, "target", purpose)
+        if kind in OTHER_FORMS:
+            return _of_other_form(draw, num, kind, shape)
         if kind in ("classes", "one_hot"):
             classes = draw.integers(0, shape[-1], size=(num, *shape[:-1]))
             return classes if kind == "classes" else np.eye(shape[-1])[classes]
@@ -88,7 +101,7 @@ class Samples:
 
     @staticmethod
     def confident(
-        seed: int, kind: str, shape: tuple[int, ...], dtype: str = "float64"
+        seed: int, kind: str, shape: tuple[int, ...], dtype: str = "float64", name: str = ""
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns outputs before the activation, with growing confidence, and their targets.
 
@@ -102,11 +115,13 @@ class Samples:
             kind: kind of the targets.
             shape: shape of one output.
             dtype: of the port.
+            name: of one of several outputs; "": there is one.
         """
-        draw = probe_inputs.generator(seed, "confident")
+        draw = probe_inputs.generator(seed, "confident", *([name] if name else []))
         scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
         linear = probe_inputs.single(draw.normal(size=(8, *shape)) * scales)
-        y = Samples.drawn_targets(seed, "confident", 8, kind, shape)
+        purpose = f"confident/{name}" if name else "confident"
+        y = Samples.drawn_targets(seed, purpose, 8, kind, shape)
         surest = linear[3]
         if kind in ("classes", "one_hot"):
             if dtype == "float32":
@@ -124,9 +139,30 @@ class Samples:
 
     def _rows(self, purpose: str, num: int) -> np.ndarray:
         assert self._given is not None
-        num_given = len(self._given[1])
-        start = int(probe_inputs.generator(self.seed, "rows", purpose).integers(num_given))
-        return (start + np.arange(num)) % num_given
+        return self.rows(purpose, num, len(self._given[1]))
+
+    def rows(self, purpose: str, num: int, count: int) -> np.ndarray:
+        """Returns the rows of a batch in arrays of `count` samples; the first follow the last."""
+        start = int(probe_inputs.generator(self.seed, "rows", purpose).integers(count))
+        return (start + np.arange(num)) % count
+
+
+def _of_other_form(
+    draw: np.random.Generator, num: int, kind: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    if kind == "class":
+        return draw.integers(0, shape[-1], size=num)
+    if kind == "flag":
+        return draw.integers(0, 2, size=(num, 1)).astype(np.float64)
+    if kind == "value":
+        return probe_inputs.single(draw.normal(size=num))
+    # Twice as many labels, less one, fit into the steps: CTC needs a blank between two equal ones.
+    most = max(1, shape[0] // 3)
+    drawn = draw.integers(1, max(2, shape[-1]), size=(num, most))
+    lengths = draw.integers(1, most + 1, size=(num, 1))
+    lengths[0] = most
+    drawn[np.arange(most) >= lengths] = 0
+    return drawn
 
 
 def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:

@@ -199,7 +199,7 @@ def _between_layers(evidence: Evidence) -> Match | None:
 
 def _rate(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if not evidence.is_forward() or not item.name.endswith(".rate"):
+    if not evidence.is_forward() or not item.name.endswith((".rate", ".stddev")):
         return None
     theirs, ours = float(item.keras), float(item.torch)
     inverted = abs(theirs + ours - 1) < 1e-12
@@ -215,7 +215,7 @@ def _grain(evidence: Evidence) -> Match | None:
 
 def _mode(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if not evidence.is_forward("dropout") or item.keras not in ("on", "off"):
+    if not evidence.is_forward() or item.keras not in ("on", "off"):
         return None
     return Match(NUMBERS, f"{item.name}: {item.keras} in Keras, {item.torch} in the port")
 

@@ -372,6 +372,6 @@ def _own_output(evidence: Evidence) -> Array | None:
 
 RULES: dict[str, Recogniser] = {
     **{name: _layer_rule(name) for name in (MISSING, OTHER, ADDED, LAST)},
-    "D18": _masked_loss,
+    "D19": _masked_loss,
     "I8": _padding_counted,
 }

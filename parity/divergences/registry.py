@@ -23,6 +23,7 @@ from parity.divergences import (
     metrics,
     normalization,
     optimizers,
+    output_losses,
     outputs,
     penalties,
     recurrent,
@@ -43,11 +44,12 @@ if TYPE_CHECKING:
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
     between,
-    *(training, penalties, losses, metrics, gradients, optimizers, schedules, step_schedules),
+    *(training, penalties, losses, output_losses, metrics, gradients),
+    *(optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
-OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I7", "I4")
+OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
 _RULES |= dict.fromkeys(OF_TRAINING, lambda evidence: None)
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
 REGISTRY = {

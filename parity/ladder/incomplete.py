@@ -15,7 +15,7 @@ from parity.ladder.anchored import CHANGES, is_repeated
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
-# What a check leaves open, and a whole training compares.
+# What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
 OWN_TRAIN_STEP = "the model's own train_step"
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"

@@ -134,6 +134,9 @@ NOT_RUN = {
     "parity sweep --histories 'keras/*.json' 'torch/*.csv'": (
         "tests/parity/cli/test_cli_sweep.py judges such files"
     ),
+    "python benchmarks/accuracy/attention.py": (
+        "minutes; tests/parity/divergences/test_attention_ports.py checks a part of it"
+    ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/sweeps/test_ray_cluster.py starts one on this machine"

@@ -10,6 +10,7 @@ from torch_impl.layers import activations
 from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from torch_impl.layers.attention import AdditiveAttention, Attention
 from torch_impl.layers.bidirectional import Bidirectional
+from torch_impl.layers.categories import CategoryEncoding, Discretization, IntegerLookup
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
     DepthwiseConv1D,
@@ -84,6 +85,7 @@ __all__ = [
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -96,6 +98,7 @@ __all__ = [
     "CustomScaleLayer",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -108,6 +111,7 @@ __all__ = [
     "GlobalMaxPooling",
     "GroupNormalization",
     "GroupQueryAttention",
+    "IntegerLookup",
     "LayerNormalization",
     "LayerScale",
     "LeakyReLU",

@@ -47,6 +47,7 @@ ROWS: dict[type[nn.Module], Row] = {
     layers.BatchNormalization: _batch_normalization,
     layers.LayerNormalization: _affine,
     layers.GroupNormalization: _affine,
+    nn.RMSNorm: lambda module: [same(module, "scale", "weight")],
     layers.RMSNormalization: lambda module: [same(module, "scale", "weight")],
     layers.Normalization: _normalization,
     _BatchNorm: _batch_normalization,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
-from keras_impl.harness.check.sequence_masks import counted_in, joined_counts
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
@@ -24,12 +24,10 @@ def write_forward(
     x: list[np.ndarray],
     writer: TraceWriter,
     perturbation: Perturbation | None,
-) -> tuple[Calls, Any, np.ndarray | None]:
-    """Writes inputs and outputs of every call.
+) -> tuple[Calls, Any]:
+    """Writes inputs and outputs of every call; returns the calls, and what the model returns.
 
-    Returns:
-        The calls, the output of the model, and where it counts; None: everywhere. Several outputs
-        are joined to one, and told as the fact `outputs`.
+    Several outputs are told as the fact `outputs`.
     """
     model = reference.model
     fed = as_fed(reference, x)
@@ -38,12 +36,15 @@ def write_forward(
         output = model(fed, training=False)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
-        output, counts = joined(parts), joined_counts(parts)
-    else:
-        counts = counted_in(output)
     write_calls("eval", calls, writer)
-    writer.put("forward/eval/output", output)
-    return calls, output, counts
+    writer.put("forward/eval/output", as_one(model, output))
+    return calls, output
+
+
+def as_one(model: keras.Model, output: Any) -> Any:
+    """Returns what a model returns as one tensor: several outputs joined, (N, values of all)."""
+    parts = outputs_of(model, output)
+    return joined(parts) if parts else output
 
 
 def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:

@@ -24,7 +24,15 @@ from parity.ladder.rounding import LIMITS
 from parity.traces.trace import TraceWriter, largest_of
 
 # Parts of the keys of what was not computed.
-_GIVEN = ("init/", "weights/", "input/", "target/", "metric_input/")
+_GIVEN = (
+    "init/",
+    "weights/",
+    "input/",
+    "target/",
+    "metric_input/",
+    "weight/",
+    "loss/confident/target",
+)
 
 
 def perturb_constants(model: keras.Model) -> None:

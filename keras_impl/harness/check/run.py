@@ -25,6 +25,7 @@ from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.check.trajectory import write_trajectory
+from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
@@ -53,6 +54,11 @@ def run_check(
         InputError: the model cannot be probed.
     """
     versions.use_dtype("float64")
+    with ctc_in_float64():
+        _run_check(spec, factory, writer)
+
+
+def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     reference = called_anew(factory, spec.seed)
     inputs = inputs_of(reference, spec.batch_size)
     samples = Samples(spec, inputs.each, inputs.batch_size)
@@ -93,5 +99,6 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:
         versions.reseed(one.samples.seed)
-        write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)
+        assert one.objective is not None
+        write_trajectory(spec, one.objective, steps, one.writer, one.perturbation)
     write_optimizer(spec, one.reference, steps, one.weights, one.writer)

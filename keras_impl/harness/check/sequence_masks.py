@@ -29,27 +29,49 @@ def counted_in(output: Any) -> np.ndarray | None:
     return None if mask is None else np.asarray(mask, bool)
 
 
-def joined_counts(parts: Mapping[str, Any]) -> np.ndarray | None:
-    """Returns where several outputs count that are joined side by side; None if all do."""
-    if all(counted_in(part) is None for part in parts.values()):
-        return None
-    found = []
-    for part in parts.values():
-        counts = counted_in(part)
-        whole = np.ones(part.shape, bool) if counts is None else _widened(counts, part.shape)
-        found.append(whole.reshape(len(whole), -1))
-    return np.concatenate(found, axis=-1)
+def counts_of_outputs(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns where those outputs of a model count that carry a mask, by their names."""
+    found = {name: counted_in(part) for name, part in parts.items()}
+    return {name: counts for name, counts in found.items() if counts is not None}
+
+
+def put_counts(mode: str, parts: Mapping[str, Any], writer: TraceWriter) -> None:
+    """Writes `counted/MODE/output`, if a mask leaves something out.
+
+    Several outputs have their names behind it, (N, T) each, and all of them are there joined side
+    by side, too, as the outputs are: (N, values of all).
+
+    Args:
+        mode: "eval", "train" or "stepK".
+        parts: outputs of the model by name; the only one has the name "".
+        writer: receives the arrays.
+    """
+    found = counts_of_outputs(parts)
+    if all(counts.all() for counts in found.values()):
+        return
+    for name, counts in found.items():
+        key = f"counted/{mode}/output"
+        writer.put(f"{key}/{name}" if name else key, counts)
+    if "" not in parts:
+        whole = [_whole(found.get(name), part.shape) for name, part in parts.items()]
+        writer.put(f"counted/{mode}/output", np.concatenate(whole, axis=-1))
+
+
+def _whole(counts: np.ndarray | None, shape: Any) -> np.ndarray:
+    """Returns where the values of an output count, (N, values)."""
+    found = np.ones(tuple(shape), bool) if counts is None else _widened(counts, shape)
+    return found.reshape(len(found), -1)
 
 
 def write_counted(
-    mode: str, calls: Calls, output: np.ndarray | None, used: Collection[str], writer: TraceWriter
+    mode: str, calls: Calls, outputs: Mapping[str, Any], used: Collection[str], writer: TraceWriter
 ) -> None:
     """Writes where the outputs and inputs of all calls count, and that of the model.
 
     Args:
         mode: "eval" or "train".
         calls: of the pass.
-        output: where the output of the model counts; None: everywhere.
+        outputs: of the model, by name.
         used: names of calls whose masked steps something uses.
         writer: receives the arrays.
     """
@@ -68,8 +90,7 @@ def write_counted(
         for place, source in enumerate(call.sources):
             if source in found and source is not None:
                 writer.put(f"counted/{mode}/{call.name}/input/{place}", found[source])
-    if output is not None and not output.all():
-        writer.put(f"counted/{mode}/output", output)
+    put_counts(mode, outputs, writer)
 
 
 def uses_masked(call: Any, slope: Any) -> bool:
@@ -105,7 +126,7 @@ def targets_of(y: np.ndarray, kind: str, counts: np.ndarray | None, num_classes:
 
 
 def confident_of(
-    linear: np.ndarray, y: np.ndarray, kind: str, counts: np.ndarray, num_rows: int
+    linear: np.ndarray, y: np.ndarray, kind: str, counts: np.ndarray | None, num_rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns confident outputs and their targets for as many samples as a batch has.
 
@@ -116,12 +137,12 @@ def confident_of(
         linear: outputs before the activation, (8, ...).
         y: their targets.
         kind: of the targets.
-        counts: where the output for the batch counts.
+        counts: where the output for the batch counts; None: everywhere, and targets stay.
         num_rows: samples of the batch.
     """
     rows = np.resize(np.roll(np.arange(len(linear)), -3), num_rows)  # the surest one is the fourth
     linear, y = linear[rows].copy(), y[rows]
-    if kind not in _CLASSES or linear.shape[-1] < 2:
+    if counts is None or kind not in _CLASSES or linear.shape[-1] < 2:
         return linear, y
     labels = y.argmax(-1) if kind == "one_hot" else y.reshape(linear.shape[:-1])
     turned = (labels == 0) & _widened(counts, labels.shape)

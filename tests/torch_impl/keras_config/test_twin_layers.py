@@ -27,7 +27,9 @@ CASES = {
     "Dense_layer_as_activation": (FEATURES, lambda: L.Dense(3, activation=L.LeakyReLU(0.1))),
     "Activation": (SEQUENCES, lambda: L.Activation("softmax")),
     "Identity": (SEQUENCES, lambda: L.Identity()),
+    "ActivityRegularization": (SEQUENCES, lambda: L.ActivityRegularization(0.1, 0.2)),
     "Flatten": (IMAGES, lambda: L.Flatten()),
+    "Flatten_numbers": ((), lambda: L.Flatten()),
     "Embedding": (FEATURES, lambda: L.Embedding(9, 3)),
     "Masking": (SEQUENCES, lambda: L.Masking(0.25)),
     "Conv1D": (SEQUENCES, lambda: L.Conv1D(3, 2, padding="causal", activation="relu")),
@@ -39,6 +41,10 @@ CASES = {
     "DepthwiseConv1D": (SEQUENCES, lambda: L.DepthwiseConv1D(2, depth_multiplier=2)),
     "DepthwiseConv2D": (IMAGES, lambda: L.DepthwiseConv2D(3, strides=2, padding="same")),
     "SeparableConv1D": (SEQUENCES, lambda: L.SeparableConv1D(3, 2, activation="silu")),
+    "SeparableConv2D_dilated": (
+        (9, 8, 3),
+        lambda: L.SeparableConv2D(4, 3, dilation_rate=2, padding="same"),
+    ),
     "SeparableConv2D": (IMAGES, lambda: L.SeparableConv2D(3, 2, depth_multiplier=2)),
     "MaxPooling1D": (SEQUENCES, lambda: L.MaxPooling1D(2, padding="same")),
     "MaxPooling2D": (IMAGES, lambda: L.MaxPooling2D((3, 2), strides=2, padding="same")),
@@ -108,7 +114,6 @@ CASES = {
         lambda: L.SpectralNormalization(L.Dense(3, activation="tanh"), power_iterations=3),
     ),
     "LayerScale": (IMAGES, lambda: convnext.LayerScale(0.1, 4)),
-    "ActivityRegularization": (FEATURES, lambda: L.ActivityRegularization(l2=0.1)),
     "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
 }
 # Of two inputs of one shape; made by the test of merging layers below.
@@ -122,6 +127,8 @@ MERGING = {
     "Concatenate": {"axis": 1},
     "Dot": {"axes": -1, "normalize": True},
 }
+# Of integers; tests/torch_impl/layers/test_categories.py compares them.
+CATEGORIES = {"CategoryEncoding", "Discretization", "IntegerLookup"}
 # Of several inputs; made by the test of attention below. Shapes of query, value and key.
 ATTENTION = {
     "MultiHeadAttention": (
@@ -163,7 +170,7 @@ IMAGE_LAYERS = preprocessing.ROWS.keys()
 
 def test_every_builder_has_a_case():
     here = {name.partition("_")[0] for name in [*CASES, *ATTENTION]} | MERGING.keys()
-    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | GLOBALLY_DRAWN | {"ReversibleEmbedding"}
+    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES | GLOBALLY_DRAWN | {"ReversibleEmbedding"}
     assert here | elsewhere == BUILDERS.keys()
 
 

@@ -14,7 +14,7 @@ from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.forced import Forced, agrees, forced_pass
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.dataflow import takers
 from torch_impl.harness.port.port_under_test import PortUnderTest
 

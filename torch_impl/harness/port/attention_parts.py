@@ -16,12 +16,20 @@ import torch
 from torch.nn import functional as F
 
 
-def parts_of(function: Any) -> Callable[..., Any] | None:
-    """Returns what computes the same in parts as an attention of torch; None for others."""
+def parts_of(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any] | None:
+    """Returns what computes the same in parts as a call of attention; None for other calls.
+
+    None, too, for what Keras has not: added keys, and samples without a batch.
+    """
     name = getattr(function, "__name__", "")
     if name == "scaled_dot_product_attention":
         return scaled_dot_product
-    return multi_head if name == "multi_head_attention_forward" else None
+    if name != "multi_head_attention_forward":
+        return None
+    given = _given(arguments, keywords)
+    extras = ("bias_k", "bias_v", "static_k", "static_v", "add_zero_attn")
+    is_more = any(given[name] is not None and given[name] is not False for name in extras)
+    return None if is_more or given["query"].ndim != 3 else multi_head
 
 
 def scaled_dot_product(
@@ -67,17 +75,15 @@ def _weights(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
 _FORWARD = inspect.signature(F.multi_head_attention_forward)
 
 
-def multi_head(*arguments: Any, **keywords: Any) -> Any:
-    """Does what F.multi_head_attention_forward does, or calls it if it has what Keras has not.
-
-    Batches are (T, N, features), as in that function.
-    """
+def _given(arguments: Any, keywords: Any) -> dict[str, Any]:
     bound = _FORWARD.bind(*arguments, **keywords)
     bound.apply_defaults()
-    given = bound.arguments
-    extras = ("bias_k", "bias_v", "static_k", "static_v", "add_zero_attn")
-    if given["query"].ndim != 3 or any(_is_given(given[name]) for name in extras):
-        return F.multi_head_attention_forward(*arguments, **keywords)
+    return bound.arguments
+
+
+def multi_head(*arguments: Any, **keywords: Any) -> Any:
+    """Does what F.multi_head_attention_forward does; batches are (T, N, features), as there."""
+    given = _given(arguments, keywords)
     query, key, value = (given[name].transpose(0, 1) for name in ("query", "key", "value"))
     num_heads = given["num_heads"]
     q, k, v = (
@@ -95,10 +101,6 @@ def multi_head(*arguments: Any, **keywords: Any) -> Any:
     if not given["need_weights"]:
         return output, None
     return output, weights.mean(dim=1) if given["average_attn_weights"] else weights
-
-
-def _is_given(value: Any) -> bool:
-    return value is not None and value is not False
 
 
 def _projections(given: Any) -> list[tuple[torch.Tensor, torch.Tensor | None]]:

@@ -32,7 +32,7 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
 from torch_impl.harness.port.function_weights import flat_tensors
@@ -55,6 +55,7 @@ from torch_impl.harness.port.sequence_masks import masked
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
+from torch_impl.trainer.nests import mapped
 
 
 class PortUnderTest(PortWeights):
@@ -93,11 +94,12 @@ class PortUnderTest(PortWeights):
         self._feeding = Feeding(keras.facts)
         self._forms = self._feeding.forms(self.module.forward)
         self._form = self._forms[0]
-        self.num_drawn = 0  # masks that the port draws by itself
+        self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
+        self.nest: Any = None  # what the module returned in its last pass
         self.fused: Fused = {}  # layers that are run part by part
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
@@ -211,14 +213,15 @@ class PortUnderTest(PortWeights):
         whole = self.built.layers.values()
         with torch.no_grad():
             watch = recorded_calls(
-                self.module, identity, whole, drawn=torch.ones_like, fused=self.fused
+                self.module, identity, whole, drawn=nothing_drawn, fused=self.fused
             )
             with watch as calls:
-                output = masked(self, "eval", self.outputs.of(self.module(*arguments)))
+                self.nest = self.module(*arguments)
+                output = masked(self, "eval", self.outputs.of(self.nest))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
-        self.draws, self.num_drawn = calls.draws, calls.num_drawn
+        self.draws, self.replaced = calls.draws, calls.replaced
         return calls, output
 
     def forget_states(self, purpose: str = "probe") -> None:
@@ -292,17 +295,14 @@ class PortUnderTest(PortWeights):
         may_turn = not self.channels_last and self._is_turned
         return may_turn and has_channels_first(array, self.keras.facts["nodes"])
 
-    def target(self, key: str) -> Any:
-        """Returns the targets that the trace has under `key`, in the form the loss takes."""
-        return self.target_of(self.keras[key])
-
-    def target_of(self, array: np.ndarray) -> Any:
-        """Returns the targets of a batch in the form the loss takes."""
+    def target_of(self, arrays: Any) -> Any:
+        """Returns targets as the loss takes them: of the only output, or of several by name."""
         if self.built.target is not None:
-            return on_device(self.built.target(self._cast(array)), self.device)
-        if self.has_columns and array.ndim == 1:
-            array = array[:, None]
-        return on_device(self.tensor(array), self.device)
+            given = self.built.target(mapped(self._cast, arrays))
+            return on_device(given, self.device)
+        is_column = self.has_columns and arrays.ndim == 1  # of one output
+        given = arrays[:, None] if is_column else arrays
+        return mapped(lambda array: on_device(self.tensor(array), self.device), given)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
         """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
@@ -322,7 +322,8 @@ class PortUnderTest(PortWeights):
         whole = self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
         with recorded_calls(self.module, masks, whole, passed, drawn, self.fused) as calls:
-            output = self.outputs.of(self.module(*arguments))
+            self.nest = self.module(*arguments)
+            output = self.outputs.of(self.nest)
         return calls, masked(self, mode, output)
 
     @contextmanager

@@ -77,7 +77,7 @@ ROWS: dict[str, Row] = {
     ),
 }
 
-# Keras's other layers of images, of text, of categories and of sound.
+# Keras's other layers of images, of text, of categories and of sound; `categories` has some.
 NOT_OFFERED = frozenset(
     (
         *("AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix"),
@@ -86,8 +86,8 @@ NOT_OFFERED = frozenset(
         *("RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomGrayscale"),
         *("RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
         *("RandomSaturation", "RandomSharpness", "RandomShear", "Solarization", "Pipeline"),
-        *("TextVectorization", "StringLookup", "IntegerLookup", "Discretization", "Hashing"),
-        *("HashedCrossing", "CategoryEncoding", "FeatureSpace", "STFTSpectrogram"),
+        *("TextVectorization", "StringLookup", "Hashing"),
+        *("HashedCrossing", "FeatureSpace", "STFTSpectrogram"),
         "MelSpectrogram",
     )
 )

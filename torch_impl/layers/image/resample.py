@@ -119,6 +119,7 @@ def _half_pixel(length: int, new_length: int) -> np.ndarray:
     return positions
 
 
+@functools.lru_cache(maxsize=64)
 def _bicubic(length: int, new_length: int) -> Taps:
     """Keys's cubic with a = -1/2, from a table; pixels outside have no weight."""
     at = _half_pixel(length, new_length)
@@ -153,6 +154,7 @@ def _inverse(total: np.ndarray) -> np.ndarray:
     return np.where(large, _F(1) / np.where(large, total, _F(1)), _F(1))
 
 
+@functools.lru_cache(maxsize=64)
 def _area(length: int, new_length: int) -> Taps:
     """The share that each input pixel has of an output pixel."""
     scale = _scale(length, new_length)
@@ -172,6 +174,7 @@ def _area(length: int, new_length: int) -> Taps:
     return Taps(np.stack(index), np.stack(weight))
 
 
+@functools.lru_cache(maxsize=64)
 def _spans(length: int, new_length: int, method: str, antialias: bool) -> Taps:
     """The weights of `scale_and_translate`, with a total of 1 for each output pixel."""
     radius, kernel = _KERNELS[method]

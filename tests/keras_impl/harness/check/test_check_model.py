@@ -10,6 +10,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.check.gradient import write_gradients
 from keras_impl.harness.check.inputs import inputs_of
 from keras_impl.harness.check.model import build, get_weights, set_weights, trainable
+from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -86,7 +87,9 @@ def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
     weights = {n: draw.normal(size=a.shape) for n, a in get_weights(reference.model).items()}
     set_weights(reference.model, weights)
     writer = TraceWriter()
-    write_gradients(reference, [x], y, writer, None)
+    samples = Samples(CheckSpec(), inputs_of(reference, 5).each)
+    objective = Objective(reference, samples, reference.model(x))
+    write_gradients(objective, [x], Batch({"": y}), writer, None)
     linear = x @ weights["hidden.kernel"] + weights["hidden.bias"]
     hidden = np.maximum(linear, 0)
     output = hidden @ weights["out.kernel"] + weights["out.bias"]
