@@ -107,10 +107,6 @@ class Embedding(nn.Embedding):
         super().__init__(input_dim, output_dim, **options)
         self.mask_zero = mask_zero
 
-    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor | None:
-        """Returns where the integers are not 0, in their shape; None without `mask_zero`."""
-        return inputs != 0 if self.mask_zero else None
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (*shape of x, output_dim)."""
         return super().forward(x.long())  # (1)
