@@ -56,3 +56,13 @@ def forecaster():
 
 def normalised():
     return _text(L.BatchNormalization(), L.Dense(4, activation="softmax"))
+
+
+def two_heads():
+    """A tag of each step, which carries the mask, and one class, which carries none."""
+    x = L.Input((STEPS,), dtype="int32")
+    y = L.GRU(5, return_sequences=True)(L.Embedding(WORDS, 6, mask_zero=True)(x))
+    tags = L.Dense(4, activation="softmax", name="tags")(y)
+    kind = L.Dense(3, activation="softmax", name="kind")(L.GlobalAveragePooling1D()(y))
+    loss = "sparse_categorical_crossentropy"
+    return _compiled(keras.Model(x, {"tags": tags, "kind": kind}), {"tags": loss, "kind": loss})

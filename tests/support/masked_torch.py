@@ -258,3 +258,25 @@ class Normalised(nn.Module):
 
 def normalised__of_what_counts():
     return _port(Normalised(), ignoring)
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(WORDS, 6)
+        self.gru = nn.GRU(6, 5, batch_first=True)
+        self.tags = nn.Linear(5, 4)
+        self.kind = nn.Linear(5, 3)
+
+    def forward(self, x):
+        y = self.gru(self.embedding(x))[0]
+        mask = (x != 0)[..., None].to(y.dtype)
+        return {"tags": self.tags(y), "kind": self.kind((y * mask).sum(1) / mask.sum(1))}
+
+
+def two_heads__losses_of_keras():
+    return _port(TwoHeads(), None)
+
+
+def two_heads__ignoring():
+    return _port(TwoHeads(), {"tags": ignoring, "kind": F.cross_entropy})

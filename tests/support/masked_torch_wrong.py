@@ -11,6 +11,7 @@ from masked_torch import (
     Normalised,
     PlainTagger,
     Tagger,
+    TwoHeads,
     _port,
     ignoring,
     squared_of_kept_mask,
@@ -213,3 +214,10 @@ def normalised__statistics_of_padding():
             return self.norm(y.transpose(1, 2)).transpose(1, 2)
 
     return _port(Net(), ignoring)
+
+
+def two_heads__loss_not_masked():
+    def loss(output, y):
+        return F.cross_entropy(output.transpose(1, 2), y.long())
+
+    return _port(TwoHeads(), {"tags": loss, "kind": F.cross_entropy})
