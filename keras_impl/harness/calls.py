@@ -23,6 +23,7 @@ from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
 from keras_impl.harness.attention import Attention
 from keras_impl.harness.casts import called, is_float32_inside, lifted
+from keras_impl.harness.given import given_masks_of, without_masks
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -62,6 +63,7 @@ class Call:
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
         weights: the variables that the call uses.
+        given_masks: the mask of sequences of each input, or None.
         beside: tensors that reach the call in another way than as its inputs; their sources come
             after those of the inputs.
         again: of an activation, what it makes of another first input; None for other calls.
@@ -76,6 +78,7 @@ class Call:
     config: dict[str, Any] = field(default_factory=dict)
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
+    given_masks: list[Any] = field(default_factory=list)
     beside: list[Any] = field(default_factory=list)
     again: Callable[[Any], Any] | None = None
 
@@ -90,6 +93,7 @@ class Calls(list[Call]):
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
+        masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
     """
@@ -99,6 +103,7 @@ class Calls(list[Call]):
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
         self.used_masks: dict[str, str] = {}
+        self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
         self.attention: Attention | None = None  # that is being called
@@ -113,8 +118,21 @@ class Calls(list[Call]):
             given = [*part.inputs, *part.beside]
             part.sources = [self._made.get(id(tensor)) for tensor in given]
             self._made[id(part.output)] = len(self)
+            part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
             super().append(part)
+
+    @property
+    def is_perturbed(self) -> bool:
+        """Whether rounded numbers are moved in this pass."""
+        return self._perturbation is not None
+
+    def note_masks(self, layer: Any, arguments: Any, keywords: Any) -> None:
+        """Notes a layer that uses masks of sequences, and whether they leave something out."""
+        if masks := versions.used_masks(layer, arguments, keywords):
+            self.used_masks[layer.name] = type(layer).__name__
+            if not all(np.all(np.asarray(mask)) for mask in masks):
+                self.masked.add(layer.name)
 
     def also(self, tensor: Any, other: Any) -> None:
         """Gives a tensor the source of another one, which has the same values."""
@@ -164,8 +182,7 @@ def recorded_calls(
         if depth:
             return call_layer(layer, *arguments, **keywords)
         if heads.is_watched(layer) and calls.attention is None:
-            if versions.has_mask((arguments, keywords)):
-                calls.used_masks[layer.name] = type(layer).__name__
+            calls.note_masks(layer, arguments, keywords)
             calls.attention = Attention(named(layer.name), layer)
             try:
                 return call_layer(layer, *arguments, **keywords)
@@ -187,8 +204,7 @@ def recorded_calls(
                 calls.open.pop()
         depth += 1
         calls.open.append((named(layer.name), layer))
-        if versions.uses_mask(layer, arguments, keywords):
-            calls.used_masks[layer.name] = type(layer).__name__
+        calls.note_masks(layer, arguments, keywords)
         try:
             return _call(layer, calls.open[-1][0], calls, call_layer, arguments, keywords)
         finally:
@@ -228,7 +244,7 @@ def recorded_calls(
 
 def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
-    inputs = _tensors((arguments, keywords))
+    inputs = _tensors((arguments, without_masks(keywords)))
     config = plain_config(layer)
     # A penalty on the output needs the whole output, activation included.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
@@ -251,27 +267,36 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         return output
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
-        with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
-            output = lifted(layer, called(call, layer, arguments, keywords))
+        # Over masked steps Keras adds 1e-7 to the number of values; a port that adds none is right.
+        factor = 2 if is_norm and calls.is_perturbed and layer.name in calls.masked else 1
+        moving = versions.moving_statistics(layer, _given(inputs), is_norm)
+        with moving, versions.epsilon_times(factor):
+            made = called(call, layer, arguments, keywords)
+            output = lifted(layer, made)
         inside = "float32" if is_float32_inside(layer) else kind
         output = calls.perturbed(inside, config, _given(inputs), output)
+        output = versions.with_masks_of(output, made)
         mask = None
         if name in calls.drew and len(inputs) == 1 and versions.may_drop_samples(layer):
-            mask, factor = kept_samples(inputs[0], _first(output))
+            mask, multiple = kept_samples(inputs[0], _first(output))
             if mask is not None:
-                calls.factors[name] = factor
+                calls.factors[name] = multiple
         again = _repeated(call, layer, kind, arguments, keywords)
-        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config, again=again))
+        noted = Call(name, kind, layer, inputs, _first(output), mask, config, again=again)
+        noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
+        calls.append(noted)
         return output
     layer.activation = keras.activations.linear
     try:
-        linear = call(layer, *arguments, **keywords)
+        made = call(layer, *arguments, **keywords)
     finally:
         layer.activation = activation
-    linear = calls.perturbed(kind, config, _given(inputs), linear)
+    linear = calls.perturbed(kind, config, _given(inputs), made)
+    linear = versions.with_masks_of(linear, made)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
     kind, config = activation_kind(activation), activation_config(activation)
     output = calls.perturbed(kind, config, linear, activation(linear))
+    output = versions.with_masks_of(output, made)
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
     return output

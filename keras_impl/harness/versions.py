@@ -200,21 +200,32 @@ def is_training(layer: Any, keywords: Mapping[str, Any]) -> bool:
     return bool(getattr(layer._get_call_context(), "training", None))
 
 
-def uses_mask(layer: Any, arguments: Any, keywords: Mapping[str, Any]) -> bool:
-    """Whether a call takes the mask of a sequence into account."""
+def used_masks(layer: Any, arguments: Any, keywords: Mapping[str, Any]) -> list[Any]:
+    """Returns the masks of sequences that a call takes into account, or may take."""
     if IS_KERAS_2:
         takes = bool(getattr(layer, "_expects_mask_arg", False))
     else:
         takes = any(name.endswith("mask") for name in layer.call_signature_parameters)
-    given = [keywords.get(name) for name in keywords if name.endswith("mask")]
-    # `use_causal_mask` is a setting, and an `attention_mask` may be an input of the port as well.
-    is_given = any(value is not None and not isinstance(value, bool) for value in given)
-    return takes and (is_given or has_mask((arguments, keywords)))
+    if not takes:
+        return []
+    given = [keywords[name] for name in keywords if name.endswith("mask")]
+    found = [value for value in tf.nest.flatten(given) if tf.is_tensor(value)]
+    return found or [
+        mask for v in tf.nest.flatten((arguments, keywords)) if (mask := mask_of(v)) is not None
+    ]
 
 
-def has_mask(values: Any) -> bool:
-    """Whether a tensor among values carries the mask of a sequence."""
-    return any(getattr(v, "_keras_mask", None) is not None for v in tf.nest.flatten(values))
+def mask_of(value: Any) -> Any:
+    """Returns the mask of a sequence that a tensor carries; None if it carries none."""
+    return getattr(value, "_keras_mask", None)
+
+
+def with_masks_of(made: Any, output: Any) -> Any:
+    """Returns tensors that carry the masks of others in their place."""
+    for tensor, other in zip(tf.nest.flatten(made), tf.nest.flatten(output), strict=True):
+        if (mask := mask_of(other)) is not None and tensor is not other:
+            tensor._keras_mask = mask
+    return made
 
 
 @contextmanager
@@ -233,6 +244,20 @@ def watched_operations(note: Callable[[str, Any, Any, Any], None]) -> Iterator[N
         yield
     finally:
         callbacks.remove_op_callback(told)
+
+
+@contextmanager
+def epsilon_times(factor: float) -> Iterator[None]:
+    """Multiplies what Keras adds to denominators, 1e-7. Keras 3 only, but for a factor of 1."""
+    if factor == 1:
+        yield
+        return
+    before = keras.config.epsilon()
+    keras.config.set_epsilon(before * factor)
+    try:
+        yield
+    finally:
+        keras.config.set_epsilon(before)
 
 
 @contextmanager

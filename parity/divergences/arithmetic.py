@@ -118,6 +118,7 @@ def recurrent(
     inner: Callable[[np.ndarray], np.ndarray],
     *,
     reset_after: bool,
+    mask: np.ndarray | None = None,
 ) -> Iterator[np.ndarray]:
     """Yields the state (N, units) of a recurrent layer after each step.
 
@@ -128,6 +129,7 @@ def recurrent(
         activation: of the state.
         inner: of the gates.
         reset_after: of a GRU.
+        mask: (N, steps), true where a step counts; the others keep the state.
     """
     kernel, recurrent_kernel, bias = weights
     h = np.zeros((len(x), recurrent_kernel.shape[0]))
@@ -136,6 +138,7 @@ def recurrent(
     if bias is not None:
         biases[: bias.ndim] = bias
     for step in range(x.shape[1]):
+        before = h, c
         a = x[:, step] @ kernel + biases[0]
         if kind == "simple_rnn":
             h = activation(a + h @ recurrent_kernel)
@@ -150,6 +153,11 @@ def recurrent(
             last = np.split(recurrent_kernel, 3, axis=-1)[2]
             inside = r * others[2] if reset_after else (r * h) @ last
             h = z * h + (1 - z) * activation(parts[2] + inside)
+        if mask is not None:
+            h, c = (
+                np.where(mask[:, step, None], new, old)
+                for new, old in zip((h, c), before, strict=True)
+            )
         yield h
 
 

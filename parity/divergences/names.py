@@ -13,6 +13,7 @@ A31 norm-scale  A30 shared-layer
 A17 missing-layer  A32 loaded-weight  A15 weight-shape
 B2 random-bias  B1 torch-default-init  B3 untruncated-normal  B9 initial-constant
 B8 initial-distribution
+A67 last-real-step  A64 missing-mask  A65 other-mask  A66 added-mask
 A5 symmetric-same-padding  A24 ceil-mode  A7 max-pool-padding  A8 average-pool-padding
 A9 transposed-conv-crop  A18 window-placement
 C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-norm
@@ -23,6 +24,7 @@ C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 up
 A25 last-step  A26 reshaped-axes  A27 scaled-value
 A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
+D19 masked-loss
 D4 label-smoothing  D5 class-weights  D18 sample-weights  D9 loss-broadcast
 D12 loss-reduction  D14 loss-threshold
 I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
@@ -37,8 +39,8 @@ G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
 G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
 G17 late-stair  G16 restored-epoch
 H15 rotated-back  H16 shifted-elsewhere  H17 other-augmentation  H18 augmentation-range
-H14 dropped-batch  I6 metric-name  I1 other-metric  I2 batch-means  I3 weighted-validation
-I5 other-validation  I4 changed-midway
+H14 dropped-batch  I6 metric-name  I8 padding-counted  I1 other-metric  I2 batch-means
+I3 weighted-validation  I5 other-validation  I4 changed-midway
 """
 SLUGS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
 

@@ -19,6 +19,7 @@ from parity.divergences import (
     initial,
     layers,
     losses,
+    masks,
     metrics,
     normalization,
     optimizers,
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, outputs, initial, windows, normalization, recurrent, layers, attention, between),
+    *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
+    between,
     *(training, penalties, losses, output_losses, metrics, gradients),
     *(optimizers, schedules, step_schedules),
 )

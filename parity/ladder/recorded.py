@@ -1,5 +1,7 @@
 """Compares arrays of a port with what Keras left, within the effect of rounding.
 
+Where Keras's masks of sequences leave values out, any value is right.
+
 What a whole model returns is among them: the values on which a verdict about its layers rests. A
 port is right if they agree, however its layers are written.
 """
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import compare_close
+from parity.ladder.counted import only_counted
 from parity.ladder.items import PASS
 from parity.ladder.rounding import allowed, dtype_of
 
@@ -38,7 +41,7 @@ def compare_recorded(
     theirs = keras[key]
     if theirs.dtype.kind in "iu" or ours.dtype.kind in "iu":  # tokens, which Keras converts
         theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
-    ours = _widened(keras, ours)
+    theirs, ours = only_counted(keras, key, theirs, _widened(keras, ours))
     limit = allowed(keras, key) if most is None else most
     return compare_close(name, theirs, ours, allowed=limit, unit="rel", **place)
 
@@ -88,6 +91,7 @@ def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item
         ours = np.moveaxis(ours, 1, -1)  # channels last
     elif ours.squeeze().shape == theirs.squeeze().shape:
         ours = ours.reshape(theirs.shape)  # (N,) for (N, 1)
+    theirs, ours = only_counted(keras, key, theirs, ours)
     return compare_close(f"output ({mode})", theirs, ours, allowed=allowed(keras, key), unit="rel")
 
 

@@ -17,6 +17,7 @@ PARTS = {
     "weight": ("F64",),  # of samples
     "forward": _ANY,  # what passes between layers may be tokens or masks
     "mask": ("BOOL",),
+    "counted": ("BOOL",),  # where masks of sequences say that values count
     "loss": ("F64",),
     "metric": ("F64",),
     "metric_input": ("F64",),

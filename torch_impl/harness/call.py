@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from torch_impl.harness.port.function_weights import Weights, flat_tensors, replaced
+from torch_impl.harness.port.packed_sequences import first_padded, packed_in, repacked
 from torch_impl.layouts import Variable, variables
 
 
@@ -89,8 +90,9 @@ class Calls(list[Call]):
 
 
 def first_tensor(output: Any) -> torch.Tensor:
-    """Returns an output, or the first of several."""
-    return flat_tensors(output)[0]
+    """Returns an output, or the first of several; a packed sequence with its steps side by side."""
+    found = first_padded(output)
+    return flat_tensors(output)[0] if found is None else found
 
 
 def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
@@ -136,6 +138,8 @@ def rerun(function: Any, arguments: Any, keywords: Any, weights: Weights) -> Cal
     """
 
     def run(*others: torch.Tensor) -> Any:
+        if packed := packed_in(arguments):  # of a recurrent module, which has one
+            return function(repacked(others[0], packed[0]), *arguments[1:], **keywords)
         left = list(others)
         given = replaced(list(arguments), left, weights)
         return function(*given, **replaced(keywords, left, weights))

@@ -35,6 +35,7 @@ from torch_impl.harness.port.call_places import where
 from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
 from torch_impl.harness.port.fused_projections import Fused, run_fused
+from torch_impl.harness.port.packed_sequences import data_alone, packed_in, padded
 from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
@@ -320,14 +321,16 @@ class _Watch(TorchFunctionMode):
         return result
 
     def _given(self, arguments: Any, kind: str) -> _Given:
-        given = flat_tensors(arguments)
+        given = flat_tensors(data_alone(arguments))
         found = [x for x in given if x not in self._weights]
         with torch._C.DisableTorchFunction():
             whole = found[0].clone() if kind in REPLAYED and found else None
+            steps = {id(packed.data): padded(packed) for packed in packed_in(arguments)}
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        return _Given([_copy(x) for x in found], made, origins, nearest, whole, has_weights)
+        inputs = [_copy(steps.get(id(x), x)) for x in found]
+        return _Given(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
@@ -340,7 +343,7 @@ class _Watch(TorchFunctionMode):
                     output = self._passed(call, output)
             finally:
                 self._inside.pop()
-        first = first_tensor(output)
+        first = flat_tensors(output)[0]
         self._remember(first, len(self.calls))
         if call.kind == "permute" and call.origins and call.origins[0] is not None:
             self._origin[id(first)] = call.origins[0]  # it computes nothing itself

@@ -10,12 +10,13 @@ Source: keras 3.15 `layers/layer.py`; `supports_masking` and `compute_mask` of a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from torch_impl.keras_config.graph import fill
+from torch_impl.keras_config.graph import Call, Tensor, fill, tensors_of
 from torch_impl.masks import is_any, is_mask, mask_arguments, positional_names, told_masks
 
 # Keras's layers whose output has the mask of the input, or of the first of several.
@@ -31,6 +32,25 @@ PASSING = frozenset(
 )
 # Those whose output has the mask of the first entry of their input, which is a list.
 _OF_FIRST_ENTRY = frozenset(["Attention", "AdditiveAttention"])
+
+
+# Keras takes the masks of their inputs away when they are called: the tensors go on without.
+_TAKING = frozenset(["MultiHeadAttention"])
+
+
+def taken_from(kind: str, call: Call) -> list[Tensor]:
+    """Returns the tensors that lose their masks in a call of a layer.
+
+    A residual connection around `MultiHeadAttention` has no mask behind it for that reason.
+
+    Args:
+        kind: Keras's class of the layer.
+        call: of the graph.
+    """
+    if kind not in _TAKING:
+        return []
+    given = {name: value for name, value in call.options.items() if not is_mask(name)}
+    return tensors_of(replace(call, options=given))
 
 
 def told_to(

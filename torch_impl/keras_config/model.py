@@ -25,7 +25,7 @@ from torch_impl.keras_config.graph import (
     tensors_of,
 )
 from torch_impl.keras_config.initial import initialise
-from torch_impl.keras_config.masks import mask_of_output, told_to
+from torch_impl.keras_config.masks import mask_of_output, taken_from, told_to
 from torch_impl.keras_config.operations import Operation
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.entry import dtype_of
@@ -210,6 +210,8 @@ class KerasModel(RuledModel):
             )
             if call.layer in self._rules:
                 terms += self._rules[call.layer].output_terms(made)
+            for tensor in taken_from(kind, call):
+                masks[tensor.layer, tensor.call][tensor.index] = None
             for done in last:
                 del results[done], masks[done]
         if output_terms is None:

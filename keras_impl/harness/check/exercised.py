@@ -33,12 +33,14 @@ class Exercise:
         unused: trainable weights on which the loss does not depend at all.
         idle: other trainable weights whose gradient is zero.
         masks: dropout -> "nothing" or "everything", which is what it drops.
+        used_masked: calls with a mask of sequences whose masked steps something uses; no problem.
     """
 
     dead: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)
     masks: dict[str, str] = field(default_factory=dict)
+    used_masked: list[str] = field(default_factory=list)
 
     @property
     def num_problems(self) -> int:

@@ -19,6 +19,7 @@ from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.loss import penalties
 from keras_impl.harness.check.model import named_variables, trainable
 from keras_impl.harness.check.objective import Batch, Objective
+from keras_impl.harness.check.sequence_masks import uses_masked
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -83,6 +84,9 @@ def write_gradients(
             writer.put(f"state/{name}", variable.numpy())
     by_weight = dict(zip(variables, gradients, strict=False))
     exercise = Exercise(
+        used_masked=[
+            call.name for call, up in zip(inner, slopes, strict=True) if uses_masked(call, up)
+        ],
         dead=[call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up)],
         unused=[name for name, slope in by_weight.items() if slope is None],
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],

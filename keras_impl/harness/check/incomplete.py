@@ -1,4 +1,4 @@
-"""What of a Keras model a check cannot give to a port: random numbers, and masks of sequences.
+"""What of a Keras model a check cannot give to a port: random numbers, and masks of no steps.
 
 The calls of a pass in eval mode and of one in train mode go in; entries for the report come out.
 """
@@ -11,14 +11,13 @@ from keras_impl.harness.calls import Calls
 from parity.ladder.loss_items import UNKNOWN_TARGETS
 
 
-def incomplete(passes: Sequence[Calls], *, loss_is_masked: bool) -> list[dict[str, str]]:
+def incomplete(passes: Sequence[Calls]) -> list[dict[str, str]]:
     """Returns what cannot be compared, why, and what the user can do.
 
     Args:
         passes: the calls of each pass.
-        loss_is_masked: whether the output of the model carries a mask, which the loss then uses.
     """
-    return [*_random(passes), *_masked(passes, loss_is_masked)]
+    return [*_random(passes), *_masked(passes)]
 
 
 def unknown_targets(problem: str) -> dict[str, str]:
@@ -55,18 +54,18 @@ def _random(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
         }
 
 
-def _masked(passes: Sequence[Calls], loss_is_masked: bool) -> Iterator[dict[str, str]]:
+def _masked(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
     used = {name: kind for calls in passes for name, kind in calls.used_masks.items()}
-    places = {name: f"{name} ({kind})" for name, kind in used.items()}
-    if loss_is_masked:
-        places["loss"] = "the loss"
-    for name, place in places.items():
-        yield {
-            "what": f"the mask of sequences in {place}",
-            "why": "Keras leaves the masked steps out there, and a port is not told which they are",
-            "do": "build both models without the mask for the check (mask_zero=False, no Masking)",
-            "layer": name,
-        }
+    masked = {name for calls in passes for name in calls.masked}
+    for name, kind in used.items():
+        if name not in masked:
+            yield {
+                "what": f"the mask of sequences in {name} ({kind})",
+                "why": "no step of the probe is masked there, so nothing shows whether a port has "
+                "the mask",
+                "do": "give samples with masked steps (--data)",
+                "layer": name,
+            }
 
 
 def _snapped(factor: float) -> float:

@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_impl.harness import versions
 from keras_impl.harness.calls import Call
 from keras_impl.harness.check.objective import Batch, Objective, keyed
 from keras_impl.harness.check.output_losses import name_of
 from keras_impl.harness.check.outputs import activation, last_of
+from keras_impl.harness.check.sequence_masks import confident_of, counts_of_outputs
 from keras_impl.harness.check.target_forms import kind_of
 from keras_impl.harness.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
@@ -92,8 +94,13 @@ def write_confident_loss(
     only = lasts.get("")
     writer.facts["output_activation"] = None if only is None else activation(only)
     given, targets = {}, {}
+    counts = counts_of_outputs(outputs)
     for name, last in lasts.items():
-        linear, targets[name] = objective.confident(name, spec.dtype)
+        linear, y = objective.confident(name, spec.dtype)
+        if counts:
+            num_rows = int(outputs[name].shape[0])
+            linear, y = confident_of(linear, y, objective.kinds[name], counts.get(name), num_rows)
+        targets[name] = y
         if last is None and _takes_probabilities(objective, name):  # activated further up
             linear = _OF_LOGITS[objective.kinds[name]](tf.constant(linear)).numpy()
         given[name] = linear
@@ -105,6 +112,8 @@ def write_confident_loss(
             for name, last in lasts.items():
                 if last is not None:
                     made[name] = activation_of(model, last)(made[name])
+                if counts:
+                    made[name] = versions.with_masks_of(made[name], outputs[name])
             output = objective.packed(made)
             value = objective.value(output, batch)
         slopes = tape.gradient(value, before)

@@ -17,6 +17,7 @@ from keras_impl.harness.check.loss import activation_of
 from keras_impl.harness.check.objective import Batch, Objective, keyed
 from keras_impl.harness.check.outputs import activation, last_of
 from keras_impl.harness.check.sample_weights import sample_weight
+from keras_impl.harness.check.sequence_masks import counts_of_outputs
 from keras_impl.harness.check.target_forms import DATA
 from keras_impl.harness.factories import Reference
 from parity.data import metric_inputs
@@ -45,7 +46,13 @@ class GivenOutputs:
         self._linear: dict[str, np.ndarray] = {}
         self._output: dict[str, np.ndarray] = {}
         self.sizes = metric_inputs.sizes_of([tuple(part.shape[1:]) for part in parts.values()])
-        batch = objective.batch("metrics", sum(self.sizes))
+        num = sum(self.sizes)
+        # Given outputs have no mask: none of their targets is a class of padding.
+        counts = {
+            name: np.ones((num, *each.shape[1:]), bool)
+            for name, each in counts_of_outputs(parts).items()
+        }
+        batch = objective.batch("metrics", num, counts)
         self.y, self.weights = batch.targets, batch.weights
         for name, part in parts.items():
             linear = self._linear[name] = self._drawn(name)

@@ -8,7 +8,6 @@ targets and the weights of the samples are `metric_input/…`, of several output
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -70,7 +69,7 @@ def write_metrics(
         **{m: list(_probe(objective, batch, outputs[m], weights[m])) for m in ("eval", "train")},
     }
     try:
-        with _epsilon(2 if perturbation else 1):
+        with versions.epsilon_times(2 if perturbation else 1):
             found = {part: _said(compiled, each) for part, each in batches.items()}
     except Exception as error:  # a metric of the user may raise anything
         told = str(error).partition("\n")[0][:200]
@@ -90,17 +89,6 @@ def write_metrics(
         for name, weight in by_output.items():
             if weight is not None:
                 writer.put(keyed(f"metric_input/weight/{part}", name), weight)
-
-
-@contextmanager
-def _epsilon(factor: float) -> Iterator[None]:
-    """Multiplies what metrics add to their denominators, 1e-7."""
-    before = keras.config.epsilon()
-    keras.config.set_epsilon(before * factor)
-    try:
-        yield
-    finally:
-        keras.config.set_epsilon(before)
 
 
 def metrics_of(model: keras.Model, outputs: Sequence[str] = ()) -> dict[str, Any]:
@@ -167,6 +155,8 @@ def _first(output: Any) -> Any:
     first = output[:1]
     if hasattr(output, "_keras_logits"):  # which some metrics look for
         first._keras_logits = output._keras_logits[:1]
+    if (mask := versions.mask_of(output)) is not None:
+        first._keras_mask = mask[:1]
     return first
 
 

@@ -20,6 +20,7 @@ from keras_impl.harness.check.output_losses import losses_of, name_of, weights_o
 from keras_impl.harness.check.outputs import flat_names, outputs_of, packed
 from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.check.sample_weights import weights_of_batch
+from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
@@ -137,11 +138,24 @@ class Objective:
     def _output_of(self, name: str) -> Any:
         return self._parts[name] if name else self._output
 
-    def batch(self, purpose: str, num: int) -> Batch:
-        """Returns targets and weights for a batch of `num` samples."""
+    def batch(
+        self, purpose: str, num: int, counts: Mapping[str, np.ndarray] | None = None
+    ) -> Batch:
+        """Returns targets and weights for a batch.
+
+        Args:
+            purpose: of the batch: "probe", "step1", ...
+            num: of its samples.
+            counts: where those outputs count that carry a mask: targets that are drawn are told by
+                their class there, see `targets_of`.
+        """
         targets = {
             name: self._target(name, purpose, num, kind) for name, kind in self.kinds.items()
         }
+        for name, where in (counts or {}).items():
+            if name in targets and (name or not self.samples.has_data):
+                kind, num_classes = self.kinds[name], self.shapes[name][-1]
+                targets[name] = targets_of(targets[name], kind, where, num_classes)
         return self.weighted(purpose, targets)
 
     def weighted(self, purpose: str, targets: dict[str, np.ndarray]) -> Batch:

@@ -28,9 +28,10 @@ from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outputs import outputs_of
+from keras_impl.harness.check.sequence_masks import counts_of_outputs, write_counted
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
-from keras_impl.harness.versions import advance, has_mask, reseed
+from keras_impl.harness.versions import advance, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -84,9 +85,10 @@ class Pass:
             writer.facts["loss"] = told
             writer.facts["added_losses"] = adding_layers(model)
             passes.append(self._write_train_mode(spec, x, objective, calls, output))
-        writer.facts["incomplete"] = incomplete(
-            passes, loss_is_masked=len(passes) > 1 and has_mask(output)
-        )
+        parts = outputs_of(model, output) or {"": output}
+        for mode, each in zip(("eval", "train"), passes, strict=False):
+            write_counted(mode, each, parts, self.exercise.used_masked, writer)
+        writer.facts["incomplete"] = incomplete(passes)
         if objective is not None and objective.problem:
             writer.facts["incomplete"].append(unknown_targets(objective.problem))
         writer.facts["incomplete"] += own_steps.left_open(model)
@@ -112,9 +114,9 @@ class Pass:
         output: Any,
     ) -> Calls:
         writer = self.writer
-        batch = objective.batch("probe", self.samples.batch_size)
-        objective.put(batch, "probe", writer)
         parts = outputs_of(objective.model, output) or {"": output}
+        batch = objective.batch("probe", self.samples.batch_size, counts_of_outputs(parts))
+        objective.put(batch, "probe", writer)
         write_confident_loss(spec, objective, calls, parts, writer, self.perturbation)
         found, trained, self.exercise = write_gradients(
             objective, x, batch, writer, self.perturbation

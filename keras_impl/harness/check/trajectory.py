@@ -22,6 +22,8 @@ from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
+from keras_impl.harness.check.outputs import outputs_of
+from keras_impl.harness.check.sequence_masks import counts_of_outputs, put_counts
 from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
@@ -53,10 +55,11 @@ def write_trajectory(
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
-        batch = objective.batch(f"step{step}", size)
         fed = as_fed(reference, x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
             output = model(fed, training=True)
+            parts = outputs_of(model, output) or {"": output}
+            batch = objective.batch(f"step{step}", size, counts_of_outputs(parts))
             loss = objective.value(output, batch)
         variables = model.trainable_variables
         found = tape.gradient(loss, [versions.tensor_of(v) for v in variables])
@@ -75,6 +78,7 @@ def write_trajectory(
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
         objective.put(batch, f"step{step}", writer)
+        put_counts(f"step{step}", parts, writer)
         for call in calls:
             if call.mask is not None:
                 writer.put(f"mask/step{step}/{call.name}", call.mask)

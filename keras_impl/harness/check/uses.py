@@ -247,7 +247,7 @@ def watched(model: keras.Model, fed: Any, tensors: Sequence[Any], value: int) ->
     def watched_layer(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         kind = type(layer).__name__
         given = [*tf.nest.flatten((arguments, keywords)), None][0]
-        if kind in _RECURRENT and versions.uses_mask(layer, arguments, keywords):
+        if kind in _RECURRENT and versions.used_masks(layer, arguments, keywords):
             watch.uses.recurrent.append(layer.name)
         if watch.note_layer(layer, given):
             with watch.muted():

@@ -10,7 +10,9 @@ from keras import ops
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
 
 from torch_impl.keras_config import from_keras_config
-from torch_impl.keras_config.masks import told_to
+from torch_impl.keras_config.builders import BUILDERS
+from torch_impl.keras_config.graph import Call, Tensor
+from torch_impl.keras_config.masks import taken_from, told_to
 from torch_impl.masks import mask_of
 
 WORDS, STEPS = 11, 7
@@ -263,6 +265,63 @@ def test_inner_sequences_have_masks_of_their_own():
     x = L.Input((4, STEPS), dtype="int32")
     inner = L.TimeDistributed(L.LSTM(3))(embedding()(x))
     assert_same_with_masks(keras.Model(x, inner), tokens)
+
+
+def residual(x):
+    """Keras takes the mask of the query away, so that none is behind the sum."""
+    y = L.MultiHeadAttention(2, 3)(x, x)
+    z = L.Add()([x, y])
+    return [y, z, L.GRU(2)(z), L.GRU(2)(y)]
+
+
+def attending_twice(x):
+    y = L.MultiHeadAttention(2, 3)(x, x)
+    z = L.MultiHeadAttention(2, 3)(x, y)
+    return [z, L.GRU(2)(z), L.GlobalAveragePooling1D()(z)]
+
+
+def two_sequences(first, second):
+    y = L.MultiHeadAttention(2, 3)(query=first, value=second, use_causal_mask=True)
+    return [y, L.GRU(2)(y)]
+
+
+def grouped(x):
+    y = L.GroupQueryAttention(3, 4, 2)(x, x)
+    return [y, L.GRU(2)(L.Add()([x, y]))]
+
+
+def of_products(x):
+    y = L.Attention()([x, x])
+    return [y, L.GRU(2)(y)]
+
+
+def of_sums(x):
+    y = L.AdditiveAttention()([x, x])
+    return [y, L.GlobalAveragePooling1D()(y)]
+
+
+ATTENTION = {
+    "residual": graph(residual),
+    "twice": graph(attending_twice),
+    "two": graph(two_sequences, 2),
+    "grouped": graph(grouped),
+    "products": graph(of_products),
+    "sums": graph(of_sums),
+}
+
+
+@pytest.mark.skipif("MultiHeadAttention" not in BUILDERS, reason="the twin has no attention yet")
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+@pytest.mark.parametrize("build", ATTENTION.values(), ids=ATTENTION)
+def test_attention_is_told_the_masks_of_its_inputs(build):
+    assert_same_with_masks(build(), tokens)
+
+
+def test_the_inputs_of_a_call_lose_their_masks_where_keras_takes_them():
+    query, value, mask = (Tensor(name, 0, 0) for name in ("query", "value", "mask"))
+    call = Call("attention", 0, [query], {"value": value, "attention_mask": mask})
+    assert taken_from("MultiHeadAttention", call) == [query, value]
+    assert taken_from("GroupQueryAttention", call) == []
 
 
 def test_a_mask_for_a_layer_that_takes_none_is_refused():

@@ -39,7 +39,7 @@ def test_truth_values_are_combined_as_in_keras():
     a, b = ops.greater(x, 0.0), ops.less(x, 0.2)
     both = [ops.logical_and(a, b), ops.logical_or(a, ops.logical_not(b))]
     some = [ops.any(both[0], axis=-1, keepdims=True), ops.all(both[1], axis=(1, 2), keepdims=True)]
-    filled = [ops.ones_like(x, dtype="bool"), ops.zeros_like(x)]
+    filled = [ops.ones_like(x, dtype="bool"), ops.convert_to_tensor(ops.zeros_like(x))]
     ends = [ops.where(each, x, -3 * x) for each in (*both, *some, filled[0])]
     assert_twin(keras.Model(x, [*ends, filled[1] + x]), [SHAPE], rounded)
 
@@ -47,4 +47,4 @@ def test_truth_values_are_combined_as_in_keras():
 def test_the_operations_of_masks_are_there():
     names = {name.title().replace("_", "") for name in COMPARISONS}
     names |= {"LogicalAnd", "LogicalOr", "LogicalNot", "Any", "All"}
-    assert names | {"OnesLike", "ZerosLike", "Where"} <= OPERATIONS.keys()
+    assert names | {"OnesLike", "ZerosLike", "Where", "ConvertToTensor"} <= OPERATIONS.keys()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from parity.data import probe_inputs
 from parity.ladder.items import PASS
@@ -33,6 +34,7 @@ from torch_impl.harness.call import (
 from torch_impl.harness.calls import Passed
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.kinds import REPLAYED
+from torch_impl.harness.port.packed_sequences import repacked
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -296,6 +298,8 @@ def _with_first(output: Any, tensor: torch.Tensor) -> Any:
     """Returns what a module returned, with another first tensor."""
     if isinstance(output, torch.Tensor):
         return tensor
+    if isinstance(output, PackedSequence):
+        return repacked(tensor, output)
     if isinstance(output, dict):
         name = next(iter(output))
         return {**output, name: _with_first(output[name], tensor)}

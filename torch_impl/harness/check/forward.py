@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from parity.ladder.counted import counts_of
 from parity.ladder.recorded import FORMS, in_form
 from parity.ladder.rounding import limits_of
 from parity.traces.trace import TraceWriter
@@ -53,8 +54,10 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
         return "same"
     ours = writer.arrays[key]
     forms = {form: as_returned(in_form(keras, "eval", form), ours.shape) for form in FORMS}
+    counts = counts_of(keras, key, keras[key].shape)
+    where = True if counts is None else as_returned(counts, ours.shape)
     errors = {
-        form: float(np.abs(ours - value).max())
+        form: float(np.abs(ours - value).max(initial=0.0, where=where))
         for form, value in forms.items()
         if value.shape == ours.shape and np.isfinite(value).all()
     }

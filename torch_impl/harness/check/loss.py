@@ -14,6 +14,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.layers import activations
 from torch_impl.losses import logits as keras_logits
+from torch_impl.masks import mask_of, with_mask
 
 
 def takes_columns(port: PortUnderTest, loss: Loss) -> bool:
@@ -49,7 +50,9 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
         linear[name], output = given.linear, given.output()
         if output is None:  # a function of the user
             return
-        made[name] = output
+        # The batch is as large as that of the probe if Keras's outputs have a mask.
+        mask = mask_of(own) if len(own) == len(output) else None
+        made[name] = output if mask is None else with_mask(output, mask)
     targets = loss.arrays("loss/confident/target")
     outputs = port.outputs.like(returned, made)
     value = loss.for_targets(outputs, targets, loss.weights("weight/confident"))

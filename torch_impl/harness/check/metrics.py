@@ -22,6 +22,7 @@ from torch_impl.harness.check.port_loss import activated
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.losses import sample_weights
+from torch_impl.masks import mask_of, with_mask
 from torch_impl.metrics import metric
 from torch_impl.trainer.measures import Measure, Outputs, named_metrics
 from torch_impl.trainer.nests import mapped
@@ -84,9 +85,15 @@ def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None
             key = each.key(f"weight/{mode}")
             weight = port.tensor(keras[key]) if key in keras else None
             output = outputs[each.output]
+            where = f"counted/{mode}/output{ending}"
+            mask = torch.from_numpy(keras[where].copy()) if where in keras else None
             batches = [
-                (output[:rows], y[:rows], None if weight is None else weight[:rows])
-                for rows in (len(y), 1)
+                (
+                    _rows_of(output, mask, slice(0, num)),
+                    y[:num],
+                    None if weight is None else weight[:num],
+                )
+                for num in (len(y), 1)
             ]
             made = metric(each.given, output.shape, y.shape, getattr(torch, port.dtype))
             values = _said({each.name: Measure(made, each.is_weighted)}, batches)[each.name]
@@ -187,8 +194,13 @@ class _OwnMetrics:
         """Returns outputs and targets of some samples; of several outputs by their names."""
         port = self._port
         if not port.outputs.names:
-            return outputs[""][rows].to(port.device), port.target_of(y[""][rows])
-        parts = {name: output[rows].to(port.device) for name, output in outputs.items()}
+            output = outputs[""]
+            made = _rows_of(output, mask_of(output), rows, port.device)
+            return made, port.target_of(y[""][rows])
+        parts = {
+            name: _rows_of(output, mask_of(output), rows, port.device)
+            for name, output in outputs.items()
+        }
         return parts, port.target_of({name: array[rows] for name, array in y.items()})
 
     def _given(self) -> tuple[Tensors, Arrays]:
@@ -210,7 +222,8 @@ class _OwnMetrics:
         port = self._port
         if not port.outputs.names:
             told = self._writer.arrays[f"forward/{mode}/output"]
-            return {"": port.tensor(as_returned(told, told.shape, port.returned))}
+            made = port.tensor(as_returned(told, told.shape, port.returned))
+            return {"": with_mask(made, mask_of(port.output))}
         with torch.no_grad(), port.kept():
             port.forward(mode, "probe", training=mode == "train")
         return port.outputs.raw(port.nest)
@@ -239,6 +252,13 @@ class _OwnMetrics:
             return None
         labels = port.tensor(y[""])
         return sample_weights(labels, by_class, getattr(torch, port.dtype)).to(port.device)
+
+
+def _rows_of(
+    output: torch.Tensor, mask: torch.Tensor | None, rows: slice, device: Any = None
+) -> torch.Tensor:
+    """Returns some samples of an output, with their mask."""
+    return with_mask(output[rows].to(device), None if mask is None else mask[rows])
 
 
 def _said(named: Named, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]:

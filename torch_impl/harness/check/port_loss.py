@@ -17,6 +17,7 @@ from torch_impl.harness.port.portable import from_returned
 from torch_impl.losses import OutputLosses, from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
 from torch_impl.losses.outputs import parts_of, takes_weights
+from torch_impl.masks import mask_of
 
 Arrays = dict[str, np.ndarray]  # by the name of the output; of the only one by ""
 
@@ -149,12 +150,13 @@ def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], to
 
     def of_one(returned: Any, targets: Arrays, weights: Any) -> torch.Tensor:
         output = port.outputs.raw(returned)[""]
+        mask = mask_of(output)
         output = from_returned(output, port.keras["forward/eval/output"].shape, port.returned)
         output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(targets[""]).to(port.device)
         if by_label is not None:
             weights = sample_weights(labels, by_label)
-        value: torch.Tensor = own(output, labels, weights)
+        value: torch.Tensor = own(output, labels, weights, mask=mask)
         return value
 
     return of_one

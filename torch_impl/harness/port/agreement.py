@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from parity.ladder.counted import counts_of, only_counted
 from parity.ladder.recorded import in_form
 from parity.ladder.rounding import limits_of
 from parity.traces.trace import Trace
@@ -48,10 +49,23 @@ def output_error(keras: Trace, output: torch.Tensor) -> float:
         return np.inf
     ours = output.detach().cpu().numpy()
     found = [
-        error_of(ours, as_returned(theirs, ours.shape, nearest(output, theirs))) / allowed
+        error_of(*_only_counted(keras, output, ours, theirs)) / allowed
         for theirs, allowed in forms_of(keras)
     ]
     return min(found, default=np.inf)
+
+
+def _only_counted(
+    keras: Trace, output: torch.Tensor, ours: np.ndarray, theirs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the port's output and Keras's in the port's layout, with zeros where none counts."""
+    where = nearest(output, theirs)
+    given = as_returned(theirs, ours.shape, where)
+    counts = counts_of(keras, "forward/eval/output", theirs.shape)
+    if counts is None or given.shape != ours.shape:
+        return ours, given
+    counts = as_returned(counts, ours.shape, where)
+    return np.where(counts, ours, 0.0), np.where(counts, given, 0.0)
 
 
 def forms_of(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
@@ -125,6 +139,7 @@ def _is_given(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Ca
         return True
     theirs = keras[keys[0]]
     ours = pair.portable(node, call, call.inputs[0], theirs, is_input=True)
+    theirs, ours = only_counted(keras, keys[0], theirs, ours)
     return error_of(ours, theirs) <= allowed_of(keras, keys[0])
 
 
@@ -138,5 +153,6 @@ def _is_made(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Cal
         if key in keras:
             ours = pair.portable(node, call, output, keras[key])
             ours = np.exp(ours) if is_log else ours
-            errors.append(error_of(ours, keras[key]) / allowed_of(keras, key))
+            theirs, ours = only_counted(keras, key, keras[key], ours)
+            errors.append(error_of(ours, theirs) / allowed_of(keras, key))
     return not errors or min(errors) <= 1

@@ -21,6 +21,7 @@ from torch_impl.harness.port.portable import from_returned
 from torch_impl.harness.port.returned import with_parts
 from torch_impl.losses import logits
 from torch_impl.losses.outputs import by_output, names_in
+from torch_impl.masks import mask_of, with_mask
 
 # What a port may leave out at the end of an output, by the name of Keras's activation.
 _LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -114,7 +115,9 @@ class Outputs:
                     "order of Port(output_names=...)"
                 )
             theirs = self._theirs(slice(start, start + size), len(output))
-            found[name] = self._activated(name, entry["activation"], output, theirs)
+            made = self._activated(name, entry["activation"], output, theirs)
+            mask = mask_of(parts[name])
+            found[name] = made if mask is None else with_mask(made, mask)
             start += size
         return found
 
@@ -150,11 +153,14 @@ class Outputs:
         return with_parts(returned, self.own_names if self.names else (), by_name)
 
     def _theirs(self, columns: slice, num: int) -> np.ndarray | None:
-        """Returns Keras's output of the probe, if that is the batch."""
+        """Returns Keras's output of the probe, if that is the batch; NaN where none counts."""
         key = "forward/eval/output"
         if key not in self._arrays or self._arrays[key].shape[0] != num:
             return None
-        return self._arrays[key][:, columns]
+        theirs, counts = self._arrays[key][:, columns], "counted/eval/output"
+        if counts not in self._arrays:
+            return theirs
+        return np.where(self._arrays[counts][:, columns], theirs, np.nan)
 
     def _activated(
         self, name: str, activation: str | None, output: torch.Tensor, theirs: np.ndarray | None
@@ -162,10 +168,12 @@ class Outputs:
         """Applies what the port leaves out; the values of the probe decided that once."""
         left_out = _LEFT_OUT.get(activation or "", {})
         if theirs is not None and left_out:
+            known = torch.from_numpy(theirs)
+            counts = ~known.isnan()
             tried = {"same": output} | {form: apply(output) for form, apply in left_out.items()}
             flat = {form: each.detach().reshape(len(each), -1) for form, each in tried.items()}
             errors = {
-                form: float((each.cpu().double() - torch.from_numpy(theirs)).abs().max())
+                form: float((each.cpu().double() - known).abs().where(counts, 0.0).max())
                 for form, each in flat.items()
                 if tuple(each.shape) == theirs.shape
             }

@@ -51,6 +51,7 @@ from torch_impl.harness.port.pairs import (
 from torch_impl.harness.port.port_weights import PortWeights
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
+from torch_impl.harness.port.sequence_masks import masked
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
@@ -216,7 +217,7 @@ class PortUnderTest(PortWeights):
             )
             with watch as calls:
                 self.nest = self.module(*arguments)
-                output = self.outputs.of(self.nest)
+                output = masked(self, "eval", self.outputs.of(self.nest))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
@@ -323,7 +324,7 @@ class PortUnderTest(PortWeights):
         with recorded_calls(self.module, masks, whole, passed, drawn, self.fused) as calls:
             self.nest = self.module(*arguments)
             output = self.outputs.of(self.nest)
-        return calls, output
+        return calls, masked(self, mode, output)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from torch_impl.harness.call import num_directions
+from torch_impl.harness.port.packed_sequences import padded, repacked
 from torch_impl.layouts import Variable, recurrent_variables
 
 # (number of the dropout in the module, its input) -> what it returns.
@@ -47,18 +49,20 @@ def is_stacked(module: nn.Module, arguments: Any) -> bool:
         return False
     if len(module._parameters) < len(module._flat_weights_names):  # some are computed
         return False
+    if arguments and isinstance(arguments[0], PackedSequence):  # which has no order of axes
+        return module.num_layers > 1
     is_batch = bool(arguments) and isinstance(arguments[0], torch.Tensor) and arguments[0].ndim == 3
     return is_batch and (module.num_layers > 1 or not module.batch_first)
 
 
 def run_stacked(
     module: nn.RNNBase, arguments: Any, dropped: Dropped, told: Callable[[Part], Any]
-) -> tuple[torch.Tensor, Any]:
+) -> tuple[Any, Any]:
     """Runs a recurrent module layer by layer.
 
     Args:
         module: see `is_stacked`.
-        arguments: the input (N, T, features), or (T, N, features), and the first states.
+        arguments: the input (N, T, features), or (T, N, features), or packed, and the first states.
         dropped: computes what a dropout between two layers returns; called in eval mode too.
         told: receives each part in order, and returns what goes on in the place of its output:
             (output, states) of a layer, the output of a dropout.
@@ -66,7 +70,11 @@ def run_stacked(
     Returns:
         What the module returns.
     """
-    x = arguments[0] if module.batch_first else arguments[0].transpose(0, 1).contiguous()
+    packed = arguments[0] if isinstance(arguments[0], PackedSequence) else None
+    if packed is not None:
+        x = padded(packed)
+    else:
+        x = arguments[0] if module.batch_first else arguments[0].transpose(0, 1).contiguous()
     first = arguments[1] if len(arguments) > 1 else None
     directions = num_directions(module)
     found: list[Any] = []
@@ -74,9 +82,10 @@ def run_stacked(
         layer = single_layer(module, number)
         rows = slice(number * directions, (number + 1) * directions)
         begun = () if first is None else (_rows_of(first, rows),)
-        output, states = layer(x, *begun)
+        run = _again(layer, begun, packed)
+        output, states = run(x)
         weights = recurrent_variables(module, number)
-        x, states = told(Part(layer, x, output, states, _again(layer, begun), weights))
+        x, states = told(Part(layer, x, output, states, run, weights))
         found.append(states)
         if module.dropout and number < module.num_layers - 1:
             x = told(Part(None, x, dropped(number, x)))
@@ -84,6 +93,8 @@ def run_stacked(
         last: Any = tuple(torch.cat([states[n] for states in found]) for n in range(2))
     else:
         last = torch.cat(found)
+    if packed is not None:
+        return repacked(x, packed), last
     return x if module.batch_first else x.transpose(0, 1).contiguous(), last
 
 
@@ -110,5 +121,13 @@ def _rows_of(states: Any, rows: slice) -> Any:
     return tuple(s[rows] for s in states) if isinstance(states, tuple) else states[rows]
 
 
-def _again(layer: nn.RNNBase, begun: tuple[Any, ...]) -> Callable[..., Any]:
-    return lambda x: layer(x, *begun)
+def _again(
+    layer: nn.RNNBase, begun: tuple[Any, ...], packed: PackedSequence | None
+) -> Callable[..., Any]:
+    def run(x: torch.Tensor) -> Any:
+        if packed is None:
+            return layer(x, *begun)
+        output, states = layer(repacked(x, packed), *begun)
+        return padded(output), states
+
+    return run

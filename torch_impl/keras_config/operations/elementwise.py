@@ -149,6 +149,7 @@ ROWS: dict[str, Function] = {
     "Real": lambda x: x.real if x.is_complex() else x,
     "StopGradient": torch.detach,
     "Cast": _cast,
+    "ConvertToTensor": lambda x, **_: x,  # of a mask that attention gives on
     **{
         name.capitalize(): of_real(getattr(torch, name))
         for name in (

@@ -1,4 +1,4 @@
-"""What a port cannot be given is told: random numbers, masks of sequences."""
+"""What a port cannot be given is told: random numbers, masks that mask nothing."""
 
 import keras
 import numpy as np
@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 from keras_impl import Reference
+from keras_impl.harness.calls import Calls
+from keras_impl.harness.check.incomplete import incomplete
 from keras_impl.harness.check.run import run_check
 from keras_impl.harness.kept_samples import kept_samples
 from parity.programs.check_spec import CheckSpec
@@ -117,24 +119,34 @@ def embedding():
 
 
 @pytest.mark.parametrize(
-    ("layers", "told"),
+    ("layers", "is_at_end"),
     [
-        ([embedding, lambda: L.LSTM(3, name="lstm"), lambda: L.Dense(2)], ["lstm"]),
-        ([embedding, lambda: L.GlobalAveragePooling1D(name="mean")], ["mean"]),
-        ([embedding, lambda: L.Dense(2, name="out")], ["loss"]),
-        ([embedding, lambda: L.Flatten(), lambda: L.Dense(2)], []),
+        ([embedding, lambda: L.LSTM(3, name="lstm"), lambda: L.Dense(2)], True),
+        ([embedding, lambda: L.GlobalAveragePooling1D(name="mean")], False),
+        ([embedding, lambda: L.Dense(2, activation="softmax", name="out")], False),
+        ([embedding, lambda: L.Flatten(), lambda: L.Dense(2)], False),
     ],
     ids=["lstm", "mean", "loss", "nobody"],
 )
 @pytest.mark.filterwarnings("ignore:Layer 'flatten'")
-def test_a_mask_is_told_where_it_is_used(layers, told):
+def test_a_mask_with_masked_steps_leaves_nothing_open(layers, is_at_end):
     writer = probed(nets.chain(*layers, **WORDS))
-    assert named(writer) == told
+    assert named(writer) == []
     is_word = writer.arrays["input/probe/0"] != 0
     assert is_word.sum(1)[:2].tolist() == [7, 1]
     # A recurrent layer gets padding at the end alone: that of cuDNN takes no other.
     ends_with_it = (np.diff(is_word.astype(int), axis=1) <= 0).all()
-    assert ends_with_it == (told == ["lstm"])
+    assert ends_with_it == is_at_end
+
+
+def test_a_mask_that_masks_no_step_is_left_open_by_name():
+    calls = Calls((), None, 1)
+    calls.used_masks |= {"lstm": "LSTM", "mean": "GlobalAveragePooling1D"}
+    calls.masked.add("mean")
+    (told,) = incomplete([calls])
+    assert told["what"] == "the mask of sequences in lstm (LSTM)"
+    assert told["why"].startswith("no step of the probe is masked there")
+    assert "--data" in told["do"]
 
 
 @pytest.mark.parametrize(

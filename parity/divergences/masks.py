@@ -1,0 +1,377 @@
+"""Divergences of masks of sequences: steps that count in one half only.
+
+Keras's layer is computed with another mask; if that gives the port's numbers, the port has that
+mask. If the port has no layer in Keras's place, what comes of it at the next one is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.divergences import arithmetic, masked_layers
+from parity.divergences.divergence import NUMBERS, Match, Recogniser
+from parity.divergences.masked_layers import ATTENTION, MASKED, RECURRENT, given_mask
+from parity.divergences.places import STATE
+from parity.divergences.training import Confident, confident, crossentropies
+from parity.ladder.counted import only_counted
+from parity.ladder.metric_items import metric_of
+
+if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
+
+Array = np.ndarray
+MISSING, OTHER, ADDED, LAST = "A64", "A65", "A66", "A67"
+_MOST_NODES = 6  # behind which a layer with a mask is looked for
+
+
+def _found(evidence: Evidence) -> list[tuple[str, str]]:
+    """Returns (ID, text) of what gives the port's numbers, at most one."""
+    if evidence.level.id != "forward":
+        return []
+    searches = (_of_steps, _of_last_step, _of_inputs, _of_layer, _of_statistics)
+    return next((found for search in searches if (found := list(search(evidence))[:1])), [])
+
+
+def _of_layer(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yields masks with which a layer, or one behind which nothing is paired, gives the numbers."""
+    for node, chain, ours, key in _places(evidence):
+        for name, text, masks in _tried(evidence, node):
+            value = _made(evidence, node, chain, masks)
+            if value is not None and _gives(evidence, key, value, ours):
+                yield name, f"in the port, {node['name']} {text}"
+
+
+def _places(
+    evidence: Evidence,
+) -> Iterator[tuple[Mapping[str, Any], list[Mapping[str, Any]], Array, str]]:
+    """Yields a node with a mask, the nodes behind it, what the port makes of these, and its key."""
+    node = evidence.node
+    if node is None:
+        return
+    own = evidence.own_output()
+    if own is not None and node["kind"] in MASKED:
+        yield node, [], own, f"forward/{evidence.mode}/{node['name']}/output"
+    failing = evidence.failing_input()
+    if failing is None:
+        return
+    number, _, ours = failing
+    key = f"forward/{evidence.mode}/{node['name']}/input/{number}"
+    chain: list[Mapping[str, Any]] = []
+    before = evidence.source(number)
+    while before is not None and len(chain) < _MOST_NODES:
+        if before["kind"] in MASKED:
+            yield before, chain, ours, key
+        chain = [before, *chain]
+        source = before["sources"][0] if before["sources"] else None
+        before = None if source is None or source < 0 else evidence.keras.facts["nodes"][source]
+
+
+def _made(
+    evidence: Evidence,
+    node: Mapping[str, Any],
+    chain: Sequence[Mapping[str, Any]],
+    masks: Sequence[Array | None],
+) -> Array | None:
+    """Returns the output behind a layer that is computed with other masks."""
+    value = masked_layers.output_of(evidence.keras, node, _inputs(evidence, node), masks)
+    for after in chain:
+        if value is None:
+            return None
+        kept = _masks(evidence, after)
+        value = masked_layers.output_of(evidence.keras, after, [value], kept)
+    return value
+
+
+def _inputs(evidence: Evidence, node: Mapping[str, Any]) -> list[Array]:
+    prefix = f"forward/{evidence.mode}/{node['name']}/input"
+    return [evidence.keras[f"{prefix}/{number}"] for number in range(len(node["input_shapes"]))]
+
+
+def _masks(evidence: Evidence, node: Mapping[str, Any]) -> list[Array | None]:
+    number = max(len(node["input_shapes"]), 1)
+    return [given_mask(evidence.keras, evidence.mode, node["name"], n) for n in range(number)]
+
+
+def _tried(
+    evidence: Evidence, node: Mapping[str, Any]
+) -> Iterator[tuple[str, str, list[Array | None]]]:
+    """Yields (ID, text, masks of the inputs) of the masks that a port may have instead."""
+    masks = _masks(evidence, node)
+    known = [mask for mask in masks if mask is not None]
+    if not known:
+        return
+    if node["kind"] == "bidirectional":
+        one = known[0]
+        yield MISSING, "has the mask in the forward direction alone", [one, None]
+        yield MISSING, "has the mask in the backward direction alone", [None, one]
+        masks = [one, one]
+    own = masks[-1] if node["kind"] in ATTENTION else masks[0]
+    if own is None:
+        return
+
+    def with_other(other: Array | None) -> list[Array | None]:
+        if node["kind"] in ATTENTION:  # the mask of the values; that of the queries stays
+            return [masks[0], other, *masks[2:]]
+        return [other for _ in masks]
+
+    yield MISSING, "takes all steps, the masked ones too", with_other(None)
+    for text, other in other_masks(own):
+        yield OTHER, text, with_other(other)
+
+
+def other_masks(mask: Array) -> Iterator[tuple[str, Array]]:
+    """Yields masks that a port may have in the place of another, (N, T), each with a text.
+
+    A sequence of one step keeps it, since a packed sequence has one at least.
+    """
+    none = np.zeros((len(mask), 1), bool)
+    later, earlier = np.hstack([mask[:, 1:], none]), np.hstack([none, mask[:, :-1]])
+    is_long = mask.sum(1, keepdims=True) > 1
+    yield "takes the masked steps in the place of the others", ~mask
+    yield "leaves out the last step that counts", np.where(is_long, mask & later, mask)
+    yield "takes one step more, the first masked one", mask | earlier
+    yield "leaves out the first step that counts", np.where(is_long, mask & earlier, mask)
+
+
+def _gives(evidence: Evidence, key: str, value: Array, ours: Array) -> bool:
+    """Whether a value is the port's, and not Keras's, where values count."""
+    theirs = evidence.keras[key]
+    if value.shape != theirs.shape or ours.shape != theirs.shape:
+        return False
+    own, counted = only_counted(evidence.keras, key, value, ours)
+    return evidence.is_close(own, counted) and not evidence.is_close(
+        *only_counted(evidence.keras, key, value, theirs)
+    )
+
+
+def _of_steps(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yields that the mean divides by all steps, though it adds up those that count."""
+    for node, chain, ours, key in _places(evidence):
+        mask = given_mask(evidence.keras, evidence.mode, node["name"])
+        if node["kind"] != "global_average_pool" or chain or mask is None:
+            continue
+        x = _inputs(evidence, node)[0]
+        total = np.where(mask[..., None], x, 0.0).sum(1)
+        if _gives(evidence, key, total / mask.shape[1], ours.reshape(total.shape)):
+            text = f"divides by all {mask.shape[1]} steps, Keras by those that count"
+            yield OTHER, f"{node['name']} adds up the steps that count and {text}"
+
+
+def _of_inputs(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yields steps of an input that the port replaces, by what it puts there."""
+    failing, node = evidence.failing_input(), evidence.node
+    if failing is None or node is None:
+        return
+    number, theirs, ours = failing
+    mask = given_mask(evidence.keras, evidence.mode, node["name"], number)
+    if mask is None or ours.shape != theirs.shape or mask.shape != theirs.shape[:2]:
+        return
+    scale = float(np.abs(theirs).max()) or 1.0
+    with np.errstate(invalid="ignore"):
+        far = np.abs(ours - theirs).reshape(*mask.shape, -1).max(-1)
+    same = far <= evidence.close * scale
+    if same[mask].all() and not same.all():
+        yield ADDED, f"the masked steps of the input of {node['name']} are replaced in the port"
+    empty = ~np.abs(ours).reshape(*mask.shape, -1).any(-1)
+    if (same | empty | ~mask).all() and not same[mask].all():
+        for text, other in other_masks(mask):
+            if ((same | ~mask) == (other | ~mask)).all():
+                yield OTHER, f"in the port, {node['name']} {text}"
+
+
+def _of_last_step(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yields that the output of another step than the last that counts goes on."""
+    node = evidence.node
+    if node is None:
+        return
+    failing = evidence.failing_input()
+    layer = evidence.source(failing[0]) if failing is not None else node
+    if layer is None or layer["kind"] not in RECURRENT or layer["config"].get("return_sequences"):
+        return
+    mask = given_mask(evidence.keras, evidence.mode, layer["name"])
+    if mask is None:
+        return
+    outputs = list(_behind(evidence, layer)) if failing is None else [failing[2]]
+    x = _inputs(evidence, layer)[0]
+    made = [
+        masked_layers.recurrent_output(
+            evidence.keras, layer, layer["config"], layer["kind"], x, each, is_whole=True
+        )
+        for each in (mask, None)
+    ]
+    if made[0] is None or made[1] is None:
+        return
+    theirs = evidence.keras[f"forward/{evidence.mode}/{layer['name']}/output"]
+    last = mask.shape[1] - 1 - mask[:, ::-1].argmax(1)
+    rows = np.arange(len(mask))
+    zeros = np.where(mask[..., None], made[0], 0.0)
+    trials = [("the last step of the padded output, which is 0 there", zeros[:, -1])]
+    offsets = (-1, "the step before the last that counts"), (1, "the first masked step")
+    for offset, text in offsets:
+        at = np.clip(last + offset, 0, mask.shape[1] - 1)
+        trials += [(text, values[rows, at]) for values in (made[1], made[0], zeros)]
+    for ours in outputs:
+        for text, value in trials:
+            is_ours = value.shape == ours.shape and evidence.is_close(value, ours)
+            if is_ours and not evidence.is_close(value, theirs):
+                yield LAST, f"behind {layer['name']}, the port takes {text}"
+
+
+def _behind(evidence: Evidence, layer: Mapping[str, Any]) -> Iterator[Array]:
+    """Yields what the port gives on behind a layer of Keras, to the next paired one."""
+    nodes = evidence.keras.facts["nodes"]
+    for node in nodes:
+        for place, source in enumerate(node["sources"]):
+            key = f"forward/{evidence.mode}/{node['name']}/input/{place}"
+            if (
+                source is not None
+                and source >= 0
+                and nodes[source] is layer
+                and key in evidence.port
+            ):
+                yield evidence.port[key]
+
+
+def _of_statistics(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yields that moving statistics take in masked steps."""
+    node, item = evidence.node, evidence.item.name
+    if node is None or node["kind"] != "batch_norm" or not item.endswith(STATE):
+        return
+    mask = given_mask(evidence.keras, "train", node["name"])
+    name = item.removesuffix(STATE)
+    key = f"forward/train/{node['name']}/input/0"
+    if mask is None or key not in evidence.keras or f"state/{name}" not in evidence.port:
+        return
+    values = evidence.keras[key].reshape(-1, evidence.keras[key].shape[-1])
+    keep, number = float(node["config"]["momentum"]), len(values)
+    batch = values.mean(0) if name.endswith("mean") else values.var(0)
+    for factor in (1.0, number / max(number - 1, 1)):
+        moved = evidence.keras[f"weights/{name}"] * keep + batch * factor * (1 - keep)
+        if evidence.is_close(moved, evidence.port[f"state/{name}"]):
+            yield MISSING, f"in the port, {name} takes all steps, the masked ones too"
+
+
+def _layer_rule(name: str) -> Recogniser:
+    def recognise(evidence: Evidence) -> Match | None:
+        texts = [text for found, text in evidence.once(_found) if found == name]
+        return Match(NUMBERS, texts[0]) if texts else None
+
+    return recognise
+
+
+# --- losses and metrics --------------------------------------------------------------------------
+
+
+def _masked_loss(evidence: Evidence) -> Match | None:
+    """Recognises a masked loss that counts other steps, or divides by another number."""
+    found = evidence.once(confident)
+    key = "counted/eval/output"
+    if found is None or key not in evidence.keras:
+        return None
+    each, mask = _per_step(found), evidence.keras[key]
+    if each is None or each.shape != mask.shape:
+        return None
+    for text, value in other_means(each, mask):
+        if found.gives(value):
+            return Match(NUMBERS, f"in the port, the loss {text}")
+    return None
+
+
+def other_means(each: Array, mask: Array) -> Iterator[tuple[str, float]]:
+    """Yields the loss of a batch that other rules make of the losses of steps.
+
+    Args:
+        each: losses, (N, T).
+        mask: where they count.
+    """
+    kept = np.where(mask, each, 0.0)
+    yield "counts masked steps, too", float(each.mean())
+    yield (
+        f"divides by all {mask.size} steps, not by the {mask.sum()} that count",
+        float(kept.mean()),
+    )
+    per_sample = kept.sum(1) / np.maximum(mask.sum(1), 1)
+    yield "is the mean of the means of the samples", float(per_sample.mean())
+    yield "counts the masked steps alone", float(each[~mask].mean()) if not mask.all() else np.nan
+    yield "divides by the number of samples", float(kept.sum() / len(mask))
+    yield "is a sum", float(kept.sum())
+
+
+def _per_step(found: Confident) -> Array | None:
+    """Returns the loss of each step of the given outputs, as Keras computes it."""
+    y = found.y.reshape(found.linear.shape) if found.y.size == found.linear.size else found.y
+    return values_of(found.facts.get("name", ""), found.prediction, y, found.linear)
+
+
+def values_of(
+    name: str, output: Array | None, y: Array, linear: Array | None = None
+) -> Array | None:
+    """Returns the values of a loss or a metric for each step; None if it is not known here.
+
+    Args:
+        name: of the loss or the metric.
+        output: of the model.
+        y: targets.
+        linear: the output before its activation, if that is known.
+    """
+    if output is None:
+        return None
+    labels = y if y.ndim < output.ndim else y.argmax(-1)
+    if "categorical_crossentropy" in name:
+        logits = np.log(np.maximum(output, 1e-300)) if linear is None else linear
+        return crossentropies(logits, labels.astype(int))
+    if name.endswith(("mse", "mean_squared_error")):
+        return np.asarray(((output - y) ** 2).mean(-1))
+    if name.endswith(("mae", "mean_absolute_error")):
+        return np.asarray(np.abs(output - y).mean(-1))
+    if "accuracy" in name and output.shape[-1] > 1:
+        return np.asarray((output.argmax(-1) == labels).astype(float))
+    return None
+
+
+def _padding_counted(evidence: Evidence) -> Match | None:
+    """Recognises a metric that counts masked steps."""
+    key = f"counted/{evidence.mode}/output"
+    if evidence.level.id != "metrics" or key not in evidence.keras:
+        return None
+    name, keras = metric_of(evidence.item.name), evidence.keras
+    at = f"metric/{evidence.mode}/{name}"
+    if at not in keras or at not in evidence.port:
+        return None
+    y, mask = keras["target/probe"], keras[key]
+    known = values_of(name, keras[f"forward/{evidence.mode}/output"], y)
+    each = values_of(name, _own_output(evidence), y)
+    if known is None or each is None or not known.shape == each.shape == mask.shape:
+        return None
+    theirs, ours = float(keras[at][0]), float(evidence.port[at][0])
+    is_known = np.isclose(float(known[mask].mean()), theirs, rtol=1e-6)
+    if (
+        is_known
+        and np.isclose(float(each.mean()), ours, rtol=1e-6)
+        and not np.isclose(ours, theirs)
+    ):
+        return Match(NUMBERS, f"the mean over all {mask.size} steps gives the port's number")
+    return None
+
+
+def _own_output(evidence: Evidence) -> Array | None:
+    """Returns the port's output after Keras's activation, with its own values at masked steps."""
+    key = f"forward/{evidence.mode}/output"
+    if key not in evidence.port:
+        return None
+    output = evidence.port[key]
+    form = evidence.port.facts.get("output_form")
+    if form == "linear":
+        name = evidence.keras.facts.get("output_activation") or "linear"
+        return np.asarray(arithmetic.ACTIVATIONS[name](output))
+    return np.exp(output) if form == "log" else output
+
+
+RULES: dict[str, Recogniser] = {
+    **{name: _layer_rule(name) for name in (MISSING, OTHER, ADDED, LAST)},
+    "D19": _masked_loss,
+    "I8": _padding_counted,
+}
