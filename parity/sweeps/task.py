@@ -56,7 +56,7 @@ RUN_MODULES = (
 # What it imports besides for a program of the user's.
 PROGRAM_MODULES = (
     *RUN_MODULES,
-    *("data/npz", "data/idx", "data/program_data"),
+    *("data/npz", "data/idx", "data/program_data", "data/given_samples", "data/model_inputs"),
     *("data/augmented", "data/fingerprints", "data/metric_inputs"),
     *("halves/sources", "programs/check_spec", "programs/factories", "programs/user_modules"),
     *("sweeps/program_child", "traces/feed_file"),
