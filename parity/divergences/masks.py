@@ -268,8 +268,10 @@ def _layer_rule(name: str) -> Recogniser:
 def _masked_loss(evidence: Evidence) -> Match | None:
     """Recognises a masked loss that counts other steps, or divides by another number."""
     found = evidence.once(confident)
-    key = "counted/eval/output"
-    if found is None or key not in evidence.keras:
+    if found is None:
+        return None
+    key = f"counted/eval/output/{found.name}" if found.name else "counted/eval/output"
+    if key not in evidence.keras:
         return None
     each, mask = _per_step(found), evidence.keras[key]
     if each is None or each.shape != mask.shape:
@@ -334,16 +336,19 @@ def values_of(
 
 def _padding_counted(evidence: Evidence) -> Match | None:
     """Recognises a metric that counts masked steps."""
-    key = f"counted/{evidence.mode}/output"
-    if evidence.level.id != "metrics" or key not in evidence.keras:
+    if evidence.level.id != "metrics" or f"counted/{evidence.mode}/output" not in evidence.keras:
         return None
     name, keras = metric_of(evidence.item.name), evidence.keras
     at = f"metric/{evidence.mode}/{name}"
-    if at not in keras or at not in evidence.port:
+    told = keras.facts.get("outputs") or []
+    of = next((str(t["name"]) for t in told if name.startswith(f"{t['name']}_")), "")
+    ending = f"/{of}" if of else ""
+    wanted = (f"target/probe{ending}", f"counted/{evidence.mode}/output{ending}", at)
+    if any(key not in keras for key in wanted) or at not in evidence.port:
         return None
-    y, mask = keras["target/probe"], keras[key]
-    known = values_of(name, keras[f"forward/{evidence.mode}/output"], y)
-    each = values_of(name, _own_output(evidence), y)
+    y, mask = keras[wanted[0]], keras[wanted[1]]
+    known = values_of(name, _columns(evidence, keras[f"forward/{evidence.mode}/output"], of), y)
+    each = values_of(name, _columns(evidence, _own_output(evidence), of), y)
     if known is None or each is None or not known.shape == each.shape == mask.shape:
         return None
     theirs, ours = float(keras[at][0]), float(evidence.port[at][0])
@@ -354,6 +359,19 @@ def _padding_counted(evidence: Evidence) -> Match | None:
         and not np.isclose(ours, theirs)
     ):
         return Match(NUMBERS, f"the mean over all {mask.size} steps gives the port's number")
+    return None
+
+
+def _columns(evidence: Evidence, output: Array | None, name: str) -> Array | None:
+    """Returns one of several outputs that are side by side; the only one as it is."""
+    if output is None or not name:
+        return output
+    start = 0
+    for told in evidence.keras.facts["outputs"]:
+        size = int(np.prod(told["shape"]))
+        if told["name"] == name:
+            return output[:, start : start + size].reshape(-1, *told["shape"])
+        start += size
     return None
 
 

@@ -65,4 +65,5 @@ def two_heads():
     tags = L.Dense(4, activation="softmax", name="tags")(y)
     kind = L.Dense(3, activation="softmax", name="kind")(L.GlobalAveragePooling1D()(y))
     loss = "sparse_categorical_crossentropy"
-    return _compiled(keras.Model(x, {"tags": tags, "kind": kind}), {"tags": loss, "kind": loss})
+    model = keras.Model(x, {"tags": tags, "kind": kind})
+    return _compiled(model, {"tags": loss, "kind": loss}, weighted_metrics={"tags": ["accuracy"]})

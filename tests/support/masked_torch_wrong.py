@@ -221,3 +221,8 @@ def two_heads__loss_not_masked():
         return F.cross_entropy(output.transpose(1, 2), y.long())
 
     return _port(TwoHeads(), {"tags": loss, "kind": F.cross_entropy})
+
+
+def two_heads__metric_counts_padding():
+    losses = {"tags": ignoring, "kind": F.cross_entropy}
+    return _port(TwoHeads(), losses, weighted_metrics={"tags": ["accuracy"]})

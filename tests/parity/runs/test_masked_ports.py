@@ -98,7 +98,8 @@ CAUSES = {
     "forecaster__other_value": ("forward", "A64"),
     "forecaster__no_mask": ("forward", "A64"),
     "normalised__statistics_of_padding": ("forward", "A64"),
-    "two_heads__loss_not_masked": ("loss", "D13"),
+    "two_heads__loss_not_masked": ("loss", "D19"),
+    "two_heads__metric_counts_padding": ("metrics", "I8"),
 }
 
 
