@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-_SEED_PERIOD = 2**31 - 2  # Keras: floormod(seed, int32.max - 1)
+from torch_impl.seeds import stream
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def seed_pair(seed: int | None) -> tuple[int, int]:
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
         raise ValueError(f"seed={seed!r}: expected an integer in [-2**63, 2**63)")
-    return seed % _SEED_PERIOD, 0
+    return stream(seed)
 
 
 def float32(value: float) -> float:

@@ -57,14 +57,14 @@ def initialise(module: nn.Module, layer: Config) -> None:
 
 
 def _config_of(layer: Config, path: str) -> Mapping[str, Any]:
-    """Returns the settings of the layer that holds a weight, inside of wrappers."""
+    """Returns the settings of the layer or cell that holds a weight, inside of wrappers."""
     config: Mapping[str, Any] = layer["config"]
-    while "layer" in config:
-        backward = config.get("backward_layer")
-        if backward and path.partition("/")[0] == backward["config"]["name"]:
-            config = backward["config"]
-        else:
-            config = config["layer"]["config"]
+    names = path.split("/")
+    while parts := [config[key] for key in ("cell", "layer", "backward_layer") if config.get(key)]:
+        named = [part for part in parts if part["config"]["name"] in names]
+        config = (named or parts)[0]["config"]
+        if "cells" in config:
+            config = next(c["config"] for c in config["cells"] if c["config"]["name"] in names)
     return config
 
 

@@ -9,6 +9,7 @@ A Dense layer is torch.nn.Linear, which takes the last axis too.
 from torch_impl.layers import activations
 from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from torch_impl.layers.bidirectional import Bidirectional
+from torch_impl.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
     DepthwiseConv1D,
@@ -47,8 +48,11 @@ from torch_impl.layers.pooling import (
     MaxPooling3D,
 )
 from torch_impl.layers.recurrent import GRU, LSTM, SimpleRNN
+from torch_impl.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from torch_impl.layers.recurrent_dropout import RecurrentDropout
 from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
+from torch_impl.layers.rnn import RNN
 from torch_impl.layers.scaling import Embedding, Normalization, Rescaling
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from torch_impl.torch_names import explain_torch_names
@@ -57,6 +61,7 @@ __all__ = [
     "ELU",
     "GRU",
     "LSTM",
+    "RNN",
     "Activation",
     "Add",
     "AlphaDropout",
@@ -73,6 +78,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Cropping",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -80,11 +88,13 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling",
     "GlobalMaxPooling",
     "GroupNormalization",
+    "LSTMCell",
     "LayerNormalization",
     "LeakyReLU",
     "MaxPooling1D",
@@ -98,14 +108,17 @@ __all__ = [
     "Permute",
     "RMSNormalization",
     "ReLU",
+    "RecurrentDropout",
     "RepeatVector",
     "Rescaling",
     "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout",
+    "StackedRNNCells",
     "Subtract",
     "UnitNormalization",
     "UpSampling",

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from torch_impl.philox import stateless_keep, stateless_uniform
+from torch_impl.seeds import stream
 
 
 class Dropout(nn.Module):
@@ -76,7 +77,7 @@ class Dropout(nn.Module):
         keep = stateless_keep(
             self._mask_shape(shape),
             self.rate,
-            seed=(self.seed, self.num_calls),
+            seed=stream(self.seed, self.num_calls),
             dtype=torch.float64 if dtype == torch.float64 else torch.float32,
             device=device,
         )  # (1)
@@ -144,7 +145,7 @@ class AlphaDropout(Dropout):
         if not self.training or self.rate == 0:
             return x
         channels_last = x.movedim(1, -1)
-        shape, seed = self._mask_shape(channels_last.shape), (self.seed, self.num_calls)
+        shape, seed = self._mask_shape(channels_last.shape), stream(self.seed, self.num_calls)
         drawn = stateless_uniform(shape, seed=seed, dtype=self.random_dtype, device=x.device)  # (2)
         keep = drawn >= self.rate
         self.num_calls += 1

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from torch_impl.normals import stateless_normal
+from torch_impl.seeds import stream
 
 
 class _Noise(nn.Module):
@@ -19,7 +20,7 @@ class _Noise(nn.Module):
         self.num_calls = 0
 
     def _normal(self, x: torch.Tensor) -> torch.Tensor:
-        shape, seed = x.movedim(1, -1).shape, (self.seed, self.num_calls)
+        shape, seed = x.movedim(1, -1).shape, stream(self.seed, self.num_calls)
         self.num_calls += 1
         drawn = stateless_normal(shape, seed=seed, dtype=x.dtype)
         return drawn.to(x.device).movedim(-1, 1)

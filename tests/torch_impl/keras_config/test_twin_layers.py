@@ -92,6 +92,11 @@ CASES = {
     "SimpleRNN": (SEQUENCES, lambda: L.SimpleRNN(3, return_state=True)),
     "Bidirectional": (SEQUENCES, lambda: L.Bidirectional(L.LSTM(3, return_sequences=True))),
     "Bidirectional_GRU": (SEQUENCES, lambda: L.Bidirectional(L.GRU(3), merge_mode="ave")),
+    "RNN": (SEQUENCES, lambda: L.RNN(L.GRUCell(3, dropout=0.3, seed=4), return_state=True)),
+    "RNN_stacked": (SEQUENCES, lambda: L.RNN([L.LSTMCell(3), L.SimpleRNNCell(2)])),
+    "ConvLSTM1D": (IMAGES, lambda: L.ConvLSTM1D(3, 2, dropout=0.3, seed=4)),
+    "ConvLSTM2D": (VOLUMES, lambda: L.ConvLSTM2D(3, 2, padding="same", return_state=True)),
+    "ConvLSTM3D": ((2, *VOLUMES), lambda: L.ConvLSTM3D(3, 2, strides=2, return_sequences=True)),
     "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
 }
 # Of two inputs of one shape; made by the test of merging layers below.
