@@ -13,6 +13,7 @@ idioms, some of which have three mistakes at once.
     python benchmarks/accuracy/matrices.py --held-out        both for held-out cases, with one seed
     python benchmarks/accuracy/matrices.py --idioms --seeds 0:2   both for idioms of PyTorch code
     python benchmarks/accuracy/matrices.py --metrics --seeds 0:5   both for metrics by hand
+    python benchmarks/accuracy/matrices.py --recurrent   both for recurrent layers by hand
     python benchmarks/accuracy/matrices.py --dtype float32 --seeds 0   ports as they stand
     python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
@@ -35,6 +36,7 @@ from benchmarks.held_out import table as held_out
 from benchmarks.idioms import table as idioms
 from benchmarks.idioms.table import Triple
 from benchmarks.metric_cases import table as metric_cases
+from benchmarks.recurrent_cases import table as recurrent_cases
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
 from parity.halves.options import ChildOptions
@@ -244,6 +246,7 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="only the held-out cases")
     parser.add_argument("--idioms", action="store_true", help="only the idioms")
     parser.add_argument("--metrics", action="store_true", help="only the metrics by hand")
+    parser.add_argument("--recurrent", action="store_true", help="only the recurrent cases")
     parser.add_argument(
         "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
@@ -255,12 +258,15 @@ def main() -> None:
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, results, began = 0, {}, time.monotonic()
-    is_set = arguments.held_out or arguments.idioms or arguments.metrics
+    is_set = arguments.held_out or arguments.idioms or arguments.metrics or arguments.recurrent
 
     def given(seed: int) -> tuple[str, int, int | None, str]:
         return arguments.only, seed, arguments.workers, arguments.dtype
 
-    sets = (("held_out", held_out), ("idioms", idioms), ("metrics", metric_cases))
+    sets = (
+        *(("held_out", held_out), ("idioms", idioms)),
+        *(("metrics", metric_cases), ("recurrent", recurrent_cases)),
+    )
     for name, cases in sets:
         if not getattr(arguments, name):
             continue

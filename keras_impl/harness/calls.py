@@ -20,8 +20,16 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.casts import called, is_float32_inside, lifted
-from keras_impl.harness.kinds import activation_kind, is_container, kind_of, kind_of_operation
+from keras_impl.harness.kinds import (
+    RECURRENT,
+    activation_kind,
+    is_container,
+    kind_of,
+    kind_of_operation,
+)
+from keras_impl.harness.recurrent_masks import cells_of, drawn
 from keras_impl.harness.rounding import Perturbation, moved
+from keras_impl.harness.stacked_cells import layers_of, states_of
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
@@ -196,6 +204,10 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, kept, config))
         return output
+    if arguments and (stacked := layers_of(layer, keywords)):
+        return _stacked(layer, name, stacked, calls, call, arguments, keywords)
+    if cells_of(layer) and arguments:
+        return _recurrent(layer, name, calls, call, arguments, keywords)
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         with versions.moving_statistics(layer, inputs[0] if inputs else None, is_norm):
@@ -220,6 +232,47 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = calls.perturbed(kind, {}, linear, activation(linear))
     calls.append(Call(f"{name}.activation", kind, None, [linear], output))
     return output
+
+
+def _recurrent(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a recurrent layer that drops inputs or states; its dropouts are calls before it."""
+    is_training = versions.is_training(layer, keywords)
+    tries = calls.mask_tries if is_training else 1
+    watched, calls.open = calls.open, []  # its masks are known
+    try:
+        with drawn(layer, arguments[0], is_training=is_training, tries=tries) as parts:
+            given = (parts.x, *arguments[1:])
+            output = call(layer, *given, **keywords)
+    finally:
+        calls.open = watched
+    for drop in parts.drops:
+        whole = f"{name}.{drop.name}"
+        calls.append(
+            Call(whole, "dropout", None, [drop.given], drop.output, drop.mask, drop.config)
+        )
+    # Its dropouts have been taken out.
+    config = {**plain_config(layer), "dropout": 0.0, "recurrent_dropout": 0.0}
+    inputs = _tensors((given, keywords))
+    output = calls.perturbed(kind_of(layer), config, parts.x, output)
+    calls.append(Call(name, kind_of(layer), layer, inputs, _first(output), config=config))
+    return output
+
+
+def _stacked(
+    layer: Any, name: str, parts: list[Any], calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer of several cells, as a layer for each."""
+    x, *given = arguments
+    begun = states_of(parts, given[0] if given else keywords.get("initial_state"))
+    others = {key: value for key, value in keywords.items() if key not in ("initial_state", "mask")}
+    last: list[Any] = []
+    for part, cell, first in zip(parts, layer.cell.cells, begun, strict=True):
+        options = others if first is None else {**others, "initial_state": first}
+        x, *states = _call(part, f"{name}.{cell.name}", calls, call, (x,), options)
+        last.append(states if isinstance(cell.state_size, list | tuple) else states[:1])
+    return (x, *last) if layer.return_state else x
 
 
 def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
@@ -282,6 +335,8 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
         config = layer.get_config()
     except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
+    if kind_of(layer) in RECURRENT and isinstance(config.get("cell"), dict):
+        config = {**config["cell"]["config"], **config}  # of an RNN with one cell
     return {name: value for name, value in config.items() if _is_plain(value)}
 
 

@@ -37,6 +37,7 @@ _MODULES = _by_name("""
     gru: GRU
     simple_rnn: RNN SimpleRNN
     bidirectional: Bidirectional
+    conv_lstm: ConvLSTM
     max_pool: MaxPool MaxPooling
     average_pool: AvgPool AveragePool AveragePooling
     global_average_pool: AdaptiveAvgPool GlobalAveragePool GlobalAveragePooling
@@ -147,6 +148,8 @@ def kind_of(module: nn.Module) -> str:
         kind = next((found for found in names if found), None)
     if kind is None:
         return f"unknown:{name}"
+    if isinstance(module, layers.RNN):
+        return _kind_of_cell(module)
     if isinstance(module, layers.ReLU):
         return _kind_of_relu(**module.settings)
     if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
@@ -154,6 +157,17 @@ def kind_of(module: nn.Module) -> str:
     if kind in RECURRENT and getattr(module, "bidirectional", False):
         return "bidirectional"
     return kind
+
+
+def _kind_of_cell(module: layers.RNN) -> str:
+    """Returns the kind of an RNN by its cell, "unknown:RNN" if that is another one."""
+    cells = (
+        (layers.LSTMCell, "lstm"),
+        (layers.GRUCell, "gru"),
+        (layers.SimpleRNNCell, "simple_rnn"),
+    )
+    cell = module.get_submodule(module.cell_name)
+    return next((kind for base, kind in cells if isinstance(cell, base)), "unknown:RNN")
 
 
 def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: float) -> str:
@@ -233,6 +247,8 @@ def is_leaf(module: nn.Module) -> bool:
     """
     if not kind_of(module).startswith("unknown:"):
         return True
+    if isinstance(module, layers.RNN):  # `recurrent_stack` takes it apart
+        return isinstance(module.get_submodule(module.cell_name), layers.StackedRNNCells)
     return _is_known(type(module)) and not any(True for _ in module.children())
 
 

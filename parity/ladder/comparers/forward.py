@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,9 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
         mode = "on" if torch_name in active.get("train", []) else "off"
         is_on = "on" if rate else "off"
         yield compare_exact(f"{keras_name} (train)", is_on, mode if rate else "off")
+    for name, rate in port.facts.get("inner_dropouts", {}).items():
+        theirs = nodes[name]["config"]["rate"] if name in nodes else 0.0
+        yield compare_close(f"{name}.rate", theirs, rate, allowed=FLOAT64, unit="rel")
     told = {entry["what"] for entry in port.facts.get("incomplete") or []}
     for number in port.facts["torch_left"]:
         call = calls[number]
@@ -92,10 +96,14 @@ def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator
     if is_whole and _chance_of_whole(by_channel) > P_VALUE:
         return
     said = {True: "whole channels", False: "single values"}
+    if node["config"].get("noise_shape", [None])[1:2] == [1]:  # that of a recurrent layer
+        said = {True: "the same in all steps", False: "others in each step"}
     forms = call["input_forms"][0]
     # torch drops along the second axis, whatever its meaning.
     is_last = forms[0] == node["input_shapes"][0] != forms[-1]
-    drops = "whole steps" if call["drops_channels"] and is_last else said[call["drops_channels"]]
+    # A port may drop ones of a single step, and multiply all steps by them.
+    is_whole_call = call["drops_channels"] or math.prod(forms[0]) == by_channel[:, 0].size
+    drops = "whole steps" if call["drops_channels"] and is_last else said[is_whole_call]
     yield compare_exact(f"{name} drops", said[is_whole], drops)
 
 

@@ -6,6 +6,7 @@ that the port draws. Keras's mask comes out, in the shape of the port's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def drawn_masks(port: PortUnderTest, mode: str) -> Callable[[torch.Tensor], torc
 
     def drawn(tensor: torch.Tensor) -> torch.Tensor | None:
         mask = next(waiting, None)
-        return None if mask is None else _like(mask, tensor)
+        return None if mask is None else mask_like(mask, tensor)
 
     return drawn
 
@@ -53,16 +54,33 @@ def _masks(port: PortUnderTest, mode: str) -> Iterator[np.ndarray]:
             yield port.keras[key]
 
 
-def _like(mask: np.ndarray, tensor: torch.Tensor) -> torch.Tensor | None:
-    """Returns a mask of whole samples, or one of the same shape, in the form of a tensor."""
-    flat = mask.reshape(len(mask), -1)
-    if tensor.numel() == len(mask) and tensor.shape[:1] == mask.shape[:1]:
-        is_whole = bool((flat == flat[:, :1]).all())
-        kept = flat[:, 0] if is_whole else None
-    elif tuple(tensor.shape) == mask.shape:
-        kept = mask
-    elif mask.ndim > 2 and list(tensor.shape) == [len(mask), mask.shape[-1], *mask.shape[1:-1]]:
-        kept = np.moveaxis(mask, -1, 1)
-    else:
-        kept = None
+def mask_like(mask: np.ndarray, tensor: torch.Tensor) -> torch.Tensor | None:
+    """Returns a mask of whole samples, of whole channels, or of the same shape, like a tensor."""
+    kept = _kept_like(mask, tuple(tensor.shape))
     return None if kept is None else torch.from_numpy(kept.copy()).to(tensor).reshape(tensor.shape)
+
+
+def _kept_like(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns what a mask of Keras keeps in the form in which a port draws it; None if it has none.
+
+    Args:
+        mask: bool, in Keras's layout.
+        shape: of the port's mask: that of Keras's, or one without the axes along which Keras's mask
+            is the same, such as the steps of a sequence; as it is, or with channels first.
+    """
+    if tuple(shape) == mask.shape:
+        return mask
+    flat = mask.reshape(len(mask), -1)
+    if math.prod(shape) == len(mask) and shape[:1] == mask.shape[:1]:
+        return flat[:, 0] if (flat == flat[:, :1]).all() else None
+    if mask.ndim > 2 and list(shape) == [len(mask), mask.shape[-1], *mask.shape[1:-1]]:
+        return np.moveaxis(mask, -1, 1)
+    return _of_one_step(mask, shape)
+
+
+def _of_one_step(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns a mask that is the same in all steps, (N, T, ...), in the shape of a single step."""
+    if mask.ndim > 2 and (mask == mask[:, :1]).all():
+        mask = mask[:, 0]
+    sides = [side for side in shape if side != 1]
+    return mask.reshape(shape) if sides == [side for side in mask.shape if side != 1] else None

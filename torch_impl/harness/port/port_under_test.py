@@ -33,7 +33,8 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.drawn_masks import drawn_masks, mask_like
+from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -100,7 +101,8 @@ class PortUnderTest:
     def _layers(self, pairing: Pairing) -> list[PairedLayer]:
         nodes = self.keras.facts["nodes"]
         last = self.channels_last
-        return paired_layers(nodes, self.nodes, self.calls, pairing, channels_last=last)
+        found = paired_layers(nodes, self.nodes, self.calls, pairing, channels_last=last)
+        return [with_inner(pair, nodes) for pair in found]
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
         """Returns the calls of one pass in train mode without dropout, and the output.
@@ -246,6 +248,8 @@ class PortUnderTest:
                 return x
             mask = pair.native(self.keras[key], x)
             if mask is None:
+                mask = mask_like(self.keras[key], x)
+            if mask is None:
                 return x
             return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
 
@@ -260,7 +264,8 @@ class PortUnderTest:
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = self.masks(mode), drawn_masks(self, mode)
-        with recorded_calls(self.module, masks, whole, passed, drawn) as calls:
+        watch = recorded_calls(self.module, masks, whole, passed, drawn)
+        with given_masks(self, mode), watch as calls:
             output = self.outputs.of(self.module(*arguments))
         return calls, output
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from torch_impl.harness.port.carrying import held_tensors
+from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -42,7 +43,7 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
 
 
 def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Returns the facts `keras_left`, `torch_left`, `incomplete` and `not_compared`.
+    """Returns `inner_dropouts`, `keras_left`, `torch_left`, `incomplete` and `not_compared`.
 
     A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
     but a known layer may be what is wrong, unless the output of the port is Keras's.
@@ -51,10 +52,12 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
     paired = {row for row, _ in told}, {column for _, column in told}
     names = {item.name for item in port.carried}
     held = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
+    inner = inner_dropouts(port)
     keras_left = [
         node
         for n, node in enumerate(nodes)
         if n not in paired[0]
+        and node["name"] not in inner
         and not (node["weights"] and names.issuperset(node["weights"]) and _is_fine(port, node))
     ]
     torch_left = [
@@ -67,6 +70,7 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
         )
     ]
     return {
+        "inner_dropouts": inner,
         "keras_left": [node["name"] for node in keras_left],
         "torch_left": [port.nodes[n]["name"] for n in torch_left],
         "incomplete": [
