@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_impl.harness.calls import Call, Calls, recorded_calls
-from keras_impl.harness.check.model import as_fed
+from keras_impl.harness.check.model import as_fed, forget_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
 from keras_impl.harness.rounding import Perturbation
 from parity.traces.trace import TraceWriter
@@ -25,6 +25,7 @@ def write_forward(
     Several outputs are joined to one, and told as the fact `outputs`.
     """
     fed = as_fed(x)
+    forget_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     if parts := outputs_of(model, output):

@@ -16,7 +16,7 @@ from keras_impl.harness.calls import Call, Calls, recorded_calls
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import write_calls
 from keras_impl.harness.check.loss import penalties, sample_weight
-from keras_impl.harness.check.model import as_fed, named_variables, trainable
+from keras_impl.harness.check.model import as_fed, forget_states, named_variables, trainable
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -42,6 +42,7 @@ def write_gradients(
     model = reference.model
     variables = trainable(model)
     fed = as_fed(x)
+    forget_states(model)
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)

@@ -143,6 +143,21 @@ def _feeds_embedding(tensor: Any, embeddings: list[Any]) -> bool:
     return bool(embeddings) and len(tensor.shape) <= 2
 
 
+def kept_batch(model: keras.Model) -> int | None:
+    """Returns the only batch size that a model with a stateful layer takes; None for any size."""
+    stateful = [each for each in model._flatten_layers() if getattr(each, "stateful", False)]
+    sizes = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or []]
+    return next((size for size in sizes if size is not None), None) if stateful else None
+
+
+def forget_states(model: keras.Model) -> None:
+    """Sets the states that layers keep from batch to batch to zero, as before the first one."""
+    for layer in model._flatten_layers():
+        if getattr(layer, "stateful", False):
+            for variable in tf.nest.flatten(getattr(layer, "states", None) or []):
+                variable.assign(tf.zeros_like(variable))
+
+
 def build(reference: Reference, samples: Samples) -> None:
     """Creates the variables of a model that has not been called yet."""
     if not reference.model.built:

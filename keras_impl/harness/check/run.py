@@ -9,13 +9,14 @@ alone explains, and by how much a port may differ.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from keras_impl.harness import versions
 from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.model import build, set_weights, signature
+from keras_impl.harness.check.model import build, kept_batch, set_weights, signature
 from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
@@ -52,6 +53,7 @@ def run_check(
     """
     versions.use_dtype("float64")
     reference = call_factory(factory, spec.seed)
+    spec = replace(spec, batch_size=kept_batch(reference.model) or spec.batch_size)
     samples = Samples(spec, signature(reference))
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)

@@ -17,7 +17,13 @@ from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.loss import kind_of_targets, sample_weight
-from keras_impl.harness.check.model import as_fed, get_weights, trainable
+from keras_impl.harness.check.model import (
+    as_fed,
+    forget_states,
+    get_weights,
+    kept_batch,
+    trainable,
+)
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
@@ -46,9 +52,12 @@ def write_trajectory(
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
     model = reference.model
     begin_training(reference)
+    forget_states(model)
+    sizes = probe_inputs.batches(spec.steps, spec.batch_size)
+    sizes = [kept_batch(model) or size for size in sizes]
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
-    for step, size in enumerate(probe_inputs.batches(spec.steps, spec.batch_size), start=1):
+    for step, size in enumerate(sizes, start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)

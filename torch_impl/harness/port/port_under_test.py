@@ -35,6 +35,7 @@ from torch_impl.harness.port.carrying import (
 )
 from torch_impl.harness.port.drawn_masks import drawn_masks, mask_like
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
+from torch_impl.harness.port.kept_states import KeptStates
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -90,6 +91,7 @@ class PortUnderTest:
         self.num_drawn = 0  # masks that the port draws by itself
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
+        self._kept = KeptStates(self.module, keras.facts["nodes"])
         self.nodes: list[dict[str, Any]] = []
         self.calls, self.output = self._discovered()
         self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
@@ -129,6 +131,7 @@ class PortUnderTest:
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         build_lazy(self.module, lambda: self.arguments("probe"))
+        self._kept.restore()
         self._state = self._state or copy.deepcopy(self.module.state_dict())
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
@@ -258,7 +261,12 @@ class PortUnderTest:
     def forward(
         self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
     ) -> tuple[list[Call], Any]:
-        """Calls the module; returns its calls and its output."""
+        """Calls the module; returns its calls and its output.
+
+        States of sequences begin anew, but in the second step of a training and the later ones.
+        """
+        if not mode.startswith("step") or mode == "step1":
+            self._kept.restore()
         self.module.train(training)
         forget_gradients(self.module)
         arguments = self.arguments(purpose)
@@ -321,6 +329,7 @@ class PortUnderTest:
     def _eval_output(self) -> torch.Tensor:
         """Returns the output for the probe in eval mode, not watched."""
         self.module.eval()
+        self._kept.restore()
         with torch.no_grad(), self.kept():
             return self.outputs.of(self.module(*self.arguments("probe")))
 

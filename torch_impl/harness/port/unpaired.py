@@ -43,7 +43,7 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
 
 
 def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Returns `inner_dropouts`, `keras_left`, `torch_left`, `incomplete` and `not_compared`.
+    """Returns the facts `keras_left`, `torch_left`, `incomplete` and `not_compared`.
 
     A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
     but a known layer may be what is wrong, unless the output of the port is Keras's.
@@ -70,7 +70,6 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
         )
     ]
     return {
-        "inner_dropouts": inner,
         "keras_left": [node["name"] for node in keras_left],
         "torch_left": [port.nodes[n]["name"] for n in torch_left],
         "incomplete": [
