@@ -280,6 +280,18 @@ class ConvCell(nn.Module):
         self.filters, self.order, self.gate = filters, order, gate or torch.sigmoid
         self.conv = nn.Conv2d(channels + filters, 4 * filters, 3, padding=1)
 
+    def begin_as_keras(self) -> None:
+        """Draws the two kernels each by its own rule, and begins with an open forget gate."""
+        filters, window = self.filters, self.conv.kernel_size
+        channels = self.conv.in_channels - filters
+        self.conv.weight.data[:, :channels] = nn.init.xavier_uniform_(
+            torch.empty(4 * filters, channels, *window)
+        )
+        nn.init.orthogonal_(recurrent := torch.empty(4 * filters, filters, *window))
+        self.conv.weight.data[:, channels:] = recurrent
+        forget = self.order.index("f")
+        self.conv.bias.data[forget * filters : (forget + 1) * filters] = 1
+
     def forward(self, x: torch.Tensor, state: Any) -> Any:
         h, c = state
         gates = self.conv(torch.cat([x, h], dim=1)).chunk(4, dim=1)
@@ -337,7 +349,12 @@ class TwoConvolutions(nn.Module):
         super().__init__()
         self.of_input = nn.Conv2d(channels, 4 * filters, 3, padding=1)
         self.of_state = nn.Conv2d(filters, 4 * filters, 3, padding=1, bias=False)
-        self.gate = gate
+        self.gate, self.filters = gate, filters
+
+    def begin_as_keras(self) -> None:
+        """As in `ConvCell`."""
+        nn.init.orthogonal_(self.of_state.weight)
+        self.of_input.bias.data[self.filters : 2 * self.filters] = 1
 
     def forward(self, x: torch.Tensor, state: Any) -> Any:
         h, c = state

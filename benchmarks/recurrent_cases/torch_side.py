@@ -22,6 +22,9 @@ def as_keras(net: Any) -> Any:
             is_second = isinstance(module, nn.LSTM | nn.LSTMCell | nn.RNN | nn.RNNCell)
             if is_second and name.startswith("bias_hh"):
                 weight.requires_grad_(False)  # its gradient would count the bias twice
+    for module in net.modules():
+        if hasattr(module, "begin_as_keras"):
+            module.begin_as_keras()
     return net
 
 

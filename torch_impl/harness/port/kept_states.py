@@ -1,6 +1,6 @@
 """What the modules of a port keep from call to call beside their weights: the states of sequences.
 
-A port keeps them in attributes. Every probe is to begin where the first one began, but for the steps
+A port keeps them in attributes. Every probe begins where the first one began, but for the steps
 of a training, which go on. Nothing is put back for a Keras model whose layers keep no states.
 """
 
