@@ -318,7 +318,7 @@ class Images(nn.Module):
     def __init__(self, order: str = "ifgo", gate: Any = F.hardsigmoid) -> None:
         super().__init__()
         self.lower = ConvCell(2, 3, order)
-        self.upper = ConvCell(3, 2, "ifgo", gate)
+        self.upper = ConvCell(3, 2, order, gate)
         self.targets = nn.Linear(2, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

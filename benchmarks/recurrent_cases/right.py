@@ -115,6 +115,11 @@ def one_cell_loop() -> Any:
     return port(nets.CellLoop())
 
 
+def one_cell_other_gates() -> Any:
+    """An LSTM by hand, with gates in the order i, f, o, g."""
+    return port(nets.OneCellByHand("ifog"))
+
+
 def reset_before_library() -> Any:
     """The layer of torch_impl."""
     return port(nets.Plain(kl.GRU(3, 5, reset_after=False, return_sequences=True)))
@@ -123,6 +128,11 @@ def reset_before_library() -> Any:
 def images_by_hand() -> Any:
     """One convolution of input and state for all gates."""
     return port(nets.Images())
+
+
+def images_other_gates() -> Any:
+    """Gates in the order i, f, o, g, as in most implementations: the same model, trained anew."""
+    return port(nets.Images("ifog"))
 
 
 def images_library() -> Any:

@@ -22,9 +22,9 @@ RIGHT = tuple(
         backwards flipped
         both_summed halves library
         cells modules library
-        one_cell loop
+        one_cell loop other_gates
         reset_before library
-        images by_hand library two_convolutions
+        images by_hand other_gates library two_convolutions
         valid_images library
         stateful attribute library
         """.strip().splitlines()
@@ -42,35 +42,35 @@ FAULTS = tuple(
     for model, port, ids, level in (
         row.split()
         for row in """
-        dropped dropped_each_step C15 forward
-        dropped dropped_not C16 forward
-        dropped dropped_behind C16 forward
+        dropped dropped_each_step R5 forward
+        dropped dropped_not R6 forward
+        dropped dropped_behind C16,R6,R5 forward
         dropped dropped_other_rate C6 forward
-        dropped biases_doubled F1 trajectory
+        dropped biases_doubled A14 optimizer
         dropped forget_bias_missing B9 init
-        recurrent_dropped recurrent_dropped_not C16 forward
-        recurrent_dropped recurrent_dropped_each_step C15 forward
-        recurrent_dropped recurrent_dropped_shared C15 forward
-        states_dropped states_dropped_not C16 forward
-        states_dropped states_dropped_each_step C15 forward
-        encoder_decoder states_not_passed A22 forward
-        encoder_decoder h_for_c A22 forward
-        encoder_decoder_gru states_swapped A22 forward
-        state_used h_used_for_c A22 forward
-        backwards backwards_flipped_back A26 forward
-        backwards backwards_not A22 forward
-        both_summed both_averaged A22 forward
-        both_summed both_multiplied A22 forward
-        both_summed backward_not_flipped A26 forward
-        one_cell c_for_h A22 forward
-        one_cell gate_order A29 forward
-        reset_before reset_after A14 forward
-        reset_before reset_after_stock A14 structure
-        images images_gate_order A29 forward
+        recurrent_dropped recurrent_dropped_not R6 forward
+        recurrent_dropped recurrent_dropped_each_step R5 forward
+        recurrent_dropped recurrent_dropped_shared R5 forward
+        states_dropped states_dropped_not R6 forward
+        states_dropped states_dropped_each_step R5 forward
+        encoder_decoder states_not_passed R1 forward
+        encoder_decoder h_for_c R1 forward
+        encoder_decoder_gru states_swapped R1,A22 forward
+        state_used h_used_for_c R2 forward
+        backwards backwards_flipped_back R3 forward
+        backwards backwards_not R3 forward
+        both_summed both_averaged R4 forward
+        both_summed both_multiplied R4 forward
+        both_summed backward_not_flipped R3 forward
+        one_cell c_for_h R2 forward
+        one_cell gate_order A14c forward
+        reset_before reset_after A14b structure
+        reset_before reset_after_stock A14b structure
+        images images_gate_order A14c forward
         images images_sigmoid A29 forward
         images images_hard_sigmoid_of_keras_2 A29 forward
         valid_images valid_images_padded A18 forward
-        stateful stateful_forgets A22 trajectory
+        stateful stateful_forgets R7 trajectory
         """.strip().splitlines()
     )
 )

@@ -9,7 +9,7 @@ from benchmarks.held_out.torch_side import F, nn, torch
 from benchmarks.recurrent_cases import nets
 from benchmarks.recurrent_cases.torch_side import locked, port
 
-kl = Late("torch_impl.layers")
+kl, assign = Late("torch_impl.layers"), Late("torch_impl.weights", "assign")
 
 
 def dropped_each_step() -> Any:
@@ -121,8 +121,14 @@ def c_for_h() -> Any:
 
 
 def gate_order() -> Any:
-    """The cell takes its gates in the order i, f, o, g."""
-    return port(nets.OneCellByHand("ifog"))
+    """Keras's weights as they are, for gates in the order i, f, o, g."""
+
+    def load(module: Any, weights: Any) -> None:
+        own = {name: array for name, array in weights.items() if name.startswith("memory")}
+        assign(module.memory, own)
+        assign(module.targets, {name: weights[f"targets.{name}"] for name in ("kernel", "bias")})
+
+    return port(nets.OneCellByHand("ifog"), load=load)
 
 
 def biases_doubled() -> Any:
@@ -151,8 +157,17 @@ def reset_after_stock() -> Any:
 
 
 def images_gate_order() -> Any:
-    """Gates in the order i, f, o, g, as in most implementations."""
-    return port(nets.Images("ifog"))
+    """Keras's weights as they are, for gates in the order i, f, o, g."""
+
+    def load(module: Any, weights: Any) -> None:
+        for name, cell in (("lower", module.lower), ("upper", module.upper)):
+            held = (weights[f"{name}.conv_lstm_cell/{n}"] for n in ("kernel", "recurrent_kernel"))
+            parts = [torch.as_tensor(array).permute(3, 2, 0, 1) for array in held]
+            cell.conv.weight.copy_(torch.cat(parts, dim=1))
+            cell.conv.bias.copy_(torch.as_tensor(weights[f"{name}.conv_lstm_cell/bias"]))
+        assign(module.targets, {name: weights[f"targets.{name}"] for name in ("kernel", "bias")})
+
+    return port(nets.Images("ifog"), load=load)
 
 
 def images_sigmoid() -> Any:

@@ -105,6 +105,12 @@ class Calls(list[Call]):
             self._alive.append(part.output)
             super().append(part)
 
+    def made_beside(self, output: Any) -> None:
+        """Gives what the last call made beside its first output, such as states, that call."""
+        for other in tf.nest.flatten(output)[1:]:
+            self._made[id(other)] = len(self) - 1
+            self._alive.append(other)
+
     def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
         """Returns an output, in the perturbed pass as far off as float32 may make it."""
         if self._perturbation is None or not tf.is_tensor(output):
@@ -220,6 +226,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             if mask is not None:
                 calls.factors[name] = factor
         calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
+        calls.made_beside(output)
         return output
     layer.activation = keras.activations.linear
     try:
@@ -257,6 +264,7 @@ def _recurrent(
     inputs = _tensors((given, keywords))
     output = calls.perturbed(kind_of(layer), config, parts.x, output)
     calls.append(Call(name, kind_of(layer), layer, inputs, _first(output), config=config))
+    calls.made_beside(output)
     return output
 
 

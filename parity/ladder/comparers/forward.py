@@ -122,7 +122,7 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
 def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     """Compares a layer for Keras's values, and what the port makes of its own."""
     node = port.facts["targets"].get(mode, {}).get(name)
-    is_style = name in port.facts["style"]
+    is_style = name in port.facts["style"] or _is_one_step(keras, port, mode, name)
     first, _ = port.facts["ends"][name]  # the layer itself, or what pads or crops before it
     number = 0
     while (key := f"forward/{mode}/{first}/input/{number}") in keras:
@@ -141,6 +141,15 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
                 ours = np.exp(ours)
             item = compare_recorded(keras, node, ours, f"{label} ({mode})")
             yield replace(item, role=STYLE if is_style else role)
+
+
+def _is_one_step(keras: Trace, port: Trace, mode: str, name: str) -> bool:
+    """Whether the port calls a cell in each time step, in the place of Keras's recurrent layer."""
+    kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
+    key = f"forward/{mode}/{name}/input/0"
+    if kinds.get(name) not in ("lstm", "gru", "simple_rnn") or key not in keras or key not in port:
+        return False
+    return bool(port[key].ndim == keras[key].ndim - 1)
 
 
 def _is_logarithm(port: Trace, name: str) -> bool:
