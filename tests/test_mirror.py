@@ -26,10 +26,12 @@ ONLY_TORCH_FILES = {
     "normals.py": "TensorFlow's normal numbers",
     "losses.py": "losses by Keras's equations",
     "metrics.py": "metrics by Keras's equations",
+    "constraints.py": "constraints of weights by Keras's rules",
     "regularizers.py": "penalties of a tensor by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",
     "optim.py": "optimizers by Keras's equations",
     "fast.py": "layers in fewer passes over memory",
+    "masks.py": "Keras's layers give masks of sequences on by themselves",
     "clip.py": "clipping with TensorFlow's gradient",
     "epochs.py": "model.fit is handed callbacks, and keeps the history",
     "image_data.py": "in Keras it is augment.py, which is the package of Keras's part here",
@@ -47,9 +49,9 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
-    "casts.py": "a port is built in float64 by torch itself",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
+    "float64_pools.py": "torch has these kernels",
     "rounded_layer.py": "what rounding changes is measured once, in the reference",
     "rounding.py": "likewise",
     "versions.py": "names that differ between Keras 2 and Keras 3",
@@ -57,7 +59,9 @@ ONLY_KERAS_HARNESS_FILES = {
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
+    "begun_anew.py": "a factory of torch returns an optimizer that has made no step",
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
+    "flat_steps.py": "torch's optimizers take all weights at once",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",

@@ -11,13 +11,20 @@ Source: keras 3.15 `layers/layer.py` (`losses`), `trainers/trainer.py` (`compute
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from torch_impl.losses.base import Loss
 from torch_impl.regularizers import L2, Regularizer
+
+
+class Terms(Protocol):
+    """Penalties of a model, as a loss adds them."""
+
+    def terms(self) -> Iterator[torch.Tensor]:
+        """Yields the penalties, each a scalar."""
 
 
 class Penalty:
@@ -94,10 +101,10 @@ class RegularizedLoss(nn.Module):
 
     Args:
         loss: any loss that is called with outputs and targets.
-        penalty: of the model.
+        penalty: of the model: a Penalty, or the `penalty` of the twin of a Keras model.
     """
 
-    def __init__(self, loss: Loss | nn.Module, penalty: Penalty) -> None:
+    def __init__(self, loss: Loss | nn.Module, penalty: Terms) -> None:
         super().__init__()
         self.loss, self.penalty = loss, penalty
 

@@ -29,7 +29,28 @@ _SCRAMBLE_KEY = (0x3EC8F720, 0x02461E29)  # of TensorFlow's seed scrambling
 SOURCE = Path(__file__).with_name("philox.c")  # the loops below, compiled
 _Words = ctypes.c_uint32 * 2
 
+_SEED_PERIOD = 2**31 - 2  # Keras: floormod(seed, int32.max - 1)
+
 Word = int | torch.Tensor
+
+
+def seed_pair(seed: int | None, num_calls: int = 0) -> tuple[int, int]:
+    """Returns the seed pair that Keras passes to TensorFlow: both numbers modulo 2**31 - 2.
+
+    So -1 draws what 2**31 - 3 draws, and 2**31 - 2 what 0 draws.
+
+    Args:
+        seed: of an initialiser or a layer.
+        num_calls: earlier draws of the layer; an initialiser has none.
+
+    Raises:
+        ValueError: the seed is not an integer of 64 bits; Keras does not take it either.
+
+    Source: keras 3.15 `random/seed_generator.py`, `backend/tensorflow/random.py` (`_cast_seed`).
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed={seed!r}: expected an integer in [-2**63, 2**63)")
+    return seed % _SEED_PERIOD, num_calls % _SEED_PERIOD
 
 
 def philox4x32(counter: Sequence[Word], key: tuple[int, int]) -> tuple[Word, Word, Word, Word]:

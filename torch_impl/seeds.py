@@ -26,18 +26,6 @@ from torch_impl.philox import philox4x32
 _INT32_MAX = 2**31 - 1
 
 
-def stream(seed: int, number: int = 0) -> tuple[int, int]:
-    """Returns the pair of seeds that a draw of Keras hands to TensorFlow.
-
-    Args:
-        seed: of the layer or the initialiser.
-        number: how often it has drawn before.
-
-    Source: keras 3.15 `backend/tensorflow/random.py` (`_cast_seed`).
-    """
-    return seed % (_INT32_MAX - 1), number % (_INT32_MAX - 1)
-
-
 class KerasSeeds:
     """The three generators behind one seed.
 

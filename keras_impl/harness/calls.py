@@ -9,9 +9,10 @@ depthwise part and its pointwise part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -58,6 +59,7 @@ class Call:
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
         weights: the variables that the call uses.
+        again: of an activation, what it makes of another first input; None for other calls.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Call:
     config: dict[str, Any] = field(default_factory=dict)
     sources: list[int | None] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
+    again: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.layer is not None and not self.weights:
@@ -179,7 +182,9 @@ def recorded_calls(
         kind = kind_of_operation(operation)
         inputs = _tensors((arguments, keywords))
         output = calls.perturbed(kind, {}, _given(inputs), output)
-        calls.append(Call(named(operation.name), kind, None, inputs, _first(output)))
+        again = _repeated(call_operation, operation, kind, arguments, keywords)
+        made = Call(named(operation.name), kind, None, inputs, _first(output), again=again)
+        calls.append(made)
         return output
 
     # Keras looks both up on the class at every call, so the model itself is not changed.
@@ -225,7 +230,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, factor = kept_samples(inputs[0], _first(output))
             if mask is not None:
                 calls.factors[name] = factor
-        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config))
+        again = _repeated(call, layer, kind, arguments, keywords)
+        calls.append(Call(name, kind, layer, inputs, _first(output), mask, config, again=again))
         calls.made_beside(output)
         return output
     layer.activation = keras.activations.linear
@@ -235,9 +241,10 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         layer.activation = activation
     linear = calls.perturbed(kind, config, _given(inputs), linear)
     calls.append(Call(name, kind, layer, inputs, linear, config=config))
-    kind = activation_kind(activation)
+    kind, config = activation_kind(activation), activation_config(activation)
     output = calls.perturbed(kind, {}, linear, activation(linear))
-    calls.append(Call(f"{name}.activation", kind, None, [linear], output))
+    last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
+    calls.append(last)
     return output
 
 
@@ -281,6 +288,15 @@ def _stacked(
         x, *states = _call(part, f"{name}.{cell.name}", calls, call, (x,), options)
         last.append(states if isinstance(cell.state_size, list | tuple) else states[:1])
     return (x, *last) if layer.return_state else x
+
+
+def _repeated(
+    call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
+) -> Callable[[Any], Any] | None:
+    """Returns what an activation makes of another input; None for other calls."""
+    if not kind.startswith("activation:") or not arguments:
+        return None
+    return lambda x: call(called_object, x, *arguments[1:], **keywords)
 
 
 def kept_samples(given: Any, output: Any) -> tuple[np.ndarray | None, float]:
@@ -346,6 +362,14 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
     if kind_of(layer) in RECURRENT and isinstance(config.get("cell"), dict):
         config = {**config["cell"]["config"], **config}  # of an RNN with one cell
     return {name: value for name, value in config.items() if _is_plain(value)}
+
+
+def activation_config(activation: Any) -> dict[str, Any]:
+    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
+    if isinstance(activation, versions.Layer):
+        return plain_config(activation)
+    given = activation.keywords if isinstance(activation, partial) else {}
+    return {name: value for name, value in given.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import keras
 import tensorflow as tf
@@ -25,7 +25,14 @@ _DTYPE_ERRORS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
 _MIXED = re.compile(
     r"\b(float(32)?|single)\b.*\b(float64|double)\b|\b(float64|double)\b.*\bfloat(32)?\b", re.DOTALL
 )
-_pinned: WeakSet[Any] = WeakSet()  # layers that asked for another dtype
+# What TensorFlow says of an operation without a kernel for float64, or that is not defined for it.
+_NO_KERNEL_ERRORS = (*_DTYPE_ERRORS, tf.errors.NotFoundError, tf.errors.UnimplementedError)
+_NO_KERNEL = re.compile(
+    r"Could not find device for node|No OpKernel was registered|not in (the )?list of allowed|"
+    r"\b(double|float64|DT_DOUBLE)\b.*not (supported|implemented)"
+)
+_without_kernel: WeakSet[Any] = WeakSet()  # layers with an operation that has none
+_pinned: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # layers -> another dtype they ask for
 _inside: WeakSet[Any] = WeakSet()  # layers whose code computes in float32
 
 
@@ -38,10 +45,11 @@ def in_float64() -> Iterator[None]:
 
     @wraps(before[0])
     def init(layer: Any, *arguments: Any, dtype: Any = None, **keywords: Any) -> None:
-        is_pinned = _is_other_float(versions.global_policy() if dtype is None else dtype)
+        asked = versions.global_policy() if dtype is None else dtype
+        is_pinned = _is_other_float(asked)
         before[0](layer, *arguments, dtype="float64" if is_pinned else dtype, **keywords)
         if is_pinned:
-            _pinned.add(layer)
+            _pinned[layer] = _name_of(asked)
 
     @wraps(before[1])
     def init_input(layer: Any, *arguments: Any, **keywords: Any) -> None:
@@ -52,8 +60,8 @@ def in_float64() -> Iterator[None]:
     @wraps(before[2])
     def add_weight(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         if _is_other_float(keywords.get("dtype")):
+            _pinned[layer] = _name_of(keywords["dtype"])
             keywords["dtype"] = "float64"
-            _pinned.add(layer)
         return before[2](layer, *arguments, **keywords)
 
     @wraps(call_layer)
@@ -91,8 +99,9 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
     """
     try:
         return call(layer, *arguments, **keywords)
-    except _DTYPE_ERRORS as error:
-        if layer in _inside or not _may_be_float32(layer, str(error)):
+    except _NO_KERNEL_ERRORS as error:
+        has_none = _has_no_kernel(layer, str(error))
+        if layer in _inside or not (has_none or _may_be_float32(layer, str(error))):
             raise
         before = layer.call
         layer.call = _in_float32(before)
@@ -102,6 +111,8 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
             layer.call = before
             raise error from None
         _inside.add(layer)
+        if has_none:
+            _without_kernel.add(layer)
         return output
 
 
@@ -141,12 +152,39 @@ def float32_layers(model: keras.Model) -> list[str]:
     return [layer.name for layer in model._flatten_layers() if layer in _inside]
 
 
+def left_out(model: keras.Model) -> list[dict[str, str]]:
+    """Returns what a check leaves out of such layers: how they round."""
+    found = []
+    for layer in model._flatten_layers():
+        if layer in _without_kernel:
+            why = (
+                "TensorFlow has no kernel for it in float64: it computes in float32, and what that "
+                "rounds is allowed the port"
+            )
+            found.append({"what": f"{layer.name} in float64", "why": why})
+    asked: dict[str, list[str]] = {}
+    pinned = cast_layers(model)
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        dtype = _pinned.get(layer, "float32")
+        if layer.name in pinned or dtype != "float32":  # the default; loaded models ask for it
+            asked.setdefault(dtype, []).append(layer.name)
+    for dtype, names in asked.items():
+        why = f"the program asks for {dtype} there; a check computes the same in float64"
+        found.append({"what": f"how {', '.join(names)} round", "why": why})
+    return found
+
+
 def _is_other_float(dtype: Any) -> bool:
     """Whether a dtype, a policy or its configuration is a floating type but float64."""
+    return re.fullmatch(r"(mixed_)?b?float(16|32)", _name_of(dtype)) is not None
+
+
+def _name_of(dtype: Any) -> str:
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name")
-    name = str(getattr(dtype, "name", getattr(dtype, "__name__", dtype)))
-    return re.fullmatch(r"(mixed_)?b?float(16|32)", name) is not None
+    return str(getattr(dtype, "name", getattr(dtype, "__name__", dtype)))
 
 
 def _may_be_float32(layer: Any, message: str) -> bool:
@@ -154,6 +192,12 @@ def _may_be_float32(layer: Any, message: str) -> bool:
     has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
     is_mixed = _MIXED.search(message) is not None
     return not versions.IS_KERAS_2 and is_plain and not has_inner and is_mixed
+
+
+def _has_no_kernel(layer: Any, message: str) -> bool:
+    has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
+    is_plain = not versions.IS_KERAS_2 and not has_inner and not isinstance(layer, keras.Model)
+    return is_plain and _NO_KERNEL.search(message) is not None
 
 
 def _in_float32(call: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from keras_impl.harness import versions
+from keras_impl.harness import float64_pools, versions
 from keras_impl.harness.casts import in_float64
 from parity.errors import InputError
 
@@ -81,6 +81,8 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     """
     versions.clear_session()  # Keras numbers layer names through the whole process
     versions.use_dtype(dtype)
+    if dtype == "float64":
+        float64_pools.install()
     keras.utils.set_random_seed(seed)
     with building(dtype):
         built = factory()

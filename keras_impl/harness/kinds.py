@@ -6,6 +6,7 @@ uses the same words for torch's modules and functions.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
@@ -110,6 +111,12 @@ def kind_of(layer: keras.Layer) -> str:
 
 def activation_kind(activation: Any) -> str:
     """Returns the kind of an activation, which is a function or a layer."""
+    while isinstance(activation, functools.partial):
+        activation = activation.func
+    if isinstance(activation, versions.Layer):
+        kind = kind_of(activation)
+        if not kind.startswith("unknown:"):
+            return kind
     name = getattr(activation, "__name__", type(activation).__name__)
     return f"activation:{name}"
 

@@ -144,10 +144,23 @@ def gradient(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarra
 
     A large gradient repeats itself, since drawing millions of numbers takes longer than the step.
     """
+    return np.resize(_gradients(seed, step, name, math.prod(shape)), tuple(shape))
+
+
+def gradient_of_step(seed: int, step: int, name: str, shape: Sequence[int]) -> np.ndarray:
+    """Returns `of_step(gradient(...))` without the entries between."""
+    length = math.prod(shape)
+    drawn = _gradients(seed, step, name, length)
+    if length <= MAX_STEP_ENTRIES:
+        return drawn.reshape(tuple(shape))
+    return np.take(drawn, np.arange(0, length, _stride(length, MAX_STEP_ENTRIES)), mode="wrap")
+
+
+def _gradients(seed: int, step: int, name: str, length: int) -> np.ndarray:
     draw = generator(seed, "gradient", step, name)
-    count = min(math.prod(shape), MAX_ENTRIES)
+    count = min(length, MAX_ENTRIES)
     size = 10.0 ** draw.uniform(-9, 1, size=count)
-    return np.resize(np.where(draw.random(size=count) < 0.5, -size, size), tuple(shape))
+    return np.where(draw.random(size=count) < 0.5, -size, size)
 
 
 def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray]:
@@ -223,9 +236,12 @@ def sampled(array: np.ndarray, most: int = MAX_ENTRIES) -> np.ndarray:
     """Returns the array, or at most `most` evenly spread entries of a large one."""
     if array.size <= most:
         return array
-    # An odd stride, so that it is no divisor of an axis of even length.
-    stride = -(-array.size // most) | 1
-    return array.reshape(-1)[::stride]
+    return array.reshape(-1)[:: _stride(array.size, most)]
+
+
+def _stride(length: int, most: int) -> int:
+    """Returns an odd stride, so that it is no divisor of an axis of even length."""
+    return -(-length // most) | 1
 
 
 def of_step(array: np.ndarray) -> np.ndarray:

@@ -77,6 +77,8 @@ def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item
     """
     key = f"forward/{mode}/output"
     theirs, ours = in_form(keras, mode, form), _widened(keras, ours)
+    if theirs.dtype.kind == ours.dtype.kind == "i":  # TensorFlow counts in int32, torch in int64
+        theirs, ours = theirs.astype(np.int64), ours.astype(np.int64)
     # A wrong shape fails below.
     if ours.shape != theirs.shape and ours.ndim == theirs.ndim > 2:
         ours = np.moveaxis(ours, 1, -1)  # channels last

@@ -46,6 +46,7 @@ _OPTIONAL: dict[str, Any] = {
     "incomplete": [{"what": str, "why": str, "do": str}],
     "cast_to_float64": [str],
     "float32_inside": [str],
+    "trained_steps": int,
     "replayable": {"*": _NUMBER},
     "dtype": str,
     "own_steps": [str],

@@ -30,6 +30,8 @@ class Call:
             if that was not watched.
         origins: the same, but traced back through functions that are not watched, such as
             `squeeze`.
+        nearest: the same, but traced back to the nearest call that was watched: `origins` goes
+            on through permutations.
         module: None for a function.
         weights: the variables that a function is called with, or None; see `variables`.
         where: line of the user's code that made the call, "model.py:23"; "" if there is none.
@@ -49,6 +51,7 @@ class Call:
     final: torch.Tensor | None = None
     sources: list[int | None] = field(default_factory=list)
     origins: list[int | None] = field(default_factory=list)
+    nearest: list[int | None] = field(default_factory=list)
     module: nn.Module | None = None
     weights: Callable[[], list[Variable]] | None = None
     where: str = ""

@@ -94,6 +94,7 @@ class _Given:
     inputs: list[torch.Tensor]
     sources: list[int | None]
     origins: list[int | None]
+    nearest: list[int | None]
     whole: torch.Tensor | None  # input of a dropout, which may work in place; part of the graph
     has_weights: bool  # whether parameters are among the arguments
 
@@ -118,6 +119,7 @@ class _Watch(TorchFunctionMode):
         self._inside: list[tuple[nn.Module, _Given]] = []
         self._made: dict[int, int] = {}  # id of a tensor -> number of the call that made it
         self._origin: dict[int, int] = {}  # the same, for what that tensor was made from
+        self._nearest: dict[int, int] = {}  # the same, but permutations count as well
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
@@ -148,6 +150,7 @@ class _Watch(TorchFunctionMode):
             final=final_states(module, output),
             sources=given.sources,
             origins=given.origins,
+            nearest=given.nearest,
             module=module,
             where=where(),
         )
@@ -159,7 +162,7 @@ class _Watch(TorchFunctionMode):
         output = self._add(call, output)
         for other in flat_tensors(output)[1:]:  # such as the last states of a recurrent module
             if id(other) not in self._origin:
-                self._origin[id(other)] = len(self.calls) - 1
+                self._origin[id(other)] = self._nearest[id(other)] = len(self.calls) - 1
                 self._alive.append(other)
         return output
 
@@ -174,9 +177,11 @@ class _Watch(TorchFunctionMode):
         name = self._numbered(self._names.get(id(module), type(module).__name__))
         is_only, number = getattr(module, "num_layers", 2) == 1, 0
         sources, origins = given.sources[:1], given.origins[:1]
+        # With the steps first, what a part is given has other axes than what the module is given.
+        nearest: list[int | None] = given.nearest[:1] if module.batch_first else [None]
 
         def told(part: Part) -> Any:
-            nonlocal sources, origins, number
+            nonlocal sources, origins, nearest, number
             layer = part.module
             call = Call(
                 name=name if is_only else self._numbered(f"{name}.{number}"),
@@ -187,6 +192,7 @@ class _Watch(TorchFunctionMode):
                 final=final_states(layer, (part.output, part.states)),
                 sources=sources,
                 origins=origins,
+                nearest=nearest,
                 module=layer,
                 weights=None if layer is None else partial(list, part.weights or ()),
                 where=where(),
@@ -195,7 +201,7 @@ class _Watch(TorchFunctionMode):
                 call.rate, call.is_active = rate, module.training
             made = self._add(call, part.output if layer is None else (part.output, part.states))
             number, sources = number + 1, [len(self.calls) - 1]
-            origins = sources
+            origins = nearest = sources
             return made
 
         self._inside.append((module, given))  # what happens inside is told by the parts
@@ -208,6 +214,8 @@ class _Watch(TorchFunctionMode):
             self._inside.pop()
         for tensor in flat_tensors(output):
             self._remember(tensor, len(self.calls) - 1)
+            if not module.batch_first:
+                del self._nearest[id(tensor)]
         return output
 
     def __torch_function__(
@@ -244,7 +252,7 @@ class _Watch(TorchFunctionMode):
         name = self._numbered(f"{function.__name__}()")
         run = rerun(function, arguments, keywords, self._weights)
         call = Call(name, kind, run, given.inputs, output, sources=given.sources)
-        call.origins, call.where = given.origins, where()
+        call.origins, call.nearest, call.where = given.origins, given.nearest, where()
         call.given = function, arguments, keywords, self._weights
         call.arguments = arguments_of(function.__name__, arguments, keywords)
         if kind == "multiply":
@@ -265,6 +273,10 @@ class _Watch(TorchFunctionMode):
         found = [origin for origin in known if origin is not None]
         if found and id(output) not in self._origin:
             self._origin[id(output)] = found[0]
+            for x in flat_tensors(arguments):
+                if (near := self._nearest.get(id(x))) is not None and not _is_turned(x, output):
+                    self._nearest[id(output)] = near
+                    break
             self._alive.append(output)
 
     def _function_dropout(self, function: Any, arguments: Any, keywords: Any) -> torch.Tensor:
@@ -279,6 +291,7 @@ class _Watch(TorchFunctionMode):
             output=x,
             sources=given.sources,
             origins=given.origins,
+            nearest=given.nearest,
             where=where(),
             given=(function, arguments, keywords, self._weights),
             rate=float(named.get("p", 0.5)),
@@ -293,17 +306,17 @@ class _Watch(TorchFunctionMode):
         found = [x for x in given if x not in self._weights]
         with torch._C.DisableTorchFunction():
             whole = found[0].clone() if kind == "dropout" and found else None
-        made, origins = ([known.get(id(x)) for x in found] for known in (self._made, self._origin))
+        known = (self._made, self._origin, self._nearest)
+        made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        return _Given([_copy(x) for x in found], made, origins, whole, has_weights)
+        return _Given([_copy(x) for x in found], made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
         call.output = _copy(call.output)
         if self._passed is not None:
-            self._inside.append(
-                (_NO_MODULE, _Given([], [], [], None, False))
-            )  # it may repeat the call
+            # It may repeat the call.
+            self._inside.append((_NO_MODULE, _Given([], [], [], [], None, False)))
             try:
                 with torch._C.DisableTorchFunction():
                     output = self._passed(call, output)
@@ -317,7 +330,8 @@ class _Watch(TorchFunctionMode):
         return output
 
     def _remember(self, tensor: torch.Tensor, number: int) -> None:
-        self._made[id(tensor)] = self._origin[id(tensor)] = number
+        for known in (self._made, self._origin, self._nearest):
+            known[id(tensor)] = number
         self._alive.append(tensor)
 
     def _replaced(self, call: Call, x: torch.Tensor | None) -> torch.Tensor:
@@ -331,6 +345,13 @@ class _Watch(TorchFunctionMode):
     def _numbered(self, name: str) -> str:
         self._counts[name] = self._counts.get(name, 0) + 1
         return name if self._counts[name] == 1 else f"{name}#{self._counts[name]}"
+
+
+def _is_turned(x: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether a tensor is another one with its axes in another order: `x.mT`."""
+    with torch._C.DisableTorchFunction():
+        is_view = output is not x and output.data_ptr() == x.data_ptr() and x.ndim == output.ndim
+        return is_view and output.stride() != x.stride()
 
 
 def _told(function: Any) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from torch_impl.seeds import stream
+from torch_impl.philox import seed_pair
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,6 @@ class RandomInitializer(Initializer):
     def _draw(
         self, shape: tuple[int, ...], seed: tuple[int, int], dtype: torch.dtype
     ) -> torch.Tensor: ...
-
-
-def seed_pair(seed: int | None) -> tuple[int, int]:
-    """Returns the pair that Keras makes of an integer seed: modulo 2**31 - 2, and 0.
-
-    Raises:
-        ValueError: the seed is not an integer of 64 bits.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
-        raise ValueError(f"seed={seed!r}: expected an integer in [-2**63, 2**63)")
-    return stream(seed)
 
 
 def float32(value: float) -> float:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch_impl.initializers import scaling
-from torch_impl.initializers.base import Initializer, seed_pair
+from torch_impl.initializers.base import Initializer
 from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
 from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
+from torch_impl.philox import seed_pair
 
 # By Keras's names: that of the class, in snake case, and older names.
 _NAMES: dict[type[Initializer], str] = {

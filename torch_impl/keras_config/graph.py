@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 Config = Mapping[str, Any]
 
 
@@ -18,9 +20,16 @@ class Tensor:
     index: int
 
 
+@dataclass(frozen=True)
+class Constant:
+    """Refers to an array in the config: the `number`-th of `Graph.constants`."""
+
+    number: int
+
+
 @dataclass
 class Call:
-    """One call of a layer; its arguments contain a `Tensor` for each tensor."""
+    """One call of a layer; its arguments contain a `Tensor` or a `Constant` for each tensor."""
 
     layer: str
     number: int
@@ -36,11 +45,13 @@ class Graph:
         inputs: of the model, in a list or dict as Keras has them, or one `Tensor`.
         outputs: the same.
         calls: each after the calls whose outputs it takes.
+        constants: arrays that the model was built with, such as that of `x + array`.
     """
 
     inputs: Any
     outputs: Any
     calls: tuple[Call, ...]
+    constants: tuple[torch.Tensor, ...] = ()
 
 
 def read_graph(config: Config) -> Graph:
@@ -70,11 +81,12 @@ def name_of(layer: Config) -> str:
 def _functional(config: Config) -> Graph:
     nested = {name_of(layer) for layer in config["layers"] if is_functional(layer)}
     waiting = []
+    reader = _Reader()
     for layer in config["layers"]:
         for number, node in enumerate(layer.get("inbound_nodes", [])):
             if not isinstance(node, dict):
                 raise ValueError(f"inbound_nodes of {name_of(layer)!r}: expected those of Keras 3")
-            arguments, options = (_decode(node[part], _history) for part in ("args", "kwargs"))
+            arguments, options = (reader.read(node[part]) for part in ("args", "kwargs"))
             waiting.append(Call(layer["name"], number, arguments, options))
     known = {layer["name"] for layer in config["layers"] if layer["class_name"] == "InputLayer"}
     done = {(name, 0) for name in known}
@@ -96,7 +108,8 @@ def _functional(config: Config) -> Graph:
             return Tensor(part[0], part[1] - (part[0] in nested), part[2])
         return [end(value) for value in part]
 
-    return Graph(end(config["input_layers"]), end(config["output_layers"]), tuple(calls))
+    ends = end(config["input_layers"]), end(config["output_layers"])
+    return Graph(*ends, tuple(calls), tuple(reader.constants))
 
 
 def is_functional(layer: Config) -> bool:
@@ -126,34 +139,49 @@ def fill(structure: Any, function: Callable[[Any], Any]) -> Any:
     return function(structure)
 
 
-def _history(config: Config) -> Tensor:
-    return Tensor(*config["keras_history"])
+class _Reader:
+    """Reads the arguments of calls.
 
-
-def _decode(value: Any, tensor: Callable[[Config], Tensor]) -> Any:
-    """Returns the arguments of a call from Keras's config, with `Tensor` for its tensors.
-
-    Raises:
-        ValueError: an argument is an object of another class.
+    Attributes:
+        constants: arrays that were read.
+        shapes: of the tensors that were read.
     """
-    if isinstance(value, list | tuple):
-        return type(value)(_decode(entry, tensor) for entry in value)
-    if not isinstance(value, Mapping):
-        return value
-    kind, inner = value.get("class_name"), value.get("config")
-    if kind is None:
-        return {key: _decode(entry, tensor) for key, entry in value.items()}
-    if kind == "__keras_tensor__":
-        return tensor(value["config"])
-    if kind == "__tuple__":
-        return tuple(_decode(entry, tensor) for entry in value["items"])
-    if kind == "__slice__" and inner is not None:
-        return slice(inner["start"], inner["stop"], inner["step"])
-    if kind == "__ellipsis__":
-        return Ellipsis
-    if kind == "__numpy__" and inner is not None:
-        return inner["value"]
-    raise ValueError(f"argument of class {kind!r}: expected a tensor, a number, text or a list")
+
+    def __init__(self) -> None:
+        self.constants: list[torch.Tensor] = []
+        self.shapes: list[Any] = []
+
+    def read(self, value: Any) -> Any:
+        """Returns arguments from Keras's config, with `Tensor` and `Constant` for tensors.
+
+        Raises:
+            ValueError: an argument is an object of another class.
+        """
+        if isinstance(value, list | tuple):
+            return type(value)(self.read(entry) for entry in value)
+        if not isinstance(value, Mapping):
+            return value
+        kind, inner = value.get("class_name"), value.get("config")
+        if kind is None:
+            return {key: self.read(entry) for key, entry in value.items()}
+        if kind == "__keras_tensor__":
+            self.shapes.append(value["config"]["shape"])
+            return Tensor(*value["config"]["keras_history"])
+        if kind == "__tuple__":
+            return tuple(self.read(entry) for entry in value["items"])
+        if kind == "__slice__" and inner is not None:
+            return slice(inner["start"], inner["stop"], inner["step"])
+        if kind == "__ellipsis__":
+            return Ellipsis
+        if kind in ("__numpy__", "__tensor__") and inner is not None:
+            dtype = getattr(torch, str(inner["dtype"]), None)
+            if not isinstance(dtype, torch.dtype):
+                raise ValueError(f"array of dtype {inner['dtype']!r}: expected one of torch's")
+            self.constants.append(torch.tensor(inner["value"], dtype=dtype))
+            return Constant(len(self.constants) - 1)
+        if kind == "DTypePolicy" and inner is not None:
+            return inner["name"]
+        raise ValueError(f"argument of class {kind!r}: expected a tensor, a number, text or a list")
 
 
 def input_shapes(layer: Config) -> list[tuple[int | None, ...]]:
@@ -165,14 +193,9 @@ def input_shapes(layer: Config) -> list[tuple[int | None, ...]]:
     built = (layer.get("build_config") or {}).get("input_shape")
     if built is None:
         nodes = layer.get("inbound_nodes") or [{}]
-        shapes: list[Any] = []
-
-        def note(config: Config) -> Tensor:
-            shapes.append(config["shape"])
-            return _history(config)
-
-        _decode(nodes[0].get("args", []), note)
-        built = shapes
+        reader = _Reader()
+        reader.read(nodes[0].get("args", []))
+        built = reader.shapes
     if not built:
         raise ValueError(f"{name_of(layer)!r} has no input shape: expected a model that was built")
     several = isinstance(built[0], list | tuple)

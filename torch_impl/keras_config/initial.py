@@ -15,16 +15,10 @@ from torch import nn
 
 from torch_impl.initializers import Initializer, Ones, from_config
 from torch_impl.keras_config.graph import Config
+from torch_impl.keras_config.settings import holder, setting
 from torch_impl.layouts import variables
 from torch_impl.weights import put
 
-# End of the path of a weight -> names of its initialiser in a config, the first that is there.
-_NAMES = {
-    "kernel": ("kernel_initializer", "depthwise_initializer"),
-    "recurrent_kernel": ("recurrent_initializer",),
-    "depthwise_kernel": ("depthwise_initializer",),
-    "pointwise_kernel": ("pointwise_initializer",),
-}
 _MAX_SEED = 2**31 - 1
 
 
@@ -40,7 +34,7 @@ def initialise(module: nn.Module, layer: Config) -> None:
         ValueError: an initialiser is none of Keras's.
     """
     for variable in variables(module):
-        config = _config_of(layer, variable.name)
+        config = holder(layer, variable.name)
         initializer = _initializer(variable.name, config)
         if initializer is None:
             continue
@@ -56,24 +50,9 @@ def initialise(module: nn.Module, layer: Config) -> None:
             put(variable, tensor, part)
 
 
-def _config_of(layer: Config, path: str) -> Mapping[str, Any]:
-    """Returns the settings of the layer or cell that holds a weight, inside of wrappers."""
-    config: Mapping[str, Any] = layer["config"]
-    names = path.split("/")
-    while parts := [config[key] for key in ("cell", "layer", "backward_layer") if config.get(key)]:
-        named = [part for part in parts if part["config"]["name"] in names]
-        config = (named or parts)[0]["config"]
-        if "cells" in config:
-            config = next(c["config"] for c in config["cells"] if c["config"]["name"] in names)
-    return config
-
-
 def _initializer(path: str, config: Mapping[str, Any]) -> Initializer | None:
-    short = path.rpartition("/")[2]
-    for name in _NAMES.get(short, (f"{short}_initializer",)):
-        if config.get(name) is not None:
-            return from_config(config[name])
-    return None
+    found = setting(config, path, "initializer")
+    return None if found is None else from_config(found[1])
 
 
 def _seed(initializer: Initializer) -> int | None:

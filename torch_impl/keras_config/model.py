@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,24 @@ import torch
 from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
-from torch_impl.keras_config.graph import Config, Tensor, fill, name_of, read_graph, tensors_of
+from torch_impl.keras_config.casting import Inputs, cast_results
+from torch_impl.keras_config.graph import (
+    Config,
+    Constant,
+    Tensor,
+    fill,
+    name_of,
+    read_graph,
+    tensors_of,
+)
 from torch_impl.keras_config.initial import initialise
+from torch_impl.keras_config.masks import mask_of_output, told_to
 from torch_impl.keras_config.operations import Operation
 from torch_impl.keras_config.rows.entry import dtype_of
+from torch_impl.keras_config.ruled_model import RuledModel
+from torch_impl.keras_config.rules import LayerRules, rules_of
 from torch_impl.layouts import variables
+from torch_impl.masks import is_mask, mask_of, with_mask
 from torch_impl.weights import get_weights, match, set_weights
 
 
@@ -36,35 +49,52 @@ def from_keras_config(config: Config | str) -> KerasModel:
     return KerasModel(read["config"] if "class_name" in read else read)
 
 
-class KerasModel(nn.Module):
+class KerasModel(RuledModel):
     """A Keras model in torch, layer by layer.
 
-    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). A layer is a child
+    Inputs, outputs and tensors between layers have Keras's layout, (N, H, W, C). Masks of sequences
+    go along with them by Keras's rules: see `torch_impl.masks`. A layer is a child
     module with Keras's name, which `legal_name` makes legal for torch; a layer that is called twice
     is one module that runs twice. Eval mode computes what Keras computes with training=False, train
     mode with training=True: Dropout draws Keras's masks, from the first call on, if its config has
     a seed, and BatchNormalization moves its statistics.
 
+    Regularisers in the config are in `penalty`, which a loss adds: `RegularizedLoss(loss,
+    twin.penalty)`. Constraints are applied after each step of an optimizer that was given to
+    `constrain`. A training that uses the twin without them is another one than Keras's; Trainer
+    warns of it.
+
     Args:
         config: `model.get_config()` of a Sequential or functional model.
+
+    Attributes:
+        output_terms: the penalties of the outputs of layers in the last call, each a scalar.
     """
 
     channels_last = True  # layout of its inputs, so that a Port needs no `feed`
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.keras_names: dict[str, str] = {}
         self.graph = read_graph(config)
+        for number, constant in enumerate(self.graph.constants):
+            self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
+        self._inputs: dict[str, Inputs] = {}
+        self._kinds: dict[str, str] = {}
         for layer in config["layers"]:
             name = layer.get("name") or name_of(layer)
+            self._kinds[name] = layer["class_name"]
             if layer["class_name"] == "InputLayer":
                 self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
             else:
                 if not _is_free(layer):
                     self._dtypes[name] = dtype_of(layer["config"])
+                    self._inputs[name] = Inputs(layer)
                 self.keras_names[legal_name(name)] = name
-                self.add_module(legal_name(name), _build(layer))
+                module = _build(layer)
+                self.add_module(legal_name(name), module)
+                if not _is_free(layer):
+                    self._rules[name] = _rules(module, layer)
         self._last_use = self._find_last_uses()
 
     def _find_last_uses(self) -> list[list[tuple[str, int]]]:
@@ -88,37 +118,75 @@ class KerasModel(nn.Module):
                 self._dtypes[name] = fn(torch.empty(0, dtype=dtype)).dtype
         return self
 
-    def forward(self, *inputs: Any) -> Any:
-        """Returns the outputs, in the structure that Keras returns.
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out the penalties of the last call, which no copy has made."""
+        return {**self.__dict__, "output_terms": []}
+
+    def forward(
+        self, *inputs: Any, mask: Any = None, output_terms: list[torch.Tensor] | None = None
+    ) -> Any:
+        """Returns the outputs, in the structure that Keras returns; they carry their masks.
 
         Args:
             *inputs: one tensor for each input, or one list or dict of them, as Keras takes it.
+            mask: of the inputs, in the same structure: see `torch_impl.masks`. None: no input has
+                one.
+            output_terms: gets the penalties of outputs, if the model is a layer of another one.
 
         Raises:
             ValueError: there are more or fewer inputs than the model has.
         """
         results: dict[tuple[str, int], list[Any]] = {}
-        for place, value in zip(*self._pair(inputs), strict=True):
+        terms: list[torch.Tensor] = [] if output_terms is None else output_terms
+        masks: dict[tuple[str, int], list[torch.Tensor | None]] = {}
+        places, values = self._pair(inputs)
+        given_masks = [None] * len(places) if mask is None else self._pair((mask,))[1]
+        for place, value, each in zip(places, values, given_masks, strict=True):
             results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
+            masks[place.layer, place.call] = [each]
 
         def look_up(value: Any) -> Any:
+            if isinstance(value, Constant):
+                return self.get_buffer(_constant(value.number))
             if not isinstance(value, Tensor):
                 return value
             return results[value.layer, value.call][value.index]
 
+        def mask_at(value: Any) -> Any:
+            is_tensor = isinstance(value, Tensor)
+            return masks[value.layer, value.call][value.index] if is_tensor else None
+
         for call, last in zip(self.graph.calls, self._last_use, strict=True):
             layer = self.get_submodule(legal_name(call.layer))
             given = fill([call.arguments, call.options], look_up)
-            dtype = self._dtypes.get(call.layer)
-            arguments, options = given if dtype is None else fill(given, _cast_to(dtype))
+            through: tuple[torch.dtype, ...] = ()
+            own_masks = {key: given[1].pop(key) for key in list(given[1]) if is_mask(key)}
+            if call.layer in self._inputs:
+                caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
+                given, through = caster.cast(given, dtype, layer.training)
+            arguments, options = given[0], {**given[1], **own_masks}
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
-            if any(mask is not None for mask in _flat(options.pop("mask", None))):
-                raise ValueError(f"mask of {call.layer!r}: expected none")
-            results[call.layer, call.number] = _flat(layer(*arguments, **options))
-            for key in last:
-                del results[key]
-        return fill(self.graph.outputs, look_up)
+            beside = fill([call.arguments, call.options], mask_at)
+            options, first, told = told_to(call.layer, layer, arguments, options, tuple(beside))
+            if isinstance(layer, KerasModel):
+                options["output_terms"] = terms
+            made = _flat(cast_results(layer(*arguments, **options), through))
+            key = call.layer, call.number
+            results[key] = made
+            kind = self._kinds[call.layer]
+            masks[key] = (
+                list(map(mask_of, made))
+                if isinstance(layer, KerasModel)
+                else mask_of_output(kind, layer, first, told, len(made))
+            )
+            if call.layer in self._rules:
+                terms += self._rules[call.layer].output_terms(made)
+            for done in last:
+                del results[done], masks[done]
+        if output_terms is None:
+            self.output_terms = terms
+        return fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
         """Returns the input tensors of the graph and their values, in one order."""
@@ -183,7 +251,12 @@ def legal_name(name: str) -> str:
     return f"{name}_" if name in _TAKEN else name
 
 
-_TAKEN = set(dir(nn.Module())) | set(dir(KerasModel)) | {"graph", "keras_names"}
+_TAKEN = set(dir(nn.Module())) | set(dir(KerasModel)) | {"graph", "keras_names", "output_terms"}
+
+
+def _constant(number: int) -> str:
+    """Returns the name of the buffer with a constant of the graph."""
+    return f"_constant_{number}"
 
 
 def _legal_path(path: str) -> str:
@@ -196,16 +269,6 @@ def _is_free(layer: Config) -> bool:
     return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
 
 
-def _cast_to(dtype: torch.dtype) -> Callable[[Any], Any]:
-    """Returns a function that casts inputs to the dtype of a layer's policy, as Keras does."""
-
-    def cast(value: Any) -> Any:
-        floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-        return value.to(dtype) if floats else value
-
-    return cast
-
-
 def _build(layer: Config) -> nn.Module:
     """Builds a layer, an operation, or a model inside the model."""
     if "layers" in layer["config"]:
@@ -216,6 +279,14 @@ def _build(layer: Config) -> nn.Module:
     module = build_layer(layer)
     initialise(module, layer)
     return module
+
+
+def _rules(module: nn.Module, layer: Config) -> LayerRules:
+    try:
+        return rules_of(module, layer)
+    except ValueError as error:
+        kind = layer["class_name"]
+        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {error}") from None
 
 
 def _flat(value: Any) -> Any:

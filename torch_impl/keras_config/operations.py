@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from torch_impl.clip import clip
+from torch_impl.keras_config.truth_values import TRUTH_VALUES
 from torch_impl.layers import activations
 
 
@@ -87,6 +88,7 @@ def _item(x: torch.Tensor, key: Any) -> torch.Tensor:
 
 # By Keras's class names; activations such as "LeakyRelu" follow below.
 OPERATIONS: dict[str, Callable[..., torch.Tensor]] = {
+    **TRUTH_VALUES,
     "Add": lambda x, y: x + y,
     "Subtract": lambda x, y: x - y,
     "Multiply": lambda x, y: x * y,

@@ -25,6 +25,7 @@ from torch_impl.layers.layer_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from torch_impl.layers.masking import Masking
 from torch_impl.layers.merging import (
     Add,
     Average,
@@ -42,6 +43,7 @@ from torch_impl.layers.pooling import (
     AveragePooling2D,
     AveragePooling3D,
     GlobalAveragePooling,
+    GlobalAveragePooling1D,
     GlobalMaxPooling,
     MaxPooling1D,
     MaxPooling2D,
@@ -92,11 +94,13 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling",
+    "GlobalAveragePooling1D",
     "GlobalMaxPooling",
     "GroupNormalization",
     "LSTMCell",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",

@@ -94,7 +94,9 @@ class Softmax(nn.Module):
 
     Differs from torch.nn.Softmax in:
     1. the default axis is the last;
-    2. several axes are taken together.
+    2. several axes are taken together;
+    3. along one axis it carries its logits to the loss, as `activations.softmax` does;
+    4. it takes a mask: what is masked gets -1e9 before (-3e4 in float16) and 0 after.
 
     Source: keras 3.15 `layers/activations/softmax.py`.
 
@@ -106,11 +108,31 @@ class Softmax(nn.Module):
         super().__init__()
         self.axis = axis
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns a tensor of the shape of x."""
-        if isinstance(self.axis, int):
-            return torch.softmax(x, self.axis)
-        return torch.exp(x - torch.logsumexp(x, tuple(self.axis), keepdim=True))  # (2)
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns a tensor of the shape of x.
+
+        Args:
+            x: real numbers.
+            mask: broadcasts to x; True, or a number above 0.5, where x counts.
+
+        Raises:
+            ValueError: the mask does not broadcast to x.
+        """
+        if mask is None:
+            return self._softmax(x)
+        pairs = zip(mask.shape[::-1], x.shape[::-1], strict=False)
+        if mask.ndim > x.ndim or any(size not in (1, length) for size, length in pairs):
+            shapes = f"mask of shape {tuple(mask.shape)}, and input of shape {tuple(x.shape)}"
+            raise ValueError(f"{shapes}: expected a mask that broadcasts to the input")
+        kept = mask if mask.dtype == torch.bool else mask > 0.5
+        least = -3e4 if x.dtype == torch.float16 else -1e9
+        return torch.where(kept, self._softmax(torch.where(kept, x, least)), 0.0)  # (4)
+
+    def _softmax(self, x: torch.Tensor) -> torch.Tensor:
+        axes = (self.axis,) if isinstance(self.axis, int) else tuple(self.axis)
+        if len(axes) == 1:
+            return activations.softmax(x, axes[0])  # (3)
+        return torch.exp(x - torch.logsumexp(x, axes, keepdim=True))  # (2)
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""

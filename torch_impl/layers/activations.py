@@ -186,17 +186,18 @@ def exponential(x: torch.Tensor) -> torch.Tensor:
     return torch.exp(x)
 
 
-def softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
+def softmax(x: torch.Tensor, axis: logits.Axis = -1) -> torch.Tensor:
     """Returns exp(x) over its sum along an axis of x; -1 is the last axis in any layout.
 
-    It carries its logits to the loss, as Keras's does.
+    Several axes are taken together, None means all. It carries its logits to the loss, as Keras's
+    does.
     """
     return logits.softmax(x, axis)
 
 
-def log_softmax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:
-    """Returns log(softmax(x))."""
-    return torch.log_softmax(x, axis)
+def log_softmax(x: torch.Tensor, axis: logits.Axis = -1) -> torch.Tensor:
+    """Returns log(softmax(x)), along one axis, several, or all."""
+    return logits.over_axes(torch.log_softmax, x, axis)
 
 
 def sparsemax(x: torch.Tensor, axis: int = -1) -> torch.Tensor:

@@ -61,9 +61,15 @@ class Bidirectional(nn.Module):
         self._channels = -1 - getattr(layer, "rank", 0)  # axis of the channels of an output
 
     def forward(
-        self, x: torch.Tensor, initial_state: list[torch.Tensor] | None = None
+        self,
+        x: torch.Tensor,
+        initial_state: list[torch.Tensor] | None = None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor | States:
-        """Returns the merged outputs of x, (N, T, C), then all states if they are returned."""
+        """Returns the merged outputs of x, (N, T, C), then all states if they are returned.
+
+        Both layers leave out the steps where the mask, (N, T), is false.
+        """
         halves: list[Any] = [None, None]
         if initial_state is not None:
             middle = len(initial_state) // 2
@@ -71,7 +77,7 @@ class Bidirectional(nn.Module):
         outputs: list[torch.Tensor] = []
         states: list[torch.Tensor] = []
         for name, half in zip(self.names, halves, strict=True):
-            found = self.get_submodule(name)(x, half)
+            found = self.get_submodule(name)(x, half, mask=mask)
             output, *rest = found if self.return_state else (found,)
             outputs.append(output)
             states += rest
@@ -81,6 +87,12 @@ class Bidirectional(nn.Module):
             return (*outputs, *states)
         merged = self._merge(*outputs)  # (2)
         return (merged, *states) if self.return_state else merged
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Returns the mask of each output: that of the input if all steps are returned."""
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
+        one = mask if self.return_sequences else None
+        return one if self.merge_mode else (one, one)
 
     def reset_states(self) -> None:
         """Begins the next call of both layers with zeros."""

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from torch_impl.philox import stateless_keep, stateless_uniform
-from torch_impl.seeds import stream
+from torch_impl.philox import seed_pair, stateless_keep, stateless_uniform
 
 
 class Dropout(nn.Module):
     """Inverted dropout with the mask that Keras draws.
 
     y = x / (1 - rate) where u >= rate, else 0, with u = stateless_uniform(shape of x in Keras's
-    layout, seed=(layer seed, number of earlier calls in train mode)).
+    layout, seed=(layer seed, number of earlier calls in train mode)), both modulo 2**31 - 2.
 
     Differs from torch.nn.Dropout in:
     1. the mask is a function of the layer's seed and a counter, not of the global generator;
@@ -24,7 +23,7 @@ class Dropout(nn.Module):
 
     Args:
         rate: fraction to drop, in [0, 1).
-        seed: of the layer; `initialise` sets it from the program's seed.
+        seed: of the layer, an integer of 64 bits; `initialise` sets it from the program's seed.
         noise_shape: shape of the mask in Keras's layout; values along an axis of length 1 are
             dropped together; None means the length of x.
 
@@ -40,6 +39,7 @@ class Dropout(nn.Module):
         self.mask_dtype: torch.dtype | None = None
         if not 0 <= rate < 1:
             raise ValueError(f"rate={rate!r}: expected a number in [0, 1)")
+        seed_pair(seed)
         self.rate = rate
         self.seed = seed
         self.noise_shape = noise_shape
@@ -77,7 +77,7 @@ class Dropout(nn.Module):
         keep = stateless_keep(
             self._mask_shape(shape),
             self.rate,
-            seed=stream(self.seed, self.num_calls),
+            seed=seed_pair(self.seed, self.num_calls),
             dtype=torch.float64 if dtype == torch.float64 else torch.float32,
             device=device,
         )  # (1)
@@ -125,7 +125,7 @@ class AlphaDropout(Dropout):
 
     Args:
         rate: fraction to drop, in [0, 1).
-        seed: of the layer.
+        seed: of the layer, an integer of 64 bits.
         noise_shape: see `Dropout`.
         random_dtype: of the random numbers: Keras's floatx.
     """
@@ -145,7 +145,8 @@ class AlphaDropout(Dropout):
         if not self.training or self.rate == 0:
             return x
         channels_last = x.movedim(1, -1)
-        shape, seed = self._mask_shape(channels_last.shape), stream(self.seed, self.num_calls)
+        shape = self._mask_shape(channels_last.shape)
+        seed = seed_pair(self.seed, self.num_calls)
         drawn = stateless_uniform(shape, seed=seed, dtype=self.random_dtype, device=x.device)  # (2)
         keep = drawn >= self.rate
         self.num_calls += 1

@@ -9,7 +9,7 @@ from torch import nn
 
 from torch_impl.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from torch_impl.layers.dropout import Dropout
-from torch_impl.philox import stateless_uniform
+from torch_impl.philox import seed_pair, stateless_uniform
 from torch_impl.seeds import KerasSeeds
 
 
@@ -22,7 +22,7 @@ def glorot_uniform(
 
     Args:
         shape: Keras's: (height, width, in, out) of a convolution, (in, out) of a Dense layer.
-        seed: of the initialiser.
+        seed: of the initialiser, an integer of 64 bits.
         dtype: torch.float32 or torch.float64; the two streams are unrelated.
     """
     receptive_field = math.prod(shape[:-2])
@@ -31,7 +31,7 @@ def glorot_uniform(
     limit = math.sqrt(3.0 * (1.0 / max(1.0, (fan_in + fan_out) / 2.0)))
     # Keras casts the bounds through float32, in float64 runs too.
     low, high = torch.tensor([-limit, limit], dtype=torch.float32).to(dtype).unbind()
-    return stateless_uniform(shape, seed=(seed, 0), dtype=dtype) * (high - low) + low
+    return stateless_uniform(shape, seed=seed_pair(seed), dtype=dtype) * (high - low) + low
 
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -1,4 +1,8 @@
-"""Layers that take several inputs as one list."""
+"""Layers that take several inputs as one list, and what they make of masks of these.
+
+Steps count in the output if they count in one of the inputs. If an input has no mask, the output
+has none either, but for `Concatenate`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from torch import nn
 
 from torch_impl.clip import clip
 
+Masks = Sequence[torch.Tensor | None] | None  # of each input
+
 
 class _Merging(nn.Module):
     """Merges each input into the result of those before it.
@@ -19,15 +25,44 @@ class _Merging(nn.Module):
     Source: keras 3.15 `layers/merging/base_merge.py`.
     """
 
+    def compute_mask(self, inputs: Sequence[torch.Tensor], mask: Masks) -> torch.Tensor | None:
+        """Returns where one of the inputs counts; None if an input has no mask."""
+        if mask is None or any(each is None for each in mask):
+            return None
+        return functools.reduce(torch.logical_or, [each for each in mask if each is not None])
+
     def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
 
     def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Returns one tensor of the shape to which the inputs broadcast."""
-        rank = max(x.ndim for x in inputs)
-        same = [x.reshape(x.shape[0], *[1] * (rank - x.ndim), *x.shape[1:]) for x in inputs]
         merge: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = self._merge
-        return functools.reduce(merge, same)
+        return functools.reduce(merge, _of_one_rank(inputs))
+
+
+class _MergingMasked(_Merging):
+    """A merging layer for which the values at masked steps do not count: `Maximum`, `Minimum`."""
+
+    def forward(self, inputs: Sequence[torch.Tensor], mask: Masks = None) -> torch.Tensor:
+        """Returns one tensor of the shape to which the inputs broadcast.
+
+        Args:
+            inputs: (N, T, ..., C) each, if they have masks.
+            mask: of each input, or None; where an input does not count, the others alone do.
+        """
+        if mask is None:
+            return super().forward(inputs)
+        output, counted = None, None
+        for x, counts in zip(_of_one_rank(inputs), _expanded(inputs, mask), strict=True):
+            if output is None:
+                output, counted = x, counts
+                continue
+            given = x if counts is None else torch.where(counts, x, output)
+            output = output if counted is None else torch.where(counted, output, given)
+            counted = None if counts is None or counted is None else counted | counts
+            output = self._merge(output, given)
+        assert output is not None
+        return output
 
 
 class Add(_Merging):
@@ -60,16 +95,38 @@ class Multiply(_Merging):
     def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         return first * second
 
+    def forward(self, inputs: Sequence[torch.Tensor], mask: Masks = None) -> torch.Tensor:
+        """Returns one tensor of the shape to which the inputs broadcast.
+
+        Args:
+            inputs: (N, T, ..., C) each, if they have masks.
+            mask: of each input, or None. Where an input does not count, 1 takes its place; where
+                none does, the output is 0.
+        """
+        if mask is None:
+            return super().forward(inputs)
+        masks = _expanded(inputs, mask)
+        pairs = zip(_of_one_rank(inputs), masks, strict=True)
+        output = super().forward([x if m is None else torch.where(m, x, 1) for x, m in pairs])
+        known = [each for each in masks if each is not None]
+        if len(known) < len(masks):
+            return output
+        return torch.where(functools.reduce(torch.logical_or, known), output, 0)
+
 
 class Average(Add):
-    """The mean of the inputs."""
+    """The mean of the inputs; of int32 and int64 it is float64, of smaller integers float32."""
 
     def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Returns the sum divided by the number of inputs."""
-        return super().forward(inputs) / len(inputs)
+        total = super().forward(inputs)
+        if not total.is_floating_point():  # as TensorFlow divides integers
+            is_wide = total.dtype in (torch.int32, torch.int64)
+            total = total.to(torch.float64 if is_wide else torch.float32)
+        return total / len(inputs)
 
 
-class Maximum(_Merging):
+class Maximum(_MergingMasked):
     """The greatest of the inputs.
 
     Differs from torch.maximum in:
@@ -80,7 +137,7 @@ class Maximum(_Merging):
         return torch.where(first >= second, first, second)  # (1)
 
 
-class Minimum(_Merging):
+class Minimum(_MergingMasked):
     """The least of the inputs.
 
     Differs from torch.minimum in:
@@ -110,6 +167,24 @@ class Concatenate(nn.Module):
     def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Returns one tensor."""
         return torch.cat(list(inputs), dim=self.axis)
+
+    def compute_mask(self, inputs: Sequence[torch.Tensor], mask: Masks) -> torch.Tensor | None:
+        """Returns where one of the joined entries counts; all of an input without a mask do.
+
+        Along the axis of the steps the masks are joined; along the features, a step counts if it
+        does so in one of the inputs.
+        """
+        if mask is None or all(each is None for each in mask):
+            return None
+        masks = [
+            torch.ones_like(x, dtype=torch.bool)
+            if each is None
+            else each[..., None].expand(x.shape)
+            if each.ndim < x.ndim
+            else each
+            for x, each in zip(inputs, mask, strict=True)
+        ]
+        return torch.cat(masks, dim=self.axis).any(-1)
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
@@ -146,6 +221,22 @@ class Dot(nn.Module):
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
         return f"axes={self.axes}, normalize={self.normalize}"
+
+
+def _of_one_rank(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    rank = max(x.ndim for x in inputs)
+    return [x.reshape(x.shape[0], *[1] * (rank - x.ndim), *x.shape[1:]) for x in inputs]
+
+
+def _expanded(
+    inputs: Sequence[torch.Tensor], masks: Sequence[torch.Tensor | None]
+) -> list[torch.Tensor | None]:
+    """Returns masks in the shape of their inputs; an input that gets new axes loses its mask."""
+    rank = max(x.ndim for x in inputs)
+    return [
+        None if mask is None or x.ndim < rank else mask.bool()[..., None].expand(x.shape)
+        for x, mask in zip(inputs, masks, strict=True)
+    ]
 
 
 def _over_norm(x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from torch_impl.normals import stateless_normal
-from torch_impl.seeds import stream
+from torch_impl.philox import seed_pair
 
 
 class _Noise(nn.Module):
@@ -16,11 +16,12 @@ class _Noise(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
+        seed_pair(seed)
         self.seed = seed
         self.num_calls = 0
 
     def _normal(self, x: torch.Tensor) -> torch.Tensor:
-        shape, seed = x.movedim(1, -1).shape, stream(self.seed, self.num_calls)
+        shape, seed = x.movedim(1, -1).shape, seed_pair(self.seed, self.num_calls)
         self.num_calls += 1
         drawn = stateless_normal(shape, seed=seed, dtype=x.dtype)
         return drawn.to(x.device).movedim(-1, 1)
@@ -41,7 +42,7 @@ class GaussianNoise(_Noise):
 
     Args:
         stddev: of the noise, in [0, 1].
-        seed: of the layer.
+        seed: of the layer, an integer of 64 bits.
     """
 
     def __init__(self, stddev: float, seed: int = 0) -> None:
@@ -69,7 +70,7 @@ class GaussianDropout(_Noise):
 
     Args:
         rate: like that of Dropout, in [0, 1).
-        seed: of the layer.
+        seed: of the layer, an integer of 64 bits.
     """
 
     def __init__(self, rate: float, seed: int = 0) -> None:

@@ -20,7 +20,9 @@ class BatchNormalization(nn.Module):
     3. the moving variance averages the biased variance of the batch, torch's n / (n - 1) times it;
     4. a batch with one value for each channel is not an error: its variance is 0;
     5. `trainable=False` freezes it: train mode then uses the moving statistics too, and does not
-       change them.
+       change them;
+    6. with a mask, the statistics of a batch are those of the steps that count; what is divided by
+       their number has 1e-7 added to it.
 
     Parameters and buffers have torch's names, so that a state_dict of torch.nn.BatchNorm2d fits.
 
@@ -63,9 +65,24 @@ class BatchNormalization(nn.Module):
         self.register_buffer("running_var", ones.clone())
         self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalises x and, in train mode, moves the statistics."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalises x and, in train mode, moves the statistics.
+
+        Args:
+            x: (N, ...), with the channels on `axis`.
+            mask: true where values count, of the shape of x without the axis of the channels.
+
+        Raises:
+            ValueError: the mask has another shape.
+        """
         uses_batch = self.training and self.trainable  # (5)
+        if mask is not None:
+            shape = list(x.shape)
+            del shape[self.axis]
+            if list(mask.shape) != shape:
+                raise ValueError(f"mask has shape {tuple(mask.shape)}: expected {tuple(shape)}")
+            if uses_batch:
+                return self._over_steps_that_count(x.movedim(self.axis, -1), mask)
         channels_first = x.movedim(self.axis, 1)
         num_values = x.numel() // self.num_features
         # Copies, since torch keeps them for the gradient and the buffers change below.
@@ -89,6 +106,21 @@ class BatchNormalization(nn.Module):
             share = (num_values - 1) / num_values
             self.running_var.copy_(kept + (variance - kept) * share if share else kept)  # (3)
         return y.movedim(1, self.axis)
+
+    def _over_steps_that_count(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Normalises x, (N, ..., C), by the statistics where the mask, (N, ...), is true."""
+        counts, axes = mask.bool()[..., None], tuple(range(mask.ndim))
+        divisor = counts.sum().to(x.dtype) + 1e-7  # (6)
+        mean = torch.where(counts, x, 0).sum(axes) / divisor
+        variance = torch.where(counts, x - mean, 0).square().sum(axes) / divisor
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            for moving, batch in ((self.running_mean, mean), (self.running_var, variance)):
+                moving.copy_(moving * self.momentum + batch * (1 - self.momentum))
+        y = (x - mean) * torch.rsqrt(variance + self.epsilon)
+        y = y if self.weight is None else y * self.weight
+        y = y if self.bias is None else y + self.bias
+        return y.movedim(-1, self.axis)
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""

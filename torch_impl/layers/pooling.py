@@ -163,12 +163,34 @@ class GlobalAveragePooling(_GlobalPooling):
         return x.mean(dim=tuple(range(2, x.ndim)), keepdim=self.keepdims)  # (1)
 
 
+class GlobalAveragePooling1D(GlobalAveragePooling):
+    """`GlobalAveragePooling` for sequences (N, C, T): the mean of the steps that count.
+
+    Source: keras 3.15 `layers/pooling/global_average_pooling1d.py`.
+    """
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns (N, C), or (N, C, 1); NaN for a sequence of which no step counts.
+
+        Args:
+            x: (N, C, T).
+            mask: (N, T), true where a step counts.
+        """
+        if mask is None:
+            return super().forward(x)
+        counts = mask.bool()[:, None]
+        total = torch.where(counts, x, 0).sum(2, keepdim=self.keepdims)
+        return total / counts.to(x.dtype).sum(2, keepdim=self.keepdims)
+
+
 class GlobalMaxPooling(_GlobalPooling):
     """The greatest value of each channel of (N, C, ...), of any rank.
 
     Differs from torch.nn.AdaptiveMaxPool2d(1) in:
     1. the axes of length one are dropped unless `keepdims`;
     2. if several values are the greatest, each gets the same share of the gradient.
+
+    A trap, in Keras as here: it knows no mask. The maximum is taken over masked steps, too.
 
     Source: keras 3.15 `layers/pooling/global_max_pooling2d.py`.
     """

@@ -55,6 +55,8 @@ class LSTM(Recurrent, LSTMGates):
         return_sequences: whether to return the outputs of all time steps.
         return_state: whether to return the last h and c too.
         go_backwards: whether to go from the last time step to the first.
+        zero_output_for_mask: whether the output is 0 where a mask leaves a step out, in the place
+            of the last output.
         stateful: whether a call begins where the one before ended; `reset_states()` begins anew.
         **options: device and dtype of the weights.
     """

@@ -96,6 +96,11 @@ class StackedRNNCells(nn.Module):
         """Returns the states of all cells before the first time step."""
         return tuple(state for cell in self.cells for state in cell.zeros(step))
 
+    def output_of(self, states: States) -> torch.Tensor:
+        """Returns the state of the last cell that is the output of the step before."""
+        output: torch.Tensor = self.cells[-1].output_of(self._parts(states)[-1])
+        return output
+
     def draw(self, step: torch.Tensor, states: States) -> list[Any]:
         """Draws the masks of a call, cell by cell."""
         found = []
@@ -157,6 +162,9 @@ class _OwnCell:
 
     def zeros(self, step: torch.Tensor) -> States:
         return tuple(step.new_zeros(step.shape[0], size) for size in self.sizes)
+
+    def output_of(self, states: States) -> torch.Tensor:
+        return states[0]
 
     def draw(self, step: torch.Tensor, states: States) -> Masks:
         return Masks()

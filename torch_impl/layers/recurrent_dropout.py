@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from torch_impl.philox import stateless_keep
-from torch_impl.seeds import stream
+from torch_impl.philox import seed_pair, stateless_keep
 
 
 class Masks(NamedTuple):
@@ -90,7 +89,7 @@ class RecurrentDropout(nn.Module):
         keep = stateless_keep(
             shape,
             rate,
-            seed=stream(self.seed, number),
+            seed=seed_pair(self.seed, number),
             dtype=torch.float64 if dtype == torch.float64 else torch.float32,
             device=like.device,
         )

@@ -97,6 +97,10 @@ class Gates(nn.Module):
         shape = (step.shape[0], self.units)
         return tuple(step.new_zeros(shape) for _ in range(self.num_states))
 
+    def output_of(self, states: States) -> torch.Tensor:
+        """Returns the state that is the output of the step before."""
+        return states[0]
+
     def draw(self, step: torch.Tensor, states: States) -> Masks:
         """Draws the masks of a call, in the order and the layout of torch's gates.
 

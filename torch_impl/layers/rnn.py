@@ -10,6 +10,7 @@ from torch import nn
 
 from torch_impl.layers.recurrent_cells import as_cell
 from torch_impl.layers.recurrent_gates import States
+from torch_impl.masks import masked_steps
 
 Nested = torch.Tensor | Sequence["Nested"]
 
@@ -24,7 +25,9 @@ class Loop(nn.Module):
             order in which they were computed.
         stateful: whether a call begins with the states with which the one before ended, in train
             and in eval mode alike. No gradient goes from one call to the one before.
-        **arguments: of the next class.
+        zero_output_for_mask: whether the output is 0 where a mask leaves a step out, in the place
+            of the last output.
+        **options: of the next class.
 
     Attributes:
         states: with which the next call begins; None for zeros.
@@ -37,11 +40,13 @@ class Loop(nn.Module):
         return_state: bool = False,
         go_backwards: bool = False,
         stateful: bool = False,
+        zero_output_for_mask: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.stateful = go_backwards, stateful
+        self.zero_output_for_mask = zero_output_for_mask
         self.states: States | None = None
 
     @property
@@ -50,7 +55,10 @@ class Loop(nn.Module):
         return self
 
     def forward(
-        self, x: torch.Tensor, initial_state: Nested | None = None
+        self,
+        x: torch.Tensor,
+        initial_state: Nested | None = None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor | States:
         """Returns the output, (N, units) or with return_sequences (N, T, units).
 
@@ -58,6 +66,7 @@ class Loop(nn.Module):
             x: (N, T, input_size).
             initial_state: one tensor (N, units) for each state, in any nesting; zeros, or the kept
                 states, if None.
+            mask: (N, T), true where a step counts: see `torch_impl.masks.masked_steps`.
 
         Returns:
             The output; with return_state a tuple of it and the last states.
@@ -67,7 +76,8 @@ class Loop(nn.Module):
         """
         if self.go_backwards:
             x = x.flip(1)
-        outputs, states = self._walk(x, self._begin(x, initial_state))
+            mask = None if mask is None else mask.flip(1)
+        outputs, states = self._walk(x, self._begin(x, initial_state), mask)
         if self.stateful:
             self.states = tuple(state.detach() for state in states)
         output = outputs if self.return_sequences else outputs[:, -1]
@@ -96,14 +106,27 @@ class Loop(nn.Module):
             given = self._cell.zeros(x[:, 0])
         return tuple(state.to(x) for state in given)
 
-    def _walk(self, x: torch.Tensor, states: States) -> tuple[torch.Tensor, States]:
+    def _walk(
+        self, x: torch.Tensor, states: States, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, States]:
         """Returns all outputs, (N, T, units), and the last states."""
         cell = self._cell
         masks = cell.draw(x[:, 0], states)
-        found = cell.whole(x, states, masks)
+        found = None if mask is not None else cell.whole(x, states, masks)
         if found is not None:
             outputs: torch.Tensor = found[0]
             return outputs, found[1]
+        if mask is not None:
+
+            def step(given: torch.Tensor, before: States) -> States:
+                output, new = cell.step(given, before[1:], masks)
+                return (output, *new)
+
+            # The output of the step before stands in front of the states.
+            begun = (torch.zeros_like(cell.output_of(states)), *states)
+            inputs, is_zero = cell.project(x, masks), self.zero_output_for_mask
+            whole, (_, *last) = masked_steps(step, inputs, begun, mask, is_zero)
+            return whole, tuple(last)
         steps = []
         for given in cell.project(x, masks).unbind(1):
             output, states = cell.step(given, states, masks)

@@ -96,12 +96,21 @@ class Embedding(nn.Embedding):
     Args:
         input_dim: number of rows.
         output_dim: length of a row.
+        mask_zero: whether 0 stands for no token: `compute_mask` then says where tokens are. Row 0
+            is one like the others, and is trained, unlike that of torch's `padding_idx`.
         **options: device and dtype of the weights.
     """
 
-    def __init__(self, input_dim: int, output_dim: int, **options: Any) -> None:
+    def __init__(
+        self, input_dim: int, output_dim: int, mask_zero: bool = False, **options: Any
+    ) -> None:
         super().__init__(input_dim, output_dim, **options)
+        self.mask_zero = mask_zero
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (*shape of x, output_dim)."""
         return super().forward(x.long())  # (1)
+
+    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor | None:
+        """Returns where the integers are not 0, in their shape; None without `mask_zero`."""
+        return inputs != 0 if self.mask_zero else None

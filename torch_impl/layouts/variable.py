@@ -47,7 +47,7 @@ class Variable:
     def is_computed(self) -> bool:
         """Whether the module computes a tensor from others, as weight normalisation does."""
         module = self.module
-        held = module._parameters.keys() | module._buffers.keys()
+        held = {*module._parameters.keys(), *module._buffers.keys()}  # of a script, lists
         return any(attribute not in held for attribute in self.attributes)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from torch_impl.clip import clip
 from torch_impl.losses.reduction import check_reduction, reduce_weighted, same_rank
+from torch_impl.masks import mask_of
 
 EPSILON = 1e-7  # `keras.config.epsilon()`, unless a program has changed it
 
@@ -51,7 +52,9 @@ class Loss(nn.Module, abc.ABC):
             y_pred: outputs of the model, (N, ...), floating point.
             y_true: targets, in the same shape unless the loss takes another one.
             sample_weight: (N,), or the shape of the values of the loss.
-            mask: true where a value counts, in the shape of the values of the loss.
+            mask: true where a value counts, in the shape of the values of the loss. None: that
+                which `y_pred` carries (see `torch_impl.masks`), if it carries one. A mean then
+                divides by the number of values that count, whatever their weights are.
 
         Returns:
             A scalar, or the values for the reduction "none".
@@ -63,6 +66,7 @@ class Loss(nn.Module, abc.ABC):
             raise ValueError(
                 f"y_pred is {y_pred.dtype}: expected floating point; outputs come before targets"
             )
+        mask = mask_of(y_pred) if mask is None else mask
         y_true, y_pred = same_rank(self._cast(y_true, y_pred), y_pred)  # (2)
         values = self.values(y_pred, y_true)
         own = self._mask(y_true, y_pred)

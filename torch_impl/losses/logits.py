@@ -12,14 +12,41 @@ tensorflow 2.21 `python/ops/nn_impl.py`, `core/kernels/xent_op.h`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+Axis = int | Sequence[int] | None
 
-def softmax(logits: torch.Tensor, axis: int = -1) -> torch.Tensor:
-    """Returns the softmax along an axis, which carries its logits."""
-    return _carrying(logits.softmax(axis), logits)
+
+def softmax(logits: torch.Tensor, axis: Axis = -1) -> torch.Tensor:
+    """Returns the softmax along an axis, which carries its logits.
+
+    Args:
+        logits: real numbers.
+        axis: one, several that are taken together, or None for all axes.
+    """
+    return _carrying(over_axes(torch.softmax, logits, axis), logits)
+
+
+def over_axes(
+    function: Callable[[torch.Tensor, int], torch.Tensor], x: torch.Tensor, axis: Axis
+) -> torch.Tensor:
+    """Returns what a function along an axis gives along several axes that are taken together.
+
+    Args:
+        function: of (tensor, axis), which returns a tensor of the same shape.
+        x: its tensor.
+        axis: one, several, or None for all.
+    """
+    if isinstance(axis, int):
+        return function(x, axis)
+    axes = range(x.ndim) if axis is None else axis
+    last = range(-len(axes), 0)
+    moved = x.movedim(tuple(axes), tuple(last))
+    joined = function(moved.flatten(-len(axes)) if len(axes) > 1 else moved, -1)
+    return joined.reshape(moved.shape).movedim(tuple(last), tuple(axes))
 
 
 def sigmoid(logits: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 
 from torch_impl.losses.base import Loss
 from torch_impl.losses.reduction import divide_no_nan, merge_weights
+from torch_impl.masks import mask_of
 from torch_impl.metrics.base import Metric
 from torch_impl.metrics.weights import samplewise
 
@@ -128,10 +129,12 @@ class MeanMetricWrapper(Average):
             y_true: targets.
             sample_weight: (N,), or in the shape of the values of the function.
             mask: true where a value counts, in the shape of the values; it multiplies the weights.
+                None: that which `y_pred` carries (see `torch_impl.masks`), if it carries one.
 
         Raises:
             ValueError: shapes do not fit.
         """
+        mask = mask_of(y_pred) if mask is None else mask
         values = self._fn(y_pred, y_true, **self._settings)
         weight = merge_weights(sample_weight, mask, self.dtype, "sum")
         self._average(values, weight, self._values_mask(y_pred, y_true))

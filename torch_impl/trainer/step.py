@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from torch_impl.losses.outputs import parts_of, takes_weights
+from torch_impl.masks import detached
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.measures import Measures
 from torch_impl.trainer.nests import leaves, mapped
@@ -46,6 +48,9 @@ class Stepper:
         self.dtype = real[0].dtype if real else torch.get_default_dtype()
         self.device = real[0].device if real else torch.device("cpu")
         names = port.output_names
+        left_out: Any = getattr(port.module, "left_out", lambda _: ())
+        for sentence in left_out(port.loss):
+            warnings.warn(sentence, stacklevel=2)
         self.measures = Measures(port.metrics, port.weighted_metrics, self.dtype, names)
 
     @property
@@ -80,7 +85,7 @@ class Stepper:
         if self.port.before_step is not None:
             self.port.before_step(self.port.module)
         self.optimizer.step()
-        return loss.detach(), self.measured(mapped(torch.Tensor.detach, output))
+        return loss.detach(), self.measured(mapped(detached, output))
 
     def evaluated(self, batch: Batch) -> tuple[torch.Tensor, Any]:
         """Returns the loss of a prepared batch for validation, and what is measured."""

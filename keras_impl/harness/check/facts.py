@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import Call
+from keras_impl.harness.check.begun_anew import trained_steps
 from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.loss import loss_name
 from keras_impl.harness.check.model import get_weights, named_variables
@@ -56,6 +57,7 @@ def write_facts(
         if optimizer is None
         else {"class": type(optimizer).__name__, "config": plain_nested(optimizer.get_config())}
     )
+    writer.facts["trained_steps"] = trained_steps(model)
     writer.facts["num_parameters"] = int(model.count_params())
 
 

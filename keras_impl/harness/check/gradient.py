@@ -72,9 +72,7 @@ def write_gradients(
             writer.put(f"state/{name}", variable.numpy())
     by_weight = dict(zip(variables, gradients, strict=False))
     exercise = Exercise(
-        dead=[
-            call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up, tape)
-        ],
+        dead=[call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up)],
         unused=[name for name, slope in by_weight.items() if slope is None],
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
         masks=useless_masks({call.name: call.mask for call in calls if call.mask is not None}),
@@ -82,13 +80,19 @@ def write_gradients(
     return calls, output, exercise
 
 
-def _is_dead(call: Call, upstream: Any, tape: tf.GradientTape) -> bool:
-    """Whether a gradient reaches the output of an activation, and none its input."""
-    if not call.kind.startswith("activation:") or upstream is None or not call.inputs:
+def _is_dead(call: Call, upstream: Any) -> bool:
+    """Whether a gradient reaches the output of an activation, and none its input.
+
+    The activation is computed once more by itself: a tape of the whole model goes through all of it
+    for every question.
+    """
+    if call.again is None or upstream is None or not call.inputs or not np.any(upstream):
         return False
-    if not np.any(upstream):
-        return False
-    slope = tape.gradient(call.output, call.inputs[0], output_gradients=upstream)
+    given = tf.identity(call.inputs[0])
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        output = tf.cast(call.again(given), upstream.dtype)
+    slope = tape.gradient(output, given, output_gradients=upstream)
     return slope is not None and not np.any(slope)
 
 

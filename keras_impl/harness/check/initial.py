@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.initializers import Initializer, initializers
 from keras_impl.harness.check.model import build, get_weights
-from keras_impl.harness.factories import Reference, call_factory
+from keras_impl.harness.factories import Reference
 from parity.data import initial_draws
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -42,7 +43,7 @@ def write_init(
     for number in range(1, NUM_MODELS if is_small else 2 if is_tiny else 1):
         if not left:
             break
-        redrawn = call_factory(factory, (spec.seed + number) % 2**32)
+        redrawn = called_anew(factory, (spec.seed + number) % 2**32)
         build(redrawn, samples)
         again = get_weights(redrawn.model)
         for name in left:

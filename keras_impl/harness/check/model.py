@@ -19,6 +19,9 @@ from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 from parity.errors import InputError
 
+# Layers that make numbers of texts.
+_OF_TEXTS = ("StringLookup", "TextVectorization", "Hashing", "HashedCrossing")
+
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Returns all weights by name: "conv1.kernel", or "outer.inner/kernel" for a nested layer.
@@ -100,6 +103,7 @@ def signature(reference: Reference) -> list[dict[str, Any]]:
     tokens of 0 pad a sequence, and the number of whole values that a pixel may have, or None.
     """
     model = reference.model
+    _refuse_texts(model)
     if reference.input_shapes:
         return [
             {"name": f"input{number}", "shape": list(shape), "tokens": None}
@@ -126,6 +130,20 @@ def signature(reference: Reference) -> list[dict[str, Any]]:
         }
         for tensor in inputs
     ]
+
+
+def _refuse_texts(model: keras.Model) -> None:
+    """Refuses a model that is fed texts, which a port cannot be given."""
+    inputs = getattr(model, "inputs", None) or []
+    if not any("string" in str(getattr(x.dtype, "name", x.dtype)) for x in inputs):
+        return
+    layers = [layer for layer in model._flatten_layers() if type(layer).__name__ in _OF_TEXTS]
+    told = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in layers)
+    raise InputError(
+        f"the Keras model is fed texts{f', which {told} takes' if told else ''}: cut it there, and "
+        "let the factory return the rest, which starts with keras.Input(..., dtype='int64') or "
+        "numbers; the texts are then prepared once, for both halves"
+    )
 
 
 def _levels(tensor: Any) -> int | None:

@@ -5,7 +5,7 @@ Gradients of every size go in; `optimizer/…` comes out: weights, slots and rat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.flat_steps import FlatSteps
 from keras_impl.harness.check.model import set_weights, trainable
-from keras_impl.harness.check.steps import Steps
+from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
@@ -25,7 +26,7 @@ from parity.traces.trace import TraceWriter
 def write_optimizer(
     spec: CheckSpec,
     reference: Reference,
-    steps: Steps,
+    steps: Steps | OneByOneSteps,
     weights: Mapping[str, np.ndarray],
     writer: TraceWriter,
 ) -> None:
@@ -38,42 +39,88 @@ def write_optimizer(
         weights: what the model starts from.
         writer: receives weights, slots and rates.
     """
-    model = reference.model
-    optimizer: Any = model.optimizer
     steps.begin_again()
-    set_weights(model, weights)
+    set_weights(reference.model, weights)
     begin_training(reference)
-    variables = trainable(model)
-    names = {id(variable): name for name, variable in variables.items()}
+    probe = _probe_of(reference, steps, weights)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
-            cut(optimizer)
-        gradients = [
-            tf.constant(probe_inputs.gradient(spec.seed, step, names[id(v)], tuple(v.shape)))
-            for v in model.trainable_variables
-        ]
-        rates.append(float(optimizer.learning_rate))
-        steps.make(gradients)
+            cut(reference.model.optimizer)
+        rates.append(probe.rate)
+        probe.make(spec.seed, step)
         if step in probe_inputs.OPTIMIZER_STEPS:
-            for name, variable in variables.items():
-                value = probe_inputs.of_step(variable.numpy())
+            for name, value in probe.weights():
                 writer.put(f"optimizer/{step}/weights/{name}", value)
         if step in probe_inputs.SLOT_STEPS:
-            for slot, name, value in _slots(optimizer, variables):
-                writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.of_step(value))
+            for slot, name, value in probe.slots():
+                writer.put(f"optimizer/{step}/{slot}/{name}", value)
     writer.put("optimizer/learning_rate", np.array(rates))
 
 
-def _slots(
-    optimizer: Any, variables: Mapping[str, keras.Variable]
-) -> list[tuple[str, str, np.ndarray]]:
-    """Returns (slot, weight, value), such as ("momentum", "conv1.kernel", ...)."""
-    return [
-        (slot, name, value.numpy())
-        for name, variable in variables.items()
-        for slot, value in versions.slots(optimizer, variable)
-    ]
+def _probe_of(
+    reference: Reference, steps: Steps | OneByOneSteps, weights: Mapping[str, np.ndarray]
+) -> _Whole | _Sampled:
+    if isinstance(steps, Steps):
+        return _Whole(reference, steps)
+    return _Sampled(reference, weights)
+
+
+class _Whole:
+    """Whole weights, for an optimizer that may look at more than one number at a time."""
+
+    def __init__(self, reference: Reference, steps: Steps) -> None:
+        self._model, self._steps = reference.model, steps
+        self._variables = trainable(reference.model)
+
+    @property
+    def rate(self) -> float:
+        return self._steps.rate
+
+    def make(self, seed: int, step: int) -> None:
+        names = {id(variable): name for name, variable in self._variables.items()}
+        self._steps.make(
+            [
+                tf.constant(probe_inputs.gradient(seed, step, names[id(v)], tuple(v.shape)))
+                for v in self._model.trainable_variables
+            ]
+        )
+
+    def weights(self) -> Iterator[tuple[str, np.ndarray]]:
+        for name, variable in self._variables.items():
+            yield name, probe_inputs.of_step(variable.numpy())
+
+    def slots(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Yields (slot, weight, value), such as ("momentum", "conv1.kernel", ...)."""
+        for name, variable in self._variables.items():
+            for slot, value in versions.slots(self._model.optimizer, variable):
+                yield slot, name, probe_inputs.of_step(value.numpy())
+
+
+class _Sampled:
+    """Only the entries that are compared, for an optimizer that treats each by itself."""
+
+    def __init__(self, reference: Reference, weights: Mapping[str, np.ndarray]) -> None:
+        self._names = list(trainable(reference.model))
+        self._shapes = {name: weights[name].shape for name in self._names}
+        start = [probe_inputs.of_step(weights[name]) for name in self._names]
+        self._steps = FlatSteps(reference.model.optimizer, start)
+
+    @property
+    def rate(self) -> float:
+        return self._steps.rate
+
+    def make(self, seed: int, step: int) -> None:
+        shapes = self._shapes.items()
+        self._steps.make([probe_inputs.gradient_of_step(seed, step, *item) for item in shapes])
+
+    def weights(self) -> Iterator[tuple[str, np.ndarray]]:
+        return zip(self._names, self._steps.arrays(), strict=True)
+
+    def slots(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        for slot, values in self._steps.slots():
+            for name, value in zip(self._names, values, strict=True):
+                yield slot, name, value
 
 
 def begin_training(reference: Reference) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
 from keras_impl.harness.check import outputs, own_steps
+from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import write_facts
 from keras_impl.harness.check.forward import write_forward
@@ -28,7 +29,7 @@ from keras_impl.harness.check.loss import (
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
-from keras_impl.harness.factories import Reference, call_factory
+from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.versions import advance, has_mask, reseed
 from parity.data import probe_inputs
@@ -111,7 +112,7 @@ class Pass:
         perturbation: Perturbation | None = None,
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks."""
-        fresh = call_factory(factory, self.samples.seed)
+        fresh = called_anew(factory, self.samples.seed)
         build(fresh, self.samples)
         if perturbation:  # rounded constants are moved, too
             perturb_constants(fresh.model)
@@ -154,7 +155,7 @@ def most_exercised(
             else:
                 number, before = number + 1, np.inf
                 redrawn = samples.of_seed(probe_inputs.redrawn(spec.seed, number))
-                last = _drawn(call_factory(factory, redrawn.seed), redrawn, number)
+                last = _drawn(called_anew(factory, redrawn.seed), redrawn, number)
         last.run(spec)
         if last.exercise.num_problems < best.exercise.num_problems:
             best = last

@@ -12,18 +12,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from keras_impl.harness import versions
-from keras_impl.harness.check import own_steps
+from keras_impl.harness import casts, versions
+from keras_impl.harness.check import begun_anew, own_steps
+from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
+from keras_impl.harness.check.flat_steps import is_one_by_one
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.model import build, kept_batch, set_weights, signature
 from keras_impl.harness.check.noise import noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
-from keras_impl.harness.check.steps import Steps
+from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.check.trajectory import write_trajectory
-from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
@@ -52,7 +53,7 @@ def run_check(
         InputError: the model cannot be probed.
     """
     versions.use_dtype("float64")
-    reference = call_factory(factory, spec.seed)
+    reference = called_anew(factory, spec.seed)
     spec = replace(spec, batch_size=kept_batch(reference.model) or spec.batch_size)
     samples = Samples(spec, signature(reference))
     build(reference, samples)
@@ -67,7 +68,8 @@ def run_check(
     writer.put_all("weights", first.weights)
     writer.facts["noise"] = noise_of(first.writer, *(other.writer for other in others))
     left_out = writer.facts.get("not_compared", [])
-    own = own_steps.left_out(first.reference.model)
+    model = first.reference.model
+    own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
     writer.facts["not_compared"] = [*left_out, *own, *not_compared(first.exercise, writer)]
     write_schedule(spec, factory, writer)
 
@@ -77,7 +79,7 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     model = one.reference.model
     if getattr(model, "optimizer", None) is None:
         return
-    steps = Steps(model)
+    steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:
         set_weights(model, one.weights)
         versions.reseed(one.samples.seed)

@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.compiled_rate import CompiledRate, has_schedule
-from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -22,7 +22,7 @@ from parity.traces.trace import TraceWriter
 
 def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     """Writes the learning rate of every step, and of every epoch as the callbacks set it."""
-    reference = call_factory(factory, spec.seed)
+    reference = called_anew(factory, spec.seed)
     optimizer = getattr(reference.model, "optimizer", None)
     facts: dict[str, Any] = {"kind": None, "callbacks": []}
     writer.facts["schedule"] = facts

@@ -27,7 +27,7 @@ from keras_impl.harness.check.model import (
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
-from keras_impl.harness.check.steps import Steps
+from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
@@ -44,7 +44,7 @@ _APART = (
 def write_trajectory(
     spec: CheckSpec,
     reference: Reference,
-    steps: Steps,
+    steps: Steps | OneByOneSteps,
     samples: Samples,
     writer: TraceWriter,
     perturbation: Perturbation | None,
@@ -78,7 +78,7 @@ def write_trajectory(
         gradients = [tf.convert_to_tensor(gradient) for gradient in found]
         if perturbation:
             gradients = perturbed_gradients(gradients, perturbation.later(step))
-        rates.append(float(model.optimizer.learning_rate))
+        rates.append(steps.rate)
         steps.make(gradients)
         losses.append(float(loss))
         for number, value in enumerate(x):

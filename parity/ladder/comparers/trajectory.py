@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
@@ -19,6 +21,12 @@ from parity.ladder.rounding import allowed, limits_of
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
+
+_DIVERGES = (
+    "Keras's training diverges there: its loss or weights are no finite numbers any more, and "
+    "whether they are infinite or NaN is decided by the order of operations; lower the learning "
+    "rate for the check"
+)
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
@@ -38,7 +46,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     unknown = held_otherwise(keras, port)
     most_allowed = limits_of(keras).most_in_training
     losses = keras["trajectory/losses"]
-    for step in range(1, len(losses) + 1):
+    num_finite = _num_finite(keras)
+    if num_finite < len(losses):
+        not_compared[f"training from step {num_finite + 1} on"] = _DIVERGES
+    for step in range(1, num_finite + 1):
         key = f"trajectory/loss/{step}"
         if key in port:
             # Measured in relation to the largest loss; a loss that has fallen is as uncertain.
@@ -62,3 +73,14 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             else:
                 items.append(item)
     return judged_if_any(measured(keras), items + raised(port, "trajectory"), not_compared.items())
+
+
+def _num_finite(keras: Trace) -> int:
+    """Returns the number of steps before the first with a loss or weight that is not finite."""
+    losses = keras["trajectory/losses"]
+    for step in range(1, len(losses) + 1):
+        keys = [f"trajectory/{step}/{weight}" for weight in keras.facts["weights"]]
+        arrays = [keras[key] for key in keys if key in keras]
+        if not all(np.isfinite(array).all() for array in (losses[step - 1], *arrays)):
+            return step - 1
+    return len(losses)

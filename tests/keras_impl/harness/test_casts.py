@@ -10,7 +10,7 @@ from both_halves import levels, recorded
 from torch import nn
 
 from keras_impl.harness import versions
-from keras_impl.harness.casts import cast_layers, float32_layers, in_float64
+from keras_impl.harness.casts import cast_layers, float32_layers, in_float64, left_out
 from keras_impl.harness.factories import call_factory
 from parity.errors import InputError
 
@@ -154,3 +154,56 @@ def test_a_port_that_is_right_passes_and_one_that_is_not_fails(layer, right, wro
         assert len(outputs) == 2
         assert all((item.worst <= item.allowed) is verdict for item in outputs)
         assert all(item.allowed <= 1e-6 for item in outputs)
+
+
+@pytest.mark.parametrize("is_built_before", [True, False])
+def test_an_operation_without_a_kernel_for_float64_computes_in_float32_and_is_told(is_built_before):
+    class Normed(L.Layer):
+        def call(self, x):
+            return tf.nn.local_response_normalization(x, depth_radius=1)
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.normed = Normed(name="normed")
+
+        def call(self, x):
+            return self.normed(x)
+
+    def build():
+        return (
+            nets.chain(lambda: Normed(name="normed"), shape=(4, 3, 2))()
+            if is_built_before
+            else Own()
+        )
+
+    model = built(build)
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 3, 2)))
+    with in_float64():
+        made = model(x)
+    assert made.dtype == "float64"
+    expected = tf.nn.local_response_normalization(tf.cast(x, tf.float32), depth_radius=1)
+    np.testing.assert_array_equal(made, tf.cast(expected, tf.float64))
+    assert float32_layers(model) == ["normed"]
+    (told,) = left_out(model)
+    assert told["what"] == "normed in float64"
+    assert "no kernel" in told["why"]
+
+
+def test_an_error_that_is_none_of_the_dtype_stays_what_it_is():
+    class Wrong(L.Layer):
+        def call(self, x):
+            return tf.reshape(x, (3, 7))
+
+    with pytest.raises(ValueError, match=r"reshape|Dimension|elements"):
+        built(nets.chain(Wrong, shape=(4,)))
+
+
+def test_a_policy_of_sixteen_bits_is_told_of_every_layer():
+    def build():
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        return nets.chain(lambda: L.Dense(3, name="a"), lambda: L.Dense(2, name="b"))()
+
+    (told,) = left_out(built(build))
+    assert told["what"] == "how a, b round"
+    assert told["why"].startswith("the program asks for mixed_bfloat16 there")

@@ -1,5 +1,7 @@
 """Keras's layers and activations have a word that both halves know them by."""
 
+from functools import partial
+
 import keras
 import pytest
 
@@ -37,3 +39,12 @@ def test_an_activation_of_the_users_has_its_own_name():
 
     assert activation_kind(cubed) == "activation:cubed"
     assert activation_kind(keras.activations.relu) == "activation:relu"
+
+
+def test_an_activation_is_that_of_the_partial_or_the_layer_that_is_given():
+    leaky = partial(partial(keras.activations.leaky_relu, negative_slope=0.1))
+    assert activation_kind(leaky) == "activation:leaky_relu"
+    assert activation_kind(L.LeakyReLU()) == "activation:leaky_relu"
+    assert activation_kind(L.ReLU(6.0)) == "activation:relu6"
+    assert activation_kind(type("Own", (L.Layer,), {})()) == "activation:Own"
+    assert activation_kind(type("Callable", (), {"__call__": abs})()) == "activation:Callable"

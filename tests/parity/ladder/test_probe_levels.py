@@ -518,3 +518,23 @@ def test_a_bundle_that_lacks_what_the_port_has_is_an_input_error(compared_probe)
 
     with pytest.raises(InputError, match="it has no array 'optimizer/7/weights/dense1"):
         compared_probe(put, lack)
+
+
+def test_steps_after_which_keras_diverges_are_left_out_and_told(compared_probe):
+    def diverging(r):
+        for key in ("trajectory/losses", "trajectory/2/dense1.bias"):
+            r.arrays[key] = r.arrays[key].copy()
+        r.arrays["trajectory/losses"][1] = np.inf
+        r.arrays["trajectory/2/dense1.bias"][0] = np.nan
+
+    def port(r):
+        r.arrays["trajectory/loss/2"] = np.array(np.nan)
+        r.arrays["trajectory/2/dense1.bias"] = np.full(4, np.inf)
+
+    level = compared_probe(port, diverging)["trajectory"]
+    assert level.status == PASS
+    ((what, why),) = level.not_compared
+    assert what == "training from step 2 on"
+    assert "diverges" in why
+    levels = compared_probe(moved("trajectory/1/dense1.bias", 0.01), diverging)
+    assert failed(levels) == ("trajectory", ["dense1.bias"])

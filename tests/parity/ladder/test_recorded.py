@@ -49,6 +49,9 @@ SHAPES = {
     "height_and_width_swapped": (IMAGE, IMAGE.swapaxes(1, 2), FAIL),
     "squeezed": (np.arange(4.0)[:, None], np.arange(4.0), PASS),
     "transposed": (np.arange(12.0).reshape(4, 3), np.arange(12.0).reshape(4, 3).T, FAIL),
+    "whole_numbers": (np.arange(4, dtype=np.int32), np.arange(4), PASS),
+    "other_numbers": (np.arange(4, dtype=np.int32), np.arange(4)[::-1], FAIL),
+    "truths_for_numbers": (np.ones(4, np.int32), np.ones(4, bool), FAIL),
     "other_size": (np.arange(4.0)[:, None], np.arange(5.0), FAIL),
 }
 

@@ -10,7 +10,7 @@ from keras.src.initializers.random_initializers import compute_fans as keras_fan
 
 from torch_impl import initializers, layers
 from torch_impl.initializers import compute_fans, from_config
-from torch_impl.initializers.base import seed_pair
+from torch_impl.philox import seed_pair
 
 NUM_DRAWS = 200
 DTYPES = (torch.float32, torch.float64)

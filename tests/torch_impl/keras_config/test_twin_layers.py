@@ -26,6 +26,7 @@ CASES = {
     "Identity": (SEQUENCES, lambda: L.Identity()),
     "Flatten": (IMAGES, lambda: L.Flatten()),
     "Embedding": (FEATURES, lambda: L.Embedding(9, 3)),
+    "Masking": (SEQUENCES, lambda: L.Masking(0.25)),
     "Conv1D": (SEQUENCES, lambda: L.Conv1D(3, 2, padding="causal", activation="relu")),
     "Conv2D": (IMAGES, lambda: L.Conv2D(3, (2, 3), strides=2, padding="same", activation="tanh")),
     "Conv3D": (VOLUMES, lambda: L.Conv3D(3, 2, padding="same")),
@@ -67,6 +68,7 @@ CASES = {
     "LeakyReLU": (IMAGES, lambda: L.LeakyReLU()),
     "ELU": (IMAGES, lambda: L.ELU()),
     "Softmax": (IMAGES, lambda: L.Softmax(axis=1)),
+    "Softmax_axes": (IMAGES, lambda: L.Softmax(axis=(1, 3))),
     "Dropout": (IMAGES, lambda: L.Dropout(0.4, seed=7)),
     "Dropout_noise_shape": (IMAGES, lambda: L.Dropout(0.4, noise_shape=(None, 1, 5, 1), seed=7)),
     "AlphaDropout": (SEQUENCES, lambda: L.AlphaDropout(0.4, seed=7)),
@@ -97,6 +99,7 @@ CASES = {
     "ConvLSTM1D": (IMAGES, lambda: L.ConvLSTM1D(3, 2, dropout=0.3, seed=4)),
     "ConvLSTM2D": (VOLUMES, lambda: L.ConvLSTM2D(3, 2, padding="same", return_state=True)),
     "ConvLSTM3D": ((2, *VOLUMES), lambda: L.ConvLSTM3D(3, 2, strides=2, return_sequences=True)),
+    "ActivityRegularization": (FEATURES, lambda: L.ActivityRegularization(l2=0.1)),
     "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
 }
 # Of two inputs of one shape; made by the test of merging layers below.

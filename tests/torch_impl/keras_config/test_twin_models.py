@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
@@ -13,6 +14,7 @@ from torch import nn
 
 from torch_impl.keras_config import KerasModel, from_keras_config
 from torch_impl.keras_config.model import legal_name
+from torch_impl.layers.activations import ACTIVATIONS
 from torch_impl.weights import get_weights, read
 
 IMAGES, FEATURES = (7, 6, 3), (5,)
@@ -93,7 +95,25 @@ def operations():
     return keras.Model(inputs, [ops.squeeze(z, -1), ops.abs(-y) ** 1.5, ops.clip(y, -1, 1)])
 
 
+def constants():
+    """Numbers and arrays beside tensors, on either side, in operations and in a layer."""
+    inputs = L.Input(FEATURES)
+    row, column = values(FEATURES, 1), np.arange(1, 6)
+    x = inputs * 2.0 + row - 3
+    x = ops.subtract(row.astype("float32"), x) / tf.constant(column) + 1 / (2 + ops.abs(x))
+    y = L.Add()([x, tf.constant(values((1, *FEATURES), 2))])
+    return keras.Model(inputs, [ops.matmul(x, values((5, 2), 3)), L.Concatenate()([y, 2.5 - x])])
+
+
+def masked():
+    inputs = L.Input((3, 4))
+    x = L.Softmax(axis=(1, 2))(inputs, mask=np.array([True, False, True, True]))
+    return keras.Model(inputs, L.Softmax()(x, mask=np.array([[0.2], [1.0], [0.7]])))
+
+
 MODELS = {
+    "constants": (constants, [FEATURES]),
+    "masked": (masked, [(3, 4)]),
     "convolutional": (convolutional, [IMAGES]),
     "residual": (residual, [IMAGES]),
     "shared": (shared, [FEATURES, FEATURES]),
@@ -248,23 +268,25 @@ class OwnCell(L.SimpleRNNCell):
 
 REFUSED = {
     "unknown_layer": (
-        lambda: L.ActivityRegularization(0.1),
-        r"of class 'ActivityRegularization': expected \['Activation', 'Add',",
+        lambda: L.Hashing(3),
+        r"of class 'Hashing': expected \['Activation', 'ActivityRegularization',",
     ),
     "channels_first": (
         lambda: L.MaxPooling2D(data_format="channels_first"),
         "with data_format='channels_first': expected 'channels_last'",
     ),
-    "masks": (lambda: L.Embedding(9, 3, mask_zero=True), "mask_zero=True: expected False"),
     "own_cell": (
         lambda: L.RNN(OwnCell(3)),
         r"of class 'RNN': cell of class 'OwnCell': expected \['GRUCell', 'LSTMCell',",
     ),
     "half": (lambda: L.Dense(3, dtype="mixed_float16"), "dtype policy 'mixed_float16': expected"),
     "renorm": (lambda: L.BatchNormalization(renorm=True), "renorm=True: expected False"),
+    "lambda": (lambda: L.Dense(3, activation=lambda x: x), "activation is a lambda, which a"),
+    "function": (lambda: L.Dense(3, activation=ops.sin), "activation is the function 'sin'"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_has_no_twin_is_an_error_that_names_the_layer(make, message):
     layer = make()
@@ -274,6 +296,33 @@ def test_what_has_no_twin_is_an_error_that_names_the_layer(make, message):
         from_keras_config(model.get_config())
     if "half" not in message and "policy" not in message:
         assert repr(layer.name) in str(error.value)
+
+
+def test_the_functions_of_both_modules_that_keras_writes_by_one_name():
+    """The config has not which of both it was, and Keras itself builds the second from it."""
+    x = tf.constant(values((50,), 4))
+    apart = set()
+    for name in dir(keras.activations):
+        one, other = getattr(keras.activations, name), getattr(ops.nn, name, None)
+        if other is None or name == "threshold" or name.startswith("_"):
+            continue
+        configs = [L.Dense(1, activation=f).get_config()["activation"] for f in (one, other)]
+        assert configs[0] == configs[1]
+        if np.abs(one(x) - other(x)).max() > 1e-12:
+            apart.add(name)
+    assert apart == {"gelu"}
+    assert keras.activations.get("gelu") is keras.activations.gelu
+
+
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"glu", "threshold", "exponential"}))
+def test_every_activation_of_keras_is_that_of_a_twins_layer(name):
+    assert_twin(keras.Sequential([L.Input((4,)), L.Dense(6, activation=name)]), [(4,)])
+
+
+def test_constants_are_in_no_state_and_move_with_the_model():
+    _, twin = pair(constants())
+    assert not twin.state_dict()
+    assert {buffer.dtype for buffer in twin.float().buffers()} == {torch.float32, torch.int64}
 
 
 def test_an_unknown_operation_is_an_error_that_lists_the_known():

@@ -27,8 +27,8 @@ SETTINGS = {
     "celu": [{}, {"alpha": 0.3}],
     "gelu": [{}, {"approximate": True}],
     "threshold": [{"threshold": 0.5, "default_value": -2.0}],
-    "softmax": [{}, {"axis": 1}],
-    "log_softmax": [{}, {"axis": 1}],
+    "softmax": [{}, {"axis": 1}, {"axis": (0, 1)}, {"axis": None}],
+    "log_softmax": [{}, {"axis": 1}, {"axis": (0, 1)}, {"axis": None}],
     "sparsemax": [{}, {"axis": 1}],
     "squareplus": [{}, {"b": 1}],
     "hard_shrink": [{}, {"threshold": 0.2}],
@@ -84,7 +84,7 @@ LAYERS = {
     "ReLU": (ReLU, [{}, {"max_value": 1.0}, {"negative_slope": 0.1, "threshold": 0.2}]),
     "LeakyReLU": (LeakyReLU, [{}, {"negative_slope": 0.1}]),
     "ELU": (ELU, [{}]),  # alpha has no place in the config of Keras's layer
-    "Softmax": (Softmax, [{}, {"axis": 1}, {"axis": (1, -1)}]),
+    "Softmax": (Softmax, [{}, {"axis": 1}, {"axis": (1, -1)}, {"axis": [1]}]),
 }
 
 
@@ -95,6 +95,35 @@ def test_a_layer_has_keras_defaults_and_settings(name):
         theirs = keras_layer(name, **settings)
         pair = Pair(theirs, kind(**settings), (4, 3), as_they_are, lambda t: t.detach().numpy())
         assert_same(pair)
+
+
+MASKS = {
+    "bool": np.array([[True, False, True], [False, True, True], [False, False, False]]),
+    "numbers": np.array([[0.2, 1, 0], [3, -1, 0.5], [1, 1, 1]]),
+    "of_columns": np.array([True, False, True]),
+}
+
+
+@pytest.mark.parametrize("axis", [-1, 1, (1, 2), [2]], ids=str)
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_masked_softmax_is_keras_one(mask, axis):
+    x = signed((2, 3, 3)) * 3
+    theirs = keras_layer("Softmax", axis=axis)(x, mask=mask).numpy()
+    ours = Softmax(axis)(torch.tensor(x), torch.tensor(mask)).numpy()
+    np.testing.assert_allclose(ours, theirs, rtol=BAR, atol=BAR)
+    assert np.abs(ours - Softmax(axis)(torch.tensor(x)).numpy()).max() > 0.01
+
+
+def test_a_mask_of_another_shape_is_an_error():
+    with pytest.raises(ValueError, match=r"mask of shape \(2,\), and input of shape \(4, 3\)"):
+        Softmax()(torch.zeros(4, 3), torch.ones(2))
+
+
+@pytest.mark.parametrize(("axis", "carries"), [(-1, True), ([1], True), ((0, 1), False)], ids=str)
+def test_a_softmax_layer_carries_its_logits_where_keras_one_does(axis, carries):
+    x = signed((4, 3))
+    assert hasattr(keras_layer("Softmax", axis=axis)(tf.constant(x)), "_keras_logits") is carries
+    assert hasattr(Softmax(axis)(torch.tensor(x)), "_keras_logits") is carries
 
 
 @pytest.mark.parametrize("shared", [None, 1, [1, 2]], ids=str)

@@ -83,7 +83,7 @@ def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
 
 def _ends_well(port: PortUnderTest, found: Forced, form: str, mode: str) -> bool:
     """Whether the output of the port is Keras's."""
-    ours = found.output.detach().cpu().numpy()
+    ours = port.as_told(found.output).detach().cpu().numpy()
     return compare_output(port.keras, ours, form, mode).status == PASS
 
 

@@ -42,7 +42,7 @@ def loss_of(port: PortUnderTest, form: str) -> Loss:
     by_label = None if weights is None else {int(key): float(w) for key, w in weights.items()}
 
     def loss(output: Any, target: Any, y: np.ndarray) -> torch.Tensor:
-        output = from_returned(output, port.keras["forward/eval/output"].shape)
+        output = from_returned(output, port.keras["forward/eval/output"].shape, port.returned)
         output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(y)
         weighted = {} if by_label is None else {"sample_weight": sample_weights(labels, by_label)}
@@ -91,9 +91,10 @@ def activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tensor
 def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
     """Writes the loss of given extreme outputs, without the model."""
     y = port.keras["loss/confident/target"]
-    given = as_returned(port.keras["loss/confident/linear"], port.output.shape)
+    theirs = port.keras["loss/confident/linear"]
+    given = as_returned(theirs, port.output.shape, port.returned)
     linear = port.tensor(given).to(port.device).requires_grad_()
-    axis = -1 if given.shape == port.keras["loss/confident/linear"].shape else 1
+    axis = -1 if np.array_equal(given, theirs) else 1
     name = port.keras.facts.get("output_activation")
     output = linear
     if form != "linear" and name == "softmax":
@@ -110,5 +111,6 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
     writer.put("loss/confident/value", float(value.detach()))
     value.sum().backward()
     assert linear.grad is not None
-    gradient = from_returned(linear.grad.cpu(), port.keras["loss/confident/gradient"].shape)
+    expected = port.keras["loss/confident/gradient"].shape
+    gradient = from_returned(linear.grad.cpu(), expected, port.returned)
     writer.put("loss/confident/gradient", gradient.numpy())

@@ -165,13 +165,14 @@ class _OwnMetrics:
             linear, output = keras["metric_input/linear"], keras["metric_input/output"]
             with np.errstate(divide="ignore", invalid="ignore"):
                 forms = {"linear": linear, "log": np.log(output)}
-            array = as_returned(forms.get(self._form, output), port.output.shape)
+            array = as_returned(forms.get(self._form, output), port.output.shape, port.returned)
             y, rows = (
                 keras["metric_input/target"],
                 metric_inputs.rows(keras.facts["metric_probe"]["sizes"]),
             )
         elif f"forward/{part}/output" in self._writer.arrays:
-            array, y = self._writer.arrays[f"forward/{part}/output"], keras["target/probe"]
+            told, y = self._writer.arrays[f"forward/{part}/output"], keras["target/probe"]
+            array = as_returned(told, told.shape, port.returned)
             rows = [slice(0, len(y)), slice(0, 1)]
         else:
             return []

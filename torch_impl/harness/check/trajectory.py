@@ -27,7 +27,8 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
         optimizer.zero_grad()
         _, output = port.forward(purpose, purpose, training=True)
         value = loss(output, port.target(f"target/{purpose}"), port.keras[f"target/{purpose}"])
-        value.backward()
+        if value.requires_grad:  # a loss of whole numbers depends on no weight
+            value.backward()
         make_step(port, given[step - 1] if given else None)
         losses.append(float(value.detach()))
         for name, weight in port.weights().items():

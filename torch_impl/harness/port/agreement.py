@@ -17,6 +17,7 @@ from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, output_of
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.portable import as_returned
+from torch_impl.harness.port.traced_axes import nearest
 
 
 def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -46,13 +47,14 @@ def output_error(keras: Trace, output: torch.Tensor) -> float:
         return np.inf
     ours = output.detach().cpu().numpy()
     found = [
-        error_of(ours, as_returned(theirs, ours.shape)) / allowed
-        for theirs, allowed in _forms(keras)
+        error_of(ours, as_returned(theirs, ours.shape, nearest(output, theirs))) / allowed
+        for theirs, allowed in forms_of(keras)
     ]
     return min(found, default=np.inf)
 
 
-def _forms(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
+def forms_of(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
+    """Yields what a port may return for Keras's output in eval mode, and how far it may be off."""
     key = "forward/eval/output"
     yield in_form(keras, "eval", "same"), allowed_of(keras, key)
     if keras.facts.get("output_activation") is None:

@@ -15,9 +15,7 @@ import numpy as np
 import torch
 
 from torch_impl.harness.call import Call
-from torch_impl.harness.kinds import RECURRENT
-
-_CHANNELS_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "layer_norm"))
+from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, channels_first
 
 Order = np.ndarray | None
 
@@ -39,8 +37,9 @@ def feature_orders(
     keras: Sequence[Mapping[str, Any]],
     calls: Sequence[Call],
     partners: Mapping[int, int],
+    axes: Traced,
     *,
-    channels_last: bool,
+    is_first: bool,
 ) -> Orders:
     """Finds the orders of features.
 
@@ -48,37 +47,38 @@ def feature_orders(
         keras: nodes of the Keras model.
         calls: calls of the port.
         partners: number of a Keras node -> number of its call.
-        channels_last: whether the port has the channels last, as Keras does.
+        axes: orders of the axes of the port's tensors.
+        is_first: whether a tensor has its channels first if neither its shape nor `axes` tells it.
     """
     orders = Orders()
-    if channels_last:
-        return orders
+    flattened: dict[int, Order] = {}
     for number, node in enumerate(keras):
-        _go_down(keras, calls, partners, number, node, orders)
+        shapes = node["input_shapes"]
+        is_down = node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2
+        if is_down and len(node["output_shape"]) == 2 and number in partners:
+            column = partners[number]
+            known = axes.taken[column]
+            flattened[number] = _flattened(calls[column], shapes[0], known, is_first=is_first)
+    for number, node in enumerate(keras):
+        _go_down(flattened, number, node, orders)
     for number, node in enumerate(keras):
         shapes, made = node["input_shapes"], node["output_shape"]
         is_up = node["kind"] == "reshape" and shapes and len(shapes[0]) == 2 < len(made)
         if is_up and number in partners and number not in orders.rows:
-            order = _viewed(calls[partners[number]], made, calls)
+            column = partners[number]
+            order = _viewed(calls[column], made, axes.made[column], is_first=is_first)
             if order is not None:
                 _go_back(keras, number, order, orders)
     return orders
 
 
 def _go_down(
-    keras: Sequence[Mapping[str, Any]],
-    calls: Sequence[Call],
-    partners: Mapping[int, int],
-    number: int,
-    node: Mapping[str, Any],
-    orders: Orders,
+    flattened: Mapping[int, Order], number: int, node: Mapping[str, Any], orders: Orders
 ) -> None:
     """Passes the orders of the inputs of a node on to its output."""
     shapes, made = node["input_shapes"], node["output_shape"]
-    if node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2:
-        if len(made) == 2 and number in partners:
-            order = _flattened(calls[partners[number]], shapes[0], calls)
-            _keep(orders.features, number, order)
+    if number in flattened:
+        _keep(orders.features, number, flattened[number])
         return
     if not shapes or len(shapes[0]) != 2:
         return
@@ -136,37 +136,37 @@ def _go_back(
         before = node["sources"][0]
 
 
-def _flattened(call: Call, shape: Sequence[int], calls: Sequence[Call]) -> Order:
+def _flattened(call: Call, shape: Sequence[int], known: Axes | None, *, is_first: bool) -> Order:
     """Returns Keras's position of each feature of a flattened tensor; None if all are in place."""
     if not call.inputs:
         return None
     x, y = call.inputs[0], call.output
-    source = call.sources[0] if call.sources else None
-    if source is not None and source >= 0 and calls[source].kind == "permute":
-        before = calls[source].inputs[0].movedim(1, -1)
-        # With as many channels as pixels, the shape does not show that channels are last now.
-        if before.shape == x.shape and torch.equal(before, x):
-            return None
-    channels_first = [shape[0], shape[-1], *shape[1:-1]]
-    if list(x.shape) != channels_first or y.ndim != 2:
+    if y.ndim != 2 or not _has_channels_first(x.shape, shape, known, is_first=is_first):
         return None
     return _channels_first(shape) if torch.equal(y, x.flatten(1)) else None
 
 
-def _viewed(call: Call, shape: Sequence[int], calls: Sequence[Call]) -> Order:
+def _viewed(call: Call, shape: Sequence[int], known: Axes | None, *, is_first: bool) -> Order:
     """Returns Keras's position of each feature of a vector that a port views as channels first."""
     if not call.inputs:
         return None
     x, y = call.inputs[0], call.output
-    channels_first = [shape[0], shape[-1], *shape[1:-1]]
-    if x.ndim != 2 or list(y.shape) != channels_first or not torch.equal(y, x.reshape(y.shape)):
+    if x.ndim != 2 or not _has_channels_first(y.shape, shape, known, is_first=is_first):
         return None
-    if channels_first == list(shape):  # the shape does not tell: what takes it does
-        number = next(n for n, other in enumerate(calls) if other is call)
-        takers = [other.kind for other in calls if number in other.sources]
-        if not takers or takers[0] == "permute" or takers[0] in _CHANNELS_LAST:
-            return None
-    return _channels_first(shape)
+    return _channels_first(shape) if torch.equal(y, x.reshape(y.shape)) else None
+
+
+def _has_channels_first(
+    ours: Sequence[int], shape: Sequence[int], known: Axes | None, *, is_first: bool
+) -> bool:
+    """Whether a tensor has its channels first: by its shape, else by how it came about."""
+    if list(ours) != [shape[0], shape[-1], *shape[1:-1]]:
+        return False
+    if list(ours) != list(shape):
+        return True
+    if known in (as_keras(len(shape)), channels_first(len(shape))):
+        return known == channels_first(len(shape))
+    return is_first
 
 
 def _channels_first(shape: Sequence[int]) -> np.ndarray:

@@ -24,6 +24,7 @@ from torch_impl.harness.port.portable import (
     from_portable,
     to_portable,
 )
+from torch_impl.harness.port.traced_axes import Axes
 from torch_impl.layouts import Variable
 
 
@@ -75,6 +76,9 @@ class PairedLayer:
         rows: order of the input features after a flatten of channels first: the portable position
             of each; None if both halves have the same order.
         features: the same for the output features.
+        taken: order of the axes in which the inputs of the port's call are Keras's; None: it is not
+            known, and their shape and values decide.
+        made: the same for its output.
         ends: numbers of the nodes and calls with which the layer begins and ends.
     """
 
@@ -83,6 +87,8 @@ class PairedLayer:
     variables: Mapping[str, str]
     rows: np.ndarray | None = None
     features: np.ndarray | None = None
+    taken: Axes | None = None
+    made: Axes | None = None
     ends: Ends = field(kw_only=True)
 
     def chain(self, calls: Sequence[Call]) -> list[Call]:
@@ -132,12 +138,12 @@ class PairedLayer:
             forms = node["input_shapes"]
             # A layer may take several inputs in any order; all have the same rank.
             fits = [shape for shape in forms if sorted(shape) == sorted(tensor.shape)]
-            expected, order = (fits or forms or [[]])[0], self.rows
+            expected, order, known = (fits or forms or [[]])[0], self.rows, self.taken
         else:
-            expected, order = node["output_shape"], self.features
+            expected, order, known = node["output_shape"], self.features, self.made
         if not is_input:
             tensor, like = (_merged(x, node, expected) for x in (tensor, like))
-        array = to_portable(tensor, _kind(node, call), expected, theirs, like)
+        array = to_portable(tensor, _kind(node, call), expected, theirs, like, known)
         if is_input and self._is_turned(array):
             array = array[:, ::-1].copy()
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
@@ -159,7 +165,8 @@ class PairedLayer:
         order = self.features if is_output else self.rows
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             array = array[:, order]
-        return from_portable(array, like, _kind(self.node, self.call))
+        known = self.made if is_output else self.taken
+        return from_portable(array, like, _kind(self.node, self.call), known=known)
 
     def _is_turned(self, array: np.ndarray) -> bool:
         """Whether the port turns an input around before the layer, as Keras does inside of it."""
@@ -184,7 +191,7 @@ class PairedLayer:
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             array = array[:, order]
         like = call.output
-        tensor = from_portable(array, like, call.kind, theirs)
+        tensor = from_portable(array, like, call.kind, theirs, self.made)
         if tensor is None and array.ndim == like.ndim and call.kind in WINDOWED:
             tensor = torch.from_numpy(np.array(array))
             tensor = tensor.movedim(-1, 1).contiguous().to(device=like.device, dtype=like.dtype)

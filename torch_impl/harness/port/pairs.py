@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from torch_impl.harness.call import Call
-from torch_impl.harness.port.feature_order import feature_orders
+from torch_impl.harness.port.feature_order import Orders, feature_orders
 from torch_impl.harness.port.joining import ends_of
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
 from torch_impl.harness.port.pairing import Pairing, exchanged, pair_calls
+from torch_impl.harness.port.traced_axes import Traced
 from torch_impl.weights import match
 
 
@@ -89,7 +91,8 @@ def paired_layers(
     calls: Sequence[Call],
     pairing: Pairing,
     *,
-    channels_last: bool,
+    axes: Traced,
+    is_first: bool | None,
 ) -> list[PairedLayer]:
     """Returns the pairs, with the order of features after a flatten of channels first.
 
@@ -98,10 +101,14 @@ def paired_layers(
         nodes: nodes of the port.
         calls: calls of the port, one for each node.
         pairing: pairs the nodes of both.
-        channels_last: whether the port has the channels last, as Keras does.
+        axes: orders of the axes of the port's tensors.
+        is_first: whether a tensor has its channels first of which neither its shape nor `axes`
+            tells it; None: the port has the channels last, as Keras does, everywhere.
     """
     partners = dict(pairing.pairs)
-    orders = feature_orders(keras, calls, partners, channels_last=channels_last)
+    orders = Orders()
+    if is_first is not None:
+        orders = feature_orders(keras, calls, partners, axes, is_first=is_first)
     layers: list[PairedLayer] = []
     taken: set[str] = set()
     found = ends_of(keras, nodes, pairing)
@@ -116,10 +123,25 @@ def paired_layers(
                 _matched(names, call),
                 orders.rows.get(row),
                 orders.features.get(row),
+                axes.taken[column],
+                axes.made[column],
                 ends=ends,
             )
         )
     return layers
+
+
+def differ(some: Sequence[PairedLayer], others: Sequence[PairedLayer]) -> bool:
+    """Whether the features of some layers have another order than those of the same layers."""
+    orders = [
+        (one, other)
+        for a, b in zip(some, others, strict=True)
+        for one, other in ((a.rows, b.rows), (a.features, b.features))
+    ]
+    return any(
+        one is not other if one is None or other is None else not np.array_equal(one, other)
+        for one, other in orders
+    )
 
 
 def _matched(names: Sequence[str], call: Call) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -33,15 +33,24 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks, mask_like
+from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.kept_states import KeptStates
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
-from torch_impl.harness.port.pairs import node_of, other_pairings, paired_calls, paired_layers
+from torch_impl.harness.port.pairs import (
+    differ,
+    node_of,
+    other_pairings,
+    paired_calls,
+    paired_layers,
+)
 from torch_impl.harness.port.portable import channels_first, in_order
+from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
+from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
 
@@ -93,18 +102,54 @@ class PortUnderTest:
         self._state: dict[str, Any] = {}
         self._kept = KeptStates(self.module, keras.facts["nodes"])
         self.nodes: list[dict[str, Any]] = []
-        self.calls, self.output = self._discovered()
-        self.pairing = paired_calls(keras.facts, self.nodes, self.built.layers)
-        self.all_pairs = self._layers(self.pairing)
-        self.cargo = self._carry()
+        self._pair_up()
+        if self._may_be_unturned() and not self._is_right():
+            with suppress(Exception):  # the code of the port may raise anything
+                self._pair_up(is_turned=False)
+            if self._is_turned or not self._is_right():
+                self._pair_up()
+        # In which order the axes of what the module returns are Keras's; None: its shape tells.
+        self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.pairs = self._compared()
 
-    def _layers(self, pairing: Pairing) -> list[PairedLayer]:
-        nodes = self.keras.facts["nodes"]
-        last = self.channels_last
-        found = paired_layers(nodes, self.nodes, self.calls, pairing, channels_last=last)
+    def _pair_up(self, *, is_turned: bool = True) -> None:
+        """Pairs the calls of the module with Keras's layers, and gives it Keras's weights."""
+        self._is_turned = is_turned
+        self.calls, self.output = self._discovered()
+        self.pairing = paired_calls(self.keras.facts, self.nodes, self.built.layers)
+        self.all_pairs = self._layers(self.pairing)
+        self.cargo = self._carry()
+
+    def _may_be_unturned(self) -> bool:
+        """Whether a module that turns its inputs itself could not have failed with turned ones."""
+        turned = [array for array in self._batch("probe") if self._turns(array)]
+        is_known = self.built.feed is not None or "forward/eval/output" not in self.keras
+        shapes = [array.shape for array in turned]
+        return (
+            bool(turned)
+            and not is_known
+            and all((shape[0], shape[-1], *shape[1:-1]) == shape for shape in shapes)
+        )
+
+    def _layers(
+        self, pairing: Pairing, *, is_first: bool = True, axes: Traced | None = None
+    ) -> list[PairedLayer]:
+        nodes, axes = self.keras.facts["nodes"], axes or self._traced(pairing)
+        order = None if self.channels_last else is_first
+        found = paired_layers(nodes, self.nodes, self.calls, pairing, axes=axes, is_first=order)
         return [with_inner(pair, nodes) for pair in found]
+
+    def _traced(self, pairing: Pairing) -> Traced:
+        columns = {column for _, column in pairing.pairs}
+        return traced(self.calls, self.given_axes(), self.keras.facts["nodes"], columns)
+
+    def given_axes(self) -> list[Axes | None]:
+        """Returns the order of the axes of each tensor that the module is given."""
+        arrays = self._batch("probe")
+        given = [x for x in self.arguments("probe") if isinstance(x, torch.Tensor)]
+        pairs = zip(given, arrays, strict=False)
+        return [nearest(x, array) for x, array in pairs if x.is_floating_point()]
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
         """Returns the calls of one pass in train mode without dropout, and the output.
@@ -149,6 +194,13 @@ class PortUnderTest:
     def begin_as_built(self) -> None:
         """Gives the module the weights and the generators with which the factory returned it."""
         self.module.load_state_dict(self._state)
+
+    def as_told(self, output: torch.Tensor) -> torch.Tensor:
+        """Returns an output as the trace has it: in Keras's order where its shape does not tell."""
+        if self.returned is None or self.returned == as_keras(output.ndim):
+            return output
+        turned = output.permute(self.returned)
+        return turned if turned.shape == output.shape else output
 
     @contextmanager
     def computing(self, dtype: str) -> Iterator[None]:
@@ -231,33 +283,6 @@ class PortUnderTest:
     def _cast(self, array: np.ndarray) -> np.ndarray:
         return array.astype(self.dtype) if array.dtype.kind == "f" else array
 
-    def masks(self, mode: str) -> Callable[[int, torch.Tensor, float], torch.Tensor]:
-        """Returns the function of an active dropout: Keras's mask at the rate of the port.
-
-        Args:
-            mode: of the pass in the keras: "train", "step1", ...; without masks nothing is
-                dropped.
-        """
-        dropouts = [n for n, call in enumerate(self.calls) if call.kind == "dropout"]
-        numbers = {id(self.calls[column]): n for n, column in enumerate(dropouts)}
-        pairs = {
-            numbers[id(pair.call)]: pair for pair in self.all_pairs if id(pair.call) in numbers
-        }
-
-        def dropped(number: int, x: torch.Tensor, rate: float) -> torch.Tensor:
-            pair = pairs.get(number)
-            key = f"mask/{mode}/{pair.node['name']}" if pair else ""
-            if pair is None or key not in self.keras or rate >= 1:
-                return x
-            mask = pair.native(self.keras[key], x)
-            if mask is None:
-                mask = mask_like(self.keras[key], x)
-            if mask is None:
-                return x
-            return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
-
-        return dropped
-
     def forward(
         self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
     ) -> tuple[list[Call], Any]:
@@ -271,7 +296,7 @@ class PortUnderTest:
         forget_gradients(self.module)
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
-        masks, drawn = self.masks(mode), drawn_masks(self, mode)
+        masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
         watch = recorded_calls(self.module, masks, whole, passed, drawn)
         with given_masks(self, mode), watch as calls:
             output = self.outputs.of(self.module(*arguments))
@@ -310,8 +335,14 @@ class PortUnderTest:
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo
         others = other_pairings(keras.facts, self.nodes, built.layers, self.pairing)
-        for pairing in islice(others, MOST_TRIALS):
-            pairs = self._layers(pairing)
+        turned = [
+            self._layers(self.pairing, is_first=is_first, axes=axes)
+            for axes in (None, unknown(self.calls))
+            for is_first in (False, True)
+        ]
+        trials = [(self.pairing, each) for each in turned if differ(self.all_pairs, each)]
+        later = ((pairing, self._layers(pairing)) for pairing in others)
+        for pairing, pairs in islice(chain(trials, later), MOST_TRIALS):
             tried = carry(keras, pairs, sources, needs, self._eval_output, most=1)
             if not tried.problems and self._is_right():
                 self.pairing, self.all_pairs = pairing, pairs
@@ -339,6 +370,10 @@ class PortUnderTest:
             return list(self.all_pairs)
         with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
             calls, output = self.forward("eval", "probe", training=False)
+            self.all_pairs = with_seen_axes(self.keras, self.all_pairs, self.calls, calls)
+            if not self.outputs.names:
+                made = self._traced(self.pairing).made
+                self.returned = returned_axes(self.keras, output, calls, made)
             self.agrees = output_error(self.keras, output) <= 1
             if self.agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)

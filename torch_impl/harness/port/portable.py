@@ -1,8 +1,10 @@
-"""Turns activations from torch's layout into the portable one and back, by their shapes.
+"""Turns activations from torch's layout into the portable one and back.
 
 Images are (N, C, ...) in most torch programs and (N, ..., C) in Keras. Tensors without channels, or
-with channels last (sequences, tokens, features), are the same in both. If a shape fits both ways it
-counts as channels first, unless the kind of layer keeps features last.
+with channels last (sequences, tokens, features), are the same in both. The shape shows it. If a
+shape fits both ways, it is known from how the tensor came about (`traced_axes.py`); else the values
+decide; if they do not either, it counts as channels first, unless the kind of layer keeps features
+last.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 import torch
 
 from torch_impl.harness.kinds import RECURRENT
+from torch_impl.harness.port.traced_axes import Axes
 
 FEATURES_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm"))
 # The sides of what these return depend on their padding.
@@ -81,6 +84,7 @@ def to_portable(
     expected: Sequence[int],
     theirs: np.ndarray | None = None,
     like: torch.Tensor | None = None,
+    known: Axes | None = None,
 ) -> np.ndarray:
     """Returns an activation in the portable layout, or as it is if that does not fit.
 
@@ -90,8 +94,13 @@ def to_portable(
         expected: Keras's shape.
         theirs: see `is_channels_first`.
         like: the tensor whose layout decides, if it is another one, such as that of a gradient.
+        known: order of the axes in which the tensor is Keras's; without effect if that does not fit
+            its shape.
     """
     shape = tuple(tensor.shape)
+    if _is_order(known, shape, expected):
+        assert known is not None
+        return tensor.permute(known).detach().cpu().numpy().copy(order="C")
     if _is_folded(shape, expected):
         given = None if theirs is None else theirs.reshape(-1, *theirs.shape[2:])
         whole = to_portable(tensor, kind, (shape[0], *expected[2:]), given, like)
@@ -111,6 +120,13 @@ def to_portable(
         moved = tensor.ndim > 2 and tensor.ndim == len(expected) and kind not in FEATURES_LAST
     tensor = tensor.movedim(1, -1) if moved else tensor
     return tensor.detach().cpu().numpy().copy(order="C")
+
+
+def _is_order(known: Axes | None, shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether a known order of axes makes Keras's shape of that of a tensor."""
+    if known is None or not len(known) == len(shape) == len(expected):
+        return False
+    return [shape[axis] for axis in known] == list(expected)
 
 
 def _is_pooled(shape: Sequence[int], expected: Sequence[int]) -> bool:
@@ -148,7 +164,11 @@ def _is_channels_third(shape: Sequence[int], expected: Sequence[int]) -> bool:
 
 
 def from_portable(
-    array: np.ndarray, like: torch.Tensor, kind: str, theirs: np.ndarray | None = None
+    array: np.ndarray,
+    like: torch.Tensor,
+    kind: str,
+    theirs: np.ndarray | None = None,
+    known: Axes | None = None,
 ) -> torch.Tensor | None:
     """Returns a portable array as a tensor in the layout of the torch program.
 
@@ -157,10 +177,15 @@ def from_portable(
         like: the tensor that the program had in its place.
         kind: of the call.
         theirs: Keras's array in the place of `like`, if that is another one than `array`.
+        known: order of the axes in which `like` is Keras's; without effect if that does not fit.
 
     Returns:
         A tensor like `like`, or None if the array fits in no layout.
     """
+    if _is_order(known, like.shape, array.shape):
+        assert known is not None
+        turned = torch.from_numpy(np.array(array, order="C")).permute(*np.argsort(known).tolist())
+        return in_order(turned).to(device=like.device, dtype=like.dtype)
     if _is_folded(like.shape, array.shape):
         array = array.reshape(-1, *array.shape[2:])
         theirs = None if theirs is None else theirs.reshape(array.shape)
@@ -183,14 +208,18 @@ def from_portable(
     return tensor.to(device=like.device, dtype=like.dtype)
 
 
-def as_returned(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def as_returned(array: np.ndarray, shape: Sequence[int], known: Axes | None = None) -> np.ndarray:
     """Turns outputs in Keras's layout into the layout in which a port returns them.
 
     Args:
         array: (N, ..., C), with any number of samples.
         shape: of the port's output: the same, channels first, or without an axis of length 1.
+        known: order of the axes in which that output is Keras's; None: its shape decides.
     """
     first = array.shape[0]
+    if _is_order(known, (first, *shape[1:]), array.shape):
+        assert known is not None
+        return array.transpose(*np.argsort(known).tolist())
     if list(array.shape[1:]) == list(shape[1:]):
         return array
     if array.ndim > 2 and [*array.shape[-1:], *array.shape[1:-1]] == list(shape[1:]):
@@ -199,14 +228,20 @@ def as_returned(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return array.reshape(first, *shape[1:]) if is_squeezed else array
 
 
-def from_returned(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+def from_returned(
+    tensor: torch.Tensor, shape: Sequence[int], known: Axes | None = None
+) -> torch.Tensor:
     """Turns outputs of a port into Keras's layout, or leaves them if that does not fit.
 
     Args:
         tensor: as the port returns it.
         shape: of Keras's output; its number of samples may differ.
+        known: see `as_returned`.
     """
     expected = list(shape[1:])
+    if _is_order(known, tensor.shape, (len(tensor), *expected)):
+        assert known is not None
+        return tensor.permute(known)
     if list(tensor.shape[1:]) == expected:
         return tensor
     if tensor.ndim > 2 and [*tensor.shape[2:], tensor.shape[1]] == expected:

@@ -116,7 +116,7 @@ class ReplayedStepper(StepperOfPort):
     def as_keras(self, output: torch.Tensor) -> torch.Tensor:
         """Returns the only output in Keras's layout, with Keras's last activation."""
         facts = self._port.keras.facts
-        output = from_returned(output, [len(output), *facts["output_shape"]])
+        output = from_returned(output, [len(output), *facts["output_shape"]], self._port.returned)
         found: torch.Tensor = activated(output, self._form, facts.get("output_activation"))
         return found
 

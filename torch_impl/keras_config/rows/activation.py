@@ -20,17 +20,28 @@ SIMPLE: dict[str, Row] = {
 def activation_of(entry: Entry) -> nn.Module | None:
     """Returns the activation of a layer's config, which is a name or a layer; None for linear.
 
+    Keras writes some functions of keras.ops by the name of another one in keras.activations: a
+    gelu of keras.ops approximates, and its name means the exact one, in Keras too.
+
     Raises:
-        ValueError: it is an object of another class.
+        ValueError: it is an object of another class, or a function that is not Keras's.
     """
     value = entry.config.get("activation")
     if value in (None, "linear"):
         return None
     if isinstance(value, str):
         return layers.Activation(value)
-    if value["class_name"] in SIMPLE:
-        return SIMPLE[value["class_name"]](Entry(value, entry.build))
-    raise ValueError(f"activation of class {value['class_name']!r}: expected a name")
+    kind = value.get("class_name")
+    if kind in SIMPLE:
+        return SIMPLE[kind](Entry(value, entry.build))
+    if kind in (None, "__lambda__"):
+        raise ValueError("activation is a lambda, which a config has not: expected a name")
+    if kind == "function":
+        raise ValueError(
+            f"activation is the function {value['config']!r}, which a config has not: expected a "
+            "name of keras.activations"
+        )
+    raise ValueError(f"activation of class {kind!r}: expected a name")
 
 
 def function_of(entry: Entry, name: str) -> str | nn.Module | None:

@@ -17,14 +17,14 @@ def _dense(entry: Entry) -> nn.Module:
 
 
 def _embedding(entry: Entry) -> nn.Module:
-    if entry.config.get("mask_zero"):
-        raise ValueError("mask_zero=True: expected False, since there are no masks")
-    return layers.Embedding(entry.config["input_dim"], entry.config["output_dim"])
+    return layers.Embedding(**entry.pick("input_dim", "output_dim", "mask_zero"))
 
 
 ROWS: dict[str, Row] = {
     "Dense": _dense,
     "Embedding": _embedding,
+    "ActivityRegularization": lambda entry: nn.Identity(),
+    "Masking": plain(layers.Masking, "mask_value"),
     "Identity": lambda entry: nn.Identity(),
     "Rescaling": plain(layers.Rescaling, "scale", "offset"),
 }

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.masks import mask_arguments
 
 
 class KerasLayer(nn.Module):
@@ -27,9 +28,14 @@ class KerasLayer(nn.Module):
         self.layer = layer
         self.activation = activation
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    @property
+    def mask_arguments(self) -> frozenset[str]:
+        """Those of the layer: see `torch_impl.masks`."""
+        return mask_arguments(self.layer)
+
+    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
         """Returns the output of the Keras layer."""
-        y: torch.Tensor = self.layer(x.movedim(-1, 1)).movedim(1, -1)
+        y: torch.Tensor = self.layer(x.movedim(-1, 1), **masks).movedim(1, -1)
         if self.activation is not None:
             y = self.activation(y)
         return y
@@ -38,9 +44,9 @@ class KerasLayer(nn.Module):
 class Activated(KerasLayer):
     """A layer that works on Keras's layout itself, then an activation."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
         """Returns the output of the Keras layer."""
-        y: torch.Tensor = self.layer(x)
+        y: torch.Tensor = self.layer(x, **masks)
         if self.activation is not None:
             y = self.activation(y)
         return y

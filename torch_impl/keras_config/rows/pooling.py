@@ -20,3 +20,4 @@ ROWS: dict[str, Row] = {
         ),
     )
 }
+ROWS["GlobalAveragePooling1D"] = moved(layers.GlobalAveragePooling1D, "keepdims")  # takes masks

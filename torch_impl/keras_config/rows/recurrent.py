@@ -13,6 +13,7 @@ from torch_impl.keras_config.graph import fill, name_of
 from torch_impl.keras_config.rows.activation import function_of
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.layers.conv_lstm import ConvLSTMGates
+from torch_impl.masks import mask_arguments
 
 
 class TimeDistributed(nn.Module):
@@ -28,10 +29,17 @@ class TimeDistributed(nn.Module):
         self.name = name
         self.add_module(name, layer)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns (N, T, ...)."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns (N, T, ...).
+
+        A layer that takes a mask is told that of each step, without the axis of the steps.
+        """
         layer = self.get_submodule(self.name)
-        return torch.stack([layer(step) for step in x.unbind(1)], dim=1)
+        steps = x.unbind(1)
+        told: list[dict[str, torch.Tensor]] = [{} for _ in steps]
+        if mask is not None and "mask" in mask_arguments(layer):
+            told = [{"mask": each} for each in mask.unbind(1)]
+        return torch.stack([layer(x, **m) for x, m in zip(steps, told, strict=True)], dim=1)
 
 
 class ConvRecurrent(nn.Module):
@@ -53,7 +61,9 @@ class ConvRecurrent(nn.Module):
         first = next(m for m in self.layer.modules() if isinstance(m, ConvLSTMGates))
         return first.rank + 2
 
-    def forward(self, x: torch.Tensor, initial_state: Any = None) -> Any:
+    def forward(
+        self, x: torch.Tensor, initial_state: Any = None, mask: torch.Tensor | None = None
+    ) -> Any:
         """Returns what the Keras layer returns."""
         states = fill(initial_state, lambda state: None if state is None else state.movedim(-1, 1))
         num_axes = self._num_axes
@@ -61,7 +71,13 @@ class ConvRecurrent(nn.Module):
         def turned(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.movedim(1 if tensor.ndim == num_axes else 2, -1)
 
-        return fill(self.layer(x.movedim(-1, 2), states), turned)
+        return fill(self.layer(x.movedim(-1, 2), states, mask=mask), turned)
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Returns the mask of each output: that of the input if all steps are returned."""
+        if isinstance(self.layer, layers.Bidirectional):
+            return self.layer.compute_mask(inputs, mask)
+        return mask if self.layer.return_sequences else None
 
     def reset_states(self) -> None:
         """Begins the next call with zeros."""
@@ -69,7 +85,7 @@ class ConvRecurrent(nn.Module):
 
 
 _GATES = ("units", "use_bias", "dropout", "recurrent_dropout", "reset_after")
-_LOOP = ("return_sequences", "return_state", "go_backwards", "stateful")
+_LOOP = ("return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask")
 _CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "dilation_rate")
 
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.port.feature_order import feature_orders
+from torch_impl.harness.port.traced_axes import as_keras, channels_first, traced
 
 
 def node(kind, given, made, sources, weights=()):
@@ -25,6 +26,10 @@ def calls_of(net, *given):
     return calls
 
 
+def orders_of(nodes, calls, partners, *, is_first=True, given=None):
+    return feature_orders(nodes, calls, partners, traced(calls, [given]), is_first=is_first)
+
+
 def order(*sides):
     """Keras's position of each feature of (C, H, W), for (H, W, C)."""
     return np.arange(np.prod(sides)).reshape(sides).transpose(2, 0, 1).reshape(-1)
@@ -39,13 +44,11 @@ def test_a_flatten_goes_through_activations_to_the_rows_of_a_kernel():
     ]
     net = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(60, 60), nn.Linear(60, 2))
     calls = calls_of(net, torch.randn(2, 5, 4, 3))
-    found = feature_orders(nodes, calls, {0: 0, 1: 1, 2: 2, 3: 3}, channels_last=False)
+    found = orders_of(nodes, calls, {0: 0, 1: 1, 2: 2, 3: 3})
     expected = order(4, 3, 5)
     assert sorted(found.features) == [0, 1]
     assert sorted(found.rows) == [1, 2]
     assert all((rows == expected).all() for rows in found.rows.values())
-    last = feature_orders(nodes, calls, {0: 0, 1: 1, 2: 2, 3: 3}, channels_last=True)
-    assert (last.rows, last.features) == ({}, {})
 
 
 def test_a_joined_vector_has_the_order_of_its_parts():
@@ -60,7 +63,7 @@ def test_a_joined_vector_has_the_order_of_its_parts():
             return torch.cat([table, image.flatten(1)], 1)
 
     calls = calls_of(Net(), torch.randn(2, 3, 2, 1), torch.randn(2, 4))
-    found = feature_orders(nodes, calls, {0: 0, 1: 1}, channels_last=False)
+    found = orders_of(nodes, calls, {0: 0, 1: 1})
     np.testing.assert_array_equal(found.rows[2], [0, 1, 2, 3, *(4 + order(2, 1, 3))])
 
 
@@ -70,7 +73,7 @@ def test_the_order_of_one_branch_is_not_that_of_another():
         node("dense", [(2, 6)], (2, 6), [-1], ["dense.kernel"]),
     ]
     calls = calls_of(nn.Flatten(), torch.randn(2, 3, 2, 1))
-    assert feature_orders(nodes, calls, {0: 0}, channels_last=False).rows == {}
+    assert orders_of(nodes, calls, {0: 0}).rows == {}
 
 
 def up(shape):
@@ -92,7 +95,7 @@ def viewed(shape, *after):
 
 def test_a_view_as_channels_first_gives_its_order_to_the_layers_that_make_the_vector():
     partners = {0: 0, 1: 1, 2: 2}
-    found = feature_orders(up((4, 3, 5)), viewed((5, 4, 3)), partners, channels_last=False)
+    found = orders_of(up((4, 3, 5)), viewed((5, 4, 3)), partners)
     expected = order(4, 3, 5)
     assert sorted(found.features) == [0, 1]
     assert sorted(found.rows) == [1, 2]
@@ -100,7 +103,7 @@ def test_a_view_as_channels_first_gives_its_order_to_the_layers_that_make_the_ve
 
 
 def test_a_view_as_keras_has_no_other_order():
-    found = feature_orders(up((4, 3, 5)), viewed((4, 3, 5)), {0: 0, 2: 2}, channels_last=False)
+    found = orders_of(up((4, 3, 5)), viewed((4, 3, 5)), {0: 0, 2: 2})
     assert found.features == {}
 
 
@@ -110,10 +113,23 @@ def test_where_both_shapes_are_the_same_what_takes_the_view_decides():
             return x.permute(0, 3, 1, 2)
 
     partners = {0: 0, 2: 2}
-    conv = feature_orders(
-        up((4, 4, 4)), viewed((4, 4, 4), nn.Conv2d(4, 1, 1)), partners, channels_last=False
-    )
+    conv = orders_of(up((4, 4, 4)), viewed((4, 4, 4), nn.Conv2d(4, 1, 1)), partners)
     assert (conv.features[0] == order(4, 4, 4)).all()
     for after in (Turned(), nn.Linear(4, 2)):
         calls = viewed((4, 4, 4), after)
-        assert feature_orders(up((4, 4, 4)), calls, partners, channels_last=False).features == {}
+        assert orders_of(up((4, 4, 4)), calls, partners).features == {}
+
+
+def test_how_a_cube_came_about_decides_and_else_the_caller():
+    nodes = [
+        node("flatten", [(2, 4, 4, 4)], (2, 64), [-1]),
+        node("dense", [(2, 64)], (2, 2), [0], ["dense.kernel"]),
+    ]
+    calls = calls_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), torch.randn(2, 4, 4, 4))
+    partners = {0: 0, 1: 1}
+    assert (
+        orders_of(nodes, calls, partners, given=channels_first(4)).rows[1] == order(4, 4, 4)
+    ).all()
+    assert orders_of(nodes, calls, partners, given=as_keras(4)).rows == {}
+    assert (orders_of(nodes, calls, partners).rows[1] == order(4, 4, 4)).all()
+    assert orders_of(nodes, calls, partners, is_first=False).rows == {}

@@ -1,0 +1,62 @@
+"""Where all sides of a tensor are of one length, its layout is that of how it came about."""
+
+import cubes_torch
+import pytest
+from paths import SUPPORT
+
+from parity.halves.options import ChildOptions
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
+
+pytestmark = pytest.mark.long
+
+PORTS = [
+    name
+    for name, value in vars(cubes_torch).items()
+    if callable(value) and value.__module__ == "cubes_torch" and name[0] != "_" and name != "Net"
+]
+WRONG = {
+    "images__rate_wrong": "forward",
+    "images__channels_wrong": "forward",
+    "images__sides_swapped_wrong": "data",
+    "images__slope_wrong": "forward",
+    "outputs__targets_wrong": "loss",
+    "classes__smoothed_wrong": "loss",
+    "tokens__axis_wrong": "forward",
+    "steps__batch_first_forgotten_wrong": "forward",
+}
+RIGHT = [name for name in PORTS if name not in WRONG]
+
+
+@pytest.fixture(scope="module")
+def checked():
+    """The result of every port, in one process for each half."""
+    specs = [
+        CheckSpec(
+            keras=f"cubes_keras.py:{name.partition('__')[0]}",
+            torch=f"cubes_torch.py:{name}",
+            folder=str(SUPPORT),
+        )
+        for name in PORTS
+    ]
+    results = check_all(specs, CheckOptions(children=ChildOptions(workers=1)))
+    return dict(zip(PORTS, results, strict=True))
+
+
+def test_every_wrong_port_is_listed():
+    assert sorted(WRONG) == sorted(name for name in PORTS if name.endswith("_wrong"))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_port_of_cubes_passes(checked, name):
+    result = checked[name]
+    assert [(found.level, found.item.name) for found in result.divergences] == []
+    assert (result.verdict, result.errors) == ("pass", ())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_port_of_cubes_fails(checked, name):
+    result = checked[name]
+    assert result.verdict == "fail"
+    assert result.divergences[0].level == WRONG[name]

@@ -1,0 +1,55 @@
+"""Casts of a port are left out in float64, and told with their lines."""
+
+import pytest
+import torch
+from torch import nn
+
+from torch_impl.harness.casts import without_casts
+
+CASTS = {
+    "float": lambda x: x.float(),
+    "half": lambda x: x.half(),
+    "bfloat16": lambda x: x.bfloat16(),
+    "to": lambda x: x.to(torch.float32),
+    "keyword": lambda x: x.to(dtype=torch.float16),
+    "like": lambda x: x.to(torch.zeros(1, dtype=torch.float32)),
+    "type": lambda x: x.type(torch.float32),
+    "type_as": lambda x: x.type_as(torch.zeros(1, dtype=torch.bfloat16)),
+}
+
+
+@pytest.mark.parametrize("cast", CASTS.values(), ids=CASTS)
+def test_a_cast_of_float64_changes_nothing_and_is_told(cast):
+    x = torch.tensor([1 / 3], dtype=torch.float64, requires_grad=True)
+    with without_casts("float64") as found:
+        y = cast(x)
+        (y * 3).backward()
+    assert y.dtype == torch.float64
+    assert y.item() == 1 / 3
+    assert x.grad.item() == 3
+    (told,) = found
+    assert " at test_torch_casts.py:" in told
+    assert cast(x).dtype != torch.float64  # behind the block, it is a cast again
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_autocast_is_off_in_float64_alone(dtype):
+    net = nn.Linear(3, 2).to(getattr(torch, dtype))
+    x = torch.randn(4, 3, dtype=getattr(torch, dtype))
+    with without_casts(dtype) as found, torch.autocast("cpu", torch.bfloat16):
+        y = net(x)
+    if dtype == "float64":
+        assert torch.equal(y, net(x))
+        assert [entry.partition(" at ")[0] for entry in found] == ["autocast"]
+    else:
+        assert y.dtype == torch.bfloat16
+        assert found == []
+
+
+def test_other_casts_are_made():
+    with without_casts("float64") as found:
+        assert torch.tensor([1, 2]).float().dtype == torch.float32
+        assert torch.tensor([0.5], dtype=torch.float64).long().dtype == torch.int64
+        assert torch.tensor([0.5], dtype=torch.float32).double().dtype == torch.float64
+        assert torch.tensor([0.5], dtype=torch.float64).to("cpu").dtype == torch.float64
+    assert found == []

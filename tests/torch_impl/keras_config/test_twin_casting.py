@@ -1,0 +1,129 @@
+"""Integers, bool and other real numbers go into a twin's layers as into Keras's."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from keras import layers as L
+from test_twin_layers import CASES, IMAGES, MERGING, SEQUENCES, fill_weights, flat
+
+from torch_impl.keras_config import from_keras_config
+from torch_impl.keras_config.casting import INTEGERS
+
+DTYPES = ["int32", "int64", "uint8", "int8", "bool", "float16", "float64"]
+WORDS = ["tanh", "exponential", "relu", "relu6", "leaky_relu", "linear", "sigmoid", "gelu"]
+MORE = {
+    "MaxPooling3D": ((4, 5, 3, 2), lambda: L.MaxPooling3D(2)),
+    "AveragePooling3D": ((4, 5, 3, 2), lambda: L.AveragePooling3D(2)),
+    "ReLU_plain": (IMAGES, lambda: L.ReLU()),
+    "ReLU_six": (IMAGES, lambda: L.ReLU(6)),
+    "ReLU_two": (IMAGES, lambda: L.ReLU(2)),
+    "ReLU_slope": (IMAGES, lambda: L.ReLU(negative_slope=0.3)),
+    "ReLU_threshold": (IMAGES, lambda: L.ReLU(threshold=1, max_value=3)),
+    "TimeDistributed_Dense": (IMAGES, lambda: L.TimeDistributed(L.Dense(2))),
+    "TimeDistributed_pool": (IMAGES, lambda: L.TimeDistributed(L.MaxPooling1D())),
+    **{f"Activation_{word}": (SEQUENCES, lambda word=word: L.Activation(word)) for word in WORDS},
+}
+ONE_INPUT = {**CASES, **MORE}
+KNOWN = [name for name in ONE_INPUT if name.partition("_")[0] in INTEGERS]
+# bool times noise, which Keras casts to bool, is refused here.
+UNLIKE = {("GaussianDropout", "bool")}
+
+
+def test_every_entry_of_the_table_is_compared():
+    assert {name.partition("_")[0] for name in KNOWN} | MERGING.keys() >= INTEGERS.keys()
+
+
+def values(shape, dtype, seed, lowest=-4):
+    low, high = (0, 2) if dtype == "bool" else (0 if dtype == "uint8" else lowest, 8)
+    return np.random.default_rng(seed).integers(low, high, (2, *shape)).astype(dtype)
+
+
+def model_of(layer, shape, dtype, number):
+    inputs = [L.Input(shape, dtype=dtype) for _ in range(number)]
+    given = inputs if number > 1 else inputs[0]
+    return keras.Model(given, layer(given))
+
+
+def outputs(model, arrays, training):
+    """What Keras gives, or None where it refuses."""
+    try:
+        given = arrays if len(arrays) > 1 else arrays[0]
+        return [output.numpy() for output in flat(model(given, training=training))]
+    except (tf.errors.InvalidArgumentError, ValueError, TypeError):
+        return None
+
+
+def compare(layer, shape, dtype, number=1):
+    """Of both modes: the same dtype and numbers as Keras, or a refusal where Keras has one."""
+    try:
+        model = model_of(layer, shape, dtype, number)
+    except (ValueError, TypeError):
+        pytest.skip("Keras does not build it")
+    fill_weights(model)
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    integers = not dtype.startswith("float")
+    lowest = 0 if isinstance(layer, L.Embedding) else -4
+    arrays = [values(shape, dtype, n, lowest) + (0 if integers else 0.3) for n in range(number)]
+    arrays = [array.astype(dtype) for array in arrays]
+    for training in (False, True):
+        theirs = outputs(model, arrays, training)
+        twin.train(training)
+        tensors = [torch.tensor(array) for array in arrays]
+        if theirs is None or ((type(layer).__name__, dtype) in UNLIKE and training):
+            with pytest.raises(ValueError, match=f"{layer.name}.* is {dtype}: expected real"):
+                twin(tensors)
+            continue
+        ours = [output.detach().numpy() for output in flat(twin(tensors))]
+        for mine, array in zip(ours, theirs, strict=True):
+            assert mine.dtype == array.dtype
+            coarse = np.issubdtype(array.dtype, np.floating)
+            allowed = 4e-6 * max(1, np.abs(array).max()) if coarse else 0
+            np.testing.assert_allclose(mine, array, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_layer_takes_every_dtype_as_keras_does(name, dtype):
+    shape, make = ONE_INPUT[name]
+    layer = make()
+    kinds = L.LayerNormalization | L.GroupNormalization | L.RMSNormalization
+    if isinstance(layer, kinds) and dtype == "uint8":
+        model = model_of(layer, shape, dtype, 1)
+        with pytest.raises(ValueError, match="is uint8: expected real numbers, since Keras has no"):
+            from_keras_config(model.get_config())(torch.ones((2, *shape), dtype=torch.uint8))
+        return
+    compare(layer, shape, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*MERGING, "Dot_plain"])
+def test_a_merging_layer_takes_every_dtype_as_keras_does(name, dtype):
+    layer = L.Dot(axes=-1) if name == "Dot_plain" else getattr(L, name)(**MERGING[name])
+    compare(layer, SEQUENCES, dtype, number=2)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "bool"])
+@pytest.mark.parametrize(
+    "name", ["Dense", "LSTM", "BatchNormalization", "GlobalAveragePooling2D", "Activation_tanh"]
+)
+def test_a_layer_of_float64_takes_integers_as_keras_does(name, dtype):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    shape, make = ONE_INPUT[name]
+    compare(make(), shape, dtype)
+
+
+def test_integers_go_through_a_model_until_a_layer_makes_them_real():
+    inputs = L.Input((6,), dtype="uint8")
+    x = L.Concatenate()([L.Reshape((6,))(inputs), inputs])
+    model = keras.Model(inputs, [x, L.Dense(2)(x)])
+    twin = from_keras_config(model.get_config())
+    twin.load_keras_weights(model.get_weights())
+    array = values((6,), "uint8", 3)
+    ours = [output.detach().numpy() for output in twin(torch.tensor(array))]
+    for mine, theirs in zip(ours, model(array), strict=True):
+        assert mine.dtype == theirs.numpy().dtype
+        np.testing.assert_allclose(mine, theirs.numpy(), rtol=0, atol=1e-5)

@@ -1,0 +1,221 @@
+"""A twin is trained with the regularisers and constraints of its config, as Keras trains."""
+
+import copy
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import layers as L
+from test_twin_layers import fill_weights, values
+
+from torch_impl import Port
+from torch_impl.keras_config import from_keras_config
+from torch_impl.losses import MeanSquaredError
+from torch_impl.optim import Adam
+from torch_impl.penalty import RegularizedLoss
+from torch_impl.trainer import Trainer
+
+BAR = 1e-11  # weights after four steps of SGD, or six of Adam, relative to the greatest
+R, C = keras.regularizers, keras.constraints
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def dense():
+    inputs = L.Input((5,))
+    x = L.Dense(
+        *(4, "tanh"),
+        kernel_regularizer=R.L1L2(0.02, 0.03),
+        bias_regularizer="l2",
+        activity_regularizer=R.L1(0.05),
+        kernel_constraint=C.MaxNorm(0.9, axis=0),
+    )(inputs)
+    return keras.Model(inputs, L.Dense(2, bias_constraint="non_neg", use_bias=True)(x))
+
+
+def convolutions():
+    inputs = L.Input((6, 5, 2))
+    x = L.Conv2D(3, (2, 3), kernel_regularizer="l2", kernel_constraint=C.UnitNorm([0, 1, 2]))(
+        inputs
+    )
+    x = L.SeparableConv2D(
+        *(4, 2),
+        depthwise_regularizer="l1",
+        pointwise_regularizer=R.L2(0.03),
+        depthwise_constraint=C.MinMaxNorm(0.5, 0.8, 0.7, axis=[0, 1]),
+    )(x)
+    x = L.DepthwiseConv2D(2, depthwise_regularizer="l2", activity_regularizer="l2")(x)
+    x = L.BatchNormalization(gamma_regularizer="l1", beta_constraint="non_neg")(x)
+    return keras.Model(inputs, L.PReLU(alpha_regularizer="l1", shared_axes=[1, 2])(x))
+
+
+def recurrent():
+    rules = {
+        "kernel_regularizer": "l2",
+        "recurrent_regularizer": R.L1(0.02),
+        "bias_regularizer": R.L2(0.05),
+        "recurrent_constraint": C.MaxNorm(1.0, axis=1),
+        "bias_constraint": "non_neg",
+    }
+    inputs = L.Input((4, 3))
+    x = L.LSTM(3, return_sequences=True, activity_regularizer="l2", **rules)(inputs)
+    x = L.Bidirectional(L.GRU(2, return_sequences=True, **rules))(x)
+    return keras.Model(inputs, L.SimpleRNN(2, **rules)(x))
+
+
+def shared():
+    """A layer that is called twice, inside of a model that is called twice; frozen weights."""
+    inner_input = L.Input((3,))
+    layer = L.Dense(3, "tanh", activity_regularizer="l2", kernel_regularizer="l1", name="layer")
+    inner = keras.Model(inner_input, layer(layer(inner_input)), name="inner")
+    inputs = L.Input((3,))
+    x = L.ActivityRegularization(0.1, 0.2)(inner(inner(inputs)))
+    frozen = L.Dense(2, kernel_regularizer=R.L2(0.7), kernel_constraint="unit_norm")
+    frozen.trainable = False
+    x = L.TimeDistributed(L.Dense(2, kernel_regularizer="l2"))(L.Reshape((1, 3))(x))
+    return keras.Model(inputs, frozen(L.Flatten()(x)))
+
+
+def embedded():
+    inputs = L.Input((4,), dtype="int64")
+    x = L.Embedding(9, 3, embeddings_regularizer="l2", embeddings_constraint="unit_norm")(inputs)
+    return keras.Model(inputs, L.Flatten()(x))
+
+
+MODELS = {
+    "dense": (dense, (5,)),
+    "convolutions": (convolutions, (6, 5, 2)),
+    "recurrent": (recurrent, (4, 3)),
+    "shared": (shared, (3,)),
+    "embedded": (embedded, (4,)),
+}
+
+
+def samples(model, shape):
+    x = values((12, *shape), 1)
+    if model.inputs[0].dtype == "int64":
+        x = np.random.default_rng(1).integers(0, 9, (12, *shape))
+    return x, values((12, *model.output.shape[1:]), 2)
+
+
+def twin_of(model):
+    fill_weights(model)
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    return twin
+
+
+def apart(model, twin):
+    """The greatest difference of a weight, relative to the greatest of its variable."""
+    found = zip(twin.keras_weights().values(), model.get_weights(), strict=True)
+    return max(np.abs(a - b).max() / max(np.abs(b).max(), 1e-2) for a, b in found)
+
+
+@pytest.mark.parametrize(("make", "shape"), MODELS.values(), ids=MODELS)
+def test_a_twin_is_trained_with_keras_penalties_and_constraints(make, shape):
+    model = make()
+    twin = twin_of(model)
+    x, y = samples(model, shape)
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    optimizer = torch.optim.SGD([p for p in twin.parameters() if p.requires_grad], lr=0.05)
+    twin.constrain(optimizer)
+    criterion = RegularizedLoss(MeanSquaredError(), twin.penalty)
+    for start in range(0, 12, 3):
+        batch = slice(start, start + 3)
+        expected = model.train_on_batch(x[batch], y[batch])
+        optimizer.zero_grad()
+        loss = criterion(twin(torch.tensor(x[batch])), torch.tensor(y[batch]))
+        loss.backward()
+        optimizer.step()
+        assert loss.item() == pytest.approx(float(expected), rel=1e-7)  # a metric of float32
+    assert apart(model, twin) <= BAR
+
+
+def test_a_trainer_trains_and_evaluates_a_twin_with_its_rules():
+    model = dense()
+    twin = twin_of(model)
+    x, y = samples(model, (5,))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    theirs = model.fit(
+        *(x, y), batch_size=4, epochs=2, shuffle=False, validation_data=(x, y), verbose=0
+    ).history
+    optimizer = Adam(twin.parameters(), learning_rate=0.01)
+    twin.constrain(optimizer)
+    port = Port(twin, RegularizedLoss(MeanSquaredError(), twin.penalty), optimizer)
+    ours = (
+        Trainer(port)
+        .fit(x, y, batch_size=4, epochs=2, shuffle=False, validation_data=(x, y))
+        .history
+    )
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6)
+    assert apart(model, twin) <= 1e-7  # Keras's Adam has constants in float32
+
+
+@pytest.mark.parametrize("left_out", ["penalty", "constraints", "both"])
+def test_a_trainer_warns_of_rules_that_nothing_applies(left_out):
+    model = dense()
+    twin = twin_of(model)
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+    loss = MeanSquaredError()
+    names = [layer.name for layer in model.layers if isinstance(layer, L.Dense)]
+    if left_out == "constraints":
+        loss = RegularizedLoss(loss, twin.penalty)
+    if left_out == "penalty":
+        twin.constrain(optimizer)
+    message = {
+        "penalty": rf"layers \['{names[0]}'\] have regularisers, and the loss has no penalty",
+        "constraints": rf"layers \['{names[0]}', '{names[1]}'\] have constraints, and nothing",
+        "both": "have",
+    }[left_out]
+    with pytest.warns(UserWarning, match=message) as caught:
+        Trainer(Port(twin, loss, optimizer))
+    assert len(caught) == (2 if left_out == "both" else 1)
+
+
+def test_without_its_rules_a_twin_does_not_pass_these_tests():
+    model = dense()
+    twin = twin_of(model)
+    x, y = samples(model, (5,))
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    model.train_on_batch(x, y)
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.05)
+    MeanSquaredError()(twin(torch.tensor(x)), torch.tensor(y)).backward()
+    optimizer.step()
+    assert apart(model, twin) > 1e-3
+
+
+def test_a_twin_can_be_copied_after_a_call():
+    twin = twin_of(dense())
+    twin(torch.tensor(values((3, 5), 1)))
+    assert len(twin.output_terms) == 1
+    again = copy.deepcopy(twin)
+    assert again.output_terms == []
+    assert len(list(again.penalty.terms())) == 2
+
+
+REFUSED = {
+    "inner_activity": lambda: L.Bidirectional(L.GRU(2, activity_regularizer="l2")),
+    "inner_output": lambda: L.TimeDistributed(L.Dense(2, activity_regularizer="l1")),
+}
+
+
+@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+def test_a_rule_that_is_not_offered_is_refused_by_its_name(make):
+    layer = make()
+    model = keras.Sequential([L.Input((4, 3)), layer])
+    with pytest.raises(ValueError, match=f"'{layer.name}'.*: activity_regularizer of a layer"):
+        from_keras_config(model.get_config())
+
+
+def test_a_regulariser_of_ones_own_is_refused_by_its_name():
+    model = keras.Sequential([L.Input((3,)), L.Dense(2, kernel_regularizer="l2", name="head")])
+    config = model.get_config()
+    config["layers"][1]["config"]["kernel_regularizer"]["class_name"] = "Mine"
+    with pytest.raises(ValueError, match=r"layer 'head' .*: regularizer 'Mine': expected one of"):
+        from_keras_config(config)

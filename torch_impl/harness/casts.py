@@ -1,0 +1,74 @@
+"""Computes in float64 what a port casts to another dtype, and notes where it does.
+
+A port may cast to float32 in its code (`x.float()`), or compute under `torch.autocast`. In a check
+in float64, inside the block, such a cast leaves a tensor of float64 as it is, and autocast is off.
+What remains is what the program computes apart from how it rounds, as in Keras's half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from torch_impl.harness.port.call_places import where
+
+_CASTS = frozenset(("float", "half", "bfloat16", "to", "type", "type_as"))
+_LOWER = frozenset((torch.float32, torch.float16, torch.bfloat16))
+
+
+@contextmanager
+def without_casts(dtype: str) -> Iterator[list[str]]:
+    """Leaves out casts of float64 inside the block; yields a list of the lines that have some.
+
+    Args:
+        dtype: of the check; without effect unless it is "float64".
+    """
+    found: list[str] = []
+    if dtype != "float64":
+        yield found
+        return
+
+    def note(name: str) -> None:
+        told = f"{name} at {where() or 'torch'}"
+        if told not in found:
+            found.append(told)
+
+    enter: Any = torch.autocast.__enter__
+
+    def entered(context: Any) -> Any:
+        if context._enabled:
+            note("autocast")
+            context._enabled = False
+        return enter(context)
+
+    torch.autocast.__enter__ = entered  # type: ignore[method-assign]
+    try:
+        with _WithoutCasts(note):
+            yield found
+    finally:
+        torch.autocast.__enter__ = enter  # type: ignore[method-assign]
+
+
+class _WithoutCasts(TorchFunctionMode):
+    def __init__(self, note: Any) -> None:
+        super().__init__()
+        self._note = note
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        output = function(*arguments, **(keywords or {}))
+        name = getattr(function, "__name__", "")
+        if name not in _CASTS or not isinstance(output, torch.Tensor) or not arguments:
+            return output
+        given = arguments[0]
+        if not isinstance(given, torch.Tensor) or given.dtype != torch.float64:
+            return output
+        if output.dtype not in _LOWER:
+            return output
+        self._note(f"{name}()")
+        return given.to(device=output.device)

@@ -1,0 +1,214 @@
+"""What a Keras layer makes of inputs that have another dtype than its policy.
+
+Keras casts real numbers to the dtype of the policy, and leaves integers as they are. Some layers
+then compute with real numbers, some with integers, and TensorFlow refuses the rest.
+
+Source: keras 3.15 `dtype_policies/dtype_policy.py` (`convert_input`) and the `call` of each layer.
+Every entry of `INTEGERS` was compared with Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from torch_impl.keras_config.graph import Config, fill, name_of
+
+
+@dataclass(frozen=True)
+class Cast:
+    """How a layer takes an input.
+
+    Attributes:
+        to: dtype to which the input is cast; None: it stays as it is.
+        through: dtypes to which the outputs are cast, one after the other.
+    """
+
+    to: torch.dtype | None = None
+    through: tuple[torch.dtype, ...] = ()
+
+
+# From (settings of the layer, dtype of its policy, dtype of the input, train mode) to the cast of
+# an integer or bool input; None: Keras refuses it, or gives numbers that are not defined.
+Rule = Callable[[Config, torch.dtype, torch.dtype, bool], Cast | None]
+
+
+def _kept(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    return Cast()
+
+
+def _numbers(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    return None if own == torch.bool else Cast()
+
+
+def _real(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    return Cast(policy)
+
+
+def _float32(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """A mean of integers is float32, whatever the policy."""
+    return Cast(torch.float32)
+
+
+def _slope(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    return None if own == torch.bool else Cast(torch.float32)
+
+
+def _refused(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    return None
+
+
+def _exact(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """A greatest entry is one of the integers; torch pools real numbers only."""
+    return None if own == torch.bool else Cast(torch.float64, (own,))
+
+
+def _cut_off(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """Keras normalises in real numbers, and cuts them off to integers."""
+    return None if own == torch.uint8 else Cast(policy, (own,))  # some are below 0
+
+
+def _cut_off_to_real(
+    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+) -> Cast | None:
+    """Keras cuts the normalised numbers off to integers, which it then makes real again."""
+    return None if own == torch.uint8 else Cast(policy, (own, policy))  # half are below 0
+
+
+def _drawing(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    is_off = not training or not (config.get("rate") or config.get("stddev"))
+    return Cast() if is_off else None
+
+
+def _dot(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    if config.get("normalize"):
+        return None
+    return Cast(torch.int64, (torch.int32 if own == torch.int8 else own,))
+
+
+def _relu(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    if own == torch.bool:
+        return None
+    slope, top, threshold = (
+        config.get(name) or 0 for name in ("negative_slope", "max_value", "threshold")
+    )
+    if slope:
+        return Cast(torch.float32) if not top and not threshold else None
+    return Cast(torch.float64, (own,)) if threshold == int(threshold) else None
+
+
+def _activation(
+    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+) -> Cast | None:
+    name = config.get("activation") or "linear"
+    if name == "linear":
+        return Cast()
+    if name in ("tanh", "exponential"):
+        return Cast(policy)
+    if own == torch.bool:
+        return None
+    if name in ("relu", "relu6"):
+        return Cast(torch.float64, (own,))
+    return Cast(torch.float32) if name == "leaky_relu" else None
+
+
+def _inner(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    inner = config["layer"]
+    rule = INTEGERS.get(inner["class_name"], _kept)
+    return rule(inner["config"], policy, own, training)
+
+
+def _by_name(*families: tuple[Rule, str]) -> dict[str, Rule]:
+    return {name: rule for rule, names in families for name in names.split()}
+
+
+# A layer that is not here gets integers as they are.
+INTEGERS: dict[str, Rule] = _by_name(
+    (_kept, "Identity Flatten Embedding Reshape Permute RepeatVector Concatenate"),
+    (_kept, "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"),
+    (_kept, "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D"),
+    (_kept, "UpSampling1D UpSampling2D UpSampling3D"),
+    (_numbers, "Add Subtract Multiply Average Maximum Minimum"),
+    (_real, "Dense LSTM GRU SimpleRNN Bidirectional BatchNormalization Normalization Rescaling"),
+    (_float32, "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D"),
+    (_slope, "LeakyReLU"),
+    (_relu, "ReLU"),
+    (_activation, "Activation"),
+    (_exact, "MaxPooling1D MaxPooling2D"),
+    (_cut_off, "RMSNormalization"),
+    (_cut_off_to_real, "LayerNormalization GroupNormalization"),
+    (_drawing, "Dropout AlphaDropout GaussianNoise GaussianDropout"),
+    (_drawing, "SpatialDropout1D SpatialDropout2D SpatialDropout3D"),
+    (_dot, "Dot"),
+    (_inner, "TimeDistributed"),
+    (_refused, "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose"),
+    (_refused, "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D"),
+    (_refused, "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling3D"),
+    (_refused, "UnitNormalization PReLU ELU Softmax"),
+)
+# Keras does not cast the real numbers of these (`autocast = False`): their outputs are rounded.
+_UNCAST = ("LayerNormalization", "GroupNormalization")
+
+
+class Inputs:
+    """Casts the inputs and outputs of one layer as Keras does.
+
+    Args:
+        layer: its entry in the config of a model.
+    """
+
+    def __init__(self, layer: Config) -> None:
+        self.name, self.kind = name_of(layer), layer["class_name"]
+        self.config: Config = layer["config"]
+
+    def cast(
+        self, given: Any, policy: torch.dtype, training: bool
+    ) -> tuple[Any, tuple[torch.dtype, ...]]:
+        """Returns the arguments in the dtypes in which torch computes, and those of the results.
+
+        Args:
+            given: arguments, in lists and dicts.
+            policy: dtype of the layer.
+            training: whether it is in train mode.
+
+        Raises:
+            ValueError: Keras has no result for integers, or for bool.
+        """
+        through: list[tuple[torch.dtype, ...]] = []
+
+        def cast(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor) or value.dtype == policy:
+                return value
+            found = self._cast_of(value.dtype, policy, training)
+            through.append(found.through)
+            return value if found.to is None else value.to(found.to)
+
+        made = fill(given, cast)
+        return made, next((dtypes for dtypes in through if dtypes), ())
+
+    def _cast_of(self, own: torch.dtype, policy: torch.dtype, training: bool) -> Cast:
+        if own.is_floating_point:
+            is_coarse = own in (torch.float16, torch.bfloat16)
+            return Cast(policy, (own, policy) if is_coarse and self.kind in _UNCAST else ())
+        found = INTEGERS.get(self.kind, _kept)(self.config, policy, own, training)
+        if found is None:
+            dtype = str(own).removeprefix("torch.")
+            raise ValueError(
+                f"input of {self.name!r} (class {self.kind!r}) is {dtype}: expected real numbers, "
+                "since Keras has no result for it; cast it before, such as by a Rescaling layer"
+            )
+        return found
+
+
+def cast_results(results: Any, dtypes: tuple[torch.dtype, ...]) -> Any:
+    """Returns the outputs of a layer in the last of some dtypes, cast to each before it."""
+
+    def cast(value: Any) -> Any:
+        for dtype in dtypes:
+            value = value.to(dtype)
+        return value
+
+    return fill(results, cast) if dtypes else results
