@@ -36,9 +36,9 @@ from benchmarks.held_out import table as held_out
 from benchmarks.idioms import table as idioms
 from benchmarks.idioms.table import Triple
 from benchmarks.metric_cases import table as metric_cases
-from benchmarks.recurrent_cases import table as recurrent_cases
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
+from benchmarks.recurrent_cases import table as recurrent_cases
 from parity.halves.options import ChildOptions
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Result

@@ -27,6 +27,7 @@ class Plain(nn.Module):
         self.targets = nn.Linear(units, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         return self.targets(self.memory(x))
 
 
@@ -37,6 +38,7 @@ class Pooled(Plain):
         super().__init__(memory, 4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         return self.targets(self.memory(x).amax(1))
 
 
@@ -50,6 +52,7 @@ class Dropped(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         _, (h, _) = self.memory(self.drop(x, self.training))
         return self.targets(h[-1])
 
@@ -65,6 +68,7 @@ class DroppedGRU(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         x = torch.tanh(self.features(x))
         y, _ = self.memory(self.drop(x, self.training))
         return self.targets(y.mean(1))
@@ -103,6 +107,7 @@ class GatedLSTM(nn.Module):
         return [F.dropout(ones, rate, self.training) for _ in range(4)]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         h = c = x.new_zeros(len(x), 5)
         inputs, states = self._masks(x[:, 0], self.rate), self._masks(h, self.recurrent_rate)
         cell = self.memory
@@ -132,6 +137,7 @@ class LoopedRNN(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         h = x.new_zeros(len(x), 5)
         mask = F.dropout(torch.ones_like(h), 0.3, self.training) if self.drop == "once" else 1.0
         for step in x.unbind(1):
@@ -152,6 +158,7 @@ class EncoderDecoder(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         _, (h, c) = self.encoder(source)
         begun = {"both": (h, c), "nothing": None, "h twice": (h, h)}[self.passed]
         y, _ = self.decoder(target, begun)
@@ -168,6 +175,7 @@ class CellEncoderDecoder(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         state = None
         for t in range(source.size(1)):
             state = self.encoder(source[:, t], state)
@@ -189,6 +197,7 @@ class GRUEncoderDecoder(nn.Module):
         self.targets = nn.Linear(6, 2)
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         _, h = self.encoder(source)
         state = torch.cat([h[number] for number in self.order], dim=1)
         y, _ = self.decoder(target, state[None])
@@ -205,6 +214,7 @@ class StateUsed(nn.Module):
         self.targets = nn.Linear(10, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         _, (h, c) = self.memory(x)
         return self.targets(torch.cat([h[0], (c if self.taken == "c" else h)[0]], dim=1))
 
@@ -220,6 +230,7 @@ class Backwards(nn.Module):
         self.targets = nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y, _ = self.memory(x.flip(1) if self.flips[0] else x)
         _, (h, _) = self.upper(y.flip(1) if self.flips[1] else y)
         return self.targets(h[-1])
@@ -235,6 +246,7 @@ class BothSummed(nn.Module):
         self.targets = nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y, _ = self.memory(x)
         there, back = y.chunk(2, dim=2)
         return self.targets(self.merge(there, back).amax(1))
@@ -250,6 +262,7 @@ class TwoLayers(nn.Module):
         self.targets = nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y, _ = self.lstm(x)
         _, h = self.gru(y)
         return self.targets(h[0])
@@ -265,6 +278,7 @@ class CellLoop(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         state, found = (x.new_zeros(len(x), 5), x.new_zeros(len(x), 5)), []
         for step in x.unbind(1):
             state = self.memory(step, state)
@@ -293,6 +307,7 @@ class ConvCell(nn.Module):
         self.conv.bias.data[forget * filters : (forget + 1) * filters] = 1
 
     def forward(self, x: torch.Tensor, state: Any) -> Any:
+        """Returns what the network gives."""
         h, c = state
         gates = self.conv(torch.cat([x, h], dim=1)).chunk(4, dim=1)
         named = dict(zip(self.order, gates, strict=True))
@@ -322,6 +337,7 @@ class Images(nn.Module):
         self.targets = nn.Linear(2, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y = walked(self.lower, x.permute(0, 1, 4, 2, 3), 3)
         y = walked(self.upper, y, 2)[:, -1]
         return self.targets(y.mean((2, 3)))
@@ -339,6 +355,7 @@ class LibraryImages(nn.Module):
         self.targets = nn.Linear(2, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         return self.targets(self.upper(self.lower(x.permute(0, 1, 4, 2, 3))).mean((2, 3)))
 
 
@@ -357,6 +374,7 @@ class TwoConvolutions(nn.Module):
         self.of_input.bias.data[self.filters : 2 * self.filters] = 1
 
     def forward(self, x: torch.Tensor, state: Any) -> Any:
+        """Returns what the network gives."""
         h, c = state
         i, f, g, o = (self.of_input(x) + self.of_state(h)).chunk(4, dim=1)
         c = self.gate(f) * c + self.gate(i) * torch.tanh(g)
@@ -383,6 +401,7 @@ class ValidImages(nn.Module):
         self.targets = nn.Linear(27, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y = self.memory(x.permute(0, 1, 4, 2, 3))
         return self.targets(y.permute(0, 2, 3, 1).flatten(1))
 
@@ -398,6 +417,7 @@ class Stateful(nn.Module):
         self.state: Any = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y, (h, c) = self.memory(x, self.state)
         if not self.forgets:
             self.state = (h.detach(), c.detach())
@@ -411,6 +431,7 @@ class OneCellByHand(GatedLSTM):
         super().__init__(order=order)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         h = c = x.new_zeros(len(x), 5)
         cell, found = self.memory, []
         for step in x.unbind(1):
@@ -432,6 +453,7 @@ class StockGRU(nn.Module):
         self.targets = nn.Linear(5, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         return self.targets(self.memory(x)[0])
 
 
@@ -442,5 +464,6 @@ class CroppedImages(ValidImages):
         super().__init__(padding="same")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns what the network gives."""
         y = self.memory(x.permute(0, 1, 4, 2, 3))[:, :, :3, :3]
         return self.targets(y.permute(0, 2, 3, 1).flatten(1))

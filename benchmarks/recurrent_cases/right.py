@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.held_out.late import Late
-from benchmarks.held_out.torch_side import F, nn, torch
+from benchmarks.held_out.torch_side import F
 from benchmarks.recurrent_cases import nets
 from benchmarks.recurrent_cases.torch_side import locked, port
 
@@ -79,7 +79,7 @@ def encoder_decoder_gru_modules() -> Any:
 
 
 def state_used_module() -> Any:
-    """h and c of an `nn.LSTM`, joined."""
+    """Both h and c of an `nn.LSTM`, joined."""
     return port(nets.StateUsed())
 
 

@@ -79,7 +79,7 @@ def states_swapped() -> Any:
 
 
 def h_used_for_c() -> Any:
-    """h goes into the dense layer in the place of c."""
+    """The state h goes into the dense layer in the place of c."""
     return port(nets.StateUsed("h"))
 
 

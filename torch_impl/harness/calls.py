@@ -178,7 +178,8 @@ class _Watch(TorchFunctionMode):
         is_only, number = getattr(module, "num_layers", 2) == 1, 0
         sources, origins = given.sources[:1], given.origins[:1]
         # With the steps first, what a part is given has other axes than what the module is given.
-        nearest: list[int | None] = given.nearest[:1] if module.batch_first else [None]
+        is_first = bool(getattr(module, "batch_first", True))
+        nearest: list[int | None] = given.nearest[:1] if is_first else [None]
 
         def told(part: Part) -> Any:
             nonlocal sources, origins, nearest, number
@@ -214,7 +215,7 @@ class _Watch(TorchFunctionMode):
             self._inside.pop()
         for tensor in flat_tensors(output):
             self._remember(tensor, len(self.calls) - 1)
-            if not module.batch_first:
+            if not is_first:
                 del self._nearest[id(tensor)]
         return output
 

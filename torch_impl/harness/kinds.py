@@ -14,6 +14,14 @@ from torch import nn
 from torch_impl import layers
 
 RECURRENT = ("lstm", "gru", "simple_rnn")  # of one direction
+# Kinds of layers that take images or signals, which have their channels first in torch.
+SPATIAL = frozenset(
+    [
+        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
+        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
+        *("batch_norm", "group_norm"),
+    ]
+)
 
 
 def _by_name(table: str) -> dict[str, str]:

@@ -42,6 +42,15 @@ class KeptStates:
             return type(value)(self._copied(part) for part in value)
         return value
 
+    def begin(self, mode: str) -> None:
+        """Puts the attributes back before a pass, but in the second step of a training and later.
+
+        Args:
+            mode: of the pass in Keras's trace: "train", "step1", ...
+        """
+        if not mode.startswith("step") or mode == "step1":
+            self.restore()
+
     @torch.no_grad()
     def restore(self) -> None:
         """Puts the attributes back; those that came later are removed."""

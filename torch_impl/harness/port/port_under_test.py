@@ -21,6 +21,7 @@ from parity.traces.trace import Trace
 from torch_impl.harness.call import Call
 from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
+from torch_impl.harness.kinds import SPATIAL
 from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.carried import Carried
@@ -53,15 +54,6 @@ from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
-
-# Kinds of layers that take images or signals, which have their channels first in torch.
-_SPATIAL = frozenset(
-    [
-        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
-        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
-        *("batch_norm", "group_norm"),
-    ]
-)
 
 
 class PortUnderTest:
@@ -261,7 +253,7 @@ class PortUnderTest:
         shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
         for node in self.keras.facts["nodes"]:
             if shape in [given[1:] for given in node["input_shapes"]]:
-                return node["kind"] in _SPATIAL
+                return node["kind"] in SPATIAL
         return False
 
     def target(self, key: str) -> Any:
@@ -286,12 +278,8 @@ class PortUnderTest:
     def forward(
         self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
     ) -> tuple[list[Call], Any]:
-        """Calls the module; returns its calls and its output.
-
-        States of sequences begin anew, but in the second step of a training and the later ones.
-        """
-        if not mode.startswith("step") or mode == "step1":
-            self._kept.restore()
+        """Calls the module; returns its calls and its output."""
+        self._kept.begin(mode)
         self.module.train(training)
         forget_gradients(self.module)
         arguments = self.arguments(purpose)
