@@ -239,9 +239,9 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
         if name != merge:
             yield "R4", f"merge_mode {merge} in Keras, {name} in the port", merged(*parts)
     yield "R4", "the port has both directions the other way round", _MERGED[merge](*parts[::-1])
-    wrong = (there, back) if is_whole else (there[:, -1], back[:, 0])
-    text = "in its own order" if is_whole else "at its first step"
-    yield "R3", f"the port has the backward direction {text}", _MERGED[merge](*wrong)
+    if is_whole:  # else it is another step: A25
+        text = "the port has the backward direction in its own order"
+        yield "R3", text, _MERGED[merge](there, back)
     forwards = walked(second, x)[0]
     last = (there, forwards) if is_whole else (there[:, -1], forwards[:, -1])
     yield "R3", "the port walks in the same direction twice", _MERGED[merge](*last)

@@ -96,7 +96,8 @@ def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator
     if is_whole and _chance_of_whole(by_channel) > P_VALUE:
         return
     said = {True: "whole channels", False: "single values"}
-    if node["config"].get("noise_shape", [None])[1:2] == [1]:  # that of a recurrent layer
+    noise_shape = node["config"].get("noise_shape")
+    if isinstance(noise_shape, list) and noise_shape[1:2] == [1]:  # that of a recurrent layer
         said = {True: "the same in all steps", False: "others in each step"}
     forms = call["input_forms"][0]
     # torch drops along the second axis, whatever its meaning.
