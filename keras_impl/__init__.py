@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.bench import run_bench
     from keras_impl.harness.check import run_check
     from keras_impl.harness.environment import configure, describe_environment
-    from keras_impl.harness.factories import Reference
+    from keras_impl.harness.factories import Input, Reference
     from keras_impl.harness.program import fit_program, run_program
     from keras_impl.harness.program.bench import bench_program
     from keras_impl.harness.program.script import factory_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from keras_impl.train import fit
 
 __all__ = [
+    "Input",
     "Reference",
     "bench_program",
     "build_model",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Input": "harness.factories",
     "Reference": "harness.factories",
     "bench_program": "harness.program.bench",
     "build_model": "models",

@@ -10,13 +10,14 @@ Source: keras 3.15 `layers/layer.py` (`losses`), `trainers/trainer.py` (`compute
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from torch_impl.losses.base import Loss
+from torch_impl.losses.outputs import takes_weights
 from torch_impl.regularizers import L2, Regularizer
 
 
@@ -92,6 +93,27 @@ class Penalty:
         return hook
 
 
+class Added:
+    """What a module tells of its last pass, to be added to the loss, as Keras's `add_loss` adds.
+
+    It stands in the place of a `Penalty`.
+
+    Args:
+        model: has made the pass.
+        added: called with the model; returns a scalar.
+    """
+
+    def __init__(self, model: nn.Module, added: Callable[[nn.Module], torch.Tensor]) -> None:
+        self._model, self._added = model, added
+
+    def terms(self) -> Iterator[torch.Tensor]:
+        """Yields what is added."""
+        yield self._added(self._model)
+
+    def remove(self) -> None:
+        """Does nothing: the model has no hooks."""
+
+
 class RegularizedLoss(nn.Module):
     """What Keras minimises: the loss plus the penalties of the layers.
 
@@ -101,12 +123,18 @@ class RegularizedLoss(nn.Module):
 
     Args:
         loss: any loss that is called with outputs and targets.
-        penalty: of the model: a Penalty, or the `penalty` of the twin of a Keras model.
+        penalty: of the model: a Penalty, the `penalty` of the twin of a Keras model, or what the
+            model adds by itself.
     """
 
     def __init__(self, loss: Loss | nn.Module, penalty: Terms) -> None:
         super().__init__()
         self.loss, self.penalty = loss, penalty
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether the loss has the argument `sample_weight`."""
+        return takes_weights(self.loss)
 
     def forward(
         self,

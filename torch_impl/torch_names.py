@@ -102,6 +102,17 @@ TORCH_NAMES: dict[str, dict[str, dict[str, str]]] = {
         "Conv1DTranspose Conv2DTranspose Conv3DTranspose": {"groups": _NONE},
         "Dropout AlphaDropout SpatialDropout GaussianDropout": {"p": "rate", "inplace": _NONE},
         "GaussianNoise": {"std": "stddev", "sigma": "stddev"},
+        "RandomRotation RandomZoom RandomTranslation": {
+            "degrees": "RandomRotation's factor, in turns of 360 degrees, in the place of {name}",
+            "translate": "RandomTranslation's height_factor and width_factor, in that order",
+            "scale": "RandomZoom's height_factor, which is added to 1, in the place of {name}",
+            "fill": "fill_value, with fill_mode='constant'",
+            "center": "no {name}: Keras turns images around their centre",
+            "expand": _NONE,
+        },
+        "RandomFlip": {"p": "no {name}: the probability is 1/2"},
+        "RandomContrast RandomBrightness": {"contrast": "factor", "brightness": "factor"},
+        "Resizing CenterCrop RandomCrop": {"size": "height, width"},
         "BatchNormalization": {
             **_AFFINE,
             "eps": "epsilon",

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch  # noqa: I001
 import keras
 import numpy as np
+from keras.src.applications import convnext, inception_resnet_v2
 
 from torch_impl.keras_config import from_keras_config
 
@@ -32,15 +33,24 @@ NAMES = {
     "MobileNetV2": {},
     "EfficientNetB0": {},
     "DenseNet121": {},
+    "InceptionResNetV2": {"input_shape": (75, 79, 3)},  # the smallest side that it takes is 75
+    "ConvNeXtTiny": {},
+}
+# Classes that a config names and Keras does not register.
+OWN_LAYERS = {
+    "LayerScale": convnext.LayerScale,
+    "StochasticDepth": convnext.StochasticDepth,
+    "CustomScaleLayer": inception_resnet_v2.CustomScaleLayer,
 }
 SHAPE, NUM_IMAGES, NUM_CLASSES = (32, 35, 3), 3, 5  # not square, an odd side
 
 
 def without_dropout(config: dict) -> dict:
-    """Returns the config of a model with rate 0 in every Dropout."""
+    """Returns the config of a model with rate 0 in every Dropout, and in stochastic depth."""
     for layer in config["layers"]:
-        if "rate" in layer["config"]:
-            layer["config"]["rate"] = 0.0
+        for name in ("rate", "drop_path_rate"):
+            if name in layer["config"]:
+                layer["config"][name] = 0.0
     return config
 
 
@@ -48,8 +58,8 @@ def make(name: str, seed: int = 0) -> keras.Model:
     """Returns a network with random weights, without dropout and without softmax."""
     build = getattr(keras.applications, name)
     options = {"input_shape": SHAPE, "classes": NUM_CLASSES, "classifier_activation": None}
-    model = build(weights=None, **options, **NAMES.get(name, {}))
-    model = keras.Model.from_config(without_dropout(model.get_config()))
+    model = build(weights=None, **{**options, **NAMES.get(name, {})})
+    model = keras.Model.from_config(without_dropout(model.get_config()), OWN_LAYERS)
     generator = np.random.default_rng(seed)
     for weight in model.weights:
         if weight.name == "kernel":
@@ -57,7 +67,7 @@ def make(name: str, seed: int = 0) -> keras.Model:
             depthwise = "depthwise" in weight.path or "dwconv" in weight.path
             fan_in = np.prod(weight.shape[:2] if depthwise else weight.shape[:-1])
             weight.assign(generator.normal(size=weight.shape) * (2 / fan_in) ** 0.5)
-        elif weight.name in ("gamma", "moving_variance", "variance"):
+        elif weight.name in ("gamma", "moving_variance", "variance", "variable"):
             weight.assign(generator.uniform(0.5, 1.5, weight.shape))
         elif weight.name in ("beta", "bias", "moving_mean", "mean"):
             weight.assign(0.1 * generator.normal(size=weight.shape))
@@ -69,8 +79,9 @@ def make(name: str, seed: int = 0) -> keras.Model:
 
 def images(name: str, num_images: int) -> np.ndarray:
     """Returns random images in the range of a network, so that few of its units saturate."""
-    x = np.random.default_rng(1).uniform(-1, 1, (num_images, *SHAPE))
-    return 127.5 * (x + 1) if name.startswith("EfficientNet") else x
+    shape = NAMES[name].get("input_shape", SHAPE)
+    x = np.random.default_rng(1).uniform(-1, 1, (num_images, *shape))
+    return 127.5 * (x + 1) if name.startswith(("EfficientNet", "ConvNeXt")) else x
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:

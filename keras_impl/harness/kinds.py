@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
+from keras_impl.harness.attention import kernel_inputs
 
 
 def _by_name(table: str) -> dict[str, str]:
@@ -30,6 +31,8 @@ _LAYERS = _by_name("""
     batch_norm: BatchNormalization
     layer_norm: LayerNormalization
     group_norm: GroupNormalization
+    rms_norm: RMSNormalization
+    unit_norm: UnitNormalization
     embedding: Embedding
     lstm: LSTM
     gru: GRU
@@ -55,6 +58,11 @@ _LAYERS = _by_name("""
     maximum: Maximum
     minimum: Minimum
     concatenate: Concatenate
+    dot: Dot
+    alpha_dropout: AlphaDropout
+    gaussian_dropout: GaussianDropout
+    gaussian_noise: GaussianNoise
+    discretization: Discretization
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU
@@ -77,6 +85,8 @@ _OPERATIONS = _by_name("""
     activation:relu6: Relu6
     activation:leaky_relu: LeakyRelu
     activation:elu: Elu
+    activation:celu: Celu
+    activation:glu: Glu
     activation:selu: Selu
     activation:gelu: Gelu
     activation:silu: Silu
@@ -84,6 +94,14 @@ _OPERATIONS = _by_name("""
     activation:softsign: Softsign
     activation:hard_sigmoid: HardSigmoid
     activation:hard_silu: HardSilu
+    activation:hard_tanh: HardTanh
+    activation:hard_shrink: HardShrink
+    activation:soft_shrink: SoftShrink
+    activation:tanh_shrink: TanhShrink
+    activation:log_sigmoid: LogSigmoid
+    activation:log_softmax: LogSoftmax
+    activation:mish: Mish
+    activation:threshold: Threshold
     activation:sigmoid: Sigmoid
     activation:tanh: Tanh
     activation:softmax: Softmax
@@ -100,6 +118,8 @@ def kind_of(layer: keras.Layer) -> str:
         name = type(layer.cell).__name__.removesuffix("Cell")
         is_known = name in _CELLS and versions.is_kerass_own(layer.cell)
         return _LAYERS[name] if is_known else "unknown:RNN"
+    if name == "EinsumDense" and versions.is_kerass_own(layer) and kernel_inputs(layer):
+        return "dense"
     if name not in _LAYERS or not versions.is_kerass_own(layer):
         return f"unknown:{name}"
     if name == "ReLU" and not layer.threshold:

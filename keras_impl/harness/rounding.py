@@ -92,6 +92,14 @@ def _hard_sigmoid(_: Mapping[str, Any], given: Any, output: Any) -> Any:
     return OF_A_CONSTANT * (output - tf.stop_gradient(output))
 
 
+def _celu(config: Mapping[str, Any], given: Any, output: Any) -> Any:
+    """Nothing, with a derivative: torch has 1 / alpha in float32 there, and Keras has not."""
+    alpha = float(config.get("alpha", 1.0))
+    below = tf.minimum(given, 0.0)
+    slope = alpha * (below / alpha - 1) * tf.exp(below / alpha)  # of x / alpha * exp(x / alpha)
+    return OF_A_CONSTANT * (slope - tf.stop_gradient(slope))
+
+
 def _rescaling(config: Mapping[str, Any], given: Any, output: Any) -> Any:
     offset = config.get("offset", 0.0)
     return OF_A_CONSTANT * (output - 2 * tf.constant(offset, output.dtype))
@@ -112,6 +120,7 @@ _CHANGES = {
     "activation:gelu": _gelu,
     "activation:leaky_relu": _leaky_relu,
     "activation:hard_sigmoid": _hard_sigmoid,
+    "activation:celu": _celu,
     "rescaling": _rescaling,
     "normalization": _normalization,
 }

@@ -91,6 +91,11 @@ def is_kerass_own(thing: Any) -> bool:
     return type(thing).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
+def may_drop_samples(layer: Any) -> bool:
+    """Whether a layer that draws may be stochastic depth: one of the user's or of applications."""
+    return not is_kerass_own(layer) or ".applications." in type(layer).__module__
+
+
 def path_of(variable: Any) -> str:
     """Returns "conv1/kernel"."""
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)
@@ -115,16 +120,37 @@ def tensors_of(node: Any) -> list[Any]:
 
 
 def is_weight(variable: Any) -> bool:
-    """Whether a variable is a weight, and not the state of a generator."""
-    return "seed_generator" not in path_of(variable) and "float" in str(variable.dtype)
+    """Whether a variable is a weight, and not the state of a generator or of a recurrent layer."""
+    is_state = any(name in path_of(variable) for name in ("seed_generator", "rnn_state"))
+    return not is_state and "float" in str(variable.dtype)
+
+
+def _constant(array: Any) -> Any:
+    return None if array is None else tf.constant(array)
 
 
 def loss_of(model: Any, y: Any, output: Any, sample_weight: Any) -> Any:
     """Returns the loss that training minimises, with penalties."""
     if IS_KERAS_2:
-        weight = None if sample_weight is None else tf.constant(sample_weight)
-        return model.compute_loss(None, tf.constant(y), output, weight)
+        y, weight = (tf.nest.map_structure(_constant, nest) for nest in (y, sample_weight))
+        return model.compute_loss(None, y, output, weight)
     return model.compute_loss(y=y, y_pred=output, sample_weight=sample_weight, training=True)
+
+
+def loss_of_output(loss: Any, y: Any, output: Any) -> Callable[[Any], Any]:
+    """Returns what computes the loss of one output from the weights of its samples, or None.
+
+    Args:
+        loss: as `compile` takes it.
+        y: targets of the output.
+        output: of the model.
+    """
+    if IS_KERAS_2:
+        made: Any = importlib.import_module("keras.src.engine.compile_utils").LossesContainer(loss)
+        return lambda weight: made(tf.constant(y), output, weight)
+    module = importlib.import_module("keras.src.trainers.compile_utils")
+    found = module.get_loss(loss, y, output)
+    return lambda weight: found(y, output, weight)
 
 
 def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -181,7 +207,9 @@ def uses_mask(layer: Any, arguments: Any, keywords: Mapping[str, Any]) -> bool:
     else:
         takes = any(name.endswith("mask") for name in layer.call_signature_parameters)
     given = [keywords.get(name) for name in keywords if name.endswith("mask")]
-    return takes and (any(value is not None for value in given) or has_mask((arguments, keywords)))
+    # `use_causal_mask` is a setting, and an `attention_mask` may be an input of the port as well.
+    is_given = any(value is not None and not isinstance(value, bool) for value in given)
+    return takes and (is_given or has_mask((arguments, keywords)))
 
 
 def has_mask(values: Any) -> bool:
@@ -190,11 +218,14 @@ def has_mask(values: Any) -> bool:
 
 
 @contextmanager
-def watched_operations(note: Callable[[str], None]) -> Iterator[None]:
-    """Tells the kind of every operation that TensorFlow runs in the block, but in a graph."""
+def watched_operations(note: Callable[[str, Any, Any, Any], None]) -> Iterator[None]:
+    """Tells kind, inputs, settings and outputs of every operation in the block, but in a graph.
 
-    def told(kind: Any, *_: Any, **__: Any) -> None:
-        note(kind.decode() if isinstance(kind, bytes) else kind)
+    The settings are names and values by turns.
+    """
+
+    def told(kind: Any, inputs: Any, settings: Any, outputs: Any, *_: Any, **__: Any) -> None:
+        note(kind.decode() if isinstance(kind, bytes) else kind, inputs, settings, outputs)
 
     callbacks = importlib.import_module("tensorflow.python.framework.op_callbacks")
     callbacks.add_op_callback(told)
@@ -246,6 +277,34 @@ def dropped(layer: Any, x: Any, tries: int = 1) -> tuple[np.ndarray, Any]:
             break
     state.assign(start)
     return kept, None
+
+
+# What a dropped value becomes in AlphaDropout.
+_ALPHA = -1.6732632423543772 * 1.0507009873554805
+
+
+def drawn_noise(layer: Any, kind: str, x: Any) -> np.ndarray:
+    """Returns what a layer draws in its next call, which still follows. Keras 3 only.
+
+    Args:
+        layer: of the kind.
+        kind: "gaussian_noise" and "gaussian_dropout": standard normal numbers; "alpha_dropout": a
+            mask, true where a value is kept.
+        x: input of the layer.
+    """
+    state = layer.seed_generator.state
+    before = state.numpy()
+    is_noise = kind == "gaussian_noise"
+    given = tf.zeros_like(x) if is_noise else tf.ones_like(x)
+    made = np.asarray(layer.call(given, training=True), np.float64)
+    state.assign(before)
+    if is_noise:
+        return np.asarray(made / float(layer.stddev))
+    rate = float(layer.rate)
+    if kind == "gaussian_dropout":
+        return np.asarray((made - 1) / np.sqrt(rate / (1 - rate)))
+    scale = ((1 - rate) * (1 + rate * _ALPHA**2)) ** -0.5
+    return np.asarray(made > scale * ((1 + _ALPHA) / 2 - _ALPHA * rate))
 
 
 def depthwise(layer: Any, x: Any) -> Any:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.data.samples import Samples
 
 SIZES = (32, 32, 9)
 MAX_ENTRIES = 400_000  # of all outputs together
@@ -27,29 +26,28 @@ def rows(sizes: Sequence[int]) -> list[slice]:
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
-def weights(seed: int, num: int) -> np.ndarray:
-    """Returns (num,) float64 weights of samples in [0.25, 2), of which no two are equal."""
-    draw = probe_inputs.generator(seed, "sample weights")
-    return probe_inputs.single(draw.uniform(0.25, 2.0, size=num))
+def sizes_of(shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Returns the sizes of the batches; outputs of large shapes have fewer samples."""
+    is_small = sum(SIZES) * sum(map(math.prod, shapes)) <= MAX_ENTRIES
+    return list(SIZES if is_small else _LEAST)
 
 
-def given(
-    samples: Samples, kind: str, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Returns outputs before the activation (N, *shape), targets, and the sizes of the batches.
+def outputs_for(
+    seed: int, kind: str, y: np.ndarray, shape: tuple[int, ...], name: str = ""
+) -> np.ndarray:
+    """Returns outputs before the activation (N, *shape), float64, for given targets.
 
     Outputs are within 8 of 0, so that no metric clips a probability.
 
     Args:
-        samples: of the probe: targets come from the user's data, if there are any.
+        seed: of the probe.
         kind: of the targets; see `Samples.drawn_targets`.
+        y: targets of N samples.
         shape: of one output.
+        name: of one of several outputs; "": there is one.
     """
-    is_small = sum(SIZES) * math.prod(shape) <= MAX_ENTRIES
-    sizes = list(SIZES if is_small else _LEAST)
-    num = sum(sizes)
-    y = samples.targets("metrics", num, kind, shape)
-    draw = probe_inputs.generator(samples.seed, "metrics")
+    num = len(y)
+    draw = probe_inputs.generator(seed, "metrics", *([name] if name else []))
     linear = np.clip(draw.normal(size=(num, *shape)) * 1.5, -8, 8)
     if kind in ("classes", "one_hot"):
         labels = y.argmax(-1) if kind == "one_hot" else y.reshape(num, *shape[:-1])
@@ -61,7 +59,7 @@ def given(
         linear[1::7] = 0.0  # a probability of 0.5, which is no more than the threshold
     elif y.shape == linear.shape:
         linear = y * 0.75 + linear * 0.5
-    return probe_inputs.single(linear), y, sizes
+    return probe_inputs.single(linear)
 
 
 def _rank(linear: np.ndarray, labels: np.ndarray, draw: np.random.Generator) -> None:

@@ -91,35 +91,6 @@ def features(seed: int, name: str, num: int, shape: Sequence[int]) -> np.ndarray
     return single(noise + draw.normal(size=shape[-1:]) * 0.5)
 
 
-def tokens(
-    seed: int, name: str, num: int, shape: Sequence[int], count: int, padded: bool = False
-) -> np.ndarray:
-    """Returns (num, *shape) int64 in [0, count), with a run of 0 in the last sample.
-
-    Token 0 is the one that torch's `padding_idx` does not train.
-
-    Args:
-        seed: of the probe.
-        name: of the input.
-        num: number of samples.
-        shape: of a sample; its last axis is the sequence.
-        count: number of tokens.
-        padded: whether 0 only fills up a sequence, at its end; the first sample has none, and each
-            has at least one token.
-    """
-    draw = generator(seed, "input", name)
-    drawn = draw.integers(1 if padded and count > 1 else 0, count, size=(num, *shape))
-    if padded and shape:
-        lengths = draw.integers(1, shape[-1] + 1, size=(num, *shape[:-1], 1))
-        lengths[0] = shape[-1]
-        drawn[np.arange(shape[-1]) >= lengths] = 0
-    elif drawn.size:
-        last = drawn.reshape(num, -1)[-1]
-        middle = last.size // 2  # a maximum over the sequence takes some of a run
-        last[middle : middle + max(1, last.size // 5)] = 0
-    return drawn
-
-
 def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Replaces constant weights by random ones, so that a swap or an omission shows.
 
@@ -153,7 +124,7 @@ def gradient_of_step(seed: int, step: int, name: str, shape: Sequence[int]) -> n
     drawn = _gradients(seed, step, name, length)
     if length <= MAX_STEP_ENTRIES:
         return drawn.reshape(tuple(shape))
-    return np.take(drawn, np.arange(0, length, _stride(length, MAX_STEP_ENTRIES)), mode="wrap")
+    return np.take(drawn, places_of_step(length), mode="wrap")
 
 
 def _gradients(seed: int, step: int, name: str, length: int) -> np.ndarray:
@@ -247,6 +218,13 @@ def _stride(length: int, most: int) -> int:
 def of_step(array: np.ndarray) -> np.ndarray:
     """Returns what is compared of a weight or a slot after a step: at most MAX_STEP_ENTRIES."""
     return sampled(array, MAX_STEP_ENTRIES)
+
+
+def places_of_step(length: int) -> np.ndarray:
+    """Returns the places (int64) of the entries that `of_step` takes of so many."""
+    return np.arange(
+        0, length, 1 if length <= MAX_STEP_ENTRIES else _stride(length, MAX_STEP_ENTRIES)
+    )
 
 
 def batches(steps: int, batch_size: int) -> list[int]:

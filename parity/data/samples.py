@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.data.npz import read_npz
+from parity.data.given_samples import read_samples
+from parity.data.model_inputs import ModelInput
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
@@ -19,24 +18,34 @@ from parity.programs.check_spec import CheckSpec
 _SUREST = {"float64": 20.0, "float32": 7.0}
 # Output of a softmax before it: the least p is then 2e-35, which float32 still holds.
 _LARGEST_IN_FLOAT32 = 25.0
+# Forms of targets that losses of the user's own may take, beside those of Keras's losses.
+OTHER_FORMS = ("labels", "class", "flag", "value")
 
 
 class Samples:
     """Draws batches, or takes them in order from the data that the spec names.
 
     Args:
-        spec: contains the seed and the data.
-        signature: the model's inputs: name, shape of a sample, number of tokens or None; if they
-            are there, also "padded", whether token 0 fills up a sequence, and "levels", the number
-            of values of an input of whole numbers.
+        spec: contains the seed, the size of a batch and the data.
+        inputs: of the model.
+        batch_size: the only one that the model takes; None: that of the spec.
     """
 
-    def __init__(self, spec: CheckSpec, signature: Sequence[dict[str, Any]]) -> None:
+    def __init__(
+        self, spec: CheckSpec, inputs: Sequence[ModelInput], batch_size: int | None = None
+    ) -> None:
         self.seed = spec.seed
-        self.signature = list(signature)
-        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+        self.model_inputs = tuple(inputs)
+        self.fixed = batch_size
+        self.batch_size = batch_size or spec.batch_size
+        self._given: tuple[list[np.ndarray], np.ndarray] | None = None
         if spec.data is not None:
-            self._arrays = _read(Path(spec.folder) / spec.data, self.signature)
+            self._given = read_samples(Path(spec.folder) / spec.data, self.model_inputs)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the samples are the user's own."""
+        return self._given is not None
 
     def of_seed(self, seed: int) -> Samples:
         """Returns those of another seed, of the same inputs and the same data."""
@@ -44,33 +53,23 @@ class Samples:
         other.seed = seed
         return other
 
-    def inputs(self, purpose: str, num: int) -> list[np.ndarray]:
-        """Returns a batch of `num` samples, one array per input, float64 or int64.
+    def sizes(self, steps: int) -> list[int]:
+        """Returns the sizes of the batches of some steps; the last are smaller, if they may be."""
+        if self.fixed is not None:
+            return [self.fixed] * steps
+        return probe_inputs.batches(steps, self.batch_size)
 
-        Real numbers are exact in float32.
-        """
-        if self._arrays is not None and purpose != "eval":
+    def inputs(self, purpose: str, num: int) -> list[np.ndarray]:
+        """Returns a batch of `num` samples, one array per input; see `ModelInput.drawn`."""
+        if self._given is not None and purpose != "eval":
             rows = self._rows(purpose, num)
-            return [self._arrays[0][rows]]
-        drawn = []
-        for entry in self.signature:
-            name = f"{purpose}/{entry['name']}"
-            shape = probe_inputs.input_shape(entry["shape"])
-            if entry["tokens"]:
-                padded = bool(entry.get("padded"))
-                count = entry["tokens"]
-                drawn.append(probe_inputs.tokens(self.seed, name, num, shape, count, padded))
-            elif entry.get("levels"):  # whole numbers, as real ones, which both halves take
-                pixels = probe_inputs.tokens(self.seed, name, num, shape, entry["levels"])
-                drawn.append(pixels.astype(np.float64))
-            else:
-                drawn.append(probe_inputs.features(self.seed, name, num, shape))
-        return drawn
+            return [array[rows] for array in self._given[0]]
+        return [each.drawn(self.seed, purpose, num) for each in self.model_inputs]
 
     def targets(self, purpose: str, num: int, kind: str, shape: tuple[int, ...]) -> np.ndarray:
         """Returns targets of a kind for `num` outputs of one shape."""
-        if self._arrays is not None and purpose != "confident":
-            y = self._arrays[1]
+        if self._given is not None and purpose != "confident":
+            y = self._given[1]
             _check_targets(y, kind, shape)
             rows: np.ndarray = y[self._rows(purpose, num)]
             return np.eye(shape[-1])[rows] if kind == "one_hot" and y.ndim == 1 else rows
@@ -80,8 +79,14 @@ class Samples:
     def drawn_targets(
         seed: int, purpose: str, num: int, kind: str, shape: tuple[int, ...]
     ) -> np.ndarray:
-        """Returns random targets: classes, one_hot, distribution, binary, counts, values."""
+        """Returns random targets of a kind.
+
+        They are classes, one_hot, distribution, binary, counts, values; or `OTHER_FORMS`: labels
+        (N, L) of sequences, from 1 on and filled up with 0; one class, flag or value per sample.
+        """
         draw = probe_inputs.generator(seed, "target", purpose)
+        if kind in OTHER_FORMS:
+            return _of_other_form(draw, num, kind, shape)
         if kind in ("classes", "one_hot"):
             classes = draw.integers(0, shape[-1], size=(num, *shape[:-1]))
             return classes if kind == "classes" else np.eye(shape[-1])[classes]
@@ -96,7 +101,7 @@ class Samples:
 
     @staticmethod
     def confident(
-        seed: int, kind: str, shape: tuple[int, ...], dtype: str = "float64"
+        seed: int, kind: str, shape: tuple[int, ...], dtype: str = "float64", name: str = ""
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns outputs before the activation, with growing confidence, and their targets.
 
@@ -110,11 +115,13 @@ class Samples:
             kind: kind of the targets.
             shape: shape of one output.
             dtype: of the port.
+            name: of one of several outputs; "": there is one.
         """
-        draw = probe_inputs.generator(seed, "confident")
+        draw = probe_inputs.generator(seed, "confident", *([name] if name else []))
         scales = np.array([1, 3, 10, 40] * 2).reshape(-1, *[1] * len(shape))
         linear = probe_inputs.single(draw.normal(size=(8, *shape)) * scales)
-        y = Samples.drawn_targets(seed, "confident", 8, kind, shape)
+        purpose = f"confident/{name}" if name else "confident"
+        y = Samples.drawn_targets(seed, purpose, 8, kind, shape)
         surest = linear[3]
         if kind in ("classes", "one_hot"):
             if dtype == "float32":
@@ -131,11 +138,31 @@ class Samples:
         return linear, y
 
     def _rows(self, purpose: str, num: int) -> np.ndarray:
-        assert self._arrays is not None
-        start = int(
-            probe_inputs.generator(self.seed, "rows", purpose).integers(len(self._arrays[0]))
-        )
-        return (start + np.arange(num)) % len(self._arrays[0])
+        assert self._given is not None
+        return self.rows(purpose, num, len(self._given[1]))
+
+    def rows(self, purpose: str, num: int, count: int) -> np.ndarray:
+        """Returns the rows of a batch in arrays of `count` samples; the first follow the last."""
+        start = int(probe_inputs.generator(self.seed, "rows", purpose).integers(count))
+        return (start + np.arange(num)) % count
+
+
+def _of_other_form(
+    draw: np.random.Generator, num: int, kind: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    if kind == "class":
+        return draw.integers(0, shape[-1], size=num)
+    if kind == "flag":
+        return draw.integers(0, 2, size=(num, 1)).astype(np.float64)
+    if kind == "value":
+        return probe_inputs.single(draw.normal(size=num))
+    # Twice as many labels, less one, fit into the steps: CTC needs a blank between two equal ones.
+    most = max(1, shape[0] // 3)
+    drawn = draw.integers(1, max(2, shape[-1]), size=(num, most))
+    lengths = draw.integers(1, most + 1, size=(num, 1))
+    lengths[0] = most
+    drawn[np.arange(most) >= lengths] = 0
+    return drawn
 
 
 def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
@@ -150,42 +177,3 @@ def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
             )
     elif kind != "values" and y.shape[1:] != shape and (*y.shape[1:], 1) != shape:
         raise InputError(f"--data: y of shape {y.shape}; expected samples of shape {shape}")
-
-
-def _read(path: Path, signature: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    if len(signature) != 1:
-        raise InputError(f"--data {path}: the model has {len(signature)} inputs; expected one")
-    x, y = _arrays(path)
-    expected = tuple(signature[0]["shape"])
-    fits = len(x.shape) == len(expected) + 1 and all(
-        a is None or a == b for a, b in zip(expected, x.shape[1:], strict=True)
-    )
-    if not fits or not y.ndim or not len(x) or len(x) != len(y):
-        raise InputError(
-            f"--data {path}: x of shape {x.shape} and y of shape {y.shape}; expected the same "
-            f"number of samples in both, of shape {expected}"
-        )
-    for name, array in (("x", x), ("y", y)):
-        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-            raise InputError(f"--data {path}: {name} has values that are not finite numbers")
-    y = probe_inputs.single(y.astype(np.float64 if y.dtype.kind == "f" else np.int64))
-    count = signature[0]["tokens"]
-    if count is None:
-        return probe_inputs.single(x.astype(np.float64)), y
-    tokens = x.astype(np.int64)
-    if (tokens != x).any() or np.min(tokens) < 0 or np.max(tokens) >= count:
-        raise InputError(f"--data {path}: x has values that are not tokens in [0, {count})")
-    return tokens, y
-
-
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the arrays x and y of an archive that may be from anyone."""
-    read_npz(path, ())  # checks the whole directory
-    with zipfile.ZipFile(path) as archive:
-        held = set(archive.namelist())
-    names = ("x", "y") if {"x.npy", "y.npy"} & held else ("x_train", "y_train")
-    if not {f"{name}.npy" for name in names} <= held:
-        shown = ", ".join(sorted(name.removesuffix(".npy") for name in held)[:8]) or "no arrays"
-        raise InputError(f"--data {path}: it has {shown}; expected x and y, or x_train and y_train")
-    arrays = read_npz(path, names)
-    return arrays[names[0]], arrays[names[1]]

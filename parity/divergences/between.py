@@ -66,6 +66,8 @@ def _reshaped(evidence: Evidence) -> Match | None:
             continue
         for axes in itertools.permutations(range(1, x.ndim)):
             turned = x.transpose(0, *axes)
+            if turned.shape == x.shape == ours.shape and evidence.is_close(x, ours):
+                return None  # another tensor, as it is
             for back in (ours, np.moveaxis(ours, -1, 1)):
                 if evidence.is_close(turned.reshape(back.shape), back):
                     told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from parity.divergences import trials
@@ -36,6 +39,30 @@ def _cut(evidence: Evidence) -> Match | None:
         if f"gradient/{name}" in evidence.port and not evidence.port[f"gradient/{name}"].any()
     ]
     return Match(NUMBERS, f"the gradient of {', '.join(zero[:3])} is zero") if zero else None
+
+
+def _branch_cut(evidence: Evidence) -> Match | None:
+    """Recognises one of several layers behind an output through which no gradient passes."""
+    name = evidence.item.name.removeprefix(REACHES)
+    ours, theirs = f"forced/arrived/{name}", f"output_gradient/{name}"
+    nodes = evidence.keras.facts["nodes"]
+    if evidence.level.id != "gradient" or ours not in evidence.port or theirs not in evidence.keras:
+        return None
+    number = next(n for n, node in enumerate(nodes) if node["name"] == name)
+    for node in nodes:
+        key, kernels = f"output_gradient/{node['name']}", _kernels(node)
+        if number not in node["sources"] or key not in evidence.keras or not kernels:
+            continue
+        part = evidence.keras[key] @ evidence.keras[f"weights/{kernels[0]}"].T
+        if evidence.is_close(evidence.keras[theirs] - part, evidence.port[ours]):
+            return Match(NUMBERS, f"no gradient passes from {node['name']} back to {name}")
+    return None
+
+
+def _kernels(node: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the kernel of a dense layer; none for other layers."""
+    is_dense = node["kind"] == "dense"
+    return [name for name in node["weights"] if is_dense and name.endswith(".kernel")]
 
 
 def _gradient_cut(evidence: Evidence) -> Match | None:
@@ -79,7 +106,7 @@ def _scaled_gradient(evidence: Evidence) -> Match | None:
 
 
 RULES: dict[str, Recogniser] = {
-    "E9": _gradient_cut,
+    "E9": lambda evidence: _gradient_cut(evidence) or _branch_cut(evidence),
     "E6": lambda evidence: _cut(evidence) or _not_frozen(evidence),
     "E3": lambda evidence: _scaled_gradient(evidence) or trials.changed("E3")(evidence),
     "E7": _other_gradient,

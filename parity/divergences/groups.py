@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.divergences.output_factors import by_output, lacks_a_loss
 from parity.divergences.places import (
     CARRIED,
     FORCED,
@@ -166,7 +167,10 @@ class _Grouping:
     def _loss(self, level: Level) -> None:
         telling = _telling(level)
         own = [item for item in telling if item.role == DECIDES] or telling
-        if own:
+        if own and self._keras.facts.get("outputs"):
+            found = by_output(own, self._keras, self._port)
+            self.groups += [Group(level, items) for items in found]
+        elif own:
             self.groups.append(Group(level, tuple(own)))
         elif not self._is_wrong_before("loss"):
             self._whole("loss")
@@ -203,10 +207,15 @@ class _Grouping:
             if item.torch == "no gradient" and item.name.startswith(REACHES)
         }
         penalised = self._penalised(level) if ends_badly else set()
+        adds = ends_badly and bool(self._keras.facts.get("added_losses"))
 
         def follows(item: Item) -> bool:
             layer = self._places.layer_of(item.name)
             if layer is None or layer in forward or item.name in penalised:
+                return True
+            if item.torch == "no gradient" and not cut:
+                return True
+            if adds:  # a layer adds to the loss, and its gradient begins there
                 return True
             is_arrival = item.name.startswith(REACHES)
             if layer in self._behind and not is_arrival:  # it does not get Keras's input
@@ -222,6 +231,8 @@ class _Grouping:
             return any(name in forward or name in self._behind for name in behind)
 
         cut = tuple(i for i in level.items if i.torch == "no gradient" and i.status == FAIL)
+        if ends_badly and lacks_a_loss(self._keras, self._port):
+            cut = ()  # what only that loss trains has no gradient
         wrong = self._is_wrong_before("gradient")
         before = len(self.groups)
         self._by(level, self._layer_or_name, lambda item: item in cut or follows(item))
@@ -293,7 +304,7 @@ def _is_whole(level: Level, item: Item) -> bool:
         return item.name.startswith("output (") or item.name.endswith(STATE)
     if level.id == "gradient":
         return bool(item.torch != "no gradient")
-    return level.id == "loss" and item.name == "loss"
+    return level.id == "loss" and (item.name == "loss" or item.name.startswith("loss ("))
 
 
 def _is_multiple(change: np.ndarray, shape: np.ndarray) -> bool:

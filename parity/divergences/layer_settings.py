@@ -36,7 +36,7 @@ def rows_of(
     config, kind = node["config"], str(node["kind"])
     if kind in (*_CONVOLUTIONS, "conv_transpose", *_POOLS):
         yield from _windows(node, settings, around)
-    elif kind in ("batch_norm", "layer_norm", "group_norm"):
+    elif kind in ("batch_norm", "layer_norm", "group_norm", "rms_norm"):
         yield from _norm(node, call, settings)
     elif kind in RECURRENT:
         yield from _recurrent(config, settings)

@@ -6,16 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from parity.divergences import arithmetic
+from parity.divergences import arithmetic, attention
 from parity.divergences.between import other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs
 from parity.divergences.places import RECURRENT
+from parity.divergences.sample_norms import (
+    NORMS,
+    normalised,
+    normalised_before,
+    tried_epsilons,
+    tried_epsilons_before,
+)
 from parity.divergences.windows import other_pool
 
 
 def _other_epsilon(evidence: Evidence) -> Match | None:
     """Recognises epsilon of LayerNormalization and GroupNormalization, slope of LeakyReLU, ..."""
+    if (found := tried_epsilons_before(evidence)) is not None:
+        return found
     if not evidence.is_forward():
         return None
     config, settings = evidence.config, evidence.settings
@@ -27,7 +36,9 @@ def _other_epsilon(evidence: Evidence) -> Match | None:
         ("groups", "num_groups"),
         ("axis", "dim"),
     )
-    if evidence.kind in ("layer_norm", "group_norm") or evidence.kind.startswith("activation:"):
+    if evidence.kind == "rms_norm" or (evidence.kind in NORMS and not settings):
+        return tried_epsilons(evidence)
+    if evidence.kind in NORMS or evidence.kind.startswith("activation:"):
         for theirs, ours in names:
             if theirs in config and ours in settings and differs(config[theirs], settings[ours]):
                 if theirs == "axis":
@@ -42,29 +53,14 @@ def _other_epsilon(evidence: Evidence) -> Match | None:
 
 def _computed(evidence: Evidence, name: str, value: Any) -> np.ndarray | None:
     """Returns what Keras's layer gives with another constant; None if its formula is not here."""
-    x, config = evidence.keras_input(), evidence.config
-    if x is None:
+    x = evidence.keras_input()
+    if x is None or evidence.node is None:
         return None
     if name == "negative_slope":
         return np.where(x > 0, x, value * x)
     if name == "alpha" and evidence.kind == "activation:elu":
         return np.where(x > 0, x, value * np.expm1(np.minimum(x, 0)))
-    if evidence.kind == "layer_norm":
-        epsilon, groups = float(value), 1
-        shaped, axes = x, (-1,)
-    elif evidence.kind == "group_norm":
-        epsilon = float(value) if name == "epsilon" else float(config["epsilon"])
-        groups = int(value) if name == "groups" else int(config["groups"])
-        shaped = x.reshape(*x.shape[:-1], groups, -1)
-        axes = (*range(1, x.ndim - 1), -1)
-    else:
-        return None
-    mean = shaped.mean(axis=axes, keepdims=True)
-    variance = shaped.var(axis=axes, keepdims=True)
-    y = ((shaped - mean) / np.sqrt(variance + epsilon)).reshape(x.shape)
-    gamma, beta = evidence.weight("gamma"), evidence.weight("beta")
-    y = y if gamma is None else y * gamma
-    return np.asarray(y if beta is None else y + beta)
+    return normalised(evidence, evidence.node, x, {name: value})
 
 
 # --- activations ---------------------------------------------------------------------------------
@@ -156,9 +152,11 @@ def features_order(evidence: Evidence) -> Match | None:
 def _wiring(evidence: Evidence) -> Match | None:
     """Recognises an input of the port's layer that Keras has at a different place."""
     found, node = evidence.failing_input(), evidence.node
-    if not evidence.is_forward() or found is None or node is None:
+    if evidence.level.id not in ("data", "forward") or found is None or node is None:
         return None
-    number, _, ours = found
+    number, theirs_given, ours = found
+    if (moved := normalised_before(evidence, theirs_given, ours)) is not None:
+        return moved
     for other in range(len(node["input_shapes"])):
         if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
             return Match(NUMBERS, f"the inputs of {node['name']} are in a different order")
@@ -176,6 +174,11 @@ def _wiring(evidence: Evidence) -> Match | None:
             return Match(
                 NUMBERS, f"{node['name']} gets {other['name']} in the port, {theirs} in Keras"
             )
+        for place, source in enumerate(other["sources"]):
+            is_of_model = source == -1 and other["name"] != node["name"]
+            if is_of_model and evidence.is_recorded(f"{other['name']}/input/{place}", ours):
+                told = f"{node['name']} gets what {other['name']} gets in Keras"
+                return Match(NUMBERS, f"in the port, {told}")
     return None
 
 
@@ -196,7 +199,7 @@ def _between_layers(evidence: Evidence) -> Match | None:
 
 def _rate(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if not evidence.is_forward() or not item.name.endswith(".rate"):
+    if not evidence.is_forward() or not item.name.endswith((".rate", ".stddev")):
         return None
     theirs, ours = float(item.keras), float(item.torch)
     inverted = abs(theirs + ours - 1) < 1e-12
@@ -214,7 +217,7 @@ def _grain(evidence: Evidence) -> Match | None:
 
 def _mode(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if not evidence.is_forward("dropout") or item.keras not in ("on", "off"):
+    if not evidence.is_forward() or item.keras not in ("on", "off"):
         return None
     return Match(NUMBERS, f"{item.name}: {item.keras} in Keras, {item.torch} in the port")
 
@@ -239,12 +242,12 @@ def _own_error(evidence: Evidence) -> Match | None:
 RULES: dict[str, Recogniser] = {
     "A13": _other_epsilon,
     "A20": _gelu,
-    "A21": _softmax_axis,
+    "A21": lambda evidence: _softmax_axis(evidence) or attention.softmax_axis(evidence),
     "C6": _rate,
     "C15": _grain,
     "C7": _mode,
     "C14": _resampling,
-    "A22": _wiring,
+    "A22": lambda evidence: attention.exchanged(evidence) or _wiring(evidence),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,
     "N2": _own_error,

@@ -51,8 +51,11 @@ def _forms(error: np.ndarray, said: float) -> Iterator[tuple[str, float]]:
 def _raises(evidence: Evidence) -> Match | None:
     item = evidence.item
     if item.name in ("loss raises", "gradient raises", "trajectory raises"):
-        targets = evidence.keras["target/probe"]
-        told = f"for targets {targets.dtype} {targets.shape}: {item.torch}"
+        keras = evidence.keras
+        keys = [f"target/probe/{each['name']}" for each in keras.facts.get("outputs") or []]
+        targets = [keras[key] for key in keys or ["target/probe"]]
+        form = ", ".join(f"{y.dtype} {y.shape}" for y in targets)
+        told = f"for targets {form}: {item.torch}"
         return Match(NUMBERS, told) if item.name == "loss raises" else None
     return None
 

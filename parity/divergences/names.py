@@ -20,12 +20,14 @@ C5 batch-of-one
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
 R1 first-states  R2 wrong-state  R3 walked-otherwise  R4 merge-mode  R7 forgotten-states
 R5 masks-of-steps  R6 steps-not-dropped
+A34 attention-scale  A35 attention-mask  A36 head-order
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
 A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
-D4 label-smoothing  D5 class-weights  D9 loss-broadcast  D12 loss-reduction  D14 loss-threshold
-D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
+D4 label-smoothing  D5 class-weights  D18 sample-weights  D9 loss-broadcast
+D12 loss-reduction  D14 loss-threshold
+I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
 E9 gradient-cut  E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
 F6 learning-rate  F15 missing-parameters  A14 two-recurrent-biases
 F2 adam-epsilon-placement  F1 adam-epsilon  F4 rmsprop-formula  F5 momentum-at-rate-change
@@ -38,7 +40,7 @@ G9 schedule-offset  G14 staircase  G15 schedule-constant  G13 other-schedule
 G17 late-stair  G16 restored-epoch
 H15 rotated-back  H16 shifted-elsewhere  H17 other-augmentation  H18 augmentation-range
 H14 dropped-batch  I6 metric-name  I1 other-metric  I2 batch-means  I3 weighted-validation
-I5 other-validation  I7 output-losses  I4 changed-midway
+I5 other-validation  I4 changed-midway
 """
 SLUGS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
 

@@ -10,30 +10,35 @@ import numpy as np
 
 from parity.data.weight_names import short_name
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
-from parity.divergences.training import confident, is_near
+from parity.divergences.training import is_near, total
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
+    from parity.divergences.training import Total
 
 
 def _no_penalty(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
+    found = evidence.once(total)
     if found is None or found.penalty == 0:
         return None
-    if is_near(found.value, found.torch):
-        return Match(NUMBERS, f"the port's loss lacks Keras's penalty of {found.penalty:.4g}")
+    for told, size in _parts(evidence, found):
+        if is_near(found.keras - size, found.torch):
+            return Match(NUMBERS, f"the port's loss lacks Keras's {told} of {size:.4g}")
     return None
 
 
 def _other_penalty(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
+    found = evidence.once(total)
     if found is None:
         return None
     extra = found.torch - found.value
     if found.penalty and abs(extra) > 1e-12:
-        for factor in (0.5, 2.0, 0.1, 10.0, *_of_activities(evidence)):
-            if is_near(found.penalty * factor, extra):
-                return Match(NUMBERS, f"the port's penalty is {factor:g} times Keras's")
+        factors = (0.5, 2.0, 0.1, 10.0, -1.0, *_of_activities(evidence), *_of_sums(evidence))
+        for told, size in _parts(evidence, found):
+            own = found.torch - (found.keras - size)
+            for factor in factors:
+                if is_near(size * factor, own):
+                    return Match(NUMBERS, f"the port's {told} is {factor:g} times Keras's")
         for text, value in _other_parts(evidence):
             if is_near(value, extra):
                 return Match(NUMBERS, f"the port's penalty {text}")
@@ -57,6 +62,30 @@ def _of_activities(evidence: Evidence) -> Iterator[float]:
         if node["config"].get("activity_regularizer") is not None:
             samples, *sides = node["output_shape"]
             yield from (1 / math.prod(sides), float(samples), samples / math.prod(sides))
+
+
+def _of_sums(evidence: Evidence) -> Iterator[float]:
+    """Yields the factors of a sum in the place of a mean, and the reverse, in an added loss.
+
+    The mean may be over the samples, over the values of a sample that a layer makes, or over both.
+    """
+    if not evidence.keras.facts.get("added_losses"):
+        return
+    shapes = {tuple(node["output_shape"]) for node in evidence.keras.facts["nodes"]}
+    for samples, *sides in sorted(shape for shape in shapes if len(shape) > 1):
+        for size in (samples, math.prod(sides), samples * math.prod(sides)):
+            yield from (float(size), 1 / size)
+
+
+def _parts(evidence: Evidence, found: Total) -> Iterator[tuple[str, float]]:
+    """Yields what is added to the loss, and how much: all of it, and what `add_loss` gets."""
+    names = evidence.keras.facts.get("added_losses") or []
+    told = f"add_loss of {', '.join(names)}" if names else "penalty"
+    if found.added and not is_near(found.added, found.penalty):
+        yield "penalty", found.penalty
+        yield told, found.added
+    else:
+        yield told, found.penalty
 
 
 def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.divergences import (
+    attention,
     between,
     gradients,
     initial,
@@ -21,6 +22,7 @@ from parity.divergences import (
     metrics,
     normalization,
     optimizers,
+    output_losses,
     outputs,
     penalties,
     recurrent,
@@ -39,12 +41,13 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, outputs, initial, windows, normalization, recurrent, layers, between),
-    *(training, penalties, losses, metrics, gradients, optimizers, schedules, step_schedules),
+    *(structure, outputs, initial, windows, normalization, recurrent, layers, attention, between),
+    *(training, penalties, losses, output_losses, metrics, gradients),
+    *(optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
-OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I7", "I4")
+OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
 _RULES |= dict.fromkeys(OF_TRAINING, lambda evidence: None)
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
 REGISTRY = {

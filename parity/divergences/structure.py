@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.data.weight_names import short_name
 from parity.divergences.between import moved_dropout
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
@@ -161,7 +162,7 @@ def _bias(evidence: Evidence) -> Match | None:
     if evidence.node is None or evidence.call is None or evidence.level.id != "structure":
         return None
     theirs, ours = evidence.node["weights"], evidence.call["weights"]
-    names = {name.partition(".")[2] for name in theirs}
+    names = {short_name(name) for name in theirs}
     if abs(len(names) - len(ours)) == 1 and ("bias" in names) != ("bias" in ours):
         which = "Keras's layer has a bias" if "bias" in names else "the port's layer has a bias"
         return Match(NUMBERS, f"only {which}")

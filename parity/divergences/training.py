@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,12 @@ from scipy import special
 
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
+from parity.divergences.output_factors import array_in
+from parity.ladder.loss_items import output_of
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
+    from parity.traces.trace import Trace
 
 # Keras stores the factor of a penalty in float32, with an error of up to 6e-8.
 _NEAR = 1e-6
@@ -22,20 +26,71 @@ def is_near(a: float, b: float) -> bool:
     return abs(a - b) <= _NEAR * max(abs(a), abs(b))
 
 
+class Total:
+    """The loss of all given outputs together, with what layers add to it."""
+
+    def __init__(self, keras: Trace, port: Trace) -> None:
+        self._keras, self._port = keras, port
+        self.keras = self._number(keras, "loss/confident/value")
+        self.torch = self._number(port, "loss/confident/value")
+        self.penalty = 0.0
+        for key in ("loss/penalty", "loss/confident/penalty"):
+            if key in keras:
+                self.penalty = float(keras[key])
+        added = array_in(keras, "loss/confident/added")
+        self.added = 0.0 if added is None else float(added)  # by `add_loss`: a part of the penalty
+        self.gradient = array_in(port, "loss/confident/gradient")
+        self.slope = array_in(keras, "loss/confident/gradient")
+
+    @staticmethod
+    def _number(trace: Trace, key: str) -> float:
+        return float(trace[key]) if key in trace else float("nan")
+
+    @property
+    def value(self) -> float:
+        """Keras's loss without penalty."""
+        return self.keras - self.penalty
+
+    def part(self, name: str, weight: float) -> tuple[float, float]:
+        """Returns the loss of one output without its weight, of both halves.
+
+        A port with one function of all outputs does not tell it: then it is what explains the
+        total, if the other losses are Keras's.
+        """
+        key = f"loss/confident/of/{name}"
+        theirs, ours = self._number(self._keras, key), self._number(self._port, key)
+        if np.isnan(ours) and weight:
+            ours = theirs + (self.torch - self.keras) / weight
+        return theirs, ours
+
+
 class Confident:
-    """The loss of given outputs, without a model."""
+    """The loss of given outputs, without a model: of the only output, or of one of several."""
 
     def __init__(self, evidence: Evidence) -> None:
-        keras, port, key = evidence.keras, evidence.port, "loss/confident"
-        self.linear = keras[f"{key}/linear"]
-        self.y = keras[f"{key}/target"]
-        self.keras = float(keras[f"{key}/value"])
-        self.torch = float(port[f"{key}/value"]) if f"{key}/value" in port else np.nan
-        self.gradient = port[f"{key}/gradient"] if f"{key}/gradient" in port else None  # noqa: SIM401  # it has no `get`
-        self.slope = keras[f"{key}/gradient"] if f"{key}/gradient" in keras else None  # noqa: SIM401
-        self.penalty = float(keras["loss/penalty"]) if "loss/penalty" in keras else 0.0
-        self.facts = keras.facts["loss"] or {}
-        self.activation = keras.facts.get("output_activation")
+        keras, port = evidence.keras, evidence.port
+        self.total = Total(keras, port)
+        self.name = output_of(evidence.item.name) if keras.facts.get("outputs") else ""
+        ending = f"/{self.name}" if self.name else ""
+        self.linear = keras[f"loss/confident/linear{ending}"]
+        self.y = keras[f"loss/confident/target{ending}"]
+        weight = 1.0
+        if self.name:
+            told = next(t for t in keras.facts["outputs"] if t["name"] == self.name)
+            self.facts = {**keras.facts["loss"]["outputs"][self.name], "class_weight": None}
+            self.activation, self.penalty = told["activation"], 0.0
+            weight = float(self.facts["weight"])
+            self.keras, self.torch = self.total.part(self.name, weight)
+        else:
+            self.facts = keras.facts["loss"] or {}
+            self.activation = keras.facts.get("output_activation")
+            self.keras, self.torch = self.total.keras, self.total.torch
+            self.penalty = self.total.penalty
+        gradient, slope = (
+            array_in(trace, f"loss/confident/gradient{ending}") for trace in (port, keras)
+        )
+        self.gradient = None if gradient is None or not weight else gradient / weight
+        self.slope = None if slope is None or not weight else slope / weight
 
     @property
     def value(self) -> float:
@@ -76,10 +131,24 @@ class Confident:
 
 
 def confident(evidence: Evidence) -> Confident | None:
-    """Returns the loss of given outputs; None at other levels, and if the port has none."""
-    if evidence.level.id != "loss" or evidence.keras.facts["loss"] is None:
+    """Returns the loss of given outputs; None at other levels, and if the port has none.
+
+    Of a model with several outputs it is that of the output of which the item speaks, or None.
+    """
+    if total(evidence) is None:
+        return None
+    if evidence.keras.facts.get("outputs") and not output_of(evidence.item.name):
         return None
     found = Confident(evidence)
+    return found if np.isfinite(found.torch) else None
+
+
+def total(evidence: Evidence) -> Total | None:
+    """Returns the loss of all given outputs together; None at other levels, and without one."""
+    is_known = evidence.level.id == "loss" and evidence.keras.facts["loss"] is not None
+    if not is_known or "loss/confident/value" not in evidence.keras:
+        return None
+    found = Total(evidence.keras, evidence.port)
     return found if np.isfinite(found.torch) else None
 
 
@@ -255,7 +324,33 @@ def _reduction(evidence: Evidence) -> Match | None:
 
 def _other_loss(evidence: Evidence) -> Match | None:
     found = evidence.once(confident)
-    return None if found is None else Match(PLACE, f"{found.facts['name']} in Keras")
+    if found is None:
+        return None
+    said = str(found.facts["name"])
+    for name, value in _known_losses(found):
+        if not is_near(found.value, value) and found.gives(value):
+            return Match(NUMBERS, f"{said} in Keras, {name} in the port")
+    return Match(PLACE, f"{said} in Keras")
+
+
+def _known_losses(found: Confident) -> Iterator[tuple[str, float]]:
+    """Yields losses of the given outputs by their names, of probabilities and of logits."""
+    x, p = found.linear, found.prediction
+    if found.y.size == x.size:
+        y = found.y.reshape(x.shape)
+        for made in (x,) if p is None else (p, x):
+            error = y - made
+            size = np.abs(error)
+            yield "mean_squared_error", float((error**2).mean())
+            yield "mean_absolute_error", float(size.mean())
+            yield "huber", float(np.where(size <= 1, error**2 / 2, size - 0.5).mean())
+            yield "log_cosh", float((size + np.log1p(np.exp(-2 * size)) - np.log(2)).mean())
+            yield "hinge", float(np.maximum(1 - (2 * y - 1) * made, 0).mean())
+            yield "poisson", float((made - y * np.log(np.maximum(made, 0) + 1e-7)).mean())
+        yield "binary_crossentropy", float(binary_crossentropies(x, y).mean())
+    if x.ndim > 1 and found.labels.shape == x.shape[:-1]:
+        labels = found.labels.astype(int)
+        yield "categorical_crossentropy", float(crossentropies(x, labels).mean())
 
 
 RULES: dict[str, Recogniser] = {

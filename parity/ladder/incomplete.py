@@ -15,7 +15,7 @@ from parity.ladder.anchored import CHANGES, is_repeated
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
-# What a check leaves open, and a whole training compares.
+# What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
 OWN_TRAIN_STEP = "the model's own train_step"
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
@@ -23,7 +23,9 @@ _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pai
 
 def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of all parts of the models that could not be compared."""
-    found = [*_told(keras, "incomplete"), *_told(port, "incomplete")]
+    replayed = port.facts.get("replayed") or []  # layers whose masks the port was given
+    found = [e for e in _told(keras, "incomplete") if e.get("layer") not in replayed]
+    found += _told(port, "incomplete")
     missing = unknown_weights(keras, port)
     for node in keras.facts["nodes"]:
         names = [weight for weight in node["weights"] if weight in missing]

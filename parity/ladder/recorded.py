@@ -97,8 +97,15 @@ def held_otherwise(keras: Trace, port: Trace) -> set[str]:
     return {
         weight
         for weight in port.facts["weights"]
-        if (key := f"weights/{weight}") in keras and not np.array_equal(keras[key], port[key])
+        if (key := f"weights/{weight}") in keras
+        and not np.array_equal(keras[key], carried_weight(keras, port, weight))
     }
+
+
+def carried_weight(keras: Trace, port: Trace, weight: str) -> np.ndarray:
+    """Returns a weight of Keras as the port holds it; its trace lacks those that are equal."""
+    key = f"weights/{weight}"
+    return port[key] if key in port else keras[key]
 
 
 def outputs_agree(keras: Trace, port: Trace, *modes: str) -> bool:

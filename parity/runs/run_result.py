@@ -21,6 +21,7 @@ from parity.ladder.incomplete import (
     not_compared_of,
 )
 from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.loss_items import UNKNOWN_TARGETS
 from parity.ladder.metric_items import metric_of
 from parity.ladder.result import Found, Result
 from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
@@ -38,7 +39,7 @@ PHANTOM_STEP = (
     "do so by itself; `steps_per_epoch`, or a dataset of known length, keeps Keras from it"
 )
 # What a check leaves open, and the whole training compares.
-_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP)
+_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP, UNKNOWN_TARGETS)
 
 
 def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None) -> Result:

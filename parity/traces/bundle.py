@@ -75,7 +75,7 @@ def probe_entries(trace: Trace, spec: Mapping[str, Any]) -> dict[str, bytes]:
     from safetensors.numpy import save
 
     try:
-        header = array_table(RunFolder(trace.directory).arrays, ARRAYS)
+        header = table_of(trace)
         _check_arrays(header)
         _check_facts(trace.facts, header, spec["steps"])
     except ValueError as error:
@@ -203,6 +203,12 @@ def _write_arrays(
                 arrays[key] = array
     except (SafetensorError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{ARRAYS}: {error}") from None
+
+
+def table_of(trace: Trace) -> dict[str, Any]:
+    """Returns `array_table` of a trace, with the arrays that are stored under another key."""
+    table = array_table(RunFolder(trace.directory).arrays, ARRAYS)
+    return table | {key: table[other] for key, other in trace.same.items()}
 
 
 def array_table(arrays: Path, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ PARTS = {
     "state": ("F64",),
     "input": ("F64", "I64"),
     "target": ("F64", "I64"),
+    "weight": ("F64",),  # of samples
     "forward": _ANY,  # what passes between layers may be tokens or masks
     "mask": ("BOOL",),
     "loss": ("F64",),
@@ -28,6 +29,7 @@ PARTS = {
     "start": ("F64",),  # of a whole run, as the next one
     "order": ("I64",),
 }
+# Beginnings of keys.
 _OF_THEIR_OWN = {
     "loss/confident/target": ("F64", "I64"),
     "metric_input/target": ("F64", "I64"),
@@ -46,7 +48,8 @@ def check_array(key: str, dtype: Any, shape: Any) -> str:
     part = key.partition("/")[0]
     if part not in PARTS:
         return f"the array {key[:60]!r} is none that this version knows; record it again"
-    dtypes = _OF_THEIR_OWN.get(key, PARTS[part])
+    own = [dtypes for start, dtypes in _OF_THEIR_OWN.items() if f"{key}/".startswith(f"{start}/")]
+    dtypes = own[0] if own else PARTS[part]
     if dtype not in dtypes:
         shown = f"the array {key[:60]!r} is {str(dtype)[:20]!r}"
         return f"{shown}; expected {' or '.join(dtypes)}"

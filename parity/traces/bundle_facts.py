@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from parity.data.initial_draws import ENOUGH
+from parity.data.model_inputs import structure_problem
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 from parity.programs.settings import DTYPES
+from parity.traces.bundle_metrics import metrics_problem
+from parity.traces.bundle_outputs import keyed, names_of, needed, outputs_problem, shapes_problem
+from parity.traces.forms import form_problem
 
 MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights
-MAX_METRIC_BATCHES = 100
 
 _NUMBER = (int, float)
 _NONE = type(None)
@@ -50,9 +53,12 @@ _OPTIONAL: dict[str, Any] = {
     "replayable": {"*": _NUMBER},
     "dtype": str,
     "own_steps": [str],
+    "stateful": [str],
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
     "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
     "metric_probe": {"names": [str], "float32": [str]},
+    "added_losses": [str],
+    "confident": bool,
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}
@@ -83,44 +89,13 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
     return (
         form_problem("facts", facts, form)
         or _names(facts)
+        or outputs_problem(facts, MAX_NAME)
+        or _structure(facts)
         or _noise(facts["noise"], shapes)
         or _missing(facts, shapes)
-        or _metrics(facts, shapes)
+        or metrics_problem(facts, shapes, MAX_NAME)
         or _sizes(facts, shapes, steps)
     )
-
-
-def form_problem(path: str, value: Any, form: Any) -> str:
-    """Returns what is wrong with the form of a value, "" if nothing is; for forms see `_FORM`."""
-    if isinstance(form, list):
-        if not isinstance(value, list):
-            return f"{path} is no list"
-        return next(
-            (
-                problem
-                for number, item in enumerate(value)
-                if (problem := form_problem(f"{path}[{number}]", item, form[0]))
-            ),
-            "",
-        )
-    if isinstance(form, dict):
-        if not isinstance(value, dict):
-            return f"{path} is no mapping"
-        for name, inner in form.items():
-            keys = value if name == "*" else [name]
-            for key in keys:
-                if key not in value:
-                    return f"{path} has no {key!r}"
-                shown = key if name != "*" else repr(key[:40])
-                if problem := form_problem(f"{path}.{shown}", value[key], inner):
-                    return problem
-        return ""
-    kinds = form if isinstance(form, tuple) else (form,)
-    if isinstance(value, bool) and bool not in kinds:
-        return f"{path} is true or false"
-    if not isinstance(value, kinds):
-        return f"{path} is of type {type(value).__name__}"
-    return ""
 
 
 def _names(facts: Mapping[str, Any]) -> str:
@@ -146,6 +121,14 @@ def _names(facts: Mapping[str, Any]) -> str:
         if not label.removeprefix("-").isdecimal() or len(label) > 18:
             return f"facts.loss.class_weight has the label {label[:40]!r}; expected an integer"
     return ""
+
+
+def _structure(facts: Mapping[str, Any]) -> str:
+    """The structure of the inputs, which older bundles lack, has each of them."""
+    if "input_structure" not in facts:
+        return ""
+    problem = structure_problem(facts["input_structure"], len(facts["inputs"]))
+    return problem and f"facts.input_structure: {problem}"
 
 
 def _noise(noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -174,8 +157,8 @@ def _missing(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
             )
     expected |= {f"input/probe/{number}": None for number in range(len(facts["inputs"]))}
     expected["forward/eval/output"] = None
+    expected |= dict.fromkeys(needed(facts))
     if facts["loss"] is not None:
-        expected |= {"target/probe": None, "loss/value": None, "loss/confident/linear": None}
         expected |= {
             f"gradient/{name}": None
             for name, entry in facts["weights"].items()
@@ -186,42 +169,6 @@ def _missing(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
             return f"the array {key[:80]!r} is missing"
         if shape is not None and list(shapes[key]) != shape:
             return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {tuple(shape)}"
-    return ""
-
-
-def _metrics(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What the metrics say is there for each of them, and so is what they were given."""
-    told = facts.get("metric_probe") or {}
-    names = told.get("names", [])
-    if not names:
-        return ""
-    form = {"metric_probe": {"names": [str], "sizes": [int], "weights": (str, _NONE)}}
-    if problem := form_problem("facts", facts, form):
-        return problem
-    sizes = told["sizes"]
-    if not sizes or min(sizes) < 1 or len(sizes) > MAX_METRIC_BATCHES:
-        return f"facts.metric_probe.sizes is {str(sizes)[:40]}; expected some numbers above 0"
-    if told["weights"] not in (None, "class", "sample"):
-        return f"facts.metric_probe.weights is {told['weights'][:20]!r}; expected class or sample"
-    for name in names:
-        if not 1 <= len(name) <= MAX_NAME:
-            return f"the metric {name[:40]!r} has a name of {len(name):,} characters"
-        for part, number in (("given", len(sizes)), ("eval", 2), ("train", 2)):
-            key = f"metric/{part}/{name}"
-            if shapes.get(key, ())[:1] != (number,):
-                return f"the array {key[:80]!r} has the shape {shapes.get(key)}; expected {number}"
-    num = sum(sizes)
-    output = (num, *facts["output_shape"])
-    for key in ("linear", "output"):
-        if shapes.get(f"metric_input/{key}") != output:
-            return f"the array 'metric_input/{key}' is missing, or has another shape than {output}"
-    if shapes.get("metric_input/target", ())[:1] != (num,):
-        return "the array 'metric_input/target' is missing, or has other samples"
-    probe = shapes.get("target/probe", ())[:1]
-    for part, samples in (("given", (num,)), ("eval", probe), ("train", probe)):
-        key = f"metric_input/weight/{part}"
-        if key in shapes and shapes[key] != samples:
-            return f"the array {key!r} has the shape {shapes[key]}; expected {samples}"
     return ""
 
 
@@ -242,18 +189,17 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         if output is not None and (not output or list(output[1:]) != facts["output_shape"]):
             return f"the array 'forward/{mode}/output' has the shape {output}; facts say another"
     if facts["loss"] is not None:
-        linear = shapes["loss/confident/linear"]
-        expected |= {
-            "loss/value": (),
-            "loss/confident/value": (),
-            "loss/confident/gradient": linear,
-        }
-        if linear[1:] != tuple(facts["output_shape"]):
-            return f"the array 'loss/confident/linear' has the shape {linear}; the output another"
-        if shapes.get("loss/confident/target", ())[:1] != linear[:1]:
-            return "the array 'loss/confident/target' is missing, or has other samples"
-        if "loss/penalty" in shapes:
-            expected["loss/penalty"] = ()
+        expected["loss/value"] = ()
+        if facts.get("confident", True):
+            expected["loss/confident/value"] = ()
+        if problem := shapes_problem(facts, shapes, steps):
+            return problem
+    for key in (
+        "loss/penalty",
+        *(f"loss/confident/{n}" for n in ("penalty", "added", "unweighted")),
+    ):
+        if key in shapes:
+            expected[key] = ()
     if facts["optimizer"] is not None:
         expected["optimizer/learning_rate"] = (NUM_OPTIMIZER_STEPS,)
         if facts["loss"] is not None:
@@ -275,7 +221,8 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
             return f"the array {key!r} has the shape {shapes.get(key)}; expected {wanted}"
     if "trajectory/losses" in expected:
         for step in range(1, steps + 1):
-            for key in (f"input/step{step}/0", f"target/step{step}"):
+            targets = [keyed(f"target/step{step}", name) for name in names_of(facts)]
+            for key in (f"input/step{step}/0", *targets):
                 if key not in shapes:
-                    return f"the array {key!r} is missing"
+                    return f"the array {key[:80]!r} is missing"
     return ""

@@ -40,6 +40,7 @@ from parity.traces.bundle import (
     check_size,
     extract,
     probe_entries,
+    table_of,
     unpack,
     whole,
     write_archive,
@@ -303,7 +304,7 @@ def _check_run(
         dtypes = PARTS.get(key.partition("/")[0], ())
         if codes[key]["dtype"] not in dtypes:
             raise ValueError(f"the array {key[:60]!r} of {codes[key]['dtype']} is of no training")
-    table = array_table(RunFolder(trace.directory).arrays, ARRAYS)
+    table = table_of(trace)
     probed = {key: tuple(entry["shape"]) for key, entry in table.items()}
     if problem := check_probed(trace.facts, probed, trace.__getitem__):
         raise ValueError(problem)

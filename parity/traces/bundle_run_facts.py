@@ -13,7 +13,7 @@ from parity.data.probe_inputs import MAX_STEP_ENTRIES, sampled
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchored_steps import MAX_ENTRIES
 from parity.traces.anchors import FLOAT32, MASKS, MOVED, NUM_STEPS, SIZE
-from parity.traces.bundle_facts import form_problem
+from parity.traces.forms import form_problem
 from parity.traces.training_recorder import PREDICTIONS
 
 Shapes = Mapping[str, tuple[int, ...]]

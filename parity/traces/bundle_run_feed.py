@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.data.augmented import DRAWN
-from parity.traces.bundle_facts import form_problem
+from parity.traces.forms import form_problem
 
 Shapes = Mapping[str, tuple[int, ...]]
 Get = Callable[[str], np.ndarray]

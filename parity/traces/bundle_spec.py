@@ -20,7 +20,7 @@ from parity.traces.bundle_archive import (
     check_archive,
     refusals,
 )
-from parity.traces.bundle_facts import form_problem
+from parity.traces.forms import form_problem
 
 SCHEMA = "parity.bundle/2"
 RUN_SCHEMA = "parity.run_bundle/1"

@@ -12,6 +12,7 @@ Keys of a trace are paths: `init/conv1.kernel`, `forward/train/dropout1`,
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from parity.files.atomic import write_bytes
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
 from parity.traces.folder import ARRAYS, HISTORY, INDEX, SUCCESS, RunFolder
+
+_MIN_SHARED = 4096  # bytes of an array that is looked for under other keys
 
 History = dict[str, list[float]]
 Weights = dict[str, np.ndarray]
@@ -78,9 +81,11 @@ class TraceWriter:
 
         folder = RunFolder(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        write_bytes(folder.arrays, save(self.arrays))
+        same = same_arrays(self.arrays)
+        held = {key: array for key, array in self.arrays.items() if key not in same}
+        write_bytes(folder.arrays, save(held))
         history = {**result.history, **self.columns}
-        write_records(folder, environment, history, result.wall_s, self.facts, self.arrays)
+        write_records(folder, environment, history, result.wall_s, self.facts, self.arrays, same)
 
 
 class CheckWriter(TraceWriter):
@@ -99,6 +104,7 @@ def write_records(
     wall_s: float,
     facts: Mapping[str, Any],
     keys: Iterable[str],
+    same: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the files of a trace that follow its spec and its arrays, which are there already.
 
@@ -109,12 +115,32 @@ def write_records(
         wall_s: seconds spent training.
         facts: JSON-ready values by name.
         keys: of the arrays.
+        same: of these, the arrays that are written under another key.
     """
     write_json(folder.environment, environment)
     write_json(folder.history, encode_floats(history))
     index = {"wall_s": wall_s, "facts": facts, "keys": sorted(keys)}
+    if same:
+        index["same"] = dict(same)
     write_json(folder.index, encode_floats(index))
     folder.complete()
+
+
+def same_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Returns the arrays that are another one bit by bit, with the key of the first such.
+
+    The output of a layer is the input of the next, and often the largest part of a trace.
+    """
+    first: dict[tuple[object, ...], str] = {}
+    same: dict[str, str] = {}
+    for key, array in arrays.items():
+        if array.nbytes < _MIN_SHARED:
+            continue
+        content = hashlib.blake2b(array.data, digest_size=32).digest()
+        other = first.setdefault((array.dtype.str, array.shape, content), key)
+        if other != key:
+            same[key] = other
+    return same
 
 
 def largest_of(array: np.ndarray) -> float:
@@ -130,6 +156,9 @@ class Trace:
         directory: of the half.
         source: where the contents come from, if a run did not leave them: in a check, the bundle.
             What they lack is an InputError that names it, and no RunError.
+
+    Attributes:
+        same: arrays that are stored under another key, with that key.
 
     Raises:
         RunError: the directory is missing, unfinished or damaged.
@@ -151,7 +180,11 @@ class Trace:
             self.facts: dict[str, Any] = index["facts"]
             self.wall_s = float(index["wall_s"])
             self._file = safe_open(folder.arrays, framework="numpy")
-            self._keys = frozenset(self._file.keys())
+            self.same: dict[str, str] = dict(index.get("same", {}))
+            held = frozenset(self._file.keys())
+            if not held.issuperset(self.same.values()) or not held.isdisjoint(self.same):
+                raise ValueError(f"{INDEX} names arrays that {ARRAYS} does not have")
+            self._keys = held | self.same.keys()
             if not isinstance(self.facts, dict):
                 raise TypeError(f"the facts in {INDEX} are no mapping")
         except RunError:
@@ -172,7 +205,7 @@ class Trace:
         from safetensors import SafetensorError
 
         try:
-            array: np.ndarray = self._file.get_tensor(key)
+            array: np.ndarray = self._file.get_tensor(self.same.get(key, key))
         except (SafetensorError, TypeError, ValueError, AttributeError) as error:
             raise self._problem(f"the array {key[:80]!r} cannot be read ({error})") from error
         return array

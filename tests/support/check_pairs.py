@@ -196,6 +196,7 @@ def _facts():
     return {
         "nodes": nodes,
         "inputs": [{"name": "x", "shape": [5], "tokens": None}],
+        "input_structure": 0,
         "output_shape": [3],
         "weights": {
             name: {"shape": list(shape), "trainable": True} for name, shape in SHAPES.items()

@@ -103,6 +103,9 @@ NOT_RUN = {
     "parity check migration": "likewise",
     "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
     "python benchmarks/accuracy/programs.py ...": "ten minutes",
+    "python benchmarks/accuracy/image_layers.py": (
+        "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
+    ),
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
@@ -130,6 +133,9 @@ NOT_RUN = {
     ),
     "parity sweep --histories 'keras/*.json' 'torch/*.csv'": (
         "tests/parity/cli/test_cli_sweep.py judges such files"
+    ),
+    "python benchmarks/accuracy/attention.py": (
+        "minutes; tests/parity/divergences/test_attention_ports.py checks a part of it"
     ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (

@@ -46,6 +46,8 @@ READS = {
     "augment/parameters.py _shift": "a setting, when a transform is made",
     "augment/samples.py as_pil": "a PIL image, which is on the CPU",
     "augment/transform.py _one_each": "recorded parameters, of which NumPy makes matrices",
+    "layers/categories.py forward": "with num_oov_indices=0 an unknown integer is an error",
+    "layers/masking.py compute_mask": "rounds a setting",
     "metrics/confusion.py is_even": "thresholds, once, when a metric is made",
     "parametrized.py set_computed": "a weight that is set from outside",
     "schedule/state.py plain": "numbers, for a checkpoint",

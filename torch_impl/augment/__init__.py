@@ -1,15 +1,19 @@
-"""ImageDataGenerator for torch: Keras's arguments and random stream, and its pixels.
+"""Keras's augmentation for torch: its arguments and random streams, and its pixels.
 
 `ImageDataGenerator` feeds batches, and `FitFlow` feeds them in the order of Keras's `fit`.
-`KerasTransform` is the random transform alone, for `v2.Compose`. `AugmentedDataset` is for a
-DataLoader. Nothing here needs the harness.
+`KerasTransform` is its random transform alone, for `v2.Compose`. `LayerTransform` makes such a
+transform of one of Keras 3's layers of images. `AugmentedDataset` is for a DataLoader, and
+`image_dataset_from_directory` feeds the images of a folder. Nothing here needs the harness.
 """
 
 from torch_impl.augment.dataset import AugmentedDataset
 from torch_impl.augment.directory import DirectoryIterator
 from torch_impl.augment.fit_flow import FitFlow
 from torch_impl.augment.generator import ImageDataGenerator
+from torch_impl.augment.image_dataset import ImageDataset
+from torch_impl.augment.image_directory import image_dataset_from_directory
 from torch_impl.augment.iterators import NumpyArrayIterator
+from torch_impl.augment.layer_transform import LayerTransform
 from torch_impl.augment.parameters import Parameters
 from torch_impl.augment.transform import KerasTransform
 from torch_impl.torch_names import explain_torch_names
@@ -19,9 +23,12 @@ __all__ = [
     "DirectoryIterator",
     "FitFlow",
     "ImageDataGenerator",
+    "ImageDataset",
     "KerasTransform",
+    "LayerTransform",
     "NumpyArrayIterator",
     "Parameters",
+    "image_dataset_from_directory",
 ]
 
 explain_torch_names(__name__)

@@ -27,6 +27,7 @@ _TABLE = """
     batch_norm: input mean var weight bias training=False momentum=0.1 eps=1e-05
     layer_norm: input normalized_shape weight bias eps=1e-05
     group_norm: input num_groups weight bias eps=1e-05
+    rms_norm: input normalized_shape weight eps
 """
 
 

@@ -79,13 +79,13 @@ class Calls(list[Call]):
 
     Attributes:
         draws: where random numbers were drawn that no dropout replaces: "rand() at model.py:23".
-        num_drawn: masks that were drawn by a function and replaced.
+        replaced: where masks or normal numbers were drawn by a function, and replaced.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.draws: list[str] = []
-        self.num_drawn = 0
+        self.replaced: list[str] = []
 
 
 def first_tensor(output: Any) -> torch.Tensor:

@@ -7,7 +7,7 @@ what a dropout keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,16 +21,20 @@ from torch.overrides import TorchFunctionMode
 from torch_impl.harness.arguments import arguments_of
 from torch_impl.harness.call import Call, Calls, final_states, first_tensor, rerun
 from torch_impl.harness.kinds import (
+    REPLAYED,
     draws,
     drops_channels,
     is_leaf,
     kind_of,
     kind_of_function,
+    rate_of,
     refined,
 )
+from torch_impl.harness.port.attention_parts import parts_of
 from torch_impl.harness.port.call_places import where
 from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
+from torch_impl.harness.port.fused_projections import Fused, run_fused
 from torch_impl.harness.port.recurrent_stack import (
     Part,
     is_of_cells,
@@ -41,8 +45,11 @@ from torch_impl.harness.port.recurrent_stack import (
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
-# (a tensor of 0 and 1 that is drawn) -> what is taken in its place, or None.
-Drawn = Callable[[torch.Tensor], torch.Tensor | None]
+# (a tensor that is drawn, by which function) -> what is taken in its place, or None.
+Drawn = Callable[[torch.Tensor, str], torch.Tensor | None]
+# Functions that draw masks of 0 and 1, and standard normal numbers.
+MASKS, NORMALS = ("bernoulli", "bernoulli_"), ("randn", "randn_like")
+DRAWN = (*MASKS, *NORMALS)
 # (the call, its output) -> what goes on from there in the place of the output.
 Passed = Callable[["Call", Any], Any]
 
@@ -54,6 +61,7 @@ def recorded_calls(
     whole: Collection[str] = (),
     passed: Passed | None = None,
     drawn: Drawn | None = None,
+    fused: Fused | None = None,
 ) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
@@ -63,10 +71,12 @@ def recorded_calls(
         whole: names of modules that are compared as a whole, whatever their kind.
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
-        drawn: computes what is taken in the place of a mask that a function draws.
+        drawn: computes what is taken in the place of what a function draws.
+        fused: weights of linear layers that are run part by part, and the rows of the parts.
     """
     watch = _Watch(root, dropped, whole, passed)
     watch.drawn = drawn
+    watch.set_fused(root, fused or {})
     apply = torch.autograd.Function.__dict__["apply"]
 
     def applied(kind: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -124,11 +134,18 @@ class _Watch(TorchFunctionMode):
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
+        self._fused: dict[int, Sequence[list[int]]] = {}  # id of a weight -> rows of its parts
+
+    def set_fused(self, root: nn.Module, fused: Fused) -> None:
+        named = dict(root.named_parameters()) if fused else {}
+        self._fused = {id(named[name]): rows for name, rows in fused.items() if name in named}
 
     def enter(self, module: nn.Module, arguments: Any) -> None:
         if module is self._root:
             for tensor in flat_tensors(arguments):
                 self._remember(tensor, -1)
+        if id(getattr(module, "weight", None)) in self._fused and isinstance(module, nn.Linear):
+            return  # its function is watched
         if not self._inside and (is_leaf(module) or id(module) in self._whole):
             self._inside.append((module, self._given(arguments, kind_of(module))))
 
@@ -154,8 +171,8 @@ class _Watch(TorchFunctionMode):
             module=module,
             where=where(),
         )
-        if kind == "dropout":
-            call.rate = float(getattr(module, "p", getattr(module, "rate", 0.0)))
+        if kind in REPLAYED:
+            call.rate = rate_of(module)
             call.is_active = module.training
             call.drops_channels = drops_channels(module)
             output = self._replaced(call, given.whole)
@@ -223,20 +240,28 @@ class _Watch(TorchFunctionMode):
         self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
     ) -> Any:
         keywords = keywords or {}
-        if draws(function) and not (self._inside and kind_of(self._inside[-1][0]) == "dropout"):
-            if self.drawn is not None and function.__name__ in ("bernoulli", "bernoulli_"):
+        if draws(function) and not (self._inside and kind_of(self._inside[-1][0]) in REPLAYED):
+            if self.drawn is not None and function.__name__ in DRAWN:
                 output = function(*arguments, **keywords)
-                if (mask := self.drawn(output)) is not None:
-                    self.calls.num_drawn += 1
+                if (mask := self.drawn(output, function.__name__)) is not None:
+                    self.calls.replaced.append(_told(function))
                     return output.copy_(mask)  # in its place, since a user may ignore what returns
                 self.calls.draws.append(_told(function))
                 return output
             self.calls.draws.append(_told(function))
         if self._inside:
             return function(*arguments, **keywords)
+        if parts := parts_of(function, arguments, keywords):
+            with self:  # so that what it consists of is watched
+                return parts(*arguments, **keywords)
         kind = kind_of_function(function)
-        if kind == "dropout":
-            return self._function_dropout(function, arguments, keywords)
+        if function is nn.functional.linear:
+            x, weight, bias = (*arguments, *keywords.values(), None)[:3]
+            if id(weight) in self._fused:
+                with self:
+                    return run_fused(x, weight, bias, self._fused[id(weight)])
+        if kind in REPLAYED:
+            return self._function_dropout(function, kind, arguments, keywords)
         given = self._given((arguments, keywords), kind) if kind else None
         output = function(*arguments, **keywords)
         if not isinstance(output, torch.Tensor) or not output.ndim:
@@ -280,13 +305,15 @@ class _Watch(TorchFunctionMode):
                     break
             self._alive.append(output)
 
-    def _function_dropout(self, function: Any, arguments: Any, keywords: Any) -> torch.Tensor:
+    def _function_dropout(
+        self, function: Any, kind: str, arguments: Any, keywords: Any
+    ) -> torch.Tensor:
         named = dict(zip(("input", "p", "training"), arguments, strict=False)) | keywords
         x = named["input"]
-        given = self._given(x, "dropout")
+        given = self._given(x, kind)
         call = Call(
             name=self._numbered(f"{function.__name__}()"),
-            kind="dropout",
+            kind=kind,
             run=lambda value: value,
             inputs=given.inputs,
             output=x,
@@ -296,7 +323,7 @@ class _Watch(TorchFunctionMode):
             where=where(),
             given=(function, arguments, keywords, self._weights),
             rate=float(named.get("p", 0.5)),
-            is_active=bool(named.get("training", True)),
+            is_active=bool(named.get("training", kind == "dropout")),
             drops_channels=drops_channels(function),
         )
         result: torch.Tensor = self._add(call, self._replaced(call, given.whole))
@@ -306,7 +333,7 @@ class _Watch(TorchFunctionMode):
         given = flat_tensors(arguments)
         found = [x for x in given if x not in self._weights]
         with torch._C.DisableTorchFunction():
-            whole = found[0].clone() if kind == "dropout" and found else None
+            whole = found[0].clone() if kind in REPLAYED and found else None
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)

@@ -15,6 +15,7 @@ from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 from torch_impl.losses.outputs import OutputLosses
+from torch_impl.penalty import Added, RegularizedLoss
 from torch_impl.seeds import KerasSeeds
 
 # One loss, or one for each output: by its name, or in order.
@@ -36,7 +37,12 @@ class Port:
         loss: called with (output of the module, targets), and with `sample_weight=` if it has that
             argument and the samples have weights; returns a scalar that includes penalties. Of a
             module with several outputs also a mapping by their names, or a sequence in their order,
-            of a loss or None for each: see `torch_impl.losses.OutputLosses`.
+            of a loss or None for each: see `torch_impl.losses.OutputLosses`. One function of all
+            outputs gets targets in the form in which the module returns outputs: in a tuple, or by
+            the names of a mapping.
+        added_loss: called with the module after each pass; returns a scalar that is added to
+            `loss`: what Keras's layers give to `add_loss`, such as `lambda net: net.kl`. It has no
+            weights of samples.
         optimizer: holds the parameters of the module.
         scheduler: sets the learning rate in `step()`, or in `step(value)` if it watches a metric;
             or a sequence of such schedulers.
@@ -48,8 +54,10 @@ class Port:
         before_step: called with the module between `backward` and `optimizer.step`, for example to
             clip gradients.
         feed: turns the arrays of a batch, one for each input, in Keras's layout (N, H, W, C), into
-            the arguments of the module. None: images become (N, C, H, W), other arrays stay as
-            they are.
+            the arguments of the module. It gets several inputs by keyword if its arguments have
+            their names, in one dictionary or list if it has one argument, else in Keras's order.
+            None: images become (N, C, H, W), other arrays stay as they are, and several inputs
+            reach the module by the names of its arguments, in a row, or in one.
         target: turns the targets of a batch into the argument of the loss. None: into a tensor.
         load: puts Keras's weights into the module; called with (module, {"conv1.kernel": array}).
             None: the table of layouts is used.
@@ -107,6 +115,7 @@ class Port:
     loss_weights: Mapping[str, float] | Sequence[float] | None = None
     output_names: Sequence[str] = ()
     network: nn.Module | None = None
+    added_loss: Callable[[nn.Module], torch.Tensor] | None = None
 
     def __post_init__(self) -> None:
         if self.scheduler_interval not in ("epoch", "step"):
@@ -115,7 +124,7 @@ class Port:
             )
 
     def with_one_loss(self) -> Port:
-        """Returns a port whose losses of several outputs are one: `OutputLosses`.
+        """Returns a port whose losses of several outputs are one, with what its module adds.
 
         Raises:
             ValueError: losses, weights and names do not fit together.
@@ -126,8 +135,15 @@ class Port:
             if isinstance(given, Mapping | list | tuple):
                 made = OutputLosses(given, self.loss_weights, self.output_names)
                 changes |= {name: made, "output_names": made.names}
-        if self.loss_weights is not None and "loss" not in changes:
+            if given is not None and self.added_loss is not None:
+                whole = RegularizedLoss(
+                    changes.get(name, given), Added(self.module, self.added_loss)
+                )
+                changes |= {name: whole, "added_loss": None}
+        if self.loss_weights is not None and not isinstance(self.loss, Mapping | list | tuple):
             raise ValueError("loss_weights with one loss: expected a mapping or a list of losses")
+        if self.added_loss is not None and "loss" not in changes:
+            raise ValueError("added_loss without a loss: expected Port(loss=..., added_loss=...)")
         return replace(self, **changes, loss_weights=None) if changes else self
 
     @property

@@ -13,6 +13,8 @@ from torch import nn
 
 from torch_impl import layers
 
+# What these draw is replaced by what Keras's layers drew.
+REPLAYED = frozenset(("dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"))
 RECURRENT = ("lstm", "gru", "simple_rnn")  # of one direction
 # Kinds of layers that take images or signals, which have their channels first in torch.
 SPATIAL = frozenset(
@@ -36,10 +38,12 @@ _MODULES = _by_name("""
     conv: Conv LazyConv _ConvNd
     depthwise_conv: DepthwiseConv
     conv_transpose: ConvTranspose _ConvTransposeNd
-    dense: Linear Dense
+    dense: Linear Dense EinsumDense
     batch_norm: BatchNorm BatchNormalization SyncBatchNorm _BatchNorm
     layer_norm: LayerNorm LayerNormalization
-    group_norm: GroupNorm GroupNormalization
+    group_norm: GroupNorm GroupNormalization InstanceNorm _InstanceNorm
+    rms_norm: RMSNorm RMSNormalization
+    unit_norm: UnitNormalization
     embedding: Embedding
     lstm: LSTM
     gru: GRU
@@ -65,6 +69,10 @@ _MODULES = _by_name("""
     maximum: Maximum
     minimum: Minimum
     concatenate: Concatenate
+    dot: Dot
+    alpha_dropout: AlphaDropout FeatureAlphaDropout
+    gaussian_dropout: GaussianDropout
+    gaussian_noise: GaussianNoise
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU
@@ -72,6 +80,8 @@ _MODULES = _by_name("""
     activation:relu6: ReLU6
     activation:leaky_relu: LeakyReLU
     activation:elu: ELU
+    activation:celu: CELU
+    activation:glu: GLU
     activation:selu: SELU
     activation:gelu: GELU
     activation:silu: SiLU
@@ -84,6 +94,12 @@ _MODULES = _by_name("""
     activation:softsign: Softsign
     activation:hard_sigmoid: Hardsigmoid
     activation:hard_silu: Hardswish
+    activation:hard_tanh: Hardtanh
+    activation:hard_shrink: Hardshrink
+    activation:soft_shrink: Softshrink
+    activation:tanh_shrink: Tanhshrink
+    activation:log_sigmoid: LogSigmoid
+    activation:threshold: Threshold
 """)
 _FUNCTIONS = _by_name("""
     conv: conv
@@ -91,7 +107,9 @@ _FUNCTIONS = _by_name("""
     dense: linear matmul __matmul__ __rmatmul__ mm addmm einsum tensordot
     batch_norm: batch_norm
     layer_norm: layer_norm
-    group_norm: group_norm
+    group_norm: group_norm instance_norm
+    rms_norm: rms_norm
+    unit_norm: normalize
     embedding: embedding
     prelu: prelu
     max_pool: max_pool
@@ -111,13 +129,17 @@ _FUNCTIONS = _by_name("""
     maximum: maximum
     minimum: minimum
     concatenate: cat concat concatenate
+    alpha_dropout: alpha_dropout feature_alpha_dropout
+    discretization: bucketize
     mean: mean
     amax: amax
     activation:relu: relu relu_
     activation:relu6: relu6
     activation:leaky_relu: leaky_relu
-    activation:elu: elu
-    activation:selu: selu
+    activation:elu: elu elu_
+    activation:celu: celu celu_
+    activation:glu: glu
+    activation:selu: selu selu_
     activation:gelu: gelu
     activation:silu: silu
     activation:mish: mish
@@ -129,13 +151,19 @@ _FUNCTIONS = _by_name("""
     activation:softsign: softsign
     activation:hard_sigmoid: hardsigmoid
     activation:hard_silu: hardswish
+    activation:hard_tanh: hardtanh hardtanh_
+    activation:hard_shrink: hardshrink
+    activation:soft_shrink: softshrink
+    activation:tanh_shrink: tanhshrink
+    activation:log_sigmoid: logsigmoid
+    activation:threshold: threshold threshold_
 """)
 _WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop channels, without a rank in the name
 _RANDOM = frozenset(
     (
         *("rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm"),
         *("bernoulli", "bernoulli_", "uniform_", "normal_", "normal", "exponential_", "random_"),
-        *("multinomial", "poisson", "alpha_dropout", "feature_alpha_dropout", "rrelu"),
+        *("multinomial", "poisson", "rrelu"),
         *("gumbel_softmax", "trunc_normal_", "log_normal_"),
     )
 )
@@ -185,6 +213,12 @@ def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: flo
     if negative_slope:
         return "activation:leaky_relu"
     return "activation:relu6" if max_value == 6 else "activation:relu"
+
+
+def rate_of(module: nn.Module) -> float:
+    """Returns the rate of a dropout, or the standard deviation of a layer of noise."""
+    named = (getattr(module, name, None) for name in ("p", "rate", "stddev"))
+    return float(next((value for value in named if value is not None), 0.0))
 
 
 def drops_channels(dropout: Any) -> bool:

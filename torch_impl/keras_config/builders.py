@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import nn
 
+from torch_impl.keras_config.custom import (
+    Calling,
+    Custom,
+    CustomLayer,
+    found,
+    function_names,
+    names_of,
+)
 from torch_impl.keras_config.graph import Config, name_of
+from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
+    attention,
+    categories,
     convolution,
     core,
     merging,
     normalization,
     pooling,
+    preprocessing,
     recurrent,
     regularization,
+    residual,
     shaping,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
@@ -25,29 +41,69 @@ BUILDERS: dict[str, Row] = {
     **pooling.ROWS,
     **normalization.ROWS,
     **regularization.ROWS,
+    **preprocessing.ROWS,
     **shaping.ROWS,
     **merging.ROWS,
+    **categories.ROWS,
     **recurrent.ROWS,
+    **attention.ROWS,
+    **residual.ROWS,
 }
 
 
-def build_layer(layer: Config) -> nn.Module:
+def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Custom) -> nn.Module:
     """Returns the module for one layer of a model's config.
 
+    Args:
+        layer: its entry in the config.
+        build: makes the module of a layer or model inside of it.
+        custom: layers and functions of the user's own.
+
     Raises:
-        ValueError: the layer or one of its settings is unknown.
+        NoTwinError: the layer or some of its settings are unknown.
     """
-    kind, config = layer["class_name"], layer["config"]
-    if kind not in BUILDERS:
-        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: expected {sorted(BUILDERS)}")
-    if config.get("data_format", "channels_last") == "channels_first":
-        message = "data_format='channels_first': expected 'channels_last'"
-        raise ValueError(f"layer {name_of(layer)!r} with {message}")
+    kind, name = layer["class_name"], f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+    factory = found(custom, names_of(layer))
+    problems = of_settings(layer)
+    if factory is None and kind == "Lambda":
+        factory = found(custom, function_names(layer["config"].get("function") or ""))
+        if factory is None:
+            problems.append(
+                f"{name}: its function is Python code, which a config has not: expected "
+                f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
+            )
+    elif factory is None and kind in preprocessing.NOT_OFFERED:
+        advice = "not offered; put it in front of the model, and give both halves what it makes"
+        problems.append(f"{name}: {advice}")
+    elif factory is None and kind not in BUILDERS:
+        own = layer.get("registered_name") or kind
+        problems.append(
+            f"{name}: expected one of {sorted(BUILDERS)}, or custom={{{own!r}: factory}}"
+        )
+    if problems:
+        raise NoTwinError(problems)
+    entry = Entry(layer, build, custom)
     try:
-        module = BUILDERS[kind](Entry(layer, build_layer))
+        module = _custom(entry, factory) if factory is not None else BUILDERS[kind](entry)
+    except NoTwinError:
+        raise
     except ValueError as error:
-        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {error}") from None
-    module.to(dtype_of(config))
-    if not config.get("trainable", True):
+        raise NoTwinError([f"{name}: {error}"]) from None
+    module.to(dtype_of(layer["config"]))
+    if not layer["config"].get("trainable", True):
         module.requires_grad_(False)
     return module
+
+
+def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
+    """Returns the module of the user's own for a layer.
+
+    Raises:
+        ValueError: the factory returned no module.
+    """
+    if entry.layer["class_name"] == "Lambda":
+        return Calling(factory, entry.config.get("arguments"))
+    made = factory(entry)
+    if not isinstance(made, nn.Module):
+        raise ValueError(f"its factory returned {type(made).__name__}: expected a torch.nn.Module")
+    return CustomLayer(made)

@@ -7,15 +7,17 @@ other seeds come from torch's generator. A weight whose config names no initiali
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from torch_impl.initializers import Initializer, Ones, from_config
+from torch_impl.initializers import Initializer, Ones, VarianceScaling, from_config
 from torch_impl.keras_config.graph import Config
 from torch_impl.keras_config.settings import holder, setting
+from torch_impl.layers import EinsumDense
 from torch_impl.layouts import variables
 from torch_impl.weights import put
 
@@ -38,6 +40,8 @@ def initialise(module: nn.Module, layer: Config) -> None:
         initializer = _initializer(variable.name, config)
         if initializer is None:
             continue
+        if variable.name.endswith("kernel"):
+            initializer = _with_axes(initializer, variable.module)
         shape = tuple(variable.to_keras(variable.tensors).shape)
         draw = partial(initializer, seed=_seed(initializer), dtype=_dtype(variable.tensors[0]))
         if config.get("unit_forget_bias") and variable.name.endswith("/bias"):
@@ -53,6 +57,15 @@ def initialise(module: nn.Module, layer: Config) -> None:
 def _initializer(path: str, config: Mapping[str, Any]) -> Initializer | None:
     found = setting(config, path, "initializer")
     return None if found is None else from_config(found[1])
+
+
+def _with_axes(initializer: Initializer, module: nn.Module) -> Initializer:
+    """Returns an initialiser that knows the axes of a layer with an equation, as Keras does it."""
+    if not isinstance(module, EinsumDense) or not isinstance(initializer, VarianceScaling):
+        return initializer
+    if initializer.input_axes is not None and initializer.output_axes is not None:
+        return initializer
+    return replace(initializer, input_axes=module.input_axes, output_axes=module.output_axes)
 
 
 def _seed(initializer: Initializer) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.casting import Inputs, cast_results
+from torch_impl.keras_config.custom import Custom
 from torch_impl.keras_config.graph import (
     Config,
     Constant,
+    Graph,
     Tensor,
     fill,
     name_of,
@@ -24,6 +27,7 @@ from torch_impl.keras_config.graph import (
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.masks import mask_of_output, told_to
 from torch_impl.keras_config.operations import Operation
+from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.keras_config.ruled_model import RuledModel
 from torch_impl.keras_config.rules import LayerRules, rules_of
@@ -32,21 +36,32 @@ from torch_impl.masks import is_mask, mask_of, with_mask
 from torch_impl.weights import get_weights, match, set_weights
 
 
-def from_keras_config(config: Config | str) -> KerasModel:
+def from_keras_config(config: Config | str, custom: Custom | None = None) -> KerasModel:
     """Returns the torch twin of a Sequential or functional Keras model.
+
+    Keras writes some functions by the name of others: `activation=keras.ops.gelu`, which
+    approximates, is "gelu" in the config, which means the exact one, to Keras as well.
 
     Args:
         config: `model.get_config()`, or `model.to_json()` as text or as the object in it.
+        custom: what the config has no code for, by name (docs/twin.md):
+
+            - a factory for a layer class, under the name of the layer, its registered name
+              ("package>Patches"), or that of its class: called with an `Entry`, which has the
+              layer's settings as `config`, and the `shapes` of its inputs, it returns a module;
+            - the function of a Lambda layer, under the name of the layer, or of the function;
+            - an activation function, under its name, or "LAYER/activation".
 
     Returns:
         A module whose initial weights have Keras's distributions, and torch's random numbers; see
         `KerasModel.load_keras_weights`.
 
     Raises:
-        ValueError: a layer, an operation, an initialiser or a setting is unknown.
+        NoTwinError: layers, operations, initialisers or settings are unknown: a ValueError that
+            tells all of them.
     """
     read: Any = json.loads(config) if isinstance(config, str) else config
-    return KerasModel(read["config"] if "class_name" in read else read)
+    return KerasModel(read["config"] if "class_name" in read else read, custom)
 
 
 class KerasModel(RuledModel):
@@ -66,6 +81,7 @@ class KerasModel(RuledModel):
 
     Args:
         config: `model.get_config()` of a Sequential or functional model.
+        custom: see `from_keras_config`.
 
     Attributes:
         output_terms: the penalties of the outputs of layers in the last call, each a scalar.
@@ -73,9 +89,16 @@ class KerasModel(RuledModel):
 
     channels_last = True  # layout of its inputs, so that a Port needs no `feed`
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, custom: Custom | None = None) -> None:
         super().__init__()
-        self.graph = read_graph(config)
+        problems: list[str] = []
+        try:
+            self.graph = read_graph(config)
+        except ValueError as error:
+            if "layers" not in config:
+                raise
+            problems.append(str(error))
+            self.graph = Graph((), (), ())
         for number, constant in enumerate(self.graph.constants):
             self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
@@ -87,14 +110,19 @@ class KerasModel(RuledModel):
             if layer["class_name"] == "InputLayer":
                 self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
             else:
-                if not _is_free(layer):
-                    self._dtypes[name] = dtype_of(layer["config"])
-                    self._inputs[name] = Inputs(layer)
+                try:
+                    module = _build(layer, custom or {})
+                    if not _is_free(layer):
+                        self._dtypes[name] = dtype_of(layer["config"])
+                        self._inputs[name] = Inputs(layer)
+                        self._rules[name] = _rules(module, layer)
+                except NoTwinError as error:
+                    problems += error.problems
+                    continue
                 self.keras_names[legal_name(name)] = name
-                module = _build(layer)
                 self.add_module(legal_name(name), module)
-                if not _is_free(layer):
-                    self._rules[name] = _rules(module, layer)
+        if problems:
+            raise NoTwinError(problems)
         self._last_use = self._find_last_uses()
 
     def _find_last_uses(self) -> list[list[tuple[str, int]]]:
@@ -186,7 +214,8 @@ class KerasModel(RuledModel):
                 del results[done], masks[done]
         if output_terms is None:
             self.output_terms = terms
-        return fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
+        ends = fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
+        return _only(ends)
 
     def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
         """Returns the input tensors of the graph and their values, in one order."""
@@ -266,31 +295,57 @@ def _legal_path(path: str) -> str:
 
 def _is_free(layer: Config) -> bool:
     """Whether a layer is a model or an operation, which have no dtype."""
-    return "layers" in layer["config"] or ".ops" in (layer.get("module") or "")
+    module = layer.get("module") or ""
+    # `keras.activations.relu` with settings is an operation, too.
+    return "layers" in layer["config"] or ".ops" in module or ".activations.activations" in module
 
 
-def _build(layer: Config) -> nn.Module:
-    """Builds a layer, an operation, or a model inside the model."""
+def _build(layer: Config, custom: Custom) -> nn.Module:
+    """Builds a layer, an operation, or a model inside the model.
+
+    Raises:
+        NoTwinError: it, or something in it, has no twin.
+    """
     if "layers" in layer["config"]:
-        return KerasModel(layer["config"])
+        return KerasModel(layer["config"], custom)
     if _is_free(layer):
-        settings = {key: v for key, v in layer["config"].items() if key not in ("name", "dtype")}
-        return Operation(layer["class_name"], **settings)
-    module = build_layer(layer)
-    initialise(module, layer)
+        settings = {key: value for key, value in layer["config"].items() if key != "name"}
+        if isinstance(settings.get("dtype"), Mapping):  # a policy, not a setting of `cast`
+            del settings["dtype"]
+        try:
+            return Operation(layer["class_name"], **settings)
+        except ValueError as error:
+            raise NoTwinError([str(error)]) from None
+    module = build_layer(layer, lambda inner: _build(inner, custom), custom)
+    with _telling(layer):
+        initialise(module, layer)
     return module
 
 
-def _rules(module: nn.Module, layer: Config) -> LayerRules:
+@contextmanager
+def _telling(layer: Config) -> Iterator[None]:
+    """Names the layer in the errors of what is done inside."""
     try:
-        return rules_of(module, layer)
+        yield
     except ValueError as error:
         kind = layer["class_name"]
-        raise ValueError(f"layer {name_of(layer)!r} of class {kind!r}: {error}") from None
+        raise NoTwinError([f"layer {name_of(layer)!r} of class {kind!r}: {error}"]) from None
 
 
-def _flat(value: Any) -> Any:
-    """Returns the outputs of a layer as a list in Keras's order, or its only output."""
+def _rules(module: nn.Module, layer: Config) -> LayerRules:
+    with _telling(layer):
+        return rules_of(module, layer)
+
+
+def _flat(value: Any) -> list[Any]:
+    """Returns the tensors of nested lists, tuples and dicts as one list, in Keras's order."""
     if isinstance(value, Mapping):
-        return [value[key] for key in sorted(value)]
-    return list(value) if isinstance(value, list | tuple) else [value]
+        return [leaf for key in sorted(value) for leaf in _flat(value[key])]
+    if isinstance(value, list | tuple):
+        return [leaf for entry in value for leaf in _flat(entry)]
+    return [value]
+
+
+def _only(outputs: Any) -> Any:
+    """Returns the only output of a list of one, as a call of a Keras model does."""
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs

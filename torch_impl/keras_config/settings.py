@@ -17,6 +17,7 @@ _STEMS = {
     "recurrent_kernel": ("recurrent",),
     "depthwise_kernel": ("depthwise",),
     "pointwise_kernel": ("pointwise",),
+    "reverse_embeddings": ("embeddings",),
 }
 
 

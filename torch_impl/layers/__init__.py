@@ -8,7 +8,9 @@ A Dense layer is torch.nn.Linear, which takes the last axis too.
 
 from torch_impl.layers import activations
 from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torch_impl.layers.attention import AdditiveAttention, Attention
 from torch_impl.layers.bidirectional import Bidirectional
+from torch_impl.layers.categories import CategoryEncoding, Discretization, IntegerLookup
 from torch_impl.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
@@ -18,6 +20,16 @@ from torch_impl.layers.depthwise import (
     SeparableConv2D,
 )
 from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
+from torch_impl.layers.einsum_dense import EinsumDense
+from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
+from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
+from torch_impl.layers.image.moves import (
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
+from torch_impl.layers.image.random_layer import RandomImageLayer
 from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
 from torch_impl.layers.layer_normalization import (
     GroupNormalization,
@@ -36,6 +48,7 @@ from torch_impl.layers.merging import (
     Multiply,
     Subtract,
 )
+from torch_impl.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
 from torch_impl.layers.noise import GaussianDropout, GaussianNoise
 from torch_impl.layers.normalization import BatchNormalization
 from torch_impl.layers.pooling import (
@@ -53,9 +66,11 @@ from torch_impl.layers.recurrent import GRU, LSTM, SimpleRNN
 from torch_impl.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from torch_impl.layers.recurrent_dropout import RecurrentDropout
 from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from torch_impl.layers.residual import CustomScaleLayer, LayerScale, StochasticDepth
 from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
 from torch_impl.layers.rnn import RNN
-from torch_impl.layers.scaling import Embedding, Normalization, Rescaling
+from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, ReversibleEmbedding
+from torch_impl.layers.spectral_normalization import SpectralNormalization
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from torch_impl.torch_names import explain_torch_names
 
@@ -66,13 +81,17 @@ __all__ = [
     "RNN",
     "Activation",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -84,10 +103,13 @@ __all__ = [
     "ConvLSTM2D",
     "ConvLSTM3D",
     "Cropping",
+    "CustomScaleLayer",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -97,8 +119,11 @@ __all__ = [
     "GlobalAveragePooling1D",
     "GlobalMaxPooling",
     "GroupNormalization",
+    "GroupQueryAttention",
+    "IntegerLookup",
     "LSTMCell",
     "LayerNormalization",
+    "LayerScale",
     "LeakyReLU",
     "Masking",
     "MaxPooling1D",
@@ -106,23 +131,36 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomImageLayer",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RecurrentDropout",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
     "SpatialDropout",
+    "SpectralNormalization",
     "StackedRNNCells",
+    "StochasticDepth",
     "Subtract",
     "UnitNormalization",
     "UpSampling",

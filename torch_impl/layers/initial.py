@@ -9,6 +9,8 @@ from torch import nn
 
 from torch_impl.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from torch_impl.layers.dropout import Dropout
+from torch_impl.layers.image.random_layer import RandomImageLayer
+from torch_impl.layers.noise import GaussianDropout, GaussianNoise
 from torch_impl.philox import seed_pair, stateless_uniform
 from torch_impl.seeds import KerasSeeds
 
@@ -57,23 +59,29 @@ def _draw_kernel(layer: nn.Module, seed: int) -> torch.Tensor:
 def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
     """Sets the weights and seeds that Keras draws, in the order in which Keras constructs layers.
 
-    Kernels are Glorot-uniform, biases are zero, and each Dropout gets its seed. Torch's defaults
-    are different: Kaiming-uniform kernels with bound 1/sqrt(fan_in), and uniform biases.
+    Kernels are Glorot-uniform, biases are zero, and each layer that draws in train mode gets its
+    seed: dropouts, noise, and those of images that were given none. Torch's defaults are different:
+    Kaiming-uniform kernels with bound 1/sqrt(fan_in), and uniform biases.
 
     Recurrent layers and embeddings, for which Keras uses other initialisers, keep torch's values:
     see `torch_impl.initializers`.
 
     Args:
         model: has its modules in the order of the Keras program.
-        seeds: advanced by one draw for each convolution, Linear and Dropout.
+        seeds: advanced by one draw for each convolution, Linear and layer with a seed; by two for a
+            RandomCrop.
     """
     for layer in model.modules():
         if isinstance(layer, _KERNELS):
             layer.weight.copy_(_draw_kernel(layer, seeds.next_layer_seed()))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, Dropout) and layer.rate > 0:  # at rate 0 Keras draws no seed
+        elif isinstance(layer, Dropout | GaussianDropout) and layer.rate > 0:
+            layer.seed = seeds.next_layer_seed()  # at rate 0 Keras draws no seed
+        elif isinstance(layer, GaussianNoise) and layer.stddev > 0:
             layer.seed = seeds.next_layer_seed()
+        elif isinstance(layer, RandomImageLayer):
+            layer.take_seed(seeds)
 
 
 @torch.no_grad()

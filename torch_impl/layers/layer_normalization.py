@@ -51,6 +51,8 @@ class LayerNormalization(_OverAxes):
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
+        rms_scaling: whether the mean is not subtracted: y = x / sqrt(variance + epsilon) * gamma,
+            always with a gamma and without a beta. Keras calls this deprecated.
         **options: device and dtype of the weights.
 
     Raises:
@@ -64,20 +66,23 @@ class LayerNormalization(_OverAxes):
         epsilon: float = 1e-3,  # (1)
         center: bool = True,
         scale: bool = True,
+        rms_scaling: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(shape, axis)
-        self.epsilon = epsilon
+        self.epsilon, self.rms_scaling = epsilon, rms_scaling
+        scale, center = scale or rms_scaling, center and not rms_scaling
         self.weight = nn.Parameter(torch.ones(self.shape, **options)) if scale else None
         self.bias = nn.Parameter(torch.zeros(self.shape, **options)) if center else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns a tensor of the shape of x."""
         axes = _axes(self.axis, x.ndim)
-        if axes == tuple(range(x.ndim - len(axes), x.ndim)):
+        is_last = axes == tuple(range(x.ndim - len(axes), x.ndim))
+        if is_last and not self.rms_scaling:
             return nn.functional.layer_norm(x, self.shape, self.weight, self.bias, self.epsilon)
         variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)  # (2)
-        y = (x - mean) * torch.rsqrt(variance + self.epsilon)
+        y = (x if self.rms_scaling else x - mean) * torch.rsqrt(variance + self.epsilon)
         if self.weight is not None:
             y = y * self._broadcast(self.weight, x)
         return y if self.bias is None else y + self._broadcast(self.bias, x)

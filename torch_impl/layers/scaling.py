@@ -1,4 +1,4 @@
-"""Layers that rescale values, and the embedding."""
+"""Layers that rescale values, and embeddings."""
 
 from __future__ import annotations
 
@@ -110,6 +110,46 @@ class Embedding(nn.Embedding):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (*shape of x, output_dim)."""
         return super().forward(x.long())  # (1)
+
+
+class ReversibleEmbedding(Embedding):
+    """An embedding that also leads back, from its vectors to a score for each row.
+
+    Torch has no such layer. Source: keras 3.15 `layers/core/reversible_embedding.py`.
+
+    Args:
+        input_dim: number of rows.
+        output_dim: length of a row.
+        tie_weights: whether the way back is the transposed table; else it has weights of its own.
+        reverse_dtype: in which the way back is computed; None: that of its input.
+        logit_soft_cap: if it is given, scores are cap * tanh(score / cap).
+        **options: device and dtype of the weights.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        reverse_dtype: torch.dtype | None = None,
+        logit_soft_cap: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(input_dim, output_dim, **options)
+        self.reverse_dtype, self.logit_soft_cap = reverse_dtype, logit_soft_cap
+        drawn = None if tie_weights else torch.randn(output_dim, input_dim, **options)
+        self.reverse_weight = None if drawn is None else nn.Parameter(drawn)
+
+    def forward(self, x: torch.Tensor, reverse: bool = False) -> torch.Tensor:
+        """Returns (*shape of x, output_dim), or in reverse (*other axes of x, input_dim)."""
+        if not reverse:
+            return super().forward(x)
+        kernel = self.weight.T if self.reverse_weight is None else self.reverse_weight
+        if self.reverse_dtype is not None:
+            x, kernel = x.to(self.reverse_dtype), kernel.to(self.reverse_dtype)
+        scores = x @ kernel
+        cap = self.logit_soft_cap
+        return scores if cap is None else torch.tanh(scores / cap) * cap
 
     def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor | None:
         """Returns where the integers are not 0, in their shape; None without `mask_zero`."""

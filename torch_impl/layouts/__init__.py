@@ -5,7 +5,15 @@ joins them.
 """
 
 from torch_impl.layouts.recurrent import recurrent_variables
-from torch_impl.layouts.table import LAYOUTS, variables
+from torch_impl.layouts.table import LAYOUTS, all_variables, variables
 from torch_impl.layouts.variable import Row, Tensors, Variable
 
-__all__ = ["LAYOUTS", "Row", "Tensors", "Variable", "recurrent_variables", "variables"]
+__all__ = [
+    "LAYOUTS",
+    "Row",
+    "Tensors",
+    "Variable",
+    "all_variables",
+    "recurrent_variables",
+    "variables",
+]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from torch_impl import layers
-from torch_impl.layouts.variable import Row, Variable, permuted, present, same
+from torch_impl.layouts.variable import Row, Variable, permuted, present, renamed, same
 
 
 def _batch_normalization(module: nn.Module) -> list[Variable]:
@@ -37,13 +38,21 @@ def _stock_layer_normalization(module: nn.Module) -> list[Variable]:
     ]
 
 
+def _stock_rms_normalization(module: nn.Module) -> list[Variable]:
+    """(C, H, W) <-> (H, W, C), as for nn.LayerNorm."""
+    return [renamed(v, "scale") for v in _stock_layer_normalization(module)]
+
+
 ROWS: dict[type[nn.Module], Row] = {
     layers.BatchNormalization: _batch_normalization,
     layers.LayerNormalization: _affine,
     layers.GroupNormalization: _affine,
+    nn.RMSNorm: lambda module: [same(module, "scale", "weight")],
     layers.RMSNormalization: lambda module: [same(module, "scale", "weight")],
     layers.Normalization: _normalization,
     _BatchNorm: _batch_normalization,
     nn.LayerNorm: _stock_layer_normalization,
     nn.GroupNorm: _affine,
+    _InstanceNorm: _affine,
+    nn.RMSNorm: _stock_rms_normalization,
 }

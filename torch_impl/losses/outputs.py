@@ -38,7 +38,9 @@ class OutputLosses(nn.Module):
         self, losses: OfOutputs, weights: OfOutputs | None = None, names: Iterable[str] = ()
     ) -> None:
         super().__init__()
-        self.names = tuple(names) or (tuple(losses) if isinstance(losses, Mapping) else ())
+        self.names = tuple(names) or (
+            tuple(names_in(losses)) if isinstance(losses, Mapping) else ()
+        )
         if not self.names:
             raise ValueError(
                 "losses in a list: expected output_names=(...), the names of the outputs, or a "
@@ -107,7 +109,8 @@ def by_output(
 
     Args:
         nest: a mapping by name, or a tuple or list in the order of the names; one thing alone if
-            there is one name.
+            there is one name. Nested mappings have paths as names, "boxes/size"; nested tuples are
+            in order.
         names: of the outputs.
         what: is sorted, for messages.
         may_lack: whether a mapping may lack names.
@@ -115,6 +118,7 @@ def by_output(
     Raises:
         ValueError: other names, or another number.
     """
+    nest = _flat(nest, names)
     if isinstance(nest, Mapping):
         unknown = [str(name) for name in nest if name not in names]
         missing = [] if may_lack else [name for name in names if name not in nest]
@@ -138,6 +142,37 @@ def by_output(
     return {names[0]: nest}
 
 
+def names_in(nest: Mapping[str, Any]) -> list[str]:
+    """Returns the names of what a nested mapping holds: "boxes/size"."""
+    found = []
+    for key, part in nest.items():
+        is_nest = isinstance(part, Mapping)
+        found += [f"{key}/{name}" for name in names_in(part)] if is_nest else [str(key)]
+    return found
+
+
+def _flat(nest: Any, names: Sequence[str]) -> Any:
+    """Returns a nest without nests in it, unless these are what belongs to an output."""
+    if isinstance(nest, Mapping):
+        found: dict[str, Any] = {}
+        for key, part in nest.items():
+            if key not in names and isinstance(part, Mapping):
+                inner = [name.removeprefix(f"{key}/") for name in names]
+                found |= {f"{key}/{name}": each for name, each in _flat(part, inner).items()}
+            else:
+                found[key] = part
+        return found
+    if isinstance(nest, tuple | list) and len(nest) < len(names):
+        flat = []
+        for part in nest:
+            is_nest = isinstance(part, tuple | list | Mapping)
+            flat += (
+                list(part.values() if isinstance(part, Mapping) else part) if is_nest else [part]
+            )
+        return _flat(tuple(flat), names) if len(flat) > len(nest) else nest
+    return nest
+
+
 def parts_of(loss: Any) -> dict[str, torch.Tensor]:
     """Returns what each output's loss said last, of `OutputLosses` or of what wraps them."""
     while loss is not None and not isinstance(loss, OutputLosses):
@@ -147,8 +182,8 @@ def parts_of(loss: Any) -> dict[str, torch.Tensor]:
 
 def takes_weights(loss: Any) -> bool:
     """Whether a loss has the argument `sample_weight`."""
-    if isinstance(loss, OutputLosses):
-        return loss.takes_weights
+    if isinstance(told := getattr(loss, "takes_weights", None), bool):
+        return told
     called = loss.forward if isinstance(loss, nn.Module) else loss
     try:
         return "sample_weight" in inspect.signature(called).parameters

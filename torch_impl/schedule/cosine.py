@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from torch_impl.c_library import cosine, logarithm
 from torch_impl.schedule.base import Formula, check_positive, over, through_float32
-from torch_impl.schedule.c_library import cosine, logarithm
 
 
 class CosineDecay(Formula):

@@ -15,6 +15,7 @@ import numpy as np
 
 from parity.data.probe_inputs import single
 from parity.data.weight_names import short_name
+from parity.ladder.loss_items import UNUSED
 from parity.ladder.rounding import allowed, limits_of
 from parity.traces.trace import TraceWriter, largest_of
 
@@ -105,7 +106,7 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
     """
     behind = f", since nothing passes {', '.join(exercise.dead)}" if exercise.dead else ""
     why = dict.fromkeys(exercise.idle, f"it is zero in every probe{behind}")
-    why |= dict.fromkeys(exercise.unused, "the loss does not depend on it")
+    why |= dict.fromkeys(exercise.unused, UNUSED)
     found = [told(f"gradient through {name}", "none passes in any probe") for name in exercise.dead]
     found += [told(f"mask of {name}", f"it drops {what}") for name, what in exercise.masks.items()]
     found += [told(f"gradient of {n}", text, f"gradient/{n}") for n, text in why.items()]

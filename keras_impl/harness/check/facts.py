@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call
+from keras_impl.harness.call import Call
 from keras_impl.harness.check.begun_anew import trained_steps
 from keras_impl.harness.check.initializers import initializers
-from keras_impl.harness.check.loss import loss_name
 from keras_impl.harness.check.model import get_weights, named_variables
+from keras_impl.harness.check.objective import Objective
+from keras_impl.harness.check.output_losses import config_of, name_of
 from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
@@ -26,13 +26,16 @@ from parity.traces.trace import TraceWriter
 def write_facts(
     reference: Reference, samples: Samples, calls: list[Call], output: Any, writer: TraceWriter
 ) -> None:
-    """Writes the facts of a model, from the calls and the output of a pass in eval mode."""
+    """Writes the facts of a model, from the calls and the output of a pass in eval mode.
+
+    Those of its loss are written by `write_loss_facts`.
+    """
     model = reference.model
     variables = named_variables(model)
     names = {id(v): name for name, v in variables.items() if versions.is_weight(v)}
     writer.facts["nodes"] = [_node(call, names) for call in calls]
     trained = {id(variable) for variable in model.trainable_variables}
-    writer.facts["inputs"] = samples.signature
+    writer.facts["inputs"] = [each.to_json() for each in samples.model_inputs]
     writer.facts["output_shape"] = list(output.shape[1:])
     writer.facts["weights"] = {
         name: {
@@ -48,9 +51,7 @@ def write_facts(
     }
     if "train_step" in own_steps(model):
         writer.facts["own_steps"] = own_steps(model)
-    # Of several outputs, and of a step of the user's own, no single loss is known.
-    is_known = not {"outputs", "own_steps"} & set(writer.facts)
-    writer.facts["loss"] = loss_facts(reference) if is_known else None
+    writer.facts["loss"] = None
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (
         None
@@ -75,18 +76,45 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
 
 def loss_facts(reference: Reference) -> dict[str, Any] | None:
     """Returns name and configuration of the loss, and the class weights; None without one loss."""
-    name = loss_name(reference.model)
+    return _facts_of(getattr(reference.model, "loss", None), reference)
+
+
+def objective_facts(objective: Objective) -> dict[str, Any] | None:
+    """Returns the same of the loss of a model that was called.
+
+    Of several outputs, the name is that of all losses, and "outputs" has name, configuration and
+    weight of each. "targets" has the kind of targets of each output, and "sample_weight" says
+    whether samples have weights of their own. None: the model is not compiled with a loss.
+    """
+    losses = {name: loss for name, loss in objective.losses.items() if name_of(loss) is not None}
+    if not losses or objective.problem:
+        return None
+    found = _facts_of(next(iter(losses.values())), objective.reference)
+    assert found is not None
+    found["targets"] = dict(objective.kinds)
+    found["sample_weight"] = objective.reference.sample_weight is not None
+    if objective.is_one:
+        return found
+    found["name"], found["config"] = " + ".join(str(name_of(x)) for x in losses.values()), {}
+    found["outputs"] = {
+        name: {
+            "name": name_of(loss),
+            "config": plain_nested(config_of(loss)),
+            "weight": objective.loss_weights[name],
+        }
+        for name, loss in losses.items()
+    }
+    return found
+
+
+def _facts_of(loss: Any, reference: Reference) -> dict[str, Any] | None:
+    name = name_of(loss)
+    weights = reference.class_weight
     if name is None:
         return None
-    loss = reference.model.loss
-    config = keras.losses.serialize(loss) if isinstance(loss, keras.losses.Loss) else {}
-    if config:  # the config of a loss may lack an argument of its function, such as Huber's delta
-        given = getattr(loss, "_fn_kwargs", {})
-        config = {**config, "config": {**given, **config.get("config", {})}}
-    weights = reference.class_weight
     return {
         "name": name,
-        "config": plain_nested(config),
+        "config": plain_nested(config_of(loss)),
         "class_weight": None if weights is None else {str(k): v for k, v in weights.items()},
     }
 

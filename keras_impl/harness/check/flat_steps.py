@@ -1,4 +1,4 @@
-"""Steps of an optimizer that treats every number by itself, with all weights in one variable.
+"""Steps of an optimizer that treats every number by itself, with all weights in few variables.
 
 Keras's optimizers take some thirty operations for each weight, of which a network has hundreds.
 Adam, say, computes with each number alone, so that one long variable gets the same numbers in
@@ -7,7 +7,9 @@ thirty operations altogether. The optimizer of the model stays as it is: a copy 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -27,6 +29,8 @@ _BY_WEIGHT = (
     *("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"),
 )
 
+_MAX_LENGTH = 2**22  # numbers in one variable
+
 
 def is_one_by_one(model: keras.Model) -> bool:
     """Whether the optimizer of a model, before its first step, treats every number by itself."""
@@ -44,7 +48,7 @@ def is_one_by_one(model: keras.Model) -> bool:
 
 
 class FlatSteps:
-    """Steps of a copy of an optimizer, with one variable for several arrays.
+    """Steps of a copy of an optimizer, with one variable for many arrays.
 
     Args:
         optimizer: of a model for which `is_one_by_one` holds; its rate counts in every step, so
@@ -55,10 +59,12 @@ class FlatSteps:
     def __init__(self, optimizer: Any, arrays: Sequence[Any]) -> None:
         self._original = optimizer
         self._optimizer = _copied(optimizer)
-        self._shapes = [tuple(array.shape) for array in arrays]
-        self._ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
-        self._flat = keras.Variable(_joined(arrays), name="weights")
-        versions.build_optimizer(self._optimizer, [self._flat])
+        self._parts = _parts([tuple(array.shape) for array in arrays])
+        self._variables = [
+            keras.Variable(_joined(arrays[part.places]), name=f"part{number}")
+            for number, part in enumerate(self._parts)
+        ]
+        versions.build_optimizer(self._optimizer, self._variables)
 
     @property
     def rate(self) -> float:
@@ -74,24 +80,55 @@ class FlatSteps:
         """
         if not has_schedule(self._optimizer):
             self._optimizer.learning_rate = self.rate
-        versions.apply(self._optimizer, [_joined(gradients)], [self._flat])
+        joined = [_joined(gradients[part.places]) for part in self._parts]
+        versions.apply(self._optimizer, joined, self._variables)
 
-    def put(self, arrays: Sequence[Any]) -> None:
-        """Sets the arrays."""
-        self._flat.assign(_joined(arrays))
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Yields the arrays after the steps so far."""
+        for part, variable in zip(self._parts, self._variables, strict=True):
+            yield from part.split(variable)
 
-    def arrays(self) -> list[np.ndarray]:
-        """Returns the arrays after the steps so far."""
-        return self._split(self._flat)
+    def slots(self) -> Iterator[tuple[str, int, np.ndarray]]:
+        """Yields (slot, number of the array, value)."""
+        for part, variable in zip(self._parts, self._variables, strict=True):
+            for slot, value in versions.slots(self._optimizer, variable):
+                yield from (
+                    (slot, part.places.start + number, array)
+                    for number, array in enumerate(part.split(value))
+                )
 
-    def slots(self) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Yields each slot with its value for every array."""
-        for slot, value in versions.slots(self._optimizer, self._flat):
-            yield slot, self._split(value)
 
-    def _split(self, variable: Any) -> list[np.ndarray]:
-        parts = np.split(variable.numpy(), self._ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+@dataclass(frozen=True)
+class _Part:
+    """Arrays that lie one after the other in one variable.
+
+    Attributes:
+        places: of the arrays among all.
+        shapes: of each of them.
+    """
+
+    places: slice
+    shapes: list[tuple[int, ...]]
+
+    def split(self, variable: Any) -> list[np.ndarray]:
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
+        parts = np.split(variable.numpy(), ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+def _parts(shapes: Sequence[tuple[int, ...]]) -> list[_Part]:
+    """Puts arrays together up to a size: a step holds some variables of one part at a time."""
+    parts: list[_Part] = []
+    length = _MAX_LENGTH
+    for number, shape in enumerate(shapes):
+        length += math.prod(shape)
+        if length > _MAX_LENGTH:
+            parts.append(_Part(slice(number, number + 1), [shape]))
+            length = math.prod(shape)
+        else:
+            last = parts.pop()
+            parts.append(_Part(slice(last.places.start, number + 1), [*last.shapes, shape]))
+    return parts
 
 
 def _copied(optimizer: Any) -> Any:

@@ -10,30 +10,42 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.harness.calls import Call, Calls, recorded_calls
-from keras_impl.harness.check.model import as_fed, forget_states
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import Calls, recorded_calls
+from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
+from keras_impl.harness.check.structure import as_fed
+from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.traces.trace import TraceWriter
 
 
 def write_forward(
-    model: keras.Model, x: list[np.ndarray], writer: TraceWriter, perturbation: Perturbation | None
+    reference: Reference,
+    x: list[np.ndarray],
+    writer: TraceWriter,
+    perturbation: Perturbation | None,
 ) -> tuple[Calls, Any]:
-    """Writes inputs and outputs of every call; returns the calls and the output of the model.
+    """Writes inputs and outputs of every call; returns the calls, and what the model returns.
 
-    Several outputs are joined to one, and told as the fact `outputs`.
+    Several outputs are told as the fact `outputs`.
     """
-    fed = as_fed(x)
-    forget_states(model)
+    model = reference.model
+    fed = as_fed(reference, x)
+    reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
-        output = joined(parts)
     write_calls("eval", calls, writer)
-    writer.put("forward/eval/output", output)
+    writer.put("forward/eval/output", as_one(model, output))
     return calls, output
+
+
+def as_one(model: keras.Model, output: Any) -> Any:
+    """Returns what a model returns as one tensor: several outputs joined, (N, values of all)."""
+    parts = outputs_of(model, output)
+    return joined(parts) if parts else output
 
 
 def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:

@@ -1,7 +1,7 @@
 """One pass of a Keras model in train mode, forward and back.
 
-A batch with targets goes in. The outputs of every call, the loss, the gradients of all parameters
-and outputs, and the state after the pass come out.
+A batch with targets and weights goes in. The outputs of every call, the loss, the gradients of all
+parameters and outputs, and the state after the pass come out.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call, Calls, recorded_calls
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import Calls, recorded_calls
 from keras_impl.harness.check.exercised import Exercise, useless_masks
-from keras_impl.harness.check.forward import write_calls
-from keras_impl.harness.check.loss import penalties, sample_weight
-from keras_impl.harness.check.model import as_fed, forget_states, named_variables, trainable
-from keras_impl.harness.factories import Reference
+from keras_impl.harness.check.forward import as_one, write_calls
+from keras_impl.harness.check.inputs import reset_states
+from keras_impl.harness.check.loss import penalties
+from keras_impl.harness.check.model import named_variables, trainable
+from keras_impl.harness.check.objective import Batch, Objective
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.data.weight_names import MOVING, short_name
@@ -28,33 +31,42 @@ MASK_TRIES = 64
 
 
 def write_gradients(
-    reference: Reference,
+    objective: Objective,
     x: list[np.ndarray],
-    y: np.ndarray,
+    batch: Batch,
     writer: TraceWriter,
     perturbation: Perturbation | None,
 ) -> tuple[Calls, Any, Exercise]:
     """Writes outputs, loss and all gradients of one pass in train mode.
 
+    Args:
+        objective: of the model.
+        x: inputs of the batch.
+        batch: its targets and weights.
+        writer: receives what is written.
+        perturbation: how rounded numbers are moved.
+
     Returns:
-        The calls of the pass, its output, and what it leaves without effect.
+        The calls of the pass, what the model returned, and what it leaves without effect.
     """
-    model = reference.model
+    model = objective.model
     variables = trainable(model)
-    fed = as_fed(x)
-    forget_states(model)
+    fed = as_fed(objective.reference, x)
+    reset_states(model)
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)
-        loss = versions.loss_of(model, y, output, sample_weight(reference, y))
+        loss = objective.value(output, batch)
         penalty = penalties(model)
     write_calls("train", calls, writer)
-    writer.put("forward/train/output", output)
+    writer.put("forward/train/output", as_one(model, output))
     # In the order of the calls, so that the first difference is found first.
     sources = [versions.tensor_of(variable) for variable in variables.values()]
     inner = [call for call in calls if call.output.dtype.is_floating]
     gradients = tape.gradient(loss, sources + [call.output for call in inner])
     writer.put("loss/value", loss)
+    for name, part in objective.parts(output, batch).items():
+        writer.put(f"loss/of/{name}", part)
     writer.put("loss/penalty", float(penalty))
     for (name, variable), slope in zip(variables.items(), gradients, strict=False):
         slope = np.zeros(variable.shape) if slope is None else _dense(slope)
@@ -75,7 +87,7 @@ def write_gradients(
         dead=[call.name for call, up in zip(inner, slopes, strict=True) if _is_dead(call, up)],
         unused=[name for name, slope in by_weight.items() if slope is None],
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
-        masks=useless_masks({call.name: call.mask for call in calls if call.mask is not None}),
+        masks=useless_masks(_masks(calls)),
     )
     return calls, output, exercise
 
@@ -94,6 +106,12 @@ def _is_dead(call: Call, upstream: Any) -> bool:
         output = tf.cast(call.again(given), upstream.dtype)
     slope = tape.gradient(output, given, output_gradients=upstream)
     return slope is not None and not np.any(slope)
+
+
+def _masks(calls: Calls) -> dict[str, np.ndarray]:
+    """Returns what layers keep, without what others add as noise."""
+    drawn = {call.name: call.mask for call in calls if call.mask is not None}
+    return {name: mask for name, mask in drawn.items() if mask.dtype == np.bool_}
 
 
 def _dense(slope: Any) -> np.ndarray:

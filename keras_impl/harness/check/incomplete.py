@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from keras_impl.harness.calls import Calls
+from parity.ladder.loss_items import UNKNOWN_TARGETS
 
 
 def incomplete(passes: Sequence[Calls], *, loss_is_masked: bool) -> list[dict[str, str]]:
@@ -18,6 +19,15 @@ def incomplete(passes: Sequence[Calls], *, loss_is_masked: bool) -> list[dict[st
         loss_is_masked: whether the output of the model carries a mask, which the loss then uses.
     """
     return [*_random(passes), *_masked(passes, loss_is_masked)]
+
+
+def unknown_targets(problem: str) -> dict[str, str]:
+    """Returns what a check leaves open if it does not know what targets a loss takes."""
+    return {
+        "what": UNKNOWN_TARGETS,
+        "why": f"no targets are known: {problem}",
+        "do": "give samples of them: keras_impl.Reference(model, y=...), or --data with x and y",
+    }
 
 
 def replayable(passes: Sequence[Calls]) -> dict[str, float]:

@@ -1,39 +1,25 @@
-"""The loss of a Keras model: its arguments, and its value for extreme outputs.
+"""The loss of a Keras model: its value for extreme outputs, and its penalties.
 
-A compiled model goes in; `loss/confident/…` comes out. For the stages that compute losses of
-batches, this file also has the kind of targets, the sample weights and the penalties.
+A compiled model goes in; `loss/confident/…` comes out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness import versions
-from keras_impl.harness.calls import Call
-from keras_impl.harness.factories import Reference
+from keras_impl.harness.call import Call
+from keras_impl.harness.check.objective import Batch, Objective, keyed
+from keras_impl.harness.check.output_losses import name_of
+from keras_impl.harness.check.outputs import activation, last_of
+from keras_impl.harness.check.target_forms import kind_of
 from keras_impl.harness.rounding import Perturbation
-from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
-
-# Loss -> kind of its targets.
-_TARGETS = {
-    "sparse_categorical_crossentropy": "classes",
-    "categorical_crossentropy": "one_hot",
-    "categorical_focal_crossentropy": "one_hot",
-    "kl_divergence": "distribution",
-    "categorical_hinge": "one_hot",
-    "binary_crossentropy": "binary",
-    "binary_focal_crossentropy": "binary",
-    "hinge": "binary",
-    "squared_hinge": "binary",
-    "poisson": "counts",
-}
-
 
 # Kind of targets -> how the probabilities that a loss of these takes follow from logits.
 _OF_LOGITS = {
@@ -45,68 +31,144 @@ _OF_LOGITS = {
 
 def loss_name(model: keras.Model) -> str | None:
     """Returns the name of a compiled loss: "sparse_categorical_crossentropy"; None without one."""
-    loss = getattr(model, "loss", None)
-    if loss is None or isinstance(loss, dict | list | tuple):
-        return None
-    if isinstance(loss, str):
-        found = keras.losses.get(loss)
-        return getattr(found, "__name__", getattr(found, "name", loss))
-    return str(getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__)))
+    return name_of(getattr(model, "loss", None))
 
 
 def kind_of_targets(model: keras.Model) -> str:
     """Returns the kind of targets that the model's loss takes: "classes", "one_hot", "values"..."""
-    return _TARGETS.get(loss_name(model) or "", "values")
-
-
-def sample_weight(reference: Reference, y: np.ndarray) -> np.ndarray | None:
-    """Returns the weight of each sample, which is that of its class; None without class weights."""
-    if reference.class_weight is None:
-        return None
-    labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
-    return np.array([float(reference.class_weight.get(int(label), 1.0)) for label in labels])
+    return kind_of(getattr(model, "loss", None))[0]
 
 
 def penalties(model: keras.Model) -> Any:
-    """Returns the sum of all penalties, a part of the loss that training minimises."""
-    return tf.add_n([tf.cast(value, tf.float64) for value in model.losses]) if model.losses else 0.0
+    """Returns what layers add to the loss that training minimises: penalties, and `add_loss`."""
+    found = [tf.reduce_sum(tf.cast(value, tf.float64)) for value in model.losses]
+    return tf.add_n(found) if found else 0.0
+
+
+def adding_layers(model: keras.Model) -> list[str]:
+    """Returns the names of what has called `add_loss` in the last pass, the model itself included.
+
+    A layer with an activity regulariser does so too; it is told by its configuration.
+    """
+    return [layer.name for layer in _adding(model)]
+
+
+def added_losses(model: keras.Model) -> Any:
+    """Returns the sum of what these have added: a part of `penalties`."""
+    found = [loss for layer in _adding(model) for loss in layer._losses]
+    return tf.add_n([tf.reduce_sum(tf.cast(x, tf.float64)) for x in found]) if found else 0.0
+
+
+def _adding(model: keras.Model) -> list[Any]:
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if getattr(layer, "_losses", None) and getattr(layer, "activity_regularizer", None) is None
+    ]
 
 
 def write_confident_loss(
     spec: CheckSpec,
-    reference: Reference,
+    objective: Objective,
     calls: list[Call],
-    output: Any,
+    outputs: Mapping[str, Any],
     writer: TraceWriter,
     perturbation: Perturbation | None,
 ) -> None:
-    """Writes the loss of given confident outputs, right and wrong ones, without the model."""
-    model = reference.model
-    last = calls[-1]
-    is_activated = last.kind.startswith("activation:") and last.output is output
-    shape = tuple(output.shape[1:])
-    kind = kind_of_targets(model)
-    linear, y = Samples.confident(spec.seed, kind, shape, spec.dtype)
-    takes_logits = getattr(model.loss, "from_logits", False)
-    is_crossentropy = "crossentropy" in (loss_name(model) or "")
-    if not is_activated and is_crossentropy and kind in _OF_LOGITS and not takes_logits:
-        linear = _OF_LOGITS[kind](tf.constant(linear)).numpy()  # the activation is further up
-    before = tf.Variable(linear)
-    with tf.GradientTape() as tape:
-        tensor = tf.convert_to_tensor(before)
-        if is_activated:
-            tensor = activation_of(model, last)(tensor)
-        value = versions.loss_of(model, y, tensor, sample_weight(reference, y))
-    slope = tape.gradient(value, before)
-    slope = np.zeros_like(linear) if slope is None else slope.numpy()
-    if perturbation and is_activated and is_crossentropy and kind == "binary":
-        changes = _of_rounded_probabilities(linear, y, perturbation.dtype)
-        value, slope = value + changes[0], slope + changes[1]
-    writer.put("loss/confident/linear", linear)
-    writer.put("loss/confident/target", y)
+    """Writes the loss of given confident outputs, right and wrong ones, without the model.
+
+    Args:
+        spec: settings of the check.
+        objective: of the model.
+        calls: of its last pass.
+        outputs: that it made, by name.
+        writer: receives `loss/confident/…`, and the facts `output_activation`, of the only output,
+            and `confident`: false if there is no such loss.
+        perturbation: how rounded numbers are moved.
+    """
+    model = objective.model
+    made_by = calls[-1:] if objective.is_one else calls
+    lasts = {name: _activation(output, made_by) for name, output in outputs.items()}
+    only = lasts.get("")
+    writer.facts["output_activation"] = None if only is None else activation(only)
+    given, targets = {}, {}
+    for name, last in lasts.items():
+        linear, targets[name] = objective.confident(name, spec.dtype)
+        if last is None and _takes_probabilities(objective, name):  # activated further up
+            linear = _OF_LOGITS[objective.kinds[name]](tf.constant(linear)).numpy()
+        given[name] = linear
+    batch = objective.weighted("confident", targets)
+    before = {name: tf.Variable(linear) for name, linear in given.items()}
+    try:
+        with tf.GradientTape() as tape:
+            made = {name: tf.convert_to_tensor(variable) for name, variable in before.items()}
+            for name, last in lasts.items():
+                if last is not None:
+                    made[name] = activation_of(model, last)(made[name])
+            output = objective.packed(made)
+            value = objective.value(output, batch)
+        slopes = tape.gradient(value, before)
+        parts = objective.parts(output, batch)
+        unweighted = objective.value(output, Batch(targets)) if batch.has_weights else None
+    except Exception as error:  # a loss of the user may raise for other outputs than the model's
+        told = str(error).strip().partition("\n")[0][:160]
+        _leave_out(writer, f"it raises for them ({type(error).__name__}: {told})")
+        return
+    if not np.isfinite(float(value)):
+        _leave_out(writer, f"it is {float(value)} for them")
+        return
+    found = {n: np.zeros_like(given[n]) if s is None else s.numpy() for n, s in slopes.items()}
+    for name in _of_probabilities(objective, lasts) if perturbation else ():
+        changes = _of_rounded_probabilities(given[name], targets[name], spec.dtype)
+        weight = objective.loss_weights[name]
+        value, found[name] = value + weight * changes[0], found[name] + weight * changes[1]
+        if name in parts:
+            parts[name] += changes[0]
+    for name, linear in given.items():
+        writer.put(keyed("loss/confident/linear", name), linear)
+        writer.put(keyed("loss/confident/target", name), targets[name])
+        writer.put(keyed("loss/confident/gradient", name), found[name])
     writer.put("loss/confident/value", value)
-    writer.put("loss/confident/gradient", slope)
-    writer.facts["output_activation"] = last.kind.partition(":")[2] if is_activated else None
+    for name, part in parts.items():
+        writer.put(f"loss/confident/of/{name}", part)
+    if unweighted is not None:
+        writer.put("loss/confident/unweighted", unweighted)
+        objective.put_weights(batch, "confident", writer)
+    penalty, added = float(penalties(model)), float(added_losses(model))
+    if penalty:
+        writer.put("loss/confident/penalty", penalty)
+    if added:
+        writer.put("loss/confident/added", added)
+
+
+def _of_probabilities(objective: Objective, lasts: Mapping[str, Call | None]) -> list[str]:
+    """Returns the outputs whose loss is a crossentropy that a port may take of probabilities."""
+    return [
+        name
+        for name, last in lasts.items()
+        if last is not None
+        and "crossentropy" in (name_of(objective.losses[name]) or "")
+        and objective.kinds[name] == "binary"
+    ]
+
+
+def _leave_out(writer: TraceWriter, why: str) -> None:
+    writer.facts["confident"] = False
+    entry = {"what": "the loss of confident outputs", "why": why, "arrays": []}
+    writer.facts.setdefault("not_compared", []).append(entry)
+
+
+def _activation(output: Any, calls: list[Call]) -> Call | None:
+    """Returns the call that made an output, if it is an activation."""
+    last = last_of(output, calls)
+    return last if last is not None and activation(last) is not None else None
+
+
+def _takes_probabilities(objective: Objective, name: str) -> bool:
+    loss = objective.losses[name]
+    is_crossentropy = "crossentropy" in (name_of(loss) or "")
+    takes_logits = getattr(loss, "from_logits", False)
+    return is_crossentropy and objective.kinds[name] in _OF_LOGITS and not takes_logits
 
 
 def _of_rounded_probabilities(

@@ -2,12 +2,12 @@
 
 A compiled model goes in. `metric/PART/NAME` comes out: what the metric says after each batch, by
 the name that the history writes. PART is "given", "eval" or "train". The given outputs, their
-targets and the weights of the samples are `metric_input/…`.
+targets and the weights of the samples are `metric_input/…`, of several outputs with their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,65 +16,62 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.check.loss import kind_of_targets, sample_weight
-from keras_impl.harness.factories import Reference
+from keras_impl.harness.calls import Calls
+from keras_impl.harness.check.metric_outputs import (
+    Given,
+    GivenOutputs,
+    as_tensors,
+    packed_weights,
+    weight_kind,
+    weights_by_part,
+)
+from keras_impl.harness.check.objective import Batch, Objective, keyed
+from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.rounding import Perturbation
-from parity.data import metric_inputs
-from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter
-
-Batch = tuple[Any, Any, Any]  # targets, outputs, weights of the samples or None
 
 
 def write_metrics(
-    reference: Reference,
-    samples: Samples,
+    objective: Objective,
+    batch: Batch,
     outputs: dict[str, Any],
-    last: Callable[[Any], Any] | None,
+    calls: Calls,
     writer: TraceWriter,
     perturbation: Perturbation | None,
 ) -> None:
     """Writes what the metrics say, and the facts `metrics` and `metric_probe`.
 
     Args:
-        reference: the model, and what `fit` gets.
-        samples: of the probe.
-        outputs: of the model for the probe batch, by mode: "eval" and "train".
-        last: the activation at the end of the model; None: there is none.
-        writer: has the targets of the probe; receives all that is written.
+        objective: of the model.
+        batch: targets and weights of the probe.
+        outputs: what the model returned for it, by mode: "eval" and "train".
+        calls: of the pass in eval mode.
+        writer: receives all that is written.
         perturbation: if there is one, the metrics add twice as much to their denominators: a port
             that adds nothing is right.
     """
+    reference = objective.reference
     compiled = getattr(reference.model, "_compile_metrics", None)
     facts: dict[str, Any] = {"names": [], "float32": []}
-    writer.facts["metrics"], writer.facts["metric_probe"] = metrics_of(reference.model), facts
+    parts = outputs_of(objective.model, outputs["eval"])
+    told = getattr(reference.model, "output_names", None) or []
+    in_order = list(parts) if set(told) == set(parts) else objective.names
+    writer.facts["metrics"] = metrics_of(reference.model, in_order)
+    writer.facts["metric_probe"] = facts
     if versions.IS_KERAS_2:
         facts["why"] = "metrics of Keras 2 are not compared yet"
     if versions.IS_KERAS_2 or compiled is None:
         return
-    shape = tuple(outputs["eval"].shape[1:])
-    linear, y, sizes = metric_inputs.given(samples, kind_of_targets(reference.model), shape)
-    output = (
-        linear
-        if last is None
-        else metric_inputs.tied(linear, np.asarray(last(tf.constant(linear))))
-    )
-    weighted = _weight_kind(reference)
-    probe = writer.arrays["target/probe"]
-    targets = {"given": y, "train": probe, "eval": probe}
-    weights = {
-        part: _weights(reference, weighted, samples.seed, each) for part, each in targets.items()
-    }
-    if weighted == "class":  # which are for training alone
-        weights["eval"] = None
-    facts |= {"sizes": sizes, "weights": weighted}
-    parts = {
-        "given": list(_given(y, output, weights["given"], sizes)),
-        **{mode: list(_probe(probe, outputs[mode], weights[mode])) for mode in ("eval", "train")},
+    given = GivenOutputs(objective, parts or {"": outputs["eval"]}, calls)
+    weights = weights_by_part(objective, batch, given)
+    facts |= {"sizes": given.sizes, "weights": weight_kind(reference)}
+    batches = {
+        "given": list(given.batches(weights["given"])),
+        **{m: list(_probe(objective, batch, outputs[m], weights[m])) for m in ("eval", "train")},
     }
     try:
         with _epsilon(2 if perturbation else 1):
-            found = {part: _said(compiled, batches) for part, batches in parts.items()}
+            found = {part: _said(compiled, each) for part, each in batches.items()}
     except Exception as error:  # a metric of the user may raise anything
         told = str(error).partition("\n")[0][:200]
         facts["why"] = f"Keras's metrics raise for the targets of the probe: {told}"
@@ -88,11 +85,11 @@ def write_metrics(
     for part, by_name in found.items():
         for name, values in by_name.items():
             writer.put(f"metric/{part}/{name}", np.stack(values).astype(np.float64))
-    for key, array in (("linear", linear), ("output", output), ("target", y)):
-        writer.put(f"metric_input/{key}", array)
-    for part, weight in weights.items():
-        if weight is not None:
-            writer.put(f"metric_input/weight/{part}", weight)
+    given.put(writer)
+    for part, by_output in weights.items():
+        for name, weight in by_output.items():
+            if weight is not None:
+                writer.put(keyed(f"metric_input/weight/{part}", name), weight)
 
 
 @contextmanager
@@ -106,33 +103,30 @@ def _epsilon(factor: float) -> Iterator[None]:
         keras.config.set_epsilon(before)
 
 
-def _weight_kind(reference: Reference) -> str | None:
-    """Returns which weights `fit` gives to samples: "class", "sample", or None."""
-    if reference.class_weight is not None:
-        return "class"
-    return None if reference.sample_weight is None else "sample"
-
-
-def metrics_of(model: keras.Model) -> dict[str, Any]:
+def metrics_of(model: keras.Model, outputs: Sequence[str] = ()) -> dict[str, Any]:
     """Returns the metrics that a model was compiled with, as their names or configurations.
 
     They are lists; of several outputs, mappings from the name of an output to its list.
+
+    Args:
+        model: compiled.
+        outputs: names of its outputs, if the model does not tell them.
     """
     compiled = getattr(model, "_compile_metrics", None)
     given = {
         name: getattr(compiled, f"_user_{name}", None) or []
         for name in ("metrics", "weighted_metrics")
     }
-    names = list(getattr(model, "output_names", None) or [])
+    names = list(outputs or getattr(model, "output_names", None) or [])
     if len(names) > 1:
         return {kind: _of_outputs(part, names) for kind, part in given.items()}
     return {kind: list(map(_told, keras.tree.flatten(part))) for kind, part in given.items()}
 
 
 def _of_outputs(given: Any, names: Sequence[str]) -> dict[str, list[Any]]:
-    """Returns the metrics of each output that has some, by its name."""
+    """Returns the metrics of each output that has some, by its name, in the order of `names`."""
     by_name = given if isinstance(given, Mapping) else dict(zip(names, given, strict=False))
-    flat = {name: keras.tree.flatten(part) for name, part in by_name.items() if part}
+    flat = {name: keras.tree.flatten(by_name[name]) for name in names if by_name.get(name)}
     return {name: list(map(_told, part)) for name, part in flat.items()}
 
 
@@ -155,35 +149,34 @@ def _told(metric: Any) -> Any:
         return own
 
 
-def _weights(reference: Reference, kind: str | None, seed: int, y: np.ndarray) -> np.ndarray | None:
-    if kind == "class":
-        return sample_weight(reference, y)
-    return metric_inputs.weights(seed, len(y)) if kind == "sample" else None
-
-
-def _given(
-    y: np.ndarray, output: np.ndarray, weight: np.ndarray | None, sizes: Sequence[int]
-) -> Iterator[Batch]:
-    for rows in metric_inputs.rows(sizes):
-        yield y[rows], tf.constant(output[rows]), None if weight is None else weight[rows]
-
-
-def _probe(y: np.ndarray, output: Any, weight: np.ndarray | None) -> Iterator[Batch]:
+def _probe(
+    objective: Objective, batch: Batch, output: Any, weights: Mapping[str, np.ndarray | None]
+) -> Iterator[Given]:
     """Yields the whole probe batch, and its first sample once more, as a smaller last batch."""
-    yield y, output, weight
+    y = batch.targets
+    whole, first = slice(None), slice(0, 1)
+    yield as_tensors(objective, y, whole), output, packed_weights(objective, weights, whole)
+    yield (
+        as_tensors(objective, y, first),
+        tf.nest.map_structure(_first, output),
+        packed_weights(objective, weights, first),
+    )
+
+
+def _first(output: Any) -> Any:
     first = output[:1]
     if hasattr(output, "_keras_logits"):  # which some metrics look for
         first._keras_logits = output._keras_logits[:1]
-    yield y[:1], first, None if weight is None else weight[:1]
+    return first
 
 
-def _said(compiled: Any, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]:
+def _said(compiled: Any, batches: Sequence[Given]) -> dict[str, list[np.ndarray]]:
     """Returns what each metric says after each batch, by name."""
     compiled.reset_state()
     found: dict[str, list[np.ndarray]] = {}
     with versions.top_k_in_float32():
         for y, output, weight in batches:
-            compiled.update_state(tf.constant(y), output, weight)
+            compiled.update_state(y, output, weight)
             for name, value in compiled.result().items():
                 found.setdefault(name, []).append(np.asarray(value))
     compiled.reset_state()

@@ -6,6 +6,8 @@ difference of the two passes is the noise of each array.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -13,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.attention import perturb_scale
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
@@ -21,7 +24,15 @@ from parity.ladder.rounding import LIMITS
 from parity.traces.trace import TraceWriter, largest_of
 
 # Parts of the keys of what was not computed.
-_GIVEN = ("init/", "weights/", "input/", "target/", "metric_input/")
+_GIVEN = (
+    "init/",
+    "weights/",
+    "input/",
+    "target/",
+    "metric_input/",
+    "weight/",
+    "loss/confident/target",
+)
 
 
 def perturb_constants(model: keras.Model) -> None:
@@ -30,6 +41,7 @@ def perturb_constants(model: keras.Model) -> None:
     A port that writes 0.3 where TensorFlow computes with 0.30000001192 is right.
     """
     for layer in model._flatten_layers():
+        perturb_scale(layer)
         if not versions.is_kerass_own(layer):
             _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.
@@ -109,20 +121,32 @@ def perturbed_gradients(gradients: list[Any], perturbation: Perturbation) -> lis
     return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]
 
 
-def noise_of(first: TraceWriter, *others: TraceWriter) -> dict[str, float]:
-    """Returns the change of each array by perturbations, relative to its largest value."""
-    found = [_changes(first, other) for other in others]
-    return {key: max(changes[key] for changes in found) for key in found[0]}
+@dataclass
+class ChangeWriter(TraceWriter):
+    """Keeps of each array how far it is from that of the first pass, relative to its largest value.
+
+    Attributes:
+        first: arrays of the first pass.
+        changes: by key.
+    """
+
+    first: Mapping[str, np.ndarray] = field(default_factory=dict)
+    changes: dict[str, float] = field(default_factory=dict)
+
+    def put(self, key: str, array: Any) -> None:
+        """Compares an array, and keeps it only if it was given and not computed."""
+        if key.startswith(_GIVEN):
+            super().put(key, array)
+            return
+        expected, array = self.first.get(key), np.asarray(array)
+        if expected is None or expected.dtype.kind != "f" or expected.shape != array.shape:
+            return
+        if expected.size:
+            scale = largest_of(expected) or 1.0
+            self.changes[key] = float(absolute_difference(expected, array).max()) / scale
 
 
-def _changes(first: TraceWriter, second: TraceWriter) -> dict[str, float]:
-    noise = {}
-    for key, array in first.arrays.items():
-        other = second.arrays.get(key)
-        if other is None or array.dtype.kind != "f" or not array.size:
-            continue
-        if key.startswith(_GIVEN) or array.shape != other.shape:
-            continue
-        scale = largest_of(array) or 1.0
-        noise[key] = float(absolute_difference(array, other).max()) / scale
-    return noise
+def noise_of(writers: Sequence[ChangeWriter]) -> dict[str, float]:
+    """Returns the greatest change of each array by perturbations."""
+    keys = writers[0].changes
+    return {key: max(writer.changes[key] for writer in writers) for key in keys}

@@ -118,9 +118,8 @@ class _Sampled:
         return zip(self._names, self._steps.arrays(), strict=True)
 
     def slots(self) -> Iterator[tuple[str, str, np.ndarray]]:
-        for slot, values in self._steps.slots():
-            for name, value in zip(self._names, values, strict=True):
-                yield slot, name, value
+        for slot, number, value in self._steps.slots():
+            yield slot, self._names[number], value
 
 
 def begin_training(reference: Reference) -> None:

@@ -6,77 +6,104 @@ side by side: (N, values of all outputs), as a check compares them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_impl.harness.calls import Call
+from keras_impl.harness.call import Call
 from parity.errors import InputError
-from parity.ladder.incomplete import SEVERAL_OUTPUTS
 
 
 def outputs_of(model: keras.Model, output: Any) -> dict[str, Any]:
     """Returns the outputs of a model by their names; empty if it returns one tensor.
 
+    The outputs of a list or a tuple have the names of their layers if the model tells them, else
+    "output_1" and so on; those of a mapping its keys; nested ones paths: "boxes/size".
+
     Raises:
-        InputError: they are nested, or have no names.
+        InputError: the model returns something that is no tensor.
     """
     if tf.is_tensor(output):
         return {}
     names = list(getattr(model, "output_names", None) or [])
-    if isinstance(output, Mapping):
-        parts = {name: output[name] for name in (names if set(names) == set(output) else output)}
-    elif isinstance(output, tuple | list) and len(names) == len(output):
-        parts = dict(zip(names, output, strict=True))
-    else:
+    parts = dict(_leaves(output, names))
+    if isinstance(output, Mapping) and set(names) == set(parts):
+        parts = {name: parts[name] for name in names}
+    if not parts:
         raise InputError(
-            f"the Keras model returns {type(output).__name__} without names; expected one tensor, "
-            "or a model of keras.Input with several outputs, or a mapping by name"
-        )
-    if not parts or not all(map(tf.is_tensor, parts.values())):
-        raise InputError(
-            "the Keras model returns outputs in outputs; expected a list, a tuple or a mapping of "
-            "tensors"
+            f"the Keras model returns an empty {type(output).__name__}; expected a tensor, or a "
+            "list, a tuple or a mapping of tensors"
         )
     return parts
 
 
-def outputs_by_name(model: keras.Model) -> dict[str, Any]:
-    """Returns the symbolic outputs of a model by their names; empty if they are not known.
+def _leaves(nest: Any, names: Sequence[str], path: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Yields (name, tensor) of all tensors in a nest."""
+    if isinstance(nest, Mapping):
+        for key in nest:
+            yield from _leaves(nest[key], names, (*path, str(key)))
+    elif isinstance(nest, tuple | list):
+        is_named = not path and len(set(names)) == len(names) == len(nest)
+        for number, part in enumerate(nest):
+            own = names[number] if is_named and not _is_nest(part) else f"output_{number + 1}"
+            yield from _leaves(part, names, (*path, own if not path else str(number)))
+    elif hasattr(nest, "shape"):
+        yield "/".join(path), nest
+    else:
+        raise InputError(
+            f"the Keras model returns {type(nest).__name__} as its output {'/'.join(path)!r}; "
+            "expected a tensor, or a list, a tuple or a mapping of tensors"
+        )
 
-    The only one has the name "". Those of a dictionary have its keys as names, in alphabetical
-    order, as `fit` sorts them.
+
+def _is_nest(value: Any) -> bool:
+    return isinstance(value, Mapping | tuple | list)
+
+
+def packed(output: Any, parts: Mapping[str, Any], by_name: Mapping[str, Any]) -> Any:
+    """Returns what belongs to each output, in the structure in which the model returns them.
+
+    Args:
+        output: of the model.
+        parts: its outputs by name; empty: there is one.
+        by_name: what belongs to each output; of the only one by the name "".
+    """
+    if not parts:
+        return by_name[""]
+    names = {id(part): name for name, part in parts.items()}
+    return tf.nest.map_structure(lambda part: by_name[names[id(part)]], output)
+
+
+def flat_names(output: Any, parts: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the outputs in the order in which Keras flattens them."""
+    names = {id(part): name for name, part in parts.items()}
+    return [names[id(part)] for part in tf.nest.flatten(output)]
+
+
+def outputs_by_name(model: keras.Model, called: Callable[[], Any] = lambda: None) -> dict[str, Any]:
+    """Returns the outputs of a model by their names; empty if they are not known.
+
+    Those of a model of `keras.Input` are symbolic. The only one has the name "". Those of a flat
+    mapping are in alphabetical order, as `fit` sorts them.
+
+    Args:
+        model: the model.
+        called: returns what a model of its own class returns for a sample, since it does not tell
+            this before it is called; None: it cannot be called.
 
     Raises:
-        InputError: they are nested; or a model of its own class has several, which it does not tell
-            before it is called.
+        InputError: an output is no tensor.
     """
     outputs = list(getattr(model, "outputs", None) or [])
-    if not outputs and _num_losses(model) > 1:
-        raise InputError(
-            f"{type(model).__name__} has several outputs, and does not tell their names and shapes "
-            "before it is called; expected a model of keras.Input with several outputs"
-        )
-    if len(outputs) < 2:
-        return dict(zip([""], outputs, strict=False))
-    nest = getattr(model, "_outputs_struct", outputs)
-    if isinstance(nest, Mapping):
-        found = {str(name): nest[name] for name in sorted(nest)}
-    else:
-        found = dict(zip(model.output_names, outputs, strict=False))
-    if len(found) != len(outputs) or not all(hasattr(each, "shape") for each in found.values()):
-        raise InputError(
-            "the Keras model returns outputs in outputs; expected a list, a tuple or a mapping of "
-            "tensors"
-        )
-    return found
-
-
-def _num_losses(model: keras.Model) -> int:
-    given = getattr(model, "loss", None)
-    return len(given) if isinstance(given, Mapping | list | tuple) else 1
+    returned = getattr(model, "_outputs_struct", outputs) if outputs else called()
+    if returned is None:
+        return {}
+    found = {"": returned} if hasattr(returned, "shape") else outputs_of(model, returned)
+    if len(found) == 1:
+        return dict(zip([""], found.values(), strict=True))
+    return dict(sorted(found.items())) if isinstance(returned, Mapping) else found
 
 
 def joined(parts: Mapping[str, Any]) -> Any:
@@ -87,25 +114,24 @@ def joined(parts: Mapping[str, Any]) -> Any:
 
 def told(parts: Mapping[str, Any], calls: Sequence[Call]) -> list[dict[str, Any]]:
     """Returns name, shape of a sample, and last activation of each output, ready for JSON."""
-    last = {id(call.output): call.kind for call in calls}
-    kinds = {name: last.get(id(part), "") for name, part in parts.items()}
     return [
         {
             "name": name,
             "shape": list(part.shape[1:]),
-            "activation": kinds[name].partition("activation:")[2] or None,
+            "activation": None if (last := last_of(part, calls)) is None else activation(last),
         }
         for name, part in parts.items()
     ]
 
 
-def left_open() -> dict[str, str]:
-    """Returns what a check leaves open for a model with several outputs."""
-    return {
-        "what": SEVERAL_OUTPUTS,
-        "why": "a check compares their values in eval mode, and the loss of one output alone",
-        "do": "`parity run` trains both halves whole, and compares every loss, metric and weight",
-    }
+def last_of(output: Any, calls: Sequence[Call]) -> Call | None:
+    """Returns the call that made an output."""
+    return next((call for call in reversed(calls) if call.output is output), None)
+
+
+def activation(call: Call) -> str | None:
+    """Returns the name of the activation that a call is; None for a call of another kind."""
+    return call.kind.partition("activation:")[2] or None
 
 
 def loss_weights_of(model: keras.Model) -> dict[str, float]:

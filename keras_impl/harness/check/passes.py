@@ -6,29 +6,28 @@ and what it computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
-from keras_impl.harness.check import outputs, own_steps
+from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import Exercise, revived
-from keras_impl.harness.check.facts import write_facts
-from keras_impl.harness.check.forward import write_forward
+from keras_impl.harness.check.facts import objective_facts, write_facts
+from keras_impl.harness.check.forward import as_one, write_forward
 from keras_impl.harness.check.gradient import write_gradients
-from keras_impl.harness.check.incomplete import incomplete, replayable
-from keras_impl.harness.check.loss import (
-    activation_of,
-    kind_of_targets,
-    write_confident_loss,
-)
+from keras_impl.harness.check.incomplete import incomplete, replayable, unknown_targets
+from keras_impl.harness.check.loss import adding_layers, write_confident_loss
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.check.objective import Objective
+from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.versions import advance, has_mask, reseed
@@ -55,6 +54,8 @@ class Pass:
         perturbation: how rounded numbers are moved; None: they stay.
         writer: receives the arrays and the facts.
         exercise: what the pass leaves without effect.
+        kinds: of the targets, if another pass has found them.
+        objective: of the model, once it was called.
     """
 
     reference: Reference
@@ -64,45 +65,62 @@ class Pass:
     perturbation: Perturbation | None = None
     writer: TraceWriter = field(default_factory=TraceWriter)
     exercise: Exercise = field(default_factory=Exercise)
+    kinds: Mapping[str, str] | None = None
+    objective: Objective | None = None
 
     def run(self, spec: CheckSpec) -> None:
         """Writes inputs, outputs, facts, loss and gradients."""
         model, writer = self.reference.model, self.writer
         set_weights(model, self.weights)
         reseed(self.samples.seed)  # so that the perturbed pass draws the same numbers
-        x = self.samples.inputs("probe", spec.batch_size)
+        x = self.samples.inputs("probe", self.samples.batch_size)
         for number, value in enumerate(x):
             writer.put(f"input/probe/{number}", value)
-        calls, output = write_forward(model, x, writer, self.perturbation)
-        write_facts(self.reference, self.samples, calls, output, writer)
+        calls, output = write_forward(self.reference, x, writer, self.perturbation)
+        write_facts(self.reference, self.samples, calls, as_one(model, output), writer)
         passes = [calls]
-        if writer.facts["loss"] is not None:
-            passes.append(self._write_train_mode(spec, x, calls, output))
+        objective = self.objective = self._objective(output)
+        if objective is not None and (told := objective_facts(objective)) is not None:
+            writer.facts["loss"] = told
+            writer.facts["added_losses"] = adding_layers(model)
+            passes.append(self._write_train_mode(spec, x, objective, calls, output))
         writer.facts["incomplete"] = incomplete(
             passes, loss_is_masked=len(passes) > 1 and has_mask(output)
         )
-        if "outputs" in writer.facts:
-            writer.facts["incomplete"].append(outputs.left_open())
+        if objective is not None and objective.problem:
+            writer.facts["incomplete"].append(unknown_targets(objective.problem))
         writer.facts["incomplete"] += own_steps.left_open(model)
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         writer.facts["float32_inside"] = float32_layers(model)
 
+    def _objective(self, output: Any) -> Objective | None:
+        """Returns what the model makes small; None if a step of the user's own decides that."""
+        if "own_steps" in self.writer.facts:
+            return None
+        found = Objective(self.reference, self.samples, output, self.kinds)
+        if not found.problem and any(loss is not None for loss in found.losses.values()):
+            found.problem = found.problem_of(output, len(tf.nest.flatten(output)[0]))
+        return found
+
     def _write_train_mode(
-        self, spec: CheckSpec, x: list[np.ndarray], calls: Calls, output: Any
+        self,
+        spec: CheckSpec,
+        x: list[np.ndarray],
+        objective: Objective,
+        calls: Calls,
+        output: Any,
     ) -> Calls:
-        model, writer = self.reference.model, self.writer
-        shape, kind = tuple(output.shape[1:]), kind_of_targets(model)
-        y = self.samples.targets("probe", spec.batch_size, kind, shape)
-        writer.put("target/probe", y)
-        write_confident_loss(spec, self.reference, calls, output, writer, self.perturbation)
+        writer = self.writer
+        batch = objective.batch("probe", self.samples.batch_size)
+        objective.put(batch, "probe", writer)
+        parts = outputs_of(objective.model, output) or {"": output}
+        write_confident_loss(spec, objective, calls, parts, writer, self.perturbation)
         found, trained, self.exercise = write_gradients(
-            self.reference, x, y, writer, self.perturbation
+            objective, x, batch, writer, self.perturbation
         )
-        is_activated = writer.facts["output_activation"] is not None
-        last = activation_of(model, calls[-1]) if is_activated else None
         made = {"eval": output, "train": trained}
-        write_metrics(self.reference, self.samples, made, last, writer, self.perturbation)
+        write_metrics(objective, batch, made, calls, writer, self.perturbation)
         return found
 
     def again(
@@ -117,12 +135,16 @@ class Pass:
         if perturbation:  # rounded constants are moved, too
             perturb_constants(fresh.model)
         advance(fresh.model, self.number)
-        return Pass(fresh, self.samples, weights, self.number, perturbation)
+        kinds = None if self.objective is None else self.objective.kinds
+        return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=kinds or None)
 
-    def perturbed(self, spec: CheckSpec, factory: Callable[[], Any], seed: int = 1) -> Pass:
+    def perturbed(
+        self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
+    ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = perturbed(self.weights, seed, spec.dtype)
         moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
+        moved.writer = writer
         moved.run(spec)
         return moved
 

@@ -9,7 +9,6 @@ alone explains, and by how much a port may differ.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from keras_impl.harness import casts, versions
@@ -18,13 +17,15 @@ from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import is_one_by_one
 from keras_impl.harness.check.initial import write_init
-from keras_impl.harness.check.model import build, kept_batch, set_weights, signature
-from keras_impl.harness.check.noise import noise_of
+from keras_impl.harness.check.inputs import inputs_of, stateful_layers
+from keras_impl.harness.check.model import build, set_weights
+from keras_impl.harness.check.noise import ChangeWriter, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import OneByOneSteps, Steps
 from keras_impl.harness.check.trajectory import write_trajectory
+from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
@@ -53,24 +54,39 @@ def run_check(
         InputError: the model cannot be probed.
     """
     versions.use_dtype("float64")
+    with ctc_in_float64():
+        _run_check(spec, factory, writer)
+
+
+def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     reference = called_anew(factory, spec.seed)
-    spec = replace(spec, batch_size=kept_batch(reference.model) or spec.batch_size)
-    samples = Samples(spec, signature(reference))
+    inputs = inputs_of(reference, spec.batch_size)
+    samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
-    others = [first.perturbed(spec, factory, n + 1) for n in range(NUM_PERTURBED[spec.dtype])]
-    for one in (first, *others):
-        _write_training(spec, one)
+    _write_training(spec, first)
+    moved = [ChangeWriter(first=first.writer.arrays) for _ in range(NUM_PERTURBED[spec.dtype])]
+    for number, changes in enumerate(moved, start=1):
+        # One after the other: a large model and its steps are in memory once.
+        _write_training(spec, first.perturbed(spec, factory, changes, number))
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
+    writer.facts["input_structure"] = inputs.structure
+    if stateful := stateful_layers(first.reference.model):
+        writer.facts["stateful"] = [layer.name for layer in stateful]
     writer.put_all("weights", first.weights)
-    writer.facts["noise"] = noise_of(first.writer, *(other.writer for other in others))
+    writer.facts["noise"] = noise_of(moved)
     left_out = writer.facts.get("not_compared", [])
     model = first.reference.model
     own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
-    writer.facts["not_compared"] = [*left_out, *own, *not_compared(first.exercise, writer)]
+    writer.facts["not_compared"] = [
+        *inputs.left_out,
+        *left_out,
+        *own,
+        *not_compared(first.exercise, writer),
+    ]
     write_schedule(spec, factory, writer)
 
 
@@ -79,9 +95,10 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     model = one.reference.model
     if getattr(model, "optimizer", None) is None:
         return
+    set_weights(model, one.weights)
     steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:
-        set_weights(model, one.weights)
         versions.reseed(one.samples.seed)
-        write_trajectory(spec, one.reference, steps, one.samples, one.writer, one.perturbation)
+        assert one.objective is not None
+        write_trajectory(spec, one.objective, steps, one.writer, one.perturbation)
     write_optimizer(spec, one.reference, steps, one.weights, one.writer)

@@ -68,7 +68,7 @@ class OneByOneSteps:
     """Steps of an optimizer that treats every number by itself, which takes less time.
 
     Args:
-        model: one for which `is_one_by_one` holds. Its weights may change later.
+        model: one for which `is_one_by_one` holds, with the weights where the steps begin.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -84,7 +84,6 @@ class OneByOneSteps:
 
     def make(self, gradients: Sequence[Any]) -> None:
         """Moves the weights, as `Steps.make` does."""
-        self._steps.put([variable.value for variable in self._variables])
         self._steps.make(gradients)
         for variable, value in zip(self._variables, self._steps.arrays(), strict=True):
             variable.assign(value)

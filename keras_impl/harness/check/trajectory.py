@@ -16,22 +16,17 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
-from keras_impl.harness.check.loss import kind_of_targets, sample_weight
-from keras_impl.harness.check.model import (
-    as_fed,
-    forget_states,
-    get_weights,
-    kept_batch,
-    trainable,
-)
+from keras_impl.harness.check.inputs import reset_states
+from keras_impl.harness.check.model import get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
+from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
 from keras_impl.harness.check.steps import OneByOneSteps, Steps
+from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
-from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
@@ -43,30 +38,26 @@ _APART = (
 
 def write_trajectory(
     spec: CheckSpec,
-    reference: Reference,
+    objective: Objective,
     steps: Steps | OneByOneSteps,
-    samples: Samples,
     writer: TraceWriter,
     perturbation: Perturbation | None,
 ) -> None:
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""
-    model = reference.model
+    model, reference, samples = objective.model, objective.reference, objective.samples
     begin_training(reference)
-    forget_states(model)
-    sizes = probe_inputs.batches(spec.steps, spec.batch_size)
-    sizes = [kept_batch(model) or size for size in sizes]
+    reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
-    for step, size in enumerate(sizes, start=1):
+    for step, size in enumerate(samples.sizes(spec.steps), start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
-        shape = tuple(writer.facts["output_shape"])
-        y = samples.targets(f"step{step}", size, kind_of_targets(model), shape)
-        fed = as_fed(x)
+        batch = objective.batch(f"step{step}", size)
+        fed = as_fed(reference, x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
             output = model(fed, training=True)
-            loss = versions.loss_of(model, y, output, sample_weight(reference, y))
+            loss = objective.value(output, batch)
         variables = model.trainable_variables
         found = tape.gradient(loss, [versions.tensor_of(v) for v in variables])
         found = [
@@ -83,7 +74,7 @@ def write_trajectory(
         losses.append(float(loss))
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
-        writer.put(f"target/step{step}", y)
+        objective.put(batch, f"step{step}", writer)
         for call in calls:
             if call.mask is not None:
                 writer.put(f"mask/step{step}/{call.name}", call.mask)

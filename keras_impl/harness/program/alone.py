@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from keras_impl.harness import versions
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.facts import loss_facts
 from keras_impl.harness.check.metrics import metrics_of
-from keras_impl.harness.check.outputs import outputs_by_name
+from keras_impl.harness.check.outputs import activation, last_of, outputs_by_name
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, settings_of
 from keras_impl.harness.program.source import Source
@@ -91,10 +94,12 @@ def _in_given_order(reference: Reference) -> Reference:
 def _told(reference: Reference) -> dict[str, Any]:
     """Returns what a port that has no loss or no metrics of its own needs to know."""
     model, loss = reference.model, loss_facts(reference) or {}
-    outputs = outputs_by_name(model)
-    given = _names_of_metrics(metrics_of(model), [name for name in outputs if name])
+    calls: list[Call] = []
+    outputs = outputs_by_name(model, lambda: _called(reference, calls))
+    names = [name for name in outputs if name]
+    given = _names_of_metrics(metrics_of(model, names), names)
     has_accuracy = {name: not {"accuracy", "acc"}.isdisjoint(each) for name, each in given.items()}
-    told = {name: {"name": name, **_told_of(output)} for name, output in outputs.items()}
+    told = {name: {"name": name, **_told_of(output, calls)} for name, output in outputs.items()}
     only = told.get("", {})
     return {
         "loss": loss.get("config") or loss.get("name"),
@@ -123,15 +128,32 @@ def _regularised(model: keras.Model) -> list[Any]:
     return [each for each in layers if any(getattr(each, name, None) for name in names)]
 
 
-def _told_of(output: Any) -> dict[str, Any]:
+def _called(reference: Reference, calls: list[Call]) -> Any:
+    """Returns what a model makes of its first sample, and adds its calls; None without arrays."""
+    if not versions.are_arrays(reference.x):
+        return None
+    first = keras.tree.map_structure(lambda array: tf.constant(array[:1]), reference.x)
+    with recorded_calls(first) as found:
+        output = reference.model(first, training=False)
+    calls += found
+    return output
+
+
+def _told_of(output: Any, calls: Sequence[Call]) -> dict[str, Any]:
     """Returns the shape of a sample of an output, if it is known, and its last activation.
 
     That is "softmax", "sigmoid" or None.
+
+    Args:
+        output: symbolic, or of one of the calls.
+        calls: of a model that was called.
     """
     shape = list(output.shape[1:])
     layer = getattr(output, "_keras_history", [None])[0]
     found = getattr(layer, "activation", None)
     name = getattr(found, "__name__", type(layer).__name__.lower())
+    if (last := last_of(output, calls)) is not None:
+        name = activation(last)
     return {
         "shape": None if None in shape else shape,
         "activation": name if name in ("softmax", "sigmoid") else None,

@@ -19,10 +19,11 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.check.structure import in_order
 from keras_impl.harness.compiled_rate import StepRates
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.between_steps import Values, num_changed
-from keras_impl.harness.program.feed import Written, in_order
+from keras_impl.harness.program.feed import Written
 from keras_impl.harness.program.steps import (
     Float64Steps,
     cast_batch,

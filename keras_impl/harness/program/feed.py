@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.structure import in_order
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.flow import is_flow, why_written
 from parity.errors import InputError
@@ -69,13 +70,6 @@ def written_flows(reference: Reference) -> dict[str, str]:
     }
     reasons = {n: why_written(*each) for n, each in given.items() if is_flow(each[0])}
     return {name: why for name, why in reasons.items() if why is not None}
-
-
-def in_order(reference: Reference, x: Any) -> Any:
-    """Returns inputs by name in the order of the model, in which the port gets them."""
-    if not isinstance(x, Mapping):
-        return x
-    return tuple(x[tensor.name] for tensor in reference.model.inputs)
 
 
 def is_whole(fed: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import get_weights, set_weights, trainable
 from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.check.structure import as_taken
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.float32_masks import float32_masks
@@ -49,6 +50,7 @@ class Float64Steps:
         moves_constants: bool = False,
     ) -> None:
         self._model: Any = reference.model
+        self._reference = reference
         self._validation = validation
         self._masks = float32_masks if dtype == FLOAT32 else nullcontext
         self._initial: dict[int, np.ndarray] = {}  # of the optimizer, before its first step
@@ -71,13 +73,13 @@ class Float64Steps:
     def _made(self, anchor: Anchor, validates: bool) -> AnchoredSteps:
         model = self._model
         if not self._initial:
-            self._begin(anchor.batches[0])
+            self._begin(self._taken(anchor.batches[0]))
         self._load(anchor)
         made = AnchoredSteps(anchor.weights, len(anchor.rates))
         if validates and self._validation:
             model.reset_metrics()
             for batch in self._validation:
-                logs = model.test_function(iter([batch]))
+                logs = model.test_function(iter([self._taken(batch)]))
             made.keep_validation(_numbers(logs))
             self._load(anchor)  # a test may draw random numbers
         model.reset_metrics()
@@ -85,12 +87,15 @@ class Float64Steps:
             self._rate.assign(rate)
             if not has_schedule(model.optimizer):
                 model.optimizer.learning_rate = rate
-            logs = _numbers(model.train_function(iter([batch])))
+            logs = _numbers(model.train_function(iter([self._taken(batch)])))
             is_kept = made.next_is_kept
             made.keep(logs["loss"], logs)
             if is_kept:
                 made.keep_state(get_weights(model), slots_of(model))
         return made
+
+    def _taken(self, batch: Batch) -> Batch:
+        return (as_taken(self._reference, batch[0]), *batch[1:])
 
     def _begin(self, batch: Batch) -> None:
         """Creates weights, slots and metrics, the last of which a first step makes."""

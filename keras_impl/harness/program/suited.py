@@ -5,7 +5,7 @@ Without this, the error would be that of an operation deep in a framework.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -13,8 +13,9 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.loss import kind_of_targets
+from keras_impl.harness.check.structure import in_order
 from keras_impl.harness.factories import Reference
-from keras_impl.harness.program.feed import arrays_of, in_order
+from keras_impl.harness.program.feed import arrays_of
 from parity.errors import InputError
 
 
@@ -46,23 +47,12 @@ def check_arrays(reference: Reference) -> None:
 def _given(reference: Reference) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
     """Yields (names, values) of what trains, and of what validates."""
     given = reference.x, reference.y, reference.sample_weight
-    yield ("x", "y", "sample_weight"), (_ordered(reference, given[0]), *given[1:])
+    yield ("x", "y", "sample_weight"), (in_order(reference, given[0]), *given[1:])
     validation = reference.validation_data
     if isinstance(validation, tuple | list) and len(validation) in (2, 3):
         first, *others = validation
         names = ("x of validation", "y of validation", "sample_weight of validation")
-        yield names, (_ordered(reference, first), *others)
-
-
-def _ordered(reference: Reference, x: Any) -> Any:
-    if isinstance(x, Mapping):
-        expected = [tensor.name for tensor in getattr(reference.model, "inputs", None) or []]
-        if missing := [name for name in expected if name not in x]:
-            raise InputError(
-                f"x has the names {', '.join(map(str, x))}; expected {', '.join(missing)} too, as "
-                "the inputs of the Keras model are called"
-            )
-    return in_order(reference, x)
+        yield names, (in_order(reference, first), *others)
 
 
 def _check_numbers(nests: dict[str, Any]) -> None:

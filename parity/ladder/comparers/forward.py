@@ -47,19 +47,30 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(f"{measured(keras)}; dropout uses Keras's masks", items)
 
 
+# Kinds of layers that draw -> by which setting they draw nothing.
+_RATES = {
+    "dropout": "rate",
+    "alpha_dropout": "rate",
+    "gaussian_dropout": "rate",
+    "gaussian_noise": "stddev",
+}
+
+
 def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
     """Compares when and how a dropout drops, which Keras's masks in both halves would hide."""
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
     active = port.facts.get("active_dropouts", {})
     for keras_name, torch_name in port.facts["pairs"]:
-        if nodes[keras_name]["kind"] != "dropout":
+        setting = _RATES.get(nodes[keras_name]["kind"])
+        if setting is None:
             continue
-        rate, ours = nodes[keras_name]["config"].get("rate"), calls[torch_name]["rate"]
+        rate, ours = nodes[keras_name]["config"].get(setting), calls[torch_name]["rate"]
         if rate is None or ours is None:
             continue
-        yield compare_close(f"{keras_name}.rate", rate, ours, allowed=FLOAT64, unit="rel")
-        yield from _grain(keras, nodes[keras_name], calls[torch_name])
+        yield compare_close(f"{keras_name}.{setting}", rate, ours, allowed=FLOAT64, unit="rel")
+        if nodes[keras_name]["kind"] == "dropout":
+            yield from _grain(keras, nodes[keras_name], calls[torch_name])
         mode = "on" if torch_name in active.get("eval", []) else "off"
         yield compare_exact(f"{keras_name} (eval)", "off", mode)
         mode = "on" if torch_name in active.get("train", []) else "off"
@@ -71,15 +82,16 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
     told = {entry["what"] for entry in port.facts.get("incomplete") or []}
     for number in port.facts["torch_left"]:
         call = calls[number]
-        if call["kind"] == "dropout" and call["rate"] and call["name"] not in told:
+        if call["kind"] in _RATES and call["rate"] and call["name"] not in told:
             where = f" at {call['where']}" if call.get("where") else ""
-            yield compare_exact(call["name"], "absent", f"dropout{where}")
+            yield compare_exact(call["name"], "absent", f"{call['kind']}{where}")
     if not outputs_agree(keras, port, "train"):
         for name in port.facts["keras_left"]:
             if name in port.facts.get("replayed", []):
                 continue
-            if nodes[name]["kind"] == "dropout" and nodes[name]["config"].get("rate"):
-                yield replace(compare_exact(name, "dropout", "absent"), role=INTRODUCED)
+            kind = nodes[name]["kind"]
+            if kind in _RATES and nodes[name]["config"].get(_RATES[kind]):
+                yield replace(compare_exact(name, kind, "absent"), role=INTRODUCED)
 
 
 def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:

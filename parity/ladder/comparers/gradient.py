@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
 from parity.ladder.items import INTRODUCED
+from parity.ladder.loss_items import UNUSED
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import allowed, limits_of
@@ -35,6 +36,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     given = port.facts["given"]["loss"]
     items += _arrived(keras, port, given)
     not_compared, unknown = [], held_otherwise(keras, port)
+    told = [each for each in keras.facts.get("not_compared") or [] if each["why"] == UNUSED]
+    unused = {key for each in told for key in each["arrays"]}
     unshaped = {
         weight
         for node in keras.facts["nodes"]
@@ -49,6 +52,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             not_compared.append((f"gradient of {weight}", HELD_OTHERWISE))
             continue
         if key not in port:
+            if key in unused:
+                continue
             if entry["trainable"] and not port.facts["raised"].get("gradient"):
                 items.append(compare_exact(weight, "a gradient", "no gradient"))
             continue

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from parity.ladder.comparers.probe import measured, no_loss, raised
 from parity.ladder.items import INTRODUCED
+from parity.ladder.loss_items import CONFIDENT, GRADIENT, of_output
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, compare_recorded
 
@@ -21,15 +22,18 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if not port.facts["given"]["loss"]:
         return skipped("the port gives no loss")
     items = raised(port, "loss")
-    for key, label in (
-        ("loss/confident/value", "loss of confident outputs"),
-        ("loss/confident/gradient", "its gradient"),
-    ):
-        if key in port:
-            items.append(close(keras, port, key, label))
+    names = [each["name"] for each in keras.facts.get("outputs") or []]
+    keys = {"loss/confident/value": CONFIDENT, "loss/confident/gradient": GRADIENT}
+    for name in names:
+        keys[f"loss/confident/of/{name}"] = of_output(CONFIDENT, name)
+        keys[f"loss/confident/gradient/{name}"] = of_output(GRADIENT, name)
+    items += [close(keras, port, key, label) for key, label in keys.items() if key in port]
     if "loss/own" in port:
         own = compare_recorded(keras, "loss/value", port["loss/own"], "loss of Keras's outputs")
         items.append(replace(own, role=INTRODUCED))
+    for name in names:
+        if (key := f"loss/of/{name}") in port and key in keras:
+            items.append(close(keras, port, key, of_output("loss", name)))
     if "loss/value" in port:
         items.append(close(keras, port, "loss/value", "loss"))
     return judged_if_any(measured(keras), items)

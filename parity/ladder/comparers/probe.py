@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
+from parity.ladder.loss_items import UNKNOWN_TARGETS
 from parity.ladder.rounding import dtype_of, limits_of
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 NO_LOSS = "the Keras model has no single loss"
 OWN_STEP = "the Keras model has a train_step of its own, and its loss is not known"
+NO_TARGETS = "no targets of the Keras model's loss are known"
 HELD_OTHERWISE = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 CONSTANT_RATE = (
@@ -35,6 +37,9 @@ def measured(keras: Trace) -> str:
 
 def no_loss(keras: Trace) -> str:
     """Returns why there is no loss of the reference to compare with."""
+    told = {entry["what"] for entry in keras.facts.get("incomplete") or []}
+    if UNKNOWN_TARGETS in told:
+        return NO_TARGETS
     return OWN_STEP if keras.facts.get("own_steps") else NO_LOSS
 
 

@@ -10,7 +10,7 @@ from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.incomplete import unknown_parameters, unknown_weights
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged_if_any
-from parity.ladder.recorded import MODES, outputs_agree
+from parity.ladder.recorded import MODES, carried_weight, outputs_agree
 from parity.ladder.rounding import limits_of
 from parity.ladder.tolerance import EXACT
 
@@ -70,7 +70,11 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     items += [
         # Not exactly: a port may compute a weight from others.
         compare_close(
-            f"{weight} (as carried over)", keras[key], port[key], allowed=rounded, unit="rel"
+            f"{weight} (as carried over)",
+            keras[key],
+            carried_weight(keras, port, weight),
+            allowed=rounded,
+            unit="rel",
         )
         for weight in carried
         if (key := f"weights/{weight}") in keras

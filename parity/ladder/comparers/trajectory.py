@@ -9,6 +9,7 @@ import numpy as np
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
+    NO_LOSS,
     NO_OPTIMIZER,
     measured,
     no_loss,
@@ -31,9 +32,10 @@ _DIVERGES = (
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares losses and weights of a few training steps; the last batch has one sample."""
-    if keras.facts.get("own_steps") or keras.facts.get("outputs"):
+    has_none = keras.facts["loss"] is None
+    if has_none and (keras.facts.get("outputs") or no_loss(keras) != NO_LOSS):
         return skipped(no_loss(keras))
-    if keras.facts["loss"] is None or keras.facts["optimizer"] is None:
+    if has_none or keras.facts["optimizer"] is None:
         return skipped("the Keras model is not compiled")
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)

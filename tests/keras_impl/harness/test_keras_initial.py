@@ -8,7 +8,8 @@ import pytest
 
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.initializers import initializers
-from keras_impl.harness.check.model import build, signature
+from keras_impl.harness.check.inputs import inputs_of
+from keras_impl.harness.check.model import build
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -86,7 +87,7 @@ def written():
     writer = TraceWriter()
     with in_float64():
         reference = call_factory(net, spec.seed)
-        samples = Samples(spec, signature(reference))
+        samples = Samples(spec, inputs_of(reference, 4).each)
         build(reference, samples)
         write_init(spec, net, reference, samples, writer)
     own = {name: array[0] for name, array in writer.arrays.items()}
@@ -127,5 +128,5 @@ def test_a_large_weight_leaves_a_part():
     spec = CheckSpec()
     reference = call_factory(wide, 0)
     writer = TraceWriter()
-    write_init(spec, wide, reference, Samples(spec, signature(reference)), writer)
+    write_init(spec, wide, reference, Samples(spec, inputs_of(reference, 4).each), writer)
     assert writer.arrays["init/dense.kernel"].shape == (1, 1_000)

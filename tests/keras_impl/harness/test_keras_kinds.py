@@ -21,12 +21,13 @@ L = keras.layers
         (lambda: L.ReLU(negative_slope=0.2), "activation:leaky_relu"),
         (lambda: L.ReLU(6.0, negative_slope=0.2), "activation:relu"),
         (lambda: L.ReLU(6.0, threshold=1.0), "activation:relu"),
-        (lambda: L.GaussianNoise(0.1), "unknown:GaussianNoise"),
+        (lambda: L.GaussianNoise(0.1), "gaussian_noise"),
+        (lambda: L.Masking(), "unknown:Masking"),
         (lambda: type("Dense", (L.Layer,), {})(), "unknown:Dense"),
     ],
     ids=[
         *("conv", "activation", "leaky", "relu", "relu6", "relu_leaky", "relu_both"),
-        *("relu_threshold", "unknown", "of_the_users"),
+        *("relu_threshold", "noise", "unknown", "of_the_users"),
     ],
 )
 def test_a_kind_is_the_word_of_both_halves(layer, kind):

@@ -13,21 +13,28 @@ def samples():
     return Samples(CheckSpec(keras="a:b", seed=5), [])
 
 
+def given(samples, kind, shape):
+    """Outputs, targets and sizes of batches."""
+    sizes = metric_inputs.sizes_of([shape])
+    y = samples.targets("metrics", sum(sizes), kind, shape)
+    return metric_inputs.outputs_for(samples.seed, kind, y, shape), y, sizes
+
+
 def test_the_last_batch_is_smaller(samples):
-    linear, y, sizes = metric_inputs.given(samples, "classes", (6,))
+    linear, y, sizes = given(samples, "classes", (6,))
     assert len(linear) == len(y) == sum(sizes)
     assert 0 < sizes[-1] < sizes[0]
     assert [r.stop for r in metric_inputs.rows(sizes)] == np.cumsum(sizes).tolist()
 
 
 def test_right_classes_come_first_second_and_later(samples):
-    linear, y, _ = metric_inputs.given(samples, "classes", (6,))
+    linear, y, _ = given(samples, "classes", (6,))
     rank = (linear > linear[np.arange(len(y)), y][:, None]).sum(-1)
     assert set(rank.tolist()) == set(range(6))
 
 
 def test_some_outputs_are_equal_and_the_greatest(samples):
-    linear, _, _ = metric_inputs.given(samples, "one_hot", (4,))
+    linear, _, _ = given(samples, "one_hot", (4,))
     tied = (linear == linear.max(-1, keepdims=True)).sum(-1)
     assert set(tied.tolist()) == {1, 2}
 
@@ -39,18 +46,12 @@ def test_ties_stay_ties_however_an_activation_rounds():
 
 
 def test_a_probability_of_one_half_is_among_yes_or_no(samples):
-    linear, y, _ = metric_inputs.given(samples, "binary", (1,))
+    linear, y, _ = given(samples, "binary", (1,))
     assert (linear == 0).any()
     share = ((linear > 0) == (y > 0.5)).mean()
     assert 0.5 < share < 0.9
 
 
 def test_large_outputs_have_fewer_samples(samples):
-    _, _, sizes = metric_inputs.given(samples, "classes", (96, 96, 5))
+    _, _, sizes = given(samples, "classes", (96, 96, 5))
     assert sizes == [2, 2, 1]
-
-
-def test_no_two_weights_are_equal():
-    weights = metric_inputs.weights(3, 50)
-    assert len(set(weights.tolist())) == 50
-    assert ((weights >= 0.25) & (weights <= 2)).all()

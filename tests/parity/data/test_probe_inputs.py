@@ -13,12 +13,11 @@ from parity.errors import InputError
     "draw",
     [
         lambda seed: probe.features(seed, "x", 4, (9, 5, 3)),
-        lambda seed: probe.tokens(seed, "x", 4, (9,), 50),
         lambda seed: probe.gradient(seed, 1, "w", (6, 5)),
         lambda seed: probe.filled(seed, {"a.bias": np.zeros(20)})["a.bias"],
         lambda seed: probe.metrics(seed)["val_loss"],
     ],
-    ids=["features", "tokens", "gradient", "filled", "metrics"],
+    ids=["features", "gradient", "filled", "metrics"],
 )
 def test_a_seed_repeats_and_another_differs(draw):
     np.testing.assert_array_equal(draw(3), draw(3))
@@ -73,17 +72,6 @@ def test_features_are_signed_to_the_border_with_a_level_of_their_own():
         assert border.min() < 0 < border.max()
     levels = x.mean((0, 1, 2))
     assert min(abs(a - b) for a, b in itertools.combinations(levels, 2)) > 0.01
-
-
-def test_the_last_sample_has_a_run_of_token_0_however_many_tokens_there_are():
-    tokens = probe.tokens(0, "t", 3, (20,), 10**6)
-    assert np.flatnonzero(tokens[-1] == 0).tolist() == [10, 11, 12, 13]
-    assert probe.tokens(0, "t", 3, (), 10**6)[-1] == 0
-
-
-def test_tokens_reach_both_ends():
-    tokens = probe.tokens(0, "t", 50, (20,), 7)
-    assert (tokens.min(), tokens.max(), tokens.dtype) == (0, 6, np.int64)
 
 
 @pytest.mark.parametrize(

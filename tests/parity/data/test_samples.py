@@ -1,22 +1,22 @@
 """Samples are drawn for each purpose, or taken from the user's file, which is looked at first."""
 
 import re
-import zipfile
 
 import numpy as np
 import pytest
 
+from parity.data.model_inputs import ModelInput, Tokens
 from parity.data.samples import Samples
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
-IMAGES = [{"name": "x", "shape": [None, 5, 3], "tokens": None}]
-TOKENS = [{"name": "t", "shape": [6], "tokens": 11}]
+IMAGES = [ModelInput("x", (None, 5, 3))]
+TOKENS = [ModelInput("t", (6,), "tokens", tokens=(Tokens(0, 10),))]
 
 
-def of_file(folder, signature=IMAGES, **arrays):
+def of_file(folder, inputs=IMAGES, **arrays):
     np.savez(folder / "data.npz", **arrays)
-    return Samples(CheckSpec(data="data.npz", folder=str(folder), seed=4), signature)
+    return Samples(CheckSpec(data="data.npz", folder=str(folder), seed=4), inputs)
 
 
 @pytest.fixture
@@ -145,68 +145,6 @@ def test_targets_that_the_loss_takes_are_taken(y, kind, shape, x, tmp_path):
 def test_targets_that_the_loss_cannot_take_are_refused(y, kind, shape, message, x, tmp_path):
     with pytest.raises(InputError, match=re.escape(message)):
         of_file(tmp_path, x=x, y=y).targets("probe", 3, kind, shape)
-
-
-ROWS = np.zeros((7, 4, 5, 3))
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"x": ROWS}, "it has x; expected x and y, or x_train and y_train"),
-        ({"a": ROWS, "b": ROWS}, "it has a, b; expected x and y"),
-        ({}, "it has no arrays; expected x and y"),
-        ({"x": ROWS, "y": np.zeros(6)}, "x of shape (7, 4, 5, 3) and y of shape (6,)"),
-        ({"x": ROWS[:0], "y": np.zeros(0)}, "x of shape (0, 4, 5, 3)"),
-        ({"x": ROWS[:, :, :4], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
-        ({"x": ROWS[..., 0], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
-        ({"x": np.array(1.0), "y": np.zeros(7)}, "x of shape ()"),
-        ({"x": ROWS, "y": np.array(1.0)}, "y of shape ()"),
-        ({"x": ROWS * np.nan, "y": np.zeros(7)}, "x has values that are not finite numbers"),
-        ({"x": ROWS, "y": np.full(7, np.inf)}, "y has values that are not finite numbers"),
-        ({"x": ROWS.astype(str), "y": np.zeros(7)}, "x has values that are not finite numbers"),
-        ({"x": ROWS, "y": np.full(7, "cat")}, "y has values that are not finite numbers"),
-        ({"x": ROWS.astype(complex), "y": np.zeros(7)}, "x has values that are not finite"),
-        ({"x": ROWS.astype(object), "y": np.zeros(7)}, "stores x as Python objects"),
-    ],
-    ids=[
-        *["no_y", "other_names", "nothing", "lengths", "empty", "side", "axes", "scalar"],
-        *["scalar_y", "nan", "infinite_y", "text", "text_y", "complex", "objects"],
-    ],
-)
-def test_a_file_that_does_not_fit_is_refused(arrays, message, tmp_path):
-    with pytest.raises(InputError, match=re.escape(message)):
-        of_file(tmp_path, **arrays)
-
-
-@pytest.mark.parametrize("values", [[-1, 0], [11, 0], [0.5, 0]], ids=["negative", "large", "half"])
-def test_what_is_no_token_is_refused(values, tmp_path):
-    x = np.resize(values, (2, 6))
-    with pytest.raises(InputError, match=re.escape("not tokens in [0, 11)")):
-        of_file(tmp_path, TOKENS, x=x, y=np.zeros(2))
-    np.testing.assert_array_equal(
-        of_file(tmp_path, TOKENS, x=np.full((2, 6), 10.0), y=np.zeros(2)).inputs("probe", 1)[0], 10
-    )
-
-
-def test_a_file_has_samples_for_one_input_only(x, tmp_path):
-    with pytest.raises(InputError, match="the model has 2 inputs; expected one"):
-        of_file(tmp_path, IMAGES + TOKENS, x=x, y=np.zeros(7))
-
-
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\5\6" + bytes(18)], ids=repr)
-def test_what_is_no_archive_is_refused(content, tmp_path):
-    (tmp_path / "data.npz").write_bytes(content)
-    with pytest.raises(InputError):
-        Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), IMAGES)
-
-
-def test_an_archive_that_fills_the_memory_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "data.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("x.npy", "y.npy"):
-            archive.writestr(name, bytes(2**24))
-    with pytest.raises(InputError, match=r"compressed \d+ times"):
-        Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), IMAGES)
 
 
 @pytest.mark.parametrize("kind", ["classes", "one_hot"])

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from keras_impl.harness.calls import plain_config
 from keras_impl.harness.kinds import kind_of
+from keras_impl.harness.layer_config import plain_config
 from parity.divergences import arithmetic
 from parity.divergences.layer_settings import rows_of
 from parity.divergences.settings import _differ

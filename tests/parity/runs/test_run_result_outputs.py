@@ -51,11 +51,11 @@ def test_a_right_port_with_several_outputs_passes_in_float32(tmp_path):
 @pytest.mark.parametrize(
     ("port", "level", "cause", "told"),
     [
-        ("weights_swapped", "trajectory", "I7", "the port's sum is that of a 1.5, b 0.5, c 1"),
-        ("loss_left_out", "trajectory", "I7", "the port has no loss of its own for c"),
-        ("loss_of_another_kind", "trajectory", "I7", "the loss of b differs in the first step"),
+        ("weights_swapped", "loss", "I7", "a 1.5, b 0.5, c 1 in the port: they are exchanged"),
+        ("loss_left_out", "loss", "I7", "it lacks the loss of c"),
+        ("loss_of_another_kind", "loss", "D13", "mean_absolute_error in the port"),
         ("outputs_swapped", "forward", "A33", "is the port's output"),
-        ("metric_of_another_threshold", "trajectory", "I1", "c_accuracy does not"),
+        ("metric_of_another_threshold", "metrics", "I1", "logits instead of probabilities"),
     ],
 )
 def test_a_wrong_port_is_caught_and_named(result, port, level, cause, told):

@@ -378,9 +378,9 @@ def test_several_outputs_are_told_with_shapes_activations_and_accuracies(spec):
     assert told(spec("fixed")).settings["outputs"] == []
 
 
-def test_a_model_of_a_class_of_its_own_with_several_outputs_is_told(spec):
-    with pytest.raises(InputError, match="Subclassed has several outputs"):
-        told(spec("subclassed"))
+def test_outputs_of_a_model_of_a_class_of_its_own_are_found_by_calling_it(spec):
+    outputs = told(spec("subclassed")).settings["outputs"]
+    assert [(each["name"], each["shape"]) for each in outputs] == [("a", [4]), ("b", [4])]
 
 
 def test_a_port_without_a_loss_beside_several_outputs_is_told(spec, tmp_path):

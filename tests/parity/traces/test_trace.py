@@ -372,3 +372,27 @@ def test_a_flipped_byte_is_a_run_error_or_another_value_and_nothing_else(copy, w
             refused.append(str(error))
     assert refused
     assert all(message.startswith(str(copy)) for message in refused)
+
+
+def test_an_array_under_several_keys_is_stored_once(tmp_path):
+    made = np.arange(4096.0).reshape(64, 64)
+    arrays = {
+        "forward/a/output": made,
+        "forward/b/input/0": made.copy(),
+        "forward/c/input/0": made.T,  # the same numbers in another order
+        "forward/d/input/0": made.reshape(4096),  # in another shape
+    }
+    trace = Parts(arrays=arrays).write(tmp_path / "run")
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(trace[key], array)
+    assert trace.names("forward") == ["a", "b", "c", "d"]
+    assert trace.same == {"forward/b/input/0": "forward/a/output"}
+    size = (trace.directory / "trace.safetensors").stat().st_size
+    assert 3 * made.nbytes < size < 3.1 * made.nbytes
+
+
+@pytest.mark.parametrize("same", [{"b": "nobody"}, {"init/a": "init/a"}, {"x": "y", "y": "x"}, [3]])
+def test_an_index_that_shares_what_is_not_there_is_damage(copy, same):
+    write_json(copy / "trace.json", {**read_json(copy / "trace.json"), "same": same})
+    with pytest.raises(RunError, match="damaged run directory"):
+        Trace(copy)

@@ -87,3 +87,23 @@ def test_an_interval_is_an_epoch_or_a_step():
 def test_anything_else_is_refused(built):
     with pytest.raises(InputError, match="the torch factory returned"):
         call_factory(lambda: built, 0)
+
+
+def test_what_a_module_adds_counts_once_in_the_loss_and_in_that_of_validation():
+    class Net(nn.Module):
+        def forward(self, x):
+            self.extra = 3 * x.sum()
+            return x
+
+    net = Net()
+    given = Port(net, loss=nn.MSELoss(), validation_loss=nn.L1Loss(), added_loss=lambda m: m.extra)
+    port = given.with_one_loss().with_one_loss()
+    output = net(torch.tensor([1.0, -2.0]))
+    target = torch.zeros(2)
+    assert float(port.loss(output, target)) == 2.5 - 3
+    assert float(port.validation_loss(output, target)) == 1.5 - 3
+
+
+def test_what_a_module_adds_needs_a_loss():
+    with pytest.raises(ValueError, match="added_loss without a loss: expected"):
+        Port(nn.Linear(1, 1), added_loss=lambda net: net.kl).with_one_loss()

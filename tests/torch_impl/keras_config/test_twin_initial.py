@@ -46,6 +46,10 @@ def assert_same_initial_weights(model):
     theirs = [array for array, skipped in zip(theirs, is_state, strict=True) if not skipped]
     # Both orthogonalise by LAPACK, each by its own.
     is_exact = "Orthogonal" not in str(config)
+    # The config of a spectral normalisation has no seed for its vector.
+    drawn = [n for n, weight in enumerate(model.weights) if weight.path.endswith("vector_u")]
+    for place in drawn:
+        ours[place] = theirs[place]
     for mine, array in zip(ours, theirs, strict=True):
         if is_exact:
             assert_same_bits(mine, array)
@@ -54,6 +58,7 @@ def assert_same_initial_weights(model):
     return len(ours)
 
 
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
 @pytest.mark.parametrize("name", CASES)
 def test_with_a_seed_in_each_initialiser_a_twin_begins_with_keras_weights(name):
     shape, make = CASES[name]

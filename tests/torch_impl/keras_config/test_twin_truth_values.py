@@ -7,7 +7,7 @@ from keras import layers as L
 from keras import ops
 from test_twin_layers import assert_twin
 
-from torch_impl.keras_config.truth_values import TRUTH_VALUES
+from torch_impl.keras_config.operations import OPERATIONS
 
 SHAPE = (5, 4)
 COMPARISONS = ("equal", "not_equal", "greater", "greater_equal", "less", "less_equal")
@@ -44,7 +44,7 @@ def test_truth_values_are_combined_as_in_keras():
     assert_twin(keras.Model(x, [*ends, filled[1] + x]), [SHAPE], rounded)
 
 
-def test_every_operation_has_a_case():
+def test_the_operations_of_masks_are_there():
     names = {name.title().replace("_", "") for name in COMPARISONS}
     names |= {"LogicalAnd", "LogicalOr", "LogicalNot", "Any", "All"}
-    assert names | {"OnesLike", "ZerosLike", "Where"} == TRUTH_VALUES.keys()
+    assert names | {"OnesLike", "ZerosLike", "Where"} <= OPERATIONS.keys()

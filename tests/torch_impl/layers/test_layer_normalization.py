@@ -42,6 +42,16 @@ def test_layer_normalization_takes_keras_options(axis, options):
     assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=0.03)
 
 
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
+@pytest.mark.parametrize("axis", [-1, 1, [1, 3]], ids=str)
+def test_layer_normalization_with_rms_scaling_is_keras_one(axis):
+    """Without the mean's subtraction, by the variance; a gamma whatever `scale` says, no beta."""
+    theirs = keras_layer("LayerNormalization", axis=axis, rms_scaling=True, scale=False)
+    ours = LayerNormalization(lengths(axis), axis, rms_scaling=True, scale=False)
+    assert ours.bias is None
+    assert_same(Pair(theirs, ours, SHAPE, as_they_are, back))
+
+
 @pytest.mark.parametrize("axis", [-1, [2, 3], [1, 2, 3]], ids=str)
 def test_rms_normalization_is_keras_one(axis):
     theirs = keras_layer("RMSNormalization", axis=axis)

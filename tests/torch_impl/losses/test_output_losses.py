@@ -6,7 +6,7 @@ from torch import nn
 
 from torch_impl.losses import MeanAbsoluteError, MeanSquaredError, OutputLosses
 from torch_impl.losses.outputs import parts_of, takes_weights
-from torch_impl.penalty import Penalty, RegularizedLoss
+from torch_impl.penalty import Added, Penalty, RegularizedLoss
 
 OUT = {"a": torch.tensor([[0.0], [2.0]]), "b": torch.tensor([[1.0], [1.0]])}
 Y = {"a": torch.tensor([[1.0], [2.0]]), "b": torch.tensor([[4.0], [1.0]])}
@@ -70,3 +70,22 @@ def test_the_loss_of_an_output_is_found_by_its_name():
     loss = OutputLosses({"a": LOSSES["a"], "b": None})
     assert loss.of("a") is LOSSES["a"]
     assert loss.of("b") is None
+
+
+def test_nested_losses_and_outputs_have_paths_as_names():
+    square = nn.MSELoss()
+    loss = OutputLosses({"box": {"size": square, "place": square}, "score": None}, [2.0, 1.0])
+    assert loss.names == ("box/size", "box/place", "score")
+    size, place = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [2.0]])
+    zero = torch.zeros((2, 1))
+    given = {"box": {"size": size, "place": place}, "score": zero}
+    wanted = {"box": {"size": zero, "place": zero}, "score": zero}
+    assert float(loss(given, wanted)) == 2 * 5 + 4
+    assert float(loss(((size, place), zero), wanted)) == 2 * 5 + 4
+
+
+def test_a_loss_around_losses_says_itself_whether_they_take_weights():
+    added = Added(nn.Linear(1, 1), lambda net: torch.zeros(()))
+    plain = RegularizedLoss(nn.MSELoss(), added)
+    weighted = RegularizedLoss(MeanSquaredError(), added)
+    assert [takes_weights(each) for each in (plain, weighted)] == [False, True]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from parity.traces.trace import TraceWriter
@@ -17,6 +18,17 @@ from torch_impl.harness.port.drawn_masks import replayed
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.unpaired import left_over, told_nodes, told_pairs
+
+
+def write_weights(port: PortUnderTest, writer: TraceWriter) -> None:
+    """Writes the weights that the port holds otherwise than Keras, bit by bit.
+
+    Those that it lacks are Keras's: see `carried_weight`.
+    """
+    for item in port.carried:
+        key, value = f"weights/{item.name}", item.value()
+        if key not in port.keras or not np.array_equal(port.keras[key], value):
+            writer.put(key, value)
 
 
 def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
@@ -40,7 +52,8 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     writer.facts["problems"] = port.problems
     writer.facts["fed"] = port.fed
     writer.facts["weights"] = {
-        name: {"shape": list(array.shape)} for name, array in port.weights().items()
+        item.name: {"shape": list(item.variable.to_keras(item.variable.tensors).shape)}
+        for item in port.carried
     }
     # A frozen parameter is a constant of the program: its values tell whether it is right.
     writer.facts["not_carried"] = [

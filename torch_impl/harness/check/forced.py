@@ -31,7 +31,8 @@ from torch_impl.harness.call import (
     output_of,
 )
 from torch_impl.harness.calls import Passed
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
+from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -100,7 +101,7 @@ def forced_pass(
         _, output = port.forward(mode, "probe", training=is_training, passed=passed)
         found.output = output
         if loss is not None:
-            value = loss(output, port.target("target/probe"), port.keras["target/probe"])
+            value = loss.last("probe")
             found.loss = float(value.detach())
             value.backward()
             gradients = port.gradients().items()
@@ -160,6 +161,8 @@ class _Pairs:
 
     def _note_inputs(self, pair: PairedLayer, call: Call) -> None:
         node = self._nodes[pair.ends.keras_first]
+        if node["kind"] == "attention":  # of query and key; a port's softmax gets the scores
+            return
         prefix = f"forward/{self._mode}/{node['name']}/input"
         keys = [key for n in range(len(call.inputs)) if (key := f"{prefix}/{n}") in self._keras]
         theirs = [self._keras[key] for key in keys]
@@ -185,7 +188,7 @@ class _Pairs:
     def _repeated(self, call: Call) -> Any:
         """Returns what a call makes of Keras's inputs, if it got others; None if it did not."""
         fed = self._again.pop(call.name, None)
-        if fed is None or call.kind == "dropout":
+        if fed is None or call.kind in REPLAYED:
             return None
         module = call.module
         if module is not None and (buffers := dict(module.named_buffers())):

@@ -12,6 +12,7 @@ from parity.ladder.recorded import FORMS, in_form
 from parity.ladder.rounding import limits_of
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import output_of
+from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 
@@ -26,7 +27,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
         if is_training:
             writer.put_all("state", port.moving())
     writer.facts.setdefault("active_dropouts", {})[mode] = [
-        call.name for call in calls if call.kind == "dropout" and call.is_active
+        call.name for call in calls if call.kind in REPLAYED and call.is_active
     ]
     if f"forward/{mode}/output" not in port.keras:  # Keras's model is not compiled
         return

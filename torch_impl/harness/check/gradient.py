@@ -9,16 +9,18 @@ import numpy as np
 
 from parity.data import probe_inputs
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> None:
     """Writes the loss and the gradients of one pass in train mode."""
     port.module.zero_grad()
-    _, output = port.forward("train", "probe", training=True)
-    value = loss(output, port.target("target/probe"), port.keras["target/probe"])
+    port.forward("train", "probe", training=True)
+    value = loss.last("probe")
     writer.put("loss/value", float(value.detach()))
+    for name, part in loss.parts.items():
+        writer.put(f"loss/of/{name}", float(part))
     if value.requires_grad or not _is_constant(port):
         value.backward()
     for name, gradient in port.gradients().items():

@@ -14,7 +14,7 @@ from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.forced import Forced, agrees, forced_pass
-from torch_impl.harness.check.loss import Loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.dataflow import takers
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -109,8 +109,17 @@ def _differing(port: PortUnderTest, found: Forced) -> set[str]:
 
 
 def _reached(port: PortUnderTest, found: Forced) -> set[str]:
-    """Returns the Keras layers with an input that differs."""
-    return {
+    """Returns the Keras layers with an input that differs.
+
+    Of attention, query and key are not noted: its output differs if one of them does.
+    """
+    kinds = {node["name"]: node["kind"] for node in port.keras.facts["nodes"]}
+    weights = {
+        name
+        for name, array in found.own.items()
+        if kinds[name] == "attention" and not agrees(port.keras, found.targets[name], array)
+    }
+    return weights | {
         name
         for name, inputs in found.inputs.items()
         if not all(agrees(port.keras, key, array) for key, array in inputs.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 
 from parity.data import metric_inputs
 from parity.traces.trace import TraceWriter
+from torch_impl.harness.check.compiled_metrics import Compiled, compiled_metrics
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.metrics import METRICS, Metric, metric
 from torch_impl.metrics.means import Average
@@ -79,9 +80,8 @@ class Trials:
         Args:
             are_weighted: whether the port's metric gets weights, by Keras's name.
         """
-        facts, found = self._keras.facts, {}
-        flat = [(m, kind == "weighted_metrics") for kind, p in facts["metrics"].items() for m in p]
-        by_name = dict(zip(facts["metric_probe"]["names"], flat, strict=False))
+        found = {}
+        by_name = {each.name: each for each in compiled_metrics(self._keras)}
         for name, is_weighted in are_weighted.items():
             key = f"metric/given/{name}"
             if key not in self._writer.arrays or key not in self._keras or name not in by_name:
@@ -89,21 +89,23 @@ class Trials:
             ours, theirs = self._writer.arrays[key], self._keras[key]
             if ours.shape == theirs.shape and self._is_near(ours, theirs):
                 continue
-            config, theirs_weighted = by_name[name]
-            found[name] = self._explain(config, theirs_weighted, is_weighted, ours)
+            found[name] = self._explain(by_name[name], is_weighted, ours)
         return found
 
-    def _explain(
-        self, config: Any, theirs_weighted: bool, is_weighted: bool, ours: np.ndarray
-    ) -> dict[str, str]:
-        given = self._given()
+    def _explain(self, keras: Compiled, is_weighted: bool, ours: np.ndarray) -> dict[str, str]:
+        config, theirs_weighted = keras.given, keras.is_weighted
+        given = self._given(keras)
         try:
             base = metric(config, given.output.shape, given.y.shape, torch.float64)
         except (LookupError, TypeError, ValueError):  # it is not known here
             return {"id": "", "told": "", "definition": ""}
         argument = "weighted_metrics" if theirs_weighted else "metrics"
-        definition = f"Port({argument}=[{_code(base, config)}])"
-        for name, told, numbers in _Definition(base, config, given, theirs_weighted).trials():
+        listed = f"[{_code(base, config)}]"
+        if keras.output:
+            listed = f"{{{keras.output!r}: {listed}}}"
+        definition = f"Port({argument}={listed})"
+        trials = _Definition(base, config, given, theirs_weighted).trials()
+        for name, told, numbers in (*self._of_others(keras), *trials):
             try:
                 values = np.stack([value.numpy() for value in numbers()])
             except Exception:  # a setting may not fit outputs or targets
@@ -115,14 +117,27 @@ class Trials:
     def _is_near(self, a: np.ndarray, b: np.ndarray) -> bool:
         return bool(np.allclose(a, b, rtol=self._close, atol=1e-12, equal_nan=True))
 
-    def _given(self) -> _Given:
-        keras = self._keras
+    def _of_others(self, keras: Compiled) -> Iterator[Trial]:
+        """Yields Keras's metric of the other outputs."""
+        for other in self._port.outputs.names if keras.output else ():
+            if other != keras.output:
+                moved = replace(keras, output=other)
+                told = f"it measures the output {other}, where Keras measures {keras.output}"
+                yield "I1", told, partial(self._said_of, moved)
 
-        def tensor(key: str) -> torch.Tensor:
-            return torch.from_numpy(np.array(keras[f"metric_input/{key}"]))
+    def _said_of(self, keras: Compiled) -> list[torch.Tensor]:
+        given = self._given(keras)
+        base = metric(keras.given, given.output.shape, given.y.shape, torch.float64)
+        return _Definition(base, keras.given, given, keras.is_weighted).said()
 
-        weight = tensor("weight/given") if "metric_input/weight/given" in keras else None
-        rows = metric_inputs.rows(keras.facts["metric_probe"]["sizes"])
+    def _given(self, keras: Compiled) -> _Given:
+        trace = self._keras
+
+        def tensor(what: str) -> torch.Tensor:
+            return torch.from_numpy(np.array(trace[keras.key(what)]))
+
+        weight = tensor("weight/given") if keras.key("weight/given") in trace else None
+        rows = metric_inputs.rows(trace.facts["metric_probe"]["sizes"])
         return _Given(tensor("output"), tensor("linear"), tensor("target"), weight, rows)
 
 
@@ -217,6 +232,10 @@ class _Definition:
                 yield "I1", told, partial(self._said, kind=kind)
 
     # --- numbers ---------------------------------------------------------------------------------
+
+    def said(self) -> list[torch.Tensor]:
+        """Returns what the metric says after each batch."""
+        return self._said()
 
     def _made(self, kind: type[Metric] | None, settings: Mapping[str, Any] | None) -> Metric:
         if kind is not None:

@@ -8,6 +8,7 @@ tells its outputs apart and no more.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,20 @@ import torch
 
 from parity.data import metric_inputs
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.check.loss import activated
+from torch_impl.harness.check.compiled_metrics import Compiled, columns_of, compiled_metrics
 from torch_impl.harness.check.metric_trials import Trials
+from torch_impl.harness.check.port_loss import activated
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
 from torch_impl.losses import sample_weights
 from torch_impl.metrics import metric
 from torch_impl.trainer.measures import Measure, Outputs, named_metrics
+from torch_impl.trainer.nests import mapped
 
 Named = Mapping[str, Measure]  # by its name
-Batch = tuple[torch.Tensor, Any, torch.Tensor | None]  # outputs, targets, weights of the samples
+Batch = tuple[Any, Any, Any]  # outputs, targets, weights of the samples; nests of several outputs
+Arrays = dict[str, np.ndarray]  # by the name of the output; of the only one by ""
+Tensors = dict[str, torch.Tensor]
 # Of the samples of the probe and of their weights; in the order of the levels.
 _PARTS = ("given", "eval", "train")
 
@@ -49,23 +54,15 @@ def write_metrics(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
         _write_of_keras(port, form, writer)
 
 
-def _known(port: PortUnderTest) -> tuple[list[tuple[str, Any, bool]], dict[str, str]]:
-    """Returns Keras's metrics that there are here, and why the others are not.
-
-    Returns:
-        (name in the history, what `compile` got, whether it gets weights) of each; the others by
-        name.
-    """
-    given = port.keras.facts["metrics"]
-    flat = [(each, kind == "weighted_metrics") for kind, part in given.items() for each in part]
-    names = port.keras.facts["metric_probe"]["names"]
+def _known(port: PortUnderTest) -> tuple[list[Compiled], dict[str, str]]:
+    """Returns Keras's metrics that there are here, and by name why the others are not."""
     found, unknown = [], {}
-    for name, (each, is_weighted) in zip(names, flat, strict=False):
+    for each in compiled_metrics(port.keras):
         try:
-            metric(each, (1, 1), (1, 1))
-            found.append((name, each, is_weighted))
+            metric(each.given, (1, 1), (1, 1))
+            found.append(each)
         except (LookupError, TypeError, ValueError) as error:
-            unknown[name] = str(error).partition(":")[0]
+            unknown[each.name] = str(error).partition(":")[0]
     return found, unknown
 
 
@@ -80,26 +77,29 @@ def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None
     for mode in ("eval", "train"):
         if f"forward/{mode}/output" not in writer.arrays or not found:
             continue
-        y = port.tensor(keras["target/probe"])
-        output = port.tensor(writer.arrays[f"forward/{mode}/output"])
-        output = from_returned(output, keras["forward/eval/output"].shape)
-        key = f"metric_input/weight/{mode}"
-        weight = port.tensor(keras[key]) if key in keras else None
-        batches = [
-            (
-                activated(output[:rows], form, keras.facts.get("output_activation")),
-                y[:rows],
-                None if weight is None else weight[:rows],
-            )
-            for rows in (len(y), 1)
-        ]
-        dtype = getattr(torch, port.dtype)
-        made = {
-            name: Measure(metric(each, output.shape, y.shape, dtype), is_weighted)
-            for name, each, is_weighted in found
-        }
-        for name, values in _said(made, batches).items():
-            writer.put(f"metric/{mode}/{name}", np.stack(values).astype(np.float64))
+        outputs = _as_keras(port, form, writer.arrays[f"forward/{mode}/output"])
+        for each in found:
+            ending = f"/{each.output}" if each.output else ""
+            y = port.tensor(keras[f"target/probe{ending}"])
+            key = each.key(f"weight/{mode}")
+            weight = port.tensor(keras[key]) if key in keras else None
+            output = outputs[each.output]
+            batches = [
+                (output[:rows], y[:rows], None if weight is None else weight[:rows])
+                for rows in (len(y), 1)
+            ]
+            made = metric(each.given, output.shape, y.shape, getattr(torch, port.dtype))
+            values = _said({each.name: Measure(made, each.is_weighted)}, batches)[each.name]
+            writer.put(f"metric/{mode}/{each.name}", np.stack(values).astype(np.float64))
+
+
+def _as_keras(port: PortUnderTest, form: str, array: np.ndarray) -> dict[str, torch.Tensor]:
+    """Returns outputs of the port as Keras's model returns them, by their names."""
+    keras = port.keras
+    if port.outputs.names:
+        return {name: port.tensor(part) for name, part in columns_of(keras, array).items()}
+    output = from_returned(port.tensor(array), keras["forward/eval/output"].shape)
+    return {"": activated(output, form, keras.facts.get("output_activation"))}
 
 
 class _OwnMetrics:
@@ -124,7 +124,10 @@ class _OwnMetrics:
                 continue
             output, y, _ = batches[0]
             built, dtype = self._port.built, getattr(torch, self._port.dtype)
-            made = named_metrics(built.metrics, built.weighted_metrics, output, y, dtype)
+            names_of_outputs = self._port.outputs.own_names
+            made = named_metrics(
+                built.metrics, built.weighted_metrics, output, y, dtype, names_of_outputs
+            )
             if not names:
                 names = self._paired(list(made))
             found = _said({t: made[ours] for t, ours in names.items()}, batches)
@@ -139,7 +142,14 @@ class _OwnMetrics:
         """Returns the port's metrics by Keras's names."""
         output, y, _ = self._batches("given")[0]
         built = self._port.built
-        made = named_metrics(built.metrics, built.weighted_metrics, output, y, torch.float64)
+        made = named_metrics(
+            built.metrics,
+            built.weighted_metrics,
+            output,
+            y,
+            torch.float64,
+            self._port.outputs.own_names,
+        )
         return {theirs: made[ours] for theirs, ours in names.items()}
 
     def _paired(self, own: Sequence[str]) -> dict[str, str]:
@@ -160,35 +170,66 @@ class _OwnMetrics:
 
     def _batches(self, part: str) -> list[Batch]:
         """Returns outputs in the form and layout of the port, with targets and weights."""
-        port, keras = self._port, self._keras
+        keras = self._keras
         if part == "given":
-            linear, output = keras["metric_input/linear"], keras["metric_input/output"]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                forms = {"linear": linear, "log": np.log(output)}
-            array = as_returned(forms.get(self._form, output), port.output.shape, port.returned)
-            y, rows = (
-                keras["metric_input/target"],
-                metric_inputs.rows(keras.facts["metric_probe"]["sizes"]),
-            )
+            outputs, y = self._given()
+            rows = metric_inputs.rows(keras.facts["metric_probe"]["sizes"])
         elif f"forward/{part}/output" in self._writer.arrays:
-            told, y = self._writer.arrays[f"forward/{part}/output"], keras["target/probe"]
-            array = as_returned(told, told.shape, port.returned)
-            rows = [slice(0, len(y)), slice(0, 1)]
+            outputs, y = self._returned(part), self._targets("target/probe")
+            num = len(next(iter(y.values())))
+            rows = [slice(0, num), slice(0, 1)]
         else:
             return []
         weight = self._weights(part, y)
-        return [
-            (
-                port.tensor(array[each]).to(port.device),
-                port.target_of(y[each]),
-                None if weight is None else weight[each],
-            )
-            for each in rows
-        ]
+        return [(*self._rows(outputs, y, r), mapped(itemgetter(r), weight)) for r in rows]
 
-    def _weights(self, part: str, y: np.ndarray) -> torch.Tensor | None:
+    def _rows(self, outputs: Tensors, y: Arrays, rows: slice) -> tuple[Any, Any]:
+        """Returns outputs and targets of some samples; of several outputs by their names."""
+        port = self._port
+        if not port.outputs.names:
+            return outputs[""][rows].to(port.device), port.target_of(y[""][rows])
+        parts = {name: output[rows].to(port.device) for name, output in outputs.items()}
+        return parts, port.target_of({name: array[rows] for name, array in y.items()})
+
+    def _given(self) -> tuple[Tensors, Arrays]:
+        """Returns the given outputs as the port would return them, and their targets."""
+        port, keras = self._port, self._keras
+        found = {}
+        for name, own in port.outputs.raw(port.nest).items():
+            ending = f"/{name}" if name else ""
+            linear, output = (keras[f"metric_input/{key}{ending}"] for key in ("linear", "output"))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                forms = {"linear": linear, "log": np.log(output)}
+            form = port.outputs.forms.get(name, "same") if name else self._form
+            axes = None if name else port.returned
+            found[name] = port.tensor(as_returned(forms.get(form, output), own.shape, axes))
+        return found, self._targets("metric_input/target")
+
+    def _returned(self, mode: str) -> Tensors:
+        """Returns what the port returns for the probe."""
+        port = self._port
+        if not port.outputs.names:
+            told = self._writer.arrays[f"forward/{mode}/output"]
+            return {"": port.tensor(as_returned(told, told.shape, port.returned))}
+        with torch.no_grad(), port.kept():
+            port.forward(mode, "probe", training=mode == "train")
+        return port.outputs.raw(port.nest)
+
+    def _targets(self, key: str) -> Arrays:
+        names = self._port.outputs.names
+        found: Arrays = {n: self._keras[f"{key}/{n}"] for n in names}
+        return found or {"": self._keras[key]}
+
+    def _weights(self, part: str, y: Arrays) -> Any:
         """Returns the weights that a training would give to the port's weighted metrics."""
         key, port = f"metric_input/weight/{part}", self._port
+        if port.outputs.names:
+            keys = {name: f"{key}/{name}" for name in port.outputs.names}
+            return {
+                name: port.tensor(self._keras[each]).to(port.device)
+                for name, each in keys.items()
+                if each in self._keras
+            } or None
         if key not in self._keras:
             return None
         if self._keras.facts["metric_probe"]["weights"] == "sample":
@@ -196,7 +237,8 @@ class _OwnMetrics:
         by_class = port.built.class_weight
         if by_class is None:  # they are in its loss, and no metric sees them
             return None
-        return sample_weights(port.tensor(y), by_class, getattr(torch, port.dtype)).to(port.device)
+        labels = port.tensor(y[""])
+        return sample_weights(labels, by_class, getattr(torch, port.dtype)).to(port.device)
 
 
 def _said(named: Named, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]:

@@ -37,11 +37,10 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
         )
         rates.append(make_step(port, given[step - 1] if given else None))
         if step in probe_inputs.OPTIMIZER_STEPS:
-            weights = port.weights()
+            found = {item.name: item for item in port.carried}
             for name in trained:
-                if name in weights:
-                    value = probe_inputs.of_step(weights[name])
-                    writer.put(f"optimizer/{step}/weights/{name}", value)
+                if name in found:
+                    writer.put(f"optimizer/{step}/weights/{name}", found[name].of_step())
             for slot, name, value in _slots(port):
                 if f"optimizer/{step}/{slot}/{name}" in keras:
                     writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.of_step(value))

@@ -17,15 +17,16 @@ from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.casts import without_casts
-from torch_impl.harness.check.facts import write_facts
+from torch_impl.harness.check.facts import write_facts, write_weights
 from torch_impl.harness.check.fixes.run import write_fixes
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.initial import write_init
 from torch_impl.harness.check.layers import write_layers
-from torch_impl.harness.check.loss import Loss, loss_of, takes_columns, write_confident_loss
+from torch_impl.harness.check.loss import takes_columns, write_confident_loss
 from torch_impl.harness.check.metrics import write_metrics
 from torch_impl.harness.check.optimizer import write_optimizer
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
 from torch_impl.harness.port.call_places import advice_on, line_of
@@ -65,7 +66,7 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     writer.facts["raised"] = raised
     write_facts(port, writer)
     write_init(spec, factory, port, writer)
-    writer.put_all("weights", port.weights())
+    write_weights(port, writer)
     for mode in ("eval", "train"):
         with _noted(raised, f"forward/{mode}", port.dtype):
             write_forward(port, mode, writer)
@@ -79,8 +80,9 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     if loss is not None:
         _write_training(spec, factory, port, form, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
-        with _noted(raised, "optimizer", port.dtype):
-            write_optimizer(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
+        # The trajectory had an optimizer of its own, so this one is before its first step.
+        with _noted(raised, "optimizer", port.dtype), port.kept():
+            write_optimizer(port, writer)
     with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)
     with _noted(raised, "fixes", port.dtype):
@@ -92,7 +94,7 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
     if port.keras.facts["loss"] is None:
         return None
     try:
-        loss = loss_of(port, form)
+        loss = Loss(port, form)
         port.has_columns = takes_columns(port, loss)
         return loss
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
@@ -113,7 +115,8 @@ def _write_training(
     with _noted(raised, "loss", port.dtype):
         # A loss may use what the module kept of its last pass, as Keras's activity penalties do.
         port.forward("eval", "probe", training=False)
-        write_confident_loss(port, form, loss, writer)
+        if port.keras.facts.get("confident", True):
+            write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient", port.dtype), port.kept():
         write_gradients(port, loss, writer)
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:

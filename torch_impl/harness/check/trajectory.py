@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
-from torch_impl.harness.check.loss import loss_of
 from torch_impl.harness.check.optimizer import begin_training, cut, given_rates, make_step
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
     """Makes a few steps with Keras's masks, and writes losses and weights."""
-    loss, optimizer = loss_of(port, form), port.built.optimizer
+    loss, optimizer = Loss(port, form), port.built.optimizer
     assert optimizer is not None
     losses: list[float] = []
     num_steps = len(port.keras["trajectory/losses"])
@@ -25,14 +25,14 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(port.keras):
             cut(port)
         optimizer.zero_grad()
-        _, output = port.forward(purpose, purpose, training=True)
-        value = loss(output, port.target(f"target/{purpose}"), port.keras[f"target/{purpose}"])
+        port.forward(purpose, purpose, training=True)
+        value = loss.last(purpose)
         if value.requires_grad:  # a loss of whole numbers depends on no weight
             value.backward()
         make_step(port, given[step - 1] if given else None)
         losses.append(float(value.detach()))
-        for name, weight in port.weights().items():
-            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+        for item in port.carried:
+            writer.put(f"trajectory/{step}/{item.name}", item.of_step())
         writer.put(f"trajectory/loss/{step}", losses[-1])
 
 

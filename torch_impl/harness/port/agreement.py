@@ -15,6 +15,7 @@ from parity.ladder.recorded import in_form
 from parity.ladder.rounding import limits_of
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, output_of
+from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.portable import as_returned
 from torch_impl.harness.port.traced_axes import nearest
@@ -85,7 +86,7 @@ def agreeing(
     for pair in pairs:
         chain = [by_name.get(call.name) for call in pair.chain(calls)]
         first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
-        is_same = pair.call.kind == "dropout" or any(call is None for call in chain)
+        is_same = pair.call.kind in REPLAYED or any(call is None for call in chain)
         if not is_same and chain[0] is not None and chain[-1] is not None:
             is_same = _is_same(keras, pair, (first, chain[0]), (last, chain[-1]))
         if is_same:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.data import probe_inputs
 from torch_impl.layouts import Variable
 from torch_impl.weights import gradient_of, put, set_variable, to_array
 
@@ -38,6 +39,14 @@ class Carried:
     def value(self) -> np.ndarray:
         """Returns the weight in Keras's layout."""
         return to_array(self.variable.to_keras(self.variable.tensors))
+
+    def of_step(self) -> np.ndarray:
+        """Returns `probe_inputs.of_step(self.value())` without a copy of the whole weight."""
+        whole = self.variable.to_keras(self.variable.tensors).detach()
+        if whole.numel() <= probe_inputs.MAX_STEP_ENTRIES:
+            return to_array(whole)
+        places = np.unravel_index(probe_inputs.places_of_step(whole.numel()), tuple(whole.shape))
+        return to_array(whole[tuple(map(torch.from_numpy, places))])
 
     def set(self, array: np.ndarray) -> None:
         """Sets the weight from Keras's array.

@@ -1,7 +1,8 @@
-"""Masks that a port draws by itself, as stochastic depth does: `x.new_empty(shape).bernoulli_(p)`.
+"""What a port draws by itself, as stochastic depth does: `x.new_empty(shape).bernoulli_(p)`.
 
-The dropouts of Keras that have no partner in the port are taken in their order, one for each mask
-that the port draws. Keras's mask comes out, in the shape of the port's.
+The layers of Keras that draw and have no partner in the port are taken in their order, dropouts one
+for each mask that the port draws, layers of noise one for each tensor of standard normal numbers.
+What Keras drew comes out, in the shape of the port's.
 """
 
 from __future__ import annotations
@@ -13,46 +14,69 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from torch_impl.harness.calls import NORMALS
+from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.traced_axes import Axes, channels_first
 
 if TYPE_CHECKING:
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
+# Kinds of Keras's layers that draw masks, and standard normal numbers.
+_OF_MASKS = ("dropout", "alpha_dropout")
+_OF_NORMALS = ("gaussian_dropout", "gaussian_noise")
 
-def drawn_masks(port: PortUnderTest, mode: str) -> Callable[[torch.Tensor], torch.Tensor | None]:
-    """Returns the function that replaces a mask that the port draws.
+
+def drawn_masks(
+    port: PortUnderTest, mode: str
+) -> Callable[[torch.Tensor, str], torch.Tensor | None]:
+    """Returns the function that replaces a mask, or normal numbers, that the port draws.
 
     Args:
         port: the port.
         mode: of the pass in Keras's trace: "train", "step1", ...
 
     Returns:
-        A function of the drawn tensor: Keras's mask like it, or None if there is none that fits.
+        A function of the drawn tensor and of the name of the function that draws it: what Keras
+        drew, like it, or None if there is nothing that fits.
     """
-    waiting, given = _masks(port, mode), port.given_axes()
+    given = port.given_axes()
+    masks, normals = (_of_keras(port, mode, normals=is_normal) for is_normal in (False, True))
 
-    def drawn(tensor: torch.Tensor) -> torch.Tensor | None:
-        mask = next(waiting, None)
+    def drawn(tensor: torch.Tensor, name: str) -> torch.Tensor | None:
+        mask = next(normals if name in NORMALS else masks, None)
         return None if mask is None else mask_like(mask, tensor, given)
 
     return drawn
 
 
+def nothing_drawn(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """Returns what drops nothing, or adds no noise."""
+    return torch.zeros_like(tensor) if name in NORMALS else torch.ones_like(tensor)
+
+
 def replayed(port: PortUnderTest) -> list[str]:
     """Returns the dropouts of Keras whose masks are given to masks that the port draws."""
     names = _unpaired(port)
-    return names if names and not port.draws and port.num_drawn == len(names) else []
+    return names if names and not port.draws and len(port.replaced) == len(names) else []
 
 
 def _unpaired(port: PortUnderTest) -> list[str]:
-    paired = {pair.node["name"] for pair in port.all_pairs}
-    nodes = port.keras.facts["nodes"]
-    return [n["name"] for n in nodes if n["kind"] == "dropout" and n["name"] not in paired]
+    paired = {pair.node["name"] for pair in port.all_pairs} | inner_dropouts(port).keys()
+    facts = port.keras.facts
+    known = facts.get("replayable") or {}  # other layers that drop whole samples
+    kinds = _OF_MASKS + _OF_NORMALS
+    return [
+        node["name"]
+        for node in facts["nodes"]
+        if (node["kind"] in kinds or node["name"] in known) and node["name"] not in paired
+    ]
 
 
-def _masks(port: PortUnderTest, mode: str) -> Iterator[np.ndarray]:
+def _of_keras(port: PortUnderTest, mode: str, *, normals: bool) -> Iterator[np.ndarray]:
+    by_name = {node["name"]: node["kind"] for node in port.keras.facts["nodes"]}
     for name in _unpaired(port):
-        if (key := f"mask/{mode}/{name}") in port.keras:
+        is_noise = by_name[name] in _OF_NORMALS
+        if is_noise == normals and (key := f"mask/{mode}/{name}") in port.keras:
             yield port.keras[key]
 
 

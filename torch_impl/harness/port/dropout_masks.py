@@ -1,20 +1,24 @@
-"""Keras's masks for the dropouts of a port.
+"""Keras's masks and noise for the layers of a port that draw.
 
-The pairs of a port go in. What an active dropout returns comes out: its input with Keras's mask, in
-the order of the port's axes, and at the rate of the port.
+The pairs of a port go in. What an active dropout, or layer of noise, returns comes out: its input
+with what Keras's layer drew, in the order of the port's axes, and at the rate of the port.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
+from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.drawn_masks import mask_like
 
 if TYPE_CHECKING:
     from torch_impl.harness.port.port_under_test import PortUnderTest
+
+_ALPHA = -1.6732632423543772 * 1.0507009873554805  # what a value becomes that AlphaDropout drops
 
 
 def dropout_masks(
@@ -26,7 +30,7 @@ def dropout_masks(
         port: the port.
         mode: of the pass in Keras's trace: "train", "step1", ...; without masks nothing is dropped.
     """
-    dropouts = [n for n, call in enumerate(port.calls) if call.kind == "dropout"]
+    dropouts = [n for n, call in enumerate(port.calls) if call.kind in REPLAYED]
     numbers = {id(port.calls[column]): n for n, column in enumerate(dropouts)}
     pairs = {numbers[id(pair.call)]: pair for pair in port.all_pairs if id(pair.call) in numbers}
 
@@ -35,11 +39,25 @@ def dropout_masks(
         key = f"mask/{mode}/{pair.node['name']}" if pair else ""
         if pair is None or key not in port.keras or rate >= 1:
             return x
-        mask = pair.native(port.keras[key], x)
-        if mask is None:  # ones of a single step, by which all steps are multiplied
-            mask = mask_like(port.keras[key], x)
-        if mask is None:
-            return x
-        return torch.where(mask != 0, x * (1 / (1 - rate)), torch.zeros_like(x))
+        drawn = pair.native(port.keras[key], x)
+        if drawn is None:  # ones of a single step, by which all steps are multiplied
+            drawn = mask_like(port.keras[key], x)
+        return x if drawn is None else _applied(pair.call.kind, x, drawn, rate)
 
     return dropped
+
+
+def _applied(kind: str, x: torch.Tensor, drawn: torch.Tensor, rate: float) -> torch.Tensor:
+    """Returns what a layer makes of its input by what was drawn.
+
+    Sources: keras 3.15 `layers/regularization`, torch `nn/modules/dropout.py`.
+    """
+    if kind == "gaussian_noise":
+        return x + rate * drawn
+    if kind == "gaussian_dropout":
+        return x * (1 + math.sqrt(rate / (1 - rate)) * drawn)
+    if kind == "alpha_dropout":
+        scale: float = ((1 - rate) * (1 + rate * _ALPHA**2)) ** -0.5
+        kept = torch.where(drawn != 0, x, torch.full_like(x, _ALPHA))
+        return scale * kept - scale * _ALPHA * rate
+    return torch.where(drawn != 0, x * (1 / (1 - rate)), torch.zeros_like(x))

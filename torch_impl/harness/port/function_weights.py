@@ -27,6 +27,8 @@ _LAYERS: dict[str, tuple[type[nn.Module], str]] = {
     "batch_norm": (nn.BatchNorm2d, "input running_mean running_var weight bias"),
     "layer_norm": (nn.LayerNorm, "input normalized_shape weight bias"),
     "group_norm": (nn.GroupNorm, "input num_groups weight bias"),
+    "instance_norm": (nn.InstanceNorm2d, "input running_mean running_var weight bias"),
+    "rms_norm": (nn.RMSNorm, "input normalized_shape weight"),
     "prelu": (nn.PReLU, "input weight"),
 }
 _PRODUCTS = frozenset(("matmul", "__matmul__", "__rmatmul__", "mm", "addmm", "einsum", "tensordot"))
@@ -143,8 +145,14 @@ class Weights:
             return []
         weight = operands[ours[0]]
         if name == "einsum":
-            is_turned = _is_output_first(str(values[0]), ours[0])
-        elif name == "tensordot":
+            axes_of_matrix = _axes_of_matrix(str(values[0]), ours[0])
+            if axes_of_matrix is None:
+                return self._as_they_are(operands)
+            given = (weight, *axes_of_matrix)
+            matrix = _as_matrix(*given)
+            self.follow(_as_matrix, given, {}, matrix)
+            return self._of_layer(nn.Linear, {"weight": matrix, "bias": None})
+        if name == "tensordot":
             is_turned = _is_output_first_of(values[-1] if axes is None else axes, ours[0])
         else:
             is_turned = ours[0] == 0
@@ -278,10 +286,32 @@ def placed(variable: Variable, place: Place) -> Variable:
     )
 
 
-def _is_output_first(equation: str, number: int) -> bool:
-    """Whether the first axis of an operand of `einsum` is one of the output."""
-    given, _, output = equation.replace(" ", "").partition("->")
-    return given.split(",")[number][:1] in output
+def _axes_of_matrix(equation: str, number: int) -> tuple[tuple[int, ...], int] | None:
+    """Returns the order of the axes of an operand of `einsum` that makes it a dense kernel.
+
+    Its inputs come first, in the order of the other operand, then its outputs, in that of the
+    result.
+
+    Returns:
+        The order and the number of inputs; None if it is no kernel of a dense layer.
+    """
+    given, _, made = equation.replace(" ", "").replace("...", "").partition("->")
+    operands = given.split(",")
+    if len(operands) != 2 or not made:
+        return None
+    kernel, other = operands[number], operands[1 - number]
+    summed = [letter for letter in other if letter in kernel and letter not in made]
+    free = [letter for letter in made if letter in kernel and letter not in other]
+    if not summed or not free or sorted([*summed, *free]) != sorted(kernel):
+        return None
+    return tuple(kernel.index(letter) for letter in [*summed, *free]), len(summed)
+
+
+def _as_matrix(weight: torch.Tensor, axes: tuple[int, ...], num_inputs: int) -> torch.Tensor:
+    """Returns a kernel of any axes as (out, in), as torch's layer has it."""
+    turned = weight.permute(axes)
+    num_rows = int(torch.Size(turned.shape[:num_inputs]).numel())
+    return turned.reshape(num_rows, -1).t()
 
 
 def _is_output_first_of(axes: Any, number: int) -> bool:

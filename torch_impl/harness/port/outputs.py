@@ -18,8 +18,9 @@ from parity.traces.trace import Trace
 from torch_impl.harness.call import first_tensor
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.portable import from_returned
+from torch_impl.harness.port.returned import with_parts
 from torch_impl.losses import logits
-from torch_impl.losses.outputs import by_output
+from torch_impl.losses.outputs import by_output, names_in
 
 # What a port may leave out at the end of an output, by the name of Keras's activation.
 _LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -38,6 +39,7 @@ class Outputs:
 
     Attributes:
         names: of Keras's outputs, in order; empty: there is one.
+        own_names: of the port's outputs, in the order in which it returns them.
         forms: what an output of the port is, by its name: "same", "linear" or "log". The arrays of
             a probe tell it.
     """
@@ -47,7 +49,7 @@ class Outputs:
     ) -> None:
         self._told, self._arrays = told, arrays
         self.names = tuple(str(each["name"]) for each in told)
-        self._own_names: tuple[str, ...] = ()
+        self.own_names: tuple[str, ...] = ()
         self.forms: dict[str, str] = {}
 
     def named(self, port: Port) -> Port:
@@ -56,14 +58,21 @@ class Outputs:
         Raises:
             InputError: losses and outputs do not fit together.
         """
-        if self.names and not port.output_names and not isinstance(port.loss, Mapping):
-            port = dataclasses.replace(port, output_names=self.names)
+        if self.names and not port.output_names:
+            port = dataclasses.replace(port, output_names=self._names_for(port.loss))
         try:
             port = port.with_one_loss()
         except ValueError as error:
             raise InputError(f"the port's losses: {error}") from error
-        self._own_names = tuple(port.output_names) or self.names
+        self.own_names = tuple(port.output_names) or self.names
         return port
+
+    def _names_for(self, loss: Any) -> tuple[str, ...]:
+        """Returns the names of a port's outputs: those of its losses come first, in their order."""
+        if not isinstance(loss, Mapping):
+            return self.names
+        own = names_in(loss)
+        return (*own, *(name for name in self.names if name not in own))
 
     def of(self, returned: Any) -> torch.Tensor:
         """Returns what a check compares: the only output, or all of them as Keras's.
@@ -79,7 +88,7 @@ class Outputs:
     def each(self, returned: Any) -> dict[str, torch.Tensor]:
         """Returns each output in Keras's layout, after Keras's activation."""
         try:
-            parts = by_output(returned, self._own_names, "outputs of the port")
+            parts = by_output(self._known(returned), self.own_names, "outputs of the port")
         except ValueError as error:
             raise InputError(
                 f"{error}; the Keras model returns {', '.join(self.names)}: return a mapping by "
@@ -108,6 +117,37 @@ class Outputs:
             found[name] = self._activated(name, entry["activation"], output, theirs)
             start += size
         return found
+
+    def raw(self, returned: Any) -> dict[str, torch.Tensor]:
+        """Returns each output as the port returns it, by its name; of the only one by ""."""
+        if not self.names:
+            return {"": first_tensor(returned)}
+        return by_output(self._known(returned), self.own_names, "outputs of the port")
+
+    def _known(self, returned: Any) -> Any:
+        """Returns a mapping without what it has beside all of Keras's outputs."""
+        is_more = isinstance(returned, Mapping) and set(self.own_names) < set(returned)
+        return {name: returned[name] for name in self.own_names} if is_more else returned
+
+    def activation_of(self, name: str) -> str | None:
+        """Returns the activation at the end of one of several outputs of Keras's model."""
+        found: str | None = next(t["activation"] for t in self._told if str(t["name"]) == name)
+        return found
+
+    def like_returned(self, returned: Any, by_name: Any) -> Any:
+        """Returns targets or weights in the form in which the port returns its outputs.
+
+        Args:
+            returned: by the port: a mapping keeps names, a tuple or list has them in its order.
+            by_name: what belongs to each output; a tensor for all of them, or None, stays.
+        """
+        if not isinstance(by_name, Mapping) or isinstance(returned, Mapping):
+            return by_name
+        return tuple(by_name.get(name) for name in self.own_names)
+
+    def like(self, returned: Any, by_name: Mapping[str, Any]) -> Any:
+        """Returns a nest like the one that the port returns, with other things for its outputs."""
+        return with_parts(returned, self.own_names if self.names else (), by_name)
 
     def _theirs(self, columns: slice, num: int) -> np.ndarray | None:
         """Returns Keras's output of the probe, if that is the batch."""

@@ -17,6 +17,7 @@ from torch import nn
 from torch_impl.harness.call import Call
 from torch_impl.harness.kinds import RECURRENT
 from torch_impl.harness.port.carried import ordered
+from torch_impl.harness.port.dense_axes import shaped
 from torch_impl.harness.port.joining import Ends
 from torch_impl.harness.port.portable import (
     GLOBAL_POOLS,
@@ -50,6 +51,8 @@ def with_shared_axes(call: Call, variable: Variable) -> Variable:
 
 def _kind(node: Mapping[str, Any], call: Call) -> str:
     """Returns the kind of a node; a pool as large as its image counts as a global pool."""
+    if node["kind"] == "attention":
+        return "attention"
     is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
     return node["kind"] if is_global else call.kind
 
@@ -80,6 +83,7 @@ class PairedLayer:
             known, and their shape and values decide.
         made: the same for its output.
         ends: numbers of the nodes and calls with which the layer begins and ends.
+        shapes: of Keras's weights, by name, if they are known.
     """
 
     node: Mapping[str, Any]
@@ -90,6 +94,7 @@ class PairedLayer:
     taken: Axes | None = None
     made: Axes | None = None
     ends: Ends = field(kw_only=True)
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict, kw_only=True)
 
     def chain(self, calls: Sequence[Call]) -> list[Call]:
         """Returns the calls of a pair in order: its own call, and those joined to it.
@@ -112,7 +117,8 @@ class PairedLayer:
         for name, local in self.variables.items():
             variable = with_shared_axes(self.call, by_name[local])
             shape = variable.to_keras(variable.tensors).shape
-            yield name, ordered(variable, tuple(self._orders(name, shape)))
+            variable = ordered(variable, tuple(self._orders(name, shape)))
+            yield name, shaped(variable, self.shapes.get(name, shape))
 
     def portable(
         self,

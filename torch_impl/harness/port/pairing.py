@@ -122,6 +122,7 @@ _ALIKE = [
     {"global_average_pool", "average_pool"},
     {"global_max_pool", "max_pool"},
     {"activation:softmax", "activation:log_softmax"},
+    {"activation:softmax", "attention"},
     {"activation:silu", "activation:swish"},
     {"activation:relu", "activation:relu6"},
 ]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from torch_impl.harness.call import Call
+from torch_impl.harness.port.dense_axes import flat_features, flat_shape, with_flat_axes
 from torch_impl.harness.port.feature_order import Orders, feature_orders
 from torch_impl.harness.port.joining import ends_of
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
@@ -23,7 +24,7 @@ from torch_impl.weights import match
 def node_of(call: Call) -> dict[str, Any]:
     """Returns the facts of a call by which its pair is found."""
     shared = (with_shared_axes(call, variable) for variable in call.variables)
-    found = ((variable.name, variable.to_keras(variable.tensors)) for variable in shared)
+    found = ((v.name, with_flat_axes(call, v, v.to_keras(v.tensors))) for v in shared)
     # A count of samples is not a weight. Keras's half leaves it out too.
     weights = {name: list(value.shape) for name, value in found if value.is_floating_point()}
     return {
@@ -80,7 +81,11 @@ def other_pairings(
 def _with_shapes(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     weights = facts["weights"]
     return [
-        {**node, "weights": {name: weights[name]["shape"] for name in node["weights"]}}
+        {
+            **node,
+            "weights": {name: flat_shape(node, weights[name]["shape"]) for name in node["weights"]},
+            "output_shape": flat_features(node),
+        }
         for node in facts["nodes"]
     ]
 
@@ -93,6 +98,7 @@ def paired_layers(
     *,
     axes: Traced,
     is_first: bool | None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> list[PairedLayer]:
     """Returns the pairs, with the order of features after a flatten of channels first.
 
@@ -104,6 +110,7 @@ def paired_layers(
         axes: orders of the axes of the port's tensors.
         is_first: whether a tensor has its channels first of which neither its shape nor `axes`
             tells it; None: the port has the channels last, as Keras does, everywhere.
+        shapes: of Keras's weights, by name, where they may have more axes than those of a port.
     """
     partners = dict(pairing.pairs)
     orders = Orders()
@@ -126,6 +133,7 @@ def paired_layers(
                 axes.taken[column],
                 axes.made[column],
                 ends=ends,
+                shapes={name: (shapes or {})[name] for name in names if name in (shapes or {})},
             )
         )
     return layers

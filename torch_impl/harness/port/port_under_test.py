@@ -6,7 +6,7 @@ factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from typing import Any
@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.data.weight_names import MOVING
 from parity.errors import InputError
 from parity.ladder.rounding import dtype_of
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call
 from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
-from torch_impl.harness.kinds import SPATIAL
 from torch_impl.harness.port.agreement import agreeing, output_error
 from torch_impl.harness.port.call_places import advice_on, told_of
-from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.carried_state import CarriedState
 from torch_impl.harness.port.carrying import (
     AGREES,
     MOST_TRIALS,
@@ -34,10 +32,12 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks
+from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
+from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
+from torch_impl.harness.port.function_weights import flat_tensors
+from torch_impl.harness.port.fused_trials import Fused, take_apart
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
-from torch_impl.harness.port.kept_states import KeptStates
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -49,14 +49,16 @@ from torch_impl.harness.port.pairs import (
     paired_calls,
     paired_layers,
 )
+from torch_impl.harness.port.port_weights import PortWeights
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
+from torch_impl.trainer.nests import mapped
 
 
-class PortUnderTest:
+class PortUnderTest(PortWeights):
     """A port with Keras's weights.
 
     Args:
@@ -89,17 +91,23 @@ class PortUnderTest:
         self.has_columns = False  # whether labels are fed as (N, 1)
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
-        self.num_drawn = 0  # masks that the port draws by itself
+        self._feeding = Feeding(keras.facts)
+        self._forms = self._feeding.forms(self.module.forward)
+        self._form = self._forms[0]
+        self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self._state: dict[str, Any] = {}
-        self._kept = KeptStates(self.module, keras.facts["nodes"])
+        self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
+        self.nest: Any = None  # what the module returned in its last pass
+        self.fused: Fused = {}  # layers that are run part by part
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
             with suppress(Exception):  # the code of the port may raise anything
                 self._pair_up(is_turned=False)
             if self._is_turned or not self._is_right():
                 self._pair_up()
+        take_apart(self)
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
@@ -112,6 +120,20 @@ class PortUnderTest:
         self.pairing = paired_calls(self.keras.facts, self.nodes, self.built.layers)
         self.all_pairs = self._layers(self.pairing)
         self.cargo = self._carry()
+        if self._carried is not None:
+            self._carried.note_buffers()
+
+    def pair_again(self, fused: Fused) -> None:
+        """Pairs anew, with other layers run part by part."""
+        self.fused = fused
+        self.begin_as_built()
+        self._pair_up(is_turned=self._is_turned)
+
+    def distance(self) -> float:
+        """Returns how far the output in eval mode is from Keras's, in units of rounding."""
+        with suppress(Exception):  # a later stage tells an error
+            return output_error(self.keras, self._eval_output())
+        return np.inf
 
     def _may_be_unturned(self) -> bool:
         """Whether a module that turns its inputs itself could not have failed with turned ones."""
@@ -129,7 +151,15 @@ class PortUnderTest:
     ) -> list[PairedLayer]:
         nodes, axes = self.keras.facts["nodes"], axes or self._traced(pairing)
         order = None if self.channels_last else is_first
-        found = paired_layers(nodes, self.nodes, self.calls, pairing, axes=axes, is_first=order)
+        found = paired_layers(
+            nodes,
+            self.nodes,
+            self.calls,
+            pairing,
+            axes=axes,
+            is_first=order,
+            shapes={name: entry["shape"] for name, entry in self.keras.facts["weights"].items()},
+        )
         return [with_inner(pair, nodes) for pair in found]
 
     def _traced(self, pairing: Pairing) -> Traced:
@@ -139,8 +169,7 @@ class PortUnderTest:
     def given_axes(self) -> list[Axes | None]:
         """Returns the order of the axes of each tensor that the module is given."""
         arrays = self._batch("probe")
-        given = [x for x in self.arguments("probe") if isinstance(x, torch.Tensor)]
-        pairs = zip(given, arrays, strict=False)
+        pairs = fitting(flat_tensors(self.arguments("probe")), arrays)
         return [nearest(x, array) for x, array in pairs if x.is_floating_point()]
 
     def _discovered(self) -> tuple[list[Call], torch.Tensor]:
@@ -154,34 +183,52 @@ class PortUnderTest:
         except InputError:  # it says itself what is wrong
             raise
         except Exception as error:  # the code of the port may raise anything
-            self._is_stored_anew = self.built.feed is not None
-            if self._is_stored_anew or not self.channels_last:
-                self._is_turned = self._is_stored_anew
+            for _ in self._other_ways():
                 with suppress(Exception):
                     return self._called()
-            shapes = [tuple(self.keras["input/probe/0"].shape)]
+            shapes = " and ".join(str(tuple(array.shape)) for array in self._batch("probe"))
             feed = "return a Port with `feed`, which turns a batch into its arguments"
             raise InputError(
-                f"the torch module cannot take the batch that Keras took, of shape {shapes[0]} in "
+                f"the torch module cannot take the batch that Keras took, of shape {shapes} in "
                 f"Keras's layout ({told_of(error)}); {advice_on(error, self.dtype) or feed}"
             ) from error
 
+    def _other_ways(self) -> Iterator[None]:
+        """Changes how the module is fed, to all that it may expect, one by one."""
+        self._is_stored_anew = self.built.feed is not None
+        if self._is_stored_anew:
+            yield
+            return
+        ways = [(form, turned) for form in self._forms for turned in (True, False)]
+        for self._form, self._is_turned in ways[1:]:
+            if self._is_turned or not self.channels_last:
+                yield
+
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         build_lazy(self.module, lambda: self.arguments("probe"))
-        self._kept.restore()
         self._state = self._state or copy.deepcopy(self.module.state_dict())
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
+        self.forget_states()
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.built.layers.values()
         with torch.no_grad():
-            with recorded_calls(self.module, identity, whole, drawn=torch.ones_like) as calls:
-                output = self.outputs.of(self.module(*arguments))
+            watch = recorded_calls(
+                self.module, identity, whole, drawn=nothing_drawn, fused=self.fused
+            )
+            with watch as calls:
+                self.nest = self.module(*arguments)
+                output = self.outputs.of(self.nest)
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self._state)
-        self.draws, self.num_drawn = calls.draws, calls.num_drawn
+        self.draws, self.replaced = calls.draws, calls.replaced
         return calls, output
+
+    def forget_states(self, purpose: str = "probe") -> None:
+        """Lets a stateful port begin as Keras does: each probe anew, a training once."""
+        if self._carried is not None and purpose in ("probe", "step1"):
+            self._carried.restore()
 
     def begin_as_built(self) -> None:
         """Gives the module the weights and the generators with which the factory returned it."""
@@ -225,10 +272,10 @@ class PortUnderTest:
         arrays = [self._cast(array) for array in arrays]
         moved: tuple[Any, ...]
         if self.built.feed is None:
-            moved = self._moved(tuple(map(self._fed, arrays)))
+            moved = on_device(self._form([self._fed(array) for array in arrays]), self.device)
         else:
-            fed = self.built.feed(*arrays)
-            moved = self._moved(fed if isinstance(fed, tuple) else (fed,))
+            fed = self._feeding.call(self.built.feed, arrays)
+            moved = on_device(fed if isinstance(fed, tuple) else (fed,), self.device)
             if self._is_stored_anew:
                 moved = tuple(in_order(x) if isinstance(x, torch.Tensor) else x for x in moved)
         return moved
@@ -246,27 +293,17 @@ class PortUnderTest:
 
     def _turns(self, array: np.ndarray) -> bool:
         """Whether an input is fed with channels first: an image, or a signal for such a layer."""
-        if self.channels_last or not self._is_turned or array.ndim < 3:
-            return False
-        if array.ndim > 3:
-            return True
-        shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
-        for node in self.keras.facts["nodes"]:
-            if shape in [given[1:] for given in node["input_shapes"]]:
-                return node["kind"] in SPATIAL
-        return False
+        may_turn = not self.channels_last and self._is_turned
+        return may_turn and has_channels_first(array, self.keras.facts["nodes"])
 
-    def target(self, key: str) -> Any:
-        """Returns the targets that the trace has under `key`, in the form the loss takes."""
-        return self.target_of(self.keras[key])
-
-    def target_of(self, array: np.ndarray) -> Any:
-        """Returns the targets of a batch in the form the loss takes."""
+    def target_of(self, arrays: Any) -> Any:
+        """Returns targets as the loss takes them: of the only output, or of several by name."""
         if self.built.target is not None:
-            return self._moved(self.built.target(self._cast(array)))
-        if self.has_columns and array.ndim == 1:
-            array = array[:, None]
-        return self._moved(self.tensor(array))
+            given = self.built.target(mapped(self._cast, arrays))
+            return on_device(given, self.device)
+        is_column = self.has_columns and arrays.ndim == 1  # of one output
+        given = arrays[:, None] if is_column else arrays
+        return mapped(lambda array: on_device(self.tensor(array), self.device), given)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
         """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
@@ -279,15 +316,16 @@ class PortUnderTest:
         self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
     ) -> tuple[list[Call], Any]:
         """Calls the module; returns its calls and its output."""
-        self._kept.begin(mode)
         self.module.train(training)
         forget_gradients(self.module)
+        self.forget_states(purpose)
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
-        watch = recorded_calls(self.module, masks, whole, passed, drawn)
+        watch = recorded_calls(self.module, masks, whole, passed, drawn, self.fused)
         with given_masks(self, mode), watch as calls:
-            output = self.outputs.of(self.module(*arguments))
+            self.nest = self.module(*arguments)
+            output = self.outputs.of(self.nest)
         return calls, output
 
     @contextmanager
@@ -298,14 +336,6 @@ class PortUnderTest:
             yield
         finally:
             self.module.load_state_dict(before)
-
-    def _moved(self, value: Any) -> Any:
-        """Moves tensors to the device of the check."""
-        if isinstance(value, torch.Tensor):
-            return value.to(self.device)
-        if isinstance(value, list | tuple):
-            return type(value)(self._moved(item) for item in value)
-        return value
 
     # --- weights ---------------------------------------------------------------------------------
 
@@ -348,7 +378,7 @@ class PortUnderTest:
     def _eval_output(self) -> torch.Tensor:
         """Returns the output for the probe in eval mode, not watched."""
         self.module.eval()
-        self._kept.restore()
+        self.forget_states()
         with torch.no_grad(), self.kept():
             return self.outputs.of(self.module(*self.arguments("probe")))
 
@@ -366,34 +396,3 @@ class PortUnderTest:
             if self.agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
         return list(self.all_pairs)
-
-    @property
-    def carried(self) -> list[Carried]:
-        """The weights of Keras that have a place in the module."""
-        return self.cargo.carried
-
-    @property
-    def problems(self) -> list[str]:
-        """What was found while Keras's weights were set: "LAYER: why"."""
-        return self.cargo.problems
-
-    def weights(self) -> dict[str, np.ndarray]:
-        """Returns all weights that have a partner, by Keras's names, in the portable layout."""
-        return {item.name: item.value() for item in self.carried}
-
-    def moving(self) -> dict[str, np.ndarray]:
-        """Returns the weights that a pass in train mode changes: moving statistics."""
-        return {name: array for name, array in self.weights().items() if name.endswith(MOVING)}
-
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Returns the gradients of these weights, by the same names and in the same layout."""
-        found = {item.name: item.gradient() for item in self.carried}
-        return {name: gradient for name, gradient in found.items() if gradient is not None}
-
-    def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
-        """Sets the gradients of all parameters; those without a partner get zero."""
-        for parameter in self.module.parameters():
-            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-        for item in self.carried:
-            if item.name in gradients:
-                item.set_gradient(gradients[item.name])

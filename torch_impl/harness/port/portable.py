@@ -16,9 +16,12 @@ import numpy as np
 import torch
 
 from torch_impl.harness.kinds import RECURRENT
+from torch_impl.harness.port.dense_axes import is_split
 from torch_impl.harness.port.traced_axes import Axes
 
-FEATURES_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm"))
+FEATURES_LAST = frozenset(
+    (*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm", "rms_norm", "attention")
+)
 # The sides of what these return depend on their padding.
 WINDOWED = frozenset(
     ("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool", "zero_padding")
@@ -101,6 +104,8 @@ def to_portable(
     if _is_order(known, shape, expected):
         assert known is not None
         return tensor.permute(known).detach().cpu().numpy().copy(order="C")
+    if kind == "dense" and is_split(shape, expected):
+        return tensor.detach().cpu().numpy().reshape(tuple(expected))
     if _is_folded(shape, expected):
         given = None if theirs is None else theirs.reshape(-1, *theirs.shape[2:])
         whole = to_portable(tensor, kind, (shape[0], *expected[2:]), given, like)
@@ -186,6 +191,9 @@ def from_portable(
         assert known is not None
         turned = torch.from_numpy(np.array(array, order="C")).permute(*np.argsort(known).tolist())
         return in_order(turned).to(device=like.device, dtype=like.dtype)
+    if kind == "dense" and is_split(like.shape, array.shape):
+        whole = torch.from_numpy(np.array(array, order="C")).reshape(like.shape)
+        return whole.to(device=like.device, dtype=like.dtype)
     if _is_folded(like.shape, array.shape):
         array = array.reshape(-1, *array.shape[2:])
         theirs = None if theirs is None else theirs.reshape(array.shape)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from torch_impl.harness.port.carrying import held_tensors
+from torch_impl.harness.port.drawn_masks import replayed
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -127,7 +128,7 @@ def _random(
             "are not the same numbers",
             "do": "compare with the rate of both set to 0",
         }
-        for place in dict.fromkeys(port.draws)
+        for place in dict.fromkeys(port.draws or ([] if replayed(port) else port.replaced))
         if layers
     ]
 

@@ -16,7 +16,7 @@ from parity.errors import InputError
 from parity.programs.factories import forget_modules, load_factory
 from parity.traces.trace import RunResult
 from torch_impl.harness.call import first_tensor
-from torch_impl.harness.check.loss import activated
+from torch_impl.harness.check.port_loss import activated
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.outputs import Outputs

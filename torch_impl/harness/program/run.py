@@ -16,7 +16,8 @@ from parity.programs.factories import load_factory
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
-from torch_impl.harness.check.loss import loss_of, takes_columns
+from torch_impl.harness.check.loss import takes_columns
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of
@@ -53,8 +54,8 @@ def run_program(task: ProgramTask) -> RunResult:
 
     def fresh() -> PortUnderTest:
         port = PortUnderTest(factory, spec.seed, keras, spec.device, spec.dtype)
-        if "target/probe" in keras:
-            port.has_columns = takes_columns(port, loss_of(port, form))
+        if keras.facts["loss"] is not None:
+            port.has_columns = takes_columns(port, Loss(port, form))
         return port
 
     def trained(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from torch_impl.harness.call import first_tensor
-from torch_impl.harness.check.loss import activated
+from torch_impl.harness.check.port_loss import activated, is_by_name
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
 from torch_impl.losses.outputs import takes_weights
@@ -73,6 +73,17 @@ class ReplayedStepper(StepperOfPort):
         if len(x) == 1 and (self.port.train_epoch or self.port.evaluate):
             x = x[0]  # as a DataLoader gives it to a loop of the port's own
         return Batch(x, y, mapped(self._tensor, nest_by_name(batch.weight, names)))
+
+    def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
+        """Returns what a loss of the port says of a prepared batch, a scalar.
+
+        One function of several outputs gets targets in the form in which these are returned.
+        """
+        outputs = self._port.outputs
+        if outputs.names and not is_by_name(function) and self._port.built.target is None:
+            y, weight = (outputs.like_returned(output, nest) for nest in (batch.y, batch.weight))
+            batch = dataclasses.replace(batch, y=y, weight=weight)
+        return super().loss(function, output, batch)
 
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output, or all of them if Keras has several."""

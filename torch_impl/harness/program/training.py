@@ -66,6 +66,7 @@ def train(
     Raises:
         InputError: the port cannot be trained, or not from Keras's weights.
     """
+    port.forget_states()  # those of the probes
     if weights is None:
         port.begin_as_built()
         write_draws(port, fed[0], writer)

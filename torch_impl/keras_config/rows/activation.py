@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.custom import Calling, found, function_names
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.keras_config.rows.modules import plain
 
@@ -29,17 +30,23 @@ def activation_of(entry: Entry) -> nn.Module | None:
     value = entry.config.get("activation")
     if value in (None, "linear"):
         return None
+    own = found(entry.custom, [f"{entry.name}/activation", *function_names(value)])
+    if own is not None:
+        return Calling(own)
     if isinstance(value, str):
         return layers.Activation(value)
     kind = value.get("class_name")
     if kind in SIMPLE:
-        return SIMPLE[kind](Entry(value, entry.build))
+        return SIMPLE[kind](Entry(value, entry.build, entry.custom))
     if kind in (None, "__lambda__"):
-        raise ValueError("activation is a lambda, which a config has not: expected a name")
+        raise ValueError(
+            "activation is a lambda, which a config has not: expected a name, or "
+            f"custom={{'{entry.name}/activation': function}}"
+        )
     if kind == "function":
         raise ValueError(
             f"activation is the function {value['config']!r}, which a config has not: expected a "
-            "name of keras.activations"
+            f"name of keras.activations, or custom={{{value['config']!r}: function}}"
         )
     raise ValueError(f"activation of class {kind!r}: expected a name")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,11 +20,13 @@ class Entry:
 
     Attributes:
         layer: the entry in the config, with class name, settings and calls.
-        build: makes the module of a layer inside of this one.
+        build: makes the module of a layer or model inside of this one, from its entry.
+        custom: functions and factories of the user's own, by name.
     """
 
     layer: Config
     build: Callable[[Config], nn.Module]
+    custom: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

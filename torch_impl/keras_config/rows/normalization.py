@@ -20,8 +20,6 @@ def _batch_normalization(entry: Entry) -> nn.Module:
 
 def _over_axes(kind: Callable[..., nn.Module], *names: str) -> Row:
     def build(entry: Entry) -> nn.Module:
-        if entry.config.get("rms_scaling"):
-            raise ValueError("rms_scaling=True: expected False")
         axis, shape = entry.config["axis"], entry.shape
         axes = sorted(a % len(shape) for a in ([axis] if isinstance(axis, int) else axis))
         return kind([shape[a] for a in axes], axes, **entry.pick(*names))
@@ -41,9 +39,11 @@ def _normalization(entry: Entry) -> nn.Module:
     return layers.Normalization([shape[axis] for axis in axes], axes, **given)
 
 
+_SETTINGS = ("epsilon", "center", "scale", "rms_scaling")
+
 ROWS: dict[str, Row] = {
     "BatchNormalization": _batch_normalization,
-    "LayerNormalization": _over_axes(layers.LayerNormalization, "epsilon", "center", "scale"),
+    "LayerNormalization": _over_axes(layers.LayerNormalization, *_SETTINGS),
     "RMSNormalization": _over_axes(layers.RMSNormalization, "epsilon"),
     "GroupNormalization": _group_normalization,
     "UnitNormalization": plain(layers.UnitNormalization, "axis"),

@@ -1,4 +1,4 @@
-"""The weights of a model have names, whoever holds them, and inputs are of the kind it takes."""
+"""The weights of a model have names, whoever holds them."""
 
 import keras
 import numpy as np
@@ -8,7 +8,9 @@ import pytest
 from keras_impl import Reference
 from keras_impl.harness import versions
 from keras_impl.harness.check.gradient import write_gradients
-from keras_impl.harness.check.model import build, get_weights, set_weights, signature, trainable
+from keras_impl.harness.check.inputs import inputs_of
+from keras_impl.harness.check.model import build, get_weights, set_weights, trainable
+from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
@@ -20,7 +22,7 @@ L = keras.layers
 def prepared(factory):
     versions.use_dtype("float64")
     reference = call_factory(factory, 0)
-    samples = Samples(CheckSpec(), signature(reference))
+    samples = Samples(CheckSpec(), inputs_of(reference, 4).each)
     build(reference, samples)
     return reference, samples
 
@@ -64,14 +66,6 @@ def test_every_weight_has_a_name_by_which_it_is_set_and_trained(factory, names):
         np.testing.assert_array_equal(array, given[name])
 
 
-def test_an_input_of_pixels_gets_whole_numbers():
-    _, samples = prepared(nets.chain(lambda: L.Rescaling(1 / 255), shape=(40, 5), dtype="uint8"))
-    (pixels,) = samples.inputs("probe", 4)
-    assert pixels.dtype == np.float64
-    np.testing.assert_array_equal(pixels, np.round(pixels))
-    assert (pixels.min(), pixels.max()) == (0, 255)
-
-
 def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
     """By hand: Keras divides the penalty of an output by the size of the batch."""
     kernel_l2, l1, l2, last = 0.05, 0.01, 0.02, 0.03
@@ -93,7 +87,9 @@ def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
     weights = {n: draw.normal(size=a.shape) for n, a in get_weights(reference.model).items()}
     set_weights(reference.model, weights)
     writer = TraceWriter()
-    write_gradients(reference, [x], y, writer, None)
+    samples = Samples(CheckSpec(), inputs_of(reference, 5).each)
+    objective = Objective(reference, samples, reference.model(x))
+    write_gradients(objective, [x], Batch({"": y}), writer, None)
     linear = x @ weights["hidden.kernel"] + weights["hidden.bias"]
     hidden = np.maximum(linear, 0)
     output = hidden @ weights["out.kernel"] + weights["out.bias"]

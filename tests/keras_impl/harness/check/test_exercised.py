@@ -9,8 +9,9 @@ from both_halves import levels, recorded
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.exercised import Exercise, not_compared, revived, useless_masks
-from keras_impl.harness.check.model import build, signature
-from keras_impl.harness.check.noise import noise_of
+from keras_impl.harness.check.inputs import inputs_of
+from keras_impl.harness.check.model import build
+from keras_impl.harness.check.noise import ChangeWriter, noise_of
 from keras_impl.harness.check.passes import most_exercised
 from keras_impl.harness.factories import call_factory
 from parity.data import probe_inputs
@@ -26,11 +27,13 @@ def probed(factory, **settings):
     spec = CheckSpec(steps=1, **settings)
     versions.use_dtype("float64")
     reference = call_factory(factory, spec.seed)
-    samples = Samples(spec, signature(reference))
+    samples = Samples(spec, inputs_of(reference, 4).each)
     build(reference, samples)
     first = most_exercised(spec, factory, reference, samples)
     writer = first.writer
-    writer.facts["noise"] = noise_of(writer, first.perturbed(spec, factory).writer)
+    moved = ChangeWriter(first=writer.arrays)
+    first.perturbed(spec, factory, moved)
+    writer.facts["noise"] = noise_of([moved])
     writer.facts["not_compared"] = not_compared(first.exercise, writer)
     return writer
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from torch_impl import Port
 from torch_impl.harness.check.forced import _order_of_inputs, _with_first, forced_pass
-from torch_impl.harness.check.loss import loss_of
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 CLOSE = {"rtol": 0, "atol": 1e-14}  # sums of five products of numbers around 1
@@ -27,7 +27,7 @@ def forced(recorded, tmp_path):
 
     def run(factory, mode="train", left_out=()):
         port = PortUnderTest(factory, 3, recorded.read(tmp_path / "keras"))
-        loss = loss_of(port, "same") if mode == "train" else None
+        loss = Loss(port, "same") if mode == "train" else None
         return forced_pass(port, mode, left_out, loss)
 
     return run
@@ -129,7 +129,7 @@ def test_the_port_is_left_as_it_was(recorded, tmp_path):
     port = PortUnderTest(net, 3, recorded.read(tmp_path / "keras"))
     before = {name: value.clone() for name, value in port.module.state_dict().items()}
     outputs = [port.forward("train", "probe", training=True)[1]]
-    forced_pass(port, "train", (), loss_of(port, "same"))
+    forced_pass(port, "train", (), Loss(port, "same"))
     outputs.append(port.forward("train", "probe", training=True)[1])
     assert torch.equal(*outputs)
     for name, value in port.module.state_dict().items():

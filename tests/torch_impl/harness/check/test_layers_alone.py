@@ -11,7 +11,7 @@ from parity.traces.trace import TraceWriter
 from torch_impl import Port
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.layers import write_layers
-from torch_impl.harness.check.loss import loss_of
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 NAMES = {node[0] for node in check_pairs.NODES}
@@ -27,7 +27,7 @@ def written(recorded, tmp_path):
         for mode in modes:
             write_forward(port, mode, writer)
         form = output_form(port, writer)
-        write_layers(port, form, loss_of(port, form), writer)
+        write_layers(port, form, Loss(port, form), writer)
         return writer
 
     return write

@@ -44,7 +44,7 @@ def test_a_pass_computes_what_numpy_computed(keras, recorded, mode, training):
 def test_gradients_come_back_under_keras_names(keras, recorded):
     port = PortUnderTest(check_factories.torch_net, 3, keras)
     _, output = port.forward("train", "probe", training=True)
-    nn.functional.mse_loss(output, port.target("target/probe")).backward()
+    nn.functional.mse_loss(output, port.target_of(port.keras["target/probe"])).backward()
     for name, gradient in port.gradients().items():
         np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
 
@@ -144,7 +144,9 @@ def test_the_ports_own_ways_are_taken(keras, recorded):
     port = PortUnderTest(build, 3, keras)
     (fed,) = port.arguments("probe")
     np.testing.assert_array_equal(fed.numpy(), recorded.arrays["input/probe/0"][:, ::-1])
-    np.testing.assert_array_equal(port.target("target/probe"), recorded.arrays["target/probe"] * 2)
+    np.testing.assert_array_equal(
+        port.target_of(port.keras["target/probe"]), recorded.arrays["target/probe"] * 2
+    )
     assert loaded == [(port.module, sorted(check_pairs.SHAPES))]
 
 

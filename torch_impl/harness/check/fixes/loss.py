@@ -21,7 +21,8 @@ from torch_impl.harness.check.fixes.whole import (
     other_than_default,
 )
 from torch_impl.harness.check.forced import forced_pass
-from torch_impl.harness.check.loss import loss_of, write_confident_loss
+from torch_impl.harness.check.loss import write_confident_loss
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.losses.configuration import LOSSES
 
@@ -40,7 +41,7 @@ def loss_fix(port: PortUnderTest, form: str, writer: TraceWriter) -> tuple[Toget
         None if the loss agrees, or was not compared.
     """
     facts = writer.facts
-    if port.built.loss is None or port.keras.facts["loss"] is None:
+    if port.built.loss is None or port.keras.facts["loss"] is None or port.outputs.names:
         return None
     written = CheckWriter({key: writer.arrays[key] for key in _OWN if key in writer.arrays})
     if not written.arrays or _agrees(port, written, facts):
@@ -73,7 +74,7 @@ def _agrees(port: PortUnderTest, writer: TraceWriter, facts: Mapping[str, Any]) 
 def _computed(port: PortUnderTest, form: str, facts: Mapping[str, Any]) -> TraceWriter:
     """Returns the loss of given outputs, and that of Keras's outputs."""
     writer = CheckWriter()
-    given = loss_of(port, form)
+    given = Loss(port, form)
     write_confident_loss(port, form, given, writer)
     found = forced_pass(port, "train", facts.get("style", ()), given)
     if found.loss is not None:

@@ -18,8 +18,9 @@ from torch_impl.harness.check.fixes import loss as loss_fixes
 from torch_impl.harness.check.fixes import optimizer as optimizer_fixes
 from torch_impl.harness.check.fixes import schedule as schedule_fixes
 from torch_impl.harness.check.forced import forced_pass
-from torch_impl.harness.check.loss import loss_of, write_confident_loss
+from torch_impl.harness.check.loss import write_confident_loss
 from torch_impl.harness.check.optimizer import write_optimizer
+from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -66,7 +67,7 @@ def texts(result):
 
 def written_loss(port):
     writer = TraceWriter(facts=dict(FACTS))
-    given = loss_of(port, "same")
+    given = Loss(port, "same")
     write_confident_loss(port, "same", given, writer)
     writer.put("loss/own", forced_pass(port, "train", (), given).loss)
     return writer

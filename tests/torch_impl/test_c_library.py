@@ -1,17 +1,19 @@
-"""A cosine and a logarithm in float32 are those of the C library, or rounded once without it."""
+"""Sine, cosine and logarithm in float32 are the C library's, or rounded once without it."""
 
 import math
 
 import numpy as np
 import pytest
 
-from torch_impl.schedule import c_library
-from torch_impl.schedule.c_library import cosine, logarithm
+from torch_impl import c_library
+from torch_impl.c_library import cosine, logarithm, sine
 
 NUMBERS = np.linspace(1e-3, 40, 999)
 
 
-@pytest.mark.parametrize(("ours", "exact"), [(cosine, math.cos), (logarithm, math.log)])
+@pytest.mark.parametrize(
+    ("ours", "exact"), [(sine, math.sin), (cosine, math.cos), (logarithm, math.log)]
+)
 @pytest.mark.parametrize("has_library", [True, False])
 def test_float32_is_within_a_unit_in_the_last_place(ours, exact, has_library, monkeypatch):
     if not has_library:
@@ -23,7 +25,9 @@ def test_float32_is_within_a_unit_in_the_last_place(ours, exact, has_library, mo
         assert abs(found - nearest) <= (np.spacing(abs(nearest)) if has_library else 0)
 
 
-@pytest.mark.parametrize(("ours", "exact"), [(cosine, math.cos), (logarithm, math.log)])
+@pytest.mark.parametrize(
+    ("ours", "exact"), [(sine, math.sin), (cosine, math.cos), (logarithm, math.log)]
+)
 def test_float64_is_that_of_python(ours, exact):
     assert [float(ours(number)) for number in NUMBERS] == [exact(number) for number in NUMBERS]
 

@@ -15,6 +15,11 @@ from typing import Any
 import numpy as np
 
 
+def sine(x: Any) -> Any:
+    """Returns sin(x) in the type of x, np.float32 or np.float64."""
+    return _call("sinf", math.sin, x)
+
+
 def cosine(x: Any) -> Any:
     """Returns cos(x) in the type of x, np.float32 or np.float64."""
     return _call("cosf", math.cos, x)

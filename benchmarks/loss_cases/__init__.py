@@ -1,0 +1,1 @@
+"""Models with several outputs, added losses and weights of samples, and their ports."""

@@ -1,0 +1,217 @@
+"""What a Keras model makes small: the losses of its outputs, for targets and weights of samples.
+
+A model and what it returns go in. For each batch of a probe, targets and weights that `fit` could
+get come out, by the name of the output ("" for the only one), and the loss that they give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.given import GivenTargets
+from keras_impl.harness.check.output_losses import losses_of, name_of, weights_of
+from keras_impl.harness.check.outputs import flat_names, outputs_of, packed
+from keras_impl.harness.check.own_steps import own_steps
+from keras_impl.harness.check.sample_weights import weights_of_batch
+from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
+from keras_impl.harness.factories import Reference
+from parity.data.samples import Samples
+from parity.traces.trace import TraceWriter
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Targets and weights of a batch, by the name of the output; weights are None without any."""
+
+    targets: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray | None] = field(default_factory=dict)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether samples have weights."""
+        return any(weight is not None for weight in self.weights.values())
+
+
+def keyed(key: str, name: str) -> str:
+    """Returns the key of what belongs to an output: "target/probe/main"; `key` for the only one."""
+    return f"{key}/{name}" if name else key
+
+
+class Objective:
+    """The losses of a model's outputs.
+
+    Args:
+        reference: the model, and what `fit` gets.
+        samples: of the probe.
+        output: of the model, for some batch: it tells structure and shapes.
+        kinds: of the targets, if they are known from another pass.
+
+    Attributes:
+        names: of the outputs, in the order in which Keras flattens them.
+        losses: of each output, as `compile` got it; None: it has none.
+        loss_weights: of the outputs that have a loss.
+        kinds: of the targets of each output: see `Samples.drawn_targets`; "data": rows of those
+            that `fit` gets.
+        problem: why no targets are known; "": they are.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        samples: Samples,
+        output: Any,
+        kinds: Mapping[str, str] | None = None,
+    ) -> None:
+        self.reference, self.samples = reference, samples
+        model = reference.model
+        parts = outputs_of(model, output)
+        self._parts, self._output = parts, output
+        self.losses = losses_of(model, output, parts)
+        self.loss_weights = weights_of(model, output, parts)
+        self.shapes = {n: tuple(p.shape[1:]) for n, p in (parts or {"": output}).items()}
+        self.names = flat_names(output, parts) if parts else [""]
+        self._given = GivenTargets(reference, self.names)
+        self.kinds, self.problem = (dict(kinds), "") if kinds else self._found(output)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the model has one output."""
+        return not self._parts
+
+    @property
+    def model(self) -> keras.Model:
+        """The model."""
+        return self.reference.model
+
+    def _found(self, output: Any) -> tuple[dict[str, str], str]:
+        """Returns the kind of targets of each output, and why one is not known."""
+        kinds: dict[str, str] = {}
+        parts = self._parts or {"": output}
+        has_own = "compute_loss" in own_steps(self.model)
+        for name, loss in self.losses.items():
+            kind, has_form = kind_of(loss)
+            if loss is None or has_form or has_own or (self.samples.has_data and not name):
+                kinds[name] = kind
+                continue
+            form = found_form(loss, self._forms(name, kind), parts[name])
+            if not form.name:
+                told = name_of(loss)
+                of = f" of the output {name}" if name else ""
+                return {}, f"the loss {told}{of} {form.problem}"
+            kinds[name] = form.name
+        return kinds, ""
+
+    def _forms(self, name: str, kind: str) -> Forms:
+        num = int(self._output_of(name).shape[0])
+        return Forms(
+            kind,
+            self._given.of(name) is not None,
+            lambda form: self._target(name, "probe", num, form),
+        )
+
+    def problem_of(self, output: Any, num: int) -> str:
+        """Returns why the model has no loss for targets that were drawn; "" if it has one.
+
+        Args:
+            output: of the model.
+            num: of its samples.
+
+        Raises:
+            InputError: `fit` refuses the weights of the samples.
+        """
+        batch = self.batch("probe", num)
+        try:
+            self.value(output, batch)
+        except Exception as error:  # Keras, or a loss of the user, may raise anything
+            told = str(error).strip().partition("\n")[0][:160]
+            return f"Keras raises for those that were drawn ({type(error).__name__}: {told})"
+        return ""
+
+    def _output_of(self, name: str) -> Any:
+        return self._parts[name] if name else self._output
+
+    def batch(self, purpose: str, num: int) -> Batch:
+        """Returns targets and weights for a batch of `num` samples."""
+        targets = {
+            name: self._target(name, purpose, num, kind) for name, kind in self.kinds.items()
+        }
+        return self.weighted(purpose, targets)
+
+    def weighted(self, purpose: str, targets: dict[str, np.ndarray]) -> Batch:
+        """Returns given targets with weights."""
+        return Batch(
+            targets, weights_of_batch(self.reference, self.samples, purpose, targets, self.names)
+        )
+
+    def _target(self, name: str, purpose: str, num: int, kind: str) -> np.ndarray:
+        if kind == DATA:
+            y = self._given.of(name)
+            assert y is not None
+            rows: np.ndarray = y[self.samples.rows(purpose, num, len(y))]
+            return rows
+        shape = self.shapes[name]
+        if not name:
+            return self.samples.targets(purpose, num, kind, shape)
+        return Samples.drawn_targets(self.samples.seed, f"{purpose}/{name}", num, kind, shape)
+
+    def confident(self, name: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+        """Returns outputs before the activation with growing confidence, and their targets."""
+        kind = self.kinds[name]
+        linear, y = Samples.confident(
+            self.samples.seed, "values" if kind == DATA else kind, self.shapes[name], dtype, name
+        )
+        return linear, self._target(name, "confident", len(linear), DATA) if kind == DATA else y
+
+    # --- the loss --------------------------------------------------------------------------------
+
+    def packed(self, by_name: Mapping[str, Any]) -> Any:
+        """Returns what belongs to each output in the structure in which the model returns them."""
+        return packed(self._output, self._parts, by_name)
+
+    def value(self, output: Any, batch: Batch) -> Any:
+        """Returns the loss that training minimises, with penalties: a scalar."""
+        weights = self.packed(batch.weights) if batch.has_weights else None
+        return versions.loss_of(self.model, self.packed(batch.targets), output, weights)
+
+    def parts(self, output: Any, batch: Batch) -> dict[str, Any]:
+        """Returns the loss of each of several outputs, without its weight and without penalties.
+
+        Empty for one output, and where the model computes its loss itself.
+        """
+        compiled = getattr(self.model, "_compile_loss", None)
+        if self.is_one or compiled is None or "compute_loss" in own_steps(self.model):
+            return {}
+        outputs = outputs_of(self.model, output)
+        found: dict[str, Any] = {}
+        for name, loss in self.losses.items():
+            if loss is not None:
+                value = versions.loss_of_output(loss, batch.targets[name], outputs[name])(
+                    batch.weights.get(name)
+                )
+                found[name] = tf.cast(value, tf.float64)
+        return found
+
+    def put(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:
+        """Writes `target/PURPOSE` and `weight/PURPOSE`, of several outputs with their names.
+
+        Weights that are for all outputs have no name. Those of classes are not written: a port
+        computes them of the targets.
+        """
+        for name, array in batch.targets.items():
+            writer.put(keyed(f"target/{purpose}", name), array)
+        if self.reference.class_weight is None:
+            self.put_weights(batch, purpose, writer)
+
+    def put_weights(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:
+        """Writes `weight/PURPOSE`."""
+        is_for_all = hasattr(self.reference.sample_weight, "shape")
+        for name, weights in batch.weights.items():
+            if weights is not None:
+                writer.put(keyed(f"weight/{purpose}", "" if is_for_all else name), weights)

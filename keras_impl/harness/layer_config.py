@@ -1,0 +1,50 @@
+"""The plain values of the configuration of a layer, an operation or an activation."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+
+from keras_impl.harness import versions
+from keras_impl.harness.attention import kernel_inputs
+from keras_impl.harness.kinds import RECURRENT, kind_of
+
+_CONSTANTS = ("alpha", "negative_slope")  # of activations
+
+
+def plain_config(layer: keras.Layer) -> dict[str, Any]:
+    """Returns the plain values of a layer's configuration, with initialisers and regularisers."""
+    try:
+        config = layer.get_config()
+    except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
+        return {}
+    if kind_of(layer) in RECURRENT and isinstance(config.get("cell"), dict):
+        config = {**config["cell"]["config"], **config}  # of an RNN with one cell
+    plain = {name: value for name, value in config.items() if _is_plain(value)}
+    if type(layer).__name__ == "EinsumDense":
+        plain["kernel_inputs"] = kernel_inputs(layer)
+    return plain
+
+
+def operation_config(operation: Any) -> dict[str, Any]:
+    """Returns the constants of an operation that is an activation."""
+    held = {name: getattr(operation, name, None) for name in _CONSTANTS}
+    return {name: value for name, value in held.items() if isinstance(value, float)}
+
+
+def activation_config(activation: Any) -> dict[str, Any]:
+    """Returns the plain arguments of an activation: of a layer, or of functools.partial."""
+    if isinstance(activation, versions.Layer):
+        return plain_config(activation)
+    given = activation.keywords if isinstance(activation, partial) else {}
+    return {name: value for name, value in given.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,102 @@
+"""Which arrays a bundle needs of the losses of its model, and which shapes they have.
+
+The facts of a bundle and the shapes of its arrays go in; what is wrong comes out. Of a model with
+several outputs, each has arrays of its own: `target/probe/NAME`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def names_of(facts: Mapping[str, Any]) -> list[str]:
+    """Returns the names of several outputs; [""] for the only one."""
+    return [each["name"] for each in facts.get("outputs") or []] or [""]
+
+
+def keyed(key: str, name: str) -> str:
+    """Returns the key of what belongs to an output."""
+    return f"{key}/{name}" if name else key
+
+
+def outputs_problem(facts: Mapping[str, Any], max_name: int) -> str:
+    """Returns what is wrong with the facts of several outputs, "" if nothing is."""
+    told = facts.get("outputs") or []
+    names = [each["name"] for each in told]
+    for name in names:
+        if not 1 <= len(name) <= max_name or names.count(name) > 1:
+            return f"facts.outputs has the name {name[:40]!r}; expected different ones"
+    if told and facts["output_shape"] != [sum(math.prod(each["shape"]) for each in told)]:
+        return "facts.outputs have other values together than facts.output_shape says"
+    of_loss = (facts.get("loss") or {}).get("outputs")
+    if told and facts.get("loss") is not None:
+        if not isinstance(of_loss, dict) or not of_loss or set(of_loss) - set(names):
+            return "facts.loss.outputs is no mapping from names of outputs"
+        for name, each in of_loss.items():
+            weight = each.get("weight") if isinstance(each, dict) else None
+            is_whole = isinstance(weight, int | float) and math.isfinite(weight)
+            if not is_whole or not isinstance(each.get("name"), str):
+                return f"facts.loss.outputs.{name[:40]!r} has no name or no weight"
+            if not isinstance(each.get("config"), dict):
+                return f"facts.loss.outputs.{name[:40]!r}.config is no mapping"
+    return ""
+
+
+def needed(facts: Mapping[str, Any]) -> set[str]:
+    """Returns the keys of the arrays that the losses need."""
+    if facts["loss"] is None:
+        return set()
+    names = names_of(facts)
+    found = {"loss/value", *(keyed("target/probe", name) for name in names)}
+    if facts.get("confident", True):
+        found |= {keyed("loss/confident/linear", name) for name in names}
+    return found
+
+
+def shapes_problem(facts: Mapping[str, Any], shapes: Shapes, steps: int) -> str:
+    """Returns which array of the losses has another shape than the facts say, "" if none has."""
+    if facts["loss"] is None:
+        return ""
+    sizes = [list(each["shape"]) for each in facts.get("outputs") or []]
+    for name, sides in zip(names_of(facts), sizes or [facts["output_shape"]], strict=True):
+        if problem := _of_output(facts, shapes, name, sides):
+            return problem
+    for key, samples in _weights(facts, shapes, steps):
+        if shapes[key][:1] != samples:
+            return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {samples} samples"
+    return ""
+
+
+def _of_output(facts: Mapping[str, Any], shapes: Shapes, name: str, sides: list[int]) -> str:
+    if facts.get("confident", True):
+        key = keyed("loss/confident/linear", name)
+        linear = shapes[key]
+        if list(linear[1:]) != sides:
+            return f"the array {key[:80]!r} has the shape {linear}; the output another"
+        key = keyed("loss/confident/target", name)
+        if shapes.get(key, ())[:1] != linear[:1]:
+            return f"the array {key[:80]!r} is missing, or has other samples"
+        key = keyed("loss/confident/gradient", name)
+        if shapes.get(key) != linear:
+            return f"the array {key[:80]!r} has the shape {shapes.get(key)}; expected {linear}"
+    for part in ("loss/of", "loss/confident/of"):
+        if name and shapes.get(f"{part}/{name}", ()) != ():
+            return f"the array '{part}/{name[:40]}' is no number"
+    return ""
+
+
+def _weights(
+    facts: Mapping[str, Any], shapes: Shapes, steps: int
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields each array of weights, and the number of its samples."""
+    names = names_of(facts)
+    for purpose in ("probe", "confident", *(f"step{step}" for step in range(1, steps + 1))):
+        of = "loss/confident/target" if purpose == "confident" else f"target/{purpose}"
+        samples = shapes.get(keyed(of, names[0]), ())[:1]
+        for name in dict.fromkeys(["", *names]):
+            if (key := keyed(f"weight/{purpose}", name)) in shapes:
+                yield key, samples

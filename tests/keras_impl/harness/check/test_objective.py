@@ -1,0 +1,196 @@
+"""What a Keras model makes small: losses by output, targets of their forms, weights of samples."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_impl import Reference
+from keras_impl.harness import versions
+from keras_impl.harness.check.objective import Objective
+from parity.data.samples import Samples
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+
+L, ops = keras.layers, keras.ops
+N = 6
+
+
+def objective_of(outputs, reference=None, **settings):
+    """The objective of a model on (N, 4), and what the model returns; `outputs` makes its nest."""
+    versions.use_dtype("float64")
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, outputs(inputs))
+    model.compile("sgd", **settings)
+    output = model(np.random.default_rng(0).normal(size=(N, 4)))
+    samples = Samples(CheckSpec(seed=1), [])
+    return Objective(Reference(model, **(reference or {})), samples, output), output
+
+
+def two(inputs):
+    return [L.Dense(3, name="b")(inputs), L.Dense(2, name="a")(inputs)]
+
+
+def mapped(inputs):
+    return dict(zip("ba", two(inputs), strict=True))
+
+
+def nested(inputs):
+    b, a = two(inputs)
+    return {"z": {"b": b}, "a": a}
+
+
+@pytest.mark.parametrize("outputs", [two, mapped])
+@pytest.mark.parametrize("loss", [{"a": "mse", "b": "mae"}, None])
+def test_each_output_has_its_loss_whatever_the_order(outputs, loss):
+    in_order = ["mae", "mse"] if outputs is two else ["mse", "mae"]  # a mapping is sorted
+    found, _ = objective_of(outputs, loss=loss or in_order)
+    assert found.losses == {"a": "mse", "b": "mae"}
+    assert {name: array.shape for name, array in found.batch("probe", N).targets.items()} == {
+        "a": (N, 2),
+        "b": (N, 3),
+    }
+
+
+def test_the_sum_of_the_parts_with_their_weights_is_what_keras_minimises():
+    weights = {"a": 0.25, "b": 2.0}
+    found, output = objective_of(two, loss={"a": "mse", "b": "mae"}, loss_weights=weights)
+    batch = found.batch("probe", N)
+    b, a = (np.asarray(part) for part in output)
+    parts = found.parts(output, batch)
+    np.testing.assert_allclose(parts["a"], ((a - batch.targets["a"]) ** 2).mean(), rtol=1e-14)
+    np.testing.assert_allclose(parts["b"], np.abs(b - batch.targets["b"]).mean(), rtol=1e-14)
+    total = 0.25 * float(parts["a"]) + 2.0 * float(parts["b"])
+    np.testing.assert_allclose(found.value(output, batch), total, rtol=1e-14)
+    assert found.loss_weights == weights
+
+
+def test_nested_outputs_have_paths_and_one_may_lack_a_loss():
+    found, output = objective_of(nested, loss={"z": {"b": "mse"}, "a": None})
+    assert found.losses == {"z/b": "mse", "a": None}
+    batch = found.batch("probe", N)
+    assert set(batch.targets) == {"z/b", "a"}
+    assert list(found.parts(output, batch)) == ["z/b"]
+
+
+def test_two_outputs_of_one_shape_have_different_targets():
+    def alike(inputs):
+        return [L.Dense(2, name="a")(inputs), L.Dense(2, name="b")(inputs)]
+
+    targets = objective_of(alike, loss="mse")[0].batch("probe", N).targets
+    assert not np.array_equal(targets["a"], targets["b"])
+
+
+# --- forms of targets ----------------------------------------------------------------------------
+
+
+def of_labels(y, p):
+    return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
+
+
+def of_one_label(y, p):
+    if len(y.shape) != 1:
+        raise ValueError(f"one label for each sample, not {y.shape}")
+    return p[:, 0, 0] * ops.cast(y, p.dtype)
+
+
+def steps(inputs):
+    return L.Dense(3)(L.Reshape((2, 2))(inputs))
+
+
+def of_nothing(y, p):
+    raise RuntimeError("boxes are missing\nand more")
+
+
+def infinite(y, p):
+    return ops.log(ops.mean(p * 0.0, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "loss", "kind"),
+    [
+        (L.Dense(3), lambda y, p: ops.mean((y - p) ** 2, axis=-1), "values"),
+        (L.Dense(3), of_labels, "classes"),
+        (steps, of_labels, "classes"),
+        (steps, of_one_label, "class"),
+        (steps, keras.losses.CTC(), "labels"),
+        (L.Dense(3), keras.losses.CategoricalFocalCrossentropy(from_logits=True), "one_hot"),
+    ],
+)
+def test_the_first_form_that_suits_a_loss_is_taken(outputs, loss, kind):
+    found, _ = objective_of(outputs, loss=loss)
+    assert (found.kinds, found.problem) == ({"": kind}, "")
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"), [(of_nothing, "RuntimeError: boxes are missing"), (infinite, "the loss is")]
+)
+def test_a_loss_that_takes_no_form_is_told_in_one_line(loss, told):
+    found, _ = objective_of(L.Dense(3), loss=loss)
+    assert told in found.problem
+    assert "\n" not in found.problem
+    assert not found.kinds
+
+
+def test_targets_of_fit_are_taken_where_the_loss_is_the_users_own():
+    y = np.arange(40.0).reshape(10, 4)
+
+    def squares(y, p):
+        return ops.mean((y[:, 1:] - p) ** 2, axis=-1)
+
+    found, _ = objective_of(L.Dense(3), {"x": np.zeros((10, 4)), "y": y}, loss=squares)
+    assert found.kinds == {"": "data"}
+    batch = found.batch("probe", N).targets[""]
+    start = int(batch[0, 0]) // 4
+    np.testing.assert_array_equal(batch, y[(start + np.arange(N)) % 10])
+
+
+def test_targets_of_fit_that_do_not_suit_the_loss_are_told():
+    found, _ = objective_of(L.Dense(3), {"y": np.zeros((10, 7))}, loss=lambda y, p: y - p)
+    assert found.problem.startswith("the loss <lambda> cannot be computed for the targets of `fit`")
+
+
+# --- weights of samples --------------------------------------------------------------------------
+
+
+def test_weights_have_the_form_of_those_that_fit_gets():
+    given = {"a": np.ones(9), "b": None}
+    found, output = objective_of(mapped, {"sample_weight": given}, loss="mse")
+    batch = found.batch("probe", N)
+    assert batch.weights["b"] is None
+    assert batch.weights["a"].shape == (N,)
+    assert ((batch.weights["a"] >= 0.25) & (batch.weights["a"] < 2)).all()
+    each = ((np.asarray(output["a"]) - batch.targets["a"]) ** 2).mean(1)
+    expected = (batch.weights["a"] * each).mean()
+    np.testing.assert_allclose(found.parts(output, batch)["a"], expected, rtol=1e-14)
+
+
+def test_weights_of_an_array_are_alike_for_all_outputs():
+    found, _ = objective_of(mapped, {"sample_weight": np.ones(9)}, loss="mse")
+    weights = found.batch("probe", N).weights
+    np.testing.assert_array_equal(weights["a"], weights["b"])
+
+
+def test_class_weights_follow_from_the_labels():
+    settings = {"class_weight": {0: 0.5, 1: 3.0}}
+    found, _ = objective_of(L.Dense(3), settings, loss="sparse_categorical_crossentropy")
+    batch = found.batch("probe", N)
+    expected = [{0: 0.5, 1: 3.0}.get(int(label), 1.0) for label in batch.targets[""]]
+    np.testing.assert_array_equal(batch.weights[""], expected)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "settings", "told"),
+    [
+        (two, {"class_weight": {0: 1.0}}, "class_weight with several outputs: expected"),
+        (
+            L.Dense(3),
+            {"class_weight": {0: 1.0}, "sample_weight": np.ones(9)},
+            "has class_weight and sample_weight: expected one of them",
+        ),
+    ],
+)
+def test_weights_that_fit_refuses_are_refused(outputs, settings, told):
+    found, _ = objective_of(outputs, settings, loss="mse")
+    with pytest.raises(InputError, match=told):
+        found.batch("probe", N)

@@ -1,0 +1,178 @@
+"""Inputs are drawn by what they are: signed numbers, tokens of their tables, padding, booleans."""
+
+import numpy as np
+import pytest
+
+from parity.data.model_inputs import ModelInput, Tokens, packed, structure_problem
+from parity.data.probe_inputs import features
+
+WORDS = Tokens(0, 4999, "any")
+
+
+def text(tokens, shape=(9,)):
+    return ModelInput("text", shape, "tokens", tokens=(tokens,))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ModelInput("x", (9,)),
+        ModelInput("x", (9,), is_whole=True),
+        ModelInput("x", (9,), "image", is_whole=True),
+        ModelInput("x", (9,), "booleans"),
+        text(WORDS),
+    ],
+    ids=["real", "whole", "image", "booleans", "tokens"],
+)
+def test_a_seed_and_a_purpose_repeat_and_others_differ(given):
+    np.testing.assert_array_equal(given.drawn(3, "probe", 4), given.drawn(3, "probe", 4))
+    for seed, purpose in ((4, "probe"), (3, "step1")):
+        assert not np.array_equal(given.drawn(3, "probe", 4), given.drawn(seed, purpose, 4))
+
+
+def test_real_numbers_are_signed_noise():
+    found = ModelInput("x", (None, 3)).drawn(3, "probe", 4)
+    np.testing.assert_array_equal(found, features(3, "probe/x", 4, (48, 3)))
+
+
+@pytest.mark.parametrize(
+    ("given", "low", "high"),
+    [
+        (ModelInput("x", (40, 5), is_whole=True), -128, 127),
+        (ModelInput("x", (40, 5), "image", is_whole=True), 0, 255),
+        (ModelInput("x", (40, 5), "image"), 0, 255),
+        (ModelInput("x", (40, 5), is_whole=True, limits=(-3, 5)), -3, 5),
+    ],
+    ids=["whole", "pixels", "real_pixels", "limits"],
+)
+def test_whole_numbers_are_real_ones_for_both_halves(given, low, high):
+    found = given.drawn(0, "probe", 40)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, np.round(found))
+    assert (found.min(), found.max()) == (low, high)
+
+
+def test_real_numbers_stay_between_their_limits():
+    found = ModelInput("x", (40, 5), limits=(-0.25, 2.0)).drawn(0, "probe", 40)
+    assert -0.25 <= found.min() < -0.2
+    assert 1.9 < found.max() <= 2
+    np.testing.assert_array_equal(found, found.astype(np.float32))
+
+
+def test_booleans_are_of_both_kinds():
+    found = ModelInput("x", (9,), "booleans").drawn(0, "probe", 4)
+    assert found.dtype == bool
+    assert 0 < found.sum() < found.size
+
+
+def test_the_last_sample_has_a_run_of_the_first_token_however_many_there_are():
+    found = text(Tokens(0, 10**6), (20,)).drawn(0, "probe", 3)
+    assert np.flatnonzero(found[-1] == 0).tolist() == [10, 11, 12, 13]
+    assert text(Tokens(7, 10**6), ()).drawn(0, "probe", 3)[-1] == 7
+
+
+def test_tokens_reach_both_ends_of_their_table():
+    found = text(Tokens(1, 12), (20,)).drawn(0, "probe", 50)
+    assert (found.min(), found.max(), found.dtype) == (1, 12, np.int64)
+
+
+def test_of_known_tokens_only_these_are_drawn():
+    found = text(Tokens(2, 30, known=(2, 9, 30)), (20,)).drawn(0, "probe", 9)
+    assert set(found.ravel().tolist()) == {2, 9, 30}
+
+
+@pytest.mark.parametrize("padding", ["post", "any"])
+@pytest.mark.parametrize("seed", range(5))
+def test_padding_is_drawn_in_all_forms(padding, seed):
+    found = text(Tokens(0, 10**6, padding), (12,)).drawn(seed, "probe", 4)
+    pads = found == 0
+    assert not pads[0].any()
+    assert pads[1].sum() == 11  # nearly all
+    assert ((pads.sum(1) > 0) & (pads.sum(1) < 12))[1:].all()
+    words = (~pads).sum(1)
+    at_the_end = [row[:number].all() for row, number in zip(~pads, words, strict=True)]
+    if padding == "post":
+        assert all(at_the_end)
+    else:
+        assert at_the_end[2]
+        assert pads[3, :2].all()  # at the beginning, and again in the middle
+        assert pads[3, 6:8].all()
+        assert not pads[3, 2:6].any()
+        assert not pads[3, 8:].any()
+
+
+def test_the_only_sample_of_a_batch_has_padding_and_a_word():
+    for seed in range(9):
+        pads = text(WORDS).drawn(seed, "step6", 1)[0] == 0
+        assert 0 < pads.sum() < 9
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_short_sequence_keeps_a_word(length):
+    for seed in range(9):
+        found = text(WORDS, (length,)).drawn(seed, "probe", 8)
+        assert (found != 0).any(-1).all()
+        assert (found == 0).any() == (length > 1)
+
+
+def test_every_row_of_a_sample_is_a_sequence():
+    pads = text(WORDS, (5, 6)).drawn(0, "probe", 4) == 0
+    assert pads.any((0, 2)).all()  # wherever it is in a sample
+    assert not pads.all(-1).any()
+    assert (~pads.any(-1)).any()
+
+
+def test_columns_of_tokens_are_among_numbers():
+    tokens = (Tokens(0, 4, axis=1, at=(0,)), Tokens(1, 3, axis=1, at=(2, 3)))
+    table = ModelInput("table", (6, 5), tokens=tokens)
+    found = table.drawn(0, "probe", 40)
+    assert found.dtype == np.float64
+    assert set(found[..., 0].ravel()) == set(range(5))
+    assert set(found[..., 2:4].ravel()) == {1, 2, 3}
+    for column in (1, 4):
+        assert found[..., column].min() < 0
+        assert len(np.unique(found[..., column])) == 240
+    whole = ModelInput("table", (6, 5), is_whole=True, tokens=tokens).drawn(0, "probe", 40)
+    assert whole.dtype == np.int64
+    assert whole[..., 1].min() < 0
+
+
+def test_steps_that_a_layer_masks_are_filled_up():
+    found = ModelInput("x", (12, 3), filler=-1.0, padding="post").drawn(0, "probe", 4)
+    is_filled = (found == -1).all(-1)
+    assert is_filled.sum(1)[:2].tolist() == [0, 11]
+    assert (np.diff(is_filled.astype(int), axis=1) >= 0).all()
+    assert np.array_equal((found == -1).any(-1), is_filled)
+
+
+def test_inputs_are_packed_as_the_model_takes_them():
+    structure = {"b": [1, {"c": 0}], "a": 2}
+    assert packed(structure, ["x", "y", "z"]) == {"b": ["y", {"c": "x"}], "a": "z"}
+    assert packed(0, ["x"]) == "x"
+    assert structure_problem(structure, 3) == ""
+    assert structure_problem(0, 1) == ""
+
+
+DEEP = 0
+for _ in range(5000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("structure", "told"),
+    [
+        ([0, 0], "expected each input from 0 to 1 once"),
+        ([0], "once"),
+        ([0, 2], "once"),
+        ([0, -1], "once"),
+        ([False, True], "once"),
+        ([0, "1"], "once"),
+        ({"a": 0, "b": None}, "once"),
+        ([], "once"),
+        (None, "once"),
+        (DEEP, "more than 20 levels"),
+    ],
+    ids=["twice", "less", "more", "negative", "bool", "text", "none", "empty", "null", "deep"],
+)
+def test_a_structure_from_anyone_is_looked_at(structure, told):
+    assert told in structure_problem(structure, 2)

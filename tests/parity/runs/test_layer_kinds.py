@@ -1,0 +1,58 @@
+"""Layers of many kinds: right ports pass, with the numbers that Keras drew; wrong ones do not."""
+
+import kinds_torch
+import pytest
+from paths import SUPPORT
+
+from parity.halves.options import ChildOptions
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
+
+pytestmark = pytest.mark.long
+
+PORTS = [
+    name
+    for name, value in vars(kinds_torch).items()
+    if getattr(value, "__module__", "") == "kinds_torch" and name[0].islower()
+]
+WRONG = [name for name in PORTS if name.endswith("_wrong")]
+RIGHT = [name for name in PORTS if name not in WRONG]
+# Name -> the cause of the first divergence.
+NAMED = {
+    "celu__alpha_wrong": "A13",
+    "alpha_dropout__rate_wrong": "C6",
+    "gaussian_dropout__rate_wrong": "C6",
+    "gaussian_noise__deviation_wrong": "C6",
+    "gaussian_noise__missing_wrong": "A17",
+}
+
+
+@pytest.fixture(scope="module")
+def checked():
+    """The result of every port, in one process for each half."""
+    specs = [
+        CheckSpec(
+            keras=f"kinds_keras.py:{name.partition('__')[0]}",
+            torch=f"kinds_torch.py:{name}",
+            folder=str(SUPPORT),
+        )
+        for name in PORTS
+    ]
+    results = check_all(specs, CheckOptions(children=ChildOptions(workers=1)))
+    return dict(zip(PORTS, results, strict=True))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_port_of_a_layer_passes(checked, name):
+    result = checked[name]
+    assert [(found.level, found.item.name) for found in result.divergences] == []
+    assert (result.verdict, result.incomplete, result.errors) == ("pass", (), ())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_port_of_a_layer_fails(checked, name):
+    result = checked[name]
+    assert (result.verdict, result.errors) == ("fail", ())
+    ids = [cause["id"] for cause in result.divergences[0].causes]
+    assert NAMED.get(name) in (None, *ids)

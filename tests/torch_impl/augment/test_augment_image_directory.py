@@ -1,0 +1,190 @@
+"""The images of a folder: Keras's files, labels, orders, sizes and pixels."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from PIL import Image
+
+from torch_impl.augment import image_dataset_from_directory
+from torch_impl.layers.image.resample import FILE_METHODS, METHODS
+from torch_impl.seeds import KerasSeeds
+
+SEEDS = (0, 1, 2, 3, 5, 7, 11, 42, 123, 1337, 10**6, 2**31 - 1, 2**32 - 1)
+SIZE = (9, 12)
+SIZES = [(7, 5), (12, 9), (9, 12), (20, 31), (3, 17), (15, 15), (4, 4), (11, 23)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three classes, a hidden folder, a file that is no image, folders inside of folders."""
+    root = tmp_path_factory.mktemp("images")
+    generator = np.random.default_rng(0)
+    numbers = itertools.count()
+    for name, count in (("b_dogs", 9), ("a_cats", 7), ("c", 5), (".hidden", 2)):
+        for number in range(count):
+            inner = root / name / "deeper" if number % 4 == 3 else root / name
+            inner.mkdir(parents=True, exist_ok=True)
+            height, width = SIZES[next(numbers) % len(SIZES)]
+            array = generator.integers(0, 256, (height, width, 3)).astype(np.uint8)
+            ending = ("png", "bmp", "PNG")[number % 3]
+            Image.fromarray(array).save(inner / f"image_{number:02}.{ending}")
+        (root / name / "notes.txt").write_text("no image")
+    return root
+
+
+def theirs(folder, **options):
+    return keras.utils.image_dataset_from_directory(
+        folder, **{"image_size": SIZE, "batch_size": 4, "verbose": False, **options}
+    )
+
+
+def ours(folder, **options):
+    return image_dataset_from_directory(
+        folder,
+        **{"image_size": SIZE, "batch_size": 4, "data_format": "channels_last", **options},
+    )
+
+
+def assert_same(found, wanted, num_epochs=2):
+    assert found.file_paths == wanted.file_paths
+    assert found.class_names == wanted.class_names
+    assert len(found) == int(wanted.cardinality())
+    for _ in range(num_epochs):
+        for mine, other in zip(found, wanted, strict=True):
+            mine, other = (part if isinstance(part, tuple) else (part,) for part in (mine, other))
+            assert len(mine) == len(other)
+            assert mine[0].numpy().dtype == other[0].numpy().dtype
+            np.testing.assert_array_equal(mine[0].numpy(), other[0].numpy())
+            if len(mine) == 2:
+                np.testing.assert_array_equal(mine[1].numpy(), other[1].numpy())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_orders_follow_the_seed_and_that_of_set_random_seed(folder, seed):
+    tf.random.set_seed(None)
+    options = {"seed": seed, "interpolation": "nearest"}
+    assert_same(ours(folder, **options), theirs(folder, **options), num_epochs=3)
+    keras.utils.set_random_seed(seed)
+    wanted = theirs(folder, interpolation="nearest")
+    assert_same(ours(folder, interpolation="nearest", seeds=KerasSeeds(seed)), wanted, num_epochs=3)
+
+
+@pytest.mark.parametrize("shape", [None, "crop_to_aspect_ratio", "pad_to_aspect_ratio"])
+@pytest.mark.parametrize("interpolation", FILE_METHODS)
+def test_sizes_and_pixels(folder, interpolation, shape):
+    options = {} if shape is None else {shape: True}
+    if shape == "crop_to_aspect_ratio" and interpolation not in METHODS:
+        with pytest.raises(ValueError, match=f"interpolation='{interpolation}': expected one of"):
+            ours(folder, interpolation=interpolation, **options)
+        return
+    options = {"interpolation": interpolation, "shuffle": False, **options}
+    assert_same(ours(folder, **options), theirs(folder, **options), num_epochs=1)
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba"])
+@pytest.mark.parametrize("label_mode", ["int", "categorical", None])
+@pytest.mark.parametrize("batch_size", [1, 4, 50, None])
+def test_labels_colours_and_batch_sizes(folder, label_mode, color_mode, batch_size):
+    options = {"label_mode": label_mode, "color_mode": color_mode, "batch_size": batch_size}
+    tf.random.set_seed(None)
+    assert_same(ours(folder, seed=3, **options), theirs(folder, seed=3, **options))
+
+
+@pytest.mark.parametrize("subset", ["training", "validation", "both"])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("split", [0.2, 0.5])
+def test_a_split_has_keras_files(folder, split, shuffle, subset):
+    tf.random.set_seed(None)
+    options = {"validation_split": split, "subset": subset, "shuffle": shuffle, "seed": 5}
+    found, wanted = ours(folder, **options), theirs(folder, **options)
+    if subset != "both":
+        found, wanted = [found], [wanted]
+    for pair in zip(found, wanted, strict=True):
+        assert_same(*pair)
+
+
+def test_classes_that_are_named_and_labels_that_are_given(folder):
+    options = {"class_names": ["c", "a_cats"], "label_mode": "binary", "shuffle": False}
+    assert_same(ours(folder, **options), theirs(folder, **options))
+    tf.random.set_seed(None)
+    options = {"labels": [n % 3 + 1 for n in range(23)], "label_mode": "categorical", "seed": 4}
+    found = ours(folder, **options)
+    assert options["labels"] == [n % 3 + 1 for n in range(23)]
+    assert_same(found, theirs(folder, **{**options, "labels": list(options["labels"])}))
+    assert_same(ours(folder, labels=None, seed=4), theirs(folder, labels=None, seed=4))
+
+
+def test_fit_trains_on_every_other_order(folder):
+    seen = []
+
+    class Note(keras.layers.Layer):
+        def call(self, x):
+            tf.py_function(lambda batch: seen.append(batch.numpy()), [x], [])
+            return x
+
+    keras.utils.set_random_seed(6)
+    data = theirs(folder, seed=2)
+    model = keras.Sequential(
+        [keras.Input((*SIZE, 3)), Note(), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(data, epochs=3, verbose=0, shuffle=False)
+    epochs = ours(folder, seed=2, seeds=KerasSeeds(6)).in_fit()
+    found = [images for epoch in itertools.islice(epochs, 3) for images, _ in epoch]
+    assert len(found) == len(seen)
+    for mine, other in zip(found, seen, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), other)
+
+
+def test_the_default_layout_is_torchs(folder):
+    images, labels = next(iter(image_dataset_from_directory(folder, image_size=8, seed=1)))
+    assert images.shape == (21, 3, 8, 8)
+    assert images.is_contiguous()
+    assert labels.dtype == torch.int64
+
+
+def test_an_order_of_another_seed_does_not_pass_this_test(folder):
+    with pytest.raises(AssertionError):
+        assert_same(ours(folder, seed=3), theirs(folder, seed=4))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label_mode": "sparse"}, "label_mode='sparse': expected one of 'int'"),
+        ({"color_mode": "hsv"}, "color_mode='hsv': expected one of"),
+        ({"interpolation": "hamming"}, "interpolation='hamming': expected one of"),
+        ({"image_size": (3, 0)}, r"image_size=\(3, 0\): expected \(height, width\)"),
+        ({"batch_size": 0}, "batch_size=0: expected an integer of at least 1"),
+        ({"subset": "training"}, "validation_split=None, subset='training': expected both"),
+        ({"subset": "both", "validation_split": 0.2}, "validation_split without a seed"),
+        ({"subset": "both", "validation_split": 2, "seed": 1}, "validation_split=2: expected"),
+        (
+            {"subset": "both", "validation_split": 0.01, "seed": 1},
+            "no images for training among 21",
+        ),
+        ({"label_mode": "binary"}, 'label_mode="binary" with classes .*: expected two'),
+        ({"class_names": ["d"]}, r"class_names \['d'\]: expected names among the folders"),
+        ({"class_names": ["c"], "labels": None}, "class_names is given: expected labels"),
+        ({"labels": [1, 2]}, "2 labels of 23 files"),
+        ({"labels": "all"}, "labels='all': expected \"inferred\""),
+        (
+            {"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True},
+            "pad_to_aspect_ratio=True: expected one of them",
+        ),
+    ],
+)
+def test_another_argument_is_an_error_that_shows_it(folder, options, message):
+    with pytest.raises(ValueError, match=message):
+        image_dataset_from_directory(folder, **options)
+
+
+def test_a_folder_that_does_not_exist_or_is_empty_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere: there is no such folder"):
+        image_dataset_from_directory(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"no images among 0 \(.bmp, .gif"):
+        image_dataset_from_directory(tmp_path)

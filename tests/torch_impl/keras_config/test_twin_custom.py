@@ -1,0 +1,254 @@
+"""Layers, Lambdas and activations of the user's own in a twin; all that is missing, at once."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import layers as L
+from keras import ops
+from test_twin_layers import assert_twin
+from torch import nn
+from torch.nn import functional as F
+
+from torch_impl.keras_config import KerasModel, NoTwinError, from_keras_config
+from torch_impl.keras_config.custom import CustomLayer
+from torch_impl.layouts import Variable
+
+IMAGES = (6, 4, 3)
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Patches(L.Layer):
+    """Has weights of its own, a layer inside, and a state that train mode moves."""
+
+    def __init__(self, size, units, **options):
+        super().__init__(**options)
+        self.size, self.units = size, units
+        self.projection = L.Dense(units, name="projection")
+
+    def build(self, shape):
+        width = self.size**2 * shape[-1]
+        self.projection.build((None, width))
+        self.scale = self.add_weight(shape=(1, self.units), name="scale")
+        self.count = self.add_weight(shape=(), name="count", trainable=False)
+
+    def call(self, x, training=False):
+        rows, columns = x.shape[1] // self.size, x.shape[2] // self.size
+        x = ops.reshape(x, (-1, rows, self.size, columns, self.size, x.shape[3]))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = ops.reshape(x, (-1, rows * columns, self.size**2 * x.shape[-1]))
+        if training:
+            self.count.assign(self.count + 1.0)
+        return self.projection(x) * self.scale
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "units": self.units}
+
+
+class TorchPatches(nn.Module):
+    def __init__(self, size, units, channels):
+        super().__init__()
+        self.size = size
+        self.scale = nn.Parameter(torch.zeros(1, units))
+        self.register_buffer("count", torch.zeros(()))
+        self.projection = nn.Linear(size**2 * channels, units)
+
+    def forward(self, x):
+        n, height, width, channels = x.shape
+        rows, columns = height // self.size, width // self.size
+        x = x.reshape(n, rows, self.size, columns, self.size, channels)
+        x = x.permute(0, 1, 3, 2, 4, 5).reshape(n, rows * columns, -1)
+        if self.training:
+            self.count += 1
+        return self.projection(x) * self.scale
+
+
+def patches(entry):
+    return TorchPatches(entry.config["size"], entry.config["units"], entry.shape[-1])
+
+
+def assert_custom_twin(model, shapes, custom, monkeypatch):
+    """`assert_twin`, with what is the user's own."""
+    import test_twin_layers
+
+    monkeypatch.setattr(
+        test_twin_layers, "from_keras_config", lambda config: from_keras_config(config, custom)
+    )
+    assert_twin(model, shapes)
+
+
+@pytest.mark.parametrize("name", ["tests>Patches", "Patches", "first"])
+def test_a_layer_of_ones_own_is_the_module_of_its_factory(name, monkeypatch):
+    inputs = L.Input(IMAGES)
+    layer = Patches(2, 5, name="first")
+    x = L.Dense(3)(layer(inputs))
+    model = keras.Model(inputs, [x, layer(L.Rescaling(2.0)(inputs))])
+    assert_custom_twin(model, [IMAGES], {name: patches}, monkeypatch)
+
+
+def test_weights_of_ones_own_have_keras_paths():
+    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
+    twin = from_keras_config(model.to_json(), {"Patches": patches})
+    expected = ["scale", "count", "projection/kernel", "projection/bias"]
+    assert list(twin.keras_weights()) == [f"first/{name}" for name in expected]
+    assert isinstance(twin.get_submodule("first"), CustomLayer)
+    weights = twin.keras_weights()
+    del weights["first/scale"]
+    with pytest.raises(ValueError, match=r"first/scale'\] are missing"):
+        twin.load_keras_weights(weights)
+
+
+class Turned(nn.Module):
+    """Stores the transposed kernel, and says so."""
+
+    def __init__(self, width, units):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(units, width))
+
+    def keras_variables(self):
+        yield Variable("kernel", self, ("weight",), lambda ts: ts[0].T, lambda array: (array.T,))
+
+    def forward(self, x):
+        return F.linear(x, self.weight)
+
+
+class Kernel(L.Layer):
+    def __init__(self, units, kernel_initializer="he_normal", **options):
+        super().__init__(**options)
+        self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            shape=(shape[-1], self.units), initializer=self.kernel_initializer, name="kernel"
+        )
+
+    def call(self, x):
+        return x @ self.kernel
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], self.units)
+
+    def get_config(self):
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        own = {"units": self.units, "kernel_initializer": initializer}
+        return {**super().get_config(), **own}
+
+
+def turned(entry):
+    return Turned(entry.shape[-1], entry.config["units"])
+
+
+def test_a_module_may_say_in_which_layout_it_stores_its_weights(monkeypatch):
+    inputs = L.Input((4, 3))
+    inner = keras.Sequential([L.Input((3,)), Kernel(4), L.Dense(2)])
+    model = keras.Model(inputs, L.TimeDistributed(inner)(L.TimeDistributed(Kernel(3))(inputs)))
+    assert_custom_twin(model, [(4, 3)], {"Kernel": turned}, monkeypatch)
+
+
+def test_its_initialiser_is_that_of_the_config():
+    initializer = keras.initializers.RandomUniform(seed=7)
+    model = keras.Sequential([L.Input((5,)), Kernel(3, initializer, name="own")])
+    twin = from_keras_config(model.to_json(), {"Kernel": turned})
+    np.testing.assert_allclose(
+        twin.keras_weights()["own/kernel"], model.get_weights()[0], rtol=1e-12
+    )
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def tripled(x, factor=1.0):
+    return ops.tanh(x) * 3 * factor
+
+
+def torch_tripled(x, factor=1.0):
+    return torch.tanh(x) * 3 * factor
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize("name", ["scaled", "Lambda", "tests>tripled", "tripled"])
+def test_a_lambda_is_the_function_that_is_given_for_it(name, monkeypatch):
+    inputs = L.Input((3,))
+    x = L.Lambda(tripled, arguments={"factor": 0.5}, name="scaled")(inputs)
+    assert_custom_twin(keras.Model(inputs, x), [(3,)], {name: torch_tripled}, monkeypatch)
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_of_several_tensors_without_a_name(monkeypatch):
+    inputs = [L.Input((3,)), L.Input((3,))]
+    x = L.Lambda(lambda pair: pair[0] * pair[1], name="product", output_shape=(3,))(inputs)
+    custom = {"product": lambda pair: pair[0] * pair[1]}
+    assert_custom_twin(keras.Model(inputs, x), [(3,), (3,)], custom, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["tripled", "tests>tripled", "head/activation"])
+def test_an_activation_of_ones_own_is_the_function_that_is_given_for_it(name, monkeypatch):
+    model = keras.Sequential([L.Input((3,)), L.Dense(2, activation=tripled, name="head")])
+    assert_custom_twin(model, [(3,)], {name: torch_tripled}, monkeypatch)
+
+
+def test_a_gelu_of_keras_ops_is_told_apart_by_the_user(monkeypatch):
+    """Keras writes "gelu", and approximates: its config means the exact one."""
+    model = keras.Sequential([L.Input((3,)), L.Dense(2, activation=ops.gelu)])
+    custom = {"gelu": lambda x: F.gelu(x.double(), approximate="tanh")}
+    x = np.linspace(-2, 2, 12).reshape(4, 3)
+    theirs = model(x).numpy()
+    found = []
+    for given in (custom, None):
+        twin = from_keras_config(model.to_json(), given)
+        twin.load_keras_weights(model.get_weights())
+        found.append(np.abs(twin(torch.tensor(x)).detach().numpy() - theirs).max())
+    assert found[0] < 1e-7 < 1e-5 < found[1]
+
+
+def test_a_factory_that_returns_no_module_is_an_error():
+    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
+    with pytest.raises(NoTwinError, match=r"'first' .*factory returned int: expected a torch.nn"):
+        from_keras_config(model.to_json(), {"Patches": lambda entry: 3})
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_all_that_is_missing_is_told_at_once():
+    inner_input = L.Input((6, 5))
+    inner = keras.Model(inner_input, ops.i0(L.Dense(5, activation=ops.sin, name="s")(inner_input)))
+    inputs = L.Input(IMAGES)
+    x = Patches(2, 5, name="p")(L.MaxPooling2D(1, data_format="channels_first")(inputs))
+    x = L.Lambda(lambda x: x, name="code")(inner(L.Dense(5, dtype="float16", name="half")(x)))
+    x = L.BatchNormalization(renorm=True, name="renormed")(x)
+    model = keras.Model(inputs, L.Dense(2, kernel_regularizer="l2", name="last")(x))
+    config = model.get_config()
+    last = config["layers"][-1]["config"]
+    last["kernel_regularizer"]["class_name"] = "MyPenalty"
+    last["bias_initializer"]["class_name"] = "MyStart"
+    with pytest.raises(NoTwinError) as error:
+        from_keras_config(config)
+    found = error.value.problems
+    parts = [
+        *("data_format='channels_first'", "layer 'p' of class 'Patches': expected one of"),
+        *("custom={'tests>Patches': factory}", "dtype policy 'float16'", "function 'sin'"),
+        *("operation 'I0'", "layer 'code' of class 'Lambda'", "renorm=True"),
+        *("kernel_regularizer: regularizer 'MyPenalty'", "initializer 'MyStart'"),
+    ]
+    message = str(error.value)
+    assert message.startswith(f"{len(found)} parts of the model have no twin:\n- ")
+    assert len(found) == 9
+    for part in parts:
+        assert part in message
+
+
+def test_one_that_is_missing_is_one_sentence():
+    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
+    with pytest.raises(NoTwinError, match=r"^layer 'first' of class 'Patches': expected one of"):
+        from_keras_config(model.to_json())
+
+
+def test_an_inner_model_gets_what_is_the_users_own():
+    inner = keras.Sequential([L.Input(IMAGES), Patches(2, 5)], name="inner")
+    model = keras.Sequential([L.Input(IMAGES), inner])
+    twin = from_keras_config(model.to_json(), {"Patches": patches})
+    assert isinstance(twin.get_submodule("inner"), KerasModel)

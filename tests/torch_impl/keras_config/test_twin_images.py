@@ -1,0 +1,134 @@
+"""The twin of layers of images, in a model and in front of it, in eval and in train mode."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from keras import layers as L
+
+from torch_impl.keras_config import from_keras_config
+from torch_impl.keras_config.rows import preprocessing
+
+BAR = 1e-6  # relative to the greatest pixel; contrast alone is not bit for bit the same
+SEEDS = (0, 1, 2, 3, 5, 7, 11, 42, 123, 1337, 10**6, 2**31 - 1, 2**33 + 1)
+MOVED = {"fill_mode": "wrap", "interpolation": "nearest", "fill_value": 0.5}
+CASES = {
+    "RandomFlip": lambda **options: L.RandomFlip("vertical", **options),
+    "RandomRotation": lambda **options: L.RandomRotation(0.2, **options),
+    "RandomRotation_pair": lambda **options: L.RandomRotation((0.1, 0.4), **MOVED, **options),
+    "RandomZoom": lambda **options: L.RandomZoom((-0.4, 0.3), **options),
+    "RandomZoom_apart": lambda **options: L.RandomZoom(0.4, 0.3, **MOVED, **options),
+    "RandomTranslation": lambda **options: L.RandomTranslation(0.3, (0.1, 0.2), **options),
+    "RandomContrast": lambda **options: L.RandomContrast((0.2, 0.9), (-2, 2), **options),
+    "RandomBrightness": lambda **options: L.RandomBrightness(0.3, (-1, 1), **options),
+    "RandomCrop": lambda **options: L.RandomCrop(4, 5, **options),
+    "RandomCrop_small": lambda **options: L.RandomCrop(9, 3, **options),
+}
+FIXED = {
+    "CenterCrop": lambda: L.CenterCrop(4, 5),
+    "CenterCrop_small": lambda: L.CenterCrop(9, 3),
+    "Resizing": lambda: L.Resizing(9, 4, "bicubic", antialias=True),
+    "Resizing_crop": lambda: L.Resizing(9, 4, crop_to_aspect_ratio=True),
+    "Resizing_pad": lambda: L.Resizing(9, 4, pad_to_aspect_ratio=True, fill_value=2.0),
+}
+SHAPE = (7, 8, 3)
+
+
+def batch(seed, dtype="float32", size=9):
+    array = np.random.default_rng(seed).normal(size=(size, *SHAPE))
+    return (
+        (array * 50 + 100).clip(0, 255).astype(dtype) if dtype == "uint8" else array.astype(dtype)
+    )
+
+
+def compiled(model, training):
+    return tf.function(lambda x: model(x, training=training), autograph=False)
+
+
+def assert_same(twin, expected, x):
+    ours = twin(torch.tensor(x)).detach().numpy()
+    theirs = np.asarray(expected)
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    assert np.abs(ours - theirs).max() <= BAR * np.abs(theirs).max()
+
+
+def test_every_row_has_a_case():
+    names = {name.partition("_")[0] for name in (*CASES, *FIXED)}
+    assert names == preprocessing.ROWS.keys()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize("name", [*CASES, *FIXED])
+def test_a_twin_gives_what_keras_graph_gives(name, dtype):
+    layer = CASES[name](seed=5) if name in CASES else FIXED[name]()
+    model = keras.Sequential([keras.Input(SHAPE, dtype=dtype), layer])
+    twin = from_keras_config(model.to_json())
+    for training in (True, False):
+        run = compiled(model, training)
+        for call in range(3):
+            x = batch(call, dtype)
+            assert_same(twin.train(training), run(tf.constant(x)), x)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_model_with_augmentation_trains_alike(seed):
+    keras.utils.set_random_seed(1)
+    front = [CASES[name](seed=seed + n) for n, name in enumerate(list(CASES)[:-2])]
+    model = keras.Sequential(
+        [keras.Input(SHAPE), L.Rescaling(0.5), *front, L.Conv2D(4, 3), L.Flatten(), L.Dense(2)]
+    )
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    optimizer = torch.optim.SGD(twin.parameters(), 0.01)
+    x, y = batch(3, size=24), np.random.default_rng(4).normal(size=(24, 2)).astype("float32")
+    losses = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
+    found = []
+    for _ in range(2):
+        total = 0.0
+        for start in range(0, 24, 8):
+            chosen = slice(start, start + 8)
+            loss = torch.nn.functional.mse_loss(
+                twin.train()(torch.tensor(x[chosen])), torch.tensor(y[chosen])
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() / 3
+        found.append(total)
+    assert found == pytest.approx(losses, rel=1e-5)
+
+
+def test_a_model_of_augmentation_alone_maps_batches_as_tf_data_does():
+    model = keras.Sequential([CASES["RandomFlip"](seed=1), CASES["RandomRotation"](seed=2)])
+    model.build((None, *SHAPE))
+    twin = from_keras_config(model.to_json()).train()
+    arrays = np.stack([batch(call) for call in range(4)])
+    data = tf.data.Dataset.from_tensor_slices(arrays).map(lambda x: model(x, training=True))
+    for x, expected in zip(arrays, data, strict=True):
+        assert_same(twin, expected, x)
+
+
+def test_the_twin_of_another_seed_does_not_pass_this_test():
+    model = keras.Sequential([keras.Input(SHAPE), CASES["RandomFlip"](seed=5)])
+    other = keras.Sequential([keras.Input(SHAPE), CASES["RandomFlip"](seed=6)])
+    x = batch(0)
+    with pytest.raises(AssertionError):
+        assert_same(from_keras_config(other.to_json()).train(), model(x, training=True), x)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [L.MixUp(), L.CutMix(), L.RandAugment(), L.AugMix(), L.RandomShear(0.1), L.RandomHue(0.1)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_other_layers_of_images_are_refused_by_name(layer):
+    model = keras.Sequential([keras.Input((8, 8, 3)), layer])
+    with pytest.raises(ValueError, match=f"of class '{type(layer).__name__}': not offered"):
+        from_keras_config(model.to_json())
+
+
+@pytest.mark.parametrize("kind", sorted(preprocessing.NOT_OFFERED))
+def test_what_is_not_offered_exists_in_keras(kind):
+    assert hasattr(L, kind) or hasattr(keras.utils, kind)

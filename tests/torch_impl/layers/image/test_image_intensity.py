@@ -1,0 +1,104 @@
+"""Contrast and brightness are Keras's, from the same seed, call after call."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from image_pairs import BAR, SEEDS, near, pair, pixels, same, turn, turn_back, whole_pixels
+
+from torch_impl import layers
+
+NUM_CALLS = 3
+shapes = st.one_of(
+    st.tuples(st.integers(1, 12), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4)),
+)
+dtypes = st.sampled_from(["float32", "float64"])
+seeds = st.sampled_from(SEEDS)
+ranges = st.sampled_from([(0, 255), (0.0, 1.0), (-1, 1), [-50.5, 70]])
+
+
+def factors(low, high):
+    numbers = st.floats(low, high, width=32)
+    return st.one_of(numbers, st.tuples(numbers, numbers))
+
+
+@given(factors(0, 1), ranges, seeds, shapes, dtypes)
+@settings(max_examples=50)
+def test_contrasts_are_keras_contrasts(factor, value_range, seed, shape, dtype):
+    theirs, ours = pair("RandomContrast", factor, value_range, dtype=dtype, seed=seed)
+    for call in range(NUM_CALLS):
+        x = pixels(shape, call, dtype, scale=value_range[1])
+        expected = theirs(x, training=True)
+        # Both sum up the pixels of a channel, in different orders.
+        bar = BAR if dtype == "float32" else 1e-12
+        assert near(turn_back(ours(turn(x))), expected, bar)
+
+
+@given(factors(-1, 1), ranges, seeds, shapes, dtypes)
+@settings(max_examples=50)
+def test_brightnesses_are_keras_brightnesses(factor, value_range, seed, shape, dtype):
+    theirs, ours = pair("RandomBrightness", factor, value_range, dtype=dtype, seed=seed)
+    for call in range(NUM_CALLS):
+        x = pixels(shape, call, dtype, scale=value_range[1])
+        assert same(turn_back(ours(turn(x))), theirs(x, training=True))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["RandomContrast", "RandomBrightness"])
+def test_a_model_and_tf_data_draw_what_the_module_draws(kind, seed):
+    x = whole_pixels((13, 7, 9, 3), 3)
+    theirs, ours = pair(kind, 0.4, seed=seed)
+    entry = keras.Input((7, 9, 3), dtype="uint8")
+    model = keras.Model(entry, theirs(entry))
+    run = tf.function(lambda batch: model(batch, training=True), autograph=False)
+    for _ in range(NUM_CALLS):
+        assert near(turn_back(ours(turn(x))), run(tf.constant(x)), BAR)
+    theirs, ours = pair(kind, 0.4, seed=seed)
+    data = tf.data.Dataset.from_tensors(x).repeat(NUM_CALLS).map(lambda b: theirs(b, training=True))
+    for batch in data:
+        assert near(turn_back(ours(turn(x))), batch, BAR)
+
+
+def test_a_contrast_factor_of_one_number_only_raises_the_contrast():
+    """Keras cuts the lower bound -f to 0."""
+    drawn = layers.RandomContrast(0.5, seed=1).draw(torch.Size((500, 3, 2, 2)))
+    assert 1 <= drawn.min() < 1.01
+    assert 1.49 < drawn.max() <= 1.5
+    both = layers.RandomContrast((0.4, 0.5), seed=1).draw(torch.Size((500, 3, 2, 2)))
+    assert 0.6 <= both.min() < 0.61
+
+
+def test_one_number_for_all_images_does_not_pass_as_keras_brightness():
+    theirs, ours = pair("RandomBrightness", 0.4, seed=3)
+    x = pixels((6, 4, 5, 1), scale=50) + 100
+    expected = np.asarray(theirs(x, training=True))
+    drawn = ours.draw(torch.Size((6, 1, 4, 5)))
+    slip = ours.apply_drawn(turn(x), drawn[:1])
+    assert np.abs(turn_back(slip) - expected).max() > 1
+    assert same(turn_back(ours.apply_drawn(turn(x), drawn)), expected)
+
+
+@pytest.mark.parametrize("kind", ["RandomContrast", "RandomBrightness"])
+def test_eval_mode_passes_through_and_masks_are_left_alone(kind):
+    ours, x = getattr(layers, kind)(0.4, seed=5), torch.rand(4, 3, 5, 6)
+    assert torch.equal(ours.eval()(x), x)
+    assert ours.num_draws == 0
+    assert torch.equal(ours.apply_drawn(x, ours.draw(x.shape), is_mask=True), x)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.RandomContrast(-0.1), r"factor=-0.1: expected a number in \[0, 1\]"),
+        (lambda: layers.RandomBrightness(1.5), r"factor=1.5: expected a number in \[-1, 1\]"),
+        (lambda: layers.RandomBrightness(1, 3), "value_range=3: expected two numbers"),
+        (lambda: layers.RandomContrast(1, (1, 2, 3)), r"value_range=\(1, 2, 3\): expected two"),
+    ],
+)
+def test_another_argument_is_an_error_that_shows_it(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,85 @@
+"""Seeds of the layers that change images: those of `set_random_seed`, those given, their stream."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from image_pairs import SEEDS, pixels, same, turn, turn_back
+from torch import nn
+
+from benchmarks.accuracy.image_layers import CASES, differences
+from torch_impl import layers
+from torch_impl.layers.image.random_layer import as_batch, as_floating, bounds_of
+from torch_impl.seeds import KerasSeeds
+
+KERAS_SEEDS = [seed for seed in SEEDS if 0 <= seed < 2**32]
+ROWS = (
+    ("RandomFlip", ()),
+    ("GaussianNoise", (0.5,)),
+    ("RandomRotation", (0.3,)),
+    ("RandomCrop", (8, 7)),
+    ("RandomZoom", (0.3, 0.2)),
+    ("GaussianDropout", (0.2,)),
+    ("RandomTranslation", (0.3, 0.2)),
+    ("RandomBrightness", (0.2,)),
+)
+
+
+@pytest.mark.parametrize("seed", KERAS_SEEDS)
+def test_layers_without_a_seed_get_those_of_set_random_seed_in_their_order(seed):
+    keras.utils.set_random_seed(seed)
+    theirs = [getattr(keras.layers, kind)(*arguments) for kind, arguments in ROWS]
+    ours = nn.Sequential(*(getattr(layers, kind)(*arguments) for kind, arguments in ROWS))
+    layers.initialise(ours, KerasSeeds(seed))
+    x = pixels((9, 10, 9, 3), seed % 97)
+    for (kind, _), layer, module in zip(ROWS, theirs, ours, strict=True):
+        if kind.startswith("Random"):
+            assert same(turn_back(module(turn(x))), layer(x, training=True)), kind
+        else:
+            state = layer.seed_generator.state.numpy()
+            assert (module.seed, module.num_calls) == tuple(state), kind
+
+
+def test_a_layer_with_a_seed_keeps_it_and_draws_none():
+    seeds, other = KerasSeeds(5), KerasSeeds(5)
+    net = nn.Sequential(layers.RandomFlip(seed=3), layers.RandomFlip())
+    layers.initialise(net, seeds)
+    assert [layer.seed for layer in net] == [3, other.next_layer_seed()]
+
+
+def test_uniform_numbers_are_those_of_keras_from_any_seed():
+    for seed in SEEDS:
+        generator = keras.random.SeedGenerator(seed)
+        layer = layers.RandomFlip(seed=seed)
+        for dtype in ("float32", "float64"):
+            expected = keras.random.uniform((3, 5), -0.3, 1.7, dtype=dtype, seed=generator)
+            found = layer.uniform((3, 5), -0.3, 1.7, getattr(torch, dtype))
+            np.testing.assert_array_equal(found.numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("factor", "options", "expected"),
+    [
+        (0.3, {}, (-0.3, 0.3)),
+        (-0.3, {}, (-0.3, 0.3)),
+        ([0.5, -0.2], {}, (-0.2, 0.5)),
+        ((-3, 0.5), {"pairs_may_reach_out": True}, (-3, 0.5)),
+        (0, {}, (0, 0)),
+    ],
+)
+def test_a_factor_is_read_as_keras_reads_it(factor, options, expected):
+    assert bounds_of(factor, "factor", -1, 1, **options) == expected
+
+
+def test_one_image_becomes_a_batch_and_whole_numbers_floating_ones():
+    assert as_batch(torch.ones(3, 4, 5)).shape == (1, 3, 4, 5)
+    assert as_floating(torch.ones(2, dtype=torch.uint8)).dtype == torch.get_default_dtype()
+    assert as_floating(torch.ones(2, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_the_benchmark_has_every_layer_that_draws_and_finds_no_difference():
+    drawing = {
+        kind for kind in layers.__all__ if kind.startswith("Random") and kind != "RandomImageLayer"
+    }
+    assert CASES.keys() == drawing
+    assert max(differences("RandomBrightness", 3)) <= 1e-6

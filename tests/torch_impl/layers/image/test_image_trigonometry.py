@@ -1,0 +1,40 @@
+"""Sine and cosine have TensorFlow's bits, at every place of a batch."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from image_pairs import ON_X86
+
+from torch_impl.layers.image.trigonometry import sine_and_cosine
+
+SIZES = (1, 2, 7, 8, 9, 13, 16, 23, 64, 1001)
+
+
+@pytest.mark.skipif(not ON_X86, reason="TensorFlow fuses products and sums on other processors")
+@pytest.mark.parametrize("size", SIZES)
+def test_the_bits_are_tensorflows(size):
+    generator = np.random.default_rng(size)
+    for _ in range(50):
+        angles = (generator.uniform(-2, 2, size) * np.pi).astype(np.float32)
+        ours = sine_and_cosine(angles)
+        np.testing.assert_array_equal(ours[0], tf.sin(angles))
+        np.testing.assert_array_equal(ours[1], tf.cos(angles))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_they_are_within_two_units_of_the_exact_values(dtype):
+    angles = np.linspace(-7, 7, 999).astype(dtype)
+    for ours, exact in zip(sine_and_cosine(angles), (np.sin, np.cos), strict=True):
+        assert ours.dtype == dtype
+        wanted = exact(angles.astype(np.float64))
+        assert np.abs(ours - wanted).max() <= 2 * np.finfo(dtype).eps
+
+
+@pytest.mark.skipif(not ON_X86, reason="see above")
+def test_torchs_own_functions_do_not_pass_this_test():
+    angles = np.linspace(-7, 7, 4000).astype(np.float32)
+    assert (np.sin(angles) != np.asarray(tf.sin(angles))).any()
+
+
+def test_no_angles_give_none():
+    assert [len(part) for part in sine_and_cosine(np.zeros(0, np.float32))] == [0, 0]

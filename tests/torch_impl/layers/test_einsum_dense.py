@@ -1,0 +1,88 @@
+"""A layer of an equation is Keras's: every form of the equation, every bias, random lengths."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from layer_pairs import Pair, as_they_are, assert_same, keras_layer
+
+from torch_impl.layers import EinsumDense
+from torch_impl.layers.einsum_dense import add_bias
+
+# Equation, input without batch, output shape, axes of the bias.
+CASES = {
+    "dense": ("ab,bc->ac", (5,), 3, "c"),
+    "no_bias": ("ab,bc->ac", (5,), 3, None),
+    "sequence": ("abc,cd->abd", (4, 5), (None, 3), "d"),
+    "steps": ("abc,cd->abd", (4, 5), (4, 3), "b"),
+    "steps_of_the_length_of_the_channels": ("abc,cd->abd", (3, 5), (3, 3), "b"),
+    "both_axes": ("abc,cd->abd", (4, 5), (4, 3), "bd"),
+    "heads": ("abc,cde->abde", (4, 5), (None, 2, 3), "de"),
+    "heads_of_one": ("abc,cde->abde", (3, 5), (None, 3, 1), "de"),
+    "merge": ("abde,dec->abc", (4, 2, 3), (None, 5), "c"),
+    "over_steps": ("abc,bd->adc", (4, 5), (3, 5), "d"),
+    "steps_with_weights": ("abc,bcd->abd", (4, 5), (4, 3), "d"),
+    "channels_first": ("abc,bd->adc", (4, 5), (3, None), "d"),
+    "outer": ("ab,c->abc", (5,), (5, 3), "c"),
+    "left": ("...x,xy->...y", (4, 5), 3, "y"),
+    "left_deep": ("...x,xy->...y", (2, 4, 5), 3, "y"),
+    "left_heads": ("...x,xyz->...yz", (4, 5), (2, 3), "yz"),
+    "left_one_of_two": ("...x,xyz->...yz", (4, 5), (2, 3), "y"),
+    "right": ("ab...,bc->ac...", (5, 4), 3, "c"),
+    "right_deep": ("ab...,bc->ac...", (5, 4, 2), 3, "c"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_einsum_dense_is_keras_one(name):
+    equation, shape, made, bias_axes = CASES[name]
+    theirs = keras_layer("EinsumDense", equation, made, bias_axes=bias_axes)
+    ours = EinsumDense(equation, shape, made, bias_axes)
+    pair = Pair(theirs, ours, shape, as_they_are, lambda t: t.detach().numpy())
+    assert list(ours.weight.shape) == list(theirs.kernel.shape)
+    assert_same(pair)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_axes_of_the_kernel_are_those_that_keras_gives_its_initialiser(name):
+    equation, shape, made, bias_axes = CASES[name]
+    theirs = keras_layer("EinsumDense", equation, made, bias_axes=bias_axes)
+    asked = []
+    theirs._update_kernel_initializer = lambda *axes: (
+        asked.append(axes) or keras.initializers.Zeros()
+    )
+    theirs.build((None, *shape))
+    ours = EinsumDense(equation, shape, made, bias_axes)
+    assert asked == [(ours.input_axes, ours.output_axes)]
+
+
+def test_a_bias_of_one_long_axis_goes_where_tensorflow_puts_it():
+    """By hand: along the last axis if that fits, else along axis 1, else to its own axis."""
+    bias = torch.tensor([[1.0], [2.0], [3.0]])
+    assert add_bias(torch.zeros(1, 5, 3), bias)[0, 0].tolist() == [1, 2, 3]
+    assert add_bias(torch.zeros(1, 3, 3, 1), bias)[0, :, 0, 0].tolist() == [1, 2, 3]
+    assert add_bias(torch.zeros(1, 4, 3, 1), bias)[0, 0, :, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("ab,bc", (5,), 3), "expected X,Y->Z"),
+        (("ab,bc->ac", (5, 4), 3), "expected 1 axes"),
+        (("ab,bc->ac", (5,), (3, 4)), "output_shape"),
+        (("ab,bc->ac", (None,), 3), r"length of \['b'\] is not given"),
+        (("ab,bc->ac", (5,), 3, "z"), "bias_axes='z': expected letters of the output 'ac'"),
+    ],
+    ids=["form", "axes", "output", "length", "bias"],
+)
+def test_an_equation_that_does_not_fit_is_an_error(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        EinsumDense(*arguments)
+
+
+def test_a_transposed_kernel_does_not_pass_this_test():
+    theirs = keras_layer("EinsumDense", "abc,cd->abd", (None, 5), bias_axes="d")
+    ours = EinsumDense("abc,dc->abd", (4, 5), (None, 5), "d")
+    pair = Pair(theirs, ours, (4, 5), as_they_are, lambda t: t.detach().numpy())
+    found = pair.run(pair.inputs(2), training=False)
+    assert np.abs(found["output 0"][0] - found["output 0"][1]).max() > 0.1

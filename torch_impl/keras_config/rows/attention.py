@@ -1,0 +1,90 @@
+"""Attention, layers of an equation, and the way back of an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.graph import name_of
+from torch_impl.keras_config.rows.activation import activation_of
+from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.keras_config.rows.modules import Activated
+
+
+def _shapes(entry: Entry) -> dict[str, list[int | None]]:
+    """Returns the shapes of query, value and, if there is one, key, without the batch axis.
+
+    Raises:
+        ValueError: the config does not contain them.
+    """
+    built: Mapping[str, Any] = (entry.layer.get("build_config") or {}).get("shapes_dict") or {}
+    if "query_shape" not in built:
+        raise ValueError("no shapes of query and value: expected a model that was built")
+    return {name: list(shape)[1:] for name, shape in built.items() if shape is not None}
+
+
+def _multi_head(entry: Entry) -> nn.Module:
+    names = ("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape")
+    more = ("attention_axes", "sliding_window", "use_gate")
+    given = {**entry.pick(*names, *more), **_shapes(entry)}
+    return layers.MultiHeadAttention(**given, seed=entry.config.get("seed") or 0)
+
+
+def _group_query(entry: Entry) -> nn.Module:
+    names = ("head_dim", "num_query_heads", "num_key_value_heads", "dropout", "use_bias")
+    sizes = {name.replace("_shape", "_size"): shape[-1] for name, shape in _shapes(entry).items()}
+    given = entry.pick(*names, "sliding_window", "use_gate")
+    seed = entry.config.get("seed") or 0
+    return layers.GroupQueryAttention(**given, **sizes, seed=seed)  # type: ignore[arg-type]
+
+
+def _attention(entry: Entry) -> nn.Module:
+    names = ("use_scale", "score_mode", "dropout")
+    return layers.Attention(**entry.pick(*names), seed=entry.config.get("seed") or 0)
+
+
+def _additive(entry: Entry) -> nn.Module:
+    given = entry.pick("use_scale", "dropout")
+    return layers.AdditiveAttention(entry.shape[-1], **given, seed=entry.config.get("seed") or 0)
+
+
+def _einsum_dense(entry: Entry) -> nn.Module:
+    config = entry.config
+    if config.get("lora_rank"):
+        raise ValueError(f"lora_rank={config['lora_rank']!r}: expected None")
+    given = entry.pick("equation", "output_shape", "bias_axes")
+    dense = layers.EinsumDense(input_shape=entry.shape[1:], **given)
+    activation = activation_of(entry)
+    return dense if activation is None else Activated(dense, activation)
+
+
+def _reversible_embedding(entry: Entry) -> nn.Module:
+    if entry.config.get("mask_zero"):
+        raise ValueError("mask_zero=True: expected False, since there are no masks")
+    name = entry.config.get("reverse_dtype")
+    if name not in (None, "float32", "float64"):
+        raise ValueError(f"reverse_dtype={name!r}: expected 'float32', 'float64' or None")
+    given = entry.pick("input_dim", "output_dim", "tie_weights", "logit_soft_cap")
+    dtype = None if name is None else getattr(torch, name)
+    return layers.ReversibleEmbedding(**given, reverse_dtype=dtype)
+
+
+def _spectral(entry: Entry) -> nn.Module:
+    inner = {"build_config": {"input_shape": entry.shape}, **entry.config["layer"]}
+    iterations = entry.config["power_iterations"]
+    return layers.SpectralNormalization(entry.build(inner), iterations, name_of(inner))
+
+
+ROWS: dict[str, Row] = {
+    "MultiHeadAttention": _multi_head,
+    "GroupQueryAttention": _group_query,
+    "Attention": _attention,
+    "AdditiveAttention": _additive,
+    "EinsumDense": _einsum_dense,
+    "ReversibleEmbedding": _reversible_embedding,
+    "SpectralNormalization": _spectral,
+}

@@ -1,0 +1,93 @@
+"""Layers that change, resize and crop images, in a model or in front of it.
+
+Inside of Keras's graphs these layers cast whole numbers to the dtype of their policy first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
+from torch_impl.keras_config.rows.modules import KerasLayer
+
+_MOVED = ("fill_mode", "interpolation", "fill_value")
+
+
+class ImageLayer(KerasLayer):
+    """A layer of images, (N, H, W, C), whole numbers or floating ones.
+
+    Args:
+        layer: takes (N, C, H, W).
+        dtype: of the policy, which whole numbers become.
+    """
+
+    def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__(layer)
+        # Follows `double()` and `to(dtype)`, as weights do.
+        self.register_buffer("policy", torch.empty(0, dtype=dtype), persistent=False)
+
+    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
+        """Returns the output of the Keras layer."""
+        policy: Any = self.policy
+        return super().forward(x if x.is_floating_point() else x.to(policy.dtype), **masks)
+
+
+def _fixed(kind: Callable[..., nn.Module], *names: str) -> Row:
+    return lambda entry: ImageLayer(kind(**entry.pick(*names)), dtype_of(entry.config))
+
+
+def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool = True) -> Row:
+    """Returns the row of a layer that draws; without a seed in the config, the seed is 0.
+
+    It draws in the dtype of the policy; Keras draws in its floatx, which the config lacks.
+    """
+
+    def build(entry: Entry) -> nn.Module:
+        dtype = dtype_of(entry.config)
+        options = {"random_dtype": dtype} if draws_in_floatx else {}
+        return ImageLayer(kind(**entry.pick(*names, "seed"), **options), dtype)
+
+    return build
+
+
+ROWS: dict[str, Row] = {
+    "RandomFlip": _random(layers.RandomFlip, "mode"),
+    # Keras cannot rotate with a floatx of float64.
+    "RandomRotation": _random(layers.RandomRotation, "factor", *_MOVED, draws_in_floatx=False),
+    "RandomZoom": _random(layers.RandomZoom, "height_factor", "width_factor", *_MOVED),
+    "RandomTranslation": _random(
+        layers.RandomTranslation, "height_factor", "width_factor", *_MOVED
+    ),
+    # This one draws in the dtype of the images.
+    "RandomContrast": _random(
+        layers.RandomContrast, "factor", "value_range", draws_in_floatx=False
+    ),
+    "RandomBrightness": _random(layers.RandomBrightness, "factor", "value_range"),
+    "RandomCrop": _random(layers.RandomCrop, "height", "width"),
+    "CenterCrop": _fixed(layers.CenterCrop, "height", "width"),
+    "Resizing": _fixed(
+        layers.Resizing,
+        *("height", "width", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio"),
+        *("fill_mode", "fill_value", "antialias"),
+    ),
+}
+
+# Keras's other layers of images, of text, of categories and of sound; `categories` has some.
+NOT_OFFERED = frozenset(
+    (
+        *("AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix"),
+        *("Equalization", "MaxNumBoundingBoxes"),
+        *("MixUp", "RandAugment", "RandomColorDegeneration", "RandomColorJitter"),
+        *("RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomGrayscale"),
+        *("RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
+        *("RandomSaturation", "RandomSharpness", "RandomShear", "Solarization", "Pipeline"),
+        *("TextVectorization", "StringLookup", "Hashing"),
+        *("HashedCrossing", "FeatureSpace", "STFTSpectrogram"),
+        "MelSpectrogram",
+    )
+)

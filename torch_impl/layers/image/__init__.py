@@ -1,0 +1,1 @@
+"""Keras's layers that augment, resize and crop images; `torch_impl.layers` exports them."""
