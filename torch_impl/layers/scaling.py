@@ -111,6 +111,10 @@ class Embedding(nn.Embedding):
         """Returns (*shape of x, output_dim)."""
         return super().forward(x.long())  # (1)
 
+    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor | None:
+        """Returns where the integers are not 0, in their shape; None without `mask_zero`."""
+        return inputs != 0 if self.mask_zero else None
+
 
 class ReversibleEmbedding(Embedding):
     """An embedding that also leads back, from its vectors to a score for each row.
@@ -150,7 +154,3 @@ class ReversibleEmbedding(Embedding):
         scores = x @ kernel
         cap = self.logit_soft_cap
         return scores if cap is None else torch.tanh(scores / cap) * cap
-
-    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor | None:
-        """Returns where the integers are not 0, in their shape; None without `mask_zero`."""
-        return inputs != 0 if self.mask_zero else None
