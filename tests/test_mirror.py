@@ -44,7 +44,6 @@ ONLY_TORCH_FILES = {
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
-    "call.py": "of functions, as an array and as what it does; in Keras an operation is a layer",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
@@ -58,6 +57,9 @@ ONLY_KERAS_HARNESS_FILES = {
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
+    "recurrent_calls.py": "a port is given Keras's masks inside of a layer: port/inner_masks.py",
+    "recurrent_masks.py": "likewise",
+    "stacked_cells.py": "port/recurrent_stack.py takes those of torch apart",
     "rounded_layer.py": "what rounding changes is measured once, in the reference",
     "rounding.py": "likewise",
     "versions.py": "names that differ between Keras 2 and Keras 3",

@@ -131,10 +131,15 @@ TORCH_NAMES: dict[str, dict[str, dict[str, str]]] = {
             "bias": "use_bias in the place of {name}",
             "num_layers": "no {name}: one layer for each",
             "batch_first": "no {name}: the input is (samples, time, features)",
-            "dropout": "no {name}: a Dropout behind the layer",
             "bidirectional": "no {name}: Bidirectional with two layers",
             "proj_size": _NONE,
         },
+        "GRUCell LSTMCell SimpleRNNCell": {
+            "hidden_size": "units",
+            "nonlinearity": "activation",
+            "bias": "use_bias in the place of {name}",
+        },
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D": _CONVOLUTION,
         "Embedding": {
             "num_embeddings": "input_dim",
             "embedding_dim": "output_dim",

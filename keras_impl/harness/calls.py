@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ import tensorflow as tf
 from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
 from keras_impl.harness.attention import Attention
+from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.casts import called, is_float32_inside, lifted
 from keras_impl.harness.given import given_masks_of, without_masks
 from keras_impl.harness.kept_samples import kept_samples
@@ -32,7 +32,10 @@ from keras_impl.harness.kinds import (
     kind_of_operation,
 )
 from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
+from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
+from keras_impl.harness.recurrent_masks import cells_of
 from keras_impl.harness.rounding import Perturbation, moved
+from keras_impl.harness.stacked_cells import layers_of
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
@@ -42,49 +45,6 @@ _MASKED = {"dropout"}
 _NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
-
-
-@dataclass
-class Call:
-    """One call of a layer, or of its activation.
-
-    Attributes:
-        name: of the layer, with "#2" from the second call of a shared layer on; ends with
-            ".activation" for the activation, and with ".depthwise" or ".pointwise" for a part of a
-            separable convolution.
-        kind: a word of `keras_impl/harness/kinds.py`: "conv", "activation:NAME", or
-            "unknown:CLASS".
-        layer: None for an activation, and for an operation that is not a layer.
-        inputs: tensors, in the order of the arguments.
-        output: tensor, or the first of several.
-        mask: bool, what a dropout keeps in train mode; the standard normal numbers of a layer of
-            noise; None for other layers.
-        config: plain values of the layer's configuration.
-        sources: what made each input: the number of a call, -1 for an input of the model, None
-            if that was not watched.
-        weights: the variables that the call uses.
-        given_masks: the mask of sequences of each input, or None.
-        beside: tensors that reach the call in another way than as its inputs; their sources come
-            after those of the inputs.
-        again: of an activation, what it makes of another first input; None for other calls.
-    """
-
-    name: str
-    kind: str
-    layer: keras.Layer | None
-    inputs: list[Any]
-    output: Any
-    mask: np.ndarray | None = None
-    config: dict[str, Any] = field(default_factory=dict)
-    sources: list[int | None] = field(default_factory=list)
-    weights: list[Any] = field(default_factory=list)
-    given_masks: list[Any] = field(default_factory=list)
-    beside: list[Any] = field(default_factory=list)
-    again: Callable[[Any], Any] | None = None
-
-    def __post_init__(self) -> None:
-        if self.layer is not None and not self.weights:
-            self.weights = list(self.layer.weights)
 
 
 class Calls(list[Call]):
@@ -114,7 +74,7 @@ class Calls(list[Call]):
 
     def append(self, call: Call) -> None:
         """Adds a call, or the two of a separable convolution."""
-        for part in _parts(call):
+        for part in parts_of(call):
             given = [*part.inputs, *part.beside]
             part.sources = [self._made.get(id(tensor)) for tensor in given]
             self._made[id(part.output)] = len(self)
@@ -133,6 +93,12 @@ class Calls(list[Call]):
             self.used_masks[layer.name] = type(layer).__name__
             if not all(np.all(np.asarray(mask)) for mask in masks):
                 self.masked.add(layer.name)
+
+    def made_beside(self, output: Any) -> None:
+        """Gives what the last call made beside its first output, such as states, that call."""
+        for other in tf.nest.flatten(output)[1:]:
+            self._made[id(other)] = len(self) - 1
+            self._alive.append(other)
 
     def also(self, tensor: Any, other: Any) -> None:
         """Gives a tensor the source of another one, which has the same values."""
@@ -221,12 +187,12 @@ def recorded_calls(
         finally:
             depth -= 1
         kind = kind_of_operation(operation)
-        inputs = _tensors((arguments, keywords))
+        inputs = tensors_in((arguments, keywords))
         config = operation_config(operation)
         output = calls.perturbed(kind, config, _given(inputs), output)
         again = _repeated(call_operation, operation, kind, arguments, keywords)
         name = named(operation.name)
-        made = Call(name, kind, None, inputs, _first(output), config=config, again=again)
+        made = Call(name, kind, None, inputs, first_of(output), config=config, again=again)
         calls.append(made)
         return output
 
@@ -244,7 +210,7 @@ def recorded_calls(
 
 def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any) -> Any:
     kind = kind_of(layer)
-    inputs = _tensors((arguments, without_masks(keywords)))
+    inputs = tensors_in((arguments, without_masks(keywords)))
     config = plain_config(layer)
     # A penalty on the output needs the whole output, activation included.
     activation: Any = getattr(layer, "activation", None) if kind in _ACTIVATED else None
@@ -265,6 +231,14 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, drawn, config))
         return output
+    if arguments and (stacked := layers_of(layer, keywords)):
+
+        def told(part: Any, own: str, *given: Any) -> Any:
+            return _call(part, own, calls, call, *given)
+
+        return call_cells(layer, name, stacked, told, arguments, keywords)
+    if arguments and cells_of(layer):
+        return add_recurrent(layer, name, calls, call, arguments, keywords)
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         # Over masked steps Keras adds 1e-7 to the number of values; a port that adds none is right.
@@ -278,13 +252,14 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         output = versions.with_masks_of(output, made)
         mask = None
         if name in calls.drew and len(inputs) == 1 and versions.may_drop_samples(layer):
-            mask, multiple = kept_samples(inputs[0], _first(output))
+            mask, multiple = kept_samples(inputs[0], first_of(output))
             if mask is not None:
                 calls.factors[name] = multiple
         again = _repeated(call, layer, kind, arguments, keywords)
-        noted = Call(name, kind, layer, inputs, _first(output), mask, config, again=again)
+        noted = Call(name, kind, layer, inputs, first_of(output), mask, config, again=again)
         noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
         calls.append(noted)
+        calls.made_beside(output)
         return output
     layer.activation = keras.activations.linear
     try:
@@ -359,42 +334,5 @@ def _known_noise() -> Collection[str]:
     return () if versions.IS_KERAS_2 else _NOISY
 
 
-def _parts(call: Call) -> list[Call]:
-    """Splits a separable convolution into its two convolutions; returns other calls unchanged."""
-    layer: Any = call.layer
-    if call.kind != "separable_conv":
-        return [call]
-    middle = versions.depthwise(layer, call.inputs[0])
-    depthwise = layer.depthwise_kernel
-    ones = [1] * len(layer.kernel_size)
-    plain = {"kernel_size": ones, "strides": ones, "dilation_rate": ones, "padding": "valid"}
-    return [
-        replace(
-            call,
-            name=f"{call.name}.depthwise",
-            kind="depthwise_conv",
-            output=middle,
-            weights=[depthwise],
-        ),
-        replace(
-            call,
-            name=f"{call.name}.pointwise",
-            kind="conv",
-            inputs=[middle],
-            config={**call.config, **plain},
-            weights=[variable for variable in layer.weights if variable is not depthwise],
-        ),
-    ]
-
-
-def _tensors(values: Any) -> list[Any]:
-    flat = tf.nest.flatten(values)
-    return [value for value in flat if tf.is_tensor(value) or isinstance(value, np.ndarray)]
-
-
 def _given(inputs: list[Any]) -> Any:
     return inputs[0] if inputs else None
-
-
-def _first(output: Any) -> Any:
-    return tf.nest.flatten(output)[0]

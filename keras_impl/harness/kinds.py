@@ -38,6 +38,7 @@ _LAYERS = _by_name("""
     gru: GRU
     simple_rnn: SimpleRNN
     bidirectional: Bidirectional
+    conv_lstm: ConvLSTM1D ConvLSTM2D ConvLSTM3D
     max_pool: MaxPooling1D MaxPooling2D MaxPooling3D
     average_pool: AveragePooling1D AveragePooling2D AveragePooling3D
     global_max_pool: GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
@@ -70,6 +71,8 @@ _LAYERS = _by_name("""
     activation:elu: ELU
     activation:softmax: Softmax
 """)
+RECURRENT = ("lstm", "gru", "simple_rnn")  # of one direction
+_CELLS = ("LSTM", "GRU", "SimpleRNN")
 # Operation that is not a layer -> kind.
 _OPERATIONS = _by_name("""
     add: Add
@@ -111,6 +114,10 @@ def kind_of(layer: keras.Layer) -> str:
     name = type(layer).__name__
     if name == "Activation":
         return activation_kind(layer.activation)
+    if name == "RNN" and versions.is_kerass_own(layer):
+        name = type(layer.cell).__name__.removesuffix("Cell")
+        is_known = name in _CELLS and versions.is_kerass_own(layer.cell)
+        return _LAYERS[name] if is_known else "unknown:RNN"
     if name == "EinsumDense" and versions.is_kerass_own(layer) and kernel_inputs(layer):
         return "dense"
     if name not in _LAYERS or not versions.is_kerass_own(layer):

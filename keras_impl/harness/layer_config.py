@@ -9,6 +9,7 @@ import keras
 
 from keras_impl.harness import versions
 from keras_impl.harness.attention import kernel_inputs
+from keras_impl.harness.kinds import RECURRENT, kind_of
 
 _CONSTANTS = ("alpha", "negative_slope")  # of activations
 
@@ -19,6 +20,8 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
         config = layer.get_config()
     except (NotImplementedError, TypeError, ValueError):  # a user's layer may lack one
         return {}
+    if kind_of(layer) in RECURRENT and isinstance(config.get("cell"), dict):
+        config = {**config["cell"]["config"], **config}  # of an RNN with one cell
     plain = {name: value for name, value in config.items() if _is_plain(value)}
     if type(layer).__name__ == "EinsumDense":
         plain["kernel_inputs"] = kernel_inputs(layer)

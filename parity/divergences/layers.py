@@ -210,6 +210,8 @@ def _grain(evidence: Evidence) -> Match | None:
     item = evidence.item
     if not evidence.is_forward("dropout") or not item.name.endswith(" drops"):
         return None
+    if item.keras == "the same in all steps":  # that of a recurrent layer
+        return None
     return Match(NUMBERS, f"{item.keras} in Keras, {item.torch} in the port")
 
 

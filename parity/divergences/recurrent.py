@@ -1,57 +1,293 @@
-"""Divergences inside recurrent layers: their activations."""
+"""Divergences of recurrent layers: activations, gates, states, and directions.
+
+Keras's input of a layer, its weights and settings go in. What the layer would give with one thing
+changed is compared with what the port has in the place of its output.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from parity.data.weight_names import short_name
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
+from parity.divergences.recurrent_steps import Cell, walked
+from parity.divergences.structure import gates
+from parity.divergences.windows import other_windows
 
 _INNER = ("sigmoid", "hard_sigmoid", "hard_sigmoid (of Keras 2)", "tanh", "relu", "linear")
 _OUTER = ("tanh", "sigmoid", "relu", "linear", "softsign", "elu")
+_KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm")
+_MERGED: dict[str, Callable[..., np.ndarray]] = {
+    "sum": np.add,
+    "mul": np.multiply,
+    "ave": lambda a, b: (a + b) / 2,
+    "concat": lambda a, b: np.concatenate([a, b], axis=-1),
+}
 
-Function = Callable[[np.ndarray], np.ndarray]
+Node = Mapping[str, Any]
+# (ID, what is different, what the layer gives then)
+Change = tuple[str, str, np.ndarray]
 
 
-def _inner_activation(evidence: Evidence) -> Match | None:
-    if not evidence.is_forward("lstm", "gru", "simple_rnn") or not evidence.is_own:
+def _found(evidence: Evidence) -> list[tuple[str, str]]:
+    """Returns (ID, text) of the first change that gives what the port has."""
+    if not evidence.is_forward() or evidence.node is None:
+        return []
+    if evidence.is_own and evidence.kind in (*_KINDS, "bidirectional"):
+        changes = _changes(evidence, evidence.node)
+        fits: Any = evidence.gives
+    else:
+        found = evidence.failing_input()
+        is_sequence = found is not None and evidence.kind in _KINDS and found[1].ndim > 2
+        if found is not None and is_sequence and evidence.is_close(found[1][:, ::-1], found[2]):
+            return [("R3", "the port walks the sequence in the other direction")]
+        source = None if found is None else evidence.source(found[0])
+        if found is None or source is None:
+            return []
+        _, theirs, ours = found
+        changes = _changes(evidence, source)
+
+        def fits(value: np.ndarray) -> bool:
+            return evidence.is_close(value, ours) and not evidence.is_close(value, theirs)
+
+    for name, text, value in changes:
+        if fits(value):
+            return [(name, text)]
+    return []
+
+
+def _h_for_c(evidence: Evidence) -> Match | None:
+    """Recognises h in the place of the c that an LSTM returns beside it."""
+    found = evidence.failing_input()
+    source = None if found is None else evidence.source(found[0])
+    if found is None or source is None or source["kind"] not in ("lstm", "conv_lstm"):
         return None
-    x = evidence.keras_input()
-    names = ("kernel", "recurrent_kernel", "bias")
-    parts = [evidence.weight(name, of_cell=True) for name in names]
-    if x is None or x.ndim != 3 or parts[0] is None or parts[1] is None:
+    x = _recorded(evidence, source, 0)
+    config = source["config"]
+    cell = _cell(evidence, source, source["weights"], config, source["kind"])
+    if x is None or cell is None:
         return None
-    is_whole = bool(evidence.config.get("return_sequences"))
-    for outer, inner in _tried(evidence):
-        steps = list(
-            arithmetic.recurrent(
-                evidence.kind,
-                x[:, ::-1] if evidence.config.get("go_backwards") else x,
-                (parts[0], parts[1], parts[2]),
-                arithmetic.ACTIVATIONS[outer],
-                arithmetic.ACTIVATIONS[inner],
-                reset_after=bool(evidence.config.get("reset_after", True)),
-            )
-        )
-        value = np.stack(steps, axis=1) if is_whole else steps[-1]
-        if evidence.gives(value):
-            return Match(NUMBERS, f"activation {outer}, inner activation {inner} in the port")
+    states = [s for n in (1, 2) if (s := _recorded(evidence, source, n)) is not None]
+    given = x[:, ::-1] if config.get("go_backwards") else x
+    h, c = (values[:, -1] for values in walked(cell, given, states))
+    for theirs, ours, text in ((c, h, "h in the place of c"), (h, c, "c in the place of h")):
+        if evidence.is_close(theirs, found[1]) and evidence.is_close(ours, found[2]):
+            return Match(NUMBERS, f"the port has {text} of {source['name']}")
     return None
 
 
-def _tried(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    theirs = (
-        str(evidence.config.get("activation")),
-        str(evidence.config.get("recurrent_activation")),
-    )
-    if evidence.kind == "simple_rnn":
-        yield from ((outer, "linear") for outer in _OUTER if outer != theirs[0])
+def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
+    """Yields what a layer of Keras gives with one change, the likeliest first."""
+    x = _recorded(evidence, node, 0)
+    if x is None or x.ndim < 3:
         return
-    yield from (pair for pair in itertools.product(_OUTER, _INNER) if pair != theirs)
+    if node["kind"] == "bidirectional":
+        yield from _of_both(evidence, node, x)
+    elif node["kind"] in _KINDS:
+        cell = _cell(evidence, node, node["weights"], node["config"], node["kind"])
+        if cell is not None:
+            states = [s for n in (1, 2) if (s := _recorded(evidence, node, n)) is not None]
+            yield from _of_one(cell, x, states)
+            yield from _of_several(evidence, node)
 
 
-RULES: dict[str, Recogniser] = {"A29": _inner_activation}
+def _recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
+    key = f"forward/{evidence.mode}/{node['name']}/input/{number}"
+    return evidence.keras[key] if key in evidence.keras else None  # noqa: SIM401  # no `get`
+
+
+def _cell(
+    evidence: Evidence, node: Node, names: Any, config: Mapping[str, Any], kind: str
+) -> Cell | None:
+    by_name = {short_name(name): evidence.keras[f"weights/{name}"] for name in names}
+    functions = [
+        arithmetic.ACTIVATIONS.get(str(config.get(name) or "linear"))
+        for name in ("activation", "recurrent_activation")
+    ]
+    kernel, recurrent = by_name.get("kernel"), by_name.get("recurrent_kernel")
+    if kernel is None or recurrent is None or None in functions:
+        return None
+    weights = (kernel, recurrent, by_name.get("bias"))
+    return Cell(kind, weights, functions[0], functions[1], config)  # type: ignore[arg-type]
+
+
+def _shown(cell: Cell, values: np.ndarray) -> np.ndarray:
+    """Returns what the layer returns of the values of all steps."""
+    return values if cell.config.get("return_sequences") else values[:, -1]
+
+
+def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Change]:
+    back = bool(cell.config.get("go_backwards"))
+    given = x[:, ::-1] if back else x
+    h, c = walked(cell, given, states)
+    if states:
+        zeros = walked(cell, given)[0]
+        yield "R1", "the port begins with zeros", _shown(cell, zeros)
+        if len(states) == 2:
+            twice = walked(cell, given, states[:1] * 2)[0]
+            yield "R1", "the port begins with h in the place of c", _shown(cell, twice)
+            swapped = walked(cell, given, states[::-1])[0]
+            yield "R1", "the port begins with c and h exchanged", _shown(cell, swapped)
+    if cell.kind in ("lstm", "conv_lstm"):
+        yield "R2", "the port has c in the place of h", _shown(cell, c)
+    other = walked(cell, given[:, ::-1], states)[0]
+    walks = ("from its start", "from its end") if back else ("from its end", "from its start")
+    yield "R3", f"the port walks the sequence {walks[0]}, Keras {walks[1]}", _shown(cell, other)
+    if cell.config.get("return_sequences"):
+        yield "R3", "the outputs of the port are in the order of the other direction", h[:, ::-1]
+        yield "R3", "the port walks and returns in the other direction", other[:, ::-1]
+    else:
+        yield "R3", "the port has the output of the first step", h[:, 0]
+        yield "R3", "the port has the last step of the other direction", other[:, 0]
+    if cell.kind == "conv_lstm":
+        yield from _windows(cell, given)
+    yield from _activations(cell, given, states)
+    own = tuple(range(cell.num_gates))
+    for order in itertools.permutations(own):
+        if order != own:
+            text = f"the port takes gates {', '.join(map(str, order))} of Keras in their place"
+            yield "A14c", text, _shown(cell, walked(cell.with_gates(order), given, states)[0])
+
+
+def _windows(cell: Cell, given: np.ndarray) -> Iterator[Change]:
+    """Yields other windows of the convolution of the input, as they are and cut to Keras's size."""
+    config, ones = cell.config, [1] * (given.ndim - 3)
+    sides = walked(cell, given)[0].shape[2:-1]
+    for padding, name in itertools.product(("same", "valid"), ("", "strides", "dilation_rate")):
+        changed = {**config, "padding": padding, **({name: ones} if name else {})}
+        if all(changed[key] == config.get(key) for key in changed):
+            continue
+        try:
+            value = _shown(cell, walked(replace(cell, config=changed), given)[0])
+        except ValueError:  # no window fits
+            continue
+        told = ", ".join(f"{key} {changed[key]}" for key in ("padding", name) if key)
+        yield "A18", f"{told} in the port", value
+        for axis, side in enumerate(reversed(sides), start=2):
+            value = np.moveaxis(np.moveaxis(value, -axis, 0)[:side], 0, -axis)
+        yield "A18", f"{told} in the port, and cut", value
+
+
+def _activations(cell: Cell, given: np.ndarray, states: list[np.ndarray]) -> Iterator[Change]:
+    theirs = tuple(str(cell.config.get(n)) for n in ("activation", "recurrent_activation"))
+    pairs = itertools.product(_OUTER, ("linear",) if cell.kind == "simple_rnn" else _INNER)
+    for outer, inner in pairs:
+        if (outer, inner) == theirs or (cell.kind == "simple_rnn" and outer == theirs[0]):
+            continue
+        changed = replace(
+            cell, activation=arithmetic.ACTIVATIONS[outer], inner=arithmetic.ACTIVATIONS[inner]
+        )
+        text = f"activation {outer}, inner activation {inner} in the port"
+        yield "A29", text, _shown(cell, walked(changed, given, states)[0])
+
+
+def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
+    """Yields what layers on top of one another give if all have the same gates or activations."""
+    nodes = evidence.keras.facts["nodes"]
+    chain = [node]
+    while (source := chain[0]["sources"][0]) is not None and source >= 0:
+        if nodes[source]["kind"] != node["kind"]:
+            break
+        chain.insert(0, nodes[source])
+    cells = [_cell(evidence, n, n["weights"], n["config"], n["kind"]) for n in chain]
+    x = _recorded(evidence, chain[0], 0)
+    if len(chain) < 2 or x is None:
+        return
+    several = [cell for cell in cells if cell is not None]
+    own = tuple(range(several[0].num_gates))
+    for order in itertools.permutations(own):
+        if order != own:
+            changed = [cell.with_gates(order) for cell in several]
+            text = f"the port takes gates {', '.join(map(str, order))} of Keras in their place"
+            yield "A14c", text, _through(changed, x)
+
+
+def _through(cells: list[Cell], x: np.ndarray) -> np.ndarray:
+    for cell in cells:
+        given = x[:, ::-1] if cell.config.get("go_backwards") else x
+        x = _shown(cell, walked(cell, given)[0])
+    return x
+
+
+def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
+    inner = node["config"].get("layer", {})
+    config, kind = inner.get("config", {}), str(inner.get("class_name", ""))
+    kinds = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
+    half = len(node["weights"]) // 2
+    if kind not in kinds or not half:
+        return
+    names = (node["weights"][:half], node["weights"][half:])
+    cells = [_cell(evidence, node, part, config, kinds[kind]) for part in names]
+    first, second = cells
+    if first is None or second is None or _recorded(evidence, node, 1) is not None:
+        return
+    there, back = walked(first, x)[0], walked(second, x[:, ::-1])[0]
+    merge = str(node["config"].get("merge_mode"))
+    is_whole = bool(config.get("return_sequences"))
+    parts = (there, back[:, ::-1]) if is_whole else (there[:, -1], back[:, -1])
+    if merge not in _MERGED:
+        return
+    for name, merged in _MERGED.items():
+        if name != merge:
+            yield "R4", f"merge_mode {merge} in Keras, {name} in the port", merged(*parts)
+    yield "R4", "the port has both directions the other way round", _MERGED[merge](*parts[::-1])
+    if is_whole:  # else it is another step: A25
+        text = "the port has the backward direction in its own order"
+        yield "R3", text, _MERGED[merge](there, back)
+    forwards = walked(second, x)[0]
+    last = (there, forwards) if is_whole else (there[:, -1], forwards[:, -1])
+    yield "R3", "the port walks in the same direction twice", _MERGED[merge](*last)
+
+
+# --- what is kept between batches -----------------------------------------------------------------
+
+
+def _forgotten(evidence: Evidence) -> Match | None:
+    """Recognises states that a stateful layer keeps from batch to batch, and the port does not."""
+    if evidence.level.id != "trajectory":
+        return None
+    nodes = evidence.keras.facts["nodes"]
+    names = [node["name"] for node in nodes if _is_stateful(node["config"])]
+    key = "trajectory/losses"
+    if not names or key not in evidence.keras or "trajectory/loss/1" not in evidence.port:
+        return None
+    first = evidence.port["trajectory/loss/1"]
+    if not evidence.is_close(np.asarray(first).reshape(1), evidence.keras[key][:1]):
+        return None
+    return Match(NUMBERS, f"the first batch agrees, the second does not: states of {names[0]}")
+
+
+def _is_stateful(config: Mapping[str, Any]) -> bool:
+    inner = config.get("layer")
+    return bool(config.get("stateful")) or (
+        isinstance(inner, Mapping) and _is_stateful(inner.get("config", {}))
+    )
+
+
+def _one(name: str) -> Recogniser:
+    """Returns the recogniser of an entry that `_found` may find."""
+
+    def recognise(evidence: Evidence) -> Match | None:
+        texts = [text for found, text in evidence.once(_found) if found == name]
+        return Match(NUMBERS, texts[0]) if texts else None
+
+    return recognise
+
+
+RULES: dict[str, Recogniser] = {
+    **{name: _one(name) for name in ("A29", "R1", "R3", "R4")},
+    "R2": lambda evidence: _h_for_c(evidence) or _one("R2")(evidence),
+    "A18": lambda evidence: other_windows(evidence) or _one("A18")(evidence),
+    "A14c": lambda evidence: gates(evidence) or _one("A14c")(evidence),
+    "R5": drawn_by_step,
+    "R6": not_dropped,
+    "R7": _forgotten,
+}

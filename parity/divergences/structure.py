@@ -16,6 +16,7 @@ from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
 from parity.divergences.names import module_text
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
+from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
 
 
 def _scale(evidence: Evidence) -> Match | None:
@@ -136,7 +137,8 @@ def _norm_order(evidence: Evidence) -> Match | None:
     return None
 
 
-def _gates(evidence: Evidence) -> Match | None:
+def gates(evidence: Evidence) -> Match | None:
+    """Recognises loaded weights of a recurrent layer whose gates are in another order."""
     found = _loaded(evidence)
     if found is None or evidence.kind not in RECURRENT or found[1].shape != found[2].shape:
         return None
@@ -248,7 +250,8 @@ def _missing(evidence: Evidence) -> Match | None:
         if item.torch != "absent":
             is_call = any(name == call["name"] for call in evidence.port.facts["nodes"])
             where, name = "only the port has", module_text(name) if is_call else name
-        is_other = moved_dropout(evidence) is not None or _shared(evidence) is not None
+        others = (moved_dropout, _shared, drawn_by_step, not_dropped)
+        is_other = any(rule(evidence) is not None for rule in others)
         return Match(
             PLACE if is_other else NUMBERS,
             f"{where} {name} ({item.keras if item.torch == 'absent' else item.torch})",
@@ -266,7 +269,6 @@ RULES: dict[str, Recogniser] = {
     "A2": _dense_transposed,
     "A3": lambda evidence: _flatten_order(evidence) or features_order(evidence),
     "A10": _norm_order,
-    "A14c": _gates,
     "A14b": _reset_after,
     "A11": _bias,
     "A31": _norm_scale,

@@ -59,7 +59,7 @@ def _symmetric(evidence: Evidence) -> Match | None:
     return None
 
 
-def _other_windows(evidence: Evidence) -> Match | None:
+def other_windows(evidence: Evidence) -> Match | None:
     """Recognises a different padding, stride or dilation, by trials, then by the settings."""
     sizes = _sizes(evidence)
     if not evidence.is_forward(*_CONVS, *_POOLS, "conv_transpose") or sizes is None:
@@ -209,5 +209,4 @@ RULES: dict[str, Recogniser] = {
     "A7": _max_pool,
     "A8": _average_pool,
     "A9": _transposed,
-    "A18": _other_windows,
 }

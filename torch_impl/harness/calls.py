@@ -36,7 +36,13 @@ from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
 from torch_impl.harness.port.fused_projections import Fused, run_fused
 from torch_impl.harness.port.packed_sequences import data_alone, packed_in, padded
-from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
+from torch_impl.harness.port.recurrent_stack import (
+    Part,
+    is_of_cells,
+    is_stacked,
+    run_cells,
+    run_stacked,
+)
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
@@ -150,7 +156,7 @@ class _Watch(TorchFunctionMode):
         _, given = self._inside.pop()
         if output is None:  # the module raised an error
             return None
-        if is_stacked(module, arguments):
+        if is_stacked(module, arguments) or is_of_cells(module, arguments):
             return self._recurrent(module, arguments, given)
         kind = kind_of(module)
         call = Call(
@@ -180,17 +186,18 @@ class _Watch(TorchFunctionMode):
 
     def _recurrent(self, module: Any, arguments: Any, given: _Given) -> Any:
         """Adds a call for every layer of a recurrent module; returns what the module returns."""
-        rate = float(module.dropout)
+        rate = float(getattr(module, "dropout", 0.0))
 
         def dropped(_: int, x: torch.Tensor) -> torch.Tensor:
             number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
             return self._dropped(number, x, rate) if module.training else x
 
         name = self._numbered(self._names.get(id(module), type(module).__name__))
-        is_only, number = module.num_layers == 1, 0
+        is_only, number = getattr(module, "num_layers", 2) == 1, 0
         sources, origins = given.sources[:1], given.origins[:1]
         # With the steps first, what a part is given has other axes than what the module is given.
-        nearest: list[int | None] = given.nearest[:1] if module.batch_first else [None]
+        is_first = bool(getattr(module, "batch_first", True))
+        nearest: list[int | None] = given.nearest[:1] if is_first else [None]
 
         def told(part: Part) -> Any:
             nonlocal sources, origins, nearest, number
@@ -218,12 +225,15 @@ class _Watch(TorchFunctionMode):
 
         self._inside.append((module, given))  # what happens inside is told by the parts
         try:
-            output = run_stacked(module, arguments, dropped, told)
+            if isinstance(module, nn.RNNBase):
+                output = run_stacked(module, arguments, dropped, told)
+            else:
+                output = run_cells(module, arguments, told)
         finally:
             self._inside.pop()
         for tensor in flat_tensors(output):
             self._remember(tensor, len(self.calls) - 1)
-            if not module.batch_first:
+            if not is_first:
                 del self._nearest[id(tensor)]
         return output
 

@@ -16,6 +16,14 @@ from torch_impl import layers
 # What these draw is replaced by what Keras's layers drew.
 REPLAYED = frozenset(("dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"))
 RECURRENT = ("lstm", "gru", "simple_rnn")  # of one direction
+# Kinds of layers that take images or signals, which have their channels first in torch.
+SPATIAL = frozenset(
+    [
+        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
+        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
+        *("batch_norm", "group_norm"),
+    ]
+)
 
 
 def _by_name(table: str) -> dict[str, str]:
@@ -41,6 +49,7 @@ _MODULES = _by_name("""
     gru: GRU
     simple_rnn: RNN SimpleRNN
     bidirectional: Bidirectional
+    conv_lstm: ConvLSTM
     max_pool: MaxPool MaxPooling
     average_pool: AvgPool AveragePool AveragePooling
     global_average_pool: AdaptiveAvgPool GlobalAveragePool GlobalAveragePooling
@@ -175,6 +184,8 @@ def kind_of(module: nn.Module) -> str:
         kind = next((found for found in names if found), None)
     if kind is None:
         return f"unknown:{name}"
+    if isinstance(module, layers.RNN):
+        return _kind_of_cell(module)
     if isinstance(module, layers.ReLU):
         return _kind_of_relu(**module.settings)
     if kind == "conv" and 1 < getattr(module, "groups", 1) == module.in_channels:
@@ -182,6 +193,17 @@ def kind_of(module: nn.Module) -> str:
     if kind in RECURRENT and getattr(module, "bidirectional", False):
         return "bidirectional"
     return kind
+
+
+def _kind_of_cell(module: layers.RNN) -> str:
+    """Returns the kind of an RNN by its cell, "unknown:RNN" if that is another one."""
+    cells = (
+        (layers.LSTMCell, "lstm"),
+        (layers.GRUCell, "gru"),
+        (layers.SimpleRNNCell, "simple_rnn"),
+    )
+    cell = module.get_submodule(module.cell_name)
+    return next((kind for base, kind in cells if isinstance(cell, base)), "unknown:RNN")
 
 
 def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: float) -> str:
@@ -267,6 +289,8 @@ def is_leaf(module: nn.Module) -> bool:
     """
     if not kind_of(module).startswith("unknown:"):
         return True
+    if isinstance(module, layers.RNN):  # `recurrent_stack` takes it apart
+        return isinstance(module.get_submodule(module.cell_name), layers.StackedRNNCells)
     return _is_known(type(module)) and not any(True for _ in module.children())
 
 

@@ -21,20 +21,23 @@ _STEMS = {
 }
 
 
+_INSIDE = ("cell", "layer", "backward_layer")
+
+
 def holder(layer: Config, path: str) -> Mapping[str, Any]:
-    """Returns the settings of the layer that holds a weight, inside of wrappers.
+    """Returns the settings of the layer or cell that holds a weight, inside of wrappers.
 
     Args:
         layer: its entry in the config of a model.
         path: of the weight below the layer.
     """
     config: Mapping[str, Any] = layer["config"]
-    while "layer" in config:
-        backward = config.get("backward_layer")
-        if backward and path.partition("/")[0] == backward["config"]["name"]:
-            config = backward["config"]
-        else:
-            config = config["layer"]["config"]
+    names = path.split("/")
+    while parts := [config[key] for key in _INSIDE if config.get(key)]:
+        named = [part for part in parts if part["config"]["name"] in names]
+        config = (named or parts)[0]["config"]
+        if "cells" in config:
+            config = next(c["config"] for c in config["cells"] if c["config"]["name"] in names)
     return config
 
 
@@ -58,13 +61,12 @@ def given(layer: Config, *endings: str) -> Iterator[tuple[str, str]]:
     """Yields (name of the layer, name of the setting) of each setting that is not None.
 
     Args:
-        layer: its entry in the config of a model; layers that it wraps are read, too.
+        layer: its entry in the config of a model; layers and cells in it are read, too.
         *endings: of the names of the settings.
     """
     config = layer["config"]
     for name, value in config.items():
         if value is not None and name.endswith(tuple(f"_{ending}" for ending in endings)):
             yield config.get("name", ""), name
-    for name in ("layer", "backward_layer"):
-        if config.get(name):
-            yield from given(config[name], *endings)
+    for part in [config[name] for name in _INSIDE if config.get(name)] + config.get("cells", []):
+        yield from given(part, *endings)

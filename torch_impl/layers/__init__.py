@@ -11,6 +11,7 @@ from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReL
 from torch_impl.layers.attention import AdditiveAttention, Attention
 from torch_impl.layers.bidirectional import Bidirectional
 from torch_impl.layers.categories import CategoryEncoding, Discretization, IntegerLookup
+from torch_impl.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
 from torch_impl.layers.depthwise import (
     DepthwiseConv1D,
@@ -62,9 +63,12 @@ from torch_impl.layers.pooling import (
     MaxPooling3D,
 )
 from torch_impl.layers.recurrent import GRU, LSTM, SimpleRNN
+from torch_impl.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from torch_impl.layers.recurrent_dropout import RecurrentDropout
 from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from torch_impl.layers.residual import CustomScaleLayer, LayerScale, StochasticDepth
 from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
+from torch_impl.layers.rnn import RNN
 from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, ReversibleEmbedding
 from torch_impl.layers.spectral_normalization import SpectralNormalization
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
@@ -74,6 +78,7 @@ __all__ = [
     "ELU",
     "GRU",
     "LSTM",
+    "RNN",
     "Activation",
     "Add",
     "AdditiveAttention",
@@ -94,6 +99,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Cropping",
     "CustomScaleLayer",
     "DepthwiseConv1D",
@@ -104,6 +112,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling",
@@ -112,6 +121,7 @@ __all__ = [
     "GroupNormalization",
     "GroupQueryAttention",
     "IntegerLookup",
+    "LSTMCell",
     "LayerNormalization",
     "LayerScale",
     "LeakyReLU",
@@ -136,6 +146,7 @@ __all__ = [
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
+    "RecurrentDropout",
     "RepeatVector",
     "Rescaling",
     "Reshape",
@@ -144,9 +155,11 @@ __all__ = [
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout",
     "SpectralNormalization",
+    "StackedRNNCells",
     "StochasticDepth",
     "Subtract",
     "UnitNormalization",

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch_impl.layers.recurrent import Recurrent, States
+from torch_impl.layers.recurrent_gates import States
+from torch_impl.layers.rnn import Loop
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 
@@ -20,13 +21,14 @@ class Bidirectional(nn.Module):
        start of the sequence; torch's `output[:, -1]` has that of its first step;
     2. `merge_mode` says how the two outputs are merged.
 
-    The two layers are children with Keras's names.
+    The two layers are children with Keras's names. Keras makes the backward layer from the config
+    of the first one: with a seed, both draw the same masks.
 
     Source: keras 3.15 `layers/rnn/bidirectional.py`.
 
     Args:
         layer: walks forward.
-        backward_layer: walks backwards, with the same return_sequences and return_state.
+        backward_layer: walks backwards, with the same return_sequences, return_state and stateful.
         merge_mode: 'concat', 'sum', 'mul', 'ave', or None for both outputs.
         names: of the two children.
 
@@ -36,8 +38,8 @@ class Bidirectional(nn.Module):
 
     def __init__(
         self,
-        layer: Recurrent,
-        backward_layer: Recurrent,
+        layer: Loop,
+        backward_layer: Loop,
         merge_mode: str | None = "concat",
         names: tuple[str, str] | None = None,
     ) -> None:
@@ -46,15 +48,17 @@ class Bidirectional(nn.Module):
             raise ValueError(f"merge_mode={merge_mode!r}: expected one of {MERGE_MODES}")
         if layer.go_backwards == backward_layer.go_backwards:
             raise ValueError("both layers walk in one direction: expected one to go_backwards")
-        for setting in ("return_sequences", "return_state"):
+        for setting in ("return_sequences", "return_state", "stateful"):
             if getattr(layer, setting) != getattr(backward_layer, setting):
                 raise ValueError(f"{setting} of the two layers differs: expected the same")
-        kind = type(layer).__name__.lower().replace("simplernn", "simple_rnn")
+        kind = type(layer).__name__.lower()
+        kind = kind.replace("simplernn", "simple_rnn").replace("convlstm", "conv_lstm")
         self.names = names or (f"forward_{kind}", f"backward_{kind}")
         for name, part in zip(self.names, (layer, backward_layer), strict=True):
             self.add_module(name, part)
         self.merge_mode = merge_mode
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
+        self._channels = -1 - getattr(layer, "rank", 0)  # axis of the channels of an output
 
     def forward(
         self,
@@ -90,9 +94,15 @@ class Bidirectional(nn.Module):
         one = mask if self.return_sequences else None
         return one if self.merge_mode else (one, one)
 
+    def reset_states(self) -> None:
+        """Begins the next call of both layers with zeros."""
+        for name in self.names:
+            layer: Any = self.get_submodule(name)
+            layer.reset_states()
+
     def _merge(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         if self.merge_mode == "concat":
-            return torch.cat([first, second], dim=-1)
+            return torch.cat([first, second], dim=self._channels)
         if self.merge_mode == "mul":
             return first * second
         return (first + second) / (2 if self.merge_mode == "ave" else 1)

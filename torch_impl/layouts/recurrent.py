@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.layouts.variable import Row, Variable
+from torch_impl.layouts.variable import Row, Variable, permuted, present
 
 
 def _cell(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...]) -> list[Variable]:
@@ -48,7 +48,7 @@ def _cell(module: nn.Module, prefix: str, suffix: str, order: tuple[int, ...]) -
             lambda tensors: torch.stack([turned(row, order) for row in tensors]),
             lambda array: tuple(turned(row, back) for row in array),
         )
-    elif isinstance(module, layers.GRU):
+    elif isinstance(module, layers.GRU | layers.GRUCell):
         bias = Variable(
             f"{prefix}bias",
             module,
@@ -103,10 +103,29 @@ def _recurrent(kind: str) -> Row:
     return row
 
 
+def _own_cell(kind: str) -> Row:
+    """Returns the row of a cell of this package, whose parent has its name."""
+    return lambda module: _cell(module, "", "", _ORDERS[kind])
+
+
+def _convolutional(module: nn.Module) -> list[Variable]:
+    """(4 * filters, in, h, w) <-> (h, w, in, 4 * filters)."""
+    rank: int = module.rank  # type: ignore[assignment]
+    axes = (*range(2, rank + 2), 1, 0)
+    names = (("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh"))
+    prefix = "conv_lstm_cell/"
+    found = [permuted(module, f"{prefix}{name}", attribute, axes) for name, attribute in names]
+    return [*found, *present(module, (f"{prefix}bias", "bias_ih"))]
+
+
 ROWS: dict[type[nn.Module], Row] = {
     layers.LSTM: _recurrent("lstm"),
     layers.GRU: _recurrent("gru"),
     layers.SimpleRNN: _recurrent("simple_rnn"),
+    layers.LSTMCell: _own_cell("lstm"),
+    layers.GRUCell: _own_cell("gru"),
+    layers.SimpleRNNCell: _own_cell("simple_rnn"),
+    **dict.fromkeys((layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), _convolutional),
     nn.LSTM: _recurrent("lstm"),
     nn.GRU: _recurrent("gru"),
     nn.RNN: _recurrent("simple_rnn"),

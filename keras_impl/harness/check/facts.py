@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call
+from keras_impl.harness.call import Call
 from keras_impl.harness.check.begun_anew import trained_steps
 from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.model import get_weights, named_variables

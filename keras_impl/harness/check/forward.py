@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.harness.calls import Call, Calls, recorded_calls
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import Calls, recorded_calls
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
 from keras_impl.harness.check.structure import as_fed

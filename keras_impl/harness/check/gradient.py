@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call, Calls, recorded_calls
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import Calls, recorded_calls
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import as_one, write_calls
 from keras_impl.harness.check.inputs import reset_states

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call
+from keras_impl.harness.call import Call
 from keras_impl.harness.check.objective import Batch, Objective, keyed
 from keras_impl.harness.check.output_losses import name_of
 from keras_impl.harness.check.outputs import activation, last_of

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_impl.harness.calls import Call
+from keras_impl.harness.call import Call
 from parity.errors import InputError
 
 

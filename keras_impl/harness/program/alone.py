@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Call, recorded_calls
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.facts import loss_facts
 from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.outputs import activation, last_of, outputs_by_name

@@ -34,6 +34,7 @@ from keras_impl.harness.program.flow import is_flow
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.steps import masks_of
 from keras_impl.harness.program.training import train
+from keras_impl.harness.recurrent_masks import cells_of
 from parity.errors import InputError
 from parity.programs.check_spec import probes_of
 from parity.traces.anchors import are_needed
@@ -113,6 +114,21 @@ def run_program(task: ProgramTask) -> RunResult:
     return results[0]
 
 
+def _drawn_inside(model: keras.Model) -> list[dict[str, Any]]:
+    """Returns the recurrent layers that draw masks: a whole training gives a port none of them."""
+    names = [layer.name for layer in model._flatten_layers() if cells_of(layer)]
+    return [
+        {
+            "what": f"the masks inside of {name} in a whole training",
+            "why": "Keras draws them for all time steps, also in each evaluation",
+            "do": "train both without them (dropout=0, recurrent_dropout=0); `parity check` "
+            "compares a few steps with them",
+            "layer": name,
+        }
+        for name in names
+    ]
+
+
 def _watched(reference: Reference) -> list[dict[str, Any]]:
     """Returns what the rules of a training watched, which is over: column, direction, limits."""
     known = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.EarlyStopping)
@@ -154,6 +170,7 @@ def _write_start(
         )
     writer.put_all("start", get_weights(model))
     writer.facts["masks"] = masks_of(model)
+    writer.facts["incomplete"] = [*writer.facts.get("incomplete", []), *_drawn_inside(model)]
     has_anchors = are_needed(dtype, num_steps_of(reference, num_samples))
     told = {"num_samples": num_samples, "has_anchors": has_anchors}
     writer.facts["fit"] = settings_of(reference) | told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,9 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
         mode = "on" if torch_name in active.get("train", []) else "off"
         is_on = "on" if rate else "off"
         yield compare_exact(f"{keras_name} (train)", is_on, mode if rate else "off")
+    for name, rate in port.facts.get("inner_dropouts", {}).items():
+        theirs = nodes[name]["config"]["rate"] if name in nodes else 0.0
+        yield compare_close(f"{name}.rate", theirs, rate, allowed=FLOAT64, unit="rel")
     told = {entry["what"] for entry in port.facts.get("incomplete") or []}
     for number in port.facts["torch_left"]:
         call = calls[number]
@@ -104,10 +108,15 @@ def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator
     if is_whole and _chance_of_whole(by_channel) > P_VALUE:
         return
     said = {True: "whole channels", False: "single values"}
+    noise_shape = node["config"].get("noise_shape")
+    if isinstance(noise_shape, list) and noise_shape[1:2] == [1]:  # that of a recurrent layer
+        said = {True: "the same in all steps", False: "others in each step"}
     forms = call["input_forms"][0]
     # torch drops along the second axis, whatever its meaning.
     is_last = forms[0] == node["input_shapes"][0] != forms[-1]
-    drops = "whole steps" if call["drops_channels"] and is_last else said[call["drops_channels"]]
+    # A port may drop ones of a single step, and multiply all steps by them.
+    is_whole_call = call["drops_channels"] or math.prod(forms[0]) == by_channel[:, 0].size
+    drops = "whole steps" if call["drops_channels"] and is_last else said[is_whole_call]
     yield compare_exact(f"{name} drops", said[is_whole], drops)
 
 
@@ -126,7 +135,7 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
 def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     """Compares a layer for Keras's values, and what the port makes of its own."""
     node = port.facts["targets"].get(mode, {}).get(name)
-    is_style = name in port.facts["style"]
+    is_style = name in port.facts["style"] or _is_one_step(keras, port, mode, name)
     first, _ = port.facts["ends"][name]  # the layer itself, or what pads or crops before it
     number = 0
     while (key := f"forward/{mode}/{first}/input/{number}") in keras:
@@ -145,6 +154,15 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
                 ours = np.exp(ours)
             item = compare_recorded(keras, node, ours, f"{label} ({mode})")
             yield replace(item, role=STYLE if is_style else role)
+
+
+def _is_one_step(keras: Trace, port: Trace, mode: str, name: str) -> bool:
+    """Whether the port calls a cell in each time step, in the place of Keras's recurrent layer."""
+    kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
+    key = f"forward/{mode}/{name}/input/0"
+    if kinds.get(name) not in ("lstm", "gru", "simple_rnn") or key not in keras or key not in port:
+        return False
+    return bool(port[key].ndim == keras[key].ndim - 1)
 
 
 def _is_logarithm(port: Trace, name: str) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from check_pairs import went_wrong
 from ladder_probes import differing, fact, failed, moved, statuses
 
+from parity.ladder.comparers import forward
 from parity.ladder.items import FAIL, PASS, STYLE
 
 
@@ -248,3 +249,22 @@ def test_forms_of_the_output_are_compared_with_what_keras_has_in_their_place(
             == "forward"
         )
     assert np.abs(linear).max() > 1  # so that the forms differ
+
+
+@pytest.mark.parametrize(
+    ("noise_shape", "said"),
+    [(None, "whole channels"), ([None, 1, None], "the same in all steps")],
+    ids=["dropout", "of_a_recurrent_layer"],
+)
+def test_what_a_mask_is_the_same_in_has_a_name(noise_shape, said):
+    config = {"rate": 0.5, "noise_shape": noise_shape}
+    node = {"name": "drop", "config": config, "input_shapes": [[8, 9, 4]]}
+    kept = np.random.default_rng(0).random((8, 1, 4)) > 0.5
+    call = {"drops_channels": False, "input_forms": [[[8, 9, 4], [8, 4, 9]]]}
+    mask = np.broadcast_to(kept, (8, 9, 4))
+    (item,) = forward._grain({"mask/train/drop": mask}, node, call)
+    assert item.keras == said
+    assert item.torch != said
+    ones = {"drops_channels": False, "input_forms": [[[8, 1, 4], [8, 4, 1]]]}
+    (item,) = forward._grain({"mask/train/drop": mask}, node, ones)
+    assert item.torch == said

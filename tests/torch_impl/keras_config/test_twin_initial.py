@@ -76,6 +76,9 @@ LAYERS = {
     ),
     "lstm": lambda: L.LSTM(3, bias_initializer="random_normal"),
     "lstm_plain_bias": lambda: L.LSTM(3, unit_forget_bias=False, bias_initializer="ones"),
+    "cells": lambda: L.RNN(
+        [L.LSTMCell(3, kernel_initializer="he_normal"), L.GRUCell(2, bias_initializer="ones")]
+    ),
     "both_ways": lambda: L.Bidirectional(
         L.GRU(3, kernel_initializer="he_uniform", name="there"),
         backward_layer=L.GRU(3, go_backwards=True, kernel_initializer="zeros", name="back"),
@@ -90,6 +93,11 @@ LAYERS = {
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 def test_initialisers_that_are_not_the_default_are_used(make):
     assert assert_same_initial_weights(model_of(make(), (6, 4)))
+
+
+def test_a_convolutional_lstm_has_its_own_initialisers():
+    layer = L.ConvLSTM1D(3, 2, recurrent_initializer="he_uniform", bias_initializer="ones")
+    assert assert_same_initial_weights(model_of(L.TimeDistributed(layer), (2, 3, 6, 4))) == 3
 
 
 def test_a_model_inside_of_a_model_has_its_own_initialisers():

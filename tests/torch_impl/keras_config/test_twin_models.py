@@ -321,6 +321,10 @@ def test_a_config_of_keras_2s_order_of_axes_does_not_pass_this_test():
     assert difference(slip, expected) > 0.1
 
 
+class OwnCell(L.SimpleRNNCell):
+    """A class of the user, whose equations nobody knows."""
+
+
 REFUSED = {
     "unknown_layer": (
         lambda: L.Hashing(3),
@@ -330,7 +334,10 @@ REFUSED = {
         lambda: L.MaxPooling2D(data_format="channels_first"),
         "with data_format='channels_first': expected 'channels_last'",
     ),
-    "dropout_of_states": (lambda: L.LSTM(3, dropout=0.5), "of class 'LSTM': dropout=0.5: expected"),
+    "own_cell": (
+        lambda: L.RNN(OwnCell(3)),
+        r"of class 'RNN': cell of class 'OwnCell': expected \['GRUCell', 'LSTMCell',",
+    ),
     "half": (lambda: L.Dense(3, dtype="mixed_float16"), "dtype policy 'mixed_float16': expected"),
     "renorm": (lambda: L.BatchNormalization(renorm=True), "renorm=True: expected False"),
     "lambda": (lambda: L.Dense(3, activation=lambda x: x), "activation is a lambda, which a"),
@@ -342,7 +349,7 @@ REFUSED = {
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_has_no_twin_is_an_error_that_names_the_layer(make, message):
     layer = make()
-    shapes = {"MaxPooling2D": IMAGES, "LSTM": (4, 3)}
+    shapes = {"MaxPooling2D": IMAGES, "RNN": (4, 3)}
     model = keras.Sequential([L.Input(shapes.get(type(layer).__name__, FEATURES)), layer])
     with pytest.raises(ValueError, match=message) as error:
         from_keras_config(model.get_config())

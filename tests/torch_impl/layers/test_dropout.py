@@ -79,3 +79,11 @@ def test_torchs_own_channel_dropout_does_not_pass_this_test():
     torch.manual_seed(12)
     assert (to_keras(nn.Dropout2d(0.4)(to_torch(x))) != expected).any()
     assert (to_keras(Dropout(0.4, seed=12)(to_torch(x))) != expected).any()
+
+
+@pytest.mark.parametrize("seed", [2**31 - 2, 2**31 - 1, 2**32 - 1])
+def test_a_great_seed_is_taken_modulo_as_keras_takes_it(seed):
+    theirs = keras.layers.Dropout(0.4, seed=seed)
+    ours = Dropout(0.4, seed=seed)
+    for output, expected, _ in calls(theirs, ours, SHAPES[2], "float32"):
+        np.testing.assert_array_equal(output, expected)

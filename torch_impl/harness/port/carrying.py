@@ -24,6 +24,7 @@ from torch_impl.harness.port.agreement import output_error
 from torch_impl.harness.port.assignments import Need, Option, Source, assignments, variable_of
 from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
 from torch_impl.harness.port.function_weights import tensors_of
+from torch_impl.harness.port.joined_kernels import Cell, cells_of, ways
 from torch_impl.harness.port.loaded import Loaded
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
@@ -92,6 +93,34 @@ def carry(
     return cargo
 
 
+def _carry_cells(
+    keras: Trace, cells: Sequence[Cell], cargo: Cargo, rest: Callable[[Cargo], Cargo], fits: Any
+) -> None:
+    """Carries the weights of cells by hand, in the first way in which the output is Keras's.
+
+    If there is none, it is the likeliest way.
+
+    Args:
+        keras: what Keras computed.
+        cells: of Keras, with parameters that may hold their weights.
+        cargo: receives the weights.
+        rest: carries what is left beside the cells.
+        fits: whether the output of the port is Keras's.
+    """
+    tried = None
+    for way in ways(cells):
+        items = [item for cell in cells for item in cell.carried(way)]
+        _set_all(keras, items)
+        found = rest(Cargo([*cargo.carried, *items], cargo.problems, cargo.incomplete))
+        tried = tried or (items, found)
+        if fits():
+            cargo.carried[:] = found.carried
+            return
+    if tried is not None:
+        _set_all(keras, tried[0])
+        cargo.carried[:] = tried[1].carried
+
+
 def carry_by_load(
     module: nn.Module,
     keras: Trace,
@@ -141,6 +170,14 @@ def _carry_rest(
     wanted = [need for name, need in needs.items() if name not in placed]
     free = [s for s in found if id(getattr(s.module, s.attribute)) not in taken]
     if not wanted or not free:
+        return
+    if cells := cells_of(wanted, free):
+
+        def rest(others: Cargo) -> Cargo:
+            _carry_rest(keras, found, needs, others, output, 1)
+            return others
+
+        _carry_cells(keras, cells, cargo, rest, lambda: _error(keras, output) < AGREES)
         return
     tried: list[list[Carried]] = []
     for chosen in islice(assignments(wanted, free), most):

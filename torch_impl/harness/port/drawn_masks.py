@@ -7,6 +7,7 @@ What Keras drew comes out, in the shape of the port's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from torch_impl.harness.calls import NORMALS
+from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.traced_axes import Axes, channels_first
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def drawn_masks(
 
     def drawn(tensor: torch.Tensor, name: str) -> torch.Tensor | None:
         mask = next(normals if name in NORMALS else masks, None)
-        return None if mask is None else _like(mask, tensor, given)
+        return None if mask is None else mask_like(mask, tensor, given)
 
     return drawn
 
@@ -59,7 +61,7 @@ def replayed(port: PortUnderTest) -> list[str]:
 
 
 def _unpaired(port: PortUnderTest) -> list[str]:
-    paired = {pair.node["name"] for pair in port.all_pairs}
+    paired = {pair.node["name"] for pair in port.all_pairs} | inner_dropouts(port).keys()
     facts = port.keras.facts
     known = facts.get("replayable") or {}  # other layers that drop whole samples
     kinds = _OF_MASKS + _OF_NORMALS
@@ -78,20 +80,40 @@ def _of_keras(port: PortUnderTest, mode: str, *, normals: bool) -> Iterator[np.n
             yield port.keras[key]
 
 
-def _like(
-    mask: np.ndarray, tensor: torch.Tensor, given: Sequence[Axes | None]
+def mask_like(
+    mask: np.ndarray, tensor: torch.Tensor, given: Sequence[Axes | None] = ()
 ) -> torch.Tensor | None:
-    """Returns a mask of whole samples, or one of the same shape, in the form of a tensor.
+    """Returns a mask of whole samples, of whole channels, or of the same shape, like a tensor.
 
     Of a cube, the channels are first if they are in an input of the port.
     """
-    is_first = mask.ndim > 2 and channels_first(mask.ndim) in given
-    flat = mask.reshape(len(mask), -1)
-    if tensor.numel() == len(mask) and tensor.shape[:1] == mask.shape[:1]:
-        is_whole = bool((flat == flat[:, :1]).all())
-        kept = flat[:, 0] if is_whole else None
-    else:
-        forms = [mask, np.moveaxis(mask, -1, 1)] if mask.ndim > 2 else [mask]
-        fits = [form for form in forms if form.shape == tuple(tensor.shape)]
-        kept = fits[-1 if is_first else 0] if fits else None
+    kept = _kept_like(mask, tuple(tensor.shape), given)
     return None if kept is None else torch.from_numpy(kept.copy()).to(tensor).reshape(tensor.shape)
+
+
+def _kept_like(
+    mask: np.ndarray, shape: tuple[int, ...], given: Sequence[Axes | None]
+) -> np.ndarray | None:
+    """Returns what a mask of Keras keeps in the form in which a port draws it; None if it has none.
+
+    Args:
+        mask: bool, in Keras's layout.
+        shape: of the port's mask: that of Keras's, or one without the axes along which Keras's mask
+            is the same, such as the steps of a sequence; as it is, or with channels first.
+        given: order of the axes of each input of the port.
+    """
+    flat = mask.reshape(len(mask), -1)
+    if math.prod(shape) == len(mask) and shape[:1] == mask.shape[:1]:
+        return flat[:, 0] if (flat == flat[:, :1]).all() else None
+    is_first = mask.ndim > 2 and channels_first(mask.ndim) in given
+    forms = [mask, np.moveaxis(mask, -1, 1)] if mask.ndim > 2 else [mask]
+    fits = [form for form in forms if form.shape == shape]
+    return fits[-1 if is_first else 0] if fits else _of_one_step(mask, shape)
+
+
+def _of_one_step(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns a mask that is the same in all steps, (N, T, ...), in the shape of a single step."""
+    if mask.ndim > 2 and (mask == mask[:, :1]).all():
+        mask = mask[:, 0]
+    sides = [side for side in shape if side != 1]
+    return mask.reshape(shape) if sides == [side for side in mask.shape if side != 1] else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from torch_impl.harness.kinds import REPLAYED
+from torch_impl.harness.port.drawn_masks import mask_like
 
 if TYPE_CHECKING:
     from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -39,6 +40,8 @@ def dropout_masks(
         if pair is None or key not in port.keras or rate >= 1:
             return x
         drawn = pair.native(port.keras[key], x)
+        if drawn is None:  # ones of a single step, by which all steps are multiplied
+            drawn = mask_like(port.keras[key], x)
         return x if drawn is None else _applied(pair.call.kind, x, drawn, rate)
 
     return dropped

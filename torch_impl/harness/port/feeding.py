@@ -14,15 +14,8 @@ import numpy as np
 import torch
 
 from parity.data.model_inputs import packed
+from torch_impl.harness.kinds import SPATIAL
 
-# Kinds of layers that take images or signals, which have their channels first in torch.
-_SPATIAL = frozenset(
-    [
-        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
-        *("global_max_pool", "global_average_pool", "zero_padding", "cropping", "upsampling"),
-        *("batch_norm", "group_norm"),
-    ]
-)
 # Makes the arguments of a module from the inputs.
 Form = Callable[[Sequence[Any]], tuple[Any, ...]]
 
@@ -122,7 +115,7 @@ def has_channels_first(array: np.ndarray, nodes: Sequence[Mapping[str, Any]]) ->
     shape = list(array.shape[1:])  # without the batch size, which differs in the last batches
     for node in nodes:
         if shape in [given[1:] for given in node["input_shapes"]]:
-            return node["kind"] in _SPATIAL
+            return node["kind"] in SPATIAL
     return False
 
 

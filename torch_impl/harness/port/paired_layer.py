@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from torch_impl.harness.call import Call
+from torch_impl.harness.kinds import RECURRENT
 from torch_impl.harness.port.carried import ordered
 from torch_impl.harness.port.dense_axes import shaped
 from torch_impl.harness.port.joining import Ends
@@ -53,6 +55,17 @@ def _kind(node: Mapping[str, Any], call: Call) -> str:
         return "attention"
     is_global = node["kind"] in GLOBAL_POOLS and call.kind in ("max_pool", "average_pool")
     return node["kind"] if is_global else call.kind
+
+
+def _merged(tensor: torch.Tensor | None, node: Mapping[str, Any], expected: Sequence[int]) -> Any:
+    """Merges the two directions that torch concatenates, if Keras merges them in another way."""
+    mode = node["config"].get("merge_mode")
+    if tensor is None or mode not in ("sum", "mul", "ave") or tensor.ndim < 2:
+        return tensor
+    if list(tensor.shape) != [*expected[:-1], 2 * expected[-1]]:
+        return tensor
+    there, back = tensor.chunk(2, dim=-1)
+    return there * back if mode == "mul" else (there + back) / (2 if mode == "ave" else 1)
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,11 @@ class PairedLayer:
             expected, order, known = (fits or forms or [[]])[0], self.rows, self.taken
         else:
             expected, order, known = node["output_shape"], self.features, self.made
+        if not is_input:
+            tensor, like = (_merged(x, node, expected) for x in (tensor, like))
         array = to_portable(tensor, _kind(node, call), expected, theirs, like, known)
+        if is_input and self._is_turned(array):
+            array = array[:, ::-1].copy()
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             return array[:, np.argsort(order)]
         return array
@@ -149,11 +166,18 @@ class PairedLayer:
             like: the port's tensor in its place.
             is_output: whether it is an output of the layer instead.
         """
+        if not is_output and self._is_turned(array):
+            array = array[:, ::-1].copy()
         order = self.features if is_output else self.rows
         if order is not None and array.ndim == 2 and array.shape[1] == len(order):
             array = array[:, order]
         known = self.made if is_output else self.taken
         return from_portable(array, like, _kind(self.node, self.call), known=known)
+
+    def _is_turned(self, array: np.ndarray) -> bool:
+        """Whether the port turns an input around before the layer, as Keras does inside of it."""
+        walks_back = self.node["kind"] in RECURRENT and self.node["config"].get("go_backwards")
+        return bool(walks_back) and array.ndim > 2 and isinstance(self.call.module, nn.RNNBase)
 
     def native_output(
         self, array: np.ndarray, call: Call, theirs: np.ndarray | None = None

@@ -44,9 +44,12 @@ def node_of(call: Call) -> dict[str, Any]:
 
 
 def _forms(tensor: torch.Tensor) -> list[list[int]]:
-    """Returns the shape of a tensor as it is, and with the channels last."""
+    """Returns the shape of a tensor as it is, and with the channels last; of a sequence, too."""
     shape = list(tensor.shape)
-    return [shape] if len(shape) < 3 else [shape, [shape[0], *shape[2:], shape[1]]]
+    if len(shape) < 3:
+        return [shape]
+    found = [shape, [shape[0], *shape[2:], shape[1]]]
+    return found if len(shape) < 4 else [*found, [*shape[:2], *shape[3:], shape[2]]]
 
 
 def paired_calls(

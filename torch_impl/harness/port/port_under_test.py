@@ -37,6 +37,7 @@ from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
 from torch_impl.harness.port.function_weights import flat_tensors
 from torch_impl.harness.port.fused_trials import Fused, take_apart
+from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
@@ -151,7 +152,7 @@ class PortUnderTest(PortWeights):
     ) -> list[PairedLayer]:
         nodes, axes = self.keras.facts["nodes"], axes or self._traced(pairing)
         order = None if self.channels_last else is_first
-        return paired_layers(
+        found = paired_layers(
             nodes,
             self.nodes,
             self.calls,
@@ -160,6 +161,7 @@ class PortUnderTest(PortWeights):
             is_first=order,
             shapes={name: entry["shape"] for name, entry in self.keras.facts["weights"].items()},
         )
+        return [with_inner(pair, nodes) for pair in found]
 
     def _traced(self, pairing: Pairing) -> Traced:
         columns = {column for _, column in pairing.pairs}
@@ -321,7 +323,8 @@ class PortUnderTest(PortWeights):
         arguments = self.arguments(purpose)
         whole = self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
-        with recorded_calls(self.module, masks, whole, passed, drawn, self.fused) as calls:
+        watch = recorded_calls(self.module, masks, whole, passed, drawn, self.fused)
+        with given_masks(self, mode), watch as calls:
             self.nest = self.module(*arguments)
             output = self.outputs.of(self.nest)
         return calls, masked(self, mode, output)

@@ -113,6 +113,8 @@ def to_portable(
     if _is_steps_first(shape, expected):
         tensor = tensor.transpose(0, 1)
         like = None if like is None else like.transpose(0, 1)
+    if _is_channels_third(shape, expected):
+        return tensor.movedim(2, -1).detach().cpu().numpy().copy(order="C")
     if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
         return tensor.detach().cpu().numpy().reshape(expected)
     if kind in GLOBAL_POOLS and _is_flattened(tensor.shape, expected):
@@ -158,6 +160,14 @@ def _is_steps_first(shape: Sequence[int], expected: Sequence[int]) -> bool:
     return [shape[1], shape[0], *shape[2:]] == expected
 
 
+def _is_channels_third(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether images in a sequence have their channels first, (N, T, C, H, W), in no other way."""
+    shape, expected = list(shape), list(expected)
+    if len(shape) < 4 or shape == expected or [shape[0], *shape[2:], shape[1]] == expected:
+        return False
+    return [*shape[:2], *shape[3:], shape[2]] == expected
+
+
 def from_portable(
     array: np.ndarray,
     like: torch.Tensor,
@@ -190,6 +200,9 @@ def from_portable(
     elif _is_steps_first(like.shape, array.shape):
         array = np.swapaxes(array, 0, 1)
         theirs = None if theirs is None else np.swapaxes(theirs, 0, 1)
+    elif _is_channels_third(like.shape, array.shape):
+        array = np.moveaxis(array, -1, 2)
+        theirs = None if theirs is None else np.moveaxis(theirs, -1, 2)
     tensor = torch.from_numpy(np.array(array, order="C"))
     if kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape):
         tensor = tensor.reshape(like.shape)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
+from torch_impl import layers
 from torch_impl.harness.call import num_directions
+from torch_impl.harness.port.function_weights import flat_tensors
 from torch_impl.harness.port.packed_sequences import padded, repacked
-from torch_impl.layouts import Variable, recurrent_variables
+from torch_impl.layers.recurrent_cells import as_cell
+from torch_impl.layouts import Variable, recurrent_variables, variables
 
 # (number of the dropout in the module, its input) -> what it returns.
 Dropped = Callable[[int, torch.Tensor], torch.Tensor]
@@ -35,7 +39,7 @@ class Part:
         weights: the variables of the layer.
     """
 
-    module: nn.RNNBase | None
+    module: nn.Module | None
     given: torch.Tensor
     output: torch.Tensor
     states: Any = None
@@ -115,6 +119,40 @@ def single_layer(module: nn.RNNBase, number: int) -> nn.RNNBase:
     for name in list(layer._parameters):
         setattr(layer, name, getattr(module, name.replace("_l0", f"_l{number}")))
     return layer.train(module.training)
+
+
+def is_of_cells(module: nn.Module, arguments: Any) -> bool:
+    """Whether a module is `torch_impl.layers.RNN` with several cells of that package."""
+    if not isinstance(module, layers.RNN) or module.stateful or not arguments:
+        return False
+    cell = module.get_submodule(module.cell_name)
+    return isinstance(cell, layers.StackedRNNCells) and not any(
+        isinstance(own, layers.StackedRNNCells) for own in cell.children()
+    )
+
+
+def run_cells(module: layers.RNN, arguments: Any, told: Callable[[Part], Any]) -> Any:
+    """Runs a module of several cells cell by cell; see `run_stacked`."""
+    stacked: Any = module.get_submodule(module.cell_name)
+    x, *given = arguments
+    begun = iter(flat_tensors(given[0] if given else []))
+    last: list[torch.Tensor] = []
+    for number, (name, cell) in enumerate(stacked.named_children()):
+        is_last = number == len(stacked.names) - 1
+        layer = layers.RNN(
+            cell,
+            name,
+            return_sequences=module.return_sequences or not is_last,
+            return_state=True,
+            go_backwards=module.go_backwards and not number,
+        ).train(module.training)
+        states = [next(begun) for _ in range(as_cell(cell).num_states)] if given else None
+        again = partial(layer, initial_state=states)
+        output, *ended = again(x)
+        weights = list(variables(layer))
+        x, *ended = told(Part(layer, x, output, tuple(ended), again, weights))
+        last += flat_tensors(ended)
+    return (x, *last) if module.return_state else x
 
 
 def _rows_of(states: Any, rows: slice) -> Any:

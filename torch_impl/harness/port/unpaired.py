@@ -13,6 +13,7 @@ import numpy as np
 
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.drawn_masks import replayed
+from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -52,10 +53,12 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
     paired = {row for row, _ in told}, {column for _, column in told}
     names = {item.name for item in port.carried}
     held = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
+    inner = inner_dropouts(port)
     keras_left = [
         node
         for n, node in enumerate(nodes)
         if n not in paired[0]
+        and node["name"] not in inner
         and not (node["weights"] and names.issuperset(node["weights"]) and _is_fine(port, node))
     ]
     torch_left = [

@@ -51,6 +51,24 @@ def activation_of(entry: Entry) -> nn.Module | None:
     raise ValueError(f"activation of class {kind!r}: expected a name")
 
 
+def function_of(entry: Entry, name: str) -> str | nn.Module | None:
+    """Returns an activation of a layer's config: its name, or a module that computes it.
+
+    Args:
+        entry: the layer.
+        name: of the setting, "recurrent_activation" for example.
+
+    Raises:
+        ValueError: it is an object of another class.
+    """
+    value = entry.config[name]
+    if value is None or isinstance(value, str):
+        return value
+    if value["class_name"] in SIMPLE:
+        return SIMPLE[value["class_name"]](Entry(value, entry.build))
+    raise ValueError(f"{name} of class {value['class_name']!r}: expected a name")
+
+
 def _prelu(entry: Entry) -> nn.Module:
     return layers.PReLU(entry.shape[1:], entry.config["shared_axes"])
 

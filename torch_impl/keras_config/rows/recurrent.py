@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.keras_config.graph import name_of
+from torch_impl.keras_config.graph import fill, name_of
+from torch_impl.keras_config.rows.activation import function_of
 from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.layers.conv_lstm import ConvLSTMGates
 from torch_impl.masks import mask_arguments
 
 
@@ -40,16 +42,100 @@ class TimeDistributed(nn.Module):
         return torch.stack([layer(x, **m) for x, m in zip(steps, told, strict=True)], dim=1)
 
 
-def _recurrent(kind: Callable[..., nn.Module]) -> Row:
-    def build(entry: Entry) -> nn.Module:
-        for name in ("dropout", "recurrent_dropout", "stateful"):
-            if entry.config.get(name):
-                raise ValueError(f"{name}={entry.config[name]!r}: expected none")
-        names = ("units", "use_bias", "return_sequences", "return_state", "go_backwards")
-        more = ("activation", "recurrent_activation", "reset_after", "zero_output_for_mask")
-        return kind(entry.shape[-1], **entry.pick(*names, *more))
+class ConvRecurrent(nn.Module):
+    """A convolutional LSTM with inputs, outputs and states in Keras's layout, channels last.
 
-    return build
+    Args:
+        layer: takes (N, T, C, ...).
+    """
+
+    unnamed_children = ("layer",)
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer: Any = layer
+
+    @property
+    def _num_axes(self) -> int:
+        """Number of the axes of a state: samples, channels, and the sides of an image."""
+        first = next(m for m in self.layer.modules() if isinstance(m, ConvLSTMGates))
+        return first.rank + 2
+
+    def forward(
+        self, x: torch.Tensor, initial_state: Any = None, mask: torch.Tensor | None = None
+    ) -> Any:
+        """Returns what the Keras layer returns."""
+        states = fill(initial_state, lambda state: None if state is None else state.movedim(-1, 1))
+        num_axes = self._num_axes
+
+        def turned(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.movedim(1 if tensor.ndim == num_axes else 2, -1)
+
+        return fill(self.layer(x.movedim(-1, 2), states, mask=mask), turned)
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Returns the mask of each output: that of the input if all steps are returned."""
+        if isinstance(self.layer, layers.Bidirectional):
+            return self.layer.compute_mask(inputs, mask)
+        return mask if self.layer.return_sequences else None
+
+    def reset_states(self) -> None:
+        """Begins the next call with zeros."""
+        self.layer.reset_states()
+
+
+_GATES = ("units", "use_bias", "dropout", "recurrent_dropout", "reset_after")
+_LOOP = ("return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask")
+_CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "dilation_rate")
+
+
+def _settings(entry: Entry, *names: str) -> dict[str, Any]:
+    """Returns the settings of gates or layers: plain ones, activations, and the seed."""
+    found = entry.pick(*names)
+    for name in ("activation", "recurrent_activation"):
+        if name in entry.config:
+            found[name] = function_of(entry, name)
+    return {**found, "seed": entry.config.get("seed") or 0}
+
+
+def _recurrent(kind: Callable[..., nn.Module]) -> Row:
+    return lambda entry: kind(entry.shape[-1], **_settings(entry, *_GATES, *_LOOP))
+
+
+_CELLS: dict[str, Callable[..., nn.Module]] = {
+    "LSTMCell": layers.LSTMCell,
+    "GRUCell": layers.GRUCell,
+    "SimpleRNNCell": layers.SimpleRNNCell,
+}
+
+
+def _cell(entry: Entry, size: int) -> nn.Module:
+    """Returns a cell for time steps of so many features.
+
+    Raises:
+        ValueError: its class is unknown.
+    """
+    kind = entry.layer["class_name"]
+    if kind == "StackedRNNCells":
+        parts = [Entry(part, entry.build) for part in entry.config["cells"]]
+        cells = []
+        for part in parts:
+            cells.append(_cell(part, size))
+            size = part.config["units"]
+        return layers.StackedRNNCells(cells, [part.name for part in parts])
+    if kind not in _CELLS:
+        raise ValueError(f"cell of class {kind!r}: expected {sorted([*_CELLS, 'StackedRNNCells'])}")
+    return _CELLS[kind](size, **_settings(entry, *_GATES))
+
+
+def _rnn(entry: Entry) -> nn.Module:
+    cell = Entry(entry.config["cell"], entry.build)
+    return layers.RNN(_cell(cell, entry.shape[-1]), cell.name, **entry.pick(*_LOOP))
+
+
+def _conv_lstm(kind: Callable[..., nn.Module]) -> Row:
+    names = (*_CONVOLUTION, *_GATES, *_LOOP)
+    return lambda entry: ConvRecurrent(kind(entry.shape[-1], **_settings(entry, *names)))
 
 
 def _bidirectional(entry: Entry) -> nn.Module:
@@ -58,6 +144,9 @@ def _bidirectional(entry: Entry) -> nn.Module:
     first, second = (entry.build({**part, **built}) for part in parts)
     names = (name_of(parts[0]), name_of(parts[1]))
     merge_mode: Any = entry.config["merge_mode"]
+    if isinstance(first, ConvRecurrent) and isinstance(second, ConvRecurrent):
+        both = layers.Bidirectional(first.layer, second.layer, merge_mode, names)
+        return ConvRecurrent(both)
     return layers.Bidirectional(first, second, merge_mode, names)  # type: ignore[arg-type]
 
 
@@ -71,6 +160,8 @@ ROWS: dict[str, Row] = {
     "LSTM": _recurrent(layers.LSTM),
     "GRU": _recurrent(layers.GRU),
     "SimpleRNN": _recurrent(layers.SimpleRNN),
+    "RNN": _rnn,
+    **{f"ConvLSTM{rank}D": _conv_lstm(getattr(layers, f"ConvLSTM{rank}D")) for rank in (1, 2, 3)},
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed,
 }

@@ -38,18 +38,22 @@ def test_layers_that_draw_are_named_unless_what_they_draw_is_told():
             lambda: L.GaussianNoise(0.0, name="silent"),
             lambda: L.Reshape((3, 2)),
             lambda: L.Dropout(0.4, noise_shape=(None, 1, 2), name="rows"),
-            lambda: L.LSTM(5, dropout=0.3, name="lstm"),
+            lambda: L.LSTM(5, dropout=0.3, return_sequences=True, name="lstm"),
+            lambda: L.Reshape((3, 5, 1)),
+            lambda: L.TimeDistributed(L.LSTM(4, dropout=0.3), name="each"),
+            lambda: L.Flatten(),
             lambda: L.Dropout(0.3, name="drop"),
             lambda: L.Dense(1),
         )
     )
-    assert named(writer) == ["lstm"]
+    assert named(writer) == ["each"]
     first = writer.facts["incomplete"][0]
-    assert first["what"] == "lstm (LSTM)"
+    assert first["what"] == "each (TimeDistributed)"
     assert "draws random numbers" in first["why"]
     assert first["do"]
     assert writer.facts["replayable"] == {}
     assert "mask/train/silent" not in writer.arrays
+    assert "mask/train/lstm.dropout" in writer.arrays
     rows = writer.arrays["mask/train/rows"]
     assert (rows == rows[:, :1]).all()
     # Both passes draw the same, so that the noise is rounding.

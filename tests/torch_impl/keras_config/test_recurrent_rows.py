@@ -1,0 +1,170 @@
+"""The twin of a recurrent layer is the layer, whatever its settings and wherever its states go."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers as L
+from test_twin_layers import BAR, assert_twin, difference, values
+
+from torch_impl.keras_config import from_keras_config
+
+SEQUENCE = (4, 3)
+# Bounded: with others and weights of normal numbers, states grow from step to step beyond any bar.
+NAMES = ["tanh", "sigmoid", "hard_sigmoid", "softsign", "hard_tanh"]
+RATES = st.sampled_from([0.0, 0.0, 0.3, 0.6])
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+@st.composite
+def recurrent_layers(draw):
+    """Makes one of Keras's recurrent layers, of one direction or both."""
+    kind = draw(st.sampled_from([L.LSTM, L.GRU, L.SimpleRNN]))
+    flags = ("use_bias", "return_sequences", "return_state", "unroll")
+    given_flags = {name: draw(st.booleans()) for name in flags}
+    options = {**given_flags, "activation": draw(st.sampled_from(NAMES)), "dropout": draw(RATES)}
+    options["recurrent_dropout"] = draw(RATES)
+    if kind is not L.SimpleRNN:
+        options["recurrent_activation"] = draw(st.sampled_from(NAMES))
+    if kind is L.GRU:
+        options["reset_after"] = draw(st.booleans())
+    if kind is L.SimpleRNN:  # Keras forgets its seed in a config: see below
+        options["dropout"] = options["recurrent_dropout"] = 0.0
+    make = partial(kind, draw(st.integers(1, 5)), seed=draw(st.integers(0, 2**31)), **options)
+    if draw(st.booleans()):
+        mode = draw(st.sampled_from(["concat", "sum", "mul", "ave", None]))
+        return lambda: L.Bidirectional(make(), merge_mode=mode)
+    return partial(make, go_backwards=draw(st.booleans()))
+
+
+@settings(max_examples=12, deadline=None)
+@given(make=recurrent_layers())
+def test_any_settings_give_the_same(make):
+    """Outputs, states and gradients in both modes, and the weights after steps."""
+    inputs = L.Input(SEQUENCE)
+    assert_twin(keras.Model(inputs, make()(inputs)), [SEQUENCE])
+
+
+def encoder_decoder():
+    source, target = L.Input((5, 3)), L.Input((4, 2))
+    _, h, c = L.LSTM(6, return_state=True)(source)
+    decoded = L.LSTM(6, return_sequences=True)(target, initial_state=[h, c])
+    _, there, back = L.Bidirectional(L.GRU(3, return_state=True))(source)
+    both = L.Bidirectional(L.GRU(3))(target, initial_state=[there, back])
+    cells = L.RNN([L.LSTMCell(6), L.GRUCell(6)], return_state=True)(source)
+    states = keras.tree.flatten(cells)
+    again = L.RNN([L.LSTMCell(6), L.GRUCell(6)])(target, initial_state=[states[1:3], states[3]])
+    return keras.Model([source, target], [decoded, both, again, L.GRU(6)(target, h), *states])
+
+
+def states_of_images():
+    source = L.Input((3, 5, 4, 2))
+    y, h, c = L.ConvLSTM2D(
+        3, (2, 3), padding="same", dropout=0.3, recurrent_dropout=0.2, seed=8, return_state=True
+    )(source)
+    decoded = L.ConvLSTM2D(3, 3, padding="same", return_sequences=True)(
+        source, initial_state=[h, c]
+    )
+    both = L.Bidirectional(L.ConvLSTM2D(2, 2, return_sequences=True))(decoded)
+    return keras.Model(source, [y, decoded, both])
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [(encoder_decoder, [(5, 3), (4, 2)]), (states_of_images, [(3, 5, 4, 2)])],
+    ids=["encoder_decoder", "images"],
+)
+def test_states_go_where_keras_lets_them_go(make, shapes):
+    assert_twin(make(), shapes)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31 - 1])
+@pytest.mark.parametrize("wrap", [lambda layer: layer, L.Bidirectional], ids=["one", "both"])
+def test_masks_are_keras_masks_call_after_call(wrap, seed):
+    """The backward layer has the seed of the forward one, and so the same masks."""
+    inputs = L.Input(SEQUENCE)
+    layer = wrap(L.GRU(4, dropout=0.4, recurrent_dropout=0.3, seed=seed))
+    model = keras.Model(inputs, layer(inputs))
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    for number, training in enumerate((True, False, True, True)):
+        x = values((3, *SEQUENCE), number)
+        ours = twin.train(training)(torch.tensor(x)).detach().numpy()
+        assert difference(ours, model(x, training=training).numpy()) <= BAR
+
+
+def test_each_step_of_a_time_distributed_layer_draws_masks_of_its_own():
+    shape = (3, 5, 2)
+    inputs = L.Input(shape)
+    layer = L.TimeDistributed(L.Bidirectional(L.LSTM(4, dropout=0.5, seed=2)))
+    assert_twin(keras.Model(inputs, layer(inputs)), [shape])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.LSTM(4, stateful=True, return_sequences=True),
+        lambda: L.Bidirectional(L.GRU(4, stateful=True, dropout=0.3, seed=1)),
+        lambda: L.RNN(L.SimpleRNNCell(4), stateful=True),
+    ],
+    ids=["lstm", "both_ways", "cell"],
+)
+def test_a_stateful_twin_goes_on_where_the_batch_before_ended(make):
+    inputs = L.Input(batch_shape=(2, *SEQUENCE))
+    model = keras.Model(inputs, make()(inputs))
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    for number, training in enumerate((True, True, False, True)):
+        x = values((2, *SEQUENCE), number)
+        ours = twin.train(training)(torch.tensor(x)).detach().numpy()
+        assert difference(ours, model(x, training=training).numpy()) <= BAR
+    for layer in (model.layers[1], next(twin.children())):
+        getattr(layer, "reset_state", getattr(layer, "reset_states", None))()
+    x = values((2, *SEQUENCE), 9)
+    assert (
+        difference(twin(torch.tensor(x)).detach().numpy(), model(x, training=True).numpy()) <= BAR
+    )
+
+
+def test_a_stateful_convolutional_twin_goes_on_too():
+    shape = (2, 5, 4, 2)
+    inputs = L.Input(batch_shape=(2, *shape))
+    model = keras.Model(inputs, L.ConvLSTM2D(3, 2, stateful=True)(inputs))
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    for number in range(2):
+        x = values((2, *shape), number)
+        assert difference(twin(torch.tensor(x)).detach().numpy(), model(x).numpy()) <= BAR
+    next(twin.children()).reset_states()
+    model.layers[1].reset_state()
+    x = values((2, *shape), 9)
+    assert difference(twin(torch.tensor(x)).detach().numpy(), model(x).numpy()) <= BAR
+
+
+def test_activations_may_be_layers():
+    inputs = L.Input(SEQUENCE)
+    layer = L.GRU(4, activation=L.LeakyReLU(0.1), recurrent_activation=L.ReLU(max_value=1.0))
+    assert_twin(keras.Model(inputs, layer(inputs)), [SEQUENCE])
+
+
+def test_keras_forgets_the_seed_of_a_simple_rnn():
+    """Its config has none: the twin takes 0, as for every dropout without a seed."""
+    inputs = L.Input(SEQUENCE)
+    model = keras.Model(inputs, L.SimpleRNN(4, dropout=0.5, seed=3)(inputs))
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    x = values((8, *SEQUENCE), 1)
+    expected = model(x, training=True).numpy()
+    assert np.abs(twin.train()(torch.tensor(x)).detach().numpy() - expected).max() > 1e-3
+    (layer,) = twin.children()
+    layer.dropouts.seed, layer.dropouts.num_calls = 3, 0
+    assert difference(twin(torch.tensor(x)).detach().numpy(), expected) <= BAR

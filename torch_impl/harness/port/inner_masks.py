@@ -1,0 +1,138 @@
+"""Dropouts inside of the recurrent layers of a port: those of `torch_impl.layers`, or of a twin.
+
+Keras's half tells each of its masks as a dropout in front of the layer ("memory.dropout",
+"memory.recurrent_dropout.f"). A layer of the port that draws them itself is given them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl.layers import RecurrentDropout
+from torch_impl.layers.recurrent_dropout import Masks
+
+if TYPE_CHECKING:
+    from torch_impl.harness.port.paired_layer import PairedLayer
+    from torch_impl.harness.port.port_under_test import PortUnderTest
+
+Nodes = Sequence[Mapping[str, Any]]
+_PARTS = ("dropout", "recurrent_dropout")
+
+
+def _dropouts_of(module: nn.Module | None) -> list[RecurrentDropout]:
+    if module is None:
+        return []
+    return [part for part in module.modules() if isinstance(part, RecurrentDropout)]
+
+
+def _names(nodes: Nodes, layer: str) -> list[str]:
+    """Returns the names of the dropouts of a layer, below its own."""
+    names = [str(n["name"]) for n in nodes if n["kind"] == "dropout"]
+    return [name.removeprefix(f"{layer}.") for name in names if name.startswith(f"{layer}.")]
+
+
+def _ways(names: Sequence[str], count: int) -> list[list[list[str]]]:
+    """Returns the names of the masks of inputs and of states, for each of the port's dropouts."""
+    ways = list(dict.fromkeys(_way(name) for name in names if _way(name)))
+    found = []
+    for number in range(count):
+        way = ways[number] if number < len(ways) else ""
+        of_way = [name for name in names if _way(name) in ("", way)]
+        bare = {name: name.removeprefix(f"{way}.") if way else name for name in of_way}
+        found.append([[n for n in of_way if bare[n].split(".")[0] == part] for part in _PARTS])
+    return found
+
+
+def _way(name: str) -> str:
+    """Returns the direction in a name, "" if it has none."""
+    first = name.partition(".")[0]
+    return "" if first in _PARTS else first
+
+
+def inner_dropouts(port: PortUnderTest) -> dict[str, float]:
+    """Returns the dropouts of Keras that layers of the port have inside, with the port's rate.
+
+    A dropout that only the port has is among them, under the name that it would have in Keras.
+    """
+    found: dict[str, float] = {}
+    nodes = port.keras.facts["nodes"]
+    for pair in port.all_pairs:
+        layer, dropouts = str(pair.node["name"]), _dropouts_of(pair.call.module)
+        ways = _ways(_names(nodes, layer), len(dropouts))
+        for each, parts in zip(dropouts, ways, strict=True):
+            rates = (each.rate, each.recurrent_rate)
+            for part, names, rate in zip(_PARTS, parts, rates, strict=True):
+                if rate:
+                    found |= {f"{layer}.{name}": rate for name in names or [part]}
+    return found
+
+
+def with_inner(pair: PairedLayer, nodes: Nodes) -> PairedLayer:
+    """Returns a pair that begins with Keras's dropout in front of it, if the port's is inside.
+
+    Args:
+        pair: of two layers.
+        nodes: of the Keras model.
+    """
+    name = f"{pair.node['name']}.dropout"
+    sources = [n for n in pair.node["sources"] if n is not None and n >= 0]
+    first = next((n for n in sources if nodes[n]["name"] == name), None)
+    if first is None or not any(each.rate for each in _dropouts_of(pair.call.module)):
+        return pair
+    return replace(pair, ends=replace(pair.ends, keras_first=first))
+
+
+@contextmanager
+def given_masks(port: PortUnderTest, mode: str) -> Iterator[None]:
+    """Gives the recurrent layers of the port Keras's masks in the block.
+
+    Args:
+        port: the port.
+        mode: of the pass in Keras's trace: "train", "step1", ...
+    """
+    nodes = port.keras.facts["nodes"]
+    with ExitStack() as stack:
+        for pair in port.all_pairs:
+            layer, dropouts = str(pair.node["name"]), _dropouts_of(pair.call.module)
+            ways = _ways(_names(nodes, layer), len(dropouts))
+            for each, parts in zip(dropouts, ways, strict=True):
+                keys = [[f"mask/{mode}/{layer}.{name}" for name in names] for names in parts]
+                if all(key in port.keras for names in keys for key in names):
+                    arrays = [[port.keras[key] for key in names] for names in keys]
+                    stack.enter_context(_drawing(each, arrays))
+        yield
+
+
+@contextmanager
+def _drawing(dropout: RecurrentDropout, masks: Sequence[Sequence[np.ndarray]]) -> Iterator[None]:
+    """Makes a dropout draw masks of Keras in train mode, times the factor of its own rate."""
+    rates = (dropout.rate, dropout.recurrent_rate)
+
+    def draw(step: torch.Tensor, state: torch.Tensor) -> Masks:
+        if not dropout.training:
+            return Masks()
+        if any(bool(rate) != bool(kept) for rate, kept in zip(rates, masks, strict=True)):
+            return RecurrentDropout.draw(dropout, step, state)  # Keras drops something else
+        parts = zip(masks, (step, state), rates, strict=True)
+        return Masks(*(_factors(kept, like, rate) for kept, like, rate in parts))
+
+    dropout.draw = draw  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del dropout.draw
+
+
+def _factors(
+    kept: Sequence[np.ndarray], like: torch.Tensor, rate: float
+) -> tuple[torch.Tensor, ...]:
+    arrays = [array[:, 0] if array.ndim > like.ndim else array for array in kept]
+    factor = 1 / (1 - rate) if rate < 1 else 0.0
+    return tuple(torch.from_numpy(array.copy()).to(like) * factor for array in arrays)
