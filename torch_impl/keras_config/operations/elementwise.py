@@ -67,6 +67,15 @@ def _cast(x: torch.Tensor, dtype: str) -> torch.Tensor:
     return x.to(dtype_named(dtype))
 
 
+def _converted(
+    x: torch.Tensor, dtype: str | None = None, sparse: Any = None, ragged: Any = None
+) -> torch.Tensor:
+    """A tensor is dense and of one length along each axis already."""
+    if sparse or ragged:
+        raise ValueError(f"ConvertToTensor with {sparse=}, {ragged=}: expected a dense tensor")
+    return x if dtype is None else _cast(x, dtype)
+
+
 def _nan_to_num(x: torch.Tensor, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     return torch.nan_to_num(x, nan, posinf, neginf)
 
@@ -149,7 +158,7 @@ ROWS: dict[str, Function] = {
     "Real": lambda x: x.real if x.is_complex() else x,
     "StopGradient": torch.detach,
     "Cast": _cast,
-    "ConvertToTensor": lambda x, **_: x,  # of a mask that attention gives on
+    "ConvertToTensor": _converted,
     **{
         name.capitalize(): of_real(getattr(torch, name))
         for name in (

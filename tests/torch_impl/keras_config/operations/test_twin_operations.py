@@ -264,6 +264,10 @@ CASES = {
     "where": (lambda x: [ops.where(x > 0, x, 0.0), ops.where(x > 0.3, x, -x * 2)], X),
     "where_number": (lambda x: ops.where(x > 0, 1.5, x), X),
     "clip": (lambda x: [ops.clip(x, -0.3, 0.7)], X),
+    "convert_to_tensor": (
+        lambda x: [ops.convert_to_tensor(x), ops.convert_to_tensor(x * 3, dtype="int32")],
+        X,
+    ),
     "cast": (lambda x: [ops.cast(x * 3, "int32"), ops.cast(x, "float32"), ops.cast(x, "bool")], X),
     "one_hot": (lambda x: ops.one_hot(ops.cast(x, "int32"), 3, dtype="float64"), TIED),
     "one_hot_axis": (lambda x: ops.one_hot(ops.cast(x, "int32"), 4, axis=1, dtype="int32"), TIED),
