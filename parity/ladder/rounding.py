@@ -41,6 +41,8 @@ LIMITS = {
     "float64": Limits(floor=FLOAT64, factor=NOISE_FACTOR, most=1e-6, most_in_training=1e-3),
     "float32": Limits(floor=FLOAT32, factor=FACTOR_OF_FLOAT32, most=1e-2, most_in_training=1e-1),
 }
+# Steps of a probe's training in which rounding cannot have grown to what decides.
+NUM_CERTAIN_STEPS = 2
 # Groups of arrays of one kind, one array per weight.
 _GROUPS = ("gradient", "state", "trajectory")
 
@@ -90,26 +92,31 @@ def allowed(keras: Recorded, key: str) -> float:
     return max(floor, noise)
 
 
-def allowed_in_training(keras: Recorded, key: str) -> float:
-    """Returns the allowed difference of an array of the few steps of training of a probe.
+def allowed_in_training(keras: Recorded, step: int, weight: str) -> float:
+    """Returns the allowed difference of a weight after a step of a probe's training, from 1.
 
     Up to `most_in_training` it is that of `allowed`. Of a network with many normalisations, whose
     last ones see few values, rounding decides more than that after some steps; then the array is
-    not compared, unless it differs by even more.
+    not compared, unless it differs by even more. The first steps are certain in every network.
     """
-    limits = limits_of(keras)
-    noise = limits.factor * _measured(keras, key)
-    return noise if noise > limits.most_in_training else allowed(keras, key)
+    key = f"trajectory/{step}/{weight}"
+    return _grown(keras, step, key, _measured(keras, key))
 
 
 def allowed_loss(keras: Recorded, step: int) -> float:
-    """Returns the same of the loss of one step, from 1, relative to itself."""
-    key, limits = "trajectory/losses", limits_of(keras)
+    """Returns the same of the loss of one step, relative to itself."""
+    key = "trajectory/losses"
     # Measured in relation to the largest loss; a loss that has fallen is as uncertain.
     own, largest = abs(float(keras[key][step - 1])) or 1.0, keras.largest(key)
-    noise = limits.factor * max(keras.facts.get("loss_noise", [])[:step], default=0.0)
-    most = noise if noise > limits.most_in_training else allowed(keras, key)
-    return most * max(1.0, largest / own)
+    noise = max(keras.facts.get("loss_noise", [])[:step], default=0.0)
+    return _grown(keras, step, key, noise) * max(1.0, largest / own)
+
+
+def _grown(keras: Recorded, step: int, key: str, noise: float) -> float:
+    limits = limits_of(keras)
+    noise *= limits.factor
+    is_grown = step > NUM_CERTAIN_STEPS and noise > limits.most_in_training
+    return noise if is_grown else allowed(keras, key)
 
 
 def _measured(keras: Recorded, key: str) -> float:

@@ -48,10 +48,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     unknown = held_otherwise(keras, port)
     most_allowed = limits_of(keras).most_in_training
     losses = keras["trajectory/losses"]
-    num_finite = _num_finite(keras)
-    if num_finite < len(losses):
-        not_compared[f"training from step {num_finite + 1} on"] = _DIVERGES
-    for step in range(1, num_finite + 1):
+    num_compared = _num_compared(keras, port)
+    if num_compared < len(losses):
+        not_compared[f"training from step {num_compared + 1} on"] = _DIVERGES
+    for step in range(1, num_compared + 1):
         key = f"trajectory/loss/{step}"
         if key in port:
             most = allowed_loss(keras, step)
@@ -68,7 +68,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             if weight in unknown:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
                 continue
-            most = allowed_in_training(keras, key)
+            most = allowed_in_training(keras, step, weight)
             item = close(keras, port, key, weight, most=most, step=step)
             if item.allowed > most_allowed and item.agrees:
                 not_compared[f"{weight} in training"] = within_rounding(most_allowed)
@@ -77,12 +77,22 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), items + raised(port, "trajectory"), not_compared.items())
 
 
-def _num_finite(keras: Trace) -> int:
-    """Returns the number of steps before the first with a loss or weight that is not finite."""
+def _num_compared(keras: Trace, port: Trace) -> int:
+    """Returns the number of steps before the first in which both trainings have diverged.
+
+    A port that stays finite where Keras does not differs from it there.
+    """
     losses = keras["trajectory/losses"]
     for step in range(1, len(losses) + 1):
-        keys = [f"trajectory/{step}/{weight}" for weight in keras.facts["weights"]]
-        arrays = [keras[key] for key in keys if key in keras]
-        if not all(np.isfinite(array).all() for array in (losses[step - 1], *arrays)):
-            return step - 1
+        if not _is_finite(keras, keras, step, losses[step - 1]):
+            loss = f"trajectory/loss/{step}"
+            is_finite = loss in port and _is_finite(keras, port, step, port[loss])
+            return step if is_finite else step - 1
     return len(losses)
+
+
+def _is_finite(keras: Trace, half: Trace, step: int, loss: np.ndarray) -> bool:
+    """Whether the loss of a step, and all weights after it, are finite numbers in a half."""
+    keys = [f"trajectory/{step}/{weight}" for weight in keras.facts["weights"]]
+    arrays = [half[key] for key in keys if key in half]
+    return all(np.isfinite(array).all() for array in (loss, *arrays))

@@ -4,7 +4,14 @@ import check_pairs
 import numpy as np
 import pytest
 
-from parity.ladder.rounding import LIMITS, allowed, allowed_in_training, allowed_loss, dtype_of
+from parity.ladder.rounding import (
+    LIMITS,
+    NUM_CERTAIN_STEPS,
+    allowed,
+    allowed_in_training,
+    allowed_loss,
+    dtype_of,
+)
 from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 MOST = LIMITS["float64"].most
@@ -112,31 +119,56 @@ def test_a_loss_changes_at_least_as_much_as_the_outputs_that_it_is_of(recorded, 
     assert told(recorded, tmp_path / "b", {"loss/value": 1e-12})["loss/value"] == of_its_own
 
 
+def with_four_steps(recorded):
+    changed = recorded.copy()
+    losses = changed.arrays["trajectory/losses"]
+    changed.arrays["trajectory/losses"] = np.append(losses, losses[-1:].repeat(4 - len(losses)))
+    for step in range(len(losses) + 1, 5):
+        for name in check_pairs.SHAPES:
+            array = changed.arrays[f"trajectory/{len(losses)}/{name}"]
+            changed.arrays[f"trajectory/{step}/{name}"] = array
+    return changed
+
+
 def in_training(recorded, path, noise):
     """What is allowed of the weights and of the loss of each step, all weights of one noise."""
-    changed = recorded.copy()
+    changed = with_four_steps(recorded)
     changed.facts["noise"] = dict.fromkeys(changed.arrays, noise)
     losses = changed.arrays["trajectory/losses"]
     changed.facts["loss_noise"] = [0.0] * (len(losses) - 1) + [noise]
     keras = changed.read(path)
     sizes = np.abs(losses) / np.abs(losses).max()
     found = [allowed_loss(keras, number) * size for number, size in enumerate(sizes, start=1)]
-    return allowed_in_training(keras, "trajectory/1/dense1.kernel"), found
+    steps = range(1, len(losses) + 1)
+    return [allowed_in_training(keras, step, "dense1.kernel") for step in steps], found
 
 
 def test_what_rounding_decides_in_a_training_is_not_judged_by_a_millionth(recorded, tmp_path):
-    weight, (*early, last) = in_training(recorded, tmp_path / "a", 0.01)
-    assert weight == pytest.approx(NOISE_FACTOR * 0.01)
-    assert last == pytest.approx(NOISE_FACTOR * 0.01)
-    assert max(early) <= MOST * (1 + 1e-12)  # before rounding has reached the loss
+    weights, losses = in_training(recorded, tmp_path / "a", 0.01)
+    assert weights[NUM_CERTAIN_STEPS:] == pytest.approx([NOISE_FACTOR * 0.01] * (len(weights) - 2))
+    assert losses[-1] == pytest.approx(NOISE_FACTOR * 0.01)
+    assert max(losses[:-1]) <= MOST * (1 + 1e-12)  # before rounding has reached the loss
+
+
+def largest_after(recorded, step):
+    recorded = with_four_steps(recorded)
+    keys = [key for key in recorded.arrays if key.startswith(f"trajectory/{step}/")]
+    return max(np.abs(recorded.arrays[key]).max() for key in keys)
+
+
+def test_no_noise_makes_the_first_steps_uncertain(recorded, tmp_path):
+    weights, _ = in_training(recorded, tmp_path / "a", 1.0)
+    for step, most in enumerate(weights[:NUM_CERTAIN_STEPS], start=1):
+        changed = with_four_steps(recorded)
+        own = np.abs(changed.arrays[f"trajectory/{step}/dense1.kernel"]).max()
+        assert most * own <= MOST * largest_after(recorded, step) * (1 + 1e-12)
 
 
 def test_below_that_no_noise_allows_more_than_a_millionth_there_either(recorded, tmp_path):
     most = 0.99 * LIMITS["float64"].most_in_training / NOISE_FACTOR
-    weight, losses = in_training(recorded, tmp_path / "a", most)
-    scale = max(
-        np.abs(array).max() for key, array in recorded.arrays.items() if "trajectory/1/" in key
-    )
-    own = np.abs(recorded.arrays["trajectory/1/dense1.kernel"]).max()
-    assert weight * own <= MOST * scale * (1 + 1e-12)
+    weights, losses = in_training(recorded, tmp_path / "a", most)
+    for step, allowed_most in enumerate(weights, start=1):
+        changed = with_four_steps(recorded)
+        own = np.abs(changed.arrays[f"trajectory/{step}/dense1.kernel"]).max()
+        assert allowed_most * own <= MOST * largest_after(recorded, step) * (1 + 1e-12)
     assert max(losses) <= MOST * (1 + 1e-12)
