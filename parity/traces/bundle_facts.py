@@ -204,7 +204,7 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         expected["loss/value"] = ()
         if facts.get("confident", True):
             expected["loss/confident/value"] = ()
-        if problem := shapes_problem(facts, shapes, steps):
+        if problem := shapes_problem(facts, shapes):
             return problem
     for key in (
         "loss/penalty",

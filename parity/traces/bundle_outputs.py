@@ -57,7 +57,7 @@ def needed(facts: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def shapes_problem(facts: Mapping[str, Any], shapes: Shapes, steps: int) -> str:
+def shapes_problem(facts: Mapping[str, Any], shapes: Shapes) -> str:
     """Returns which array of the losses has another shape than the facts say, "" if none has."""
     if facts["loss"] is None:
         return ""
@@ -65,7 +65,7 @@ def shapes_problem(facts: Mapping[str, Any], shapes: Shapes, steps: int) -> str:
     for name, sides in zip(names_of(facts), sizes or [facts["output_shape"]], strict=True):
         if problem := _of_output(facts, shapes, name, sides):
             return problem
-    for key, samples in _weights(facts, shapes, steps):
+    for key, samples in _weights(facts, shapes):
         if shapes[key][:1] != samples:
             return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {samples} samples"
     return ""
@@ -89,14 +89,15 @@ def _of_output(facts: Mapping[str, Any], shapes: Shapes, name: str, sides: list[
     return ""
 
 
-def _weights(
-    facts: Mapping[str, Any], shapes: Shapes, steps: int
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yields each array of weights, and the number of its samples."""
+def _weights(facts: Mapping[str, Any], shapes: Shapes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields each array of weights, and the number of its samples.
+
+    The arrays that are there are gone through, not the steps that a bundle claims.
+    """
     names = names_of(facts)
-    for purpose in ("probe", "confident", *(f"step{step}" for step in range(1, steps + 1))):
-        of = "loss/confident/target" if purpose == "confident" else f"target/{purpose}"
-        samples = shapes.get(keyed(of, names[0]), ())[:1]
-        for name in dict.fromkeys(["", *names]):
-            if (key := keyed(f"weight/{purpose}", name)) in shapes:
-                yield key, samples
+    for key in shapes:
+        part, _, rest = key.partition("/")
+        purpose, _, name = rest.partition("/")
+        if part == "weight" and name in ("", *names):
+            of = "loss/confident/target" if purpose == "confident" else f"target/{purpose}"
+            yield key, shapes.get(keyed(of, names[0]), ())[:1]

@@ -46,7 +46,7 @@ def changed(**paths):
 
 def test_what_keras_leaves_is_accepted():
     assert outputs_problem(FACTS, 100) == ""
-    assert shapes_problem(FACTS, SHAPES, 1) == ""
+    assert shapes_problem(FACTS, SHAPES) == ""
     assert needed(FACTS) == {
         *("loss/value", "target/probe/a", "target/probe/b"),
         *("loss/confident/linear/a", "loss/confident/linear/b"),
@@ -87,4 +87,4 @@ def test_facts_of_another_form_are_refused(facts, told):
     ],
 )
 def test_arrays_of_another_shape_are_refused(key, shape, told):
-    assert told in shapes_problem(FACTS, {**SHAPES, key: shape}, 1)
+    assert told in shapes_problem(FACTS, {**SHAPES, key: shape})
