@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.output_factors import SAME, array_in, factors_of
 from parity.divergences.training import confident, is_near, total
+from parity.traces.trace import keyed
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -62,7 +63,7 @@ def _sample_weights(evidence: Evidence) -> Match | None:
         return Match(NUMBERS, "the port's loss ignores the weights of the samples")
     found = evidence.once(confident)
     name = found.name if found is not None else ""
-    weights = array_in(keras, f"weight/confident/{name}" if name else "weight/confident")
+    weights = array_in(keras, keyed("weight/confident", name))
     weights = array_in(keras, "weight/confident") if weights is None else weights
     if found is None or weights is None or not weights.sum():
         return None

@@ -11,8 +11,9 @@ from parity.data.model_inputs import structure_problem
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 from parity.programs.settings import DTYPES
 from parity.traces.bundle_metrics import metrics_problem
-from parity.traces.bundle_outputs import keyed, names_of, needed, outputs_problem, shapes_problem
+from parity.traces.bundle_outputs import names_of, needed, outputs_problem, shapes_problem
 from parity.traces.forms import form_problem
+from parity.traces.trace import keyed
 
 MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from parity.traces.bundle_outputs import Shapes, keyed, names_of
+from parity.traces.bundle_outputs import Shapes, names_of
 from parity.traces.forms import form_problem
+from parity.traces.trace import keyed
 
 MAX_METRIC_BATCHES = 100
 

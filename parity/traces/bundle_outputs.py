@@ -10,17 +10,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from parity.traces.trace import keyed
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def names_of(facts: Mapping[str, Any]) -> list[str]:
     """Returns the names of several outputs; [""] for the only one."""
     return [each["name"] for each in facts.get("outputs") or []] or [""]
-
-
-def keyed(key: str, name: str) -> str:
-    """Returns the key of what belongs to an output."""
-    return f"{key}/{name}" if name else key
 
 
 def outputs_problem(facts: Mapping[str, Any], max_name: int) -> str:

@@ -126,6 +126,11 @@ def write_records(
     folder.complete()
 
 
+def keyed(key: str, name: str) -> str:
+    """Returns the key of what belongs to an output: "target/probe/main"; `key` for the only one."""
+    return f"{key}/{name}" if name else key
+
+
 def same_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Returns the arrays that are another one bit by bit, with the key of the first such.
 

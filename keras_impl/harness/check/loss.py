@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
-from keras_impl.harness.check.objective import Batch, Objective, keyed
+from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.check.output_losses import name_of
 from keras_impl.harness.check.outputs import activation, last_of
 from keras_impl.harness.check.sequence_masks import confident_of, counts_of_outputs
 from keras_impl.harness.check.target_forms import kind_of
 from keras_impl.harness.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 
 # Kind of targets -> how the probabilities that a loss of these takes follow from logits.
 _OF_LOGITS = {

@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.check.loss import activation_of
-from keras_impl.harness.check.objective import Batch, Objective, keyed
+from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.check.outputs import activation, last_of
 from keras_impl.harness.check.sample_weights import sample_weight
 from keras_impl.harness.check.sequence_masks import counts_of_outputs
 from keras_impl.harness.check.target_forms import DATA
 from keras_impl.harness.factories import Reference
 from parity.data import metric_inputs
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 
 Given = tuple[Any, Any, Any]  # targets, outputs, weights of the samples or None
 Weights = Mapping[str, np.ndarray | None]  # of the samples, by the name of the output

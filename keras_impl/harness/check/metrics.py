@@ -24,10 +24,10 @@ from keras_impl.harness.check.metric_outputs import (
     weight_kind,
     weights_by_part,
 )
-from keras_impl.harness.check.objective import Batch, Objective, keyed
+from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.rounding import Perturbation
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 
 
 def write_metrics(

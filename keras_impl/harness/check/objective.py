@@ -24,7 +24,7 @@ from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ class Batch:
     def has_weights(self) -> bool:
         """Whether samples have weights."""
         return any(weight is not None for weight in self.weights.values())
-
-
-def keyed(key: str, name: str) -> str:
-    """Returns the key of what belongs to an output: "target/probe/main"; `key` for the only one."""
-    return f"{key}/{name}" if name else key
 
 
 class Objective:

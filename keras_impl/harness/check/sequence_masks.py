@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_impl.harness.calls import Calls
 from keras_impl.harness.versions import mask_of
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 
 # Kinds of targets that are classes.
 _CLASSES = ("classes", "one_hot")
@@ -51,7 +51,7 @@ def put_counts(mode: str, parts: Mapping[str, Any], writer: TraceWriter) -> None
         return
     for name, counts in found.items():
         key = f"counted/{mode}/output"
-        writer.put(f"{key}/{name}" if name else key, counts)
+        writer.put(keyed(key, name), counts)
     if "" not in parts:
         whole = [_whole(found.get(name), part.shape) for name, part in parts.items()]
         writer.put(f"counted/{mode}/output", np.concatenate(whole, axis=-1))

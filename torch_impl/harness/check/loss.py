@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned, from_returned
@@ -61,7 +61,7 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Tra
         writer.put(f"loss/confident/of/{name}", float(part))
     value.sum().backward()
     for name, tensor in linear.items():
-        key = f"loss/confident/gradient/{name}" if name else "loss/confident/gradient"
+        key = keyed("loss/confident/gradient", name)
         slope = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
         axes = None if name else port.returned
         writer.put(key, from_returned(slope.cpu(), port.keras[key].shape, axes).numpy())
@@ -71,7 +71,7 @@ class _ConfidentOutput:
     """Given outputs of extreme confidence, as a port returns them."""
 
     def __init__(self, port: PortUnderTest, name: str, own: torch.Tensor, form: str) -> None:
-        key = f"loss/confident/linear/{name}" if name else "loss/confident/linear"
+        key = keyed("loss/confident/linear", name)
         array = port.keras[key]
         given = as_returned(array, own.shape, None if name else port.returned)
         self.linear = port.tensor(given).to(port.device).requires_grad_()

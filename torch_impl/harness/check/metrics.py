@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from parity.data import metric_inputs
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import TraceWriter, keyed
 from torch_impl.harness.check.compiled_metrics import Compiled, columns_of, compiled_metrics
 from torch_impl.harness.check.metric_trials import Trials
 from torch_impl.harness.check.port_loss import activated
@@ -208,8 +208,8 @@ class _OwnMetrics:
         port, keras = self._port, self._keras
         found = {}
         for name, own in port.outputs.raw(port.nest).items():
-            ending = f"/{name}" if name else ""
-            linear, output = (keras[f"metric_input/{key}{ending}"] for key in ("linear", "output"))
+            keys = (keyed(f"metric_input/{kind}", name) for kind in ("linear", "output"))
+            linear, output = (keras[key] for key in keys)
             with np.errstate(divide="ignore", invalid="ignore"):
                 forms = {"linear": linear, "log": np.log(output)}
             form = port.outputs.forms.get(name, "same") if name else self._form

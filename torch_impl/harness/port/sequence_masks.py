@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from parity.traces.trace import keyed
 from torch_impl.masks import with_mask
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def masked(port: PortUnderTest, mode: str, output: torch.Tensor) -> torch.Tensor
         return output
     parts = port.outputs.raw(port.nest) if port.outputs.names else {"": output}
     for name, part in parts.items():
-        key = f"counted/{mode}/output/{name}" if name else f"counted/{mode}/output"
+        key = keyed(f"counted/{mode}/output", name)
         if key in port.keras:
             with_mask(part, torch.from_numpy(port.keras[key].copy()).to(port.device))
     return output
