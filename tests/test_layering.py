@@ -41,7 +41,7 @@ MAX_LINES = 400
 ON_THEIR_OWN = (
     *("philox", "native", "seeds", "layers", "layouts", "weights", "keras_config", "initializers"),
     *("normals", "losses", "metrics", "regularizers", "penalty", "optim", "clip", "fast"),
-    *("schedule", "trainer", "torch_names"),
+    *("schedule", "trainer", "torch_names", "constraints", "masks", "configured"),
     "augment",
 )
 

@@ -27,6 +27,7 @@ ONLY_TORCH_FILES = {
     "c_library.py": "functions that TensorFlow takes from the C library",
     "losses.py": "losses by Keras's equations",
     "metrics.py": "metrics by Keras's equations",
+    "configured.py": "Keras reads its own configs",
     "constraints.py": "constraints of weights by Keras's rules",
     "regularizers.py": "penalties of a tensor by Keras's rules",
     "penalty.py": "the penalties that Keras keeps in its layers",

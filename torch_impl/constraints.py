@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from torch_impl.clip import clip
+from torch_impl.configured import named
 
 _EPSILON = 1e-7  # keras.backend.epsilon()
 
@@ -125,8 +126,5 @@ def from_config(config: str | Mapping[str, Any] | None) -> Constraint | None:
     """
     if config is None:
         return None
-    name = config if isinstance(config, str) else config["class_name"]
-    settings = {} if isinstance(config, str) else config.get("config") or {}
-    if name not in CONSTRAINTS:
-        raise ValueError(f"constraint {name!r}: expected one of {sorted(CONSTRAINTS)}")
-    return CONSTRAINTS[name](**settings)
+    kind, settings = named(config, CONSTRAINTS, "constraint")
+    return kind(**settings)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from torch_impl.configured import named
 from torch_impl.losses.base import normalize
 
 
@@ -137,11 +138,8 @@ def from_config(config: str | Mapping[str, Any] | None) -> Regularizer | None:
     """
     if config is None:
         return None
-    name = config if isinstance(config, str) else config["class_name"]
-    settings = {} if isinstance(config, str) else config.get("config") or {}
-    if name not in REGULARIZERS:
-        raise ValueError(f"regularizer {name!r}: expected one of {sorted(REGULARIZERS)}")
-    return REGULARIZERS[name](**settings)
+    kind, settings = named(config, REGULARIZERS, "regularizer")
+    return kind(**settings)
 
 
 def rounded_factor(name: str, value: float) -> float:

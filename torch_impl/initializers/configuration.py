@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch_impl.configured import named
 from torch_impl.initializers import scaling
 from torch_impl.initializers.base import Initializer
 from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
@@ -44,12 +45,9 @@ def from_config(config: str | Mapping[str, Any]) -> Initializer:
         ValueError: there is no initialiser of that name here; or its seed is a SeedGenerator, whose
             numbers depend on how often it was called; or its value is an array.
     """
-    name = config if isinstance(config, str) else config["class_name"]
-    settings = {} if isinstance(config, str) else dict(config.get("config") or {})
-    if name not in INITIALIZERS:
-        raise ValueError(f"initializer {name!r}: expected one of {sorted(INITIALIZERS)}")
+    kind, settings = named(config, INITIALIZERS, "initializer")
     if settings.get("seed") is not None:
         seed_pair(settings["seed"])
     if not isinstance(settings.get("value", 0.0), float | int):
         raise ValueError(f"value={settings['value']!r}: expected a number")
-    return INITIALIZERS[name](**settings)
+    return kind(**settings)
