@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from keras_impl.harness.check.outputs import is_nest, leaves_by_path
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
 
@@ -42,25 +43,14 @@ def by_output(nest: Any, names: Sequence[str]) -> dict[str, Any]:
         names: of the outputs, in the order in which Keras flattens them.
     """
     if isinstance(nest, Mapping):
-        flat = dict(_leaves(nest))
+        flat = dict(leaves_by_path(nest))
         if list(names) == [""]:
             return {"": next(iter(flat.values()), None)}
         return {name: flat.get(name) for name in names}
     if isinstance(nest, tuple | list) and any(map(_is_array_or_nest, nest)):
-        return dict(zip(names, (each for _, each in _leaves(nest)), strict=False))
+        return dict(zip(names, (each for _, each in leaves_by_path(nest)), strict=False))
     return dict.fromkeys(names, nest)
 
 
 def _is_array_or_nest(value: Any) -> bool:
-    return value is None or hasattr(value, "shape") or isinstance(value, Mapping | tuple | list)
-
-
-def _leaves(nest: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(nest, Mapping):
-        for key in nest:
-            yield from _leaves(nest[key], (*path, str(key)))
-    elif isinstance(nest, tuple | list):
-        for number, part in enumerate(nest):
-            yield from _leaves(part, (*path, str(number)))
-    else:
-        yield "/".join(path), nest
+    return value is None or hasattr(value, "shape") or is_nest(value)

@@ -8,12 +8,12 @@ Source: keras 3.15 `trainers/compile_utils.py` (`CompileLoss`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from keras_impl.harness.check.outputs import flat_names
+from keras_impl.harness.check.outputs import flat_names, is_nest, leaves_by_path
 
 # Words of `compile` that mean a crossentropy by the shapes of targets and outputs.
 _BY_SHAPE = ("crossentropy", "ce")
@@ -48,36 +48,21 @@ def weights_of(model: keras.Model, output: Any, parts: Mapping[str, Any]) -> dic
 def _by_output(given: Any, output: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what belongs to each output: one thing for all, a list in order, or a mapping."""
     if not parts:
-        only = [each for _, each in _leaves(given)] if _is_nest(given) else [given]
+        only = [each for _, each in leaves_by_path(given)] if is_nest(given) else [given]
         return {"": next((each for each in only if each is not None), None)}
     if isinstance(given, Mapping):
-        by_path = dict(_leaves(given))
+        by_path = dict(leaves_by_path(given))
         return {name: by_path.get(name) for name in parts}
     if isinstance(given, tuple | list):
-        flat = [each for _, each in _leaves(given)]
+        flat = [each for _, each in leaves_by_path(given)]
         names = flat_names(output, parts)
         return dict.fromkeys(parts) | dict(zip(names, flat, strict=False))
     return dict.fromkeys(parts, given)
 
 
-def _leaves(nest: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(nest, Mapping):
-        for key in nest:
-            yield from _leaves(nest[key], (*path, str(key)))
-    elif isinstance(nest, tuple | list):
-        for number, part in enumerate(nest):
-            yield from _leaves(part, (*path, str(number) if path else f"output_{number + 1}"))
-    else:
-        yield "/".join(path), nest
-
-
-def _is_nest(value: Any) -> bool:
-    return isinstance(value, Mapping | tuple | list)
-
-
 def name_of(loss: Any) -> str | None:
     """Returns the name of a loss: "sparse_categorical_crossentropy"; None without one."""
-    if loss is None or _is_nest(loss):
+    if loss is None or is_nest(loss):
         return None
     if isinstance(loss, str):
         if loss.lower() in _BY_SHAPE:

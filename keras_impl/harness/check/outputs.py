@@ -47,7 +47,7 @@ def _leaves(nest: Any, names: Sequence[str], path: tuple[str, ...] = ()) -> Iter
     elif isinstance(nest, tuple | list):
         is_named = not path and len(set(names)) == len(names) == len(nest)
         for number, part in enumerate(nest):
-            own = names[number] if is_named and not _is_nest(part) else f"output_{number + 1}"
+            own = names[number] if is_named and not is_nest(part) else f"output_{number + 1}"
             yield from _leaves(part, names, (*path, own if not path else str(number)))
     elif hasattr(nest, "shape"):
         yield "/".join(path), nest
@@ -58,7 +58,21 @@ def _leaves(nest: Any, names: Sequence[str], path: tuple[str, ...] = ()) -> Iter
         )
 
 
-def _is_nest(value: Any) -> bool:
+def leaves_by_path(nest: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yields what a nest of settings for outputs holds, by the names that nested outputs have."""
+    if isinstance(nest, Mapping):
+        for key in nest:
+            yield from leaves_by_path(nest[key], (*path, str(key)))
+    elif isinstance(nest, tuple | list):
+        for number, part in enumerate(nest):
+            own = str(number) if path else f"output_{number + 1}"
+            yield from leaves_by_path(part, (*path, own))
+    else:
+        yield "/".join(path), nest
+
+
+def is_nest(value: Any) -> bool:
+    """Whether a value holds others."""
     return isinstance(value, Mapping | tuple | list)
 
 
