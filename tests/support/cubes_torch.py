@@ -2,37 +2,19 @@
 
 import torch
 import torch.nn.functional as F
+from small_nets import Net, initialised
 from torch import nn
 
 from torch_impl import Port, optim
 
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
 
 def _port(net, loss=None, **given):
-    for module in net.modules():
-        if isinstance(module, _LAYERS):
-            nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
-    optimizer = optim.SGD(net.parameters(), learning_rate=0.01)
+    optimizer = optim.SGD(initialised(net).parameters(), learning_rate=0.01)
     return Port(net, loss=loss or nn.MSELoss(), optimizer=optimizer, **given)
 
 
 def _conv(units=6):
     return nn.Conv2d(6, units, 3, padding=1)
-
-
-class Net(nn.Module):
-    """Modules by name, and what is computed with them."""
-
-    def __init__(self, run, **modules):
-        super().__init__()
-        self.run = run
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self.run(self, x)
 
 
 def images():

@@ -2,33 +2,15 @@
 
 import torch
 import torch.nn.functional as F
+from small_nets import Net, initialised
 from torch import nn
 
 from torch_impl import Port, layers, optim
 
 
 def _port(net):
-    for module in net.modules():
-        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            nn.init.uniform_(module.weight, -0.05, 0.05)
-    optimizer = optim.SGD(net.parameters(), learning_rate=0.01)
+    optimizer = optim.SGD(initialised(net).parameters(), learning_rate=0.01)
     return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
-
-
-class Net(nn.Module):
-    """Modules by name, and what is computed with them."""
-
-    def __init__(self, run, **modules):
-        super().__init__()
-        self.run = run
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self.run(self, x)
 
 
 def _module(module):

@@ -2,22 +2,15 @@
 
 import torch
 import torch.nn.functional as F
+from small_nets import Net, initialised
 from torch import nn
 
 from torch_impl import Port, optim
 from torch_impl.schedule import ExponentialDecay
 
 
-def _initialised(net):
-    for module in net.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.Conv3d)):
-            nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
-    return net
-
-
 def _port(net, loss=None, optimizer=None, **given):
-    trained = [weight for weight in _initialised(net).parameters() if weight.requires_grad]
+    trained = [weight for weight in initialised(net).parameters() if weight.requires_grad]
     made = (optimizer or _sgd)(trained) if trained else None
     return Port(net, loss=loss or nn.MSELoss(), optimizer=made, **given)
 
@@ -28,19 +21,6 @@ def _sgd(weights):
 
 def _adam(weights):
     return optim.Adam(weights, learning_rate=0.01)
-
-
-class Net(nn.Module):
-    """Modules by name, and what is computed with them."""
-
-    def __init__(self, run, **modules):
-        super().__init__()
-        self.run = run
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self.run(self, x)
 
 
 def _mlp():
@@ -73,7 +53,7 @@ def linear__parallel():
 
 
 def linear__module():
-    return _initialised(nn.Linear(5, 3))
+    return initialised(nn.Linear(5, 3))
 
 
 def linear__function():
@@ -92,7 +72,7 @@ def two():
 
 
 def two__scripted():
-    return _port(torch.jit.script(_initialised(_mlp())))
+    return _port(torch.jit.script(initialised(_mlp())))
 
 
 def two__traced():

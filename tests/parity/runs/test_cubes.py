@@ -2,20 +2,11 @@
 
 import cubes_torch
 import pytest
-from paths import SUPPORT
-
-from parity.halves.options import ChildOptions
-from parity.programs.check_spec import CheckSpec
-from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from port_files import checked_ports, ports_in
 
 pytestmark = pytest.mark.long
 
-PORTS = [
-    name
-    for name, value in vars(cubes_torch).items()
-    if callable(value) and value.__module__ == "cubes_torch" and name[0] != "_" and name != "Net"
-]
+PORTS = ports_in(cubes_torch)
 WRONG = {
     "images__rate_wrong": "forward",
     "images__channels_wrong": "forward",
@@ -31,17 +22,7 @@ RIGHT = [name for name in PORTS if name not in WRONG]
 
 @pytest.fixture(scope="module")
 def checked():
-    """The result of every port, in one process for each half."""
-    specs = [
-        CheckSpec(
-            keras=f"cubes_keras.py:{name.partition('__')[0]}",
-            torch=f"cubes_torch.py:{name}",
-            folder=str(SUPPORT),
-        )
-        for name in PORTS
-    ]
-    results = check_all(specs, CheckOptions(children=ChildOptions(workers=1)))
-    return dict(zip(PORTS, results, strict=True))
+    return checked_ports(cubes_torch)
 
 
 def test_every_wrong_port_is_listed():

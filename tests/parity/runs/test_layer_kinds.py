@@ -2,20 +2,11 @@
 
 import kinds_torch
 import pytest
-from paths import SUPPORT
-
-from parity.halves.options import ChildOptions
-from parity.programs.check_spec import CheckSpec
-from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from port_files import checked_ports, ports_in
 
 pytestmark = pytest.mark.long
 
-PORTS = [
-    name
-    for name, value in vars(kinds_torch).items()
-    if getattr(value, "__module__", "") == "kinds_torch" and name[0].islower()
-]
+PORTS = ports_in(kinds_torch)
 WRONG = [name for name in PORTS if name.endswith("_wrong")]
 RIGHT = [name for name in PORTS if name not in WRONG]
 # Name -> the cause of the first divergence.
@@ -30,17 +21,7 @@ NAMED = {
 
 @pytest.fixture(scope="module")
 def checked():
-    """The result of every port, in one process for each half."""
-    specs = [
-        CheckSpec(
-            keras=f"kinds_keras.py:{name.partition('__')[0]}",
-            torch=f"kinds_torch.py:{name}",
-            folder=str(SUPPORT),
-        )
-        for name in PORTS
-    ]
-    results = check_all(specs, CheckOptions(children=ChildOptions(workers=1)))
-    return dict(zip(PORTS, results, strict=True))
+    return checked_ports(kinds_torch)
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -7,20 +7,11 @@ import re
 
 import odd_torch
 import pytest
-from paths import SUPPORT
-
-from parity.halves.options import ChildOptions
-from parity.programs.check_spec import CheckSpec
-from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from port_files import checked_ports, ports_in
 
 pytestmark = pytest.mark.long
 
-PORTS = [
-    name
-    for name, value in vars(odd_torch).items()
-    if getattr(value, "__module__", "") == "odd_torch" and name[0].islower()
-]
+PORTS = ports_in(odd_torch)
 # Name -> what the one line says.
 REFUSED = {
     "lookup": r"is fed texts, which string_lookup \(StringLookup\) takes: cut it there",
@@ -43,17 +34,7 @@ SAID = {
 
 @pytest.fixture(scope="module")
 def checked():
-    """The result of every port, in one process for each half."""
-    specs = [
-        CheckSpec(
-            keras=f"odd_keras.py:{name.partition('__')[0]}",
-            torch=f"odd_torch.py:{name}",
-            folder=str(SUPPORT),
-        )
-        for name in PORTS
-    ]
-    results = check_all(specs, CheckOptions(children=ChildOptions(workers=1)))
-    return dict(zip(PORTS, results, strict=True))
+    return checked_ports(odd_torch)
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_nets import Net
 from torch import nn
 
 from torch_impl.harness.calls import recorded_calls
@@ -15,19 +16,6 @@ from torch_impl.harness.port.traced_axes import (
     steps_first,
     traced,
 )
-
-
-class Net(nn.Module):
-    """Computes with modules of its own."""
-
-    def __init__(self, run, **modules):
-        super().__init__()
-        self.run = run
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self.run(self, x)
 
 
 def calls_of(net, x):
