@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.pairs.fault_table import Fault
-from benchmarks.pairs.table import Pair
+from functools import partial
+
+from benchmarks.pairs.cases import right_ports, wrong_ports
 
 PACKAGE = "benchmarks.metric_cases"
-
-
-def _pairs(model: str, names: str) -> list[Pair]:
-    keras = f"{PACKAGE}.keras_side:{model}"
-    return [Pair(keras, f"{PACKAGE}.right:{name}") for name in names.split()]
-
-
-def _faults(model: str, lines: str) -> list[Fault]:
-    """Reads faults of a model from lines: port, accepted IDs."""
-    keras = f"{PACKAGE}.keras_side:{model}"
-    rows = (line.split() for line in lines.strip().splitlines())
-    return [Fault(name, keras, f"{PACKAGE}.wrong:{name}", (id_,), "metrics") for name, id_ in rows]
-
+_pairs, _faults = partial(right_ports, PACKAGE), partial(wrong_ports, PACKAGE, level="metrics")
 
 RIGHT = (
     *_pairs(
