@@ -54,7 +54,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
     "layer_config.py": "torch has no configuration: arguments.py reads attributes",
     "kept_samples.py": "a port is given which samples Keras kept",
-    "given.py": "a module of torch has no configuration, and its masks are its inputs",
+    "call_masks.py": "a module of torch has no configuration, and its masks are its inputs",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",

@@ -22,8 +22,8 @@ from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
 from keras_impl.harness.attention import Attention
 from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
+from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
-from keras_impl.harness.given import given_masks_of, without_masks
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,

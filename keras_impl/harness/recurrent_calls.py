@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call, first_of, tensors_in
-from keras_impl.harness.given import given_masks_of, without_masks
+from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.layer_config import plain_config
 from keras_impl.harness.recurrent_masks import drawn
