@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.check.flat_steps import FlatSteps
+from keras_impl.harness.check.flat_steps import FlatSteps, OneByOneSteps
 from keras_impl.harness.check.model import set_weights, trainable
-from keras_impl.harness.check.steps import OneByOneSteps, Steps
+from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs

@@ -15,7 +15,7 @@ from keras_impl.harness import casts, versions
 from keras_impl.harness.check import begun_anew, own_steps
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
-from keras_impl.harness.check.flat_steps import is_one_by_one
+from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
@@ -23,7 +23,7 @@ from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
-from keras_impl.harness.check.steps import OneByOneSteps, Steps
+from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
+from keras_impl.harness.check.flat_steps import OneByOneSteps
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.model import get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
@@ -24,7 +25,7 @@ from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
 from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.check.sequence_masks import counts_of_outputs, put_counts
-from keras_impl.harness.check.steps import OneByOneSteps, Steps
+from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation

@@ -229,3 +229,9 @@ def test_a_sample_sees_every_channel():
 )
 def test_the_last_batches_are_smaller(steps, size, expected):
     assert probe.batches(steps, size) == expected
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (32, 32), (1024,), (1025,), (40, 30, 20), (300_000,)])
+def test_the_gradient_of_a_step_is_the_part_of_the_whole_that_is_compared(shape):
+    whole = probe.of_step(probe.gradient(3, 2, "conv1.kernel", shape))
+    np.testing.assert_array_equal(probe.gradient_of_step(3, 2, "conv1.kernel", shape), whole)
