@@ -1,6 +1,6 @@
 """Checks the ports of small networks in the style of keras.io: the right ones and the wrong ones.
 
-python benchmarks/accuracy/networks.py [NAME ...] [--folder networks] [--json networks.json]
+python benchmarks/accuracy/networks.py [NAME ...] [--folder networks] [--json networks.json] [--out DIR]
 
 `benchmarks/networks/table.py` says what each network is, and what is wrong with its wrong port. The
 checks run by `parity check`, a few networks at a time, so that the two ports of a network share
@@ -11,6 +11,7 @@ port does not pass, or a wrong one does.
 import argparse
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -47,13 +48,13 @@ def check(folder, networks, work):
     done = subprocess.run(
         [sys.executable, "-m", "parity", "check", *programs, "--workers", "1", "--out", "out"],
         cwd=work,
-        env={**__import__("os").environ, "PYTHONPATH": str(BENCHMARKS.parent)},
+        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
         capture_output=True,
         text=True,
     )
     return {
-        f"{name}.{kind}": row_of(work / "out" / program / "result.json", done)
-        for program, (name, kind) in programs.items()
+        f"{name}.{kind}": row_of(work / "out" / f"{index:03}" / "result.json", done)
+        for index, (name, kind) in enumerate(programs.values())
     }
 
 
@@ -89,6 +90,7 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--folder", default="networks")
     parser.add_argument("--json")
+    parser.add_argument("--out", help="keep results, logs and reports in this new folder")
     arguments = parser.parse_args()
     folder = BENCHMARKS / arguments.folder
     networks = [
@@ -97,7 +99,8 @@ def main():
         if not arguments.names or network.name in arguments.names
     ]
     rows = {}
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.out or temporary
         for start in range(0, len(networks), AT_ONCE):
             part = networks[start : start + AT_ONCE]
             rows |= check(folder, part, Path(work) / str(start))
