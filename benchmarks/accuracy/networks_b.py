@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from networks_b.table import NETWORKS, Network  # noqa: E402
+from networks_b.table import NETWORKS, Network
 
-from parity.ladder.result import Result  # noqa: E402
-from parity.runs.check import CheckOptions, CheckSpec, check_all  # noqa: E402
+from parity.ladder.result import Result
+from parity.runs.check import CheckOptions, CheckSpec, check_all
 
 PORTS = ("right", "wrong")
 
@@ -34,7 +34,8 @@ def spec_of(network: Network, port: str) -> CheckSpec:
 def causes_of(result: Result) -> list[str]:
     """Returns the IDs of all causes that a result names, the first of each divergence first."""
     found = [[cause["id"] for cause in one.causes] for one in result.divergences]
-    return list(dict.fromkeys([each for one in found for each in one[:1]] + sum(found, [])))
+    firsts = [each for one in found for each in one[:1]]
+    return list(dict.fromkeys([*firsts, *(each for one in found for each in one)]))
 
 
 def word(network: Network, port: str, result: Result) -> str:
@@ -48,8 +49,7 @@ def line(network: Network, port: str, result: Result) -> str:
     """Returns the line of one port."""
     parts = [f"{network.name:<23} {port:<6} {word(network, port, result):<11}"]
     if result.first is not None:
-        level, item = result.first
-        parts.append(f"{level}: {item.name}")
+        parts.append(f"{result.first.level}: {result.first.item.name}")
     parts.append(" ".join(causes_of(result)))
     parts += [f"[{each['what']}: {each['why']}]" for each in result.incomplete]
     parts += [error.strip().splitlines()[-1] for error in result.errors if error.strip()]
