@@ -1,7 +1,7 @@
 """The networks: what each is, how its port is written, and the mistake of its faulty port.
 
-`originals/NAME.py:build` is the Keras program, `ports/NAME.py:right` and `:wrong` are its ports. All
-were written, with the causes that are expected of the mistakes, by somebody who had read the
+`originals/NAME.py:build` is the Keras program, `ports/NAME.py:right` and `:wrong` are its ports.
+All were written, with the causes that are expected of the mistakes, by somebody who had read the
 documentation for users alone.
 """
 

@@ -82,7 +82,9 @@ class Translator(nn.Module):
 
 
 def loss(logits, words):
-    return F.cross_entropy(logits.flatten(0, 1), words.long().flatten(), ignore_index=0)
+    # With `ignore_class`, Keras loses the logits, and clips the probabilities.
+    p = logits.softmax(-1).clamp(1e-7, 1 - 1e-7)
+    return F.cross_entropy(p.log().flatten(0, 1), words.long().flatten(), ignore_index=0)
 
 
 def port(net):

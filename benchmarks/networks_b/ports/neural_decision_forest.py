@@ -44,7 +44,9 @@ class Forest(nn.Module):
 
 
 def nll(probabilities, labels):
-    return nn.functional.nll_loss(probabilities.log(), labels.long().reshape(-1))
+    # The trees make probabilities, which Keras clips.
+    logarithms = probabilities.clamp(1e-7, 1 - 1e-7).log()
+    return nn.functional.cross_entropy(logarithms, labels.long().reshape(-1))
 
 
 def port(net):

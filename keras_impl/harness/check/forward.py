@@ -34,6 +34,7 @@ def write_forward(
     reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
+    calls.end_with(output)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
     write_calls("eval", calls, writer)

@@ -2,7 +2,8 @@
 
 The layers of Keras that draw and have no partner in the port are taken in their order, dropouts one
 for each mask that the port draws, layers of noise one for each tensor of standard normal numbers,
-layers of the user's own as many as they drew. What Keras drew comes out, in the shape of the port's.
+layers of the user's own as many as they drew. What Keras drew comes out, in the shape of what the
+port draws.
 """
 
 from __future__ import annotations
