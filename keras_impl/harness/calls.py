@@ -45,6 +45,9 @@ _MASKED = {"dropout"}
 _NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 # Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
 _DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
+# These draw standard normal numbers, which can be given to a port; and these prepare a draw.
+_NORMALS = ("RandomStandardNormal", "StatelessRandomNormal", "StatelessRandomNormalV2")
+_PREPARES = re.compile("^StatelessRandomGet")
 
 
 class Calls(list[Call]):
@@ -52,6 +55,8 @@ class Calls(list[Call]):
 
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
+        normals: name of a layer of them -> the standard normal numbers that it drew, in order.
+        drew_others: those of them that drew anything else.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
         masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
@@ -62,6 +67,8 @@ class Calls(list[Call]):
         super().__init__()
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
+        self.normals: dict[str, list[np.ndarray]] = {}
+        self.drew_others: set[str] = set()
         self.used_masks: dict[str, str] = {}
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
@@ -81,6 +88,30 @@ class Calls(list[Call]):
             part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
             super().append(part)
+
+    def end_with(self, output: Any) -> None:
+        """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
+
+        Keras notes on the output of a sigmoid or a softmax what went into it, and its losses take
+        that. A layer or an operation of a graph that does the same is a call already.
+
+        Args:
+            output: of the model; a tensor, or several.
+        """
+        for tensor in filter(tf.is_tensor, tf.nest.flatten(output)):
+            made_by = next((call for call in reversed(self) if call.output is tensor), None)
+            logits = getattr(tensor, "_keras_logits", None)
+            if logits is None or (made_by and made_by.kind.startswith("activation:")):
+                continue
+            for kind in (keras.activations.sigmoid, keras.activations.softmax):
+                if np.array_equal(kind(logits), tensor):
+                    name = f"{kind.__name__}_at_the_end"
+                    number = sum(call.name.startswith(name) for call in self)
+                    name = f"{name}_{number}" if number else name
+                    call = Call(name, f"activation:{kind.__name__}", None, [logits], tensor)
+                    call.again = kind
+                    self.append(call)
+                    break
 
     @property
     def is_perturbed(self) -> bool:
@@ -113,12 +144,18 @@ class Calls(list[Call]):
             return output
         return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
 
-    def note_operation(self, kind: str, *_: Any) -> None:
+    def note_operation(self, kind: str, _: Any, __: Any, made: Any, *___: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers."""
-        if self.open and _DRAWS.search(kind):
-            name, layer = self.open[-1]
-            if kind_of(layer) not in {*_MASKED, *_known_noise()}:
-                self.drew[name] = type(layer).__name__
+        if not self.open or not _DRAWS.search(kind) or _PREPARES.search(kind):
+            return
+        name, layer = self.open[-1]
+        if kind_of(layer) in {*_MASKED, *_known_noise()}:
+            return
+        self.drew[name] = type(layer).__name__
+        if kind in _NORMALS:
+            self.normals.setdefault(name, []).append(np.asarray(made[0]))
+        else:
+            self.drew_others.add(name)
 
 
 @contextmanager

@@ -52,6 +52,7 @@ _OPTIONAL: dict[str, Any] = {
     "float32_inside": [str],
     "trained_steps": int,
     "replayable": {"*": _NUMBER},
+    "drawn_normals": {"*": int},
     "dtype": str,
     "own_steps": [str],
     "stateful": [str],

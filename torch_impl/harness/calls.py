@@ -32,6 +32,7 @@ from torch_impl.harness.kinds import (
 )
 from torch_impl.harness.port.attention_parts import parts_of
 from torch_impl.harness.port.call_places import where
+from torch_impl.harness.port.drawing import DRAWN, in_place_of
 from torch_impl.harness.port.function_weights import Weights, flat_tensors
 from torch_impl.harness.port.fused_gates import fuse_gate
 from torch_impl.harness.port.fused_projections import Fused, run_fused
@@ -48,9 +49,6 @@ from torch_impl.harness.port.recurrent_stack import (
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
 # (a tensor that is drawn, by which function) -> what is taken in its place, or None.
 Drawn = Callable[[torch.Tensor, str], torch.Tensor | None]
-# Functions that draw masks of 0 and 1, and standard normal numbers.
-MASKS, NORMALS = ("bernoulli", "bernoulli_"), ("randn", "randn_like")
-DRAWN = (*MASKS, *NORMALS)
 # (the call, its output) -> what goes on from there in the place of the output.
 Passed = Callable[["Call", Any], Any]
 
@@ -246,7 +244,8 @@ class _Watch(TorchFunctionMode):
                 output = function(*arguments, **keywords)
                 if (mask := self.drawn(output, function.__name__)) is not None:
                     self.calls.replaced.append(_told(function))
-                    return output.copy_(mask)  # in its place, since a user may ignore what returns
+                    made = in_place_of(function.__name__, arguments, keywords, mask)
+                    return output.copy_(made)  # in its place, since a user may ignore what returns
                 self.calls.draws.append(_told(function))
                 return output
             self.calls.draws.append(_told(function))

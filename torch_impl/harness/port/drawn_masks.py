@@ -1,8 +1,9 @@
 """What a port draws by itself, as stochastic depth does: `x.new_empty(shape).bernoulli_(p)`.
 
 The layers of Keras that draw and have no partner in the port are taken in their order, dropouts one
-for each mask that the port draws, layers of noise one for each tensor of standard normal numbers.
-What Keras drew comes out, in the shape of the port's.
+for each mask that the port draws, layers of noise one for each tensor of standard normal numbers,
+layers of the user's own as many as they drew. What Keras drew comes out, in the shape of what the
+port draws.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from torch_impl.harness.calls import NORMALS
+from torch_impl.harness.port.drawing import NORMALS
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.traced_axes import Axes, channels_first
 
@@ -56,28 +57,39 @@ def nothing_drawn(tensor: torch.Tensor, name: str) -> torch.Tensor:
 
 def replayed(port: PortUnderTest) -> list[str]:
     """Returns the dropouts of Keras whose masks are given to masks that the port draws."""
-    names = _unpaired(port)
-    return names if names and not port.draws and len(port.replaced) == len(names) else []
+    names, own = _unpaired(port), _drawn_normals(port)
+    num = sum(own.get(name, 1) for name in names)
+    return names if names and not port.draws and len(port.replaced) == num else []
 
 
 def _unpaired(port: PortUnderTest) -> list[str]:
     paired = {pair.node["name"] for pair in port.all_pairs} | inner_dropouts(port).keys()
     facts = port.keras.facts
     known = facts.get("replayable") or {}  # other layers that drop whole samples
-    kinds = _OF_MASKS + _OF_NORMALS
-    return [
+    kinds, own = _OF_MASKS + _OF_NORMALS, _drawn_normals(port)
+    names = [
         node["name"]
         for node in facts["nodes"]
-        if (node["kind"] in kinds or node["name"] in known) and node["name"] not in paired
+        if (node["kind"] in kinds or node["name"] in known or node["name"] in own)
+        and node["name"] not in paired
     ]
+    # A model of the user's own, or a layer with inner ones, may draw as well, and is no node.
+    return [*names, *(name for name in own if name not in paired and name not in names)]
+
+
+def _drawn_normals(port: PortUnderTest) -> dict[str, int]:
+    """Returns the layers of the user's own that draw standard normal numbers, and how often."""
+    return port.keras.facts.get("drawn_normals") or {}
 
 
 def _of_keras(port: PortUnderTest, mode: str, *, normals: bool) -> Iterator[np.ndarray]:
     by_name = {node["name"]: node["kind"] for node in port.keras.facts["nodes"]}
+    own = _drawn_normals(port)
     for name in _unpaired(port):
-        is_noise = by_name[name] in _OF_NORMALS
-        if is_noise == normals and (key := f"mask/{mode}/{name}") in port.keras:
-            yield port.keras[key]
+        key = f"mask/{mode}/{name}"
+        keys = [f"{key}/{number}" for number in range(own[name])] if name in own else [key]
+        if (name in own or by_name[name] in _OF_NORMALS) == normals:
+            yield from (port.keras[key] for key in keys if key in port.keras)
 
 
 def mask_like(

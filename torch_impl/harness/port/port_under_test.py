@@ -300,8 +300,7 @@ class PortUnderTest(PortWeights):
     def target_of(self, arrays: Any) -> Any:
         """Returns targets as the loss takes them: of the only output, or of several by name."""
         if self.built.target is not None:
-            given = self.built.target(mapped(self._cast, arrays))
-            return on_device(given, self.device)
+            return on_device(self.built.target(mapped(self._cast, arrays)), self.device)
         is_column = self.has_columns and arrays.ndim == 1  # of one output
         given = arrays[:, None] if is_column else arrays
         return mapped(lambda array: on_device(self.tensor(array), self.device), given)
@@ -377,10 +376,12 @@ class PortUnderTest(PortWeights):
         return True
 
     def _eval_output(self) -> torch.Tensor:
-        """Returns the output for the probe in eval mode, not watched."""
-        self.module.eval()
-        self.forget_states()
+        """Returns the output for the probe in eval mode, watched only if Keras draws numbers."""
         with torch.no_grad(), self.kept():
+            if self.keras.facts.get("drawn_normals"):
+                return self.forward("eval", "probe", training=False)[1]
+            self.module.eval()
+            self.forget_states()
             return self.outputs.of(self.module(*self.arguments("probe")))
 
     def _compared(self) -> list[PairedLayer]:
