@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from torch_impl.harness.port.drawing import NORMALS
+from torch_impl.harness.port.agreement import output_error
+from torch_impl.harness.port.drawing import NORMALS, UNIFORMS, uniform_of
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.traced_axes import Axes, channels_first
 
@@ -45,21 +47,43 @@ def drawn_masks(
 
     def drawn(tensor: torch.Tensor, name: str) -> torch.Tensor | None:
         mask = next(normals if name in NORMALS else masks, None)
-        return None if mask is None else mask_like(mask, tensor, given)
+        like = None if mask is None else mask_like(mask, tensor, given)
+        is_mask = like is not None and name in UNIFORMS
+        return uniform_of(like, keeps_low=port.keeps_low) if is_mask else like
 
     return drawn
 
 
 def nothing_drawn(tensor: torch.Tensor, name: str) -> torch.Tensor:
     """Returns what drops nothing, or adds no noise."""
+    if name in UNIFORMS:  # above a rate, and below the share that is kept
+        return torch.full_like(tensor, 0.5)
     return torch.zeros_like(tensor) if name in NORMALS else torch.ones_like(tensor)
 
 
 def replayed(port: PortUnderTest) -> list[str]:
     """Returns the dropouts of Keras whose masks are given to masks that the port draws."""
-    names, own = _unpaired(port), _drawn_normals(port)
-    num = sum(own.get(name, 1) for name in names)
-    return names if names and not port.draws and len(port.replaced) == num else []
+    names = _unpaired(port)
+    is_all = len(port.replaced) == _num_draws(port, names)
+    if not names or port.draws or not is_all:
+        return []
+    known = port.keras.facts.get("replayable") or {}
+    return [*names, *(name for name, factor in known.items() if factor == 1)]
+
+
+def find_side_that_keeps(port: PortUnderTest) -> None:
+    """Finds out whether the uniform numbers of a port keep where they are low: see `uniform_of`.
+
+    The port is run in train mode in both ways. The one whose output is nearer to Keras's stays.
+    """
+    if not any(place.startswith(f"{name}(") for place in port.replaced for name in UNIFORMS):
+        return
+    errors = {}
+    for port.keeps_low in (True, False):
+        with torch.no_grad(), port.kept(), suppress(Exception):  # a later stage tells an error
+            output = port.forward("train", "probe", training=True)[1]
+            errors[port.keeps_low] = output_error(port.keras, output, "train")
+    port.keeps_low = errors.get(True, np.inf) < errors.get(False, np.inf)
 
 
 def _unpaired(port: PortUnderTest) -> list[str]:
@@ -74,7 +98,16 @@ def _unpaired(port: PortUnderTest) -> list[str]:
         and node["name"] not in paired
     ]
     # A model of the user's own, or a layer with inner ones, may draw as well, and is no node.
-    return [*names, *(name for name in own if name not in paired and name not in names)]
+    names += [name for name in own if name not in paired and name not in names]
+    kept = [name for name in names if known.get(name) != 1]
+    # Keras draws for a rate of 0, too; a port may leave that out.
+    return kept if len(port.replaced) == _num_draws(port, kept) else names
+
+
+def _num_draws(port: PortUnderTest, names: Sequence[str]) -> int:
+    """Returns how often Keras's layers draw."""
+    own = _drawn_normals(port)
+    return sum(own.get(name, 1) for name in names)
 
 
 def _drawn_normals(port: PortUnderTest) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import chain, islice, product
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
+from torch_impl.harness.port.drawn_masks import drawn_masks, find_side_that_keeps, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
 from torch_impl.harness.port.function_weights import flat_tensors
@@ -97,6 +97,7 @@ class PortUnderTest(PortWeights):
         self._form = self._forms[0]
         self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
+        self.keeps_low = False  # whether its uniform numbers keep what is below the share
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
@@ -113,6 +114,7 @@ class PortUnderTest(PortWeights):
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.pairs = self._compared()
+        find_side_that_keeps(self)
 
     def _pair_up(self, *, is_turned: bool = True) -> None:
         """Pairs the calls of the module with Keras's layers, and gives it Keras's weights."""
@@ -200,8 +202,7 @@ class PortUnderTest(PortWeights):
         if self._is_stored_anew:
             yield
             return
-        ways = [(form, turned) for form in self._forms for turned in (True, False)]
-        for self._form, self._is_turned in ways[1:]:
+        for self._form, self._is_turned in list(product(self._forms, (True, False)))[1:]:
             if self._is_turned or not self.channels_last:
                 yield
 
@@ -319,8 +320,7 @@ class PortUnderTest(PortWeights):
         self.module.train(training)
         forget_gradients(self.module)
         self.forget_states(purpose)
-        arguments = self.arguments(purpose)
-        whole = self.built.layers.values()
+        arguments, whole = self.arguments(purpose), self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
         watch = recorded_calls(self.module, masks, whole, passed, drawn, self.fused)
         with given_masks(self, mode), watch as calls:
