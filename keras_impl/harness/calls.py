@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from keras_impl.harness.attention import Attention
 from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
+from keras_impl.harness.inner_constants import moved_functions, moved_layer
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -142,7 +143,9 @@ class Calls(list[Call]):
         """Returns an output, in the perturbed pass as far off as float32 may make it."""
         if self._perturbation is None or not tf.is_tensor(output):
             return output
-        return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
+        how = self._perturbation
+        sign = how.sign_of(kind)
+        return moved(kind, config, given, output, self._generator, how.dtype, sign)
 
     def note_operation(self, kind: str, _: Any, __: Any, made: Any, *___: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers."""
@@ -183,7 +186,10 @@ def recorded_calls(
     def watched_layer(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         nonlocal depth
         if depth:
-            return call_layer(layer, *arguments, **keywords)
+            output = call_layer(layer, *arguments, **keywords)
+            if perturbation is None or not arguments or not is_inside():
+                return output
+            return moved_layer(perturbation, layer, arguments[0], output)
         if heads.is_watched(layer) and calls.attention is None:
             calls.note_masks(layer, arguments, keywords)
             calls.attention = Attention(named(layer.name), layer)
@@ -214,6 +220,13 @@ def recorded_calls(
             calls.open.pop()
             depth -= 1
 
+    def is_inside() -> bool:
+        """Whether code runs whose output is not that of a call that is known."""
+        layer = calls.open[-1][1] if calls.open else None
+        if layer is None or is_container(layer):
+            return layer is not None and not depth
+        return kind_of(layer).startswith("unknown:")
+
     def watched_operation(operation: Any, *arguments: Any, **keywords: Any) -> Any:
         nonlocal depth
         if depth or isinstance(operation, versions.Layer):
@@ -238,7 +251,8 @@ def recorded_calls(
     versions.Operation.__call__ = watched_operation
     try:
         inner = heads.watched_weights(calls, partial(_note_weights, calls))
-        with versions.watched_operations(calls.note_operation), inner:
+        moving = moved_functions(perturbation, is_inside) if perturbation else nullcontext()
+        with moving, versions.watched_operations(calls.note_operation), inner:
             yield calls
     finally:
         versions.Layer.__call__ = call_layer

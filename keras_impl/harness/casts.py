@@ -99,9 +99,10 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
     """
     try:
         return call(layer, *arguments, **keywords)
-    except _NO_KERNEL_ERRORS as error:
-        has_none = _has_no_kernel(layer, str(error))
-        if layer in _inside or not (has_none or _may_be_float32(layer, str(error))):
+    except (*_NO_KERNEL_ERRORS, NotImplementedError) as error:
+        message = _message_of(error)
+        has_none = _has_no_kernel(layer, message)
+        if layer in _inside or not (has_none or _may_be_float32(layer, message)):
             raise
         before = layer.call
         layer.call = _in_float32(before)
@@ -187,8 +188,22 @@ def _name_of(dtype: Any) -> str:
     return str(getattr(dtype, "name", getattr(dtype, "__name__", dtype)))
 
 
+def _message_of(error: BaseException) -> str:
+    """Returns what an error says, and what it came of: a Lambda layer tells neither."""
+    found, seen = [], {error}
+    cause: BaseException | None = error
+    while cause is not None:
+        found.append(str(cause))
+        cause = cause.__cause__ or cause.__context__
+        if cause in seen:
+            break
+        seen |= {cause} if cause is not None else set()
+    return "\n".join(found) if isinstance(error, NotImplementedError) else found[0]
+
+
 def _may_be_float32(layer: Any, message: str) -> bool:
-    is_plain = not versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
+    is_users = not versions.is_kerass_own(layer) or isinstance(layer, keras.layers.Lambda)
+    is_plain = is_users and not isinstance(layer, keras.Model)
     has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
     is_mixed = _MIXED.search(message) is not None
     return not versions.IS_KERAS_2 and is_plain and not has_inner and is_mixed

@@ -7,8 +7,9 @@ each of its layers rounds, too (`rounded_layer.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from parity.ladder.tolerance import NOISE_FACTOR
 OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
 _FLOAT32 = {"upsampling", "float32"}
+# How often a value is rounded there, in any direction, by the root of it: four corners, three
+# times a difference, a product and a sum.
+_ROUNDINGS = {"upsampling": math.sqrt(4 + 9)}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
 _SOFTPLUS_LIMIT = 20.0
 
@@ -34,14 +38,39 @@ class Perturbation:
     Attributes:
         seed: of the directions and sizes, at least 1.
         dtype: of the port: "float64" or "float32".
+        met: "scale" or "activation", for each side of which a constant was met, and "float32" for
+            what is computed in it: see `sign_of`.
     """
 
     seed: int
     dtype: str = "float64"
+    met: set[str] = field(default_factory=set, compare=False)
 
     def later(self, number: int) -> Perturbation:
         """Returns another one for a later part of the pass."""
         return Perturbation(self.seed + number, self.dtype)
+
+    def sign_of(self, kind: str) -> int:
+        """Returns in which direction the constants of a kind of call move: 1 or -1.
+
+        Constants that move together may hide each other, and a port may have another one of them
+        only. So those of activations move against those of input scalings if the seed is even: one
+        of two passes shows the sum of both effects. What is computed in float32 moves upwards, and
+        in both directions if the seed is even, for -1: by chance, one of them may have no effect.
+        """
+        if kind in _FLOAT32:
+            self.met.add("float32")
+            return -1 if not self.seed % 2 else 1
+        if kind not in _CHANGES:
+            return 1
+        side = "scale" if kind in _SCALES else "activation"
+        self.met.add(side)
+        return -1 if side == "activation" and not self.seed % 2 else 1
+
+    @property
+    def needs_another(self) -> bool:
+        """Whether this pass may have shown too little: see `sign_of`."""
+        return "float32" in self.met or len(self.met) > 1
 
 
 def moved(
@@ -51,6 +80,7 @@ def moved(
     output: Any,
     generator: np.random.Generator,
     dtype: str = "float64",
+    sign: int = 1,
 ) -> Any:
     """Returns the output of a call, moved by as much as float32 may change it.
 
@@ -61,16 +91,25 @@ def moved(
         output: of the call, float64.
         generator: draws how much each value moves.
         dtype: of the port.
+        sign: of the direction in which constants move: see `Perturbation.sign_of`.
     """
     if dtype == "float32":
         output = rounded_layer(kind, given, output, generator)
     if kind in _FLOAT32 and config.get("interpolation") != "nearest":
         # Upwards only: values that are rounded alike move in the same direction.
-        return output * (1 + 2.0**-24 * generator.random(output.shape))
+        draw = generator.random(output.shape) if sign > 0 else generator.uniform(-1, 1, output.shape)
+        return output * (1 + 2.0**-24 * _ROUNDINGS.get(kind, 1) * draw)
+    return with_moved_constants(kind, config, given, output, sign)
+
+
+def with_moved_constants(
+    kind: str, config: Mapping[str, Any], given: Any, output: Any, sign: int = 1
+) -> Any:
+    """Returns the output of a call with its constants moved that Keras has in float32."""
     # A recurrent layer has its hard sigmoid inside.
     is_hard = "hard_sigmoid" in (config.get("activation"), config.get("recurrent_activation"))
     change = _hard_sigmoid if is_hard else _CHANGES.get(kind)
-    return output if change is None else output + change(config, given, output)
+    return output if change is None else output + sign * change(config, given, output)
 
 
 def _softplus(_: Mapping[str, Any], given: Any, output: Any) -> Any:
@@ -124,3 +163,4 @@ _CHANGES = {
     "rescaling": _rescaling,
     "normalization": _normalization,
 }
+_SCALES = ("rescaling", "normalization")

@@ -33,6 +33,8 @@ from parity.traces.trace import Trace, TraceWriter
 # In float32, rounding may decide on which side of zero a ReLU is, or which number a pool takes.
 # What hangs on that shows in some of the passes only.
 NUM_PERTURBED = {"float64": 1, "float32": 4}
+# If a model has constants that may hide each other: see `Perturbation.sign_of`.
+NUM_WITH_CONSTANTS = 2
 
 
 def run_check(
@@ -66,10 +68,15 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
     _write_training(spec, first)
-    moved = [ChangeWriter(first=first.writer.arrays) for _ in range(NUM_PERTURBED[spec.dtype])]
-    for number, changes in enumerate(moved, start=1):
+    moved: list[ChangeWriter] = []
+    wanted = NUM_PERTURBED[spec.dtype]
+    while len(moved) < wanted:
         # One after the other: a large model and its steps are in memory once.
-        _write_training(spec, first.perturbed(spec, factory, changes, number))
+        moved.append(ChangeWriter(first=first.writer.arrays))
+        one = first.perturbed(spec, factory, moved[-1], len(moved))
+        _write_training(spec, one)
+        if one.perturbation is not None and one.perturbation.needs_another:
+            wanted = max(wanted, NUM_WITH_CONSTANTS)
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
