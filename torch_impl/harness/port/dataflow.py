@@ -35,6 +35,31 @@ def takers(nodes: Nodes) -> list[list[int]]:
     return found
 
 
+def places_joined(nodes: Nodes, numbers: Sequence[int]) -> list[int] | None:
+    """Returns at which place a `concatenate` takes what comes of each call.
+
+    Args:
+        nodes: all calls.
+        numbers: of the calls that are asked for.
+
+    Returns:
+        A number for each; None if one of them reaches none first where calls are merged, or two
+        reach the same place.
+    """
+    after = takers(nodes)
+    found = []
+    for number in numbers:
+        seen = {number}
+        while len(after[number]) == 1 and (taker := after[number][0]) not in seen:
+            if len(sources := origins(nodes[taker])) > 1:
+                if nodes[taker]["kind"] == "concatenate":
+                    found.append(list(sources).index(number))
+                break
+            number = taker
+            seen.add(number)
+    return found if len(found) == len(numbers) == len(set(found)) else None
+
+
 def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
     """Returns the signatures of the layers with weights, from near to far.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.errors import InputError
-from torch_impl.harness.port.dataflow import origins, signatures, takers
+from torch_impl.harness.port.dataflow import origins, places_joined, signatures, takers
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,8 @@ def _pair_by_flow(
     """Adds pairs of layers with the same weights and the same neighbourhood.
 
     The widest neighbourhood comes first. If it differs, because something else in the port is
-    wrong, a narrower one decides. Layers with equal neighbourhoods are paired in order.
+    wrong, a narrower one decides. Layers with equal neighbourhoods are paired in the order in which
+    they are joined, if they are, and else in that in which they run.
     """
     views = zip(signatures(keras), signatures(torch), strict=True)
     for theirs, ours in reversed(list(views)):
@@ -200,9 +201,26 @@ def _pair_by_flow(
             columns = [n for n, found in ours.items() if found == signature and n not in taken]
             if len(rows) != len(columns):
                 continue
-            for row, column in zip(rows, columns, strict=True):
+            for row, column in _in_order(keras, torch, rows, columns):
                 if _score(keras[row], torch[column]) >= _SAME_WEIGHTS:
                     pairs[row] = column
+
+
+def _in_order(
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    rows: Sequence[int],
+    columns: Sequence[int],
+) -> list[tuple[int, int]]:
+    """Returns pairs of calls that differ in nothing but their order."""
+    places = places_joined(keras, rows), places_joined(torch, columns)
+    if places[0] is None or places[1] is None:
+        return list(zip(rows, columns, strict=True))
+    theirs, ours = (
+        [number for _, number in sorted(zip(found, numbers, strict=True))]
+        for found, numbers in zip(places, (rows, columns), strict=True)
+    )
+    return list(zip(theirs, ours, strict=True))
 
 
 def _join_neighbours(
