@@ -64,6 +64,7 @@ class EANet(nn.Module):
 
 def build(mistake=False):
     net = keras_init(EANet(axis=-1 if mistake else 2))
+    nn.init.xavier_uniform_(net.proj.weight.view(8, -1))  # Keras has a dense layer on patches
     return Port(
         net,
         loss=nn.CrossEntropyLoss(label_smoothing=0.1),

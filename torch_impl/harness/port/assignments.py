@@ -2,7 +2,8 @@
 
 Such are the weights of a user's own layers: LayerScale, a position embedding, a class token. Names
 and shapes of both go in, assignments come out, the likeliest first. Shapes match up to axes of
-length one and the order of axes. Which assignment is right, the values decide: see `carrying.py`.
+length one and the order of axes. A dense layer of flat patches may be a convolution with a stride
+of its window, and the other way round: the kernels match up to how their axes are joined. Which assignment is right, the values decide: see `carrying.py`.
 """
 
 from __future__ import annotations
@@ -87,12 +88,15 @@ class Option:
         source: number of the parameter.
         split: shape of the weight, with axes merged and those of length one left out.
         axes: order of the axes of the parameter that gives this shape.
+        whole: shape as which the parameter is read before: its own, without axes of length one, or
+            that of a convolution.
     """
 
     cost: float
     source: int
     split: tuple[int, ...]
     axes: tuple[int, ...]
+    whole: tuple[int, ...]
 
 
 def assignments(
@@ -130,11 +134,10 @@ def assignments(
 def variable_of(need: Need, source: Source, option: Option) -> Variable:
     """Returns the variable that puts a weight into a parameter."""
     shape, held = need.shape, source.shape
-    whole = tuple(side for side in held if side != 1)
     back = tuple(sorted(range(len(option.axes)), key=lambda axis: option.axes[axis]))
 
     def to_keras(tensors: Tensors) -> torch.Tensor:
-        return tensors[0].reshape(whole).permute(option.axes).reshape(shape)
+        return tensors[0].reshape(option.whole).permute(option.axes).reshape(shape)
 
     def to_torch(array: torch.Tensor) -> Tensors:
         return (array.reshape(option.split).permute(back).reshape(held),)
@@ -160,7 +163,7 @@ def _options(needs: Sequence[Need], sources: Sequence[Source], number: int) -> l
             cost += 0.1 * abs(alike.index(number) - fitting.index(n))
         if need.place is not None and source.place is not None:
             cost += min(1.0, 0.3 * abs(need.place - source.place))
-        found += [Option(cost + more, n, split, axes) for more, split, axes in orders]
+        found += [Option(cost + more, n, *order) for more, *order in orders]
     return sorted(found, key=lambda option: option.cost)
 
 
@@ -168,16 +171,40 @@ def _sides(shape: Sequence[int]) -> list[int]:
     return sorted(side for side in shape if side != 1)
 
 
-def _orders(need: Need, source: Source) -> Iterator[tuple[float, tuple[int, ...], tuple[int, ...]]]:
-    """Yields (cost, shape of the weight, order of the parameter's axes) that fit."""
+Shape = tuple[int, ...]
+
+
+def _orders(need: Need, source: Source) -> Iterator[tuple[float, Shape, Shape, Shape]]:
+    """Yields (cost, shape of the weight, order of the parameter's axes, its shape) that fit."""
     held = tuple(side for side in source.shape if side != 1)
+    yield from _of_patches(need, source)
     if math.prod(held) != math.prod(need.shape) or len(held) > _MOST_AXES:
         return
     for split in _splits(tuple(side for side in need.shape if side != 1), len(held)):
         merged = 1.0 if len(split) < len([s for s in need.shape if s != 1]) else 0.0
         for axes in itertools.permutations(range(len(held))):
             if tuple(held[axis] for axis in axes) == split:
-                yield merged + _strange(axes, need.name, source.name), split, axes
+                yield merged + _strange(axes, need.name, source.name), split, axes, held
+
+
+def _of_patches(need: Need, source: Source) -> Iterator[tuple[float, Shape, Shape, Shape]]:
+    """Yields the same for the kernel of a dense layer of patches and that of a convolution.
+
+    Keras flattens a patch as (rows, columns, channels), `nn.Unfold` as (channels, rows, columns).
+    """
+    theirs, ours = need.shape, source.shape
+    if len(theirs) == 2 < len(ours):
+        whole = ours
+    elif len(ours) == 2 < len(theirs):
+        whole = (theirs[-1], theirs[-2], *theirs[:-2])
+    else:
+        return
+    axes = (*range(2, len(whole)), 1, 0)
+    split = tuple(whole[axis] for axis in axes)
+    flat = math.prod(split[:-1])
+    fits = (flat, split[-1]) == theirs if len(theirs) == 2 else (split[-1], flat) == ours
+    if fits and "kernel" in need.name.rpartition(".")[2] and len(whole) <= _MOST_AXES:
+        yield 1.0, split, axes, whole
 
 
 def _splits(shape: tuple[int, ...], rank: int) -> Iterator[tuple[int, ...]]:
