@@ -25,9 +25,7 @@ _LAYERS = ("rescaling", "normalization")
 
 
 @contextmanager
-def moved_functions(
-    perturbation: Perturbation, is_inside: Callable[[], bool]
-) -> Iterator[None]:
+def moved_functions(perturbation: Perturbation, is_inside: Callable[[], bool]) -> Iterator[None]:
     """Moves what such functions return in the block.
 
     Args:

@@ -97,7 +97,9 @@ def moved(
         output = rounded_layer(kind, given, output, generator)
     if kind in _FLOAT32 and config.get("interpolation") != "nearest":
         # Upwards only: values that are rounded alike move in the same direction.
-        draw = generator.random(output.shape) if sign > 0 else generator.uniform(-1, 1, output.shape)
+        draw = (
+            generator.random(output.shape) if sign > 0 else generator.uniform(-1, 1, output.shape)
+        )
         return output * (1 + 2.0**-24 * _ROUNDINGS.get(kind, 1) * draw)
     return with_moved_constants(kind, config, given, output, sign)
 

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from parity.divergences.arithmetic import ACTIVATIONS
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence
+from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.names import module_text
+from parity.ladder.recorded import in_form
 
 _MAX_AXES = 5  # 120 orders
+_MOST_PARTS = 8  # of a tensor that is split
 
 
 def _arrays(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
@@ -116,16 +119,131 @@ def other_reduction(evidence: Evidence) -> Match | None:
 
 
 def _scaled(evidence: Evidence) -> Match | None:
+    if evidence.is_output:
+        return _scaled_output(evidence)
     if not evidence.is_forward():
         return None
     for name, _, theirs, ours in _arrays(evidence):
-        if theirs.shape != ours.shape or evidence.is_close(theirs, ours):
-            return None
-        largest = np.unravel_index(int(np.abs(theirs).argmax()), theirs.shape)
-        factor = float(ours[largest] / theirs[largest]) if theirs[largest] else 0.0
-        if factor and evidence.is_close(factor * theirs, ours):
+        if factor := _factor(evidence, theirs, ours):
             return Match(NUMBERS, f"after {name}, the port has {factor:.6g} times Keras's values")
         return None
+    return None
+
+
+def _scaled_output(evidence: Evidence) -> Match | None:
+    """Recognises an output of the model that is a multiple of Keras's."""
+    form = str(evidence.port.facts.get("output_form") or "same")
+    key = f"forward/{evidence.mode}/output"
+    if key not in evidence.port:
+        return None
+    factor = _factor(evidence, in_form(evidence.keras, evidence.mode, form), evidence.port[key])
+    return Match(NUMBERS, f"the port returns {factor:.6g} times Keras's values") if factor else None
+
+
+def _factor(evidence: Evidence, theirs: np.ndarray, ours: np.ndarray) -> float:
+    """Returns what Keras's values times that are the port's; 0 if there is no such number."""
+    if theirs.shape != ours.shape or not theirs.size or evidence.is_close(theirs, ours):
+        return 0.0
+    largest = np.unravel_index(int(np.abs(theirs).argmax()), theirs.shape)
+    factor = float(ours[largest] / theirs[largest]) if theirs[largest] else 0.0
+    return factor if factor and evidence.is_close(factor * theirs, ours) else 0.0
+
+
+# --- a function in the code of a model -----------------------------------------------------------
+
+# Relative: TensorFlow has constants of some functions in float32, and a port may have them so.
+OF_FLOAT32 = 2e-7
+
+
+def _functions(evidence: Evidence) -> tuple[str, str, str] | None:
+    """Returns (after which layer, Keras's function, the port's) of two functions of single values.
+
+    What is computed in the code of a model is no layer of its own: what goes in is the output of
+    the layer before, and what comes of it is the input of the next.
+    """
+    if not evidence.is_forward() or not evidence.is_input:
+        return None
+    for name, x, theirs, ours in itertools.chain(_arrays(evidence), _outputs(evidence)):
+        if not x.shape == theirs.shape == ours.shape or evidence.is_close(theirs, ours):
+            continue
+        if (slopes := (_slope(x, theirs), _slope(x, ours))) and None not in slopes:
+            return name, f"leaky_relu ({slopes[0]:.3g})", f"leaky_relu ({slopes[1]:.3g})"
+        found = [
+            next((n for n, f in ACTIVATIONS.items() if is_close(f(x), made, OF_FLOAT32)), None)
+            for made in (theirs, ours)
+        ]
+        if found[0] is not None and found[1] is not None and found[0] != found[1]:
+            return name, found[0], found[1]
+    return None
+
+
+def _outputs(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields the same as `_arrays` for all earlier layers, if it is not known what comes before."""
+    found = evidence.failing_input()
+    if found is None or evidence.source(found[0]) is not None:
+        return
+    for node in evidence.keras.facts["nodes"]:
+        if evidence.node is not None and node["name"] == evidence.node["name"]:
+            return
+        if (key := f"forward/{evidence.mode}/{node['name']}/output") in evidence.keras:
+            yield node["name"], evidence.keras[key], *found[1:]
+
+
+def _slope(x: np.ndarray, made: np.ndarray) -> float | None:
+    """Returns the slope of a leaky ReLU below zero, if numbers were made by one."""
+    below = x < 0
+    if not below.any() or not (~below).any():
+        return None
+    lowest = x == x.min()
+    slope = float(made[lowest][0] / x.min())
+    is_leaky = 0 < slope < 1 and is_close(np.where(below, slope * x, x), made, OF_FLOAT32)
+    return slope if is_leaky else None
+
+
+def other_function(evidence: Evidence, kind: str) -> Match | None:
+    """Recognises another function of single values in the code of a model.
+
+    Args:
+        evidence: of an input of a layer.
+        kind: "gelu" or "leaky_relu" for another constant of it; "" for any other function.
+    """
+    found = evidence.once(_functions)
+    if found is None:
+        return None
+    name, theirs, ours = found
+    same = theirs.partition(" ")[0]
+    if kind != (same if same == ours.partition(" ")[0] else ""):
+        return None
+    return Match(NUMBERS, f"after {name}, {theirs} in Keras, {ours} in the port")
+
+
+def other_part(evidence: Evidence) -> Match | None:
+    """Recognises a layer that gets another part of the tensor of which Keras gives it a part."""
+    found = evidence.failing_input()
+    if found is None:
+        return None
+    _, theirs, ours = found
+    if theirs.shape != ours.shape:
+        return None
+    for node in evidence.keras.facts["nodes"]:
+        key = f"forward/{evidence.mode}/{node['name']}/output"
+        if key not in evidence.keras or evidence.keras[key].ndim != theirs.ndim:
+            continue
+        whole = evidence.keras[key]
+        for axis in range(1, theirs.ndim):
+            number, rest = divmod(whole.shape[axis], max(theirs.shape[axis], 1))
+            others = (whole.shape[:axis], whole.shape[axis + 1 :])
+            same = others == (theirs.shape[:axis], theirs.shape[axis + 1 :])
+            if rest or not same or not 1 < number <= _MOST_PARTS:
+                continue
+            parts = np.split(whole, number, axis=axis)
+            places = [
+                next((n for n, part in enumerate(parts) if evidence.is_close(part, made)), None)
+                for made in (theirs, ours)
+            ]
+            if None not in places and places[0] != places[1]:
+                told = f"part {places[1]} of {number} of {node['name']}"  # type: ignore[operator]
+                return Match(NUMBERS, f"the port takes {told}, Keras part {places[0]}")
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.divergences import arithmetic, attention
-from parity.divergences.between import other_reduction
+from parity.divergences.between import OF_FLOAT32, other_function, other_part, other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs
 from parity.divergences.places import RECURRENT
@@ -100,14 +100,17 @@ def _between(evidence: Evidence, *names: str) -> Match | None:
     found = evidence.failing_input()
     if found is None or evidence.node is None:
         return None
-    number, _, ours = found
+    number, theirs, ours = found
     before = evidence.source(number)
     if before is None or not before["kind"].startswith("activation:"):
         return None
     key = f"forward/{evidence.mode}/{before['name']}/input/0"
-    for name in names:
-        if key in evidence.keras and evidence.is_close(
-            arithmetic.ACTIVATIONS[name](evidence.keras[key]), ours
+    for name in names if key in evidence.keras else ():
+        made = arithmetic.ACTIVATIONS[name](evidence.keras[key])
+        # A port, and TensorFlow, may have a constant of the function in float32.
+        if evidence.is_close(made, ours) or (
+            evidence.is_close(made, ours, OF_FLOAT32)
+            and not evidence.is_close(made, theirs, OF_FLOAT32)
         ):
             return Match(NUMBERS, f"the port computes {name} before {evidence.node['name']}")
     return None
@@ -129,7 +132,11 @@ def other_activation(evidence: Evidence) -> Match | None:
     """Recognises a different or missing activation."""
     if not evidence.is_forward():
         return None
-    found = _between(evidence, *arithmetic.ACTIVATIONS) or _added(evidence)
+    before = evidence.source(found[0]) if (found := evidence.failing_input()) else None
+    same = str(before["kind"]).removeprefix("activation:") if before else ""
+    # The same with other constants has a name of its own.
+    names = [n for n in arithmetic.ACTIVATIONS if n != same and not n.startswith(f"{same} (")]
+    found = _between(evidence, *names) or _added(evidence)
     if found is None and evidence.kind.startswith("activation:"):
         own = evidence.kind.removeprefix("activation:")  # the same, possibly with other constants
         others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(own)]
@@ -240,14 +247,16 @@ def _own_error(evidence: Evidence) -> Match | None:
 
 
 RULES: dict[str, Recogniser] = {
-    "A13": _other_epsilon,
-    "A20": _gelu,
+    "A13": lambda evidence: _other_epsilon(evidence) or other_function(evidence, "leaky_relu"),
+    "A20": lambda evidence: _gelu(evidence) or other_function(evidence, "gelu"),
     "A21": lambda evidence: _softmax_axis(evidence) or attention.softmax_axis(evidence),
     "C6": _rate,
     "C15": _grain,
     "C7": _mode,
     "C14": _resampling,
-    "A22": lambda evidence: attention.exchanged(evidence) or _wiring(evidence),
+    "A22": lambda evidence: (
+        attention.exchanged(evidence) or _wiring(evidence) or other_part(evidence)
+    ),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,
     "N2": _own_error,

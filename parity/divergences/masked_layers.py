@@ -32,6 +32,51 @@ def given_mask(keras: Trace, mode: str, name: str, number: int = 0) -> Array | N
     return array
 
 
+def masks_of(keras: Trace, mode: str, node: Mapping[str, Any]) -> list[Array | None]:
+    """Returns the masks of all inputs of a layer: see `given_mask`."""
+    number = max(len(node["input_shapes"]), 1)
+    return [given_mask(keras, mode, node["name"], n) for n in range(number)]
+
+
+def is_masked(keras: Trace, mode: str, node: Mapping[str, Any]) -> bool:
+    """Whether an input of a layer has a mask that masks a step."""
+    return any(mask is not None for mask in masks_of(keras, mode, node))
+
+
+def inputs_of(keras: Trace, mode: str, node: Mapping[str, Any]) -> list[Array]:
+    """Returns what a layer is given in Keras."""
+    prefix = f"forward/{mode}/{node['name']}/input"
+    return [keras[f"{prefix}/{number}"] for number in range(len(node["input_shapes"]))]
+
+
+def made_behind(
+    keras: Trace,
+    mode: str,
+    node: Mapping[str, Any],
+    chain: Sequence[Mapping[str, Any]],
+    masks: Sequence[Array | None],
+    *,
+    keeps: bool = True,
+) -> Array | None:
+    """Returns what is made behind a layer that is computed with other masks; None if not known.
+
+    Args:
+        keras: has the weights, and what the layer is given.
+        mode: of the pass.
+        node: of the layer.
+        chain: the layers behind it, each with one input.
+        masks: of its inputs.
+        keeps: whether the layers behind it have their own masks, and not none.
+    """
+    value = output_of(keras, node, inputs_of(keras, mode, node), masks)
+    for after in chain:
+        if value is None:
+            return None
+        own = masks_of(keras, mode, after)
+        value = output_of(keras, after, [value], own if keeps else [None for _ in own])
+    return value
+
+
 def output_of(
     keras: Trace, node: Mapping[str, Any], inputs: Sequence[Array], masks: Sequence[Array | None]
 ) -> Array | None:

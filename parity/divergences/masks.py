@@ -6,18 +6,28 @@ mask. If the port has no layer in Keras's place, what comes of it at the next on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.divergences import arithmetic, masked_layers
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
-from parity.divergences.masked_layers import ATTENTION, MASKED, RECURRENT, given_mask
+from parity.divergences.masked_layers import (
+    ATTENTION,
+    MASKED,
+    RECURRENT,
+    given_mask,
+    inputs_of,
+    is_masked,
+    made_behind,
+    masks_of,
+)
 from parity.divergences.places import STATE
 from parity.divergences.training import Confident, confident, crossentropies
 from parity.ladder.counted import only_counted
 from parity.ladder.metric_items import metric_of
+from parity.ladder.rounding import allowed
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -37,11 +47,17 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
 
 def _of_layer(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """Yields masks with which a layer, or one behind which nothing is paired, gives the numbers."""
+    keras, mode = evidence.keras, evidence.mode
     for node, chain, ours, key in _places(evidence):
+        also = [each["name"] for each in chain if is_masked(keras, mode, each)]
         for name, text, masks in _tried(evidence, node):
-            value = _made(evidence, node, chain, masks)
-            if value is not None and _gives(evidence, key, value, ours):
-                yield name, f"in the port, {node['name']} {text}"
+            # If the mask is missing there, it may be missing in the layers behind as well.
+            for keeps in (True, False) if also and name == MISSING else (True,):
+                value = made_behind(keras, mode, node, chain, masks, keeps=keeps)
+                if value is not None and _gives(evidence, key, value, ours):
+                    names = [node["name"], *([] if keeps else also)]
+                    told = names[0] if keeps else f"each of {', '.join(names)}"
+                    yield name, f"in the port, {told} {text}"
 
 
 def _places(
@@ -69,37 +85,11 @@ def _places(
         before = None if source is None or source < 0 else evidence.keras.facts["nodes"][source]
 
 
-def _made(
-    evidence: Evidence,
-    node: Mapping[str, Any],
-    chain: Sequence[Mapping[str, Any]],
-    masks: Sequence[Array | None],
-) -> Array | None:
-    """Returns the output behind a layer that is computed with other masks."""
-    value = masked_layers.output_of(evidence.keras, node, _inputs(evidence, node), masks)
-    for after in chain:
-        if value is None:
-            return None
-        kept = _masks(evidence, after)
-        value = masked_layers.output_of(evidence.keras, after, [value], kept)
-    return value
-
-
-def _inputs(evidence: Evidence, node: Mapping[str, Any]) -> list[Array]:
-    prefix = f"forward/{evidence.mode}/{node['name']}/input"
-    return [evidence.keras[f"{prefix}/{number}"] for number in range(len(node["input_shapes"]))]
-
-
-def _masks(evidence: Evidence, node: Mapping[str, Any]) -> list[Array | None]:
-    number = max(len(node["input_shapes"]), 1)
-    return [given_mask(evidence.keras, evidence.mode, node["name"], n) for n in range(number)]
-
-
 def _tried(
     evidence: Evidence, node: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, list[Array | None]]]:
     """Yields (ID, text, masks of the inputs) of the masks that a port may have instead."""
-    masks = _masks(evidence, node)
+    masks = masks_of(evidence.keras, evidence.mode, node)
     known = [mask for mask in masks if mask is not None]
     if not known:
         return
@@ -141,9 +131,11 @@ def _gives(evidence: Evidence, key: str, value: Array, ours: Array) -> bool:
     theirs = evidence.keras[key]
     if value.shape != theirs.shape or ours.shape != theirs.shape:
         return False
+    # What comes before may be in float32 in Keras, and not in the port.
+    most = max(evidence.close, allowed(evidence.keras, key))
     own, counted = only_counted(evidence.keras, key, value, ours)
-    return evidence.is_close(own, counted) and not evidence.is_close(
-        *only_counted(evidence.keras, key, value, theirs)
+    return evidence.is_close(own, counted, most) and not evidence.is_close(
+        *only_counted(evidence.keras, key, value, theirs), most
     )
 
 
@@ -153,7 +145,7 @@ def _of_steps(evidence: Evidence) -> Iterator[tuple[str, str]]:
         mask = given_mask(evidence.keras, evidence.mode, node["name"])
         if node["kind"] != "global_average_pool" or chain or mask is None:
             continue
-        x = _inputs(evidence, node)[0]
+        x = inputs_of(evidence.keras, evidence.mode, node)[0]
         total = np.where(mask[..., None], x, 0.0).sum(1)
         if _gives(evidence, key, total / mask.shape[1], ours.reshape(total.shape)):
             text = f"divides by all {mask.shape[1]} steps, Keras by those that count"
@@ -195,7 +187,7 @@ def _of_last_step(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if mask is None:
         return
     outputs = list(_behind(evidence, layer)) if failing is None else [failing[2]]
-    x = _inputs(evidence, layer)[0]
+    x = inputs_of(evidence.keras, evidence.mode, layer)[0]
     made = [
         masked_layers.recurrent_output(
             evidence.keras, layer, layer["config"], layer["kind"], x, each, is_whole=True

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.data.weight_names import short_name
-from parity.divergences.between import moved_dropout
+from parity.divergences.between import moved_dropout, other_function
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.layers import features_order, other_activation
@@ -274,7 +274,10 @@ RULES: dict[str, Recogniser] = {
     "A31": _norm_scale,
     "A30": _shared,
     "A16": lambda evidence: (
-        _activation(evidence) or other_activation(evidence) or missing_activation(evidence)
+        _activation(evidence)
+        or other_activation(evidence)
+        or missing_activation(evidence)
+        or other_function(evidence, "")
     ),
     "A17": _missing,
     "A32": _loaded_otherwise,

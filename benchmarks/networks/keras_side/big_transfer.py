@@ -14,7 +14,10 @@ class StandardizedConv2D(layers.Conv2D):
         variance = ops.var(self.kernel, axis=(0, 1, 2), keepdims=True)
         kernel = (self.kernel - mean) / ops.sqrt(variance + 1e-10)
         outputs = ops.conv(
-            inputs, kernel, strides=list(self.strides), padding=self.padding,
+            inputs,
+            kernel,
+            strides=list(self.strides),
+            padding=self.padding,
             dilation_rate=self.dilation_rate,
         )
         if self.use_bias:

@@ -34,12 +34,12 @@ class ClassAttention(layers.Layer):
 
     def call(self, x, training=False):
         batch_size, num_patches, num_channels = (
-            ops.shape(x)[0], ops.shape(x)[1], ops.shape(x)[2],
+            ops.shape(x)[0],
+            ops.shape(x)[1],
+            ops.shape(x)[2],
         )
         q = ops.expand_dims(self.q(x[:, 0]), axis=1)
-        q = ops.reshape(
-            q, (batch_size, 1, self.num_heads, num_channels // self.num_heads)
-        )
+        q = ops.reshape(q, (batch_size, 1, self.num_heads, num_channels // self.num_heads))
         q = ops.transpose(q, axes=[0, 2, 1, 3])
         scale = ops.cast(self.scale, dtype=q.dtype)
         q = q * scale
@@ -117,10 +117,12 @@ class CaiT(keras.Model):
                 layers.Reshape((-1, dim)),
             ]
         )
-        self.cls_token = self.add_weight(shape=(1, 1, dim), initializer="random_normal",
-                                         name="cls_token")
-        self.pos_embed = self.add_weight(shape=(1, 12, dim), initializer="random_normal",
-                                         name="pos_embed")
+        self.cls_token = self.add_weight(
+            shape=(1, 1, dim), initializer="random_normal", name="cls_token"
+        )
+        self.pos_embed = self.add_weight(
+            shape=(1, 12, dim), initializer="random_normal", name="pos_embed"
+        )
         self.pos_drop = layers.Dropout(rate)
         self.blocks = []
         for _ in range(depth):

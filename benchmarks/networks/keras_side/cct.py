@@ -5,14 +5,29 @@ from keras import layers, ops
 
 
 class CCTTokenizer(layers.Layer):
-    def __init__(self, kernel_size=3, stride=1, padding=1, pooling_kernel_size=3,
-                 pooling_stride=2, num_output_channels=(6, 8), **kwargs):
+    def __init__(
+        self,
+        kernel_size=3,
+        stride=1,
+        padding=1,
+        pooling_kernel_size=3,
+        pooling_stride=2,
+        num_output_channels=(6, 8),
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.conv_model = keras.Sequential()
         for channels in num_output_channels:
             self.conv_model.add(
-                layers.Conv2D(channels, kernel_size, stride, padding="valid", use_bias=False,
-                              activation="relu", kernel_initializer="he_normal")
+                layers.Conv2D(
+                    channels,
+                    kernel_size,
+                    stride,
+                    padding="valid",
+                    use_bias=False,
+                    activation="relu",
+                    kernel_initializer="he_normal",
+                )
             )
             self.conv_model.add(layers.ZeroPadding2D(padding))
             self.conv_model.add(layers.MaxPooling2D(pooling_kernel_size, pooling_stride, "same"))
@@ -82,9 +97,7 @@ class StochasticDepth(layers.Layer):
         if training:
             keep_prob = 1 - self.drop_prob
             shape = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
-            random_tensor = keep_prob + keras.random.uniform(
-                shape, 0, 1, seed=self.seed_generator
-            )
+            random_tensor = keep_prob + keras.random.uniform(shape, 0, 1, seed=self.seed_generator)
             random_tensor = ops.floor(random_tensor)
             return (x / keep_prob) * random_tensor
         return x

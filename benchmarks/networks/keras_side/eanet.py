@@ -27,8 +27,9 @@ class PatchEmbedding(layers.Layer):
         return self.proj(patch) + self.pos_embed(pos)
 
 
-def external_attention(x, dim, num_heads, dim_coefficient=4, attention_dropout=0.0,
-                       projection_dropout=0.0):
+def external_attention(
+    x, dim, num_heads, dim_coefficient=4, attention_dropout=0.0, projection_dropout=0.0
+):
     _, num_patch, channel = x.shape
     num_heads = num_heads * dim_coefficient
 

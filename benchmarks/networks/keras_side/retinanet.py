@@ -128,8 +128,9 @@ class RetinaNetLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         box_labels = y_true[:, :, :4]
         box_predictions = y_pred[:, :, :4]
-        cls_labels = ops.one_hot(ops.cast(y_true[:, :, 4], "int32"), self._num_classes,
-                                 dtype=y_pred.dtype)
+        cls_labels = ops.one_hot(
+            ops.cast(y_true[:, :, 4], "int32"), self._num_classes, dtype=y_pred.dtype
+        )
         cls_predictions = y_pred[:, :, 4:]
         positive_mask = ops.cast(ops.greater(y_true[:, :, 4], -1.0), dtype=y_pred.dtype)
         ignore_mask = ops.cast(ops.equal(y_true[:, :, 4], -2.0), dtype=y_pred.dtype)

@@ -17,9 +17,7 @@ def window_partition(x, window_size):
 def window_reverse(windows, window_size, height, width, channels):
     patch_num_y = height // window_size
     patch_num_x = width // window_size
-    x = ops.reshape(
-        windows, (-1, patch_num_y, patch_num_x, window_size, window_size, channels)
-    )
+    x = ops.reshape(windows, (-1, patch_num_y, patch_num_x, window_size, window_size, channels))
     x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
     return ops.reshape(x, (-1, height, width, channels))
 
@@ -92,8 +90,17 @@ class WindowAttention(layers.Layer):
 
 
 class SwinTransformer(layers.Layer):
-    def __init__(self, dim, num_patch, num_heads, window_size=2, shift_size=0, num_mlp=16,
-                 dropout_rate=0.0, **kwargs):
+    def __init__(
+        self,
+        dim,
+        num_patch,
+        num_heads,
+        window_size=2,
+        shift_size=0,
+        num_mlp=16,
+        dropout_rate=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.dim = dim
         self.num_patch = num_patch
@@ -158,9 +165,7 @@ class SwinTransformer(layers.Layer):
         x_windows = window_partition(shifted_x, self.window_size)
         x_windows = ops.reshape(x_windows, (-1, self.window_size * self.window_size, channels))
         attn_windows = self.attn(x_windows, mask=self.attn_mask)
-        attn_windows = ops.reshape(
-            attn_windows, (-1, self.window_size, self.window_size, channels)
-        )
+        attn_windows = ops.reshape(attn_windows, (-1, self.window_size, self.window_size, channels))
         shifted_x = window_reverse(attn_windows, self.window_size, height, width, channels)
         if self.shift_size > 0:
             x = ops.roll(shifted_x, shift=[self.shift_size, self.shift_size], axis=[1, 2])
@@ -201,8 +206,13 @@ def build():
     x = layers.Reshape((num_patch[0] * num_patch[1], dim))(x)
     for shift in (0, 1):
         x = SwinTransformer(
-            dim=dim, num_patch=num_patch, num_heads=2, window_size=2, shift_size=shift,
-            num_mlp=16, dropout_rate=0.03,
+            dim=dim,
+            num_patch=num_patch,
+            num_heads=2,
+            window_size=2,
+            shift_size=shift,
+            num_mlp=16,
+            dropout_rate=0.03,
         )(x)
     x = PatchMerging(num_patch, embed_dim=dim)(x)
     x = layers.GlobalAveragePooling1D()(x)

@@ -40,16 +40,25 @@ def token_learner(inputs, number_of_tokens=NUM_TOKENS):
     attention_maps = keras.Sequential(
         [
             layers.Conv2D(
-                filters=number_of_tokens, kernel_size=(3, 3), activation="gelu", padding="same",
+                filters=number_of_tokens,
+                kernel_size=(3, 3),
+                activation="gelu",
+                padding="same",
                 use_bias=False,
             ),
             layers.Conv2D(
-                filters=number_of_tokens, kernel_size=(3, 3), activation="gelu", padding="same",
+                filters=number_of_tokens,
+                kernel_size=(3, 3),
+                activation="gelu",
+                padding="same",
                 use_bias=False,
             ),
             layers.Conv2D(
-                filters=number_of_tokens, kernel_size=(3, 3), activation="sigmoid",
-                padding="same", use_bias=False,
+                filters=number_of_tokens,
+                kernel_size=(3, 3),
+                activation="sigmoid",
+                padding="same",
+                use_bias=False,
             ),
             layers.Reshape((-1, number_of_tokens)),
             layers.Permute((2, 1)),

@@ -43,7 +43,5 @@ def get_model(img_size, num_classes):
 
 def build():
     model = get_model((16, 24), 3)
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(1e-3), loss="sparse_categorical_crossentropy"
-    )
+    model.compile(optimizer=keras.optimizers.RMSprop(1e-3), loss="sparse_categorical_crossentropy")
     return model

@@ -11,7 +11,10 @@ class TubeletEmbedding(layers.Layer):
         self.embed_dim = embed_dim
         self.patch_size = patch_size
         self.projection = layers.Conv3D(
-            filters=embed_dim, kernel_size=patch_size, strides=patch_size, padding="VALID",
+            filters=embed_dim,
+            kernel_size=patch_size,
+            strides=patch_size,
+            padding="VALID",
             name="projection",
         )
         self.flatten = layers.Reshape(target_shape=(-1, embed_dim))
@@ -22,7 +25,9 @@ class TubeletEmbedding(layers.Layer):
 
     def get_config(self):
         return {
-            **super().get_config(), "embed_dim": self.embed_dim, "patch_size": self.patch_size,
+            **super().get_config(),
+            "embed_dim": self.embed_dim,
+            "patch_size": self.patch_size,
         }
 
 

@@ -38,8 +38,8 @@ def illumination_smoothness_loss(x):
     w_x = tf.shape(x)[2]
     count_h = (tf.shape(x)[2] - 1) * tf.shape(x)[3]
     count_w = tf.shape(x)[2] * (tf.shape(x)[3] - 1)
-    h_tv = tf.reduce_sum(tf.square((x[:, 1:, :, :] - x[:, : h_x - 1, :, :])))
-    w_tv = tf.reduce_sum(tf.square((x[:, :, 1:, :] - x[:, :, : w_x - 1, :])))
+    h_tv = tf.reduce_sum(tf.square(x[:, 1:, :, :] - x[:, : h_x - 1, :, :]))
+    w_tv = tf.reduce_sum(tf.square(x[:, :, 1:, :] - x[:, :, : w_x - 1, :]))
     batch_size = tf.cast(batch_size, dtype=x.dtype)
     count_h = tf.cast(count_h, dtype=x.dtype)
     count_w = tf.cast(count_w, dtype=x.dtype)

@@ -10,7 +10,10 @@ from torch_impl.optim import AdamW
 
 def mlp(dim, rate):
     return nn.Sequential(
-        nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(rate), nn.Linear(2 * dim, dim),
+        nn.Linear(dim, 2 * dim),
+        nn.GELU(),
+        nn.Dropout(rate),
+        nn.Linear(2 * dim, dim),
         nn.Dropout(rate),
     )
 

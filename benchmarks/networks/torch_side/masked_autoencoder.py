@@ -60,7 +60,11 @@ class MAE(nn.Module):
     def forward(self, images):
         n = len(images)
         p, side = self.patch, self.image // self.patch
-        x = images.reshape(n, 3, side, p, side, p).permute(0, 2, 4, 3, 5, 1).reshape(n, -1, p * p * 3)
+        x = (
+            images.reshape(n, 3, side, p, side, p)
+            .permute(0, 2, 4, 3, 5, 1)
+            .reshape(n, -1, p * p * 3)
+        )
         x = self.embed(x[:, self.seen]) + self.position(self.seen)
         x = self.encoder(x) + self.position(self.seen)
         tokens = self.embed(self.mask_token) + self.position(self.hidden)

@@ -15,9 +15,7 @@ from torch_impl.optim import Adam
 
 
 def shared(cin, cout):
-    return nn.Sequential(
-        nn.Conv1d(cin, cout, 1), BatchNormalization(cout, momentum=0.0), nn.ReLU()
-    )
+    return nn.Sequential(nn.Conv1d(cin, cout, 1), BatchNormalization(cout, momentum=0.0), nn.ReLU())
 
 
 def dense(cin, cout):

@@ -59,7 +59,10 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attention = WindowAttention(dim, heads, rate)
         self.mlp = nn.Sequential(
-            nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(rate), nn.Linear(2 * dim, dim),
+            nn.Linear(dim, 2 * dim),
+            nn.GELU(),
+            nn.Dropout(rate),
+            nn.Linear(2 * dim, dim),
             nn.Dropout(rate),
         )
         mask = None

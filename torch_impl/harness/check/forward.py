@@ -46,7 +46,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    The values decide; if none of the three fits, the last call decides.
+    The values decide; if none of the three fits, it is what they look like, or the last call.
     """
     keras, key = port.keras, "forward/eval/output"
     name = keras.facts.get("output_activation")
@@ -64,5 +64,23 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     best = min(errors, key=lambda form: errors[form], default="same")
     if errors and errors[best] < limits_of(keras).most:
         return best
+    if name == "softmax" and (form := _form_of_softmax(ours)):
+        return form
     last = port.calls[-1].kind if port.calls else ""
     return {"activation:log_softmax": "log", f"activation:{name}": "same"}.get(last, "linear")
+
+
+def _form_of_softmax(values: np.ndarray) -> str:
+    """Returns "same" for probabilities that add up to 1 along an axis, "log" for their logarithms.
+
+    For anything else it is "".
+    """
+    if values.ndim < 2 or not np.isfinite(values).all():
+        return ""
+    forms = {"same": (values, values.min() >= 0), "log": (np.exp(values), values.max() <= 0)}
+    for form, (probabilities, is_possible) in forms.items():
+        if is_possible and any(
+            np.allclose(probabilities.sum(axis=axis), 1, rtol=0, atol=1e-6) for axis in (-1, 1)
+        ):
+            return form
+    return ""

@@ -8,14 +8,16 @@ differ in style only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.forced import Forced, agrees, forced_pass
 from torch_impl.harness.check.port_loss import Loss
-from torch_impl.harness.port.dataflow import takers
+from torch_impl.harness.port.dataflow import origins, takers
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -59,6 +61,7 @@ def _forced(port: PortUnderTest, mode: str, style: set[str], loss: Loss | None) 
     If that raises, layers of another shape are left out, since what follows may not take Keras's;
     then the loss, since other probes tell what it raises.
     """
+    style = style | _of_steps(port)
     others = style | _unshaped(port, mode)
     for left_out, given in ((style, loss), (others, loss)):
         with suppress(Exception):  # the user's code may raise anything
@@ -85,6 +88,20 @@ def _ends_well(port: PortUnderTest, found: Forced, form: str, mode: str) -> bool
     """Whether the output of the port is Keras's."""
     ours = port.as_told(found.output).detach().cpu().numpy()
     return compare_output(port.keras, ours, form, mode).status == PASS
+
+
+def _of_steps(port: PortUnderTest) -> set[str]:
+    """Returns the recurrent layers of Keras in whose place the port calls a cell in each step.
+
+    What such a layer returns is not what a cell returns in the first step.
+    """
+    return {
+        pair.node["name"]
+        for pair in port.pairs
+        if pair.node["kind"] in ("lstm", "gru", "simple_rnn")
+        and pair.call.inputs
+        and pair.call.inputs[0].ndim == len(pair.node["input_shapes"][0]) - 1
+    }
 
 
 def _unshaped(port: PortUnderTest, mode: str) -> set[str]:
@@ -142,6 +159,20 @@ def _of_style(
     return clean | _clean(port, form, mode, differing - clean, style | clean)
 
 
+def _possible_takers(nodes: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """Returns, for every call, the calls that take its output.
+
+    In the code of a user's layer, the way of a tensor is not always known. Of a call whose output
+    nothing is seen to take, these are the later ones of which a source is not known.
+    """
+    after = takers(nodes)
+    unknown = [number for number, node in enumerate(nodes) if None in origins(node)]
+    return [
+        found or [other for other in unknown if other > number]
+        for number, found in enumerate(after)
+    ]
+
+
 def _clean(port: PortUnderTest, form: str, mode: str, asked: set[str], style: set[str]) -> set[str]:
     """Returns the layers of `asked` behind which nothing differs if all of them are left out."""
     if not asked:
@@ -153,7 +184,7 @@ def _clean(port: PortUnderTest, form: str, mode: str, asked: set[str], style: se
     bad = _reached(port, found)
     ends_well = _ends_well(port, found, form, mode)
     nodes = port.keras.facts["nodes"]
-    after = takers(nodes)
+    after = _possible_takers(nodes)
     judged = set(found.own) | set(found.inputs)
 
     def is_clean(start: int) -> bool:

@@ -3,7 +3,8 @@
 Such are the weights of a user's own layers: LayerScale, a position embedding, a class token. Names
 and shapes of both go in, assignments come out, the likeliest first. Shapes match up to axes of
 length one and the order of axes. A dense layer of flat patches may be a convolution with a stride
-of its window, and the other way round: the kernels match up to how their axes are joined. Which assignment is right, the values decide: see `carrying.py`.
+of its window, and the other way round: the kernels match up to how their axes are joined. Which
+assignment is right, the values decide: see `carrying.py`.
 """
 
 from __future__ import annotations

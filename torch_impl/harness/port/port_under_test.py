@@ -94,10 +94,9 @@ class PortUnderTest(PortWeights):
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
         self._feeding = Feeding(keras.facts)
         self._forms = self._feeding.forms(self.module.forward)
-        self._form = self._forms[0]
+        self._form, self.keeps_low = self._forms[0], False  # see `find_side_that_keeps`
         self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
-        self.keeps_low = False  # whether its uniform numbers keep what is below the share
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
@@ -202,7 +201,8 @@ class PortUnderTest(PortWeights):
         if self._is_stored_anew:
             yield
             return
-        for self._form, self._is_turned in list(product(self._forms, (True, False)))[1:]:
+        ways = list(product(self._forms, (True, False)))
+        for self._form, self._is_turned in ways[1:]:
             if self._is_turned or not self.channels_last:
                 yield
 
