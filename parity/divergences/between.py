@@ -242,7 +242,7 @@ def other_part(evidence: Evidence) -> Match | None:
                 for made in (theirs, ours)
             ]
             if None not in places and places[0] != places[1]:
-                told = f"part {places[1]} of {number} of {node['name']}"  # type: ignore[operator]
+                told = f"part {places[1]} of {number} of {node['name']}"
                 return Match(NUMBERS, f"the port takes {told}, Keras part {places[0]}")
     return None
 

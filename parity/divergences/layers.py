@@ -132,7 +132,8 @@ def other_activation(evidence: Evidence) -> Match | None:
     """Recognises a different or missing activation."""
     if not evidence.is_forward():
         return None
-    before = evidence.source(found[0]) if (found := evidence.failing_input()) else None
+    failing = evidence.failing_input()
+    before = evidence.source(failing[0]) if failing else None
     same = str(before["kind"]).removeprefix("activation:") if before else ""
     # The same with other constants has a name of its own.
     names = [n for n in arithmetic.ACTIVATIONS if n != same and not n.startswith(f"{same} (")]

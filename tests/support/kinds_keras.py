@@ -32,6 +32,103 @@ def unit_norm():
     return _between(L.UnitNormalization())
 
 
+class StochasticDepth(L.Layer):
+    """Drops whole samples, by uniform numbers."""
+
+    def __init__(self, rate, **settings):
+        super().__init__(**settings)
+        self.rate = rate
+        self.generator = keras.random.SeedGenerator(3)
+
+    def call(self, x, training=None):
+        if not training:
+            return x
+        shape = (ops.shape(x)[0], 1)
+        number = keras.random.uniform(shape, 0, 1, seed=self.generator)
+        return x / (1 - self.rate) * ops.floor(1 - self.rate + number)
+
+
+def stochastic_depth():
+    layers = [L.Dense(4), StochasticDepth(0.0), L.Dense(4), StochasticDepth(0.4), L.Dense(3)]
+    return _chain((5,), *layers)
+
+
+class OwnLoss(keras.Model):
+    """Says itself what it makes small."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        near = ops.mean(ops.square(y_pred[:, 0] - 0.5))
+        return near + 0.25 * ops.mean(ops.abs(y_pred[:, 1:]))
+
+
+def own_loss():
+    given = keras.Input((5,))
+    model = OwnLoss(given, L.Dense(3)(ops.tanh(L.Dense(4)(given))))
+    model.compile(keras.optimizers.SGD(0.01))
+    return model
+
+
+class Adding(L.Layer):
+    """Adds all that a model makes small."""
+
+    def call(self, x):
+        self.add_loss(ops.mean(ops.square(x)))
+        return x
+
+
+def added_alone():
+    model = keras.Sequential([keras.Input((5,)), L.Dense(4), Adding(), L.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.01))
+    return model
+
+
+class Patches(L.Layer):
+    def call(self, x):
+        flat = ops.image.extract_patches(x, 2)
+        return ops.reshape(flat, (-1, flat.shape[1] * flat.shape[2], flat.shape[3]))
+
+
+def patches():
+    return _chain((4, 6, 3), Patches(), L.Dense(5), L.LayerNormalization(), L.Flatten(), L.Dense(2))
+
+
+def patches_by_convolution():
+    layers = [L.Conv2D(5, 2, strides=2), L.LayerNormalization(), L.GlobalAveragePooling2D()]
+    return _chain((4, 6, 3), *layers, L.Dense(2))
+
+
+class Gated(L.Layer):
+    """Has a split, a leaky ReLU and another layer in its code."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.inner, self.outer = L.Dense(8), L.Dense(4)
+        self.norm = L.LayerNormalization()
+
+    def call(self, x):
+        x = ops.leaky_relu(self.inner(x), negative_slope=0.2)
+        left, right = ops.split(self.outer(x), 2, axis=-1)
+        return left * self.norm(right)
+
+
+def code():
+    return _chain((5,), Gated(), L.Dense(3))
+
+
+def float32_in_lambda():
+    return _between(L.Lambda(lambda x: x / (ops.convert_to_tensor(0.1) + ops.abs(x))))
+
+
+def joined_branches():
+    given = keras.Input((6, 8, 2))
+    first = L.Conv2D(4, 3, padding="same", dilation_rate=1)(given)
+    second = L.Conv2D(4, 3, padding="same", dilation_rate=2)(given)
+    parts = [L.ReLU()(L.BatchNormalization()(x)) for x in (first, second)]
+    mean = L.Conv2D(4, 1)(L.AveragePooling2D((6, 8))(given))
+    x = L.Concatenate()([L.UpSampling2D((6, 8))(mean), *parts])
+    return _compiled(keras.Model(given, L.Dense(2)(L.GlobalAveragePooling2D()(L.Conv2D(3, 3)(x)))))
+
+
 def dot():
     return _of_two(L.Dot(1))
 

@@ -59,6 +59,182 @@ def unit_norm__sum_wrong():
     return _function(lambda x: F.normalize(x, p=1, dim=-1))
 
 
+def _dropped_samples(drop, *, both=True):
+    def run(net, x):
+        x = net.a(x)
+        x = net.b(drop(x, 0.0) if net.training and both else x)
+        return net.c(drop(x, 0.4) if net.training else x)
+
+    return _port(Net(run, a=nn.Linear(5, 4), b=nn.Linear(4, 4), c=nn.Linear(4, 3)))
+
+
+def _floor(x, rate):
+    return x / (1 - rate) * torch.floor(torch.rand(len(x), 1, dtype=x.dtype) + 1 - rate)
+
+
+def _below(x, rate):
+    return x * (torch.rand(len(x), 1) < 1 - rate) / (1 - rate)
+
+
+def stochastic_depth():
+    return _dropped_samples(_floor)
+
+
+def stochastic_depth__below():
+    return _dropped_samples(_below)
+
+
+def stochastic_depth__bernoulli():
+    def drop(x, rate):
+        return x * torch.empty(len(x), 1, dtype=x.dtype).bernoulli_(1 - rate) / (1 - rate)
+
+    return _dropped_samples(drop)
+
+
+def stochastic_depth__rate_0_left_out():
+    return _dropped_samples(_below, both=False)
+
+
+def stochastic_depth__not_scaled_wrong():
+    return _dropped_samples(lambda x, rate: x * (torch.rand(len(x), 1) < 1 - rate))
+
+
+def stochastic_depth__missing_wrong():
+    return _dropped_samples(lambda x, rate: x, both=False)
+
+
+def _own_loss(weight):
+    def loss(output, target):
+        return (output[:, 0] - 0.5).square().mean() + weight * output[:, 1:].abs().mean()
+
+    net = Net(lambda net, x: net.b(net.a(x).tanh()), a=nn.Linear(5, 4), b=nn.Linear(4, 3))
+    optimizer = optim.SGD(initialised(net).parameters(), learning_rate=0.01)
+    return Port(net, loss=loss, optimizer=optimizer)
+
+
+def own_loss():
+    return _own_loss(0.25)
+
+
+def own_loss__weight_wrong():
+    return _own_loss(0.5)
+
+
+def _added(weight):
+    def run(net, x):
+        net.hidden = net.a(x)
+        return net.b(net.hidden)
+
+    net = initialised(Net(run, a=nn.Linear(5, 4), b=nn.Linear(4, 3)))
+    optimizer = optim.SGD(net.parameters(), learning_rate=0.01)
+    return Port(net, lambda output, y: weight * net.hidden.square().mean(), optimizer)
+
+
+def added_alone():
+    return _added(1.0)
+
+
+def added_alone__half_wrong():
+    return _added(0.5)
+
+
+def _patches(scale=1.0):
+    def run(net, x):
+        x = net.norm(scale * net.a(x).flatten(2).transpose(1, 2))
+        return net.b(x.flatten(1))
+
+    net = Net(
+        run,
+        a=nn.Conv2d(3, 5, 2, stride=2),
+        norm=nn.LayerNorm(5, eps=1e-3),
+        b=nn.Linear(30, 2),
+    )
+    port = _port(net)
+    nn.init.xavier_uniform_(net.a.weight.view(5, -1))
+    return port
+
+
+def patches():
+    return _patches()
+
+
+def patches__scaled_wrong():
+    return _patches(1.5)
+
+
+def patches_by_convolution():
+    def run(net, x):
+        x = net.a(F.unfold(x, 2, stride=2).transpose(1, 2))
+        return net.b(net.norm(x).mean(1))
+
+    net = Net(run, a=nn.Linear(12, 5), norm=nn.LayerNorm(5, eps=1e-3), b=nn.Linear(5, 2))
+    port = _port(net)
+    nn.init.xavier_uniform_(net.a.weight.view(5, 3, 2, 2))  # that of a convolution
+    return port
+
+
+def _code(slope=0.2, *, exchanged=False):
+    def run(net, x):
+        x = F.leaky_relu(net.inner(x), slope)
+        left, right = net.outer(x).chunk(2, dim=-1)
+        if exchanged:
+            left, right = right, left
+        return net.b(left * net.norm(right))
+
+    parts = {"inner": nn.Linear(5, 8), "outer": nn.Linear(8, 4), "b": nn.Linear(2, 3)}
+    return _port(Net(run, **parts, norm=nn.LayerNorm(2, eps=1e-3)))
+
+
+def code():
+    return _code()
+
+
+def code__slope_wrong():
+    return _code(0.01)
+
+
+def code__exchanged_wrong():
+    return _code(exchanged=True)
+
+
+def float32_in_lambda():
+    return _function(lambda x: x / (0.1 + x.abs()))
+
+
+def float32_in_lambda__constant_wrong():
+    return _function(lambda x: x / (0.11 + x.abs()))
+
+
+def _joined(first=1, second=2):
+    def run(net, x):
+        mean = net.mean(x.mean((2, 3), keepdim=True)).expand(-1, -1, 6, 8)
+        parts = [net.norm1(net.conv1(x)).relu(), net.norm2(net.conv2(x)).relu()]
+        return net.b(net.last(torch.cat([mean, *parts], 1)).mean((2, 3)))
+
+    dilated = [nn.Conv2d(2, 4, 3, padding=d, dilation=d) for d in (first, second)]
+    norms = [layers.BatchNormalization(4), layers.BatchNormalization(4)]
+    return _port(
+        Net(
+            run,
+            mean=nn.Conv2d(2, 4, 1),
+            conv1=dilated[0],
+            norm1=norms[0],
+            conv2=dilated[1],
+            norm2=norms[1],
+            last=nn.Conv2d(12, 3, 3),
+            b=nn.Linear(3, 2),
+        )
+    )
+
+
+def joined_branches():
+    return _joined()
+
+
+def joined_branches__dilation_wrong():
+    return _joined(second=1)
+
+
 def dot():
     return _of_two(lambda x, y: (x * y).sum(-1, keepdim=True))
 

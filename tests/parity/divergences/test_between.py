@@ -5,6 +5,8 @@ import one_layer
 import pytest
 from check_evidence import evidence_of, names
 
+from parity.divergences import arithmetic
+
 X = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
 STEPS = np.random.default_rng(1).normal(size=(3, 6, 4))
 
@@ -84,3 +86,44 @@ def test_an_output_with_the_same_numbers_in_another_order_is_named(tmp_path):
 def test_another_output_behind_layers_that_agree_is_placed(tmp_path):
     found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1)))
     assert found == {"N1": "what comes after the last layer that was compared"}
+
+
+def test_an_output_that_is_a_multiple_is_named(tmp_path):
+    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: -0.3 * y)))
+    assert found["A27"] == "the port returns -0.3 times Keras's values"
+
+
+def in_code(x, theirs, ours, kind="dense"):
+    """Evidence of what the code of a model makes of the output of a layer of a known partner."""
+    return one_layer.behind(kind, {}, x[:, :1], x, theirs, ours)
+
+
+def leaky(slope):
+    return np.where(STEPS < 0, slope * STEPS, STEPS)
+
+
+def test_a_slope_in_the_code_of_a_model_is_named():
+    found = one_layer.names(in_code(STEPS, leaky(0.2), leaky(0.07)))
+    assert found["A13"] == "after here, leaky_relu (0.2) in Keras, leaky_relu (0.07) in the port"
+    assert not {"A16", "A20"} & found.keys()
+
+
+def test_another_function_in_the_code_of_a_model_is_named():
+    found = one_layer.names(in_code(STEPS, np.tanh(STEPS), np.maximum(STEPS, 0)))
+    assert found["A16"] == "after here, tanh in Keras, relu in the port"
+    exact, tanh = (arithmetic.ACTIVATIONS[f"gelu ({name})"](STEPS) for name in ("exact", "tanh"))
+    assert one_layer.first(in_code(STEPS, tanh, exact)) == "A20"
+    rounded = exact * (1 + 1e-8)  # TensorFlow has a constant in float32
+    assert "A20" not in one_layer.names(in_code(STEPS, exact, rounded))
+
+
+def test_what_no_function_of_single_values_gives_is_not_named():
+    found = one_layer.names(in_code(STEPS, np.tanh(STEPS), np.cumsum(STEPS, axis=1)))
+    assert not {"A13", "A16", "A20"} & found.keys()
+
+
+def test_another_part_of_a_tensor_is_named():
+    found = in_code(STEPS, STEPS[..., 2:], STEPS[..., :2])
+    assert one_layer.names(found)["A22"] == "the port takes part 0 of 2 of here, Keras part 1"
+    found = in_code(STEPS, STEPS[..., 2:], STEPS[..., 1:3])
+    assert "A22" not in one_layer.names(found)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.divergences.masked_layers import given_mask, moments, output_of
+from parity.divergences.masked_layers import given_mask, made_behind, moments, output_of
 
 MASK = np.array([[True, True, True, True], [True, True, False, False]])
 X = np.random.default_rng(2).normal(size=(2, 4, 3))
@@ -98,3 +98,31 @@ def test_what_is_not_known_has_no_formula():
     node = one_layer.node("here", "lstm", [-1], {"activation": "tanh"})
     assert output_of(trace({}), node, [X], [MASK]) is None
     assert given_mask(one_layer.Arrays({}, {}), "eval", "here") is None
+
+
+def test_a_mask_may_be_missing_in_two_layers():
+    """Two simple recurrent layers, the second one with the mask of the first or without any."""
+    draw = np.random.default_rng(8)
+    arrays, nodes = {}, []
+    for name, size in (("one", 3), ("two", UNITS)):
+        weights = [f"{name}.kernel", f"{name}.recurrent_kernel"]
+        arrays |= {f"weights/{weights[0]}": draw.normal(size=(size, UNITS))}
+        arrays |= {f"weights/{weights[1]}": draw.normal(size=(UNITS, UNITS))}
+        arrays |= {f"counted/eval/{name}/given/0": MASK}
+        config = {"activation": "tanh", "return_sequences": name == "one"}
+        nodes.append(one_layer.node(name, "simple_rnn", [-1], config, weights))
+    keras = one_layer.Arrays({}, {**arrays, "forward/eval/one/input/0": X})
+
+    def by_hand(x, name, mask):
+        state, states = np.zeros((2, UNITS)), []
+        for step in range(x.shape[1]):
+            kernel, again = (arrays[f"weights/{name}.{w}kernel"] for w in ("", "recurrent_"))
+            made = np.tanh(x[:, step] @ kernel + state @ again)
+            state = made if mask is None else np.where(mask[:, step, None], made, state)
+            states.append(state)
+        return np.stack(states, 1)
+
+    inner = by_hand(X, "one", None)
+    for keeps, mask in ((True, MASK), (False, None)):
+        found = made_behind(keras, "eval", nodes[0], nodes[1:], [None], keeps=keeps)
+        np.testing.assert_allclose(found, by_hand(inner, "two", mask)[:, -1])

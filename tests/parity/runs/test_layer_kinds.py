@@ -16,6 +16,10 @@ NAMED = {
     "gaussian_dropout__rate_wrong": "C6",
     "gaussian_noise__deviation_wrong": "C6",
     "gaussian_noise__missing_wrong": "A17",
+    "own_loss__weight_wrong": "D13",
+    "code__slope_wrong": "A13",
+    "code__exchanged_wrong": "A22",
+    "joined_branches__dilation_wrong": "A18",
 }
 
 

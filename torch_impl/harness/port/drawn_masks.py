@@ -48,8 +48,9 @@ def drawn_masks(
     def drawn(tensor: torch.Tensor, name: str) -> torch.Tensor | None:
         mask = next(normals if name in NORMALS else masks, None)
         like = None if mask is None else mask_like(mask, tensor, given)
-        is_mask = like is not None and name in UNIFORMS
-        return uniform_of(like, keeps_low=port.keeps_low) if is_mask else like
+        if like is None or name not in UNIFORMS:
+            return like
+        return uniform_of(like, keeps_low=port.keeps_low)
 
     return drawn
 

@@ -213,14 +213,12 @@ def _in_order(
     columns: Sequence[int],
 ) -> list[tuple[int, int]]:
     """Returns pairs of calls that differ in nothing but their order."""
-    places = places_joined(keras, rows), places_joined(torch, columns)
-    if places[0] is None or places[1] is None:
+    theirs, ours = places_joined(keras, rows), places_joined(torch, columns)
+    if theirs is None or ours is None:
         return list(zip(rows, columns, strict=True))
-    theirs, ours = (
-        [number for _, number in sorted(zip(found, numbers, strict=True))]
-        for found, numbers in zip(places, (rows, columns), strict=True)
-    )
-    return list(zip(theirs, ours, strict=True))
+    sorted_rows = [number for _, number in sorted(zip(theirs, rows, strict=True))]
+    sorted_columns = [number for _, number in sorted(zip(ours, columns, strict=True))]
+    return list(zip(sorted_rows, sorted_columns, strict=True))
 
 
 def _join_neighbours(

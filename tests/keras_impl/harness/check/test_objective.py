@@ -194,3 +194,45 @@ def test_weights_that_fit_refuses_are_refused(outputs, settings, told):
     found, _ = objective_of(outputs, settings, loss="mse")
     with pytest.raises(InputError, match=told):
         found.batch("probe", N)
+
+
+class Own(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return ops.mean(ops.square(y_pred - 1))
+
+
+class Adding(L.Layer):
+    def call(self, x):
+        self.add_loss(ops.mean(x))
+        return x
+
+
+def objective_without_loss(model):
+    versions.use_dtype("float64")
+    output = model(np.random.default_rng(0).normal(size=(N, 4)))
+    return Objective(Reference(model), Samples(CheckSpec(seed=1), []), output), output
+
+
+def test_a_model_that_computes_its_loss_needs_none_of_compile():
+    versions.use_dtype("float64")
+    given = keras.Input((4,))
+    model = Own(given, L.Dense(3)(given))
+    model.compile("sgd")
+    found, output = objective_without_loss(model)
+    assert (found.is_own, found.problem, found.kinds) == (True, "", {"": "values"})
+    expected = np.mean((np.asarray(output) - 1) ** 2)
+    np.testing.assert_allclose(found.value(output, found.batch("probe", N)), expected)
+
+
+def test_what_layers_add_is_a_loss_by_itself_in_a_compiled_model_alone():
+    versions.use_dtype("float64")
+    for is_compiled in (True, False):
+        model = keras.Sequential([keras.Input((4,)), L.Dense(3), Adding()])
+        if is_compiled:
+            model.compile("sgd")
+        found, output = objective_without_loss(model)
+        assert found.is_own == is_compiled
+        assert (found.losses[""] is not None) == is_compiled
+    model.compile("sgd")
+    value = objective_without_loss(model)[0].value(output, found.batch("probe", N))
+    np.testing.assert_allclose(value, np.asarray(output).mean())

@@ -101,3 +101,35 @@ def test_a_square_kernel_is_turned_first_and_a_table_is_not():
         found = sources(holder(**{attribute: (4, 4)}))
         ((_, option),) = next(assignments([Need(name, (4, 4))], found))
         assert (option.axes == (1, 0)) is turned
+
+
+def test_the_kernel_of_a_dense_layer_of_patches_fits_a_convolution():
+    x, dense = torch.randn(2, 3, 4, 6), torch.randn(3 * 2 * 2, 5)
+    (source,) = sources(holder(weight=(5, 3, 2, 2)))
+    need = Need("embed.kernel", (12, 5))
+    ((_, option),) = next(assignments([need], [source]))
+    variable = variable_of(need, source, option)
+    (kernel,) = variable.to_torch(dense)
+    made = nn.functional.conv2d(x, kernel, stride=2).flatten(2).transpose(1, 2)
+    patches = x.unfold(2, 2, 2).unfold(3, 2, 2).permute(0, 2, 3, 4, 5, 1).reshape(2, 6, 12)
+    torch.testing.assert_close(made, patches @ dense)
+    torch.testing.assert_close(variable.to_keras((kernel,)), dense)
+
+
+def test_the_kernel_of_a_convolution_of_patches_fits_a_layer_of_unfolded_ones():
+    x, kernel = torch.randn(2, 3, 4, 6), torch.randn(2, 2, 3, 5)
+    (source,) = sources(holder(weight=(5, 12)))
+    need = Need("embed.kernel", (2, 2, 3, 5))
+    expected = nn.functional.conv2d(x, kernel.permute(3, 2, 0, 1), stride=2).flatten(2).mT
+    unfolded = nn.functional.unfold(x, 2, stride=2).mT
+    found = []
+    for ((_, option),) in assignments([need], [source]):
+        (weight,) = variable_of(need, source, option).to_torch(kernel)
+        found.append(torch.allclose(unfolded @ weight.T, expected, atol=1e-5))
+    assert found.count(True) == 1
+
+
+def test_another_number_of_values_is_no_patch():
+    found = sources(holder(weight=(5, 3, 2, 2)))
+    assert list(assignments([Need("embed.kernel", (13, 5))], found)) == [[]]
+    assert list(assignments([Need("embed.kernel", (20, 3))], found)) == [[]]

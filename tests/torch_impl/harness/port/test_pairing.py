@@ -240,3 +240,24 @@ def test_layers_of_one_shape_may_be_exchanged_and_no_others():
     (other,) = exchanged(keras, torch, pairing, {})
     assert other.pairs == ((0, 1), (1, 0), (2, 2), (3, 3))
     assert list(exchanged(keras, torch, pairing, {"q": "0"})) == []
+
+
+def joined_branches(order, joined, *, kind="concatenate"):
+    """Two layers of one shape that run in one order, and are joined in another."""
+    nodes = [dense(name, 5, 4) for name in order]
+    for each in nodes:
+        each["sources"] = [-1]
+    merge = node("join", kind, (4, 8), (), [(4, 4)] * len(joined))
+    merge["sources"] = [order.index(name) for name in joined]
+    return [*nodes, merge]
+
+
+def test_branches_of_one_shape_are_paired_by_the_places_at_which_they_are_joined():
+    keras, torch = joined_branches("ba", "ab"), joined_branches("xy", "xy")
+    assert names(keras, torch)[0][:2] == [("b", "y"), ("a", "x")]
+    assert names(joined_branches("ab", "ab"), torch)[0][:2] == [("a", "x"), ("b", "y")]
+
+
+def test_branches_that_are_added_are_paired_in_the_order_in_which_they_run():
+    keras, torch = joined_branches("ba", "ab", kind="add"), joined_branches("xy", "xy", kind="add")
+    assert names(keras, torch)[0][:2] == [("b", "x"), ("a", "y")]
