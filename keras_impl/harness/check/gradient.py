@@ -57,6 +57,7 @@ def write_gradients(
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)
+        calls.end_with(output)
         loss = objective.value(output, batch)
         penalty = penalties(model)
     write_calls("train", calls, writer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import chain, islice, product
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
+from torch_impl.harness.port.drawn_masks import drawn_masks, find_side_that_keeps, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
 from torch_impl.harness.port.function_weights import flat_tensors
@@ -100,6 +100,7 @@ class PortUnderTest(PortWeights):
         self._form = self._forms[0]
         self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
+        self.keeps_low = False  # whether its uniform numbers keep what is below the share
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
@@ -116,6 +117,7 @@ class PortUnderTest(PortWeights):
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.pairs = self._compared()
+        find_side_that_keeps(self)
 
     def _pair_up(self, *, is_turned: bool = True) -> None:
         """Pairs the calls of the module with Keras's layers, and gives it Keras's weights."""
@@ -203,8 +205,7 @@ class PortUnderTest(PortWeights):
         if self._is_stored_anew:
             yield
             return
-        ways = [(form, turned) for form in self._forms for turned in (True, False)]
-        for self._form, self._is_turned in ways[1:]:
+        for self._form, self._is_turned in list(product(self._forms, (True, False)))[1:]:  # noqa: B020
             if self._is_turned or not self.channels_last:
                 yield
 
@@ -303,8 +304,7 @@ class PortUnderTest(PortWeights):
     def target_of(self, arrays: Any) -> Any:
         """Returns targets as the loss takes them: of the only output, or of several by name."""
         if self.built.target is not None:
-            given = self.built.target(mapped(self._cast, arrays))
-            return on_device(given, self.device)
+            return on_device(self.built.target(mapped(self._cast, arrays)), self.device)
         is_column = self.has_columns and arrays.ndim == 1  # of one output
         given = arrays[:, None] if is_column else arrays
         return mapped(lambda array: on_device(self.tensor(array), self.device), given)
@@ -323,8 +323,7 @@ class PortUnderTest(PortWeights):
         self.module.train(training)
         forget_gradients(self.module)
         self.forget_states(purpose)
-        arguments = self.arguments(purpose)
-        whole = self.built.layers.values()
+        arguments, whole = self.arguments(purpose), self.built.layers.values()
         masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
         watch = recorded_calls(self.module, masks, whole, passed, drawn, self.fused)
         with given_masks(self, mode), watch as calls:
@@ -380,14 +379,13 @@ class PortUnderTest(PortWeights):
         return True
 
     def _eval_output(self) -> torch.Tensor:
-        """Returns the output for the probe in eval mode, watched only if the port may draw."""
-        if any(self.keras.below("draw/eval")):
-            with torch.no_grad(), self.kept():
+        """Returns the output for the probe in eval mode, watched only if Keras draws numbers."""
+        with torch.no_grad(), self.kept():
+            if any(self.keras.below("draw/eval")):
                 output: torch.Tensor = self.forward("eval", "probe", training=False)[1]
                 return output
-        self.module.eval()
-        self.forget_states()
-        with torch.no_grad(), self.kept():
+            self.module.eval()
+            self.forget_states()
             return self.outputs.of(self.module(*self.arguments("probe")))
 
     def _compared(self) -> list[PairedLayer]:
