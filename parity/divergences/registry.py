@@ -28,6 +28,7 @@ from parity.divergences import (
     own_training,
     penalties,
     recurrent,
+    reductions,
     schedules,
     step_schedules,
     structure,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
     between,
-    *(training, penalties, losses, output_losses, metrics, gradients),
+    *(training, reductions, penalties, losses, output_losses, metrics, gradients),
     *(own_training, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
