@@ -1,4 +1,4 @@
-"""How Keras begins: the initial weights that the hand-written ports of this folder give to torch's layers."""
+"""Initial weights of Keras for torch's layers."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def begin(net: nn.Module) -> nn.Module:
-    """Glorot kernels, orthogonal recurrent kernels, zero biases, one for the forget gate; one bias for LSTM and RNN."""
+    """Glorot and orthogonal kernels, zero biases, a forget bias of one; LSTM and RNN have one bias."""
     for module in net.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.xavier_uniform_(module.weight)
@@ -39,6 +39,6 @@ def recurrent(module: nn.Module) -> None:
 
 
 def glorot(weight: torch.Tensor, fan_in: int, fan_out: int) -> None:
-    """As Keras draws kernels of three axes (dim, heads, key_dim): fans of dim * heads and dim * key_dim."""
+    """For a parameter that holds several kernels, or one of three axes."""
     bound = math.sqrt(6 / (fan_in + fan_out))
     nn.init.uniform_(weight, -bound, bound)

@@ -1,4 +1,4 @@
-"""Keras models with attention: settings of heads, causal and cross attention, blocks, grouped heads, plain scores."""
+"""Keras models with attention: heads, causal and cross attention, blocks, plain scores."""
 
 import keras
 from keras import layers

@@ -15,14 +15,6 @@ def port(net, loss=None, **parts):
     return Port(net, loss or nn.MSELoss(), torch.optim.SGD(net.parameters(), lr=0.05), **parts)
 
 
-def heads_begin(query, key, value, out, heads, key_dim, value_dim=None):
-    """Keras's kernels of attention have three axes."""
-    value_dim = value_dim or key_dim
-    for linear, each in ((query, key_dim), (key, key_dim), (value, value_dim)):
-        glorot(linear.weight, linear.in_features * heads, linear.in_features * each)
-    glorot(out.weight, heads * value_dim, heads * out.out_features)
-
-
 def split(x, heads):
     """(N, T, heads * d) -> (N, heads, T, d)."""
     return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
@@ -35,7 +27,6 @@ class Narrow(nn.Module):
         self.out = nn.Linear(6, 8)
         self.head = nn.Linear(8, 3)
         begin(self)
-        heads_begin(self.q, self.k, self.v, self.out, 2, 3)
 
     def scores(self, q, k):
         return q @ k.transpose(-2, -1) / math.sqrt(3)
@@ -60,8 +51,7 @@ class NarrowFused(nn.Module):
         self.out = nn.Linear(6, 8)
         self.head = nn.Linear(8, 3)
         begin(self)
-        glorot(self.qkv.weight, 8 * 2, 8 * 3)
-        glorot(self.out.weight, 2 * 3, 2 * 8)
+        glorot(self.qkv.weight, 8, 6)
 
     def forward(self, x):
         n, t, _ = x.shape
@@ -82,8 +72,7 @@ class PreNorm(nn.Module):
         self.up, self.down = nn.Linear(8, 12), nn.Linear(12, 8)
         self.head = nn.Linear(8, 3)
         begin(self)
-        glorot(self.attention.in_proj_weight, 8 * 4, 8 * 2)
-        glorot(self.attention.out_proj.weight, 4 * 2, 4 * 8)
+        glorot(self.attention.in_proj_weight, 8, 8)
 
     def forward(self, x):
         y = self.norm1(x)
@@ -104,8 +93,7 @@ class Encoder(nn.Module):
         )
         self.head = nn.Linear(8, 3)
         begin(self)
-        glorot(self.layer.self_attn.in_proj_weight, 8 * 2, 8 * 4)
-        glorot(self.layer.self_attn.out_proj.weight, 2 * 4, 2 * 8)
+        glorot(self.layer.self_attn.in_proj_weight, 8, 8)
 
     def forward(self, x):
         return self.head(self.layer(x).mean(1))
@@ -124,7 +112,6 @@ class PostNorm(nn.Module):
         self.head = nn.Linear(8, 3)
         self.drop = nn.Dropout(0.2)
         begin(self)
-        heads_begin(self.q, self.k, self.v, self.out, 2, 4)
 
     def attend(self, x):
         q, k, v = split(self.q(x), 2), split(self.k(x), 2), split(self.v(x), 2)
@@ -150,8 +137,7 @@ class Language(nn.Module):
         self.norm = nn.LayerNorm(8, eps=1e-3)
         self.head = nn.Linear(8, 12)
         begin(self)
-        glorot(self.attention.in_proj_weight, 8 * 2, 8 * 4)
-        glorot(self.attention.out_proj.weight, 2 * 4, 2 * 8)
+        glorot(self.attention.in_proj_weight, 8, 8)
 
     def mask(self, steps):
         """True is ignored."""
@@ -183,7 +169,6 @@ class LanguageFused(nn.Module):
         self.head = nn.Linear(8, 12)
         begin(self)
         nn.init.normal_(self.positions.weight, std=0.05)
-        heads_begin(self.q, self.k, self.v, self.out, 2, 4)
 
     def forward(self, tokens):
         x = self.words(tokens) * 8**0.5 + self.positions(torch.arange(tokens.shape[1]))
@@ -211,9 +196,9 @@ class Cross(nn.Module):
         self.wo = nn.Parameter(torch.empty(2, 4, 8))
         self.bq, self.bk = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(2, 3))
         self.bv, self.bo = nn.Parameter(torch.zeros(2, 4)), nn.Parameter(torch.zeros(8))
-        for weight in (self.wq, self.wk, self.wv, self.wo):
-            a, b, c = weight.shape
-            glorot(weight, a * b, a * c)
+        for weight in (self.wq, self.wk, self.wv):
+            glorot(weight, weight.shape[0], weight[0].numel())
+        glorot(self.wo, 2 * 4, 8)
         self.norm = nn.LayerNorm(8, eps=1e-3)
         self.head = nn.Linear(8, 3)
         begin(self.head)
@@ -240,7 +225,6 @@ class CrossLinear(nn.Module):
         self.norm = nn.LayerNorm(8, eps=1e-3)
         self.head = nn.Linear(8, 3)
         begin(self)
-        heads_begin(self.to_q, self.to_k, self.to_v, self.to_out, 2, 3, 4)
 
     def attend(self, q, k, v):
         return F.scaled_dot_product_attention(q, k, v)
@@ -263,10 +247,6 @@ class Grouped(nn.Module):
         self.out = nn.Linear(12, 8)
         self.head = nn.Linear(8, 3)
         begin(self)
-        glorot(self.q.weight, 8 * 4, 8 * 3)
-        glorot(self.k.weight, 8 * 2, 8 * 3)
-        glorot(self.v.weight, 8 * 2, 8 * 3)
-        glorot(self.out.weight, 4 * 3, 4 * 8)
 
     def spread(self, x):
         return x.repeat_interleave(2, dim=1)

@@ -1,4 +1,4 @@
-"""Keras models with masks: of tokens, of values, through recurrent layers, attention, pools, losses and metrics."""
+"""Keras models with masks: through recurrent layers, attention, pools, losses and metrics."""
 
 import keras
 from keras import layers

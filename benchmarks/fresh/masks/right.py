@@ -271,8 +271,7 @@ class Attentive(nn.Module):
         self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
         self.head = nn.Linear(6, 2)
         begin(self)
-        glorot(self.attention.in_proj_weight, 6 * 2, 6 * 3)
-        glorot(self.attention.out_proj.weight, 2 * 3, 2 * 6)
+        glorot(self.attention.in_proj_weight, 6, 6)
 
     def forward(self, tokens):
         x, padding = self.words(tokens), tokens == 0

@@ -12,7 +12,6 @@ RIGHT = {
     "coder_added": "coder",
     "coder_returns": "coder",
     "penalised_in_loss": "penalised",
-    "penalised_decay": "penalised",
     "sparse_code_added": "sparse_code",
     "weighted_mean": "weighted",
     "weighted_pair_function": "weighted_pair",

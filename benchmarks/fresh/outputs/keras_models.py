@@ -1,4 +1,4 @@
-"""Keras models with several inputs, outputs and losses, with weights of samples, and with added losses."""
+"""Keras models with several inputs, outputs and losses, weights of samples, added losses."""
 
 import keras
 import numpy as np

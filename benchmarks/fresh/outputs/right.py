@@ -165,16 +165,6 @@ def penalised_in_loss():
     return port(net, loss)
 
 
-def penalised_decay():
-    """The gradient of l2 * w**2 is 2 * l2 * w: weight decay of the kernels with twice the factor."""
-    net = Penalised()
-    groups = [
-        {"params": [net.body.weight, net.head.weight], "weight_decay": 0.04},
-        {"params": [net.body.bias, net.head.bias]},
-    ]
-    return Port(net, nn.MSELoss(), torch.optim.SGD(groups, lr=0.05))
-
-
 class SparseCode(nn.Module):
     def __init__(self):
         super().__init__()

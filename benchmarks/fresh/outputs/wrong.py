@@ -1,4 +1,4 @@
-"""Ports of the models with several outputs and losses with one mistake each; `cases.py` says which."""
+"""Ports of the models with several outputs with one mistake each; `cases.py` says which."""
 
 import torch
 from torch import nn
@@ -271,7 +271,7 @@ def weighted_pair_one_unweighted():
 
 
 def classes_normalised():
-    """torch divides by the sum of the weights."""
+    """F.cross_entropy divides by the sum of the weights."""
     weights = torch.tensor([1.0, 3.0, 0.5])
     return port(right.Classes(), lambda y, t: F.cross_entropy(y, labels(t), weight=weights.to(y)))
 

@@ -154,15 +154,14 @@ class GruBefore(nn.Module):
 
 
 def load_gru_before(net, weights):
-    tensors = {name: torch.as_tensor(value) for name, value in weights.items()}
-    recurrent = tensors["memory.recurrent_kernel"].T
+    recurrent = torch.as_tensor(weights["memory.recurrent_kernel"].T.copy())
     with torch.no_grad():
-        net.x.weight.copy_(tensors["memory.kernel"].T)
-        net.x.bias.copy_(tensors["memory.bias"].reshape(-1))
+        net.x.weight.copy_(torch.as_tensor(weights["memory.kernel"].T.copy()))
+        net.x.bias.copy_(torch.as_tensor(weights["memory.bias"]).reshape(-1))
         net.h_gates.weight.copy_(recurrent[:10])
         net.h_new.weight.copy_(recurrent[10:])
-        net.head.weight.copy_(tensors["head.kernel"].T)
-        net.head.bias.copy_(tensors["head.bias"])
+        net.head.weight.copy_(torch.as_tensor(weights["head.kernel"].T.copy()))
+        net.head.bias.copy_(torch.as_tensor(weights["head.bias"]))
 
 
 def gru_before_loaded():
@@ -432,15 +431,18 @@ class Dropped(nn.Module):
 
 
 def load_dropped(net, weights):
-    tensors = {name: torch.as_tensor(value) for name, value in weights.items()}
+    kernel, recurrent, bias = (
+        torch.as_tensor(weights[f"memory.{name}"])
+        for name in ("kernel", "recurrent_kernel", "bias")
+    )
     with torch.no_grad():
         for k in range(4):
             part = slice(5 * k, 5 * k + 5)
-            net.x[k].weight.copy_(tensors["memory.kernel"].T[part])
-            net.x[k].bias.copy_(tensors["memory.bias"][part])
-            net.h[k].weight.copy_(tensors["memory.recurrent_kernel"].T[part])
-        net.head.weight.copy_(tensors["head.kernel"].T)
-        net.head.bias.copy_(tensors["head.bias"])
+            net.x[k].weight.copy_(kernel.T[part])
+            net.x[k].bias.copy_(bias[part])
+            net.h[k].weight.copy_(recurrent.T[part])
+        net.head.weight.copy_(torch.as_tensor(weights["head.kernel"].T.copy()))
+        net.head.bias.copy_(torch.as_tensor(weights["head.bias"]))
 
 
 def dropped_by_hand():
