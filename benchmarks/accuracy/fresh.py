@@ -1,4 +1,4 @@
-"""python benchmarks/accuracy/fresh.py [FAMILY ...] [--only NAME,NAME]: what is told of fresh ports."""
+"""python benchmarks/accuracy/fresh.py [FAMILY ...] [--only NAME,NAME]: checks fresh ports."""
 
 import argparse
 import importlib

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def begin(net: nn.Module) -> nn.Module:
-    """Glorot and orthogonal kernels, zero biases, a forget bias of one; LSTM and RNN have one bias."""
+    """Glorot and orthogonal kernels; one bias, zero but for the forget gate, in LSTM and RNN."""
     for module in net.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.xavier_uniform_(module.weight)
