@@ -54,6 +54,7 @@ from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.sequence_masks import masked
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
+from torch_impl.harness.port.two_directions import ways_of
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
 from torch_impl.trainer.nests import mapped
@@ -66,8 +67,8 @@ class PortUnderTest(PortWeights):
         factory: builds the port.
         seed: of the factory's random numbers.
         keras: what Keras computed.
-        device: on which the port computes.
-        dtype: in which it computes; None: that of Keras's trace.
+        device: on which it computes.
+        dtype: in which it computes; None: that of the trace.
 
     Raises:
         InputError: the factory or `layers` of the port cannot be used.
@@ -349,8 +350,8 @@ class PortUnderTest(PortWeights):
             load_by(built.load, built.module, weights)
             return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)
         sources = sources_of(self.module, self.calls, self.pairing)
-        needs = needs_of(keras.facts, self.pairing)
-        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output)
+        needs, ways = needs_of(keras.facts, self.pairing), ways_of(keras, self.calls, self.pairing)
+        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output, beside=ways)
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo
         others = other_pairings(keras.facts, self.nodes, built.layers, self.pairing)
