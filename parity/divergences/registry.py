@@ -19,6 +19,7 @@ from parity.divergences import (
     initial,
     layers,
     losses,
+    masked_losses,
     masks,
     metrics,
     normalization,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
     between,
-    *(training, penalties, losses, output_losses, metrics, gradients),
+    *(training, penalties, losses, output_losses, masked_losses, metrics, gradients),
     *(optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}

@@ -142,6 +142,8 @@ class PairedLayer:
         """
         if is_input:
             forms = node["input_shapes"]
+            if isinstance(call.module, nn.RNNBase) and list(tensor.shape[1:]) in forms[1:]:
+                tensor = tensor[0]  # a state: torch has (1, N, units)
             # A layer may take several inputs in any order; all have the same rank.
             fits = [shape for shape in forms if sorted(shape) == sorted(tensor.shape)]
             expected, order, known = (fits or forms or [[]])[0], self.rows, self.taken
