@@ -58,7 +58,12 @@ def other_means(each: Array, mask: Array) -> Iterator[tuple[str, float]]:
     yield "counts the masked steps alone", float(each[~mask].mean()) if not mask.all() else np.nan
     yield "divides by the number of samples", float(kept.sum() / len(mask))
     yield "is a sum", float(kept.sum())
-    for text, other in other_masks(mask):
+    none = np.zeros((len(mask), 1), bool)
+    shifted = (
+        ("takes the mask of the next step for that of a step", np.hstack([mask[:, 1:], none])),
+        ("takes the mask of the step before for that of a step", np.hstack([none, mask[:, :-1]])),
+    )
+    for text, other in (*shifted, *other_masks(mask)):
         yield text, float(each[other].mean()) if other.any() else np.nan
 
 

@@ -34,6 +34,8 @@ _MERGED: dict[str, Callable[..., np.ndarray]] = {
     "concat": lambda a, b: np.concatenate([a, b], axis=-1),
 }
 
+ACROSS = "the port walks over the samples, not over the steps: batch_first=True is missing"
+
 Node = Mapping[str, Any]
 # (ID, what is different, what the layer gives then)
 Change = tuple[str, str, np.ndarray]
@@ -105,7 +107,9 @@ def other_first_state(evidence: Evidence) -> Match | None:
     for state, values in zip("hc", walked(cell, x), strict=True):
         for step in range(values.shape[1]):
             if evidence.is_close(values[:, step], ours) and not evidence.is_close(ours, theirs):
-                told = f"the {state} of {source['name']} after step {step + 1}"
+                is_last = step == values.shape[1] - 1
+                when = "" if is_last else f" after step {step + 1}"
+                told = f"the {state} of {source['name']}{when}"
                 return Match(NUMBERS, f"the port begins with {told} in the place of {name}")
     return None
 
@@ -171,7 +175,7 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
     if cell.kind in ("lstm", "conv_lstm"):
         yield "R2", "the port has c in the place of h", _shown(cell, c)
     for text, value in other_formulas(cell, given, states):
-        yield "R8", f"the port computes {text}", _shown(cell, value)
+        yield "R8", text, _shown(cell, value)
     other = walked(cell, given[:, ::-1], states)[0]
     walks = ("from its start", "from its end") if back else ("from its end", "from its start")
     yield "R3", f"the port walks the sequence {walks[0]}, Keras {walks[1]}", _shown(cell, other)
@@ -185,7 +189,7 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
         yield from _windows(cell, given)
     else:
         across = walked(cell, given.swapaxes(0, 1))[0].swapaxes(0, 1)
-        yield "R3", "the port walks over the samples, not over the steps", _shown(cell, across)
+        yield "R3", ACROSS, _shown(cell, across)
     yield from _activations(cell, given, states)
     own = tuple(range(cell.num_gates))
     for order in itertools.permutations(own):
@@ -241,7 +245,7 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
     several = [cell for cell in cells if cell is not None]
     across = _through(several, x.swapaxes(0, 1)).swapaxes(0, 1)
     if across.ndim == x.ndim:
-        yield "R3", "the port walks over the samples, not over the steps", across
+        yield "R3", ACROSS, across
     own = tuple(range(several[0].num_gates))
     for order in itertools.permutations(own):
         if order != own:

@@ -26,18 +26,28 @@ def other_formulas(
         states: the first ones; none: zeros.
     """
     if cell.kind in ("lstm", "conv_lstm"):
-        yield "h = o * c, without the activation of c", walked(cell, x, states, of_cell=_plain)[0]
-        yield "c = f * c + (1 - f) * g", walked(cell, x, states, of_cell=_coupled)[0]
-        yield "c = c + i * g, without the forget gate", walked(cell, x, states, of_cell=_kept)[0]
+        yield (
+            "the port computes h = o * c, without the activation of c",
+            walked(cell, x, states, of_cell=_plain)[0],
+        )
+        yield (
+            "the port computes c = f * c + (1 - f) * g",
+            walked(cell, x, states, of_cell=_coupled)[0],
+        )
+        yield (
+            "the port computes c = c + i * g, without the forget gate",
+            walked(cell, x, states, of_cell=_kept)[0],
+        )
     elif cell.kind == "gru":
-        text = "h = (1 - z) * h + z * g, with z in the place of 1 - z"
+        text = "the port computes h = (1 - z) * h + z * g, with z in the place of 1 - z"
         yield text, walked(replace(cell, is_update_exchanged=True), x, states)[0]
         before = bool(cell.config.get("reset_after", True))
         changed = replace(cell, config={**cell.config, "reset_after": not before})
         told = "before" if before else "behind"
-        yield f"the reset gate {told} the product with the state", walked(changed, x, states)[0]
+        text = f"the port resets {told} the product with the state"
+        yield text, walked(changed, x, states)[0]
     steps = [walked(cell, x[:, step : step + 1])[0] for step in range(x.shape[1])]
-    yield "each step begins with zeros", np.concatenate(steps, axis=1)
+    yield "the port begins each step with zeros", np.concatenate(steps, axis=1)
 
 
 def _plain(cell: Cell, gates: Sequence[Array], c: Array) -> tuple[Array, Array]:

@@ -77,7 +77,8 @@ def target_of_another(evidence: Evidence) -> Match | None:
             continue
         each = losses_of(found, y)
         if each is not None and found.gives(mean_of(each, weights_of(evidence, found.name))):
-            return Match(NUMBERS, f"the loss of {found.name} gets the targets of {name}")
+            fix = f"the loss of {found.name} with its own targets, not with those of {name}"
+            return Match(NUMBERS, f"the loss of {found.name} gets the targets of {name}", fix=fix)
     return None
 
 

@@ -96,6 +96,12 @@ class PairedLayer:
     ends: Ends = field(kw_only=True)
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict, kw_only=True)
 
+    @property
+    def is_step(self) -> bool:
+        """Whether the call is one step of the layer: a cell, which the port calls in a loop."""
+        is_recurrent = self.node["kind"] in (*RECURRENT, "conv_lstm") and self.call.inputs
+        return bool(is_recurrent) and self.call.inputs[0].ndim < len(self.node["input_shapes"][0])
+
     def chain(self, calls: Sequence[Call]) -> list[Call]:
         """Returns the calls of a pair in order: its own call, and those joined to it.
 

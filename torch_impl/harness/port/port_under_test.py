@@ -387,7 +387,7 @@ class PortUnderTest(PortWeights):
     def _compared(self) -> list[PairedLayer]:
         """Returns the pairs that are compared by themselves: see `agreeing`."""
         if "forward/eval/output" not in self.keras:
-            return list(self.all_pairs)
+            return [pair for pair in self.all_pairs if not pair.is_step]
         with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
             calls, output = self.forward("eval", "probe", training=False)
             self.all_pairs = with_seen_axes(self.keras, self.all_pairs, self.calls, calls)
@@ -397,4 +397,4 @@ class PortUnderTest(PortWeights):
             self.agrees = output_error(self.keras, output) <= 1
             if self.agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
-        return list(self.all_pairs)
+        return [pair for pair in self.all_pairs if not pair.is_step]
