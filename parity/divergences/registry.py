@@ -19,6 +19,7 @@ from parity.divergences import (
     initial,
     layers,
     losses,
+    masked_losses,
     masks,
     metrics,
     normalization,
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
     between,
-    *(training, reductions, penalties, losses, output_losses, metrics, gradients),
-    *(own_training, optimizers, schedules, step_schedules),
+    *(training, reductions, penalties, losses, output_losses, masked_losses, metrics),
+    *(gradients, own_training, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.

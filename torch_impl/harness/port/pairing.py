@@ -27,11 +27,14 @@ class Pairing:
         pairs: (number of the Keras node, number of the torch call), in Keras's order.
         keras_left: numbers of Keras nodes without a partner.
         torch_left: numbers of torch calls without a partner.
+        directions: (number of a bidirectional Keras node, numbers of two torch calls that are it
+            together); they are among those without a partner.
     """
 
     pairs: tuple[tuple[int, int], ...]
     keras_left: tuple[int, ...]
     torch_left: tuple[int, ...]
+    directions: tuple[tuple[int, int, int], ...] = ()
 
 
 def pair_calls(

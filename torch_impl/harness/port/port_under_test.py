@@ -55,6 +55,7 @@ from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.sequence_masks import masked
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
+from torch_impl.harness.port.two_directions import ways_of
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
 from torch_impl.trainer.nests import mapped
@@ -67,8 +68,8 @@ class PortUnderTest(PortWeights):
         factory: builds the port.
         seed: of the factory's random numbers.
         keras: what Keras computed.
-        device: on which the port computes.
-        dtype: in which it computes; None: that of Keras's trace.
+        device: on which it computes.
+        dtype: in which it computes; None: that of the trace.
 
     Raises:
         InputError: the factory or `layers` of the port cannot be used.
@@ -351,8 +352,8 @@ class PortUnderTest(PortWeights):
             load_by(built.load, built.module, weights)
             return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)
         sources = sources_of(self.module, self.calls, self.pairing)
-        needs = needs_of(keras.facts, self.pairing)
-        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output)
+        needs, ways = needs_of(keras.facts, self.pairing), ways_of(keras, self.calls, self.pairing)
+        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output, beside=ways)
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo
         others = other_pairings(keras.facts, self.nodes, built.layers, self.pairing)
@@ -391,7 +392,7 @@ class PortUnderTest(PortWeights):
     def _compared(self) -> list[PairedLayer]:
         """Returns the pairs that are compared by themselves: see `agreeing`."""
         if "forward/eval/output" not in self.keras:
-            return list(self.all_pairs)
+            return [pair for pair in self.all_pairs if not pair.is_step]
         with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
             calls, output = self.forward("eval", "probe", training=False)
             self.all_pairs = with_seen_axes(self.keras, self.all_pairs, self.calls, calls)
@@ -401,4 +402,4 @@ class PortUnderTest(PortWeights):
             self.agrees = output_error(self.keras, output) <= 1
             if self.agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
-        return list(self.all_pairs)
+        return [pair for pair in self.all_pairs if not pair.is_step]
