@@ -16,6 +16,7 @@ from parity.divergences import (
     attention,
     between,
     gradients,
+    images,
     initial,
     layers,
     losses,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
-    between,
+    *(between, images),
     *(training, penalties, losses, output_losses, metrics, gradients),
     *(optimizers, schedules, step_schedules),
 )

@@ -56,6 +56,8 @@ def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:
         writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
         if call.mask is not None:
             writer.put(f"mask/{mode}/{call.name}", call.mask)
+        if call.state is not None:
+            writer.put(f"image_state/{mode}/{call.name}", call.state)
 
 
 def _double(value: Any) -> np.ndarray:
