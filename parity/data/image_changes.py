@@ -8,7 +8,7 @@ of both are compared, however the augmentation is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,22 +27,54 @@ GRAIN = {
     **dict.fromkeys(QUANTITIES[7:], 0.05),
     **{"angle": 0.3, "contrast": 0.1},
 }
+_OF_SECOND = ("top and bottom", "height", "shift down")  # what the second pattern shows
 _DIRECTIONS = (25.0, 145.0, 265.0)  # degrees in which the channels rise: not along an axis
 _RISE, _MIDDLE = 0.25, 0.5
-_EXACT = 0.05  # degrees
 _LOST = 0.05  # of the slope of the pattern
 _WINDOW = 0.5  # share of each side in the middle that shows the geometry
 
 
-def pattern(height: int, width: int, channels: int) -> np.ndarray:
-    """Returns an image (H, W, C) with values in 0.25 to 0.75, other ones in each channel."""
+def num_patterns(channels: int) -> int:
+    """Returns how many patterns show everything: a single plane shows but one direction."""
+    return 1 if channels > 1 else 2
+
+
+def pattern(height: int, width: int, channels: int, number: int = 0) -> np.ndarray:
+    """Returns an image (H, W, C) with values in 0.25 to 0.75, other ones in each channel.
+
+    Args:
+        height: of the image.
+        width: of the image.
+        channels: of the image.
+        number: of the pattern, below `num_patterns`: the first of one channel rises to the right,
+            the second one down.
+    """
     x, y = _places(height, width)
-    radius = np.hypot(np.abs(x).max(), np.abs(y).max())
+    radius = np.hypot(np.abs(x).max(), np.abs(y).max()) or 1.0
     planes = []
     for channel in range(channels):
         angle = np.radians(_DIRECTIONS[channel % 3] + 7.0 * (channel // 3))
+        if channels == 1:
+            angle = np.radians(90.0 * number)
         planes.append(_MIDDLE + _RISE * (np.cos(angle) * x + np.sin(angle) * y) / radius)
     return np.stack(planes, axis=-1)
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns what several patterns show together.
+
+    Args:
+        parts: what `measured` returned for the draws of each pattern, (N, quantities); the draws of
+            each are other ones, since distributions are compared quantity by quantity.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    number = min(map(len, parts))
+    found = parts[0][:number].copy()
+    for name in _OF_SECOND:
+        column = QUANTITIES.index(name)
+        found[:, column] = parts[1][:number, column]
+    return found
 
 
 def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -153,28 +185,23 @@ def _of_one_channel(
     slope: np.ndarray,
     shape: tuple[int, ...],
 ) -> dict[str, np.ndarray]:
-    """Returns what one plane shows: where it rises to, how steeply, and its level.
-
-    A plane that rises exactly where a flip lets it rise is taken for flipped.
-    """
+    """Returns what one plane shows of the axis along which it rises, and its angle."""
     own = complex(slope[0, 0], slope[0, 1])
     ratio = (slopes[:, 0, 0] + 1j * slopes[:, 0, 1]) / (own or 1.0)
-    none = np.zeros(len(levels))
-    steepness = abs(own) or 1.0
     angle = np.degrees(np.angle(ratio))
-    flips = (-own.conjugate(), own.conjugate(), -own)  # left and right, top and bottom, both
-    ways = [np.degrees(np.angle(to / (own or 1.0))) for to in flips]
-    right, down, both = (np.abs((angle - way + 180) % 360 - 180) < _EXACT for way in ways)
-    to_right, down = right | both, down | both
-    return {
-        "left and right": to_right.astype(float),
-        "top and bottom": down.astype(float),
-        "angle": np.where(to_right | down, 0.0, angle),
-        "width": np.log(np.abs(ratio)),
-        "height": none,
-        "shift right": (levels[:, 0] - level[0]) / steepness / max(shape[:2]),
-        "shift down": none,
-    }
+    is_back = np.abs(angle) > 90
+    axis = 0 if abs(own.real) >= abs(own.imag) else 1  # of the width, or of the height
+    along = (levels[:, 0] - level[0]) / (own.real + own.imag or 1.0) / shape[1 - axis]
+    none = np.zeros(len(levels))
+    found = dict.fromkeys(QUANTITIES[:7], none)
+    found["angle"] = np.where(is_back, angle - 180 * np.sign(angle), angle)
+    for names, values in (
+        (ORIENTATION, is_back.astype(float)),
+        (("width", "height"), np.log(np.abs(ratio))),
+        (("shift right", "shift down"), -along),
+    ):
+        found[names[axis]] = values
+    return found
 
 
 def by_name(values: np.ndarray) -> Mapping[str, np.ndarray]:

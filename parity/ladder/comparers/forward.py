@@ -139,12 +139,11 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     is_style = name in port.facts["style"] or _is_one_step(keras, port, mode, name)
     first, _ = port.facts["ends"][name]  # the layer itself, or what pads or crops before it
     draws = mode == "train" and _is_random_image(keras, name)
-    has_same = True  # input
+    has_same = not draws or _gets_keras_images(keras, port)
     number = 0
     while (key := f"forward/{mode}/{first}/input/{number}") in keras:
         if key in port:
             item = close(keras, port, key, f"input of {name} ({mode})")
-            has_same = has_same and item.agrees
             yield replace(item, role=STYLE if is_style or draws else INTRODUCED)
         number += 1
     prefix = f"forward/{mode}/{name}"
@@ -166,6 +165,16 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
 def _is_random_image(keras: Trace, name: str) -> bool:
     kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
     return str(kinds.get(name, "")).startswith(START)
+
+
+def _gets_keras_images(keras: Trace, port: Trace) -> bool:
+    """Whether all random layers of the port get Keras's images, in the same units."""
+    keys = [
+        f"forward/train/{name}/input/0"
+        for name, _ in port.facts["pairs"]
+        if _is_random_image(keras, name)
+    ]
+    return all(close(keras, port, k, k).agrees for k in keys if k in keras and k in port)
 
 
 def _is_one_step(keras: Trace, port: Trace, mode: str, name: str) -> bool:

@@ -15,7 +15,6 @@ import numpy as np
 
 from parity.data.image_changes import GRAIN, ORIENTATION, QUANTITIES, by_name
 from parity.ladder.compare import compare_exact
-from parity.ladder.initial_weights import FALSE_ALARMS
 from parity.ladder.items import FOLLOWS, LOG_P, Item
 
 if TYPE_CHECKING:
@@ -37,7 +36,9 @@ _MAKERS = {
     **dict.fromkeys(("darkest", "brightest"), ("RandomErasing", *MOVING)),
     "smoothness": (*MOVING, "RandomElasticTransform"),
 }
+_FALSE_ALARMS = 1e-3  # of all quantities of a place together
 _NOISE = 0.003  # of shares and logarithms: less than this is rounding
+_ROUNDED = 0.6  # of a pixel: torchvision shifts by whole ones
 _QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 # A difference in the ones before shows in those behind as well.
 _STAGES = (QUANTITIES[:7], QUANTITIES[7:9], QUANTITIES[9:])
@@ -55,7 +56,15 @@ def of_images(keras: Trace, port: Trace) -> Iterator[Item]:
             f"{layers[0]['name']} (eval)", "off", "on" if fact["in_eval"] else "off"
         )
         if fact["is_on"] and not fact["in_eval"]:
-            yield from _quantities(layers, keras[key], port[key])
+            yield from _quantities(layers, keras[key], port[key], _sides(keras, place))
+
+
+def _sides(keras: Trace, place: str) -> tuple[int, int]:
+    """Returns height and width of the images in front of a layer."""
+    name, _, number = place.rpartition("/")
+    node = next(node for node in keras.facts["nodes"] if node["name"] == name)
+    shape = node["input_shapes"][int(number)]
+    return (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
 
 
 def layers_before(nodes: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
@@ -71,7 +80,10 @@ def layers_before(nodes: Sequence[Mapping[str, Any]], name: str) -> list[Mapping
 
 
 def _quantities(
-    layers: Sequence[Mapping[str, Any]], keras: np.ndarray, port: np.ndarray
+    layers: Sequence[Mapping[str, Any]],
+    keras: np.ndarray,
+    port: np.ndarray,
+    sides: tuple[int, int],
 ) -> Iterator[Item]:
     if keras.ndim != 2 or port.ndim != 2 or {keras.shape[1], port.shape[1]} != {len(QUANTITIES)}:
         yield compare_exact(f"{layers[0]['name']}{DRAWN}images (train)", keras.shape, port.shape)
@@ -79,18 +91,25 @@ def _quantities(
     theirs, ours = by_name(keras), by_name(port)
     is_known = False  # whether a stage before differs
     for stage in _STAGES:
-        items = [_quantity(name, layers, theirs[name], ours[name]) for name in stage]
+        items = [_quantity(name, layers, theirs[name], ours[name], sides) for name in stage]
         for item in items:
             yield replace(item, role=FOLLOWS) if is_known else item
         is_known = is_known or not all(item.agrees for item in items)
 
 
-def _quantity(name: str, layers: Sequence[Mapping[str, Any]], a: np.ndarray, b: np.ndarray) -> Item:
-    p = p_value(name, a, b)
+def _quantity(
+    name: str,
+    layers: Sequence[Mapping[str, Any]],
+    a: np.ndarray,
+    b: np.ndarray,
+    sides: tuple[int, int],
+) -> Item:
+    pixel = {"shift right": 1 / sides[1], "shift down": 1 / sides[0]}.get(name, 0.0)
+    p = p_value(name, a, b, _ROUNDED * pixel)
     return Item(
         name=f"{maker_of(name, layers)}{DRAWN}{name} (train)",
         worst=-math.log10(max(p, 1e-300)),
-        allowed=-math.log10(FALSE_ALARMS / len(QUANTITIES)),
+        allowed=-math.log10(_FALSE_ALARMS / len(QUANTITIES)),
         unit=LOG_P,
         num_compared=len(b),
         keras=_extent(name, a),
@@ -106,7 +125,7 @@ def maker_of(name: str, layers: Sequence[Mapping[str, Any]]) -> str:
     return next(found, str(layers[0]["name"]))
 
 
-def p_value(name: str, a: np.ndarray, b: np.ndarray) -> float:
+def p_value(name: str, a: np.ndarray, b: np.ndarray, least: float = 0.0) -> float:
     """Returns how likely two samples of a quantity are if both have nearly the same distribution.
 
     Two tests: of the form, by Kolmogorov and Smirnov, less what counts as near; and of the extremes
@@ -116,6 +135,7 @@ def p_value(name: str, a: np.ndarray, b: np.ndarray) -> float:
         name: of the quantity; samples whose quantiles differ by no more than its grain are alike.
         a: one sample.
         b: the other one.
+        least: what quantiles may differ by, if it is more than the grain.
     """
     from scipy import stats
 
@@ -125,7 +145,7 @@ def p_value(name: str, a: np.ndarray, b: np.ndarray) -> float:
         apart = abs(float(a.mean() - b.mean()))
     else:
         apart = float(np.abs(np.quantile(a, _QUANTILES) - np.quantile(b, _QUANTILES)).max())
-    if apart <= GRAIN[name]:
+    if apart <= max(GRAIN[name], least):
         return 1.0
     statistic = float(stats.ks_2samp(a, b).statistic)
     size = max(1, round(a.size * b.size / (a.size + b.size)))

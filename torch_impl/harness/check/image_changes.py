@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.data.image_changes import measured
+from parity.data.image_changes import joined, measured
 from parity.ladder.comparers.images import layers_before
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check.seen_images import SeenImages
@@ -25,6 +25,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 NUM_PASSES, FEWEST_PASSES = 256, 64
 MOST_VALUES = 200_000_000  # in all passes
+_IN_EVAL = 12  # passes in eval mode: a flip of every second batch is seen
 _BATCH = 4  # a port may draw once for a whole batch, so there are many small ones
 _SAME = 1e-9  # relative: an image that is not changed
 _GIVE = "Port(augment=...) gives parity the transform of a DataLoader"
@@ -45,57 +46,86 @@ def write_image_changes(port: PortUnderTest, writer: TraceWriter) -> None:
     layers = [node for node in port.keras.facts["nodes"] if is_random_image(node)]
     if not layers:
         return
-    arrays: list[np.ndarray] = []
-    while (key := f"input/pattern/{len(arrays)}") in port.keras:
-        arrays.append(np.repeat(port.keras[key], _BATCH, axis=0))
+    patterns = list(_patterns(port))
     seen = SeenImages(port)
-    if not arrays or not seen.has_places:
+    if not patterns or not seen.has_places:
         names = [node["name"] for node in layers]
         _leave_out(writer, names, "no layer behind them has a partner in the port", "see `layers`")
         return
-    number = min(NUM_PASSES, MOST_VALUES // max(array.size for array in arrays))
     told = writer.facts["augmentation"] = {}
+    parts: dict[str, list[np.ndarray]] = {}
     with port.kept(), torch.no_grad(), _own_random_numbers():
         seen.draw_apart()
-        before, again = (seen.images(arrays, training=False) for _ in range(2))
-        passes = [seen.images(arrays, training=True) for _ in range(max(FEWEST_PASSES, number))]
-        is_same = all(_is_same(images[p], before[p][:1]) for images in passes for p in images)
-        if is_same and port.built.augment is not None:
-            passes = [seen.images(arrays, training=True, augments=True) for _ in passes]
-    for place in before:
-        fact = _fact([p[place] for p in passes if place in p], before[place], again.get(place))
-        told[place] = {**fact, "given": seen.given}
-        each = np.concatenate([p[place][:1] if fact["by_batch"] else p[place] for p in passes])
-        writer.put(f"image_changes/{place}", measured(each, before[place][0]))
-        names = [node["name"] for node in layers_before(port.keras.facts["nodes"], _layer(place))]
-        if not fact["is_on"]:
-            why = "the port's module does not change images in train mode; its DataLoader may"
-            _leave_out(writer, names, why, _GIVE)
-        elif fact["by_batch"]:
-            why = "the port draws once for a batch, and Keras for each image; one image is compared"
-            _note(writer, f"what {', '.join(names)} draw within a batch", why)
+        for arrays in patterns:
+            for place, (fact, found) in _measured(port, seen, arrays).items():
+                parts.setdefault(place, []).append(found)
+                before = told.get(place, dict.fromkeys(fact, None))
+                told[place] = {name: _both(before[name], fact[name], name) for name in fact}
+    for place, several in parts.items():
+        writer.put(f"image_changes/{place}", joined(several))
+        _tell_left_out(port, place, told[place], writer)
 
 
-def _fact(passes: Sequence[np.ndarray], before: np.ndarray, again: Any) -> dict[str, bool]:
-    return {
-        "is_on": not all(_is_same(images, before[:1]) for images in passes),
-        "in_eval": again is None or not _is_same(before, before[:1]) or not _is_same(again, before),
-        "by_batch": all(_is_same(images, images[:1]) for images in passes),
-    }
+def _both(before: Any, now: Any, name: str) -> Any:
+    """Returns a fact of two patterns."""
+    if before is None or name == "given":
+        return now
+    return before and now if name == "by_batch" else before or now
 
 
-def _layer(place: str) -> str:
-    return place.rpartition("/")[0]
+def _patterns(port: PortUnderTest) -> Iterator[list[np.ndarray]]:
+    """Yields the inputs of a small batch for each pattern of Keras's half."""
+    for number in range(2):
+        arrays: list[np.ndarray] = []
+        while (key := f"input/pattern{number}/{len(arrays)}") in port.keras:
+            arrays.append(np.repeat(port.keras[key], _BATCH, axis=0))
+        if arrays:
+            yield arrays
+
+
+def _measured(
+    port: PortUnderTest, seen: SeenImages, arrays: list[np.ndarray]
+) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
+    """Returns for each place its facts, and what is measured."""
+    number = min(NUM_PASSES, MOST_VALUES // max(array.size for array in arrays))
+    quiet = [seen.images(arrays, training=False) for _ in range(_IN_EVAL)]
+    passes = [seen.images(arrays, training=True) for _ in range(max(FEWEST_PASSES, number))]
+    before = quiet[0]
+    is_same = all(_is_same(images[p], before[p][:1]) for images in passes for p in images)
+    if is_same and port.built.augment is not None:
+        passes = [seen.images(arrays, training=True, augments=True) for _ in passes]
+    found = {}
+    for place, own in before.items():
+        each = [images[place] for images in passes if place in images]
+        fact: dict[str, Any] = {
+            "is_on": not all(_is_same(images, own[:1]) for images in each),
+            "in_eval": not all(_is_same(images[place], own[:1]) for images in quiet),
+            "by_batch": all(_is_same(images, images[:1]) for images in each),
+            "given": seen.given,
+        }
+        kept = [images[:1] if fact["by_batch"] else images for images in each]
+        found[place] = fact, measured(np.concatenate(kept), own[0])
+    return found
+
+
+def _tell_left_out(
+    port: PortUnderTest, place: str, fact: dict[str, Any], writer: TraceWriter
+) -> None:
+    """Notes what a place leaves open."""
+    layers = layers_before(port.keras.facts["nodes"], place.rpartition("/")[0])
+    names = [node["name"] for node in layers]
+    if not fact["is_on"]:
+        why = "the port's module does not change images in train mode; its DataLoader may"
+        _leave_out(writer, names, why, _GIVE)
+    elif fact["by_batch"] and any("RandomCrop" not in node["kind"] for node in layers):
+        why = "the port draws once for a batch, and Keras for each image; one image is compared"
+        entry = {"what": f"what {', '.join(names)} draw within a batch", "why": why}
+        writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), entry]
 
 
 def _leave_out(writer: TraceWriter, names: Sequence[str], why: str, do: str) -> None:
     entry = {"what": f"how {', '.join(names)} change images", "why": why, "do": do}
     writer.facts["incomplete"] = [*writer.facts.get("incomplete", []), entry]
-
-
-def _note(writer: TraceWriter, what: str, why: str) -> None:
-    known = writer.facts.get("not_compared", [])
-    writer.facts["not_compared"] = [*known, {"what": what, "why": why}]
 
 
 def _is_same(images: np.ndarray, others: np.ndarray) -> bool:
