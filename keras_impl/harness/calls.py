@@ -32,6 +32,7 @@ from keras_impl.harness.kinds import (
     kind_of_operation,
 )
 from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
+from keras_impl.harness.random_images import is_random_image, state_of
 from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
 from keras_impl.harness.recurrent_masks import cells_of
 from keras_impl.harness.rounding import Perturbation, moved
@@ -45,6 +46,10 @@ _MASKED = {"dropout"}
 _NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 
 
+class Reached(BaseException):
+    """Ends a pass behind a call. No `Exception`, since Keras makes other ones of these."""
+
+
 class Calls(list[Call]):
     """Calls in order; finds the sources of a call when it is added.
 
@@ -55,6 +60,7 @@ class Calls(list[Call]):
         masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
+        last: name of a call with which the pass ends, by `Reached`; "" for none.
     """
 
     def __init__(self, given: Any, perturbation: Perturbation | None, mask_tries: int) -> None:
@@ -65,6 +71,7 @@ class Calls(list[Call]):
         self.used_masks: dict[str, str] = {}
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
+        self.last = ""
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
         self.attention: Attention | None = None  # that is being called
         self._perturbation = perturbation
@@ -81,6 +88,8 @@ class Calls(list[Call]):
             part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
             super().append(part)
+            if part.name == self.last:
+                raise Reached
 
     def end_with(self, output: Any) -> None:
         """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
@@ -143,7 +152,7 @@ class Calls(list[Call]):
             return
         name, layer = self.open[-1] if self.open else ("", None)
         if layer is not None:
-            if kind_of(layer) in {*_MASKED, *_known_noise()}:
+            if kind_of(layer) in {*_MASKED, *_known_noise()} or is_random_image(layer):
                 return
             self.drew[name] = type(layer).__name__
         self.draws.append(Draw(name, kind, np.asarray(outputs[0])))
@@ -259,6 +268,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, drawn, config))
         return output
+    if is_random_image(layer):
+        return _call_random_image(layer, name, calls, call, arguments, keywords)
     if arguments and (stacked := layers_of(layer, keywords)):
 
         def told(part: Any, own: str, *given: Any) -> Any:
@@ -302,6 +313,24 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = versions.with_masks_of(output, made)
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
+    return output
+
+
+def _call_random_image(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer that changes images at random, and adds its call.
+
+    Rounding inside of it moves what it makes, and not what comes behind: a port is given that.
+    """
+    inputs, config = tensors_in((arguments, keywords)), plain_config(layer)
+    draws = versions.is_training(layer, keywords)
+    state = state_of(layer) if draws else None
+    output = lifted(None, called(call, layer, arguments, keywords))
+    inside = "float32" if draws or is_float32_inside(layer) else kind_of(layer)
+    noted = first_of(calls.perturbed(inside, config, _given(inputs), output))
+    calls.append(Call(name, kind_of(layer), layer, inputs, noted, config=config, state=state))
+    calls.also(first_of(output), noted)
     return output
 
 

@@ -16,6 +16,7 @@ from parity.divergences import (
     attention,
     between,
     gradients,
+    images,
     initial,
     layers,
     losses,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
-    between,
+    *(between, images),
     *(training, reductions, penalties, losses, output_losses, masked_losses, metrics),
     *(gradients, own_training, optimizers, schedules, step_schedules),
 )

@@ -54,6 +54,8 @@ def write_calls(mode: str, calls: Calls, writer: TraceWriter) -> None:
         for number, value in enumerate(call.inputs):
             writer.put(f"forward/{mode}/{call.name}/input/{number}", _double(value))
         writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
+        if call.state is not None:
+            writer.put(f"image_state/{mode}/{call.name}", call.state)
     write_drawn(mode, calls, writer)
 
 
