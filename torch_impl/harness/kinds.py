@@ -73,6 +73,8 @@ _MODULES = _by_name("""
     alpha_dropout: AlphaDropout FeatureAlphaDropout
     gaussian_dropout: GaussianDropout
     gaussian_noise: GaussianNoise
+    stft_spectrogram: STFTSpectrogram
+    mel_spectrogram: MelSpectrogram
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU

@@ -8,14 +8,15 @@ from typing import Any
 from torch import nn
 
 from torch_impl.keras_config.custom import (
-    Calling,
     Custom,
     CustomLayer,
+    Lambda,
     found,
     function_names,
     names_of,
 )
 from torch_impl.keras_config.graph import Config, name_of
+from torch_impl.keras_config.masks import PASSING
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
@@ -31,6 +32,7 @@ from torch_impl.keras_config.rows import (
     regularization,
     residual,
     shaping,
+    sound,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
 
@@ -48,6 +50,7 @@ BUILDERS: dict[str, Row] = {
     **recurrent.ROWS,
     **attention.ROWS,
     **residual.ROWS,
+    **sound.ROWS,
 }
 
 
@@ -102,8 +105,14 @@ def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
         ValueError: the factory returned no module.
     """
     if entry.layer["class_name"] == "Lambda":
-        return Calling(factory, entry.config.get("arguments"))
+        mask = found(entry.custom, [f"{entry.name}/mask"])
+        if entry.config.get("mask") is not None and mask is None:
+            raise ValueError(
+                "its mask is Python code or an array: expected "
+                f"custom={{'{entry.name}/mask': function}}, a function of the input and its mask"
+            )
+        return Lambda(factory, entry.config.get("arguments"), mask)
     made = factory(entry)
     if not isinstance(made, nn.Module):
         raise ValueError(f"its factory returned {type(made).__name__}: expected a torch.nn.Module")
-    return CustomLayer(made)
+    return CustomLayer(made, passes_masks=entry.layer["class_name"] in PASSING)

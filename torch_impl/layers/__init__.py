@@ -71,6 +71,7 @@ from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
 from torch_impl.layers.rnn import RNN
 from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, ReversibleEmbedding
 from torch_impl.layers.spectral_normalization import SpectralNormalization
+from torch_impl.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from torch_impl.torch_names import explain_torch_names
 
@@ -130,6 +131,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
@@ -152,6 +154,7 @@ __all__ = [
     "Reshape",
     "Resizing",
     "ReversibleEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",

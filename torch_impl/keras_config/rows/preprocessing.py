@@ -87,7 +87,6 @@ NOT_OFFERED = frozenset(
         *("RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
         *("RandomSaturation", "RandomSharpness", "RandomShear", "Solarization", "Pipeline"),
         *("TextVectorization", "StringLookup", "Hashing"),
-        *("HashedCrossing", "FeatureSpace", "STFTSpectrogram"),
-        "MelSpectrogram",
+        *("HashedCrossing", "FeatureSpace"),
     )
 )
