@@ -16,29 +16,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import keras
-
-from benchmarks.public_layers.models import checkable
+from benchmarks.public_layers.checks import checked, verdict
 from benchmarks.public_layers.setting import Setting
 from benchmarks.public_layers.table import SETTINGS, of_layer, public_classes
 from benchmarks.public_layers.twins import BAR, FLOAT32_BAR, differences
-from parity.ladder.result import Result
-from parity.programs.check_spec import CheckSpec
-from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
 from torch_impl.keras_config import NoTwinError
+from torch_impl.keras_config.rows.refused import REFUSED
 
-PACKAGE = "benchmarks.public_layers"
 _IN_ONE_CHILD = 60  # settings; a child imports its framework once
 
 
@@ -53,46 +45,20 @@ def twin_problem(setting: Setting) -> str:
     return "" if found[worst] <= bar else f"{worst} differs by {found[worst]:.1e}"
 
 
-def checked(settings: Sequence[Setting], steps: int = 2) -> Iterator[tuple[Setting, str]]:
-    """Yields each setting with what `parity check` says of it, "" for a pass.
-
-    Args:
-        settings: those that have a twin.
-        steps: of the training in a check.
-    """
+def checks_of(settings: Sequence[Setting]) -> Iterator[tuple[Setting, str]]:
+    """Yields each setting that has a twin with what `parity check` says of it, "" for a pass."""
     for start in range(0, len(settings), _IN_ONE_CHILD):
         part = settings[start : start + _IN_ONE_CHILD]
-        with tempfile.TemporaryDirectory(prefix="parity-layers-") as folder:
-            os.environ["PARITY_CONFIGS"] = folder
-            for setting in part:
-                keras.utils.clear_session()
-                Path(folder, f"{setting.name}.json").write_text(checkable(setting).to_json())
-            specs = [
-                CheckSpec(
-                    keras=f"{PACKAGE}.keras_side:{setting.name}",
-                    torch=f"{PACKAGE}.torch_side:{setting.name}",
-                    steps=steps,
-                    batch_size=3,
-                    folder=str(ROOT),
-                )
-                for setting in part
-            ]
-            for setting, result in zip(part, check_all(specs, CheckOptions()), strict=True):
-                yield setting, verdict(result)
-
-
-def verdict(result: Result) -> str:
-    """Returns the verdict of a check with its reason; "" for a pass."""
-    if result.verdict == "pass":
-        return ""
-    told = [f"{item['what']}: {item['why']}" for item in result.incomplete]
-    told += [f"{found.level}: {found.item.name}" for found in result.divergences]
-    return " ".join(f"{result.verdict}: {'; '.join([*told, *result.errors][:2])}".split())
+        results = checked([[setting] for setting in part])
+        yield from zip(part, map(verdict, results), strict=True)
 
 
 def show(name: str, twins: dict[str, str], checks: dict[str, str]) -> None:
     """Prints a row: the class, its settings, how many have a twin and pass, the first words."""
     settings = [setting.name for setting in of_layer(name)]
+    if not settings:
+        print(f"{name:44}{'refused: ' + REFUSED[name]}")
+        return
     good = [sum(not each.get(name, "-") for name in settings) for each in (twins, checks)]
     told = [f"{n}: {each[n]}" for n in settings for each in (twins, checks) if each.get(n)]
     print(f"{name:44}{len(settings):5}{good[0]:6}{good[1]:6}  {'; '.join(told)[:300]}", flush=True)
@@ -110,25 +76,17 @@ def main() -> int:
     began = time.monotonic()
     twins = {} if arguments.only == "check" else {s.name: twin_problem(s) for s in settings}
     with_twin = [s for s in settings if not twins.get(s.name)]
-    checks = {} if arguments.only == "twin" else {s.name: v for s, v in checked(with_twin)}
+    checks = {} if arguments.only == "twin" else {s.name: v for s, v in checks_of(with_twin)}
     print(f"{'class':44}{'rows':>5}{'twin':>6}{'check':>6}")
     for name in names:
         show(name, twins, checks)
+    known = [name for name in names if name not in REFUSED]
     whole = [
-        sum(
-            1
-            for name in names
-            if of_layer(name) and not any(each.get(s.name, "-") for s in of_layer(name))
-        )
+        sum(not any(each.get(s.name, "-") for s in of_layer(name)) for name in known)
         for each in (twins, checks)
     ]
-    print(
-        f"{len(names)} classes, {len(settings)} settings, {time.monotonic() - began:.0f} s: ",
-        end="",
-    )
-    print(
-        f"{whole[0]} classes have a twin in every setting, {whole[1]} pass the check in every one"
-    )
+    print(f"{len(names)} classes, {len(settings)} settings, {time.monotonic() - began:.0f} s")
+    print(f"in every setting: {whole[0]} classes have a twin, {whole[1]} pass the check")
     return int(any(twins.values()) or any(checks.values()))
 
 

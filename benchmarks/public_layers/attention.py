@@ -17,6 +17,7 @@ _RULES = {
 }
 _DROPPED = {"dropout": 0.3, "seed": 3}
 _TWO = (Given((5, 6)), Given((4, 6)))
+_EQUAL = (Given((5, 6)), Given((5, 6)))
 _THREE = (Given((5, 6)), Given((4, 6)), Given((4, 6)))
 _MASKED = (Given((5, 6), is_masked=True), Given((4, 6), is_masked=True))
 _HEADS = {"num_heads": 2, "key_dim": 3}
@@ -36,7 +37,8 @@ def _heads(kind: str, least: dict[str, Any], *more: dict[str, Any]) -> list[Sett
             form="separate",
         ),
         *settings(kind, _TWO, {**least, "sliding_window": 2}, form="separate"),
-        *settings(kind, _TWO, least, form="separate", options={"return_attention_scores": True}),
+        # Of as many keys as queries: for others, the shape that Keras infers is not that of scores.
+        *settings(kind, _EQUAL, least, form="separate", options={"return_attention_scores": True}),
         *settings(kind, _TWO, least, form="separate", options={"use_causal_mask": True}),
         *settings(kind, _MASKED, least, form="separate"),
     ]

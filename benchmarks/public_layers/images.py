@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from keras import layers
+
 from benchmarks.public_layers.setting import Given, settings
 
 _IMAGES = Given((6, 5, 3))
 _MOVED = {"fill_mode": "constant", "interpolation": "nearest", "fill_value": 0.5}
 
 SETTINGS = [
+    *settings(
+        "Pipeline",
+        _IMAGES,
+        lambda: {"layers": [layers.Rescaling(0.5), layers.Resizing(4, 7, "nearest")]},
+        lambda: {"layers": [layers.CenterCrop(4, 3), layers.Dropout(0.4, seed=3)]},
+    ),
     *settings("CenterCrop", _IMAGES, {"height": 4, "width": 3}, {"height": 7, "width": 3}),
     *settings(
         "Resizing",

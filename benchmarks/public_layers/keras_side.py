@@ -1,4 +1,7 @@
-"""Factories of the Keras models of the table, by the names of the settings."""
+"""Factories of the Keras models of the table, by the names of the settings.
+
+"Dense_1__Conv2D_3" has two branches.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,12 @@ from benchmarks.public_layers.table import SETTINGS
 
 
 def __getattr__(name: str) -> Any:
-    """Returns the factory of a setting."""
-    if name not in SETTINGS:
+    """Returns the factory of settings.
+
+    Raises:
+        AttributeError: there is no such setting.
+    """
+    names = name.split("__")
+    if not SETTINGS.keys() >= set(names):
         raise AttributeError(name)
-    return partial(checkable, SETTINGS[name])
+    return partial(checkable, [SETTINGS[each] for each in names])

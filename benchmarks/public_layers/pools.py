@@ -30,9 +30,9 @@ def _whole(kind: str, rank: int) -> list[Setting]:
 
 
 def _adaptive(kind: str, rank: int) -> list[Setting]:
-    """Sizes of windows of two lengths, and of windows that overlap.
+    """Windows of two lengths, and windows that overlap.
 
-    The maximum has no output of 1: TensorFlow's values are undefined there.
+    There is no output of 1: TensorFlow's values are undefined there.
     """
     return settings(
         f"Adaptive{kind}Pooling{rank}D",
@@ -40,7 +40,6 @@ def _adaptive(kind: str, rank: int) -> list[Setting]:
         {"output_size": 2},
         {"output_size": (3, 4, 2)[:rank]},
         {"output_size": (7, 6, 5)[:rank]},
-        *([{"output_size": 1}] if kind == "Average" and rank < 3 else []),
     )
 
 

@@ -21,13 +21,11 @@ class Given:
         shape: without the axis of the samples.
         high: values are integers below it; None: they are real numbers.
         is_masked: some steps are masked.
-        scale: real numbers are normal ones times this.
     """
 
     shape: tuple[int, ...]
     high: int | None = None
     is_masked: bool = False
-    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,9 @@ class Setting:
     def dtype(self) -> str:
         """In which the twin is compared: Keras has some layers in float32 alone.
 
-        It draws its random images so, and TensorFlow has no gradient of most kernels that resize.
+        It draws its random images so.
         """
-        is_float32 = self.layer.startswith("Random") or (
-            self._is_resized and self._interpolation != "bilinear"
-        )
-        return "float32" if is_float32 else "float64"
+        return "float32" if self.layer.startswith("Random") else "float64"
 
     @property
     def is_rounded(self) -> bool:
@@ -96,7 +91,7 @@ class Setting:
         """Returns a new layer of the class itself."""
         arguments = self.arguments() if callable(self.arguments) else self.arguments
         kind = getattr(layers, self.layer)
-        return kind(**arguments, name="tested")
+        return kind(**arguments, name=self.name)
 
     def call(self, tensors: list[Any]) -> list[Any]:
         """Returns the outputs of a new layer, in one list."""

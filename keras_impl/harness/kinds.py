@@ -66,6 +66,7 @@ _LAYERS = _by_name("""
     gaussian_dropout: GaussianDropout
     gaussian_noise: GaussianNoise
     discretization: Discretization
+    resizing: Resizing CenterCrop
     stft_spectrogram: STFTSpectrogram
     mel_spectrogram: MelSpectrogram
     rescaling: Rescaling

@@ -35,6 +35,7 @@ from torch_impl.keras_config.rows import (
     sound,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
+from torch_impl.keras_config.rows.refused import REFUSED
 
 BUILDERS: dict[str, Row] = {
     **core.ROWS,
@@ -75,9 +76,8 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
-    elif factory is None and kind in preprocessing.NOT_OFFERED:
-        advice = "not offered; put it in front of the model, and give both halves what it makes"
-        problems.append(f"{name}: {advice}")
+    elif factory is None and kind in REFUSED:
+        problems = [f"{name}: {REFUSED[kind]}"]
     elif factory is None and kind not in BUILDERS:
         own = layer.get("registered_name") or kind
         problems.append(
@@ -92,7 +92,9 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
         raise
     except ValueError as error:
         raise NoTwinError([f"{name}: {error}"]) from None
-    module.to(dtype_of(layer["config"]))
+    dtype = dtype_of(layer["config"])
+    if dtype.is_floating_point:
+        module.to(dtype)
     if not layer["config"].get("trainable", True):
         module.requires_grad_(False)
     return module

@@ -22,6 +22,7 @@ from torch_impl.keras_config.graph import (
     fill,
     name_of,
     read_graph,
+    sequence_of,
     tensors_of,
 )
 from torch_impl.keras_config.initial import initialise
@@ -119,6 +120,8 @@ class KerasModel(RuledModel):
         self._inputs: dict[str, Inputs] = {}
         self._kinds: dict[str, str] = {}
         for layer in config["layers"]:
+            if layer["class_name"] == "Pipeline":
+                layer = sequence_of(layer)
             name = layer.get("name") or name_of(layer)
             self._kinds[name] = layer["class_name"]
             if layer["class_name"] == "InputLayer":

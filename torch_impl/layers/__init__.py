@@ -21,6 +21,7 @@ from torch_impl.layers.depthwise import (
 )
 from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
 from torch_impl.layers.einsum_dense import EinsumDense
+from torch_impl.layers.hashing import HashedCrossing, Hashing
 from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
 from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
 from torch_impl.layers.image.moves import (
@@ -121,6 +122,8 @@ __all__ = [
     "GlobalMaxPooling",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "IntegerLookup",
     "LSTMCell",
     "LayerNormalization",

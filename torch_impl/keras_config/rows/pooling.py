@@ -15,25 +15,16 @@ def _adaptive(kind: type[nn.Module]) -> Row:
     """Returns the row of a pool to a given size, which is torch's."""
 
     def build(entry: Entry) -> nn.Module:
-        return KerasLayer(kind(tuple(entry.config["output_size"])))
-
-    return build
-
-
-def _adaptive_max(kind: type[nn.Module]) -> Row:
-    """Returns the row of a maximum; see `_adaptive`."""
-
-    def build(entry: Entry) -> nn.Module:
-        sizes = entry.config["output_size"]
+        sizes = tuple(entry.config["output_size"])
         for length, size in zip(entry.shape[1:-1], sizes, strict=True):
             # Keras also pools over windows that are longer by one. If none fits, TensorFlow returns
             # what is in memory, or ends the process.
             if length is not None and math.ceil(length / size) + 1 > length:
                 raise ValueError(
-                    f"output_size={tuple(sizes)} of {tuple(entry.shape[1:-1])}: expected a larger "
-                    "one, since Keras's values are undefined; a GlobalMaxPooling has an output of 1"
+                    f"output_size={sizes} of {tuple(entry.shape[1:-1])}: expected a larger one, "
+                    "since Keras's values are undefined; a global pool has an output of 1"
                 )
-        return _adaptive(kind)(entry)
+        return KerasLayer(kind(sizes))
 
     return build
 
@@ -53,6 +44,6 @@ ROWS: dict[str, Row] = {
     )
 }
 for _rank in (1, 2, 3):
-    ROWS[f"AdaptiveMaxPooling{_rank}D"] = _adaptive_max(getattr(nn, f"AdaptiveMaxPool{_rank}d"))
+    ROWS[f"AdaptiveMaxPooling{_rank}D"] = _adaptive(getattr(nn, f"AdaptiveMaxPool{_rank}d"))
     ROWS[f"AdaptiveAveragePooling{_rank}D"] = _adaptive(getattr(nn, f"AdaptiveAvgPool{_rank}d"))
 ROWS["GlobalAveragePooling1D"] = moved(layers.GlobalAveragePooling1D, "keepdims")  # takes masks
