@@ -44,6 +44,9 @@ _LAYERS = _by_name("""
     average_pool: AveragePooling1D AveragePooling2D AveragePooling3D
     global_max_pool: GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
     global_average_pool: GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+    adaptive_max_pool: AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
+    adaptive_average_pool: AdaptiveAveragePooling1D AdaptiveAveragePooling2D
+    adaptive_average_pool: AdaptiveAveragePooling3D
     flatten: Flatten
     reshape: Reshape
     permute: Permute
@@ -64,6 +67,9 @@ _LAYERS = _by_name("""
     gaussian_dropout: GaussianDropout
     gaussian_noise: GaussianNoise
     discretization: Discretization
+    resizing: Resizing CenterCrop
+    stft_spectrogram: STFTSpectrogram
+    mel_spectrogram: MelSpectrogram
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU

@@ -22,7 +22,7 @@ from parity.ladder.tolerance import NOISE_FACTOR
 # a constant is rounded once.
 OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
-_FLOAT32 = {"upsampling", "float32"}
+_FLOAT32 = {"upsampling", "resizing", "mel_spectrogram", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
 _SOFTPLUS_LIMIT = 20.0
 _LARGEST_OF_A_CONSTANT = 1e-6  # by which a rounded root of 2 may change gelu; tanh changes it more
