@@ -47,8 +47,7 @@ def main(half: str, connection: socket.socket, root: str) -> None:
 
 
 def _import(half: str) -> None:
-    # Stock optimizers of torch import `_dynamo` at their first step.
-    for name in ("keras" if half == "keras" else "torch._dynamo", *OF_CHILDREN):
+    for name in (half, *OF_CHILDREN):
         importlib.import_module(name)
     package = importlib.import_module(f"{half}_impl")
     for name in package.__all__:
