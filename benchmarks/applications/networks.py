@@ -18,8 +18,8 @@ from keras.src.applications import convnext, inception_resnet_v2
 
 Shape = tuple[int, int, int]  # of an image, (H, W, C)
 # Even heights and odd widths. A network gets the first that it takes and of which its batch
-# normalisations and Flatten see some pixels: of few values, a normalisation divides rounding by
-# their small deviation; of one, the order of a Flatten says nothing.
+# normalisations see some pixels, since of few values they divide rounding by a small deviation, and
+# of which its pools make some, since the order of a Flatten of one pixel says nothing.
 SHAPES, SMALLEST_MAP = ((32, 35, 3), (64, 67, 3), (76, 79, 3), (108, 111, 3)), 4
 NUM_CLASSES = 10
 # Classes that a config names and Keras does not register.
@@ -64,10 +64,10 @@ def build(name: str) -> keras.Model:
 
 
 def _sizes_of_maps(model: keras.Model) -> Iterator[int]:
-    """Yields the number of pixels that each batch normalisation and each Flatten sees."""
+    """Yields the number of pixels that each batch normalisation and each pool returns."""
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization | keras.layers.Flatten):
-            yield layer.input.shape[1] * layer.input.shape[2]
+        if isinstance(layer, keras.layers.BatchNormalization | keras.layers.MaxPooling2D):
+            yield layer.output.shape[1] * layer.output.shape[2]
 
 
 def comparable_config(model: keras.Model) -> dict[str, Any]:
