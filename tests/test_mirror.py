@@ -50,6 +50,7 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "float64_functions.py": "torch makes tensors of its default dtype",
     "ctc.py": "a port's loss is CTC in its own dtype",
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
     "layer_config.py": "torch has no configuration: arguments.py reads attributes",
@@ -69,6 +70,8 @@ ONLY_KERAS_HARNESS_FILES = {
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
     "given.py": "torch is given the targets",
+    "parts.py": "in torch a part of how a port is fed: port/parts.py",
+    "step_data.py": "torch is given the data of a step",
     "metric_outputs.py": "torch is given the outputs of metrics",
     "objective.py": "port_loss.py: a port may return and call anything",
     "output_losses.py": "a port tells its losses itself",
@@ -147,6 +150,8 @@ _ONLY_ONE_HALF = {
     "keras_impl harness/check/loss.py kind_of_targets": "torch is given the targets",
     "keras_impl harness/check/loss.py adding_layers": "a port adds them in its loss",
     "keras_impl harness/check/loss.py added_losses": "a port adds them in its loss",
+    "keras_impl harness/check/forward.py write_draws": "a port is given what Keras drew",
+    "torch_impl harness/check/facts.py optimizer_facts": "Keras tells class and configuration",
     "keras_impl harness/check/forward.py as_one": "in torch port/outputs.py",
     "keras_impl harness/check/facts.py objective_facts": "torch is told them",
     "keras_impl harness/check/loss.py activation_of": "in torch it is a call of its own",
@@ -166,6 +171,7 @@ SHARED_FILES = (
     *("harness/check/optimizer.py", "harness/check/trajectory.py"),
     "harness/check/schedule.py",
     "harness/check/metrics.py",
+    *("harness/check/own_training.py", "harness/check/part_calls.py", "harness/check/applied.py"),
 )
 
 # What a factory returns, by the name of its half.

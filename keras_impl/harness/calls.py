@@ -8,7 +8,6 @@ depthwise part and its pointwise part.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +23,7 @@ from keras_impl.harness.attention import Attention
 from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
+from keras_impl.harness.draws import Draw, kind_of_draw
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -43,8 +43,6 @@ _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "den
 _MASKED = {"dropout"}
 # What these draw can be given to a port; and by which setting they draw nothing.
 _NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
-# Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
-_DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
 
 
 class Calls(list[Call]):
@@ -52,6 +50,7 @@ class Calls(list[Call]):
 
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
+        draws: what these, and code outside of all layers, drew, in order.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
         masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
@@ -62,6 +61,7 @@ class Calls(list[Call]):
         super().__init__()
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
+        self.draws: list[Draw] = []
         self.used_masks: dict[str, str] = {}
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
@@ -113,12 +113,16 @@ class Calls(list[Call]):
             return output
         return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
 
-    def note_operation(self, kind: str, *_: Any) -> None:
-        """Notes who runs an operation of TensorFlow that draws random numbers."""
-        if self.open and _DRAWS.search(kind):
-            name, layer = self.open[-1]
-            if kind_of(layer) not in {*_MASKED, *_known_noise()}:
-                self.drew[name] = type(layer).__name__
+    def note_operation(self, operation: str, _: Any, __: Any, outputs: Any) -> None:
+        """Notes who runs an operation of TensorFlow that draws random numbers, and which."""
+        if (kind := kind_of_draw(operation)) is None:
+            return
+        name, layer = self.open[-1] if self.open else ("", None)
+        if layer is not None:
+            if kind_of(layer) in {*_MASKED, *_known_noise()}:
+                return
+            self.drew[name] = type(layer).__name__
+        self.draws.append(Draw(name, kind, np.asarray(outputs[0])))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.arguments import arguments_of
 from torch_impl.harness.call import Call, Calls, final_states, first_tensor, rerun
+from torch_impl.harness.draws import drawing_of
 from torch_impl.harness.kinds import (
     REPLAYED,
     draws,
@@ -46,11 +47,8 @@ from torch_impl.harness.port.recurrent_stack import (
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
-# (a tensor that is drawn, by which function) -> what is taken in its place, or None.
+# (a tensor that is drawn, its kind) -> what is taken in its place before it is scaled, or None.
 Drawn = Callable[[torch.Tensor, str], torch.Tensor | None]
-# Functions that draw masks of 0 and 1, and standard normal numbers.
-MASKS, NORMALS = ("bernoulli", "bernoulli_"), ("randn", "randn_like")
-DRAWN = (*MASKS, *NORMALS)
 # (the call, its output) -> what goes on from there in the place of the output.
 Passed = Callable[["Call", Any], Any]
 
@@ -72,7 +70,7 @@ def recorded_calls(
         whole: names of modules that are compared as a whole, whatever their kind.
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
-        drawn: computes what is taken in the place of what a function draws.
+        drawn: computes what is taken in the place of what a function draws: see `draws.py`.
         fused: weights of linear layers that are run part by part, and the rows of the parts.
     """
     watch = _Watch(root, dropped, whole, passed)
@@ -242,11 +240,13 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         keywords = keywords or {}
         if draws(function) and not (self._inside and kind_of(self._inside[-1][0]) in REPLAYED):
-            if self.drawn is not None and function.__name__ in DRAWN:
+            drawing = drawing_of(function, arguments, keywords)
+            if self.drawn is not None and drawing is not None:
                 output = function(*arguments, **keywords)
-                if (mask := self.drawn(output, function.__name__)) is not None:
+                if (drawn := self.drawn(output, drawing.kind)) is not None:
                     self.calls.replaced.append(_told(function))
-                    return output.copy_(mask)  # in its place, since a user may ignore what returns
+                    with torch.no_grad():  # in its place, since a user may ignore what returns
+                        return output.copy_(drawing.scaled(drawn))
                 self.calls.draws.append(_told(function))
                 return output
             self.calls.draws.append(_told(function))
@@ -370,6 +370,7 @@ class _Watch(TorchFunctionMode):
         number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
         assert x is not None
         assert call.rate is not None
+        self.calls.dropping = call
         call.output = self._dropped(number, x, call.rate) if call.is_active else x
         return call.output
 

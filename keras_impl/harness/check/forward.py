@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.harness.call import Call
 from keras_impl.harness.calls import Calls, recorded_calls
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
@@ -48,14 +47,22 @@ def as_one(model: keras.Model, output: Any) -> Any:
     return joined(parts) if parts else output
 
 
-def write_calls(mode: str, calls: list[Call], writer: TraceWriter) -> None:
-    """Writes inputs and output of every call, and the masks of dropouts."""
+def write_calls(mode: str, calls: Calls, writer: TraceWriter) -> None:
+    """Writes inputs and output of every call, and what was drawn: masks, and numbers."""
     for call in calls:
         for number, value in enumerate(call.inputs):
             writer.put(f"forward/{mode}/{call.name}/input/{number}", _double(value))
         writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
         if call.mask is not None:
             writer.put(f"mask/{mode}/{call.name}", call.mask)
+    write_draws(mode, calls, writer)
+
+
+def write_draws(mode: str, calls: Calls, writer: TraceWriter) -> None:
+    """Writes what the user's own code drew: `draw/MODE/NUMBER/KIND[/LAYER]`."""
+    for number, draw in enumerate(calls.draws):
+        key = f"draw/{mode}/{number}/{draw.kind}"
+        writer.put(f"{key}/{draw.layer}" if draw.layer else key, _double(draw.values))
 
 
 def _double(value: Any) -> np.ndarray:

@@ -26,6 +26,7 @@ from torch_impl.harness.check.layers import write_layers
 from torch_impl.harness.check.loss import takes_columns, write_confident_loss
 from torch_impl.harness.check.metrics import write_metrics
 from torch_impl.harness.check.optimizer import write_optimizer
+from torch_impl.harness.check.own_training import write_own_training
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
@@ -83,6 +84,9 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
         # The trajectory had an optimizer of its own, so this one is before its first step.
         with _noted(raised, "optimizer", port.dtype), port.kept():
             write_optimizer(port, writer)
+    if port.built.train_step is not None and "own_training" in keras.facts:
+        with _noted(raised, "train_step", port.dtype):
+            write_own_training(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)
     with _noted(raised, "fixes", port.dtype):

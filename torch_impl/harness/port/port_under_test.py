@@ -49,6 +49,7 @@ from torch_impl.harness.port.pairs import (
     paired_calls,
     paired_layers,
 )
+from torch_impl.harness.port.parts import called_by_parts
 from torch_impl.harness.port.port_weights import PortWeights
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
@@ -86,6 +87,8 @@ class PortUnderTest(PortWeights):
         self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
+        self.own_feed = self.built.feed
+        self.built = called_by_parts(self.built, self.module, keras.facts)
         keep_gradients(self.module)
         self.device = device
         self.keras = keras
@@ -377,7 +380,11 @@ class PortUnderTest(PortWeights):
         return True
 
     def _eval_output(self) -> torch.Tensor:
-        """Returns the output for the probe in eval mode, not watched."""
+        """Returns the output for the probe in eval mode, watched only if the port may draw."""
+        if any(self.keras.below("draw/eval")):
+            with torch.no_grad(), self.kept():
+                output: torch.Tensor = self.forward("eval", "probe", training=False)[1]
+                return output
         self.module.eval()
         self.forget_states()
         with torch.no_grad(), self.kept():
