@@ -76,6 +76,21 @@ class Compared:
         return max(BAR, ROUNDINGS * self.noise)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """What Keras computes if every pixel moves by its last bit.
+
+    Attributes:
+        output: in train mode.
+        gradients: of the weights by path.
+        statistics: of normalisations after the call, by path.
+    """
+
+    output: np.ndarray
+    gradients: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+
+
 class Pair:
     """A network and its twin, with the same weights.
 
@@ -103,21 +118,25 @@ class Pair:
         moved = self._last_bit()
         output, gradients = self._keras_step()
         own_output, own_gradients = self._torch_step()
-        noise = difference(moved[0], output)
+        noise = difference(moved.output, output)
         yield Compared("train", difference(own_output, output), noise, "output")
-        yield _worst("gradient", own_gradients, gradients, moved[1])
+        yield _worst("gradient", own_gradients, gradients, moved.gradients)
         own = {path: to_array(v.to_keras(v.tensors)) for path, v in self._own.items()}
         weights = {w.path: w.numpy() for w in self.model.weights}
-        yield _worst("weights", own, weights, weights)
+        for name, gradient in gradients.items():  # the first step of SGD with Nesterov's momentum
+            changed = RATE * (1 + MOMENTUM) * (moved.gradients[name] - gradient)
+            moved.statistics[name] = weights[name] - changed
+        yield _worst("weights", own, weights, moved.statistics)
 
-    def _last_bit(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Returns Keras's output and gradients if every pixel moves by its last bit."""
-        kept = [(v, v.numpy()) for v in self.model.non_trainable_variables]
-        kept += [(v, v.numpy()) for v in self.model.variables if "seed_generator" in v.path]
+    def _last_bit(self) -> Moved:
+        """Returns what Keras computes if every pixel moves by its last bit."""
+        kept = [(v, v.numpy()) for v in self.model.variables if not v.trainable]
         found = self._keras_gradients(np.nextafter(self.x, np.inf))
+        trained = {id(v) for v in self.model.trainable_variables}
+        statistics = {w.path: w.numpy() for w in self.model.weights if id(w) not in trained}
         for variable, value in kept:
             variable.assign(value)
-        return found
+        return Moved(*found, statistics)
 
     def _keras_gradients(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -163,8 +182,7 @@ def _worst(
         what: is compared.
         ours: of the twin, by name.
         theirs: of Keras.
-        moved: of Keras, with pixels that are moved by their last bit; or `theirs`, to allow no more
-            than `BAR`.
+        moved: of Keras, with pixels that are moved by their last bit.
     """
     if ours.keys() != theirs.keys():
         raise ValueError(f"{sorted(ours.keys() ^ theirs.keys())} are of one half only")
