@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.ladder import own_steps
-from parity.ladder.comparers import own_training
 from parity.ladder.comparers.probe import measured, no_loss, raised
 from parity.ladder.items import INTRODUCED
 from parity.ladder.loss_items import CONFIDENT, GRADIENT, OF_KERAS, of_output
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares the loss of given right and wrong outputs, and of the model with its penalties."""
-    if own_steps.is_compared(keras, port):
-        return own_training.of_loss(keras, port)
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
     if not port.facts["given"]["loss"]:
