@@ -76,7 +76,7 @@ def _mode(evidence: Evidence) -> Match | None:
     masks = len(keras.facts[FACT]["masks"]), int(port.facts[FACT]["num_dropped"])
     if bool(masks[0]) != bool(masks[1]):
         half = "Keras" if masks[0] else "the port"
-        return Match(SETTINGS, f"dropouts are active only in {half}")
+        return Match(NUMBERS, f"dropouts are active only in {half}")
     return None
 
 
