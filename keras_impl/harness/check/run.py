@@ -88,7 +88,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         *own,
         *not_compared(first.exercise, writer),
     ]
-    write_schedule(spec, factory, writer)
+    write_schedule(spec, factory, first.reference, writer)
 
 
 def _write_training(spec: CheckSpec, one: Pass) -> None:
