@@ -18,6 +18,8 @@ from torch_impl.harness.port.given_images import is_compared
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 
+_SUM_OFF = 1e-5  # of float32 outputs; logits whose sums are all as near to 1 are not expected
+
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
     """Writes the output of every pair and of the module; in train mode also the changed state."""
@@ -47,7 +49,8 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    The values decide; if none of the three fits, the last call decides.
+    The values decide. If none of the three fits, the last call decides, or whether the values are
+    such as the activation makes.
     """
     keras, key = port.keras, "forward/eval/output"
     name = keras.facts.get("output_activation")
@@ -66,4 +69,29 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     if errors and errors[best] < limits_of(keras).most:
         return best
     last = port.calls[-1].kind if port.calls else ""
-    return {"activation:log_softmax": "log", f"activation:{name}": "same"}.get(last, "linear")
+    by_call = {"activation:log_softmax": "log", f"activation:{name}": "same"}
+    return by_call.get(last) or form_by_range(str(name), ours)
+
+
+def form_by_range(name: str, output: np.ndarray) -> str:
+    """Returns what an output is, by the range of Keras's last activation.
+
+    The last layer of a twin has its activation inside of it, and no call of its own.
+
+    Args:
+        name: of the activation.
+        output: of a wrong port, (N, ...).
+
+    Returns:
+        "same", "log" or "linear".
+    """
+    if name == "sigmoid":
+        return "same" if (output >= 0).all() and (output <= 1).all() else "linear"
+    if name == "softmax" and output.ndim > 1:
+        with np.errstate(over="ignore"):
+            forms = {"same": output, "log": np.exp(output)}
+        for form, made in forms.items():
+            sums = [made.sum(axis) for axis in (1, -1)]
+            if (made >= 0).all() and any(np.allclose(total, 1, atol=_SUM_OFF) for total in sums):
+                return form
+    return "linear"
