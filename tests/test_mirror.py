@@ -59,6 +59,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
     "float64_layers.py": "torch has these kernels",
+    "inner_dropouts.py": "a port is given Keras's masks, as those of dropout layers",
     "recurrent_calls.py": "a port is given Keras's masks inside of a layer: port/inner_masks.py",
     "recurrent_masks.py": "likewise",
     "stacked_cells.py": "port/recurrent_stack.py takes those of torch apart",

@@ -24,6 +24,7 @@ from keras_impl.harness.attention import Attention
 from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
+from keras_impl.harness.inner_dropouts import has_dropouts, told
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -239,6 +240,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         return call_cells(layer, name, stacked, told, arguments, keywords)
     if arguments and cells_of(layer):
         return add_recurrent(layer, name, calls, call, arguments, keywords)
+    if has_dropouts(layer):
+        return _with_dropouts(layer, name, calls, call, arguments, keywords)
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         # Over masked steps Keras adds 1e-7 to the number of values; a port that adds none is right.
@@ -274,6 +277,32 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = versions.with_masks_of(output, made)
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
+    return output
+
+
+def _with_dropouts(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer with dropouts inside, which are calls before it."""
+    is_training = versions.is_training(layer, keywords)
+    watched, calls.open = calls.open, []  # its masks are known
+    try:
+        tries = calls.mask_tries if is_training else 1
+        with told(layer, is_training=is_training, tries=tries) as dropped:
+            made = call(layer, *arguments, **keywords)
+    finally:
+        calls.open = watched
+    for number, one in enumerate(dropped, start=1):
+        own = f"{name}.dropout" if number == 1 else f"{name}.dropout#{number}"
+        calls.append(Call(own, "dropout", None, [one.given], one.output, one.mask, one.config))
+    inputs = tensors_in((arguments, without_masks(keywords)))
+    config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
+    output = calls.perturbed(kind_of(layer), config, _given(inputs), made)
+    output = versions.with_masks_of(output, made)
+    noted = Call(name, kind_of(layer), layer, inputs, first_of(output), config=config)
+    noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
+    calls.append(noted)
+    calls.made_beside(output)
     return output
 
 
