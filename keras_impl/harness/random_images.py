@@ -38,6 +38,15 @@ def state_of(layer: Any) -> np.ndarray | None:
     return np.array(generators[0].state, np.int64) if len(generators) == 1 else None
 
 
+def generator_of(layer: Any) -> Any:
+    """Returns the generator of a layer of any kind that draws by one; None for the others."""
+    generator = getattr(layer, "seed_generator", None)
+    if generator is None and is_random_image(layer):
+        found = _generators(layer)
+        generator = found[0] if len(found) == 1 else None
+    return generator
+
+
 def in_float32_images(call: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a call of such a layer with images in float32, and an output in the model's dtype.
 
