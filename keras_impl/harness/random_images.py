@@ -35,7 +35,8 @@ def state_of(layer: Any) -> np.ndarray | None:
         layer: for which `is_random_image` holds.
     """
     generators = _generators(layer)
-    return np.array(generators[0].state, np.int64) if len(generators) == 1 else None
+    one = len(generators) == 1
+    return np.asarray(generators[0].state).astype(np.int64) if one else None
 
 
 def generator_of(layer: Any) -> Any:
