@@ -11,6 +11,7 @@ from parity.divergences.between import OF_FLOAT32, other_function, other_part, o
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs
 from parity.divergences.places import RECURRENT
+from parity.divergences.plain_attention import plain
 from parity.divergences.sample_norms import (
     NORMS,
     normalised,
@@ -225,7 +226,8 @@ def _grain(evidence: Evidence) -> Match | None:
 
 def _mode(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if not evidence.is_forward() or item.keras not in ("on", "off"):
+    is_image = evidence.kind.startswith("random_image:")
+    if not evidence.is_forward() or item.keras not in ("on", "off") or is_image:
         return None
     return Match(NUMBERS, f"{item.name}: {item.keras} in Keras, {item.torch} in the port")
 
@@ -250,13 +252,18 @@ def _own_error(evidence: Evidence) -> Match | None:
 RULES: dict[str, Recogniser] = {
     "A13": lambda evidence: _other_epsilon(evidence) or other_function(evidence, "leaky_relu"),
     "A20": lambda evidence: _gelu(evidence) or other_function(evidence, "gelu"),
-    "A21": lambda evidence: _softmax_axis(evidence) or attention.softmax_axis(evidence),
+    "A21": lambda evidence: (
+        _softmax_axis(evidence) or attention.softmax_axis(evidence) or plain("A21")(evidence)
+    ),
     "C6": _rate,
     "C15": _grain,
     "C7": _mode,
     "C14": _resampling,
     "A22": lambda evidence: (
-        attention.exchanged(evidence) or _wiring(evidence) or other_part(evidence)
+        attention.exchanged(evidence)
+        or plain("A22")(evidence)
+        or _wiring(evidence)
+        or other_part(evidence)
     ),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,

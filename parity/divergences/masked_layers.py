@@ -54,6 +54,7 @@ def made_behind(
     mode: str,
     node: Mapping[str, Any],
     chain: Sequence[Mapping[str, Any]],
+    inputs: Sequence[Array],
     masks: Sequence[Array | None],
     *,
     keeps: bool = True,
@@ -61,14 +62,15 @@ def made_behind(
     """Returns what is made behind a layer that is computed with other masks; None if not known.
 
     Args:
-        keras: has the weights, and what the layer is given.
+        keras: has the weights.
         mode: of the pass.
         node: of the layer.
         chain: the layers behind it, each with one input.
+        inputs: of the layer.
         masks: of its inputs.
         keeps: whether the layers behind it have their own masks, and not none.
     """
-    value = output_of(keras, node, inputs_of(keras, mode, node), masks)
+    value = output_of(keras, node, inputs, masks)
     for after in chain:
         if value is None:
             return None

@@ -324,22 +324,6 @@ def _broadcast(evidence: Evidence) -> Match | None:
     return None
 
 
-def _reduction(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
-    if found is None:
-        return None
-    outputs = found.linear.reshape(len(found.linear), -1).shape[1]
-    for number, name in (
-        (len(found.linear), "the samples"),
-        (outputs, "the outputs"),
-        (len(found.linear) * outputs, "samples and outputs"),
-    ):
-        for factor, text in ((number, f"a sum over {name}"), (1 / number, f"a mean over {name}")):
-            if number > 1 and found.gives(found.value * factor):
-                return Match(NUMBERS, f"the port takes {text}: {factor:g} times Keras's loss")
-    return None
-
-
 def _other_loss(evidence: Evidence) -> Match | None:
     found = evidence.once(confident)
     if found is None:
@@ -377,6 +361,5 @@ RULES: dict[str, Recogniser] = {
     "D4": _smoothing,
     "D5": _class_weights,
     "D9": _broadcast,
-    "D12": _reduction,
     "D13": _other_loss,
 }

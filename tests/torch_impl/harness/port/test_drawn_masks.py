@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from torch_impl.harness.port.drawing import uniform_of
 from torch_impl.harness.port.drawn_masks import mask_like
 
 N, STEPS, FEATURES = 3, 5, 4
@@ -40,14 +39,3 @@ def test_a_mask_of_whole_samples_is_one_value_each():
     kept = np.array([True, False, True])
     whole = np.broadcast_to(kept[:, None, None], (N, STEPS, FEATURES))
     np.testing.assert_array_equal(mask_like(whole, torch.ones(N, 1, 1)).flatten().numpy(), kept)
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_uniform_numbers_make_the_mask_in_all_ways_of_comparing_them(rate, dtype):
-    mask = torch.tensor([1.0, 0.0, 1.0], dtype=dtype) if rate else torch.ones(3, dtype=dtype)
-    high, low = (uniform_of(mask, keeps_low=is_low) for is_low in (False, True))
-    assert torch.equal(torch.floor(1 - rate + high), mask)
-    assert torch.equal((high >= rate).to(dtype), mask)
-    assert torch.equal((low < 1 - rate).to(dtype), mask)
-    assert all(0 <= number < 1 for number in (*high, *low))
