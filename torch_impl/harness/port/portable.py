@@ -211,9 +211,8 @@ def from_portable(
         array = np.moveaxis(array, -1, 2)
         theirs = None if theirs is None else np.moveaxis(theirs, -1, 2)
     tensor = torch.from_numpy(np.array(array, order="C"))
-    if _is_squeezed(like.shape, array.shape):
-        tensor = tensor.reshape(like.shape)
-    elif kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape):
+    is_pooled = kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape)
+    if is_pooled or _is_squeezed(like.shape, array.shape):
         tensor = tensor.reshape(like.shape)
     elif kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
         tensor = tensor.movedim(-1, 1).flatten(2)
