@@ -24,7 +24,7 @@ OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # Keras subtracts log(2) of float32 from every value of this loss; a port, that of float64.
 OF_LOG_COSH = (float(np.log(np.float32(2))) - float(np.log(2.0))) * 2 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
-_FLOAT32 = {"upsampling", "float32"}
+_FLOAT32 = {"upsampling", "resizing", "mel_spectrogram", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
 _SOFTPLUS_LIMIT = 20.0
 _LARGEST_OF_A_CONSTANT = 1e-6  # by which a rounded root of 2 may change gelu; tanh changes it more

@@ -127,6 +127,8 @@ def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
         if cell is not None:
             states = [s for n in (1, 2) if (s := _recorded(evidence, node, n)) is not None]
             yield from _of_one(cell, x, states)
+            if not states:
+                yield from _of_handed_states(evidence, node, cell, x)
             yield from _of_several(evidence, node)
             yield from _of_below(evidence, node, cell)
 
@@ -229,6 +231,26 @@ def _activations(cell: Cell, given: np.ndarray, states: list[np.ndarray]) -> Ite
         )
         text = f"activation {outer}, inner activation {inner} in the port"
         yield "A29", text, _shown(cell, walked(changed, given, states)[0])
+
+
+def _of_handed_states(
+    evidence: Evidence, node: Node, cell: Cell, x: np.ndarray
+) -> Iterator[Change]:
+    """Yields what a layer that begins with zeros gives if it begins where another one has ended."""
+    given = x[:, ::-1] if cell.config.get("go_backwards") else x
+    for other in evidence.keras.facts["nodes"]:
+        if other["kind"] != node["kind"] or other["name"] == node["name"]:
+            continue
+        passed = _recorded(evidence, other, 0)
+        encoder = _cell(evidence, other, other["weights"], other["config"], other["kind"])
+        # With the same recurrent kernel both have as many units.
+        if passed is None or encoder is None or encoder.weights[1].shape != cell.weights[1].shape:
+            continue
+        passed = passed[:, ::-1] if encoder.config.get("go_backwards") else passed
+        h, c = (values[:, -1] for values in walked(encoder, passed))
+        states = [h, c] if cell.kind in ("lstm", "conv_lstm") else [h]
+        told = f"the port begins with the last states of {other['name']}, Keras with zeros"
+        yield "R1", told, _shown(cell, walked(cell, given, states)[0])
 
 
 def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:

@@ -199,6 +199,8 @@ def _of_rounded_probabilities(
 
 def activation_of(model: keras.Model, call: Call) -> Any:
     """Returns the activation that a call of a model applied."""
+    if call.layer is None and call.again is not None:  # an operation
+        return call.again
     name = call.name.removesuffix(".activation")
     layer = next(layer for layer in model._flatten_layers() if layer.name == name.partition("#")[0])
     return getattr(layer, "activation", layer)

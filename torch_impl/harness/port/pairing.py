@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.errors import InputError
+from torch_impl.harness.kinds import RANDOM_IMAGE
 from torch_impl.harness.port.dataflow import origins, signatures, takers
 
 
@@ -134,7 +135,8 @@ _MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
 
 
 def _is_alike(a: str, b: str) -> bool:
-    return a == b or any({a, b} <= group for group in _ALIKE)
+    both_augment = a.startswith(RANDOM_IMAGE) and b.startswith(RANDOM_IMAGE)
+    return a == b or both_augment or any({a, b} <= group for group in _ALIKE)
 
 
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
