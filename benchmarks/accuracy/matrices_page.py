@@ -93,6 +93,8 @@ def page(results: dict[str, Any], old: str) -> str:
             parts.append("\n".join(lines(*(results[key] for key in keys))).rstrip("\n"))
         elif heading in before:
             parts.append(f"## {heading}\n{before[heading]}".rstrip("\n"))
+    own = [heading for heading in before if heading not in written]  # written by hand
+    parts += [f"## {heading}\n{before[heading]}".rstrip("\n") for heading in own]
     return "\n\n".join(parts) + "\n"
 
 

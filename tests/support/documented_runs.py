@@ -137,6 +137,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/attention.py": (
         "minutes; tests/parity/divergences/test_attention_ports.py checks a part of it"
     ),
+    "python benchmarks/accuracy/fresh.py": (
+        "ten minutes; tests/parity/divergences/test_fresh_cases.py checks a part of it"
+    ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/sweeps/test_ray_cluster.py starts one on this machine"

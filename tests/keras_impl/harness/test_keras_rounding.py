@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from keras_impl.harness.rounding import moved
+from keras_impl.harness.rounding import OF_LOG_COSH, moved
 from parity.ladder.tolerance import NOISE_FACTOR
 
 X = np.linspace(-30, 30, 2001)
@@ -82,6 +82,22 @@ def test_hard_sigmoid_keeps_its_value_and_changes_its_derivative():
     differs = np.abs(given.grad.numpy() - tape.gradient(plain, x).numpy())
     assert differs.max() > 1e-12
     assert (differs <= slope * NOISE_FACTOR).all()
+
+
+def test_gelu_is_moved_towards_the_exact_one():
+    """Else it and another rounded constant could hide each other in what is measured."""
+    x = np.linspace(-3, 3, 101)
+    output = np.asarray(keras.activations.gelu(tf.constant(x)))
+    after = moved("activation:gelu", {}, tf.constant(x), tf.constant(output), None).numpy()
+    exact = torch.nn.functional.gelu(torch.tensor(x)).numpy()
+    np.testing.assert_allclose((after - output) * NOISE_FACTOR, 2 * (exact - output), atol=1e-14)
+
+
+def test_log_cosh_is_moved_by_its_rounded_constant():
+    y = np.array([[0.5], [3.0]])
+    theirs = np.asarray(keras.losses.log_cosh(y, np.zeros_like(y)))
+    exact = np.log(np.cosh(y))[:, 0]
+    np.testing.assert_allclose(2 * (exact - theirs), OF_LOG_COSH * NOISE_FACTOR, atol=1e-14)
 
 
 def test_softplus_is_moved_beyond_torchs_limit_only():

@@ -86,6 +86,12 @@ def test_means_of_a_masked_loss_by_hand():
         "counts the masked steps alone": 40.0,
         "divides by the number of samples": 8.0,
         "is a sum": 16.0,
+        "takes the mask of the next step for that of a step": (1 + 2) / 2,
+        "takes the mask of the step before for that of a step": pytest.approx((2 + 3 + 20) / 3),
+        "takes the masked steps in the place of the others": 40.0,
+        "leaves out the last step that counts": pytest.approx((1 + 2 + 10) / 3),
+        "takes one step more": pytest.approx((1 + 2 + 3 + 10 + 20) / 5),
+        "leaves out the first step that counts": 5.0,
     }
 
 

@@ -95,3 +95,31 @@ def test_an_error_of_load_is_told_with_what_it_gets(error):
     told = raised + r".* dense.kernel \[2, 3\], gru.gru_cell/kernel"
     with pytest.raises(InputError, match=told):
         load_by(load, torch.nn.Linear(1, 1), WeightsByName(WEIGHTS))
+
+
+def net_of(**parameters):
+    net = nn.Module()
+    for name, value in parameters.items():
+        setattr(net, name, nn.Parameter(torch.tensor(value)))
+    return net
+
+
+def test_a_weight_in_parts_is_found_in_all_of_them():
+    kernel = draw(4, 6)
+    net = net_of(gates=kernel[:, :4].T.copy(), new=kernel[:, 4:].T.copy(), other=draw(6, 4) + 9)
+    assert Loaded(net).spread(kernel) == ["gates", "new"]
+
+
+def test_a_weight_of_which_a_part_is_missing_is_in_no_parts():
+    kernel = draw(4, 6)
+    net = net_of(gates=kernel[:, :4].copy(), new=kernel[:, 4:] + 1)
+    assert Loaded(net).spread(kernel) == []
+
+
+def test_a_vector_with_equal_values_is_found_in_parts_that_are_in_order():
+    """Such as the bias of an LSTM: ones for the forget gate, zeros for the others."""
+    bias = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    net = net_of(i=bias[:2].copy(), f=bias[2:4].copy(), c=bias[4:].copy())
+    assert Loaded(net).spread(bias) == ["i", "f", "c"]
+    turned = net_of(f=bias[2:4].copy(), i=bias[:2].copy(), c=bias[4:].copy())
+    assert Loaded(turned).spread(bias) == []

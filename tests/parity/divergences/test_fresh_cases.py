@@ -1,0 +1,50 @@
+"""`fresh.py`: what the first sight of ports by hand has shown stays mended."""
+
+import pytest
+
+from benchmarks.accuracy.fresh import case, named
+from parity.runs.check import CheckOptions, check_all
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
+
+RIGHT = (
+    ("recurrent", "summed_flipped"),
+    ("recurrent", "gru_before_loaded"),
+    ("recurrent", "stateful_attribute"),
+    ("attention", "pre_norm_module"),
+    ("outputs", "sparse_code_added"),
+    ("later", "outputs_three_heads"),
+    ("masks", "sensor_packed"),
+)
+WRONG = (
+    ("recurrent", "summed_not_flipped_back"),
+    ("recurrent", "gru_before_update_exchanged"),
+    ("recurrent", "stateful_in_training_alone"),
+    ("recurrent", "cells_second_gets_c"),
+    ("recurrent", "translator_first_step"),
+    ("attention", "dots_scaled_by_width"),
+    ("outputs", "weighted_pair_first_for_both"),
+    ("outputs", "towers_aux_in_eval"),
+    ("masks", "sensor_any_value_is_a_gap"),
+    ("later", "attention_softmax_over_batch"),
+)
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Of all of them, with few frameworks started."""
+    cases = [case(family, name) for family, name in (*RIGHT, *WRONG)]
+    found = check_all([spec for spec, _ in cases], CheckOptions())
+    return dict(zip((*RIGHT, *WRONG), found, strict=True))
+
+
+@pytest.mark.parametrize("port", RIGHT, ids="-".join)
+def test_a_right_port_passes(results, port):
+    assert results[port].verdict == "pass"
+
+
+@pytest.mark.parametrize("port", WRONG, ids="-".join)
+def test_a_wrong_port_is_named(results, port):
+    _, fault = case(*port)
+    assert results[port].verdict == "fail"
+    assert named(results[port], fault)
