@@ -73,8 +73,18 @@ def read_graph(config: Config) -> Graph:
 
 
 def name_of(layer: Config) -> str:
-    """Returns Keras's name of a layer in a config."""
-    name: str = layer["config"].get("name") or layer["name"]
+    """Returns Keras's name of a layer in a config.
+
+    Raises:
+        ValueError: it has none, as a layer of the user's own may have without a `get_config`.
+    """
+    name: str | None = layer["config"].get("name") or layer.get("name")
+    if name is None:
+        kind = layer["class_name"]
+        raise ValueError(
+            f"a layer of class {kind!r} has no name in the config: expected a get_config in which "
+            "super().get_config() is"
+        )
     return name
 
 

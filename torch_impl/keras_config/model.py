@@ -114,6 +114,10 @@ class KerasModel(RuledModel):
                 raise
             problems.append(str(error))
             self.graph = Graph((), (), ())
+            if any(
+                not (layer.get("name") or layer["config"].get("name")) for layer in config["layers"]
+            ):
+                raise NoTwinError(problems) from None
         for number, constant in enumerate(self.graph.constants):
             self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
