@@ -39,7 +39,7 @@ TWIN = PortCase("twin")
 OTHERS = {
     "MobileNet": [_wrong("momentum", "C2", "conv_dw_7_bn")],
     "MobileNetV2": [_wrong("padding", "A18", "block_3_depthwise")],
-    "MobileNetV3Small": [_wrong("activation", "A16", "activation_9")],
+    "MobileNetV3Small": [_wrong("activation", "A16", "expanded_conv_7_depthwise")],
     "EfficientNetV2B0": [_wrong("epsilon", "C1", "block5c_bn")],
     "ResNet50": [
         _wrong("stride", "A18", "conv3_block1_1_conv"),

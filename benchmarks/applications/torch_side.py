@@ -55,8 +55,8 @@ def epsilon() -> Port:
 
 
 def padding() -> Port:
-    """MobileNetV2 with one padding at the left and top instead of the right and bottom."""
-    return _changed(block_3_pad={"padding": [[1, 0], [1, 0]]})
+    """MobileNetV2 with one padding above the images instead of below them."""
+    return _changed(block_3_pad={"padding": [[1, 0], [1, 1]]})
 
 
 def activation() -> Port:

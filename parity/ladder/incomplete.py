@@ -12,6 +12,7 @@ import numpy as np
 
 from parity.ladder.anchored import CHANGES, is_repeated
 from parity.ladder.own_steps import is_compared
+from parity.ladder.recorded import outputs_agree
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -67,7 +68,13 @@ def not_compared_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
 
 
 def unknown_weights(keras: Trace, port: Trace) -> set[str]:
-    """Returns the weights of unknown Keras layers that have no place in the port."""
+    """Returns the weights of unknown Keras layers that may be somewhere in the port.
+
+    They are not if each parameter of the port has another weight of Keras, and the output is not
+    Keras's: then the port lacks them.
+    """
+    if _has_no_room(keras, port):
+        return set()
     return {
         weight
         for node in keras.facts["nodes"]
@@ -75,6 +82,11 @@ def unknown_weights(keras: Trace, port: Trace) -> set[str]:
         for weight in node["weights"]
         if weight not in port.facts["weights"]
     }
+
+
+def _has_no_room(keras: Trace, port: Trace) -> bool:
+    is_run = "forward/eval/output" in port and not port.facts["given"]["load"]
+    return is_run and not port.facts["not_carried"] and not outputs_agree(keras, port, "eval")
 
 
 def unknown_parameters(port: Trace) -> set[str]:

@@ -52,6 +52,27 @@ def test_an_unknown_layer_whose_weights_have_no_place_leaves_the_verdict_open(tr
     assert verdict(*sides) == "incomplete"
 
 
+def other_output(port):
+    port.arrays["forward/eval/output"] = 1 + port.arrays["forward/eval/output"]
+
+
+@pytest.mark.parametrize("left", [[], ["gate.weight"]])
+def test_weights_of_an_unknown_layer_are_missing_in_a_wrong_port_with_no_parameter_left(
+    traces, left
+):
+    def change(port):
+        not_carried(port)
+        other_output(port)
+        port.facts["not_carried"] = left
+
+    sides = traces(change, of_unknown_kind)
+    structure = compare_levels(OF_PROBE, *sides)[1]
+    unused = [item.name for item in structure.items if item.torch == "not used"]
+    assert unused == ([] if left else ["dense2.kernel", "dense2.bias"])
+    assert len(incomplete_of(*sides)) == len(left)
+    assert verdict(*sides) == "fail"
+
+
 def test_an_unknown_layer_whose_weights_are_carried_is_judged_by_its_values(traces):
     sides = traces(reference=of_unknown_kind)
     assert incomplete_of(*sides) == ()
