@@ -63,6 +63,8 @@ def recorded_calls(
     passed: Passed | None = None,
     drawn: Drawn | None = None,
     fused: Fused | None = None,
+    *,
+    is_kept: bool = True,
 ) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
@@ -74,9 +76,11 @@ def recorded_calls(
             own outputs.
         drawn: computes what is taken in the place of what a function draws.
         fused: weights of linear layers that are run part by part, and the rows of the parts.
+        is_kept: whether the calls have copies of what they were given and made, which what follows
+            may change in place.
     """
     watch = _Watch(root, dropped, whole, passed)
-    watch.drawn = drawn
+    watch.drawn, watch.is_kept = drawn, is_kept
     watch.set_fused(root, fused or {})
     apply = torch.autograd.Function.__dict__["apply"]
 
@@ -135,6 +139,7 @@ class _Watch(TorchFunctionMode):
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
+        self.is_kept = True
         self._fused: dict[int, Sequence[list[int]]] = {}  # id of a weight -> rows of its parts
 
     def set_fused(self, root: nn.Module, fused: Fused) -> None:
@@ -339,12 +344,12 @@ class _Watch(TorchFunctionMode):
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        inputs = [_copy(steps.get(id(x), x)) for x in found]
+        inputs = [self._copied(steps.get(id(x), x)) for x in found]
         return _Given(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
-        call.output = _copy(call.output)
+        call.output = self._copied(call.output)
         if self._passed is not None:
             # It may repeat the call.
             self._inside.append((_NO_MODULE, _Given([], [], [], [], None, False)))
@@ -359,6 +364,9 @@ class _Watch(TorchFunctionMode):
             self._origin[id(first)] = call.origins[0]  # it computes nothing itself
         self.calls.append(call)
         return output
+
+    def _copied(self, tensor: torch.Tensor) -> torch.Tensor:
+        return _copy(tensor) if self.is_kept else tensor.detach()
 
     def _remember(self, tensor: torch.Tensor, number: int) -> None:
         for known in (self._made, self._origin, self._nearest):

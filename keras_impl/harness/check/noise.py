@@ -18,7 +18,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.attention import perturb_scale
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
-from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
+from keras_impl.harness.rounding import OF_A_CONSTANT
 from parity.ladder.compare import absolute_difference
 from parity.ladder.rounding import LIMITS
 from parity.traces.trace import TraceWriter, largest_of
@@ -108,17 +108,28 @@ def _next_float32(value: float) -> float:
     return float(np.nextafter(np.float32(value), np.float32(np.inf)))
 
 
-def perturbed_gradients(gradients: list[Any], perturbation: Perturbation) -> list[Any]:
-    """Moves gradients by as much as rounding may change them, in relation to the largest of all.
+def greatest_of(gradients: Sequence[Any]) -> float:
+    """Returns the largest absolute value of all gradients together."""
+    return max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
+
+
+def perturbed_gradient(
+    gradient: Any, greatest: float, dtype: str, generator: np.random.Generator
+) -> Any:
+    """Moves a gradient by as much as rounding may change it, in relation to the largest of all.
 
     A gradient that cancels, such as that of a bias before a normalisation, is nothing but rounding.
     Its own size does not say how large that may be.
+
+    Args:
+        gradient: of a weight.
+        greatest: largest absolute value of the gradients of all weights.
+        dtype: of the port.
+        generator: draws the changes.
     """
-    generator = np.random.default_rng(perturbation.seed)
-    greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
-    limits = LIMITS[perturbation.dtype]
+    limits = LIMITS[dtype]
     most = limits.floor / limits.factor * greatest
-    return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]
+    return gradient + most * generator.uniform(-1, 1, size=gradient.shape)
 
 
 @dataclass
@@ -148,6 +159,11 @@ class ChangeWriter(TraceWriter):
             self.changes[key] = float(changes.max())
             if key == "trajectory/losses":
                 self.loss_changes = changes.tolist()
+
+    def put_same(self, key: str, other: str) -> None:
+        """Gives an array the change of another one, which it is in both passes."""
+        if other in self.changes:
+            self.changes[key] = self.changes[other]
 
 
 def noise_of(writers: Sequence[ChangeWriter]) -> dict[str, float]:

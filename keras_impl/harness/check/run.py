@@ -25,9 +25,11 @@ from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
+from keras_impl.harness.compiled_rate import has_constant_rate
 from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples
-from parity.programs.check_spec import CheckSpec
+from parity.halves.memory import free_memory
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 
 # In float32, rounding may decide on which side of zero a ReLU is, or which number a pool takes.
@@ -65,30 +67,39 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
+    del reference  # a model with its optimizer, of which only one is in memory at a time
     _write_training(spec, first)
-    moved = [ChangeWriter(first=first.writer.arrays) for _ in range(NUM_PERTURBED[spec.dtype])]
-    for number, changes in enumerate(moved, start=1):
-        # One after the other: a large model and its steps are in memory once.
-        _write_training(spec, first.perturbed(spec, factory, changes, number))
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
     writer.facts["input_structure"] = inputs.structure
-    if stateful := stateful_layers(first.reference.model):
+    model = first.reference.model
+    if stateful := stateful_layers(model):
         writer.facts["stateful"] = [layer.name for layer in stateful]
-    writer.put_all("weights", first.weights)
+    left_out = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
+    is_constant = has_constant_rate(first.reference)
+    is_large = model.count_params() >= LARGE_MODEL
+    arrays, exercise, start = first.writer.arrays, first.exercise, first.start
+    del first, model
+    moved = []
+    for number in range(1, NUM_PERTURBED[spec.dtype] + 1):
+        if is_large:
+            free_memory()
+        changes = ChangeWriter(first=arrays)
+        _write_training(spec, start.perturbed(spec, factory, changes, number))
+        moved.append(changes)
+    if is_large:
+        free_memory()
+    writer.put_all("weights", start.weights)
     writer.facts["noise"] = noise_of(moved)
     writer.facts["loss_noise"] = loss_noise_of(moved)
-    left_out = writer.facts.get("not_compared", [])
-    model = first.reference.model
-    own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
     writer.facts["not_compared"] = [
         *inputs.left_out,
+        *writer.facts.get("not_compared", []),
         *left_out,
-        *own,
-        *not_compared(first.exercise, writer),
+        *not_compared(exercise, writer),
     ]
-    write_schedule(spec, factory, writer)
+    write_schedule(spec, factory, writer, is_constant=is_constant)
 
 
 def _write_training(spec: CheckSpec, one: Pass) -> None:

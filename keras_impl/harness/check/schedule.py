@@ -20,8 +20,20 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 
-def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
-    """Writes the learning rate of every step, and of every epoch as the callbacks set it."""
+def write_schedule(
+    spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, *, is_constant: bool
+) -> None:
+    """Writes the learning rate of every step, and of every epoch as the callbacks set it.
+
+    Args:
+        spec: settings of the check.
+        factory: builds the model, whose callbacks are used once.
+        writer: receives the arrays and the fact `schedule`.
+        is_constant: what `has_constant_rate` says; no model is built then.
+    """
+    if is_constant:
+        writer.facts["schedule"] = {"kind": None, "callbacks": [], "not_compared": []}
+        return
     reference = called_anew(factory, spec.seed)
     optimizer = getattr(reference.model, "optimizer", None)
     facts: dict[str, Any] = {"kind": None, "callbacks": []}

@@ -7,6 +7,7 @@ an embedding that occur more than once are added up (`occurrences.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -18,8 +19,8 @@ from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.flat_steps import OneByOneSteps
 from keras_impl.harness.check.inputs import reset_states
-from keras_impl.harness.check.model import get_weights, trainable
-from keras_impl.harness.check.noise import perturbed_gradients
+from keras_impl.harness.check.model import named_weights, trainable
+from keras_impl.harness.check.noise import greatest_of, perturbed_gradient
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
@@ -30,7 +31,7 @@ from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
 _APART = (
@@ -52,7 +53,8 @@ def write_trajectory(
     reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
-    for step, size in enumerate(samples.sizes(spec.steps), start=1):
+    sizes = samples.sizes(num_steps(spec.steps, model.count_params()))
+    for step, size in enumerate(sizes, start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
@@ -70,11 +72,6 @@ def write_trajectory(
         ]
         if not perturbation and not repeated and has_repeated_rows(found):
             repeated = found
-        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
-        if perturbation:
-            gradients = perturbed_gradients(gradients, perturbation.later(step))
-        rates.append(steps.rate)
-        steps.make(gradients)
         losses.append(float(loss))
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
@@ -83,8 +80,12 @@ def write_trajectory(
         for call in calls:
             if call.mask is not None:
                 writer.put(f"mask/step{step}/{call.name}", call.mask)
-        for name, weight in get_weights(model).items():
-            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+        gradients = [tf.convert_to_tensor(each) for each in found]
+        del found, calls, output, parts, tape  # a large model has much of each
+        rates.append(steps.rate)
+        steps.make(_let_go(gradients, perturbation.later(step) if perturbation else None))
+        for name, variable in named_weights(model).items():
+            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(variable.numpy()))
     writer.put("trajectory/losses", np.array(losses))
     writer.put("trajectory/rates", np.array(rates))
     if repeated:
@@ -94,6 +95,18 @@ def write_trajectory(
             told(f"training of {names[id(variables[number])]} by repeated rows", _APART)
             for number in apart
         ]
+
+
+def _let_go(gradients: list[Any], perturbation: Perturbation | None) -> Iterator[Any]:
+    """Yields gradients, moved in a perturbed pass, and keeps none of them in memory."""
+    greatest = greatest_of(gradients) if perturbation else 0.0
+    generator = np.random.default_rng(perturbation.seed if perturbation else 0)
+    gradients.reverse()
+    while gradients:
+        gradient = gradients.pop()
+        if perturbation:
+            gradient = perturbed_gradient(gradient, greatest, perturbation.dtype, generator)
+        yield gradient
 
 
 def _is_cut(reference: Reference) -> bool:
