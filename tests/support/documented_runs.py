@@ -179,6 +179,8 @@ NOT_RUN = {
         "half an hour; tests/parity/runs/test_idioms.py checks a part of its ports as they are"
     ),
     "python benchmarks/accuracy/application_checks.py": "minutes, and gigabytes of memory",
+    "python benchmarks/accuracy/large_faults.py ...": "half an hour, and gigabytes of memory",
+    "python benchmarks/speed/check_costs.py ...": "minutes, alone on a machine",
     "python benchmarks/speed/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
     "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",

@@ -107,6 +107,8 @@ def _write_training(spec: CheckSpec, one: Pass) -> None:
     model = one.reference.model
     if getattr(model, "optimizer", None) is None:
         return
+    if model.count_params() >= LARGE_MODEL:
+        free_memory()  # that of the passes
     set_weights(model, one.weights)
     steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:
