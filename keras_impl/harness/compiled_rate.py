@@ -12,20 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.factories import Reference
-
 
 def has_schedule(optimizer: Any) -> bool:
     """Whether a schedule sets the learning rate."""
     return isinstance(
         getattr(optimizer, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule
     )
-
-
-def has_constant_rate(reference: Reference) -> bool:
-    """Whether nothing of a program changes the learning rate of its optimizer."""
-    optimizer = getattr(reference.model, "optimizer", None)
-    return optimizer is not None and not has_schedule(optimizer) and not reference.callbacks
 
 
 class CompiledRate:

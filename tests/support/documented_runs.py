@@ -178,7 +178,10 @@ NOT_RUN = {
     "python benchmarks/accuracy/rewrites.py": (
         "half an hour; tests/parity/runs/test_idioms.py checks a part of its ports as they are"
     ),
-    "python benchmarks/accuracy/application_checks.py": "minutes, and gigabytes of memory",
+    "python benchmarks/accuracy/application_checks.py ...": (
+        "hours, and gigabytes of memory; tests/torch_impl/keras_config/test_twin_applications.py "
+        "compares small networks"
+    ),
     "python benchmarks/accuracy/large_faults.py ...": "half an hour, and gigabytes of memory",
     "python benchmarks/speed/check_costs.py ...": "minutes, alone on a machine",
     "python benchmarks/speed/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",

@@ -105,7 +105,10 @@ class OneByOneSteps:
         return self._walk.rate
 
     def make(self, gradients: Iterable[Any]) -> None:
-        """Moves the weights, as `Steps.make` does."""
+        """Moves the weights, as `Steps.make` does, from where they are.
+
+        A call may have moved them, too: SpectralNormalization divides its kernel by its norm.
+        """
         before = (variable.numpy() for variable in self._variables)
         after = self._walk.step(before, gradients)
         for variable, value in zip(self._variables, after, strict=True):

@@ -38,6 +38,7 @@ def write_forward(
     reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
+    calls.end_with(output)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
     if is_brief(spec, calls):
@@ -76,8 +77,25 @@ def write_calls(mode: str, calls: Calls, output: Any, writer: TraceWriter) -> No
         if not brief or kept(call, None, call.output, ends):
             keys[number] = f"forward/{mode}/{call.name}/output"
             writer.put(keys[number], _double(call.output))
+        if call.state is not None:
+            writer.put(f"image_state/{mode}/{call.name}", call.state)
+    write_drawn(mode, calls, writer)
+
+
+def write_drawn(mode: str, calls: Calls, writer: TraceWriter) -> None:
+    """Writes the masks of dropouts, and the numbers that the user's own code draws.
+
+    Args:
+        mode: "eval", "train", "step1", ...
+        calls: of a pass.
+        writer: receives `mask/MODE/LAYER`, and `draw/MODE/NUMBER/KIND[/LAYER]` of each draw.
+    """
+    for call in calls:
         if call.mask is not None:
             writer.put(f"mask/{mode}/{call.name}", call.mask)
+    for number, draw in enumerate(calls.draws):
+        key = f"draw/{mode}/{number}/{draw.kind}"
+        writer.put(f"{key}/{draw.layer}" if draw.layer else key, _double(draw.values))
 
 
 def _double(value: Any) -> np.ndarray:

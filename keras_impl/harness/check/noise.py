@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness import versions
+from keras_impl.harness import float64_numbers, versions
 from keras_impl.harness.attention import perturb_scale
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
-from keras_impl.harness.rounding import OF_A_CONSTANT
+from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
 from parity.ladder.compare import absolute_difference
 from parity.ladder.rounding import LIMITS
 from parity.traces.trace import TraceWriter, largest_of
@@ -30,6 +30,7 @@ _GIVEN = (
     "input/",
     "target/",
     "metric_input/",
+    "draw/",
     "weight/",
     "loss/confident/target",
 )
@@ -42,6 +43,7 @@ def perturb_constants(model: keras.Model) -> None:
     """
     for layer in model._flatten_layers():
         perturb_scale(layer)
+        float64_numbers.move_constants(layer)
         if not versions.is_kerass_own(layer):
             _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.
@@ -130,6 +132,13 @@ def perturbed_gradient(
     limits = LIMITS[dtype]
     most = limits.floor / limits.factor * greatest
     return gradient + most * generator.uniform(-1, 1, size=gradient.shape)
+
+
+def perturbed_gradients(gradients: Sequence[Any], perturbation: Perturbation) -> list[Any]:
+    """Moves all gradients of a step."""
+    generator, greatest = np.random.default_rng(perturbation.seed), greatest_of(gradients)
+    dtype = perturbation.dtype
+    return [perturbed_gradient(each, greatest, dtype, generator) for each in gradients]
 
 
 @dataclass

@@ -28,6 +28,7 @@ from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outputs import outputs_of
+from keras_impl.harness.check.parts import whole_of
 from keras_impl.harness.check.sequence_masks import counts_of_outputs, write_counted
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
@@ -90,7 +91,7 @@ class Pass:
         writer.facts["incomplete"] = incomplete(passes)
         if objective is not None and objective.problem:
             writer.facts["incomplete"].append(unknown_targets(objective.problem))
-        writer.facts["incomplete"] += own_steps.left_open(model)
+        writer.facts["incomplete"] += own_steps.left_open(whole_of(self.reference).model)
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         writer.facts["float32_inside"] = float32_layers(model)
@@ -100,6 +101,7 @@ class Pass:
         if "own_steps" in self.writer.facts:
             return None
         found = Objective(self.reference, self.samples, output, self.kinds)
+        found.is_perturbed = self.perturbation is not None
         if not found.problem and any(loss is not None for loss in found.losses.values()):
             found.problem = found.problem_of(output, len(tf.nest.flatten(output)[0]))
         return found

@@ -16,16 +16,18 @@ from keras_impl.harness.check import begun_anew, own_steps
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
+from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
 from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
+from keras_impl.harness.check.own_training import write_own_training
+from keras_impl.harness.check.parts import plan_of, whole_of
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
-from keras_impl.harness.compiled_rate import has_constant_rate
 from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples
 from parity.halves.memory import free_memory
@@ -61,14 +63,17 @@ def run_check(
 
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
+    plan = plan_of(factory, spec)
+    if plan is not None:
+        factory = plan.factory(factory)
     reference = called_anew(factory, spec.seed)
     inputs = inputs_of(reference, spec.batch_size)
     samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
+    _write_training(spec, factory, first)
     del reference  # a model with its optimizer, of which only one is in memory at a time
-    _write_training(spec, first)
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
@@ -76,17 +81,20 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     model = first.reference.model
     if stateful := stateful_layers(model):
         writer.facts["stateful"] = [layer.name for layer in stateful]
-    left_out = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
-    is_constant = has_constant_rate(first.reference)
+    whole = whole_of(first.reference).model
+    left_out = [*own_steps.left_out(whole), *begun_anew.left_out(whole), *casts.left_out(whole)]
+    set_weights(model, first.weights)
+    write_image_changes(first.reference, inputs.batch_size, writer)
+    write_schedule(spec, factory, first.reference, writer)
     is_large = model.count_params() >= LARGE_MODEL
     arrays, exercise, start = first.writer.arrays, first.exercise, first.start
-    del first, model
+    del first, model, whole
     moved = []
     for number in range(1, NUM_PERTURBED[spec.dtype] + 1):
         if is_large:
             free_memory()
         changes = ChangeWriter(first=arrays)
-        _write_training(spec, start.perturbed(spec, factory, changes, number))
+        _write_training(spec, factory, start.perturbed(spec, factory, changes, number))
         moved.append(changes)
     if is_large:
         free_memory()
@@ -99,12 +107,15 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         *left_out,
         *not_compared(exercise, writer),
     ]
-    write_schedule(spec, factory, writer, is_constant=is_constant)
 
 
-def _write_training(spec: CheckSpec, one: Pass) -> None:
+def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> None:
     """Writes a few steps of training, and those of the optimizer alone."""
     model = one.reference.model
+    if "own_steps" in one.writer.facts and not versions.IS_KERAS_2:
+        fresh = one.start.again(factory, one.weights, one.perturbation).reference
+        set_weights(fresh.model, one.weights)
+        write_own_training(spec, fresh, one.writer, one.perturbation)
     if getattr(model, "optimizer", None) is None:
         return
     if model.count_params() >= LARGE_MODEL:

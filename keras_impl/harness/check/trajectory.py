@@ -16,8 +16,10 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.augmented import write_augmented
 from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.flat_steps import OneByOneSteps
+from keras_impl.harness.check.forward import write_drawn
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.model import named_weights, trainable
 from keras_impl.harness.check.noise import greatest_of, perturbed_gradient
@@ -77,9 +79,8 @@ def write_trajectory(
             writer.put(f"input/step{step}/{number}", value)
         objective.put(batch, f"step{step}", writer)
         put_counts(f"step{step}", parts, writer)
-        for call in calls:
-            if call.mask is not None:
-                writer.put(f"mask/step{step}/{call.name}", call.mask)
+        write_drawn(f"step{step}", calls, writer)
+        write_augmented(f"step{step}", calls, writer)
         gradients = [tf.convert_to_tensor(each) for each in found]
         del found, calls, output, parts, tape  # a large model has much of each
         rates.append(steps.rate)

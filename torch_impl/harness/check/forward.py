@@ -14,8 +14,11 @@ from parity.ladder.rounding import limits_of
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import output_of
 from torch_impl.harness.kinds import REPLAYED
+from torch_impl.harness.port.given_images import is_compared
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
+
+_SUM_OFF = 1e-5  # of float32 outputs; logits whose sums are all as near to 1 are not expected
 
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
@@ -27,6 +30,10 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
         writer.put(f"forward/{mode}/output", port.as_told(output).detach().cpu().numpy())
         if is_training:
             writer.put_all("state", port.moving())
+        elif port.keras.facts.get("stateful"):
+            # The same batch again: a layer that goes on from its last states makes another output.
+            again = port.outputs.of(port.module(*port.arguments("probe")))
+            writer.facts["goes_on"] = not torch.equal(again, output)
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind in REPLAYED and call.is_active
     ]
@@ -34,7 +41,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
         return
     for pair in port.pairs:
         ended = by_name.get(pair.chain(port.calls)[-1].name)
-        if ended is not None:
+        if ended is not None and is_compared(pair, mode):
             last = port.keras.facts["nodes"][pair.ends.keras_last]
             made = f"forward/{mode}/{last['name']}/output"
             if port.keras.facts.get("brief") and made not in port.keras:
@@ -48,7 +55,8 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    The values decide; if none of the three fits, the last call decides.
+    The values decide. If none of the three fits, the last call decides, or whether the values are
+    such as the activation makes.
     """
     keras, key = port.keras, "forward/eval/output"
     name = keras.facts.get("output_activation")
@@ -67,4 +75,29 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     if errors and errors[best] < limits_of(keras).most:
         return best
     last = port.calls[-1].kind if port.calls else ""
-    return {"activation:log_softmax": "log", f"activation:{name}": "same"}.get(last, "linear")
+    by_call = {"activation:log_softmax": "log", f"activation:{name}": "same"}
+    return by_call.get(last) or form_by_range(str(name), ours)
+
+
+def form_by_range(name: str, output: np.ndarray) -> str:
+    """Returns what an output is, by the range of Keras's last activation.
+
+    The last layer of a twin has its activation inside of it, and no call of its own.
+
+    Args:
+        name: of the activation.
+        output: of a wrong port, (N, ...).
+
+    Returns:
+        "same", "log" or "linear".
+    """
+    if name == "sigmoid":
+        return "same" if (output >= 0).all() and (output <= 1).all() else "linear"
+    if name == "softmax" and output.ndim > 1:
+        with np.errstate(over="ignore"):
+            forms = {"same": output, "log": np.exp(output)}
+        for form, made in forms.items():
+            sums = [made.sum(axis) for axis in (1, -1)]
+            if (made >= 0).all() and any(np.allclose(total, 1, atol=_SUM_OFF) for total in sums):
+                return form
+    return "linear"

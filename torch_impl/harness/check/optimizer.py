@@ -6,7 +6,7 @@ steps. The other stages that make steps call `make_step` of this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
-from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.carried import LOAD, Carried
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import STOCK_SLOTS
 from torch_impl.schedule.stepping import begin_epoch
@@ -29,6 +29,7 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
     seed = int(keras.spec["seed"])
     given = given_rates(keras, "optimizer/learning_rate")
+    _set_back(port, trained)
     begin_training(port)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
@@ -49,6 +50,19 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
 
 def _gradient(shapes: Mapping[str, Any], seed: int, step: int, name: str) -> np.ndarray:
     return probe_inputs.gradient(seed, step, name, shapes[name])
+
+
+def _set_back(port: PortUnderTest, names: Collection[str]) -> None:
+    """Gives the port Keras's weights again, which its code may have set in a pass.
+
+    Such as a masked convolution does. What its own `load` holds in another form stays.
+    """
+    for item in port.carried:
+        if item.name not in names or item.how == LOAD or item.variable.is_computed:
+            continue
+        weight = port.keras[f"weights/{item.name}"]
+        if not np.array_equal(item.value(), weight):
+            item.set(weight)
 
 
 def _slots(port: PortUnderTest) -> Iterator[tuple[str, Carried, torch.Tensor]]:
