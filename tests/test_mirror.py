@@ -83,6 +83,7 @@ ONLY_KERAS_CHECK_FILES = {
     "output_losses.py": "a port tells its losses itself",
     "sample_weights.py": "torch is given the weights",
     "target_forms.py": "torch is given the targets",
+    "brief.py": "Keras decides what a probe leaves out",
     "begun_anew.py": "a factory of torch returns an optimizer that has made no step",
     "exercised.py": "a probe is drawn by Keras, and the port is given it",
     "inputs.py": "a probe is drawn by Keras, and the port is given it",

@@ -34,8 +34,7 @@ PROBES: list[Decorator] = [
     click.option(
         "--steps",
         type=int,
-        default=6,
-        help="Number of training steps to compare.",
+        help="Number of training steps to compare; default: 6, or 3 from a million weights on.",
     ),
     click.option(
         "--batch-size",

@@ -11,6 +11,25 @@ if TYPE_CHECKING:
     from parity.programs.program_spec import ProgramSpec
 
 
+# Steps of the trajectory, if none are asked for. Half of them are enough where each is long: there
+# is a step before and behind the cut of the rate, and the last one has a batch of one sample. What
+# grows over many steps, such as moments, is compared by the level `optimizer` over a dozen.
+NUM_STEPS, NUM_STEPS_OF_LARGE = 6, 3
+LARGE_MODEL = 1_000_000  # weights; passes of such a model take long
+
+
+def num_steps(asked: int | None, num_weights: int) -> int:
+    """Returns the number of steps of the trajectory of a model.
+
+    Args:
+        asked: `steps` of the spec.
+        num_weights: of the model, all numbers of all weights.
+    """
+    if asked is not None:
+        return asked
+    return NUM_STEPS_OF_LARGE if num_weights >= LARGE_MODEL else NUM_STEPS
+
+
 @dataclass(frozen=True)
 class CheckSpec(Settings):
     """Settings of one check of a pair of models.
@@ -25,11 +44,13 @@ class CheckSpec(Settings):
         dtype: in which the port computes: "float64", which shows more, or "float32", as it stands;
             Keras computes in float64, and its rounding is measured for this dtype.
         seed: seed for weights, inputs and masks.
-        steps: number of training steps of the trajectory, at least 1.
+        steps: number of training steps of the trajectory, at least 1; None: `num_steps` says it.
         batch_size: number of samples in a probe batch, at least 2; the last batches of the
             trajectory are smaller.
         device: device of the torch half: cpu, cuda or cuda:N.
         threads: intra-op threads of each half.
+        brief: whether large arrays of single layers are left out, which say only where a difference
+            comes from.
         folder: folder in which the command was called; factories are searched in it.
     """
 
@@ -40,10 +61,11 @@ class CheckSpec(Settings):
     data: Text | None = None
     dtype: Dtype = "float64"
     seed: Seed = 0
-    steps: AtLeast1 = 6
+    steps: AtLeast1 | None = None
     batch_size: AtLeast2 = 4
     device: Device = "cpu"
     threads: AtLeast1 = 1
+    brief: bool = False
     folder: Text = "."
 
     @property

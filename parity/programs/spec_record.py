@@ -111,6 +111,7 @@ class CheckSpecRecord:
         torch: factory of the port, MODULE:FUNCTION.
         arguments: command line of a training script; older results lack it.
         against: path of the bundle; only in a check without a result.
+        brief: whether large arrays of layers are left out; only in a check without a result.
         folder: folder in which the command was called; only in a check without a result.
         dtype: of the port; older results lack it, whose checks are in float64.
     """
@@ -122,10 +123,11 @@ class CheckSpecRecord:
     data: Name | None
     dtype: Annotated[str, one_of(*DTYPES)] | UnsetType = UNSET
     seed: Seed
-    steps: AtLeastOne
+    steps: AtLeastOne | None
     batch_size: Annotated[int, Meta(ge=2)]
     device: Device
     threads: AtLeastOne
+    brief: bool | UnsetType = UNSET
     folder: str | UnsetType = UNSET
 
 

@@ -18,7 +18,14 @@ from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import Factory, check_keras, check_reference, reference_of
-from parity.runs.check_halves import check_data, folder_of, plan_checks, run_both
+from parity.runs.check_halves import (
+    Plan,
+    check_data,
+    folder_of,
+    plan_again,
+    plan_checks,
+    run_both,
+)
 from parity.runs.check_options import CheckOptions, allowed_by_user, source_of
 from parity.runs.steps import unfinished, written
 from parity.traces.bundle_archive import check_archive
@@ -34,7 +41,7 @@ def check(
     levels: Sequence[str] = (),
     dtype: str = "float64",
     seed: int = 0,
-    steps: int = 6,
+    steps: int | None = None,
     out: Path | str | None = None,
     tolerance: float | Mapping[str, float] | None = None,
     accept: Sequence[str] = (),
@@ -50,7 +57,7 @@ def check(
         levels: levels that decide the verdict; all by default.
         dtype: of the port: "float64", which shows more, or "float32", as it stands.
         seed: seed for weights, inputs and masks.
-        steps: number of training steps of the trajectory.
+        steps: number of training steps of the trajectory; None: 6, or 3 from a million weights on.
         out: folder for traces and logs.
         tolerance: allowed instead of what follows from rounding, for all levels or by level; by
             default, what [tool.parity] in pyproject.toml says.
@@ -99,7 +106,10 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
         _check_spec(spec)
     options.children.check_interpreters()
     with folder_of(options.out) as root:
-        plan = plan_checks(specs, root)
+        # First without what single layers compute, if that is much; see `brief` of CheckSpec.
+        is_brief = not options.whole
+        planned = [each.replace(brief=is_brief and each.against is None) for each in specs]
+        plan = plan_checks(planned, root)
         bundles = {
             number: source_of(specs[number], root)
             for number in plan.leading
@@ -119,18 +129,41 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
         except InputError:  # a bundle; nothing was computed: the same --out can be given again
             shutil.rmtree(root)
             raise
-        results = []
-        for number, (spec, folder) in enumerate(zip(specs, plan.folders, strict=True)):
-            error = errors.get(number)
-            if error is not None and len(specs) == 1:
-                raise error
-            try:
-                results.append(_result(spec, folder, options, error))
-            except (InputError, RunError) as found:
-                if len(specs) == 1:
-                    raise
-                results.append(_result(spec, folder, options, found))
+        results, left_open = _results(plan, options, errors, len(specs))
+        if left_open:
+            whole = plan_again(plan, left_open, brief=False)
+            errors = run_both(whole, options, _nothing, _nothing)
+            found, _ = _results(whole, options, errors, len(specs))
+            for number, result in zip(left_open, found, strict=True):
+                results[number] = result
     return results
+
+
+def _nothing() -> None:
+    """Does nothing."""
+
+
+def _results(
+    plan: Plan, options: CheckOptions, errors: Mapping[int, Exception], num_checks: int
+) -> tuple[list[Result], list[int]]:
+    """Returns the results of checks, and the numbers of those that have to look inside."""
+    results, left_open = [], []
+    for number, (spec, folder) in enumerate(zip(plan.specs, plan.folders, strict=True)):
+        error, is_open = errors.get(number), False
+        if error is None:
+            try:
+                result, is_open = _compared(spec, folder, options)
+            except (InputError, RunError) as found:
+                error = found
+        if error is not None:
+            if num_checks == 1:
+                raise error
+            told = spec.replace(brief=False)
+            result = unfinished(told, [str(error)], mode="replayed")
+        results.append(written(RunFolder(folder), result))
+        if is_open:
+            left_open.append(number)
+    return results, left_open
 
 
 def _prepare() -> None:
@@ -164,13 +197,7 @@ def _check_levels(levels: Sequence[str]) -> None:
         raise InputError(f"levels {unknown}: expected some of {', '.join(LEVEL_IDS)}")
 
 
-def _result(
-    spec: CheckSpec, folder: Path, options: CheckOptions, error: Exception | None
-) -> Result:
-    if error is not None:
-        result = unfinished(spec, [str(error)], mode="replayed")
-    else:
-        from parity.runs.check_result import compared
+def _compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Result, bool]:
+    from parity.runs.check_result import compared
 
-        result = compared(spec, folder, options)
-    return written(RunFolder(folder), result)
+    return compared(spec, folder, options)

@@ -20,9 +20,10 @@ from typing import Any
 
 from parity.errors import InputError, ParityError, told
 from parity.files.json_io import read_json, write_json
+from parity.halves.memory import free_memory
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.halves.sources import wait_for
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
 
@@ -45,7 +46,8 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     def run(number: int) -> None:
         directory = directories[number]
         say_progress(directory.name, number, len(directories), 0.0)
-        _run(name, half, run_check, directory, specs[number], import_s, parent)
+        if _run(name, half, run_check, directory, specs[number], import_s, parent):
+            free_memory()  # modules and calls refer to each other
 
     run_each(directories, run, parent)
 
@@ -85,7 +87,8 @@ def _run(
     spec: CheckSpec,
     import_s: float,
     parent: int,
-) -> None:
+) -> bool:
+    """Runs one directory; returns whether its model is a large one."""
     started = time.perf_counter()
     factory = half.factory_of(spec)
     writer = CheckWriter()
@@ -95,7 +98,7 @@ def _run(
         source = RunFolder(directory.parent).half("keras")
         started += wait_for(source, parent)
         if source.has_failed:
-            return
+            return False
         keras = Trace(source.path, Path(spec.against))
         spec = spec.replace(**{key: keras.spec[key] for key in ("seed", "steps", "batch_size")})
     run_check(spec, factory, writer, keras)
@@ -103,6 +106,7 @@ def _run(
     if name == "keras":
         environment, writer.facts = in_order([environment, writer.facts])
     writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
+    return int(writer.facts.get("num_parameters", 0)) >= LARGE_MODEL
 
 
 def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,10 +8,12 @@ has the folder, the others a link to it.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from parity.errors import InputError, RunError, unwritten
 from parity.files.json_io import write_json
@@ -87,11 +89,29 @@ def folders_of(specs: Sequence[CheckSpec], root: Path) -> list[Path]:
 def plan_checks(specs: Sequence[CheckSpec], root: Path) -> Plan:
     """Gives every check its folder below `root`, and those with one reference a link to it."""
     folders = folders_of(specs, root)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    return _linked(specs, folders)
+
+
+def plan_again(plan: Plan, numbers: Sequence[int], **changes: Any) -> Plan:
+    """Plans some checks once more, with other settings; what their halves left is removed."""
+    folders = [plan.folders[number] for number in numbers]
+    for folder in folders:
+        for half in ("keras", "torch"):
+            left = RunFolder(folder).half(half).path
+            if left.is_symlink():
+                left.unlink()
+            else:
+                shutil.rmtree(left)
+    return _linked([plan.specs[number].replace(**changes) for number in numbers], folders)
+
+
+def _linked(specs: Sequence[CheckSpec], folders: Sequence[Path]) -> Plan:
     first: dict[CheckSpec, int] = {}
     leaders = [first.setdefault(_reference(spec), number) for number, spec in enumerate(specs)]
     for folder, leader in zip(folders, leaders, strict=True):
         if folder != folders[leader]:
-            folder.mkdir()
             other = RunFolder(folders[leader]).half("keras").path
             RunFolder(folder).half("keras").path.symlink_to(os.path.relpath(other, folder))
     return Plan(specs, folders, leaders)

@@ -28,6 +28,8 @@ class CheckOptions:
         tolerance: what the user allows instead of the tolerances that follow from rounding, by the
             name of a level, "" for all levels; relative, above 0 and below 1.
         accept: IDs of divergences that the user knows of, and that decide nothing.
+        whole: whether Keras's trace has all layers of large models too, as a bundle needs them,
+            even if nothing differs.
     """
 
     out: Path | None = None
@@ -36,6 +38,7 @@ class CheckOptions:
     paths: Sequence[Path] = ()
     tolerance: Mapping[str, float] = field(default_factory=dict)
     accept: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def source_of(spec: CheckSpec, folder: Path) -> Path:

@@ -18,7 +18,7 @@ from parity.ladder.own_tolerance import judged_within
 from parity.ladder.result import Result
 from parity.ladder.rounding import dtype_of
 from parity.ladder.table import OF_PROBE
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec, num_steps
 from parity.runs.check_options import CheckOptions, source_of
 from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
@@ -27,10 +27,14 @@ from parity.traces.trace import Trace
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 
 
-def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
+def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Result, bool]:
     """Compares what both halves left.
 
     What the user allows arrives here: `options.levels`, `options.tolerance`, `options.accept`.
+
+    Returns:
+        The result, and whether a brief probe has found something: the layers that it left out then
+        tell where it is, and the result has no causes.
 
     Raises:
         InputError: the bundle lacks what the comparison needs.
@@ -43,9 +47,10 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
     levels = tuple(judged_within(level, options.tolerance) for level in levels)
     told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
     told["dtype"] = dtype_of(keras.facts)
+    told["steps"] = num_steps(told["steps"], keras.facts["num_parameters"])
     result = Result(
         verdict=PASS,
-        spec={k: v for k, v in told.items() if k not in ("against", "folder")},
+        spec={k: v for k, v in told.items() if k not in ("against", "brief", "folder")},
         levels=levels,
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
@@ -53,5 +58,11 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> Result:
         not_compared=not_compared_of(keras, port),
         tolerance=dict(options.tolerance),
     )
-    result = name_causes(result, keras, port, options.accept)
-    return replace(result, verdict=verdict_of(result.levels, result.incomplete))
+    is_brief = bool(keras.facts.get("brief"))
+    is_open = is_brief and bool(
+        result.incomplete or any(not item.agrees for level in levels for item in level.items)
+    )
+    if not is_open:
+        result = name_causes(result, keras, port, options.accept)
+        is_open = is_brief and bool(result.settings)  # unless the values of their layers agree
+    return replace(result, verdict=verdict_of(result.levels, result.incomplete)), is_open

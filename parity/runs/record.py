@@ -25,7 +25,7 @@ def record(
     data: Path | str | None = None,
     dtype: str = "float64",
     seed: int = 0,
-    steps: int = 6,
+    steps: int | None = None,
 ) -> Path:
     """Writes what a Keras model computes to a bundle, for checks without TensorFlow.
 

@@ -62,7 +62,7 @@ class Settings:
     folder: Path | None = None
     root: Path | None = None
     seed: int = 0
-    steps: int = 6
+    steps: int | None = None
     levels: Sequence[str] = ()
     tolerance: float | Mapping[str, float] | None = None
     accept: Sequence[str] = ()
@@ -128,7 +128,7 @@ def assert_parity(
         against: a bundle instead of `keras`, or instead of the Keras half of a program.
         levels: levels that decide the verdict; all by default.
         seed: seed for weights, inputs and masks; 0 by default.
-        steps: number of training steps of the trajectory; 6 by default.
+        steps: number of training steps of the trajectory; see `parity.check`.
         dtype: see `parity.check`; None: of a program, what its table says, else "float64".
         batch_size: number of samples in a probe batch.
         device: device of the torch half: cpu, cuda or cuda:N.
@@ -325,7 +325,7 @@ def _check(
     with private_folder("record") as temporary:
         kept = temporary / "check" if out is None else out
         try:
-            return check_all([spec], replace(options, out=kept))[0]
+            return check_all([spec], replace(options, out=kept, whole=True))[0]
         finally:  # Keras is recorded even if the port fails or cannot be run
             if (half := RunFolder(kept).half("keras")).is_complete:
                 pack(half.path, given.record / name)

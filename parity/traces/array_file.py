@@ -10,8 +10,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+
+from parity.files.atomic import atomic_path
 
 DTYPES: dict[str, type[np.generic]] = {
     "F64": np.float64,
@@ -85,3 +88,39 @@ class ArrayFile:
         with open(self._file.name, "rb") as file:
             file.seek(self._starts[key])
             return np.fromfile(file, DTYPES[dtype], math.prod(shape)).reshape(shape)
+
+
+class ArrayReader:
+    """Reads the arrays of a complete file one by one, without a map of it in memory.
+
+    Args:
+        path: of a file that safetensors has found to be one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            self._header: dict[str, Any] = json.loads(file.read(length))
+        self._start = 8 + length
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """Returns an array.
+
+        Raises:
+            OSError, ValueError, LookupError: the file has changed, or NumPy lacks the dtype.
+        """
+        entry = self._header[key]
+        shape = tuple(entry["shape"])
+        with self._path.open("rb") as file:
+            file.seek(self._start + entry["data_offsets"][0])
+            array = np.fromfile(file, DTYPES[entry["dtype"]], math.prod(shape))
+        return array.reshape(shape)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays to a file, completely or not at all, without another copy of them in memory."""
+    entries = {key: (name_of(array), array.shape) for key, array in arrays.items()}
+    with atomic_path(path) as temporary, ArrayFile(temporary, entries) as file:
+        for key, array in arrays.items():
+            file[key] = array

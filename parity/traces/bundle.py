@@ -255,7 +255,7 @@ def _check_arrays(entries: Mapping[str, Any]) -> None:
             raise ValueError(problem)
 
 
-def _check_facts(facts: Mapping[str, Any], entries: Mapping[str, Any], steps: int) -> None:
+def _check_facts(facts: Mapping[str, Any], entries: Mapping[str, Any], steps: int | None) -> None:
     """Finds facts to be those of a bundle with such arrays."""
     shapes = {key: tuple(entry["shape"]) for key, entry in entries.items()}
     if problem := check_facts(facts, shapes, steps):

@@ -9,6 +9,7 @@ from typing import Any
 from parity.data.initial_draws import ENOUGH
 from parity.data.model_inputs import structure_problem
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
+from parity.programs.check_spec import num_steps
 from parity.programs.settings import DTYPES
 from parity.traces.bundle_metrics import metrics_problem
 from parity.traces.bundle_outputs import names_of, needed, outputs_problem, shapes_problem
@@ -66,13 +67,15 @@ _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NO
 _OPTIMIZER = {"class": str, "config": dict}
 
 
-def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], steps: int) -> str:
+def check_facts(
+    facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], steps: int | None
+) -> str:
     """Returns what is wrong with the facts of a bundle, "" if nothing is.
 
     Args:
         facts: of the bundle.
         shapes: of its arrays, by key.
-        steps: of the trajectory, as the spec says.
+        steps: of the trajectory, as the spec says; None: by the size of the model.
     """
     form = _FORM | {name: form for name, form in _OPTIONAL.items() if name in facts}
     if isinstance(facts.get("schedule"), dict) and "not_compared" in facts["schedule"]:
@@ -97,7 +100,7 @@ def check_facts(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]],
         or _loss_noise(facts, shapes)
         or _missing(facts, shapes)
         or metrics_problem(facts, shapes, MAX_NAME)
-        or _sizes(facts, shapes, steps)
+        or _sizes(facts, shapes, num_steps(steps, facts["num_parameters"]))
     )
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 from parity.errors import InputError
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import NUM_STEPS, CheckSpec
 
 SUFFIX = ".parity"
 SETTINGS = ("dtype", "seed", "steps", "batch_size")  # that have to be those of the check
@@ -21,14 +22,16 @@ SETTINGS = ("dtype", "seed", "steps", "batch_size")  # that have to be those of 
 def bundle_name(spec: CheckSpec, root: Path) -> str:
     """Returns the file name of a bundle in a folder of bundles: factory, seed, steps, samples.
 
-    "tests.models.build-seed0-steps6.parity" is of the function `build` in `tests/models.py`. Tests
+    "tests.models.build-seed0.parity" is of the function `build` in `tests/models.py`. Tests
     of one Keras model share a bundle.
 
     Args:
         spec: of the check, with the factory of the Keras model.
         root: folder of the project.
     """
-    name = f"{'.'.join(_parts(spec, root))}-seed{spec.seed}-steps{spec.steps}"
+    name = f"{'.'.join(_parts(spec, root))}-seed{spec.seed}"
+    if spec.steps is not None:
+        name += f"-steps{spec.steps}"
     if spec.batch_size != CheckSpec.batch_size:
         name += f"-batch{spec.batch_size}"
     if spec.dtype != CheckSpec.dtype:
@@ -78,9 +81,9 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
         if not shared:
             continue
         differs = [
-            f"{name} {getattr(recorded, name)}"
+            f"{name} {'by default' if (value := getattr(recorded, name)) is None else value}"
             for name in SETTINGS
-            if getattr(recorded, name) != getattr(spec, name)
+            if _value(recorded, name) != _value(spec, name)
         ]
         if _file_name(recorded.data) != _file_name(spec.data):
             differs.append(f"data {_file_name(recorded.data)}")
@@ -92,7 +95,8 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
     best = [path for *rank, path in fitting if rank == list(max(fitting)[:2])]
     if len(best) == 1:
         return best[0]
-    wanted = f"{spec.keras} with seed {spec.seed}, steps {spec.steps}, batch size {spec.batch_size}"
+    steps = "" if spec.steps is None else f"steps {spec.steps}, "
+    wanted = f"{spec.keras} with seed {spec.seed}, {steps}batch size {spec.batch_size}"
     if best:
         shown = ", ".join(map(str, best[:5]))
         raise InputError(f"{place}: several bundles are of {wanted}: {shown}; keep one of them")
@@ -100,6 +104,12 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
         f"{place}: there is no bundle of {wanted}; record it where TensorFlow is installed, with "
         "parity record or pytest --parity-record" + "".join(f"; {line}" for line in told[:5])
     )
+
+
+def _value(spec: CheckSpec, name: str) -> Any:
+    """Returns a setting; older bundles say the number of steps that None stands for."""
+    value = getattr(spec, name)
+    return None if name == "steps" and value == NUM_STEPS else value
 
 
 def are_same_factory(ours: str, theirs: str) -> bool:

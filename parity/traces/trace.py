@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from parity.errors import InputError, ParityError, RunError
-from parity.files.atomic import write_bytes
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
+from parity.traces.array_file import ArrayReader, write_arrays
 from parity.traces.folder import ARRAYS, HISTORY, INDEX, SUCCESS, RunFolder
 
 _MIN_SHARED = 4096  # bytes of an array that is looked for under other keys
@@ -70,6 +70,12 @@ class TraceWriter:
         # Not ascontiguousarray, which turns a scalar into a vector.
         self.arrays[key] = np.array(array, order="C", copy=True)
 
+    def put_same(self, key: str, other: str) -> None:
+        """Gives the array under another key this key, too."""
+        if key in self.arrays:
+            raise ValueError(f"trace key {key!r} is written twice")
+        self.arrays[key] = self.arrays[other]
+
     def put_all(self, prefix: str, arrays: Mapping[str, Any]) -> None:
         """Keeps every array of a mapping under `prefix/name`."""
         for name, array in arrays.items():
@@ -77,13 +83,11 @@ class TraceWriter:
 
     def write(self, directory: Path, *, environment: Mapping[str, Any], result: RunResult) -> None:
         """Writes the run directory; `_SUCCESS` is the last file that appears."""
-        from safetensors.numpy import save
-
         folder = RunFolder(directory)
         directory.mkdir(parents=True, exist_ok=True)
         same = same_arrays(self.arrays)
         held = {key: array for key, array in self.arrays.items() if key not in same}
-        write_bytes(folder.arrays, save(held))
+        write_arrays(folder.arrays, held)
         history = {**result.history, **self.columns}
         write_records(folder, environment, history, result.wall_s, self.facts, self.arrays, same)
 
@@ -94,7 +98,8 @@ class CheckWriter(TraceWriter):
     def put(self, key: str, array: Any) -> None:
         """Keeps a copy of an array under a key that has not been used yet."""
         array = np.asarray(array)
-        super().put(key, array.astype(np.float64) if array.dtype.kind == "f" else array)
+        is_real = array.dtype.kind == "f"
+        super().put(key, array.astype(np.float64, copy=False) if is_real else array)
 
 
 def write_records(
@@ -138,11 +143,13 @@ def same_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """
     first: dict[tuple[object, ...], str] = {}
     same: dict[str, str] = {}
+    seen: dict[int, str] = {}  # id of an array -> its key
     for key, array in arrays.items():
         if array.nbytes < _MIN_SHARED:
             continue
-        content = hashlib.blake2b(array.data, digest_size=32).digest()
-        other = first.setdefault((array.dtype.str, array.shape, content), key)
+        if (other := seen.setdefault(id(array), key)) == key:
+            content = hashlib.blake2b(array.data, digest_size=32).digest()
+            other = seen[id(array)] = first.setdefault((array.dtype.str, array.shape, content), key)
         if other != key:
             same[key] = other
     return same
@@ -184,9 +191,10 @@ class Trace:
             index = self._record(folder.index, decode_floats)
             self.facts: dict[str, Any] = index["facts"]
             self.wall_s = float(index["wall_s"])
-            self._file = safe_open(folder.arrays, framework="numpy")
+            with safe_open(folder.arrays, framework="numpy") as file:
+                held = frozenset(file.keys())
+            self._reader = ArrayReader(folder.arrays)
             self.same: dict[str, str] = dict(index.get("same", {}))
-            held = frozenset(self._file.keys())
             if not held.issuperset(self.same.values()) or not held.isdisjoint(self.same):
                 raise ValueError(f"{INDEX} names arrays that {ARRAYS} does not have")
             self._keys = held | self.same.keys()
@@ -207,13 +215,10 @@ class Trace:
         """Returns the array under a key, in the layout in which it was written."""
         if key not in self._keys:
             raise self._problem(f"it has no array {key[:80]!r}")
-        from safetensors import SafetensorError
-
         try:
-            array: np.ndarray = self._file.get_tensor(self.same.get(key, key))
-        except (SafetensorError, TypeError, ValueError, AttributeError) as error:
+            return self._reader[self.same.get(key, key)]
+        except (OSError, ValueError, LookupError) as error:
             raise self._problem(f"the array {key[:80]!r} cannot be read ({error})") from error
-        return array
 
     def largest(self, key: str) -> float:
         """Returns what `largest_of` says of an array."""

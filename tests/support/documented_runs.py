@@ -185,6 +185,8 @@ NOT_RUN = {
         "hours, and gigabytes of memory; tests/torch_impl/keras_config/test_twin_applications.py "
         "compares small networks"
     ),
+    "python benchmarks/accuracy/large_faults.py ...": "half an hour, and gigabytes of memory",
+    "python benchmarks/speed/check_costs.py ...": "minutes, alone on a machine",
     "python benchmarks/speed/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
     "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",

@@ -62,6 +62,7 @@ def recorded_calls(
     drawn: Drawn | None = None,
     fused: Fused | None = None,
     given: Given | None = None,
+    is_kept: bool = True,
 ) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
@@ -74,9 +75,10 @@ def recorded_calls(
         drawn: computes what is taken in the place of what a function draws: see `draws.py`.
         fused: weights of linear layers that are run part by part, and the rows of the parts.
         given: returns what a call is given in the place of its own tensors.
+        is_kept: whether calls have copies of their tensors, which later calls may change in place.
     """
     watch = _Watch(root, dropped, whole, passed)
-    watch.drawn, watch.given = drawn, given
+    watch.drawn, watch.given, watch.is_kept = drawn, given, is_kept
     watch.set_fused(root, fused or {})
     apply = torch.autograd.Function.__dict__["apply"]
 
@@ -100,9 +102,9 @@ def recorded_calls(
 _NO_MODULE = nn.Module()
 
 
-def _copy(tensor: torch.Tensor) -> torch.Tensor:
+def _copy(tensor: torch.Tensor, is_kept: bool = True) -> torch.Tensor:
     with torch._C.DisableTorchFunction():
-        return tensor.detach().clone()
+        return tensor.detach().clone() if is_kept else tensor.detach()
 
 
 class _Watch(TorchFunctionMode):
@@ -125,6 +127,7 @@ class _Watch(TorchFunctionMode):
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
+        self.is_kept = True
         self.given: Given | None = None
         self._fused: dict[int, Sequence[list[int]]] = {}  # id of a weight -> rows of its parts
 
@@ -337,12 +340,12 @@ class _Watch(TorchFunctionMode):
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        inputs = [_copy(steps.get(id(x), x)) for x in found]
+        inputs = [_copy(steps.get(id(x), x), self.is_kept) for x in found]
         return Taken(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
-        call.output = _copy(call.output)
+        call.output = _copy(call.output, self.is_kept)
         if self._passed is not None:
             # It may repeat the call.
             self._inside.append((_NO_MODULE, Taken([], [], [], [], None, False)))

@@ -101,8 +101,9 @@ def _functional(config: Config) -> Graph:
     known = {layer["name"] for layer in config["layers"] if layer["class_name"] == "InputLayer"}
     done = {(name, 0) for name in known}
     calls: list[Call] = []
+    needs = {id(call): {(t.layer, t.call) for t in tensors_of(call)} for call in waiting}
     while waiting:
-        ready = [c for c in waiting if {(t.layer, t.call) for t in tensors_of(c)} <= done]
+        ready = [call for call in waiting if needs[id(call)] <= done]
         if not ready:
             raise ValueError(f"calls of {sorted({c.layer for c in waiting})} wait for each other")
         calls += ready

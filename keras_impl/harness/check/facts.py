@@ -14,7 +14,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.check.begun_anew import trained_steps
 from keras_impl.harness.check.initializers import initializers
-from keras_impl.harness.check.model import get_weights, named_variables
+from keras_impl.harness.check.model import named_variables, named_weights
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.output_losses import config_of, name_of
 from keras_impl.harness.check.own_steps import own_steps
@@ -43,7 +43,7 @@ def write_facts(
             "shape": list(variables[name].shape),
             "trainable": id(variables[name]) in trained,
         }
-        for name in get_weights(model)
+        for name in named_weights(model)
     }
     writer.facts["initializers"] = {
         name: plain_nested(found.config)

@@ -1,14 +1,16 @@
-"""Steps of an optimizer that treats every number by itself, with all weights in few variables.
+"""Steps of an optimizer that treats every number by itself, with all weights in one variable.
 
 Keras's optimizers take some thirty operations for each weight, of which a network has hundreds.
 Adam, say, computes with each number alone, so that one long variable gets the same numbers in
-thirty operations altogether. The optimizer of the model stays as it is: a copy makes the steps.
+thirty operations altogether. Large networks go through this variable piece by piece: a piece stays
+in the cache of a processor, and of the weights and their gradients there is no second copy. The
+optimizer of the model stays as it is: a copy makes the steps.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.steps import operations_as_they_are
 from keras_impl.harness.compiled_rate import has_schedule
 
 # Of Keras, by the name of the class. Lamb, Muon and Adafactor take norms and means of a weight.
@@ -29,7 +32,8 @@ _BY_WEIGHT = (
     *("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"),
 )
 
-_MAX_LENGTH = 2**22  # numbers in one variable
+_MAX_LENGTH = 2**20  # numbers in the variable: 8 MiB of each slot, and of what a step computes
+_MANY_PIECES = 8  # for so many, compiling the step takes less time than it saves
 
 
 def is_one_by_one(model: keras.Model) -> bool:
@@ -48,7 +52,7 @@ def is_one_by_one(model: keras.Model) -> bool:
 
 
 class FlatSteps:
-    """Steps of a copy of an optimizer, with one variable for many arrays.
+    """Steps of a copy of an optimizer, for arrays that are kept here.
 
     Args:
         optimizer: of a model for which `is_one_by_one` holds; its rate counts in every step, so
@@ -56,21 +60,14 @@ class FlatSteps:
         arrays: where the steps begin.
     """
 
-    def __init__(self, optimizer: Any, arrays: Sequence[Any]) -> None:
-        self._original = optimizer
-        self._optimizer = _copied(optimizer)
-        self._parts = _parts([tuple(array.shape) for array in arrays])
-        self._variables = [
-            keras.Variable(_joined(arrays[part.places]), name=f"part{number}")
-            for number, part in enumerate(self._parts)
-        ]
-        versions.build_optimizer(self._optimizer, self._variables)
+    def __init__(self, optimizer: Any, arrays: Sequence[np.ndarray]) -> None:
+        self._walk = _Walk(optimizer, arrays)
+        self._arrays = list(arrays)
 
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        of = self._optimizer if has_schedule(self._optimizer) else self._original
-        return float(of.learning_rate)
+        return self._walk.rate
 
     def make(self, gradients: Sequence[Any]) -> None:
         """Makes one step.
@@ -78,29 +75,15 @@ class FlatSteps:
         Args:
             gradients: one of each array.
         """
-        if not has_schedule(self._optimizer):
-            self._optimizer.learning_rate = self.rate
-        joined = [_joined(gradients[part.places]) for part in self._parts]
-        versions.apply(self._optimizer, joined, self._variables)
-
-    def go_on_from(self, arrays: Sequence[Any]) -> None:
-        """Sets the arrays that the next step moves; the slots stay."""
-        for part, variable in zip(self._parts, self._variables, strict=True):
-            variable.assign(_joined(arrays[part.places]))
+        self._arrays = list(self._walk.step(self._arrays, gradients))
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Yields the arrays after the steps so far."""
-        for part, variable in zip(self._parts, self._variables, strict=True):
-            yield from part.split(variable)
+        return iter(self._arrays)
 
     def slots(self) -> Iterator[tuple[str, int, np.ndarray]]:
         """Yields (slot, number of the array, value)."""
-        for part, variable in zip(self._parts, self._variables, strict=True):
-            for slot, value in versions.slots(self._optimizer, variable):
-                yield from (
-                    (slot, part.places.start + number, array)
-                    for number, array in enumerate(part.split(value))
-                )
+        return self._walk.slots()
 
 
 class OneByOneSteps:
@@ -113,22 +96,22 @@ class OneByOneSteps:
     def __init__(self, model: keras.Model) -> None:
         self._optimizer: Any = model.optimizer
         self._variables = model.trainable_variables
-        self._steps = FlatSteps(self._optimizer, [v.value for v in self._variables])
+        self._walk = _Walk(self._optimizer, self._variables)
         self._rate = None if has_schedule(self._optimizer) else self.rate
 
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
-        return self._steps.rate
+        return self._walk.rate
 
-    def make(self, gradients: Sequence[Any]) -> None:
+    def make(self, gradients: Iterable[Any]) -> None:
         """Moves the weights, as `Steps.make` does, from where they are.
 
         A call may have moved them, too: SpectralNormalization divides its kernel by its norm.
         """
-        self._steps.go_on_from([v.value for v in self._variables])
-        self._steps.make(gradients)
-        for variable, value in zip(self._variables, self._steps.arrays(), strict=True):
+        before = (variable.numpy() for variable in self._variables)
+        after = self._walk.step(before, gradients)
+        for variable, value in zip(self._variables, after, strict=True):
             variable.assign(value)
 
     def begin_again(self) -> None:
@@ -137,37 +120,125 @@ class OneByOneSteps:
             self._optimizer.learning_rate = self._rate
 
 
+class _Walk:
+    """The variable, and what the optimizer keeps for each piece that goes through it."""
+
+    def __init__(self, optimizer: Any, arrays: Sequence[Any]) -> None:
+        self._original = optimizer
+        self._optimizer = _copied(optimizer)
+        self._shapes = [tuple(array.shape) for array in arrays]
+        self._lengths = [math.prod(shape) for shape in self._shapes]
+        self._pieces = _pieces(self._lengths)
+        size = min(sum(self._lengths), _MAX_LENGTH)
+        dtype = arrays[0].dtype if arrays else "float64"
+        self._variable = keras.Variable(np.zeros(size), dtype=dtype, name="piece")
+        versions.build_optimizer(self._optimizer, [self._variable])
+        start = self._state()
+        self._states = [start for _ in self._pieces]
+        self._now = 0  # the piece whose state the optimizer has
+        # A schedule that is compiled rounds in another way.
+        is_compiled = len(self._pieces) >= _MANY_PIECES and not has_schedule(self._optimizer)
+        self._apply: Any = tf.function(self._applied) if is_compiled else self._applied
+
+    @property
+    def rate(self) -> float:
+        of = self._optimizer if has_schedule(self._optimizer) else self._original
+        return float(of.learning_rate)
+
+    def step(self, arrays: Iterable[np.ndarray], gradients: Iterable[Any]) -> Iterator[np.ndarray]:
+        """Yields the arrays after one step, each when it is done."""
+        values, slopes, rate = iter(arrays), iter(gradients), self.rate
+        open_: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # array -> its numbers, its gradient
+        for number, piece in enumerate(self._pieces):
+            for part in piece:
+                if part.array not in open_:
+                    slope = np.asarray(tf.convert_to_tensor(next(slopes)))
+                    open_[part.array] = np.array(next(values)).reshape(-1), slope.reshape(-1)
+            self._enter(number)
+            if not has_schedule(self._optimizer):
+                self._optimizer.learning_rate = rate
+            joined = [
+                self._joined([open_[part.array][n][part.place] for part in piece]) for n in (0, 1)
+            ]
+            self._variable.assign(joined[0])
+            with operations_as_they_are():
+                self._apply(tf.constant(joined[1]))
+            moved, start = self._variable.numpy(), 0
+            for part in piece:
+                end = start + part.place.stop - part.place.start
+                open_[part.array][0][part.place] = moved[start:end]
+                start = end
+                if part.place.stop == self._lengths[part.array]:
+                    yield open_.pop(part.array)[0].reshape(self._shapes[part.array])
+
+    def slots(self) -> Iterator[tuple[str, int, np.ndarray]]:
+        found: dict[tuple[str, int], list[np.ndarray]] = {}
+        for number, piece in enumerate(self._pieces):
+            self._enter(number)
+            for slot, variable in versions.slots(self._optimizer, self._variable):
+                value, start = variable.numpy(), 0
+                for part in piece:
+                    end = start + part.place.stop - part.place.start
+                    found.setdefault((slot, part.array), []).append(value[start:end])
+                    start = end
+        for (slot, number), parts in found.items():
+            yield slot, number, np.concatenate(parts).reshape(self._shapes[number])
+
+    def _applied(self, gradient: Any) -> None:
+        versions.apply(self._optimizer, [gradient], [self._variable])
+
+    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Returns numbers side by side, with zeros behind those of the last piece."""
+        length = sum(len(part) for part in parts)
+        left = self._variable.shape[0] - length
+        if left:
+            parts = [*parts, np.zeros(left, parts[0].dtype)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _state(self) -> list[Any]:
+        """Returns what the optimizer keeps: as tensors, which are no copies."""
+        return [tf.convert_to_tensor(each) for each in versions.state_of(self._optimizer)]
+
+    def _enter(self, number: int) -> None:
+        """Gives the optimizer what it keeps for a piece: slots, and the number of steps."""
+        if number == self._now:
+            return
+        self._states[self._now] = self._state()
+        self._now = number
+        state = self._states[number]
+        for variable, value in zip(versions.state_of(self._optimizer), state, strict=True):
+            variable.assign(value)
+
+
 @dataclass(frozen=True)
 class _Part:
-    """Arrays that lie one after the other in one variable.
+    """A part of an array.
 
     Attributes:
-        places: of the arrays among all.
-        shapes: of each of them.
+        array: number of the array.
+        place: of its numbers, all of them in a row.
     """
 
-    places: slice
-    shapes: list[tuple[int, ...]]
-
-    def split(self, variable: Any) -> list[np.ndarray]:
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes])
-        parts = np.split(variable.numpy(), ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+    array: int
+    place: slice
 
 
-def _parts(shapes: Sequence[tuple[int, ...]]) -> list[_Part]:
-    """Puts arrays together up to a size: a step holds some variables of one part at a time."""
-    parts: list[_Part] = []
-    length = _MAX_LENGTH
-    for number, shape in enumerate(shapes):
-        length += math.prod(shape)
-        if length > _MAX_LENGTH:
-            parts.append(_Part(slice(number, number + 1), [shape]))
-            length = math.prod(shape)
-        else:
-            last = parts.pop()
-            parts.append(_Part(slice(last.places.start, number + 1), [*last.shapes, shape]))
-    return parts
+def _pieces(lengths: Sequence[int]) -> list[list[_Part]]:
+    """Cuts arrays, one behind the other, into pieces of one length; the last may be shorter."""
+    pieces: list[list[_Part]] = []
+    free = 0
+    for array, length in enumerate(lengths):
+        start = 0
+        while start < length or not length:
+            if not free:
+                pieces.append([])
+                free = _MAX_LENGTH
+            end = min(length, start + free)
+            pieces[-1].append(_Part(array, slice(start, end)))
+            free, start = free - (end - start), end
+            if end == length:
+                break
+    return pieces
 
 
 def _copied(optimizer: Any) -> Any:
@@ -183,7 +254,3 @@ def _copied(optimizer: Any) -> Any:
     if has_schedule(optimizer):
         copied._learning_rate = optimizer._learning_rate
     return copied
-
-
-def _joined(arrays: Sequence[Any]) -> Any:
-    return tf.concat([tf.reshape(tf.convert_to_tensor(array), (-1,)) for array in arrays], axis=0)

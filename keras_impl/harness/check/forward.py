@@ -11,15 +11,18 @@ import keras
 import numpy as np
 
 from keras_impl.harness.calls import Calls, recorded_calls
+from keras_impl.harness.check.brief import ends_of, is_brief, kept
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
+from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 
 def write_forward(
+    spec: CheckSpec,
     reference: Reference,
     x: list[np.ndarray],
     writer: TraceWriter,
@@ -27,7 +30,8 @@ def write_forward(
 ) -> tuple[Calls, Any]:
     """Writes inputs and outputs of every call; returns the calls, and what the model returns.
 
-    Several outputs are told as the fact `outputs`.
+    Several outputs are told as the fact `outputs`. With the fact `brief`, large arrays of layers
+    are left out.
     """
     model = reference.model
     fed = as_fed(reference, x)
@@ -37,7 +41,9 @@ def write_forward(
     calls.end_with(output)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
-    write_calls("eval", calls, writer)
+    if is_brief(spec, calls):
+        writer.facts["brief"] = True
+    write_calls("eval", calls, output, writer)
     writer.put("forward/eval/output", as_one(model, output))
     return calls, output
 
@@ -48,12 +54,29 @@ def as_one(model: keras.Model, output: Any) -> Any:
     return joined(parts) if parts else output
 
 
-def write_calls(mode: str, calls: Calls, writer: TraceWriter) -> None:
-    """Writes inputs and output of every call, and what was drawn."""
-    for call in calls:
-        for number, value in enumerate(call.inputs):
-            writer.put(f"forward/{mode}/{call.name}/input/{number}", _double(value))
-        writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
+def write_calls(mode: str, calls: Calls, output: Any, writer: TraceWriter) -> None:
+    """Writes inputs and output of every call, and the masks of dropouts.
+
+    Args:
+        mode: "eval" or "train".
+        calls: of the pass.
+        output: what the model returned.
+        writer: receives the arrays; with its fact `brief`, only some of them.
+    """
+    brief, ends = writer.facts.get("brief", False), ends_of(output)
+    keys: dict[int, str] = {}  # number of a call -> key of its output
+    for number, call in enumerate(calls):
+        for place, value in enumerate(call.inputs):
+            source = call.sources[place]
+            if not brief or kept(call, source, value, ends):
+                key = f"forward/{mode}/{call.name}/input/{place}"
+                if source in keys and calls[source].output is value:
+                    writer.put_same(key, keys[source])
+                else:
+                    writer.put(key, _double(value))
+        if not brief or kept(call, None, call.output, ends):
+            keys[number] = f"forward/{mode}/{call.name}/output"
+            writer.put(keys[number], _double(call.output))
         if call.state is not None:
             writer.put(f"image_state/{mode}/{call.name}", call.state)
     write_drawn(mode, calls, writer)
@@ -78,4 +101,4 @@ def write_drawn(mode: str, calls: Calls, writer: TraceWriter) -> None:
 def _double(value: Any) -> np.ndarray:
     """Returns a tensor with real numbers as float64, which a float32 input is not."""
     array = np.asarray(value)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
+    return array.astype(np.float64, copy=False) if array.dtype.kind == "f" else array

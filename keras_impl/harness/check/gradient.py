@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.calls import Calls, recorded_calls
+from keras_impl.harness.check.brief import asked
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import as_one, write_calls
 from keras_impl.harness.check.inputs import reset_states
@@ -60,11 +61,12 @@ def write_gradients(
         calls.end_with(output)
         loss = objective.value(output, batch)
         penalty = penalties(model)
-    write_calls("train", calls, writer)
+    write_calls("train", calls, output, writer)
     writer.put("forward/train/output", as_one(model, output))
     # In the order of the calls, so that the first difference is found first.
     sources = [versions.tensor_of(variable) for variable in variables.values()]
-    inner = [call for call in calls if call.output.dtype.is_floating]
+    brief = writer.facts.get("brief", False)
+    inner = [call for call in (asked(calls) if brief else calls) if call.output.dtype.is_floating]
     gradients = tape.gradient(loss, sources + [call.output for call in inner])
     writer.put("loss/value", loss)
     for name, part in objective.parts(output, batch).items():
@@ -81,7 +83,7 @@ def write_gradients(
     found = gradients[len(sources) :]
     slopes = [None if slope is None else tf.convert_to_tensor(slope) for slope in found]
     for call, slope in zip(inner, slopes, strict=True):
-        if slope is not None:
+        if slope is not None and not brief:
             writer.put(f"output_gradient/{call.name}", slope)
     for name, variable in named_variables(model).items():
         if short_name(name) in MOVING:
@@ -96,6 +98,10 @@ def write_gradients(
         idle=[n for n, s in by_weight.items() if s is not None and not _dense(s).any()],
         masks=useless_masks(_masks(calls)),
     )
+    for call in calls:
+        key = f"forward/train/{call.name}/input/0"
+        if call.name in exercise.dead and key not in writer.arrays:  # `revived` asks for it
+            writer.put(key, np.asarray(call.inputs[0]))
     return calls, output, exercise
 
 

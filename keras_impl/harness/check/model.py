@@ -66,11 +66,13 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
 
 def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
     """Returns all weights by name, also those that are not trained, but not generator states."""
-    return {
-        name: variable.numpy()
-        for name, variable in named_variables(model).items()
-        if versions.is_weight(variable)
-    }
+    return {name: variable.numpy() for name, variable in named_weights(model).items()}
+
+
+def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns the variables of all these weights by name."""
+    found = named_variables(model).items()
+    return {name: variable for name, variable in found if versions.is_weight(variable)}
 
 
 def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:

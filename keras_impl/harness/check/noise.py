@@ -110,17 +110,35 @@ def _next_float32(value: float) -> float:
     return float(np.nextafter(np.float32(value), np.float32(np.inf)))
 
 
-def perturbed_gradients(gradients: list[Any], perturbation: Perturbation) -> list[Any]:
-    """Moves gradients by as much as rounding may change them, in relation to the largest of all.
+def greatest_of(gradients: Sequence[Any]) -> float:
+    """Returns the largest absolute value of all gradients together."""
+    return max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
+
+
+def perturbed_gradient(
+    gradient: Any, greatest: float, dtype: str, generator: np.random.Generator
+) -> Any:
+    """Moves a gradient by as much as rounding may change it, in relation to the largest of all.
 
     A gradient that cancels, such as that of a bias before a normalisation, is nothing but rounding.
     Its own size does not say how large that may be.
+
+    Args:
+        gradient: of a weight.
+        greatest: largest absolute value of the gradients of all weights.
+        dtype: of the port.
+        generator: draws the changes.
     """
-    generator = np.random.default_rng(perturbation.seed)
-    greatest = max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
-    limits = LIMITS[perturbation.dtype]
+    limits = LIMITS[dtype]
     most = limits.floor / limits.factor * greatest
-    return [g + most * generator.uniform(-1, 1, size=g.shape) for g in gradients]
+    return gradient + most * generator.uniform(-1, 1, size=gradient.shape)
+
+
+def perturbed_gradients(gradients: Sequence[Any], perturbation: Perturbation) -> list[Any]:
+    """Moves all gradients of a step."""
+    generator, greatest = np.random.default_rng(perturbation.seed), greatest_of(gradients)
+    dtype = perturbation.dtype
+    return [perturbed_gradient(each, greatest, dtype, generator) for each in gradients]
 
 
 @dataclass
@@ -150,6 +168,11 @@ class ChangeWriter(TraceWriter):
             self.changes[key] = float(changes.max())
             if key == "trajectory/losses":
                 self.loss_changes = changes.tolist()
+
+    def put_same(self, key: str, other: str) -> None:
+        """Gives an array the change of another one, which it is in both passes."""
+        if other in self.changes:
+            self.changes[key] = self.changes[other]
 
 
 def noise_of(writers: Sequence[ChangeWriter]) -> dict[str, float]:

@@ -33,7 +33,7 @@ from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.errors import InputError
 from parity.ladder.own_steps import GRADIENTS
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
 
@@ -60,7 +60,8 @@ def write_own_training(
     data = StepData(whole, spec)
     names = {id(variable): name for name, variable in named_variables(reference.model).items()}
     versions.reseed(data.seed)
-    for step, size in enumerate(data.sizes(spec.steps), start=1):
+    steps = num_steps(spec.steps, reference.model.count_params())
+    for step, size in enumerate(data.sizes(steps), start=1):
         batch = data.batch(f"step{step}", size)
         _write_data(step, batch, writer)
 

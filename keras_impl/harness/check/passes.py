@@ -35,12 +35,11 @@ from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.versions import advance, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.perturbation import perturbed
 from parity.traces.trace import TraceWriter
 
 MAX_PASSES = 8  # of a probe that is drawn again and again
-LARGE_MODEL = 1_000_000  # parameters; its passes take long
 MAX_PASSES_OF_LARGE = 3
 
 
@@ -78,7 +77,7 @@ class Pass:
         x = self.samples.inputs("probe", self.samples.batch_size)
         for number, value in enumerate(x):
             writer.put(f"input/probe/{number}", value)
-        calls, output = write_forward(self.reference, x, writer, self.perturbation)
+        calls, output = write_forward(spec, self.reference, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, as_one(model, output), writer)
         passes = [calls]
         objective = self.objective = self._objective(output)
@@ -127,6 +126,22 @@ class Pass:
         write_metrics(objective, batch, made, calls, writer, self.perturbation)
         return found
 
+    @property
+    def start(self) -> Start:
+        """From where it can be made again, without its model."""
+        kinds = None if self.objective is None else self.objective.kinds
+        return Start(self.samples, self.weights, self.number, kinds or None)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a pass begins; see the attributes of `Pass`."""
+
+    samples: Samples
+    weights: dict[str, np.ndarray]
+    number: int
+    kinds: Mapping[str, str] | None
+
     def again(
         self,
         factory: Callable[[], Any],
@@ -139,8 +154,7 @@ class Pass:
         if perturbation:  # rounded constants are moved, too
             perturb_constants(fresh.model)
         advance(fresh.model, self.number)
-        kinds = None if self.objective is None else self.objective.kinds
-        return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=kinds or None)
+        return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=self.kinds)
 
     def perturbed(
         self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
@@ -177,7 +191,7 @@ def most_exercised(
                 weights = revived(last.weights, last.writer, last.exercise.dead)
             if weights is not None:
                 before = last.exercise.num_problems
-                last = last.again(factory, weights)
+                last = last.start.again(factory, weights)
             else:
                 number, before = number + 1, np.inf
                 redrawn = samples.of_seed(probe_inputs.redrawn(spec.seed, number))

@@ -30,7 +30,8 @@ from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples
-from parity.programs.check_spec import CheckSpec
+from parity.halves.memory import free_memory
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 
 # In float32, rounding may decide on which side of zero a ReLU is, or which number a pool takes.
@@ -74,47 +75,57 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
     _write_training(spec, factory, first)
-    moved: list[ChangeWriter] = []
-    wanted = NUM_PERTURBED[spec.dtype]
-    while len(moved) < wanted:
-        # One after the other: a large model and its steps are in memory once.
-        moved.append(ChangeWriter(first=first.writer.arrays))
-        one = first.perturbed(spec, factory, moved[-1], len(moved))
-        _write_training(spec, factory, one)
-        if one.perturbation is not None and one.perturbation.needs_another:
-            wanted = max(wanted, NUM_WITH_CONSTANTS)
+    del reference  # a model with its optimizer, of which only one is in memory at a time
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
     writer.facts["input_structure"] = inputs.structure
-    if stateful := stateful_layers(first.reference.model):
+    model = first.reference.model
+    if stateful := stateful_layers(model):
         writer.facts["stateful"] = [layer.name for layer in stateful]
-    writer.put_all("weights", first.weights)
-    writer.facts["noise"] = noise_of(moved)
-    writer.facts["loss_noise"] = loss_noise_of(moved)
-    left_out = writer.facts.get("not_compared", [])
-    model = whole_of(first.reference).model
-    own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
-    writer.facts["not_compared"] = [
-        *inputs.left_out,
-        *left_out,
-        *own,
-        *not_compared(first.exercise, writer),
-    ]
-    set_weights(first.reference.model, first.weights)
+    whole = whole_of(first.reference).model
+    left_out = [*own_steps.left_out(whole), *begun_anew.left_out(whole), *casts.left_out(whole)]
+    set_weights(model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, first.reference, writer)
+    is_large = model.count_params() >= LARGE_MODEL
+    arrays, exercise, start = first.writer.arrays, first.exercise, first.start
+    del first, model, whole
+    moved: list[ChangeWriter] = []
+    wanted = NUM_PERTURBED[spec.dtype]
+    while len(moved) < wanted:
+        if is_large:
+            free_memory()
+        moved.append(ChangeWriter(first=arrays))
+        one = start.perturbed(spec, factory, moved[-1], len(moved))
+        _write_training(spec, factory, one)
+        if one.perturbation is not None and one.perturbation.needs_another:
+            wanted = max(wanted, NUM_WITH_CONSTANTS)
+        del one
+    if is_large:
+        free_memory()
+    writer.put_all("weights", start.weights)
+    writer.facts["noise"] = noise_of(moved)
+    writer.facts["loss_noise"] = loss_noise_of(moved)
+    writer.facts["not_compared"] = [
+        *inputs.left_out,
+        *writer.facts.get("not_compared", []),
+        *left_out,
+        *not_compared(exercise, writer),
+    ]
 
 
 def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> None:
     """Writes a few steps of training, and those of the optimizer alone."""
     model = one.reference.model
     if "own_steps" in one.writer.facts and not versions.IS_KERAS_2:
-        fresh = one.again(factory, one.weights, one.perturbation).reference
+        fresh = one.start.again(factory, one.weights, one.perturbation).reference
         set_weights(fresh.model, one.weights)
         write_own_training(spec, fresh, one.writer, one.perturbation)
     if getattr(model, "optimizer", None) is None:
         return
+    if model.count_params() >= LARGE_MODEL:
+        free_memory()  # that of the passes
     set_weights(model, one.weights)
     steps = OneByOneSteps(model) if is_one_by_one(model) else Steps(model)
     if one.writer.facts["loss"] is not None:

@@ -7,7 +7,7 @@ compiled operations, so that they round as they do one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,13 +43,13 @@ class Steps:
         """The learning rate of the next step."""
         return float(self._optimizer.learning_rate)
 
-    def make(self, gradients: Sequence[Any]) -> None:
+    def make(self, gradients: Iterable[Any]) -> None:
         """Moves the weights.
 
         Args:
             gradients: a tensor for each trainable weight, in the order of the model.
         """
-        with _operations_as_they_are():
+        with operations_as_they_are():
             self._step(list(gradients))
 
     def begin_again(self) -> None:
@@ -64,7 +64,7 @@ class Steps:
 
 
 @contextmanager
-def _operations_as_they_are() -> Iterator[None]:
+def operations_as_they_are() -> Iterator[None]:
     """Turns off what rewrites a compiled function: it changes sums by some units of rounding."""
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

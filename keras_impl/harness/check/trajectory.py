@@ -7,6 +7,7 @@ an embedding that occur more than once are added up (`occurrences.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -20,8 +21,8 @@ from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.flat_steps import OneByOneSteps
 from keras_impl.harness.check.forward import write_drawn
 from keras_impl.harness.check.inputs import reset_states
-from keras_impl.harness.check.model import get_weights, trainable
-from keras_impl.harness.check.noise import perturbed_gradients
+from keras_impl.harness.check.model import named_weights, trainable
+from keras_impl.harness.check.noise import greatest_of, perturbed_gradient
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.occurrences import has_repeated_rows, taken_apart
 from keras_impl.harness.check.optimizer import begin_training, cut
@@ -32,7 +33,7 @@ from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
 _APART = (
@@ -54,7 +55,8 @@ def write_trajectory(
     reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
-    for step, size in enumerate(samples.sizes(spec.steps), start=1):
+    sizes = samples.sizes(num_steps(spec.steps, model.count_params()))
+    for step, size in enumerate(sizes, start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
         x = samples.inputs(f"step{step}", size)
@@ -72,11 +74,6 @@ def write_trajectory(
         ]
         if not perturbation and not repeated and has_repeated_rows(found):
             repeated = found
-        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
-        if perturbation:
-            gradients = perturbed_gradients(gradients, perturbation.later(step))
-        rates.append(steps.rate)
-        steps.make(gradients)
         losses.append(float(loss))
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
@@ -84,8 +81,12 @@ def write_trajectory(
         put_counts(f"step{step}", parts, writer)
         write_drawn(f"step{step}", calls, writer)
         write_augmented(f"step{step}", calls, writer)
-        for name, weight in get_weights(model).items():
-            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+        gradients = [tf.convert_to_tensor(each) for each in found]
+        del found, calls, output, parts, tape  # a large model has much of each
+        rates.append(steps.rate)
+        steps.make(_let_go(gradients, perturbation.later(step) if perturbation else None))
+        for name, variable in named_weights(model).items():
+            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(variable.numpy()))
     writer.put("trajectory/losses", np.array(losses))
     writer.put("trajectory/rates", np.array(rates))
     if repeated:
@@ -95,6 +96,18 @@ def write_trajectory(
             told(f"training of {names[id(variables[number])]} by repeated rows", _APART)
             for number in apart
         ]
+
+
+def _let_go(gradients: list[Any], perturbation: Perturbation | None) -> Iterator[Any]:
+    """Yields gradients, moved in a perturbed pass, and keeps none of them in memory."""
+    greatest = greatest_of(gradients) if perturbation else 0.0
+    generator = np.random.default_rng(perturbation.seed if perturbation else 0)
+    gradients.reverse()
+    while gradients:
+        gradient = gradients.pop()
+        if perturbation:
+            gradient = perturbed_gradient(gradient, greatest, perturbation.dtype, generator)
+        yield gradient
 
 
 def _is_cut(reference: Reference) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from parity.errors import InputError
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import CheckSpec, num_steps
 
 
 def test_a_spec_survives_the_way_through_plain_values():
@@ -43,3 +43,17 @@ def test_a_value_out_of_its_range_is_refused(values, message):
 def test_an_unknown_setting_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match=r"unknown setting 'batch': the settings are .*steps"):
         CheckSpec.from_dict({"batch": 4})
+
+
+@pytest.mark.parametrize(
+    ("asked", "num_weights", "steps"),
+    [
+        (None, 999_999, 6),
+        (None, 1_000_000, 3),
+        (None, 23_608_202, 3),
+        (9, 23_608_202, 9),
+        (1, 5, 1),
+    ],
+)
+def test_a_large_model_makes_half_the_steps_unless_more_are_asked_for(asked, num_weights, steps):
+    assert num_steps(asked, num_weights) == steps

@@ -197,7 +197,7 @@ def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, 
     monkeypatch.setattr("parity.runs.check.check_all", check)
     with settings(Settings(record=tmp_path / "a" / "b")), pytest.raises(InputError):
         assert_parity(keras="k:f", torch="m:f")
-    recorded = tmp_path / "a" / "b" / "k.f-seed0-steps6.parity"
+    recorded = tmp_path / "a" / "b" / "k.f-seed0.parity"
     assert recorded.read_bytes() == check_pairs.recorded().pack(tmp_path / "same").read_bytes()
 
 

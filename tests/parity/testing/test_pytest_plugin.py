@@ -180,7 +180,7 @@ def told(text):
 def test_a_right_port_passes_and_its_reference_is_recorded(project, live):
     assert "1 passed, 1 deselected" in live
     (bundle,) = (project / "bundles").iterdir()
-    assert bundle.name == "tests.keras_model.build-seed0-steps6.parity"
+    assert bundle.name == "tests.keras_model.build-seed0.parity"
     (kept,) = (project / "kept").iterdir()
     assert kept.name == "tests_test_ports.py_test_right-1"
     pack(kept / "keras", project / "again.parity")
@@ -221,7 +221,7 @@ def test_a_check_that_cannot_be_made_is_told_in_one_paragraph(project, offline):
     assert line.startswith("parity.errors.InputError: ")
     assert f"{project / 'bundles'}: there is no bundle of " in line
     assert "steps 9, batch size 4; record it where TensorFlow is installed, with parity rec" in line
-    assert line.endswith("build-seed0-steps6.parity is of this factory, but with steps 6")
+    assert line.endswith("build-seed0.parity is of this factory, but with steps by default")
 
 
 @pytest.mark.long

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 from helpers import assert_same_bits
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
-from parity.traces.array_file import DTYPES, ArrayFile, name_of, num_bytes
+from parity.traces.array_file import (
+    DTYPES,
+    ArrayFile,
+    ArrayReader,
+    name_of,
+    num_bytes,
+    write_arrays,
+)
 
 ARRAYS = {
     "b/scalar": np.array(0.1),
@@ -40,6 +47,24 @@ def test_an_array_is_read_before_the_file_is_complete(tmp_path):
         assert_same_bits(file["whole"], ARRAYS["whole"])
         file["a"][:] = 0  # a copy
         assert_same_bits(file["a"], ARRAYS["a"])
+
+
+def test_arrays_are_read_one_by_one_from_a_file_of_ours_or_of_the_library(tmp_path):
+    write_arrays(tmp_path / "ours", ARRAYS)
+    save_file(ARRAYS, tmp_path / "theirs")
+    for name in ("ours", "theirs"):
+        reader = ArrayReader(tmp_path / name)
+        for key, array in ARRAYS.items():
+            assert_same_bits(reader[key], array)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_file_that_was_cut_afterwards_is_an_error(tmp_path):
+    write_arrays(tmp_path / "x", ARRAYS)
+    reader = ArrayReader(tmp_path / "x")
+    (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-40])
+    with pytest.raises(ValueError, match="reshape"):
+        [reader[key] for key in ARRAYS]
 
 
 @pytest.mark.parametrize("name", DTYPES)

@@ -13,14 +13,14 @@ from parity.traces.bundle_folder import bundle_name, find_bundle
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
-        ({"keras": "shop.models:build"}, "shop.models.build-seed0-steps6"),
-        ({"keras": "models:Nets.small", "seed": 7}, "models.Nets.small-seed7-steps6"),
+        ({"keras": "shop.models:build"}, "shop.models.build-seed0"),
+        ({"keras": "models:Nets.small", "seed": 7}, "models.Nets.small-seed7"),
         ({"keras": "models.py:build", "steps": 2}, "tests.models.build-seed0-steps2"),
-        ({"keras": "a/my nets.py:build"}, "tests.a.my_nets.build-seed0-steps6"),
-        ({"keras": "/elsewhere/nets.py:build"}, "nets.build-seed0-steps6"),
-        ({"keras": "k:f", "batch_size": 3}, "k.f-seed0-steps6-batch3"),
-        ({"keras": "k:f", "dtype": "float32"}, "k.f-seed0-steps6-float32"),
-        ({"keras": "k:f", "data": "/x/digits.npz"}, "k.f-seed0-steps6-digits"),
+        ({"keras": "a/my nets.py:build"}, "tests.a.my_nets.build-seed0"),
+        ({"keras": "/elsewhere/nets.py:build"}, "nets.build-seed0"),
+        ({"keras": "k:f", "batch_size": 3}, "k.f-seed0-batch3"),
+        ({"keras": "k:f", "dtype": "float32"}, "k.f-seed0-float32"),
+        ({"keras": "k:f", "data": "/x/digits.npz"}, "k.f-seed0-digits"),
     ],
     ids=["module", "in_a_class", "file", "below", "outside", "batch_size", "dtype", "data"],
 )

@@ -16,7 +16,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> None:
     """Writes the loss and the gradients of one pass in train mode."""
     port.module.zero_grad()
-    port.forward("train", "probe", training=True)
+    port.forward("train", "probe", training=True, is_kept=False)
     value = loss.last("probe")
     writer.put("loss/value", float(value.detach()))
     for name, part in loss.parts.items():

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from parity.data import initial_draws
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
-from torch_impl.harness.factories import Port, call_factory
+from torch_impl.harness.factories import call_factory
+from torch_impl.harness.port.built_again import is_large
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 
@@ -35,9 +37,16 @@ def write_init(
     for number in range(_num_ports(port)):
         if number and time.perf_counter() - started > MOST_TIME:
             break
-        with _other_seeds(number):
-            redrawn = call_factory(factory, spec.seed, port.dtype)
-        for name, array in _weights(port, redrawn, paths):
+        if number == 0 and is_large(port):
+            with port.kept():
+                port.begin_as_built()
+                found = list(_weights(port, port.module, paths))
+        else:
+            with _other_seeds(number):
+                redrawn = unwrapped(call_factory(factory, spec.seed, port.dtype).module)
+            build_lazy(redrawn, lambda: port.arguments("probe"))
+            found = list(_weights(port, redrawn, paths))
+        for name, array in found:
             draws.setdefault(name, []).append(array)
     for name, parts in draws.items():
         writer.put(f"init/{name}", np.stack(parts))
@@ -56,11 +65,9 @@ def _num_ports(port: PortUnderTest) -> int:
 
 
 def _weights(
-    port: PortUnderTest, redrawn: Port, paths: Mapping[int, str]
+    port: PortUnderTest, module: nn.Module, paths: Mapping[int, str]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the weights of another port by Keras's names, as far as they are judged."""
-    module = unwrapped(redrawn.module)
-    build_lazy(module, lambda: port.arguments("probe"))
+    """Yields the weights of a module of the port by Keras's names, as far as they are judged."""
     initializers = port.keras.facts["initializers"]
     for item in port.carried:
         path = paths.get(id(item.variable.module))

@@ -35,6 +35,9 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
     """
     style: set[str] = set()
     writer.facts |= {"awaited": [], "style": [], "targets": {}, "unshaped": []}
+    if port.keras.facts.get("brief"):  # what reaches the first layer decides; the others are absent
+        _write("eval", _forced(port, "eval", style, None), writer)
+        return
     for mode in MODES:
         key = f"forward/{mode}/output"
         # Keras's model is not compiled, or the port raises in this mode.

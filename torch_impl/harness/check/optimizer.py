@@ -6,19 +6,20 @@ steps. The other stages that make steps call `make_step` of this file.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
-from torch_impl.harness.port.carried import LOAD
+from torch_impl.harness.port.carried import LOAD, Carried
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import STOCK_SLOTS
 from torch_impl.schedule.stepping import begin_epoch
-from torch_impl.weights import to_array
 
 
 def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
@@ -34,19 +35,21 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
             cut(port)
-        port.set_gradients(
-            {n: probe_inputs.gradient(seed, step, n, shape) for n, shape in trained.items()}
-        )
+        port.set_gradients(trained, partial(_gradient, trained, seed, step))
         rates.append(make_step(port, given[step - 1] if given else None))
         if step in probe_inputs.OPTIMIZER_STEPS:
             found = {item.name: item for item in port.carried}
             for name in trained:
                 if name in found:
                     writer.put(f"optimizer/{step}/weights/{name}", found[name].of_step())
-            for slot, name, value in _slots(port):
-                if f"optimizer/{step}/{slot}/{name}" in keras:
-                    writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.of_step(value))
+            for slot, item, value in _slots(port):
+                if (key := f"optimizer/{step}/{slot}/{item.name}") in keras:
+                    writer.put(key, item.of_step(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
+
+
+def _gradient(shapes: Mapping[str, Any], seed: int, step: int, name: str) -> np.ndarray:
+    return probe_inputs.gradient(seed, step, name, shapes[name])
 
 
 def _set_back(port: PortUnderTest, names: Collection[str]) -> None:
@@ -62,8 +65,8 @@ def _set_back(port: PortUnderTest, names: Collection[str]) -> None:
             item.set(weight)
 
 
-def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yields (Keras's slot, weight, value) for weights that are one tensor in torch."""
+def _slots(port: PortUnderTest) -> Iterator[tuple[str, Carried, torch.Tensor]]:
+    """Yields (Keras's slot, weight, tensor) for weights that are one tensor in torch."""
     optimizer = port.built.optimizer
     assert optimizer is not None
     stock = STOCK_SLOTS.get(type(optimizer).__name__, {})
@@ -79,7 +82,7 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:
             slots = {stock[key]: value for key, value in state.items() if key in stock}
         for slot, value in slots.items():
             if value.shape == parameter.shape:
-                yield slot, item.name, to_array(variable.to_keras((value,)))
+                yield slot, item, value
 
 
 def begin_training(port: PortUnderTest) -> None:

@@ -9,7 +9,7 @@ port raises is written down too, and the next probe goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from parity.errors import ParityError
@@ -31,6 +31,7 @@ from torch_impl.harness.check.own_training import write_own_training
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
+from torch_impl.harness.port.built_again import built_again, forget_values
 from torch_impl.harness.port.call_places import advice_on, line_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -67,6 +68,9 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
     write_facts(port, writer)
+    is_brief = bool(keras.facts.get("brief"))
+    if is_brief:
+        forget_values(port)
     write_init(spec, factory, port, writer)
     write_weights(port, writer)
     for mode in ("eval", "train"):
@@ -82,16 +86,23 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     with _noted(raised, "metrics", port.dtype):
         write_metrics(port, form, writer)
     if loss is not None:
-        _write_training(spec, factory, port, form, loss, writer)
+        _write_passes(port, form, loss, writer)
+    stages: list[Callable[[], None]] = []
     if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
-        # The trajectory had an optimizer of its own, so this one is before its first step.
-        with _noted(raised, "optimizer", port.dtype), port.kept():
-            write_optimizer(port, writer)
+        if loss is not None:
+            stages.append(lambda: _write_trajectory(spec, factory, port, form, writer, is_brief))
+        stages.append(lambda: _write_optimizer(port, writer, is_brief))
+    # The trajectory has an optimizer of its own, so that of the port is before its first step. If
+    # nothing comes after both, the port is given back before the trajectory.
+    for stage in reversed(stages) if is_brief else stages:
+        stage()
     if port.built.train_step is not None and "own_training" in keras.facts:
         with _noted(raised, "train_step", port.dtype):
             write_own_training(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)
+    if is_brief:
+        return  # a check that finds a difference is made again with all layers
     with _noted(raised, "fixes", port.dtype):
         write_fixes(spec, factory, port, writer)
 
@@ -109,16 +120,9 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
         return None
 
 
-def _write_training(
-    spec: CheckSpec,
-    factory: Callable[[], Any],
-    port: PortUnderTest,
-    form: str,
-    loss: Loss,
-    writer: TraceWriter,
-) -> None:
-    """Writes the loss, the gradients, and a few steps of training."""
-    raised, keras = writer.facts["raised"], port.keras
+def _write_passes(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
+    """Writes the loss and the gradients."""
+    raised = writer.facts["raised"]
     with _noted(raised, "loss", port.dtype):
         # A loss may use what the module kept of its last pass, as Keras's activity penalties do.
         port.forward("eval", "probe", training=False)
@@ -126,11 +130,29 @@ def _write_training(
             write_confident_loss(port, form, loss, writer)
     with _noted(raised, "gradient", port.dtype), port.kept():
         write_gradients(port, loss, writer)
-    if port.built.optimizer is not None and keras.facts["optimizer"] is not None:
-        with _noted(raised, "trajectory", port.dtype):
-            fresh = PortUnderTest(factory, spec.seed, keras, spec.device)
-            fresh.has_columns = port.has_columns
-            write_trajectory(fresh, form, writer)
+
+
+def _write_optimizer(port: PortUnderTest, writer: TraceWriter, is_last: bool) -> None:
+    """Writes the steps of the optimizer; a port that is asked later is as before."""
+    if is_last:
+        port.as_built = {}
+    kept = nullcontext() if is_last else port.kept()
+    with _noted(writer.facts["raised"], "optimizer", port.dtype), kept:
+        write_optimizer(port, writer)
+
+
+def _write_trajectory(
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    port: PortUnderTest,
+    form: str,
+    writer: TraceWriter,
+    is_last: bool,
+) -> None:
+    """Writes a few steps of training."""
+    with _noted(writer.facts["raised"], "trajectory", port.dtype):
+        fresh = built_again(port, factory, spec.seed, is_last=is_last)
+        write_trajectory(fresh, form, writer)
 
 
 @contextmanager

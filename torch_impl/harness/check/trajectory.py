@@ -25,7 +25,7 @@ def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> Non
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(port.keras):
             cut(port)
         optimizer.zero_grad()
-        port.forward(purpose, purpose, training=True)
+        port.forward(purpose, purpose, training=True, is_kept=False)
         value = loss.last(purpose)
         if value.requires_grad:  # a loss of whole numbers depends on no weight
             value.backward()

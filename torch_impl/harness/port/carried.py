@@ -40,9 +40,13 @@ class Carried:
         """Returns the weight in Keras's layout."""
         return to_array(self.variable.to_keras(self.variable.tensors))
 
-    def of_step(self) -> np.ndarray:
-        """Returns `probe_inputs.of_step(self.value())` without a copy of the whole weight."""
-        whole = self.variable.to_keras(self.variable.tensors).detach()
+    def of_step(self, *tensors: torch.Tensor) -> np.ndarray:
+        """Returns `probe_inputs.of_step(self.value())` without a copy of the whole weight.
+
+        Args:
+            *tensors: taken in the place of those of the port, such as a slot of its optimizer.
+        """
+        whole = self.variable.to_keras(tensors or self.variable.tensors).detach()
         if whole.numel() <= probe_inputs.MAX_STEP_ENTRIES:
             return to_array(whole)
         places = np.unravel_index(probe_inputs.places_of_step(whole.numel()), tuple(whole.shape))
@@ -64,7 +68,7 @@ class Carried:
     def set_gradient(self, array: np.ndarray) -> None:
         """Sets the gradient of the tensors from that of Keras's weight; None becomes a tensor."""
         variable = self.variable
-        given = torch.from_numpy(np.array(array))
+        given = torch.from_numpy(array if array.flags.writeable else array.copy())
         parts = variable.to_torch(given)
         if variable.gradient_of is not None:
             # Torch has two biases where Keras has one: each has the gradient of the sum.
@@ -75,7 +79,8 @@ class Carried:
                     tensor.backward(part.to(tensor))
             elif tensor.requires_grad:
                 if tensor.grad is None:
-                    tensor.grad = torch.zeros_like(tensor)
+                    whole = variable.part is None
+                    tensor.grad = (torch.empty_like if whole else torch.zeros_like)(tensor)
                 put(variable, tensor.grad, part.to(tensor))
 
     def drawn_by(self, module: nn.Module, path: str) -> np.ndarray | None:

@@ -97,7 +97,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
         self.keeps_low = False  # whether its uniform numbers keep what is below the share
-        self._state: dict[str, Any] = {}
+        self.as_built: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
         self.nest: Any = None  # what the module returned in its last pass
@@ -207,7 +207,7 @@ class PortUnderTest(PortFeed, PortWeights):
 
     def _called(self) -> tuple[list[Call], torch.Tensor]:
         build_lazy(self.module, lambda: self.arguments("probe"))
-        self._state = self._state or copy.deepcopy(self.module.state_dict())
+        self.as_built = self.as_built or copy.deepcopy(self.module.state_dict())
         self.module.train()
         identity: Any = lambda number, x, rate: x  # noqa: E731
         self.forget_states()
@@ -222,7 +222,7 @@ class PortUnderTest(PortFeed, PortWeights):
                 output = masked(self, "eval", self.outputs.of(self.nest))
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
-        self.module.load_state_dict(self._state)
+        self.module.load_state_dict(self.as_built)
         self.draws, self.replaced = calls.draws, calls.replaced
         return calls, output
 
@@ -233,7 +233,7 @@ class PortUnderTest(PortFeed, PortWeights):
 
     def begin_as_built(self) -> None:
         """Gives the module the weights and the generators with which the factory returned it."""
-        self.module.load_state_dict(self._state)
+        self.module.load_state_dict(self.as_built)
 
     def as_told(self, output: torch.Tensor) -> torch.Tensor:
         """Returns an output as the trace has it: in Keras's order where its shape does not tell."""
@@ -243,16 +243,16 @@ class PortUnderTest(PortFeed, PortWeights):
         return turned if turned.shape == output.shape else output
 
     def forward(
-        self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
+        self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None, **how: Any
     ) -> tuple[list[Call], Any]:
-        """Calls the module; returns its calls and its output."""
+        """Calls the module; returns its calls and its output. See `recorded_calls` for the rest."""
         self.module.train(training)
         forget_gradients(self.module)
         self.forget_states(purpose)
         arguments, whole = self.arguments(purpose), self.built.layers.values()
         goes_on = passed_images(self, mode, passed)
         told = dropout_masks(self, mode), whole, goes_on, drawn_masks(self, mode), self.fused
-        watch = recorded_calls(self.module, *told, given_images(self, mode))
+        watch = recorded_calls(self.module, *told, given_images(self, mode), **how)
         with given_masks(self, mode), watch as calls:
             self.nest = self.module(*arguments)
             output = self.outputs.of(self.nest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -47,10 +47,18 @@ class PortWeights:
         found = {item.name: item.gradient() for item in self.carried}
         return {name: gradient for name, gradient in found.items() if gradient is not None}
 
-    def set_gradients(self, gradients: Mapping[str, np.ndarray]) -> None:
-        """Sets the gradients of all parameters; those without a partner get zero."""
-        for parameter in self.module.parameters():
-            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+    def set_gradients(self, names: Collection[str], made: Callable[[str], np.ndarray]) -> None:
+        """Sets the gradients of all parameters; those without a partner get zero.
+
+        Args:
+            names: Keras's names of weights.
+            made: makes the gradient of one of them, so that one at a time is in memory.
+        """
+        parameters = [p for p in self.module.parameters() if p.requires_grad]
+        self.module.zero_grad(set_to_none=True)
         for item in self.carried:
-            if item.name in gradients:
-                item.set_gradient(gradients[item.name])
+            if item.name in names:
+                item.set_gradient(made(item.name))
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)

@@ -32,7 +32,7 @@ def probed(factory, **settings):
     first = most_exercised(spec, factory, reference, samples)
     writer = first.writer
     moved = ChangeWriter(first=writer.arrays)
-    first.perturbed(spec, factory, moved)
+    first.start.perturbed(spec, factory, moved)
     writer.facts["noise"] = noise_of([moved])
     writer.facts["not_compared"] = not_compared(first.exercise, writer)
     return writer

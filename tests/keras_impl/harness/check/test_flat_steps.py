@@ -96,7 +96,7 @@ def test_and_one_whose_weights_have_constraints():
     assert not is_one_by_one(model)
 
 
-@pytest.mark.parametrize("most", [1, 7, 2**22], ids=["a_variable_each", "some", "one"])
+@pytest.mark.parametrize("most", [1, 7, 2**22], ids=["one_number_each", "some", "all"])
 def test_weights_and_slots_come_back_in_their_shapes_however_they_are_joined(most, monkeypatch):
     monkeypatch.setattr(flat_steps, "_MAX_LENGTH", most)
     expected = model_with(keras.optimizers.Adam)

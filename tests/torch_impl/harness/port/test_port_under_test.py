@@ -52,7 +52,7 @@ def test_gradients_come_back_under_keras_names(keras, recorded):
 def test_gradients_that_are_set_are_read_again_and_others_are_zero(keras):
     port = PortUnderTest(check_factories.torch_net, 3, keras)
     given = {"dense1.kernel": np.arange(20.0).reshape(5, 4), "dense2.bias": np.array([1.0, -2, 3])}
-    port.set_gradients(given)
+    port.set_gradients(given, given.__getitem__)
     for name, gradient in port.gradients().items():
         np.testing.assert_array_equal(gradient, given.get(name, 0))
 
@@ -302,7 +302,8 @@ def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
     )
     assert port.nodes[0]["weights"] == {"alpha": [1, 1, num]}
     assert port.weights()["prelu.alpha"].shape == (1, 1, num)
-    port.set_gradients({"prelu.alpha": np.arange(1.0, num + 1).reshape(1, 1, num)})
+    slopes = np.arange(1.0, num + 1)
+    port.set_gradients(["prelu.alpha"], lambda name: slopes.reshape(1, 1, num))
     np.testing.assert_array_equal(port.module[0].weight.grad, np.arange(1.0, num + 1))
     np.testing.assert_array_equal(
         port.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1)

@@ -1,0 +1,99 @@
+"""`parity check` of ResNet50 against its twin, and against twins with one fault each.
+
+    python benchmarks/accuracy/large_faults.py
+    python benchmarks/accuracy/large_faults.py norm_epsilon relu6   these faults only
+    python benchmarks/accuracy/large_faults.py --json FILE          all outcomes, for machines
+
+Prints the verdict, the level and the place of each. All ports share one trace of Keras. Initial
+weights are not compared: a twin gets those of Keras.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.large.fault_table import FAULTS
+from parity.halves.options import ChildOptions
+from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.result import Result
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
+
+NETWORK = "ResNet50"
+RIGHT = "right"
+
+
+def write_configs(folder: Path, names: list[str]) -> None:
+    """Writes the configs of networks, of which the twins are built, to a folder; tells children."""
+    writer = ROOT / "benchmarks" / "large" / "keras_models.py"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, writer, folder, *names], check=True, env=environment)
+    os.environ["PARITY_CONFIGS"] = str(folder)
+
+
+def outcome(name: str, result: Result) -> dict[str, Any]:
+    """Returns the verdict on a port, and where its first divergence is."""
+    first = result.first
+    cause = result.causes[0] if result.causes else {}
+    return {
+        "name": name,
+        "verdict": result.verdict,
+        "level": first.level if first else "",
+        "place": first.item.name if first else "; ".join(result.errors),
+        "cause": cause.get("id", ""),
+        "number": len(result.divergences),
+    }
+
+
+def main() -> int:
+    """Checks the ports; returns how many faults were not found where they are."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="faults; default: all")
+    parser.add_argument("--json", type=Path, help="file for all outcomes")
+    given = parser.parse_args()
+    faults = [fault for fault in FAULTS if not given.names or fault.name in given.names]
+    ports = [f"torch_models:{NETWORK}", *(f"faults:{fault.name}" for fault in faults)]
+    options = CheckOptions(
+        children=ChildOptions(timeout_s=7200.0, workers=1),
+        levels=[level for level in LEVEL_IDS if level != "init"],
+    )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="parity-large-") as folder:
+        write_configs(Path(folder), [NETWORK])
+        keras = f"benchmarks.large.keras_models:{NETWORK}"
+        specs = [
+            CheckSpec(keras=keras, torch=f"benchmarks.large.{each}", folder=str(ROOT))
+            for each in ports
+        ]
+        results = check_all(specs, options)
+    names = [RIGHT, *(fault.name for fault in faults)]
+    found = [outcome(name, result) for name, result in zip(names, results, strict=True)]
+    for row in found:
+        print("{name:20}{verdict:11}{level:11}{cause:5}{number:>3}  {place}".format(**row))
+    missed = [
+        fault.name
+        for fault, row in zip(faults, found[1:], strict=True)
+        if row["level"] != fault.level or fault.place not in row["place"]
+    ]
+    alarms = sum(row["verdict"] != "pass" for row in found[:1])
+    print(f"{len(faults) - len(missed)} of {len(faults)} faults at their level and place", end="")
+    print(f"; {alarms} false alarms; {time.monotonic() - began:.0f} s", *missed)
+    if given.json is not None:
+        given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return len(missed) + alarms
+
+
+if __name__ == "__main__":
+    sys.exit(main())

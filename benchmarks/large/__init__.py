@@ -1,0 +1,1 @@
+"""Large networks, their twins, and twins with one fault each."""
