@@ -21,7 +21,7 @@ from keras_impl.harness import versions
 from parity.ladder.tolerance import NOISE_FACTOR
 
 if TYPE_CHECKING:
-    from keras_impl.harness.calls import Calls
+    from keras_impl.harness.call_list import Calls
 
 _CLASSES = tuple(
     getattr(keras.layers, name)

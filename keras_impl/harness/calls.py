@@ -8,22 +8,21 @@ depthwise part and its pointwise part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import attention as heads
 from keras_impl.harness import versions
 from keras_impl.harness.attention import Attention
-from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
+from keras_impl.harness.call import Call, first_of, tensors_in
+from keras_impl.harness.call_list import MASKED, NOISY, Calls, known_noise
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
-from keras_impl.harness.draws import Draw, kind_of_draw
 from keras_impl.harness.inner_constants import moved_functions, moved_layer
 from keras_impl.harness.inner_dropouts import has_dropouts, told
 from keras_impl.harness.kept_samples import kept_samples
@@ -37,131 +36,11 @@ from keras_impl.harness.layer_config import activation_config, operation_config,
 from keras_impl.harness.random_images import is_random_image, state_of
 from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
 from keras_impl.harness.recurrent_masks import cells_of
-from keras_impl.harness.rounding import Perturbation, moved
+from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.stacked_cells import layers_of
 
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
-# The mask of these is their output for a tensor of ones.
-_MASKED = {"dropout"}
-# What these draw can be given to a port; and by which setting they draw nothing.
-_NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
-
-
-class Reached(BaseException):
-    """Ends a pass behind a call. No `Exception`, since Keras makes other ones of these."""
-
-
-class Calls(list[Call]):
-    """Calls in order; finds the sources of a call when it is added.
-
-    Attributes:
-        drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
-        draws: what these, and code outside of all layers, drew, in order.
-        notes_draws: whether what is drawn now is noted.
-        used_masks: name of a layer -> its class, of all that used a mask of sequences.
-        masked: those of them for which a mask left a step out.
-        mask_tries: how many masks a dropout may draw in one call.
-        factors: name -> by what a layer other than a dropout multiplied the samples it kept.
-        last: name of a call with which the pass ends, by `Reached`; "" for none.
-    """
-
-    def __init__(self, given: Any, perturbation: Perturbation | None, mask_tries: int) -> None:
-        super().__init__()
-        self.mask_tries = mask_tries
-        self.drew: dict[str, str] = {}
-        self.draws: list[Draw] = []
-        self.notes_draws = True
-        self.used_masks: dict[str, str] = {}
-        self.masked: set[str] = set()
-        self.factors: dict[str, float] = {}
-        self.last = ""
-        self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
-        self.attention: Attention | None = None  # that is being called
-        self._perturbation = perturbation
-        self._generator = np.random.default_rng(perturbation.seed if perturbation else 0)
-        self._made = {id(tensor): -1 for tensor in tf.nest.flatten(given)}
-        self._alive = [given]  # so that no id is used twice
-
-    def append(self, call: Call) -> None:
-        """Adds a call, or the two of a separable convolution."""
-        for part in parts_of(call):
-            given = [*part.inputs, *part.beside]
-            part.sources = [self._made.get(id(tensor)) for tensor in given]
-            self._made[id(part.output)] = len(self)
-            part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
-            self._alive.append(part.output)
-            super().append(part)
-            if part.name == self.last:
-                raise Reached
-
-    def end_with(self, output: Any) -> None:
-        """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
-
-        Keras notes on the output of a sigmoid or a softmax what went into it, and its losses take
-        that. A layer or an operation of a graph that does the same is a call already.
-
-        Args:
-            output: of the model; a tensor, or several.
-        """
-        for tensor in filter(tf.is_tensor, tf.nest.flatten(output)):
-            made_by = next((call for call in reversed(self) if call.output is tensor), None)
-            logits = getattr(tensor, "_keras_logits", None)
-            if logits is None or (made_by and made_by.kind.startswith("activation:")):
-                continue
-            for kind in (keras.activations.sigmoid, keras.activations.softmax):
-                if np.array_equal(kind(logits), tensor):
-                    name = f"{kind.__name__}_at_the_end"
-                    number = sum(call.name.startswith(name) for call in self)
-                    name = f"{name}_{number}" if number else name
-                    call = Call(name, f"activation:{kind.__name__}", None, [logits], tensor)
-                    call.again = kind
-                    self.append(call)
-                    break
-
-    @property
-    def is_perturbed(self) -> bool:
-        """Whether rounded numbers are moved in this pass."""
-        return self._perturbation is not None
-
-    def note_masks(self, layer: Any, arguments: Any, keywords: Any) -> None:
-        """Notes a layer that uses masks of sequences, and whether they leave something out."""
-        if masks := versions.used_masks(layer, arguments, keywords):
-            self.used_masks[layer.name] = type(layer).__name__
-            if not all(np.all(np.asarray(mask)) for mask in masks):
-                self.masked.add(layer.name)
-
-    def made_beside(self, output: Any) -> None:
-        """Gives what the last call made beside its first output, such as states, that call."""
-        for other in tf.nest.flatten(output)[1:]:
-            self._made[id(other)] = len(self) - 1
-            self._alive.append(other)
-
-    def also(self, tensor: Any, other: Any) -> None:
-        """Gives a tensor the source of another one, which has the same values."""
-        source = self._made.get(id(other))
-        if source is not None:
-            self._made[id(tensor)] = source
-            self._alive.append(tensor)
-
-    def perturbed(self, kind: str, config: Any, given: Any, output: Any) -> Any:
-        """Returns an output, in the perturbed pass as far off as float32 may make it."""
-        if self._perturbation is None or not tf.is_tensor(output):
-            return output
-        how = self._perturbation
-        sign = how.sign_of(kind)
-        return moved(kind, config, given, output, self._generator, how.dtype, sign)
-
-    def note_operation(self, operation: str, _: Any, __: Any, outputs: Any) -> None:
-        """Notes who runs an operation of TensorFlow that draws random numbers, and which."""
-        if (kind := kind_of_draw(operation)) is None or not self.notes_draws:
-            return
-        name, layer = self.open[-1] if self.open else ("", None)
-        if layer is not None:
-            if kind_of(layer) in {*_MASKED, *_known_noise()} or is_random_image(layer):
-                return
-            self.drew[name] = type(layer).__name__
-        self.draws.append(Draw(name, kind, np.asarray(outputs[0])))
 
 
 @contextmanager
@@ -273,14 +152,14 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         and activation is not keras.activations.linear
         and getattr(layer, "activity_regularizer", None) is None
     )
-    if kind in _MASKED and layer.rate > 0 and versions.is_training(layer, keywords):
+    if kind in MASKED and layer.rate > 0 and versions.is_training(layer, keywords):
         kept, output = versions.dropped(layer, inputs[0], calls.mask_tries)
         if output is None:
             output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, kept, config))
         return output
-    if kind in _known_noise() and versions.is_training(layer, keywords):
-        is_on = float(getattr(layer, _NOISY[kind])) > 0
+    if kind in known_noise() and versions.is_training(layer, keywords):
+        is_on = float(getattr(layer, NOISY[kind])) > 0
         drawn = versions.drawn_noise(layer, kind, inputs[0]) if is_on else None
         output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, drawn, config))
@@ -429,11 +308,6 @@ def _repeated(
     if not kind.startswith("activation:") or not arguments:
         return None
     return lambda x: call(called_object, x, *arguments[1:], **keywords)
-
-
-def _known_noise() -> Collection[str]:
-    """Returns the kinds of layers whose noise can be told: in Keras 2, none."""
-    return () if versions.IS_KERAS_2 else _NOISY
 
 
 def _given(inputs: list[Any]) -> Any:

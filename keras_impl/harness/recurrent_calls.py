@@ -18,7 +18,7 @@ from keras_impl.harness.recurrent_masks import drawn
 from keras_impl.harness.stacked_cells import states_of
 
 if TYPE_CHECKING:
-    from keras_impl.harness.calls import Calls
+    from keras_impl.harness.call_list import Calls
 
 
 def add_recurrent(

@@ -13,6 +13,7 @@ import numpy as np
 from parity.ladder.anchored import CHANGES, is_repeated
 from parity.ladder.own_steps import is_compared
 from parity.ladder.recorded import outputs_agree
+from parity.ladder.unknown_weights import unknown_weights
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -30,7 +31,7 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     if is_compared(keras, port):
         found = [entry for entry in found if entry["what"] != OWN_TRAIN_STEP]
     found += _told(port, "incomplete")
-    missing = unknown_weights(keras, port)
+    missing = unknown_weights(keras, port, is_right=outputs_agree(keras, port, "eval"))
     for node in keras.facts["nodes"]:
         names = [weight for weight in node["weights"] if weight in missing]
         if names:
@@ -65,38 +66,6 @@ def not_compared_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
         why = f"the port raises if it is given Keras's values: {error}"
         found.append({"what": "each layer by itself", "why": why})
     return _unique(found)
-
-
-def unknown_weights(keras: Trace, port: Trace) -> set[str]:
-    """Returns the weights of unknown Keras layers that may be somewhere in the port.
-
-    They are not if each parameter of the port has another weight of Keras, and the output is not
-    Keras's: then the port lacks them.
-    """
-    if _has_no_room(keras, port):
-        return set()
-    return {
-        weight
-        for node in keras.facts["nodes"]
-        if node["kind"].startswith("unknown:")
-        for weight in node["weights"]
-        if weight not in port.facts["weights"]
-    }
-
-
-def _has_no_room(keras: Trace, port: Trace) -> bool:
-    is_run = "forward/eval/output" in port and not port.facts["given"]["load"]
-    return is_run and not port.facts["not_carried"] and not outputs_agree(keras, port, "eval")
-
-
-def unknown_parameters(port: Trace) -> set[str]:
-    """Returns the parameters of the port that an entry of `incomplete` speaks of."""
-    told = {entry["what"] for entry in _told(port, "incomplete")}
-    return {
-        name
-        for name in port.facts["not_carried"]
-        if any(name == what or name.startswith(f"{what}.") for what in told)
-    }
 
 
 def _told(trace: Trace, name: str) -> list[dict[str, str]]:

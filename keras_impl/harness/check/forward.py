@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.harness.calls import Calls, recorded_calls
+from keras_impl.harness.call_list import Calls
+from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.brief import ends_of, is_brief, kept
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told

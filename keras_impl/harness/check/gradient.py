@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
-from keras_impl.harness.calls import Calls, recorded_calls
+from keras_impl.harness.call_list import Calls
+from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.brief import asked
 from keras_impl.harness.check.exercised import Exercise, useless_masks
 from keras_impl.harness.check.forward import as_one, write_calls

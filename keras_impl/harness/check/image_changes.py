@@ -13,7 +13,8 @@ from contextlib import suppress
 import numpy as np
 
 from keras_impl.harness.call import Call
-from keras_impl.harness.calls import Calls, Reached, recorded_calls
+from keras_impl.harness.call_list import Calls, Reached
+from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.augmented import receivers
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from keras_impl.harness.calls import Calls
+from keras_impl.harness.call_list import Calls
 from parity.ladder.loss_items import UNKNOWN_TARGETS
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.calls import Calls
+from keras_impl.harness.call_list import Calls
 from keras_impl.harness.check.loss import activation_of
 from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.check.outputs import activation, last_of

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Calls
+from keras_impl.harness.call_list import Calls
 from keras_impl.harness.check.metric_outputs import (
     Given,
     GivenOutputs,

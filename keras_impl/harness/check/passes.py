@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.calls import Calls
+from keras_impl.harness.call_list import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
 from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.begun_anew import called_anew

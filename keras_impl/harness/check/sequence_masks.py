@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.calls import Calls
+from keras_impl.harness.call_list import Calls
 from keras_impl.harness.versions import mask_of
 from parity.traces.trace import TraceWriter, keyed
 

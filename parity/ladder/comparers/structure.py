@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.incomplete import unknown_parameters, unknown_weights
 from parity.ladder.items import STYLE
 from parity.ladder.outcome import Outcome, judged_if_any
 from parity.ladder.recorded import MODES, carried_weight, outputs_agree
 from parity.ladder.rounding import limits_of
 from parity.ladder.tolerance import EXACT
+from parity.ladder.unknown_weights import unknown_parameters, unknown_weights
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -29,7 +29,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     calls = {node["name"]: node for node in port.facts["nodes"]}
     excused = port.facts["given"]["load"] and outputs_agree(keras, port, *MODES)
     # Also what a `load` has put into several parameters: each value has a place.
-    unknown = unknown_weights(keras, port) | set(port.facts.get("spread", {}))
+    is_right = outputs_agree(keras, port, "eval")
+    unknown = unknown_weights(keras, port, is_right=is_right) | set(port.facts.get("spread", {}))
     carried = port.facts["weights"]
     items = []
     for keras_name, torch_name in port.facts["pairs"]:

@@ -11,11 +11,10 @@ from parity.ladder.incomplete import (
     incomplete_of,
     incomplete_training,
     not_compared_of,
-    unknown_parameters,
-    unknown_weights,
 )
 from parity.ladder.items import FAIL
 from parity.ladder.table import OF_PROBE
+from parity.ladder.unknown_weights import unknown_parameters, unknown_weights
 from parity.runs.steps import verdict_of
 
 TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
@@ -48,7 +47,7 @@ def test_an_unknown_layer_whose_weights_have_no_place_leaves_the_verdict_open(tr
     assert entry["what"] == "dense2"
     assert "no place for dense2.kernel, dense2.bias" in entry["why"]
     assert "`load`" in entry["do"]
-    assert unknown_weights(*sides) == {"dense2.kernel", "dense2.bias"}
+    assert unknown_weights(*sides, is_right=True) == {"dense2.kernel", "dense2.bias"}
     assert verdict(*sides) == "incomplete"
 
 

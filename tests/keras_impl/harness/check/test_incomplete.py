@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_impl import Reference
-from keras_impl.harness.calls import Calls
+from keras_impl.harness.call_list import Calls
 from keras_impl.harness.check.incomplete import incomplete
 from keras_impl.harness.check.run import run_check
 from keras_impl.harness.kept_samples import kept_samples
