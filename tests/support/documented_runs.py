@@ -181,6 +181,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/rewrites.py": (
         "half an hour; tests/parity/runs/test_idioms.py checks a part of its ports as they are"
     ),
+    "python benchmarks/accuracy/networks.py ...": (
+        "20 minutes; tests/parity/runs/test_layer_kinds.py checks small networks of the same parts"
+    ),
     "python benchmarks/accuracy/application_checks.py ...": (
         "hours, and gigabytes of memory; tests/torch_impl/keras_config/test_twin_applications.py "
         "compares small networks"

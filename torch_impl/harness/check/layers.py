@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output
 from parity.traces.trace import TraceWriter
@@ -164,8 +166,29 @@ def _of_style(
         for pair in port.pairs
         if pair.node["name"] in differing and not pair.node["weights"] and not pair.variables
     }
-    clean = _clean(port, form, mode, weightless, style)
+    clean = _in_another_shape(port, mode, differing)
+    clean |= _clean(port, form, mode, weightless - clean, style | clean)
     return clean | _clean(port, form, mode, differing - clean, style | clean)
+
+
+def _in_another_shape(port: PortUnderTest, mode: str, differing: set[str]) -> set[str]:
+    """Returns the layers that make what Keras's make, of Keras's numbers in another shape.
+
+    Such are positions, (T,) in one half and (1, T) in the other.
+    """
+    with suppress(Exception):  # without Keras's values the port may not even fit together
+        found = forced_pass(port, mode)
+        wrong = {
+            name for name, a in found.own.items() if not agrees(port.keras, found.targets[name], a)
+        }
+        return {
+            name
+            for name, inputs in found.inputs.items()
+            if name in differing - wrong
+            and name in found.own
+            and all(np.array_equal(port.keras[k].ravel(), a.ravel()) for k, a in inputs.items())
+        }
+    return set()
 
 
 def _possible_takers(nodes: Sequence[Mapping[str, Any]]) -> list[list[int]]:
