@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.call import Call, first_of, tensors_in
+from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.kinds import kind_of
+from keras_impl.harness.layer_config import plain_config
+
+if TYPE_CHECKING:
+    from keras_impl.harness.call_list import Calls
 
 
 @dataclass
@@ -47,6 +53,32 @@ def has_dropouts(layer: Any) -> bool:
 
 def _is_dropout(layer: Any) -> bool:
     return kind_of(layer) == "dropout" and layer.rate > 0
+
+
+def add_with_dropouts(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer with dropouts inside, which are calls before it."""
+    is_training = versions.is_training(layer, keywords)
+    calls.notes_draws = False  # its masks are known
+    try:
+        tries = calls.mask_tries if is_training else 1
+        with told(layer, is_training=is_training, tries=tries) as dropped:
+            made = call(layer, *arguments, **keywords)
+    finally:
+        calls.notes_draws = True
+    for number, one in enumerate(dropped, start=1):
+        own = f"{name}.dropout" if number == 1 else f"{name}.dropout#{number}"
+        calls.append(Call(own, "dropout", None, [one.given], one.output, one.mask, one.config))
+    inputs = tensors_in((arguments, without_masks(keywords)))
+    config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
+    output = calls.perturbed(kind_of(layer), config, inputs[0] if inputs else None, made)
+    output = versions.with_masks_of(output, made)
+    noted = Call(name, kind_of(layer), layer, inputs, first_of(output), config=config)
+    noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
+    calls.append(noted)
+    calls.made_beside(output)
+    return output
 
 
 @contextmanager
