@@ -24,6 +24,7 @@ from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
 from keras_impl.harness.draws import Draw, kind_of_draw
+from keras_impl.harness.inner_dropouts import has_dropouts, told
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -32,6 +33,7 @@ from keras_impl.harness.kinds import (
     kind_of_operation,
 )
 from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
+from keras_impl.harness.random_images import is_random_image, state_of
 from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
 from keras_impl.harness.recurrent_masks import cells_of
 from keras_impl.harness.rounding import Perturbation, moved
@@ -45,16 +47,22 @@ _MASKED = {"dropout"}
 _NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
 
 
+class Reached(BaseException):
+    """Ends a pass behind a call. No `Exception`, since Keras makes other ones of these."""
+
+
 class Calls(list[Call]):
     """Calls in order; finds the sources of a call when it is added.
 
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
         draws: what these, and code outside of all layers, drew, in order.
+        notes_draws: whether what is drawn now is noted.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
         masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
+        last: name of a call with which the pass ends, by `Reached`; "" for none.
     """
 
     def __init__(self, given: Any, perturbation: Perturbation | None, mask_tries: int) -> None:
@@ -62,9 +70,11 @@ class Calls(list[Call]):
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
         self.draws: list[Draw] = []
+        self.notes_draws = True
         self.used_masks: dict[str, str] = {}
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
+        self.last = ""
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
         self.attention: Attention | None = None  # that is being called
         self._perturbation = perturbation
@@ -81,6 +91,32 @@ class Calls(list[Call]):
             part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
             super().append(part)
+            if part.name == self.last:
+                raise Reached
+
+    def end_with(self, output: Any) -> None:
+        """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
+
+        Keras notes on the output of a sigmoid or a softmax what went into it, and its losses take
+        that. A layer or an operation of a graph that does the same is a call already.
+
+        Args:
+            output: of the model; a tensor, or several.
+        """
+        for tensor in filter(tf.is_tensor, tf.nest.flatten(output)):
+            made_by = next((call for call in reversed(self) if call.output is tensor), None)
+            logits = getattr(tensor, "_keras_logits", None)
+            if logits is None or (made_by and made_by.kind.startswith("activation:")):
+                continue
+            for kind in (keras.activations.sigmoid, keras.activations.softmax):
+                if np.array_equal(kind(logits), tensor):
+                    name = f"{kind.__name__}_at_the_end"
+                    number = sum(call.name.startswith(name) for call in self)
+                    name = f"{name}_{number}" if number else name
+                    call = Call(name, f"activation:{kind.__name__}", None, [logits], tensor)
+                    call.again = kind
+                    self.append(call)
+                    break
 
     @property
     def is_perturbed(self) -> bool:
@@ -115,11 +151,11 @@ class Calls(list[Call]):
 
     def note_operation(self, operation: str, _: Any, __: Any, outputs: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers, and which."""
-        if (kind := kind_of_draw(operation)) is None:
+        if (kind := kind_of_draw(operation)) is None or not self.notes_draws:
             return
         name, layer = self.open[-1] if self.open else ("", None)
         if layer is not None:
-            if kind_of(layer) in {*_MASKED, *_known_noise()}:
+            if kind_of(layer) in {*_MASKED, *_known_noise()} or is_random_image(layer):
                 return
             self.drew[name] = type(layer).__name__
         self.draws.append(Draw(name, kind, np.asarray(outputs[0])))
@@ -235,6 +271,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, drawn, config))
         return output
+    if is_random_image(layer):
+        return _call_random_image(layer, name, calls, call, arguments, keywords)
     if arguments and (stacked := layers_of(layer, keywords)):
 
         def told(part: Any, own: str, *given: Any) -> Any:
@@ -243,6 +281,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         return call_cells(layer, name, stacked, told, arguments, keywords)
     if arguments and cells_of(layer):
         return add_recurrent(layer, name, calls, call, arguments, keywords)
+    if has_dropouts(layer):
+        return _with_dropouts(layer, name, calls, call, arguments, keywords)
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         # Over masked steps Keras adds 1e-7 to the number of values; a port that adds none is right.
@@ -278,6 +318,50 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = versions.with_masks_of(output, made)
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
+    return output
+
+
+def _call_random_image(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer that changes images at random, and adds its call.
+
+    Rounding inside of it moves what it makes, and not what comes behind: a port is given that.
+    """
+    inputs, config = tensors_in((arguments, keywords)), plain_config(layer)
+    draws = versions.is_training(layer, keywords)
+    state = state_of(layer) if draws else None
+    output = lifted(None, called(call, layer, arguments, keywords))
+    inside = "float32" if draws or is_float32_inside(layer) else kind_of(layer)
+    noted = first_of(calls.perturbed(inside, config, _given(inputs), output))
+    calls.append(Call(name, kind_of(layer), layer, inputs, noted, config=config, state=state))
+    calls.also(first_of(output), noted)
+    return output
+
+
+def _with_dropouts(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer with dropouts inside, which are calls before it."""
+    is_training = versions.is_training(layer, keywords)
+    calls.notes_draws = False  # its masks are known
+    try:
+        tries = calls.mask_tries if is_training else 1
+        with told(layer, is_training=is_training, tries=tries) as dropped:
+            made = call(layer, *arguments, **keywords)
+    finally:
+        calls.notes_draws = True
+    for number, one in enumerate(dropped, start=1):
+        own = f"{name}.dropout" if number == 1 else f"{name}.dropout#{number}"
+        calls.append(Call(own, "dropout", None, [one.given], one.output, one.mask, one.config))
+    inputs = tensors_in((arguments, without_masks(keywords)))
+    config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
+    output = calls.perturbed(kind_of(layer), config, _given(inputs), made)
+    output = versions.with_masks_of(output, made)
+    noted = Call(name, kind_of(layer), layer, inputs, first_of(output), config=config)
+    noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
+    calls.append(noted)
+    calls.made_beside(output)
     return output
 
 

@@ -152,9 +152,14 @@ class _Grouping:
         lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
         behind = {name for item in lacking for name in self._places.behind(item.name)}
 
+        told = (self._port.facts.get("augmentation") or {}).items()
+        augmented = {place.rpartition("/")[0] for place, fact in told if fact["in_eval"]}
+
         def follows(item: Item) -> bool:
             layer = self._places.layer_of(item.name)
             if item not in lacking and layer in self._uncarried:
+                return True
+            if layer in augmented and item.name == f"input of {layer} (eval)":
                 return True
             if not item.name.startswith("input of "):
                 return layer in self._behind and item.num_compared == 0

@@ -20,8 +20,11 @@ C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-n
 C5 batch-of-one
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
 R1 first-states  R2 wrong-state  R3 walked-otherwise  R4 merge-mode  R7 forgotten-states
-R5 masks-of-steps  R6 steps-not-dropped
+R8 cell-formula  R5 masks-of-steps  R6 steps-not-dropped
 A34 attention-scale  A35 attention-mask  A36 head-order
+K1 augmented-in-eval  K2 flip-direction  K3 rotation-range  K4 zoom-range  K5 shift-range
+K6 image-filling  K7 pixel-range  K8 augmented-elsewhere  K9 missing-augmentation
+K10 image-settings
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
 A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output

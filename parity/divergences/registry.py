@@ -16,9 +16,11 @@ from parity.divergences import (
     attention,
     between,
     gradients,
+    images,
     initial,
     layers,
     losses,
+    masked_losses,
     masks,
     metrics,
     normalization,
@@ -28,6 +30,7 @@ from parity.divergences import (
     own_training,
     penalties,
     recurrent,
+    reductions,
     schedules,
     step_schedules,
     structure,
@@ -44,9 +47,9 @@ if TYPE_CHECKING:
 
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
-    between,
-    *(training, penalties, losses, output_losses, metrics, gradients),
-    *(own_training, optimizers, schedules, step_schedules),
+    *(between, images),
+    *(training, reductions, penalties, losses, output_losses, masked_losses, metrics),
+    *(gradients, own_training, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.

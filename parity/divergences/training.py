@@ -182,7 +182,11 @@ def _clipped(evidence: Evidence) -> Match | None:
     found = evidence.once(confident)
     if found is not None and found.is_binary:
         return _clipped_binary(found)
-    if found is None or not found.is_crossentropy or found.activation != "softmax":
+    if found is None or not found.is_crossentropy:
+        return None
+    if found.activation is None or found.settings.get("ignore_class") is not None:
+        return _unlimited(found)
+    if found.activation != "softmax":
         return None
     p = special.softmax(found.linear, axis=-1)
     for added in (1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 1e-5):
@@ -196,6 +200,20 @@ def _clipped(evidence: Evidence) -> Match | None:
                 return Match(
                     NUMBERS, f"probabilities clipped at {q.min():.0e} give the port's loss"
                 )
+    return None
+
+
+def _unlimited(found: Confident) -> Match | None:
+    """Recognises logarithms without a limit, where Keras's loss has no logits and clips at 1e-7."""
+    labels, ignored = found.labels.astype(int), found.settings.get("ignore_class")
+    counts = np.ones(labels.shape, bool) if ignored is None else labels != ignored
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = np.log(found.linear) if found.activation is None else found.linear
+    if not counts.any() or np.isnan(linear).any() or linear.shape[:-1] != labels.shape:
+        return None
+    value = float(crossentropies(linear, labels)[counts].mean())
+    if not is_near(value, found.value) and found.gives(value):
+        return Match(NUMBERS, "logarithms without a limit give the port's loss; Keras has 1e-7")
     return None
 
 
@@ -306,22 +324,6 @@ def _broadcast(evidence: Evidence) -> Match | None:
     return None
 
 
-def _reduction(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
-    if found is None:
-        return None
-    outputs = found.linear.reshape(len(found.linear), -1).shape[1]
-    for number, name in (
-        (len(found.linear), "the samples"),
-        (outputs, "the outputs"),
-        (len(found.linear) * outputs, "samples and outputs"),
-    ):
-        for factor, text in ((number, f"a sum over {name}"), (1 / number, f"a mean over {name}")):
-            if number > 1 and found.gives(found.value * factor):
-                return Match(NUMBERS, f"the port takes {text}: {factor:g} times Keras's loss")
-    return None
-
-
 def _other_loss(evidence: Evidence) -> Match | None:
     found = evidence.once(confident)
     if found is None:
@@ -359,6 +361,5 @@ RULES: dict[str, Recogniser] = {
     "D4": _smoothing,
     "D5": _class_weights,
     "D9": _broadcast,
-    "D12": _reduction,
     "D13": _other_loss,
 }

@@ -101,3 +101,20 @@ def gaussian_noise():
 
 def noise_of_images():
     return _chain((6, 6, 6), L.GaussianNoise(0.2), L.Conv2D(3, 3), L.Flatten(), L.Dense(2))
+
+
+class Sampling(L.Layer):
+    """What the encoder of a VAE samples: x + exp(x / 2) * noise, in eval mode, too."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.generator = keras.random.SeedGenerator(7)
+
+    def call(self, x):
+        noise = keras.random.normal(ops.shape(x), seed=self.generator)
+        more = keras.random.normal(ops.shape(x), mean=0.5, stddev=2.0, seed=self.generator)
+        return x + ops.exp(0.5 * x) * noise + 0.1 * more
+
+
+def sampling():
+    return _between(Sampling())

@@ -237,3 +237,34 @@ def gaussian_noise__in_eval_mode_wrong():
 def noise_of_images():
     modules = [layers.GaussianNoise(0.2), nn.Conv2d(6, 3, 3), nn.Flatten(), nn.Linear(48, 2)]
     return _port(nn.Sequential(*modules))
+
+
+def sampling():
+    def drawn(x):
+        more = torch.distributions.Normal(torch.full_like(x, 0.5), 2.0)
+        return x + torch.exp(0.5 * x) * torch.randn_like(x) + 0.1 * more.rsample()
+
+    return _function(drawn)
+
+
+def sampling__in_place():
+    def drawn(x):
+        noise = torch.empty_like(x).normal_()
+        return x + torch.exp(0.5 * x) * noise + 0.1 * torch.empty_like(x).normal_(0.5, std=2.0)
+
+    return _function(drawn)
+
+
+def sampling__variance_wrong():
+    def drawn(x):
+        noise = torch.randn_like(x)
+        return x + torch.exp(x) * noise + 0.1 * (0.5 + 2.0 * torch.randn_like(x))
+
+    return _function(drawn)
+
+
+def sampling__in_training_wrong():
+    def drawn(x):
+        return x + torch.exp(0.5 * x) * torch.randn_like(x) + 0.05 + 0.2 * torch.randn_like(x)
+
+    return _in_training(drawn)

@@ -2,6 +2,9 @@
 
 A call of a function of torch goes in. Out comes what is drawn, in the words of Keras's half, and
 how the output follows from it: `torch.normal(mean, std)` is standard normal numbers, times `std`.
+
+A mask may be drawn as uniform numbers, which are compared with a rate. Numbers are then made of the
+mask: next to 1 where Keras keeps, 0 where it drops, or the other way round.
 """
 
 from __future__ import annotations
@@ -13,6 +16,11 @@ from typing import Any
 import torch
 
 MASK, NORMAL, UNIFORM, INTEGERS = "mask", "normal", "uniform", "integers"
+
+# The greatest uniform number that is given. A rate above it would not be met; 1 added to it is
+# below 2 in float32 as well, for `floor(keep + uniform)`.
+_NEXT_TO_1 = 1 - 2.0**-20
+UNIFORMS = ("rand", "rand_like")  # functions that people write masks with
 
 _PLAIN = {
     "bernoulli": MASK,
@@ -66,3 +74,15 @@ def drawing_of(
     if kind == NORMAL:
         return Drawing(kind, lambda drawn: low + high * drawn)
     return Drawing(kind, lambda drawn: low + (high - low) * drawn)
+
+
+def uniform_of(mask: torch.Tensor, *, keeps_low: bool) -> torch.Tensor:
+    """Returns uniform numbers that make a mask.
+
+    Args:
+        mask: 1 where Keras keeps, 0 where it drops.
+        keeps_low: whether the port keeps where its number is below the share that it keeps, as in
+            `rand < keep`; else where it is above the rate, as in `floor(rand + keep)`.
+    """
+    kept = 1 - mask if keeps_low else mask
+    return kept * _NEXT_TO_1

@@ -83,6 +83,11 @@ class FlatSteps:
         joined = [_joined(gradients[part.places]) for part in self._parts]
         versions.apply(self._optimizer, joined, self._variables)
 
+    def go_on_from(self, arrays: Sequence[Any]) -> None:
+        """Sets the arrays that the next step moves; the slots stay."""
+        for part, variable in zip(self._parts, self._variables, strict=True):
+            variable.assign(_joined(arrays[part.places]))
+
     def arrays(self) -> Iterator[np.ndarray]:
         """Yields the arrays after the steps so far."""
         for part, variable in zip(self._parts, self._variables, strict=True):
@@ -117,7 +122,11 @@ class OneByOneSteps:
         return self._steps.rate
 
     def make(self, gradients: Sequence[Any]) -> None:
-        """Moves the weights, as `Steps.make` does."""
+        """Moves the weights, as `Steps.make` does, from where they are.
+
+        A call may have moved them, too: SpectralNormalization divides its kernel by its norm.
+        """
+        self._steps.go_on_from([v.value for v in self._variables])
         self._steps.make(gradients)
         for variable, value in zip(self._variables, self._steps.arrays(), strict=True):
             variable.assign(value)

@@ -34,6 +34,7 @@ def write_forward(
     reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
+    calls.end_with(output)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
     write_calls("eval", calls, writer)
@@ -48,18 +49,27 @@ def as_one(model: keras.Model, output: Any) -> Any:
 
 
 def write_calls(mode: str, calls: Calls, writer: TraceWriter) -> None:
-    """Writes inputs and output of every call, and what was drawn: masks, and numbers."""
+    """Writes inputs and output of every call, and what was drawn."""
     for call in calls:
         for number, value in enumerate(call.inputs):
             writer.put(f"forward/{mode}/{call.name}/input/{number}", _double(value))
         writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
+        if call.state is not None:
+            writer.put(f"image_state/{mode}/{call.name}", call.state)
+    write_drawn(mode, calls, writer)
+
+
+def write_drawn(mode: str, calls: Calls, writer: TraceWriter) -> None:
+    """Writes the masks of dropouts, and the numbers that the user's own code draws.
+
+    Args:
+        mode: "eval", "train", "step1", ...
+        calls: of a pass.
+        writer: receives `mask/MODE/LAYER`, and `draw/MODE/NUMBER/KIND[/LAYER]` of each draw.
+    """
+    for call in calls:
         if call.mask is not None:
             writer.put(f"mask/{mode}/{call.name}", call.mask)
-    write_draws(mode, calls, writer)
-
-
-def write_draws(mode: str, calls: Calls, writer: TraceWriter) -> None:
-    """Writes what the user's own code drew: `draw/MODE/NUMBER/KIND[/LAYER]`."""
     for number, draw in enumerate(calls.draws):
         key = f"draw/{mode}/{number}/{draw.kind}"
         writer.put(f"{key}/{draw.layer}" if draw.layer else key, _double(draw.values))

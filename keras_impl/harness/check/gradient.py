@@ -57,6 +57,7 @@ def write_gradients(
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)
+        calls.end_with(output)
         loss = objective.value(output, batch)
         penalty = penalties(model)
     write_calls("train", calls, writer)
@@ -76,7 +77,9 @@ def write_gradients(
         for name, slope in zip(variables, tape.gradient(penalty, sources), strict=True):
             if slope is not None:
                 writer.put(f"penalty_gradient/{name}", probe_inputs.sampled(_dense(slope)))
-    slopes = gradients[len(sources) :]
+    # That of rows which are gathered is sparse.
+    found = gradients[len(sources) :]
+    slopes = [None if slope is None else tf.convert_to_tensor(slope) for slope in found]
     for call, slope in zip(inner, slopes, strict=True):
         if slope is not None:
             writer.put(f"output_gradient/{call.name}", slope)

@@ -5,6 +5,7 @@ A reference goes in. `Inputs` comes out: what the probes draw, and how the model
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,9 @@ from parity.errors import InputError
 
 # What the model is called with to see what its inputs are used for: it is a row of most tables.
 _VALUES = (1, 0, 2)
+# Lengths of open sides for a model that does not take the usual ones, such as one with a table of
+# positions, which ends.
+_SHORTER = (32, 24, 16, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
     own = _batch_size(reference.model)
     if own is None and stateful_layers(reference.model):
         own = batch_size
-    uses, dtype = _uses(reference.model, structure, slots, own or batch_size)
+    slots, uses, dtype = _with_uses(reference.model, structure, slots, own or batch_size)
     each, left_out = [], _of_batches(own)
     at = 0
     for number, slot in enumerate(slots):
@@ -94,8 +98,36 @@ def _batch_size(model: keras.Model) -> int | None:
 # --- what the inputs are used for ----------------------------------------------------------------
 
 
-def _uses(model: keras.Model, structure: Any, slots: Sequence[Slot], num: int) -> tuple[Uses, str]:
-    """Returns what the inputs are used for, and the dtype of those whose dtype is not known."""
+def _with_uses(
+    model: keras.Model, structure: Any, slots: Sequence[Slot], num: int
+) -> tuple[list[Slot], Uses, str]:
+    """Returns inputs of a length that the model takes, what they are used for, and their dtype.
+
+    Inputs that the model does not take in any length stay as they are, and of no use that is known.
+    """
+    is_open = any(None in slot.shape for slot in slots)
+    for length in (None, *(_SHORTER if is_open else ())):
+        tried = list(slots) if length is None else [_of_length(slot, length) for slot in slots]
+        if (found := _uses(model, structure, tried, num)) is not None:
+            return tried, *found
+    num_entries = sum(math.prod(input_shape(slot.shape)) for slot in slots)
+    return list(slots), Uses.of(num_entries), "float64"
+
+
+def _of_length(slot: Slot, length: int) -> Slot:
+    """Returns an input whose first open side has a length, and whose others are shorter by one."""
+    lengths = itertools.count(length, -1)
+    sides = (max(1, next(lengths)) if side is None else side for side in slot.shape)
+    return replace(slot, shape=tuple(sides))
+
+
+def _uses(
+    model: keras.Model, structure: Any, slots: Sequence[Slot], num: int
+) -> tuple[Uses, str] | None:
+    """Returns what the inputs are used for, and the dtype of those whose dtype is not known.
+
+    None: the model does not take them.
+    """
     shapes = [input_shape(slot.shape) for slot in slots]
     is_known = all(slot.dtype for slot in slots)
     for dtype in ("float64",) if is_known else ("float64", "int64"):
@@ -107,7 +139,7 @@ def _uses(model: keras.Model, structure: Any, slots: Sequence[Slot], num: int) -
             with suppress(Exception), in_float64():  # what the model does not take, it refuses
                 found = watched(model, packed(structure, tensors), tensors, value)
                 return found, dtype
-    return Uses.of(sum(map(math.prod, shapes))), "float64"
+    return None
 
 
 def _filled(value: int, shape: tuple[int, ...], dtype: str) -> Any:

@@ -23,8 +23,11 @@ from keras_impl.harness.check.sample_weights import weights_of_batch
 from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import OF_LOG_COSH
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter, keyed
+
+LOG_COSH = ("log_cosh", "logcosh")  # by class, and by the word of `compile`
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ class Batch:
         return any(weight is not None for weight in self.weights.values())
 
 
+def compute_loss(*_: Any) -> Any:
+    """Stands for the loss of a model that `compile` gives none."""
+    raise NotImplementedError("the model computes it: see `Objective.value`")
+
+
+def _adds_alone(model: keras.Model) -> bool:
+    """Whether all that a compiled model makes small is what its layers gave to `add_loss`."""
+    is_compiled = getattr(model, "optimizer", None) is not None
+    return is_compiled and any(getattr(each, "_losses", None) for each in model._flatten_layers())
+
+
 class Objective:
     """The losses of a model's outputs.
 
@@ -53,6 +67,8 @@ class Objective:
         names: of the outputs, in the order in which Keras flattens them.
         losses: of each output, as `compile` got it; None: it has none.
         loss_weights: of the outputs that have a loss.
+        is_own: whether the model, and not the losses of outputs, says what is made small: by a
+            `compute_loss` of the user's, or by `add_loss` alone.
         kinds: of the targets of each output: see `Samples.drawn_targets`; "data": rows of those
             that `fit` gets.
         problem: why no targets are known; "": they are.
@@ -66,11 +82,16 @@ class Objective:
         kinds: Mapping[str, str] | None = None,
     ) -> None:
         self.reference, self.samples = reference, samples
+        self.is_perturbed = False  # whether constants that Keras rounds are moved
         model = reference.model
         parts = outputs_of(model, output)
         self._parts, self._output = parts, output
         self.losses = losses_of(model, output, parts)
-        self.loss_weights = weights_of(model, output, parts)
+        self.is_own = "compute_loss" in own_steps(model)
+        if not any(self.losses.values()) and (self.is_own or _adds_alone(model)):
+            self.is_own, self.losses = True, dict.fromkeys(self.losses, compute_loss)
+        weights = weights_of(model, output, parts)
+        self.loss_weights = {n: weights.get(n, 1.0) for n, x in self.losses.items() if x}
         self.shapes = {n: tuple(p.shape[1:]) for n, p in (parts or {"": output}).items()}
         self.names = flat_names(output, parts) if parts else [""]
         self._given = GivenTargets(reference, self.names)
@@ -90,11 +111,11 @@ class Objective:
         """Returns the kind of targets of each output, and why one is not known."""
         kinds: dict[str, str] = {}
         parts = self._parts or {"": output}
-        has_own = "compute_loss" in own_steps(self.model)
         for name, loss in self.losses.items():
             kind, has_form = kind_of(loss)
-            if loss is None or has_form or has_own or (self.samples.has_data and not name):
-                kinds[name] = kind
+            if loss is None or has_form or self.is_own or (self.samples.has_data and not name):
+                is_given = loss is compute_loss and self._given.of(name) is not None
+                kinds[name] = DATA if is_given else kind
                 continue
             form = found_form(loss, self._forms(name, kind), parts[name])
             if not form.name:
@@ -187,7 +208,16 @@ class Objective:
     def value(self, output: Any, batch: Batch) -> Any:
         """Returns the loss that training minimises, with penalties: a scalar."""
         weights = self.packed(batch.weights) if batch.has_weights else None
-        return versions.loss_of(self.model, self.packed(batch.targets), output, weights)
+        value = versions.loss_of(self.model, self.packed(batch.targets), output, weights)
+        rounded = [self.loss_weights.get(n, 1.0) * self._rounded(n, batch) for n in self.losses]
+        return value + sum(rounded) if any(rounded) else value
+
+    def _rounded(self, name: str, batch: Batch) -> float:
+        """Returns how far float32 moves the loss of an output in a perturbed pass; else 0."""
+        if not self.is_perturbed or name_of(self.losses[name]) not in LOG_COSH:
+            return 0.0
+        weights = batch.weights.get(name)
+        return OF_LOG_COSH * (1.0 if weights is None else float(np.mean(np.abs(weights))))
 
     def parts(self, output: Any, batch: Batch) -> dict[str, Any]:
         """Returns the loss of each of several outputs, without its weight and without penalties.
@@ -195,7 +225,7 @@ class Objective:
         Empty for one output, and where the model computes its loss itself.
         """
         compiled = getattr(self.model, "_compile_loss", None)
-        if self.is_one or compiled is None or "compute_loss" in own_steps(self.model):
+        if self.is_one or compiled is None or self.is_own:
             return {}
         outputs = outputs_of(self.model, output)
         found: dict[str, Any] = {}
@@ -204,7 +234,7 @@ class Objective:
                 value = versions.loss_of_output(loss, batch.targets[name], outputs[name])(
                     batch.weights.get(name)
                 )
-                found[name] = tf.cast(value, tf.float64)
+                found[name] = tf.cast(value, tf.float64) + self._rounded(name, batch)
         return found
 
     def put(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness import versions
-from keras_impl.harness.calls import Calls, recorded_calls
+from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.applied import Applied, applied
 from keras_impl.harness.check.facts import plain_nested
-from keras_impl.harness.check.forward import write_draws
+from keras_impl.harness.check.forward import write_drawn
 from keras_impl.harness.check.model import get_weights, named_variables
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.part_calls import part_calls, write_part_calls
@@ -72,7 +72,7 @@ def write_own_training(
         watch = recorded_calls((), perturbation)
         with watch as calls, applied(moved) as made, part_calls(_parts(reference)) as called:
             returned = make_step(whole, data.as_given(whole, batch))
-        _write_drawn(step, calls, writer)
+        write_drawn(f"step{step}", calls, writer)
         logs = _numbers(returned)
         for name, value in logs.items():
             writer.put(f"log/{step}/{name}", value)
@@ -116,13 +116,6 @@ def _write_data(step: int, batch: StepBatch, writer: TraceWriter) -> None:
     for kind, arrays in (("x", batch.x), ("y", batch.y), ("weight", batch.weights)):
         for number, array in enumerate(arrays):
             writer.put(f"input/data/{step}/{kind}/{number}", array)
-
-
-def _write_drawn(step: int, calls: Calls, writer: TraceWriter) -> None:
-    for call in calls:
-        if call.mask is not None:
-            writer.put(f"mask/step{step}/{call.name}", call.mask)
-    write_draws(f"step{step}", calls, writer)
 
 
 def _write_gradients(

@@ -16,6 +16,7 @@ from keras_impl.harness.check import begun_anew, own_steps
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
+from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
@@ -93,7 +94,9 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         *own,
         *not_compared(first.exercise, writer),
     ]
-    write_schedule(spec, factory, writer)
+    set_weights(first.reference.model, first.weights)
+    write_image_changes(first.reference, inputs.batch_size, writer)
+    write_schedule(spec, factory, first.reference, writer)
 
 
 def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> None:

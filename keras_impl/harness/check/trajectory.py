@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.augmented import write_augmented
 from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.flat_steps import OneByOneSteps
-from keras_impl.harness.check.forward import write_draws
+from keras_impl.harness.check.forward import write_drawn
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.model import get_weights, trainable
 from keras_impl.harness.check.noise import perturbed_gradients
@@ -81,10 +82,8 @@ def write_trajectory(
             writer.put(f"input/step{step}/{number}", value)
         objective.put(batch, f"step{step}", writer)
         put_counts(f"step{step}", parts, writer)
-        for call in calls:
-            if call.mask is not None:
-                writer.put(f"mask/step{step}/{call.name}", call.mask)
-        write_draws(f"step{step}", calls, writer)
+        write_drawn(f"step{step}", calls, writer)
+        write_augmented(f"step{step}", calls, writer)
         for name, weight in get_weights(model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
     writer.put("trajectory/losses", np.array(losses))

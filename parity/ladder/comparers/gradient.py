@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.ladder import own_steps
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers import own_training
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
 from parity.ladder.items import INTRODUCED
 from parity.ladder.loss_items import UNUSED
@@ -29,8 +27,6 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     The gradients for Keras's values, and those that reach each layer, say where a difference
     comes from. A gradient that is nothing but rounding cannot be compared.
     """
-    if own_steps.is_compared(keras, port):
-        return own_training.of_gradient(keras, port)
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
     if (why := port.facts.get("no_loss")) is not None:

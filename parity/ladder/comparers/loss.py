@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parity.ladder import own_steps
-from parity.ladder.comparers import own_training
 from parity.ladder.comparers.probe import measured, no_loss, raised
 from parity.ladder.items import INTRODUCED
-from parity.ladder.loss_items import CONFIDENT, GRADIENT, of_output
+from parity.ladder.loss_items import CONFIDENT, GRADIENT, OF_KERAS, of_output
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, compare_recorded
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares the loss of given right and wrong outputs, and of the model with its penalties."""
-    if own_steps.is_compared(keras, port):
-        return own_training.of_loss(keras, port)
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
     if not port.facts["given"]["loss"]:
@@ -33,7 +29,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         keys[f"loss/confident/gradient/{name}"] = of_output(GRADIENT, name)
     items += [close(keras, port, key, label) for key, label in keys.items() if key in port]
     if "loss/own" in port:
-        own = compare_recorded(keras, "loss/value", port["loss/own"], "loss of Keras's outputs")
+        own = compare_recorded(keras, "loss/value", port["loss/own"], OF_KERAS)
         items.append(replace(own, role=INTRODUCED))
     for name in names:
         if (key := f"loss/of/{name}") in port and key in keras:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from parity.data.probe_inputs import CUT_BEFORE
 from parity.ladder import own_steps
 from parity.ladder.compare import compare_close
-from parity.ladder.comparers import own_training
+from parity.ladder.comparers.own_optimizers import optimizer_items
 from parity.ladder.comparers.probe import (
     CONSTANT_RATE,
     HELD_OTHERWISE,
@@ -31,7 +31,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     """
     own = []
     if own_steps.is_compared(keras, port):
-        own = list(own_training.optimizer_items(keras, port))
+        own = list(optimizer_items(keras, port))
     has_one = keras.facts["optimizer"] is not None and port.facts["given"]["optimizer"]
     if own and not has_one:
         return judged_if_any(measured(keras), own)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.ladder import own_steps
 from parity.ladder.compare import compare_close
-from parity.ladder.comparers import own_training
 from parity.ladder.comparers.probe import (
     HELD_OTHERWISE,
     NO_LOSS,
@@ -34,8 +32,6 @@ _DIVERGES = (
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares losses and weights of a few training steps; the last batch has one sample."""
-    if own_steps.is_compared(keras, port):
-        return own_training.of_trajectory(keras, port)
     has_none = keras.facts["loss"] is None
     if has_none and (keras.facts.get("outputs") or no_loss(keras) != NO_LOSS):
         return skipped(no_loss(keras))

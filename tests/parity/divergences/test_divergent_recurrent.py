@@ -71,3 +71,38 @@ def test_a_layer_with_other_weights_has_no_other_activation():
     config = {"activation": "tanh", "recurrent_activation": "sigmoid", "return_sequences": True}
     found = one_layer.at_layer("lstm", config, X, output, output * 1.01, given)
     assert "A29" not in one_layer.names(found)
+
+
+def begun(states):
+    """Evidence of an LSTM behind another one, whose port begins with some states of that one."""
+    draw = np.random.default_rng(3)
+    layers = [torch.nn.LSTM(FEATURES, UNITS, batch_first=True).double() for _ in range(2)]
+    arrays, nodes, made = {}, [], None
+    for name, layer in zip(("encoder", "decoder"), layers, strict=True):
+        x = torch.from_numpy(draw.normal(size=(2, 5, FEATURES)))
+        with torch.no_grad():
+            layer.bias_hh_l0.zero_()
+            theirs, (h, c) = layer(x)
+            if name == "decoder":
+                ours = layer(x, states(*made))[0].numpy()
+            made = h, c
+        values = layer.weight_ih_l0.T, layer.weight_hh_l0.T, layer.bias_ih_l0
+        for part, value in zip(("kernel", "recurrent_kernel", "bias"), values, strict=True):
+            arrays[f"weights/{name}.cell/{part}"] = value.detach().numpy()
+        arrays[f"forward/eval/{name}/input/0"] = x.numpy()
+        arrays[f"forward/eval/{name}/output"] = theirs.numpy()
+        config = {"activation": "tanh", "recurrent_activation": "sigmoid", "return_sequences": True}
+        names = [f"{name}.cell/{part}" for part in ("kernel", "recurrent_kernel", "bias")]
+        nodes.append(one_layer.node(name, "lstm", [None], config, names))
+    calls = [one_layer.call(name, "lstm", [None]) for name in ("a", "b")]
+    own = {"forward/eval/decoder/own": ours, "forward/eval/decoder/input/0": x.numpy()}
+    keras, port = one_layer.facts(nodes, calls)
+    item = "decoder, with Keras's input (eval)"
+    found = one_layer.evidence((keras, arrays), (port, own), item, theirs.numpy(), ours)
+    return one_layer.names(found)
+
+
+def test_the_last_states_of_another_layer_are_named():
+    told = "the port begins with the last states of encoder, Keras with zeros"
+    assert begun(lambda h, c: (h, c))["R1"] == told
+    assert "R1" not in begun(lambda h, c: (h, 0.5 * c))

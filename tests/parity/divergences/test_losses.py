@@ -92,3 +92,33 @@ def test_a_loss_of_probabilities_without_logarithm_is_named():
         "sparse_categorical_crossentropy", wrong, right, LINEAR, labels, activation="softmax"
     )
     assert found["D17"] == "the port takes -p, Keras -log(p)"
+
+
+CLASSES = np.random.default_rng(1).integers(0, 3, size=8)
+
+
+def cross_entropy(probabilities, limit=0.0):
+    picked = np.take_along_axis(probabilities, CLASSES[:, None], axis=1)
+    return float(-np.log(np.maximum(picked, limit)).mean())
+
+
+def test_logarithms_without_the_limit_that_keras_has_are_named():
+    logits = 10 * LINEAR
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    name, values = "sparse_categorical_crossentropy", (cross_entropy(p), cross_entropy(p, 1e-7))
+    assert values[0] > values[1]
+    assert "without a limit" in told(name, *values, p, CLASSES)["D2"]
+    # The same loss, and one that is twice as large, are no matter of limits.
+    assert "D2" not in told(name, values[1], values[1], p, CLASSES)
+    assert "D2" not in told(name, 2 * values[1], values[1], p, CLASSES)
+
+
+def test_a_loss_that_divides_by_other_targets_is_named():
+    labels = np.array([[1, 2, 0, 0], [2, 1, 3, 0], [1, 0, 0, 0]])
+    logits = np.random.default_rng(2).normal(size=(3, 4, 5))
+    right, share = 1.7, 6 / 12
+    all_targets = told("own", right * share, right, logits, labels)
+    assert all_targets["D12"] == "the port divides by all targets, Keras by those that are not 0"
+    some = told("own", right / share, right, logits, labels)
+    assert some["D12"] == "the port divides by those that are not 0, Keras by all targets"
+    assert "D12" not in told("own", right * 0.51, right, logits, labels)

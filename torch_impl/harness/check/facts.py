@@ -56,9 +56,13 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
         for item in port.carried
     }
     # A frozen parameter is a constant of the program: its values tell whether it is right.
+    spread = {name for parts in port.cargo.spread.values() for name in parts}
     writer.facts["not_carried"] = [
-        name for name, p in names.items() if p.requires_grad and id(p) not in carried
+        name
+        for name, p in names.items()
+        if p.requires_grad and id(p) not in carried and name not in spread
     ]
+    writer.facts["spread"] = port.cargo.spread
     writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
     writer.facts["num_paired_modules"] = len({id(i.variable.module) for i in port.carried})
     writer.facts["settings"] = {

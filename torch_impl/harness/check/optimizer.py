@@ -6,7 +6,7 @@ steps. The other stages that make steps call `make_step` of this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port
+from torch_impl.harness.port.carried import LOAD
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import STOCK_SLOTS
 from torch_impl.schedule.stepping import begin_epoch
@@ -27,6 +28,7 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
     seed = int(keras.spec["seed"])
     given = given_rates(keras, "optimizer/learning_rate")
+    _set_back(port, trained)
     begin_training(port)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
@@ -45,6 +47,19 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
                 if f"optimizer/{step}/{slot}/{name}" in keras:
                     writer.put(f"optimizer/{step}/{slot}/{name}", probe_inputs.of_step(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
+
+
+def _set_back(port: PortUnderTest, names: Collection[str]) -> None:
+    """Gives the port Keras's weights again, which its code may have set in a pass.
+
+    Such as a masked convolution does. What its own `load` holds in another form stays.
+    """
+    for item in port.carried:
+        if item.name not in names or item.how == LOAD or item.variable.is_computed:
+            continue
+        weight = port.keras[f"weights/{item.name}"]
+        if not np.array_equal(item.value(), weight):
+            item.set(weight)
 
 
 def _slots(port: PortUnderTest) -> Iterator[tuple[str, str, np.ndarray]]:

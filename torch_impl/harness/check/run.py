@@ -21,6 +21,7 @@ from torch_impl.harness.check.facts import write_facts, write_weights
 from torch_impl.harness.check.fixes.run import write_fixes
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
+from torch_impl.harness.check.image_changes import write_image_changes
 from torch_impl.harness.check.initial import write_init
 from torch_impl.harness.check.layers import write_layers
 from torch_impl.harness.check.loss import takes_columns, write_confident_loss
@@ -76,6 +77,8 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     loss = _loss(port, form, writer)
     with _noted(raised, "layers", port.dtype):
         write_layers(port, form, loss, writer)
+    with _noted(raised, "images", port.dtype):
+        write_image_changes(port, writer)
     with _noted(raised, "metrics", port.dtype):
         write_metrics(port, form, writer)
     if loss is not None:

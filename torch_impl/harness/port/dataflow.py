@@ -7,7 +7,7 @@ that run the branches of one network in different orders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 ROUNDS = 3  # how many layers with weights a signature reaches, in both directions
@@ -36,30 +36,54 @@ def takers(nodes: Nodes) -> list[list[int]]:
 
 
 def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
-    """Returns the signatures of the layers with weights, from near to far.
+    """Returns the signatures of the layers with weights, from those that tell least to most.
 
     The first entry holds the shapes of a layer's weights. Each further entry adds the signatures of
-    its neighbours in the entry before, and the activations and merges on the way to them.
+    its neighbours in the entry before, and the activations and merges on the way to them. Then the
+    same follows, with what directly follows a layer beside its shapes: a chain of layers and
+    activations, up to where anything else takes its output. So two branches differ by their last
+    activations where Keras does not tell what follows, since the code of a model computes it.
 
     Args:
         nodes: with kind, weights (name -> shape), sources, and origins if these differ.
 
     Returns:
-        Entries from near to far, each from the number of a layer to its signature.
+        Entries, each from the number of a layer to its signature.
     """
     forward = takers(nodes)
     weighted = [number for number, node in enumerate(nodes) if node["weights"]]
     above = {n: _reached(nodes, n, [origins(node) for node in nodes]) for n in weighted}
     below = {n: _reached(nodes, n, forward) for n in weighted}
-    rounds: list[dict[int, Signature]] = [
-        {n: tuple(sorted(map(tuple, nodes[n]["weights"].values()))) for n in weighted}
-    ]
-    for _ in range(ROUNDS):
-        last = rounds[-1]
-        rounds.append(
-            {n: (last[n], *(_seen(found[n], last) for found in (above, below))) for n in weighted}
-        )
-    return rounds
+    shapes: dict[int, Signature] = {n: _shapes(nodes[n]) for n in weighted}
+    chains = {n: (shapes[n], *_followers(nodes, n, forward)) for n in weighted}
+    found = []
+    for last in (shapes, chains):
+        found.append(last)
+        for _ in range(ROUNDS):
+            found.append(
+                {n: (last[n], *(_seen(each[n], last) for each in (above, below))) for n in weighted}
+            )
+            last = found[-1]
+    return found
+
+
+def _shapes(node: Mapping[str, Any]) -> Signature:
+    return tuple(sorted(map(tuple, node["weights"].values())))
+
+
+def _followers(nodes: Nodes, start: int, forward: Sequence[Sequence[int]]) -> Iterator[Any]:
+    """Yields kinds of activations and shapes of weights that follow a layer one after the other."""
+    number, count = start, 0
+    while len(forward[number]) == 1 and count < ROUNDS:
+        (number,) = forward[number]
+        node = nodes[number]
+        if node["weights"]:
+            yield _shapes(node)
+            count += 1
+        elif _is_telling(node):
+            yield node["kind"]
+        elif not node["kind"].startswith("activation:"):
+            return
 
 
 def _reached(
@@ -77,10 +101,15 @@ def _reached(
             if other < 0 or nodes[other]["weights"]:
                 found.append((other, path))
             else:
-                kind = nodes[other]["kind"]
-                is_telling = kind.startswith("activation:") and kind != "activation:softmax"
-                waiting.append((other, (*path, kind) if is_telling else path))
+                telling = (nodes[other]["kind"],) if _is_telling(nodes[other]) else ()
+                waiting.append((other, (*path, *telling)))
     return found
+
+
+def _is_telling(node: Mapping[str, Any]) -> bool:
+    """Whether a call is an activation that both halves have at the same place."""
+    kind = str(node["kind"])
+    return kind.startswith("activation:") and kind != "activation:softmax"
 
 
 def _seen(

@@ -3,19 +3,21 @@
 The layers of Keras that draw and have no partner in the port are taken in their order, dropouts one
 for each mask that the port draws, layers of noise one for each tensor of standard normal numbers.
 What the user's own code drew in Keras is taken in its order, too, by its distribution. What Keras
-drew comes out, in the shape of the port's.
+drew comes out, in the shape of what the port draws.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from torch_impl.harness.draws import MASK, NORMAL
+from torch_impl.harness.draws import MASK, NORMAL, UNIFORM, UNIFORMS, uniform_of
+from torch_impl.harness.port.agreement import output_error
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.traced_axes import Axes, channels_first
 
@@ -30,7 +32,7 @@ _OF_NORMALS = ("gaussian_dropout", "gaussian_noise")
 def drawn_masks(
     port: PortUnderTest, mode: str
 ) -> Callable[[torch.Tensor, str], torch.Tensor | None]:
-    """Returns the function that replaces a mask, or normal numbers, that the port draws.
+    """Returns the function that replaces a mask, or other numbers, that the port draws.
 
     Args:
         port: the port.
@@ -41,17 +43,23 @@ def drawn_masks(
         is nothing that fits.
     """
     given = port.given_axes()
-    drawn_by_keras = _drawn_by_keras(port, mode)
+    left = _drawn_by_keras(port, mode)
 
     def drawn(tensor: torch.Tensor, kind: str) -> torch.Tensor | None:
-        left = drawn_by_keras.get(kind)
-        return mask_like(left.pop(0), tensor, given) if left else None
+        if left.get(kind):
+            return mask_like(left[kind].pop(0), tensor, given)
+        if kind != UNIFORM or not left.get(MASK):
+            return None
+        mask = mask_like(left[MASK].pop(0), tensor, given)
+        return None if mask is None else uniform_of(mask, keeps_low=port.keeps_low)
 
     return drawn
 
 
 def nothing_drawn(tensor: torch.Tensor, kind: str) -> torch.Tensor:
-    """Returns what drops nothing, or adds no noise; other numbers stay."""
+    """Returns what drops nothing, or adds no noise; whole numbers stay."""
+    if kind == UNIFORM:  # above a rate, and below the share that is kept
+        return torch.full_like(tensor, 0.5)
     if kind == MASK:
         return torch.ones_like(tensor)
     return torch.zeros_like(tensor) if kind == NORMAL else tensor
@@ -59,21 +67,44 @@ def nothing_drawn(tensor: torch.Tensor, kind: str) -> torch.Tensor:
 
 def replayed(port: PortUnderTest) -> list[str]:
     """Returns the layers of Keras that draw, if all that they draw was given to the port."""
-    names = [*_unpaired(port), *dict.fromkeys(_layers_of_draws(port))]
-    expected = len(_unpaired(port)) + len(_layers_of_draws(port))
-    return names if names and not port.draws and len(port.replaced) == expected else []
+    names, layers = _unpaired(port), _layers_of_draws(port)
+    is_all = len(port.replaced) == len(names) + len(layers)
+    if not (names or layers) or port.draws or not is_all:
+        return []
+    known = port.keras.facts.get("replayable") or {}
+    idle = (name for name, factor in known.items() if factor == 1)
+    return [*names, *dict.fromkeys(layers), *idle]
+
+
+def find_side_that_keeps(port: PortUnderTest) -> None:
+    """Finds out whether the uniform numbers of a port keep where they are low: see `uniform_of`.
+
+    The port is run in train mode in both ways. The one whose output is nearer to Keras's stays.
+    """
+    if not any(place.startswith(f"{name}(") for place in port.replaced for name in UNIFORMS):
+        return
+    errors = {}
+    for port.keeps_low in (True, False):
+        with torch.no_grad(), port.kept(), suppress(Exception):  # a later stage tells an error
+            output = port.forward("train", "probe", training=True)[1]
+            errors[port.keeps_low] = output_error(port.keras, output, "train")
+    port.keeps_low = errors.get(True, np.inf) < errors.get(False, np.inf)
 
 
 def _unpaired(port: PortUnderTest) -> list[str]:
+    """Returns the layers of Keras without a partner that draw a mask or noise, one each."""
     paired = {pair.node["name"] for pair in port.all_pairs} | inner_dropouts(port).keys()
     facts = port.keras.facts
     known = facts.get("replayable") or {}  # other layers that drop whole samples
     kinds = _OF_MASKS + _OF_NORMALS
-    return [
+    names = [
         node["name"]
         for node in facts["nodes"]
         if (node["kind"] in kinds or node["name"] in known) and node["name"] not in paired
     ]
+    # Keras draws for a rate of 0, too; a port may leave that out.
+    kept = [name for name in names if known.get(name) != 1]
+    return kept if len(port.replaced) == len(kept) + len(_layers_of_draws(port)) else names
 
 
 def _drawn_by_keras(port: PortUnderTest, mode: str) -> dict[str, list[np.ndarray]]:
@@ -90,7 +121,7 @@ def _drawn_by_keras(port: PortUnderTest, mode: str) -> dict[str, list[np.ndarray
 
 
 def _layers_of_draws(port: PortUnderTest) -> list[str]:
-    """Returns the name of the layer of each draw of the user's own code in a pass in train mode."""
+    """Returns the layer of each draw of the user's own code, in train mode if that is known."""
     mode = "train" if any(port.keras.below("draw/train")) else "eval"
     return [layer for _, layer, _ in _draws_of(port, mode)]
 

@@ -69,6 +69,19 @@ def test_noise_of_a_model_itself_is_told_and_the_same_in_both_passes():
     writer = probed(build)
     assert named(writer) == ["sampled"]
     assert max(writer.facts["noise"].values()) < 1e-9
+    for mode in ("eval", "train", "step2"):
+        assert writer.arrays[f"draw/{mode}/0/normal/sampled"].shape[1:] == (4,)
+
+
+def test_all_that_a_layer_draws_is_told_in_order():
+    def both(x):
+        shape = keras.ops.shape(x)
+        return x + keras.random.normal(shape) * keras.random.uniform(shape)
+
+    writer = probed(nets.chain(lambda: L.Lambda(both, name="both"), lambda: L.Dense(2)))
+    assert named(writer) == ["both"]
+    drawn = [key for key in writer.arrays if key.startswith("draw/train/")]
+    assert drawn == ["draw/train/0/normal/both", "draw/train/1/uniform/both"]
 
 
 def test_what_keeps_whole_samples_has_masks_and_its_factor():

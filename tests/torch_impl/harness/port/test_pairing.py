@@ -240,3 +240,41 @@ def test_layers_of_one_shape_may_be_exchanged_and_no_others():
     (other,) = exchanged(keras, torch, pairing, {})
     assert other.pairs == ((0, 1), (1, 0), (2, 2), (3, 3))
     assert list(exchanged(keras, torch, pairing, {"q": "0"})) == []
+
+
+def chained(*nodes):
+    """The nodes, each fed by the one before; the first by what is not watched."""
+    return [{**each, "sources": [n - 1 if n else None]} for n, each in enumerate(nodes)]
+
+
+def branch(name, *end):
+    return chained(dense(f"{name}1", 5, 8), act(f"{name}2"), dense(f"{name}3", 8, 5), *end)
+
+
+def behind(first, second):
+    """The nodes of two programs, one after the other."""
+    moved = [s if s is None else s + len(first) for each in second for s in each["sources"]]
+    return first + [{**each, "sources": [s]} for each, s in zip(second, moved, strict=True)]
+
+
+def test_branches_of_the_same_shapes_are_told_by_their_last_activations():
+    keras = behind(branch("shift"), branch("scale", act("scale4", "tanh", 5)))
+    torch = behind(branch("s", act("s4", "tanh", 5)), branch("t"))
+    # In the port something takes both; in Keras the code of a model does, which is not watched.
+    both = {**node("mul", "multiply", (4, 5), (), [(4, 5), (4, 5)]), "sources": [3, 6]}
+    pairs = {"shift": "t", "scale": "s"}
+    found = dict(names(keras, [*torch, both])[0])
+    assert found == {
+        f"{keras_name}{n}": f"{torch_name}{n}"
+        for keras_name, torch_name in pairs.items()
+        for n in (1, 2, 3, 4)
+        if (keras_name, n) != ("shift", 4)
+    }
+
+
+def test_another_activation_at_the_end_leaves_the_order():
+    keras = behind(branch("first"), branch("second", act("second4", "tanh", 5)))
+    torch = behind(branch("a"), branch("b", act("b4", "sigmoid", 5)))
+    found = dict(names(keras, torch)[0])
+    assert (found["first1"], found["second3"]) == ("a1", "b3")
+    assert found["second4"] == "b4"
