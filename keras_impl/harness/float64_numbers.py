@@ -1,8 +1,8 @@
 """Numbers of Python in float64, which TensorFlow makes float32 whatever Keras's dtype is.
 
-`keras.ops.log(1000.0)` and `keras.ops.linspace` of it are float32 in a float64 run, and what comes of
-them is rounded as a float32 run would round it: an angle of 6283 x is off by 1e-4. The same code is
-to be computed in float64 throughout. Keras 3 only.
+`keras.ops.log(1000.0)` and `keras.ops.linspace` of it are float32 in a float64 run, and what comes
+of them is rounded as a float32 run would round it: an angle of 6283 x is off by 1e-4. The same code
+is to be computed in float64 throughout. Keras 3 only.
 """
 
 from __future__ import annotations

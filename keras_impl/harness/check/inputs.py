@@ -99,8 +99,8 @@ def _batch_size(model: keras.Model) -> int | None:
 
 
 def _with_uses(
-    model: keras.Model, structure: Any, slots: Sequence[Slot], num: int
-) -> tuple[Sequence[Slot], Uses, str]:
+    model: keras.Model, structure: Any, slots: list[Slot], num: int
+) -> tuple[list[Slot], Uses, str]:
     """Returns inputs of a length that the model takes, what they are used for, and their dtype.
 
     Inputs that the model does not take in any length stay as they are, and of no use that is known.

@@ -17,6 +17,8 @@ from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 
+_ENOUGH = 8  # numbers that are all between 0 and 1 by no chance
+
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
     """Writes the output of every pair and of the module; in train mode also the changed state."""
@@ -46,7 +48,8 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    The values decide; if none of the three fits, the last call decides.
+    The values decide: those of Keras, or else whether they can be probabilities; if neither fits,
+    the last call decides.
     """
     keras, key = port.keras, "forward/eval/output"
     name = keras.facts.get("output_activation")
@@ -64,5 +67,17 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     best = min(errors, key=lambda form: errors[form], default="same")
     if errors and errors[best] < limits_of(keras).most:
         return best
+    if _are_probabilities(ours, name):
+        return "same"
     last = port.calls[-1].kind if port.calls else ""
     return {"activation:log_softmax": "log", f"activation:{name}": "same"}.get(last, "linear")
+
+
+def _are_probabilities(output: np.ndarray, activation: str) -> bool:
+    """Whether an output is that of a sigmoid or a softmax, and by its values nothing else."""
+    if output.size < _ENOUGH or not ((output > 0) & (output < 1)).all():
+        return False
+    if activation == "softmax" and output.ndim > 1:
+        sums = [output.sum(axis) for axis in (1, -1)]  # channels first, or last
+        return any(np.allclose(each, 1.0, rtol=0, atol=1e-6) for each in sums)
+    return activation == "sigmoid"

@@ -108,7 +108,8 @@ def _reached(
 
 def _is_telling(node: Mapping[str, Any]) -> bool:
     """Whether a call is an activation that both halves have at the same place."""
-    return node["kind"].startswith("activation:") and node["kind"] != "activation:softmax"
+    kind = str(node["kind"])
+    return kind.startswith("activation:") and kind != "activation:softmax"
 
 
 def _seen(

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -379,7 +379,7 @@ class PortUnderTest(PortWeights):
         """Returns the output for the probe in eval mode, watched only if Keras draws numbers."""
         with torch.no_grad(), self.kept():
             if self.keras.facts.get("drawn_normals"):
-                return self.forward("eval", "probe", training=False)[1]
+                return cast(torch.Tensor, self.forward("eval", "probe", training=False)[1])
             self.module.eval()
             self.forget_states()
             return self.outputs.of(self.module(*self.arguments("probe")))
