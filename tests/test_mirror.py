@@ -45,11 +45,13 @@ ONLY_TORCH_FILES = {
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
+    "given.py": "a call of a port is given other tensors; Keras's layers draw what is recorded",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "float64_functions.py": "torch makes tensors of its default dtype",
     "ctc.py": "a port's loss is CTC in its own dtype",
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
     "layer_config.py": "torch has no configuration: arguments.py reads attributes",
@@ -58,6 +60,9 @@ ONLY_KERAS_HARNESS_FILES = {
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
+    "random_images.py": "port/given_images.py: a port is given what they drew",
+    "float64_numbers.py": "torch computes with numbers of Python in float64",
+    "float64_layers.py": "torch has these kernels",
     "recurrent_calls.py": "a port is given Keras's masks inside of a layer: port/inner_masks.py",
     "recurrent_masks.py": "likewise",
     "stacked_cells.py": "port/recurrent_stack.py takes those of torch apart",
@@ -68,7 +73,10 @@ ONLY_KERAS_HARNESS_FILES = {
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
+    "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
+    "parts.py": "in torch a part of how a port is fed: port/parts.py",
+    "step_data.py": "torch is given the data of a step",
     "metric_outputs.py": "torch is given the outputs of metrics",
     "objective.py": "port_loss.py: a port may return and call anything",
     "output_losses.py": "a port tells its losses itself",
@@ -95,6 +103,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",
     "port_loss.py": "objective.py: Keras's structure of outputs is known",
     "forced.py": "the port is run with Keras's values; Keras has its own",
@@ -147,6 +156,8 @@ _ONLY_ONE_HALF = {
     "keras_impl harness/check/loss.py kind_of_targets": "torch is given the targets",
     "keras_impl harness/check/loss.py adding_layers": "a port adds them in its loss",
     "keras_impl harness/check/loss.py added_losses": "a port adds them in its loss",
+    "keras_impl harness/check/forward.py write_drawn": "a port is given what Keras drew",
+    "torch_impl harness/check/facts.py optimizer_facts": "Keras tells class and configuration",
     "keras_impl harness/check/forward.py as_one": "in torch port/outputs.py",
     "keras_impl harness/check/facts.py objective_facts": "torch is told them",
     "keras_impl harness/check/loss.py activation_of": "in torch it is a call of its own",
@@ -165,7 +176,8 @@ SHARED_FILES = (
     *("harness/check/forward.py", "harness/check/loss.py", "harness/check/gradient.py"),
     *("harness/check/optimizer.py", "harness/check/trajectory.py"),
     "harness/check/schedule.py",
-    "harness/check/metrics.py",
+    *("harness/check/metrics.py", "harness/check/image_changes.py"),
+    *("harness/check/own_training.py", "harness/check/part_calls.py", "harness/check/applied.py"),
 )
 
 # What a factory returns, by the name of its half.

@@ -63,7 +63,13 @@ def mask_arguments(module: nn.Module) -> frozenset[str]:
 
 
 def positional_names(module: nn.Module) -> tuple[str, ...]:
-    """Returns the names of the arguments that `forward` takes by position."""
+    """Returns the names of the arguments that `forward` takes by position.
+
+    A module around another one says those of the inner one in its attribute `positional_names`.
+    """
+    told: tuple[str, ...] | None = getattr(module, "positional_names", None)
+    if told is not None:
+        return told
     is_positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = _parameters(type(module).forward)
     return tuple(name for name, kind in found.items() if kind == is_positional)

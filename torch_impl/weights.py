@@ -6,6 +6,7 @@ The portable layout is Keras's; `torch_impl.layouts.LAYOUTS` has the conversions
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -30,6 +31,8 @@ __all__ = [
     "to_array",
     "to_portable",
 ]
+
+_NAMELESS = re.compile(r"(?P<layer>(?:.*/)?)variable(?:_(?P<number>\d+))?")
 
 
 def named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
@@ -141,8 +144,9 @@ def match(
         ValueError: a name means several targets, or two names mean the same target.
     """
     found: dict[str, str] = {}
-    for name in names:
-        candidates = _candidates(_legal(name), targets, by_kind)
+    paths = _counted_anew([_legal(name) for name in names], targets)
+    for name, path in zip(names, paths, strict=True):
+        candidates = _candidates(path, targets, by_kind)
         if len(candidates) > 1:
             raise ValueError(f"{name!r} means any of {candidates}: expected a longer path")
         for target in candidates:
@@ -150,6 +154,24 @@ def match(
                 raise ValueError(f"{sorted(names)}: expected one name for {target!r}")
             found[name] = target
     return found
+
+
+def _counted_anew(paths: Sequence[str], targets: Sequence[str]) -> list[str]:
+    """Returns paths in which weights without a name are counted within their layer.
+
+    Keras counts them over all models of the process: "scale/variable_18", "scale/variable_19" are
+    "scale/variable", "scale/variable_1" here.
+    """
+    nameless: dict[str, list[tuple[int, int]]] = {}
+    for place, path in enumerate(paths):
+        found = _NAMELESS.fullmatch(path)
+        if found is not None and path not in targets:
+            nameless.setdefault(found["layer"], []).append((int(found["number"] or 0), place))
+    counted = list(paths)
+    for layer, numbers in nameless.items():
+        for count, (_, place) in enumerate(sorted(numbers)):
+            counted[place] = f"{layer}variable_{count}" if count else f"{layer}variable"
+    return counted
 
 
 def _candidates(path: str, targets: Sequence[str], by_kind: bool) -> list[str]:

@@ -1,72 +1,188 @@
-"""`parity check` of keras.applications against their torch twins, and against torchvision's ResNet.
+"""All networks of keras.applications and their torch twins: one step by hand, and `parity check`.
 
     python benchmarks/accuracy/application_checks.py
-    python benchmarks/accuracy/application_checks.py MobileNetV2
+    python benchmarks/accuracy/application_checks.py MobileNetV2 VGG16 --out build/applications
 
-Each network takes one to four minutes on 2 cores. Initial weights are not compared: a twin gets
-those of Keras.
+The constructors are found in the modules of keras.applications. For each network, in processes of
+its own, one after the other, small images and random weights in float64:
+
+1. `torch_impl.from_keras_config` makes its twin;
+2. the output in eval mode, and one training step of both: the output in train mode with dropout,
+   the gradients, the new weights with the moved statistics; greatest differences relative to the
+   greatest entry (benchmarks/applications/compared.py). They are at most 1e-12, or (marked by ~)
+   ten times what Keras's own value changes if every pixel moves by its last bit;
+3. `parity check` of the network against its twin, all levels; and against wrong and other ports, if
+   the network has some: a twin with one fault (benchmarks/applications/torch_side.py), and the
+   network of torchvision, set right and as it is (torchvision_side.py).
+
+A row has these differences, the verdict, the first divergence if there is one, the CPU seconds of
+2 and 3, and the memory of the largest process. `--no-check` leaves 3 out. The exit code is 1 if a
+right port does not pass, or a wrong one does.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from parity.ladder.levels import LEVEL_IDS
+from benchmarks.applications.ports import OTHERS, TWIN, PortCase
+from parity.errors import InputError, RunError
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
-from parity.runs.record import record_spec
 
-NETWORKS = ("VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121")
-KERAS, TORCH = "benchmarks.pairs.keras_applications", "benchmarks.pairs.torch_applications"
-
-
-def show(name: str, result: Result, wall_s: float) -> None:
-    """Prints the verdict, and the worst item of every level, or the differences."""
-    print(f"{name}: {result.verdict}, {wall_s:.0f} s")
-    for level in result.levels:
-        if level.worst is not None:
-            worst = level.worst
-            print(f"  {level.id:<11}{worst.worst:9.1e}  {worst.allowed:9.1e}  {worst.name}")
-    for cause in result.causes[:1]:
-        print(f"  {cause['id']}  {cause['title']}: {cause['detail']}")
-    for row in result.settings:
-        print(f"  {row['id']}  {row['name']}: {row['keras']}, {row['torch']}; {len(row['layers'])}")
+BAR = 1e-12
+UNKNOWN = {"difference": float("nan"), "allowed": 0.0}
+COMPARED = ("eval", "train", "gradient", "weights")
+KERAS = "benchmarks.applications.keras_side:build"
+Row = dict[str, Any]
 
 
-def main() -> None:
-    """Checks the named networks, or all."""
+def _child(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def measured(name: str, steps: int, folder: Path) -> Row:
+    """Returns what was found of one network, whose processes are the children of this one.
+
+    Args:
+        name: of a constructor.
+        steps: of the trajectory of the check; 0: there is no check.
+        folder: for the config, and the traces and logs of the check.
+    """
+    config = folder / "config.json"
+    compared = _child("benchmarks.applications.compared", name, str(config))
+    row: Row = {"network": name, "compared": {}, "checks": []}
+    for line in map(json.loads, compared.stdout.splitlines()):
+        if "what" in line:
+            row["compared"][line["what"]] = line
+        else:
+            row |= line
+    if compared.returncode:
+        row["error"] = compared.stderr.strip().rpartition("\n")[2]
+    elif steps:
+        os.environ |= {"PARITY_NETWORK": name, "PARITY_CONFIG": str(config)}
+        row["checks"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder / "check"))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return row | {"cpu_s": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 2**20}
+
+
+def _checked(cases: list[PortCase], steps: int, folder: Path) -> Iterator[Row]:
+    """Yields the verdict on each port of a network, and whether it is as expected."""
+    specs = [
+        CheckSpec(keras=KERAS, torch=case.factory, steps=steps, folder=str(ROOT)) for case in cases
+    ]
+    try:
+        results = check_all(specs, CheckOptions(out=folder))
+    except (InputError, RunError) as error:  # one row, and on with the next network
+        yield {"port": TWIN.name, "told": f"error: {error}", "as_expected": False}
+        return
+    for case, result in zip(cases, results, strict=True):
+        told, layer = _told(result)
+        if case.cause:
+            named = any(cause["id"] == case.cause for cause in result.causes[:1])
+            as_expected = result.verdict == "fail" and named and case.layer in layer
+        else:
+            as_expected = result.verdict == "pass"
+        yield {"port": case.name, "told": told, "as_expected": as_expected}
+
+
+def _told(result: Result) -> tuple[str, str]:
+    """Returns the verdict with the first divergence, and the layer of that."""
+    told = [result.verdict, *result.errors[:1]]
+    told += [f"{entry['what']}: {entry['why']}" for entry in result.incomplete[:1]]
+    if result.first is None:
+        return " ".join(told), ""
+    first = result.first
+    told += [f"{cause['id']} {cause['title']}" for cause in first.causes[:1]]
+    told += [f"({first.level}, {first.item.name}; {len(result.divergences)} divergences)"]
+    return " ".join(told), first.item.name
+
+
+def shown(row: Row) -> str:
+    """Returns what was found of a network as text: a line for each port."""
+    shape = "x".join(map(str, row.get("shape", "")))
+    compared = row["compared"]
+    cells = [compared.get(what, UNKNOWN) for what in COMPARED]
+    differences = "".join(
+        f"{cell['difference']:>9.1e}{'~' if cell['difference'] > BAR else ' '}" for cell in cells
+    )
+    size = f"{row.get('parameters', 0) / 1e6:>7.1f} M {shape:<8}"
+    used = f"{row['cpu_s']:>6.0f} s {row['peak_gb']:>5.1f} GB"
+    checks = row["checks"] or [{"port": TWIN.name, "told": row.get("error", "not checked")}]
+    lines = [f"{row['network']:<18}{size}{differences}{used}  {checks[0]['told']}"]
+    for check in checks[1:]:
+        lines.append(f"  {check['port']}: {check['told']}")
+    return "\n".join(lines)
+
+
+def passes(row: Row) -> bool:
+    """Whether everything that was found of a network is as expected."""
+    compared = [row["compared"].get(what, UNKNOWN) for what in COMPARED]
+    agree = all(found["difference"] <= found["allowed"] for found in compared)
+    return agree and all(check["as_expected"] for check in row["checks"])
+
+
+def rows(names: list[str], steps: int, out: Path | None) -> Iterator[Row]:
+    """Yields what was found of each network; each is measured in a process of its own."""
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="parity-applications-") as temporary:
+            folder = Path(temporary) if out is None else out / name
+            folder.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, __file__, name, "--steps", str(steps), "--row", str(folder)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        try:
+            yield json.loads(done.stdout)
+        except ValueError:
+            error = f"ended with exit code {done.returncode}"
+            unknown = float("nan")
+            yield {
+                "network": name,
+                "compared": {},
+                "checks": [],
+                "error": error,
+                "cpu_s": unknown,
+                "peak_gb": unknown,
+            }
+
+
+def main() -> int:
+    """Prints a row for each network, and how many are as expected."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(NETWORKS)}; default: all")
-    names = parser.parse_args().names or list(NETWORKS)
-    levels = [level for level in LEVEL_IDS if level != "init"]
-    with tempfile.TemporaryDirectory(prefix="parity-applications-") as folder:
-        os.environ["PARITY_CONFIGS"] = folder
-        writer = ROOT / "benchmarks" / "pairs" / "keras_applications.py"
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        subprocess.run([sys.executable, writer, folder], check=True, env=environment)
-        for name in names:
-            bundle = Path(folder) / f"{name}.parity"
-            began = time.monotonic()
-            spec = CheckSpec(keras=f"{KERAS}:{name}", steps=2, batch_size=3, folder=str(ROOT))
-            record_spec(spec, bundle, CheckOptions())
-            ports = [name, *(["torchvision_resnet50"] if name == "ResNet50" else [])]
-            for port in ports:
-                checked = CheckSpec(torch=f"{TORCH}:{port}", against=str(bundle), folder=str(ROOT))
-                (result,) = check_all([checked], CheckOptions(levels=levels))
-                show(port, result, time.monotonic() - began)
-            bundle.unlink()
+    parser.add_argument("names", nargs="*", help="constructors of keras.applications; default: all")
+    parser.add_argument("--steps", type=int, default=6, help="of the trajectory of the checks (6)")
+    parser.add_argument("--no-check", action="store_true", help="only compares one step")
+    parser.add_argument("--out", type=Path, help="keeps the configs, traces and logs here")
+    parser.add_argument("--row", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    steps = 0 if given.no_check else given.steps
+    if given.row is not None:
+        print(json.dumps(measured(given.names[0], steps, given.row)))
+        return 0
+    known = _child("benchmarks.applications.networks").stdout.split()
+    if unknown := sorted(set(given.names) - set(known)):
+        parser.error(f"{unknown}: expected some of {', '.join(known)}")
+    print(f"{'network':<18}{'weights':>9} {'images':<8}" + "".join(f"{n:>9} " for n in COMPARED))
+    passed = []
+    for row in rows(given.names or known, steps, given.out):
+        print(shown(row), flush=True)
+        passed.append(passes(row))
+    print(f"{sum(passed)} of {len(passed)}: one step agrees, and the checks are as expected")
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,6 +15,7 @@ idioms, some of which have three mistakes at once.
     python benchmarks/accuracy/matrices.py --metrics --seeds 0:5   both for metrics by hand
     python benchmarks/accuracy/matrices.py --losses --seeds 0:5    both for several losses
     python benchmarks/accuracy/matrices.py --recurrent   both for recurrent layers by hand
+    python benchmarks/accuracy/matrices.py --images      both for random layers of images
     python benchmarks/accuracy/matrices.py --dtype float32 --seeds 0   ports as they stand
     python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
 """
@@ -36,6 +37,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.held_out import table as held_out
 from benchmarks.idioms import table as idioms
 from benchmarks.idioms.table import Triple
+from benchmarks.image_cases import table as image_cases
 from benchmarks.loss_cases import table as loss_cases
 from benchmarks.metric_cases import table as metric_cases
 from benchmarks.pairs.fault_table import FAULTS, Fault
@@ -250,6 +252,7 @@ def main() -> None:
     parser.add_argument("--metrics", action="store_true", help="only the metrics by hand")
     parser.add_argument("--losses", action="store_true", help="only several losses and weights")
     parser.add_argument("--recurrent", action="store_true", help="only the recurrent cases")
+    parser.add_argument("--images", action="store_true", help="only random layers of images")
     parser.add_argument(
         "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
     )
@@ -261,7 +264,7 @@ def main() -> None:
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, results, began = 0, {}, time.monotonic()
-    own = ("held_out", "idioms", "metrics", "losses", "recurrent")
+    own = ("held_out", "idioms", "metrics", "losses", "recurrent", "images")
     is_set = any(getattr(arguments, name) for name in own)
 
     def given(seed: int) -> tuple[str, int, int | None, str]:
@@ -270,7 +273,7 @@ def main() -> None:
     sets = (
         *(("held_out", held_out), ("idioms", idioms)),
         *(("metrics", metric_cases), ("losses", loss_cases)),
-        ("recurrent", recurrent_cases),
+        *(("recurrent", recurrent_cases), ("images", image_cases)),
     )
     for name, cases in sets:
         if not getattr(arguments, name):

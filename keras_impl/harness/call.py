@@ -36,6 +36,8 @@ class Call:
         beside: tensors that reach the call in another way than as its inputs; their sources come
             after those of the inputs.
         again: of an activation, what it makes of another first input; None for other calls.
+        state: seed and number of draws with which a layer that changes images at random began;
+            None for other layers, and in eval mode.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Call:
     given_masks: list[Any] = field(default_factory=list)
     beside: list[Any] = field(default_factory=list)
     again: Callable[[Any], Any] | None = None
+    state: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.layer is not None and not self.weights:

@@ -8,7 +8,6 @@ depthwise part and its pointwise part.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +23,7 @@ from keras_impl.harness.attention import Attention
 from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
+from keras_impl.harness.draws import Draw, kind_of_draw
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -32,6 +32,7 @@ from keras_impl.harness.kinds import (
     kind_of_operation,
 )
 from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
+from keras_impl.harness.random_images import is_random_image, state_of
 from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
 from keras_impl.harness.recurrent_masks import cells_of
 from keras_impl.harness.rounding import Perturbation, moved
@@ -43,11 +44,10 @@ _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "den
 _MASKED = {"dropout"}
 # What these draw can be given to a port; and by which setting they draw nothing.
 _NOISY = {"alpha_dropout": "rate", "gaussian_dropout": "rate", "gaussian_noise": "stddev"}
-# Operations of TensorFlow that draw: RandomUniform, StatelessRandomNormalV2, RngReadAndSkip, ...
-_DRAWS = re.compile("Random|Multinomial|TruncatedNormal|^Rng")
-# These draw standard normal numbers, which can be given to a port; and these prepare a draw.
-_NORMALS = ("RandomStandardNormal", "StatelessRandomNormal", "StatelessRandomNormalV2")
-_PREPARES = re.compile("^StatelessRandomGet")
+
+
+class Reached(BaseException):
+    """Ends a pass behind a call. No `Exception`, since Keras makes other ones of these."""
 
 
 class Calls(list[Call]):
@@ -55,23 +55,23 @@ class Calls(list[Call]):
 
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
-        normals: name of a layer of them -> the standard normal numbers that it drew, in order.
-        drew_others: those of them that drew anything else.
+        draws: what these, and code outside of all layers, drew, in order.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
         masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
         factors: name -> by what a layer other than a dropout multiplied the samples it kept.
+        last: name of a call with which the pass ends, by `Reached`; "" for none.
     """
 
     def __init__(self, given: Any, perturbation: Perturbation | None, mask_tries: int) -> None:
         super().__init__()
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
-        self.normals: dict[str, list[np.ndarray]] = {}
-        self.drew_others: set[str] = set()
+        self.draws: list[Draw] = []
         self.used_masks: dict[str, str] = {}
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
+        self.last = ""
         self.open: list[tuple[str, Any]] = []  # names and layers of the calls that have not ended
         self.attention: Attention | None = None  # that is being called
         self._perturbation = perturbation
@@ -88,6 +88,8 @@ class Calls(list[Call]):
             part.given_masks = part.given_masks or list(map(versions.mask_of, part.inputs))
             self._alive.append(part.output)
             super().append(part)
+            if part.name == self.last:
+                raise Reached
 
     def end_with(self, output: Any) -> None:
         """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
@@ -144,18 +146,16 @@ class Calls(list[Call]):
             return output
         return moved(kind, config, given, output, self._generator, self._perturbation.dtype)
 
-    def note_operation(self, kind: str, _: Any, __: Any, made: Any, *___: Any) -> None:
-        """Notes who runs an operation of TensorFlow that draws random numbers."""
-        if not self.open or not _DRAWS.search(kind) or _PREPARES.search(kind):
+    def note_operation(self, operation: str, _: Any, __: Any, outputs: Any) -> None:
+        """Notes who runs an operation of TensorFlow that draws random numbers, and which."""
+        if (kind := kind_of_draw(operation)) is None:
             return
-        name, layer = self.open[-1]
-        if kind_of(layer) in {*_MASKED, *_known_noise()}:
-            return
-        self.drew[name] = type(layer).__name__
-        if kind in _NORMALS:
-            self.normals.setdefault(name, []).append(np.asarray(made[0]))
-        else:
-            self.drew_others.add(name)
+        name, layer = self.open[-1] if self.open else ("", None)
+        if layer is not None:
+            if kind_of(layer) in {*_MASKED, *_known_noise()} or is_random_image(layer):
+                return
+            self.drew[name] = type(layer).__name__
+        self.draws.append(Draw(name, kind, np.asarray(outputs[0])))
 
 
 @contextmanager
@@ -268,6 +268,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         output = call(layer, *arguments, **keywords)
         calls.append(Call(name, kind, layer, inputs, output, drawn, config))
         return output
+    if is_random_image(layer):
+        return _call_random_image(layer, name, calls, call, arguments, keywords)
     if arguments and (stacked := layers_of(layer, keywords)):
 
         def told(part: Any, own: str, *given: Any) -> Any:
@@ -311,6 +313,24 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
     output = versions.with_masks_of(output, made)
     last = Call(f"{name}.activation", kind, None, [linear], output, config=config, again=activation)
     calls.append(last)
+    return output
+
+
+def _call_random_image(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer that changes images at random, and adds its call.
+
+    Rounding inside of it moves what it makes, and not what comes behind: a port is given that.
+    """
+    inputs, config = tensors_in((arguments, keywords)), plain_config(layer)
+    draws = versions.is_training(layer, keywords)
+    state = state_of(layer) if draws else None
+    output = lifted(None, called(call, layer, arguments, keywords))
+    inside = "float32" if draws or is_float32_inside(layer) else kind_of(layer)
+    noted = first_of(calls.perturbed(inside, config, _given(inputs), output))
+    calls.append(Call(name, kind_of(layer), layer, inputs, noted, config=config, state=state))
+    calls.also(first_of(output), noted)
     return output
 
 

@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.random_images import in_float32_images, is_random_image
 from parity.errors import InputError
 
 _DTYPE_ERRORS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
@@ -32,6 +33,7 @@ _NO_KERNEL = re.compile(
     r"\b(double|float64|DT_DOUBLE)\b.*not (supported|implemented)"
 )
 _without_kernel: WeakSet[Any] = WeakSet()  # layers with an operation that has none
+_images: WeakSet[Any] = WeakSet()  # layers that change images at random
 _pinned: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # layers -> another dtype they ask for
 _inside: WeakSet[Any] = WeakSet()  # layers whose code computes in float32
 
@@ -97,6 +99,9 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
         arguments: of the call.
         keywords: of the call.
     """
+    if is_random_image(layer):
+        _images.add(layer)
+        call = in_float32_images(call)
     try:
         return call(layer, *arguments, **keywords)
     except _NO_KERNEL_ERRORS as error:
@@ -162,6 +167,9 @@ def left_out(model: keras.Model) -> list[dict[str, str]]:
                 "rounds is allowed the port"
             )
             found.append({"what": f"{layer.name} in float64", "why": why})
+    if images := [layer.name for layer in model._flatten_layers() if layer in _images]:
+        why = "their random numbers and their pixels are those of float32, as in the program"
+        found.append({"what": f"{', '.join(images)} in float64", "why": why})
     asked: dict[str, list[str]] = {}
     pinned = cast_layers(model)
     for layer in model._flatten_layers(include_self=False):

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_impl.harness import float64_numbers, float64_pools, versions
+from keras_impl.harness import float64_layers, float64_numbers, float64_pools, versions
 from keras_impl.harness.casts import in_float64
 from parity.data.model_inputs import KINDS, PADDINGS
 from parity.errors import InputError
@@ -172,6 +172,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     if dtype == "float64":
         float64_pools.install()
         float64_numbers.install()
+        float64_layers.install()
     keras.utils.set_random_seed(seed)
     with building(dtype):
         built = factory()

@@ -22,6 +22,31 @@ def install() -> None:
         pool = getattr(tf.nn, name)
         if not hasattr(pool, "_pools_volumes"):
             setattr(tf.nn, name, _also_of_volumes(pool))
+    if not hasattr(tf.nn.pool, "_pools_volumes"):
+        tf.nn.pool = _either_of_volumes(tf.nn.pool)
+
+
+def _either_of_volumes(pool: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `tf.nn.pool`, which Keras's adaptive pools call, by the functions above."""
+
+    @wraps(pool)
+    def pooled(
+        input: Any, window_shape: Any, pooling_type: str, *others: Any, **keywords: Any
+    ) -> Any:
+        is_plain = not others and keywords.keys() <= {"strides", "padding", "data_format"}
+        if not (tf.is_tensor(input) and len(input.shape) == _RANK and is_plain):
+            return pool(input, window_shape, pooling_type, *others, **keywords)
+        named = tf.nn.max_pool if pooling_type == "MAX" else tf.nn.avg_pool
+        return named(
+            input,
+            window_shape,
+            keywords.get("strides", 1),
+            keywords.get("padding", "VALID"),
+            keywords.get("data_format"),
+        )
+
+    pooled._pools_volumes = True  # type: ignore[attr-defined]
+    return pooled
 
 
 def _also_of_volumes(pool: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ import keras
 
 from keras_impl.harness import versions
 from keras_impl.harness.attention import kernel_inputs
+from keras_impl.harness.random_images import RANDOM_IMAGE, is_random_image
 
 
 def _by_name(table: str) -> dict[str, str]:
@@ -43,6 +44,9 @@ _LAYERS = _by_name("""
     average_pool: AveragePooling1D AveragePooling2D AveragePooling3D
     global_max_pool: GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
     global_average_pool: GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+    adaptive_max_pool: AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
+    adaptive_average_pool: AdaptiveAveragePooling1D AdaptiveAveragePooling2D
+    adaptive_average_pool: AdaptiveAveragePooling3D
     flatten: Flatten
     reshape: Reshape
     permute: Permute
@@ -63,6 +67,9 @@ _LAYERS = _by_name("""
     gaussian_dropout: GaussianDropout
     gaussian_noise: GaussianNoise
     discretization: Discretization
+    resizing: Resizing CenterCrop
+    stft_spectrogram: STFTSpectrogram
+    mel_spectrogram: MelSpectrogram
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU
@@ -121,7 +128,7 @@ def kind_of(layer: keras.Layer) -> str:
     if name == "EinsumDense" and versions.is_kerass_own(layer) and kernel_inputs(layer):
         return "dense"
     if name not in _LAYERS or not versions.is_kerass_own(layer):
-        return f"unknown:{name}"
+        return f"{RANDOM_IMAGE if is_random_image(layer) else 'unknown:'}{name}"
     if name == "ReLU" and not layer.threshold:
         if layer.negative_slope:
             return _LAYERS[name] if layer.max_value else "activation:leaky_relu"
@@ -148,8 +155,10 @@ def kind_of_operation(operation: Any) -> str:
 
 
 def is_container(layer: keras.Layer) -> bool:
-    """Whether a layer only calls others: a model, or a user's layer that contains layers."""
+    """Whether a layer only calls others: a model, a Pipeline, a user's layer with inner layers."""
     if isinstance(layer, keras.Model):
+        return True
+    if type(layer).__name__ == "Pipeline" and versions.is_kerass_own(layer):
         return True
     return not versions.is_kerass_own(layer) and bool(
         layer._flatten_layers(include_self=False, recursive=False)

@@ -35,7 +35,8 @@ def _arrays(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, np.ndarray, n
         yield str(evidence.config.get("name")), x, made, own
 
 
-def _last_step(evidence: Evidence) -> Match | None:
+def last_step(evidence: Evidence) -> Match | None:
+    """Recognises a backward direction at another step, behind both side by side."""
     found, before = evidence.failing_input(), None
     if found is not None:
         before = evidence.source(found[0])
@@ -169,7 +170,6 @@ def _unpaired_dropouts(evidence: Evidence) -> tuple[list[str], list[str]]:
 
 RULES: dict[str, Recogniser] = {
     "C16": moved_dropout,
-    "A25": _last_step,
     "A26": lambda evidence: _reshaped(evidence) or _reshaped_output(evidence),
     "A27": _scaled,
 }

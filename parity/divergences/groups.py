@@ -25,6 +25,7 @@ from parity.divergences.places import (
 )
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
 from parity.ladder.metric_items import PARTS, metric_of
+from parity.ladder.own_steps import is_compared
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -74,9 +75,13 @@ class _Grouping:
         self.groups: list[Group] = []
         self._uncarried: set[str | None] = set()  # layers whose weights are not Keras's
         self._behind: set[str] = set()  # layers that get something else for it
-        for name in ("data", "structure", "init", "forward", "loss", "metrics", "gradient"):
+        is_own = is_compared(keras, port)
+        names = ("data", "structure", "init", "forward", "loss", "metrics", "gradient")
+        for name in names[:4] if is_own else names:
             if name in self._levels:
                 getattr(self, f"_{name}")(self._levels[name])
+        if is_own:
+            self._own_steps()
         self._optimizer()
         is_free = all(group.level.id in ("init", "metrics", "schedule") for group in self.groups)
         if "trajectory" in self._levels and is_free:
@@ -147,9 +152,14 @@ class _Grouping:
         lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
         behind = {name for item in lacking for name in self._places.behind(item.name)}
 
+        told = (self._port.facts.get("augmentation") or {}).items()
+        augmented = {place.rpartition("/")[0] for place, fact in told if fact["in_eval"]}
+
         def follows(item: Item) -> bool:
             layer = self._places.layer_of(item.name)
             if item not in lacking and layer in self._uncarried:
+                return True
+            if layer in augmented and item.name == f"input of {layer} (eval)":
                 return True
             if not item.name.startswith("input of "):
                 return layer in self._behind and item.num_compared == 0
@@ -247,6 +257,14 @@ class _Grouping:
         self.groups[before:] = found
         if not found and not wrong:
             self._whole("gradient")
+
+    def _own_steps(self) -> None:
+        """Adds the first level at which steps of the user's own differ; later ones follow."""
+        wrong = self._is_wrong_before("loss")
+        for name in ("loss", "gradient"):
+            if name in self._levels and not wrong:
+                self._whole(name)
+                wrong = self._is_wrong_before("")
 
     def _penalised(self, level: Level) -> set[str]:
         """Returns the gradients that differ by what a penalty of the loss contributes.

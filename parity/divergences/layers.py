@@ -217,7 +217,8 @@ def _grain(evidence: Evidence) -> Match | None:
 
 def _mode(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if not evidence.is_forward() or item.keras not in ("on", "off"):
+    is_image = evidence.kind.startswith("random_image:")
+    if not evidence.is_forward() or item.keras not in ("on", "off") or is_image:
         return None
     return Match(NUMBERS, f"{item.name}: {item.keras} in Keras, {item.torch} in the port")
 

@@ -10,6 +10,7 @@ from scipy import special
 
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.sample_losses import mean_of, target_of_another, weights_of
 from parity.divergences.training import confident, crossentropies
 
 _DELTAS = sorted({1.0, *(n / 20 for n in range(1, 101)), 10.0})
@@ -22,30 +23,32 @@ def _threshold(evidence: Evidence) -> Match | None:
     if found is None or not found.facts["name"].startswith("huber") or found.prediction is None:
         return None
     error = np.abs(found.y.reshape(found.prediction.shape) - found.prediction)
+    weights = weights_of(evidence, found.name)
     # Keras does not tell its delta.
-    said = next((n for n in _DELTAS if abs(_huber(error, n) - found.value) < 1e-6), None)
+    said = next(
+        (n for n in _DELTAS if abs(mean_of(_huber(error, n), weights) - found.value) < 1e-6), None
+    )
     if said is None:
         return None
-    for text, value in _forms(error, said):
-        if found.gives(value):
+    for text, values in _forms(error, said):
+        if found.gives(mean_of(values, weights)):
             return Match(NUMBERS, f"Huber(delta={said:g}) in Keras, {text} in the port")
     return None
 
 
-def _huber(error: np.ndarray, delta: float) -> float:
-    value = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
-    return float(value.mean())
+def _huber(error: np.ndarray, delta: float) -> np.ndarray:
+    return np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
 
 
-def _forms(error: np.ndarray, said: float) -> Iterator[tuple[str, float]]:
+def _forms(error: np.ndarray, said: float) -> Iterator[tuple[str, np.ndarray]]:
     for number in _DELTAS:
         if number != said:
             yield f"delta={number:g}", _huber(error, number)
         if number != 1.0:
             yield f"SmoothL1Loss(beta={number:g})", _huber(error, number) / number
-    yield "half of the squared error", float((error**2).mean()) / 2
-    yield "the squared error", float((error**2).mean())
-    yield "the absolute error", float(error.mean())
+    yield "half of the squared error", error**2 / 2
+    yield "the squared error", error**2
+    yield "the absolute error", error
 
 
 def _raises(evidence: Evidence) -> Match | None:
@@ -128,6 +131,6 @@ def _orders(y: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 RULES: dict[str, Recogniser] = {
     "D14": _threshold,
     "D15": _raises,
-    "D16": _other_target,
+    "D16": lambda evidence: _other_target(evidence) or target_of_another(evidence),
     "D17": _no_logarithm,
 }

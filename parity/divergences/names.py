@@ -20,8 +20,11 @@ C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-n
 C5 batch-of-one
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
 R1 first-states  R2 wrong-state  R3 walked-otherwise  R4 merge-mode  R7 forgotten-states
-R5 masks-of-steps  R6 steps-not-dropped
+R8 cell-formula  R5 masks-of-steps  R6 steps-not-dropped
 A34 attention-scale  A35 attention-mask  A36 head-order
+K1 augmented-in-eval  K2 flip-direction  K3 rotation-range  K4 zoom-range  K5 shift-range
+K6 image-filling  K7 pixel-range  K8 augmented-elsewhere  K9 missing-augmentation
+K10 image-settings
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
 A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
@@ -31,6 +34,10 @@ D4 label-smoothing  D5 class-weights  D18 sample-weights  D9 loss-broadcast
 D12 loss-reduction  D14 loss-threshold
 I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
 E9 gradient-cut  E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
+S2 number-of-steps  S3 moved-weights  S1 other-mode  S4 multiplied-gradients
+S6 multiplied-number  S5 kept-gradients  S9 other-network-input
+S10 loss-of-same-outputs  S11 gradients-of-losses  S12 other-network-output
+S8 other-draws  S7 other-step
 F6 learning-rate  F15 missing-parameters  A14 two-recurrent-biases
 F2 adam-epsilon-placement  F1 adam-epsilon  F4 rmsprop-formula  F5 momentum-at-rate-change
 F8 adagrad-constants  C11 weight-decay-kind  F9 weight-decay-factor

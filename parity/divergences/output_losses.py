@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.output_factors import SAME, array_in, factors_of
+from parity.divergences.sample_losses import weights_of_another
 from parity.divergences.training import confident, is_near, total
+from parity.ladder.loss_items import OF_KERAS
 from parity.traces.trace import keyed
 
 if TYPE_CHECKING:
@@ -75,4 +77,21 @@ def _sample_weights(evidence: Evidence) -> Match | None:
     return None
 
 
-RULES: dict[str, Recogniser] = {"I7": _weights, "D18": _sample_weights}
+def _missing_in_training(evidence: Evidence) -> Match | None:
+    """Recognises a loss of one output that counts in eval mode alone."""
+    keras, item = evidence.keras, evidence.item
+    told: Mapping[str, Any] = (keras.facts["loss"] or {}).get("outputs") or {}
+    if evidence.level.id != "loss" or item.name != OF_KERAS or item.keras is None:
+        return None
+    beyond = float(item.torch) - float(item.keras)
+    for name, each in told.items():
+        part = array_in(keras, f"loss/of/{name}")
+        if part is not None and is_near(beyond, -float(each["weight"]) * float(part)):
+            return Match(NUMBERS, f"in train mode, the port lacks the loss of {name}")
+    return None
+
+
+RULES: dict[str, Recogniser] = {
+    "I7": lambda evidence: _weights(evidence) or _missing_in_training(evidence),
+    "D18": lambda evidence: _sample_weights(evidence) or weights_of_another(evidence),
+}

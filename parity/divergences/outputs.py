@@ -1,4 +1,4 @@
-"""Divergences of several outputs: two of them in each other's place."""
+"""Divergences of outputs: two in each other's place, and another activation at the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 
 if TYPE_CHECKING:
@@ -18,20 +19,45 @@ _KEY = "forward/eval/output"
 
 def _swapped(evidence: Evidence) -> Match | None:
     """Recognises an output that the port returns under the name of another one."""
-    told = evidence.keras.facts.get("outputs")
-    if evidence.level.id != "forward" or not told or _KEY not in evidence.port:
+    parts = _columns(evidence)
+    if evidence.level.id != "forward" or not parts or _KEY not in evidence.port:
         return None
-    ends = np.cumsum([int(np.prod(each["shape"])) for each in told])
-    parts = {
-        str(each["name"]): slice(end - int(np.prod(each["shape"])), end)
-        for each, end in zip(told, ends, strict=True)
-    }
     theirs, ours = evidence.keras[_KEY], evidence.port[_KEY]
     for (name, own), (other, place) in itertools.permutations(parts.items(), 2):
         given = ours[:, place]
         for made in (given, special.softmax(given, -1), special.expit(given)):
             if made.shape == theirs[:, own].shape and evidence.is_close(theirs[:, own], made):
                 return Match(NUMBERS, f"Keras's output {name} is the port's output {other}")
+    return None
+
+
+def _columns(evidence: Evidence) -> dict[str, slice]:
+    """Returns where each of several outputs stands beside the others."""
+    told = evidence.keras.facts.get("outputs") or []
+    ends = np.cumsum([int(np.prod(each["shape"])) for each in told])
+    return {
+        str(each["name"]): slice(int(end) - int(np.prod(each["shape"])), int(end))
+        for each, end in zip(told, ends, strict=True)
+    }
+
+
+def activated_again(evidence: Evidence) -> Match | None:
+    """Recognises one of several outputs to which the port applies one more activation."""
+    if not evidence.is_output or _KEY not in evidence.port:
+        return None
+    told = {str(each["name"]): each for each in evidence.keras.facts.get("outputs") or []}
+    for name, part in _columns(evidence).items():
+        shape = (-1, *told[name]["shape"])
+        theirs = evidence.keras[_KEY][:, part].reshape(shape)
+        ours = evidence.port[_KEY][:, part].reshape(shape)
+        if evidence.is_close(theirs, ours):
+            continue
+        for function, apply in arithmetic.ACTIVATIONS.items():
+            if function != "linear" and evidence.is_close(apply(theirs), ours):
+                after = told[name]["activation"] or "linear"
+                return Match(
+                    NUMBERS, f"output {name}: {after} in Keras, then {function} in the port"
+                )
     return None
 
 

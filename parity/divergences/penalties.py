@@ -52,8 +52,23 @@ def _other_penalty(evidence: Evidence) -> Match | None:
             return Match(NUMBERS, f"the port penalises {name}, too")
     has_same_slope = found.gradient is not None and found.slope is not None
     if has_same_slope and abs(beyond) > 1e-12 and evidence.is_close(found.slope, found.gradient):
-        return Match(SETTINGS, f"the losses differ by {beyond:.4g}, whatever the outputs are")
+        text = f"the losses differ by {beyond:.4g}, whatever the outputs are"
+        return Match(SETTINGS, text + _of_what(evidence, found, extra))
     return None
+
+
+def _of_what(evidence: Evidence, found: Total, ours: float) -> str:
+    """Returns in words what is added to the loss, if that is not a penalty of weights."""
+    layers = list(evidence.keras.facts.get("added_losses") or [])
+    if not found.penalty or any(True for _ in _regularised(evidence)):
+        return ""
+    for node in evidence.keras.facts["nodes"]:
+        if node["config"].get("activity_regularizer") is not None:
+            layers.append(node["name"])
+    if not layers:
+        return ""
+    names = ", ".join(dict.fromkeys(layers))
+    return f": {names} adds {found.penalty:.4g} in Keras, and the port {ours:.4g}"
 
 
 def _of_activities(evidence: Evidence) -> Iterator[float]:

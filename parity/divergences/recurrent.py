@@ -15,9 +15,11 @@ import numpy as np
 
 from parity.data.weight_names import short_name
 from parity.divergences import arithmetic
+from parity.divergences.between import last_step
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
+from parity.divergences.recurrent_formulas import other_formulas, other_inputs
 from parity.divergences.recurrent_steps import Cell, walked
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
@@ -31,6 +33,8 @@ _MERGED: dict[str, Callable[..., np.ndarray]] = {
     "ave": lambda a, b: (a + b) / 2,
     "concat": lambda a, b: np.concatenate([a, b], axis=-1),
 }
+
+ACROSS = "the port walks over the samples, not over the steps: batch_first=True is missing"
 
 Node = Mapping[str, Any]
 # (ID, what is different, what the layer gives then)
@@ -84,6 +88,32 @@ def _h_for_c(evidence: Evidence) -> Match | None:
     return None
 
 
+def other_first_state(evidence: Evidence) -> Match | None:
+    """Recognises zeros, or the state of another step, as a state with which a layer begins."""
+    found = evidence.failing_input()
+    if found is None or evidence.kind not in _KINDS or not found[0]:
+        return None
+    number, theirs, ours = found
+    name = "h" if number == 1 else "c"
+    if not ours.any():
+        return Match(NUMBERS, f"the port begins with zeros in the place of {name}")
+    source = evidence.source(number)
+    if source is None or source["kind"] not in _KINDS:
+        return None
+    x = _recorded(evidence, source, 0)
+    cell = _cell(evidence, source, source["weights"], source["config"], source["kind"])
+    if x is None or cell is None:
+        return None
+    for state, values in zip("hc", walked(cell, x), strict=True):
+        for step in range(values.shape[1]):
+            if evidence.is_close(values[:, step], ours) and not evidence.is_close(ours, theirs):
+                is_last = step == values.shape[1] - 1
+                when = "" if is_last else f" after step {step + 1}"
+                told = f"the {state} of {source['name']}{when}"
+                return Match(NUMBERS, f"the port begins with {told} in the place of {name}")
+    return None
+
+
 def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
     """Yields what a layer of Keras gives with one change, the likeliest first."""
     x = _recorded(evidence, node, 0)
@@ -99,6 +129,7 @@ def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
             if not states:
                 yield from _of_handed_states(evidence, node, cell, x)
             yield from _of_several(evidence, node)
+            yield from _of_below(evidence, node, cell)
 
 
 def _recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
@@ -138,8 +169,15 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
             yield "R1", "the port begins with h in the place of c", _shown(cell, twice)
             swapped = walked(cell, given, states[::-1])[0]
             yield "R1", "the port begins with c and h exchanged", _shown(cell, swapped)
+            for number, name in enumerate("hc"):
+                changed = list(states)
+                changed[number] = np.zeros_like(states[number])
+                text = f"the port begins with zeros in the place of {name}"
+                yield "R1", text, _shown(cell, walked(cell, given, changed)[0])
     if cell.kind in ("lstm", "conv_lstm"):
         yield "R2", "the port has c in the place of h", _shown(cell, c)
+    for text, value in other_formulas(cell, given, states):
+        yield "R8", text, _shown(cell, value)
     other = walked(cell, given[:, ::-1], states)[0]
     walks = ("from its start", "from its end") if back else ("from its end", "from its start")
     yield "R3", f"the port walks the sequence {walks[0]}, Keras {walks[1]}", _shown(cell, other)
@@ -151,6 +189,9 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
         yield "R3", "the port has the last step of the other direction", other[:, 0]
     if cell.kind == "conv_lstm":
         yield from _windows(cell, given)
+    else:
+        across = walked(cell, given.swapaxes(0, 1))[0].swapaxes(0, 1)
+        yield "R3", ACROSS, _shown(cell, across)
     yield from _activations(cell, given, states)
     own = tuple(range(cell.num_gates))
     for order in itertools.permutations(own):
@@ -224,12 +265,30 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
     if len(chain) < 2 or x is None:
         return
     several = [cell for cell in cells if cell is not None]
+    across = _through(several, x.swapaxes(0, 1)).swapaxes(0, 1)
+    if across.ndim == x.ndim:
+        yield "R3", ACROSS, across
     own = tuple(range(several[0].num_gates))
     for order in itertools.permutations(own):
         if order != own:
             changed = [cell.with_gates(order) for cell in several]
             text = f"the port takes gates {', '.join(map(str, order))} of Keras in their place"
             yield "A14c", text, _through(changed, x)
+
+
+def _of_below(evidence: Evidence, node: Node, cell: Cell) -> Iterator[Change]:
+    """Yields what a layer gives if it gets something else of the recurrent layer below it."""
+    nodes, source = evidence.keras.facts["nodes"], node["sources"][0]
+    below = nodes[source] if source is not None and source >= 0 else None
+    if below is None or below["kind"] not in _KINDS or below["config"].get("go_backwards"):
+        return
+    first = _cell(evidence, below, below["weights"], below["config"], below["kind"])
+    x = _recorded(evidence, below, 0)
+    if first is None or x is None or x.ndim < 3 or cell.config.get("go_backwards"):
+        return
+    for name, text, value in other_inputs(first, cell, x):
+        told = f"in the port, {node['name']} gets of {below['name']} {text}"
+        yield name, told, _shown(cell, value)
 
 
 def _through(cells: list[Cell], x: np.ndarray) -> np.ndarray:
@@ -261,7 +320,10 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
         if name != merge:
             yield "R4", f"merge_mode {merge} in Keras, {name} in the port", merged(*parts)
     yield "R4", "the port has both directions the other way round", _MERGED[merge](*parts[::-1])
-    if is_whole:  # else it is another step: A25
+    if not is_whole:
+        text = "the forward direction agrees, the backward one is at another step"
+        yield "A25", text, _MERGED[merge](parts[0], back[:, 0])
+    if is_whole:
         text = "the port has the backward direction in its own order"
         yield "R3", text, _MERGED[merge](there, back)
     forwards = walked(second, x)[0]
@@ -305,7 +367,9 @@ def _one(name: str) -> Recogniser:
 
 
 RULES: dict[str, Recogniser] = {
-    **{name: _one(name) for name in ("A29", "R1", "R3", "R4")},
+    **{name: _one(name) for name in ("A29", "R3", "R4", "R8")},
+    "R1": lambda evidence: other_first_state(evidence) or _one("R1")(evidence),
+    "A25": lambda evidence: last_step(evidence) or _one("A25")(evidence),
     "R2": lambda evidence: _h_for_c(evidence) or _one("R2")(evidence),
     "A18": lambda evidence: other_windows(evidence) or _one("A18")(evidence),
     "A14c": lambda evidence: gates(evidence) or _one("A14c")(evidence),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 Function = Callable[[np.ndarray], np.ndarray]
+OfCell = Callable[["Cell", Sequence[np.ndarray], np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Cell:
         activation: of the state.
         inner: of the gates.
         config: of the Keras layer.
+        is_update_exchanged: whether a GRU takes 1 - z for its update gate z.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class Cell:
     activation: Function
     inner: Function
     config: Mapping[str, Any]
+    is_update_exchanged: bool = False
 
     @property
     def units(self) -> int:
@@ -58,7 +61,10 @@ class Cell:
 
 
 def walked(
-    cell: Cell, x: np.ndarray, states: Sequence[np.ndarray] = ()
+    cell: Cell,
+    x: np.ndarray,
+    states: Sequence[np.ndarray] = (),
+    of_cell: OfCell | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns h and c after every step, (N, T, ...); without a c, h twice.
 
@@ -66,6 +72,8 @@ def walked(
         cell: of a layer.
         x: (N, T, ...) in the order in which it is walked.
         states: the first ones; zeros if there are none.
+        of_cell: computes (h, c) of an LSTM from its gates (i, f, g, o) before they are activated,
+            and c; None: as Keras does.
     """
     kernel, recurrent, bias = cell.weights
     biases: Any = np.zeros((2, kernel.shape[-1]))
@@ -82,11 +90,16 @@ def walked(
         elif cell.kind == "gru":
             h = c = _gru(cell, a, h, biases[1])
         else:
-            i, f, g, o = np.split(a + _of_state(cell, h, recurrent), 4, axis=-1)
-            c = cell.inner(f) * c + cell.inner(i) * cell.activation(g)
-            h = cell.inner(o) * cell.activation(c)
+            gates = np.split(a + _of_state(cell, h, recurrent), 4, axis=-1)
+            h, c = (of_cell or _lstm)(cell, gates, c)
         found.append((h, c))
     return np.stack([h for h, _ in found], axis=1), np.stack([c for _, c in found], axis=1)
+
+
+def _lstm(cell: Cell, gates: Sequence[np.ndarray], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    i, f, g, o = gates
+    c = cell.inner(f) * c + cell.inner(i) * cell.activation(g)
+    return cell.inner(o) * cell.activation(c), c
 
 
 def _gru(cell: Cell, a: np.ndarray, h: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -96,7 +109,8 @@ def _gru(cell: Cell, a: np.ndarray, h: np.ndarray, bias: np.ndarray) -> np.ndarr
     z, r = (cell.inner(parts[n] + others[n]) for n in (0, 1))
     last = np.split(recurrent, 3, axis=-1)[2]
     inside = r * others[2] if cell.config.get("reset_after", True) else (r * h) @ last
-    mixed: np.ndarray = z * h + (1 - z) * cell.activation(parts[2] + inside)
+    kept = 1 - z if cell.is_update_exchanged else z
+    mixed: np.ndarray = kept * h + (1 - kept) * cell.activation(parts[2] + inside)
     return mixed
 
 

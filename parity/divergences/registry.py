@@ -16,15 +16,18 @@ from parity.divergences import (
     attention,
     between,
     gradients,
+    images,
     initial,
     layers,
     losses,
+    masked_losses,
     masks,
     metrics,
     normalization,
     optimizers,
     output_losses,
     outputs,
+    own_training,
     penalties,
     recurrent,
     reductions,
@@ -34,7 +37,7 @@ from parity.divergences import (
     training,
     windows,
 )
-from parity.divergences.divergence import Divergence
+from parity.divergences.divergence import Divergence, Recogniser
 from parity.divergences.names import full_name, id_of, nearest
 from parity.errors import InputError
 
@@ -44,9 +47,9 @@ if TYPE_CHECKING:
 
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
-    between,
-    *(training, reductions, penalties, losses, output_losses, metrics, gradients),
-    *(optimizers, schedules, step_schedules),
+    *(between, images),
+    *(training, reductions, penalties, losses, output_losses, masked_losses, metrics),
+    *(gradients, own_training, optimizers, schedules, step_schedules),
 )
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
@@ -83,18 +86,22 @@ def find(name: str) -> Divergence:
 
 def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     """Returns the entries that match the evidence, the most likely first."""
-    found = [(entry, _asked(entry, evidence)) for entry in REGISTRY.values()]
+    if own_training.is_of_own_steps(evidence):
+        rules = own_training.RULES | own_training.SETTINGS_OF_OPTIMIZERS
+        found = [(REGISTRY[name], _asked(rule, evidence)) for name, rule in rules.items()]
+    else:
+        found = [(entry, _asked(entry.recognise, evidence)) for entry in REGISTRY.values()]
     matches = [(entry, match) for entry, match in found if match is not None]
     return sorted(matches, key=lambda pair: -pair[1].confidence)
 
 
-def _asked(entry: Divergence, evidence: Evidence) -> Match | None:
-    """Returns the match of an entry; None if the facts are not as expected.
+def _asked(recognise: Recogniser, evidence: Evidence) -> Match | None:
+    """Returns the match of a rule; None if the facts are not as expected.
 
     A bundle comes from outside: its settings can have any type and size.
     """
     try:
         with np.errstate(all="ignore"):  # infinities in a formula never match
-            return entry.recognise(evidence)
+            return recognise(evidence)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError):
         return None

@@ -18,9 +18,11 @@ from parity.divergences.training_settings import (
     constraint_rows,
     loss_rows,
     optimizer_rows,
+    own_optimizer_rows,
     schedule_rows,
 )
 from parity.ladder.items import PASS, Item, Level
+from parity.ladder.own_steps import is_compared
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -141,6 +143,8 @@ def _differences(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
         if not agreement.of_level(part):
             place = _classes(part, keras, port)
             yield from ((place, row) for row in _told(rows, keras.facts, port.facts))
+    if is_compared(keras, port) and not agreement.of_level("trajectory"):
+        yield from own_optimizer_rows(keras, port)
 
 
 def _of_layers(keras: Trace, port: Trace, agreement: _Agreement) -> Places:

@@ -15,6 +15,7 @@ from parity.divergences.evidence import Evidence
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
 from parity.divergences.names import module_text
+from parity.divergences.outputs import activated_again
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
 
@@ -274,7 +275,10 @@ RULES: dict[str, Recogniser] = {
     "A31": _norm_scale,
     "A30": _shared,
     "A16": lambda evidence: (
-        _activation(evidence) or other_activation(evidence) or missing_activation(evidence)
+        _activation(evidence)
+        or other_activation(evidence)
+        or missing_activation(evidence)
+        or activated_again(evidence)
     ),
     "A17": _missing,
     "A32": _loaded_otherwise,

@@ -7,9 +7,13 @@ Of a class that neither torch nor this package has, nothing is known, and nothin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parity.divergences.layer_settings import Row
+from parity.ladder.own_steps import pairs
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
 
 Facts = Mapping[str, Any]
 
@@ -97,6 +101,15 @@ def _differ(a: Any, b: Any) -> bool:
     if isinstance(a, int | float) and isinstance(b, int | float):
         return abs(a - b) > 1e-6 * max(abs(a), abs(b))
     return bool(a != b)
+
+
+def own_optimizer_rows(keras: Trace, port: Trace) -> Iterator[tuple[tuple[str, str], Row]]:
+    """Yields the same of the optimizers of steps of the user's own, with (Keras's name, class)."""
+    for theirs, ours in pairs(keras, port):
+        if theirs is not None and ours is not None:
+            facts = {"optimizer": theirs.settings}, {"optimizer": ours.settings}
+            for row in optimizer_rows(*facts):
+                yield (theirs.name, str(ours.settings["class"]).rpartition(".")[2]), row
 
 
 # --- loss ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.anchored import CHANGES, is_repeated
+from parity.ladder.own_steps import is_compared
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -25,6 +26,8 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of all parts of the models that could not be compared."""
     replayed = port.facts.get("replayed") or []  # layers whose masks the port was given
     found = [e for e in _told(keras, "incomplete") if e.get("layer") not in replayed]
+    if is_compared(keras, port):
+        found = [entry for entry in found if entry["what"] != OWN_TRAIN_STEP]
     found += _told(port, "incomplete")
     missing = unknown_weights(keras, port)
     for node in keras.facts["nodes"]:

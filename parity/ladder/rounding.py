@@ -112,6 +112,14 @@ def allowed_loss(keras: Recorded, step: int) -> float:
     return _grown(keras, step, key, noise) * max(1.0, largest / own)
 
 
+def allowed_log(keras: Recorded, step: int, key: str) -> float:
+    """Returns the same of a number that the own step of a model returns, such as its loss.
+
+    It counts as changed as what the networks of the model return in the first step.
+    """
+    return _grown(keras, step, key, _measured(keras, key))
+
+
 def _grown(keras: Recorded, step: int, key: str, noise: float) -> float:
     limits = limits_of(keras)
     noise *= limits.factor
@@ -127,6 +135,9 @@ def _measured(keras: Recorded, key: str) -> float:
     """
     noise = keras.facts["noise"]
     measured = float(noise.get(key, 0.0))
+    if key.startswith("log/"):
+        outputs = (float(value) for name, value in noise.items() if name.startswith("part/"))
+        return max([measured, *outputs])
     is_loss = key in ("loss/value", "trajectory/losses")
     return max(measured, float(noise.get("forward/train/output", 0.0))) if is_loss else measured
 
@@ -142,10 +153,10 @@ def is_decided_by_rounding(keras: Recorded, key: str) -> bool:
     weights = keras.facts["weights"]
     if part != "trajectory" or name not in weights:
         return False
-    trained = [weight for weight, entry in weights.items() if entry["trainable"]]
-    keys = {weight: f"gradient/{weight}" for weight in trained}
+    all_keys = {w: f"gradient/{w}" for w, entry in weights.items() if entry["trainable"]}
+    keys = {weight: key for weight, key in all_keys.items() if key in keras}
     most = limits_of(keras).floor * max(map(keras.largest, keys.values()), default=0.0)
-    asked = [name] if weights[name]["trainable"] else trained
+    asked = [name] if weights[name]["trainable"] and name in keys else list(keys)
     return any(
         keras.largest(keys[weight]) <= most and bool(np.isfinite(keras[keys[weight]]).all())
         for weight in asked

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from parity.ladder.comparers import (
     anchors,
     behaviour,
@@ -14,12 +17,26 @@ from parity.ladder.comparers import (
     loss,
     metrics,
     optimizer,
+    own_training,
     schedule,
     seeded,
     structure,
     training,
     trajectory,
 )
+from parity.ladder.own_steps import is_compared
+
+if TYPE_CHECKING:
+    from parity.ladder.outcome import Outcome
+    from parity.traces.trace import Trace
+
+
+def _own_or(
+    own: Callable[[Trace, Trace], Outcome], probe: Callable[[Trace, Trace], Outcome]
+) -> Callable[[Trace, Trace], Outcome]:
+    """Returns a comparer of steps of the user's own, where both halves made some."""
+    return lambda keras, port: (own if is_compared(keras, port) else probe)(keras, port)
+
 
 # Each receives the traces that the probes of both halves left.
 OF_PROBE = {
@@ -27,11 +44,11 @@ OF_PROBE = {
     "structure": structure.of_probe,
     "init": init.of_probe,
     "forward": forward.of_probe,
-    "loss": loss.of_probe,
+    "loss": _own_or(own_training.of_loss, loss.of_probe),
     "metrics": metrics.of_probe,
-    "gradient": gradient.of_probe,
+    "gradient": _own_or(own_training.of_gradient, gradient.of_probe),
     "optimizer": optimizer.of_probe,
-    "trajectory": trajectory.of_probe,
+    "trajectory": _own_or(own_training.of_trajectory, trajectory.of_probe),
     "schedule": schedule.of_probe,
     "behaviour": behaviour.of_probe,
 }

@@ -52,7 +52,6 @@ _OPTIONAL: dict[str, Any] = {
     "float32_inside": [str],
     "trained_steps": int,
     "replayable": {"*": _NUMBER},
-    "drawn_normals": {"*": int},
     "dtype": str,
     "own_steps": [str],
     "stateful": [str],

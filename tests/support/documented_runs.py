@@ -178,7 +178,10 @@ NOT_RUN = {
     "python benchmarks/accuracy/rewrites.py": (
         "half an hour; tests/parity/runs/test_idioms.py checks a part of its ports as they are"
     ),
-    "python benchmarks/accuracy/application_checks.py": "minutes, and gigabytes of memory",
+    "python benchmarks/accuracy/application_checks.py ...": (
+        "hours, and gigabytes of memory; tests/torch_impl/keras_config/test_twin_applications.py "
+        "compares small networks"
+    ),
     "python benchmarks/speed/roofline.py ...": "minutes; tests/test_roofline.py runs a small one",
     "python benchmarks/speed/same_against_same.py ...": "half an hour, alone on a machine",
     "python benchmarks/accuracy/sensitivity.py ...": "minutes; test_sensitivity.py has its faults",

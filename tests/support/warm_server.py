@@ -7,6 +7,7 @@ command line, the environment and the open files of the child. `warm_halves` ask
 """
 
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -14,7 +15,13 @@ import signal
 import socket
 import sys
 import time
+from importlib.machinery import PathFinder
 
+# What a child imports for its work, beside its half.
+OF_CHILDREN = (
+    *("parity.worker", "parity.runs.child", "parity.runs.check_child"),
+    *("parity.sweeps.batch_child", "parity.sweeps.program_child", "parity.bench.child"),
+)
 MOST_FILES = 8  # of one child: standard input, output and error, and what it is given beside them
 
 
@@ -40,12 +47,11 @@ def main(half: str, connection: socket.socket, root: str) -> None:
 
 
 def _import(half: str) -> None:
-    import parity.worker  # noqa: F401
-
-    if half == "keras":
-        import keras  # noqa: F401
-    else:
-        import torch._dynamo  # noqa: F401 - stock optimizers import it at their first step
+    for name in (half, *OF_CHILDREN):
+        importlib.import_module(name)
+    package = importlib.import_module(f"{half}_impl")
+    for name in package.__all__:
+        getattr(package, name)
 
 
 def _fork(request: dict, files: list[int], connection: socket.socket, paths: list[str]) -> int:
@@ -91,6 +97,7 @@ def _become(request: dict, files: list[int], paths: list[str]) -> None:
     sys.path[:] = [*filter(None, found), *paths]
     _, _, module, *arguments = request["arguments"]
     sys.argv = [module, *arguments]
+    _forget_unless_found(module)
     # A fresh process would not begin with the random numbers of the one before.
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed(None)
@@ -109,6 +116,14 @@ def _become(request: dict, files: list[int], paths: list[str]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _forget_unless_found(module: str) -> None:
+    """Imports a half anew if the child finds another one than this process has."""
+    found = PathFinder.find_spec(module)
+    if found is None or found.origin != sys.modules[module].__file__:
+        for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+            del sys.modules[name]
 
 
 if __name__ == "__main__":

@@ -80,13 +80,15 @@ class Calls(list[Call]):
 
     Attributes:
         draws: where random numbers were drawn that no dropout replaces: "rand() at model.py:23".
-        replaced: where masks or normal numbers were drawn by a function, and replaced.
+        replaced: where masks or other numbers were drawn by a function, and replaced.
+        dropping: the dropout whose output is asked for.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.draws: list[str] = []
         self.replaced: list[str] = []
+        self.dropping: Call | None = None
 
 
 def first_tensor(output: Any) -> torch.Tensor:

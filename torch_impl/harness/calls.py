@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -20,6 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.arguments import arguments_of
 from torch_impl.harness.call import Call, Calls, final_states, first_tensor, rerun
+from torch_impl.harness.draws import drawing_of
+from torch_impl.harness.given import Given, Taken, with_given
 from torch_impl.harness.kinds import (
     REPLAYED,
     draws,
@@ -31,9 +32,8 @@ from torch_impl.harness.kinds import (
     refined,
 )
 from torch_impl.harness.port.attention_parts import parts_of
-from torch_impl.harness.port.call_places import where
-from torch_impl.harness.port.drawing import DRAWN, in_place_of
-from torch_impl.harness.port.function_weights import Weights, flat_tensors
+from torch_impl.harness.port.call_places import told_function, where
+from torch_impl.harness.port.function_weights import Weights, flat_tensors, is_turned
 from torch_impl.harness.port.fused_gates import fuse_gate
 from torch_impl.harness.port.fused_projections import Fused, run_fused
 from torch_impl.harness.port.packed_sequences import data_alone, packed_in, padded
@@ -47,7 +47,7 @@ from torch_impl.harness.port.recurrent_stack import (
 
 # (number of the dropout call, its input, its rate) -> what the dropout returns instead.
 Dropped = Callable[[int, torch.Tensor, float], torch.Tensor]
-# (a tensor that is drawn, by which function) -> what is taken in its place, or None.
+# (a tensor that is drawn, its kind) -> what is taken in its place before it is scaled, or None.
 Drawn = Callable[[torch.Tensor, str], torch.Tensor | None]
 # (the call, its output) -> what goes on from there in the place of the output.
 Passed = Callable[["Call", Any], Any]
@@ -61,6 +61,7 @@ def recorded_calls(
     passed: Passed | None = None,
     drawn: Drawn | None = None,
     fused: Fused | None = None,
+    given: Given | None = None,
 ) -> Iterator[Calls]:
     """Watches a module inside the block, and yields a list to which each call is added.
 
@@ -70,11 +71,12 @@ def recorded_calls(
         whole: names of modules that are compared as a whole, whatever their kind.
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
-        drawn: computes what is taken in the place of what a function draws.
+        drawn: computes what is taken in the place of what a function draws: see `draws.py`.
         fused: weights of linear layers that are run part by part, and the rows of the parts.
+        given: returns what a call is given in the place of its own tensors.
     """
     watch = _Watch(root, dropped, whole, passed)
-    watch.drawn = drawn
+    watch.drawn, watch.given = drawn, given
     watch.set_fused(root, fused or {})
     apply = torch.autograd.Function.__dict__["apply"]
 
@@ -98,16 +100,6 @@ def recorded_calls(
 _NO_MODULE = nn.Module()
 
 
-@dataclass
-class _Given:
-    inputs: list[torch.Tensor]
-    sources: list[int | None]
-    origins: list[int | None]
-    nearest: list[int | None]
-    whole: torch.Tensor | None  # input of a dropout, which may work in place; part of the graph
-    has_weights: bool  # whether parameters are among the arguments
-
-
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
     with torch._C.DisableTorchFunction():
         return tensor.detach().clone()
@@ -125,7 +117,7 @@ class _Watch(TorchFunctionMode):
         self._names = {id(module): name for name, module in named.items() if name}
         self._whole = {id(module) for name, module in named.items() if name in whole}
         # The watched module that is being called, and its arguments.
-        self._inside: list[tuple[nn.Module, _Given]] = []
+        self._inside: list[tuple[nn.Module, Taken]] = []
         self._made: dict[int, int] = {}  # id of a tensor -> number of the call that made it
         self._origin: dict[int, int] = {}  # the same, for what that tensor was made from
         self._nearest: dict[int, int] = {}  # the same, but permutations count as well
@@ -133,20 +125,23 @@ class _Watch(TorchFunctionMode):
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
+        self.given: Given | None = None
         self._fused: dict[int, Sequence[list[int]]] = {}  # id of a weight -> rows of its parts
 
     def set_fused(self, root: nn.Module, fused: Fused) -> None:
         named = dict(root.named_parameters()) if fused else {}
         self._fused = {id(named[name]): rows for name, rows in fused.items() if name in named}
 
-    def enter(self, module: nn.Module, arguments: Any) -> None:
+    def enter(self, module: nn.Module, arguments: Any) -> Any:
         if module is self._root:
             for tensor in flat_tensors(arguments):
                 self._remember(tensor, -1)
         if id(getattr(module, "weight", None)) in self._fused and isinstance(module, nn.Linear):
-            return  # its function is watched
+            return None  # its function is watched
         if not self._inside and (is_leaf(module) or id(module) in self._whole):
+            arguments = self._changed(self._name_of(module), arguments)
             self._inside.append((module, self._given(arguments, kind_of(module))))
+        return arguments
 
     def leave(self, module: nn.Module, arguments: Any, output: Any) -> Any:
         if not self._inside or self._inside[-1][0] is not module:
@@ -158,7 +153,7 @@ class _Watch(TorchFunctionMode):
             return self._recurrent(module, arguments, given)
         kind = kind_of(module)
         call = Call(
-            name=self._numbered(self._names.get(id(module), type(module).__name__)),
+            name=self._numbered(self._name_of(module)),
             kind=kind,
             run=rerun(module, arguments, {}, self._weights),
             inputs=given.inputs,
@@ -182,7 +177,7 @@ class _Watch(TorchFunctionMode):
                 self._alive.append(other)
         return output
 
-    def _recurrent(self, module: Any, arguments: Any, given: _Given) -> Any:
+    def _recurrent(self, module: Any, arguments: Any, given: Taken) -> Any:
         """Adds a call for every layer of a recurrent module; returns what the module returns."""
         rate = float(getattr(module, "dropout", 0.0))
 
@@ -190,7 +185,7 @@ class _Watch(TorchFunctionMode):
             number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
             return self._dropped(number, x, rate) if module.training else x
 
-        name = self._numbered(self._names.get(id(module), type(module).__name__))
+        name = self._numbered(self._name_of(module))
         is_only, number = getattr(module, "num_layers", 2) == 1, 0
         sources, origins = given.sources[:1], given.origins[:1]
         # With the steps first, what a part is given has other axes than what the module is given.
@@ -240,15 +235,16 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         keywords = keywords or {}
         if draws(function) and not (self._inside and kind_of(self._inside[-1][0]) in REPLAYED):
-            if self.drawn is not None and function.__name__ in DRAWN:
+            drawing = drawing_of(function, arguments, keywords)
+            if self.drawn is not None and drawing is not None:
                 output = function(*arguments, **keywords)
-                if (mask := self.drawn(output, function.__name__)) is not None:
-                    self.calls.replaced.append(_told(function))
-                    made = in_place_of(function.__name__, arguments, keywords, mask)
-                    return output.copy_(made)  # in its place, since a user may ignore what returns
-                self.calls.draws.append(_told(function))
+                if (drawn := self.drawn(output, drawing.kind)) is not None:
+                    self.calls.replaced.append(told_function(function))
+                    with torch.no_grad():  # in its place, since a user may ignore what returns
+                        return output.copy_(drawing.scaled(drawn))
+                self.calls.draws.append(told_function(function))
                 return output
-            self.calls.draws.append(_told(function))
+            self.calls.draws.append(told_function(function))
         if self._inside:
             return function(*arguments, **keywords)
         if parts := parts_of(function, arguments, keywords):
@@ -262,6 +258,9 @@ class _Watch(TorchFunctionMode):
                     return run_fused(x, weight, bias, self._fused[id(weight)])
         if kind in REPLAYED:
             return self._function_dropout(function, kind, arguments, keywords)
+        if kind:
+            named = f"{function.__name__}()"
+            arguments, keywords = self._changed(named, (arguments, keywords))
         given = self._given((arguments, keywords), kind) if kind else None
         output = function(*arguments, **keywords)
         if not isinstance(output, torch.Tensor) or not output.ndim:
@@ -300,7 +299,7 @@ class _Watch(TorchFunctionMode):
         if found and id(output) not in self._origin:
             self._origin[id(output)] = found[0]
             for x in flat_tensors(arguments):
-                if (near := self._nearest.get(id(x))) is not None and not _is_turned(x, output):
+                if (near := self._nearest.get(id(x))) is not None and not is_turned(x, output):
                     self._nearest[id(output)] = near
                     break
             self._alive.append(output)
@@ -329,7 +328,7 @@ class _Watch(TorchFunctionMode):
         result: torch.Tensor = self._add(call, self._replaced(call, given.whole))
         return result
 
-    def _given(self, arguments: Any, kind: str) -> _Given:
+    def _given(self, arguments: Any, kind: str) -> Taken:
         given = flat_tensors(data_alone(arguments))
         found = [x for x in given if x not in self._weights]
         with torch._C.DisableTorchFunction():
@@ -339,14 +338,14 @@ class _Watch(TorchFunctionMode):
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
         inputs = [_copy(steps.get(id(x), x)) for x in found]
-        return _Given(inputs, made, origins, nearest, whole, has_weights)
+        return Taken(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
         call.output = _copy(call.output)
         if self._passed is not None:
             # It may repeat the call.
-            self._inside.append((_NO_MODULE, _Given([], [], [], [], None, False)))
+            self._inside.append((_NO_MODULE, Taken([], [], [], [], None, False)))
             try:
                 with torch._C.DisableTorchFunction():
                     output = self._passed(call, output)
@@ -369,20 +368,30 @@ class _Watch(TorchFunctionMode):
         number, self._num_dropouts = self._num_dropouts, self._num_dropouts + 1
         assert x is not None
         assert call.rate is not None
+        self.calls.dropping = call
         call.output = self._dropped(number, x, call.rate) if call.is_active else x
         return call.output
 
+    def _name_of(self, module: nn.Module) -> str:
+        return str(self._names.get(id(module), type(module).__name__))
+
+    def _changed(self, name: str, arguments: Any) -> Any:
+        """Returns the arguments of the next call of a name, with what it is given instead."""
+        if self.given is None or self._inside:
+            return arguments
+        numbered = _with_number(name, self._counts.get(name, 0) + 1)
+        arguments, pairs = with_given(self.given, numbered, arguments, self._weights)
+        for other, tensor in pairs:
+            for known in (self._made, self._origin, self._nearest):
+                if id(tensor) in known:
+                    known[id(other)] = known[id(tensor)]
+            self._alive.append(other)
+        return arguments
+
     def _numbered(self, name: str) -> str:
         self._counts[name] = self._counts.get(name, 0) + 1
-        return name if self._counts[name] == 1 else f"{name}#{self._counts[name]}"
+        return _with_number(name, self._counts[name])
 
 
-def _is_turned(x: torch.Tensor, output: torch.Tensor) -> bool:
-    """Whether a tensor is another one with its axes in another order: `x.mT`."""
-    with torch._C.DisableTorchFunction():
-        is_view = output is not x and output.data_ptr() == x.data_ptr() and x.ndim == output.ndim
-        return is_view and output.stride() != x.stride()
-
-
-def _told(function: Any) -> str:
-    return f"{function.__name__}() at {where() or 'torch'}"
+def _with_number(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}#{number}"

@@ -82,6 +82,10 @@ class Port:
             returns the numbers of the epoch by Keras's names, such as {"loss": 0.3}. It makes the
             steps, and steps a scheduler with the interval "step". None: the loop of Trainer.
         evaluate: its own loop over the validation, called and answered likewise.
+        train_step: the port's own step, for a Keras model with a `train_step` of its own: called
+            with what Keras's gets, in tensors: x alone, (x, y) or (x, y, weights), where x is what
+            `feed` and y what `target` makes of them; returns the numbers that Keras's returns, by
+            the same names. It makes the steps of all optimizers. Used by `parity check`.
         augment: what the port does with the images of a flow of ImageDataGenerator in training: a
             KerasTransform or an ImageDataGenerator of `torch_impl.augment`, a `v2.Compose` with
             one, or a function of (images (N, C, H, W), parameters by the names of Keras's
@@ -110,6 +114,7 @@ class Port:
     weighted_metrics: Sequence[Any] | Mapping[str, Any] = ()
     train_epoch: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
     evaluate: Callable[[Iterable[Any]], Mapping[str, float]] | None = None
+    train_step: Callable[[Any], Mapping[str, Any]] | None = None
     augment: Any = None
     seeds: KerasSeeds | None = None
     loss_weights: Mapping[str, float] | Sequence[float] | None = None

@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.layers.image.random_layer import RandomImageLayer
 
 # What these draw is replaced by what Keras's layers drew.
 REPLAYED = frozenset(("dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"))
+RANDOM_IMAGE = "random_image:"  # the start of the kinds of layers that change images at random
 RECURRENT = ("lstm", "gru", "simple_rnn")  # of one direction
 # Kinds of layers that take images or signals, which have their channels first in torch.
 SPATIAL = frozenset(
@@ -73,6 +75,9 @@ _MODULES = _by_name("""
     alpha_dropout: AlphaDropout FeatureAlphaDropout
     gaussian_dropout: GaussianDropout
     gaussian_noise: GaussianNoise
+    resizing: Resizing CenterCrop
+    stft_spectrogram: STFTSpectrogram
+    mel_spectrogram: MelSpectrogram
     rescaling: Rescaling
     normalization: Normalization
     prelu: PReLU
@@ -167,6 +172,8 @@ _RANDOM = frozenset(
         *("gumbel_softmax", "trunc_normal_", "log_normal_"),
     )
 )
+# Transforms of torchvision that draw, by the starts of their names.
+_TRANSFORMS = ("Random", "ColorJitter", "ElasticTransform", "AugMix", "TrivialAugment", "AutoAug")
 _BETWEEN_TENSORS = {"add", "subtract", "multiply", "maximum", "minimum"}
 _WEIGHTED = {"dense", "prelu"}  # without weights they are products of activations
 
@@ -174,6 +181,8 @@ _WEIGHTED = {"dense", "prelu"}  # without weights they are products of activatio
 def kind_of(module: nn.Module) -> str:
     """Returns the kind of a module, or "unknown:CLASS" if there is no word for it."""
     name = type(module).__name__
+    if _changes_images(module):
+        return f"{RANDOM_IMAGE}{name}"
     kind = _MODULES.get(_without_rank(name))
     # A user's class may be a subclass, or may only have the same name.
     if kind is None or not _is_known(type(module)):
@@ -193,6 +202,14 @@ def kind_of(module: nn.Module) -> str:
     if kind in RECURRENT and getattr(module, "bidirectional", False):
         return "bidirectional"
     return kind
+
+
+def _changes_images(module: nn.Module) -> bool:
+    """Whether a module changes images at random: one of this package, or of torchvision."""
+    is_transform = type(module).__module__.startswith("torchvision.transforms.")
+    return isinstance(module, RandomImageLayer) or (
+        is_transform and type(module).__name__.startswith(_TRANSFORMS)
+    )
 
 
 def _kind_of_cell(module: layers.RNN) -> str:
@@ -291,6 +308,8 @@ def is_leaf(module: nn.Module) -> bool:
         return True
     if isinstance(module, layers.RNN):  # `recurrent_stack` takes it apart
         return isinstance(module.get_submodule(module.cell_name), layers.StackedRNNCells)
+    if isinstance(getattr(module, "transforms", None), list):  # a Compose of torchvision
+        return False
     return _is_known(type(module)) and not any(True for _ in module.children())
 
 

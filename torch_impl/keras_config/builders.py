@@ -8,14 +8,15 @@ from typing import Any
 from torch import nn
 
 from torch_impl.keras_config.custom import (
-    Calling,
     Custom,
     CustomLayer,
+    Lambda,
     found,
     function_names,
     names_of,
 )
 from torch_impl.keras_config.graph import Config, name_of
+from torch_impl.keras_config.masks import PASSING
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
@@ -31,8 +32,10 @@ from torch_impl.keras_config.rows import (
     regularization,
     residual,
     shaping,
+    sound,
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
+from torch_impl.keras_config.rows.refused import REFUSED
 
 BUILDERS: dict[str, Row] = {
     **core.ROWS,
@@ -48,6 +51,7 @@ BUILDERS: dict[str, Row] = {
     **recurrent.ROWS,
     **attention.ROWS,
     **residual.ROWS,
+    **sound.ROWS,
 }
 
 
@@ -72,9 +76,8 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
-    elif factory is None and kind in preprocessing.NOT_OFFERED:
-        advice = "not offered; put it in front of the model, and give both halves what it makes"
-        problems.append(f"{name}: {advice}")
+    elif factory is None and kind in REFUSED:
+        problems = [f"{name}: {REFUSED[kind]}"]
     elif factory is None and kind not in BUILDERS:
         own = layer.get("registered_name") or kind
         problems.append(
@@ -89,7 +92,9 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
         raise
     except ValueError as error:
         raise NoTwinError([f"{name}: {error}"]) from None
-    module.to(dtype_of(layer["config"]))
+    dtype = dtype_of(layer["config"])
+    if dtype.is_floating_point:
+        module.to(dtype)
     if not layer["config"].get("trainable", True):
         module.requires_grad_(False)
     return module
@@ -102,8 +107,14 @@ def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
         ValueError: the factory returned no module.
     """
     if entry.layer["class_name"] == "Lambda":
-        return Calling(factory, entry.config.get("arguments"))
+        mask = found(entry.custom, [f"{entry.name}/mask"])
+        if entry.config.get("mask") is not None and mask is None:
+            raise ValueError(
+                "its mask is Python code or an array: expected "
+                f"custom={{'{entry.name}/mask': function}}, a function of the input and its mask"
+            )
+        return Lambda(factory, entry.config.get("arguments"), mask)
     made = factory(entry)
     if not isinstance(made, nn.Module):
         raise ValueError(f"its factory returned {type(made).__name__}: expected a torch.nn.Module")
-    return CustomLayer(made)
+    return CustomLayer(made, passes_masks=entry.layer["class_name"] in PASSING)

@@ -112,6 +112,20 @@ def _functional(config: Config) -> Graph:
     return Graph(*ends, tuple(calls), tuple(reader.constants))
 
 
+def sequence_of(layer: Config) -> Config:
+    """Returns a Pipeline's entry as that of a Sequential model of the same layers."""
+    given = input_tensors(layer)
+    dtype = given[0]["dtype"] if given else None
+    inner = list(layer["config"]["layers"])
+    policy = (inner[0]["config"].get("dtype") or "float32") if inner else "float32"
+    own = policy if isinstance(policy, str) else policy["config"]["name"]
+    first = {"class_name": "InputLayer", "config": {"name": _FIRST, "dtype": dtype or own}}
+    return {**layer, "config": {"name": name_of(layer), "layers": [first, *inner]}}
+
+
+_FIRST = "input_of_pipeline"
+
+
 def is_functional(layer: Config) -> bool:
     """Whether a layer of a config is a functional model."""
     return "input_layers" in layer["config"]
@@ -144,12 +158,12 @@ class _Reader:
 
     Attributes:
         constants: arrays that were read.
-        shapes: of the tensors that were read.
+        tensors: shapes and dtypes of the tensors that were read.
     """
 
     def __init__(self) -> None:
         self.constants: list[torch.Tensor] = []
-        self.shapes: list[Any] = []
+        self.tensors: list[Config] = []
 
     def read(self, value: Any) -> Any:
         """Returns arguments from Keras's config, with `Tensor` and `Constant` for tensors.
@@ -165,7 +179,7 @@ class _Reader:
         if kind is None:
             return {key: self.read(entry) for key, entry in value.items()}
         if kind == "__keras_tensor__":
-            self.shapes.append(value["config"]["shape"])
+            self.tensors.append(value["config"])
             return Tensor(*value["config"]["keras_history"])
         if kind == "__tuple__":
             return tuple(self.read(entry) for entry in value["items"])
@@ -192,11 +206,16 @@ def input_shapes(layer: Config) -> list[tuple[int | None, ...]]:
     """
     built = (layer.get("build_config") or {}).get("input_shape")
     if built is None:
-        nodes = layer.get("inbound_nodes") or [{}]
-        reader = _Reader()
-        reader.read(nodes[0].get("args", []))
-        built = reader.shapes
+        built = [tensor["shape"] for tensor in input_tensors(layer)]
     if not built:
         raise ValueError(f"{name_of(layer)!r} has no input shape: expected a model that was built")
     several = isinstance(built[0], list | tuple)
     return [tuple(shape) for shape in (built if several else [built])]
+
+
+def input_tensors(layer: Config) -> list[Config]:
+    """Returns shape and dtype of each input of a layer's first call; none without a graph."""
+    nodes = layer.get("inbound_nodes") or [{}]
+    reader = _Reader()
+    reader.read(nodes[0].get("args", []))
+    return reader.tensors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch_impl.keras_config.graph import (
     fill,
     name_of,
     read_graph,
+    sequence_of,
     tensors_of,
 )
 from torch_impl.keras_config.initial import initialise
@@ -31,12 +32,16 @@ from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.keras_config.ruled_model import RuledModel
 from torch_impl.keras_config.rules import LayerRules, rules_of
-from torch_impl.layouts import variables
+from torch_impl.keras_config.sharing import Sharing
+from torch_impl.layouts import Variable, variables
+from torch_impl.layouts.variable import renamed
 from torch_impl.masks import is_mask, mask_of, with_mask
 from torch_impl.weights import get_weights, match, set_weights
 
 
-def from_keras_config(config: Config | str, custom: Custom | None = None) -> KerasModel:
+def from_keras_config(
+    config: Config | str, custom: Custom | None = None, shared: Iterable[str] = ()
+) -> KerasModel:
     """Returns the torch twin of a Sequential or functional Keras model.
 
     Keras writes some functions by the name of others: `activation=keras.ops.gelu`, which
@@ -51,6 +56,8 @@ def from_keras_config(config: Config | str, custom: Custom | None = None) -> Ker
               layer's settings as `config`, and the `shapes` of its inputs, it returns a module;
             - the function of a Lambda layer, under the name of the layer, or of the function;
             - an activation function, under its name, or "LAYER/activation".
+        shared: names of layers that several models inside of the model have in common. Only a
+            saved file says which these are, and needs no names here.
 
     Returns:
         A module whose initial weights have Keras's distributions, and torch's random numbers; see
@@ -59,9 +66,13 @@ def from_keras_config(config: Config | str, custom: Custom | None = None) -> Ker
     Raises:
         NoTwinError: layers, operations, initialisers or settings are unknown: a ValueError that
             tells all of them.
+        ValueError: a name in `shared` is no such layer.
     """
     read: Any = json.loads(config) if isinstance(config, str) else config
-    return KerasModel(read["config"] if "class_name" in read else read, custom)
+    sharing = Sharing([shared] if isinstance(shared, str) else shared)
+    twin = KerasModel(read["config"] if "class_name" in read else read, custom, sharing)
+    sharing.check()
+    return twin
 
 
 class KerasModel(RuledModel):
@@ -82,6 +93,7 @@ class KerasModel(RuledModel):
     Args:
         config: `model.get_config()` of a Sequential or functional model.
         custom: see `from_keras_config`.
+        sharing: has the layers that several models have in common.
 
     Attributes:
         output_terms: the penalties of the outputs of layers in the last call, each a scalar.
@@ -89,8 +101,11 @@ class KerasModel(RuledModel):
 
     channels_last = True  # layout of its inputs, so that a Port needs no `feed`
 
-    def __init__(self, config: Config, custom: Custom | None = None) -> None:
+    def __init__(
+        self, config: Config, custom: Custom | None = None, sharing: Sharing | None = None
+    ) -> None:
         super().__init__()
+        sharing = sharing or Sharing()
         problems: list[str] = []
         try:
             self.graph = read_graph(config)
@@ -105,13 +120,15 @@ class KerasModel(RuledModel):
         self._inputs: dict[str, Inputs] = {}
         self._kinds: dict[str, str] = {}
         for layer in config["layers"]:
+            if layer["class_name"] == "Pipeline":
+                layer = sequence_of(layer)
             name = layer.get("name") or name_of(layer)
             self._kinds[name] = layer["class_name"]
             if layer["class_name"] == "InputLayer":
                 self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
             else:
                 try:
-                    module = _build(layer, custom or {})
+                    module = _build(layer, custom or {}, sharing)
                     if not _is_free(layer):
                         self._dtypes[name] = dtype_of(layer["config"])
                         self._inputs[name] = Inputs(layer)
@@ -234,6 +251,16 @@ class KerasModel(RuledModel):
             raise ValueError(f"{len(values)} inputs: expected {len(flat)}")
         return flat, values
 
+    def keras_variables(self) -> Iterator[Variable]:
+        """Yields the variables of all layers, one that several layers have only once."""
+        seen: set[tuple[int, tuple[str, ...]]] = set()
+        for name, module in self.named_children():
+            for variable in variables(module):
+                key = id(variable.module), variable.attributes
+                if key not in seen:
+                    yield renamed(variable, f"{name}/{variable.name}")
+                seen.add(key)
+
     def load_keras_weights(self, weights: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
         """Sets all weights.
 
@@ -302,14 +329,15 @@ def _is_free(layer: Config) -> bool:
     return "layers" in layer["config"] or ".ops" in module or ".activations.activations" in module
 
 
-def _build(layer: Config, custom: Custom) -> nn.Module:
+def _build(layer: Config, custom: Custom, sharing: Sharing) -> nn.Module:
     """Builds a layer, an operation, or a model inside the model.
 
     Raises:
         NoTwinError: it, or something in it, has no twin.
     """
     if "layers" in layer["config"]:
-        return KerasModel(layer["config"], custom)
+        with _telling(layer):
+            return sharing.build(layer, lambda inner: KerasModel(inner["config"], custom, sharing))
     if _is_free(layer):
         settings = {key: value for key, value in layer["config"].items() if key != "name"}
         if isinstance(settings.get("dtype"), Mapping):  # a policy, not a setting of `cast`
@@ -318,10 +346,14 @@ def _build(layer: Config, custom: Custom) -> nn.Module:
             return Operation(layer["class_name"], **settings)
         except ValueError as error:
             raise NoTwinError([str(error)]) from None
-    module = build_layer(layer, lambda inner: _build(inner, custom), custom)
-    with _telling(layer):
+
+    def build(layer: Config) -> nn.Module:
+        module = build_layer(layer, lambda inner: _build(inner, custom, sharing), custom)
         initialise(module, layer)
-    return module
+        return module
+
+    with _telling(layer):
+        return sharing.build(layer, build)
 
 
 @contextmanager
@@ -329,6 +361,8 @@ def _telling(layer: Config) -> Iterator[None]:
     """Names the layer in the errors of what is done inside."""
     try:
         yield
+    except NoTwinError:
+        raise
     except ValueError as error:
         kind = layer["class_name"]
         raise NoTwinError([f"layer {name_of(layer)!r} of class {kind!r}: {error}"]) from None

@@ -37,11 +37,18 @@ class RuledModel(nn.Module):
 
     def weight_terms(self) -> Iterator[torch.Tensor]:
         """Yields the penalties of the weights that are trained, each a scalar."""
+        for module, rules in self._ruled_layers():
+            yield from rules.weight_terms(module)
+
+    def _ruled_layers(self, seen: set[int] | None = None) -> Iterator[tuple[nn.Module, LayerRules]]:
+        """Yields the layers with their rules, each once, those of inner models too."""
+        seen = set() if seen is None else seen
         for name, module in self.named_children():
             if isinstance(module, RuledModel):
-                yield from module.weight_terms()
-            elif self.keras_names[name] in self._rules:
-                yield from self._rules[self.keras_names[name]].weight_terms(module)
+                yield from module._ruled_layers(seen)
+            elif self.keras_names[name] in self._rules and id(module) not in seen:
+                seen.add(id(module))
+                yield module, self._rules[self.keras_names[name]]
 
     def constrain(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         """Replaces the weights that have a constraint in the config, as Keras does after a step.
@@ -53,11 +60,8 @@ class RuledModel(nn.Module):
             self.is_constrained = True
             optimizer.register_step_post_hook(lambda *_: self.constrain())
             return
-        for name, module in self.named_children():
-            if isinstance(module, RuledModel):
-                module.constrain()
-            elif self.keras_names[name] in self._rules:
-                self._rules[self.keras_names[name]].constrain(module)
+        for module, rules in self._ruled_layers():
+            rules.constrain(module)
 
     def rules_by_layer(self) -> dict[str, LayerRules]:
         """Returns the layers that have regularisers or constraints, those of inner models too."""
@@ -75,7 +79,7 @@ class RuledModel(nn.Module):
             loss: of the training; a `RegularizedLoss` has its penalties, whichever they are.
         """
         rules = self.rules_by_layer()
-        penalised = [n for n, rule in rules.items() if rule.regularizers or rule.activity]
+        penalised = [name for name, rule in rules.items() if rule.is_penalised]
         constrained = [name for name, rule in rules.items() if rule.constraints]
         told = []
         if penalised and not self.is_penalised and not isinstance(loss, RegularizedLoss):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,9 +13,46 @@ from torch_impl import constraints, regularizers
 from torch_impl.constraints import Constraint
 from torch_impl.keras_config.graph import Config
 from torch_impl.keras_config.settings import given, holder, setting
+from torch_impl.layers import EinsumDense
 from torch_impl.layouts import variables
 from torch_impl.regularizers import L1L2, Regularizer
 from torch_impl.weights import put
+
+# Keras gives the regulariser of their output to each of their projections. The second one has it
+# itself, too.
+_PROJECTING = ("MultiHeadAttention", "GroupQueryAttention")
+
+
+class Projections:
+    """The penalties of the outputs of projections inside of a layer.
+
+    Args:
+        module: the layer, whose projections are its children.
+        regularizer: of each output.
+    """
+
+    def __init__(self, module: nn.Module, regularizer: Regularizer) -> None:
+        self.regularizer = regularizer
+        self._terms: list[torch.Tensor] = []
+        for child in module.children():
+            if isinstance(child, EinsumDense):
+                child.register_forward_hook(self._note)
+
+    def _note(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        self._terms.append(_of_output(self.regularizer, output))
+
+    def take(self) -> list[torch.Tensor]:
+        """Returns the penalties since the last time."""
+        terms, self._terms = self._terms, []
+        return terms
+
+
+def _of_output(regularizer: Regularizer, output: torch.Tensor) -> torch.Tensor:
+    """Returns the penalty of an output, divided by the batch size; 0 of an empty batch."""
+    penalty = regularizer(output)
+    if not output.ndim:
+        return penalty
+    return penalty / len(output) if len(output) else penalty * 0
 
 
 @dataclass(frozen=True)
@@ -25,14 +63,21 @@ class LayerRules:
         regularizers: of weights, by their names below the layer.
         constraints: of weights, likewise.
         activity: of the layer's outputs.
+        projections: penalties inside of the layer.
     """
 
     regularizers: dict[str, Regularizer]
     constraints: dict[str, Constraint]
     activity: Regularizer | None = None
+    projections: Projections | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.regularizers or self.constraints or self.activity)
+        return bool(self.is_penalised or self.constraints)
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether something of the layer has a regulariser."""
+        return bool(self.regularizers or self.activity or self.projections)
 
     def weight_terms(self, module: nn.Module) -> Iterator[torch.Tensor]:
         """Yields the penalties of the weights that are trained, each a scalar."""
@@ -43,11 +88,9 @@ class LayerRules:
 
     def output_terms(self, outputs: list[torch.Tensor]) -> Iterator[torch.Tensor]:
         """Yields the penalty of each output, divided by the batch size."""
-        for output in outputs if self.activity else ():
-            penalty = self.activity(output)  # type: ignore[misc]
-            if output.ndim:  # Keras: 0 / 0 is 0
-                penalty = penalty / len(output) if len(output) else penalty * 0
-            yield penalty
+        yield from self.projections.take() if self.projections else ()
+        if self.activity:
+            yield from (_of_output(self.activity, output) for output in outputs)
 
     @torch.no_grad()
     def constrain(self, module: nn.Module) -> None:
@@ -72,6 +115,10 @@ def rules_of(module: nn.Module, layer: Config) -> LayerRules:
     """
     config = layer["config"]
     found = LayerRules({}, {}, regularizers.from_config(config.get("activity_regularizer")))
+    if found.activity and layer["class_name"] in _PROJECTING:
+        projections = Projections(module, found.activity)
+        has_itself = layer["class_name"] == "GroupQueryAttention"
+        found = LayerRules({}, {}, found.activity if has_itself else None, projections)
     if layer["class_name"] == "ActivityRegularization":
         found = LayerRules({}, {}, L1L2(config["l1"], config["l2"]))
     waiting = set(given(layer, "regularizer", "constraint"))

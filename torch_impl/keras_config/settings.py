@@ -50,6 +50,8 @@ def setting(config: Mapping[str, Any], path: str, ending: str) -> tuple[str, Any
         ending: "initializer", "regularizer" or "constraint".
     """
     short = path.rpartition("/")[2]
+    if short == "reverse_embeddings" and ending != "initializer":
+        return None  # Keras gives it no other setting of the table
     for stem in _STEMS.get(short, (short,)):
         name = f"{stem}_{ending}"
         if config.get(name) is not None:

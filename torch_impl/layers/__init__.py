@@ -21,6 +21,7 @@ from torch_impl.layers.depthwise import (
 )
 from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
 from torch_impl.layers.einsum_dense import EinsumDense
+from torch_impl.layers.hashing import HashedCrossing, Hashing
 from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
 from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
 from torch_impl.layers.image.moves import (
@@ -71,6 +72,7 @@ from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
 from torch_impl.layers.rnn import RNN
 from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, ReversibleEmbedding
 from torch_impl.layers.spectral_normalization import SpectralNormalization
+from torch_impl.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from torch_impl.torch_names import explain_torch_names
 
@@ -120,6 +122,8 @@ __all__ = [
     "GlobalMaxPooling",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "IntegerLookup",
     "LSTMCell",
     "LayerNormalization",
@@ -130,6 +134,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
@@ -152,6 +157,7 @@ __all__ = [
     "Reshape",
     "Resizing",
     "ReversibleEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",

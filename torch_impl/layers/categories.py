@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-_MODES = ("one_hot", "multi_hot", "count")
+ENCODINGS = ("one_hot", "multi_hot", "count")
 
 
 def encoded(
@@ -44,8 +44,17 @@ def encoded(
     )
 
 
-class _Encoding(nn.Module):
-    """Keeps the dtype of the result, which follows the module's."""
+class Encoding(nn.Module):
+    """Base of layers that encode numbers: keeps the dtype of the result, as the module does.
+
+    Args:
+        output_mode: one of `modes`.
+        modes: that the layer has.
+        dtype: of the result.
+
+    Raises:
+        ValueError: it has no such mode.
+    """
 
     like: torch.Tensor
 
@@ -57,7 +66,7 @@ class _Encoding(nn.Module):
         self.register_buffer("like", torch.empty(0, dtype=dtype), persistent=False)
 
 
-class CategoryEncoding(_Encoding):
+class CategoryEncoding(Encoding):
     """Encodes integers by vectors of a fixed length; torch has `one_hot` only.
 
     Args:
@@ -72,7 +81,7 @@ class CategoryEncoding(_Encoding):
         output_mode: str = "multi_hot",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(output_mode, _MODES, dtype)
+        super().__init__(output_mode, ENCODINGS, dtype)
         self.num_tokens = num_tokens
 
     def forward(self, x: torch.Tensor, count_weights: torch.Tensor | None = None) -> torch.Tensor:
@@ -85,7 +94,7 @@ class CategoryEncoding(_Encoding):
         return encoded(x, self.num_tokens, self.output_mode, self.like.dtype, count_weights)
 
 
-class Discretization(_Encoding):
+class Discretization(Encoding):
     """Numbers the interval in which a value lies, from 0; a boundary belongs to the upper one.
 
     Args:
@@ -100,7 +109,7 @@ class Discretization(_Encoding):
         output_mode: str = "int",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(output_mode, ("int", *_MODES), dtype)
+        super().__init__(output_mode, ("int", *ENCODINGS), dtype)
         self.bin_boundaries = [float(value) for value in bin_boundaries]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -138,8 +147,8 @@ class IntegerLookup(nn.Module):
         depth: int | None = None,
     ) -> None:
         super().__init__()
-        if output_mode not in ("int", *_MODES):
-            raise ValueError(f"{output_mode=}: expected one of {('int', *_MODES)}")
+        if output_mode not in ("int", *ENCODINGS):
+            raise ValueError(f"{output_mode=}: expected one of {('int', *ENCODINGS)}")
         if mask_token is not None and output_mode != "int":
             raise ValueError(f"{mask_token=} with {output_mode=}: expected None, or 'int'")
         if not vocabulary or len(set(vocabulary)) < len(vocabulary):

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from torch_impl.layers.image.resample import resize
 from torch_impl.layers.sizes import Size, as_tuple, pad
 
+_METHODS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 Pairs = int | Sequence[int] | Sequence[Sequence[int]]
 
 
@@ -99,16 +100,14 @@ class UpSampling(nn.Module):
     """Makes each spatial axis `size` times as long.
 
     Differs from torch.nn.Upsample in:
-    1. 'bilinear' always has align_corners=False.
-
-    TensorFlow interpolates in float32, in float64 runs too. This layer keeps the dtype; the two
-    agree up to a few roundings of float32.
+    1. all methods but 'nearest' are TensorFlow's kernels, which compute in float32, in float64 runs
+       too: see `torch_impl.layers.image.resample`.
 
     Source: keras 3.15 `layers/reshaping/up_sampling2d.py`.
 
     Args:
         size: one integer, or one for each axis.
-        interpolation: 'nearest', or 'bilinear' for two axes.
+        interpolation: 'nearest'; for two axes also 'bilinear', 'bicubic', 'lanczos3', 'lanczos5'.
         rank: number of spatial axes: 1, 2 or 3.
 
     Raises:
@@ -118,17 +117,16 @@ class UpSampling(nn.Module):
     def __init__(self, size: Size = 2, interpolation: str = "nearest", rank: int = 2) -> None:
         super().__init__()
         self.size = as_tuple(size, rank, "size")
-        known = ("nearest", "bilinear") if rank == 2 else ("nearest",)
+        known = _METHODS if rank == 2 else _METHODS[:1]
         if interpolation not in known:
             raise ValueError(f"interpolation={interpolation!r}: expected one of {known}")
         self.interpolation = interpolation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns a larger tensor of x, (N, C, ...)."""
-        if self.interpolation == "bilinear":
-            return F.interpolate(
-                x, scale_factor=self.size, mode="bilinear", align_corners=False
-            )  # (1)
+        """Returns a larger tensor of x, (N, C, ...), in its dtype."""
+        if self.interpolation != "nearest":
+            height, width = (n * times for n, times in zip(x.shape[2:], self.size, strict=True))
+            return resize(x, (height, width), self.interpolation).to(x.dtype)  # (1)
         for axis, factor in enumerate(self.size, start=2):
             x = x.repeat_interleave(factor, dim=axis) if factor > 1 else x
         return x

@@ -127,6 +127,7 @@ class ReversibleEmbedding(Embedding):
         tie_weights: whether the way back is the transposed table; else it has weights of its own.
         reverse_dtype: in which the way back is computed; None: that of its input.
         logit_soft_cap: if it is given, scores are cap * tanh(score / cap).
+        mask_zero: see `Embedding`; what is led back has no mask.
         **options: device and dtype of the weights.
     """
 
@@ -137,15 +138,18 @@ class ReversibleEmbedding(Embedding):
         tie_weights: bool = True,
         reverse_dtype: torch.dtype | None = None,
         logit_soft_cap: float | None = None,
+        mask_zero: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(input_dim, output_dim, **options)
+        super().__init__(input_dim, output_dim, mask_zero, **options)
+        self._was_reversed = False
         self.reverse_dtype, self.logit_soft_cap = reverse_dtype, logit_soft_cap
         drawn = None if tie_weights else torch.randn(output_dim, input_dim, **options)
         self.reverse_weight = None if drawn is None else nn.Parameter(drawn)
 
     def forward(self, x: torch.Tensor, reverse: bool = False) -> torch.Tensor:
         """Returns (*shape of x, output_dim), or in reverse (*other axes of x, input_dim)."""
+        self._was_reversed = reverse
         if not reverse:
             return super().forward(x)
         kernel = self.weight.T if self.reverse_weight is None else self.reverse_weight
@@ -154,3 +158,7 @@ class ReversibleEmbedding(Embedding):
         scores = x @ kernel
         cap = self.logit_soft_cap
         return scores if cap is None else torch.tanh(scores / cap) * cap
+
+    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> torch.Tensor | None:
+        """Returns the mask of the output of the last call."""
+        return None if self._was_reversed else super().compute_mask(inputs, mask)

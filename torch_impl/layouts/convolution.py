@@ -70,7 +70,13 @@ def _stock_convolution(module: nn.Module) -> list[Variable]:
     return _depthwise_convolution(module) if is_depthwise else _convolution(module)
 
 
+def _spectrogram(module: nn.Module) -> list[Variable]:
+    """Kernels are in Keras's shape, (frame_length, 1, frequencies)."""
+    return present(module, ("real_kernel", "real_kernel"), ("imag_kernel", "imag_kernel"))
+
+
 ROWS: dict[type[nn.Module], Row] = {
+    layers.STFTSpectrogram: _spectrogram,
     layers.Conv1D: _convolution,
     layers.Conv2D: _convolution,
     layers.Conv3D: _convolution,

@@ -18,6 +18,7 @@ from keras_impl.harness.check.model import get_weights, named_variables
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.output_losses import config_of, name_of
 from keras_impl.harness.check.own_steps import own_steps
+from keras_impl.harness.check.parts import whole_of
 from keras_impl.harness.factories import Reference
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter
@@ -49,8 +50,9 @@ def write_facts(
         for name, found in initializers(model).items()
         if found.config
     }
-    if "train_step" in own_steps(model):
-        writer.facts["own_steps"] = own_steps(model)
+    own = own_steps(whole_of(reference).model)
+    if "train_step" in own:
+        writer.facts["own_steps"] = own
     writer.facts["loss"] = None
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (

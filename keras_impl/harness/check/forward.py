@@ -54,23 +54,25 @@ def write_calls(mode: str, calls: Calls, writer: TraceWriter) -> None:
         for number, value in enumerate(call.inputs):
             writer.put(f"forward/{mode}/{call.name}/input/{number}", _double(value))
         writer.put(f"forward/{mode}/{call.name}/output", _double(call.output))
+        if call.state is not None:
+            writer.put(f"image_state/{mode}/{call.name}", call.state)
     write_drawn(mode, calls, writer)
 
 
 def write_drawn(mode: str, calls: Calls, writer: TraceWriter) -> None:
-    """Writes the masks of dropouts, and the normal numbers of layers that draw them by themselves.
+    """Writes the masks of dropouts, and the numbers that the user's own code draws.
 
     Args:
         mode: "eval", "train", "step1", ...
         calls: of a pass.
-        writer: receives `mask/MODE/NAME`, and `mask/MODE/NAME/NUMBER` of each normal draw.
+        writer: receives `mask/MODE/LAYER`, and `draw/MODE/NUMBER/KIND[/LAYER]` of each draw.
     """
     for call in calls:
         if call.mask is not None:
             writer.put(f"mask/{mode}/{call.name}", call.mask)
-    for name, draws in calls.normals.items():
-        for number, drawn in enumerate(draws):
-            writer.put(f"mask/{mode}/{name}/{number}", _double(drawn))
+    for number, draw in enumerate(calls.draws):
+        key = f"draw/{mode}/{number}/{draw.kind}"
+        writer.put(f"{key}/{draw.layer}" if draw.layer else key, _double(draw.values))
 
 
 def _double(value: Any) -> np.ndarray:

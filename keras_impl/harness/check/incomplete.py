@@ -43,17 +43,6 @@ def replayable(passes: Sequence[Calls]) -> dict[str, float]:
     }
 
 
-def drawn_normals(passes: Sequence[Calls]) -> dict[str, int]:
-    """Returns layers that draw standard normal numbers alone, as `Sampling` of a VAE does.
-
-    The numbers of their draws in train mode come out. They are in the trace: a port that draws as
-    many is given them.
-    """
-    others = set().union(*(calls.drew_others for calls in passes))
-    found = passes[-1].normals
-    return {name: len(draws) for name, draws in found.items() if name not in others}
-
-
 def _random(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
     drew = {name: kind for calls in passes for name, kind in calls.drew.items()}
     for name, kind in drew.items():

@@ -95,9 +95,11 @@ def write_confident_loss(
     writer.facts["output_activation"] = None if only is None else activation(only)
     given, targets = {}, {}
     counts = counts_of_outputs(outputs)
+    # A port's loss divides what it adds for the last batch by the number of outputs that it gets.
+    is_of_batch = any(getattr(layer, "_losses", None) for layer in model._flatten_layers())
     for name, last in lasts.items():
         linear, y = objective.confident(name, spec.dtype)
-        if counts:
+        if counts or is_of_batch:
             num_rows = int(outputs[name].shape[0])
             linear, y = confident_of(linear, y, objective.kinds[name], counts.get(name), num_rows)
         targets[name] = y

@@ -30,6 +30,7 @@ _GIVEN = (
     "input/",
     "target/",
     "metric_input/",
+    "draw/",
     "weight/",
     "loss/confident/target",
 )

@@ -40,6 +40,17 @@ class Batch:
         return any(weight is not None for weight in self.weights.values())
 
 
+def compute_loss(*_: Any) -> Any:
+    """Stands for the loss of a model that `compile` gives none."""
+    raise NotImplementedError("the model computes it: see `Objective.value`")
+
+
+def _adds_alone(model: keras.Model) -> bool:
+    """Whether all that a compiled model makes small is what its layers gave to `add_loss`."""
+    is_compiled = getattr(model, "optimizer", None) is not None
+    return is_compiled and any(getattr(each, "_losses", None) for each in model._flatten_layers())
+
+
 class Objective:
     """The losses of a model's outputs.
 
@@ -53,6 +64,8 @@ class Objective:
         names: of the outputs, in the order in which Keras flattens them.
         losses: of each output, as `compile` got it; None: it has none.
         loss_weights: of the outputs that have a loss.
+        is_own: whether the model, and not the losses of outputs, says what is made small: by a
+            `compute_loss` of the user's, or by `add_loss` alone.
         kinds: of the targets of each output: see `Samples.drawn_targets`; "data": rows of those
             that `fit` gets.
         problem: why no targets are known; "": they are.
@@ -70,7 +83,11 @@ class Objective:
         parts = outputs_of(model, output)
         self._parts, self._output = parts, output
         self.losses = losses_of(model, output, parts)
-        self.loss_weights = weights_of(model, output, parts)
+        self.is_own = "compute_loss" in own_steps(model)
+        if not any(self.losses.values()) and (self.is_own or _adds_alone(model)):
+            self.is_own, self.losses = True, dict.fromkeys(self.losses, compute_loss)
+        weights = weights_of(model, output, parts)
+        self.loss_weights = {n: weights.get(n, 1.0) for n, x in self.losses.items() if x}
         self.shapes = {n: tuple(p.shape[1:]) for n, p in (parts or {"": output}).items()}
         self.names = flat_names(output, parts) if parts else [""]
         self._given = GivenTargets(reference, self.names)
@@ -90,11 +107,11 @@ class Objective:
         """Returns the kind of targets of each output, and why one is not known."""
         kinds: dict[str, str] = {}
         parts = self._parts or {"": output}
-        has_own = "compute_loss" in own_steps(self.model)
         for name, loss in self.losses.items():
             kind, has_form = kind_of(loss)
-            if loss is None or has_form or has_own or (self.samples.has_data and not name):
-                kinds[name] = kind
+            if loss is None or has_form or self.is_own or (self.samples.has_data and not name):
+                is_given = loss is compute_loss and self._given.of(name) is not None
+                kinds[name] = DATA if is_given else kind
                 continue
             form = found_form(loss, self._forms(name, kind), parts[name])
             if not form.name:
@@ -195,7 +212,7 @@ class Objective:
         Empty for one output, and where the model computes its loss itself.
         """
         compiled = getattr(self.model, "_compile_loss", None)
-        if self.is_one or compiled is None or "compute_loss" in own_steps(self.model):
+        if self.is_one or compiled is None or self.is_own:
             return {}
         outputs = outputs_of(self.model, output)
         found: dict[str, Any] = {}

@@ -30,8 +30,9 @@ def left_open(model: keras.Model) -> list[dict[str, str]]:
         {
             "what": OWN_TRAIN_STEP,
             "why": f"{type(model).__name__} defines it, and may use another loss than `compile`'s: "
-            "loss, gradients and steps of the probes are left out",
-            "do": "`parity run` trains both halves whole, and compares losses, metrics and weights",
+            "loss, gradients and steps of the port are left out",
+            "do": "give the port's step, `Port(train_step=...)`; or `parity run`, which trains "
+            "both halves whole",
         }
     ]
 

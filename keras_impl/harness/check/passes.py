@@ -21,18 +21,14 @@ from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import objective_facts, write_facts
 from keras_impl.harness.check.forward import as_one, write_forward
 from keras_impl.harness.check.gradient import write_gradients
-from keras_impl.harness.check.incomplete import (
-    drawn_normals,
-    incomplete,
-    replayable,
-    unknown_targets,
-)
+from keras_impl.harness.check.incomplete import incomplete, replayable, unknown_targets
 from keras_impl.harness.check.loss import adding_layers, write_confident_loss
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outputs import outputs_of
+from keras_impl.harness.check.parts import whole_of
 from keras_impl.harness.check.sequence_masks import counts_of_outputs, write_counted
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
@@ -96,9 +92,8 @@ class Pass:
         writer.facts["incomplete"] = incomplete(passes)
         if objective is not None and objective.problem:
             writer.facts["incomplete"].append(unknown_targets(objective.problem))
-        writer.facts["incomplete"] += own_steps.left_open(model)
+        writer.facts["incomplete"] += own_steps.left_open(whole_of(self.reference).model)
         writer.facts["replayable"] = replayable(passes)
-        writer.facts["drawn_normals"] = drawn_normals(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         writer.facts["float32_inside"] = float32_layers(model)
 

@@ -16,11 +16,14 @@ from keras_impl.harness.check import begun_anew, own_steps
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
+from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, set_weights
 from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
+from keras_impl.harness.check.own_training import write_own_training
+from keras_impl.harness.check.parts import plan_of, whole_of
 from keras_impl.harness.check.passes import Pass, most_exercised
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
@@ -59,17 +62,20 @@ def run_check(
 
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
+    plan = plan_of(factory, spec)
+    if plan is not None:
+        factory = plan.factory(factory)
     reference = called_anew(factory, spec.seed)
     inputs = inputs_of(reference, spec.batch_size)
     samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
-    _write_training(spec, first)
+    _write_training(spec, factory, first)
     moved = [ChangeWriter(first=first.writer.arrays) for _ in range(NUM_PERTURBED[spec.dtype])]
     for number, changes in enumerate(moved, start=1):
         # One after the other: a large model and its steps are in memory once.
-        _write_training(spec, first.perturbed(spec, factory, changes, number))
+        _write_training(spec, factory, first.perturbed(spec, factory, changes, number))
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
@@ -80,7 +86,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     writer.facts["noise"] = noise_of(moved)
     writer.facts["loss_noise"] = loss_noise_of(moved)
     left_out = writer.facts.get("not_compared", [])
-    model = first.reference.model
+    model = whole_of(first.reference).model
     own = [*own_steps.left_out(model), *begun_anew.left_out(model), *casts.left_out(model)]
     writer.facts["not_compared"] = [
         *inputs.left_out,
@@ -88,12 +94,18 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         *own,
         *not_compared(first.exercise, writer),
     ]
+    set_weights(model, first.weights)
+    write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, writer)
 
 
-def _write_training(spec: CheckSpec, one: Pass) -> None:
+def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> None:
     """Writes a few steps of training, and those of the optimizer alone."""
     model = one.reference.model
+    if "own_steps" in one.writer.facts and not versions.IS_KERAS_2:
+        fresh = one.again(factory, one.weights, one.perturbation).reference
+        set_weights(fresh.model, one.weights)
+        write_own_training(spec, fresh, one.writer, one.perturbation)
     if getattr(model, "optimizer", None) is None:
         return
     set_weights(model, one.weights)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.augmented import write_augmented
 from keras_impl.harness.check.exercised import told
 from keras_impl.harness.check.flat_steps import OneByOneSteps
 from keras_impl.harness.check.forward import write_drawn
@@ -82,6 +83,7 @@ def write_trajectory(
         objective.put(batch, f"step{step}", writer)
         put_counts(f"step{step}", parts, writer)
         write_drawn(f"step{step}", calls, writer)
+        write_augmented(f"step{step}", calls, writer)
         for name, weight in get_weights(model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
     writer.put("trajectory/losses", np.array(losses))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
+from parity.ladder.comparers.images import START, of_images
 from parity.ladder.comparers.probe import measured, raised
 from parity.ladder.initial_weights import P_VALUE
-from parity.ladder.items import FOLLOWS, INTRODUCED, STYLE
+from parity.ladder.items import DECIDES, FOLLOWS, INTRODUCED, STYLE
 from parity.ladder.outcome import Outcome, judged_if_any
 from parity.ladder.recorded import MODES, close, compare_output, compare_recorded, outputs_agree
 from parity.ladder.tolerance import FLOAT64
@@ -27,7 +28,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
 
     The layers in between only say where a difference comes from.
     """
-    items = list(_dropouts(keras, port))
+    items = [*_dropouts(keras, port), *raised(port, "images"), *of_images(keras, port)]
     for mode in MODES:
         items += raised(port, f"forward/{mode}")
         for keras_name, _ in port.facts["pairs"]:
@@ -137,16 +138,21 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     node = port.facts["targets"].get(mode, {}).get(name)
     is_style = name in port.facts["style"] or _is_one_step(keras, port, mode, name)
     first, _ = port.facts["ends"][name]  # the layer itself, or what pads or crops before it
+    draws = mode == "train" and _is_random_image(keras, name)
+    has_same = not draws or _gets_keras_images(keras, port)
     number = 0
     while (key := f"forward/{mode}/{first}/input/{number}") in keras:
         if key in port:
             item = close(keras, port, key, f"input of {name} ({mode})")
-            yield replace(item, role=STYLE if is_style else INTRODUCED)
+            yield replace(item, role=STYLE if is_style or draws else INTRODUCED)
         number += 1
     prefix = f"forward/{mode}/{name}"
     if node is None:
         return
-    parts = (("own", f"{name}, with Keras's input", INTRODUCED), ("output", name, FOLLOWS))
+    # What comes behind a random layer of images is given to the port, so its own output decides. In
+    # other units than Keras's, such as behind a Rescaling, only the distribution of images does.
+    own = (DECIDES if has_same else FOLLOWS) if draws else INTRODUCED
+    parts = (("own", f"{name}, with Keras's input", own), ("output", name, FOLLOWS))
     for part, label, role in parts:
         if f"{prefix}/{part}" in port:
             ours = port[f"{prefix}/{part}"]
@@ -154,6 +160,21 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
                 ours = np.exp(ours)
             item = compare_recorded(keras, node, ours, f"{label} ({mode})")
             yield replace(item, role=STYLE if is_style else role)
+
+
+def _is_random_image(keras: Trace, name: str) -> bool:
+    kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
+    return str(kinds.get(name, "")).startswith(START)
+
+
+def _gets_keras_images(keras: Trace, port: Trace) -> bool:
+    """Whether all random layers of the port get Keras's images, in the same units."""
+    keys = [
+        f"forward/train/{name}/input/0"
+        for name, _ in port.facts["pairs"]
+        if _is_random_image(keras, name)
+    ]
+    return all(close(keras, port, k, k).agrees for k in keys if k in keras and k in port)
 
 
 def _is_one_step(keras: Trace, port: Trace, mode: str, name: str) -> bool:

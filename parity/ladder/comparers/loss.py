@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from parity.ladder.comparers.probe import measured, no_loss, raised
 from parity.ladder.items import INTRODUCED
-from parity.ladder.loss_items import CONFIDENT, GRADIENT, of_output
+from parity.ladder.loss_items import CONFIDENT, GRADIENT, OF_KERAS, of_output
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, compare_recorded
 
@@ -29,7 +29,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         keys[f"loss/confident/gradient/{name}"] = of_output(GRADIENT, name)
     items += [close(keras, port, key, label) for key, label in keys.items() if key in port]
     if "loss/own" in port:
-        own = compare_recorded(keras, "loss/value", port["loss/own"], "loss of Keras's outputs")
+        own = compare_recorded(keras, "loss/value", port["loss/own"], OF_KERAS)
         items.append(replace(own, role=INTRODUCED))
     for name in names:
         if (key := f"loss/of/{name}") in port and key in keras:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.data.probe_inputs import CUT_BEFORE
+from parity.ladder import own_steps
 from parity.ladder.compare import compare_close
+from parity.ladder.comparers.own_optimizers import optimizer_items
 from parity.ladder.comparers.probe import (
     CONSTANT_RATE,
     HELD_OTHERWISE,
@@ -27,11 +29,17 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
 
     What differs only behind the reduction is no fault of a program whose rate never changes.
     """
+    own = []
+    if own_steps.is_compared(keras, port):
+        own = list(optimizer_items(keras, port))
+    has_one = keras.facts["optimizer"] is not None and port.facts["given"]["optimizer"]
+    if own and not has_one:
+        return judged_if_any(measured(keras), own)
     if keras.facts["optimizer"] is None:
         return skipped("the Keras model has no optimizer")
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)
-    items = raised(port, "optimizer")
+    items = own + raised(port, "optimizer")
     rate = "optimizer/learning_rate"
     if rate in port:
         ours, theirs = port[rate], keras[rate]
@@ -46,6 +54,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     for key in _by_step(port, "optimizer"):
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
+        if own and weight not in own_steps.weights_of_compiled(keras):
+            continue
         if weight in unknown:
             not_compared[f"steps of {weight}"] = HELD_OTHERWISE
             continue

@@ -28,7 +28,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
     excused = port.facts["given"]["load"] and outputs_agree(keras, port, *MODES)
-    unknown = unknown_weights(keras, port)
+    # Also what a `load` has put into several parameters: each value has a place.
+    unknown = unknown_weights(keras, port) | set(port.facts.get("spread", {}))
     carried = port.facts["weights"]
     items = []
     for keras_name, torch_name in port.facts["pairs"]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def test_the_surest_cause_comes_first_and_one_that_breaks_is_none(monkeypatch):
         entry("C1", lambda evidence: Match(0.3) if np.isnan(np.inf - np.inf) else None),
     ]
     monkeypatch.setattr(registry, "REGISTRY", {e.id: e for e in entries})
-    found = registry.recognised(None)
+    evidence = SimpleNamespace(keras=SimpleNamespace(facts={}), port=None)
+    found = registry.recognised(evidence)
     assert [(e.id, match.confidence) for e, match in found] == [
         ("A3", 0.9),
         ("A1", 0.3),

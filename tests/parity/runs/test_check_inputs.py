@@ -14,7 +14,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
-pytestmark = [pytest.mark.usefixtures("warm_halves"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 # Torch's own initial weights are not Keras's, and no port here draws Keras's.
 LEVELS = [name for name in LEVEL_IDS if name != "init"]

@@ -10,7 +10,6 @@ import time
 import numpy as np
 import pytest
 from schemas import assert_valid
-from warm_halves import warmed
 
 from parity import run
 from parity.errors import InputError, RunError
@@ -69,7 +68,7 @@ def ran(tmp_path_factory):
 
     shown, out = [], tmp_path_factory.mktemp("ran") / "out"
     specs = [small("dropout", seed=3), small("dropout", seed=4), small("augmentation", seed=3)]
-    with pytest.MonkeyPatch.context() as patched, warmed():
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Pair, "compare", broken)
         options = RunOptions(out=out)
         results = run_all(specs, options, on_result=lambda result, directory: shown.append(result))
@@ -104,8 +103,7 @@ def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(ran):
 
 def test_float32_is_judged_from_anchors_which_are_then_removed(tmp_path, color_npz):
     spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=2)
-    with warmed():
-        result = run(spec, out=tmp_path / "out")
+    result = run(spec, out=tmp_path / "out")
     assert result.verdict == "pass"
     assert_valid(result.to_json())
     assert result_from(result.to_json(), "here") == result
@@ -178,12 +176,22 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
         assert (directory / "keras" / "_SUCCESS").exists()
 
 
-def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(tmp_path):
+@pytest.mark.parametrize(
+    ("half", "other", "told"),
+    [("keras", "torch", "TensorFlow sees no such GPU"), ("torch", "keras", "torch sees")],
+)
+def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(
+    tmp_path, half, other, told
+):
     spec = small("dropout", epochs=1, device="cuda:99")
-    (result,) = run_all([spec], RunOptions(out=tmp_path / "out"))
+    log = tmp_path / "out" / "dropout-seed42" / f"{half}.log"
+    # What a half says after the other one has failed is not told.
+    script = f"until grep -qs device= {log}; do sleep 0.05; done; sleep 1.5; exit 1"
+    late = interpreter(tmp_path, "late", script)
+    children = ChildOptions(**{f"{other}_python": late}, workers=2, timeout_s=200.0)
+    (result,) = run_all([spec], RunOptions(tmp_path / "out", children))
     assert result.verdict == "error"
-    for half in ("TensorFlow sees no such GPU", "torch sees"):
-        assert any(half in error for error in result.errors)
+    assert any(f" {half}: " in error and told in error for error in result.errors)
 
 
 def test_control_c_ends_both_children_and_leaves_a_result_that_says_so(tmp_path):

@@ -1,18 +1,17 @@
-"""Networks of keras.applications: two, and parts of two, here; benchmarks/speed/applications.py has
-all of them.
+"""Networks of keras.applications with few channels: outputs and one step of their twins.
+
+benchmarks/accuracy/application_checks.py compares all of them at their full size.
 """
 
 import keras
-import numpy as np
 import pytest
-import torch
-from keras.src.applications import convnext, inception_resnet_v2
+from keras.src.applications import convnext, efficientnet_v2, inception_resnet_v2, nasnet
 
-from benchmarks.speed.applications import compare, difference, images, make
-from torch_impl.keras_config import from_keras_config
+from benchmarks.applications.compared import COMPARED, Pair
+from benchmarks.applications.networks import constructors
 from torch_impl.layers import BatchNormalization
 
-BAR = 1e-12  # benchmarks/speed/applications.py measured 2e-14 in eval, 2e-13 in train mode
+SHAPE = (32, 35, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -21,56 +20,87 @@ def _float64():
     keras.config.set_dtype_policy("float64")
 
 
-@pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0"])
-def test_the_twin_of_a_network_is_the_network(name):
-    found = compare(name)
-    assert max(found[level] for level in ("eval", "train", "statistics")) <= BAR
-    assert found["statistics"] > 0  # the train call has moved them, with a rounding or two
-
-
-def test_torchs_epsilon_in_one_layer_of_a_network_does_not_pass_this_test():
-    model = make("MobileNetV2")
-    twin = from_keras_config(model.get_config()).eval()
-    twin.load_keras_weights(model.get_weights())
-    layers = [layer for layer in twin.modules() if isinstance(layer, BatchNormalization)]
-    assert len(layers) == 52
-    layers[20].epsilon = 1e-5
-    x = images("MobileNetV2", 1)
-    ours = twin(torch.tensor(x)).detach().numpy()
-    assert difference(ours, model(x, training=False).numpy()) > 1e-6
-
-
 def small_convnext():
-    """Blocks of ConvNeXt with its scales, depths and normalisations, but few channels."""
+    """With the scales of its blocks, and models inside of the model."""
     return convnext.ConvNeXt(
         depths=[1, 2, 1, 1],
         projection_dims=[4, 6, 8, 10],
-        drop_path_rate=0.1,
         default_size=32,
         weights=None,
-        input_shape=(32, 35, 3),
-        classes=5,
-        classifier_activation=None,
+        input_shape=SHAPE,
+        classes=10,
     )
 
 
 def inception_resnet_blocks():
+    """With its layer that scales and adds, in a block of each kind."""
     inputs = x = keras.Input((9, 7, 8))
     for kind in ("block35", "block17", "block8"):
         x = inception_resnet_v2.inception_resnet_block(x, 0.17, kind, 1)
-    return keras.Model(inputs, x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
 
 
-@pytest.mark.parametrize("make_part", [small_convnext, inception_resnet_blocks])
-def test_the_twin_of_a_part_of_a_network_is_the_part(make_part):
-    model = make_part()
-    generator = np.random.default_rng(0)
-    for weight in model.weights:
-        if weight.dtype == "float64":
-            value = generator.normal(size=weight.shape) * 0.2
-            weight.assign(np.abs(value) + 0.5 if "variance" in weight.name else value)
-    twin = from_keras_config(model.to_json()).eval()
-    twin.load_keras_weights([w.numpy() for w in model.weights if "seed" not in w.name])
-    x = generator.uniform(0, 1, (2, *model.input_shape[1:]))
-    theirs = model(x, training=False).numpy()
-    assert difference(twin(torch.tensor(x)).detach().numpy(), theirs) <= BAR
+def small_nasnet():
+    """With separable convolutions, and cells that pad, crop and average."""
+    return nasnet.NASNet(
+        input_shape=(64, 67, 3),
+        penultimate_filters=96,
+        num_blocks=1,
+        stem_block_filters=4,
+        skip_reduction=False,
+        weights=None,
+        classes=10,
+        default_size=64,
+    )
+
+
+def small_efficientnet_v2():
+    """With fused blocks, excitations, and dropouts of whole samples."""
+    return efficientnet_v2.EfficientNetV2(
+        width_coefficient=0.2,
+        depth_coefficient=0.3,
+        default_size=64,
+        drop_connect_rate=0.3,
+        name="efficientnetv2-b0",
+        input_shape=(64, 67, 3),
+        weights=None,
+        classes=10,
+    )
+
+
+def small_mobilenet_v3():
+    """With hard swishes, excitations and paddings at one side."""
+    return keras.applications.MobileNetV3Small(
+        alpha=0.35, input_shape=(64, 67, 3), weights=None, classes=10
+    )
+
+
+NETWORKS = [
+    small_convnext,
+    inception_resnet_blocks,
+    small_nasnet,
+    small_efficientnet_v2,
+    small_mobilenet_v3,
+]
+
+
+@pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
+def test_a_step_of_the_twin_of_a_network_is_that_of_the_network(make):
+    found = list(Pair(make()).compare())
+    assert tuple(one.what for one in found) == COMPARED
+    assert all(one.difference <= one.allowed for one in found), found
+
+
+def test_torchs_epsilon_in_one_layer_of_a_network_does_not_pass_this_test():
+    pair = Pair(small_mobilenet_v3())
+    layers = [layer for layer in pair.twin.modules() if isinstance(layer, BatchNormalization)]
+    layers[20].epsilon = 1e-5
+    found = list(pair.compare())
+    assert all(one.difference > 1e5 * one.allowed for one in found), found
+
+
+def test_the_constructors_are_those_that_keras_lists():
+    listed = {name for name in dir(keras.applications) if name[0].isupper()}
+    assert constructors().keys() == listed
+    assert len(listed) == 40

@@ -1,6 +1,7 @@
 """Twins of whole models: shared layers, models in models, several ends, operations, weights."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
+from keras.src.applications import convnext
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, values
 from torch import nn
 
@@ -253,6 +255,21 @@ def test_weights_come_by_path_with_or_without_the_model_before_it():
             {name(w.path): w.numpy() for w in model.variables if "seed" not in w.path}
         )
         np.testing.assert_array_equal(output(again, x), expected)
+
+
+def test_weights_without_a_name_come_by_the_number_that_keras_gives_them():
+    inputs = keras.Input((4,))
+    scales = [convnext.LayerScale(0.5, 4, name=name) for name in ("first", "second")]
+    model = keras.Model(inputs, scales[1](L.Activation("tanh")(scales[0](inputs))))
+    model.set_weights([values((4,), seed) for seed in (1, 2)])
+    weights = {w.path: w.numpy() for w in model.weights}
+    assert re.fullmatch(r"second/variable_\d+", list(weights)[1])
+    twin = from_keras_config(model.get_config()).eval()
+    twin.load_keras_weights(weights)
+    x = values((2, 4), 3)
+    assert difference(output(twin, x), model(x).numpy()) <= BAR
+    twin.load_keras_weights(dict(zip(weights, reversed(weights.values()), strict=True)))
+    assert difference(output(twin, x), model(x).numpy()) > 0.01
 
 
 def test_weights_that_were_loaded_are_returned_by_keras_paths():

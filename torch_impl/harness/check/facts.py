@@ -56,9 +56,13 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
         for item in port.carried
     }
     # A frozen parameter is a constant of the program: its values tell whether it is right.
+    spread = {name for parts in port.cargo.spread.values() for name in parts}
     writer.facts["not_carried"] = [
-        name for name, p in names.items() if p.requires_grad and id(p) not in carried
+        name
+        for name, p in names.items()
+        if p.requires_grad and id(p) not in carried and name not in spread
     ]
+    writer.facts["spread"] = port.cargo.spread
     writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
     writer.facts["num_paired_modules"] = len({id(i.variable.module) for i in port.carried})
     writer.facts["settings"] = {
@@ -72,9 +76,9 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     built = port.built
     writer.facts["given"] = {
         name: getattr(built, name) is not None
-        for name in ("loss", "optimizer", "scheduler", "early_stopping", "load")
+        for name in ("loss", "optimizer", "scheduler", "early_stopping", "load", "train_step")
     }
-    writer.facts["optimizer"] = _optimizer_facts(built.optimizer)
+    writer.facts["optimizer"] = optimizer_facts(built.optimizer)
     writer.facts["clips"] = built.before_step is not None
     writer.facts["schedulers"] = [_object_facts(scheduler) for scheduler in built.schedulers]
     writer.facts["scheduler_interval"] = built.scheduler_interval
@@ -127,7 +131,8 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def _optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] | None:
+def optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] | None:
+    """Returns the class of an optimizer and the plain settings of its groups; None without one."""
     if optimizer is None:
         return None
     groups = [

@@ -34,9 +34,11 @@ from torch_impl.harness.call import (
 from torch_impl.harness.calls import Passed
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.kinds import REPLAYED
+from torch_impl.harness.port.given_images import give_states, is_compared
 from torch_impl.harness.port.packed_sequences import repacked
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.layers.image.random_layer import RandomImageLayer
 
 _COMMUTATIVE = frozenset(("add", "multiply", "average", "maximum", "minimum"))
 
@@ -148,7 +150,7 @@ class _Pairs:
         self._alone = {node["name"] for node in self._nodes}
         for pair in port.pairs:
             self._alone.discard(pair.node["name"])
-            if pair.node["name"] not in left_out:
+            if pair.node["name"] not in left_out and is_compared(pair, mode):
                 calls = pair.chain(port.calls)
                 self._begins.setdefault(calls[0].name, []).append(pair)
                 self._ends.setdefault(calls[-1].name, []).append(pair)
@@ -197,6 +199,8 @@ class _Pairs:
             with torch.no_grad():
                 for name, buffer in buffers.items():
                     buffer.copy_(self._start.get(f"{call.name}.{name}", buffer))
+        if isinstance(module, RandomImageLayer):  # it draws the same numbers again
+            give_states(self._port, self._mode)
         with torch.no_grad():
             return call.run(*fed)
 

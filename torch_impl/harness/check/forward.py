@@ -14,6 +14,7 @@ from parity.ladder.rounding import limits_of
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import output_of
 from torch_impl.harness.kinds import REPLAYED
+from torch_impl.harness.port.given_images import is_compared
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 
@@ -36,7 +37,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
         return
     for pair in port.pairs:
         ended = by_name.get(pair.chain(port.calls)[-1].name)
-        if ended is not None:
+        if ended is not None and is_compared(pair, mode):
             last = port.keras.facts["nodes"][pair.ends.keras_last]
             made = f"forward/{mode}/{last['name']}/output"
             theirs = port.keras[made] if made in port.keras else None  # noqa: SIM401  # no `get`

@@ -21,11 +21,13 @@ from torch_impl.harness.check.facts import write_facts, write_weights
 from torch_impl.harness.check.fixes.run import write_fixes
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
+from torch_impl.harness.check.image_changes import write_image_changes
 from torch_impl.harness.check.initial import write_init
 from torch_impl.harness.check.layers import write_layers
 from torch_impl.harness.check.loss import takes_columns, write_confident_loss
 from torch_impl.harness.check.metrics import write_metrics
 from torch_impl.harness.check.optimizer import write_optimizer
+from torch_impl.harness.check.own_training import write_own_training
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.trajectory import write_trajectory
@@ -75,6 +77,8 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
     loss = _loss(port, form, writer)
     with _noted(raised, "layers", port.dtype):
         write_layers(port, form, loss, writer)
+    with _noted(raised, "images", port.dtype):
+        write_image_changes(port, writer)
     with _noted(raised, "metrics", port.dtype):
         write_metrics(port, form, writer)
     if loss is not None:
@@ -83,6 +87,9 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
         # The trajectory had an optimizer of its own, so this one is before its first step.
         with _noted(raised, "optimizer", port.dtype), port.kept():
             write_optimizer(port, writer)
+    if port.built.train_step is not None and "own_training" in keras.facts:
+        with _noted(raised, "train_step", port.dtype):
+            write_own_training(PortUnderTest(factory, spec.seed, keras, spec.device), writer)
     with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)
     with _noted(raised, "fixes", port.dtype):

@@ -40,43 +40,43 @@ def allowed_of(keras: Trace, *keys: str) -> float:
     return max(limits.floor, min(limits.factor * measured, limits.most))
 
 
-def output_error(keras: Trace, output: torch.Tensor) -> float:
-    """Returns the error of an output in eval mode, in units of what rounding explains.
+def output_error(keras: Trace, output: torch.Tensor, mode: str = "eval") -> float:
+    """Returns the error of an output, in units of what rounding explains.
 
     A port may return what goes into Keras's last activation, or its log.
     """
-    if "forward/eval/output" not in keras:
+    if f"forward/{mode}/output" not in keras:
         return np.inf
     ours = output.detach().cpu().numpy()
     found = [
-        error_of(*_only_counted(keras, output, ours, theirs)) / allowed
-        for theirs, allowed in forms_of(keras)
+        error_of(*_only_counted(keras, output, ours, theirs, mode)) / allowed
+        for theirs, allowed in forms_of(keras, mode)
     ]
     return min(found, default=np.inf)
 
 
 def _only_counted(
-    keras: Trace, output: torch.Tensor, ours: np.ndarray, theirs: np.ndarray
+    keras: Trace, output: torch.Tensor, ours: np.ndarray, theirs: np.ndarray, mode: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the port's output and Keras's in the port's layout, with zeros where none counts."""
     where = nearest(output, theirs)
     given = as_returned(theirs, ours.shape, where)
-    counts = counts_of(keras, "forward/eval/output", theirs.shape)
+    counts = counts_of(keras, f"forward/{mode}/output", theirs.shape)
     if counts is None or given.shape != ours.shape:
         return ours, given
     counts = as_returned(counts, ours.shape, where)
     return np.where(counts, ours, 0.0), np.where(counts, given, 0.0)
 
 
-def forms_of(keras: Trace) -> Iterator[tuple[np.ndarray, float]]:
-    """Yields what a port may return for Keras's output in eval mode, and how far it may be off."""
-    key = "forward/eval/output"
-    yield in_form(keras, "eval", "same"), allowed_of(keras, key)
+def forms_of(keras: Trace, mode: str = "eval") -> Iterator[tuple[np.ndarray, float]]:
+    """Yields what a port may return for Keras's output in a mode, and how far it may be off."""
+    key = f"forward/{mode}/output"
+    yield in_form(keras, mode, "same"), allowed_of(keras, key)
     if keras.facts.get("output_activation") is None:
         return
-    before = f"forward/eval/{keras.facts['nodes'][-1]['name']}/input/0"
+    before = f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"
     for form in ("linear", "log") if before in keras else ("log",):
-        yield in_form(keras, "eval", form), allowed_of(keras, key, before)
+        yield in_form(keras, mode, form), allowed_of(keras, key, before)
 
 
 def agreeing(

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import traceback
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -32,7 +33,10 @@ _LIBRARIES = tuple(
         os.path.dirname(parity.__file__),
     )
 )
-
+_OWN = os.path.dirname(torch_impl.__file__)
+_IMAGE_LAYERS = os.path.join(_OWN, "layers", "image", "")
+# Frames between a function of torch and the code that calls it, while it is watched.
+_BETWEEN = (os.path.join(os.path.dirname(torch.__file__), ""), os.path.join(_OWN, "harness", ""))
 
 # As torch names it: "expected Float but found Double", "not implemented for 'Double'", "float64".
 _NO_FLOAT64 = re.compile(r"\b(double|float64)\b", re.IGNORECASE)
@@ -76,3 +80,16 @@ def where() -> str:
             return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
+
+
+def is_by_image_layers() -> bool:
+    """Whether a function of torch is called by the code of `torch_impl.layers.image`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(_IMAGE_LAYERS)
+
+
+def told_function(function: Any) -> str:
+    """Returns a function with the line that called it: "rand() at model.py:23"."""
+    return f"{function.__name__}() at {where() or 'torch'}"

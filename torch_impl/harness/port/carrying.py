@@ -7,6 +7,7 @@ port is run with each, and its output decides.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -44,12 +45,14 @@ class Cargo:
         problems: "LAYER: why", for weights that do not fit into the layer that is paired.
         incomplete: for the fact of the same name: weights that could not be carried.
         not_compared: for the fact of the same name: weights whose place is not known.
+        spread: weights that `load` has put into several parameters, with the names of these.
     """
 
     carried: list[Carried] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     incomplete: list[dict[str, str]] = field(default_factory=list)
     not_compared: list[dict[str, str]] = field(default_factory=list)
+    spread: dict[str, list[str]] = field(default_factory=dict)
 
 
 def paired_weights(pairs: Sequence[PairedLayer]) -> list[Carried]:
@@ -68,6 +71,7 @@ def carry(
     needs: Mapping[str, Need],
     output: Callable[[], torch.Tensor],
     most: int = MOST_TRIALS,
+    beside: Sequence[Sequence[Sequence[Carried]]] = (),
 ) -> Cargo:
     """Sets Keras's weights in a module.
 
@@ -78,6 +82,7 @@ def carry(
         needs: weights of Keras by name, all of them.
         output: computes the port's output in eval mode for Keras's probe.
         most: number of assignments of what is left that are tried.
+        beside: of layers that several calls hold together: the ways in which they may do so.
     """
     cargo = Cargo()
     for item in paired_weights(pairs):
@@ -89,8 +94,21 @@ def carry(
                 cargo.incomplete.append(_computed(item, error))
             else:
                 cargo.problems.append(f"{item.node}: {error}")
-    _carry_rest(keras, found, needs, cargo, output, most)
-    return cargo
+    if not beside:
+        _carry_rest(keras, found, needs, cargo, output, most)
+        return cargo
+    tried = None
+    for chosen in islice(itertools.product(*beside), most):
+        items = [item for way in chosen for item in way]
+        _set_all(keras, items)
+        now = replace(cargo, carried=[*cargo.carried, *items])
+        _carry_rest(keras, found, needs, now, output, most)
+        tried = tried or (items, now)
+        if _error(keras, output) < AGREES:
+            return now
+    assert tried is not None
+    _set_all(keras, tried[1].carried)
+    return tried[1]
 
 
 def _carry_cells(
@@ -141,6 +159,9 @@ def carry_by_load(
         variable = loaded.find(name, array)
         if variable is not None:
             cargo.carried.append(Carried(name, variable, LOAD, "" if item is None else item.node))
+        elif parts := loaded.spread(array):
+            cargo.spread[name] = parts
+            cargo.not_compared.append(_in_parts(name, parts))
         else:
             cargo.not_compared.append(_hidden(name))
     return cargo
@@ -280,6 +301,14 @@ def _hidden(name: str) -> dict[str, str]:
         "what": name,
         "why": "after the port's `load`, no parameter has its values, so that its gradient and its "
         "steps have no partner",
+    }
+
+
+def _in_parts(name: str, parameters: Sequence[str]) -> dict[str, str]:
+    return {
+        "what": name,
+        "why": f"the port's `load` put its parts into {', '.join(parameters)}, so that its "
+        "gradient and its steps have no partner",
     }
 
 

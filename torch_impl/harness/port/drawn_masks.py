@@ -1,21 +1,23 @@
 """What a port draws by itself, as stochastic depth does: `x.new_empty(shape).bernoulli_(p)`.
 
 The layers of Keras that draw and have no partner in the port are taken in their order, dropouts one
-for each mask that the port draws, layers of noise one for each tensor of standard normal numbers,
-layers of the user's own as many as they drew. What Keras drew comes out, in the shape of what the
-port draws.
+for each mask that the port draws, layers of noise one for each tensor of standard normal numbers.
+What the user's own code drew in Keras is taken in its order, too, by its distribution. What Keras
+drew comes out, in the shape of what the port draws.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from torch_impl.harness.port.drawing import NORMALS
+from torch_impl.harness.draws import MASK, NORMAL, UNIFORM, UNIFORMS, uniform_of
+from torch_impl.harness.port.agreement import output_error
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.traced_axes import Axes, channels_first
 
@@ -30,72 +32,116 @@ _OF_NORMALS = ("gaussian_dropout", "gaussian_noise")
 def drawn_masks(
     port: PortUnderTest, mode: str
 ) -> Callable[[torch.Tensor, str], torch.Tensor | None]:
-    """Returns the function that replaces a mask, or normal numbers, that the port draws.
+    """Returns the function that replaces a mask, or other numbers, that the port draws.
 
     Args:
         port: the port.
         mode: of the pass in Keras's trace: "train", "step1", ...
 
     Returns:
-        A function of the drawn tensor and of the name of the function that draws it: what Keras
-        drew, like it, or None if there is nothing that fits.
+        A function of the drawn tensor and of its kind: what Keras drew, like it, or None if there
+        is nothing that fits.
     """
     given = port.given_axes()
-    masks, normals = (_of_keras(port, mode, normals=is_normal) for is_normal in (False, True))
+    left = _drawn_by_keras(port, mode)
 
-    def drawn(tensor: torch.Tensor, name: str) -> torch.Tensor | None:
-        mask = next(normals if name in NORMALS else masks, None)
-        return None if mask is None else mask_like(mask, tensor, given)
+    def drawn(tensor: torch.Tensor, kind: str) -> torch.Tensor | None:
+        if left.get(kind):
+            return mask_like(left[kind].pop(0), tensor, given)
+        if kind != UNIFORM or not left.get(MASK):
+            return None
+        mask = mask_like(left[MASK].pop(0), tensor, given)
+        return None if mask is None else uniform_of(mask, keeps_low=port.keeps_low)
 
     return drawn
 
 
-def nothing_drawn(tensor: torch.Tensor, name: str) -> torch.Tensor:
-    """Returns what drops nothing, or adds no noise."""
-    return torch.zeros_like(tensor) if name in NORMALS else torch.ones_like(tensor)
+def nothing_drawn(tensor: torch.Tensor, kind: str) -> torch.Tensor:
+    """Returns what drops nothing, or adds no noise; whole numbers stay."""
+    if kind == UNIFORM:  # above a rate, and below the share that is kept
+        return torch.full_like(tensor, 0.5)
+    if kind == MASK:
+        return torch.ones_like(tensor)
+    return torch.zeros_like(tensor) if kind == NORMAL else tensor
 
 
 def replayed(port: PortUnderTest) -> list[str]:
-    """Returns the dropouts of Keras whose masks are given to masks that the port draws."""
-    names, own = _unpaired(port), _drawn_normals(port)
-    num = sum(own.get(name, 1) for name in names)
-    return names if names and not port.draws and len(port.replaced) == num else []
+    """Returns the layers of Keras that draw, if all that they draw was given to the port."""
+    names, layers = _unpaired(port), _layers_of_draws(port)
+    is_all = len(port.replaced) == len(names) + len(layers)
+    if not (names or layers) or port.draws or not is_all:
+        return []
+    known = port.keras.facts.get("replayable") or {}
+    idle = (name for name, factor in known.items() if factor == 1)
+    return [*names, *dict.fromkeys(layers), *idle]
+
+
+def find_side_that_keeps(port: PortUnderTest) -> None:
+    """Finds out whether the uniform numbers of a port keep where they are low: see `uniform_of`.
+
+    The port is run in train mode in both ways. The one whose output is nearer to Keras's stays.
+    """
+    if not any(place.startswith(f"{name}(") for place in port.replaced for name in UNIFORMS):
+        return
+    errors = {}
+    for port.keeps_low in (True, False):
+        with torch.no_grad(), port.kept(), suppress(Exception):  # a later stage tells an error
+            output = port.forward("train", "probe", training=True)[1]
+            errors[port.keeps_low] = output_error(port.keras, output, "train")
+    port.keeps_low = errors.get(True, np.inf) < errors.get(False, np.inf)
 
 
 def _unpaired(port: PortUnderTest) -> list[str]:
+    """Returns the layers of Keras without a partner that draw a mask or noise, one each."""
     paired = {pair.node["name"] for pair in port.all_pairs} | inner_dropouts(port).keys()
     facts = port.keras.facts
     known = facts.get("replayable") or {}  # other layers that drop whole samples
-    kinds, own = _OF_MASKS + _OF_NORMALS, _drawn_normals(port)
+    kinds = _OF_MASKS + _OF_NORMALS
     names = [
         node["name"]
         for node in facts["nodes"]
-        if (node["kind"] in kinds or node["name"] in known or node["name"] in own)
-        and node["name"] not in paired
+        if (node["kind"] in kinds or node["name"] in known) and node["name"] not in paired
     ]
-    # A model of the user's own, or a layer with inner ones, may draw as well, and is no node.
-    return [*names, *(name for name in own if name not in paired and name not in names)]
+    # Keras draws for a rate of 0, too; a port may leave that out.
+    kept = [name for name in names if known.get(name) != 1]
+    return kept if len(port.replaced) == len(kept) + len(_layers_of_draws(port)) else names
 
 
-def _drawn_normals(port: PortUnderTest) -> dict[str, int]:
-    """Returns the layers of the user's own that draw standard normal numbers, and how often."""
-    return port.keras.facts.get("drawn_normals") or {}
-
-
-def _of_keras(port: PortUnderTest, mode: str, *, normals: bool) -> Iterator[np.ndarray]:
+def _drawn_by_keras(port: PortUnderTest, mode: str) -> dict[str, list[np.ndarray]]:
+    """Returns what layers without a partner, and code of the user's, drew in a pass, by kind."""
     by_name = {node["name"]: node["kind"] for node in port.keras.facts["nodes"]}
-    own = _drawn_normals(port)
+    found: dict[str, list[np.ndarray]] = {}
     for name in _unpaired(port):
-        key = f"mask/{mode}/{name}"
-        keys = [f"{key}/{number}" for number in range(own[name])] if name in own else [key]
-        if (name in own or by_name[name] in _OF_NORMALS) == normals:
-            yield from (port.keras[key] for key in keys if key in port.keras)
+        kind = NORMAL if by_name[name] in _OF_NORMALS else MASK
+        if (key := f"mask/{mode}/{name}") in port.keras:
+            found.setdefault(kind, []).append(port.keras[key])
+    for kind, _, key in _draws_of(port, mode):
+        found.setdefault(kind, []).append(port.keras[key])
+    return found
+
+
+def _layers_of_draws(port: PortUnderTest) -> list[str]:
+    """Returns the layer of each draw of the user's own code, in train mode if that is known."""
+    mode = "train" if any(port.keras.below("draw/train")) else "eval"
+    return [layer for _, layer, _ in _draws_of(port, mode)]
+
+
+def _draws_of(port: PortUnderTest, mode: str) -> list[tuple[str, str, str]]:
+    """Returns (kind, layer, key) of what the user's own code drew, in order."""
+    paired = {pair.node["name"] for pair in port.all_pairs}
+    masks = port.keras.facts.get("replayable") or {}  # they are told by what they keep
+    found = []
+    for key in sorted(port.keras.below(f"draw/{mode}"), key=lambda k: int(k.partition("/")[0])):
+        _, kind, layer = [*key.split("/", 2), ""][:3]
+        if layer not in paired and layer not in masks:
+            found.append((kind, layer, f"draw/{mode}/{key}"))
+    return found
 
 
 def mask_like(
     mask: np.ndarray, tensor: torch.Tensor, given: Sequence[Axes | None] = ()
 ) -> torch.Tensor | None:
-    """Returns a mask of whole samples, of whole channels, or of the same shape, like a tensor.
+    """Returns what was drawn for whole samples or channels, or in the same shape, like a tensor.
 
     Of a cube, the channels are first if they are in an input of the port.
     """

@@ -7,15 +7,17 @@ with what Keras's layer drew, in the order of the port's axes, and at the rate o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.drawn_masks import mask_like
 
 if TYPE_CHECKING:
+    from torch_impl.harness.call import Call
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
 _ALPHA = -1.6732632423543772 * 1.0507009873554805  # what a value becomes that AlphaDropout drops
@@ -45,6 +47,56 @@ def dropout_masks(
         return x if drawn is None else _applied(pair.call.kind, x, drawn, rate)
 
     return dropped
+
+
+def masks_of_step(
+    port: PortUnderTest, mode: str, order: Sequence[str]
+) -> Callable[[Call, torch.Tensor], torch.Tensor]:
+    """Returns the function of an active dropout in a step that calls layers in its own order.
+
+    A layer may be called several times: its calls have the numbers of Keras's. A dropout that is no
+    module takes the next mask of those that have no module.
+
+    Args:
+        port: the port.
+        mode: of the step in Keras's trace.
+        order: names of Keras's dropouts as they are called.
+
+    Returns:
+        A function of the call and of the input of a dropout: its output.
+    """
+    pairs = {
+        _base(pair.call.name): pair
+        for pair in port.all_pairs
+        if pair.call.kind in REPLAYED and pair.call.module is not None
+    }
+    with_module = {_base(pair.node["name"]) for pair in pairs.values()}
+    left = [name for name in order if _base(name) not in with_module]
+    own_masks = np.random.default_rng(0)
+
+    def dropped(call: Call, x: torch.Tensor) -> torch.Tensor:
+        pair = pairs.get(_base(call.name))
+        if pair is not None:
+            name = _base(pair.node["name"]) + call.name[len(_base(call.name)) :]
+        else:
+            name = left.pop(0) if left else ""
+        key = f"mask/{mode}/{name}"
+        if call.rate is None or call.rate >= 1:
+            return x
+        if key not in port.keras:  # Keras drops nothing here
+            kept = own_masks.random(tuple(x.shape)) >= call.rate
+            return _applied(call.kind, x, torch.from_numpy(kept).to(x), call.rate)
+        drawn = None if pair is None else pair.native(port.keras[key], x)
+        if drawn is None:
+            drawn = mask_like(port.keras[key], x, port.given_axes())
+        return x if drawn is None else _applied(call.kind, x, drawn, call.rate)
+
+    return dropped
+
+
+def _base(name: str) -> str:
+    """Returns the name of a call without its number: "drop" of "drop#2"."""
+    return name.partition("#")[0]
 
 
 def _applied(kind: str, x: torch.Tensor, drawn: torch.Tensor, rate: float) -> torch.Tensor:

@@ -202,6 +202,13 @@ def flat_tensors(value: Any) -> list[torch.Tensor]:
     return []
 
 
+def is_turned(x: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether a tensor is another one with its axes in another order: `x.mT`."""
+    with torch._C.DisableTorchFunction():
+        is_view = output is not x and output.data_ptr() == x.data_ptr() and x.ndim == output.ndim
+        return is_view and output.stride() != x.stride()
+
+
 def replaced(value: Any, others: list[torch.Tensor], fixed: Any = ()) -> Any:
     """Returns nested arguments with other tensors in the place of theirs, in order.
 

@@ -62,6 +62,7 @@ class Loaded:
 
     def __init__(self, module: nn.Module) -> None:
         self._held: list[tuple[nn.Module, str, np.ndarray, np.ndarray]] = []
+        self._names = {id(p): name for name, p in module.named_parameters()}
         for _, owner, attribute, tensor in tensors_of(module):
             if not tensor.is_floating_point():
                 continue
@@ -98,3 +99,35 @@ class Loaded:
             short = name.partition(".")[2]
             return placed(replace(as_it_is(owner, attribute), name=short), place)
         return None
+
+    def spread(self, array: np.ndarray) -> list[str]:
+        """Returns the parameters that have a weight of Keras together, each a part; else nothing.
+
+        Args:
+            array: the weight. A value may stand twice in a vector only, whose parts are in order.
+        """
+        wanted = array.astype(np.float64).reshape(-1)
+        if len(np.unique(wanted)) < wanted.size:
+            return self._in_a_row(wanted) if array.ndim == 1 else []
+        found = np.zeros(wanted.size, bool)
+        names = []
+        for owner, attribute, values, _ in self._held:
+            is_here = np.isin(wanted, values)
+            if is_here.any() and not (is_here & found).any():
+                found |= is_here
+                names.append(self._name(owner, attribute))
+        return names if found.all() and all(names) else []
+
+    def _in_a_row(self, wanted: np.ndarray) -> list[str]:
+        """Returns the parameters whose values make a vector, one after the other."""
+        names, place = [], 0
+        for owner, attribute, values, order in self._held:
+            own = values[np.argsort(order)]
+            if len(own) and np.array_equal(wanted[place : place + len(own)], own):
+                names.append(self._name(owner, attribute))
+                place += len(own)
+        return names if place == wanted.size and all(names) else []
+
+    def _name(self, owner: nn.Module, attribute: str) -> str:
+        """Returns the name of a parameter; "" for a buffer."""
+        return self._names.get(id(getattr(owner, attribute)), "")

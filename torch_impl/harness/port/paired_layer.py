@@ -96,6 +96,12 @@ class PairedLayer:
     ends: Ends = field(kw_only=True)
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict, kw_only=True)
 
+    @property
+    def is_step(self) -> bool:
+        """Whether the call is one step of the layer: a cell, which the port calls in a loop."""
+        is_recurrent = self.node["kind"] in (*RECURRENT, "conv_lstm") and self.call.inputs
+        return bool(is_recurrent) and self.call.inputs[0].ndim < len(self.node["input_shapes"][0])
+
     def chain(self, calls: Sequence[Call]) -> list[Call]:
         """Returns the calls of a pair in order: its own call, and those joined to it.
 
@@ -142,6 +148,8 @@ class PairedLayer:
         """
         if is_input:
             forms = node["input_shapes"]
+            if isinstance(call.module, nn.RNNBase) and list(tensor.shape[1:]) in forms[1:]:
+                tensor = tensor[0]  # a state: torch has (1, N, units)
             # A layer may take several inputs in any order; all have the same rank.
             fits = [shape for shape in forms if sorted(shape) == sorted(tensor.shape)]
             expected, order, known = (fits or forms or [[]])[0], self.rows, self.taken

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.errors import InputError
+from torch_impl.harness.kinds import RANDOM_IMAGE
 from torch_impl.harness.port.dataflow import origins, signatures, takers
 
 
@@ -27,11 +28,14 @@ class Pairing:
         pairs: (number of the Keras node, number of the torch call), in Keras's order.
         keras_left: numbers of Keras nodes without a partner.
         torch_left: numbers of torch calls without a partner.
+        directions: (number of a bidirectional Keras node, numbers of two torch calls that are it
+            together); they are among those without a partner.
     """
 
     pairs: tuple[tuple[int, int], ...]
     keras_left: tuple[int, ...]
     torch_left: tuple[int, ...]
+    directions: tuple[tuple[int, int, int], ...] = ()
 
 
 def pair_calls(
@@ -131,7 +135,8 @@ _MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
 
 
 def _is_alike(a: str, b: str) -> bool:
-    return a == b or any({a, b} <= group for group in _ALIKE)
+    both_augment = a.startswith(RANDOM_IMAGE) and b.startswith(RANDOM_IMAGE)
+    return a == b or both_augment or any({a, b} <= group for group in _ALIKE)
 
 
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:

@@ -15,10 +15,11 @@ from torch_impl.harness.call import Call
 from torch_impl.harness.port.dense_axes import flat_features, flat_shape, with_flat_axes
 from torch_impl.harness.port.feature_order import Orders, feature_orders
 from torch_impl.harness.port.joining import ends_of
+from torch_impl.harness.port.matching import matched_weights
 from torch_impl.harness.port.paired_layer import PairedLayer, with_shared_axes
 from torch_impl.harness.port.pairing import Pairing, exchanged, pair_calls
 from torch_impl.harness.port.traced_axes import Traced
-from torch_impl.weights import match
+from torch_impl.harness.port.two_directions import with_directions
 
 
 def node_of(call: Call) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def paired_calls(
     Raises:
         InputError: `layers` names a call that does not exist.
     """
-    return pair_calls(_with_shapes(facts), nodes, layers)
+    keras = _with_shapes(facts)
+    return with_directions(keras, nodes, pair_calls(keras, nodes, layers))
 
 
 def other_pairings(
@@ -127,7 +129,7 @@ def paired_layers(
             PairedLayer(
                 node,
                 call,
-                _matched(names, call),
+                matched_weights(names, call),
                 orders.rows.get(row),
                 orders.features.get(row),
                 axes.taken[column],
@@ -150,18 +152,3 @@ def differ(some: Sequence[PairedLayer], others: Sequence[PairedLayer]) -> bool:
         one is not other if one is None or other is None else not np.array_equal(one, other)
         for one, other in orders
     )
-
-
-def _matched(names: Sequence[str], call: Call) -> dict[str, str]:
-    """Returns Keras's name of each weight of a layer -> its name in the module, if they match."""
-    targets = [variable.name for variable in call.variables]
-    # Two convolutions in torch can have the two kernels of one Keras layer.
-    local = {
-        name.partition(".")[2].replace("depthwise_", "").replace("pointwise_", ""): name
-        for name in names
-    }
-    try:
-        found = match(list(local), targets, by_kind=True)
-    except ValueError:
-        return {}
-    return {local[short]: target for short, target in found.items()}

@@ -6,10 +6,10 @@ factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
-from typing import Any, cast
+from itertools import chain, islice, product
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,11 +32,12 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.drawn_masks import drawn_masks, nothing_drawn
+from torch_impl.harness.port.drawn_masks import drawn_masks, find_side_that_keeps, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
-from torch_impl.harness.port.feeding import Feeding, fitting, has_channels_first, on_device
+from torch_impl.harness.port.feeding import Feeding, fitting
 from torch_impl.harness.port.function_weights import flat_tensors
 from torch_impl.harness.port.fused_trials import Fused, take_apart
+from torch_impl.harness.port.given_images import given_images
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
@@ -49,25 +50,26 @@ from torch_impl.harness.port.pairs import (
     paired_calls,
     paired_layers,
 )
+from torch_impl.harness.port.parts import called_by_parts
+from torch_impl.harness.port.port_feed import PortFeed
 from torch_impl.harness.port.port_weights import PortWeights
-from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
 from torch_impl.harness.port.sequence_masks import masked
 from torch_impl.harness.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
+from torch_impl.harness.port.two_directions import ways_of
 from torch_impl.harness.port.unwrapping import build_lazy, unwrapped
 from torch_impl.parametrized import forget_gradients, keep_gradients
-from torch_impl.trainer.nests import mapped
 
 
-class PortUnderTest(PortWeights):
+class PortUnderTest(PortFeed, PortWeights):
     """A port with Keras's weights.
 
     Args:
         factory: builds the port.
         seed: of the factory's random numbers.
         keras: what Keras computed.
-        device: on which the port computes.
-        dtype: in which it computes; None: that of Keras's trace.
+        device: on which it computes.
+        dtype: in which it computes; None: that of the trace.
 
     Raises:
         InputError: the factory or `layers` of the port cannot be used.
@@ -86,17 +88,15 @@ class PortUnderTest(PortWeights):
         self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
+        self.own_feed = self.built.feed  # of the data of a step
+        self.built = called_by_parts(self.built, self.module, keras.facts)
         keep_gradients(self.module)
         self.device = device
         self.keras = keras
-        self.has_columns = False  # whether labels are fed as (N, 1)
-        self._is_turned = True  # whether images are fed with channels first
-        self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
-        self._feeding = Feeding(keras.facts)
-        self._forms = self._feeding.forms(self.module.forward)
-        self._form = self._forms[0]
+        self.feed_as(Feeding(keras.facts))
         self.replaced: list[str] = []  # where it draws masks, which are given to it
         self.draws: list[str] = []  # where the port draws random numbers, dropouts aside
+        self.keeps_low = False  # whether its uniform numbers keep what is below the share
         self._state: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
         self.nodes: list[dict[str, Any]] = []
@@ -113,6 +113,7 @@ class PortUnderTest(PortWeights):
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.pairs = self._compared()
+        find_side_that_keeps(self)
 
     def _pair_up(self, *, is_turned: bool = True) -> None:
         """Pairs the calls of the module with Keras's layers, and gives it Keras's weights."""
@@ -138,7 +139,7 @@ class PortUnderTest(PortWeights):
 
     def _may_be_unturned(self) -> bool:
         """Whether a module that turns its inputs itself could not have failed with turned ones."""
-        turned = [array for array in self._batch("probe") if self._turns(array)]
+        turned = [array for array in self.batch("probe") if self.turns(array)]
         is_known = self.built.feed is not None or "forward/eval/output" not in self.keras
         shapes = [array.shape for array in turned]
         return (
@@ -169,7 +170,7 @@ class PortUnderTest(PortWeights):
 
     def given_axes(self) -> list[Axes | None]:
         """Returns the order of the axes of each tensor that the module is given."""
-        arrays = self._batch("probe")
+        arrays = self.batch("probe")
         pairs = fitting(flat_tensors(self.arguments("probe")), arrays)
         return [nearest(x, array) for x, array in pairs if x.is_floating_point()]
 
@@ -187,7 +188,7 @@ class PortUnderTest(PortWeights):
             for _ in self._other_ways():
                 with suppress(Exception):
                     return self._called()
-            shapes = " and ".join(str(tuple(array.shape)) for array in self._batch("probe"))
+            shapes = " and ".join(str(tuple(array.shape)) for array in self.batch("probe"))
             feed = "return a Port with `feed`, which turns a batch into its arguments"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes} in "
@@ -200,8 +201,7 @@ class PortUnderTest(PortWeights):
         if self._is_stored_anew:
             yield
             return
-        ways = [(form, turned) for form in self._forms for turned in (True, False)]
-        for self._form, self._is_turned in ways[1:]:
+        for self._form, self._is_turned in list(product(self._forms, (True, False)))[1:]:  # noqa: B020
             if self._is_turned or not self.channels_last:
                 yield
 
@@ -242,76 +242,6 @@ class PortUnderTest(PortWeights):
         turned = output.permute(self.returned)
         return turned if turned.shape == output.shape else output
 
-    @contextmanager
-    def computing(self, dtype: str) -> Iterator[None]:
-        """Feeds the module in another dtype in the block; its tensors are of it already."""
-        before, self.dtype = self.dtype, dtype
-        try:
-            yield
-        finally:
-            self.dtype = before
-
-    @property
-    def fed(self) -> str:
-        """How images and sequences are fed to the network, in words for the user."""
-        if self.built.feed is not None:
-            return "fed by the port's own `feed`"
-        is_first = any(map(self._turns, self._batch("probe")))
-        return "fed with channels first" if is_first else "fed as Keras is"
-
-    @property
-    def channels_last(self) -> bool:
-        """Whether the network takes images in Keras's layout."""
-        return bool(getattr(self.module, "channels_last", False))
-
-    def arguments(self, purpose: str) -> tuple[Any, ...]:
-        """Returns the arguments of the module for a recorded batch."""
-        return self.arguments_of(self._batch(purpose))
-
-    def arguments_of(self, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
-        """Returns the arguments of the module for the inputs of a batch, in Keras's layout."""
-        arrays = [self._cast(array) for array in arrays]
-        moved: tuple[Any, ...]
-        if self.built.feed is None:
-            moved = on_device(self._form([self._fed(array) for array in arrays]), self.device)
-        else:
-            fed = self._feeding.call(self.built.feed, arrays)
-            moved = on_device(fed if isinstance(fed, tuple) else (fed,), self.device)
-            if self._is_stored_anew:
-                moved = tuple(in_order(x) if isinstance(x, torch.Tensor) else x for x in moved)
-        return moved
-
-    def _batch(self, purpose: str) -> list[np.ndarray]:
-        """Returns the inputs of a recorded batch in Keras's layout."""
-        arrays: list[np.ndarray] = []
-        while (key := f"input/{purpose}/{len(arrays)}") in self.keras:
-            arrays.append(self.keras[key])
-        return arrays
-
-    def _fed(self, array: np.ndarray) -> torch.Tensor:
-        tensor = self.tensor(array)
-        return channels_first(tensor) if self._turns(array) else tensor
-
-    def _turns(self, array: np.ndarray) -> bool:
-        """Whether an input is fed with channels first: an image, or a signal for such a layer."""
-        may_turn = not self.channels_last and self._is_turned
-        return may_turn and has_channels_first(array, self.keras.facts["nodes"])
-
-    def target_of(self, arrays: Any) -> Any:
-        """Returns targets as the loss takes them: of the only output, or of several by name."""
-        if self.built.target is not None:
-            return on_device(self.built.target(mapped(self._cast, arrays)), self.device)
-        is_column = self.has_columns and arrays.ndim == 1  # of one output
-        given = arrays[:, None] if is_column else arrays
-        return mapped(lambda array: on_device(self.tensor(array), self.device), given)
-
-    def tensor(self, array: np.ndarray) -> torch.Tensor:
-        """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
-        return torch.from_numpy(np.array(self._cast(array)))
-
-    def _cast(self, array: np.ndarray) -> np.ndarray:
-        return array.astype(self.dtype) if array.dtype.kind == "f" else array
-
     def forward(
         self, mode: str, purpose: str, *, training: bool, passed: Passed | None = None
     ) -> tuple[list[Call], Any]:
@@ -319,10 +249,9 @@ class PortUnderTest(PortWeights):
         self.module.train(training)
         forget_gradients(self.module)
         self.forget_states(purpose)
-        arguments = self.arguments(purpose)
-        whole = self.built.layers.values()
-        masks, drawn = dropout_masks(self, mode), drawn_masks(self, mode)
-        watch = recorded_calls(self.module, masks, whole, passed, drawn, self.fused)
+        arguments, whole = self.arguments(purpose), self.built.layers.values()
+        told = dropout_masks(self, mode), whole, passed, drawn_masks(self, mode), self.fused
+        watch = recorded_calls(self.module, *told, given_images(self, mode))
         with given_masks(self, mode), watch as calls:
             self.nest = self.module(*arguments)
             output = self.outputs.of(self.nest)
@@ -343,13 +272,13 @@ class PortUnderTest(PortWeights):
         """Sets Keras's weights in the module, by the port's `load` or by what was paired."""
         built, keras = self.built, self.keras
         if built.load is not None:
-            found = {name: self._cast(keras[f"weights/{name}"]) for name in keras.facts["weights"]}
+            found = {name: self.cast(keras[f"weights/{name}"]) for name in keras.facts["weights"]}
             weights = WeightsByName(found)
             load_by(built.load, built.module, weights)
             return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)
         sources = sources_of(self.module, self.calls, self.pairing)
-        needs = needs_of(keras.facts, self.pairing)
-        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output)
+        needs, ways = needs_of(keras.facts, self.pairing), ways_of(keras, self.calls, self.pairing)
+        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output, beside=ways)
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo
         others = other_pairings(keras.facts, self.nodes, built.layers, self.pairing)
@@ -378,8 +307,9 @@ class PortUnderTest(PortWeights):
     def _eval_output(self) -> torch.Tensor:
         """Returns the output for the probe in eval mode, watched only if Keras draws numbers."""
         with torch.no_grad(), self.kept():
-            if self.keras.facts.get("drawn_normals"):
-                return cast(torch.Tensor, self.forward("eval", "probe", training=False)[1])
+            if any(self.keras.below("draw/eval")):
+                output: torch.Tensor = self.forward("eval", "probe", training=False)[1]
+                return output
             self.module.eval()
             self.forget_states()
             return self.outputs.of(self.module(*self.arguments("probe")))
@@ -387,7 +317,7 @@ class PortUnderTest(PortWeights):
     def _compared(self) -> list[PairedLayer]:
         """Returns the pairs that are compared by themselves: see `agreeing`."""
         if "forward/eval/output" not in self.keras:
-            return list(self.all_pairs)
+            return [pair for pair in self.all_pairs if not pair.is_step]
         with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
             calls, output = self.forward("eval", "probe", training=False)
             self.all_pairs = with_seen_axes(self.keras, self.all_pairs, self.calls, calls)
@@ -397,4 +327,4 @@ class PortUnderTest(PortWeights):
             self.agrees = output_error(self.keras, output) <= 1
             if self.agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
-        return list(self.all_pairs)
+        return [pair for pair in self.all_pairs if not pair.is_step]

@@ -59,14 +59,22 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
         name: of the setting, "recurrent_activation" for example.
 
     Raises:
-        ValueError: it is an object of another class.
+        ValueError: it is an object of another class, or a function that is not Keras's.
     """
     value = entry.config[name]
-    if value is None or isinstance(value, str):
+    if value is None:
+        return value
+    own = found(entry.custom, [f"{entry.name}/{name}", *function_names(value)])
+    if own is not None:
+        return Calling(own)
+    if isinstance(value, str):
         return value
     if value["class_name"] in SIMPLE:
         return SIMPLE[value["class_name"]](Entry(value, entry.build))
-    raise ValueError(f"{name} of class {value['class_name']!r}: expected a name")
+    raise ValueError(
+        f"{name} of class {value['class_name']!r}: expected a name, or "
+        f"custom={{'{entry.name}/{name}': function}}"
+    )
 
 
 def _prelu(entry: Entry) -> nn.Module:

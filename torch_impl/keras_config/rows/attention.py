@@ -63,12 +63,10 @@ def _einsum_dense(entry: Entry) -> nn.Module:
 
 
 def _reversible_embedding(entry: Entry) -> nn.Module:
-    if entry.config.get("mask_zero"):
-        raise ValueError("mask_zero=True: expected False, since there are no masks")
     name = entry.config.get("reverse_dtype")
     if name not in (None, "float32", "float64"):
         raise ValueError(f"reverse_dtype={name!r}: expected 'float32', 'float64' or None")
-    given = entry.pick("input_dim", "output_dim", "tie_weights", "logit_soft_cap")
+    given = entry.pick("input_dim", "output_dim", "tie_weights", "logit_soft_cap", "mask_zero")
     dtype = None if name is None else getattr(torch, name)
     return layers.ReversibleEmbedding(**given, reverse_dtype=dtype)
 

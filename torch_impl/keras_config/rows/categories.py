@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from torch_impl import layers
@@ -41,7 +42,28 @@ def _integer_lookup(entry: Entry) -> nn.Module:
     return layers.IntegerLookup(**given, depth=depth)
 
 
+def _hashing(entry: Entry) -> nn.Module:
+    _check_dense(entry)
+    given = entry.pick("num_bins", "mask_value", "salt", "output_mode")
+    if isinstance(given.get("mask_value"), str):
+        raise ValueError(f"mask_value={given['mask_value']!r}: expected an integer or None")
+    return layers.Hashing(**given, dtype=_of_encoding(entry))
+
+
+def _hashed_crossing(entry: Entry) -> nn.Module:
+    _check_dense(entry)
+    return layers.HashedCrossing(**entry.pick("num_bins", "output_mode"), dtype=_of_encoding(entry))
+
+
+def _of_encoding(entry: Entry) -> torch.dtype:
+    """Returns the dtype of an encoding; that of numbers is int64."""
+    dtype = dtype_of(entry.config)
+    return dtype if dtype.is_floating_point else torch.float32
+
+
 ROWS: dict[str, Row] = {
+    "Hashing": _hashing,
+    "HashedCrossing": _hashed_crossing,
     "CategoryEncoding": _category_encoding,
     "Discretization": _discretization,
     "IntegerLookup": _integer_lookup,

@@ -64,13 +64,15 @@ Row = Callable[[Entry], nn.Module]
 def dtype_of(config: Config) -> torch.dtype:
     """Returns the dtype of a layer's policy.
 
+    Layers that number values may have one of integers.
+
     Raises:
         ValueError: the layer computes in another dtype than that of its weights, or in half
             precision.
     """
     policy = config.get("dtype") or "float32"
     name = policy if isinstance(policy, str) else policy["config"]["name"]
-    if name not in ("float32", "float64"):
+    if name not in ("float32", "float64", "int32", "int64"):
         raise ValueError(f"dtype policy {name!r}: expected 'float32' or 'float64'")
     dtype: torch.dtype = getattr(torch, name)
     return dtype

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
+from torch import nn
+
 from torch_impl import layers
-from torch_impl.keras_config.rows.entry import Row
-from torch_impl.keras_config.rows.modules import moved
+from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.keras_config.rows.modules import KerasLayer, moved
+
+
+def _adaptive(kind: type[nn.Module]) -> Row:
+    """Returns the row of a pool to a given size, which is torch's."""
+
+    def build(entry: Entry) -> nn.Module:
+        sizes = tuple(entry.config["output_size"])
+        for length, size in zip(entry.shape[1:-1], sizes, strict=True):
+            # Keras also pools over windows that are longer by one. If none fits, TensorFlow returns
+            # what is in memory, or ends the process.
+            if length is not None and math.ceil(length / size) + 1 > length:
+                raise ValueError(
+                    f"output_size={sizes} of {tuple(entry.shape[1:-1])}: expected a larger one, "
+                    "since Keras's values are undefined; a global pool has an output of 1"
+                )
+        return KerasLayer(kind(sizes))
+
+    return build
+
 
 ROWS: dict[str, Row] = {
     f"{kind}{rank}D": row
@@ -20,4 +43,7 @@ ROWS: dict[str, Row] = {
         ),
     )
 }
+for _rank in (1, 2, 3):
+    ROWS[f"AdaptiveMaxPooling{_rank}D"] = _adaptive(getattr(nn, f"AdaptiveMaxPool{_rank}d"))
+    ROWS[f"AdaptiveAveragePooling{_rank}D"] = _adaptive(getattr(nn, f"AdaptiveAvgPool{_rank}d"))
 ROWS["GlobalAveragePooling1D"] = moved(layers.GlobalAveragePooling1D, "keepdims")  # takes masks

@@ -76,18 +76,3 @@ ROWS: dict[str, Row] = {
         *("fill_mode", "fill_value", "antialias"),
     ),
 }
-
-# Keras's other layers of images, of text, of categories and of sound; `categories` has some.
-NOT_OFFERED = frozenset(
-    (
-        *("AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix"),
-        *("Equalization", "MaxNumBoundingBoxes"),
-        *("MixUp", "RandAugment", "RandomColorDegeneration", "RandomColorJitter"),
-        *("RandomElasticTransform", "RandomErasing", "RandomGaussianBlur", "RandomGrayscale"),
-        *("RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
-        *("RandomSaturation", "RandomSharpness", "RandomShear", "Solarization", "Pipeline"),
-        *("TextVectorization", "StringLookup", "Hashing"),
-        *("HashedCrossing", "FeatureSpace", "STFTSpectrogram"),
-        "MelSpectrogram",
-    )
-)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.keras_config.graph import fill, name_of
+from torch_impl.keras_config.custom import CustomLayer, found, names_of
+from torch_impl.keras_config.graph import Config, fill, name_of
 from torch_impl.keras_config.rows.activation import function_of
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.layers.conv_lstm import ConvLSTMGates
@@ -91,11 +92,11 @@ _CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "dilation_rate")
 
 def _settings(entry: Entry, *names: str) -> dict[str, Any]:
     """Returns the settings of gates or layers: plain ones, activations, and the seed."""
-    found = entry.pick(*names)
+    given = entry.pick(*names)
     for name in ("activation", "recurrent_activation"):
         if name in entry.config:
-            found[name] = function_of(entry, name)
-    return {**found, "seed": entry.config.get("seed") or 0}
+            given[name] = function_of(entry, name)
+    return {**given, "seed": entry.config.get("seed") or 0}
 
 
 def _recurrent(kind: Callable[..., nn.Module]) -> Row:
@@ -109,28 +110,58 @@ _CELLS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def _cell(entry: Entry, size: int) -> nn.Module:
-    """Returns a cell for time steps of so many features.
+class CustomCell(CustomLayer):
+    """A cell of the user's own, as the child of an `RNN`: see `torch_impl.layers.RNN`."""
+
+    @property
+    def state_size(self) -> Any:
+        """An integer, or one for each state; None if the module has none."""
+        return getattr(self.layer, "state_size", None)
+
+
+def _cell(entry: Entry, size: int) -> tuple[nn.Module, int]:
+    """Returns a cell for time steps of so many features, and how many features its output has.
 
     Raises:
-        ValueError: its class is unknown.
+        ValueError: its class is unknown, or a factory of the user's own returned no module.
     """
     kind = entry.layer["class_name"]
+    factory = found(entry.custom, names_of(entry.layer))
+    if factory is not None:
+        made = factory(_inner(entry, entry.layer, size))
+        if not isinstance(made, nn.Module):
+            kind = type(made).__name__
+            raise ValueError(f"the factory of its cell returned {kind}: expected a torch.nn.Module")
+        state_size: Any = getattr(made, "state_size", 0)
+        ends = getattr(made, "output_size", state_size)
+        return CustomCell(made), ends if isinstance(ends, int) else ends[0]
     if kind == "StackedRNNCells":
-        parts = [Entry(part, entry.build) for part in entry.config["cells"]]
+        parts = [_inner(entry, part, size) for part in entry.config["cells"]]
         cells = []
         for part in parts:
-            cells.append(_cell(part, size))
-            size = part.config["units"]
-        return layers.StackedRNNCells(cells, [part.name for part in parts])
+            cell, size = _cell(part, size)
+            cells.append(cell)
+        return layers.StackedRNNCells(cells, [part.name for part in parts]), size
     if kind not in _CELLS:
-        raise ValueError(f"cell of class {kind!r}: expected {sorted([*_CELLS, 'StackedRNNCells'])}")
-    return _CELLS[kind](size, **_settings(entry, *_GATES))
+        own = entry.layer.get("registered_name") or kind
+        raise ValueError(
+            f"cell of class {kind!r}: expected {sorted([*_CELLS, 'StackedRNNCells'])}, or "
+            f"custom={{{own!r}: factory}}"
+        )
+    return _CELLS[kind](size, **_settings(entry, *_GATES)), entry.config["units"]
+
+
+def _inner(entry: Entry, layer: Config, size: int) -> Entry:
+    """Returns a cell inside of a layer, which gets so many features."""
+    return Entry(
+        {**layer, "build_config": {"input_shape": [None, size]}}, entry.build, entry.custom
+    )
 
 
 def _rnn(entry: Entry) -> nn.Module:
-    cell = Entry(entry.config["cell"], entry.build)
-    return layers.RNN(_cell(cell, entry.shape[-1]), cell.name, **entry.pick(*_LOOP))
+    inner = _inner(entry, entry.config["cell"], entry.shape[-1])
+    cell, _ = _cell(inner, entry.shape[-1])
+    return layers.RNN(cell, inner.name, **entry.pick(*_LOOP))
 
 
 def _conv_lstm(kind: Callable[..., nn.Module]) -> Row:

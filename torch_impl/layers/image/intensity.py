@@ -26,6 +26,9 @@ class RandomContrast(RandomImageLayer):
             c from 1 - a to 1 + b.
         value_range: bounds of the result.
         seed: see `RandomImageLayer`.
+
+    Attributes:
+        draw_dtype: of the numbers drawn; None: that of the images.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class RandomContrast(RandomImageLayer):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed)
+        self.draw_dtype: torch.dtype | None = None
         self.factor = bounds_of(factor, "factor", 0, 1, pairs_may_reach_out=True)
         self.value_range = _range_of(value_range)
 
@@ -45,7 +49,7 @@ class RandomContrast(RandomImageLayer):
 
     def drawn_for(self, images: torch.Tensor) -> torch.Tensor:
         """See `RandomImageLayer`."""
-        return self.draw(images.shape, images.dtype)
+        return self.draw(images.shape, self.draw_dtype or images.dtype)
 
     def apply_drawn(
         self, images: torch.Tensor, drawn: torch.Tensor, *, is_mask: bool = False

@@ -69,18 +69,19 @@ def test_noise_of_a_model_itself_is_told_and_the_same_in_both_passes():
     writer = probed(build)
     assert named(writer) == ["sampled"]
     assert max(writer.facts["noise"].values()) < 1e-9
-    assert writer.facts["drawn_normals"] == {"sampled": 1}
     for mode in ("eval", "train", "step2"):
-        assert writer.arrays[f"mask/{mode}/sampled/0"].shape[1:] == (4,)
+        assert writer.arrays[f"draw/{mode}/0/normal/sampled"].shape[1:] == (4,)
 
 
-def test_a_layer_that_draws_other_numbers_as_well_has_none_that_a_port_could_be_given():
+def test_all_that_a_layer_draws_is_told_in_order():
     def both(x):
         shape = keras.ops.shape(x)
         return x + keras.random.normal(shape) * keras.random.uniform(shape)
 
     writer = probed(nets.chain(lambda: L.Lambda(both, name="both"), lambda: L.Dense(2)))
-    assert (named(writer), writer.facts["drawn_normals"]) == (["both"], {})
+    assert named(writer) == ["both"]
+    drawn = [key for key in writer.arrays if key.startswith("draw/train/")]
+    assert drawn == ["draw/train/0/normal/both", "draw/train/1/uniform/both"]
 
 
 def test_what_keeps_whole_samples_has_masks_and_its_factor():

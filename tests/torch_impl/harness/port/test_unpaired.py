@@ -48,6 +48,9 @@ class Record(dict):
             },
         }
 
+    def below(self, prefix):
+        return [key.removeprefix(f"{prefix}/") for key in self if key.startswith(f"{prefix}/")]
+
 
 class Net(nn.Module):
     def __init__(self, function, *shape):

@@ -1,0 +1,1 @@
+"""Models with attention: heads, masks, blocks, plain scores."""

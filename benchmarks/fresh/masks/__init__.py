@@ -1,0 +1,1 @@
+"""Models with masks of tokens, of values and of steps."""

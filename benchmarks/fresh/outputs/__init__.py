@@ -1,0 +1,1 @@
+"""Models with several inputs, outputs and losses."""

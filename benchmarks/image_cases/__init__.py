@@ -1,0 +1,1 @@
+"""Ports of models with random layers of images, right ones and wrong ones."""

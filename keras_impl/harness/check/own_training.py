@@ -1,0 +1,162 @@
+"""Steps of training as a Keras model's own `train_step` makes them.
+
+Batches go in. What a port needs to make the same steps comes out, and what they give: data, masks
+and random numbers; what the step returns, the gradients that the optimizers get first, and the
+weights after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_impl.harness import versions
+from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.applied import Applied, applied
+from keras_impl.harness.check.facts import plain_nested
+from keras_impl.harness.check.forward import write_drawn
+from keras_impl.harness.check.model import get_weights, named_variables
+from keras_impl.harness.check.noise import perturbed_gradients
+from keras_impl.harness.check.part_calls import part_calls, write_part_calls
+from keras_impl.harness.check.parts import (
+    Parts,
+    make_step,
+    optimizers_in,
+    parts_in,
+    whole_of,
+)
+from keras_impl.harness.check.step_data import StepBatch, StepData
+from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import Perturbation
+from parity.data import probe_inputs
+from parity.errors import InputError
+from parity.ladder.own_steps import GRADIENTS
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+
+def write_own_training(
+    spec: CheckSpec,
+    reference: Reference,
+    writer: TraceWriter,
+    perturbation: Perturbation | None,
+) -> None:
+    """Makes steps from the present weights of a model, and writes them.
+
+    Args:
+        spec: of the check.
+        reference: of the model that the probes call, before the first step of its optimizers.
+        writer: receives `data/STEP/…`, `draw/stepN/…`, `mask/stepN/…`, `log/STEP/NAME`,
+            `gradient/WEIGHT` of the first step, `trajectory/STEP/WEIGHT`, and the fact
+            `own_training`.
+        perturbation: how rounded numbers are moved.
+
+    Raises:
+        InputError: the step raises, or returns something else than numbers.
+    """
+    whole = whole_of(reference)
+    data = StepData(whole, spec)
+    names = {id(variable): name for name, variable in named_variables(reference.model).items()}
+    versions.reseed(data.seed)
+    for step, size in enumerate(data.sizes(spec.steps), start=1):
+        batch = data.batch(f"step{step}", size)
+        _write_data(step, batch, writer)
+
+        def moved(gradients: list[Any], number: int, step: int = step) -> list[Any]:
+            if perturbation is None:
+                return gradients
+            return perturbed_gradients(gradients, perturbation.later(100 * step + number))
+
+        watch = recorded_calls((), perturbation)
+        with watch as calls, applied(moved) as made, part_calls(_parts(reference)) as called:
+            returned = make_step(whole, data.as_given(whole, batch))
+        write_drawn(f"step{step}", calls, writer)
+        logs = _numbers(returned)
+        for name, value in logs.items():
+            writer.put(f"log/{step}/{name}", value)
+        if step <= len(GRADIENTS):
+            _write_gradients(made, GRADIENTS[step - 1], names, writer)
+        if step == 1:
+            write_part_calls(called, writer)
+            writer.facts["own_training"] = {
+                "logs": list(logs),
+                "applied": _told(made, reference, names),
+                "masks": [call.name for call in calls if call.mask is not None],
+                "num_drawn": len(calls.draws),
+                "called": [call.name for call in called],
+                "data": {
+                    "names": [each.name for each in data.inputs.each],
+                    "structure": data.inputs.structure,
+                    "targets": data.target_structure,
+                },
+            }
+            if isinstance(reference.model, Parts):
+                writer.facts["own_training"]["parts"] = {
+                    name: {
+                        "is_row": part.is_row,
+                        "kept": part.kept and list(part.kept),
+                        "num_outputs": part.num_outputs,
+                    }
+                    for name, part in reference.model.parts().items()
+                }
+        for name, weight in get_weights(reference.model).items():
+            writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+
+
+def _parts(reference: Reference) -> dict[str, Any]:
+    """Returns the networks that a step calls, by their names; the model itself is one, too."""
+    whole = whole_of(reference).model
+    is_whole = not isinstance(reference.model, Parts)
+    return {"": whole} if is_whole else parts_in(whole)
+
+
+def _write_data(step: int, batch: StepBatch, writer: TraceWriter) -> None:
+    for kind, arrays in (("x", batch.x), ("y", batch.y), ("weight", batch.weights)):
+        for number, array in enumerate(arrays):
+            writer.put(f"input/data/{step}/{kind}/{number}", array)
+
+
+def _write_gradients(
+    made: list[Applied], part: str, names: dict[int, str], writer: TraceWriter
+) -> None:
+    """Writes the first gradient of each weight that an optimizer gets in a step."""
+    written = set()
+    for call in made:
+        for variable, gradient in zip(call.variables, call.gradients, strict=True):
+            name = names[id(variable)]
+            if name not in written:
+                written.add(name)
+                writer.put(f"{part}/{name}", probe_inputs.sampled(np.asarray(gradient)))
+
+
+def _told(made: list[Applied], reference: Reference, names: dict[int, str]) -> list[dict[str, Any]]:
+    """Returns the calls of the optimizers in one step, ready for JSON."""
+    known = {id(each): name for name, each in optimizers_in(whole_of(reference).model).items()}
+    return [
+        {
+            "optimizer": known.get(id(call.optimizer), call.optimizer.name),
+            "class": type(call.optimizer).__name__,
+            "config": plain_nested(call.optimizer.get_config()),
+            "weights": [names[id(variable)] for variable in call.variables],
+        }
+        for call in made
+    ]
+
+
+def _numbers(returned: Mapping[str, Any]) -> dict[str, float]:
+    """Returns what a step returns as `fit` shows it; what is below a name has names of its own."""
+    found: dict[str, float] = {}
+    for name, value in returned.items():
+        if isinstance(value, Mapping):
+            found |= _numbers(value)
+            continue
+        array = np.asarray(value, np.float64)
+        if array.size != 1:
+            raise InputError(
+                f"the model's own train_step returns {name!r} with the shape {array.shape}; "
+                "expected a number, as `fit` shows it"
+            )
+        found[str(name)] = float(array.reshape(()))
+    return found

@@ -1,0 +1,137 @@
+"""The parts of a port with a step of its own, called side by side, as Keras's half calls its own.
+
+Neither of the two models has a `forward` that reaches all weights: a GAN is two networks. What
+Keras's model holds, by the names of its attributes, goes in; a module of the port is found for each
+of them, and a function comes out that the probes call in the place of `forward`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from parity.errors import InputError
+from torch_impl.harness.factories import Port
+from torch_impl.harness.port.function_weights import flat_tensors
+
+
+class Parts:
+    """The parts of a module.
+
+    Args:
+        module: of the port.
+        told: of Keras's half: by the name of a part, how it is called and what is kept of it.
+        layers: of the port; may name the module of a part.
+
+    Raises:
+        InputError: a part has no module.
+    """
+
+    def __init__(
+        self, module: nn.Module, told: Mapping[str, Any], layers: Mapping[str, str]
+    ) -> None:
+        self._module, self._told = module, told
+        self.paths = _paths(module, list(told), layers)
+
+    def forward(self, *given: Any) -> dict[str, Any]:
+        """Returns what each part makes of its input, by Keras's names of the outputs.
+
+        Args:
+            given: one mapping by the names of the parts; or the input of the only one.
+        """
+        inputs = given[0] if isinstance(given[0], Mapping) else {next(iter(self._told)): given[0]}
+        made = ((name, self._made(name, inputs[name])) for name in self._told)
+        return dict(leaf for name, nest in made for leaf in _leaves(nest, name))
+
+    def _made(self, name: str, given: Any) -> Any:
+        told, path = self._told[name], self.paths[name]
+        part = self._module.get_submodule(path)
+        returned = part(*given) if told["is_row"] else part(given)
+        kept = told["kept"]
+        if kept is None:
+            return returned
+        # Keras's other outputs are random.
+        flat = flat_tensors(returned)
+        if len(flat) == told["num_outputs"]:
+            flat = [flat[number] for number in kept]
+        if len(flat) != len(kept):
+            raise InputError(
+                f"the module {path!r} returns {len(flat)} tensors; expected {told['num_outputs']}, "
+                f"as `{name}` in Keras, or {len(kept)} without those that are random"
+            )
+        return flat[0] if len(flat) == 1 else flat
+
+
+def _leaves(nest: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yields what is in a nest by its path, as Keras's half names it: "encoder/0"."""
+    if isinstance(nest, Mapping | list | tuple):
+        items = nest.items() if isinstance(nest, Mapping) else enumerate(nest)
+        for key, value in items:
+            yield from _leaves(value, f"{path}/{key}")
+    else:
+        yield path, nest
+
+
+def called_by_parts(port: Port, module: nn.Module, facts: Mapping[str, Any]) -> Port:
+    """Lets a module be called by parts, if Keras's model is; returns the port for the probes.
+
+    Raises:
+        InputError: a part has no module.
+    """
+    told = facts.get("own_training", {}).get("parts")
+    if not told:
+        return port
+    parts = Parts(module, told, port.layers)
+    module.forward = parts.forward  # that of the object: its class stays
+    layers = {name: path for name, path in port.layers.items() if name not in told}
+    return replace(port, layers=layers, feed=None)  # `feed` is for what the step gets
+
+
+def parts_in(module: nn.Module) -> dict[str, nn.Module]:
+    """Returns the parts of a module that is called by parts, by Keras's names; else none."""
+    parts = getattr(vars(module).get("forward"), "__self__", None)
+    if not isinstance(parts, Parts):
+        return {}
+    return {name: module.get_submodule(path) for name, path in parts.paths.items()}
+
+
+@contextmanager
+def as_written(module: nn.Module) -> Iterator[None]:
+    """Lets a module be called as its code is written in the block, and not by parts."""
+    by_parts = vars(module).pop("forward", None)
+    try:
+        yield
+    finally:
+        if by_parts is not None:
+            module.forward = by_parts
+
+
+def _paths(module: nn.Module, names: list[str], layers: Mapping[str, str]) -> dict[str, str]:
+    """Returns the path of the module of each part: as `layers` says, by its name, or in order."""
+    known = dict(module.named_modules())
+    found = {name: layers[name] for name in names if name in layers}
+    found |= {name: name for name in names if name not in found and name in known}
+    left = [name for name in names if name not in found]
+    free = [
+        name
+        for name, child in module.named_children()
+        if name not in found.values() and any(True for _ in child.parameters())
+    ]
+    if left and len(left) == len(free):
+        found |= dict(zip(left, free, strict=True))
+        left = []
+    if wrong := [path for path in found.values() if path not in known]:
+        raise InputError(
+            f"Port(layers=...) names {', '.join(wrong)}; expected modules of the port: "
+            f"{', '.join(name for name, _ in module.named_children())}"
+        )
+    if left:
+        raise InputError(
+            f"the Keras model holds {', '.join(names)}, and the port has no module for "
+            f"{', '.join(left)}; call its modules so, or say Port(layers={{{left[0]!r}: 'NAME'}})"
+        )
+    return {name: found[name] for name in names}

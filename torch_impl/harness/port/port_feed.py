@@ -1,0 +1,117 @@
+"""PortFeed: batches of Keras's trace as the arguments of a port's module, and of its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.traces.trace import Trace
+from torch_impl.harness.factories import Port
+from torch_impl.harness.port.feeding import Feeding, has_channels_first, on_device
+from torch_impl.harness.port.portable import channels_first, in_order
+from torch_impl.trainer.nests import mapped
+
+
+class PortFeed:
+    """What a port under test is fed.
+
+    Attributes:
+        module: the network.
+        built: the port.
+        keras: what Keras computed.
+        device: on which the port computes.
+        dtype: in which it computes.
+        has_columns: whether labels are fed as (N, 1).
+    """
+
+    module: nn.Module
+    built: Port
+    keras: Trace
+    device: str
+    dtype: str
+    has_columns: bool
+
+    def feed_as(self, feeding: Feeding) -> None:
+        """Feeds the module as its arguments say first; other ways are tried later."""
+        self.has_columns = False
+        self._is_turned = True  # whether images are fed with channels first
+        self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
+        self._feeding = feeding
+        self._forms = feeding.forms(self.module.forward)
+        self._form = self._forms[0]
+
+    @contextmanager
+    def computing(self, dtype: str) -> Iterator[None]:
+        """Feeds the module in another dtype in the block; its tensors are of it already."""
+        before, self.dtype = self.dtype, dtype
+        try:
+            yield
+        finally:
+            self.dtype = before
+
+    @property
+    def fed(self) -> str:
+        """How images and sequences are fed to the network, in words for the user."""
+        if self.built.feed is not None:
+            return "fed by the port's own `feed`"
+        is_first = any(map(self.turns, self.batch("probe")))
+        return "fed with channels first" if is_first else "fed as Keras is"
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether the network takes images in Keras's layout."""
+        return bool(getattr(self.module, "channels_last", False))
+
+    def arguments(self, purpose: str) -> tuple[Any, ...]:
+        """Returns the arguments of the module for a recorded batch."""
+        return self.arguments_of(self.batch(purpose))
+
+    def arguments_of(self, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
+        """Returns the arguments of the module for the inputs of a batch, in Keras's layout."""
+        arrays = [self.cast(array) for array in arrays]
+        moved: tuple[Any, ...]
+        if self.built.feed is None:
+            moved = on_device(self._form([self._fed(array) for array in arrays]), self.device)
+        else:
+            fed = self._feeding.call(self.built.feed, arrays)
+            moved = on_device(fed if isinstance(fed, tuple) else (fed,), self.device)
+            if self._is_stored_anew:
+                moved = tuple(in_order(x) if isinstance(x, torch.Tensor) else x for x in moved)
+        return moved
+
+    def batch(self, purpose: str) -> list[np.ndarray]:
+        """Returns the inputs of a recorded batch in Keras's layout."""
+        arrays: list[np.ndarray] = []
+        while (key := f"input/{purpose}/{len(arrays)}") in self.keras:
+            arrays.append(self.keras[key])
+        return arrays
+
+    def _fed(self, array: np.ndarray) -> torch.Tensor:
+        tensor = self.tensor(array)
+        return channels_first(tensor) if self.turns(array) else tensor
+
+    def turns(self, array: np.ndarray) -> bool:
+        """Whether an input is fed with channels first: an image, or a signal for such a layer."""
+        may_turn = not self.channels_last and self._is_turned
+        return may_turn and has_channels_first(array, self.keras.facts["nodes"])
+
+    def target_of(self, arrays: Any) -> Any:
+        """Returns targets as the loss takes them: of the only output, or of several by name."""
+        if self.built.target is not None:
+            return on_device(self.built.target(mapped(self.cast, arrays)), self.device)
+        is_column = self.has_columns and arrays.ndim == 1  # of one output
+        given = arrays[:, None] if is_column else arrays
+        return mapped(lambda array: on_device(self.tensor(array), self.device), given)
+
+    def tensor(self, array: np.ndarray) -> torch.Tensor:
+        """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""
+        return torch.from_numpy(np.array(self.cast(array)))
+
+    def cast(self, array: np.ndarray) -> np.ndarray:
+        """Returns an array with its real numbers in the dtype of the check."""
+        return array.astype(self.dtype) if array.dtype.kind == "f" else array
