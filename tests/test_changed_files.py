@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from file_mutations import KINDS, NUMBER, RECORD, mutation, right_files
+from remembered_drawings import remembered
 
 from parity.cli.main import cli
 from parity.errors import ParityError, RunError
@@ -24,6 +25,12 @@ from parity.sweeps.unfinished import sweep_of_store
 
 ALL = [(kind, number) for kind in KINDS for number in range(KINDS[kind].count)]
 KEY = RECORD[-69:-5]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _the_same_drawing_is_made_once():
+    with remembered():
+        yield
 
 
 def call(kind, folder, out, monkeypatch):

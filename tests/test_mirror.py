@@ -63,6 +63,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "random_images.py": "port/given_images.py: a port is given what they drew",
     "float64_numbers.py": "torch computes with numbers of Python in float64",
     "float64_layers.py": "torch has these kernels",
+    "inner_dropouts.py": "a port is given Keras's masks, as those of dropout layers",
     "recurrent_calls.py": "a port is given Keras's masks inside of a layer: port/inner_masks.py",
     "recurrent_masks.py": "likewise",
     "stacked_cells.py": "port/recurrent_stack.py takes those of torch apart",

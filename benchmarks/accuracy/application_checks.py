@@ -42,6 +42,7 @@ from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
+from parity.runs.record import record_spec
 
 BAR = 1e-12
 UNKNOWN = {"difference": float("nan"), "allowed": 0.0}
@@ -75,22 +76,30 @@ def measured(name: str, steps: int, folder: Path) -> Row:
         row["error"] = compared.stderr.strip().rpartition("\n")[2]
     elif steps:
         os.environ |= {"PARITY_NETWORK": name, "PARITY_CONFIG": str(config)}
-        row["checks"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder / "check"))
+        row["checks"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return row | {"cpu_s": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 2**20}
 
 
 def _checked(cases: list[PortCase], steps: int, folder: Path) -> Iterator[Row]:
-    """Yields the verdict on each port of a network, and whether it is as expected."""
-    specs = [
-        CheckSpec(keras=KERAS, torch=case.factory, steps=steps, folder=str(ROOT)) for case in cases
-    ]
+    """Yields the verdict on each port of a network, and whether it is as expected.
+
+    Keras is run once; each port has a process of its own, so that one of them is in memory.
+    """
+    bundle = folder / "keras.parity"
     try:
-        results = check_all(specs, CheckOptions(out=folder))
+        spec = CheckSpec(keras=KERAS, steps=steps, folder=str(ROOT))
+        record_spec(spec, bundle, CheckOptions(out=folder / "keras"))
     except (InputError, RunError) as error:  # one row, and on with the next network
         yield {"port": TWIN.name, "told": f"error: {error}", "as_expected": False}
         return
-    for case, result in zip(cases, results, strict=True):
+    for case in cases:
+        spec = CheckSpec(torch=case.factory, against=str(bundle), folder=str(ROOT))
+        try:
+            (result,) = check_all([spec], CheckOptions(out=folder / case.name))
+        except (InputError, RunError) as error:
+            yield {"port": case.name, "told": f"error: {error}", "as_expected": False}
+            continue
         told, layer = _told(result)
         if case.cause:
             named = any(cause["id"] == case.cause for cause in result.causes[:1])
@@ -98,6 +107,7 @@ def _checked(cases: list[PortCase], steps: int, folder: Path) -> Iterator[Row]:
         else:
             as_expected = result.verdict == "pass"
         yield {"port": case.name, "told": told, "as_expected": as_expected}
+    bundle.unlink()
 
 
 def _told(result: Result) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parity.runs.check import CheckOptions, CheckSpec, Result, check_all
 
-FAMILIES = ("masks", "attention", "recurrent", "outputs")
+FAMILIES = ("masks", "attention", "recurrent", "outputs", "later")
 ROOT = Path(__file__).parents[2]
 
 

@@ -1,6 +1,6 @@
 """Checks the ports of small networks in the style of keras.io: the right ones and the wrong ones.
 
-python benchmarks/accuracy/networks.py [NAME ...] [--folder networks] [--json networks.json] [--out DIR]
+python benchmarks/accuracy/networks.py [NAME ...] [--folder networks] [--json FILE] [--out DIR]
 
 `benchmarks/networks/table.py` says what each network is, and what is wrong with its wrong port. The
 checks run by `parity check`, a few networks at a time, so that the two ports of a network share

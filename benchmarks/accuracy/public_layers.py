@@ -6,9 +6,9 @@
 
 Classes are found by introspection, each once. `benchmarks/public_layers` has their settings. For
 each setting, a small model around the layer and its twin are compared in float64: outputs and
-gradients in both modes, weights after steps. Then the pair goes through all levels of a check. A
-class without a twin is refused, in the words of the last column. The exit code is 1 if something
-differs. All of it takes about half an hour on 2 cores.
+gradients in both modes, weights after steps. Then pairs of such models go through all levels of a
+check. A class without a twin is refused, in the words that stand there. The exit code is 1 if
+something differs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.public_layers.checks import checked, verdict
+from benchmarks.public_layers.checks import Branches, checked, name_of, verdict
 from benchmarks.public_layers.setting import Setting
 from benchmarks.public_layers.table import SETTINGS, of_layer, public_classes
 from benchmarks.public_layers.twins import BAR, FLOAT32_BAR, differences
 from torch_impl.keras_config import NoTwinError
 from torch_impl.keras_config.rows.refused import REFUSED
 
-_IN_ONE_CHILD = 60  # settings; a child imports its framework once
+_BRANCHES = 5  # settings in one model
+_IN_ONE_CHILD = 50  # models; a child imports its framework once
 
 
 def twin_problem(setting: Setting) -> str:
@@ -40,17 +41,31 @@ def twin_problem(setting: Setting) -> str:
         found = differences(setting)
     except NoTwinError as error:
         return " ".join(str(error).split())
+    except Exception as error:  # the other rows are to be printed, too
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
     bar = FLOAT32_BAR if setting.is_rounded else BAR
     worst = max(found, key=lambda name: found[name])
     return "" if found[worst] <= bar else f"{worst} differs by {found[worst]:.1e}"
 
 
-def checks_of(settings: Sequence[Setting]) -> Iterator[tuple[Setting, str]]:
-    """Yields each setting that has a twin with what `parity check` says of it, "" for a pass."""
-    for start in range(0, len(settings), _IN_ONE_CHILD):
-        part = settings[start : start + _IN_ONE_CHILD]
-        results = checked([[setting] for setting in part])
-        yield from zip(part, map(verdict, results), strict=True)
+def checks_of(settings: Sequence[Setting]) -> dict[str, str]:
+    """Returns what `parity check` says of each setting that has a twin, "" for a pass.
+
+    Some settings are branches of one model. If it does not pass, each of them is checked alone.
+    """
+    groups = [settings[n : n + _BRANCHES] for n in range(0, len(settings), _BRANCHES)]
+    told = dict(_verdicts(groups))
+    alone = [[setting] for group in groups if told[name_of(group)] for setting in group]
+    told |= dict(_verdicts(alone))
+    passed = {s.name: "" for group in groups if not told[name_of(group)] for s in group}
+    return {**passed, **{setting.name: told[setting.name] for (setting,) in alone}}
+
+
+def _verdicts(models: Sequence[Branches]) -> Iterator[tuple[str, str]]:
+    """Yields the name of each model with its verdict, "" for a pass."""
+    for start in range(0, len(models), _IN_ONE_CHILD):
+        part = models[start : start + _IN_ONE_CHILD]
+        yield from zip(map(name_of, part), map(verdict, checked(part)), strict=True)
 
 
 def show(name: str, twins: dict[str, str], checks: dict[str, str]) -> None:
@@ -76,7 +91,7 @@ def main() -> int:
     began = time.monotonic()
     twins = {} if arguments.only == "check" else {s.name: twin_problem(s) for s in settings}
     with_twin = [s for s in settings if not twins.get(s.name)]
-    checks = {} if arguments.only == "twin" else {s.name: v for s, v in checks_of(with_twin)}
+    checks = {} if arguments.only == "twin" else checks_of(with_twin)
     print(f"{'class':44}{'rows':>5}{'twin':>6}{'check':>6}")
     for name in names:
         show(name, twins, checks)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FOLDER = "benchmarks.applications"
-
 
 @dataclass(frozen=True)
 class PortCase:
@@ -13,29 +11,44 @@ class PortCase:
 
     Attributes:
         name: of its factory.
+        side: the module of that.
         cause: ID of the cause that a check names first; "" for a right port.
         layer: Keras's name of the layer that the check names with it.
     """
 
     name: str
+    side: str = "torch_side"
     cause: str = ""
     layer: str = ""
 
     @property
     def factory(self) -> str:
         """As `parity check --torch` takes it."""
-        side = "torch_side" if self.name == "twin" or self.layer else "torchvision_side"
-        return f"{_FOLDER}.{side}:{self.name}"
+        return f"benchmarks.applications.{self.side}:{self.name}"
+
+
+def _wrong(name: str, cause: str, layer: str) -> PortCase:
+    return PortCase(name, cause=cause, layer=layer)
+
+
+def _torchvision(name: str, cause: str = "", layer: str = "") -> PortCase:
+    return PortCase(name, "torchvision_side", cause, layer)
 
 
 TWIN = PortCase("twin")
 OTHERS = {
-    "MobileNet": [PortCase("momentum", "C2", "conv_dw_7_bn")],
-    "MobileNetV2": [PortCase("padding", "A18", "block_3_depthwise")],
-    "MobileNetV3Small": [PortCase("activation", "A16", "activation_9")],
-    "EfficientNetV2B0": [PortCase("epsilon", "C1", "block5c_bn")],
-    "ResNet50": [PortCase("stride", "A18", "conv3_block1_1_conv"), PortCase("stock_resnet50", "?")],
-    "ConvNeXtTiny": [PortCase("layer_scale", "A17", "convnext_tiny_stage_2_block_4_layer_scale")],
-    "VGG16": [PortCase("vgg16"), PortCase("stock_vgg16", "?")],
-    "DenseNet121": [PortCase("densenet121"), PortCase("stock_densenet121", "C1")],
+    "MobileNet": [_wrong("momentum", "C2", "conv_dw_7_bn")],
+    "MobileNetV2": [_wrong("padding", "A18", "block_3_depthwise")],
+    "MobileNetV3Small": [_wrong("activation", "A16", "activation_9")],
+    "EfficientNetV2B0": [_wrong("epsilon", "C1", "block5c_bn")],
+    "ResNet50": [
+        _wrong("stride", "A18", "conv3_block1_1_conv"),
+        _torchvision("stock_resnet50", "A11", "conv1_conv"),
+    ],
+    "ConvNeXtTiny": [_wrong("layer_scale", "A17", "convnext_tiny_stage_2_block_4_layer_scale")],
+    "VGG16": [_torchvision("vgg16"), _torchvision("stock_vgg16", "A15", "fc1")],
+    "DenseNet121": [
+        _torchvision("densenet121"),
+        _torchvision("stock_densenet121", "C1", "conv1_bn"),
+    ],
 }

@@ -24,6 +24,7 @@ from keras_impl.harness.call import Call, first_of, parts_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.casts import called, is_float32_inside, lifted
 from keras_impl.harness.draws import Draw, kind_of_draw
+from keras_impl.harness.inner_dropouts import has_dropouts, told
 from keras_impl.harness.kept_samples import kept_samples
 from keras_impl.harness.kinds import (
     activation_kind,
@@ -56,6 +57,7 @@ class Calls(list[Call]):
     Attributes:
         drew: name of a layer -> its class, of all that drew random numbers but plain dropouts.
         draws: what these, and code outside of all layers, drew, in order.
+        notes_draws: whether what is drawn now is noted.
         used_masks: name of a layer -> its class, of all that used a mask of sequences.
         masked: those of them for which a mask left a step out.
         mask_tries: how many masks a dropout may draw in one call.
@@ -68,6 +70,7 @@ class Calls(list[Call]):
         self.mask_tries = mask_tries
         self.drew: dict[str, str] = {}
         self.draws: list[Draw] = []
+        self.notes_draws = True
         self.used_masks: dict[str, str] = {}
         self.masked: set[str] = set()
         self.factors: dict[str, float] = {}
@@ -148,7 +151,7 @@ class Calls(list[Call]):
 
     def note_operation(self, operation: str, _: Any, __: Any, outputs: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers, and which."""
-        if (kind := kind_of_draw(operation)) is None:
+        if (kind := kind_of_draw(operation)) is None or not self.notes_draws:
             return
         name, layer = self.open[-1] if self.open else ("", None)
         if layer is not None:
@@ -278,6 +281,8 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         return call_cells(layer, name, stacked, told, arguments, keywords)
     if arguments and cells_of(layer):
         return add_recurrent(layer, name, calls, call, arguments, keywords)
+    if has_dropouts(layer):
+        return _with_dropouts(layer, name, calls, call, arguments, keywords)
     if not is_split:
         is_norm = kind == "batch_norm" and versions.is_training(layer, keywords)
         # Over masked steps Keras adds 1e-7 to the number of values; a port that adds none is right.
@@ -331,6 +336,32 @@ def _call_random_image(
     noted = first_of(calls.perturbed(inside, config, _given(inputs), output))
     calls.append(Call(name, kind_of(layer), layer, inputs, noted, config=config, state=state))
     calls.also(first_of(output), noted)
+    return output
+
+
+def _with_dropouts(
+    layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywords: Any
+) -> Any:
+    """Calls a layer with dropouts inside, which are calls before it."""
+    is_training = versions.is_training(layer, keywords)
+    calls.notes_draws = False  # its masks are known
+    try:
+        tries = calls.mask_tries if is_training else 1
+        with told(layer, is_training=is_training, tries=tries) as dropped:
+            made = call(layer, *arguments, **keywords)
+    finally:
+        calls.notes_draws = True
+    for number, one in enumerate(dropped, start=1):
+        own = f"{name}.dropout" if number == 1 else f"{name}.dropout#{number}"
+        calls.append(Call(own, "dropout", None, [one.given], one.output, one.mask, one.config))
+    inputs = tensors_in((arguments, without_masks(keywords)))
+    config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
+    output = calls.perturbed(kind_of(layer), config, _given(inputs), made)
+    output = versions.with_masks_of(output, made)
+    noted = Call(name, kind_of(layer), layer, inputs, first_of(output), config=config)
+    noted.given_masks = given_masks_of(inputs, keywords.get("mask"))
+    calls.append(noted)
+    calls.made_beside(output)
     return output
 
 

@@ -35,7 +35,17 @@ def state_of(layer: Any) -> np.ndarray | None:
         layer: for which `is_random_image` holds.
     """
     generators = _generators(layer)
-    return np.array(generators[0].state, np.int64) if len(generators) == 1 else None
+    one = len(generators) == 1
+    return np.asarray(generators[0].state).astype(np.int64) if one else None
+
+
+def generator_of(layer: Any) -> Any:
+    """Returns the generator of a layer of any kind that draws by one; None for the others."""
+    generator = getattr(layer, "seed_generator", None)
+    if generator is None and is_random_image(layer):
+        found = _generators(layer)
+        generator = found[0] if len(found) == 1 else None
+    return generator
 
 
 def in_float32_images(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,6 +21,8 @@ from parity.ladder.tolerance import NOISE_FACTOR
 # it twice. What is measured is multiplied by NOISE_FACTOR, since a port rounds in every operation;
 # a constant is rounded once.
 OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
+# Keras subtracts log(2) of float32 from every value of this loss; a port, that of float64.
+OF_LOG_COSH = (float(np.log(np.float32(2))) - float(np.log(2.0))) * 2 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
 _FLOAT32 = {"upsampling", "resizing", "mel_spectrogram", "float32"}
 # From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.

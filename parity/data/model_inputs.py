@@ -103,6 +103,8 @@ class ModelInput:
         if self.filler is not None and len(shape) > 1:
             draw = probe_inputs.generator(seed, "filler", name)
             found[_padded(draw, num, shape[0], self.padding)] = self.filler
+            if num > 1 and len(shape) == 2 and shape[1] > 1:  # one such value is no such step
+                found[0, shape[0] // 2, 0] = self.filler
         return found
 
     def _numbers(self, seed: int, name: str, num: int, shape: tuple[int, ...]) -> np.ndarray:

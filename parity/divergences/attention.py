@@ -14,6 +14,7 @@ import numpy as np
 
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.plain_attention import plain
 
 # Keras has the factor of the scores in float32: relative 6e-8, times the size of a score.
 _CLOSE = 1e-5
@@ -294,4 +295,8 @@ def exchanged(evidence: Evidence) -> Match | None:
     return None
 
 
-RULES: dict[str, Recogniser] = {"A34": _scale, "A35": _mask, "A36": _heads}
+RULES: dict[str, Recogniser] = {
+    "A34": lambda evidence: _scale(evidence) or plain("A34")(evidence),
+    "A35": lambda evidence: _mask(evidence) or plain("A35")(evidence),
+    "A36": _heads,
+}

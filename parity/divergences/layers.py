@@ -11,6 +11,7 @@ from parity.divergences.between import other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs
 from parity.divergences.places import RECURRENT
+from parity.divergences.plain_attention import plain
 from parity.divergences.sample_norms import (
     NORMS,
     normalised,
@@ -243,12 +244,16 @@ def _own_error(evidence: Evidence) -> Match | None:
 RULES: dict[str, Recogniser] = {
     "A13": _other_epsilon,
     "A20": _gelu,
-    "A21": lambda evidence: _softmax_axis(evidence) or attention.softmax_axis(evidence),
+    "A21": lambda evidence: (
+        _softmax_axis(evidence) or attention.softmax_axis(evidence) or plain("A21")(evidence)
+    ),
     "C6": _rate,
     "C15": _grain,
     "C7": _mode,
     "C14": _resampling,
-    "A22": lambda evidence: attention.exchanged(evidence) or _wiring(evidence),
+    "A22": lambda evidence: (
+        attention.exchanged(evidence) or plain("A22")(evidence) or _wiring(evidence)
+    ),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,
     "N2": _own_error,

@@ -138,6 +138,12 @@ def _tried(
         return [other for _ in masks]
 
     yield MISSING, "takes all steps, the masked ones too", with_other(None)
+    fillers = {n["config"].get("mask_value") for n in evidence.keras.facts["nodes"]}
+    x = _inputs(evidence, node)[0]
+    for value in fillers - {None}:
+        has_one = (x == value).reshape(*own.shape, -1).any(-1)
+        text = "leaves out steps of which one value is the masked one"
+        yield OTHER, text, with_other(own & ~has_one)
     for text, other in other_masks(own):
         yield OTHER, text, with_other(other)
 
@@ -187,6 +193,8 @@ def _of_inputs(evidence: Evidence) -> Iterator[tuple[str, str]]:
         return
     number, theirs, ours = failing
     mask = given_mask(evidence.keras, evidence.mode, node["name"], number)
+    if mask is not None and ours.ndim == theirs.ndim == 3 and mask.shape == theirs.shape[:2]:
+        yield from _of_fewer_steps(evidence, node["name"], theirs, ours, mask)
     if mask is None or ours.shape != theirs.shape or mask.shape != theirs.shape[:2]:
         return
     scale = float(np.abs(theirs).max()) or 1.0
@@ -200,6 +208,22 @@ def _of_inputs(evidence: Evidence) -> Iterator[tuple[str, str]]:
         for text, other in other_masks(mask):
             if ((same | ~mask) == (other | ~mask)).all():
                 yield OTHER, f"in the port, {node['name']} {text}"
+
+
+def _of_fewer_steps(
+    evidence: Evidence, name: str, theirs: Array, ours: Array, mask: Array
+) -> Iterator[tuple[str, str]]:
+    """Yields that a packed sequence is shorter than the longest one of Keras."""
+    most, longest = int(mask.sum(1).max()), ours.shape[1]
+    if longest >= most:
+        return
+    text = f"{name} gets at most {longest} steps in the port, {most} in Keras"
+    fillers = {n["config"].get("mask_value") for n in evidence.keras.facts["nodes"]} - {None}
+    for value in fillers:
+        has_one = (theirs == value).any(-1)
+        if int((mask & ~has_one).sum(1).max()) == longest:
+            text += ": those of which one value is the masked one are left out"
+    yield OTHER, text
 
 
 def _of_last_step(evidence: Evidence) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +37,13 @@ def is_of_own_steps(evidence: Evidence) -> bool:
     return evidence.level.id in _LEVELS or evidence.item.name.endswith((STEPS, MOVED))
 
 
+def _told(trace: Trace) -> Mapping[str, Any]:
+    """Returns what a half tells of its steps; a port that raises in the first one tells nothing."""
+    nothing = {"logs": [], "called": [], "masks": [], "num_drawn": 0, "num_dropped": 0}
+    found: Mapping[str, Any] = trace.facts.get(FACT) or nothing
+    return found
+
+
 def _is_of_numbers(evidence: Evidence) -> bool:
     return evidence.level.id in _LEVELS
 
@@ -62,7 +70,7 @@ def _moved_weights(evidence: Evidence) -> Match | None:
 
 def _mode(evidence: Evidence) -> Match | None:
     """Recognises a network that one half calls in train mode and the other does not."""
-    if not _is_of_numbers(evidence):
+    if not _is_of_numbers(evidence) or FACT not in evidence.port.facts:
         return None
     keras, port = evidence.keras, evidence.port
     for name in keras.facts["weights"]:
@@ -73,10 +81,10 @@ def _mode(evidence: Evidence) -> Match | None:
         if moved[0] != moved[1]:
             half = "Keras" if moved[0] else "the port"
             return Match(NUMBERS, f"only {half} moves {name} in its step, as in train mode")
-    masks = len(keras.facts[FACT]["masks"]), int(port.facts[FACT]["num_dropped"])
+    masks = len(_told(keras)["masks"]), int(_told(port)["num_dropped"])
     if bool(masks[0]) != bool(masks[1]):
         half = "Keras" if masks[0] else "the port"
-        return Match(SETTINGS, f"dropouts are active only in {half}")
+        return Match(NUMBERS, f"dropouts are active only in {half}")
     return None
 
 
@@ -121,7 +129,7 @@ def _multiple_of_log(evidence: Evidence) -> Match | None:
         return None
     keras, port = evidence.keras, evidence.port
     for item in evidence.failed:
-        if item.name not in keras.facts[FACT]["logs"]:
+        if item.name not in _told(keras)["logs"]:
             continue
         theirs, ours = float(keras[f"log/1/{item.name}"]), float(port[f"log/1/{item.name}"])
         if theirs and ours and _is_simple(factor := ours / theirs):
@@ -179,7 +187,7 @@ def _other_loss(evidence: Evidence) -> Match | None:
         failed = told_weights([item.name for item in evidence.failed])
         return Match(NUMBERS, f"all networks get and return Keras's numbers, but {failed} differs")
     number, what = place
-    called = evidence.keras.facts[FACT]["called"]
+    called = _told(evidence.keras)["called"]
     if what == "input" or called[number] not in called[:number]:
         return None
     # It has returned Keras's numbers, and has been trained since.
@@ -189,7 +197,7 @@ def _other_loss(evidence: Evidence) -> Match | None:
 
 def _other_gradients(evidence: Evidence) -> Match | None:
     """Recognises other gradients of losses that agree."""
-    logs = evidence.keras.facts[FACT]["logs"]
+    logs = _told(evidence.keras)["logs"]
     returned = [name for name in logs if f"log/1/{name}" in evidence.port]
     if evidence.level.id != "gradient" or not returned or not _is_called_alike(evidence):
         return None
@@ -203,7 +211,7 @@ def _other_output(evidence: Evidence) -> Match | None:
     place = _first_difference(evidence) if evidence.level.id in ("loss", "gradient") else None
     if place is None or place[1] != "output":
         return None
-    called, number = evidence.keras.facts[FACT]["called"], place[0]
+    called, number = _told(evidence.keras)["called"], place[0]
     if called[number] in called[:number]:
         return None
     name = called[number] or "the network"
@@ -213,7 +221,7 @@ def _other_output(evidence: Evidence) -> Match | None:
 def _is_called_alike(evidence: Evidence) -> bool:
     """Whether both halves call the same networks in the same order, with the same shapes."""
     keras, port = evidence.keras, evidence.port
-    names = [trace.facts[FACT]["called"] for trace in (keras, port)]
+    names = [_told(trace)["called"] for trace in (keras, port)]
     if not names[0] or names[0] != names[1]:
         return False
     keys = [key for key in keras.below("part") if f"part/{key}" in port]
@@ -224,7 +232,7 @@ def _first_difference(evidence: Evidence) -> tuple[int, str] | None:
     """Returns the number of the first call that differs, and at its "input" or its "output"."""
     if not _is_called_alike(evidence):
         return None
-    for number in range(len(evidence.keras.facts[FACT]["called"])):
+    for number in range(len(_told(evidence.keras)["called"])):
         for what in ("input", "output"):
             for place in evidence.keras.below(f"part/{number}/{what}"):
                 key = f"part/{number}/{what}/{place}"
@@ -238,16 +246,16 @@ def _is_close(theirs: np.ndarray, ours: np.ndarray) -> bool:
 
 
 def _named(evidence: Evidence, number: int) -> str:
-    called = evidence.keras.facts[FACT]["called"]
+    called = _told(evidence.keras)["called"]
     count = called[: number + 1].count(called[number])
     name = called[number] or "the network"
     return name if called.count(called[number]) == 1 else f"{name} in its call number {count}"
 
 
 def _other_draws(evidence: Evidence) -> Match | None:
-    if not _is_of_numbers(evidence):
+    if not _is_of_numbers(evidence) or FACT not in evidence.port.facts:
         return None
-    theirs, ours = (int(t.facts[FACT]["num_drawn"]) for t in (evidence.keras, evidence.port))
+    theirs, ours = (int(_told(t)["num_drawn"]) for t in (evidence.keras, evidence.port))
     if theirs == ours:
         return None
     return Match(_LIKELY, f"Keras draws {theirs} random tensors in a step, the port {ours}")

@@ -23,6 +23,7 @@ from parity.divergences.recurrent_formulas import other_formulas, other_inputs
 from parity.divergences.recurrent_steps import Cell, walked
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
+from parity.ladder.comparers.forward import STATES
 
 _INNER = ("sigmoid", "hard_sigmoid", "hard_sigmoid (of Keras 2)", "tanh", "relu", "linear")
 _OUTER = ("tanh", "sigmoid", "relu", "linear", "softsign", "elu")
@@ -336,9 +337,13 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
 
 def _forgotten(evidence: Evidence) -> Match | None:
     """Recognises states that a stateful layer keeps from batch to batch, and the port does not."""
+    nodes = evidence.keras.facts["nodes"]
+    if evidence.item.name == STATES:
+        stateful = [node["name"] for node in nodes if _is_stateful(node["config"])]
+        told = f"the states of {', '.join(stateful)} are not kept"
+        return Match(NUMBERS, f"in eval mode, the same batch twice makes the same output: {told}")
     if evidence.level.id != "trajectory":
         return None
-    nodes = evidence.keras.facts["nodes"]
     names = [node["name"] for node in nodes if _is_stateful(node["config"])]
     key = "trajectory/losses"
     if not names or key not in evidence.keras or "trajectory/loss/1" not in evidence.port:

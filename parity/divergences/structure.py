@@ -17,6 +17,7 @@ from parity.divergences.losses import missing_activation
 from parity.divergences.names import module_text
 from parity.divergences.outputs import activated_again
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
+from parity.divergences.plain_attention import plain
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
 
 
@@ -279,6 +280,7 @@ RULES: dict[str, Recogniser] = {
         or other_activation(evidence)
         or missing_activation(evidence)
         or activated_again(evidence)
+        or plain("A16")(evidence)
     ),
     "A17": _missing,
     "A32": _loaded_otherwise,

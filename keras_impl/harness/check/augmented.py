@@ -17,6 +17,8 @@ from parity.traces.trace import TraceWriter
 def write_augmented(mode: str, calls: Sequence[Call], writer: TraceWriter) -> None:
     """Writes the inputs of all calls that get augmented images, up to the first with weights.
 
+    What the random layers make is written, too.
+
     Args:
         mode: "step1", ...; the arrays of the mode "train" are `forward/train/…`.
         calls: of the pass.
@@ -25,6 +27,7 @@ def write_augmented(mode: str, calls: Sequence[Call], writer: TraceWriter) -> No
     for call in calls:
         if call.state is not None:
             writer.put(f"image_state/{mode}/{call.name}", call.state)
+            writer.put(f"augmented/{mode}/{call.name}/output", call.output)
     for name, place, tensor in receivers(calls):
         writer.put(f"augmented/{mode}/{name}/{place}", tensor)
 

@@ -83,8 +83,8 @@ class FlatSteps:
         joined = [_joined(gradients[part.places]) for part in self._parts]
         versions.apply(self._optimizer, joined, self._variables)
 
-    def begin_from(self, arrays: Sequence[Any]) -> None:
-        """Puts other arrays in the place of those after the steps so far; slots stay."""
+    def go_on_from(self, arrays: Sequence[Any]) -> None:
+        """Sets the arrays that the next step moves; the slots stay."""
         for part, variable in zip(self._parts, self._variables, strict=True):
             variable.assign(_joined(arrays[part.places]))
 
@@ -122,13 +122,11 @@ class OneByOneSteps:
         return self._steps.rate
 
     def make(self, gradients: Sequence[Any]) -> None:
-        """Moves the weights, as `Steps.make` does, from where the code of the model has set them.
+        """Moves the weights, as `Steps.make` does, from where they are.
 
-        A layer may do so in its call, such as one that masks its kernel.
+        A call may have moved them, too: SpectralNormalization divides its kernel by its norm.
         """
-        pairs = zip(self._variables, self._steps.arrays(), strict=True)
-        if not all(np.array_equal(variable.numpy(), value) for variable, value in pairs):
-            self._steps.begin_from([variable.value for variable in self._variables])
+        self._steps.go_on_from([v.value for v in self._variables])
         self._steps.make(gradients)
         for variable, value in zip(self._variables, self._steps.arrays(), strict=True):
             variable.assign(value)

@@ -101,8 +101,7 @@ def _fits(call: Call) -> bool:
 def _with_pattern(x: np.ndarray, greatest: float, number: int) -> np.ndarray:
     if x.ndim != 4:
         return x
-    height, width, channels = x.shape[1:]
-    image = pattern(height, width, channels, number=number) * greatest
+    image = pattern(x.shape[1], x.shape[2], x.shape[3], number) * greatest
     return (np.round(image) if x.dtype.kind in "iu" else image)[None].astype(x.dtype)
 
 

@@ -23,8 +23,11 @@ from keras_impl.harness.check.sample_weights import weights_of_batch
 from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.rounding import OF_LOG_COSH
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter, keyed
+
+LOG_COSH = ("log_cosh", "logcosh")  # by class, and by the word of `compile`
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Objective:
         kinds: Mapping[str, str] | None = None,
     ) -> None:
         self.reference, self.samples = reference, samples
+        self.is_perturbed = False  # whether constants that Keras rounds are moved
         model = reference.model
         parts = outputs_of(model, output)
         self._parts, self._output = parts, output
@@ -204,7 +208,16 @@ class Objective:
     def value(self, output: Any, batch: Batch) -> Any:
         """Returns the loss that training minimises, with penalties: a scalar."""
         weights = self.packed(batch.weights) if batch.has_weights else None
-        return versions.loss_of(self.model, self.packed(batch.targets), output, weights)
+        value = versions.loss_of(self.model, self.packed(batch.targets), output, weights)
+        rounded = [self.loss_weights.get(n, 1.0) * self._rounded(n, batch) for n in self.losses]
+        return value + sum(rounded) if any(rounded) else value
+
+    def _rounded(self, name: str, batch: Batch) -> float:
+        """Returns how far float32 moves the loss of an output in a perturbed pass; else 0."""
+        if not self.is_perturbed or name_of(self.losses[name]) not in LOG_COSH:
+            return 0.0
+        weights = batch.weights.get(name)
+        return OF_LOG_COSH * (1.0 if weights is None else float(np.mean(np.abs(weights))))
 
     def parts(self, output: Any, batch: Batch) -> dict[str, Any]:
         """Returns the loss of each of several outputs, without its weight and without penalties.
@@ -221,7 +234,7 @@ class Objective:
                 value = versions.loss_of_output(loss, batch.targets[name], outputs[name])(
                     batch.weights.get(name)
                 )
-                found[name] = tf.cast(value, tf.float64)
+                found[name] = tf.cast(value, tf.float64) + self._rounded(name, batch)
         return found
 
     def put(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:

@@ -102,6 +102,7 @@ class Pass:
         if "own_steps" in self.writer.facts:
             return None
         found = Objective(self.reference, self.samples, output, self.kinds)
+        found.is_perturbed = self.perturbation is not None
         if not found.problem and any(loss is not None for loss in found.losses.values()):
             found.problem = found.problem_of(output, len(tf.nest.flatten(output)[0]))
         return found

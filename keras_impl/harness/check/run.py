@@ -94,9 +94,9 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         *own,
         *not_compared(first.exercise, writer),
     ]
-    set_weights(model, first.weights)
+    set_weights(first.reference.model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)
-    write_schedule(spec, factory, writer)
+    write_schedule(spec, factory, first.reference, writer)
 
 
 def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> None:

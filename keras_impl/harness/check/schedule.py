@@ -15,19 +15,33 @@ import numpy as np
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.compiled_rate import CompiledRate, has_schedule
+from keras_impl.harness.factories import Reference
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 
-def write_schedule(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
-    """Writes the learning rate of every step, and of every epoch as the callbacks set it."""
-    reference = called_anew(factory, spec.seed)
+def write_schedule(
+    spec: CheckSpec, factory: Callable[[], Any], reference: Reference, writer: TraceWriter
+) -> None:
+    """Writes the learning rate of every step, and of every epoch as the callbacks set it.
+
+    Args:
+        spec: settings of the check.
+        factory: builds the model.
+        reference: what it has built before, whose optimizer may have made steps since.
+        writer: receives `schedule/…` and the facts.
+    """
     optimizer = getattr(reference.model, "optimizer", None)
     facts: dict[str, Any] = {"kind": None, "callbacks": []}
     writer.facts["schedule"] = facts
     if optimizer is None:
         return
+    if not reference.callbacks and not has_schedule(optimizer):
+        facts["not_compared"] = []  # the rate stays, and a model takes a while to build
+        return
+    reference = called_anew(factory, spec.seed)
+    optimizer = reference.model.optimizer
     if has_schedule(optimizer):
         schedule = optimizer._learning_rate
         facts["kind"] = type(schedule).__name__

@@ -23,6 +23,7 @@ from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.float32_masks import float32_masks
 from keras_impl.harness.program.feed import BATCH_SIZE, rows_of
+from keras_impl.harness.random_images import generator_of
 from parity.traces.anchored_steps import AnchoredSteps
 from parity.traces.anchors import FLOAT32, Anchor
 
@@ -115,7 +116,7 @@ class Float64Steps:
         set_weights(model, anchor.weights)
         for layer in model._flatten_layers():
             if layer.name in anchor.masks:
-                state = layer.seed_generator.state
+                state = generator_of(layer).state
                 state.assign(anchor.masks[layer.name].astype(state.dtype))
         kept = dict(anchor.others)
         optimizer = model.optimizer
@@ -209,8 +210,7 @@ def masks_of(model: keras.Model) -> dict[str, list[int]]:
     """Returns the states of the generators of layers: name -> seed and number of draws so far."""
     found = {}
     for layer in model._flatten_layers():
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
+        if (generator := generator_of(layer)) is not None:
             found[layer.name] = [int(value) for value in np.asarray(generator.state)]
     return found
 

@@ -36,6 +36,9 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         key = f"forward/{mode}/output"
         if key in port and key in keras:
             items.append(compare_output(keras, port[key], port.facts["output_form"], mode))
+    if keras.facts.get("stateful") and "goes_on" in port.facts:
+        ours = "kept" if port.facts["goes_on"] else "not kept"
+        items.append(compare_exact(STATES, "kept", ours))
     for weight in port.facts["weights"]:
         key, label = f"state/{weight}", f"{weight} (after a batch in train mode)"
         if key not in keras:
@@ -48,6 +51,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(f"{measured(keras)}; dropout uses Keras's masks", items)
 
 
+STATES = "states behind a batch (eval)"  # of a stateful layer
 # Kinds of layers that draw -> by which setting they draw nothing.
 _RATES = {
     "dropout": "rate",

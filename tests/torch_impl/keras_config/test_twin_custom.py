@@ -252,3 +252,122 @@ def test_an_inner_model_gets_what_is_the_users_own():
     model = keras.Sequential([L.Input(IMAGES), inner])
     twin = from_keras_config(model.to_json(), {"Patches": patches})
     assert isinstance(twin.get_submodule("inner"), KerasModel)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Steps(L.Layer):
+    """A mean of the steps that count, beside every step."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        counts = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, x.dtype)[..., None]
+        return x - ops.sum(x * counts, 1, keepdims=True) / ops.sum(counts, 1, keepdims=True)
+
+
+class TorchSteps(nn.Module):
+    supports_masking = True
+
+    def forward(self, x, mask=None):
+        counts = torch.ones_like(x[..., :1]) if mask is None else mask.to(x.dtype)[..., None]
+        return x - (x * counts).sum(1, keepdim=True) / counts.sum(1, keepdim=True)
+
+
+class Ended(TorchSteps):
+    supports_masking = False
+
+
+def masked_values(shape, seed):
+    x = np.random.default_rng(seed).normal(size=shape)
+    x[:, 2:4] = 0
+    return x
+
+
+def of_masked_steps():
+    inputs = L.Input((5, 3))
+    show = lambda x, mask=None: x * ops.cast(mask, x.dtype)[..., None]  # noqa: E731
+    shown = L.Lambda(show, output_shape=(5, 3), name="shown")
+    x = Steps(name="steps")(L.Masking()(inputs))
+    return keras.Model(inputs, [shown(x), L.GlobalAveragePooling1D()(x)])
+
+
+CUSTOM = {
+    "Steps": lambda entry: TorchSteps(),
+    "shown": lambda x, mask: x * mask.to(x.dtype)[..., None],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+def test_masks_reach_layers_and_functions_of_ones_own_and_go_on(monkeypatch):
+    import test_twin_layers
+
+    monkeypatch.setattr(
+        test_twin_layers, "from_keras_config", lambda config: from_keras_config(config, CUSTOM)
+    )
+    assert_twin(of_masked_steps(), [(5, 3)], masked_values)
+    monkeypatch.setitem(CUSTOM, "Steps", lambda entry: Ended())
+    with pytest.raises((AssertionError, AttributeError)):
+        assert_twin(of_masked_steps(), [(5, 3)], masked_values)
+
+
+def test_the_mask_of_a_lambda_is_a_function_of_its_own(monkeypatch):
+    inputs = L.Input((5, 3))
+    x = L.Lambda(lambda x: x * 2, mask=lambda x, mask: x[..., 0] > 0, name="twice")(inputs)
+    model = keras.Model(inputs, L.GlobalAveragePooling1D()(x))
+    custom = {"twice": lambda x: x * 2}
+    with pytest.raises(NoTwinError, match=r"its mask is Python code .*'twice/mask': function"):
+        from_keras_config(model.to_json(), custom)
+    custom["twice/mask"] = lambda x, mask: x[..., 0] > 0
+    monkeypatch.undo()
+    assert_custom_twin(model, [(5, 3)], custom, monkeypatch)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Decaying(L.Layer):
+    """A cell: its state decays, and the input is added to it."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.units = self.state_size = self.output_size = units
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], self.units), name="kernel")
+
+    def call(self, x, states, training=False):
+        state = ops.tanh(states[0] * 0.5 + x @ self.kernel)
+        return state, [state]
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+class TorchDecaying(nn.Module):
+    def __init__(self, size, units):
+        super().__init__()
+        self.state_size = units
+        self.kernel = nn.Parameter(torch.zeros(size, units))
+
+    def forward(self, x, states):
+        state = torch.tanh(states[0] * 0.5 + x @ self.kernel)
+        return state, (state,)
+
+
+def decaying(entry):
+    return TorchDecaying(entry.shape[-1], entry.config["units"])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [lambda: Decaying(4), lambda: [L.GRUCell(5), Decaying(4), L.LSTMCell(2)]],
+    ids=["alone", "stacked"],
+)
+def test_a_recurrent_cell_of_ones_own_is_the_module_of_its_factory(cells, monkeypatch):
+    inputs = L.Input((5, 3))
+    model = keras.Model(inputs, L.RNN(cells(), return_sequences=True)(inputs))
+    assert_custom_twin(model, [(5, 3)], {"tests>Decaying": decaying}, monkeypatch)
+    with pytest.raises(NoTwinError, match=r"cell of class 'Decaying': expected .* custom="):
+        from_keras_config(model.to_json())
+    with pytest.raises(NoTwinError, match=r"its cell returned int: expected a torch\.nn\.Module"):
+        from_keras_config(model.to_json(), {"Decaying": lambda entry: 3})

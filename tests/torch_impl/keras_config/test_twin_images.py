@@ -125,10 +125,7 @@ def test_the_twin_of_another_seed_does_not_pass_this_test():
 )
 def test_other_layers_of_images_are_refused_by_name(layer):
     model = keras.Sequential([keras.Input((8, 8, 3)), layer])
-    with pytest.raises(ValueError, match=f"of class '{type(layer).__name__}': not offered"):
+    with pytest.raises(
+        ValueError, match=f"of class '{type(layer).__name__}': no layer of torch_impl"
+    ):
         from_keras_config(model.to_json())
-
-
-@pytest.mark.parametrize("kind", sorted(preprocessing.NOT_OFFERED))
-def test_what_is_not_offered_exists_in_keras(kind):
-    assert hasattr(L, kind) or hasattr(keras.utils, kind)

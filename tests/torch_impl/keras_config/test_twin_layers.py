@@ -171,12 +171,17 @@ GLOBALLY_DRAWN = {"StochasticDepth"}
 FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
 # test_twin_images.py compares these.
 IMAGE_LAYERS = preprocessing.ROWS.keys()
+# test_public_layers.py compares these.
+OF_THE_TABLE = {
+    *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)),
+    *("STFTSpectrogram", "MelSpectrogram", "Hashing", "HashedCrossing"),
+}
 
 
 def test_every_builder_has_a_case():
     here = {name.partition("_")[0] for name in [*CASES, *ATTENTION]} | MERGING.keys()
-    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES | GLOBALLY_DRAWN | {"ReversibleEmbedding"}
-    assert here | elsewhere == BUILDERS.keys()
+    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES | GLOBALLY_DRAWN | OF_THE_TABLE
+    assert here | elsewhere | {"ReversibleEmbedding"} == BUILDERS.keys()
 
 
 @pytest.fixture(autouse=True)

@@ -94,7 +94,15 @@ REFUSED = {
         lambda: L.IntegerLookup(vocabulary=[1, 2], output_mode="tf_idf", idf_weights=[1.0, 2.0]),
         "output_mode='tf_idf': expected one of",
     ),
-    "hash": (lambda: L.Hashing(3), "of class 'Hashing': not offered; put it in front of"),
+    "text": (
+        lambda: L.StringLookup(vocabulary=["a"]),
+        "of class 'StringLookup': it takes text, of which torch has no tensors; put it in front",
+    ),
+    "hash": (
+        lambda: L.Hashing(3, output_mode="count", sparse=True),
+        "sparse=True: expected False",
+    ),
+    "texts_of_a_hash": (lambda: L.Hashing(3, mask_value=""), "mask_value='': expected an integer"),
 }
 
 

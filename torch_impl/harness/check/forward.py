@@ -18,7 +18,7 @@ from torch_impl.harness.port.given_images import is_compared
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import as_returned
 
-_ENOUGH = 8  # numbers that are all between 0 and 1 by no chance
+_SUM_OFF = 1e-5  # of float32 outputs; logits whose sums are all as near to 1 are not expected
 
 
 def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
@@ -30,6 +30,10 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
         writer.put(f"forward/{mode}/output", port.as_told(output).detach().cpu().numpy())
         if is_training:
             writer.put_all("state", port.moving())
+        elif port.keras.facts.get("stateful"):
+            # The same batch again: a layer that goes on from its last states makes another output.
+            again = port.outputs.of(port.module(*port.arguments("probe")))
+            writer.facts["goes_on"] = not torch.equal(again, output)
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind in REPLAYED and call.is_active
     ]
@@ -49,8 +53,8 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
 def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
-    The values decide: those of Keras, or else whether they can be probabilities; if neither fits,
-    the last call decides.
+    The values decide. If none of the three fits, the last call decides, or whether the values are
+    such as the activation makes.
     """
     keras, key = port.keras, "forward/eval/output"
     name = keras.facts.get("output_activation")
@@ -68,17 +72,30 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     best = min(errors, key=lambda form: errors[form], default="same")
     if errors and errors[best] < limits_of(keras).most:
         return best
-    if _are_probabilities(ours, name):
-        return "same"
     last = port.calls[-1].kind if port.calls else ""
-    return {"activation:log_softmax": "log", f"activation:{name}": "same"}.get(last, "linear")
+    by_call = {"activation:log_softmax": "log", f"activation:{name}": "same"}
+    return by_call.get(last) or form_by_range(str(name), ours)
 
 
-def _are_probabilities(output: np.ndarray, activation: str) -> bool:
-    """Whether an output is that of a sigmoid or a softmax, and by its values nothing else."""
-    if output.size < _ENOUGH or not ((output > 0) & (output < 1)).all():
-        return False
-    if activation == "softmax" and output.ndim > 1:
-        sums = [output.sum(axis) for axis in (1, -1)]  # channels first, or last
-        return any(np.allclose(each, 1.0, rtol=0, atol=1e-6) for each in sums)
-    return activation == "sigmoid"
+def form_by_range(name: str, output: np.ndarray) -> str:
+    """Returns what an output is, by the range of Keras's last activation.
+
+    The last layer of a twin has its activation inside of it, and no call of its own.
+
+    Args:
+        name: of the activation.
+        output: of a wrong port, (N, ...).
+
+    Returns:
+        "same", "log" or "linear".
+    """
+    if name == "sigmoid":
+        return "same" if (output >= 0).all() and (output <= 1).all() else "linear"
+    if name == "softmax" and output.ndim > 1:
+        with np.errstate(over="ignore"):
+            forms = {"same": output, "log": np.exp(output)}
+        for form, made in forms.items():
+            sums = [made.sum(axis) for axis in (1, -1)]
+            if (made >= 0).all() and any(np.allclose(total, 1, atol=_SUM_OFF) for total in sums):
+                return form
+    return "linear"

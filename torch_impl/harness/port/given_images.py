@@ -7,12 +7,15 @@ of `torch_impl.layers` is given the state of Keras's generator, and is compared 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from torch_impl.harness.call import Call
+from torch_impl.harness.calls import Passed
 from torch_impl.harness.given import Given
 from torch_impl.harness.kinds import RANDOM_IMAGE
 from torch_impl.layers.image.intensity import RandomContrast
@@ -21,6 +24,9 @@ from torch_impl.layers.image.random_layer import RandomImageLayer
 if TYPE_CHECKING:
     from torch_impl.harness.port.paired_layer import PairedLayer
     from torch_impl.harness.port.port_under_test import PortUnderTest
+
+
+_SAME = 1e-5  # relative: images in the same units
 
 
 def is_random_image(node: Mapping[str, Any]) -> bool:
@@ -39,11 +45,17 @@ def is_compared(pair: PairedLayer, mode: str) -> bool:
     return mode == "eval" or not is_random_image(pair.node) or draws_as_keras(pair)
 
 
-def receivers(port: PortUnderTest) -> Iterator[tuple[PairedLayer, int, int]]:
+def receivers(
+    port: PortUnderTest, known: Collection[str] = ()
+) -> Iterator[tuple[PairedLayer, int, int]]:
     """Yields the pairs that get augmented images, the place of the input, and Keras's node.
 
     On the way there may be layers of Keras without weights that have no partner, such as a
     Rescaling in the place of which the port divides.
+
+    Args:
+        port: the port.
+        known: random layers of Keras from which Keras's images go on in the port.
     """
     nodes = port.keras.facts["nodes"]
     begins: dict[int, PairedLayer] = {}
@@ -53,7 +65,8 @@ def receivers(port: PortUnderTest) -> Iterator[tuple[PairedLayer, int, int]]:
     augmented: set[int] = set()
     for number, node in enumerate(nodes):
         if is_random_image(node):
-            augmented.add(number)
+            if node["name"] not in known:
+                augmented.add(number)
             continue
         found = [place for place, source in enumerate(node["sources"]) if source in augmented]
         if number in begins:
@@ -74,7 +87,7 @@ def given_images(port: PortUnderTest, mode: str) -> Given | None:
     give_states(port, mode)
     places: dict[str, list[tuple[PairedLayer, int, str]]] = {}
     start = "forward/train" if mode == "train" else f"augmented/{mode}"
-    for pair, place, number in receivers(port):
+    for pair, place, number in receivers(port, _same_layers(port)):
         name = port.keras.facts["nodes"][number]["name"]
         key = f"{start}/{name}/input/{place}" if mode == "train" else f"{start}/{name}/{place}"
         if key in port.keras:
@@ -93,6 +106,52 @@ def given_images(port: PortUnderTest, mode: str) -> Given | None:
     return given
 
 
+def passed_images(port: PortUnderTest, mode: str, passed: Passed | None) -> Passed | None:
+    """Lets Keras's images go on from layers of torch_impl, which are compared by themselves.
+
+    Args:
+        port: the port.
+        mode: of the pass in Keras's trace: "train", "step1", ...
+        passed: computes what else goes on from a call.
+    """
+    start = "forward/train" if mode == "train" else f"augmented/{mode}"
+    own = _same_layers(port) if mode != "eval" else set()
+    pairs = {
+        pair.call.name: (pair, key)
+        for pair in port.all_pairs
+        if pair.node["name"] in own and (key := f"{start}/{pair.node['name']}/output") in port.keras
+    }
+    if not pairs:
+        return passed
+
+    def goes_on(call: Call, output: Any) -> Any:
+        output = output if passed is None else passed(call, output)
+        if call.name not in pairs:
+            return output
+        pair, key = pairs[call.name]
+        value = pair.native_output(port.keras[key], call)
+        return output if value is None or value.shape != output.shape else value
+
+    return goes_on
+
+
+def _same_layers(port: PortUnderTest) -> set[str]:
+    """Returns the random layers of Keras whose partners draw the same, and get the same images.
+
+    A port may augment in other units, such as behind a Rescaling. Then there are none.
+    """
+    pairs = [pair for pair in port.all_pairs if draws_as_keras(pair)]
+    for pair in pairs[:1]:  # what the others get is augmented
+        key = f"forward/train/{pair.node['name']}/input/0"
+        value = pair.native(port.keras[key], pair.call.inputs[0]) if key in port.keras else None
+        given = pair.call.inputs[0]
+        if value is None or value.shape != given.shape:
+            return set()
+        if float((value - given).abs().max()) > _SAME * float(value.abs().max()):
+            return set()
+    return {pair.node["name"] for pair in pairs}
+
+
 def give_states(port: PortUnderTest, mode: str) -> None:
     """Lets the layers of torch_impl draw what Keras's drew in a pass.
 
@@ -104,7 +163,18 @@ def give_states(port: PortUnderTest, mode: str) -> None:
         key = f"image_state/{mode}/{pair.node['name']}"
         module: nn.Module | None = pair.call.module
         if isinstance(module, RandomImageLayer) and key in port.keras:
-            module.seed, module.num_draws = (int(value) for value in port.keras[key])
-            module.random_dtype = torch.float32  # in which Keras's half draws
-            if isinstance(module, RandomContrast):
-                module.draw_dtype = torch.float32
+            set_state(module, port.keras[key])
+
+
+def set_state(module: RandomImageLayer, state: Sequence[int] | np.ndarray) -> None:
+    """Lets a layer go on where Keras's is.
+
+    Args:
+        module: of the port.
+        state: seed and number of draws so far.
+    """
+    module.seed, module.num_draws = (int(value) for value in state)
+    # Keras's half draws in float32, and changes images in float32, in a check of any dtype.
+    module.random_dtype = module.pixel_dtype = torch.float32
+    if isinstance(module, RandomContrast):
+        module.draw_dtype = torch.float32

@@ -37,7 +37,7 @@ from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting
 from torch_impl.harness.port.function_weights import flat_tensors
 from torch_impl.harness.port.fused_trials import Fused, take_apart
-from torch_impl.harness.port.given_images import given_images
+from torch_impl.harness.port.given_images import given_images, passed_images
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.outputs import Outputs
@@ -250,7 +250,8 @@ class PortUnderTest(PortFeed, PortWeights):
         forget_gradients(self.module)
         self.forget_states(purpose)
         arguments, whole = self.arguments(purpose), self.built.layers.values()
-        told = dropout_masks(self, mode), whole, passed, drawn_masks(self, mode), self.fused
+        goes_on = passed_images(self, mode, passed)
+        told = dropout_masks(self, mode), whole, goes_on, drawn_masks(self, mode), self.fused
         watch = recorded_calls(self.module, *told, given_images(self, mode))
         with given_masks(self, mode), watch as calls:
             self.nest = self.module(*arguments)

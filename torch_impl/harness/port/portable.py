@@ -115,6 +115,8 @@ def to_portable(
         like = None if like is None else like.transpose(0, 1)
     if _is_channels_third(shape, expected):
         return tensor.movedim(2, -1).detach().cpu().numpy().copy(order="C")
+    if _is_squeezed(shape, expected):
+        return tensor.detach().cpu().numpy().reshape(tuple(expected))
     if kind in GLOBAL_POOLS and _is_pooled(tensor.shape, expected):
         return tensor.detach().cpu().numpy().reshape(expected)
     if kind in GLOBAL_POOLS and _is_flattened(tensor.shape, expected):
@@ -125,6 +127,11 @@ def to_portable(
         moved = tensor.ndim > 2 and tensor.ndim == len(expected) and kind not in FEATURES_LAST
     tensor = tensor.movedim(1, -1) if moved else tensor
     return tensor.detach().cpu().numpy().copy(order="C")
+
+
+def _is_squeezed(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether a tensor lacks the last axis of Keras's, of one value: (N, T) for (N, T, 1)."""
+    return list(expected) == [*shape, 1] and len(shape) > 1
 
 
 def _is_order(known: Axes | None, shape: Sequence[int], expected: Sequence[int]) -> bool:
@@ -204,7 +211,8 @@ def from_portable(
         array = np.moveaxis(array, -1, 2)
         theirs = None if theirs is None else np.moveaxis(theirs, -1, 2)
     tensor = torch.from_numpy(np.array(array, order="C"))
-    if kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape):
+    is_pooled = kind in GLOBAL_POOLS and _is_pooled(like.shape, array.shape)
+    if is_pooled or _is_squeezed(like.shape, array.shape):
         tensor = tensor.reshape(like.shape)
     elif kind in GLOBAL_POOLS and _is_flattened(like.shape, array.shape):
         tensor = tensor.movedim(-1, 1).flatten(2)

@@ -22,6 +22,7 @@ from torch_impl.harness.kinds import kind_of, kind_of_function
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.recurrent_stack import Part, is_stacked, run_stacked
+from torch_impl.harness.program.images import set_image_states
 from torch_impl.layers import Dropout
 from torch_impl.layers.dropout import SpatialDropout
 
@@ -230,6 +231,7 @@ def own_dropouts(port: PortUnderTest, states: Mapping[str, States]) -> dict[str,
 
 def _set_states(port: PortUnderTest, states: Mapping[str, States]) -> None:
     """Sets the states of layers that draw as Keras's do, and are no dropouts."""
+    set_image_states(port, states)
     for pair in port.all_pairs:
         name = layer_of(pair)
         if name not in states or pair.call.module is None or pair.call.kind == "dropout":

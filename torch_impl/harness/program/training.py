@@ -21,6 +21,7 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.anchors import Anchors
 from torch_impl.harness.program.evaluation import Evaluation
+from torch_impl.harness.program.images import refuse_other_images
 from torch_impl.harness.program.masks import Masks
 from torch_impl.harness.program.phantom import PhantomSteps
 from torch_impl.harness.program.seeded import write_draws
@@ -66,6 +67,7 @@ def train(
     Raises:
         InputError: the port cannot be trained, or not from Keras's weights.
     """
+    refuse_other_images(port)
     port.forget_states()  # those of the probes
     if weights is None:
         port.begin_as_built()

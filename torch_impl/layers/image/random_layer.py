@@ -37,6 +37,7 @@ class RandomImageLayer(nn.Module):
         draws_seed: whether `initialise` gives the layer its seed.
         num_draws: how many numbers or tensors of numbers were drawn: Keras's second word of the
             state of a SeedGenerator.
+        pixel_dtype: in which images are changed; None: their own. The result has their dtype.
     """
 
     seeds_drawn = 1  # how many integers Keras takes from Python's `random` for a layer without seed
@@ -49,6 +50,7 @@ class RandomImageLayer(nn.Module):
         self.seed, self.draws_seed = seed or 0, seed is None
         self.random_dtype = random_dtype
         self.num_draws = 0
+        self.pixel_dtype: torch.dtype | None = None
 
     def take_seed(self, seeds: KerasSeeds) -> None:
         """Takes the seed that Keras draws for a layer without one; otherwise draws nothing."""
@@ -69,8 +71,9 @@ class RandomImageLayer(nn.Module):
         x = as_floating(x)
         if not self.training:
             return x
-        batch = as_batch(x)
-        return self.apply_drawn(batch, self.drawn_for(batch)).reshape(*x.shape[:-2], *self.size(x))
+        batch = as_batch(x).to(self.pixel_dtype or x.dtype)
+        changed = self.apply_drawn(batch, self.drawn_for(batch)).to(x.dtype)
+        return changed.reshape(*x.shape[:-2], *self.size(x))
 
     def draw(self, shape: torch.Size) -> torch.Tensor:
         """Draws the numbers of the next call for images of a shape (N, C, H, W)."""

@@ -117,3 +117,16 @@ def test_weights_and_slots_come_back_in_their_shapes_however_they_are_joined(mos
     assert found.keys() == wanted.keys()
     for key, array in found.items():
         np.testing.assert_array_equal(array, wanted[key])
+
+
+def test_a_step_begins_where_a_call_has_moved_the_weights():
+    stepped, expected = (model_with(lambda: keras.optimizers.SGD(0.1)) for _ in range(2))
+    steps = OneByOneSteps(stepped)
+    for gradients in gradients_of(stepped):
+        for model in (stepped, expected):  # as SpectralNormalization divides its kernel
+            weight = model.trainable_variables[0]
+            weight.assign(weight / 2)
+        steps.make(gradients)
+        expected.optimizer.apply(gradients, expected.trainable_variables)
+    for ours, theirs in zip(stepped.variables, expected.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())

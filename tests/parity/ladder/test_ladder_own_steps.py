@@ -1,0 +1,65 @@
+"""Optimizers of both halves belong together if they move the same weights."""
+
+from types import SimpleNamespace
+
+from parity.ladder.comparers.own_optimizers import optimizer_items
+from parity.ladder.items import PASS
+from parity.ladder.own_steps import FACT, is_compared, optimizers_of, pairs, told_weights
+
+
+def half(*calls, train_step=True):
+    applied = [{"optimizer": name, "weights": weights.split()} for name, weights in calls]
+    known = {weight: {} for call in applied for weight in call["weights"]}
+    facts = {FACT: {"applied": applied}, "given": {"train_step": train_step}, "weights": known}
+    return SimpleNamespace(facts=facts)
+
+
+KERAS = half(("d", "a b"), ("d", "a b"), ("g", "c"))
+
+
+def named(keras, port):
+    return [tuple(each and each.name for each in pair) for pair in pairs(keras, port)]
+
+
+def test_an_optimizer_counts_its_calls_and_has_all_their_weights():
+    found = optimizers_of(KERAS)
+    assert [(each.name, each.num_steps, sorted(each.weights)) for each in found] == [
+        ("d", 2, ["a", "b"]),
+        ("g", 1, ["c"]),
+    ]
+
+
+def test_optimizers_are_paired_by_their_weights_whatever_their_order():
+    assert named(KERAS, half((0, "c"), (1, "a b"))) == [("d", "1"), ("g", "0")]
+    assert named(KERAS, half((0, "a"), (1, "x"))) == [("d", "0"), ("g", None), (None, "1")]
+
+
+def test_a_port_without_a_step_is_not_compared():
+    assert is_compared(KERAS, half())
+    assert not is_compared(KERAS, half(train_step=False))
+    assert not is_compared(SimpleNamespace(facts={}), half())
+
+
+def test_equal_steps_pass_and_every_difference_is_told():
+    assert all(item.status == PASS for item in optimizer_items(KERAS, KERAS))
+    port = half((0, "a b c"), (1, "c"))
+    told = [
+        (i.name, str(i.keras), str(i.torch))
+        for i in optimizer_items(KERAS, port)
+        if i.status != PASS
+    ]
+    assert told == [
+        ("d: steps in one train_step", "2", "1"),
+        ("d: weights that it moves", "2 weights", "also c"),
+    ]
+    lacking = half((0, "a"), (0, "a"), (1, "c"), (2, "b"))
+    told = [(i.name, str(i.torch)) for i in optimizer_items(KERAS, lacking) if i.status != PASS]
+    assert told == [
+        ("d: weights that it moves", "not b"),
+        ("another optimizer of the port: steps in one train_step", "1"),
+    ]
+
+
+def test_many_weights_are_told_by_the_first():
+    assert told_weights(["a", "b"]) == "a, b"
+    assert told_weights(list("abcde")) == "a, b, c and 2 more"
