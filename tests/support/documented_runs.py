@@ -140,6 +140,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/fresh.py": (
         "ten minutes; tests/parity/divergences/test_fresh_cases.py checks a part of it"
     ),
+    "python benchmarks/accuracy/networks_b.py": (
+        "minutes; test_coded_programs.py and test_layer_kinds.py have what it found"
+    ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
         "a cluster; tests/parity/sweeps/test_ray_cluster.py starts one on this machine"

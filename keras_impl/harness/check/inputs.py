@@ -99,7 +99,7 @@ def _batch_size(model: keras.Model) -> int | None:
 
 
 def _with_uses(
-    model: keras.Model, structure: Any, slots: Sequence[Slot], num: int
+    model: keras.Model, structure: Any, slots: list[Slot], num: int
 ) -> tuple[list[Slot], Uses, str]:
     """Returns inputs of a length that the model takes, what they are used for, and their dtype.
 
@@ -107,11 +107,11 @@ def _with_uses(
     """
     is_open = any(None in slot.shape for slot in slots)
     for length in (None, *(_SHORTER if is_open else ())):
-        tried = list(slots) if length is None else [_of_length(slot, length) for slot in slots]
+        tried = slots if length is None else [_of_length(slot, length) for slot in slots]
         if (found := _uses(model, structure, tried, num)) is not None:
             return tried, *found
     num_entries = sum(math.prod(input_shape(slot.shape)) for slot in slots)
-    return list(slots), Uses.of(num_entries), "float64"
+    return slots, Uses.of(num_entries), "float64"
 
 
 def _of_length(slot: Slot, length: int) -> Slot:

@@ -257,9 +257,7 @@ def watched(model: keras.Model, fed: Any, tensors: Sequence[Any], value: int) ->
     kept = [v for v in model.non_trainable_variables if v is not None]
     kept += [v for v in model.variables if "seed_generator" in versions.path_of(v)]
     if not all(map(versions.is_kerass_own, model._flatten_layers())):
-        kept += (
-            model.trainable_variables
-        )  # which code of the user's may set, such as a masked kernel
+        kept += model.trainable_variables  # code of the user's may set them, to mask a kernel
     before = [variable.numpy() for variable in kept]
     versions.Layer.__call__ = watched_layer
     try:

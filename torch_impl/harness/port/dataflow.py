@@ -97,17 +97,21 @@ def _shapes(node: Mapping[str, Any]) -> Signature:
 
 
 def _followers(nodes: Nodes, start: int, forward: Sequence[Sequence[int]]) -> Iterator[Any]:
-    """Yields kinds of activations and shapes of weights that follow a layer one after the other."""
+    """Yields kinds of activations and shapes of weights that follow a layer one after the other.
+
+    Up to a layer without an activation, since its output may go elsewhere as well, by code that is
+    watched in one half only.
+    """
     number, count = start, 0
     while len(forward[number]) == 1 and count < ROUNDS:
-        (number,) = forward[number]
+        before, (number,) = number, forward[number]
         node = nodes[number]
-        if node["weights"]:
+        if _is_telling(node):
+            yield node["kind"]
+        elif node["weights"] and _is_telling(nodes[before]):
             yield _shapes(node)
             count += 1
-        elif _is_telling(node):
-            yield node["kind"]
-        elif not node["kind"].startswith("activation:"):
+        else:
             return
 
 

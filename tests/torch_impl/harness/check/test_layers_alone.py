@@ -127,3 +127,26 @@ def test_a_mode_in_which_the_port_raises_is_left_out(written):
     writer = written(port(), modes=["eval"])
     assert list(writer.facts["targets"]) == ["eval"]
     assert writer.facts["style"] == []
+
+
+class Ended(Net):
+    """A wrong network, which ends in a multiplication of what an activation makes."""
+
+    def __init__(self, function):
+        super().__init__(scale=3.0)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self.dense2(torch.relu(self.dense1(x) * self.scale)))
+
+
+@pytest.mark.parametrize(
+    ("function", "form"),
+    [(lambda x: 0.9 * x.sigmoid(), "same"), (lambda x: 0.9 * x, "linear")],
+    ids=["probabilities", "logits"],
+)
+def test_a_wrong_output_is_what_its_values_may_be(recorded, tmp_path, function, form):
+    port = PortUnderTest(lambda: Ended(function), 3, recorded.read(tmp_path / "keras"))
+    writer = TraceWriter()
+    write_forward(port, "eval", writer)
+    assert output_form(port, writer) == form
