@@ -22,12 +22,16 @@ def config() -> dict[str, Any]:
     return read["config"]
 
 
-def port_of(net: nn.Module) -> Port:
-    """Returns a network with the settings that Keras's half compiles."""
+def port_of(net: nn.Module, *, from_logits: bool = False) -> Port:
+    """Returns a network with the settings that Keras's half compiles.
+
+    Keras takes the logits of a softmax; `torch.nn.Softmax` forgets them, so that a loss of its
+    probabilities has to cut them off.
+    """
     net = net.double()  # the optimizer rounds its rate to the dtype of the weights
     return Port(
         net,
-        loss=losses.SparseCategoricalCrossentropy(),
+        loss=losses.SparseCategoricalCrossentropy(from_logits=from_logits),
         optimizer=optim.Adam(net.parameters(), learning_rate=1e-4),
         metrics=["accuracy"],
     )

@@ -1,7 +1,7 @@
 """The networks of torchvision whose architecture keras.applications has, too: as ports.
 
 They are set right where torchvision's settings are not Keras's. `stock_…` are as torchvision has
-them, with a softmax.
+them. All return logits.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def vgg16() -> Port:
     net.avgpool = nn.Identity()  # (1)
     first, *_, second, _, _, last = net.classifier
     first = nn.Linear(512 * height * width, 4096)  # (1)
-    net.classifier = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last, nn.Softmax(1))  # (2)
-    return port_of(_initialised(net))
+    net.classifier = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)  # (2)
+    return port_of(_initialised(net), from_logits=True)
 
 
 def densenet121() -> Port:
@@ -47,8 +47,7 @@ def densenet121() -> Port:
             if isinstance(child, nn.BatchNorm2d):
                 right = BatchNormalization(child.num_features, epsilon=1.001e-5, momentum=0.99)
                 setattr(module, name, right)  # (1)
-    net.classifier = nn.Sequential(net.classifier, nn.Softmax(1))
-    return port_of(_initialised(net))
+    return port_of(_initialised(net), from_logits=True)
 
 
 def _initialised(net: nn.Module) -> nn.Module:
@@ -62,20 +61,20 @@ def _initialised(net: nn.Module) -> nn.Module:
 
 
 def stock_vgg16() -> Port:
-    """Torchvision's VGG, with a softmax."""
-    return port_of(_stock("vgg16"))
+    """Torchvision's VGG."""
+    return port_of(_stock("vgg16"), from_logits=True)
 
 
 def stock_densenet121() -> Port:
-    """Torchvision's DenseNet, with a softmax."""
-    return port_of(_stock("densenet121"))
+    """Torchvision's DenseNet."""
+    return port_of(_stock("densenet121"), from_logits=True)
 
 
 def stock_resnet50() -> Port:
     """Torchvision's ResNet: no biases, another epsilon, momentum, and other strides."""
-    return port_of(_stock("resnet50"))
+    return port_of(_stock("resnet50"), from_logits=True)
 
 
 def _stock(name: str) -> nn.Module:
     net = torchvision.models.get_model(name, weights=None, num_classes=NUM_CLASSES)
-    return nn.Sequential(net, nn.Softmax(1))
+    return net
