@@ -1,9 +1,8 @@
 """The calls of a Keras model's layers in order, with inputs and outputs.
 
-Layers are watched when Keras calls them, so Sequential, functional, nested and subclassed models
-are all treated alike. A layer with an activation counts as two calls, its own and that of the
-activation, since a PyTorch program writes two. A separable convolution counts as two as well: its
-depthwise part and its pointwise part.
+Layers are watched when Keras calls them, so models of all kinds are treated alike. A layer with an
+activation counts as two calls, its own and that of the activation, since a PyTorch program writes
+two; a separable convolution as its depthwise and its pointwise part.
 """
 
 from __future__ import annotations
@@ -93,30 +92,6 @@ class Calls(list[Call]):
             super().append(part)
             if part.name == self.last:
                 raise Reached
-
-    def end_with(self, output: Any) -> None:
-        """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
-
-        Keras notes on the output of a sigmoid or a softmax what went into it, and its losses take
-        that. A layer or an operation of a graph that does the same is a call already.
-
-        Args:
-            output: of the model; a tensor, or several.
-        """
-        for tensor in filter(tf.is_tensor, tf.nest.flatten(output)):
-            made_by = next((call for call in reversed(self) if call.output is tensor), None)
-            logits = getattr(tensor, "_keras_logits", None)
-            if logits is None or (made_by and made_by.kind.startswith("activation:")):
-                continue
-            for kind in (keras.activations.sigmoid, keras.activations.softmax):
-                if np.array_equal(kind(logits), tensor):
-                    name = f"{kind.__name__}_at_the_end"
-                    number = sum(call.name.startswith(name) for call in self)
-                    name = f"{name}_{number}" if number else name
-                    call = Call(name, f"activation:{kind.__name__}", None, [logits], tensor)
-                    call.again = kind
-                    self.append(call)
-                    break
 
     @property
     def is_perturbed(self) -> bool:
@@ -412,9 +387,8 @@ def _repeated(
     call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
 ) -> Callable[[Any], Any] | None:
     """Returns what an activation makes of another input; None for other calls."""
-    if not kind.startswith("activation:") or not arguments:
-        return None
-    return lambda x: call(called_object, x, *arguments[1:], **keywords)
+    is_one = kind.startswith("activation:") and arguments
+    return (lambda x: call(called_object, x, *arguments[1:], **keywords)) if is_one else None
 
 
 def _known_noise() -> Collection[str]:
