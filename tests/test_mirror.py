@@ -56,6 +56,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
     "layer_config.py": "torch has no configuration: arguments.py reads attributes",
     "kept_samples.py": "a port is given which samples Keras kept",
+    "last_activations.py": "a port may end with any function, which is seen",
     "call_list.py": "in torch a part of call.py",
     "inner_constants.py": "what rounding changes is measured once, in the reference",
     "call_masks.py": "a module of torch has no configuration, and its masks are its inputs",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -73,30 +72,6 @@ class Calls(list[Call]):
             super().append(part)
             if part.name == self.last:
                 raise Reached
-
-    def end_with(self, output: Any) -> None:
-        """Adds the activations with which the code of a model ends, such as `ops.sigmoid(x)`.
-
-        Keras notes on the output of a sigmoid or a softmax what went into it, and its losses take
-        that. A layer or an operation of a graph that does the same is a call already.
-
-        Args:
-            output: of the model; a tensor, or several.
-        """
-        for tensor in filter(tf.is_tensor, tf.nest.flatten(output)):
-            made_by = next((call for call in reversed(self) if call.output is tensor), None)
-            logits = getattr(tensor, "_keras_logits", None)
-            if logits is None or (made_by and made_by.kind.startswith("activation:")):
-                continue
-            for kind in (keras.activations.sigmoid, keras.activations.softmax):
-                if np.array_equal(kind(logits), tensor):
-                    name = f"{kind.__name__}_at_the_end"
-                    number = sum(call.name.startswith(name) for call in self)
-                    name = f"{name}_{number}" if number else name
-                    call = Call(name, f"activation:{kind.__name__}", None, [logits], tensor)
-                    call.again = kind
-                    self.append(call)
-                    break
 
     @property
     def is_perturbed(self) -> bool:

@@ -1,9 +1,8 @@
 """The calls of a Keras model's layers in order, with inputs and outputs.
 
-Layers are watched when Keras calls them, so Sequential, functional, nested and subclassed models
-are all treated alike. A layer with an activation counts as two calls, its own and that of the
-activation, since a PyTorch program writes two. A separable convolution counts as two as well: its
-depthwise part and its pointwise part.
+Layers are watched when Keras calls them, so models of all kinds are treated alike. A layer with an
+activation counts as two calls, its own and that of the activation, since a PyTorch program writes
+two; a separable convolution as its depthwise and its pointwise part.
 """
 
 from __future__ import annotations
@@ -279,9 +278,8 @@ def _repeated(
     call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
 ) -> Callable[[Any], Any] | None:
     """Returns what an activation makes of another input; None for other calls."""
-    if not kind.startswith("activation:") or not arguments:
-        return None
-    return lambda x: call(called_object, x, *arguments[1:], **keywords)
+    is_one = kind.startswith("activation:") and arguments
+    return (lambda x: call(called_object, x, *arguments[1:], **keywords)) if is_one else None
 
 
 def _given(inputs: list[Any]) -> Any:

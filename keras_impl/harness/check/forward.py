@@ -17,6 +17,7 @@ from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.outputs import joined, outputs_of, told
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.last_activations import end_with
 from keras_impl.harness.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -39,7 +40,7 @@ def write_forward(
     reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
         output = model(fed, training=False)
-    calls.end_with(output)
+    end_with(calls, output)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)
     if is_brief(spec, calls):

@@ -24,6 +24,7 @@ from keras_impl.harness.check.model import named_variables, trainable
 from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.check.sequence_masks import uses_masked
 from keras_impl.harness.check.structure import as_fed
+from keras_impl.harness.last_activations import end_with
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.data.weight_names import MOVING, short_name
@@ -59,7 +60,7 @@ def write_gradients(
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
     with tf.GradientTape(persistent=True) as tape, watch as calls:
         output = model(fed, training=True)
-        calls.end_with(output)
+        end_with(calls, output)
         loss = objective.value(output, batch)
         penalty = penalties(model)
     write_calls("train", calls, output, writer)
