@@ -20,6 +20,7 @@ import pytest
 # load Triton where torch is built for CUDA, whose LLVM does not bear TensorFlow's before it.
 import torch
 import torchvision.transforms.v2  # noqa: F401
+from changed_functions import restore_functions
 from helpers import make_data, small_data
 from hypothesis import settings
 
@@ -78,6 +79,13 @@ def _keras_dtype_is_left_as_found():
     if keras := sys.modules.get("keras"):
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True)
+def _functions_are_left_as_found():
+    """A check in float64 changes some of TensorFlow and Keras, in its whole process."""
+    yield
+    restore_functions()
 
 
 @pytest.fixture(autouse=True)
