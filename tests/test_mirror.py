@@ -63,7 +63,6 @@ ONLY_KERAS_HARNESS_FILES = {
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
-    "inner_constants.py": "TensorFlow has constants and kernels in float32, and torch has not",
     "random_images.py": "port/given_images.py: a port is given what they drew",
     "float64_numbers.py": "torch computes with numbers of Python in float64",
     "float64_layers.py": "torch has these kernels",

@@ -50,15 +50,21 @@ RUN_MODULES = (
     *("halves/environment", "halves/protocol"),
     *("programs/halves", "programs/program_spec", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
-    *("traces/folder", "traces/observer", "traces/trace"),
+    *("traces/array_file", "traces/folder", "traces/observer", "traces/trace"),
     "worker",
 )
 # What it imports besides for a program of the user's.
 PROGRAM_MODULES = (
     *RUN_MODULES,
     *("data/npz", "data/idx", "data/program_data", "data/given_samples", "data/model_inputs"),
-    *("data/augmented", "data/fingerprints", "data/metric_inputs"),
-    *("halves/sources", "programs/check_spec", "programs/factories", "programs/user_modules"),
+    *("data/augmented", "data/fingerprints", "data/image_changes", "data/metric_inputs"),
+    *(
+        "halves/memory",
+        "halves/sources",
+        "programs/check_spec",
+        "programs/factories",
+        "programs/user_modules",
+    ),
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )
