@@ -1,13 +1,15 @@
 """Numbers of Python in float64, which TensorFlow makes float32 whatever Keras's dtype is.
 
 `keras.ops.log(1000.0)` and `keras.ops.linspace` of it are float32 in a float64 run, and what comes
-of them is rounded as a float32 run would round it: an angle of 6283 x is off by 1e-4. The same code
-is to be computed in float64 throughout. Keras 3 only.
+of them is rounded as a float32 run would round it: an angle of 6283 x is off by 1e-4. The code of
+layers and of the user is to be computed in float64 throughout. The rest of Keras stays as it is,
+such as a callback that compares two losses in float32. Keras 3 only.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -22,6 +24,8 @@ from parity.ladder.tolerance import NOISE_FACTOR
 
 # Whose operations look the function up by its name. A cast does not: `core`.
 _MODULES = ("", ".numpy", ".math")
+# Between an operation and who calls it.
+_OF_OPERATIONS = ("keras.src.backend", "keras.src.ops", "keras.src.utils.traceback_utils")
 _rounded: WeakSet[Any] = WeakSet()  # layers whose constants are moved
 
 
@@ -61,7 +65,8 @@ def _moved(exact: np.ndarray) -> np.ndarray:
 def _keeping_numbers(convert: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(convert)
     def converted(x: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
-        if dtype is None and isinstance(x, float) and keras.config.floatx() == "float64":
+        is_number = dtype is None and isinstance(x, float)
+        if is_number and keras.config.floatx() == "float64" and _is_by_user():
             dtype = "float64"
         return convert(x, dtype, *arguments, **keywords)
 
@@ -69,15 +74,31 @@ def _keeping_numbers(convert: Callable[..., Any]) -> Callable[..., Any]:
     return converted
 
 
+def _is_by_user() -> bool:
+    """Whether code of the user's, or a layer, calls the operation that converts a number now."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if not name.startswith(_OF_OPERATIONS):
+            return name.startswith("keras.src.layers") or name.partition(".")[0] != "keras"
+        frame = frame.f_back
+    return True
+
+
 def _in_dtype_of_layer(matrix: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a method of MelSpectrogram whose matrix is float64 if the layer is."""
+    """Returns a method of MelSpectrogram whose matrix is float64 if the layer is.
+
+    It is the mean of the exact one and of Keras's, which is float32: a port may have either.
+    """
 
     @wraps(matrix)
     def made(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         if layer.compute_dtype != "float64":
             return matrix(layer, *arguments, **keywords)
-        exact = matrix(layer, *arguments, **{"dtype": "float64", **keywords})
-        return _moved(exact.numpy()) if layer in _rounded else exact
+        exact = matrix(layer, *arguments, **{"dtype": "float64", **keywords}).numpy()
+        change = exact.astype(np.float32).astype(np.float64) - exact
+        moved = change * 2 / NOISE_FACTOR if layer in _rounded else 0.0
+        return tf.constant(exact + change / 2 + moved)
 
     made._keeps_numbers = True  # type: ignore[attr-defined]
     return made

@@ -49,6 +49,7 @@ READS = {
     "augment/shuffled.py _words": "random words, which are drawn on the CPU",
     "augment/transform.py _one_each": "recorded parameters, of which NumPy makes matrices",
     "layers/categories.py forward": "with num_oov_indices=0 an unknown integer is an error",
+    "layers/hashing.py _numbered": "integers are hashed on the CPU, as whole numbers of Python",
     "layers/image/cropping.py apply_drawn": "a place, which is drawn on the CPU",
     "layers/image/moves.py maps": "angles, which are drawn on the CPU",
     "layers/image/resample.py _area": "sizes, which are numbers of NumPy",
