@@ -13,20 +13,15 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from weakref import WeakSet
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from keras_impl.harness import versions
-from parity.ladder.tolerance import NOISE_FACTOR
 
 # Whose operations look the function up by its name. A cast does not: `core`.
 _MODULES = ("", ".numpy", ".math")
 # Between an operation and who calls it.
 _OF_OPERATIONS = ("keras.src.backend", "keras.src.ops", "keras.src.utils.traceback_utils")
-_rounded: WeakSet[Any] = WeakSet()  # layers whose constants are moved
 
 
 def install() -> None:
@@ -37,29 +32,6 @@ def install() -> None:
         module: Any = importlib.import_module(f"keras.src.backend.tensorflow{name}")
         if not hasattr(module.convert_to_tensor, "_keeps_numbers"):
             module.convert_to_tensor = _keeping_numbers(module.convert_to_tensor)
-    mel: Any = getattr(keras.layers, "MelSpectrogram", None)
-    if mel and not hasattr(mel.linear_to_mel_weight_matrix, "_keeps_numbers"):
-        mel.linear_to_mel_weight_matrix = _in_dtype_of_layer(mel.linear_to_mel_weight_matrix)
-
-
-def move_constants(layer: Any) -> None:
-    """Moves what a mel spectrogram keeps in float32 in a float32 run: its window and its matrix.
-
-    The noise that this leaves, times what a port may differ by, is twice the difference.
-    """
-    if type(layer).__name__ != "MelSpectrogram" or not versions.is_kerass_own(layer):
-        return
-    _rounded.add(layer)
-    windows = {"hann": tf.signal.hann_window, "hamming": tf.signal.hamming_window}
-    if layer.window in windows:
-        window = windows[layer.window](layer.sequence_length, periodic=True, dtype=tf.float64)
-        layer.window = _moved(window.numpy())
-
-
-def _moved(exact: np.ndarray) -> np.ndarray:
-    """Returns constants moved towards what float32 makes of them."""
-    rounded = exact.astype(np.float32).astype(np.float64)
-    return np.asarray(exact + (rounded - exact) * 2 / NOISE_FACTOR)
 
 
 def _keeping_numbers(convert: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,22 +55,3 @@ def _is_by_user() -> bool:
             return name.startswith("keras.src.layers") or name.partition(".")[0] != "keras"
         frame = frame.f_back
     return True
-
-
-def _in_dtype_of_layer(matrix: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a method of MelSpectrogram whose matrix is float64 if the layer is.
-
-    It is the mean of the exact one and of Keras's, which is float32: a port may have either.
-    """
-
-    @wraps(matrix)
-    def made(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        if layer.compute_dtype != "float64":
-            return matrix(layer, *arguments, **keywords)
-        exact = matrix(layer, *arguments, **{"dtype": "float64", **keywords}).numpy()
-        change = exact.astype(np.float32).astype(np.float64) - exact
-        moved = change * 2 / NOISE_FACTOR if layer in _rounded else 0.0
-        return tf.constant(exact + change / 2 + moved)
-
-    made._keeps_numbers = True  # type: ignore[attr-defined]
-    return made

@@ -17,7 +17,7 @@ def restore_functions():
     for name in ("", ".numpy", ".math"):
         module = importlib.import_module(f"keras.src.backend.tensorflow{name}")
         holders.append((module, ("convert_to_tensor",)))
-    holders.append((keras.layers.MelSpectrogram, ("_dbscale", "linear_to_mel_weight_matrix")))
+    holders.append((keras.layers.MelSpectrogram, ("_dbscale",)))
     for holder, names in holders:
         for name in names:
             function = getattr(holder, name)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness import float64_numbers, versions
+from keras_impl.harness import versions
 from keras_impl.harness.attention import perturb_scale
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
@@ -43,7 +43,6 @@ def perturb_constants(model: keras.Model) -> None:
     """
     for layer in model._flatten_layers():
         perturb_scale(layer)
-        float64_numbers.move_constants(layer)
         if not versions.is_kerass_own(layer):
             _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.
