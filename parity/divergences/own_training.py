@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LIKELY = 0.5  # the counts of both halves say it, and not their numbers
 _NEAR = 1e-6  # relative: constants that Keras keeps in float32 are so far off
+_ROUNDED = 1e-8  # a factor so near to 1 is 1
+_CLIPPED = 1e-5  # a factor so near to 1 is that of `clip_grad_norm_`, which adds 1e-6 to a norm
 _LEVELS = ("loss", "gradient", "trajectory")
 
 
@@ -101,9 +103,23 @@ def _multiple(evidence: Evidence) -> Match | None:
             continue
         keys = [f"{GRADIENTS[0]}/{name}" for name in sorted(theirs.weights & ours.weights)]
         factor = _factor(evidence, keys)
-        if factor is not None and abs(factor - 1) > _NEAR:
+        if factor is not None and abs(factor - 1) > _CLIPPED:
             text = f"the gradients that {theirs.name} gets are {factor:.6g} times Keras's"
             return Match(NUMBERS, text)
+    return None
+
+
+def _clip_epsilon(evidence: Evidence) -> Match | None:
+    """Recognises gradients that are clipped with torch's 1e-6 beside their norm."""
+    if evidence.level.id != "gradient":
+        return None
+    for theirs, ours in pairs(evidence.keras, evidence.port):
+        if theirs is None or ours is None:
+            continue
+        keys = [f"{GRADIENTS[0]}/{name}" for name in sorted(theirs.weights & ours.weights)]
+        factor = _factor(evidence, keys)
+        if factor is not None and _ROUNDED < 1 - factor <= _CLIPPED:
+            return Match(SETTINGS, f"the gradients of {theirs.name} are {factor:.9g} times Keras's")
     return None
 
 
@@ -314,8 +330,8 @@ _OWN: dict[str, Recogniser] = {
     "S7": _other_step,
 }
 RULES = {name: _of_own(rule) for name, rule in _OWN.items()}
-# Entries of other modules that settings of the optimizers of own steps show, too.
+# Entries of other modules that own steps show, too.
 SETTINGS_OF_OPTIMIZERS = {
     name: _of_own(_setting(name))
     for name in ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11", "E8")
-}
+} | {"E2": _of_own(_clip_epsilon)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.anchored import CHANGES, is_repeated
-from parity.ladder.own_steps import is_compared
+from parity.ladder.own_steps import has_all_draws, is_compared
 from parity.ladder.recorded import outputs_agree
 from parity.ladder.unknown_weights import unknown_weights
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
 OWN_TRAIN_STEP = "the model's own train_step"
+DRAWS = "it draws random numbers"  # how the reason of a layer that does so begins
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
 
@@ -30,6 +31,8 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     found = [e for e in _told(keras, "incomplete") if e.get("layer") not in replayed]
     if is_compared(keras, port):
         found = [entry for entry in found if entry["what"] != OWN_TRAIN_STEP]
+        if has_all_draws(keras, port):  # such as those of a sampling layer, which the step makes
+            found = [entry for entry in found if not entry["why"].startswith(DRAWS)]
     found += _told(port, "incomplete")
     missing = unknown_weights(keras, port, is_right=outputs_agree(keras, port, "eval"))
     for node in keras.facts["nodes"]:

@@ -41,6 +41,12 @@ def is_compared(keras: Trace, port: Trace) -> bool:
     return FACT in keras.facts and bool(port.facts["given"].get("train_step"))
 
 
+def has_all_draws(keras: Trace, port: Trace) -> bool:
+    """Whether a port drew as many random tensors in its first step as Keras, and got Keras's."""
+    theirs, ours = (trace.facts.get(FACT) or {} for trace in (keras, port))
+    return bool(ours) and theirs["num_drawn"] == ours["num_replaced"] == ours["num_drawn"]
+
+
 def optimizers_of(trace: Trace) -> list[Optimizer]:
     """Returns the optimizers of a step, in the order of their first calls."""
     calls: dict[str, list[Mapping[str, Any]]] = {}

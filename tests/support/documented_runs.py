@@ -137,6 +137,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/attention.py": (
         "minutes; tests/parity/divergences/test_attention_ports.py checks a part of it"
     ),
+    "python benchmarks/accuracy/own_steps.py": (
+        "a minute; tests/parity/runs/test_own_steps.py checks other ports"
+    ),
     "python benchmarks/accuracy/public_layers.py": (
         "an hour; tests/torch_impl/keras_config/test_public_layers.py compares a part of it"
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from keras_impl.harness.call_list import Calls
+from parity.ladder.incomplete import DRAWS
 from parity.ladder.loss_items import UNKNOWN_TARGETS
 
 
@@ -48,7 +49,7 @@ def _random(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
     for name, kind in drew.items():
         yield {
             "what": f"{name} ({kind})",
-            "why": "it draws random numbers, which a port cannot draw alike",
+            "why": f"{DRAWS}, which a port cannot draw alike",
             "do": "build both models without them for the check, with a rate or deviation of 0",
             "layer": name,
         }

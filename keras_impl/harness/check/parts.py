@@ -168,7 +168,7 @@ def plan_of(factory: Callable[[], Any], spec: CheckSpec) -> Plan | None:
     if _reaches_all(reference, batch.x):
         return Plan(None, optimizers)
     parts: dict[str, Part] = {}
-    for name, layer in parts_in(model).items():
+    for name, layer in sorted(parts_in(model).items()):  # both halves call them in this order
         if isinstance(layer, keras.Layer) and layer.weights and id(layer) in seen:
             parts[name] = _part(layer, seen[id(layer)])
     return Plan(parts, optimizers)

@@ -48,7 +48,8 @@ def write_own_training(port: PortUnderTest, writer: TraceWriter) -> None:
     assert step_of_port is not None
     told = port.keras.facts["own_training"]
     data = _Data(port)
-    port.module.train()  # as a module is when it is made
+    for module, is_training in port.modes:
+        module.training = is_training
     for step in port.keras.numbers("input/data"):
         given = _given(port, f"step{step}", told)
         watch = part_calls(parts_in(port.module) or {"": port.module})
@@ -68,6 +69,7 @@ def write_own_training(port: PortUnderTest, writer: TraceWriter) -> None:
                 "applied": _told(made),
                 "num_dropped": sum(call.is_active for call in calls if call.kind in REPLAYED),
                 "called": [call.name for call in called],
+                "num_replaced": len(calls.replaced),
                 "num_drawn": len(calls.replaced) + len(calls.draws),
             }
 
@@ -78,7 +80,7 @@ def _given(port: PortUnderTest, mode: str, told: Mapping[str, Any]) -> Iterator[
     masks = masks_of_step(port, mode, told["masks"])
     dropped: Callable[..., torch.Tensor] = lambda number, x, rate: masks(_of(calls), x)  # noqa: E731
     drawn = drawn_masks(port, mode)
-    watch = recorded_calls(port.module, dropped, drawn=drawn, fused=port.fused)
+    watch = recorded_calls(port.module, dropped, drawn=drawn, fused=port.fused, is_kept=False)
     with given_masks(port, mode), watch as calls:
         yield calls
 

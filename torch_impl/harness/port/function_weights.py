@@ -205,6 +205,8 @@ def flat_tensors(value: Any) -> list[torch.Tensor]:
 def is_turned(x: torch.Tensor, output: torch.Tensor) -> bool:
     """Whether a tensor is another one with its axes in another order: `x.mT`."""
     with torch._C.DisableTorchFunction():
+        if any(map(torch._C._functorch.is_functorch_wrapped_tensor, (x, output))):
+            return False  # inside torch.func, where a tensor has no memory of its own
         is_view = output is not x and output.data_ptr() == x.data_ptr() and x.ndim == output.ndim
         return is_view and output.stride() != x.stride()
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from parity.errors import InputError
 from torch_impl.harness.factories import Port
+from torch_impl.harness.port.feeding import positional
 from torch_impl.harness.port.function_weights import flat_tensors
 
 
@@ -44,13 +45,13 @@ class Parts:
             given: one mapping by the names of the parts; or the input of the only one.
         """
         inputs = given[0] if isinstance(given[0], Mapping) else {next(iter(self._told)): given[0]}
-        made = ((name, self._made(name, inputs[name])) for name in self._told)
+        made = ((name, self._made(name, inputs[name])) for name in sorted(self._told))
         return dict(leaf for name, nest in made for leaf in _leaves(nest, name))
 
     def _made(self, name: str, given: Any) -> Any:
         told, path = self._told[name], self.paths[name]
         part = self._module.get_submodule(path)
-        returned = part(*given) if told["is_row"] else part(given)
+        returned = part(*given) if told["is_row"] or _takes_a_row(part, given) else part(given)
         kept = told["kept"]
         if kept is None:
             return returned
@@ -64,6 +65,14 @@ class Parts:
                 f"as `{name}` in Keras, or {len(kept)} without those that are random"
             )
         return flat[0] if len(flat) == 1 else flat
+
+
+def _takes_a_row(part: nn.Module, given: Any) -> bool:
+    """Whether a module takes the inputs that Keras gives in a list one after the other."""
+    if not isinstance(given, list | tuple) or len(given) < 2:
+        return False
+    names, takes_any = positional(part.forward)
+    return takes_any or len(names) == len(given)
 
 
 def _leaves(nest: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -121,7 +130,7 @@ def _paths(module: nn.Module, names: list[str], layers: Mapping[str, str]) -> di
         for name, child in module.named_children()
         if name not in found.values() and any(True for _ in child.parameters())
     ]
-    if left and len(left) == len(free):
+    if len(left) == len(names) == len(free):  # none is found by its name
         found |= dict(zip(left, free, strict=True))
         left = []
     if wrong := [path for path in found.values() if path not in known]:

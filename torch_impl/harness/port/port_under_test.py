@@ -89,6 +89,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
         self.own_feed = self.built.feed  # of the data of a step
+        self.modes = [(module, module.training) for module in self.module.modules()]  # as built
         self.built = called_by_parts(self.built, self.module, keras.facts)
         keep_gradients(self.module)
         self.device = device

@@ -41,9 +41,8 @@ def parted(module, told, **settings):
         (("generator", "critic"), {}),
         (("netG", "netD"), {"generator": "netG", "critic": "netD"}),
         (("netG", "netD"), {}),
-        (("netG", "critic"), {}),
     ],
-    ids=["by name", "as the port says", "in order", "by name and the rest in order"],
+    ids=["by name", "as the port says", "in order"],
 )
 def test_a_part_is_found(names, layers):
     module = Holder(**{names[0]: nn.Linear(3, 2), names[1]: nn.Linear(2, 1)})
@@ -79,6 +78,21 @@ def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
     assert list(module(torch.ones(1, 3))) == ["encoder/0", "encoder/1"]
 
 
+def test_inputs_that_keras_gives_in_a_list_may_be_taken_one_after_the_other():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x, scale):
+            return self.fc(x) * scale
+
+    module = Holder(net=Two())
+    parted(module, {"net": PLAIN})
+    made = module({"net": [torch.ones(4, 3), torch.zeros(4, 1)]})
+    assert not made["net"].any()
+
+
 def test_another_number_of_outputs_is_told():
     module = Holder(encoder=Sampled(4))
     parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})
@@ -90,5 +104,10 @@ def test_a_part_without_a_module_is_told_with_what_to_say():
     module = Holder(netG=nn.Linear(3, 2))
     with pytest.raises(InputError, match=r"no module for generator, critic.*layers=\{'generator'"):
         parted(module, {"generator": PLAIN, "critic": PLAIN})
-    with pytest.raises(InputError, match=r"names netX; expected modules of the port: netG"):
+    module = Holder(generator=nn.Linear(3, 2), other=nn.Linear(3, 2))
+    with pytest.raises(InputError, match="no module for critic"):
+        parted(module, {"generator": PLAIN, "critic": PLAIN})
+    with pytest.raises(
+        InputError, match=r"names netX; expected modules of the port: generator, other"
+    ):
         parted(module, {"generator": PLAIN}, layers={"generator": "netX"})
