@@ -20,7 +20,7 @@ from parity.divergences.training_settings import (
 )
 from torch_impl import optim as ported
 from torch_impl import schedule as ported_schedule
-from torch_impl.harness.check.facts import _object_facts, _optimizer_facts
+from torch_impl.harness.check.facts import _object_facts, optimizer_facts
 
 O, T = keras.optimizers, torch.optim  # noqa: E741
 S = keras.optimizers.schedules
@@ -42,7 +42,7 @@ def of_optimizers(theirs, ours, clips=False, callbacks=()):
         },
         "schedule": {"callbacks": list(callbacks)},
     }
-    return different(optimizer_rows(facts, {"optimizer": _optimizer_facts(ours), "clips": clips}))
+    return different(optimizer_rows(facts, {"optimizer": optimizer_facts(ours), "clips": clips}))
 
 
 class Mine(T.Adam):

@@ -223,7 +223,7 @@ CASES = {
         (
             "upsampling",
             {"size": [2, 2], "interpolation": "bilinear"},
-            layers.UpSampling(2, "bilinear"),
+            nn.Upsample(scale_factor=2, mode="bilinear"),  # in float64, which Keras's is not
         ),
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
         ["nn.Upsample(..., align_corners=False)  # module `0`, now True"],
