@@ -48,9 +48,9 @@ def write_own_training(
     Args:
         spec: of the check.
         reference: of the model that the probes call, before the first step of its optimizers.
-        writer: receives `data/STEP/…`, `draw/stepN/…`, `mask/stepN/…`, `log/STEP/NAME`,
-            `gradient/WEIGHT` of the first step, `trajectory/STEP/WEIGHT`, and the fact
-            `own_training`.
+        writer: receives `input/data/STEP/…`, `draw/stepN/…`, `mask/stepN/…`, `log/STEP/NAME`,
+            what `GRADIENTS` names of the first steps, `trajectory/STEP/WEIGHT`, `part/…`, and the
+            fact `own_training`.
         perturbation: how rounded numbers are moved.
 
     Raises:
@@ -72,7 +72,7 @@ def write_own_training(
 
         watch = recorded_calls((), perturbation)
         with watch as calls, applied(moved) as made, part_calls(_parts(reference)) as called:
-            returned = make_step(whole, data.as_given(whole, batch))
+            returned = make_step(whole.model, data.as_given(batch))
         write_drawn(f"step{step}", calls, writer)
         logs = _numbers(returned)
         for name, value in logs.items():

@@ -19,7 +19,6 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.casts import in_float64
 from keras_impl.harness.check.applied import applied
-from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.model import leaves
 from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.check.step_data import StepData
@@ -145,42 +144,40 @@ def parts_in(model: keras.Model) -> dict[str, keras.Layer]:
     return {names.get(id(layer), layer.name): layer for layer in held}
 
 
-def plan_of(factory: Callable[[], Any], spec: CheckSpec) -> Plan | None:
+def plan_of(reference: Reference, spec: CheckSpec) -> Plan | None:
     """Returns how a model with a `train_step` of its own is checked; None for another one.
 
     Args:
-        factory: of the model, which is called once; its step is made once.
+        reference: of the model, which makes a step of its own, if it has one.
         spec: of the check.
 
     Raises:
         InputError: inputs are not known, or the step raises.
     """
-    reference = called_anew(factory, spec.seed)
     model = reference.model
     if versions.IS_KERAS_2 or "train_step" not in own_steps(model):
         return None
     data = StepData(reference, spec)
     batch = data.batch("probe", data.sizes(1)[0])
     with watched_arguments() as seen, applied() as calls:
-        make_step(reference, data.as_given(reference, batch))
+        make_step(model, data.as_given(batch))
     used = {id(call.optimizer) for call in calls}
     optimizers = tuple(n for n, each in optimizers_in(model).items() if id(each) in used)
     if _reaches_all(reference, batch.x):
         return Plan(None, optimizers)
     parts: dict[str, Part] = {}
     for name, layer in sorted(parts_in(model).items()):  # both halves call them in this order
-        if isinstance(layer, keras.Layer) and layer.weights and id(layer) in seen:
+        if layer.weights and id(layer) in seen:
             parts[name] = _part(layer, seen[id(layer)])
     return Plan(parts, optimizers)
 
 
-def make_step(reference: Reference, data: Any) -> dict[str, Any]:
+def make_step(model: Any, data: Any) -> dict[str, Any]:
     """Makes the own step of a model, and returns what it returns.
 
     Raises:
         InputError: it raises.
     """
-    model = reference.model
     model.reset_metrics()  # else they are means over all steps before
     try:
         with functions_in_float64(), in_float64():
@@ -200,14 +197,16 @@ def make_step(reference: Reference, data: Any) -> dict[str, Any]:
 
 def optimizers_in(model: keras.Model) -> dict[str, Any]:
     """Returns the optimizers of a model by the names of its attributes."""
-    found = {"optimizer": getattr(model, "optimizer", None)}
-    found |= dict(sorted(vars(model).items()))
-    kept: dict[int, str] = {}
-    for name, value in found.items():
-        if isinstance(value, keras.optimizers.Optimizer):
-            kept.setdefault(id(value), name)
-    by_id = {id(value): value for value in found.values()}
-    return {name: by_id[key] for key, name in kept.items()}
+    found: dict[str, Any] = {}
+    # Keras holds that of `compile` under a name of its own, too.
+    for name, value in [
+        ("optimizer", getattr(model, "optimizer", None)),
+        *sorted(vars(model).items()),
+    ]:
+        is_new = all(value is not other for other in found.values())
+        if isinstance(value, keras.optimizers.Optimizer) and is_new:
+            found[name] = value
+    return found
 
 
 @contextmanager

@@ -65,10 +65,10 @@ def run_check(
 
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
-    plan = plan_of(factory, spec)
-    if plan is not None:
-        factory = plan.factory(factory)
     reference = called_anew(factory, spec.seed)
+    if (plan := plan_of(reference, spec)) is not None:
+        factory = plan.factory(factory)
+        reference = called_anew(factory, spec.seed)  # the other one has made a step
     inputs = inputs_of(reference, spec.batch_size)
     samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)

@@ -85,9 +85,9 @@ class StepData:
             y = []
         return StepBatch(x, y, self._rows(self._weights, purpose, num))
 
-    def as_given(self, reference: Reference, batch: StepBatch) -> Any:
+    def as_given(self, batch: StepBatch) -> Any:
         """Returns a batch as `train_step` gets it."""
-        x = as_fed(reference, batch.x)
+        x = as_fed(self._reference, batch.x)
         if not batch.y:
             return x
         y = packed(self.target_structure, [tf.constant(array) for array in batch.y])

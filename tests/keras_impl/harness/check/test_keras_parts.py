@@ -6,6 +6,7 @@ import steps_keras
 import tensorflow as tf
 
 from keras_impl import Input, Reference
+from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.parts import parts_in, plan_of
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
@@ -13,8 +14,13 @@ from parity.programs.check_spec import CheckSpec
 L = keras.layers
 
 
+def planned(factory):
+    spec = CheckSpec()
+    return plan_of(called_anew(factory, spec.seed), spec)
+
+
 def test_a_gan_is_called_network_by_network():
-    plan = plan_of(steps_keras.gan, CheckSpec())
+    plan = planned(steps_keras.gan)
     assert list(plan.parts) == ["discriminator", "generator"]
     assert plan.optimizers == ("d_optimizer", "g_optimizer")
     reference = plan.factory(steps_keras.gan)()
@@ -26,18 +32,18 @@ def test_a_gan_is_called_network_by_network():
 
 
 def test_a_random_output_of_a_network_is_left_out():
-    plan = plan_of(steps_keras.autoencoder, CheckSpec())
+    plan = planned(steps_keras.autoencoder)
     assert (plan.parts["encoder"].kept, plan.parts["encoder"].num_outputs) == ((0, 1), 3)
     assert plan.parts["decoder"].kept is None
     assert plan.optimizers == ("optimizer",)
 
 
 def test_a_model_whose_call_reaches_all_weights_is_called_itself():
-    assert plan_of(steps_keras.plain, CheckSpec()).parts is None
+    assert planned(steps_keras.plain).parts is None
 
 
 def test_a_teacher_that_no_call_reaches_makes_parts():
-    assert list(plan_of(steps_keras.distiller, CheckSpec()).parts) == ["student", "teacher"]
+    assert list(planned(steps_keras.distiller).parts) == ["student", "teacher"]
 
 
 def test_a_model_without_a_step_of_its_own_has_no_plan():
@@ -46,7 +52,7 @@ def test_a_model_without_a_step_of_its_own_has_no_plan():
         model.compile("sgd", "mse")
         return model
 
-    assert plan_of(build, CheckSpec()) is None
+    assert planned(build) is None
 
 
 def test_networks_have_the_names_of_their_attributes():
@@ -79,9 +85,9 @@ def two(**settings):
 
 def test_a_step_that_raises_is_told_with_what_it_got():
     with pytest.raises(InputError, match=r"train_step of Two raises .*x alone.*y=\.\.\."):
-        plan_of(two(inputs=Input((3,))), CheckSpec())
+        planned(two(inputs=Input((3,))))
 
 
 def test_a_step_whose_inputs_are_not_known_is_refused():
     with pytest.raises(InputError, match="does not know the shape of its input"):
-        plan_of(two(), CheckSpec())
+        planned(two())
