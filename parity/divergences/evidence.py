@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Orders above rounding (1e-16, 6e-8), and below semantic faults (1e-4; in float32 some are missed).
 CLOSE = {"float64": 1e-9, "float32": 3e-5}
 
+_FLOAT32 = 1e-6  # relative: Keras keeps a learning rate in float32
+
 Value = TypeVar("Value")
 
 
@@ -232,3 +234,11 @@ def differs(keras: Any, torch: Any) -> bool:
         return float(value) if isinstance(value, int | float) else value
 
     return torch is not None and keras is not None and plain(keras) != plain(torch)
+
+
+def settings_differ(theirs: Any, ours: Any) -> bool:
+    """Whether two settings differ by more than what float32 makes of a number."""
+    if not differs(theirs, ours):
+        return False
+    both = isinstance(theirs, int | float) and isinstance(ours, int | float)
+    return not both or abs(theirs - ours) > _FLOAT32 * max(abs(theirs), abs(ours))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.data.weight_names import MOVING
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
+from parity.divergences.evidence import settings_differ
 from parity.divergences.training_settings import own_optimizer_rows
 from parity.ladder.own_steps import (
     FACT,
@@ -98,14 +99,9 @@ def _multiple(evidence: Evidence) -> Match | None:
     """Recognises gradients of an optimizer that are a multiple of Keras's."""
     if evidence.level.id not in ("loss", "gradient"):
         return None
-    for theirs, ours in pairs(evidence.keras, evidence.port):
-        if theirs is None or ours is None:
-            continue
-        keys = [f"{GRADIENTS[0]}/{name}" for name in sorted(theirs.weights & ours.weights)]
-        factor = _factor(evidence, keys)
-        if factor is not None and abs(factor - 1) > _CLIPPED:
-            text = f"the gradients that {theirs.name} gets are {factor:.6g} times Keras's"
-            return Match(NUMBERS, text)
+    for name, factor in _factors(evidence):
+        if abs(factor - 1) > _CLIPPED:
+            return Match(NUMBERS, f"the gradients that {name} gets are {factor:.6g} times Keras's")
     return None
 
 
@@ -113,25 +109,30 @@ def _clip_epsilon(evidence: Evidence) -> Match | None:
     """Recognises gradients that are clipped with torch's 1e-6 beside their norm."""
     if evidence.level.id != "gradient":
         return None
-    for theirs, ours in pairs(evidence.keras, evidence.port):
-        if theirs is None or ours is None:
-            continue
-        keys = [f"{GRADIENTS[0]}/{name}" for name in sorted(theirs.weights & ours.weights)]
-        factor = _factor(evidence, keys)
-        if factor is not None and _ROUNDED < 1 - factor <= _CLIPPED:
-            return Match(SETTINGS, f"the gradients of {theirs.name} are {factor:.9g} times Keras's")
+    for name, factor in _factors(evidence):
+        if _ROUNDED < 1 - factor <= _CLIPPED:
+            return Match(SETTINGS, f"the gradients of {name} are {factor:.9g} times Keras's")
     return None
 
 
-def _factor(evidence: Evidence, keys: list[str]) -> float | None:
-    """Returns by what Keras's arrays are multiplied in the port; None if by nothing."""
-    some = [_flat(evidence.keras, keys), _flat(evidence.port, keys)]
-    if not keys or some[0].shape != some[1].shape:
-        return None
-    length = float((some[0] ** 2).sum())
-    factor = float((some[0] * some[1]).sum()) / length if length else 0.0
-    rest = np.abs(some[1] - factor * some[0]).max(initial=0)
-    return factor if factor and rest <= _NEAR * np.abs(some[1]).max(initial=0) else None
+def _factors(evidence: Evidence) -> Iterator[tuple[str, float]]:
+    """Yields the optimizers whose gradients are a multiple of Keras's, and by what."""
+    for name, weights in _moved_by_both(evidence):
+        keys = [f"{GRADIENTS[0]}/{weight}" for weight in weights]
+        theirs, ours = _flat(evidence.keras, keys), _flat(evidence.port, keys)
+        if not keys or theirs.shape != ours.shape:
+            continue
+        length = float((theirs**2).sum())
+        factor = float((theirs * ours).sum()) / length if length else 0.0
+        if factor and _is_close(ours, factor * theirs):
+            yield name, factor
+
+
+def _moved_by_both(evidence: Evidence) -> Iterator[tuple[str, list[str]]]:
+    """Yields the optimizers of Keras that the port has, too, with the weights that both move."""
+    for theirs, ours in pairs(evidence.keras, evidence.port):
+        if theirs is not None and ours is not None:
+            yield theirs.name, sorted(theirs.weights & ours.weights)
 
 
 def _flat(trace: Trace, keys: list[str]) -> np.ndarray:
@@ -167,20 +168,16 @@ def _accumulated(evidence: Evidence) -> Match | None:
         return None
     keras, port = evidence.keras, evidence.port
     first, second = GRADIENTS
-    for theirs, ours in pairs(keras, port):
-        if theirs is None or ours is None:
-            continue
-        names = [n for n in sorted(theirs.weights & ours.weights) if f"{second}/{n}" in port]
+    for optimizer, weights in _moved_by_both(evidence):
+        names = [name for name in weights if f"{second}/{name}" in port]
         before, own, seen = (
             _flat(trace, [f"{part}/{name}" for name in names])
             for trace, part in ((keras, first), (keras, second), (port, second))
         )
         if not names or before.shape != seen.shape:
             continue
-        if np.abs(seen - own).max() > _NEAR * np.abs(seen).max() and np.abs(
-            seen - before - own
-        ).max() <= _NEAR * np.abs(seen).max(initial=1e-300):
-            return Match(NUMBERS, f"in the second step {theirs.name} gets the sum of both")
+        if not _is_close(seen, own) and _is_close(seen, before + own):
+            return Match(NUMBERS, f"in the second step {optimizer} gets the sum of both")
     return None
 
 
@@ -295,17 +292,11 @@ def _setting(name: str) -> Recogniser:
         for place, (setting, theirs, ours, identity) in own_optimizer_rows(
             evidence.keras, evidence.port
         ):
-            if identity == name and _differ(theirs, ours):
+            if identity == name and settings_differ(theirs, ours):
                 return Match(SETTINGS, f"{place[0]}: {setting} is {theirs} in Keras, {ours} here")
         return None
 
     return recognise
-
-
-def _differ(theirs: object, ours: object) -> bool:
-    if isinstance(theirs, int | float) and isinstance(ours, int | float):
-        return abs(theirs - ours) > _NEAR * max(abs(theirs), abs(ours))
-    return ours is not None and theirs != ours
 
 
 def _of_own(recognise: Recogniser) -> Recogniser:
@@ -330,8 +321,7 @@ _OWN: dict[str, Recogniser] = {
     "S7": _other_step,
 }
 RULES = {name: _of_own(rule) for name, rule in _OWN.items()}
-# Entries of other modules that own steps show, too.
+# Entries of other modules that own steps show, too; asked where `is_of_own_steps` holds.
 SETTINGS_OF_OPTIMIZERS = {
-    name: _of_own(_setting(name))
-    for name in ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11", "E8")
-} | {"E2": _of_own(_clip_epsilon)}
+    name: _setting(name) for name in ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11", "E8")
+} | {"E2": _clip_epsilon}

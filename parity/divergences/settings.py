@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from parity.divergences.evidence import differs
+from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import Row, kinds_around, rows_of
 from parity.divergences.training_settings import (
     constraint_rows,
@@ -26,8 +26,6 @@ from parity.ladder.own_steps import is_compared
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
-
-_FLOAT32 = 1e-6  # relative: Keras keeps a learning rate in float32
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def differing_settings(keras: Trace, port: Trace, levels: Sequence[Level] = ()) 
     found: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     values: dict[tuple[str, str, str, str], tuple[Any, Any]] = {}
     for place, (name, theirs, ours, identity) in _differences(keras, port, _Agreement(levels)):
-        if _differ(theirs, ours):
+        if settings_differ(theirs, ours):
             key = (identity, name, repr(theirs), repr(ours))
             found.setdefault(key, []).append(place)
             values[key] = (theirs, ours)
@@ -75,13 +73,6 @@ def differing_settings(keras: Trace, port: Trace, levels: Sequence[Level] = ()) 
         Setting(key[0], key[1], *values[key], tuple(layers), modules.get(layers[0][1], ""))
         for key, layers in found.items()
     ]
-
-
-def _differ(theirs: Any, ours: Any) -> bool:
-    if not differs(theirs, ours):
-        return False
-    both = isinstance(theirs, int | float) and isinstance(ours, int | float)
-    return not both or abs(theirs - ours) > _FLOAT32 * max(abs(theirs), abs(ours))
 
 
 class _Agreement:

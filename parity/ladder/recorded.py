@@ -8,6 +8,7 @@ port is right if they agree, however its layers are written.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from parity.ladder.compare import compare_close
 from parity.ladder.counted import only_counted
 from parity.ladder.items import PASS
-from parity.ladder.rounding import allowed, dtype_of
+from parity.ladder.rounding import allowed, allowed_in_training, dtype_of, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -55,6 +56,29 @@ def _widened(keras: Trace, ours: np.ndarray) -> np.ndarray:
 def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
     """Compares an array of the port with Keras's, within the effect of rounding."""
     return compare_recorded(keras, key, port[key], name, **place)
+
+
+def weights_after(
+    keras: Trace, port: Trace, step: int, unknown: Collection[str]
+) -> Iterator[tuple[str, Item | None, bool]]:
+    """Yields each weight after a step: its item, and whether it agrees and rounding decides it.
+
+    Args:
+        keras: the results of Keras.
+        port: the results of the port.
+        step: from 1.
+        unknown: weights that the port holds in another form; they have no item.
+    """
+    most = limits_of(keras).most_in_training
+    for weight in keras.facts["weights"]:
+        if (key := f"trajectory/{step}/{weight}") not in port:
+            continue
+        if weight in unknown:
+            yield weight, None, False
+            continue
+        limit = allowed_in_training(keras, step, weight)
+        item = close(keras, port, key, weight, most=limit, step=step)
+        yield weight, item, limit > most and item.agrees
 
 
 def in_form(keras: Trace, mode: str, form: str) -> np.ndarray:

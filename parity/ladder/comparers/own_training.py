@@ -8,8 +8,8 @@ from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, raised, within_rounding
 from parity.ladder.outcome import Outcome, judged_if_any
 from parity.ladder.own_steps import FACT, optimizers_of
-from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.rounding import allowed, allowed_in_training, allowed_log, limits_of
+from parity.ladder.recorded import close, held_otherwise, weights_after
+from parity.ladder.rounding import allowed, allowed_log, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -68,18 +68,13 @@ def of_trajectory(keras: Trace, port: Trace) -> Outcome:
                     left[f"{name} of step {step}"] = within_rounding(most)
                 else:
                     items.append(item)
-        for weight in keras.facts["weights"]:
-            if (key := f"trajectory/{step}/{weight}") not in port:
-                continue
-            if weight in unknown:
+        for weight, after, is_decided in weights_after(keras, port, step, unknown):
+            if after is None:
                 left[f"{weight} in training"] = HELD_OTHERWISE
-                continue
-            limit = allowed_in_training(keras, step, weight)
-            item = close(keras, port, key, weight, most=limit, step=step)
-            if limit > most and item.agrees:
+            elif is_decided:
                 left[f"{weight} in training"] = within_rounding(most)
             else:
-                items.append(item)
+                items.append(after)
     return judged_if_any(measured(keras), items, left.items())
 
 

@@ -17,8 +17,8 @@ from parity.ladder.comparers.probe import (
     within_rounding,
 )
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.rounding import allowed_in_training, allowed_loss, limits_of
+from parity.ladder.recorded import held_otherwise, weights_after
+from parity.ladder.rounding import allowed_loss, limits_of
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -62,18 +62,13 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
                 not_compared[f"loss of step {step}"] = within_rounding(most_allowed)
             else:
                 items.append(item)
-        for weight in keras.facts["weights"]:
-            if (key := f"trajectory/{step}/{weight}") not in port:
-                continue
-            if weight in unknown:
+        for weight, after, is_decided in weights_after(keras, port, step, unknown):
+            if after is None:
                 not_compared[f"{weight} in training"] = HELD_OTHERWISE
-                continue
-            most = allowed_in_training(keras, step, weight)
-            item = close(keras, port, key, weight, most=most, step=step)
-            if item.allowed > most_allowed and item.agrees:
+            elif is_decided:
                 not_compared[f"{weight} in training"] = within_rounding(most_allowed)
             else:
-                items.append(item)
+                items.append(after)
     return judged_if_any(measured(keras), items + raised(port, "trajectory"), not_compared.items())
 
 

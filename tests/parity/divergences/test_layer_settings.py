@@ -12,8 +12,8 @@ from torch import nn
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.layer_config import plain_config
 from parity.divergences import arithmetic
+from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import rows_of
-from parity.divergences.settings import _differ
 from torch_impl import layers as ported
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.check.facts import _settings
@@ -54,7 +54,7 @@ def told(layer, port, shape=IMAGE, around=(), is_wrong=False):
         return {}
     (call,) = [call for call in calls if call.kind == node["kind"]] or calls
     rows = list(rows_of(node, node_of(call), _settings(call), around, is_wrong))
-    return {name: (theirs, ours) for name, theirs, ours, _ in rows if _differ(theirs, ours)}
+    return {name: (theirs, ours) for name, theirs, ours, _ in rows if settings_differ(theirs, ours)}
 
 
 class Fixed(nn.BatchNorm2d):
@@ -394,6 +394,6 @@ def test_the_arithmetic_of_padding_is_that_of_the_values(is_same):
         }
         settings = {"padding": p, "ceil_mode": ceiled, "kernel_size": k, "stride": s}
         rows = rows_of(node, {"weights": []}, settings, ())
-        names = [name for name, a, b, _ in rows if _differ(a, b)]
+        names = [name for name, a, b, _ in rows if settings_differ(a, b)]
         is_other = not np.array_equal(theirs, ours)
         assert ("padding" in names) == is_other, (side, k, s, d, p, ceiled)

@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler
 from keras_impl.harness.check.facts import loss_facts, plain_nested
 from keras_impl.harness.check.schedule import _callback_facts
 from keras_impl.harness.factories import Reference
-from parity.divergences.settings import _differ
+from parity.divergences.evidence import settings_differ
 from parity.divergences.training_settings import (
     constraint_rows,
     loss_rows,
@@ -31,7 +31,7 @@ def parameters():
 
 
 def different(rows):
-    return {name: (theirs, ours) for name, theirs, ours, _ in rows if _differ(theirs, ours)}
+    return {name: (theirs, ours) for name, theirs, ours, _ in rows if settings_differ(theirs, ours)}
 
 
 def of_optimizers(theirs, ours, clips=False, callbacks=()):
