@@ -30,7 +30,6 @@ from torch_impl.harness.port.inner_masks import given_masks
 from torch_impl.harness.port.parts import as_written, parts_in
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import channels_first
-from torch_impl.trainer.nests import mapped
 
 
 def write_own_training(port: PortUnderTest, writer: TraceWriter) -> None:
@@ -105,7 +104,7 @@ class _Data:
         x = self._fed(self._arrays(step, "x"))
         if not (y := self._arrays(step, "y")):
             return x
-        targets = self._target(packed(self._targets, y))
+        targets = self._port.target_of(packed(self._targets, y))
         if not (weights := self._arrays(step, "weight")):
             return x, targets
         return x, targets, self._tensor(weights[0])
@@ -119,18 +118,14 @@ class _Data:
     def _fed(self, arrays: list[np.ndarray]) -> Any:
         port = self._port
         if port.own_feed is not None:
-            given = self._feeding.call(port.own_feed, arrays)
-            return on_device(given, port.device)
+            return on_device(
+                self._feeding.call(port.own_feed, [port.cast(x) for x in arrays]), port.device
+            )
         return packed(self._structure, [self._first(self._tensor(x)) for x in arrays])
 
     def _first(self, tensor: torch.Tensor) -> torch.Tensor:
         """Returns an image, or a volume, with its channels first."""
         return channels_first(tensor) if tensor.ndim > 3 else tensor
-
-    def _target(self, arrays: Any) -> Any:
-        if self._port.built.target is not None:
-            return on_device(self._port.built.target(arrays), self._port.device)
-        return mapped(self._tensor, arrays)
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return self._port.tensor(array).to(self._port.device)
