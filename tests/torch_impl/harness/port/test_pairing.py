@@ -192,6 +192,25 @@ def test_calls_without_weights_follow_the_layers_that_feed_them_or_are_fed(parts
     assert (len(pairs), left, more) == (4, [], [])
 
 
+def test_what_takes_a_permuted_tensor_follows_the_layer_before():
+    """Two dropouts of one shape, in branches that run in another order, with channels moved."""
+    keras = [
+        dense("a", 5, 8),
+        dense("b", 5, 8),
+        node("drop_b", "dropout"),
+        node("drop_a", "dropout"),
+    ]
+    keras[2]["sources"], keras[3]["sources"] = [1], [0]
+    torch = [dense("a", 5, 8), dense("b", 5, 8)]
+    for number in range(2):
+        permute = {**node(f"movedim{number}", "permute"), "sources": [number], "origins": [number]}
+        drop = {**node(f"drop{number}", "dropout"), "sources": [len(torch)], "origins": [number]}
+        torch += [permute, drop]
+    pairs, *_ = names(keras, torch)
+    assert ("drop_a", "drop0") in pairs
+    assert ("drop_b", "drop1") in pairs
+
+
 def test_of_several_takers_none_follows():
     """Which of them it would be, nobody can tell."""
     left = [dense("left", 5, 8), node("l_pool", "max_pool"), node("l_drop", "dropout")]
@@ -219,6 +238,21 @@ def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
         ("shortcut", "block.shortcut"),
         ("last", "last"),
     ]
+
+
+def test_parts_of_layers_in_another_order_are_told_by_their_names():
+    kinds = {"depthwise": "depthwise_conv", "pointwise": "conv"}
+
+    def parts(name):
+        return [node(f"{name}.{part}", kind, (4, 8), [(3, 8)]) for part, kind in kinds.items()]
+
+    keras = [*parts("b"), *parts("a")]
+    torch = [*parts("net.a.layer"), *parts("net.b.layer")]
+    found, *left = names(keras, torch)
+    assert sorted(found) == sorted(
+        (f"{name}.{part}", f"net.{name}.layer.{part}") for name in "ab" for part in kinds
+    )
+    assert left == [[], []]
 
 
 def test_a_name_that_two_calls_have_tells_nothing():
