@@ -21,6 +21,7 @@ from torch_impl.layers import RecurrentDropout
 from torch_impl.layers.recurrent_dropout import Masks
 
 if TYPE_CHECKING:
+    from parity.traces.trace import Trace
     from torch_impl.harness.port.paired_layer import PairedLayer
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -118,7 +119,7 @@ def given_masks(port: PortUnderTest, mode: str) -> Iterator[None]:
         yield
 
 
-def _by_step(keras: Mapping[str, np.ndarray], keys: Sequence[str]) -> list[list[np.ndarray]]:
+def _by_step(keras: Trace, keys: Sequence[str]) -> list[list[np.ndarray]]:
     """Returns for each gate the masks of all steps."""
     found: dict[str, list[np.ndarray]] = {}
     for key in keys:
