@@ -28,6 +28,8 @@ def _augmentation(direction):
         layers.RandomRotation(0.1),
         layers.RandomZoom(0.2),
         layers.RandomContrast(0.4),
+        layers.RandomTranslation((0.0, 0.2), 0.1),
+        layers.RandomBrightness((0.0, 0.3)),
     )
 
 

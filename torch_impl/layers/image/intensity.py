@@ -96,7 +96,7 @@ class RandomBrightness(RandomImageLayer):
     def draw(self, shape: torch.Size) -> torch.Tensor:
         """Returns (N, 1, 1, 1): what is added to each image."""
         low, high = self.value_range
-        return self.uniform((shape[0], 1, 1, 1), *self.factor) * (high - low)
+        return self.uniform((shape[0], 1, 1, 1), *self.factor, times=high - low)
 
     def apply_drawn(
         self, images: torch.Tensor, drawn: torch.Tensor, *, is_mask: bool = False
