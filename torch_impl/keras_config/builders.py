@@ -17,6 +17,7 @@ from torch_impl.keras_config.custom import (
 )
 from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.masks import PASSING
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
@@ -56,7 +57,24 @@ BUILDERS: dict[str, Row] = {
 
 
 def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Custom) -> nn.Module:
-    """Returns the module for one layer of a model's config.
+    """Returns the module for one layer of a model's config: see `plan_layer`."""
+    planned = plan_layer(layer, build, custom)
+    try:
+        module = planned.build()
+    except NoTwinError:
+        raise
+    except ValueError as error:
+        raise NoTwinError([f"{_title(layer)}: {error}"]) from None
+    dtype = dtype_of(layer["config"])
+    if dtype.is_floating_point:
+        module.to(dtype)
+    if not layer["config"].get("trainable", True):
+        module.requires_grad_(False)
+    return module
+
+
+def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Custom) -> Planned:
+    """Returns the module for one layer of a model's config, not built yet.
 
     Args:
         layer: its entry in the config.
@@ -66,7 +84,7 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
     Raises:
         NoTwinError: the layer or some of its settings are unknown.
     """
-    kind, name = layer["class_name"], f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+    kind, name = layer["class_name"], _title(layer)
     factory = found(custom, names_of(layer))
     problems = of_settings(layer)
     if factory is None and kind == "Lambda":
@@ -87,20 +105,18 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
         raise NoTwinError(problems)
     entry = Entry(layer, build, custom)
     try:
-        module = _custom(entry, factory) if factory is not None else BUILDERS[kind](entry)
+        return _custom(entry, factory) if factory is not None else BUILDERS[kind](entry)
     except NoTwinError:
         raise
     except ValueError as error:
         raise NoTwinError([f"{name}: {error}"]) from None
-    dtype = dtype_of(layer["config"])
-    if dtype.is_floating_point:
-        module.to(dtype)
-    if not layer["config"].get("trainable", True):
-        module.requires_grad_(False)
-    return module
 
 
-def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
+def _title(layer: Config) -> str:
+    return f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+
+
+def _custom(entry: Entry, factory: Callable[..., Any]) -> Planned:
     """Returns the module of the user's own for a layer.
 
     Raises:
@@ -113,8 +129,8 @@ def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
                 "its mask is Python code or an array: expected "
                 f"custom={{'{entry.name}/mask': function}}, a function of the input and its mask"
             )
-        return Lambda(factory, entry.config.get("arguments"), mask)
+        return Planned(Lambda, factory, entry.config.get("arguments"), mask)
     made = factory(entry)
     if not isinstance(made, nn.Module):
         raise ValueError(f"its factory returned {type(made).__name__}: expected a torch.nn.Module")
-    return CustomLayer(made, passes_masks=entry.layer["class_name"] in PASSING)
+    return Planned(CustomLayer, made, passes_masks=entry.layer["class_name"] in PASSING)
