@@ -16,7 +16,7 @@ from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Parameter, defaults_of, order_of
 from torch_impl.source.names import attribute, block_name, common_prefix, distinct
-from torch_impl.source.program import Line, Program, Value, values_in
+from torch_impl.source.program import Line, Program, Value, first_draw, values_in
 
 _LONGEST = 40  # lines of a block
 _MOST_ENDS = 2  # tensors that go into a block, and that come out
@@ -48,10 +48,11 @@ class _Window:
 
 
 def _best(program: Program) -> list[_Window] | None:
-    """Returns the equal windows whose replacement saves the most lines; None if none is worth it."""
-    best, most = None, float(_GAIN)
+    """Returns the equal windows whose calls save the most lines; None if none is worth it."""
+    best: list[_Window] | None = None
+    most = float(_GAIN)
     for windows in _groups(program):
-        apart = []
+        apart: list[_Window] = []
         for window in windows:
             if not apart or window.start >= apart[-1].stop:
                 apart.append(window)
@@ -166,8 +167,8 @@ Slot = int | str
 def _slots(made: Planned, names: Sequence[str]) -> dict[Slot, Any]:
     """Returns the arguments of a module by place or name, with the defaults of these names."""
     defaults = defaults_of(made)
-    settings = {name: made.settings.get(name, defaults.get(name)) for name in names}
-    return {**dict(enumerate(made.arguments)), **settings}
+    found: dict[Slot, Any] = dict(enumerate(made.arguments))
+    return found | {name: made.settings.get(name, defaults.get(name)) for name in names}
 
 
 def _differing(parts: Sequence[Sequence[Line]]) -> list[tuple[int, Slot, tuple[Any, ...]]]:
@@ -211,6 +212,7 @@ def _replace(program: Program, windows: Sequence[_Window]) -> None:
                 given=given,
                 members=tuple(part),
                 is_named=bool(own),
+                drawn=first_draw(part),
             )
         )
         at = window.stop

@@ -151,7 +151,7 @@ _PLACED = ("filters", "kernel_size", "units", "rate", "stddev", "pool_size", "ou
 
 
 def defaults_of(planned: Planned) -> dict[str, Any]:
-    """Returns the defaults of the arguments of a class, those that it passes on to its bases too."""
+    """Returns the defaults of the arguments of a class, and of those of its bases."""
     return {n: p.default for n, p in _parameters(planned).items() if p.default is not p.empty}
 
 

@@ -38,6 +38,14 @@ def model_text(program: Program, about: str) -> str:
     return f'"""{about}"""\n\n{_imports(body)}\n\n\n{body}\n'
 
 
+def name_of_class(program: Program) -> str:
+    """Returns the name of the class of a model."""
+    names: list[str] = []
+    for each in all_of(program):
+        names.append(distinct(class_name(each.name), names))
+    return names[-1]
+
+
 def _imports(body: str) -> str:
     lines = ["from __future__ import annotations", ""]
     if "OrderedDict(" in body:
@@ -66,8 +74,8 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
     lines = [f"class {classes[id(program)]}(nn.Module):"]
     lines += [f'    """{_docstring(program, variables)}"""', ""]
     if made:
-        told = "".join(f", {name}: {_kind(value)}" for name, value in program.parameters.items())
-        lines += [f"    def __init__(self{told}) -> None:", f"{_INDENT}super().__init__()"]
+        given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
+        lines += [f"    def __init__(self{given}) -> None:", f"{_INDENT}super().__init__()"]
         lines += made
         lines.append("")
     lines.append(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
@@ -75,10 +83,10 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
     return "\n".join(lines)
 
 
-def _kind(value: Any) -> str:
+def _type_of(value: Any) -> str:
     """Returns the type of a block's argument."""
     if isinstance(value, tuple):
-        return f"tuple[{', '.join(map(_kind, value))}]"
+        return f"tuple[{', '.join(map(_type_of, value))}]"
     return type(value).__name__
 
 
@@ -122,16 +130,20 @@ def _modules(
     """
     by_layer = attributes_of(program)
     attributes: dict[int, str] = {}
-    lines: list[str] = []
+    parts: list[tuple[int, Line]] = []  # in the order in which Keras draws for them
     for number, line in enumerate(program.lines):
         if line.name not in by_layer or not line.is_module:
             continue
         name = by_layer[line.name]
         if name not in attributes.values():
-            why = "" if line.why in told else line.why
-            told.add(line.why)
-            lines += _commented(f"{_INDENT}self.{name} = {_source(line, classes)}", why)
+            before = parts[-1][0] if parts else -1
+            parts.append((before if line.drawn is None else line.drawn, line))
         attributes[number] = name
+    lines: list[str] = []
+    for _, line in sorted(parts, key=lambda part: part[0]):
+        why = "" if line.why in told else line.why
+        told.add(line.why)
+        lines += _commented(f"{_INDENT}self.{by_layer[line.name]} = {_source(line, classes)}", why)
     return attributes, lines
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keyword
-import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -47,7 +46,9 @@ def common_prefix(names: Sequence[str]) -> str:
     """Returns what names have in common up to their last "_"; "" if one name is all of it."""
     if not names:
         return ""
-    shared = os.path.commonprefix(list(names))
+    least, most = min(names), max(names)
+    length = next((n for n, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), None)
+    shared = least[: len(least) if length is None else length]
     return shared[: shared.rfind("_") + 1]
 
 

@@ -56,6 +56,7 @@ class Line:
         members: the lines that the call of a block replaces.
         is_named: whether a block has its name from Keras.
         chain: blocks that follow each other, in a sequence.
+        drawn: number of the first draw of Keras for the module; None: nothing is drawn.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Line:
     members: tuple[Line, ...] = ()
     is_named: bool = False
     chain: tuple[Line, ...] = ()
+    drawn: int | None = None
 
     @property
     def is_module(self) -> bool:
@@ -100,22 +102,25 @@ class Program:
     repeats: int = 1
 
 
-def program_of(traced: Traced, *, is_inner: bool = False) -> Program:
+def program_of(
+    traced: Traced, drawn: Mapping[str, int] | None = None, *, is_inner: bool = False
+) -> Program:
     """Returns a model as lines.
 
     Args:
         traced: the model.
+        drawn: name of a layer -> number of its first draw.
         is_inner: whether it is a layer of another one.
 
     Raises:
         NoTwinError: some layers cannot be written, with the reasons of all of them.
     """
-    return _Writer(traced, is_inner).program
+    return _Writer(traced, drawn or {}, is_inner).program
 
 
 class _Writer:
-    def __init__(self, traced: Traced, is_inner: bool) -> None:
-        self.traced = traced
+    def __init__(self, traced: Traced, drawn: Mapping[str, int], is_inner: bool) -> None:
+        self.traced, self._drawn = traced, drawn
         self.program = Program(traced.name)
         self._values: dict[Tensor, dict[Layout, Value]] = {}
         self._count = 0
@@ -183,11 +188,13 @@ class _Writer:
             self._values[Tensor(call.layer, call.number, 0)] = {gives: given[0]}
             return
         line = Line(call.layer, form.text, given, tuple(made), form.made, None, form.why, form.note)
-        self.program.lines.append(line)
+        self.program.lines.append(replace(line, drawn=self._drawn.get(call.layer)))
 
     def _write_inner(self, call: Call, places: list[Tensor]) -> None:
         if call.layer not in self._inner:
-            self._inner[call.layer] = program_of(self.traced.inner[call.layer], is_inner=True)
+            self._inner[call.layer] = program_of(
+                self.traced.inner[call.layer], self._drawn, is_inner=True
+            )
         program = self._inner[call.layer]
         wanted = list(program.inputs.values())
         given = tuple(
@@ -201,7 +208,7 @@ class _Writer:
         )
         told = ", ".join(f"{{{number}}}" for number in range(len(given)))
         line = Line(call.layer, f"{{self}}({told})", given, made, None, program)
-        self.program.lines.append(line)
+        self.program.lines.append(replace(line, drawn=first_draw(program.lines)))
 
     def _pretend(self, call: Call) -> None:
         """Makes the outputs of a layer that cannot be written, so that the next ones are read."""
@@ -335,6 +342,11 @@ def values_in(structure: Any) -> list[Value]:
     found: list[Value] = []
     fill(structure, lambda value: found.append(value) if isinstance(value, Value) else None)
     return found
+
+
+def first_draw(lines: Sequence[Line]) -> int | None:
+    """Returns the number of the first draw for any of these lines."""
+    return min((line.drawn for line in lines if line.drawn is not None), default=None)
 
 
 def all_of(program: Program) -> Sequence[Program]:

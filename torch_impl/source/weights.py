@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from torch import nn
 
+from torch_impl.layouts import Variable, variables
 from torch_impl.source.naming import attributes_of, chain_names
 from torch_impl.source.program import Line, Program
-from torch_impl.weights import assign
+from torch_impl.weights import match, set_variable
 
 
 def paths(program: Program) -> Iterator[tuple[str, str]]:
@@ -38,25 +39,30 @@ def _of_line(line: Line, path: str) -> Iterator[tuple[str, str]]:
         yield line.name, path
 
 
+def targets(module: nn.Module, program: Program) -> dict[str, Variable]:
+    """Returns the variables of a written module by Keras's paths."""
+    return {
+        f"{layer}/{variable.name}": variable
+        for layer, path in paths(program)
+        for variable in variables(module.get_submodule(path))
+    }
+
+
 def carry(module: nn.Module, program: Program, weights: Mapping[str, np.ndarray]) -> None:
     """Puts the weights of a Keras model into a module.
 
     Args:
         module: the written one.
         program: of which it was written.
-        weights: by Keras's paths below the model.
+        weights: by Keras's paths, in which outer models may be left out.
 
     Raises:
-        ValueError: a weight belongs to no module, or a shape is wrong.
+        ValueError: a weight belongs to no module or a module gets none, or a shape is wrong.
     """
-    left = set(weights)
-    for layer, path in paths(program):
-        own = {name: array for name, array in weights.items() if name.startswith(f"{layer}/")}
-        if own:
-            assigned = assign(
-                module.get_submodule(path),
-                {name.removeprefix(f"{layer}/"): array for name, array in own.items()},
-            )
-            left -= {f"{layer}/{name}" for name in assigned}
-    if left:
-        raise ValueError(f"weights {sorted(left)}: expected a module for each")
+    known = targets(module, program)
+    found = match(list(weights), list(known))
+    unknown, missing = sorted(set(weights) - set(found)), sorted(set(known) - set(found.values()))
+    if unknown or missing:
+        raise ValueError(f"weights {unknown} belong to no module, and {missing} are missing")
+    for name, target in found.items():
+        set_variable(known[target], name, weights[name])

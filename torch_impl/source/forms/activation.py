@@ -1,4 +1,4 @@
-"""Activations: functions of torch, or those of `torch_impl` where Keras rounds or adds something."""
+"""Activations: functions of torch, or those of `torch_impl` where Keras rounds or adds more."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ def symmetric_padding(
     Args:
         padding: 'valid', 'same' or 'causal'.
         sizes: of the axes; None: not known, so that only a stride of 1 tells.
-        windows, strides, dilations: of each axis.
+        windows: lengths of the window along each axis.
+        strides: of each axis.
+        dilations: of each axis; None: 1.
     """
     if padding == "valid":
         return (0,) * len(windows)

@@ -27,7 +27,7 @@ def _embedding(planned: Planned, call: Applied) -> Form:
 
 
 def dropping(planned: Planned, call: Applied) -> Form:
-    """The form of a layer that draws for each value, in Keras's layout, for channels that come first."""
+    """The form of a layer that draws in Keras's layout, and takes channels first."""
     settings = {name: value for name, value in planned.settings.items() if value is not None}
     if not settings.get("seed"):
         settings.pop("seed", None)
