@@ -94,9 +94,9 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
-    elif factory is None and kind in REFUSED:
+    elif factory is None and kind in REFUSED and not _is_own(layer):
         problems = [f"{name}: {REFUSED[kind]}"]
-    elif factory is None and kind not in BUILDERS:
+    elif factory is None and (kind not in BUILDERS or _is_own(layer)):
         own = layer.get("registered_name") or kind
         problems.append(
             f"{name}: expected one of {sorted(BUILDERS)}, or custom={{{own!r}: factory}}"
@@ -110,6 +110,14 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
         raise
     except ValueError as error:
         raise NoTwinError([f"{name}: {error}"]) from None
+
+
+def _is_own(layer: Config) -> bool:
+    """Whether a layer's class is not Keras's, whatever its name is."""
+    module = layer.get("module")
+    return ">" in (layer.get("registered_name") or "") or not (
+        module is None or module.partition(".")[0] in ("keras", "tensorflow", "tf_keras")
+    )
 
 
 def _title(layer: Config) -> str:

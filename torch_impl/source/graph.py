@@ -11,6 +11,7 @@ from torch import nn
 
 from torch_impl.keras_config.graph import Config, Graph, Tensor, name_of
 from torch_impl.keras_config.model import KerasModel, legal_name
+from torch_impl.keras_config.rows.recurrent import TimeDistributed
 from torch_impl.source.form import Shape
 
 _LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between them is open
@@ -26,7 +27,7 @@ class Traced:
         layers: the entries of its config by name.
         shapes: of each tensor, in Keras's layout; None: an axis that may have any length.
         masked: names of the layers that were told a mask.
-        inner: models that are layers of it, by name.
+        inner: models that are layers of it, or that a layer applies to each step, by name.
     """
 
     name: str
@@ -52,7 +53,7 @@ class _Recorder:
     """Notes the tensors of each call of each layer in a twin, by model and layer.
 
     Attributes:
-        inputs: of the first call of each model that is a layer.
+        inputs: of the first call of each model.
         outputs: of each call.
         masked: the layers that were told a mask.
     """
@@ -64,13 +65,16 @@ class _Recorder:
         self._hooks = []
         for model in twin.modules():
             if isinstance(model, KerasModel):
+                self._hooks.append(model.register_forward_pre_hook(self._note_inputs))
                 for name, child in model.named_children():
                     note = self._noting(model, model.keras_names[name])
                     self._hooks.append(child.register_forward_hook(note, with_kwargs=True))
 
+    def _note_inputs(self, model: nn.Module, given: Any) -> None:
+        self.inputs.setdefault(id(model), _tensors(given))
+
     def _noting(self, model: KerasModel, name: str) -> Any:
         def note(module: nn.Module, given: Any, options: Any, made: Any) -> None:
-            self.inputs.setdefault(id(module), _tensors(given))
             calls = self.outputs.setdefault(id(model), {}).setdefault(name, [])
             calls.append(_tensors(made))
             if any(value is not None for key, value in options.items() if "mask" in key):
@@ -100,7 +104,6 @@ def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
     finally:
         twin.train(training)
         recorder.remove()
-    recorder.inputs[id(twin)] = given
     return recorder
 
 
@@ -126,6 +129,8 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
     inner = {}
     for name, layer in layers.items():
         child = getattr(twin, legal_name(name), None)
+        if isinstance(child, TimeDistributed):
+            child, layer = child.get_submodule(child.name), layer["config"]["layer"]
         if isinstance(child, KerasModel):
             inner[name] = _traced(child, layer["config"], first, second)
     masked = frozenset(name for model, name in first.masked if model == id(twin))

@@ -170,13 +170,12 @@ def made_text(planned: Planned) -> str:
     Raises:
         ValueError: a part of it has no source.
     """
-    kind: Any = planned.kind
-    if getattr(layers, kind.__name__, None) is kind:
-        name = f"layers.{kind.__name__}"
-    elif getattr(nn, kind.__name__, None) is kind:
-        name = f"nn.{kind.__name__}"
-    else:
-        raise ValueError(f"{kind.__name__}: it has no source in torch or torch_impl")
+    own = str(getattr(planned.kind, "__name__", planned.kind))
+    homes = {"layers": layers, "nn": nn}
+    home = next((h for h, m in homes.items() if getattr(m, own, None) is planned.kind), None)
+    if home is None:
+        raise ValueError(f"{own}: it has no source in torch or torch_impl")
+    name = f"{home}.{own}"
     parts = [_value(value) for value in planned.arguments]
     parts += [f"{key}={_value(value)}" for key, value in planned.settings.items()]
     return f"{name}({', '.join(parts)})"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from torch import nn
+
 from torch_impl.keras_config.builders import plan_layer
 from torch_impl.keras_config.graph import Call, Constant, Tensor, fill
 from torch_impl.keras_config.planned import Planned
@@ -46,6 +48,7 @@ class Line:
 
     Attributes:
         name: Keras's name of the layer; "" for a change of layout.
+        inside: name of the layer in it that is called, if it is a wrapper.
         text: of the expression: see `Form`.
         inputs, outputs: its tensors.
         made: the module; None: none is needed.
@@ -67,11 +70,17 @@ class Line:
     program: Program | None = None
     why: str = ""
     note: str = ""
+    inside: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
     members: tuple[Line, ...] = ()
     is_named: bool = False
     chain: tuple[Line, ...] = ()
     drawn: int | None = None
+
+    @property
+    def keras_path(self) -> str:
+        """Path of what is called, as Keras's weights have it."""
+        return f"{self.name}/{self.inside}" if self.inside else self.name
 
     @property
     def is_module(self) -> bool:
@@ -151,6 +160,9 @@ class _Writer:
         places = _places([call.arguments, call.options])
         if call.layer in self.traced.masked:
             raise ValueError("it takes a mask, which is not written yet")
+        if layer["class_name"] == "TimeDistributed":
+            self._write_each_step(layer, call, places)
+            return
         if call.layer in self.traced.inner:
             self._write_inner(call, places)
             return
@@ -189,6 +201,43 @@ class _Writer:
             return
         line = Line(call.layer, form.text, given, tuple(made), form.made, None, form.why, form.note)
         self.program.lines.append(replace(line, drawn=self._drawn.get(call.layer)))
+
+    def _write_each_step(self, layer: Any, call: Call, places: list[Tensor]) -> None:
+        """Writes a layer, or a model, that is applied to one step after the other."""
+        place = Tensor(call.layer, call.number, 0)
+        shape, end = self.traced.shapes[places[0]], self.traced.shapes[place]
+        inside, after = (shape[0], *shape[2:]), (end[0], *end[2:])
+        program, made, why = None, None, ""
+        if call.layer in self.traced.inner:
+            program = program_of(self.traced.inner[call.layer], self._drawn, is_inner=True)
+            (given,), (value,) = program.inputs.values(), values_in(program.outputs)
+            takes, gives, step = given.layout, value.layout, "{self}(step)"
+        else:
+            layout = Layout.FIRST if len(inside) > 3 else Layout.LAST
+            inner = {"build_config": {"input_shape": inside}, **layer["config"]["layer"]}
+            form = form_of(plan_layer(inner, _plan, {}), Applied((inside,), after, layout))
+            takes = layout if form.takes is Layout.ANY else form.takes
+            gives, step = form.gives or takes, form.text.replace("{0}", "step")
+            made, why = form.made, form.why
+            if takes is Layout.LAST and made is not None and made.kind is nn.Linear:
+                line = Line(call.layer, form.text, (self._in_layout(places[0], Layout.LAST),), ())
+                self._append(line, call, made, why)
+                return
+        if takes is Layout.FIRST and len(inside) > 2:
+            step = step.replace("step", "step.movedim(-1, 1)")
+        if gives is Layout.FIRST and len(after) > 2:
+            step = f"{step}.movedim(1, -1)"
+        text = f"torch.stack([{step} for step in {{0}}.unbind(1)], dim=1)"
+        line = Line(call.layer, text, (self._in_layout(places[0], Layout.LAST),), ())
+        self._append(replace(line, program=program), call, made, why)
+
+    def _append(self, line: Line, call: Call, made: Planned | None, why: str) -> None:
+        inside = self.traced.layers[call.layer]["config"]["layer"]["config"]["name"]
+        value = self._value(Tensor(call.layer, call.number, 0), Layout.LAST, call.layer)
+        drawn = self._drawn.get(call.layer)
+        if line.program is not None:
+            drawn = first_draw(line.program.lines)
+        self.program.lines.append(replace(line, outputs=(value,), made=made, why=why, drawn=drawn, inside=inside))
 
     def _write_inner(self, call: Call, places: list[Tensor]) -> None:
         if call.layer not in self._inner:

@@ -18,6 +18,7 @@ from torch_impl.source.forms import (
     normalization,
     operations,
     pooling,
+    recurrent,
     shaping,
 )
 
@@ -29,6 +30,7 @@ FORMS: Mapping[Any, Row] = {
     **normalization.ROWS,
     **shaping.ROWS,
     **merging.ROWS,
+    **recurrent.ROWS,
 }
 
 

@@ -339,7 +339,7 @@ def main() -> None:
         epochs=given.epochs,
         validation_data=validation,
     )
-    for name, values in history.items():
+    for name, values in history.history.items():
         print(name, *(f"{{value:.6g}}" for value in values))
     if given.out is not None:
         torch.save(port.module.state_dict(), given.out)

@@ -31,12 +31,12 @@ def _of_line(line: Line, path: str) -> Iterator[tuple[str, str]]:
         attributes = attributes_of(line.program)
         for member, inner in zip(line.members, line.program.lines, strict=True):
             if inner.is_module:
-                yield member.name, f"{path}.{attributes[inner.name]}"
+                yield member.keras_path, f"{path}.{attributes[inner.name]}"
     elif line.program is not None:
         for layer, inside in paths(line.program):
-            yield f"{line.name}/{layer}", f"{path}.{inside}"
+            yield f"{line.keras_path}/{layer}", f"{path}.{inside}"
     else:
-        yield line.name, path
+        yield line.keras_path, path
 
 
 def targets(module: nn.Module, program: Program) -> dict[str, Variable]:
