@@ -35,6 +35,7 @@ class Applied:
         layout: of the first input, as it is now.
         ends: whether the model returns the output.
         listed: whether the layer takes its inputs as one list.
+        whole: whether the first input has whole numbers.
     """
 
     inputs: tuple[Shape, ...]
@@ -42,6 +43,7 @@ class Applied:
     layout: Layout
     ends: bool = False
     listed: bool = False
+    whole: bool = False
 
     @property
     def rank(self) -> int:

@@ -26,6 +26,7 @@ class Traced:
         graph: its calls.
         layers: the entries of its config by name.
         shapes: of each tensor, in Keras's layout; None: an axis that may have any length.
+        whole: the tensors of whole numbers or truth values.
         masked: names of the layers that were told a mask.
         inner: models that are layers of it, or that a layer applies to each step, by name.
     """
@@ -34,6 +35,7 @@ class Traced:
     graph: Graph
     layers: Mapping[str, Config]
     shapes: Mapping[Tensor, Shape]
+    whole: frozenset[Tensor]
     masked: frozenset[str]
     inner: Mapping[str, Traced]
 
@@ -110,10 +112,13 @@ def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
 def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorder) -> Traced:
     layers = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
     shapes: dict[Tensor, Shape] = {}
+    whole: set[Tensor] = set()
 
     def note(place: Tensor, one: torch.Tensor, other: torch.Tensor) -> None:
         pairs = zip(one.shape[1:], other.shape[1:], strict=True)
         shapes[place] = (None, *(a if a == b else None for a, b in pairs))
+        if not one.is_floating_point():
+            whole.add(place)
 
     places = _tensors_at(twin.graph.inputs)
     for place, *both in zip(places, first.inputs[id(twin)], second.inputs[id(twin)], strict=True):
@@ -134,7 +139,8 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         if isinstance(child, KerasModel):
             inner[name] = _traced(child, layer["config"], first, second)
     masked = frozenset(name for model, name in first.masked if model == id(twin))
-    return Traced(config.get("name", "model"), twin.graph, layers, shapes, masked, inner)
+    name = config.get("name", "model")
+    return Traced(name, twin.graph, layers, shapes, frozenset(whole), masked, inner)
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

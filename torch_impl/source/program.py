@@ -171,7 +171,14 @@ class _Writer:
         layout = self._now(places[0]) if places else Layout.LAST
         is_end = first in self._ends
         listed = bool(call.arguments) and isinstance(call.arguments[0], list | tuple)
-        applied = Applied(shapes, self.traced.shapes[first], layout, is_end, listed)
+        applied = Applied(
+            shapes,
+            self.traced.shapes[first],
+            layout,
+            is_end,
+            listed,
+            bool(places) and places[0] in self.traced.whole,
+        )
         form = self._form(layer, call, applied)
         if form.takes not in (Layout.ANY, layout) and len(shapes[0]) > 2:
             applied = replace(applied, layout=form.takes)

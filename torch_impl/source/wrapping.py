@@ -59,10 +59,11 @@ def _last_call(line: str) -> int | None:
 
 def _split(text: str) -> list[str]:
     """Returns the arguments in a text."""
-    parts, depth, start = [], 0, 0
+    parts, depth, start, quoted = [], 0, 0, False
     for place, letter in enumerate(text):
-        depth += (letter in _OPEN) - (letter in _CLOSE)
-        if letter == "," and depth == 0:
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in _OPEN) - (letter in _CLOSE)
+        if letter == "," and depth == 0 and not quoted:
             parts.append(text[start:place].strip())
             start = place + 1
     return [*parts, text[start:].strip()]

@@ -23,7 +23,8 @@ def _linear(planned: Planned, call: Applied) -> Form:
 def _embedding(planned: Planned, call: Applied) -> Form:
     given = planned.named
     made = Planned(nn.Embedding, given["input_dim"], given["output_dim"])
-    return Form("{self}({0})", made, Layout.ANY, Layout.LAST)
+    text = "{self}({0})" if call.whole else "{self}({0}.long())"
+    return Form(text, made, Layout.ANY, Layout.LAST)
 
 
 def dropping(planned: Planned, call: Applied) -> Form:
