@@ -244,7 +244,8 @@ class _Writer:
         drawn = self._drawn.get(call.layer)
         if line.program is not None:
             drawn = first_draw(line.program.lines)
-        self.program.lines.append(replace(line, outputs=(value,), made=made, why=why, drawn=drawn, inside=inside))
+        told = {"made": made, "why": why, "drawn": drawn, "inside": inside}
+        self.program.lines.append(replace(line, outputs=(value,), **told))
 
     def _write_inner(self, call: Call, places: list[Tensor]) -> None:
         if call.layer not in self._inner:
