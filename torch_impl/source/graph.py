@@ -9,12 +9,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch_impl.keras_config.graph import Config, Graph, Tensor, name_of
+from torch_impl import layers
+from torch_impl.keras_config.graph import Call, Config, Graph, Tensor, name_of
 from torch_impl.keras_config.model import KerasModel, legal_name
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
+from torch_impl.masks import is_any, is_mask, mask_of
 from torch_impl.source.form import Shape
 
 _LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between them is open
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask of a sequence: that which a layer makes of its input.
+
+    Attributes:
+        layer: the Embedding or Masking; "" for a mask that is made of several.
+        call: number of its call.
+    """
+
+    layer: str
+    call: int
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,8 @@ class Traced:
         layers: the entries of its config by name.
         shapes: of each tensor, in Keras's layout; None: an axis that may have any length.
         whole: the tensors of whole numbers or truth values.
-        masked: names of the layers that were told a mask.
+        masks: of each call that is told some, by the names of the arguments.
+        end_masks: of the outputs of the model that have one.
         inner: models that are layers of it, or that a layer applies to each step, by name.
     """
 
@@ -36,12 +52,13 @@ class Traced:
     layers: Mapping[str, Config]
     shapes: Mapping[Tensor, Shape]
     whole: frozenset[Tensor]
-    masked: frozenset[str]
+    masks: Mapping[tuple[str, int], Mapping[str, Mask]]
+    end_masks: Mapping[Tensor, Mask]
     inner: Mapping[str, Traced]
 
 
 def trace(twin: KerasModel, config: Config) -> Traced:
-    """Runs a twin on zeros, and returns its calls with the shapes of their tensors.
+    """Runs a twin on random numbers, and returns its calls with the shapes of their tensors.
 
     Args:
         twin: of the config.
@@ -57,13 +74,17 @@ class _Recorder:
     Attributes:
         inputs: of the first call of each model.
         outputs: of each call.
-        masked: the layers that were told a mask.
+        told: masks of each call, by model and layer.
+        sources: masks that layers make, by model.
+        ends: what the twin returned.
     """
 
     def __init__(self, twin: KerasModel) -> None:
         self.inputs: dict[int, list[torch.Tensor]] = {}
         self.outputs: dict[int, dict[str, list[list[torch.Tensor]]]] = {}
-        self.masked: set[tuple[int, str]] = set()
+        self.told: dict[tuple[int, str], list[dict[str, torch.Tensor]]] = {}
+        self.sources: dict[int, list[tuple[Mask, torch.Tensor]]] = {}
+        self.ends: list[torch.Tensor] = []
         self._hooks = []
         for model in twin.modules():
             if isinstance(model, KerasModel):
@@ -78,9 +99,13 @@ class _Recorder:
     def _noting(self, model: KerasModel, name: str) -> Any:
         def note(module: nn.Module, given: Any, options: Any, made: Any) -> None:
             calls = self.outputs.setdefault(id(model), {}).setdefault(name, [])
+            if _makes_mask(module):
+                mask: Any = module.compute_mask(given[0], None)  # type: ignore[operator]
+                source = Mask(name, len(calls))
+                self.sources.setdefault(id(model), []).append((source, mask))
             calls.append(_tensors(made))
-            if any(value is not None for key, value in options.items() if "mask" in key):
-                self.masked.add((id(model), name))
+            told = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
+            self.told.setdefault((id(model), name), []).append(told)
 
         return note
 
@@ -92,17 +117,17 @@ class _Recorder:
 
 def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
     recorder = _Recorder(twin)
-    layers = {name_of(layer): layer["config"] for layer in config["layers"]}
+    settings = {name_of(layer): layer["config"] for layer in config["layers"]}
     given = []
     for place in _tensors_at(twin.graph.inputs):
-        told = layers[place.layer]
+        told = settings[place.layer]
         shape = told.get("batch_shape") or told["shape"]
         dtype = getattr(torch, told["dtype"])
-        given.append(torch.zeros([2, *(size or length for size in shape[1:])], dtype=dtype))
+        given.append(_drawn([4, *(size or length for size in shape[1:])], dtype))
     training = twin.training
     try:
         with torch.no_grad():
-            twin.eval()(*given)
+            recorder.ends = _tensors(twin.eval()(*given))
     finally:
         twin.train(training)
         recorder.remove()
@@ -110,7 +135,7 @@ def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
 
 
 def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorder) -> Traced:
-    layers = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
+    entries = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
     shapes: dict[Tensor, Shape] = {}
     whole: set[Tensor] = set()
 
@@ -132,15 +157,61 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         for index, (one, other) in enumerate(pairs):
             note(Tensor(call.layer, call.number, index), one, other)
     inner = {}
-    for name, layer in layers.items():
+    for name, layer in entries.items():
         child = getattr(twin, legal_name(name), None)
         if isinstance(child, TimeDistributed):
             child, layer = child.get_submodule(child.name), layer["config"]["layer"]
         if isinstance(child, KerasModel):
             inner[name] = _traced(child, layer["config"], first, second)
-    masked = frozenset(name for model, name in first.masked if model == id(twin))
-    name = config.get("name", "model")
-    return Traced(name, twin.graph, layers, shapes, frozenset(whole), masked, inner)
+    masks = {
+        (call.layer, call.number): found
+        for call in twin.graph.calls
+        if (found := _masks_of(first, twin, call))
+    }
+    ends: dict[Tensor, Mask] = {}
+    for place, end in zip(_tensors_at(twin.graph.outputs), first.ends, strict=False):
+        mask = mask_of(end)
+        if mask is not None:
+            ends[place] = _source(first, twin, mask)
+    return Traced(
+        config.get("name", "model"),
+        twin.graph,
+        entries,
+        shapes,
+        frozenset(whole),
+        masks,
+        ends,
+        inner,
+    )
+
+
+def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Mask]:
+    """Returns where the masks come from that a call is told."""
+    calls = recorder.told.get((id(twin), call.layer), [])
+    told = calls[call.number] if call.number < len(calls) else {}
+    return {name: _source(recorder, twin, mask) for name, mask in told.items()}
+
+
+def _source(recorder: _Recorder, twin: KerasModel, mask: Any) -> Mask:
+    for source, made in recorder.sources.get(id(twin), []):
+        same = isinstance(mask, torch.Tensor) and mask.shape == made.shape
+        if same and torch.equal(mask.bool(), made):
+            return source
+    return Mask("", 0)
+
+
+def _makes_mask(module: nn.Module) -> bool:
+    is_embedding = isinstance(module, layers.Embedding) and module.mask_zero
+    return isinstance(module, layers.Masking) or is_embedding
+
+
+def _drawn(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
+    """Returns numbers some of which are 0, and some steps of which are, so that masks differ."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    if not dtype.is_floating_point:
+        return torch.randint(0, 2, shape, generator=generator).to(dtype)
+    kept = torch.rand([*shape[:-1], 1], generator=generator) < 0.7 if len(shape) > 1 else 1
+    return torch.randn(shape, generator=generator, dtype=dtype) * kept
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

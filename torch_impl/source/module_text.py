@@ -60,6 +60,8 @@ def _imports(body: str) -> str:
         own.append("from torch_impl.keras_config.operations import OPERATIONS")
     if "activations." in body:
         own.append("from torch_impl.layers import activations")
+    if "with_mask(" in body:
+        own.append("from torch_impl.masks import with_mask")
     return "\n".join([*lines, "", *own] if own else lines)
 
 

@@ -12,10 +12,11 @@ from torch_impl.keras_config.builders import plan_layer
 from torch_impl.keras_config.graph import Call, Constant, Tensor, fill
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.masks import is_mask
 from torch_impl.source.form import Applied, Form, Layout, Shape, literal
 from torch_impl.source.forms.operations import Operation
-from torch_impl.source.graph import Traced
-from torch_impl.source.table import form_of, operation_of
+from torch_impl.source.graph import Mask, Traced
+from torch_impl.source.table import form_of, masked_form_of, operation_of
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class _Writer:
         self._values: dict[Tensor, dict[Layout, Value]] = {}
         self._count = 0
         self._inner: dict[str, Program] = {}
+        self._masks: dict[Mask, Value] = {}
         self._ends = set(_places(traced.graph.outputs))
         problems: list[str] = []
         for place in _places(traced.graph.inputs):
@@ -152,14 +154,19 @@ class _Writer:
             raise NoTwinError(problems)
         end = None if is_inner else Layout.LAST
         self.program.outputs = fill(
-            traced.graph.outputs, lambda place: self._in_layout(place, end or self._now(place))
+            traced.graph.outputs, lambda place: self._end(place, end or self._now(place))
         )
 
     def _write(self, call: Call) -> None:
         layer = self.traced.layers[call.layer]
         places = _places([call.arguments, call.options])
-        if call.layer in self.traced.masked:
-            raise ValueError("it takes a mask, which is not written yet")
+        told = self.traced.masks.get((call.layer, call.number), {})
+        masks = {name: mask for name, mask in told.items() if not _places([call.options.get(name)])}
+        is_inside = layer["class_name"] == "TimeDistributed" or call.layer in self.traced.inner
+        if masks and (is_inside or any(not mask.layer for mask in masks.values())):
+            raise ValueError(
+                "it takes a mask of several, or inside of it, which is not written yet"
+            )
         if layer["class_name"] == "TimeDistributed":
             self._write_each_step(layer, call, places)
             return
@@ -183,31 +190,80 @@ class _Writer:
         if form.takes not in (Layout.ANY, layout) and len(shapes[0]) > 2:
             applied = replace(applied, layout=form.takes)
             form = self._form(layer, call, applied)
-        self._add(call, form, places, applied.layout)
+        self._add(call, form, places, applied.layout, masks)
 
     def _form(self, layer: Any, call: Call, applied: Applied) -> Form:
         module = layer.get("module") or ""
         if ".ops" in module or ".activations.activations" in module:
             return operation_of(_operation(layer, call), applied)
         planned = plan_layer(layer, _plan, {})
-        options = {k: v for k, v in call.options.items() if k not in ("training", "mask")}
-        form = form_of(planned, applied)
+        options = {
+            name: value
+            for name, value in call.options.items()
+            if name != "training" and (not is_mask(name) or value is True or _places([value]))
+        }
+        is_masked = (call.layer, call.number) in self.traced.masks
+        form = (masked_form_of if is_masked else form_of)(planned, applied)
         if _has(options.values()) or len(call.arguments) > 1:
             return _called_with(form, planned, call, options)
         return form
 
-    def _add(self, call: Call, form: Form, places: list[Tensor], layout: Layout) -> None:
+    def _add(
+        self,
+        call: Call,
+        form: Form,
+        places: list[Tensor],
+        layout: Layout,
+        masks: Mapping[str, Mask],
+    ) -> None:
         takes = layout if form.takes is Layout.ANY else form.takes
         given = tuple(self._in_layout(place, takes) for place in places)
         gives = form.gives or takes
+        text = form.text
+        for name, mask in masks.items():
+            text = _with_argument(text, f"{name}={{{len(given)}}}")
+            given = (*given, self._mask(mask))
         made = []
         for index in range(self._num_outputs(call)):
             made.append(self._value(Tensor(call.layer, call.number, index), gives, call.layer))
         if form.text == "{0}" and form.made is None:  # nothing is done
             self._values[Tensor(call.layer, call.number, 0)] = {gives: given[0]}
             return
-        line = Line(call.layer, form.text, given, tuple(made), form.made, None, form.why, form.note)
+        line = Line(call.layer, text, given, tuple(made), form.made, None, form.why, form.note)
         self.program.lines.append(replace(line, drawn=self._drawn.get(call.layer)))
+
+    def _mask(self, mask: Mask) -> Value:
+        """Returns a mask, which is made where it is needed first."""
+        if mask not in self._masks:
+            calls = self.traced.graph.calls
+            call = next(c for c in calls if (c.layer, c.number) == (mask.layer, mask.call))
+            (place,) = _places([call.arguments, call.options])
+            layer = self.traced.layers[mask.layer]
+            given = self._in_layout(place, Layout.LAST)
+            text, shape = "{0} != 0", given.shape
+            if layer["class_name"] == "Masking":
+                text = f"({{0}} != {literal(layer['config']['mask_value'])}).any(-1)"
+                shape = given.shape[:-1]
+            value = Value(self._count, shape, Layout.LAST, "mask")
+            self._count += 1
+            self.program.lines.append(Line("", text, (given,), (value,)))
+            self._masks[mask] = value
+        return self._masks[mask]
+
+    def _end(self, place: Tensor, layout: Layout) -> Value:
+        """Returns an output of the model, which carries its mask to the loss."""
+        value = self._in_layout(place, layout)
+        mask = self.traced.end_masks.get(place)
+        if mask is None:
+            return value
+        if not mask.layer:
+            raise NoTwinError(["the mask of an output is made of several: not written yet"])
+        end = Value(self._count, value.shape, value.layout, value.name)
+        self._count += 1
+        given = (value, self._mask(mask))
+        note = "the loss leaves out the other steps"
+        self.program.lines.append(Line("", "with_mask({0}, {1})", given, (end,), note=note))
+        return end
 
     def _write_each_step(self, layer: Any, call: Call, places: list[Tensor]) -> None:
         """Writes a layer, or a model, that is applied to one step after the other."""
@@ -369,6 +425,17 @@ def _called_with(form: Form, planned: Planned, call: Call, options: Mapping[str,
             count += len(inner)
             parts.append(f"{name}=[{', '.join(inner)}]")
     return replace(form, text=f"{{self}}({', '.join(parts)})")
+
+
+def _with_argument(text: str, argument: str) -> str:
+    """Returns a call of a module with one more argument."""
+    start = text.index("{self}(") + len("{self}")
+    depth = 0
+    for place in range(start, len(text)):
+        depth += (text[place] in "([") - (text[place] in ")]")
+        if depth == 0:
+            return f"{text[:place]}, {argument}{text[place:]}"
+    raise ValueError(f"{text!r}: expected the call of a module")
 
 
 def _has(values: Any) -> bool:

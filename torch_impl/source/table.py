@@ -52,6 +52,16 @@ def form_of(planned: Planned, call: Applied) -> Form:
     return _own(planned, call, Layout.LAST)
 
 
+def masked_form_of(planned: Planned, call: Applied) -> Form:
+    """Returns how the call of a module that takes masks is written, without the masks."""
+    if planned.kind in (KerasLayer, Activated, ImageLayer):
+        given = planned.named
+        takes = Layout.LAST if planned.kind is Activated else Layout.FIRST
+        inside, after = _own(given["layer"], call, takes), given.get("activation")
+        return inside if after is None else _activated(inside, after, call)
+    return _own(planned, call, Layout.LAST)
+
+
 def operation_of(operation: operations.Operation, call: Applied) -> Form:
     """Returns how the call of an operation of keras.ops is written."""
     return operations.ROWS.get(operation.name, operations.other)(operation, call)

@@ -140,7 +140,7 @@ def _loss(facts: Mapping[str, Any], left_out: list[str]) -> str | None:
 
 
 def _one_loss(name: str, config: Mapping[str, Any], left_out: list[str]) -> str | None:
-    kind = losses.LOSSES.get(name)
+    kind = losses.LOSSES.get(name) or losses.LOSSES.get(name.removesuffix("_loss"))
     if kind is None:
         left_out.append(f"the loss {name!r}: it is none of Keras's")
         return None
