@@ -77,6 +77,7 @@ ONLY_KERAS_HARNESS_FILES = {
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
+    "as_built.py": "torch is given the weights",
     "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
     "parts.py": "in torch a part of how a port is fed: port/parts.py",

@@ -15,9 +15,10 @@ import numpy as np
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.applied import Applied, applied
+from keras_impl.harness.check.as_built import kept_as_built
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.check.forward import write_drawn
-from keras_impl.harness.check.model import get_weights, named_variables
+from keras_impl.harness.check.model import get_weights, named_variables, named_weights
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.part_calls import part_calls, write_part_calls
 from keras_impl.harness.check.parts import (
@@ -59,19 +60,20 @@ def write_own_training(
     whole = whole_of(reference)
     data = StepData(whole, spec)
     names = {id(variable): name for name, variable in named_variables(reference.model).items()}
+    begins, moved = get_weights(reference.model), set[str]()
     versions.reseed(data.seed)
     steps = num_steps(spec.steps, reference.model.count_params())
     for step, size in enumerate(data.sizes(steps), start=1):
         batch = data.batch(f"step{step}", size)
         _write_data(step, batch, writer)
 
-        def moved(gradients: list[Any], number: int, step: int = step) -> list[Any]:
+        def perturbed(gradients: list[Any], number: int, step: int = step) -> list[Any]:
             if perturbation is None:
                 return gradients
             return perturbed_gradients(gradients, perturbation.later(100 * step + number))
 
         watch = recorded_calls((), perturbation)
-        with watch as calls, applied(moved) as made, part_calls(_parts(reference)) as called:
+        with watch as calls, applied(perturbed) as made, part_calls(_parts(reference)) as called:
             returned = make_step(whole.model, data.as_given(batch))
         write_drawn(f"step{step}", calls, writer)
         logs = _numbers(returned)
@@ -94,16 +96,28 @@ def write_own_training(
                 },
             }
             if isinstance(reference.model, Parts):
-                writer.facts["own_training"]["parts"] = {
-                    name: {
-                        "is_row": part.is_row,
-                        "kept": part.kept and list(part.kept),
-                        "num_outputs": part.num_outputs,
-                    }
-                    for name, part in reference.model.parts().items()
-                }
+                writer.facts["own_training"]["parts"] = _told_parts(reference.model)
         for name, weight in get_weights(reference.model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+            if not np.array_equal(weight, begins[name]):
+                moved.add(name)
+    kept = kept_as_built(reference)
+    writer.facts["own_training"]["as_built"] = {name: name in moved for name in kept}
+
+
+def _told_parts(model: Parts) -> dict[str, dict[str, Any]]:
+    """Returns the parts of a model, ready for JSON: how they are called, and what they hold."""
+    held = parts_in(model.whole)
+    names = {id(variable): name for name, variable in named_weights(model).items()}
+    return {
+        name: {
+            "is_row": part.is_row,
+            "kept": part.kept and list(part.kept),
+            "num_outputs": part.num_outputs,
+            "weights": [names[id(each)] for each in held[name].weights if id(each) in names],
+        }
+        for name, part in model.parts().items()
+    }
 
 
 def _parts(reference: Reference) -> dict[str, Any]:
