@@ -109,6 +109,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "given_steps.py": "the port is given what Keras's step gets and draws",
     "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",
     "port_loss.py": "objective.py: Keras's structure of outputs is known",

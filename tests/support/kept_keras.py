@@ -40,7 +40,7 @@ class MeanTeacher(keras.Model):
     def train_step(self, data):
         x, y = data
         x = self.normalizer(x)
-        taught = self.teacher(x, training=True)
+        taught = self.teacher(x, training=False)
         with tf.GradientTape() as tape:
             told = self.student(x, training=True)
             error = ops.mean(ops.square(y - told))

@@ -38,7 +38,7 @@ def mean_teacher(
     when="after",
     statistics=True,
     norm=lambda: layers.BatchNormalization(3),
-    teaches=True,
+    drops=False,
     deviation=np.std,
 ):
     images = 3 + 2 * np.random.default_rng(0).random((24, 5, 6, 1))
@@ -71,7 +71,7 @@ def mean_teacher(
 
     def step(data):
         x, y = data
-        teacher.train(teaches)
+        teacher.train(drops)
         x = (x - mean) / spread
         with torch.no_grad():
             taught = teacher(x)
@@ -123,8 +123,8 @@ def mean_teacher__unbiased_wrong():
     return mean_teacher(norm=lambda: nn.BatchNorm2d(3, eps=1e-3, momentum=0.01))
 
 
-def mean_teacher__quiet_teacher_wrong():
-    return mean_teacher(teaches=False)
+def mean_teacher__teacher_drops_wrong():
+    return mean_teacher(drops=True)
 
 
 def mean_teacher__variance_wrong():

@@ -7,7 +7,7 @@ weights after each step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.errors import InputError
-from parity.ladder.own_steps import GRADIENTS
+from parity.ladder.own_steps import GRADIENTS, STEPS_WITH_GRADIENTS
 from parity.programs.check_spec import CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
@@ -61,6 +61,7 @@ def write_own_training(
     data = StepData(whole, spec)
     names = {id(variable): name for name, variable in named_variables(reference.model).items()}
     begins, moved = get_weights(reference.model), set[str]()
+    written: dict[str, int] = {}
     versions.reseed(data.seed)
     steps = num_steps(spec.steps, reference.model.count_params())
     for step, size in enumerate(data.sizes(steps), start=1):
@@ -73,14 +74,16 @@ def write_own_training(
             return perturbed_gradients(gradients, perturbation.later(100 * step + number))
 
         watch = recorded_calls((), perturbation)
-        with watch as calls, applied(perturbed) as made, part_calls(_parts(reference)) as called:
+        num_dropped: Callable[[], int] = lambda: sum(each.mask is not None for each in calls)  # noqa: E731
+        watched = part_calls(_parts(reference), num_dropped)
+        with watch as calls, applied(perturbed) as made, watched as called:
             returned = make_step(whole.model, data.as_given(batch))
         write_drawn(f"step{step}", calls, writer)
         logs = _numbers(returned)
         for name, value in logs.items():
             writer.put(f"log/{step}/{name}", value)
-        if step <= len(GRADIENTS):
-            _write_gradients(made, GRADIENTS[step - 1], names, writer)
+        if step <= STEPS_WITH_GRADIENTS:
+            _write_gradients(made, names, written, writer)
         if step == 1:
             write_part_calls(called, writer)
             writer.facts["own_training"] = {
@@ -89,6 +92,7 @@ def write_own_training(
                 "masks": [call.name for call in calls if call.mask is not None],
                 "num_drawn": len(calls.draws),
                 "called": [call.name for call in called],
+                "dropped": [call.num_dropped for call in called],
                 "data": {
                     "names": [each.name for each in data.inputs.each],
                     "structure": data.inputs.structure,
@@ -134,16 +138,26 @@ def _write_data(step: int, batch: StepBatch, writer: TraceWriter) -> None:
 
 
 def _write_gradients(
-    made: list[Applied], part: str, names: dict[int, str], writer: TraceWriter
+    made: list[Applied], names: dict[int, str], written: dict[str, int], writer: TraceWriter
 ) -> None:
-    """Writes the first gradient of each weight that an optimizer gets in a step."""
-    written = set()
+    """Writes the first gradient of each weight that an optimizer gets in a step.
+
+    Args:
+        made: calls of the optimizers in this step.
+        names: of the weights.
+        written: of how many steps before there is a gradient, by weight; is counted on.
+        writer: receives what `GRADIENTS` names.
+    """
+    firsts: dict[str, Any] = {}
     for call in made:
         for variable, gradient in zip(call.variables, call.gradients, strict=True):
-            name = names[id(variable)]
-            if name not in written:
-                written.add(name)
-                writer.put(f"{part}/{name}", probe_inputs.sampled(np.asarray(gradient)))
+            firsts.setdefault(names[id(variable)], gradient)
+    for name, gradient in firsts.items():
+        number = written.get(name, 0)
+        written[name] = number + 1
+        if number < len(GRADIENTS):
+            array = probe_inputs.sampled(np.asarray(gradient))
+            writer.put(f"{GRADIENTS[number]}/{name}", array)
 
 
 def _told(made: list[Applied], reference: Reference, names: dict[int, str]) -> list[dict[str, Any]]:
