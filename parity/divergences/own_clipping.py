@@ -108,9 +108,12 @@ def _clips(first: Arrays, second: Arrays) -> Iterator[_Clip]:
 def _sizes(arrays: Arrays, how: str) -> np.ndarray:
     """Returns the sizes that a way of clipping limits."""
     if how == "value":
-        return np.abs(flat(arrays))
-    norms = np.array([np.linalg.norm(each) for each in arrays.values()])
-    return norms if how == "norm" else np.sqrt((norms**2).sum(keepdims=True))
+        found: np.ndarray = np.abs(flat(arrays))
+    elif how == "norm":
+        found = np.array([np.linalg.norm(each) for each in arrays.values()])
+    else:
+        found = np.array([np.linalg.norm(flat(arrays))])
+    return found
 
 
 def _is_round(number: float) -> bool:

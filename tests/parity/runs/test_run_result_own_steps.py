@@ -1,11 +1,16 @@
 """Whole trainings by a `train_step` of the user's own: weights, numbers and rates of each step."""
 
+import shutil
+
 import numpy as np
 import pytest
 from programs_here import result_of, spec_of, trained
 
 import keras_impl
+from parity.errors import InputError
+from parity.halves.options import ChildOptions
 from parity.ladder.items import PASS
+from parity.runs import record_run
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -79,3 +84,21 @@ def test_a_step_that_goes_wrong_later_than_any_probe_fails(references, tmp_path)
     assert (found.first.item.epoch, found.first.item.step) == (1, 7)
     levels = {level.id: level.status for level in found.levels}
     assert levels["gradient"] == levels["loss"] == PASS
+
+
+def test_a_training_that_draws_is_not_recorded(references, tmp_path, monkeypatch):
+    def leaves(jobs, children):
+        half = RunFolder(references["small_gan"]).half("keras").path
+        shutil.copytree(half, jobs[0].directories[0], dirs_exist_ok=True)
+        return []
+
+    monkeypatch.setattr(record_run, "run_shown", leaves)
+    with pytest.raises(InputError, match="draws masks or random numbers in each step"):
+        record_run.record_run(spec("small_gan", "small_gan"), tmp_path / "a", ChildOptions())
+    assert not (tmp_path / "a").exists()
+
+
+def test_networks_that_no_call_reaches_are_trained_in_float64_alone(tmp_path):
+    wanted = spec("small_gan", "small_gan").replace(dtype="float32")
+    with pytest.raises(InputError, match="expected dtype float64 and at most 5000 steps"):
+        trained(keras_impl, wanted, tmp_path)
