@@ -81,6 +81,7 @@ ONLY_KERAS_HARNESS_FILES = {
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
     "described.py": "torch_impl/source writes what is described",
+    "as_built.py": "torch is given the weights",
     "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
     "parts.py": "in torch a part of how a port is fed: port/parts.py",
@@ -112,6 +113,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "given_steps.py": "the port is given what Keras's step gets and draws",
     "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",
     "port_loss.py": "objective.py: Keras's structure of outputs is known",
