@@ -1,7 +1,7 @@
 """All networks of keras.applications and their torch twins: one step by hand, and `parity check`.
 
     python benchmarks/accuracy/application_checks.py
-    python benchmarks/accuracy/application_checks.py MobileNetV2 VGG16 --out build/applications
+    python benchmarks/accuracy/application_checks.py MobileNetV2 VGG16 --parts check
 
 The constructors are found in the modules of keras.applications. For each network, in processes of
 its own, one after the other, small images and random weights in float64:
@@ -9,15 +9,15 @@ its own, one after the other, small images and random weights in float64:
 1. `torch_impl.from_keras_config` makes its twin;
 2. the output in eval mode, and one training step of both: the output in train mode with dropout,
    the gradients, the new weights with the moved statistics; greatest differences relative to the
-   greatest entry (benchmarks/applications/compared.py). They are at most 1e-12, or (marked by ~)
+   greatest entry (benchmarks/applications/torch_step.py). They are at most 1e-12, or (marked by ~)
    ten times what Keras's own value changes if every pixel moves by its last bit;
 3. `parity check` of the network against its twin, all levels; and against wrong and other ports, if
    the network has some: a twin with one fault (benchmarks/applications/torch_side.py), and the
    network of torchvision, set right and as it is (torchvision_side.py).
 
 A row has these differences, the verdict, the first divergence if there is one, the CPU seconds of
-2 and 3, and the memory of the largest process. `--no-check` leaves 3 out. The exit code is 1 if a
-right port does not pass, or a wrong one does.
+2 and 3, and the memory of the largest process. `--parts step` leaves 3 out, `--parts check` leaves
+2 out. The exit code is 1 if a right port does not pass, or a wrong one does.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.applications.ports import OTHERS, TWIN, PortCase
 from parity.errors import InputError, RunError
+from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 from parity.runs.record import record_spec
 
-BAR = 1e-12
+BAR, PARTS = 1e-12, ("step", "check")
 UNKNOWN = {"difference": float("nan"), "allowed": 0.0}
 COMPARED = ("eval", "train", "gradient", "weights")
 KERAS = "benchmarks.applications.keras_side:build"
@@ -56,47 +58,56 @@ def _child(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def measured(name: str, steps: int, folder: Path) -> Row:
+def measured(name: str, parts: Collection[str], steps: int | None, folder: Path) -> Row:
     """Returns what was found of one network, whose processes are the children of this one.
 
     Args:
         name: of a constructor.
-        steps: of the trajectory of the check; 0: there is no check.
-        folder: for the config, and the traces and logs of the check.
+        parts: which of "step" and "check".
+        steps: of the trajectory of the check.
+        folder: for the config, what Keras computes, and the traces and logs of the check.
     """
-    config = folder / "config.json"
-    compared = _child("benchmarks.applications.compared", name, str(config))
     row: Row = {"network": name, "compared": {}, "checks": []}
-    for line in map(json.loads, compared.stdout.splitlines()):
-        if "what" in line:
-            row["compared"][line["what"]] = line
-        else:
-            row |= line
-    if compared.returncode:
-        row["error"] = compared.stderr.strip().rpartition("\n")[2]
-    elif steps:
-        os.environ |= {"PARITY_NETWORK": name, "PARITY_CONFIG": str(config)}
+    asked = [("keras_step", name, str(folder), *(["step"] if "step" in parts else []))]
+    asked += [("torch_step", str(folder))] if "step" in parts else []
+    for module, *arguments in asked:
+        done = _child(f"benchmarks.applications.{module}", *arguments)
+        for line in map(json.loads, done.stdout.splitlines()):
+            if "what" in line:
+                row["compared"][line["what"]] = line
+            else:
+                row |= line
+        if done.returncode:
+            row["error"] = done.stderr.strip().rpartition("\n")[2]
+            break
+    shutil.rmtree(folder / "step", ignore_errors=True)
+    if "error" not in row and "check" in parts:
+        os.environ |= {"PARITY_NETWORK": name, "PARITY_CONFIG": str(folder / "config.json")}
         row["checks"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return row | {"cpu_s": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 2**20}
 
 
-def _checked(cases: list[PortCase], steps: int, folder: Path) -> Iterator[Row]:
+def _checked(cases: list[PortCase], steps: int | None, folder: Path) -> Iterator[Row]:
     """Yields the verdict on each port of a network, and whether it is as expected.
 
-    Keras is run once; each port has a process of its own, so that one of them is in memory.
+    One process runs at a time, so that one network is in memory. Keras is run once for several
+    ports, and each of them has a process of its own.
     """
+    keras = CheckSpec(keras=KERAS, steps=steps, folder=str(ROOT))
+    children = ChildOptions(workers=1)
     bundle = folder / "keras.parity"
     try:
-        spec = CheckSpec(keras=KERAS, steps=steps, folder=str(ROOT))
-        record_spec(spec, bundle, CheckOptions(out=folder / "keras"))
+        if len(cases) > 1:
+            record_spec(keras, bundle, CheckOptions(out=folder / "keras", children=children))
+            keras = keras.replace(keras=None, steps=None, against=str(bundle))
     except (InputError, RunError) as error:  # one row, and on with the next network
         yield {"port": TWIN.name, "told": f"error: {error}", "as_expected": False}
         return
     for case in cases:
-        spec = CheckSpec(torch=case.factory, against=str(bundle), folder=str(ROOT))
+        options = CheckOptions(out=folder / case.name, children=children)
         try:
-            (result,) = check_all([spec], CheckOptions(out=folder / case.name))
+            (result,) = check_all([keras.replace(torch=case.factory)], options)
         except (InputError, RunError) as error:
             yield {"port": case.name, "told": f"error: {error}", "as_expected": False}
             continue
@@ -107,7 +118,7 @@ def _checked(cases: list[PortCase], steps: int, folder: Path) -> Iterator[Row]:
         else:
             as_expected = result.verdict == "pass"
         yield {"port": case.name, "told": told, "as_expected": as_expected}
-    bundle.unlink()
+    bundle.unlink(missing_ok=True)
 
 
 def _told(result: Result) -> tuple[str, str]:
@@ -139,20 +150,24 @@ def shown(row: Row) -> str:
     return "\n".join(lines)
 
 
-def passes(row: Row) -> bool:
+def passes(row: Row, parts: Collection[str]) -> bool:
     """Whether everything that was found of a network is as expected."""
-    compared = [row["compared"].get(what, UNKNOWN) for what in COMPARED]
+    compared = [row["compared"].get(what, UNKNOWN) for what in COMPARED if "step" in parts]
     agree = all(found["difference"] <= found["allowed"] for found in compared)
-    return agree and all(check["as_expected"] for check in row["checks"])
+    checked = bool(row["checks"]) or "check" not in parts
+    return agree and checked and all(check["as_expected"] for check in row["checks"])
 
 
-def rows(names: list[str], steps: int, out: Path | None) -> Iterator[Row]:
+def rows(
+    names: list[str], parts: Sequence[str], steps: int | None, out: Path | None
+) -> Iterator[Row]:
     """Yields what was found of each network; each is measured in a process of its own."""
     for name in names:
         with tempfile.TemporaryDirectory(prefix="parity-applications-") as temporary:
             folder = Path(temporary) if out is None else out / name
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, __file__, name, "--steps", str(steps), "--row", str(folder)]
+            command = [sys.executable, __file__, name, "--row", str(folder), "--parts", *parts]
+            command += [] if steps is None else ["--steps", str(steps)]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         try:
             yield json.loads(done.stdout)
@@ -173,24 +188,23 @@ def main() -> int:
     """Prints a row for each network, and how many are as expected."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="constructors of keras.applications; default: all")
-    parser.add_argument("--steps", type=int, default=6, help="of the trajectory of the checks (6)")
-    parser.add_argument("--no-check", action="store_true", help="only compares one step")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: both")
+    parser.add_argument("--steps", type=int, help="of the trajectory; default: of parity check")
     parser.add_argument("--out", type=Path, help="keeps the configs, traces and logs here")
     parser.add_argument("--row", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    steps = 0 if given.no_check else given.steps
     if given.row is not None:
-        print(json.dumps(measured(given.names[0], steps, given.row)))
+        print(json.dumps(measured(given.names[0], given.parts, given.steps, given.row)))
         return 0
     known = _child("benchmarks.applications.networks").stdout.split()
     if unknown := sorted(set(given.names) - set(known)):
         parser.error(f"{unknown}: expected some of {', '.join(known)}")
     print(f"{'network':<18}{'weights':>9} {'images':<8}" + "".join(f"{n:>9} " for n in COMPARED))
     passed = []
-    for row in rows(given.names or known, steps, given.out):
+    for row in rows(given.names or known, given.parts, given.steps, given.out):
         print(shown(row), flush=True)
-        passed.append(passes(row))
-    print(f"{sum(passed)} of {len(passed)}: one step agrees, and the checks are as expected")
+        passed.append(passes(row, given.parts))
+    print(f"{sum(passed)} of {len(passed)} are as expected: {' and '.join(given.parts)}")
     return 0 if all(passed) else 1
 
 
