@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy/application_checks.py
     python benchmarks/accuracy/application_checks.py MobileNetV2 VGG16 --parts check
+    python benchmarks/accuracy/application_checks.py --parts step --out build/applications
 
 The constructors are found in the modules of keras.applications. For each network, in processes of
 its own, one after the other, small images and random weights in float64:
@@ -15,9 +16,10 @@ its own, one after the other, small images and random weights in float64:
    the network has some: a twin with one fault (benchmarks/applications/torch_side.py), and the
    network of torchvision, set right and as it is (torchvision_side.py).
 
-A row has these differences, the verdict, the first divergence if there is one, the CPU seconds of
-2 and 3, and the memory of the largest process. `--parts step` leaves 3 out, `--parts check` leaves
-2 out. The exit code is 1 if a right port does not pass, or a wrong one does.
+A row has these differences, CPU seconds and the memory of the largest process of 2 and of 3, the
+verdict, and the first divergence if there is one. `--parts step` leaves 3 out, `--parts check`
+leaves 2 out; what an earlier call with the same `--out` has found of the other part is shown. The
+exit code is 1 if a right port does not pass, or a wrong one does.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,36 +56,39 @@ Row = dict[str, Any]
 
 
 def _child(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, "-m", f"benchmarks.applications.{module}", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def measured(name: str, parts: Collection[str], steps: int | None, folder: Path) -> Row:
-    """Returns what was found of one network, whose processes are the children of this one.
+def found(name: str, part: str, steps: int | None, folder: Path) -> Row:
+    """Returns what a part finds of one network; its processes are the children of this one.
 
     Args:
         name: of a constructor.
-        parts: which of "step" and "check".
+        part: one of `PARTS`.
         steps: of the trajectory of the check.
         folder: for the config, what Keras computes, and the traces and logs of the check.
     """
-    row: Row = {"network": name, "compared": {}, "checks": []}
-    asked = [("keras_step", name, str(folder), *(["step"] if "step" in parts else []))]
-    asked += [("torch_step", str(folder))] if "step" in parts else []
-    for module, *arguments in asked:
-        done = _child(f"benchmarks.applications.{module}", *arguments)
-        for line in map(json.loads, done.stdout.splitlines()):
-            if "what" in line:
-                row["compared"][line["what"]] = line
-            else:
-                row |= line
-        if done.returncode:
-            row["error"] = done.stderr.strip().rpartition("\n")[2]
-            break
-    shutil.rmtree(folder / "step", ignore_errors=True)
-    if "error" not in row and "check" in parts:
+    row: Row = {}
+    if part == "step":
+        done = _child("keras_step", name, str(folder), "step")
+        if not done.returncode:
+            done = _child("torch_step", str(folder))
+        lines = map(json.loads, done.stdout.splitlines())
+        row["compared"] = {line["what"]: line for line in lines}
+        shutil.rmtree(folder / "step", ignore_errors=True)
+    elif not (folder / "config.json").exists():
+        done = _child("keras_step", name, str(folder))
+    else:
+        done = subprocess.CompletedProcess([], 0)
+    if done.returncode:
+        row["error"] = done.stderr.strip().rpartition("\n")[2]
+    elif part == "check":
+        for case in [TWIN, *OTHERS.get(name, [])]:  # what an earlier call has left
+            shutil.rmtree(folder / case.name, ignore_errors=True)
+        shutil.rmtree(folder / "keras", ignore_errors=True)
         os.environ |= {"PARITY_NETWORK": name, "PARITY_CONFIG": str(folder / "config.json")}
-        row["checks"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder))
+        row["ports"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return row | {"cpu_s": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 2**20}
 
@@ -135,53 +140,57 @@ def _told(result: Result) -> tuple[str, str]:
 
 def shown(row: Row) -> str:
     """Returns what was found of a network as text: a line for each port."""
-    shape = "x".join(map(str, row.get("shape", "")))
-    compared = row["compared"]
-    cells = [compared.get(what, UNKNOWN) for what in COMPARED]
+    size = row.get("size", {"parameters": 0, "shape": ""})
+    shape = "x".join(map(str, size["shape"]))
+    step, check = row.get("step", {}), row.get("check", {})
+    cells = [step.get("compared", {}).get(what, UNKNOWN) for what in COMPARED]
     differences = "".join(
         f"{cell['difference']:>9.1e}{'~' if cell['difference'] > BAR else ' '}" for cell in cells
     )
-    size = f"{row.get('parameters', 0) / 1e6:>7.1f} M {shape:<8}"
-    used = f"{row['cpu_s']:>6.0f} s {row['peak_gb']:>5.1f} GB"
-    checks = row["checks"] or [{"port": TWIN.name, "told": row.get("error", "not checked")}]
-    lines = [f"{row['network']:<18}{size}{differences}{used}  {checks[0]['told']}"]
-    for check in checks[1:]:
-        lines.append(f"  {check['port']}: {check['told']}")
-    return "\n".join(lines)
+    used = "".join(
+        f"{part['cpu_s']:>5.0f} s {part['peak_gb']:>4.1f} GB" if part else f"{'':>15}"
+        for part in (step, check)
+    )
+    error = step.get("error") or check.get("error")
+    twin, *others = check.get("ports", [{"port": TWIN.name, "told": error or "not checked"}])
+    weights = f"{size['parameters'] / 1e6:>7.1f} M {shape:<8}"
+    lines = [f"{row['network']:<18}{weights}{differences}{used}  {twin['told']}"]
+    return "\n".join([*lines, *(f"  {port['port']}: {port['told']}" for port in others)])
 
 
-def passes(row: Row, parts: Collection[str]) -> bool:
-    """Whether everything that was found of a network is as expected."""
-    compared = [row["compared"].get(what, UNKNOWN) for what in COMPARED if "step" in parts]
-    agree = all(found["difference"] <= found["allowed"] for found in compared)
-    checked = bool(row["checks"]) or "check" not in parts
-    return agree and checked and all(check["as_expected"] for check in row["checks"])
+def passes(row: Row, parts: Sequence[str]) -> bool:
+    """Whether everything that some parts have found of a network is as expected."""
+    if any("error" in row[part] for part in parts):
+        return False
+    compared = row["step"]["compared"] if "step" in parts else {}
+    agree = all(one["difference"] <= one["allowed"] for one in compared.values())
+    is_whole = "step" not in parts or compared.keys() == set(COMPARED)
+    ports = row["check"]["ports"] if "check" in parts else []
+    return agree and is_whole and all(port["as_expected"] for port in ports)
 
 
 def rows(
-    names: list[str], parts: Sequence[str], steps: int | None, out: Path | None
+    names: Sequence[str], parts: Sequence[str], steps: int | None, out: Path | None
 ) -> Iterator[Row]:
-    """Yields what was found of each network; each is measured in a process of its own."""
+    """Yields what was found of each network; each part is measured in a process of its own."""
     for name in names:
         with tempfile.TemporaryDirectory(prefix="parity-applications-") as temporary:
-            folder = Path(temporary) if out is None else out / name
+            folder = Path(temporary) if out is None else out.absolute() / name
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, __file__, name, "--row", str(folder), "--parts", *parts]
-            command += [] if steps is None else ["--steps", str(steps)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        try:
-            yield json.loads(done.stdout)
-        except ValueError:
-            error = f"ended with exit code {done.returncode}"
-            unknown = float("nan")
-            yield {
-                "network": name,
-                "compared": {},
-                "checks": [],
-                "error": error,
-                "cpu_s": unknown,
-                "peak_gb": unknown,
-            }
+            for part in parts:
+                command = [sys.executable, __file__, name, "--parts", part, "--row", str(folder)]
+                command += [] if steps is None else ["--steps", str(steps)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+                if done.returncode:
+                    unknown = {"cpu_s": float("nan"), "peak_gb": float("nan")}
+                    error = {"error": f"ended with exit code {done.returncode}"}
+                    done.stdout = json.dumps(error | unknown)
+                (folder / f"{part}.json").write_text(done.stdout, encoding="utf-8")
+            row: Row = {"network": name}
+            for key in ("size", *PARTS):
+                if (path := folder / f"{key}.json").exists():
+                    row[key] = json.loads(path.read_text("utf-8"))
+        yield row
 
 
 def main() -> int:
@@ -190,13 +199,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="constructors of keras.applications; default: all")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: both")
     parser.add_argument("--steps", type=int, help="of the trajectory; default: of parity check")
-    parser.add_argument("--out", type=Path, help="keeps the configs, traces and logs here")
+    parser.add_argument("--out", type=Path, help="keeps the configs, traces, logs and rows here")
     parser.add_argument("--row", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.row is not None:
-        print(json.dumps(measured(given.names[0], given.parts, given.steps, given.row)))
+        print(json.dumps(found(given.names[0], given.parts[0], given.steps, given.row)))
         return 0
-    known = _child("benchmarks.applications.networks").stdout.split()
+    known = _child("networks").stdout.split()
     if unknown := sorted(set(given.names) - set(known)):
         parser.error(f"{unknown}: expected some of {', '.join(known)}")
     print(f"{'network':<18}{'weights':>9} {'images':<8}" + "".join(f"{n:>9} " for n in COMPARED))

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -87,21 +88,20 @@ def _put_all(arrays: Arrays, kind: str, model: keras.Model, tensors: list[tf.Ten
         arrays.put(kind, weight.path, tensor.numpy())
 
 
-def write_config(model: keras.Model, folder: Path) -> None:
-    """Writes the configs of a network: its own, and the one that is compared."""
+def write_config(model: keras.Model, folder: Path) -> dict[str, Any]:
+    """Writes the config of a network and its size, and returns the config that is compared."""
     (folder / "config.json").write_text(model.to_json(), encoding="utf-8")
-    comparable = json.dumps({"config": comparable_config(model)})
-    (folder / "comparable.json").write_text(comparable, encoding="utf-8")
+    size = {"parameters": model.count_params(), "shape": model.input_shape[1:3]}
+    (folder / "size.json").write_text(json.dumps(size), encoding="utf-8")
+    config = comparable_config(model)
+    (folder / "comparable.json").write_text(json.dumps({"config": config}), encoding="utf-8")
+    return config
 
 
 def main(name: str, folder: Path, *, with_step: bool) -> None:
-    """Writes the configs of a network and what it computes, and prints its size."""
+    """Writes the configs of a network, and what it computes."""
     in_float64()
-    model = build(name)
-    print(json.dumps({"parameters": model.count_params(), "shape": model.input_shape[1:3]}))
-    write_config(model, folder)
-    config = comparable_config(model)
-    del model
+    config = write_config(build(name), folder)
     keras.backend.clear_session()
     if with_step:
         write_step(network(config), folder / "step")

@@ -173,7 +173,10 @@ def _named(
     torch: Sequence[Mapping[str, Any]],
     taken: Mapping[int, int],
 ) -> dict[int, int]:
-    """Pairs layers with weights that have the same name and fitting weights, in any order."""
+    """Pairs layers with weights that have the same name and fitting weights, in any order.
+
+    A part of a Keras layer, "sep.depthwise", is "sep.depthwise" or "sep.layer.depthwise" in torch.
+    """
     places: dict[str, list[int]] = {}
     for number, node in enumerate(torch):
         if number not in taken.values():
@@ -181,12 +184,20 @@ def _named(
                 places.setdefault(part, []).append(number)
     pairs = {}
     for number, node in enumerate(keras):
-        found = [n for n in places.get(node["name"], []) if torch[n]["weights"]]
+        parts = node["name"].split(".")
+        named = (n for n in places.get(parts[0], []) if _has_parts(torch[n]["name"], parts))
+        found = [n for n in named if torch[n]["weights"]]
         if number in taken or not node["weights"] or len(found) != 1:
             continue
         if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
             pairs[number] = found[0]
     return pairs
+
+
+def _has_parts(name: str, parts: Sequence[str]) -> bool:
+    """Whether a torch name has these parts in this order; there may be others between them."""
+    rest = iter(name.split("."))
+    return all(part in rest for part in parts)
 
 
 def _pair_by_flow(
