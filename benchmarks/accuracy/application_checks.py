@@ -18,8 +18,9 @@ its own, one after the other, small images and random weights in float64:
 
 A row has these differences, CPU seconds and the memory of the largest process of 2 and of 3, the
 verdict, and the first divergence if there is one. `--parts step` leaves 3 out, `--parts check`
-leaves 2 out; what an earlier call with the same `--out` has found of the other part is shown. The
-exit code is 1 if a right port does not pass, or a wrong one does.
+leaves 2 out; what an earlier call with the same `--out` has found of the other part is shown. A
+network whose check needs more memory than `--memory` is not checked, and its row says so. The exit
+code is 1 if a right port does not pass, or a wrong one does.
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ from parity.runs.record import record_spec
 BAR, PARTS = 1e-12, ("step", "check")
 UNKNOWN = {"difference": float("nan"), "allowed": 0.0}
 COMPARED = ("eval", "train", "gradient", "weights")
+# The Keras half of ResNet50 needs 2.2 GB (benchmarks/speed/check_costs.py): the weights in float64,
+# their gradients, moments, moved values and steps, beside frameworks and layers.
+GB_OF_A_CHECK, BYTES_OF_A_WEIGHT = 1.0, 60
+MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
 KERAS = "benchmarks.applications.keras_side:build"
 Row = dict[str, Any]
 
@@ -60,13 +65,14 @@ def _child(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def found(name: str, part: str, steps: int | None, folder: Path) -> Row:
+def found(name: str, part: str, steps: int | None, memory: float, folder: Path) -> Row:
     """Returns what a part finds of one network; its processes are the children of this one.
 
     Args:
         name: of a constructor.
         part: one of `PARTS`.
         steps: of the trajectory of the check.
+        memory: that a process of the check may use, in GB.
         folder: for the config, what Keras computes, and the traces and logs of the check.
     """
     row: Row = {}
@@ -83,6 +89,8 @@ def found(name: str, part: str, steps: int | None, folder: Path) -> Row:
         done = subprocess.CompletedProcess([], 0)
     if done.returncode:
         row["error"] = done.stderr.strip().rpartition("\n")[2]
+    elif part == "check" and (need := _memory_of_check(folder)) > memory:
+        row["error"] = f"not checked: it needs about {need:.0f} GB; --memory is {memory:.0f}"
     elif part == "check":
         for case in [TWIN, *OTHERS.get(name, [])]:  # what an earlier call has left
             shutil.rmtree(folder / case.name, ignore_errors=True)
@@ -91,6 +99,12 @@ def found(name: str, part: str, steps: int | None, folder: Path) -> Row:
         row["ports"] = list(_checked([TWIN, *OTHERS.get(name, [])], steps, folder))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return row | {"cpu_s": used.ru_utime + used.ru_stime, "peak_gb": used.ru_maxrss / 2**20}
+
+
+def _memory_of_check(folder: Path) -> float:
+    """Returns how much memory a half of a check needs about, in GB, by the size of the network."""
+    size = json.loads((folder / "size.json").read_text("utf-8"))
+    return GB_OF_A_CHECK + size["parameters"] * BYTES_OF_A_WEIGHT / 2**30
 
 
 def _checked(cases: list[PortCase], steps: int | None, folder: Path) -> Iterator[Row]:
@@ -170,7 +184,7 @@ def passes(row: Row, parts: Sequence[str]) -> bool:
 
 
 def rows(
-    names: Sequence[str], parts: Sequence[str], steps: int | None, out: Path | None
+    names: Sequence[str], parts: Sequence[str], options: Sequence[str], out: Path | None
 ) -> Iterator[Row]:
     """Yields what was found of each network; each part is measured in a process of its own."""
     for name in names:
@@ -179,8 +193,9 @@ def rows(
             folder.mkdir(parents=True, exist_ok=True)
             for part in parts:
                 command = [sys.executable, __file__, name, "--parts", part, "--row", str(folder)]
-                command += [] if steps is None else ["--steps", str(steps)]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+                done = subprocess.run(
+                    [*command, *options], stdout=subprocess.PIPE, text=True, check=False
+                )
                 if done.returncode:
                     unknown = {"cpu_s": float("nan"), "peak_gb": float("nan")}
                     error = {"error": f"ended with exit code {done.returncode}"}
@@ -199,18 +214,22 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="constructors of keras.applications; default: all")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: both")
     parser.add_argument("--steps", type=int, help="of the trajectory; default: of parity check")
+    parser.add_argument("--memory", type=float, default=MEMORY, help="GB of a half of a check")
     parser.add_argument("--out", type=Path, help="keeps the configs, traces, logs and rows here")
     parser.add_argument("--row", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.row is not None:
-        print(json.dumps(found(given.names[0], given.parts[0], given.steps, given.row)))
+        name, part = given.names[0], given.parts[0]
+        print(json.dumps(found(name, part, given.steps, given.memory, given.row)))
         return 0
     known = _child("networks").stdout.split()
     if unknown := sorted(set(given.names) - set(known)):
         parser.error(f"{unknown}: expected some of {', '.join(known)}")
     print(f"{'network':<18}{'weights':>9} {'images':<8}" + "".join(f"{n:>9} " for n in COMPARED))
+    options = ["--memory", str(given.memory)]
+    options += [] if given.steps is None else ["--steps", str(given.steps)]
     passed = []
-    for row in rows(given.names or known, given.parts, given.steps, given.out):
+    for row in rows(given.names or known, given.parts, options, given.out):
         print(shown(row), flush=True)
         passed.append(passes(row, given.parts))
     print(f"{sum(passed)} of {len(passed)} are as expected: {' and '.join(given.parts)}")
