@@ -173,7 +173,10 @@ def _named(
     torch: Sequence[Mapping[str, Any]],
     taken: Mapping[int, int],
 ) -> dict[int, int]:
-    """Pairs layers with weights that have the same name and fitting weights, in any order."""
+    """Pairs layers with weights that have the same name and fitting weights, in any order.
+
+    A part of a Keras layer, "sep.depthwise", is "sep.depthwise" or "sep.layer.depthwise" in torch.
+    """
     places: dict[str, list[int]] = {}
     for number, node in enumerate(torch):
         if number not in taken.values():

@@ -261,6 +261,29 @@ def test_a_name_that_two_calls_have_tells_nothing():
     assert names(keras, torch)[0] == [("main", "a.main"), ("other", "b.main")]
 
 
+def separable(name):
+    kernels = {"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 8)}
+    return [node(f"{name}.{part}", "conv", weights=[shape]) for part, shape in kernels.items()]
+
+
+@pytest.mark.parametrize("wrapper", ["", ".layer"])
+def test_parts_of_layers_that_are_alike_are_told_by_the_names_of_their_layers(wrapper):
+    keras = [*separable("left"), *separable("right")]
+    torch = [*separable(f"net.right{wrapper}"), *separable(f"net.left{wrapper}")]
+    assert names(keras, torch)[0] == [
+        (f"{name}.{part}", f"net.{name}{wrapper}.{part}")
+        for name in ("left", "right")
+        for part in ("depthwise", "pointwise")
+    ]
+
+
+def test_a_part_of_another_layer_is_not_told_by_its_name():
+    keras = [dense("left.query", 5, 5), dense("right.query", 5, 5)]
+    torch = [dense("b.query", 5, 5), dense("query.left", 5, 5)]
+    pairs = [("left.query", "b.query"), ("right.query", "query.left")]
+    assert names(keras, torch)[0] == pairs
+
+
 def test_a_name_does_not_make_up_for_weights_of_another_shape():
     keras = [dense("first", 5, 7), dense("second", 7, 5)]
     torch = [dense("second", 5, 7), dense("first", 7, 5)]
