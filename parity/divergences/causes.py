@@ -11,6 +11,7 @@ from parity.divergences.divergence import Divergence, Match
 from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
+from parity.divergences.other_formulas import is_fused
 from parity.divergences.settings import differing_settings
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Found
@@ -35,7 +36,15 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     if all(level.status != FAIL for level in result.levels):
         return result
     groups = grouped(result.levels, keras, port)
-    found = [(each, group) for group in groups for each in _found(group, keras, port, accept)]
+    evidences = [Evidence(keras, port, group.level, group.items) for group in groups]
+    shown = [number for number, evidence in enumerate(evidences) if not is_fused(evidence)]
+    if shown:
+        groups, evidences = ([each[n] for n in shown] for each in (groups, evidences))
+    found = [
+        (each, group)
+        for group, evidence in zip(groups, evidences, strict=True)
+        for each in _found(group, evidence, accept)
+    ]
     followers = list(following(result.levels, groups))
     open_items = {id(i) for each, group in found if not each.is_accepted for i in group.items}
     accepted = {id(i) for each, group in found if each.is_accepted for i in group.items}
@@ -56,9 +65,8 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     )
 
 
-def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> list[Found]:
+def _found(group: Group, evidence: Evidence, accept: Collection[str]) -> list[Found]:
     """Returns the divergences of a group: one, or one for each part that explains its numbers."""
-    evidence = Evidence(keras, port, group.level, group.items)
     # At later levels, no line of the forward pass is the reason.
     is_place = group.level.id in ("data", "structure", "forward")
     where = evidence.call["where"] if evidence.call and is_place else ""

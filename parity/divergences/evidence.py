@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from parity.data.weight_names import short_name
-from parity.divergences.places import STATE, Places
+from parity.divergences.places import STATE, TURNING, Places
 from parity.ladder.rounding import allowed, dtype_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ CLOSE = {"float64": 1e-9, "float32": 3e-5}
 
 # Relative: TensorFlow has constants of some functions in float32, and a port may have them so.
 OF_FLOAT32 = 2e-7
-TURNING = ("permute", "reshape", "flatten")  # kinds of layers that only turn axes
 
 _FLOAT32 = 1e-6  # relative: Keras keeps a learning rate in float32
 
@@ -123,11 +122,17 @@ class Evidence:
         return not items[0].agrees if items else None
 
     def is_in_doubt(self, name: str) -> bool:
-        """Whether a layer that only turns axes is paired with one that gets something else.
+        """Whether a layer without weights may be paired with one that does something else.
 
-        Then that may be another one, whose output was Keras's all the same.
+        Its output was Keras's all the same, so that what came behind it tells nothing. It makes
+        something else of Keras's input, or it only turns axes, and gets something else.
         """
-        if name not in self._pairs or self._nodes[name]["kind"] not in TURNING:
+        if name not in self._pairs or self._nodes[name]["weights"]:
+            return False
+        told = f"{name}, with Keras's input ({self.mode})"
+        if any(item.name == told and not item.agrees for item in self.level.items):
+            return True
+        if self._nodes[name]["kind"] not in TURNING:
             return False
         for number in range(len(self._nodes[name]["input_shapes"])):
             key = f"forward/{self.mode}/{name}/input/{number}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
-from parity.divergences.evidence import OF_FLOAT32, TURNING, is_close
+from parity.divergences.evidence import OF_FLOAT32, is_close
+from parity.divergences.places import TURNING
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence

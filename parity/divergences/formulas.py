@@ -16,6 +16,7 @@ from parity.divergences.operands import (
     FUNCTIONS,
     MOST_ENTRIES,
     OUTER,
+    SCALING,
     Unit,
     units_along,
 )
@@ -100,6 +101,8 @@ class Search:
             self._along += own if budget > 0 else []
         self._of_single = self._seen_of(self._single)
         self._of_plain = self._seen_of(self._plain)
+        self._scaling = [unit for unit in self._single if unit.function in SCALING]
+        self._of_scaling = self._seen_of(self._scaling)
         self._of_along = self._seen_of(self._along)
 
     def formulas(self, target: Array) -> list[Formula]:
@@ -146,7 +149,7 @@ class Search:
     def _blocks(self, is_pair: bool) -> Iterator[tuple[list[Unit], Array, list[Unit], Array]]:
         first = (self._single, self._of_single) if is_pair else (self._plain, self._of_plain)
         yield *first, self._single, self._of_single
-        yield self._along, self._of_along, self._plain, self._of_plain
+        yield self._along, self._of_along, self._scaling, self._of_scaling
         yield self._plain, self._of_plain, self._along, self._of_along
 
     def _pairs(self, target: Array) -> Iterator[Formula]:

@@ -9,9 +9,9 @@ import numpy as np
 from parity.divergences import arithmetic, attention
 from parity.divergences.between import other_function, other_part, other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import OF_FLOAT32, TURNING, Evidence, differs
+from parity.divergences.evidence import OF_FLOAT32, Evidence, differs
 from parity.divergences.other_formulas import formula
-from parity.divergences.places import RECURRENT
+from parity.divergences.places import RECURRENT, TURNING
 from parity.divergences.plain_attention import plain
 from parity.divergences.related import related, with_facts
 from parity.divergences.relations import PERMUTED

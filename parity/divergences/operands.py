@@ -45,6 +45,8 @@ FUNCTIONS: dict[str, Function] = {
     "cos": np.cos,
     "log": lambda x: np.log(np.where(x > 0, x, np.nan)),
 }
+# Of what an operation along axes is scaled by.
+SCALING = ("", "1 + x", "exp", "sigmoid", "tanh", "softplus")
 # Of a whole formula: (the function, its inverse where it has one; NaN elsewhere).
 OUTER: dict[str, tuple[Function, Function]] = {
     "": (lambda x: x, lambda t: t),
@@ -118,11 +120,15 @@ ALONG: dict[str, Callable[[Array, tuple[int, ...]], Array]] = {
     "mean": lambda x, axes: x.mean(axes, keepdims=True) + np.zeros_like(x),
     "sum": lambda x, axes: x.sum(axes, keepdims=True) + np.zeros_like(x),
     "maximum": lambda x, axes: x.max(axes, keepdims=True) + np.zeros_like(x),
+    "minimum": lambda x, axes: x.min(axes, keepdims=True) + np.zeros_like(x),
+    "deviation": lambda x, axes: x.std(axes, keepdims=True) + np.zeros_like(x),
     "softmax": _softmax,
     "unit length": _unit_length,
     **{f"normalisation (epsilon {e:g})": _standardised(e) for e in _EPSILONS},
     "normalisation (unbiased)": _standardised(1e-5, 1),
     "real part of the Fourier transform": lambda x, axes: np.fft.fftn(x, axes=axes).real,
+    "imaginary part of the Fourier transform": lambda x, axes: np.fft.fftn(x, axes=axes).imag,
+    "size of the Fourier transform": lambda x, axes: np.abs(np.fft.fftn(x, axes=axes)),
     "reverse": lambda x, axes: np.flip(x, axes),
 }
 _ALONG_ONE: dict[str, Callable[[Array, tuple[int, ...]], Array]] = {

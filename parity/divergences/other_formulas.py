@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 ORDER, AXES, FORMULA = "A37", "A38", "A39"
+FUSED = "fused"  # no difference: a function of the port does what Keras does in two
 # Functions that are no activation.
 _ARITHMETIC = {
     *("abs", "square", "minus", "exp", "1 - x", "1 + x", "exp of half", "exp of twice", "sqrt"),
@@ -51,13 +52,19 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
         if theirs.shape != ours.shape or is_close(theirs, ours, close):
             continue
         tensors = tensors_before(evidence, theirs.shape)
-        if any(evidence.is_close(x, ours) for name, x in tensors.items() if " + " not in name):
+        same = [n for n, x in tensors.items() if " + " not in n and evidence.is_close(x, ours)]
+        if any(not evidence.is_in_doubt(name) for name in same):
             return None  # another tensor, which has a name of its own
+        is_made = evidence.is_own is True and is_close(theirs, evidence.keras_output(), 0.0)
         before = next((n for n, x in tensors.items() if evidence.is_close(x, theirs)), "")
-        others = {name: x for name, x in tensors.items() if name != before}
+        others = {n: x for n, x in tensors.items() if not before or before not in n.split(" + ")}
+        if is_made and _does_more(evidence, theirs, ours, others, close):
+            return FUSED, ""
         search = Search(others, close)
         made = search.formulas(ours)
         if made and (true := _with_own(evidence, made[0], others)) is not None:
+            if is_close(theirs, true, close):
+                return FUSED, ""
             made = search.formulas(true)
         if pairs := list(itertools.product(search.formulas(theirs), made)):
             a, b = min(pairs, key=lambda pair: (distance(*pair), len(str(pair))))
@@ -134,6 +141,26 @@ def _exchanged_gate(a: Formula, b: Formula) -> str | None:
     if units.get(a.first.tensor) != "" or a.first.function not in units.values():
         return None
     return f"the port computes {b}, where Keras takes {a}: value and gate are exchanged"
+
+
+def is_fused(evidence: Evidence) -> bool:
+    """Whether a function of the port only does more than the layer that it is taken for.
+
+    `F.glu` is paired with a sigmoid: it also multiplies, as Keras does behind the sigmoid.
+    """
+    found = evidence.once(_found)
+    return found is not None and found[0] == FUSED
+
+
+def _does_more(
+    evidence: Evidence, theirs: Array, ours: Array, tensors: Mapping[str, Array], close: float
+) -> bool:
+    """Whether a layer without weights makes Keras's values times, or plus, another tensor."""
+    if evidence.node is None or evidence.node["weights"]:
+        return False
+    return any(
+        is_close(made, ours, close) for x in tensors.values() for made in (theirs * x, theirs + x)
+    )
 
 
 def _with_own(evidence: Evidence, formula: Formula, tensors: Mapping[str, Array]) -> Array | None:

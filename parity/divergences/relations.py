@@ -13,8 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parity.divergences.arithmetic import ACTIVATIONS
+from parity.divergences.operands import OUTER
+
 Array = np.ndarray
 PERMUTED, SHIFTED, COUNTED, AFFINE, FACT = "permuted", "shifted", "counted", "affine", "fact"
+FUNCTION = "function"
+_FEWEST = 6  # values of which two functions are told
 _WHOLE = 1e-6  # a count is a whole number up to this
 _MOST_SHOWN = 6
 
@@ -24,8 +29,8 @@ class Relation:
     """One relation of two arrays.
 
     Attributes:
-        kind: PERMUTED, SHIFTED, COUNTED or AFFINE, which give all values of one from the other;
-            or FACT, which says less.
+        kind: PERMUTED, SHIFTED, COUNTED, AFFINE or FUNCTION, which give all values of one from
+            the other; or FACT, which says less.
         text: "channels are in reverse order".
     """
 
@@ -55,6 +60,8 @@ def relations(theirs: Array, ours: Array, close: float) -> Iterator[Relation]:
     for found in (_counts(part, own, limit), _affine(part, own, limit), _power(part, own, close)):
         if found is not None:
             yield Relation(found.kind, prefix + found.text)
+    if (told := _functions(theirs, ours, close)) is not None:
+        yield Relation(FUNCTION, told)
     yield from _facts(theirs, ours, limit, where)
 
 
@@ -229,6 +236,30 @@ def _power(theirs: Array, ours: Array, close: float) -> Relation | None:
         return None
     times = "" if abs(factor - 1) < 1e-6 else f"{factor:.5g} times "
     return Relation(AFFINE, f"the port has {times}Keras's values to the power {power:.5g}")
+
+
+def _functions(theirs: Array, ours: Array, close: float) -> str | None:
+    """Recognises two functions of the same unknown values, by the inverse of Keras's."""
+    for name, (_, inverse) in OUTER.items() if theirs.size >= _FEWEST else ():
+        with np.errstate(all="ignore"):
+            x = inverse(theirs)
+        if name in ("", "half", "relu") or not np.isfinite(x).all():
+            continue
+        if name.startswith(("leaky", "elu")) and not (theirs < 0).any():
+            continue
+        for other, function in ACTIVATIONS.items():
+            if other.partition(" (")[0] == name.partition(" (")[0]:  # with another constant
+                continue
+            with np.errstate(all="ignore"):
+                made = function(x)
+            scale = float(np.abs(ours).max())
+            # An inverse is steep at its ends, and makes more of what rounding is.
+            if other != "linear" and np.abs(made - ours).max() <= 10 * close * scale:
+                return f"{name} in Keras, {other} in the port, of the same values"
+    squares = theirs**2 + ours**2
+    if theirs.size >= _FEWEST and np.ptp(squares) <= 10 * close * float(squares.max()):
+        return "cosine in one half, sine in the other, of the same values"
+    return None
 
 
 # --- facts ---------------------------------------------------------------------------------------

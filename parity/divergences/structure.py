@@ -20,6 +20,8 @@ from parity.divergences.outputs import activated_again
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
 from parity.divergences.plain_attention import plain
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
+from parity.divergences.related import related
+from parity.divergences.relations import FUNCTION
 
 
 def _scale(evidence: Evidence) -> Match | None:
@@ -284,6 +286,7 @@ RULES: dict[str, Recogniser] = {
         or plain("A16")(evidence)
         or other_function(evidence, "")
         or formula("A16")(evidence)
+        or related(FUNCTION)(evidence)
     ),
     "A17": _missing,
     "A32": _loaded_otherwise,

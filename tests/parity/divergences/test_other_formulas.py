@@ -7,7 +7,7 @@ from scipy import special
 
 from parity.divergences.formulas import Formula
 from parity.divergences.operands import Unit
-from parity.divergences.other_formulas import distance
+from parity.divergences.other_formulas import distance, is_fused
 
 DRAW = np.random.default_rng(0)
 A, B, C = (DRAW.normal(size=(4, 5, 6)) for _ in range(3))
@@ -82,12 +82,13 @@ def test_another_tensor_is_told_as_such():
     assert list(one_layer.names(of_three(A, B))) == ["A22"]
 
 
-def test_a_gate_that_is_exchanged_with_its_value_is_told_at_its_layer():
+def at_gate(ours):
+    """Evidence of a sigmoid of Keras that is paired with F.glu."""
     nodes = [one_layer.node("value", "dense", [-1]), one_layer.node("gate", "dense", [-1])]
     nodes.append(one_layer.node("gate.activation", "activation:sigmoid", [1]))
     calls = [one_layer.call(name, "dense", [-1]) for name in ("v", "g", "glu()")]
     keras, port = one_layer.facts(nodes, calls)
-    theirs, ours = special.expit(B), B * special.expit(A)
+    theirs = special.expit(B)
     arrays = {
         "forward/eval/value/output": A,
         "forward/eval/gate/output": B,
@@ -96,9 +97,19 @@ def test_a_gate_that_is_exchanged_with_its_value_is_told_at_its_layer():
     }
     own = {"forward/eval/gate.activation/own": ours}
     name = "gate.activation, with Keras's input (eval)"
-    found = one_layer.names(one_layer.evidence((keras, arrays), (port, own), name, theirs, ours))
+    return one_layer.evidence((keras, arrays), (port, own), name, theirs, ours)
+
+
+def test_a_gate_that_is_exchanged_with_its_value_is_told_at_its_layer():
+    found = one_layer.names(at_gate(B * special.expit(A)))
     assert list(found) == ["A22"]
     assert found["A22"].endswith("value and gate are exchanged")
+
+
+def test_a_function_that_does_what_keras_does_in_two_is_no_difference():
+    assert is_fused(at_gate(A * special.expit(B)))
+    assert not is_fused(at_gate(B * special.expit(A)))
+    assert not is_fused(at_gate(np.tanh(B)))
 
 
 def test_formulas_are_nearer_the_less_they_differ():

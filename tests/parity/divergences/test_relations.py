@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from parity.divergences.relations import AFFINE, COUNTED, FACT, PERMUTED, SHIFTED, relations
+from parity.divergences.relations import (
+    AFFINE,
+    COUNTED,
+    FACT,
+    FUNCTION,
+    PERMUTED,
+    SHIFTED,
+    relations,
+)
 
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(3, 6, 4))
@@ -65,6 +73,19 @@ def test_a_power_is_told():
     assert first(np.abs(X) ** 0.5, np.abs(X)).text == (
         "the port has Keras's values to the power 0.5"
     )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "told"),
+    [
+        (1 / (1 + np.exp(-X)), np.tanh(X), "sigmoid in Keras, tanh in the port"),
+        (np.tanh(X), np.maximum(X, 0), "tanh in Keras, relu in the port"),
+        (3 * np.cos(X), 3 * np.sin(X), "cosine in one half, sine in the other"),
+    ],
+)
+def test_two_functions_of_the_same_unknown_values_are_told(theirs, ours, told):
+    assert first(ours, theirs).kind == FUNCTION
+    assert first(ours, theirs).text == f"{told}, of the same values"
 
 
 def facts(ours, theirs=X):
