@@ -2,8 +2,8 @@
 
 `originals/NAME.py:build` is the Keras program, `ports/NAME.py:right` and `:wrong` are its ports.
 All were written, with the causes that are expected of the mistakes, by somebody who had read the
-documentation for users alone. Causes from A37 on, and D20, are younger: they say what is wrong where
-only its place had been told.
+documentation for users alone. Causes from A37 on, and D20, are younger: they say what is wrong
+where only its place had been told.
 """
 
 from dataclasses import dataclass

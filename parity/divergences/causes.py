@@ -6,12 +6,11 @@ import dataclasses
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from parity.divergences import recognised
+from parity.divergences import is_fused, recognised
 from parity.divergences.divergence import Divergence, Match
 from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
-from parity.divergences.other_formulas import is_fused
 from parity.divergences.settings import differing_settings
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Found

@@ -44,7 +44,10 @@ from parity.divergences import (
 )
 from parity.divergences.divergence import NUMBERS, Divergence, Recogniser
 from parity.divergences.names import full_name, id_of, nearest
+from parity.divergences.other_formulas import is_fused
 from parity.errors import InputError
+
+__all__ = ["REGISTRY", "find", "is_fused", "recognised"]
 
 if TYPE_CHECKING:
     from parity.divergences.divergence import Match

@@ -58,8 +58,8 @@ def test_the_difference_of_two_formulas_has_its_name(theirs, ours, name):
 def test_both_formulas_are_told():
     found = one_layer.names(of_three(A + B, A - B))
     assert found["A39"] in (
-        "a + b in Keras, a - b in the port",
-        "b + a in Keras, a - b in the port",
+        "(b + a) in Keras, a - b in the port",
+        "(a + b) in Keras, a - b in the port",
     )
 
 
