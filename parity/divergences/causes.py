@@ -38,7 +38,8 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     evidences = [Evidence(keras, port, group.level, group.items) for group in groups]
     shown = [number for number, evidence in enumerate(evidences) if not is_fused(evidence)]
     if shown:
-        groups, evidences = ([each[n] for n in shown] for each in (groups, evidences))
+        groups = [groups[number] for number in shown]
+        evidences = [evidences[number] for number in shown]
     found = [
         (each, group)
         for group, evidence in zip(groups, evidences, strict=True)
