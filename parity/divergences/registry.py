@@ -62,7 +62,10 @@ MODULES = (
 )
 # Of entries that explain the same numbers: an activation before a sum is no other activation, and
 # a variance in the place of its root is more than a factor.
-SAYS_MORE = ("A37", "A43", "A44", "A40", "A23")
+SAYS_MORE = {
+    "A37": ("A16", "A22"),
+    **dict.fromkeys(("A43", "A44", "A40", "A23"), ("A27",)),
+}
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
 OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
@@ -117,7 +120,8 @@ def _told_once(matches: list[tuple[Divergence, Match]]) -> list[tuple[Divergence
     sure = [pair for pair in matches if pair[1].confidence >= NUMBERS]
     if parts or not sure:
         return parts or matches
-    return [next((pair for pair in sure if pair[0].id in SAYS_MORE), sure[0])]
+    first = sure[0]
+    return [next((pair for pair in sure if first[0].id in SAYS_MORE.get(pair[0].id, ())), first)]
 
 
 def _asked(recognise: Recogniser, evidence: Evidence) -> Match | None:
