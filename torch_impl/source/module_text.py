@@ -77,7 +77,10 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
     lines += [f'    """{_docstring(program, variables)}"""', ""]
     if made:
         given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
-        lines += [f"    def __init__(self{given}) -> None:", f"{_INDENT}super().__init__()"]
+        head = f"    def __init__(self{given}) -> None:"
+        if len(head) > WIDTH:
+            head = f"    def __init__(\n{_INDENT}self{given}\n    ) -> None:"
+        lines += [head, f"{_INDENT}super().__init__()"]
         lines += made
         lines.append("")
     lines.append(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")

@@ -112,6 +112,29 @@ class Program:
     repeats: int = 1
 
 
+def in_branches(program: Program) -> None:
+    """Puts the lines of a branch behind each other; Keras goes from one branch to another."""
+    makers = {value.number: line for line in program.lines for value in line.outputs}
+    wanted = [makers[v.number] for v in values_in(program.outputs) if v.number in makers]
+    done: dict[int, Line] = {}
+    waiting = wanted[::-1]
+    while waiting:
+        line = waiting[-1]
+        before = [
+            makers[value.number]
+            for value in line.inputs
+            if value.number in makers and id(makers[value.number]) not in done
+        ]
+        if before:
+            waiting += before[::-1]
+        else:
+            waiting.pop()
+            done.setdefault(id(line), line)
+    # What no output needs changes nothing, but a layer of it has weights.
+    left = [line for line in program.lines if id(line) not in done]
+    program.lines = [*done.values(), *left]
+
+
 def program_of(
     traced: Traced, drawn: Mapping[str, int] | None = None, *, is_inner: bool = False
 ) -> Program:
@@ -125,7 +148,9 @@ def program_of(
     Raises:
         NoTwinError: some layers cannot be written, with the reasons of all of them.
     """
-    return _Writer(traced, drawn or {}, is_inner).program
+    program = _Writer(traced, drawn or {}, is_inner).program
+    in_branches(program)
+    return program
 
 
 class _Writer:

@@ -76,7 +76,7 @@ def test_no_file_imports_keras_or_tensorflow(images, two_heads):
 
 def test_ruff_finds_nothing(images, two_heads):
     for one in (images, two_heads):
-        for arguments in (("check", "--select", "E,F,I,UP,B"), ("format", "--check")):
+        for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
             command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(one.folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
@@ -143,7 +143,7 @@ def test_a_fault_in_the_written_model_fails_its_test(two_heads, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", str(broken / "test_parity.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "A13" in done.stdout
+    assert "forward" in done.stdout + done.stderr
 
 
 def test_layers_of_ones_own_are_refused_by_name(folder):
