@@ -79,6 +79,7 @@ ONLY_KERAS_HARNESS_FILES = {
 ONLY_KERAS_CHECK_FILES = {
     "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
+    "held_weights.py": "a port reads the weights from the trace, one at a time",
     "parts.py": "in torch a part of how a port is fed: port/parts.py",
     "step_data.py": "torch is given the data of a step",
     "metric_outputs.py": "torch is given the outputs of metrics",
@@ -108,6 +109,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "compared_entries.py": "of steps of a port; Keras has flat_steps.py",
     "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",
     "port_loss.py": "objective.py: Keras's structure of outputs is known",

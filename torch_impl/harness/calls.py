@@ -102,9 +102,21 @@ def recorded_calls(
 _NO_MODULE = nn.Module()
 
 
-def _copy(tensor: torch.Tensor, is_kept: bool = True) -> torch.Tensor:
+def _copy(
+    tensor: torch.Tensor, is_kept: bool = True, same: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Returns a tensor to keep: `same`, if it has the same values, or a copy."""
     with torch._C.DisableTorchFunction():
-        return tensor.detach().clone() if is_kept else tensor.detach()
+        if not is_kept:
+            return tensor.detach()
+        if same is not None and _is_equal(same, tensor):
+            return same  # an output goes into the next layer, and often into another one
+        return tensor.detach().clone()
+
+
+def _is_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    is_plain = a.layout == b.layout == torch.strided and not (a.is_nested or b.is_nested)
+    return is_plain and a.dtype == b.dtype and torch.equal(a, b)
 
 
 class _Watch(TorchFunctionMode):
@@ -124,6 +136,7 @@ class _Watch(TorchFunctionMode):
         self._origin: dict[int, int] = {}  # the same, for what that tensor was made from
         self._nearest: dict[int, int] = {}  # the same, but permutations count as well
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
+        self._copies: dict[int, torch.Tensor] = {}  # id of an output -> the copy that its call has
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
@@ -340,12 +353,15 @@ class _Watch(TorchFunctionMode):
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        inputs = [_copy(steps.get(id(x), x), self.is_kept) for x in found]
+        inputs = [_copy(steps.get(id(x), x), self.is_kept, self._copies.get(id(x))) for x in found]
         return Taken(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
-        call.output = _copy(call.output, self.is_kept)
+        made, call.output = call.output, _copy(call.output, self.is_kept)
+        if self.is_kept:
+            self._copies[id(made)] = call.output
+            self._alive.append(made)
         if self._passed is not None:
             # It may repeat the call.
             self._inside.append((_NO_MODULE, Taken([], [], [], [], None, False)))

@@ -21,6 +21,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.check.steps import operations_as_they_are
 from keras_impl.harness.compiled_rate import has_schedule
+from parity.halves.memory import give_back_free_blocks
 
 # Of Keras, by the name of the class. Lamb, Muon and Adafactor take norms and means of a weight.
 _ONE_BY_ONE = frozenset(
@@ -32,7 +33,10 @@ _BY_WEIGHT = (
     *("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"),
 )
 
-_MAX_LENGTH = 2**20  # numbers in the variable: 8 MiB of each slot, and of what a step computes
+# Numbers in the variable: 1.5 MiB of each slot, and of what a step computes. Larger blocks would be
+# given back after each of some thirty operations (`parity.halves.memory`).
+_MAX_LENGTH = 3 * 2**16
+_PIECES_AT_ONCE = 20  # gradients and weights that they leave are given back behind so many
 _MANY_PIECES = 8  # for so many, compiling the step takes less time than it saves
 
 
@@ -150,6 +154,8 @@ class _Walk:
         values, slopes, rate = iter(arrays), iter(gradients), self.rate
         open_: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # array -> its numbers, its gradient
         for number, piece in enumerate(self._pieces):
+            if len(self._pieces) > _PIECES_AT_ONCE and not number % _PIECES_AT_ONCE:
+                give_back_free_blocks()
             for part in piece:
                 if part.array not in open_:
                     slope = np.asarray(tf.convert_to_tensor(next(slopes)))

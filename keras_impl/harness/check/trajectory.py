@@ -66,6 +66,10 @@ def write_trajectory(
             parts = outputs_of(model, output) or {"": output}
             batch = objective.batch(f"step{step}", size, counts_of_outputs(parts))
             loss = objective.value(output, batch)
+        put_counts(f"step{step}", parts, writer)
+        write_drawn(f"step{step}", calls, writer)
+        write_augmented(f"step{step}", calls, writer)
+        del calls, output, parts  # a large model has much of each, as the tape has of its gradients
         variables = model.trainable_variables
         found = tape.gradient(loss, [versions.tensor_of(v) for v in variables])
         found = [
@@ -78,11 +82,8 @@ def write_trajectory(
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
         objective.put(batch, f"step{step}", writer)
-        put_counts(f"step{step}", parts, writer)
-        write_drawn(f"step{step}", calls, writer)
-        write_augmented(f"step{step}", calls, writer)
         gradients = [tf.convert_to_tensor(each) for each in found]
-        del found, calls, output, parts, tape  # a large model has much of each
+        del found, tape
         rates.append(steps.rate)
         steps.make(_let_go(gradients, perturbation.later(step) if perturbation else None))
         for name, variable in named_weights(model).items():
