@@ -119,7 +119,11 @@ class OneByOneSteps:
             variable.assign(value)
 
     def begin_again(self) -> None:
-        """Sets the rate to what it was; steps that follow are those of another copy."""
+        """Sets the rate to what it was; steps that follow are those of another copy.
+
+        What this one keeps is given up, slots as large as two models.
+        """
+        self._walk.forget()
         if self._rate is not None:
             self._optimizer.learning_rate = self._rate
 
@@ -176,6 +180,10 @@ class _Walk:
                 start = end
                 if part.place.stop == self._lengths[part.array]:
                     yield open_.pop(part.array)[0].reshape(self._shapes[part.array])
+
+    def forget(self) -> None:
+        """Gives up what the optimizer keeps for each piece; no step follows."""
+        self._states.clear()
 
     def slots(self) -> Iterator[tuple[str, int, np.ndarray]]:
         found: dict[tuple[str, int], list[np.ndarray]] = {}

@@ -33,7 +33,8 @@ from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
-from parity.programs.check_spec import CheckSpec, num_steps
+from parity.halves.memory import SMALLER, give_back_large_blocks
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
 _APART = (
@@ -55,10 +56,13 @@ def write_trajectory(
     reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
+    is_large = model.count_params() >= LARGE_MODEL
     sizes = samples.sizes(num_steps(spec.steps, model.count_params()))
     for step, size in enumerate(sizes, start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
+        if is_large:
+            give_back_large_blocks(SMALLER)
         x = samples.inputs(f"step{step}", size)
         fed = as_fed(reference, x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
@@ -85,6 +89,8 @@ def write_trajectory(
         gradients = [tf.convert_to_tensor(each) for each in found]
         del found, tape
         rates.append(steps.rate)
+        if is_large:
+            give_back_large_blocks()
         steps.make(_let_go(gradients, perturbation.later(step) if perturbation else None))
         for name, variable in named_weights(model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(variable.numpy()))

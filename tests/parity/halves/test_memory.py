@@ -64,6 +64,9 @@ def test_large_blocks_are_given_back_at_once_and_others_are_kept():
     asked = "memory.give_back_large_blocks()"
     assert given_back(asked, "", 4 * MIB) == pytest.approx(1, abs=0.1)
     assert given_back(asked, "", MIB) == pytest.approx(0, abs=0.1)
+    smaller = "memory.give_back_large_blocks(memory.SMALLER)"
+    assert given_back(smaller, "", MIB) == pytest.approx(1, abs=0.1)
+    assert given_back(f"{smaller}; {asked}", "", MIB) == pytest.approx(0, abs=0.1)
 
 
 @pytest.mark.parametrize("name", ["free_memory", "give_back_free_blocks"])
