@@ -106,6 +106,7 @@ NOT_RUN = {
     "python benchmarks/accuracy/image_layers.py": (
         "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
     ),
+    "python benchmarks/accuracy/image_arguments.py": "likewise",
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",

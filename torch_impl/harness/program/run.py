@@ -20,7 +20,13 @@ from torch_impl.harness.check.loss import takes_columns
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
-from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of
+from torch_impl.harness.program.spread import (
+    is_near,
+    left_open,
+    moved,
+    moved_inputs,
+    spread_of,
+)
 from torch_impl.harness.program.training import Report, complete, train, with_batches
 from torch_impl.harness.saved import save_state
 
@@ -102,7 +108,9 @@ def run_program(task: ProgramTask) -> RunResult:
             "rounding, to see what that alone changes"
         )
         other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
-        trained(fresh(), begins, other, lambda step, total, loss: None)
+        second = fresh()
+        second.input_change = moved_inputs(keras.facts["nodes"])
+        trained(second, begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
 
