@@ -45,6 +45,7 @@ ONLY_TORCH_FILES = {
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
+    "copies.py": "an operation of TensorFlow changes no tensor in its place",
     "given.py": "a call of a port is given other tensors; Keras's layers draw what is recorded",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",

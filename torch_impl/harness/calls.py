@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.arguments import arguments_of
 from torch_impl.harness.call import Call, Calls, final_states, first_tensor, rerun
+from torch_impl.harness.copies import copied
 from torch_impl.harness.draws import drawing_of
 from torch_impl.harness.given import Given, Taken, with_given
 from torch_impl.harness.kinds import (
@@ -100,23 +101,6 @@ def recorded_calls(
 
 
 _NO_MODULE = nn.Module()
-
-
-def _copy(
-    tensor: torch.Tensor, is_kept: bool = True, same: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Returns a tensor to keep: `same`, if it has the same values, or a copy."""
-    with torch._C.DisableTorchFunction():
-        if not is_kept:
-            return tensor.detach()
-        if same is not None and _is_equal(same, tensor):
-            return same  # an output goes into the next layer, and often into another one
-        return tensor.detach().clone()
-
-
-def _is_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    is_plain = a.layout == b.layout == torch.strided and not (a.is_nested or b.is_nested)
-    return is_plain and a.dtype == b.dtype and torch.equal(a, b)
 
 
 class _Watch(TorchFunctionMode):
@@ -215,7 +199,7 @@ class _Watch(TorchFunctionMode):
                 name=name if is_only else self._numbered(f"{name}.{number}"),
                 kind="dropout" if layer is None else kind_of(layer),
                 run=part.run or (lambda value: value),
-                inputs=[_copy(part.given)],
+                inputs=[copied(part.given)],
                 output=part.output,
                 final=final_states(layer, (part.output, part.states)),
                 sources=sources,
@@ -353,12 +337,12 @@ class _Watch(TorchFunctionMode):
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        inputs = [_copy(steps.get(id(x), x), self.is_kept, self._copies.get(id(x))) for x in found]
+        inputs = [copied(steps.get(id(x), x), self.is_kept, self._copies.get(id(x))) for x in found]
         return Taken(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
-        made, call.output = call.output, _copy(call.output, self.is_kept)
+        made, call.output = call.output, copied(call.output, self.is_kept)
         if self.is_kept:
             self._copies[id(made)] = call.output
             self._alive.append(made)
