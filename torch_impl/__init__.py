@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.program import fit_program, run_program
     from torch_impl.harness.program.bench import bench_program
+    from torch_impl.harness.written import write_port
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.seeds import KerasSeeds
@@ -63,6 +64,7 @@ __all__ = [
     "run_check",
     "run_program",
     "schedule",
+    "write_port",
 ]
 
 _HOMES = {
@@ -80,6 +82,7 @@ _HOMES = {
     "run_bench": "harness.bench",
     "run_check": "harness.check",
     "run_program": "harness.program",
+    "write_port": "harness.written",
 }
 
 

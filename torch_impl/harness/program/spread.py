@@ -78,9 +78,10 @@ def left_open(keras: Trace, probes: TraceWriter) -> float:
         probes: what the port computed in the same steps.
     """
     epsilon = float(np.finfo(np.float64).eps)
-    if "trajectory/losses" not in keras:
+    if "trajectory/losses" in keras:
+        last = len(keras["trajectory/losses"])
+    elif (last := max(keras.numbers("log"), default=0)) == 0:  # no steps of the user's own either
         return epsilon
-    last = len(keras["trajectory/losses"])
     keys = [f"trajectory/{last}/{name}" for name in keras.facts["weights"]]
     decided = [key for key in keys if is_decided_by_rounding(keras, key)]
     theirs = {key: keras[key] for key in keys if key in probes.arrays and key not in decided}
