@@ -62,7 +62,7 @@ def _imports(body: str) -> str:
         own.append("from torch_impl.layers import activations")
     if "with_mask(" in body:
         own.append("from torch_impl.masks import with_mask")
-    return "\n".join([*lines, "", *own] if own else lines)
+    return "\n".join([*lines, *own])
 
 
 def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) -> str:
