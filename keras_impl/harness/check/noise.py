@@ -65,9 +65,12 @@ def perturb_constants(model: keras.Model) -> None:
                 if getattr(regularizer, factor, None):
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        return
+    if getattr(model, "optimizer", None) is not None:
+        perturb_optimizer(model.optimizer)
+
+
+def perturb_optimizer(optimizer: Any) -> None:
+    """Moves the constants that an optimizer keeps in float32, those of its schedule too."""
     _keep_digits(optimizer)
     if has_schedule(optimizer):
         optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
