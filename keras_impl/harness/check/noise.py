@@ -81,7 +81,10 @@ def _keep_digits(optimizer: Any) -> None:
 
     Keras makes float32 tensors of numbers of Python, in float64 runs too, but not of np.float64.
     """
-    for name in ("momentum", "beta_1", "beta_2", "weight_decay", "ema_momentum"):
+    for name in (
+        *("momentum", "beta_1", "beta_2", "weight_decay", "ema_momentum"),
+        "initial_accumulator_value",
+    ):
         if isinstance(value := getattr(optimizer, name, None), float):
             setattr(optimizer, name, np.float64(value))
 
