@@ -35,6 +35,20 @@ def check_data(spec: CheckSpec) -> None:
         raise InputError(f"--data {spec.data}: there is no such file")
 
 
+def make_empty(out: Path) -> None:
+    """Makes the folder of `--out`.
+
+    Raises:
+        InputError: there is something in it, or it cannot be made.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"--out {out}: expected an empty folder or one that does not exist")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritten(f"--out {out}:", error) from error
+
+
 @contextmanager
 def folder_of(out: Path | None) -> Iterator[Path]:
     """Yields the folder for the files of a check: the given one, or a temporary one.
@@ -43,12 +57,7 @@ def folder_of(out: Path | None) -> Iterator[Path]:
         InputError: the given folder cannot be used.
     """
     if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"--out {out}: expected an empty folder or one that does not exist")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritten(f"--out {out}:", error) from error
+        make_empty(out)
         yield out
         return
     with private_folder("check") as folder:

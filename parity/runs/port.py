@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, RunError, unwritten
+from parity.errors import InputError, unwritten
 from parity.files.json_io import read_json, write_json
 from parity.files.private import private_folder
 from parity.halves.job import ChildJob
@@ -19,6 +19,7 @@ from parity.halves.progress import run_shown
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
+from parity.runs.check_halves import make_empty
 from parity.runs.check_options import CheckOptions
 from parity.runs.port_child import WRITTEN
 from parity.runs.record import record_spec
@@ -107,12 +108,4 @@ def _check_out(out: Path) -> None:
     """Rejects a folder that cannot be a package, before anything is computed."""
     if not out.name.isidentifier() or keyword.iskeyword(out.name):
         raise InputError(f"--out {out}: expected the name of a Python package, such as port_of_net")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: expected an empty folder or one that does not exist")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritten(f"--out {out}:", error) from error
-
-
-__all__ = ["BUNDLE", "Ported", "RunError", "port_spec"]
+    make_empty(out)

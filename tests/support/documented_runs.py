@@ -145,6 +145,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/own_steps.py": (
         "a minute; tests/parity/runs/test_own_steps.py checks other ports"
     ),
+    "python benchmarks/accuracy/strangers.py": (
+        "a quarter of an hour; tests/parity/runs/test_own_steps.py has what it found"
+    ),
     "python benchmarks/accuracy/public_layers.py": (
         "a quarter of an hour of processor time; "
         "tests/torch_impl/keras_config/test_public_layers.py compares a part of it"
