@@ -56,7 +56,9 @@ class Evidence:
     def once(self, search: Callable[[Evidence], Value]) -> Value:
         """Returns the result of a search in this evidence; several recognisers share a search."""
         if search not in self._found:
-            self._found[search] = search(self)
+            # Formulas are tried on masked scores, too, which are infinite.
+            with np.errstate(all="ignore"):
+                self._found[search] = search(self)
         found: Value = self._found[search]
         return found
 
