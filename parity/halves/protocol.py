@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parity.bench.child import BenchTask, ProgramBenchTask
     from parity.bench.server import BenchServer
     from parity.data.dataset import Data
@@ -60,6 +62,10 @@ class Half(Protocol):
         keras: Trace | None = None,
     ) -> None:
         """Writes what one of the user's models computes; the port also gets Keras's trace."""
+        ...
+
+    def run_convert(self, spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
+        """Carries the weights of a file into one of the user's modules; only torch's half does."""
         ...
 
     def run_program(self, task: ProgramTask) -> RunResult:
