@@ -64,10 +64,6 @@ class Half(Protocol):
         """Writes what one of the user's models computes; the port also gets Keras's trace."""
         ...
 
-    def run_convert(self, spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
-        """Carries the weights of a file into one of the user's modules; only torch's half does."""
-        ...
-
     def run_program(self, task: ProgramTask) -> RunResult:
         """Probes and trains a program; returns history and seconds."""
         ...
@@ -86,6 +82,14 @@ class Half(Protocol):
 
     def describe_environment(self, spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:
         """Returns the environment of the run."""
+        ...
+
+
+class ConvertingHalf(Half, Protocol):
+    """The torch half, which alone converts weights."""
+
+    def run_convert(self, spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
+        """Carries the weights of a file into one of the user's modules."""
         ...
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from parity.files.json_io import read_json
-from parity.halves.protocol import Half
+from parity.halves.protocol import ConvertingHalf, Half
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import run_each
 from parity.traces.folder import RunFolder
@@ -21,7 +22,7 @@ def run_conversion(half: Half, directory: Path, parent: int) -> None:
     half.configure(spec)
 
     def run(_: int) -> None:
-        half.run_convert(spec, half.factory_of(spec), directory)
+        cast(ConvertingHalf, half).run_convert(spec, half.factory_of(spec), directory)
         RunFolder(directory).complete()
 
     run_each([directory], run, parent)

@@ -74,7 +74,7 @@ def _variables(
     for name, member in members.items():
         if not isinstance(member, h5py.Dataset):
             raise ValueError(f"{member.name[:80]!r} is a group; expected an array")
-        if not (name.isascii() and name.isdecimal() and len(name) < 7):
+        if not (name.isascii() and name.isdecimal() and len(name) < 7) or str(int(name)) != name:
             # Layers with a `save_own_variables` of their own name what they save.
             raise ValueError(f"{member.name[:80]!r} has no number; a layer saves it in its own way")
         numbered[int(name)] = member

@@ -65,10 +65,13 @@ def _by_paths(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
             found[paths[path]] = each["key"]
         else:
             left.append((path, each))
+    free = {path: name for path, name in paths.items() if name not in found}
+    found |= (whole := _by_ends(left, free, by_kind=False))
+    left = [(path, each) for path, each in left if each["key"] not in whole.values()]
     for layer in dict.fromkeys(each["holder"] for _, each in left):
         own = [(path, each) for path, each in left if each["holder"] == layer]
         free = {p: n for p, n in paths.items() if n not in found and _is_in(p, layer)}
-        found |= _in_layer(own, free)
+        found |= _by_ends(own, free, by_kind=True)
     return found
 
 
@@ -80,10 +83,12 @@ def _is_in(path: str, layer: str) -> bool:
     )
 
 
-def _in_layer(own: Sequence[tuple[str, Told]], free: Mapping[str, str]) -> dict[str, str]:
-    """Of one layer: by the ends of the paths; else in order, if the shapes are the same."""
+def _by_ends(
+    own: Sequence[tuple[str, Told]], free: Mapping[str, str], *, by_kind: bool
+) -> dict[str, str]:
+    """Of paths that begin otherwise, or that count cells anew; nothing if they are not told apart."""
     try:
-        ends = match([path for path, _ in own], list(free), by_kind=True)
+        ends = match([path for path, _ in own], list(free), by_kind=by_kind)
     except ValueError:
         ends = {}
     keys = {path: each["key"] for path, each in own}

@@ -24,7 +24,7 @@ from torch_impl.harness.convert.by_shape import convert_by_shape
 from torch_impl.harness.convert.coverage import Coverage, coverage_of, listed
 from torch_impl.harness.convert.memory import limit_memory
 from torch_impl.harness.convert.optimizer import write_optimizer
-from torch_impl.harness.convert.proof import MOST, error_of, error_with, without_effect
+from torch_impl.harness.convert.proof import error_of, error_with, without_effect
 from torch_impl.harness.convert.source import Source, source_of_bundle, source_of_file
 from torch_impl.harness.convert.state import read_state, write_state
 from torch_impl.harness.factories import Port
@@ -164,7 +164,7 @@ def _by_graph(
     items, problems = list(port.carried), [*port.problems]
     problems += [f"{each['what']}: {each['why']}" for each in port.cargo.incomplete]
     error = error_of(port)
-    if not error <= MOST:
+    if not error <= source.most:
         far = f"differs by {error:.1e}" if np.isfinite(error) else "has another shape, or fails"
         problems.append(f"the output of the module {far} from {source.told}; see `parity check`")
     elif lost := without_effect(port, items):
@@ -177,7 +177,7 @@ def _by_graph(
     if source.again is not None and not problems:
         again = error_with(port, source.again())
         error = max(error, again)
-        if not again <= MOST:
+        if not again <= source.most:
             problems.append(f"with the weights of the file, the output differs by {again:.1e}")
     proof = f"the output of the module is that of {source.told}"
     return Done(

@@ -17,6 +17,7 @@ from parity.errors import InputError
 from parity.traces.trace import Trace
 from parity.weights.copy import Copied
 from torch_impl.harness.convert.named import keys_by_name
+from torch_impl.harness.convert.proof import most_of
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.harness.convert.twin_inputs import TwinInputs
 from torch_impl.harness.convert.twin_trace import drawn_weights, set_weights, write_trace
@@ -36,6 +37,7 @@ class Source:
         again: the trace with the weights to carry in the place of the drawn ones; None: those of
             the trace are these.
         trainable: names of the weights that Keras trains, in Keras's order.
+        most: how far the output of a module may be off, relative to the largest number.
     """
 
     trace: Trace
@@ -44,6 +46,7 @@ class Source:
     told: str
     again: Callable[[], Trace] | None
     trainable: list[str]
+    most: float
 
 
 def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> Source:
@@ -73,7 +76,8 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
 
     trainable = [name for name, variable in twin.variables.items() if variable.trainable]
     told = "its twin by the configuration in the file"
-    return Source(trace, arrays, keys, told, again, trainable)
+    most = most_of(trace, has_float32=twin.has_float32)
+    return Source(trace, arrays, keys, told, again, trainable, most)
 
 
 def source_of_bundle(trace: Trace) -> Source:
@@ -103,7 +107,8 @@ def source_of_bundle(trace: Trace) -> Source:
         )
     trainable = [name for name, entry in trace.facts["weights"].items() if entry["trainable"]]
     keys = {name: name for name in arrays}
-    return Source(trace, arrays, keys, "what Keras computed, in the bundle", None, trainable)
+    told = "what Keras computed, in the bundle"
+    return Source(trace, arrays, keys, told, None, trainable, most_of(trace, has_float32=False))
 
 
 def _single(array: np.ndarray) -> np.ndarray:

@@ -18,6 +18,9 @@ from torch_impl.harness.convert.older_config import in_todays_form
 from torch_impl.keras_config import KerasModel, from_keras_config
 from torch_impl.layouts import Variable, variables
 
+# Beginnings of the classes of layers that keep a factor in float32, or resize in it.
+_FLOAT32 = ("MultiHeadAttention", "GroupQueryAttention", "UpSampling", "Resizing", "MelSpectrogram")
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -84,6 +87,12 @@ class Twin:
                 name = f"{self._names[leaf.name]}.{variable.name}"
                 self.variables[name] = variable
                 self.paths[name] = f"{leaf.name}/{variable.name}"
+
+    @property
+    def has_float32(self) -> bool:
+        """Whether some of its layers compute in float32 in part, as those of Keras do."""
+        kinds = [type(module).__name__ for module in self.module.modules()]
+        return any(kind.startswith(_FLOAT32) for kind in kinds)
 
     def short(self, leaf: Leaf) -> str:
         """Returns the name of a layer as a user gives it: the last part, if no other has it."""
