@@ -6,6 +6,7 @@
     python -m keras_impl batch DIRECTORY                      (`parity.sweeps.batch_child`)
     python -m keras_impl tell DIRECTORY                       (`parity.sweeps.program_child`)
     python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR      (`parity.bench.child`)
+    python -m torch_impl write DIRECTORY                      (`parity.runs.port_child`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
 of parent and child. The child stops by itself when its parent is gone.
@@ -84,6 +85,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         ("batch", 1, "runs the tasks of a sweep that the directory lists"),
         ("tell", 1, "tells what one of the user's programs is fed, for a sweep"),
         ("bench", 1, "trains in rounds, on request"),
+        ("write", 1, "writes the port of a program that Keras's trace describes"),
     ):
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
         if work == "run":
@@ -121,6 +123,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
         from parity.sweeps.program_child import tell_batch
 
         tell_batch(half, given.directories[0], parent)
+    elif given.work == "write":
+        from parity.runs.port_child import write_port
+
+        write_port(half, given.directories[0])
     else:
         from parity.bench.child import run_bench
 

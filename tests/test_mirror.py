@@ -17,6 +17,8 @@ HALVES = ("keras_impl", "torch_impl")
 ONLY_TORCH_FILES = {
     "philox.py": "TensorFlow's random generator",
     "native.py": "compiles C files, for speed",
+    "source.py": "a Keras model as the source of a torch program",
+    "initial_weights.py": "Keras's layers draw by themselves",
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "keras_config.py": "Keras reads its own configs",
     "layers.py": "Keras's layers by Keras's rules",
@@ -48,6 +50,7 @@ ONLY_TORCH_HARNESS_FILES = {
     "given.py": "a call of a port is given other tensors; Keras's layers draw what is recorded",
     "eager.py": "the program as people write it, whose speed is compared",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
+    "written.py": "a port is written by the torch half",
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
@@ -77,6 +80,8 @@ ONLY_KERAS_HARNESS_FILES = {
 
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
+    "described.py": "torch_impl/source writes what is described",
+    "as_built.py": "torch is given the weights",
     "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
     "parts.py": "in torch a part of how a port is fed: port/parts.py",
@@ -108,6 +113,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "given_steps.py": "the port is given what Keras's step gets and draws",
     "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",
     "port_loss.py": "objective.py: Keras's structure of outputs is known",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.program import fit_program, run_program
     from torch_impl.harness.program.bench import bench_program
+    from torch_impl.harness.written import write_port
     from torch_impl.keras_config import from_keras_config
     from torch_impl.models import build_model
     from torch_impl.seeds import KerasSeeds
@@ -65,6 +66,7 @@ __all__ = [
     "run_convert",
     "run_program",
     "schedule",
+    "write_port",
 ]
 
 _HOMES = {
@@ -83,6 +85,7 @@ _HOMES = {
     "run_check": "harness.check",
     "run_convert": "harness.convert.run",
     "run_program": "harness.program",
+    "write_port": "harness.written",
 }
 
 

@@ -65,6 +65,7 @@ def differences(kind: str, seed: int) -> Iterator[float]:
             compiled = place == (number + seed) % len(SHAPES)
             theirs = getattr(keras.layers, kind)(*arguments, seed=seed, **options)
             ours = getattr(layers, kind)(*arguments, seed=seed, **options)
+            ours.in_graph = compiled
             run = _compiled(theirs) if compiled else theirs
             for call in range(NUM_CALLS):
                 x = np.random.default_rng(call).normal(size=shape).astype(np.float32) * 100

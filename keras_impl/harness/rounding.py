@@ -16,12 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness.rounded_layer import rounded_layer
-from parity.ladder.tolerance import NOISE_FACTOR
+from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
 
-# A constant that is rounded to float32 differs by at most 2**-24 of itself; a derivative may have
-# it twice. What is measured is multiplied by NOISE_FACTOR, since a port rounds in every operation;
-# a constant is rounded once.
-OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # Keras subtracts log(2) of float32 from every value of this loss; a port, that of float64.
 OF_LOG_COSH = (float(np.log(np.float32(2))) - float(np.log(2.0))) * 2 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.

@@ -22,7 +22,7 @@ INTERRUPTED = "interrupted: the child processes were stopped; finished work is k
 
 COMMANDS = (
     *("bench", "check", "completion", "convert", "diagnose", "doctor", "explain", "list"),
-    *("record", "report", "run", "sweep"),
+    *("port", "record", "report", "run", "sweep"),
 )
 FILES = {"explain": "lists", "list": "lists"}  # the others have a file of their name
 

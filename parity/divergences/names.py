@@ -34,7 +34,7 @@ D4 label-smoothing  D5 class-weights  D18 sample-weights  D9 loss-broadcast
 D12 loss-reduction  D14 loss-threshold
 I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
 E9 gradient-cut  E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
-S2 number-of-steps  S3 moved-weights  S1 other-mode  S4 multiplied-gradients
+S13 average-of-weights  S2 number-of-steps  S3 moved-weights  S1 other-mode  S4 multiplied-gradients
 S6 multiplied-number  S5 kept-gradients  S9 other-network-input
 S10 loss-of-same-outputs  S11 gradients-of-losses  S12 other-network-output
 S8 other-draws  S7 other-step

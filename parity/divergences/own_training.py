@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.data.weight_names import MOVING
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import settings_differ
+from parity.divergences.own_averages import other_average, unbiased_variance
+from parity.divergences.own_calls import INPUT, OUTPUT, compared_calls
+from parity.divergences.own_clipping import clipped_otherwise, clipped_together
+from parity.divergences.own_evidence import NEAR, flat, gradients, is_close, moved_by_both, told
 from parity.divergences.training_settings import own_optimizer_rows
-from parity.ladder.own_steps import (
-    FACT,
-    GRADIENTS,
-    MOVED,
-    STEPS,
-    is_compared,
-    pairs,
-    told_weights,
-)
+from parity.ladder.own_steps import FACT, GRADIENTS, MOVED, STEPS, is_compared, told_weights
 from parity.ladder.recorded import carried_weight
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
-    from parity.traces.trace import Trace
 
 _LIKELY = 0.5  # the counts of both halves say it, and not their numbers
-_NEAR = 1e-6  # relative: constants that Keras keeps in float32 are so far off
 _ROUNDED = 1e-8  # a factor so near to 1 is 1
 _CLIPPED = 1e-5  # a factor so near to 1 is that of `clip_grad_norm_`, which adds 1e-6 to a norm
 _LEVELS = ("loss", "gradient", "trajectory")
@@ -38,13 +32,6 @@ def is_of_own_steps(evidence: Evidence) -> bool:
     if not is_compared(evidence.keras, evidence.port):
         return False
     return evidence.level.id in _LEVELS or evidence.item.name.endswith((STEPS, MOVED))
-
-
-def _told(trace: Trace) -> Mapping[str, Any]:
-    """Returns what a half tells of its steps; a port that raises in the first one tells nothing."""
-    nothing = {"logs": [], "called": [], "masks": [], "num_drawn": 0, "num_dropped": 0}
-    found: Mapping[str, Any] = trace.facts.get(FACT) or nothing
-    return found
 
 
 def _is_of_numbers(evidence: Evidence) -> bool:
@@ -75,6 +62,8 @@ def _mode(evidence: Evidence) -> Match | None:
     """Recognises a network that one half calls in train mode and the other does not."""
     if not _is_of_numbers(evidence) or FACT not in evidence.port.facts:
         return None
+    if evidence.once(other_average) is not None:
+        return None
     keras, port = evidence.keras, evidence.port
     for name in keras.facts["weights"]:
         if not name.endswith(MOVING) or f"trajectory/1/{name}" not in port:
@@ -84,10 +73,15 @@ def _mode(evidence: Evidence) -> Match | None:
         if moved[0] != moved[1]:
             half = "Keras" if moved[0] else "the port"
             return Match(NUMBERS, f"only {half} moves {name} in its step, as in train mode")
-    masks = len(_told(keras)["masks"]), int(_told(port)["num_dropped"])
+    masks = len(told(keras)["masks"]), int(told(port)["num_dropped"])
     if bool(masks[0]) != bool(masks[1]):
         half = "Keras" if masks[0] else "the port"
         return Match(NUMBERS, f"dropouts are active only in {half}")
+    calls = compared_calls(evidence) if evidence.level.id != "trajectory" else None
+    first = None if calls is None else calls.first
+    if first is not None and first.what == OUTPUT and first.is_dropped_in_one:
+        half = "Keras" if first.dropped[0] else "the port"
+        return Match(NUMBERS, f"only in {half}, dropouts are active in {first.place}")
     return None
 
 
@@ -117,27 +111,15 @@ def _clip_epsilon(evidence: Evidence) -> Match | None:
 
 def _factors(evidence: Evidence) -> Iterator[tuple[str, float]]:
     """Yields the optimizers whose gradients are a multiple of Keras's, and by what."""
-    for name, weights in _moved_by_both(evidence):
-        keys = [f"{GRADIENTS[0]}/{weight}" for weight in weights]
-        theirs, ours = _flat(evidence.keras, keys), _flat(evidence.port, keys)
-        if not keys or theirs.shape != ours.shape:
+    for name, weights in moved_by_both(evidence):
+        both = [gradients(each, GRADIENTS[0], weights) for each in (evidence.keras, evidence.port)]
+        theirs, ours = map(flat, both)
+        if not theirs.size or theirs.shape != ours.shape:
             continue
         length = float((theirs**2).sum())
         factor = float((theirs * ours).sum()) / length if length else 0.0
-        if factor and _is_close(ours, factor * theirs):
+        if factor and is_close(ours, factor * theirs):
             yield name, factor
-
-
-def _moved_by_both(evidence: Evidence) -> Iterator[tuple[str, list[str]]]:
-    """Yields the optimizers of Keras that the port has, too, with the weights that both move."""
-    for theirs, ours in pairs(evidence.keras, evidence.port):
-        if theirs is not None and ours is not None:
-            yield theirs.name, sorted(theirs.weights & ours.weights)
-
-
-def _flat(trace: Trace, keys: list[str]) -> np.ndarray:
-    arrays = [trace[key].reshape(-1) for key in keys if key in trace]
-    return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
 def _multiple_of_log(evidence: Evidence) -> Match | None:
@@ -146,7 +128,7 @@ def _multiple_of_log(evidence: Evidence) -> Match | None:
         return None
     keras, port = evidence.keras, evidence.port
     for item in evidence.failed:
-        if item.name not in _told(keras)["logs"]:
+        if item.name not in told(keras)["logs"]:
             continue
         theirs, ours = float(keras[f"log/1/{item.name}"]), float(port[f"log/1/{item.name}"])
         if theirs and ours and _is_simple(factor := ours / theirs):
@@ -158,7 +140,7 @@ def _is_simple(factor: float) -> bool:
     """Whether a factor is a whole number, or one over it, or their negatives, but 1."""
     size = abs(factor)
     whole = max(size, 1 / size)
-    is_whole = abs(whole - round(whole)) <= _NEAR * whole
+    is_whole = abs(whole - round(whole)) <= NEAR * whole
     return is_whole and (round(whole) > 1 or factor < 0)
 
 
@@ -168,107 +150,75 @@ def _accumulated(evidence: Evidence) -> Match | None:
         return None
     keras, port = evidence.keras, evidence.port
     first, second = GRADIENTS
-    for optimizer, weights in _moved_by_both(evidence):
-        names = [name for name in weights if f"{second}/{name}" in port]
-        before, own, seen = (
-            _flat(trace, [f"{part}/{name}" for name in names])
-            for trace, part in ((keras, first), (keras, second), (port, second))
-        )
-        if not names or before.shape != seen.shape:
+    for optimizer, weights in moved_by_both(evidence):
+        before, own = (gradients(keras, part, weights) for part in (first, second))
+        seen = gradients(port, second, weights)
+        names = before.keys() & own.keys()
+        if not seen or names != seen.keys():
             continue
-        if not _is_close(seen, own) and _is_close(seen, before + own):
-            return Match(NUMBERS, f"in the second step {optimizer} gets the sum of both")
+        before, own = ({name: part[name] for name in seen} for part in (before, own))
+        if not is_close(flat(seen), flat(own)) and is_close(flat(seen), flat(before) + flat(own)):
+            return Match(NUMBERS, f"the second time, {optimizer} gets the sum of both gradients")
     return None
 
 
 def _other_input(evidence: Evidence) -> Match | None:
     """Recognises a network that gets something else, before anything else differs."""
-    if evidence.level.id not in ("loss", "gradient"):
+    calls = compared_calls(evidence) if evidence.level.id in ("loss", "gradient") else None
+    if calls is None or calls.first is None or calls.first.what != INPUT:
         return None
-    place = _first_difference(evidence)
-    if place is None or place[1] != "input":
-        return None
-    return Match(NUMBERS, f"it is what {_named(evidence, place[0])} gets")
+    return Match(NUMBERS, f"it is what {calls.first.place} gets")
 
 
 def _other_loss(evidence: Evidence) -> Match | None:
     """Recognises another loss of what the networks return as in Keras."""
-    if evidence.level.id != "loss" or not _is_called_alike(evidence):
+    calls = compared_calls(evidence) if evidence.level.id == "loss" else None
+    if calls is None or calls.again:
         return None
-    place = _first_difference(evidence)
-    if place is None:
-        failed = told_weights([item.name for item in evidence.failed])
+    failed = told_weights([item.name for item in evidence.failed])
+    if calls.first is None:
+        if calls.is_more:
+            return None
         return Match(NUMBERS, f"all networks get and return Keras's numbers, but {failed} differs")
-    number, what = place
-    called = _told(evidence.keras)["called"]
-    if what == "input" or called[number] not in called[:number]:
+    if calls.first.what == INPUT or calls.first.is_first or calls.first.is_dropped_in_one:
         return None
     # It has returned Keras's numbers, and has been trained since.
     name = evidence.failed[0].name
-    return Match(NUMBERS, f"{name} differs, and with it what {called[number]} learns from it")
+    return Match(NUMBERS, f"{name} differs, and with it what {calls.first.name} learns from it")
 
 
 def _other_gradients(evidence: Evidence) -> Match | None:
     """Recognises other gradients of losses that agree."""
-    logs = _told(evidence.keras)["logs"]
+    logs = told(evidence.keras)["logs"]
     returned = [name for name in logs if f"log/1/{name}" in evidence.port]
-    if evidence.level.id != "gradient" or not returned or not _is_called_alike(evidence):
-        return None
-    if _first_difference(evidence) is not None:
+    calls = compared_calls(evidence) if evidence.level.id == "gradient" and returned else None
+    if calls is None or calls.first is not None or calls.again:
         return None
     return Match(_LIKELY, f"{told_weights(returned)} and all that the networks return agree")
 
 
 def _other_output(evidence: Evidence) -> Match | None:
-    """Recognises a network that returns something else for the same input, in its first call."""
-    place = _first_difference(evidence) if evidence.level.id in ("loss", "gradient") else None
-    if place is None or place[1] != "output":
+    """Recognises a network that returns something else for the same input."""
+    calls = compared_calls(evidence) if evidence.level.id in ("loss", "gradient") else None
+    if calls is None:
         return None
-    called, number = _told(evidence.keras)["called"], place[0]
-    if called[number] in called[:number]:
+    first = calls.first
+    if first is None and calls.again:
+        name = calls.again[0] or "the network"
+        return Match(NUMBERS, f"{name} is called once more, behind a step that moved its weights")
+    if first is None or first.what != OUTPUT or not first.is_first:
         return None
-    name = called[number] or "the network"
-    return Match(NUMBERS, f"{name} gets Keras's numbers and returns others")
-
-
-def _is_called_alike(evidence: Evidence) -> bool:
-    """Whether both halves call the same networks in the same order, with the same shapes."""
-    keras, port = evidence.keras, evidence.port
-    names = [_told(trace)["called"] for trace in (keras, port)]
-    if not names[0] or names[0] != names[1]:
-        return False
-    keys = [key for key in keras.below("part") if f"part/{key}" in port]
-    return bool(keys) and all(keras[f"part/{k}"].shape == port[f"part/{k}"].shape for k in keys)
-
-
-def _first_difference(evidence: Evidence) -> tuple[int, str] | None:
-    """Returns the number of the first call that differs, and at its "input" or its "output"."""
-    if not _is_called_alike(evidence):
-        return None
-    for number in range(len(_told(evidence.keras)["called"])):
-        for what in ("input", "output"):
-            for place in evidence.keras.below(f"part/{number}/{what}"):
-                key = f"part/{number}/{what}/{place}"
-                if key in evidence.port and not _is_close(evidence.keras[key], evidence.port[key]):
-                    return number, what
-    return None
-
-
-def _is_close(theirs: np.ndarray, ours: np.ndarray) -> bool:
-    return bool(np.abs(theirs - ours).max(initial=0) <= _NEAR * np.abs(theirs).max(initial=0))
-
-
-def _named(evidence: Evidence, number: int) -> str:
-    called = _told(evidence.keras)["called"]
-    count = called[: number + 1].count(called[number])
-    name = called[number] or "the network"
-    return name if called.count(called[number]) == 1 else f"{name} in its call number {count}"
+    return Match(NUMBERS, f"{first.place} gets Keras's numbers and returns others")
 
 
 def _other_draws(evidence: Evidence) -> Match | None:
     if not _is_of_numbers(evidence) or FACT not in evidence.port.facts:
         return None
-    theirs, ours = (int(_told(t)["num_drawn"]) for t in (evidence.keras, evidence.port))
+    found = told(evidence.port)
+    theirs, ours = int(told(evidence.keras)["num_drawn"]), int(found["num_drawn"])
+    if (lacking := ours - int(found.get("num_replaced", ours))) and theirs == ours:
+        text = f"{lacking} of {ours} random tensors are of a distribution or shape that Keras draws"
+        return Match(NUMBERS, f"{text} none of")
     if theirs == ours:
         return None
     return Match(_LIKELY, f"Keras draws {theirs} random tensors in a step, the port {ours}")
@@ -307,21 +257,28 @@ def _of_own(recognise: Recogniser) -> Recogniser:
 
 
 _OWN: dict[str, Recogniser] = {
+    "S13": other_average,
     "S2": _number_of_steps,
     "S3": _moved_weights,
     "S1": _mode,
     "S4": _multiple,
     "S6": _multiple_of_log,
     "S5": _accumulated,
+    "S8": _other_draws,
     "S9": _other_input,
     "S10": _other_loss,
     "S11": _other_gradients,
     "S12": _other_output,
-    "S8": _other_draws,
     "S7": _other_step,
 }
 RULES = {name: _of_own(rule) for name, rule in _OWN.items()}
-# Entries of other modules that own steps show, too; asked where `is_of_own_steps` holds.
-SETTINGS_OF_OPTIMIZERS = {
-    name: _setting(name) for name in ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11", "E8")
-} | {"E2": _clip_epsilon}
+_SETTINGS = ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11")
+# What own steps are asked, the narrower first; beside RULES, entries of other modules.
+ASKED: dict[str, Recogniser] = {
+    "E1": clipped_together,
+    "E8": lambda evidence: clipped_otherwise(evidence) or _setting("E8")(evidence),
+    "E2": _clip_epsilon,
+    "C3": unbiased_variance,
+    **RULES,
+    **{name: _setting(name) for name in _SETTINGS},
+}

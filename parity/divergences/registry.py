@@ -87,8 +87,8 @@ def find(name: str) -> Divergence:
 def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     """Returns the entries that match the evidence, the most likely first."""
     if own_training.is_of_own_steps(evidence):
-        rules = own_training.RULES | own_training.SETTINGS_OF_OPTIMIZERS
-        found = [(REGISTRY[name], _asked(rule, evidence)) for name, rule in rules.items()]
+        rules = own_training.ASKED.items()
+        found = [(REGISTRY[name], _asked(rule, evidence)) for name, rule in rules]
     else:
         found = [(entry, _asked(entry.recognise, evidence)) for entry in REGISTRY.values()]
     matches = [(entry, match) for entry, match in found if match is not None]

@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
 FACT = "own_training"
-# Keys of what optimizers get first in the first step, and in the second.
+# Keys of what optimizers get first for a weight, and in the next of the first steps in which they
+# move it: with accumulated gradients, that is not every step.
 GRADIENTS = ("gradient", "second_gradient")
+STEPS_WITH_GRADIENTS = 4
 STEPS, MOVED = ": steps in one train_step", ": weights that it moves"
+
+
+def mode_of_step(number: int) -> str:
+    """Returns what a step of a whole training, from 1, is called in the keys of what it draws."""
+    return f"train{number}"
+
+
+def counts_key(name: str) -> str:
+    """Returns the key of how much a mean, by its name, has seen after each step of a training."""
+    return f"training/counts/{name}"
 
 
 @dataclass(frozen=True)

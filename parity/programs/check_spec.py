@@ -51,6 +51,7 @@ class CheckSpec(Settings):
         threads: intra-op threads of each half.
         brief: whether large arrays of single layers are left out, which say only where a difference
             comes from.
+        described: whether the trace says what a port is written of: `parity port`.
         folder: folder in which the command was called; factories are searched in it.
     """
 
@@ -66,6 +67,7 @@ class CheckSpec(Settings):
     device: Device = "cpu"
     threads: AtLeast1 = 1
     brief: bool = False
+    described: bool = False
     folder: Text = "."
 
     @property

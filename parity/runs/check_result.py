@@ -50,7 +50,9 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
     told["steps"] = num_steps(told["steps"], keras.facts["num_parameters"])
     result = Result(
         verdict=PASS,
-        spec={k: v for k, v in told.items() if k not in ("against", "brief", "folder")},
+        spec={
+            k: v for k, v in told.items() if k not in ("against", "brief", "described", "folder")
+        },
         levels=levels,
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",

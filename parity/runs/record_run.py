@@ -20,6 +20,7 @@ from parity.runs.record import check_target
 from parity.runs.steps import error_of, planned
 from parity.traces.bundle_run import RunSize, pack_run
 from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
 
 MIB = 2**20
 
@@ -63,4 +64,21 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
                 f"`fit` was fed {size / MIB:,.1f} MiB of arrays, which is more than "
                 f"max_feed={spec.max_feed} MiB; expected fewer samples, or a larger max_feed"
             )
+        _check_steps(half)
         return pack_run(half, path, files)
+
+
+def _check_steps(half: RunFolder) -> None:
+    """Rejects a training by steps of the model's own of which a bundle cannot hold all.
+
+    Raises:
+        InputError: they draw random numbers, or tell no loss.
+    """
+    training = Trace(half.training.path)
+    draws = any(training.below("draw")) or any(training.below("mask"))
+    if draws or "loss" not in training.history:
+        why = "draws masks or random numbers in each step" if draws else "returns no 'loss'"
+        raise InputError(
+            f"the model's own train_step {why}, and a bundle of a run has no place for that; "
+            "expected a run of both halves: `parity run`; or record a check, without --run"
+        )

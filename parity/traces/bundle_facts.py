@@ -62,6 +62,7 @@ _OPTIONAL: dict[str, Any] = {
     "metric_probe": {"names": [str], "float32": [str]},
     "added_losses": [str],
     "confident": bool,
+    "program": {"model": (dict, _NONE), "problem": str, "fit": dict, "draws": [[(str, int)]]},
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}

@@ -210,6 +210,8 @@ def _trained(
             expected[key] = (num_steps,)
         elif key.startswith("training/flow/"):
             expected[key] = _of_flow(key, shapes)
+        elif kind == "training/counts":  # of the means that steps of the user's own return
+            expected[key] = (num_steps,)
         elif key not in expected:
             return f"the array {key[:60]!r} is none that a training leaves"
     if missing := [step for step, number in steps.items() if number != len(weights)]:

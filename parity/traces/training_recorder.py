@@ -42,6 +42,11 @@ def is_recorded_step(step: int) -> bool:
     return step in (1, 2, 5)
 
 
+def loss_of(logs: Mapping[str, float]) -> float:
+    """Returns the loss among the numbers of a step; the first number by its name without one."""
+    return float(logs["loss" if "loss" in logs else min(logs)])
+
+
 class TrainingRecorder:
     """Writes a training into a trace.
 
@@ -72,7 +77,7 @@ class TrainingRecorder:
         ending = "_loss"
         self._writer.facts["first_losses"] = {
             key.removesuffix(ending): float(logs[key]) for key in logs if key.endswith(ending)
-        } | {"": float(logs["loss"])}
+        } | {"": loss_of(logs)}
 
     def on_step(self, loss: float, rate: float) -> None:
         """After every step, with the running mean of the epoch's loss and the step's rate."""

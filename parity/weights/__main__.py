@@ -4,8 +4,8 @@
     python -m parity.weights PATH FOLDER ARRAYS COPY        (`write_back`)
 
 What it leaves in the folder, `parity.weights.copy` says; or it ends with code 2 and one line. It
-has a limit of memory and of time: the library that reads HDF5 is in C, and what a hostile file makes it
-do ends here. Whoever started it takes every other end as that of a damaged file.
+has a limit of memory and of time: the library that reads HDF5 is in C, and what a hostile file
+makes it do ends here. Whoever started it takes every other end as that of a damaged file.
 """
 
 from __future__ import annotations

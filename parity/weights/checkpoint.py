@@ -1,8 +1,8 @@
 """A checkpoint of TensorFlow: `variables/variables.index` and `.data` of a SavedModel, or a prefix.
 
 The index is a table of protocol buffers (`sorted_table`): of each tensor its dtype, its shape and
-its place in a data file. One tensor is a text, the graph of the objects that were saved, with the name
-that each variable has in its program:
+its place in a data file. One tensor is a text, the graph of the objects that were saved, with the
+name that each variable has in its program:
 
     variables/0/.ATTRIBUTES/VARIABLE_VALUE                    full name "inner/dense_1/kernel"
     layer_with_weights-0/kernel/.ATTRIBUTES/VARIABLE_VALUE    of Keras 2

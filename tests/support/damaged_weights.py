@@ -2,8 +2,8 @@
 
     for name, path in damaged(files, folder, 200): ...
 
-Most are changed at random: cut off, with other bits, other bytes, a part twice. The others are made:
-other JSON, dtypes and shapes, pickled code, links, archives that grow.
+Most are changed at random: cut off, with other bits, other bytes, a part twice. The others are
+made: other JSON, dtypes and shapes, pickled code, links, archives that grow.
 """
 
 import json
@@ -243,7 +243,7 @@ MADE = {
     "a folder": lambda f, p: (p.mkdir(), p)[1],
     "an empty file": lambda f, p: (p.write_bytes(b""), p)[1],
     "a text": lambda f, p: (p.write_text("no weights"), p)[1],
-    "a pickle": lambda f, p: (p.write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR."), p)[1],
+    "a pickle": lambda f, p: (p.write_bytes(PICKLE), p)[1],
     "numbers in a file outside": lambda f, p: _h5(f, p, _external_file),
     "a link to a file outside": lambda f, p: _h5(f, p, _external_link),
     "a link by name": lambda f, p: _h5(f, p, _soft_link),

@@ -23,6 +23,7 @@ SMALL = ("--epochs", "1", "--train-size", "64", "--val-size", "32")
 RUN = {
     "parity record model.parity --keras mypackage.keras_model:build": ((), 0),
     "parity check --against model.parity --torch mypackage.torch_model:build": ((), 0),
+    "parity port mypackage.keras_model:build --out my_port": ((), 0),
     # One port from its first check to CI, in docs/migration.md.
     "parity check sensors --out first": ((), 1),
     "parity check sensors": ((), 0),
@@ -52,6 +53,9 @@ RUN = {
 }
 # What is not run, with the reason. "..." stands for any further words.
 NOT_RUN = {
+    "parity port app.keras_model:build ...": "docs/port.md has it with a program that is there",
+    "parity port keras_model.py:build ...": "likewise",
+    "python -m my_port.train ...": "tests/parity/runs/test_port.py trains such a package",
     "make ...": "sets up an environment, or runs this suite, as CI does",
     "pip ...": "installs or builds, as test_package.py does; that its extras exist is checked",
     "pytest ...": "is a part of this suite; that its paths and options exist is checked",
@@ -106,6 +110,7 @@ NOT_RUN = {
     "python benchmarks/accuracy/image_layers.py": (
         "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
     ),
+    "python benchmarks/accuracy/image_arguments.py": "likewise",
     "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",

@@ -22,7 +22,8 @@ class LayerTransform(v2.Transform):
 
     It changes images whether or not it is in train mode, as torchvision's own transforms do; in
     Keras this is `layer(images, training=True)`. Each call draws once, so the n-th call has the
-    numbers of the n-th call in Keras; each image of a batch (N, C, H, W) has its own.
+    numbers of the n-th call in Keras; each image of a batch (N, C, H, W) has its own. They are
+    those of `tf.data`, also in the last bit: `layer.in_graph` becomes False.
 
     Each part of a sample keeps its type, as with `KerasTransform`: a tensor, a tv_tensors.Image, a
     PIL image (L, RGB, RGBA; rounded and clipped to 0 ... 255 afterwards). A tv_tensors.Mask is
@@ -51,6 +52,8 @@ class LayerTransform(v2.Transform):
                 "torch_impl.layers, such as RandomFlip"
             )
         self.layer = layer
+        if isinstance(layer, RandomImageLayer):
+            layer.in_graph = False
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draws numbers for the images of a sample, which have one size.

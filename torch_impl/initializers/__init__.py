@@ -6,7 +6,14 @@ the other random ones, and `constants` those that draw nothing.
 
 from torch_impl.initializers.base import Initializer, RandomInitializer
 from torch_impl.initializers.configuration import INITIALIZERS, from_config
-from torch_impl.initializers.constants import STFT, Constant, Identity, Ones, Zeros
+from torch_impl.initializers.constants import (
+    STFT,
+    Constant,
+    Identity,
+    Ones,
+    UnitForgetBias,
+    Zeros,
+)
 from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
 from torch_impl.initializers.scaling import (
     GlorotNormal,
@@ -38,6 +45,7 @@ __all__ = [
     "RandomNormal",
     "RandomUniform",
     "TruncatedNormal",
+    "UnitForgetBias",
     "VarianceScaling",
     "Zeros",
     "compute_fans",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -79,6 +79,44 @@ class Identity(_Drawless):
         if len(shape) != 2:
             raise ValueError(f"shape={shape}: expected that of a matrix")
         return self.gain * torch.eye(*shape, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class UnitForgetBias(Initializer):
+    """The bias of an LSTM with `unit_forget_bias`: ones for the gate that forgets.
+
+    The shape is (4 * units,), of the gates i, f, c, o. Torch's LSTM begins with random numbers.
+
+    Source: keras 3.15 `layers/rnn/lstm.py`.
+
+    Attributes:
+        bias: makes the other three gates: i alone, and c and o together.
+    """
+
+    bias: Initializer = field(default_factory=Zeros)
+
+    @property
+    def draws_seed(self) -> bool:
+        """Whether Keras draws a seed for the initialiser of the other gates."""
+        return self.bias.draws_seed
+
+    def __call__(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> torch.Tensor:
+        """Returns a tensor; see `Initializer`.
+
+        Raises:
+            ValueError: the shape is not that of four gates.
+        """
+        if len(shape) != 1 or shape[0] % 4:
+            raise ValueError(f"shape={tuple(shape)}: expected (4 * units,)")
+        units = shape[0] // 4
+        first, others = (self.bias((n * units,), seed=seed, dtype=dtype) for n in (1, 2))
+        return torch.cat([first, torch.ones(units, dtype=dtype), others])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch_impl.keras_config.custom import (
 )
 from torch_impl.keras_config.graph import Config, name_of
 from torch_impl.keras_config.masks import PASSING
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
     activation,
@@ -56,7 +57,24 @@ BUILDERS: dict[str, Row] = {
 
 
 def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Custom) -> nn.Module:
-    """Returns the module for one layer of a model's config.
+    """Returns the module for one layer of a model's config: see `plan_layer`."""
+    planned = plan_layer(layer, build, custom)
+    try:
+        module = planned.build()
+    except NoTwinError:
+        raise
+    except ValueError as error:
+        raise NoTwinError([f"{_title(layer)}: {error}"]) from None
+    dtype = dtype_of(layer["config"])
+    if dtype.is_floating_point:
+        module.to(dtype)
+    if not layer["config"].get("trainable", True):
+        module.requires_grad_(False)
+    return module
+
+
+def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Custom) -> Planned:
+    """Returns the module for one layer of a model's config, not built yet.
 
     Args:
         layer: its entry in the config.
@@ -66,7 +84,7 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
     Raises:
         NoTwinError: the layer or some of its settings are unknown.
     """
-    kind, name = layer["class_name"], f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+    kind, name = layer["class_name"], _title(layer)
     factory = found(custom, names_of(layer))
     problems = of_settings(layer)
     if factory is None and kind == "Lambda":
@@ -76,9 +94,9 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
-    elif factory is None and kind in REFUSED:
+    elif factory is None and kind in REFUSED and not _is_own(layer):
         problems = [f"{name}: {REFUSED[kind]}"]
-    elif factory is None and kind not in BUILDERS:
+    elif factory is None and (kind not in BUILDERS or _is_own(layer)):
         own = layer.get("registered_name") or kind
         problems.append(
             f"{name}: expected one of {sorted(BUILDERS)}, or custom={{{own!r}: factory}}"
@@ -87,20 +105,26 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
         raise NoTwinError(problems)
     entry = Entry(layer, build, custom)
     try:
-        module = _custom(entry, factory) if factory is not None else BUILDERS[kind](entry)
+        return _custom(entry, factory) if factory is not None else BUILDERS[kind](entry)
     except NoTwinError:
         raise
     except ValueError as error:
         raise NoTwinError([f"{name}: {error}"]) from None
-    dtype = dtype_of(layer["config"])
-    if dtype.is_floating_point:
-        module.to(dtype)
-    if not layer["config"].get("trainable", True):
-        module.requires_grad_(False)
-    return module
 
 
-def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
+def _is_own(layer: Config) -> bool:
+    """Whether a layer's class is not Keras's, whatever its name is."""
+    module = layer.get("module")
+    return ">" in (layer.get("registered_name") or "") or not (
+        module is None or module.partition(".")[0] in ("keras", "tensorflow", "tf_keras")
+    )
+
+
+def _title(layer: Config) -> str:
+    return f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+
+
+def _custom(entry: Entry, factory: Callable[..., Any]) -> Planned:
     """Returns the module of the user's own for a layer.
 
     Raises:
@@ -113,8 +137,8 @@ def _custom(entry: Entry, factory: Callable[..., Any]) -> nn.Module:
                 "its mask is Python code or an array: expected "
                 f"custom={{'{entry.name}/mask': function}}, a function of the input and its mask"
             )
-        return Lambda(factory, entry.config.get("arguments"), mask)
+        return Planned(Lambda, factory, entry.config.get("arguments"), mask)
     made = factory(entry)
     if not isinstance(made, nn.Module):
         raise ValueError(f"its factory returned {type(made).__name__}: expected a torch.nn.Module")
-    return CustomLayer(made, passes_masks=entry.layer["class_name"] in PASSING)
+    return Planned(CustomLayer, made, passes_masks=entry.layer["class_name"] in PASSING)

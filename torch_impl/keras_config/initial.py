@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from torch_impl.initializers import Initializer, Ones, VarianceScaling, from_config
+from torch_impl.initializers import Initializer, UnitForgetBias, VarianceScaling, from_config
 from torch_impl.keras_config.graph import Config
 from torch_impl.keras_config.settings import holder, setting
 from torch_impl.layers import EinsumDense
@@ -37,26 +36,31 @@ def initialise(module: nn.Module, layer: Config) -> None:
     """
     for variable in variables(module):
         config = holder(layer, variable.name)
-        initializer = _initializer(variable.name, config)
+        initializer = initializer_of(variable.name, config)
         if initializer is None:
             continue
         if variable.name.endswith("kernel"):
             initializer = _with_axes(initializer, variable.module)
         shape = tuple(variable.to_keras(variable.tensors).shape)
-        draw = partial(initializer, seed=_seed(initializer), dtype=_dtype(variable.tensors[0]))
-        if config.get("unit_forget_bias") and variable.name.endswith("/bias"):
-            units = shape[0] // 4  # LSTM: input, forget, cell and output gate
-            ones = Ones()((units,), dtype=_dtype(variable.tensors[0]))
-            value = torch.cat([draw((units,)), ones, draw((2 * units,))])
-        else:
-            value = draw(shape)
+        seed = int(torch.randint(_MAX_SEED, ())) if initializer.draws_seed else None
+        value = initializer(shape, seed=seed, dtype=_dtype(variable.tensors[0]))
         for tensor, part in zip(variable.tensors, variable.to_torch(value), strict=True):
             put(variable, tensor, part)
 
 
-def _initializer(path: str, config: Mapping[str, Any]) -> Initializer | None:
+def initializer_of(path: str, config: Mapping[str, Any]) -> Initializer | None:
+    """Returns what Keras makes a weight with; None: the config says nothing.
+
+    Args:
+        path: of the weight below its layer.
+        config: of the layer or cell that holds it.
+    """
     found = setting(config, path, "initializer")
-    return None if found is None else from_config(found[1])
+    if found is None:
+        return None
+    initializer = from_config(found[1])
+    is_forgetting = config.get("unit_forget_bias") and path.endswith("/bias")
+    return UnitForgetBias(initializer) if is_forgetting else initializer
 
 
 def _with_axes(initializer: Initializer, module: nn.Module) -> Initializer:
@@ -66,12 +70,6 @@ def _with_axes(initializer: Initializer, module: nn.Module) -> Initializer:
     if initializer.input_axes is not None and initializer.output_axes is not None:
         return initializer
     return replace(initializer, input_axes=module.input_axes, output_axes=module.output_axes)
-
-
-def _seed(initializer: Initializer) -> int | None:
-    """Returns a seed for an initialiser that needs one; all its draws have the same."""
-    needs_seed = initializer.is_random and initializer.draws_seed
-    return int(torch.randint(_MAX_SEED, ())) if needs_seed else None
 
 
 def _dtype(tensor: torch.Tensor) -> torch.dtype:

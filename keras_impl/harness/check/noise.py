@@ -18,9 +18,10 @@ from keras_impl.harness import versions
 from keras_impl.harness.attention import perturb_scale
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
-from keras_impl.harness.rounding import OF_A_CONSTANT, Perturbation
+from keras_impl.harness.rounding import Perturbation
 from parity.ladder.compare import absolute_difference
 from parity.ladder.rounding import LIMITS
+from parity.ladder.tolerance import OF_A_CONSTANT
 from parity.traces.trace import TraceWriter, largest_of
 
 # Parts of the keys of what was not computed.

@@ -7,7 +7,7 @@ weights after each step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ import numpy as np
 from keras_impl.harness import versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.check.applied import Applied, applied
+from keras_impl.harness.check.as_built import kept_as_built
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.check.forward import write_drawn
-from keras_impl.harness.check.model import get_weights, named_variables
+from keras_impl.harness.check.model import get_weights, named_variables, named_weights
 from keras_impl.harness.check.noise import perturbed_gradients
 from keras_impl.harness.check.part_calls import part_calls, write_part_calls
 from keras_impl.harness.check.parts import (
@@ -32,7 +33,7 @@ from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.errors import InputError
-from parity.ladder.own_steps import GRADIENTS
+from parity.ladder.own_steps import GRADIENTS, STEPS_WITH_GRADIENTS
 from parity.programs.check_spec import CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
@@ -59,26 +60,30 @@ def write_own_training(
     whole = whole_of(reference)
     data = StepData(whole, spec)
     names = {id(variable): name for name, variable in named_variables(reference.model).items()}
+    begins, moved = get_weights(reference.model), set[str]()
+    written: dict[str, int] = {}
     versions.reseed(data.seed)
     steps = num_steps(spec.steps, reference.model.count_params())
     for step, size in enumerate(data.sizes(steps), start=1):
         batch = data.batch(f"step{step}", size)
         _write_data(step, batch, writer)
 
-        def moved(gradients: list[Any], number: int, step: int = step) -> list[Any]:
+        def perturbed(gradients: list[Any], number: int, step: int = step) -> list[Any]:
             if perturbation is None:
                 return gradients
             return perturbed_gradients(gradients, perturbation.later(100 * step + number))
 
         watch = recorded_calls((), perturbation)
-        with watch as calls, applied(moved) as made, part_calls(_parts(reference)) as called:
+        num_dropped: Callable[[], int] = lambda: sum(each.mask is not None for each in calls)  # noqa: E731
+        watched = part_calls(_parts(reference), num_dropped)
+        with watch as calls, applied(perturbed) as made, watched as called:
             returned = make_step(whole.model, data.as_given(batch))
         write_drawn(f"step{step}", calls, writer)
         logs = _numbers(returned)
         for name, value in logs.items():
             writer.put(f"log/{step}/{name}", value)
-        if step <= len(GRADIENTS):
-            _write_gradients(made, GRADIENTS[step - 1], names, writer)
+        if step <= STEPS_WITH_GRADIENTS:
+            _write_gradients(made, names, written, writer)
         if step == 1:
             write_part_calls(called, writer)
             writer.facts["own_training"] = {
@@ -87,6 +92,7 @@ def write_own_training(
                 "masks": [call.name for call in calls if call.mask is not None],
                 "num_drawn": len(calls.draws),
                 "called": [call.name for call in called],
+                "dropped": [call.num_dropped for call in called],
                 "data": {
                     "names": [each.name for each in data.inputs.each],
                     "structure": data.inputs.structure,
@@ -94,16 +100,28 @@ def write_own_training(
                 },
             }
             if isinstance(reference.model, Parts):
-                writer.facts["own_training"]["parts"] = {
-                    name: {
-                        "is_row": part.is_row,
-                        "kept": part.kept and list(part.kept),
-                        "num_outputs": part.num_outputs,
-                    }
-                    for name, part in reference.model.parts().items()
-                }
+                writer.facts["own_training"]["parts"] = _told_parts(reference.model)
         for name, weight in get_weights(reference.model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
+            if not np.array_equal(weight, begins[name]):
+                moved.add(name)
+    kept = kept_as_built(reference)
+    writer.facts["own_training"]["as_built"] = {name: name in moved for name in kept}
+
+
+def _told_parts(model: Parts) -> dict[str, dict[str, Any]]:
+    """Returns the parts of a model, ready for JSON: how they are called, and what they hold."""
+    held = parts_in(model.whole)
+    names = {id(variable): name for name, variable in named_weights(model).items()}
+    return {
+        name: {
+            "is_row": part.is_row,
+            "kept": part.kept and list(part.kept),
+            "num_outputs": part.num_outputs,
+            "weights": [names[id(each)] for each in held[name].weights if id(each) in names],
+        }
+        for name, part in model.parts().items()
+    }
 
 
 def _parts(reference: Reference) -> dict[str, Any]:
@@ -120,16 +138,26 @@ def _write_data(step: int, batch: StepBatch, writer: TraceWriter) -> None:
 
 
 def _write_gradients(
-    made: list[Applied], part: str, names: dict[int, str], writer: TraceWriter
+    made: list[Applied], names: dict[int, str], written: dict[str, int], writer: TraceWriter
 ) -> None:
-    """Writes the first gradient of each weight that an optimizer gets in a step."""
-    written = set()
+    """Writes the first gradient of each weight that an optimizer gets in a step.
+
+    Args:
+        made: calls of the optimizers in this step.
+        names: of the weights.
+        written: of how many steps before there is a gradient, by weight; is counted on.
+        writer: receives what `GRADIENTS` names.
+    """
+    firsts: dict[str, Any] = {}
     for call in made:
         for variable, gradient in zip(call.variables, call.gradients, strict=True):
-            name = names[id(variable)]
-            if name not in written:
-                written.add(name)
-                writer.put(f"{part}/{name}", probe_inputs.sampled(np.asarray(gradient)))
+            firsts.setdefault(names[id(variable)], gradient)
+    for name, gradient in firsts.items():
+        number = written.get(name, 0)
+        written[name] = number + 1
+        if number < len(GRADIENTS):
+            array = probe_inputs.sampled(np.asarray(gradient))
+            writer.put(f"{GRADIENTS[number]}/{name}", array)
 
 
 def _told(made: list[Applied], reference: Reference, names: dict[int, str]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ They say where a step begins to differ: at what a network gets, or at the loss o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,29 +20,42 @@ from parity.traces.trace import TraceWriter
 
 @dataclass(frozen=True)
 class PartCall:
-    """One call: the name of the network, the tensors that it gets, and those that it returns."""
+    """One call of a network.
+
+    Attributes:
+        name: of the network.
+        inputs: tensors that it gets.
+        outputs: tensors that it returns.
+        num_dropped: how many of its dropouts drop something.
+    """
 
     name: str
     inputs: list[Any]
     outputs: list[Any]
+    num_dropped: int
 
 
 @contextmanager
-def part_calls(parts: Mapping[str, Any]) -> Iterator[list[PartCall]]:
+def part_calls(
+    parts: Mapping[str, Any], num_dropped: Callable[[], int]
+) -> Iterator[list[PartCall]]:
     """Watches networks in the block, and yields a list to which each of their calls is added.
 
     Args:
         parts: by their names.
+        num_dropped: returns how many dropouts have dropped something so far.
     """
     names = {id(layer): name for name, layer in parts.items()}
     calls: list[PartCall] = []
     own = versions.Layer.__call__
 
     def watched(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        before = num_dropped()
         output = own(layer, *arguments, **keywords)
         if id(layer) in names:
             given = [x for x in tf.nest.flatten(arguments) if tf.is_tensor(x)]
-            calls.append(PartCall(names[id(layer)], given, tf.nest.flatten(output)))
+            made, num = tf.nest.flatten(output), num_dropped() - before
+            calls.append(PartCall(names[id(layer)], given, made, num))
         return output
 
     versions.Layer.__call__ = watched

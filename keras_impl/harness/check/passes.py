@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_impl.harness.call_list import Calls
 from keras_impl.harness.casts import cast_layers, float32_layers
 from keras_impl.harness.check import own_steps
+from keras_impl.harness.check.as_built import kept_as_built
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import objective_facts, write_facts
@@ -207,5 +208,7 @@ def most_exercised(
 def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
     build(reference, samples)
     advance(reference.model, number)
-    weights = probe_inputs.filled(samples.seed, get_weights(reference.model))
+    built = get_weights(reference.model)
+    weights = probe_inputs.filled(samples.seed, built)
+    weights |= {name: built[name] for name in kept_as_built(reference)}
     return Pass(reference, samples, weights, number)

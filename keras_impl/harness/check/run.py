@@ -14,6 +14,7 @@ from typing import Any
 from keras_impl.harness import casts, versions
 from keras_impl.harness.check import begun_anew, own_steps
 from keras_impl.harness.check.begun_anew import called_anew
+from keras_impl.harness.check.described import description
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
 from keras_impl.harness.check.image_changes import write_image_changes
@@ -66,6 +67,8 @@ def run_check(
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     reference = called_anew(factory, spec.seed)
+    if spec.described:
+        writer.facts["program"] = description(reference, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:
         factory = plan.factory(factory)
         reference = called_anew(factory, spec.seed)  # the other one has made a step

@@ -17,6 +17,7 @@ from keras_impl.harness.check import run_check
 from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.model import get_weights
 from keras_impl.harness.check.outputs import loss_weights_of
+from keras_impl.harness.check.parts import parts_in
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import Reference, building, call_factory
 from keras_impl.harness.program.anchors import Anchors
@@ -31,13 +32,15 @@ from keras_impl.harness.program.feed import (
 )
 from keras_impl.harness.program.feeding import Feeding
 from keras_impl.harness.program.flow import is_flow
+from keras_impl.harness.program.own_steps import OwnSteps
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.steps import masks_of
 from keras_impl.harness.program.training import train
 from keras_impl.harness.recurrent_masks import cells_of
 from parity.errors import InputError
+from parity.ladder.own_steps import FACT
 from parity.programs.check_spec import probes_of
-from parity.traces.anchors import are_needed
+from parity.traces.anchors import MOST_STEPS_IN_FLOAT64, are_needed
 from parity.traces.feed_file import write_feed
 from parity.traces.trace import RunResult, TraceWriter
 
@@ -78,12 +81,19 @@ def run_program(task: ProgramTask) -> RunResult:
         if is_written:
             write_feed(task.folder.feed, nests, {})
             task.probed()
+        own = _own_steps(task, reference)
         if probes.facts["fit"]["has_anchors"]:
             found.append(Anchors(reference, training, task.anchors(), spec.dtype))
         feeding = Feeding(reference, nests)
         with feeding.watched():
             fitted, result, batches = train(
-                spec, feeding.reference, nests, training, task.report, *found
+                spec,
+                feeding.reference,
+                nests,
+                training,
+                task.report,
+                found[0] if found else None,
+                own,
             )
         results.append(result)
         training.facts["has_schedule"] = has_schedule(reference.model.optimizer)
@@ -112,6 +122,26 @@ def run_program(task: ProgramTask) -> RunResult:
     training.facts["broke_off"] = source.broke_off
     training.facts |= {name: probes.facts[name] for name in ("fit", "loss_weights")}
     return results[0]
+
+
+def _own_steps(task: ProgramTask, reference: Reference) -> OwnSteps | None:
+    """Returns what watches the steps of a model with a `train_step` of its own; else None.
+
+    Raises:
+        InputError: the training is judged by states, which hold one network and one optimizer.
+    """
+    spec, facts = task.spec, task.probes.facts
+    if FACT not in facts:
+        return None
+    if not facts["fit"]["has_anchors"]:
+        return OwnSteps(reference.model, facts, task.training, spec.dtype, spec.max_feed)
+    if "parts" in facts[FACT]:
+        raise InputError(
+            f"the train_step of {type(reference.model).__name__} trains networks that no call of "
+            f"the model reaches; expected dtype float64 and at most {MOST_STEPS_IN_FLOAT64} steps, "
+            "so that the training is compared whole"
+        )
+    return None
 
 
 def _drawn_inside(model: keras.Model) -> list[dict[str, Any]]:
@@ -160,11 +190,13 @@ def _write_start(
 ) -> None:
     """Writes initial weights, the states of the layers' generators, and the metrics."""
     model = reference.model
-    if not model.built and versions.are_arrays(reference.x):
+    is_called = "parts" not in writer.facts.get(FACT, {})  # else its step calls what it holds
+    if is_called and not model.built and versions.are_arrays(reference.x):
         first = keras.tree.map_structure(lambda array: array[:1], reference.x)
         with building(dtype):
             model(first, training=False)
-    if not model.built:
+    held = [model] if is_called else list(parts_in(model).values())
+    if not all(each.built for each in held):
         raise InputError(
             "the Keras model does not know the shape of its input; start it with keras.Input"
         )

@@ -16,11 +16,12 @@ from keras_impl.harness.factories import Reference, building
 from keras_impl.harness.program.anchors import Anchors
 from keras_impl.harness.program.evaluation import Evaluation
 from keras_impl.harness.program.feed import Written
+from keras_impl.harness.program.own_steps import OwnSteps
 from keras_impl.harness.program.phantom import PhantomSteps
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import History, RunResult, TraceWriter
-from parity.traces.training_recorder import TrainingRecorder
+from parity.traces.training_recorder import TrainingRecorder, loss_of
 
 MIB = 2**20
 # (step, number of steps or 0, running loss)
@@ -34,6 +35,7 @@ def train(
     writer: TraceWriter,
     report: Report,
     anchors: Anchors | None = None,
+    own: OwnSteps | None = None,
 ) -> tuple[Any, RunResult, dict[str, Written]]:
     """Trains a reference, and writes down what it does.
 
@@ -44,6 +46,7 @@ def train(
         writer: receives `training/...`.
         report: called after every step.
         anchors: records states of the training; None: it is compared whole.
+        own: watches steps by code of the user's own; None: they are Keras's.
 
     Returns:
         What `fit` returns; history, weights and seconds; and the batches that were fed of what is
@@ -55,7 +58,7 @@ def train(
     for name, batches in written.items():
         batches.watch(model, "train_step" if name.startswith("train") else "test_step")
     recorder = TrainingRecorder(writer, lambda: get_weights(model))
-    watching = RecorderCallback(recorder, report)
+    watching = RecorderCallback(recorder, report, own)
     evaluations = [Evaluation(reference, writer)] if spec.evaluates else []
     arguments["callbacks"] = [*reference.callbacks, watching, *evaluations]
     if anchors is not None:
@@ -68,6 +71,8 @@ def train(
     beside = sum(each.wall_s for each in (anchors, *evaluations) if each is not None)
     result = dataclasses.replace(result, wall_s=result.wall_s - beside)
     recorder.on_end()
+    if own is not None:
+        own.finish()
     if phantom is not None and phantom.told:
         writer.facts["phantom_steps"] = phantom.told
     return fitted, result, written
@@ -98,11 +103,14 @@ class RecorderCallback(keras.callbacks.Callback):
     Args:
         recorder: of the training.
         report: called after every step.
+        own: watches steps by code of the user's own; None: they are Keras's.
     """
 
-    def __init__(self, recorder: TrainingRecorder, report: Report) -> None:
+    def __init__(
+        self, recorder: TrainingRecorder, report: Report, own: OwnSteps | None = None
+    ) -> None:
         super().__init__()
-        self._recorder, self._report = recorder, report
+        self._recorder, self._report, self._own = recorder, report, own
         self._step = 0
         self._rates = StepRates()
 
@@ -112,15 +120,17 @@ class RecorderCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """After every step."""
-        if "loss" not in logs:
+        if not logs or ("loss" not in logs and self._own is None):
             raise InputError(
                 "the model's own train_step returns no 'loss'; expected it among what it returns, "
                 "so that the trainings can be compared"
             )
-        loss = float(logs["loss"])
+        loss = loss_of(logs)
         if not self._step:
             self._recorder.on_first_step(logs)
-        optimizer: Any = self.model.optimizer
+        if self._own is not None:
+            self._own.after_step(logs)
+        optimizer: Any = self.model.optimizer if self._own is None else self._own.optimizer
         rate = self._rates.of_step(optimizer, int(optimizer.iterations) - 1)
         self._recorder.on_step(loss, rate)
         self._step += 1

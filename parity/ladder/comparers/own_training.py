@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, raised, within_rounding
 from parity.ladder.outcome import Outcome, judged_if_any
-from parity.ladder.own_steps import FACT, optimizers_of
+from parity.ladder.own_steps import FACT, GRADIENTS
 from parity.ladder.recorded import close, held_otherwise, weights_after
 from parity.ladder.rounding import allowed, allowed_log, limits_of
 
@@ -34,7 +34,7 @@ def of_gradient(keras: Trace, port: Trace) -> Outcome:
     """Compares the gradient of every weight that an optimizer gets first."""
     items, left = raised(port, "train_step"), []
     most, unknown = limits_of(keras).most, held_otherwise(keras, port)
-    is_seen = bool(optimizers_of(port))
+    is_seen = any(port.below(GRADIENTS[0]))
     for weight in keras.facts["weights"]:
         key = f"gradient/{weight}"
         if weight not in port.facts["weights"] or not is_seen:

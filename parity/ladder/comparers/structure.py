@@ -31,6 +31,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     # Also what a `load` has put into several parameters: each value has a place.
     is_right = outputs_agree(keras, port, "eval")
     unknown = unknown_weights(keras, port, is_right=is_right) | set(port.facts.get("spread", {}))
+    unknown |= set(port.facts.get("not_held", ()))  # what a step makes of them is compared
     carried = port.facts["weights"]
     items = []
     for keras_name, torch_name in port.facts["pairs"]:

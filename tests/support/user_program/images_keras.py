@@ -11,7 +11,14 @@ def build():
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0, 255, (48, 12, 10, 3)).astype("float32"), rng.integers(0, 3, 48)
     augmentation = keras.Sequential(
-        [layers.RandomFlip("horizontal"), layers.RandomRotation(0.1), layers.RandomZoom(0.2)],
+        [
+            layers.RandomFlip("horizontal"),
+            layers.RandomRotation(0.1),
+            layers.RandomZoom(0.2),
+            layers.RandomContrast(0.4),
+            layers.RandomTranslation((0.0, 0.2), 0.1),
+            layers.RandomBrightness((0.0, 0.3)),
+        ],
         name="data_augmentation",
     )
     model = keras.Sequential(

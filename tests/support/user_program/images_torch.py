@@ -22,14 +22,23 @@ def _port(*augmentation):
     return Port(net, loss=nn.CrossEntropyLoss(), optimizer=optimizer, metrics=["accuracy"])
 
 
-def build():
-    return _port(
-        layers.RandomFlip("horizontal"), layers.RandomRotation(0.1), layers.RandomZoom(0.2)
+def _augmentation(direction):
+    return (
+        layers.RandomFlip(direction),
+        layers.RandomRotation(0.1),
+        layers.RandomZoom(0.2),
+        layers.RandomContrast(0.4),
+        layers.RandomTranslation((0.0, 0.2), 0.1),
+        layers.RandomBrightness((0.0, 0.3)),
     )
 
 
+def build():
+    return _port(*_augmentation("horizontal"))
+
+
 def flipped_otherwise():
-    return _port(layers.RandomFlip("vertical"), layers.RandomRotation(0.1), layers.RandomZoom(0.2))
+    return _port(*_augmentation("vertical"))
 
 
 def by_torchvision():

@@ -163,18 +163,22 @@ def give_states(port: PortUnderTest, mode: str) -> None:
         key = f"image_state/{mode}/{pair.node['name']}"
         module: nn.Module | None = pair.call.module
         if isinstance(module, RandomImageLayer) and key in port.keras:
-            set_state(module, port.keras[key])
+            set_state(module, port.keras[key], in_graph=False)
 
 
-def set_state(module: RandomImageLayer, state: Sequence[int] | np.ndarray) -> None:
+def set_state(
+    module: RandomImageLayer, state: Sequence[int] | np.ndarray, *, in_graph: bool
+) -> None:
     """Lets a layer go on where Keras's is.
 
     Args:
         module: of the port.
         state: seed and number of draws so far.
+        in_graph: whether Keras's model is compiled, as in `fit`.
     """
     module.seed, module.num_draws = (int(value) for value in state)
     # Keras's half draws in float32, and changes images in float32, in a check of any dtype.
     module.random_dtype = module.pixel_dtype = torch.float32
+    module.in_graph = in_graph
     if isinstance(module, RandomContrast):
         module.draw_dtype = torch.float32

@@ -7,7 +7,7 @@ and layout, each output after the activation that Keras's model ends with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class Outputs:
         own_names: of the port's outputs, in the order in which it returns them.
         forms: what an output of the port is, by its name: "same", "linear" or "log". The arrays of
             a probe tell it.
+        left_out: outputs that no module of the port makes. Keras's values stand in their place, and
+            what is told of them is no comparison.
     """
 
     def __init__(
@@ -52,6 +54,14 @@ class Outputs:
         self.names = tuple(str(each["name"]) for each in told)
         self.own_names: tuple[str, ...] = ()
         self.forms: dict[str, str] = {}
+        self.left_out: frozenset[str] = frozenset()
+
+    def leave_out(self, parts: Collection[str]) -> None:
+        """Leaves out the outputs of parts of a model: see `parts.py`."""
+        self.left_out = frozenset(
+            name for name in self.names if any(f"{name}/".startswith(f"{part}/") for part in parts)
+        )
+        self.own_names = tuple(name for name in self.own_names if name not in self.left_out)
 
     def named(self, port: Port) -> Port:
         """Returns a port with one loss, whose outputs have names.
@@ -95,13 +105,18 @@ class Outputs:
                 f"{error}; the Keras model returns {', '.join(self.names)}: return a mapping by "
                 "these names, or name the port's with Port(output_names=...)"
             ) from error
-        if set(parts) != set(self.names):
+        if set(parts) != set(self.names) - self.left_out:
             raise InputError(
                 f"the port's outputs are {', '.join(parts)}; expected {', '.join(self.names)}"
             )
-        found, start = {}, 0
+        found, start, first = {}, 0, next(iter(parts.values()))
         for entry in self._told:
             name = str(entry["name"])
+            if name in self.left_out:
+                size = int(np.prod(entry["shape"] or ()))
+                found[name] = self._stand_in(slice(start, start + size), first)
+                start += size
+                continue
             if entry["shape"] is None:
                 found[name] = self._activated(name, entry["activation"], parts[name], None)
                 continue
@@ -161,6 +176,13 @@ class Outputs:
         if counts not in self._arrays:
             return theirs
         return np.where(self._arrays[counts][:, columns], theirs, np.nan)
+
+    def _stand_in(self, columns: slice, like: torch.Tensor) -> torch.Tensor:
+        """Returns Keras's output of the probe; zeros for another batch."""
+        key = "forward/eval/output"
+        if key not in self._arrays or len(self._arrays[key]) != len(like):
+            return like.new_zeros((len(like), columns.stop - columns.start))
+        return torch.from_numpy(self._arrays[key][:, columns]).to(like)
 
     def _activated(
         self, name: str, activation: str | None, output: torch.Tensor, theirs: np.ndarray | None

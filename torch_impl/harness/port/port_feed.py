@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ from torch_impl.harness.port.feeding import Feeding, has_channels_first, on_devi
 from torch_impl.harness.port.portable import channels_first, in_order
 from torch_impl.trainer.nests import mapped
 
+Change = Callable[[np.ndarray], np.ndarray]
+
 
 class PortFeed:
     """What a port under test is fed.
@@ -27,6 +29,8 @@ class PortFeed:
         device: on which the port computes.
         dtype: in which it computes.
         has_columns: whether labels are fed as (N, 1).
+        input_change: what is made of floating inputs first, and of the whole numbers of the only
+            input; None: they are fed as they are.
     """
 
     module: nn.Module
@@ -35,6 +39,7 @@ class PortFeed:
     device: str
     dtype: str
     has_columns: bool
+    input_change: Change | None = None
 
     def feed_as(self, feeding: Feeding) -> None:
         """Feeds the module as its arguments say first; other ways are tried later."""
@@ -73,7 +78,7 @@ class PortFeed:
 
     def arguments_of(self, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """Returns the arguments of the module for the inputs of a batch, in Keras's layout."""
-        arrays = [self.cast(array) for array in arrays]
+        arrays = [self.cast(self._changed(array, len(arrays) == 1)) for array in arrays]
         moved: tuple[Any, ...]
         if self.built.feed is None:
             moved = on_device(self._form([self._fed(array) for array in arrays]), self.device)
@@ -83,6 +88,11 @@ class PortFeed:
             if self._is_stored_anew:
                 moved = tuple(in_order(x) if isinstance(x, torch.Tensor) else x for x in moved)
         return moved
+
+    def _changed(self, array: np.ndarray, is_only: bool) -> np.ndarray:
+        if self.input_change is None or not (array.dtype.kind == "f" or is_only):
+            return array
+        return self.input_change(array.astype(self.dtype))
 
     def batch(self, purpose: str) -> list[np.ndarray]:
         """Returns the inputs of a recorded batch in Keras's layout."""

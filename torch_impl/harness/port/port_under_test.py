@@ -50,7 +50,7 @@ from torch_impl.harness.port.pairs import (
     paired_calls,
     paired_layers,
 )
-from torch_impl.harness.port.parts import called_by_parts
+from torch_impl.harness.port.parts import called_by_parts, parts_left_out, weights_left_out
 from torch_impl.harness.port.port_feed import PortFeed
 from torch_impl.harness.port.port_weights import PortWeights
 from torch_impl.harness.port.seen_axes import returned_axes, with_seen_axes
@@ -91,6 +91,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.own_feed = self.built.feed  # of the data of a step
         self.modes = [(module, module.training) for module in self.module.modules()]  # as built
         self.built = called_by_parts(self.built, self.module, keras.facts)
+        self.outputs.leave_out(parts_left_out(self.module))
         keep_gradients(self.module)
         self.device = device
         self.keras = keras
@@ -280,6 +281,8 @@ class PortUnderTest(PortFeed, PortWeights):
             return carry_by_load(self.module, keras, self.all_pairs, self._eval_output)
         sources = sources_of(self.module, self.calls, self.pairing)
         needs, ways = needs_of(keras.facts, self.pairing), ways_of(keras, self.calls, self.pairing)
+        left_out = weights_left_out(self.module)
+        needs = {name: need for name, need in needs.items() if name not in left_out}
         cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output, beside=ways)
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo

@@ -6,7 +6,7 @@ cannot be "pass") and `not_compared` (told, no more).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch_impl.harness.kinds import RECURRENT
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.drawn_masks import replayed
 from torch_impl.harness.port.inner_masks import inner_dropouts
+from torch_impl.harness.port.parts import parts_left_out
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
@@ -47,7 +48,7 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
 
 
 def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Returns the facts `keras_left`, `torch_left`, `incomplete` and `not_compared`.
+    """Returns the facts `keras_left`, `torch_left`, `not_held`, `incomplete` and `not_compared`.
 
     A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
     but a known layer may be what is wrong, unless the output of the port is Keras's. A recurrent
@@ -76,15 +77,45 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
             and (call.module is None or n in recurrent or _is_fine(port, port.nodes[n]))
         )
     ]
+    not_held = _not_held(port, names)
     return {
+        "not_held": list(not_held),
         "keras_left": [node["name"] for node in keras_left],
         "torch_left": [port.nodes[n]["name"] for n in torch_left],
         "incomplete": [
             *port.cargo.incomplete,
             *_unknown(port, keras_left, held),
             *_random(port, keras_left, facts),
+            *map(_moved, (name for name, is_moved in not_held.items() if is_moved)),
         ],
-        "not_compared": [*port.cargo.not_compared, *_computed(port)],
+        "not_compared": [
+            *port.cargo.not_compared,
+            *_computed(port),
+            *map(_by_itself, parts_left_out(port.module)),
+        ],
+    }
+
+
+def _not_held(port: PortUnderTest, carried: Collection[str]) -> dict[str, bool]:
+    """Returns the weights that a port may hold as it likes, and does; whether steps move them."""
+    if port.built.train_step is None or port.built.load is not None:
+        return {}
+    known = port.keras.facts.get("own_training", {}).get("as_built", {})
+    return {name: is_moved for name, is_moved in known.items() if name not in carried}
+
+
+def _moved(name: str) -> dict[str, str]:
+    return {
+        "what": name,
+        "why": "Keras's train_step changes it, and no parameter or buffer of the port is its place",
+        "do": "hold it in the module, as a buffer of this name and shape",
+    }
+
+
+def _by_itself(part: str) -> dict[str, str]:
+    return {
+        "what": f"the layer {part} by itself",
+        "why": "the port has no module for it; what it makes is compared where the step uses it",
     }
 
 

@@ -46,4 +46,4 @@ def set_image_states(port: PortUnderTest, states: Mapping[str, Sequence[int] | n
     for pair in port.all_pairs:
         name, module = str(pair.node["name"]).partition("#")[0], pair.call.module
         if isinstance(module, RandomImageLayer) and draws_as_keras(pair) and name in states:
-            set_state(module, states[name])
+            set_state(module, states[name], in_graph=True)

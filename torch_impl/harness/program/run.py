@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from parity.errors import RunError
+from parity.errors import InputError, RunError
+from parity.ladder.own_steps import FACT
 from parity.programs.check_spec import probes_of
 from parity.programs.factories import load_factory
+from parity.traces.anchors import MOST_STEPS_IN_FLOAT64
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
@@ -20,7 +22,13 @@ from torch_impl.harness.check.loss import takes_columns
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
-from torch_impl.harness.program.spread import is_near, left_open, moved, spread_of
+from torch_impl.harness.program.spread import (
+    is_near,
+    left_open,
+    moved,
+    moved_inputs,
+    spread_of,
+)
 from torch_impl.harness.program.training import Report, complete, train, with_batches
 from torch_impl.harness.saved import save_state
 
@@ -76,6 +84,8 @@ def run_program(task: ProgramTask) -> RunResult:
             report,
             folder,
             evaluated=nests if spec.evaluates else None,
+            # What steps of the user's own draw is known when Keras has trained.
+            trained=task.trained() if _trains_by_steps(port) else None,
         )
         if "train_flow" in nests:
             given["train_batches"].write(writer)
@@ -102,9 +112,30 @@ def run_program(task: ProgramTask) -> RunResult:
             "rounding, to see what that alone changes"
         )
         other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
-        trained(fresh(), begins, other, lambda step, total, loss: None)
+        second = fresh()
+        second.input_change = moved_inputs(keras.facts["nodes"])
+        trained(second, begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
+
+
+def _trains_by_steps(port: PortUnderTest) -> bool:
+    """Whether a port is trained by its own `train_step`, and not by a loop over its loss.
+
+    Raises:
+        InputError: the training is judged by states, from which such steps cannot be made.
+    """
+    built, facts = port.built, port.keras.facts
+    if FACT not in facts or built.train_step is None or built.train_epoch is not None:
+        return False
+    if not facts["fit"]["has_anchors"]:
+        return True
+    if built.optimizer is not None:
+        return False
+    raise InputError(
+        "a training by Port(train_step=...) is compared whole; expected dtype float64 and at most "
+        f"{MOST_STEPS_IN_FLOAT64} steps, or Port(train_epoch=...)"
+    )
 
 
 def _is_near(task: ProgramTask, result: RunResult) -> bool:

@@ -4,20 +4,27 @@ A right port differs from Keras by rounding, and perhaps by what Keras's constan
 of it; the probes have measured by how much it does after a few steps. A training that begins with
 weights moved by as much, by one unit in the last place at least, shows what that grows into. It is
 a whole training more, and is made only if this one is not so near that it passes without.
+
+The probes are fed other numbers than the training. So where Keras scales its input by constants in
+float32, the second training is fed inputs that are moved by as much as such a constant may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from parity.ladder.compare import relative_differences
 from parity.ladder.rounding import is_decided_by_rounding, limits_of
+from parity.ladder.tolerance import OF_A_CONSTANT
 from parity.traces.trace import RunResult, Trace, TraceWriter
+from torch_impl.harness.port.port_feed import Change
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
+_SMALLEST = 1e-30  # of a scale, to divide by
 
 
 def moved(weights: Mapping[str, np.ndarray], size: float) -> dict[str, np.ndarray]:
@@ -27,6 +34,37 @@ def moved(weights: Mapping[str, np.ndarray], size: float) -> dict[str, np.ndarra
         name: value * (1 + size * generator.choice([-1.0, 1.0], size=value.shape))
         for name, value in weights.items()
     }
+
+
+def moved_inputs(nodes: Sequence[Mapping[str, Any]]) -> Change | None:
+    """Returns what moves the inputs of a model as a float32 constant moves what they are scaled to.
+
+    s x + o of a Rescaling, with s larger by a share and o smaller by it, is that of x moved by this
+    share of x - o / s. So is a Normalization with a mean m of its own, where m takes the place of
+    o / s. Only layers count in front of which no layer has weights: others scale no inputs.
+
+    Args:
+        nodes: of Keras.
+
+    Returns:
+        None if no such layer has a constant.
+    """
+    at_input: set[int | None] = {-1}
+    origins: list[float] = []  # the largest that such a layer makes 0 of
+    for number, node in enumerate(nodes):
+        if not at_input.intersection(node["sources"]) or node["weights"]:
+            continue
+        at_input.add(number)
+        config = node["config"]
+        if node["kind"] == "rescaling":
+            scale, offset = (np.abs(np.asarray(config[k], float)) for k in ("scale", "offset"))
+            origins.append(float(np.max(offset / np.maximum(scale, _SMALLEST))))
+        elif node["kind"] == "normalization" and config.get("mean") is not None:
+            origins.append(float(np.max(np.abs(config["mean"]))))
+    if not origins:
+        return None
+    origin = max(origins)
+    return lambda x: x + OF_A_CONSTANT * (x + origin)
 
 
 def left_open(keras: Trace, probes: TraceWriter) -> float:
@@ -40,9 +78,10 @@ def left_open(keras: Trace, probes: TraceWriter) -> float:
         probes: what the port computed in the same steps.
     """
     epsilon = float(np.finfo(np.float64).eps)
-    if "trajectory/losses" not in keras:
+    if "trajectory/losses" in keras:
+        last = len(keras["trajectory/losses"])
+    elif (last := max(keras.numbers("log"), default=0)) == 0:  # no steps of the user's own either
         return epsilon
-    last = len(keras["trajectory/losses"])
     keys = [f"trajectory/{last}/{name}" for name in keras.facts["weights"]]
     decided = [key for key in keys if is_decided_by_rounding(keras, key)]
     theirs = {key: keras[key] for key in keys if key in probes.arrays and key not in decided}

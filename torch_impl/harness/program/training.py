@@ -14,8 +14,8 @@ import torch
 
 from parity.errors import InputError
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.trace import RunResult, TraceWriter, Weights
-from parity.traces.training_recorder import TrainingRecorder
+from parity.traces.trace import RunResult, Trace, TraceWriter, Weights
+from parity.traces.training_recorder import TrainingRecorder, loss_of
 from torch_impl import losses, metrics
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -23,6 +23,7 @@ from torch_impl.harness.program.anchors import Anchors
 from torch_impl.harness.program.evaluation import Evaluation
 from torch_impl.harness.program.images import refuse_other_images
 from torch_impl.harness.program.masks import Masks
+from torch_impl.harness.program.own_steps import OwnStepper
 from torch_impl.harness.program.phantom import PhantomSteps
 from torch_impl.harness.program.seeded import write_draws
 from torch_impl.harness.program.stepper import ReplayedStepper
@@ -47,6 +48,7 @@ def train(
     folder: AnchorFolder | None = None,
     *,
     evaluated: Mapping[str, Any] | None = None,
+    trained: Trace | None = None,
 ) -> RunResult:
     """Trains a port on what Keras was fed, and writes down what it does.
 
@@ -60,6 +62,7 @@ def train(
         report: called after every step.
         folder: has the recorded states of the Keras half; None: the training is compared whole.
         evaluated: nests of the feed file, whose samples are evaluated; None: they are not.
+        trained: the training of Keras, of a port that makes its steps by a `train_step` of its own.
 
     Returns:
         History and seconds.
@@ -74,6 +77,8 @@ def train(
         write_draws(port, fed[0], writer)
     else:
         begin(port, weights)
+    if trained is not None:
+        return _train_by_steps(port, trained, fed, writer, report)
     built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
@@ -103,6 +108,37 @@ def train(
     if anchors is not None:
         anchors.finish()
     writer.facts["has_own_loop"] = built.train_epoch is not None
+    return RunResult(history.history, {}, wall_s)
+
+
+def _train_by_steps(
+    port: PortUnderTest,
+    trained: Trace,
+    fed: tuple[Mapping[str, Any], Mapping[str, Any]],
+    writer: TraceWriter,
+    report: Report,
+) -> RunResult:
+    """Trains a port by its own `train_step`; the arguments are those of `train`.
+
+    Raises:
+        InputError: Keras validates, and the port does not say how it does.
+    """
+    if port.built.evaluate is None and any(name.startswith("val") for name in fed[0]):
+        raise InputError(
+            "Keras validates in every epoch, and the port trains by its own train_step; expected "
+            "Port(evaluate=...), which returns the numbers of a validation"
+        )
+    stepper: Any = OwnStepper(port, trained)  # it has no loss and no optimizer, as a Stepper has
+    recorder = TrainingRecorder(writer, port.weights)
+    total = num_steps_of(port.keras.facts["fit"], fed[1])
+    recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss), None)
+    started = time.perf_counter()
+    history = Trainer(port.built, stepper).fit(
+        **arguments_of(port.keras.facts["fit"], port.built, *fed), callbacks=[recording]
+    )
+    wall_s = time.perf_counter() - started
+    recorder.on_end()
+    writer.facts["has_own_loop"] = False
     return RunResult(history.history, {}, wall_s)
 
 
@@ -330,7 +366,7 @@ class _Recording(Callback):
     def __init__(
         self,
         recorder: TrainingRecorder,
-        stepper: ReplayedStepper,
+        stepper: ReplayedStepper | OwnStepper,
         report: Callable[[int, float], None],
         anchors: Anchors | None,
     ) -> None:
@@ -346,7 +382,7 @@ class _Recording(Callback):
         """After every step."""
         if self._anchors is not None and self._anchors.are_made:
             return
-        loss = logs["loss"]
+        loss = loss_of(logs)
         if not self._step:
             self._recorder.on_first_step(logs)
         self._recorder.on_step(loss, self._stepper.rate)

@@ -6,6 +6,7 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.custom import Calling, found, function_names
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.keras_config.rows.modules import plain
 
@@ -18,7 +19,7 @@ SIMPLE: dict[str, Row] = {
 }
 
 
-def activation_of(entry: Entry) -> nn.Module | None:
+def activation_of(entry: Entry) -> Planned | None:
     """Returns the activation of a layer's config, which is a name or a layer; None for linear.
 
     Keras writes some functions of keras.ops by the name of another one in keras.activations: a
@@ -32,9 +33,9 @@ def activation_of(entry: Entry) -> nn.Module | None:
         return None
     own = found(entry.custom, [f"{entry.name}/activation", *function_names(value)])
     if own is not None:
-        return Calling(own)
+        return Planned(Calling, own)
     if isinstance(value, str):
-        return layers.Activation(value)
+        return Planned(layers.Activation, value)
     kind = value.get("class_name")
     if kind in SIMPLE:
         return SIMPLE[kind](Entry(value, entry.build, entry.custom))
@@ -70,19 +71,19 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
     if isinstance(value, str):
         return value
     if value["class_name"] in SIMPLE:
-        return SIMPLE[value["class_name"]](Entry(value, entry.build))
+        return SIMPLE[value["class_name"]](Entry(value, entry.build)).build()
     raise ValueError(
         f"{name} of class {value['class_name']!r}: expected a name, or "
         f"custom={{'{entry.name}/{name}': function}}"
     )
 
 
-def _prelu(entry: Entry) -> nn.Module:
-    return layers.PReLU(entry.shape[1:], entry.config["shared_axes"])
+def _prelu(entry: Entry) -> Planned:
+    return Planned(layers.PReLU, entry.shape[1:], entry.config["shared_axes"])
 
 
 ROWS: dict[str, Row] = {
     **SIMPLE,
-    "Activation": lambda entry: activation_of(entry) or nn.Identity(),
+    "Activation": lambda entry: activation_of(entry) or Planned(nn.Identity),
     "PReLU": _prelu,
 }

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.graph import name_of
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.activation import activation_of
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.keras_config.rows.modules import Activated
@@ -27,54 +27,56 @@ def _shapes(entry: Entry) -> dict[str, list[int | None]]:
     return {name: list(shape)[1:] for name, shape in built.items() if shape is not None}
 
 
-def _multi_head(entry: Entry) -> nn.Module:
+def _multi_head(entry: Entry) -> Planned:
     names = ("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape")
     more = ("attention_axes", "sliding_window", "use_gate")
     given = {**entry.pick(*names, *more), **_shapes(entry)}
-    return layers.MultiHeadAttention(**given, seed=entry.config.get("seed") or 0)
+    return Planned(layers.MultiHeadAttention, **given, seed=entry.config.get("seed") or 0)
 
 
-def _group_query(entry: Entry) -> nn.Module:
+def _group_query(entry: Entry) -> Planned:
     names = ("head_dim", "num_query_heads", "num_key_value_heads", "dropout", "use_bias")
     sizes = {name.replace("_shape", "_size"): shape[-1] for name, shape in _shapes(entry).items()}
     given = entry.pick(*names, "sliding_window", "use_gate")
     seed = entry.config.get("seed") or 0
-    return layers.GroupQueryAttention(**given, **sizes, seed=seed)  # type: ignore[arg-type]
+    return Planned(layers.GroupQueryAttention, **given, **sizes, seed=seed)
 
 
-def _attention(entry: Entry) -> nn.Module:
+def _attention(entry: Entry) -> Planned:
     names = ("use_scale", "score_mode", "dropout")
-    return layers.Attention(**entry.pick(*names), seed=entry.config.get("seed") or 0)
+    return Planned(layers.Attention, **entry.pick(*names), seed=entry.config.get("seed") or 0)
 
 
-def _additive(entry: Entry) -> nn.Module:
+def _additive(entry: Entry) -> Planned:
     given = entry.pick("use_scale", "dropout")
-    return layers.AdditiveAttention(entry.shape[-1], **given, seed=entry.config.get("seed") or 0)
+    return Planned(
+        layers.AdditiveAttention, entry.shape[-1], **given, seed=entry.config.get("seed") or 0
+    )
 
 
-def _einsum_dense(entry: Entry) -> nn.Module:
+def _einsum_dense(entry: Entry) -> Planned:
     config = entry.config
     if config.get("lora_rank"):
         raise ValueError(f"lora_rank={config['lora_rank']!r}: expected None")
     given = entry.pick("equation", "output_shape", "bias_axes")
-    dense = layers.EinsumDense(input_shape=entry.shape[1:], **given)
+    dense = Planned(layers.EinsumDense, input_shape=entry.shape[1:], **given)
     activation = activation_of(entry)
-    return dense if activation is None else Activated(dense, activation)
+    return dense if activation is None else Planned(Activated, dense, activation)
 
 
-def _reversible_embedding(entry: Entry) -> nn.Module:
+def _reversible_embedding(entry: Entry) -> Planned:
     name = entry.config.get("reverse_dtype")
     if name not in (None, "float32", "float64"):
         raise ValueError(f"reverse_dtype={name!r}: expected 'float32', 'float64' or None")
     given = entry.pick("input_dim", "output_dim", "tie_weights", "logit_soft_cap", "mask_zero")
     dtype = None if name is None else getattr(torch, name)
-    return layers.ReversibleEmbedding(**given, reverse_dtype=dtype)
+    return Planned(layers.ReversibleEmbedding, **given, reverse_dtype=dtype)
 
 
-def _spectral(entry: Entry) -> nn.Module:
+def _spectral(entry: Entry) -> Planned:
     inner = {"build_config": {"input_shape": entry.shape}, **entry.config["layer"]}
     iterations = entry.config["power_iterations"]
-    return layers.SpectralNormalization(entry.build(inner), iterations, name_of(inner))
+    return Planned(layers.SpectralNormalization, entry.build(inner), iterations, name_of(inner))
 
 
 ROWS: dict[str, Row] = {

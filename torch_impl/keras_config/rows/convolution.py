@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.activation import activation_of
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.keras_config.rows.modules import KerasLayer
@@ -13,10 +14,11 @@ from torch_impl.keras_config.rows.modules import KerasLayer
 def _convolution(kind: type[nn.Module], *more: str) -> Row:
     names = ("kernel_size", "strides", "padding", "dilation_rate", "use_bias", *more)
 
-    def build(entry: Entry) -> nn.Module:
-        return KerasLayer(kind(entry.shape[-1], **entry.pick(*names)), activation_of(entry))
+    def plan(entry: Entry) -> Planned:
+        layer = Planned(kind, entry.shape[-1], **entry.pick(*names))
+        return Planned(KerasLayer, layer, activation_of(entry))
 
-    return build
+    return plan
 
 
 ROWS: dict[str, Row] = {

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from torch_impl.keras_config.graph import Config, input_shapes, name_of
+from torch_impl.keras_config.planned import Planned
 
 Shape = tuple[int | None, ...]
 
@@ -58,7 +59,7 @@ class Entry:
         return {name: self.config[name] for name in names if name in self.config}
 
 
-Row = Callable[[Entry], nn.Module]
+Row = Callable[[Entry], Planned]
 
 
 def dtype_of(config: Config) -> torch.dtype:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.masks import mask_arguments
 
@@ -54,22 +55,23 @@ class Activated(KerasLayer):
 
 def plain(kind: Callable[..., nn.Module], *names: str) -> Row:
     """Returns the row of a layer that works on Keras's layout."""
-    return lambda entry: kind(**entry.pick(*names))
+    return lambda entry: Planned(kind, **entry.pick(*names))
 
 
 def moved(kind: Callable[..., nn.Module], *names: str, **settings: Any) -> Row:
     """Returns the row of a layer that works on torch's layout."""
 
-    def build(entry: Entry) -> nn.Module:
-        return KerasLayer(kind(**entry.pick(*names), **settings))
+    def plan(entry: Entry) -> Planned:
+        return Planned(KerasLayer, Planned(kind, **entry.pick(*names), **settings))
 
-    return build
+    return plan
 
 
 def seeded(kind: Callable[..., nn.Module], *names: str) -> Row:
     """Returns the row of a layer that draws; without a seed in the config, the seed is 0."""
 
-    def build(entry: Entry) -> nn.Module:
-        return KerasLayer(kind(**entry.pick(*names), seed=entry.config.get("seed") or 0))
+    def plan(entry: Entry) -> Planned:
+        seed = entry.config.get("seed") or 0
+        return Planned(KerasLayer, Planned(kind, **entry.pick(*names), seed=seed))
 
-    return build
+    return plan

@@ -7,36 +7,39 @@ from collections.abc import Callable
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.keras_config.rows.modules import plain
 
 
-def _batch_normalization(entry: Entry) -> nn.Module:
+def _batch_normalization(entry: Entry) -> Planned:
     if entry.config.get("renorm"):
         raise ValueError("renorm=True: expected False")
     names = ("axis", "momentum", "epsilon", "center", "scale", "trainable")
-    return layers.BatchNormalization(entry.shape[entry.config["axis"]], **entry.pick(*names))
+    num_features = entry.shape[entry.config["axis"]]
+    return Planned(layers.BatchNormalization, num_features, **entry.pick(*names))
 
 
 def _over_axes(kind: Callable[..., nn.Module], *names: str) -> Row:
-    def build(entry: Entry) -> nn.Module:
+    def plan(entry: Entry) -> Planned:
         axis, shape = entry.config["axis"], entry.shape
         axes = sorted(a % len(shape) for a in ([axis] if isinstance(axis, int) else axis))
-        return kind([shape[a] for a in axes], axes, **entry.pick(*names))
+        return Planned(kind, [shape[a] for a in axes], axes, **entry.pick(*names))
 
-    return build
+    return plan
 
 
-def _group_normalization(entry: Entry) -> nn.Module:
+def _group_normalization(entry: Entry) -> Planned:
     names = ("groups", "axis", "epsilon", "center", "scale")
-    return layers.GroupNormalization(entry.shape[entry.config["axis"]], **entry.pick(*names))
+    num_channels = entry.shape[entry.config["axis"]]
+    return Planned(layers.GroupNormalization, num_channels, **entry.pick(*names))
 
 
-def _normalization(entry: Entry) -> nn.Module:
+def _normalization(entry: Entry) -> Planned:
     shape = entry.shape
     axes = sorted(axis % len(shape) for axis in entry.config["axis"])
     given = entry.pick("mean", "variance", "invert")
-    return layers.Normalization([shape[axis] for axis in axes], axes, **given)
+    return Planned(layers.Normalization, [shape[axis] for axis in axes], axes, **given)
 
 
 _SETTINGS = ("epsilon", "center", "scale", "rms_scaling")

@@ -7,6 +7,7 @@ import math
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.keras_config.rows.modules import KerasLayer, moved
 
@@ -14,7 +15,7 @@ from torch_impl.keras_config.rows.modules import KerasLayer, moved
 def _adaptive(kind: type[nn.Module]) -> Row:
     """Returns the row of a pool to a given size, which is torch's."""
 
-    def build(entry: Entry) -> nn.Module:
+    def plan(entry: Entry) -> Planned:
         sizes = tuple(entry.config["output_size"])
         for length, size in zip(entry.shape[1:-1], sizes, strict=True):
             # Keras also pools over windows that are longer by one. If none fits, TensorFlow returns
@@ -24,9 +25,9 @@ def _adaptive(kind: type[nn.Module]) -> Row:
                     f"output_size={sizes} of {tuple(entry.shape[1:-1])}: expected a larger one, "
                     "since Keras's values are undefined; a global pool has an output of 1"
                 )
-        return KerasLayer(kind(sizes))
+        return Planned(KerasLayer, Planned(kind, sizes))
 
-    return build
+    return plan
 
 
 ROWS: dict[str, Row] = {

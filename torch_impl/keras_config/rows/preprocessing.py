@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
 from torch_impl.keras_config.rows.modules import KerasLayer
 
@@ -38,7 +39,9 @@ class ImageLayer(KerasLayer):
 
 
 def _fixed(kind: Callable[..., nn.Module], *names: str) -> Row:
-    return lambda entry: ImageLayer(kind(**entry.pick(*names)), dtype_of(entry.config))
+    return lambda entry: Planned(
+        ImageLayer, Planned(kind, **entry.pick(*names)), dtype_of(entry.config)
+    )
 
 
 def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool = True) -> Row:
@@ -47,12 +50,12 @@ def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool =
     It draws in the dtype of the policy; Keras draws in its floatx, which the config lacks.
     """
 
-    def build(entry: Entry) -> nn.Module:
+    def plan(entry: Entry) -> Planned:
         dtype = dtype_of(entry.config)
         options = {"random_dtype": dtype} if draws_in_floatx else {}
-        return ImageLayer(kind(**entry.pick(*names, "seed"), **options), dtype)
+        return Planned(ImageLayer, Planned(kind, **entry.pick(*names, "seed"), **options), dtype)
 
-    return build
+    return plan
 
 
 ROWS: dict[str, Row] = {

@@ -11,6 +11,7 @@ from torch import nn
 from torch_impl import layers
 from torch_impl.keras_config.custom import CustomLayer, found, names_of
 from torch_impl.keras_config.graph import Config, fill, name_of
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.activation import function_of
 from torch_impl.keras_config.rows.entry import Entry, Row
 from torch_impl.layers.conv_lstm import ConvLSTMGates
@@ -100,7 +101,7 @@ def _settings(entry: Entry, *names: str) -> dict[str, Any]:
 
 
 def _recurrent(kind: Callable[..., nn.Module]) -> Row:
-    return lambda entry: kind(entry.shape[-1], **_settings(entry, *_GATES, *_LOOP))
+    return lambda entry: Planned(kind, entry.shape[-1], **_settings(entry, *_GATES, *_LOOP))
 
 
 _CELLS: dict[str, Callable[..., nn.Module]] = {
@@ -158,33 +159,35 @@ def _inner(entry: Entry, layer: Config, size: int) -> Entry:
     )
 
 
-def _rnn(entry: Entry) -> nn.Module:
+def _rnn(entry: Entry) -> Planned:
     inner = _inner(entry, entry.config["cell"], entry.shape[-1])
     cell, _ = _cell(inner, entry.shape[-1])
-    return layers.RNN(cell, inner.name, **entry.pick(*_LOOP))
+    return Planned(layers.RNN, cell, inner.name, **entry.pick(*_LOOP))
 
 
 def _conv_lstm(kind: Callable[..., nn.Module]) -> Row:
     names = (*_CONVOLUTION, *_GATES, *_LOOP)
-    return lambda entry: ConvRecurrent(kind(entry.shape[-1], **_settings(entry, *names)))
+    return lambda entry: Planned(
+        ConvRecurrent, Planned(kind, entry.shape[-1], **_settings(entry, *names))
+    )
 
 
-def _bidirectional(entry: Entry) -> nn.Module:
+def _bidirectional(entry: Entry) -> Planned:
     parts = [entry.config["layer"], entry.config["backward_layer"]]
     built = {"build_config": {"input_shape": entry.shape}}
     first, second = (entry.build({**part, **built}) for part in parts)
     names = (name_of(parts[0]), name_of(parts[1]))
     merge_mode: Any = entry.config["merge_mode"]
     if isinstance(first, ConvRecurrent) and isinstance(second, ConvRecurrent):
-        both = layers.Bidirectional(first.layer, second.layer, merge_mode, names)
-        return ConvRecurrent(both)
-    return layers.Bidirectional(first, second, merge_mode, names)  # type: ignore[arg-type]
+        both = Planned(layers.Bidirectional, first.layer, second.layer, merge_mode, names)
+        return Planned(ConvRecurrent, both)
+    return Planned(layers.Bidirectional, first, second, merge_mode, names)
 
 
-def _time_distributed(entry: Entry) -> nn.Module:
+def _time_distributed(entry: Entry) -> Planned:
     batch, _, *rest = entry.shape
     inner = {"build_config": {"input_shape": [batch, *rest]}, **entry.config["layer"]}
-    return TimeDistributed(name_of(inner), entry.build(inner))
+    return Planned(TimeDistributed, name_of(inner), entry.build(inner))
 
 
 ROWS: dict[str, Row] = {

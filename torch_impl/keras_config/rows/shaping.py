@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Row
 from torch_impl.keras_config.rows.modules import moved, plain
 
@@ -19,7 +20,7 @@ class KerasFlatten(nn.Flatten):
 
 
 ROWS: dict[str, Row] = {
-    "Flatten": lambda entry: KerasFlatten(),
+    "Flatten": lambda entry: Planned(KerasFlatten),
     "Reshape": plain(layers.Reshape, "target_shape"),
     "Permute": plain(layers.Permute, "dims"),
     "RepeatVector": plain(layers.RepeatVector, "n"),

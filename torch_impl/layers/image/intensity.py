@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
+from torch_impl.layers.image.channel_mean import channel_mean
 from torch_impl.layers.image.random_layer import Factor, RandomImageLayer, bounds_of
 
 
@@ -57,7 +58,7 @@ class RandomContrast(RandomImageLayer):
         """See `RandomImageLayer`."""
         if is_mask:
             return images
-        mean = images.mean(dim=-2, keepdim=True).mean(dim=-1, keepdim=True)
+        mean = channel_mean(images)
         changed = (images - mean) * drawn.to(images.device, images.dtype) + mean
         return changed.clamp(*self.value_range)
 
@@ -95,7 +96,7 @@ class RandomBrightness(RandomImageLayer):
     def draw(self, shape: torch.Size) -> torch.Tensor:
         """Returns (N, 1, 1, 1): what is added to each image."""
         low, high = self.value_range
-        return self.uniform((shape[0], 1, 1, 1), *self.factor) * (high - low)
+        return self.uniform((shape[0], 1, 1, 1), *self.factor, times=high - low)
 
     def apply_drawn(
         self, images: torch.Tensor, drawn: torch.Tensor, *, is_mask: bool = False

@@ -122,13 +122,13 @@ class RandomRotation(_Moved):
         self.factor = bounds_of(factor, "factor", -1, 1, pairs_may_reach_out=True)
 
     def draw(self, shape: torch.Size) -> torch.Tensor:
-        """Returns (N,): angles in degrees."""
-        return self.uniform((shape[0],), self.factor[0] * 360.0, self.factor[1] * 360.0)
+        """Returns (N,): angles in radians, which Keras draws in degrees."""
+        low, high = (bound * 360.0 for bound in self.factor)
+        return self.uniform((shape[0],), low, high, times=math.pi / 180.0)
 
     def maps(self, drawn: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """See `_Moved`; in Keras's order of operations, which decides the last bit."""
-        radians = drawn * torch.tensor(math.pi / 180.0, dtype=drawn.dtype)
-        sine, cosine = map(torch.from_numpy, sine_and_cosine(radians.numpy()))
+        sine, cosine = map(torch.from_numpy, sine_and_cosine(drawn.numpy()))
         x, y = (0.5 * torch.tensor(size - 1, dtype=drawn.dtype) for size in (width, height))
         to_x = x - x * cosine - y * -sine
         to_y = y - x * sine - y * cosine
@@ -233,8 +233,8 @@ class RandomTranslation(_Moved):
     def draw(self, shape: torch.Size) -> torch.Tensor:
         """Returns (N, 2) float32: the shifts in pixels, to the right and down."""
         column = (shape[0], 1)
-        down = self.uniform(column, *self.height_factor) * shape[-2]
-        right = self.uniform(column, *self.width_factor) * shape[-1]
+        down = self.uniform(column, *self.height_factor, times=shape[-2])
+        right = self.uniform(column, *self.width_factor, times=shape[-1])
         return torch.cat([right, down], dim=1).to(torch.float32)
 
     def maps(self, drawn: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -38,6 +38,9 @@ class RandomImageLayer(nn.Module):
         num_draws: how many numbers or tensors of numbers were drawn: Keras's second word of the
             state of a SeedGenerator.
         pixel_dtype: in which images are changed; None: their own. The result has their dtype.
+        in_graph: whether numbers are those of a compiled model, as `fit` runs it. TensorFlow
+            multiplies two constants there before a number of which the lower bound is 0, so that
+            its last bit is another one than in `tf.data` and in a call of Keras's layer by itself.
     """
 
     seeds_drawn = 1  # how many integers Keras takes from Python's `random` for a layer without seed
@@ -51,6 +54,7 @@ class RandomImageLayer(nn.Module):
         self.random_dtype = random_dtype
         self.num_draws = 0
         self.pixel_dtype: torch.dtype | None = None
+        self.in_graph = True
 
     def take_seed(self, seeds: KerasSeeds) -> None:
         """Takes the seed that Keras draws for a layer without one; otherwise draws nothing."""
@@ -101,7 +105,12 @@ class RandomImageLayer(nn.Module):
         return x.shape[-2:]
 
     def uniform(
-        self, shape: Sequence[int], low: float, high: float, dtype: torch.dtype | None = None
+        self,
+        shape: Sequence[int],
+        low: float,
+        high: float,
+        dtype: torch.dtype | None = None,
+        times: float = 1.0,
     ) -> torch.Tensor:
         """Draws what `keras.random.uniform` draws from the layer's SeedGenerator.
 
@@ -110,14 +119,19 @@ class RandomImageLayer(nn.Module):
             low: the bounds, which Keras rounds to float32.
             high: see low.
             dtype: None takes that of the layer.
+            times: by which Keras multiplies the numbers; see `in_graph`.
         """
         dtype = dtype or self.random_dtype
         seed = seed_pair(self.seed, self.num_draws)
         self.num_draws += 1
-        bounds = torch.tensor([low, high], dtype=torch.float32).to(dtype)
-        return (
-            stateless_uniform(shape, seed=seed, dtype=dtype) * (bounds[1] - bounds[0]) + bounds[0]
-        )
+        start, end = torch.tensor([low, high], dtype=torch.float32).to(dtype)
+        factor = torch.tensor(times, dtype=dtype)
+        drawn: torch.Tensor = stateless_uniform(shape, seed=seed, dtype=dtype)
+        if self.in_graph and start == 0:
+            drawn = drawn * ((end - start) * factor)
+        else:
+            drawn = (drawn * (end - start) + start) * factor
+        return drawn
 
     def get_extra_state(self) -> dict[str, int]:
         """Part of the state_dict."""

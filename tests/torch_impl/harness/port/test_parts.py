@@ -6,9 +6,16 @@ from torch import nn
 
 from parity.errors import InputError
 from torch_impl import Port
-from torch_impl.harness.port.parts import as_written, called_by_parts, parts_in
+from torch_impl.harness.port.parts import (
+    as_written,
+    called_by_parts,
+    parts_in,
+    parts_left_out,
+    weights_left_out,
+)
 
-PLAIN = {"is_row": False, "kept": None, "num_outputs": 1}
+PLAIN = {"is_row": False, "kept": None, "num_outputs": 1, "weights": ["layer.w"]}
+STEADY, MOVED = {"layer.w": False}, {"layer.w": True}  # kept as built; whether a step moves it
 
 
 class Holder(nn.Module):
@@ -30,8 +37,8 @@ class Sampled(nn.Module):
         return [self.fc(x)] * self.num
 
 
-def parted(module, told, **settings):
-    facts = {"own_training": {"parts": told}}
+def parted(module, told, as_built=None, **settings):
+    facts = {"own_training": {"parts": told, "as_built": as_built or {}}}
     return called_by_parts(Port(module, **settings), module, facts)
 
 
@@ -111,3 +118,33 @@ def test_a_part_without_a_module_is_told_with_what_to_say():
         InputError, match=r"names netX; expected modules of the port: generator, other"
     ):
         parted(module, {"generator": PLAIN}, layers={"generator": "netX"})
+
+
+def test_a_port_may_compute_a_part_of_constants_by_itself():
+    module = Holder(network=nn.Linear(3, 2))
+    told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
+    parted(module, told, STEADY)
+    made = module({"network": torch.ones(4, 3), "normalizer": torch.ones(4, 3)})
+    assert list(made) == list(parts_in(module)) == ["network"]
+    assert parts_left_out(module) == ["normalizer"]
+    assert weights_left_out(module) == {"layer.w"}
+
+
+def test_what_a_step_moves_needs_a_module():
+    module = Holder(network=nn.Linear(3, 2))
+    told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "average": PLAIN}
+    for as_built in (MOVED, {}):
+        with pytest.raises(InputError, match="no module for average"):
+            parted(module, told, as_built)
+
+
+def test_networks_are_found_in_order_beside_what_needs_no_module():
+    module = Holder(netG=nn.Linear(3, 2))
+    told = {"generator": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
+    parted(module, told, STEADY)
+    assert list(parts_in(module)) == ["generator"]
+
+
+def test_a_port_without_any_of_the_networks_is_refused():
+    with pytest.raises(InputError, match="no module for generator, critic"):
+        parted(nn.Module(), {"generator": PLAIN, "critic": PLAIN}, STEADY)

@@ -9,9 +9,10 @@ from programs_here import FOLDER, result_of, spec_of, trained
 import keras_impl
 import torch_impl
 from parity.files.json_io import write_json
+from parity.ladder.tolerance import OF_A_CONSTANT
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
-from torch_impl.harness.program.spread import is_near, moved, spread_of
+from torch_impl.harness.program.spread import is_near, moved, moved_inputs, spread_of
 
 SOURCE = """
 import keras, numpy as np, torch
@@ -117,6 +118,87 @@ def test_a_number_is_as_far_apart_as_the_weights_were_up_to_its_step():
         "scalar/2": 0.25,
         "scalar/10": 0.25,
     }
+
+
+RESCALED = """
+import keras, numpy as np, torch
+from torch import nn
+from keras_impl import Reference
+from torch_impl import Port, optim
+
+draw = np.random.default_rng(0)
+x, y = draw.uniform(0, 255, (36, 6, 5, 3)).astype("float32"), draw.integers(0, 3, 36)
+
+def reference():
+    model = keras.Sequential([
+        keras.Input((6, 5, 3)), keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(3),
+    ])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.125, momentum=0.875), loss)
+    return Reference(model, x=x, y=y, batch_size=12, epochs=10)
+
+class Divided(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+
+    def forward(self, x):
+        return x / self.by
+
+def port(by=255.0):
+    net = nn.Sequential(
+        Divided(by), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(4, 3),
+    )
+    for weight in net.parameters():
+        nn.init.xavier_uniform_(weight) if weight.ndim > 1 else nn.init.zeros_(weight)
+    optimizer = optim.SGD(net.parameters(), learning_rate=0.125, momentum=0.875)
+    return Port(net, nn.CrossEntropyLoss(), optimizer)
+
+def slightly_less():
+    return port(255.0002)
+"""
+
+
+def node(kind, sources, weights=(), **config):
+    return {"kind": kind, "sources": sources, "weights": list(weights), "config": config}
+
+
+def test_inputs_are_moved_as_the_constant_that_scales_them():
+    x = np.array([0.0, 100.0, 200.0])
+    by = OF_A_CONSTANT
+    first = node("rescaling", [-1], scale=0.5, offset=-4.0)
+    assert moved_inputs([first])(x) == pytest.approx(x + by * (x + 8), abs=1e-13)
+    behind = [node("flatten", [-1]), node("normalization", [0], mean=[3.0, -5.0], variance=[1.0])]
+    assert moved_inputs(behind)(x) == pytest.approx(x + by * (x + 5), abs=1e-13)
+    none = np.array([0.0, 0.0])
+    assert not moved_inputs([node("rescaling", [-1], scale=[1.0, 2.0], offset=0.0)])(none).any()
+
+
+def test_inputs_stay_where_no_constant_scales_them():
+    weighted = node("dense", [-1], ["kernel"])
+    assert moved_inputs([weighted, node("rescaling", [0], scale=2.0, offset=0.0)]) is None
+    assert moved_inputs([node("normalization", [-1], ["mean"], mean=None, variance=None)]) is None
+    assert moved_inputs([node("flatten", [-1]), node("activation:relu", [None])]) is None
+
+
+def test_a_port_that_divides_by_255_in_float64_is_right_and_one_that_divides_by_more_is_not(
+    tmp_path,
+):
+    (tmp_path / "rescaled.py").write_text(RESCALED)
+    spec = spec_of("rescaled.py:reference", "rescaled.py:port").replace(folder=str(tmp_path))
+    result = result_of(spec, tmp_path / "run")
+    assert result.verdict == "pass"
+    schedule = next(level for level in result.levels if level.id == "schedule")
+    # One constant is a rounding off; two are allowed, and what rounds besides.
+    assert 0.1 < schedule.worst.worst / schedule.worst.allowed < 0.7
+    other = spec.replace(torch="rescaled.py:slightly_less")
+    result = result_of(other, tmp_path / "less", tmp_path / "run")
+    assert result.verdict == "fail"
+    status = {level.id: level.status for level in result.levels}
+    assert {status["data"], status["trajectory"], status["schedule"]} <= {"fail", "follows"}
 
 
 def facts_of(run):

@@ -4,6 +4,7 @@ import platform
 
 import keras
 import numpy as np
+import tensorflow as tf
 import torch
 
 from torch_impl import layers
@@ -32,9 +33,16 @@ def turn_back(y):
     return y.movedim(-3, -1).numpy()
 
 
-def pair(kind, *arguments, dtype="float32", **options):
+def pair(kind, *arguments, dtype="float32", in_graph=False, **options):
     theirs = getattr(keras.layers, kind)(*arguments, dtype=dtype, **options)
-    return theirs, getattr(layers, kind)(*arguments, **options)
+    ours = getattr(layers, kind)(*arguments, **options)
+    ours.in_graph = in_graph
+    return theirs, ours
+
+
+def compiled(layer):
+    """A call of a Keras layer in train mode, as `fit` compiles it."""
+    return tf.function(lambda images: layer(images, training=True), autograph=False)
 
 
 def same(ours, theirs):

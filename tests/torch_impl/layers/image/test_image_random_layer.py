@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import torch
-from image_pairs import SEEDS, pixels, same, turn, turn_back
+from image_pairs import ON_X86, SEEDS, compiled, pair, pixels, same, turn, turn_back
 from torch import nn
 
+from benchmarks.accuracy.image_arguments import ARGUMENTS, Found, compare
 from benchmarks.accuracy.image_layers import CASES, differences
 from torch_impl import layers
 from torch_impl.layers.image.random_layer import as_batch, as_floating, bounds_of
@@ -38,6 +39,36 @@ def test_layers_without_a_seed_get_those_of_set_random_seed_in_their_order(seed)
         else:
             state = layer.seed_generator.state.numpy()
             assert (module.seed, module.num_calls) == tuple(state), kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("RandomRotation", ((0, 0.2314),)),
+        ("RandomTranslation", ((0, 0.2314), (0.0, 0.3))),
+        ("RandomBrightness", ((0.0, 0.2314),)),
+        ("RandomZoom", ((0, 0.3), (-0.2, 0))),
+        ("RandomContrast", ((0, 0.3),)),
+        ("RandomContrast", ((1, 0.3),)),
+    ],
+)
+def test_numbers_from_zero_on_have_the_last_bit_of_a_graph_or_of_a_call(kind, arguments):
+    """TensorFlow multiplies constants of a compiled model before it runs."""
+    for in_graph in (True, False):
+        theirs, ours = pair(kind, *arguments, seed=1337, in_graph=in_graph)
+        run = compiled(theirs) if in_graph else lambda x, layer=theirs: layer(x, training=True)
+        for call in range(3):
+            x = pixels((9, 7, 11, 2), call)
+            assert same(turn_back(ours(turn(x))), run(x)), in_graph
+
+
+def test_the_last_bit_of_a_call_does_not_pass_as_that_of_a_graph():
+    theirs, ours = pair("RandomRotation", (0, 0.2314), seed=1337, in_graph=False)
+    x = pixels((9, 7, 11, 2))
+    expected = compiled(theirs)(x)
+    assert not same(turn_back(ours(turn(x))), expected) or not ON_X86
+    ours.num_draws, ours.in_graph = 0, True
+    assert same(turn_back(ours(turn(x))), expected)
 
 
 def test_a_layer_with_a_seed_keeps_it_and_draws_none():
@@ -82,4 +113,18 @@ def test_the_benchmark_has_every_layer_that_draws_and_finds_no_difference():
         kind for kind in layers.__all__ if kind.startswith("Random") and kind != "RandomImageLayer"
     }
     assert CASES.keys() == drawing
+    assert ARGUMENTS.keys() > drawing
     assert max(differences("RandomBrightness", 3)) <= 1e-6
+
+
+def test_drawn_arguments_find_no_difference_and_another_fill_mode_does(monkeypatch):
+    found = Found()
+    for number in range(4):
+        compare("RandomTranslation", -7, number, found)
+    assert (found.cases, found.apart, found.other_draws, found.other_transforms) == (8, 0.0, 0, 0)
+    kind = layers.RandomTranslation
+    options = {"fill_mode": "nearest"}
+    monkeypatch.setattr(layers, "RandomTranslation", lambda **given: kind(**given | options))
+    for number in range(4):
+        compare("RandomTranslation", -7, number, found)
+    assert found.apart > 0.01

@@ -1,0 +1,58 @@
+"""Modules that were written of Keras models, imported from their source."""
+
+import importlib.util
+import itertools
+import json
+
+import numpy as np
+import torch
+
+from torch_impl.keras_config import from_keras_config
+from torch_impl.source.blocks import fold
+from torch_impl.source.form import Layout
+from torch_impl.source.graph import trace
+from torch_impl.source.module_text import model_text, name_of_class
+from torch_impl.source.program import program_of
+from torch_impl.source.weights import carry
+
+_NUMBERS = itertools.count()
+
+
+def source_of(model):
+    """The program that was written of a Keras model, and its source."""
+    config = json.loads(model.to_json())["config"]
+    program = program_of(trace(from_keras_config(config), config))
+    fold(program)
+    return program, model_text(program, "A network.")
+
+
+def written(model, folder):
+    """A module in float64 with the weights of a Keras model; its program and its source."""
+    program, source = source_of(model)
+    path = folder / f"written_{next(_NUMBERS)}.py"
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    file = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(file)
+    module = getattr(file, name_of_class(program))().double()
+    weights = {w.path: np.asarray(w) for w in model.weights if "seed_generator" not in w.path}
+    carry(module, program, weights)
+    return module, program, source
+
+
+def fed(program, arrays):
+    """Arrays in Keras's layout as the module takes them."""
+    values = program.inputs.values()
+    tensors = [torch.as_tensor(array) for array in arrays]
+    return [
+        tensor.movedim(-1, 1) if value.layout is Layout.FIRST else tensor
+        for tensor, value in zip(tensors, values, strict=True)
+    ]
+
+
+def outputs(made):
+    """Tensors that a module returned, in a row, as arrays."""
+    if isinstance(made, dict):
+        made = [made[name] for name in sorted(made)]
+    made = made if isinstance(made, list | tuple) else [made]
+    return [np.asarray(each.detach()) for each in made]

@@ -1,0 +1,87 @@
+"""Parts of a model that repeat become one class, whose arguments are the numbers that differ."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from written import fed, outputs, source_of, written
+
+BAR = 1e-12
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def residual(odd=None):
+    """Six blocks with names; `odd` is the name of one whose activation is another one."""
+    x = inputs = L.Input((8, 8, 4))
+    for stage in (1, 2):
+        for number in (1, 2, 3):
+            name = f"stage{stage}_block{number}"
+            filters = 4 * stage
+            if filters != x.shape[-1]:
+                x = L.Conv2D(filters, 1, name=f"to_{stage}")(x)
+            y = L.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_1_conv")(x)
+            y = L.BatchNormalization(name=f"{name}_1_bn")(y)
+            y = L.Activation("tanh" if name == odd else "relu", name=f"{name}_1_act")(y)
+            y = L.Conv2D(filters, 3, padding="same", name=f"{name}_2_conv")(y)
+            x = L.Add(name=f"{name}_add")([x, y])
+    return keras.Model(inputs, L.GlobalAveragePooling2D()(x))
+
+
+def transformer(num_blocks=3):
+    x = inputs = L.Input((6, 8))
+    for _ in range(num_blocks):
+        y = L.LayerNormalization()(x)
+        y = L.MultiHeadAttention(2, 4)(y, y)
+        x = L.Add()([x, y])
+        y = L.LayerNormalization()(x)
+        y = L.Dense(16, activation="gelu")(y)
+        x = L.Add()([x, L.Dense(8)(y)])
+    return keras.Model(inputs, L.GlobalAveragePooling1D()(x))
+
+
+def differs_by(model, folder):
+    module, program, _ = written(model, folder)
+    shape = (3, *model.inputs[0].shape[1:])
+    x = np.random.default_rng(0).normal(size=shape)
+    theirs = np.asarray(model(x))
+    (ours,) = outputs(module.eval()(*fed(program, [x])))
+    return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+def test_blocks_with_names_keep_them_and_take_the_numbers_that_differ(tmp_path):
+    model = residual()
+    _, source = source_of(model)
+    assert source.count("(nn.Module)") == 2
+    assert "class StageBlock(nn.Module)" in source
+    assert "def __init__(self, in_channels: int) -> None" in source
+    assert "stage1_block2=StageBlock(4)" in source
+    assert "stage2_block3=StageBlock(8)" in source
+    assert differs_by(model, tmp_path) <= BAR
+
+
+def test_blocks_without_names_are_counted(tmp_path):
+    model = transformer()
+    _, source = source_of(model)
+    assert "self.blocks = nn.Sequential(*(TransformerBlock() for _ in range(3)))" in source
+    assert differs_by(model, tmp_path) <= BAR
+
+
+def test_a_part_that_does_something_else_is_no_block(tmp_path):
+    """Every weight would have a place: only the values, or the source, tell."""
+    model = residual(odd="stage1_block2")
+    _, source = source_of(model)
+    assert "torch.tanh" in source
+    assert differs_by(model, tmp_path) <= BAR
+
+
+def test_few_lines_that_repeat_once_are_left_as_they_are():
+    x = inputs = L.Input((5,))
+    for _ in range(2):
+        x = L.Dense(5, activation="relu")(x)
+    _, source = source_of(keras.Model(inputs, x))
+    assert source.count("(nn.Module)") == 1

@@ -1,0 +1,43 @@
+"""Names of Keras's layers and models as those of attributes and classes."""
+
+import pytest
+
+from torch_impl.source.names import attribute, block_name, class_name, common_prefix, distinct
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("conv1", "conv1"),
+        ("1_conv", "conv_1"),
+        ("a/b.c-d", "a_b_c_d"),
+        ("forward", "forward_"),
+        ("lambda", "lambda_"),
+        ("7", "_7"),
+    ],
+)
+def test_a_layer_is_an_attribute(name, expected):
+    assert attribute(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("resnet50", "Resnet50"), ("functional_3", "Net"), ("my net", "MyNet"), ("3d", "Net3d")],
+)
+def test_a_model_is_a_class(name, expected):
+    assert class_name(name) == expected
+
+
+def test_a_prefix_ends_at_an_underscore():
+    assert common_prefix(["conv2_block1_1_conv", "conv2_block1_2_bn"]) == "conv2_block1_"
+    assert common_prefix(["dense", "dense_1"]) == ""
+
+
+def test_a_block_is_named_by_its_prefix_without_numbers():
+    assert block_name("conv2_block1_", "block") == "ConvBlock"
+    assert block_name("block2a_", "conv_block") == "Block"
+    assert block_name("", "transformer_block") == "TransformerBlock"
+
+
+def test_a_name_that_is_taken_gets_a_number():
+    assert distinct("x", ["x", "x2"]) == "x3"

@@ -1,0 +1,37 @@
+"""Long statements are wrapped as formatters do it, and short ones stay."""
+
+import ast
+
+from torch_impl.source.wrapping import WIDTH, wrapped
+
+LONG = (
+    "        self.conv = layers.Conv2D("
+    '16, 32, 3, strides=2, padding="same", use_bias=False, groups=1)'
+)
+
+
+def test_a_short_statement_stays():
+    assert wrapped("x = f(1)") == ["x = f(1)"]
+
+
+def test_arguments_get_a_line_of_their_own():
+    assert wrapped(LONG) == [
+        "        self.conv = layers.Conv2D(",
+        '            16, 32, 3, strides=2, padding="same", use_bias=False, groups=1',
+        "        )",
+    ]
+
+
+def test_arguments_that_are_too_long_for_one_line_get_one_each():
+    inner = ", ".join(
+        f'("layer_number_{n}.kernel", initializers.GlorotUniform())' for n in range(3)
+    )
+    lines = wrapped(f"draw_initial(model, seeds, [{inner}])")
+    assert lines[:4] == ["draw_initial(", "    model,", "    seeds,", "    ["]
+    assert max(map(len, lines)) <= WIDTH
+    ast.parse("\n".join(lines))
+
+
+def test_a_comma_in_a_text_separates_nothing():
+    text = f'x = f("{"a,b" * 20}", {", ".join(["argument"] * 8)})'
+    assert ast.dump(ast.parse("\n".join(wrapped(text)))) == ast.dump(ast.parse(text))

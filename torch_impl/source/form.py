@@ -1,0 +1,186 @@
+"""Form: how one call of a Keras layer is written in torch, and the table of all forms.
+
+A row belongs to a class of modules, as `torch_impl.keras_config` plans them. It is torch's own part
+wherever that computes the same, else the part of `torch_impl`, with the reason.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch_impl.keras_config.planned import Planned
+
+Shape = tuple[int | None, ...]
+
+
+class Layout(enum.Enum):
+    """Where the channels of a tensor are, if it has more than two axes."""
+
+    FIRST = "first"  # (N, C, ...), torch's
+    LAST = "last"  # (N, ..., C), Keras's
+    ANY = "any"  # the form does not care; inputs have one layout, which the output has too
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a form is told of the call that it writes.
+
+    Attributes:
+        inputs: shapes of the tensors that the layer gets, in Keras's layout, batch axis included.
+        output: shape of the first tensor that it returns, likewise.
+        layout: of the first input, as it is now.
+        ends: whether the model returns the output.
+        listed: whether the layer takes its inputs as one list.
+        whole: whether the first input has whole numbers.
+    """
+
+    inputs: tuple[Shape, ...]
+    output: Shape
+    layout: Layout
+    ends: bool = False
+    listed: bool = False
+    whole: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Number of axes of the first input."""
+        return len(self.inputs[0])
+
+    def axis(self, axis: int) -> int:
+        """Returns an axis of Keras's layout in the layout of the first input."""
+        axis %= self.rank
+        if self.layout is not Layout.FIRST or axis == 0:
+            return axis
+        return 1 if axis == self.rank - 1 else axis + 1
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a call is written.
+
+    Attributes:
+        text: of the expression; "{self}" stands for the module, "{0}", "{1}" for inputs.
+        made: what stands in `__init__`; None: nothing.
+        takes: layout of the inputs.
+        gives: layout of the output; None: as `takes`.
+        why: the reason for a module that is not torch's own.
+        note: the reason for an expression that a reader may wonder at.
+    """
+
+    text: str
+    made: Planned | None = None
+    takes: Layout = Layout.ANY
+    gives: Layout | None = None
+    why: str = ""
+    note: str = ""
+
+    @property
+    def is_atom(self) -> bool:
+        """Whether the text needs no brackets inside of another expression."""
+        depth = 0
+        for letter in self.text:
+            depth += (letter in "([{") - (letter in ")]}")
+            if depth == 0 and letter == " ":
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a block's `__init__`, in the place of a value."""
+
+    name: str
+
+
+# Writes the call of a planned module.
+Row = Callable[[Planned, Applied], Form]
+
+
+def literal(value: Any) -> str:
+    """Returns a value as Python source, as a person writes it."""
+    if isinstance(value, Parameter):
+        return value.name
+    if isinstance(value, list):
+        value = tuple(value)
+    if isinstance(value, str):
+        return f'"{value}"' if '"' not in value and "\\" not in value else repr(value)
+    if isinstance(value, tuple):
+        inner = ", ".join(map(literal, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    return repr(value)
+
+
+def even(values: Sequence[int]) -> int | tuple[int, ...]:
+    """Returns one number in the place of several equal ones."""
+    return values[0] if len(set(values)) == 1 else tuple(values)
+
+
+_SIZES = ("kernel_size", "strides", "pool_size", "dilation_rate", "size")
+
+
+def told(planned: Planned) -> Planned:
+    """Returns the same module without the settings that its class has by default.
+
+    A seed of 0 is left out: it is drawn. Sizes that are alike become one number.
+    """
+    defaults = defaults_of(planned)
+    settings = {}
+    for name in sorted(planned.settings, key=order_of(planned).__getitem__):
+        value = planned.settings[name]
+        if isinstance(value, list):
+            value = tuple(value)
+        if name in _SIZES and isinstance(value, tuple) and len(set(value)) == 1:
+            value = value[0]
+        if name not in defaults or not _same(defaults[name], value):
+            settings[name] = value
+    if settings.get("seed") in (0, None):
+        settings.pop("seed", None)
+    inside = [told(value) if isinstance(value, Planned) else value for value in planned.arguments]
+    order = list(order_of(planned))
+    while (
+        settings and next(iter(settings)) in _PLACED and order[len(inside)] == next(iter(settings))
+    ):
+        inside.append(settings.pop(next(iter(settings))))
+    return Planned(planned.kind, *inside, **settings)
+
+
+# Settings that a person writes without their names.
+_PLACED = ("filters", "kernel_size", "units", "rate", "stddev", "pool_size", "output_size")
+
+
+def defaults_of(planned: Planned) -> dict[str, Any]:
+    """Returns the defaults of the arguments of a class, and of those of its bases."""
+    return {n: p.default for n, p in _parameters(planned).items() if p.default is not p.empty}
+
+
+def order_of(planned: Planned) -> dict[str, int]:
+    """Returns the place of each argument of a class: first its own, then those of its bases."""
+    return {name: place for place, name in enumerate(_parameters(planned))}
+
+
+def _parameters(planned: Planned) -> dict[str, inspect.Parameter]:
+    found: dict[str, inspect.Parameter] = {}
+    kinds = inspect.getmro(planned.kind) if inspect.isclass(planned.kind) else (planned.kind,)
+    for kind in kinds:
+        made = vars(kind).get("__init__") if inspect.isclass(kind) else kind
+        if inspect.isfunction(made):
+            for name, parameter in inspect.signature(made).parameters.items():
+                named = parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+                if name != "self" and named:
+                    found.setdefault(name, parameter)
+    return found
+
+
+def _same(default: Any, value: Any) -> bool:
+    return type(default) is type(value) and bool(default == value)
+
+
+def arguments(*positional: Any, **named: Any) -> str:
+    """Returns the arguments of a call; those by name that are None are left out."""
+    parts = [literal(value) for value in positional]
+    parts += [f"{name}={literal(value)}" for name, value in named.items() if value is not None]
+    return ", ".join(parts)

@@ -1,0 +1,1 @@
+"""The table of forms: a file has the rows of one family."""

@@ -1,0 +1,103 @@
+"""Activations: functions of torch, or those of `torch_impl` where Keras rounds or adds more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
+from torch_impl.source.form import Applied, Form, Layout, Row, arguments, told
+
+# Keras's name -> a function of torch with the same values and derivatives.
+STOCK = {
+    "relu": "F.relu",
+    "relu6": "F.relu6",
+    "silu": "F.silu",
+    "swish": "F.silu",
+    "tanh": "torch.tanh",
+    "softsign": "F.softsign",
+    "log_sigmoid": "F.logsigmoid",
+    "exponential": "torch.exp",
+    "elu": "F.elu",
+}
+_CARRIED = "it tells the loss its logits, as Keras's does"
+_REASONS = {
+    "gelu": "Keras rounds a constant to float32",
+    "leaky_relu": "Keras rounds the slope to float32",
+    "softplus": "torch's is x from 20 on",
+    "selu": "the slope at 0 is that above 0",
+}
+_ALONG = ("softmax", "log_softmax", "sparsemax", "glu")
+
+
+def named(name: str, call: Applied, **settings: Any) -> Form:
+    """Returns the form of an activation by its name in keras.activations."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    if name == "linear":
+        return Form("{0}")
+    if name == "sigmoid":
+        return (
+            Form("activations.sigmoid({0})", note=_CARRIED) if call.ends else Form("{0}.sigmoid()")
+        )
+    if name in _ALONG:
+        return _along(name, given.pop("axis", -1), call)
+    if name in STOCK and not given:
+        return Form(f"{STOCK[name]}({{0}})")
+    told = arguments(**given)
+    text = f"activations.{name}({{0}}{', ' if told else ''}{told})"
+    return Form(text, note=_REASONS.get(name, ""))
+
+
+def _along(name: str, axis: Any, call: Applied) -> Form:
+    if not isinstance(axis, int):
+        axes = tuple(call.axis(number) for number in axis)
+        return Form(f"activations.{name}({{0}}, {arguments(axis=axes)})")
+    number = call.axis(axis)
+    number = -1 if number == call.rank - 1 else number
+    if name == "softmax" and call.ends:
+        told = "" if number == -1 else f", axis={number}"
+        return Form(f"activations.softmax({{0}}{told})", note=_CARRIED)
+    if name == "sparsemax":
+        return Form(f"activations.sparsemax({{0}}, axis={number})", note="torch has none")
+    return Form(f"F.{name}({{0}}, dim={number})")
+
+
+def _activation(planned: Planned, call: Applied) -> Form:
+    given = planned.named
+    settings = dict(given.get("settings") or {})
+    return named(given["name"] or "linear", call, **settings)
+
+
+def _relu(planned: Planned, call: Applied) -> Form:
+    given = planned.named
+    most, slope, threshold = given["max_value"], given["negative_slope"], given["threshold"]
+    if not slope and not threshold and most in (None, 6):
+        return named("relu" if most is None else "relu6", call)
+    if slope and most is None and not threshold:
+        return named("leaky_relu", call, negative_slope=slope)
+    return named("relu", call, negative_slope=slope or None, max_value=most, threshold=threshold)
+
+
+def _softmax(planned: Planned, call: Applied) -> Form:
+    axis = planned.named["axis"]
+    return named("softmax", call, axis=axis if isinstance(axis, int) else tuple(axis))
+
+
+def _prelu(planned: Planned, call: Applied) -> Form:
+    why = "an alpha for each entry, and a slope of 0 at 0"
+    return Form("{self}({0})", told(planned), Layout.LAST, why=why)
+
+
+ROWS: dict[Any, Row] = {
+    layers.Activation: _activation,
+    layers.ReLU: _relu,
+    layers.LeakyReLU: lambda planned, call: named("leaky_relu", call, **planned.named),
+    layers.ELU: lambda planned, call: named(
+        "elu", call, alpha=None if planned.named["alpha"] == 1 else planned.named["alpha"]
+    ),
+    layers.Softmax: _softmax,
+    layers.PReLU: _prelu,
+    nn.Identity: lambda planned, call: Form("{0}"),
+}

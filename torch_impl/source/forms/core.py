@@ -1,0 +1,53 @@
+"""Dense layers, embeddings, and layers that draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
+from torch_impl.source.form import Applied, Form, Layout, Row
+
+DRAWS = "Keras's masks, from its seed"
+
+
+def _linear(planned: Planned, call: Applied) -> Form:
+    given = planned.named
+    bias = {} if given["bias"] else {"bias": False}
+    made = Planned(nn.Linear, given["in_features"], given["out_features"], **bias)
+    return Form("{self}({0})", made, Layout.LAST)
+
+
+def _embedding(planned: Planned, call: Applied) -> Form:
+    given = planned.named
+    made = Planned(nn.Embedding, given["input_dim"], given["output_dim"])
+    text = "{self}({0})" if call.whole else "{self}({0}.long())"
+    return Form(text, made, Layout.ANY, Layout.LAST)
+
+
+def dropping(planned: Planned, call: Applied) -> Form:
+    """The form of a layer that draws in Keras's layout, and takes channels first."""
+    settings = {name: value for name, value in planned.settings.items() if value is not None}
+    if not settings.get("seed"):
+        settings.pop("seed", None)
+    names = [name for name in planned.named if name in settings]
+    first, *others = names
+    made = Planned(planned.kind, settings[first], **{name: settings[name] for name in others})
+    if call.rank > 2 and call.layout is Layout.LAST:
+        return Form("{self}({0}.movedim(-1, 1)).movedim(1, -1)", made, Layout.LAST, why=DRAWS)
+    return Form("{self}({0})", made, why=DRAWS)
+
+
+ROWS: dict[Any, Row] = {
+    nn.Linear: _linear,
+    layers.Embedding: _embedding,
+    **dict.fromkeys(
+        (
+            *(layers.Dropout, layers.SpatialDropout, layers.AlphaDropout),
+            *(layers.GaussianNoise, layers.GaussianDropout),
+        ),
+        dropping,
+    ),
+}

@@ -1,0 +1,231 @@
+"""The calls of a Keras model with the shapes of their tensors, found by running its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.graph import Call, Config, Graph, Tensor, name_of
+from torch_impl.keras_config.model import KerasModel, legal_name
+from torch_impl.keras_config.rows.recurrent import TimeDistributed
+from torch_impl.masks import is_any, is_mask, mask_of
+from torch_impl.source.form import Shape
+
+_LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between them is open
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask of a sequence: that which a layer makes of its input.
+
+    Attributes:
+        layer: the Embedding or Masking; "" for a mask that is made of several.
+        call: number of its call.
+    """
+
+    layer: str
+    call: int
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A model of Keras, as it was run once.
+
+    Attributes:
+        name: Keras's name of the model.
+        graph: its calls.
+        layers: the entries of its config by name.
+        shapes: of each tensor, in Keras's layout; None: an axis that may have any length.
+        whole: the tensors of whole numbers or truth values.
+        masks: of each call that is told some, by the names of the arguments.
+        end_masks: of the outputs of the model that have one.
+        inner: models that are layers of it, or that a layer applies to each step, by name.
+    """
+
+    name: str
+    graph: Graph
+    layers: Mapping[str, Config]
+    shapes: Mapping[Tensor, Shape]
+    whole: frozenset[Tensor]
+    masks: Mapping[tuple[str, int], Mapping[str, Mask]]
+    end_masks: Mapping[Tensor, Mask]
+    inner: Mapping[str, Traced]
+
+
+def trace(twin: KerasModel, config: Config) -> Traced:
+    """Runs a twin on random numbers, and returns its calls with the shapes of their tensors.
+
+    Args:
+        twin: of the config.
+        config: `model.get_config()`.
+    """
+    first, second = (_run(twin, config, length) for length in _LENGTHS)
+    return _traced(twin, config, first, second)
+
+
+class _Recorder:
+    """Notes the tensors of each call of each layer in a twin, by model and layer.
+
+    Attributes:
+        inputs: of the first call of each model.
+        outputs: of each call.
+        told: masks of each call, by model and layer.
+        sources: masks that layers make, by model.
+        ends: what the twin returned.
+    """
+
+    def __init__(self, twin: KerasModel) -> None:
+        self.inputs: dict[int, list[torch.Tensor]] = {}
+        self.outputs: dict[int, dict[str, list[list[torch.Tensor]]]] = {}
+        self.told: dict[tuple[int, str], list[dict[str, torch.Tensor]]] = {}
+        self.sources: dict[int, list[tuple[Mask, torch.Tensor]]] = {}
+        self.ends: list[torch.Tensor] = []
+        self._hooks = []
+        for model in twin.modules():
+            if isinstance(model, KerasModel):
+                self._hooks.append(model.register_forward_pre_hook(self._note_inputs))
+                for name, child in model.named_children():
+                    note = self._noting(model, model.keras_names[name])
+                    self._hooks.append(child.register_forward_hook(note, with_kwargs=True))
+
+    def _note_inputs(self, model: nn.Module, given: Any) -> None:
+        self.inputs.setdefault(id(model), _tensors(given))
+
+    def _noting(self, model: KerasModel, name: str) -> Any:
+        def note(module: nn.Module, given: Any, options: Any, made: Any) -> None:
+            calls = self.outputs.setdefault(id(model), {}).setdefault(name, [])
+            if _makes_mask(module):
+                mask: Any = module.compute_mask(given[0], None)  # type: ignore[operator]
+                source = Mask(name, len(calls))
+                self.sources.setdefault(id(model), []).append((source, mask))
+            calls.append(_tensors(made))
+            told = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
+            self.told.setdefault((id(model), name), []).append(told)
+
+        return note
+
+    def remove(self) -> None:
+        """Takes the hooks away."""
+        for hook in self._hooks:
+            hook.remove()
+
+
+def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
+    recorder = _Recorder(twin)
+    settings = {name_of(layer): layer["config"] for layer in config["layers"]}
+    given = []
+    for place in _tensors_at(twin.graph.inputs):
+        told = settings[place.layer]
+        shape = told.get("batch_shape") or told["shape"]
+        dtype = getattr(torch, told["dtype"])
+        given.append(_drawn([4, *(size or length for size in shape[1:])], dtype))
+    training = twin.training
+    try:
+        with torch.no_grad():
+            recorder.ends = _tensors(twin.eval()(*given))
+    finally:
+        twin.train(training)
+        recorder.remove()
+    return recorder
+
+
+def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorder) -> Traced:
+    entries = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
+    shapes: dict[Tensor, Shape] = {}
+    whole: set[Tensor] = set()
+
+    def note(place: Tensor, one: torch.Tensor, other: torch.Tensor) -> None:
+        pairs = zip(one.shape[1:], other.shape[1:], strict=True)
+        shapes[place] = (None, *(a if a == b else None for a, b in pairs))
+        if not one.is_floating_point():
+            whole.add(place)
+
+    places = _tensors_at(twin.graph.inputs)
+    for place, *both in zip(places, first.inputs[id(twin)], second.inputs[id(twin)], strict=True):
+        note(place, *both)
+    made = [recorder.outputs.get(id(twin), {}) for recorder in (first, second)]
+    numbers: dict[str, int] = {}
+    for call in twin.graph.calls:
+        number = numbers.get(call.layer, 0)
+        numbers[call.layer] = number + 1
+        pairs = zip(*(each[call.layer][number] for each in made), strict=True)
+        for index, (one, other) in enumerate(pairs):
+            note(Tensor(call.layer, call.number, index), one, other)
+    inner = {}
+    for name, layer in entries.items():
+        child = getattr(twin, legal_name(name), None)
+        if isinstance(child, TimeDistributed):
+            child, layer = child.get_submodule(child.name), layer["config"]["layer"]
+        if isinstance(child, KerasModel):
+            inner[name] = _traced(child, layer["config"], first, second)
+    masks = {
+        (call.layer, call.number): found
+        for call in twin.graph.calls
+        if (found := _masks_of(first, twin, call))
+    }
+    ends: dict[Tensor, Mask] = {}
+    for place, end in zip(_tensors_at(twin.graph.outputs), first.ends, strict=False):
+        mask = mask_of(end)
+        if mask is not None:
+            ends[place] = _source(first, twin, mask)
+    return Traced(
+        config.get("name", "model"),
+        twin.graph,
+        entries,
+        shapes,
+        frozenset(whole),
+        masks,
+        ends,
+        inner,
+    )
+
+
+def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Mask]:
+    """Returns where the masks come from that a call is told."""
+    calls = recorder.told.get((id(twin), call.layer), [])
+    told = calls[call.number] if call.number < len(calls) else {}
+    return {name: _source(recorder, twin, mask) for name, mask in told.items()}
+
+
+def _source(recorder: _Recorder, twin: KerasModel, mask: Any) -> Mask:
+    for source, made in recorder.sources.get(id(twin), []):
+        same = isinstance(mask, torch.Tensor) and mask.shape == made.shape
+        if same and torch.equal(mask.bool(), made):
+            return source
+    return Mask("", 0)
+
+
+def _makes_mask(module: nn.Module) -> bool:
+    is_embedding = isinstance(module, layers.Embedding) and module.mask_zero
+    return isinstance(module, layers.Masking) or is_embedding
+
+
+def _drawn(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
+    """Returns numbers some of which are 0, and some steps of which are, so that masks differ."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    if not dtype.is_floating_point:
+        return torch.randint(0, 2, shape, generator=generator).to(dtype)
+    kept = torch.rand([*shape[:-1], 1], generator=generator) < 0.7 if len(shape) > 1 else 1
+    return torch.randn(shape, generator=generator, dtype=dtype) * kept
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, Mapping):
+        return [leaf for key in sorted(value) for leaf in _tensors(value[key])]
+    if isinstance(value, list | tuple):
+        return [leaf for entry in value for leaf in _tensors(entry)]
+    return [value] if isinstance(value, torch.Tensor) else []
+
+
+def _tensors_at(structure: Any) -> list[Tensor]:
+    """Returns the places in nested lists and dicts, in Keras's order."""
+    if isinstance(structure, Mapping):
+        return [place for key in structure for place in _tensors_at(structure[key])]
+    if isinstance(structure, list | tuple):
+        return [place for entry in structure for place in _tensors_at(entry)]
+    return [structure]

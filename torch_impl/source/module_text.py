@@ -1,0 +1,243 @@
+"""model.py: the classes of a program as Python source."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.graph import fill
+from torch_impl.keras_config.planned import Planned
+from torch_impl.source.form import Shape, literal
+from torch_impl.source.names import class_name, distinct
+from torch_impl.source.naming import attributes_of, chain_names
+from torch_impl.source.program import Line, Program, Value, all_of
+from torch_impl.source.statements import Statement, named, statements_of
+from torch_impl.source.wrapping import WIDTH, wrapped
+
+_INDENT = " " * 8
+
+
+def model_text(program: Program, about: str) -> str:
+    """Returns the source of a module file.
+
+    Args:
+        program: the model; its class comes last.
+        about: the docstring of the file.
+    """
+    classes: dict[int, str] = {}
+    told: set[str] = set()
+    parts = []
+    for each in all_of(program):
+        classes[id(each)] = distinct(class_name(each.name), classes.values())
+        parts.append(_class_text(each, classes, told))
+    body = "\n\n\n".join(parts)
+    return f'"""{about}"""\n\n{_imports(body)}\n\n\n{body}\n'
+
+
+def name_of_class(program: Program) -> str:
+    """Returns the name of the class of a model."""
+    names: list[str] = []
+    for each in all_of(program):
+        names.append(distinct(class_name(each.name), names))
+    return names[-1]
+
+
+def _imports(body: str) -> str:
+    lines = ["from __future__ import annotations", ""]
+    if "OrderedDict(" in body:
+        lines += ["from collections import OrderedDict", ""]
+    lines += ["import torch", "from torch import nn"]
+    if "F." in body:
+        lines.append("from torch.nn import functional as F")
+    own = []
+    if "layers." in body:
+        own.append("from torch_impl import layers")
+    if 'OPERATIONS["' in body:
+        own.append("from torch_impl.keras_config.operations import OPERATIONS")
+    if "activations." in body:
+        own.append("from torch_impl.layers import activations")
+    if "with_mask(" in body:
+        own.append("from torch_impl.masks import with_mask")
+    return "\n".join([*lines, "", *own] if own else lines)
+
+
+def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) -> str:
+    attributes, made = _modules(program, classes, told)
+    ends = {value.number for value in _returned(program)}
+    statements = statements_of(program.lines, attributes, ends)
+    variables = named(statements, program.inputs, ends)
+    parameters = ", ".join(
+        f"{variables[value.number]}: torch.Tensor" for value in program.inputs.values()
+    )
+    lines = [f"class {classes[id(program)]}(nn.Module):"]
+    lines += [f'    """{_docstring(program, variables)}"""', ""]
+    if made:
+        given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
+        lines += [f"    def __init__(self{given}) -> None:", f"{_INDENT}super().__init__()"]
+        lines += made
+        lines.append("")
+    lines.append(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
+    lines += _forward(statements, variables, program)
+    return "\n".join(lines)
+
+
+def _type_of(value: Any) -> str:
+    """Returns the type of a block's argument."""
+    if isinstance(value, tuple):
+        return f"tuple[{', '.join(map(_type_of, value))}]"
+    return type(value).__name__
+
+
+def _docstring(program: Program, variables: Mapping[int, str]) -> str:
+    if not program.has_shapes:
+        return f"A part of the network that repeats, {program.repeats} times."
+    taken = ", ".join(
+        f"{variables[v.number]} {_shape(v.written_shape)}" for v in program.inputs.values()
+    )
+    given = ", ".join(_shape(value.written_shape) for value in _returned(program))
+    return f"Takes {taken}; returns {given}."
+
+
+def _shape(shape: Shape) -> str:
+    parts = ["N", *("?" if size is None else str(size) for size in shape[1:])]
+    return f"({', '.join(parts)})" if len(parts) > 1 else "(N,)"
+
+
+def _type(outputs: Any) -> str:
+    if isinstance(outputs, Value):
+        return "torch.Tensor"
+    if isinstance(outputs, Mapping):
+        return "dict[str, torch.Tensor]"
+    if len(outputs) == 1:
+        return "torch.Tensor"
+    return f"tuple[{', '.join(map(_type, outputs))}]"
+
+
+def _returned(program: Program) -> list[Value]:
+    found: list[Value] = []
+    fill(program.outputs, lambda value: found.append(value))
+    return found
+
+
+def _modules(
+    program: Program, classes: Mapping[int, str], told: set[str]
+) -> tuple[dict[int, str], list[str]]:
+    """Returns the attribute of each line that has a module, and the lines that make them.
+
+    A reason that was told already is not repeated.
+    """
+    by_layer = attributes_of(program)
+    attributes: dict[int, str] = {}
+    parts: list[tuple[int, Line]] = []  # in the order in which Keras draws for them
+    for number, line in enumerate(program.lines):
+        if line.name not in by_layer or not line.is_module:
+            continue
+        name = by_layer[line.name]
+        if name not in attributes.values():
+            before = parts[-1][0] if parts else -1
+            parts.append((before if line.drawn is None else line.drawn, line))
+        attributes[number] = name
+    lines: list[str] = []
+    for _, line in sorted(parts, key=lambda part: part[0]):
+        why = "" if line.why in told else line.why
+        told.add(line.why)
+        lines += _commented(f"{_INDENT}self.{by_layer[line.name]} = {_source(line, classes)}", why)
+    return attributes, lines
+
+
+def _source(line: Line, classes: Mapping[int, str]) -> str:
+    """Returns the expression that makes the module of a line."""
+    if line.made is not None:
+        return made_text(line.made)
+    if not line.chain:
+        given = ", ".join(map(literal, line.given.values()))
+        return f"{classes[id(line.program)]}({given})"
+    parts = [_source(each, classes) for each in line.chain]
+    if all(each.is_named for each in line.chain):
+        names = chain_names(line)
+        inner = ", ".join(f"{name}={part}" for name, part in zip(names, parts, strict=True))
+        return f"nn.Sequential(OrderedDict({inner}))"
+    if len(set(parts)) == 1:
+        return f"nn.Sequential(*({parts[0]} for _ in range({len(parts)})))"
+    return f"nn.Sequential({', '.join(parts)})"
+
+
+def made_text(planned: Planned) -> str:
+    """Returns the call that makes a module.
+
+    Raises:
+        ValueError: a part of it has no source.
+    """
+    own = str(getattr(planned.kind, "__name__", planned.kind))
+    homes = {"layers": layers, "nn": nn}
+    home = next((h for h, m in homes.items() if getattr(m, own, None) is planned.kind), None)
+    if home is None:
+        raise ValueError(f"{own}: it has no source in torch or torch_impl")
+    name = f"{home}.{own}"
+    parts = [_value(value) for value in planned.arguments]
+    parts += [f"{key}={_value(value)}" for key, value in planned.settings.items()]
+    return f"{name}({', '.join(parts)})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Planned):
+        return made_text(value)
+    if isinstance(value, nn.Module) or inspect.isfunction(value):
+        raise ValueError(f"{type(value).__name__}: it has no source")
+    return literal(value)
+
+
+def _forward(
+    statements: Sequence[Statement], variables: Mapping[int, str], program: Program
+) -> list[str]:
+    returned = fill(program.outputs, lambda value: variables[value.number])
+    lines: list[str] = []
+    last = statements[-1] if statements else None
+    for statement in statements:
+        text = _with_variables(statement.text, variables)
+        is_return = (
+            statement is last
+            and len(statement.makes) == 1
+            and [v.number for v in _returned(program)] == [statement.makes[0].number]
+            and not isinstance(program.outputs, Mapping)
+        )
+        target = (
+            "return"
+            if is_return
+            else ", ".join(variables[value.number] for value in statement.makes) + " ="
+        )
+        shape = [_shape(statement.makes[0].written_shape)] if program.has_shapes else []
+        comment = "; ".join([*shape, *statement.notes])
+        lines += _commented(f"{_INDENT}{target} {text}", comment)
+        if is_return:
+            return lines
+    lines.append(f"{_INDENT}return {_structure(returned)}")
+    return lines
+
+
+def _structure(returned: Any) -> str:
+    if isinstance(returned, str):
+        return returned
+    if isinstance(returned, Mapping):
+        inner = ", ".join(f'"{key}": {_structure(value)}' for key, value in returned.items())
+        return f"{{{inner}}}"
+    return ", ".join(map(_structure, returned))
+
+
+def _with_variables(text: str, variables: Mapping[int, str]) -> str:
+    for number, name in variables.items():
+        text = text.replace(f"{{v{number}}}", name)
+    return text
+
+
+def _commented(text: str, comment: str) -> list[str]:
+    if not comment:
+        return wrapped(text)
+    if len(text) + 4 + len(comment) <= WIDTH:
+        return [f"{text}  # {comment}"]
+    indent = text[: len(text) - len(text.lstrip())]
+    return [f"{indent}# {comment}", *wrapped(text)]

@@ -1,0 +1,176 @@
+"""The statements of a `forward`: lines that belong together in one, and names for tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.source.names import attribute
+from torch_impl.source.program import Line, Value
+
+_WIDTH = 72  # of an expression, so that a line with its indent has at most 88 columns
+_NEAR = 6  # statements between which a tensor has a short name
+_SHORT = ("x", "y", "z")
+# Modules that may stand around the call of another one.
+_AROUND = (
+    layers.BatchNormalization,
+    layers.Dropout,
+    layers.SpatialDropout,
+    layers.GaussianNoise,
+    layers.GaussianDropout,
+    nn.LayerNorm,
+    nn.GroupNorm,
+)
+
+
+@dataclass
+class Statement:
+    """One assignment.
+
+    Attributes:
+        text: of the expression; "{v3}" stands for the tensor of number 3.
+        reads: the tensors in it.
+        makes: those that it gives.
+        notes: reasons for a comment.
+        is_atom: whether it needs no brackets inside of another expression.
+    """
+
+    text: str
+    reads: tuple[Value, ...]
+    makes: tuple[Value, ...]
+    notes: list[str] = field(default_factory=list)
+    is_atom: bool = True
+
+
+def statements_of(
+    lines: Sequence[Line], attributes: Mapping[int, str], ends: set[int]
+) -> list[Statement]:
+    """Returns the statements of lines.
+
+    Args:
+        lines: of a program.
+        attributes: of the module, for the number of each line that has one.
+        ends: numbers of the tensors that are returned.
+    """
+    uses: dict[int, int] = {}
+    for line in lines:
+        for value in line.inputs:
+            uses[value.number] = uses.get(value.number, 0) + 1
+    done: list[Statement] = []
+    for number, line in enumerate(lines):
+        texts = [f"{{v{value.number}}}" for value in line.inputs]
+        reads = list(line.inputs)
+        notes = [line.note] if line.note else []
+        swallowed = _swallowed(done[-1] if done else None, line, uses, ends)
+        if swallowed is not None:
+            before = swallowed
+            place = reads.index(before.makes[0])
+            is_whole = re.search(r"[(\[,] ?\{" + str(place) + r"\}[,)\]]", line.text) is not None
+            inner = before.text if before.is_atom or is_whole else f"({before.text})"
+            texts[place] = inner
+            reads = [*reads[:place], *before.reads, *reads[place + 1 :]]
+            notes = before.notes + notes
+        text = _filled(line.text, texts, attributes.get(number, ""))
+        statement = Statement(
+            text, tuple(dict.fromkeys(reads)), line.outputs, notes, _is_atom(text)
+        )
+        if swallowed is not None and len(_plain(text)) > _WIDTH:
+            text = _filled(
+                line.text, [f"{{v{v.number}}}" for v in line.inputs], attributes.get(number, "")
+            )
+            notes = [line.note] if line.note else []
+            done.append(Statement(text, line.inputs, line.outputs, notes, _is_atom(text)))
+        elif swallowed is not None:
+            done[-1] = statement
+        else:
+            done.append(statement)
+    return done
+
+
+def _swallowed(
+    before: Statement | None, line: Line, uses: Mapping[int, int], ends: set[int]
+) -> Statement | None:
+    """Returns the statement before a line if it may stand inside of the line's own."""
+    if before is None or len(before.makes) != 1:
+        return None
+    made = before.makes[0]
+    given = [value.number for value in line.inputs]
+    if uses.get(made.number) != 1 or made.number in ends or given.count(made.number) != 1:
+        return None
+    if line.text.count(f"{{{given.index(made.number)}}}") != 1:
+        return None
+    starts_anew = (
+        line.program is not None
+        or bool(line.chain)
+        or (line.made is not None and not _is_around(line.made.kind))
+    )
+    return None if starts_anew and not before.text.endswith(_TURNS) else before
+
+
+_TURNS = (".transpose(1, 2)", ".movedim(1, -1)", ".movedim(-1, 1)")
+
+
+def _is_around(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, _AROUND)
+
+
+def _filled(text: str, inputs: Sequence[str], module: str) -> str:
+    text = text.replace("{self}", f"self.{module}")
+    return re.sub(r"\{(\d+)\}", lambda match: inputs[int(match[1])], text)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\{v\d+\}", "x", text)
+
+
+def _is_atom(text: str) -> bool:
+    depth = 0
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if depth == 0 and letter == " ":
+            return False
+    return not text.startswith("-")
+
+
+def named(
+    statements: Sequence[Statement], inputs: Mapping[str, Value], ends: set[int]
+) -> dict[int, str]:
+    """Returns a variable for each tensor, by its number.
+
+    A tensor that is needed much later has the name of its layer; the others share a few short ones.
+
+    Args:
+        statements: of a `forward`.
+        inputs: of the model, by name.
+        ends: numbers of the tensors that are returned.
+    """
+    last: dict[int, int] = {}
+    for number, statement in enumerate(statements):
+        for value in statement.reads:
+            last[value.number] = number
+    last |= dict.fromkeys(ends, len(statements))
+    found: dict[int, str] = {}
+    live: dict[str, int] = {}  # variable -> the number of its last statement
+    for name, value in inputs.items():
+        found[value.number] = "x" if len(inputs) == 1 else attribute(name)
+        live[found[value.number]] = last.get(value.number, -1)
+    for number, statement in enumerate(statements):
+        dying = [found[v.number] for v in statement.reads if last[v.number] == number]
+        for value in statement.makes:
+            end = last.get(value.number, number)
+            free = [name for name in _SHORT if live.get(name, -1) <= number]
+            again = [name for name in dying if name in _SHORT and name in free]
+            own = attribute(value.name)
+            if end - number > _NEAR and value.number not in ends:
+                chosen = own if live.get(own, -1) <= number else f"{own}_{value.number}"
+            elif again or free:
+                chosen = (again or free)[0]
+            else:
+                chosen = own if live.get(own, -1) <= number else f"{own}_{value.number}"
+            found[value.number] = chosen
+            live[chosen] = end
+    return found

@@ -1,0 +1,69 @@
+"""Long lines of source, wrapped as formatters wrap them."""
+
+from __future__ import annotations
+
+WIDTH = 88
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+def wrapped(line: str) -> list[str]:
+    """Returns a statement in as many lines as it needs.
+
+    A call that is too long has its arguments in a line of their own, or each in one.
+
+    Args:
+        line: with its indent, without a comment.
+    """
+    if len(line) <= WIDTH:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    start = _last_call(line)
+    if start is None:
+        return [line]
+    head, inner, tail = line[: start + 1], line[start + 1 : -1], line[-1]
+    if not inner:
+        return [line]
+    inside = f"{indent}    "
+    if len(inside) + len(inner) <= WIDTH and not _is_comprehension(inner):
+        return [head, f"{inside}{inner}", f"{indent}{tail}"]
+    if _is_comprehension(inner):
+        return [head, *_comprehension(inner, inside), f"{indent}{tail}"]
+    parts = [wrapped(f"{inside}{part}") for part in _split(inner)]
+    if len(parts) == 1:
+        return [head, *parts[0], f"{indent}{tail}"]
+    lines = [each for part in parts for each in (*part[:-1], f"{part[-1]},")]
+    return [head, *lines, f"{indent}{tail}"]
+
+
+def _is_comprehension(text: str) -> bool:
+    return " for " in text and len(_split(text)) == 1
+
+
+def _comprehension(inner: str, indent: str) -> list[str]:
+    if len(indent) + len(inner) <= WIDTH:
+        return [f"{indent}{inner}"]
+    return wrapped(f"{indent}{inner}")
+
+
+def _last_call(line: str) -> int | None:
+    """Returns where the bracket opens that the last character closes."""
+    if line[-1] not in _CLOSE:
+        return None
+    depth = 0
+    for place in range(len(line) - 1, -1, -1):
+        depth += (line[place] in _CLOSE) - (line[place] in _OPEN)
+        if depth == 0:
+            return place
+    return None
+
+
+def _split(text: str) -> list[str]:
+    """Returns the arguments in a text."""
+    parts, depth, start, quoted = [], 0, 0, False
+    for place, letter in enumerate(text):
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in _OPEN) - (letter in _CLOSE)
+        if letter == "," and depth == 0 and not quoted:
+            parts.append(text[start:place].strip())
+            start = place + 1
+    return [*parts, text[start:].strip()]
