@@ -86,7 +86,7 @@ def _is_in(path: str, layer: str) -> bool:
 def _by_ends(
     own: Sequence[tuple[str, Told]], free: Mapping[str, str], *, by_kind: bool
 ) -> dict[str, str]:
-    """Of paths that begin otherwise, or that count cells anew; nothing if they are not told apart."""
+    """Of paths that begin otherwise, or count cells anew; none if they are not told apart."""
     try:
         ends = match([path for path, _ in own], list(free), by_kind=by_kind)
     except ValueError:
