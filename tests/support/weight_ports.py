@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from torch_impl import Port, optim
+from torch_impl import Port, layers, optim
 
 
 class Named(nn.Module):
@@ -182,11 +182,15 @@ def rows_port():
 
 def images_port():
     net = Named()
+    net.bn = layers.BatchNormalization(4)  # whose moving statistics are Keras's
     return Port(net, optimizer=optim.Adam(net.parameters(), learning_rate=0.001))
 
 
 def words_port():
     net = Words()
+    net.inner[2] = layers.BatchNormalization(4)
+    for name, parameter in net.both.named_parameters():
+        parameter.requires_grad_("bias_hh" not in name)  # Keras has one bias, and so one step
     rate = {"learning_rate": 0.001, "momentum": 0.9, "centered": True}
     return Port(net, optimizer=optim.RMSprop(net.parameters(), **rate))
 

@@ -67,6 +67,8 @@ class Twin:
             raise
         except (RuntimeError, MemoryError) as error:  # a size that no memory holds
             raise InputError(f"the configuration cannot be used ({_line(error)})") from None
+        except KeyError as error:  # a setting that older files do not have
+            raise ValueError(f"it lacks the setting {_line(error)}") from None
         except (LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             told = f"{type(error).__name__}: {_line(error)}"
             raise InputError(f"the configuration is damaged ({told})") from None

@@ -21,6 +21,7 @@ from torch_impl.keras_config.rows.modules import Activated, KerasLayer
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
 from torch_impl.layouts import variables
 
+_PARTS = ("query", "key", "value", "attention_output")
 _TURNS = "movedim()"  # by which a layer turns Keras's layout into torch's and back
 
 
@@ -67,7 +68,7 @@ def nodes_of(twin: Twin, calls: Sequence[Call]) -> list[Node]:
         facts = {
             "name": name,
             "kind": _kind(call),
-            "config": dict(leaf.config) if leaf is not None else {},
+            "config": _config(twin, leaf, path),
             "input_shapes": [list(x.shape) for x in inputs],
             "output_shape": list(output.shape),
             "sources": sources,
@@ -102,6 +103,25 @@ def _name(twin: Twin, leaf: Leaf | None, path: str, call: Call) -> str:
         return call.name
     below = path[len(leaf.path) :].removeprefix(".layer")
     return f"{twin.short(leaf)}{below}"
+
+
+def _config(twin: Twin, leaf: Leaf | None, path: str) -> dict[str, Any]:
+    """Returns the settings of a node; of a part of attention, also which it is, as Keras's half."""
+    if leaf is None:
+        return {}
+    found, part = dict(leaf.config), path[len(leaf.path) :].strip(".")
+    if part not in _PARTS:
+        return found
+    heads = found.get("num_heads") or found.get("num_query_heads") or 1
+    shared = found.get("num_key_value_heads") or heads
+    return {
+        **found,
+        "attention": twin.short(leaf),
+        "part": part,
+        "kernel_inputs": 2 if part == "attention_output" else 1,
+        "num_heads": int(shared if part in ("key", "value") else heads),
+        "num_groups": int(shared),
+    }
 
 
 def _free(name: str, used: set[str]) -> str:

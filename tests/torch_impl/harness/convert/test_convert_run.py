@@ -36,7 +36,8 @@ def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, fil
     name, factory = RIGHT[style]
     done = converted(files / f"{name}.keras", factory, tmp_path)
     assert done.problems == []
-    assert done.error < 1e-10
+    # Keras keeps the factor of attention in float32.
+    assert done.error < (1e-6 if name == "words" else 1e-12)
     assert done.num_filled == done.num_weights == len(values(files, name))
     x = torch.from_numpy(inputs(name))
     x = x.movedim(-1, 1) if name == "images" and style != "channels last" else x
