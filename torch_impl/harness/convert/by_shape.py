@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -19,6 +19,7 @@ from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.weights.copy import Copied
 from torch_impl.harness.convert.coverage import coverage_of, listed
+from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.named import fits
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.kinds import SPATIAL, kind_of
@@ -26,9 +27,6 @@ from torch_impl.harness.port.carried import PAIRING, Carried
 from torch_impl.harness.port.unwrapping import has_lazy, unwrapped
 from torch_impl.layouts import LAYOUTS, Variable, variables
 from torch_impl.weights import match
-
-if TYPE_CHECKING:
-    from torch_impl.harness.convert.run import Done
 
 # Kind of a module -> beginnings of the classes of Keras that are it, as a file writes them.
 _CLASSES = {
@@ -79,8 +77,6 @@ def convert_by_shape(
     Raises:
         InputError: weights are not told apart, or nothing fits.
     """
-    from torch_impl.harness.convert.run import Done
-
     built = call_factory(factory, spec.seed)
     module = unwrapped(built.module)
     if has_lazy(module):

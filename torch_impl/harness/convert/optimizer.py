@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +20,9 @@ from parity.errors import InputError
 from parity.files.atomic import atomic_path
 from parity.weights.copy import Copied
 from parity.weights.request import OPTIMIZER
+from torch_impl.harness.convert.done import Done
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.slots import set_slots, why_not_carried
-
-if TYPE_CHECKING:
-    from torch_impl.harness.convert.run import Done
 
 _ITERATIONS, _PRODUCT = "iterations", "u_product"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
@@ -21,7 +20,8 @@ from parity.traces.trace import Trace
 from parity.weights.copy import Copied, read_copied
 from parity.weights.request import BACK, REQUEST, STATE, TOLD
 from torch_impl.harness.convert.by_shape import convert_by_shape
-from torch_impl.harness.convert.coverage import Coverage, coverage_of, listed
+from torch_impl.harness.convert.coverage import coverage_of, listed
+from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.memory import limit_memory
 from torch_impl.harness.convert.optimizer import write_optimizer
 from torch_impl.harness.convert.proof import error_of, error_with, without_effect
@@ -60,7 +60,7 @@ def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> No
     else:
         assert copied is not None
         done = convert_by_shape(spec, factory, copied, request["layers"], why)
-    done.write(folder, request, copied)
+    _write(done, folder, request, copied)
 
 
 def _size(shape: list[int]) -> int:
@@ -80,81 +80,49 @@ def _with_twin(
         return None, f"its configuration has no twin ({' '.join(str(error).split())})"
 
 
-@dataclasses.dataclass
-class Done:
-    """Weights that were carried into a module.
+def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
+    """Writes the state of the module, and what is told of it."""
+    problems = [*done.coverage.problems, *done.problems]
+    is_written = not problems or bool(request["anyway"])
+    names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
+    told: dict[str, Any] = {
+        "is_written": is_written,
+        "problems": problems,
+        "proof": done.proof,
+        "error": None if done.error is None or not np.isfinite(done.error) else done.error,
+        "constants": done.coverage.constants,
+        "num_weights": len(done.arrays),
+        "num_filled": len(done.items),
+        "places": [
+            {
+                "weight": done.keys[item.name],
+                "name": item.name,
+                "parameters": [names.get(id(t), "?") for t in item.variable.tensors],
+                "how": item.how,
+            }
+            for item in done.items
+        ],
+    }
+    if is_written and request["state"] is not None:
+        _write_back(done, folder, request["state"], told)
+    elif is_written:
+        write_state(folder / STATE, done.factory, done.built.module)
+        if request["optimizer"]:
+            assert copied is not None
+            told["optimizer"] = write_optimizer(done, copied, folder)
+    write_json(folder / TOLD, told)
 
-    Attributes:
-        built: the port.
-        module: that holds them, in float64.
-        items: the weights with a place.
-        source_arrays: all weights by name, as they are in the file.
-        keys: where each is in the file.
-        coverage: what has no place.
-        problems: why the places are not proved; empty: they are.
-        proof: how they are, in words.
-        error: of the output, relative; None: it was not compared.
-        under_test: the port as it was paired; None: without a graph.
-        trainable: names of the weights that Keras trains, in Keras's order.
-    """
 
-    factory: Callable[[], Any]
-    built: Port
-    module: nn.Module
-    items: list[Carried]
-    arrays: Mapping[str, np.ndarray]
-    keys: Mapping[str, str]
-    coverage: Coverage
-    problems: list[str]
-    proof: str
-    error: float | None = None
-    under_test: PortUnderTest | None = None
-    trainable: list[str] = dataclasses.field(default_factory=list)
+def _write_back(done: Done, folder: Path, state: str, told: dict[str, Any]) -> None:
+    """Writes what the module holds with another state, in Keras's layout."""
+    from safetensors.numpy import save_file
 
-    def write(self, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
-        """Writes the state of the module, and what is told of it."""
-        problems = [*self.coverage.problems, *self.problems]
-        is_written = not problems or bool(request["anyway"])
-        names = {
-            id(t): n for n, t in [*self.module.named_parameters(), *self.module.named_buffers()]
-        }
-        told: dict[str, Any] = {
-            "is_written": is_written,
-            "problems": problems,
-            "proof": self.proof,
-            "error": None if self.error is None or not np.isfinite(self.error) else self.error,
-            "constants": self.coverage.constants,
-            "num_weights": len(self.arrays),
-            "num_filled": len(self.items),
-            "places": [
-                {
-                    "weight": self.keys[item.name],
-                    "name": item.name,
-                    "parameters": [names.get(id(t), "?") for t in item.variable.tensors],
-                    "how": item.how,
-                }
-                for item in self.items
-            ],
-        }
-        if is_written and request["state"] is not None:
-            self._write_back(folder, request["state"], told)
-        elif is_written:
-            write_state(folder / STATE, self.factory, self.built.module)
-            if request["optimizer"]:
-                assert copied is not None
-                told["optimizer"] = write_optimizer(self, copied, folder)
-        write_json(folder / TOLD, told)
-
-    def _write_back(self, folder: Path, state: str, told: dict[str, Any]) -> None:
-        """Writes what the module holds with another state, in Keras's layout."""
-        from safetensors.numpy import save_file
-
-        read_state(self.built.module, Path(state))
-        save_file(
-            {self.keys[item.name]: np.ascontiguousarray(item.value()) for item in self.items},
-            folder / BACK,
-        )
-        told["constants"] = []
+    read_state(done.built.module, Path(state))
+    save_file(
+        {done.keys[item.name]: np.ascontiguousarray(item.value()) for item in done.items},
+        folder / BACK,
+    )
+    told["constants"] = []
 
 
 def _by_graph(
