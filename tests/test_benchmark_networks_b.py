@@ -5,7 +5,7 @@ import ast
 import pytest
 from paths import ROOT
 
-from benchmarks.networks_b.table import NETWORKS
+from benchmarks.networks_b.table import MORE, NETWORKS
 from parity.divergences.registry import REGISTRY
 
 FOLDER = ROOT / "benchmarks" / "networks_b"
@@ -21,6 +21,13 @@ def test_a_network_has_a_program_a_right_port_and_a_faulty_one(network):
     assert {"right", "wrong"} <= functions(FOLDER / "ports" / f"{network.name}.py")
     is_twin = (FOLDER / "ports" / "configs" / f"{network.name}.json").exists()
     assert (network.port == "twin") == is_twin
+
+
+@pytest.mark.parametrize("fault", MORE, ids=lambda fault: f"{fault.network}.{fault.port}")
+def test_a_further_fault_has_a_port_and_known_causes(fault):
+    assert fault.port in functions(FOLDER / "ports" / f"{fault.network}.py")
+    assert fault.network in {network.name for network in NETWORKS}
+    assert set(fault.causes) <= set(REGISTRY)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)

@@ -47,6 +47,7 @@ ONLY_TORCH_FILES = {
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
+    "copies.py": "an operation of TensorFlow changes no tensor in its place",
     "given.py": "a call of a port is given other tensors; Keras's layers draw what is recorded",
     "eager.py": "the program as people write it, whose speed is compared",
     "convert.py": "weights of a file get into a user's module; Keras loads its own files",
@@ -85,6 +86,7 @@ ONLY_KERAS_CHECK_FILES = {
     "as_built.py": "torch is given the weights",
     "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
+    "held_weights.py": "a port reads the weights from the trace, one at a time",
     "parts.py": "in torch a part of how a port is fed: port/parts.py",
     "step_data.py": "torch is given the data of a step",
     "metric_outputs.py": "torch is given the outputs of metrics",
@@ -114,6 +116,7 @@ ONLY_KERAS_CHECK_FILES = {
 ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
 
 ONLY_TORCH_CHECK_FILES = {
+    "compared_entries.py": "of steps of a port; Keras has flat_steps.py",
     "given_steps.py": "the port is given what Keras's step gets and draws",
     "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",

@@ -102,7 +102,7 @@ TORCH_NAMES: dict[str, dict[str, dict[str, str]]] = {
         "Conv1DTranspose Conv2DTranspose Conv3DTranspose": {"groups": _NONE},
         "Dropout AlphaDropout SpatialDropout GaussianDropout": {"p": "rate", "inplace": _NONE},
         "GaussianNoise": {"std": "stddev", "sigma": "stddev"},
-        "RandomRotation RandomZoom RandomTranslation": {
+        "RandomRotation RandomZoom RandomTranslation RandomShear": {
             "degrees": "RandomRotation's factor, in turns of 360 degrees, in the place of {name}",
             "translate": "RandomTranslation's height_factor and width_factor, in that order",
             "scale": "RandomZoom's height_factor, which is added to 1, in the place of {name}",

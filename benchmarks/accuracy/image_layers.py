@@ -51,7 +51,15 @@ CASES: dict[str, list[Case]] = {
     "RandomContrast": [((0.5, (-300, 300)), {}), (((0.3, 0.9), (-50, 50)), {})],
     "RandomBrightness": [((0.5, (-300, 300)), {}), (((-0.3, 0.9), (-50, 50)), {})],
     "RandomCrop": [((4, 5), {}), ((4, 6), {}), ((9, 3), {})],
+    "RandomShear": _moved((0.5, 0.3), ((0.2, 0.7), (0.1, 0.2))),
+    "RandomInvert": [((1.0, (-300, 300)), {}), (((0.3, 0.9), (-50, 50)), {})],
+    "RandomSharpness": [((0.9, (-300, 300)), {}), (((0.3, 0.9), (-50, 50)), {})],
+    "Solarization": [((0.2, 0.7, (-300, 300)), {}), ((0.3, (0.2, 0.5), (-50, 50)), {})],
+    "RandomGrayscale": [((0.5,), {}), ((0.9,), {})],
+    "RandomColorDegeneration": [((0.9, (-300, 300)), {}), (((0.3, 0.9), (-50, 50)), {})],
 }
+# These take red, green and blue, or grey images.
+_IN_COLOR = ("RandomGrayscale", "RandomColorDegeneration")
 
 
 def differences(kind: str, seed: int) -> Iterator[float]:
@@ -62,6 +70,8 @@ def differences(kind: str, seed: int) -> Iterator[float]:
     for number, (arguments, options) in enumerate(CASES[kind]):
         # Compiling takes a second, so each case is compiled for one of the shapes.
         for place, shape in enumerate(SHAPES):
+            if kind in _IN_COLOR:
+                shape = (*shape[:3], 3)
             compiled = place == (number + seed) % len(SHAPES)
             theirs = getattr(keras.layers, kind)(*arguments, seed=seed, **options)
             ours = getattr(layers, kind)(*arguments, seed=seed, **options)
@@ -133,7 +143,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60, help="images of each method and quality")
     arguments = parser.parse_args()
     seeds = SEEDS[: arguments.seeds]
-    print(f"{'seed':12}" + "".join(f"{kind.removeprefix('Random'):>12}" for kind in CASES))
+    print(f"{'seed':12}" + "".join(f"{kind.removeprefix('Random')[:11]:>12}" for kind in CASES))
     for seed in seeds:
         found = [max(differences(kind, seed)) for kind in CASES]
         print(f"{seed:<12}" + "".join(f"{value:12.1e}" for value in found), flush=True)

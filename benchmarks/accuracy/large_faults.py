@@ -1,11 +1,12 @@
-"""`parity check` of ResNet50 against its twin, and against twins with one fault each.
+"""`parity check` of large networks against their twins, and against twins with one fault each.
 
     python benchmarks/accuracy/large_faults.py
     python benchmarks/accuracy/large_faults.py norm_epsilon relu6   these faults only
+    python benchmarks/accuracy/large_faults.py EfficientNetB0       those of this network
     python benchmarks/accuracy/large_faults.py --json FILE          all outcomes, for machines
 
-Prints the verdict, the level and the place of each. All ports share one trace of Keras. Initial
-weights are not compared: a twin gets those of Keras.
+Prints the verdict, the level and the place of each. All ports of a network share one trace of
+Keras. Initial weights are not compared: a twin gets those of Keras.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.large.fault_table import FAULTS
+from benchmarks.large.fault_table import FAULTS, MODULES, Fault
 from parity.halves.options import ChildOptions
 from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
@@ -31,7 +32,6 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
-NETWORK = "ResNet50"
 RIGHT = "right"
 
 
@@ -57,37 +57,51 @@ def outcome(name: str, result: Result) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Checks the ports; returns how many faults were not found where they are."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="faults; default: all")
-    parser.add_argument("--json", type=Path, help="file for all outcomes")
-    given = parser.parse_args()
-    faults = [fault for fault in FAULTS if not given.names or fault.name in given.names]
-    ports = [f"torch_models:{NETWORK}", *(f"faults:{fault.name}" for fault in faults)]
+def checked(network: str, faults: list[Fault]) -> list[dict[str, Any]]:
+    """Checks the twin of a network, and those with its faults; returns the outcomes."""
+    ports = [f"torch_models:{network}", *(f"{MODULES[network]}:{fault.name}" for fault in faults)]
     options = CheckOptions(
         children=ChildOptions(timeout_s=7200.0, workers=1),
         levels=[level for level in LEVEL_IDS if level != "init"],
     )
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="parity-large-") as folder:
-        write_configs(Path(folder), [NETWORK])
-        keras = f"benchmarks.large.keras_models:{NETWORK}"
-        specs = [
-            CheckSpec(keras=keras, torch=f"benchmarks.large.{each}", folder=str(ROOT))
-            for each in ports
-        ]
-        results = check_all(specs, options)
-    names = [RIGHT, *(fault.name for fault in faults)]
-    found = [outcome(name, result) for name, result in zip(names, results, strict=True)]
-    for row in found:
-        print("{name:20}{verdict:11}{level:11}{cause:5}{number:>3}  {place}".format(**row))
-    missed = [
-        fault.name
-        for fault, row in zip(faults, found[1:], strict=True)
-        if row["level"] != fault.level or fault.place not in row["place"]
+    keras = f"benchmarks.large.keras_models:{network}"
+    specs = [
+        CheckSpec(keras=keras, torch=f"benchmarks.large.{each}", folder=str(ROOT)) for each in ports
     ]
-    alarms = sum(row["verdict"] != "pass" for row in found[:1])
+    names = [f"{RIGHT} {network}", *(fault.name for fault in faults)]
+    results = check_all(specs, options)
+    return [outcome(name, result) for name, result in zip(names, results, strict=True)]
+
+
+def main() -> int:
+    """Checks the ports; returns how many faults were not found where they are."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="faults or networks; default: all")
+    parser.add_argument("--json", type=Path, help="file for all outcomes")
+    given = parser.parse_args()
+    wanted = {*given.names}
+    faults = [
+        fault
+        for fault in FAULTS
+        if not wanted or not wanted.isdisjoint((fault.name, fault.network))
+    ]
+    networks = [name for name in MODULES if any(fault.network == name for fault in faults)]
+    began, found = time.monotonic(), []
+    missed, alarms = list[str](), 0
+    with tempfile.TemporaryDirectory(prefix="parity-large-") as folder:
+        write_configs(Path(folder), networks)
+        for network in networks:
+            own = [fault for fault in faults if fault.network == network]
+            rows = checked(network, own)
+            for row in rows:
+                print("{name:23}{verdict:11}{level:11}{cause:5}{number:>3}  {place}".format(**row))
+            missed += [
+                fault.name
+                for fault, row in zip(own, rows[1:], strict=True)
+                if row["level"] != fault.level or fault.place not in row["place"]
+            ]
+            alarms += rows[0]["verdict"] != "pass"
+            found += rows
     print(f"{len(faults) - len(missed)} of {len(faults)} faults at their level and place", end="")
     print(f"; {alarms} false alarms; {time.monotonic() - began:.0f} s", *missed)
     if given.json is not None:

@@ -1,34 +1,48 @@
 """Thirty networks of Keras's examples: right ports and faulty ones. `networks_b.py [NAME ...]`.
 
 Each line has the network, the verdict of its port, and of a faulty port the causes that were named.
-With `--out DIR`, every result is left there as JSON.
+`--ports more` checks twelve more faults. With `--out DIR`, every result is left there as JSON.
 """
 
 import argparse
 import collections
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from networks_b.table import NETWORKS, Network
+from networks_b.table import MORE, NETWORKS, Fault, Network
 
 from parity.ladder.result import Result
 from parity.runs.check import CheckOptions, CheckSpec, check_all
 
-PORTS = ("right", "wrong")
+PORTS = ("right", "wrong", "more")
+# Of them, those that say where something differs, and not what.
+PLACES = {"N1", "N2", "D13", "E7"}
+SURE = 0.8
 
 
-def spec_of(network: Network, port: str) -> CheckSpec:
+def spec_of(network: str, function: str) -> CheckSpec:
     """Returns the check of one port of a network."""
     here = ROOT / "benchmarks" / "networks_b"
     return CheckSpec(
-        keras=f"{here}/originals/{network.name}.py:build",
-        torch=f"{here}/ports/{network.name}.py:{port}",
+        keras=f"{here}/originals/{network}.py:build", torch=f"{here}/ports/{network}.py:{function}"
     )
+
+
+def cases_of(
+    ports: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[str, str, Network | Fault]]:
+    """Yields (kind, network, what is known of it) of the ports to check."""
+    for kind in ports:
+        for one in MORE if kind == "more" else NETWORKS:
+            name = one.network if isinstance(one, Fault) else one.name
+            if not names or name in names:
+                yield kind, name, one
 
 
 def causes_of(result: Result) -> list[str]:
@@ -38,16 +52,33 @@ def causes_of(result: Result) -> list[str]:
     return list(dict.fromkeys([*firsts, *(each for one in found for each in one)]))
 
 
-def word(network: Network, port: str, result: Result) -> str:
-    """Returns what the check made of a port: the word that is counted."""
-    if port == "right" or result.verdict != "fail":
+def word(kind: str, known: Network | Fault, result: Result) -> str:
+    """Returns what the check made of a port: the word that is counted.
+
+    "named" is a fault with an expected cause, and "told" one of whose causes is sure of what is
+    wrong, and not of its place alone.
+    """
+    if kind == "right" or result.verdict != "fail":
         return result.verdict
-    return "named" if set(network.causes) & set(causes_of(result)) else "caught"
+    if not set(known.causes) & set(causes_of(result)):
+        return "caught"
+    return "told" if is_told(result) else "named"
 
 
-def line(network: Network, port: str, result: Result) -> str:
+def is_told(result: Result) -> bool:
+    """Whether a cause says what is wrong, and its formula or the settings show it."""
+    found = [cause for one in result.divergences for cause in one.causes]
+    return any(
+        cause["confidence"] >= SURE
+        and (cause["id"] not in PLACES or " in the port" in cause["detail"])
+        for cause in found
+    )
+
+
+def line(kind: str, name: str, known: Network | Fault, result: Result) -> str:
     """Returns the line of one port."""
-    parts = [f"{network.name:<23} {port:<6} {word(network, port, result):<11}"]
+    function = known.port if isinstance(known, Fault) else kind
+    parts = [f"{name:<23} {function:<15} {word(kind, known, result):<11}"]
     if result.first is not None:
         parts.append(f"{result.first.level}: {result.first.item.name}")
     parts.append(" ".join(causes_of(result)))
@@ -63,16 +94,19 @@ def main() -> None:
     parser.add_argument("--ports", choices=PORTS, help="of one kind only")
     parser.add_argument("--out", type=Path, help="folder for the results")
     given = parser.parse_args()
-    ports = [given.ports] if given.ports else PORTS
-    chosen = [one for one in NETWORKS if not given.names or one.name in given.names]
-    counts: dict[str, collections.Counter[str]] = {port: collections.Counter() for port in ports}
-    checks = [(network, port) for network in chosen for port in ports]
-    results = check_all([spec_of(*each) for each in checks], CheckOptions(out=given.out))
-    for (network, port), result in zip(checks, results, strict=True):
-        counts[port][word(network, port, result)] += 1
-        print(line(network, port, result))
+    cases = list(cases_of([given.ports] if given.ports else PORTS, given.names))
+    counts: dict[str, collections.Counter[str]] = {}
+    specs = [
+        spec_of(name, known.port if isinstance(known, Fault) else kind)
+        for kind, name, known in cases
+    ]
+    results = check_all(specs, CheckOptions(out=given.out))
+    for (kind, name, known), spec, result in zip(cases, specs, results, strict=True):
+        counts.setdefault(kind, collections.Counter())[word(kind, known, result)] += 1
+        print(line(kind, name, known, result))
         if given.out:
-            file = given.out / f"{network.name}-{port}.json"
+            function = str(spec.torch).rpartition(":")[2]
+            file = given.out / f"{name}-{function}.json"
             file.write_text(json.dumps(result.to_json(), indent=1), "utf-8")
     for port, words in counts.items():
         print(port, dict(words))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -44,18 +44,18 @@ def constructors() -> dict[str, Callable[..., keras.Model]]:
     return dict(sorted(found.items()))
 
 
-def build(name: str) -> keras.Model:
-    """Returns a network as the constructor of a name makes it, of the first of `SHAPES` that fits.
+def build(name: str, shapes: Sequence[Shape] = SHAPES) -> keras.Model:
+    """Returns a network as the constructor of a name makes it, of the first shape that fits.
 
     It ends with a softmax.
     """
     make = constructors()[name]
-    for shape in SHAPES:
+    for shape in shapes:
         keras.backend.clear_session()  # names of layers are counted anew
         try:
             model = make(weights=None, input_shape=shape, classes=NUM_CLASSES)
         except ValueError as error:
-            if shape == SHAPES[-1] or "must be at least" not in str(error):
+            if shape == shapes[-1] or "must be at least" not in str(error):
                 raise
             continue
         if min(_sizes_of_maps(model), default=SMALLEST_MAP) >= SMALLEST_MAP:

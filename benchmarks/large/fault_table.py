@@ -1,4 +1,4 @@
-"""The faults of `faults`, with the level and the place at which a check must find each."""
+"""The faults of large networks, with the level and the place at which a check must find each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ class Fault:
         name: of the function that returns the port.
         level: the first level of the ladder that fails.
         place: part of the name of what differs first: Keras's layer, or a weight of it.
+        network: whose twin it is; `MODULES` says where its functions are.
     """
 
     name: str
     level: str
     place: str
+    network: str = "ResNet50"
 
+
+MODULES = {"ResNet50": "faults", "EfficientNetB0": "efficient_faults"}
 
 FAULTS = (
     Fault("one_sided_stem", "forward", "conv1_"),
@@ -42,4 +46,10 @@ FAULTS = (
     Fault("group_decay", "optimizer", "predictions"),
     Fault("adam_of_torch", "optimizer", ""),
     Fault("adam_beta", "optimizer", ""),
+    Fault("last_momentum", "forward", "top_bn", "EfficientNetB0"),
+    Fault("shifted_padding", "forward", "block4a_dwconv", "EfficientNetB0"),
+    Fault("norm_behind_activation", "forward", "block5b_", "EfficientNetB0"),
+    Fault("dropped_skip", "forward", "block6c_add", "EfficientNetB0"),
+    Fault("frozen_projection", "gradient", "block7a_project_conv", "EfficientNetB0"),
+    Fault("dropout_rate", "forward", "top_dropout", "EfficientNetB0"),
 )

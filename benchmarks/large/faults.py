@@ -5,7 +5,6 @@ Each function returns a port. Layers have Keras's names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,23 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.large.changes import After, layer, put, reroute
 from benchmarks.large.torch_models import RATE, port, twin
 from torch_impl import Port, losses, optim
 from torch_impl.keras_config import KerasModel
-
-
-class _After(nn.Module):
-    """A function of what a layer returns, in Keras's layout; its weights keep their names."""
-
-    unnamed_children = ("layer",)
-
-    def __init__(self, layer: nn.Module, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        super().__init__()
-        self.layer, self.change = layer, change
-
-    def forward(self, x: torch.Tensor, **options: Any) -> torch.Tensor:
-        """Returns the changed output."""
-        return self.change(self.layer(x, **options))
 
 
 class _UnbiasedNorm(nn.Module):
@@ -50,34 +36,10 @@ def _net() -> KerasModel:
     return twin("ResNet50")
 
 
-def _layer(net: KerasModel, name: str) -> Any:
-    module: Any = net.get_submodule(name)
-    return getattr(module, "layer", module)
-
-
-def _put(net: KerasModel, name: str, module: nn.Module) -> Port:
-    setattr(net, name, module)
-    return port(net)
-
-
-def _reroute(net: KerasModel, call: str, old: str, new: str) -> None:
-    """Lets a layer take what another layer returns."""
-    for each in net.graph.calls:
-        if each.layer == call:
-            each.arguments = _renamed(each.arguments, old, new)
-    net._last_use = net._find_last_uses()
-
-
-def _renamed(value: Any, old: str, new: str) -> Any:
-    if isinstance(value, list | tuple):
-        return type(value)(_renamed(item, old, new) for item in value)
-    return replace(value, layer=new) if getattr(value, "layer", None) == old else value
-
-
 def one_sided_stem() -> Port:
     """The first padding is one pixel further to one side."""
     net = _net()
-    _layer(net, "conv1_pad").padding = ((3, 3), (2, 4))
+    layer(net, "conv1_pad").padding = ((3, 3), (2, 4))
     return port(net)
 
 
@@ -88,25 +50,25 @@ def pool_border() -> Port:
     def padded(x: torch.Tensor) -> torch.Tensor:
         return F.pad(x.movedim(-1, 1), (1, 1, 1, 1), value=0.5).movedim(1, -1)
 
-    return _put(net, "pool1_pad", _After(nn.Identity(), padded))
+    return put(net, "pool1_pad", After(nn.Identity(), padded))
 
 
 def missing_activation() -> Port:
     """A block of stage 2 has no ReLU behind its first normalisation."""
-    return _put(_net(), "conv2_block2_1_relu", nn.Identity())
+    return put(_net(), "conv2_block2_1_relu", nn.Identity())
 
 
-def frozen_layer() -> Port:
+def frozenlayer() -> Port:
     """The last convolution of stage 2 does not train."""
     net = _net()
-    _layer(net, "conv2_block3_3_conv").weight.requires_grad_(False)
+    layer(net, "conv2_block3_3_conv").weight.requires_grad_(False)
     return port(net)
 
 
 def replicated_border() -> Port:
     """A convolution of stage 3 repeats the border where Keras pads zeros, on one side."""
     net = _net()
-    conv = _layer(net, "conv3_block1_2_conv")
+    conv = layer(net, "conv3_block1_2_conv")
 
     def convolved(x: torch.Tensor) -> torch.Tensor:
         x = F.pad(x.movedim(-1, 1), (1, 0, 1, 1))
@@ -121,34 +83,34 @@ def replicated_border() -> Port:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return convolved(x)
 
-    return _put(net, "conv3_block1_2_conv", Bordered())
+    return put(net, "conv3_block1_2_conv", Bordered())
 
 
 def norm_epsilon() -> Port:
     """One normalisation of stage 3 has the epsilon 1e-5; Keras has 1.001e-5."""
     net = _net()
-    _layer(net, "conv3_block2_2_bn").epsilon = 1e-5
+    layer(net, "conv3_block2_2_bn").epsilon = 1e-5
     return port(net)
 
 
 def dilated() -> Port:
     """One convolution of stage 3 is dilated, with fitting padding."""
     net = _net()
-    _layer(net, "conv3_block3_2_conv").dilation = (2, 2)
+    layer(net, "conv3_block3_2_conv").dilation = (2, 2)
     return port(net)
 
 
 def wrong_shortcut() -> Port:
     """A shortcut of stage 3 starts one block too early."""
     net = _net()
-    _reroute(net, "conv3_block4_add", "conv3_block3_out", "conv3_block2_out")
+    reroute(net, "conv3_block4_add", "conv3_block3_out", "conv3_block2_out")
     return port(net)
 
 
 def norm_momentum() -> Port:
     """One normalisation of stage 4 has the momentum 0.9."""
     net = _net()
-    _layer(net, "conv4_block3_1_bn").momentum = 0.9
+    layer(net, "conv4_block3_1_bn").momentum = 0.9
     return port(net)
 
 
@@ -156,12 +118,12 @@ def detached_branch() -> Port:
     """The shortcut of the first block of stage 4 passes no gradient."""
     net = _net()
     conv = net.get_submodule("conv4_block1_0_bn")
-    return _put(net, "conv4_block1_0_bn", _After(conv, torch.Tensor.detach))
+    return put(net, "conv4_block1_0_bn", After(conv, torch.Tensor.detach))
 
 
 def relu6() -> Port:
     """One block of stage 4 ends with ReLU6."""
-    return _put(_net(), "conv4_block6_out", nn.ReLU6())
+    return put(_net(), "conv4_block6_out", nn.ReLU6())
 
 
 def one_bias() -> Port:
@@ -172,7 +134,7 @@ def one_bias() -> Port:
     def moved(y: torch.Tensor) -> torch.Tensor:
         return y + 1e-6 * F.one_hot(torch.tensor(77), y.shape[-1]).to(y)
 
-    return _put(net, "conv5_block2_1_conv", _After(conv, moved))
+    return put(net, "conv5_block2_1_conv", After(conv, moved))
 
 
 def one_corner() -> Port:
@@ -184,7 +146,7 @@ def one_corner() -> Port:
         mask[-1, 0, -1, 5] = 0
         return y * mask
 
-    return _put(net, "conv4_block2_2_bn", _After(net.get_submodule("conv4_block2_2_bn"), lost))
+    return put(net, "conv4_block2_2_bn", After(net.get_submodule("conv4_block2_2_bn"), lost))
 
 
 def swapped_channels() -> Port:
@@ -197,13 +159,13 @@ def swapped_channels() -> Port:
         return y[..., order]
 
     norm = net.get_submodule("conv5_block1_2_bn")
-    return _put(net, "conv5_block1_2_bn", _After(norm, swapped))
+    return put(net, "conv5_block1_2_bn", After(norm, swapped))
 
 
 def unbiased_variance() -> Port:
     """One normalisation of stage 5 is torch's, with the unbiased variance."""
     net = _net()
-    return _put(net, "conv5_block3_2_bn", _UnbiasedNorm(net.get_submodule("conv5_block3_2_bn")))
+    return put(net, "conv5_block3_2_bn", _UnbiasedNorm(net.get_submodule("conv5_block3_2_bn")))
 
 
 def max_at_the_end() -> Port:
@@ -213,7 +175,7 @@ def max_at_the_end() -> Port:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.amax((1, 2))
 
-    return _put(_net(), "avg_pool", Greatest())
+    return put(_net(), "avg_pool", Greatest())
 
 
 def scaled_loss() -> Port:

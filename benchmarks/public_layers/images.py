@@ -46,4 +46,32 @@ SETTINGS = [
     *settings("RandomContrast", _IMAGES, {"factor": 0.3, "value_range": (-9, 9), "seed": 3}),
     *settings("RandomBrightness", _IMAGES, {"factor": 0.3, "value_range": (-9, 9), "seed": 3}),
     *settings("RandomCrop", _IMAGES, {"height": 4, "width": 3, "seed": 3}),
+    *settings(
+        "RandomShear",
+        _IMAGES,
+        {"x_factor": 0.3, "seed": 3},
+        {"x_factor": (0.1, 0.2), "y_factor": 0.4, "seed": 3, **_MOVED},
+    ),
+    *settings("RandomGrayscale", _IMAGES, {}, {"factor": 0.8, "seed": 3}),
+    *settings(
+        "RandomInvert",
+        _IMAGES,
+        {"seed": 3},
+        {"factor": (0.7, 0.9), "value_range": (-9, 9), "seed": 3},
+    ),
+    *settings(
+        "RandomColorDegeneration", _IMAGES, {"factor": 0.7, "value_range": (-9, 9), "seed": 3}
+    ),
+    *settings("RandomSharpness", _IMAGES, {"factor": 0.7, "value_range": (-9, 9), "seed": 3}),
+    *settings(
+        "Solarization",
+        _IMAGES,
+        {"value_range": (-9, 9), "seed": 3},
+        {
+            "addition_factor": 0.2,
+            "threshold_factor": (0.3, 0.6),
+            "value_range": (-9, 9),
+            "seed": 3,
+        },
+    ),
 ]

@@ -26,9 +26,9 @@ def checkable(settings: Sequence[Setting]) -> keras.Model:
     for setting in settings:
         inputs, made = _around(setting)
         given += inputs
-        flat += [
-            layers.Flatten(name=f"{setting.name}_flat{number}")(y) for number, y in enumerate(made)
-        ]
+        # In eval mode a RandomCrop leaves images at their size.
+        kind = layers.GlobalAveragePooling2D if setting.layer == "RandomCrop" else layers.Flatten
+        flat += [kind(name=f"{setting.name}_flat{number}")(y) for number, y in enumerate(made)]
     y = flat[0] if len(flat) == 1 else layers.Concatenate(name="joined")(flat)
     model = keras.Model(given, layers.Dense(2, name="head")(y))
     model.compile(keras.optimizers.SGD(0.05), loss="mse")

@@ -102,6 +102,10 @@ _INNER_OF_SEQUENCES = (
     lambda: {"layer": layers.Bidirectional(layers.LSTM(3))},
     lambda: {"layer": layers.Conv1D(3, 2)},
 )
+_INNER_WITH_MASKS = (
+    lambda: {"layer": layers.GRU(3, reset_after=False, return_sequences=True, **_DROPPED)},
+    lambda: {"layer": layers.Bidirectional(layers.LSTM(3, **_DROPPED))},
+)
 
 
 def _both(**more: Any) -> Any:
@@ -157,4 +161,5 @@ SETTINGS = [
     *settings("TimeDistributed", (3, *SEQUENCES), *_INNER_OF_SEQUENCES),
     *settings("TimeDistributed", (3, *FEATURES), lambda: {"layer": layers.RepeatVector(2)}),
     *settings("TimeDistributed", _MASKED, lambda: {"layer": layers.Dense(3)}),
+    *settings("TimeDistributed", (3, *SEQUENCES), *_INNER_WITH_MASKS),
 ]

@@ -61,7 +61,8 @@ class Setting:
 
         It draws its random images so.
         """
-        return "float32" if self.layer.startswith("Random") else "float64"
+        draws = self.layer.startswith("Random") or self.layer == "Solarization"
+        return "float32" if draws else "float64"
 
     @property
     def is_rounded(self) -> bool:
@@ -70,7 +71,9 @@ class Setting:
 
     @property
     def is_drawn_alike(self) -> bool:
-        """Whether a twin can draw as Keras does: SimpleRNN leaves its seed out of its config."""
+        """Whether a twin can draw as Keras does: some layers leave their seed out of the config."""
+        if self.layer == "RandomGrayscale":
+            return False
         return self.layer != "SimpleRNN" or "dropout" not in self._settings
 
     @property

@@ -18,6 +18,7 @@ from keras_impl.harness.call import Call, parts_of
 from keras_impl.harness.draws import Draw, kind_of_draw
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.random_images import is_random_image
+from keras_impl.harness.rounded_layer import with_rounded_gradient
 from keras_impl.harness.rounding import Perturbation, moved
 
 # The mask of these is their output for a tensor of ones.
@@ -105,6 +106,12 @@ class Calls(list[Call]):
         how = self._perturbation
         sign = how.sign_of(kind)
         return moved(kind, config, given, output, self._generator, how.dtype, sign)
+
+    def moved_back(self, images: Any) -> Any:
+        """Returns images, in the perturbed pass with a gradient that float32 has rounded."""
+        if self._perturbation is None:
+            return images
+        return with_rounded_gradient(images, self._perturbation.dtype, self._generator)
 
     def note_operation(self, operation: str, _: Any, __: Any, outputs: Any) -> None:
         """Notes who runs an operation of TensorFlow that draws random numbers, and which."""

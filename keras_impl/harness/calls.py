@@ -218,11 +218,14 @@ def _call_random_image(
 ) -> Any:
     """Calls a layer that changes images at random, and adds its call.
 
-    Rounding inside of it moves what it makes, and not what comes behind: a port is given that.
+    Rounding inside of it moves what it makes, and not what comes behind: a port is given that. It
+    moves the gradient of what is in front, too.
     """
     inputs, config = tensors_in((arguments, keywords)), plain_config(layer)
     draws = versions.is_training(layer, keywords)
     state = state_of(layer) if draws else None
+    if draws:
+        arguments = tf.nest.map_structure(calls.moved_back, arguments)
     output = lifted(None, called(call, layer, arguments, keywords))
     inside = "float32" if draws or is_float32_inside(layer) else kind_of(layer)
     noted = first_of(calls.perturbed(inside, config, _given(inputs), output))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError
 from parity.halves.environment import common_environment
+from parity.programs.check_spec import CheckSpec
 
 if TYPE_CHECKING:
-    from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
 
@@ -29,6 +29,10 @@ def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
         # By default TensorFlow takes all memory of a device, which the torch half uses as well.
         os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
         os.environ["CUDA_VISIBLE_DEVICES"] = spec.device.partition(":")[2] or "0"
+    if isinstance(spec, CheckSpec):
+        # oneDNN has no float64, in which a check computes: its results are the same without it.
+        # With it, TensorFlow has another allocator, which never gives back what it once had.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(spec.threads)

@@ -6,6 +6,7 @@ own, with its mask, so that a port can be given the masks; in eval mode it drops
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from keras_impl.harness.call import Call, first_of, tensors_in
 from keras_impl.harness.call_masks import given_masks_of, without_masks
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.layer_config import plain_config
+from keras_impl.harness.recurrent_masks import cells_of, drawn
 
 if TYPE_CHECKING:
     from keras_impl.harness.call_list import Calls
@@ -34,12 +36,14 @@ class Dropped:
         given: what it drops.
         output: what is left of it.
         mask: bool, what is kept; None in eval mode.
+        name: below that of the layer, such as "recurrent_dropout.f" of a recurrent layer.
     """
 
     config: dict[str, Any]
     given: Any
     output: Any
     mask: np.ndarray | None
+    name: str = "dropout"
 
 
 def has_dropouts(layer: Any) -> bool:
@@ -48,7 +52,9 @@ def has_dropouts(layer: Any) -> bool:
         return False
     if isinstance(layer, keras.layers.Attention):
         return bool(layer.dropout > 0)
-    return isinstance(layer, keras.layers.TimeDistributed) and _is_dropout(layer.layer)
+    if not isinstance(layer, keras.layers.TimeDistributed):
+        return False
+    return _is_dropout(layer.layer) or bool(cells_of(layer.layer))
 
 
 def _is_dropout(layer: Any) -> bool:
@@ -67,8 +73,11 @@ def add_with_dropouts(
             made = call(layer, *arguments, **keywords)
     finally:
         calls.notes_draws = True
-    for number, one in enumerate(dropped, start=1):
-        own = f"{name}.dropout" if number == 1 else f"{name}.dropout#{number}"
+    counts: Counter[str] = Counter()
+    for one in dropped:
+        counts[one.name] += 1
+        number = counts[one.name]
+        own = f"{name}.{one.name}" if number == 1 else f"{name}.{one.name}#{number}"
         calls.append(Call(own, "dropout", None, [one.given], one.output, one.mask, one.config))
     inputs = tensors_in((arguments, without_masks(keywords)))
     config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
@@ -98,6 +107,10 @@ def told(layer: Any, *, is_training: bool, tries: int) -> Iterator[list[Dropped]
         return
     inner = layer.layer
     original = inner.call
+    if cells_of(inner):
+        with _replaced(inner, "call", _recurrent_call(inner, found, is_training, tries)):
+            yield found
+        return
 
     def call(x: Any, training: bool = False) -> Any:
         kept, output = None, tf.identity(x)
@@ -110,6 +123,21 @@ def told(layer: Any, *, is_training: bool, tries: int) -> Iterator[list[Dropped]
 
     with _replaced(inner, "call", call):
         yield found
+
+
+def _recurrent_call(
+    inner: Any, found: list[Dropped], is_training: bool, tries: int
+) -> Callable[..., Any]:
+    """Returns the call of a recurrent layer for one step, which notes the dropouts inside of it."""
+    original = inner.call
+
+    def call(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        with drawn(inner, x, is_training=is_training, tries=tries) as parts:
+            output = original(parts.x, *arguments, **keywords)
+        found.extend(Dropped(d.config, d.given, d.output, d.mask, d.name) for d in parts.drops)
+        return output
+
+    return call
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from parity.ladder.tolerance import FACTOR_OF_FLOAT32
+from parity.ladder.tolerance import FACTOR_OF_FLOAT32, NOISE_FACTOR
 
 # These return some of the numbers that they were given, so they do not round.
 _EXACT = frozenset(
@@ -47,6 +47,39 @@ def rounded_layer(kind: str, given: Any, output: Any, generator: np.random.Gener
         sizes = [int(tf.size(value)) for value in (given, output) if tf.is_tensor(value)]
         terms = sizes[0] / sizes[1] if len(sizes) == 2 and sizes[1] else 1.0
     return tf.nest.map_structure(lambda value: _both_ways(value, terms, generator), output)
+
+
+def with_rounded_gradient(images: Any, dtype: str, generator: np.random.Generator) -> Any:
+    """Returns images; their gradient is as far off as a layer in float32 may make it.
+
+    The place of a pixel is a sum of two products and a shift, each as large as a side, and three
+    roundings more are in the inverse map by which gradients move: so a place, and the weight of a
+    pixel, are off by up to 4 (H + W) 2**-24. The mean of a channel sums up rows, then columns, and
+    moves all its gradients alike by (H + W) 2**-24. What is measured is multiplied by a factor,
+    which is taken back.
+
+    Args:
+        images: (N, H, W, C), floating.
+        dtype: of the port.
+        generator: draws how much each gradient moves.
+    """
+    if not tf.is_tensor(images) or not images.dtype.is_floating or images.shape.rank != 4:
+        return images
+    factor = FACTOR_OF_FLOAT32 if dtype == "float32" else NOISE_FACTOR
+    unit = (images.shape[1] + images.shape[2]) * 2.0**-24 / factor
+
+    def gradient(upstream: Any) -> Any:
+        size = tf.abs(upstream)
+        own = 4 * tf.reduce_max(size) * generator.uniform(-1, 1, upstream.shape)
+        mean = tf.reduce_mean(size, (1, 2), keepdims=True)
+        alike = mean * generator.choice([-1.0, 1.0], mean.shape)
+        return upstream + unit * (tf.cast(own, upstream.dtype) + tf.cast(alike, upstream.dtype))
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def same(value: Any) -> Any:
+        return tf.identity(value), gradient
+
+    return same(images)
 
 
 def _both_ways(value: Any, terms: float, generator: np.random.Generator) -> Any:

@@ -13,9 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parity.divergences.registry import REGISTRY, find, recognised
+    from parity.divergences.registry import REGISTRY, find, is_fused, recognised
 
-__all__ = ["REGISTRY", "find", "recognised"]
+__all__ = ["REGISTRY", "find", "is_fused", "recognised"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from parity.divergences.plain_attention import plain
 # Keras has the factor of the scores in float32: relative 6e-8, times the size of a score.
 _CLOSE = 1e-5
 _FEW = 1e-300
+_SAME_FACTOR = 1e-4  # relative
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def _scale(evidence: Evidence) -> Match | None:
         for v in (scores, logs)
     )
     factor = float((x * y).sum() / max(float((x * x).sum()), _FEW))
-    if not found.explain(_softmax(factor * scores, found.allowed)):
+    is_same = abs(factor / found.scale - 1) < _SAME_FACTOR  # another mask, as of padded queries
+    if is_same or not found.explain(_softmax(factor * scores, found.allowed)):
         return None
     size, model = found.query.shape[-1], int(evidence.config.get("model_dim", 0))
     known = {
@@ -143,7 +145,27 @@ def _mask(evidence: Evidence) -> Match | None:
     for text, value in _masks(found):
         if found.explain(value):
             return Match(NUMBERS, text)
-    return None
+    return _seen_otherwise(found)
+
+
+def _seen_otherwise(found: _Numbers) -> Match | None:
+    """Recognises any other mask: Keras's scores give the port's weights where it looks."""
+    seen = found.ours > 0
+    if seen.shape != found.allowed.shape:
+        return None
+    scores = _scores(found.query, found.key) * found.scale
+    if (seen == found.allowed).all() or not found.explain(_softmax(scores, seen)):
+        return None
+    texts = []
+    for told, places in (
+        ("shows {} that Keras hides", seen & ~found.allowed),
+        ("hides {} that Keras shows", found.allowed & ~seen),
+    ):
+        if places.any():
+            sample, _, query, key = (int(n) for n in np.argwhere(places)[0])
+            first = f"the first is key {key} of query {query} in sample {sample}"
+            texts.append(f"{told.format(f'{int(places.sum())} places')} ({first})")
+    return Match(NUMBERS, f"the port {', and '.join(texts)}")
 
 
 def softmax_axis(evidence: Evidence) -> Match | None:

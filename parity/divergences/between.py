@@ -9,8 +9,10 @@ import numpy as np
 
 from parity.divergences.arithmetic import ACTIVATIONS
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, is_close
+from parity.divergences.evidence import OF_FLOAT32, Evidence, is_close
 from parity.divergences.names import module_text
+from parity.divergences.related import related
+from parity.divergences.relations import AFFINE, PERMUTED
 from parity.ladder.recorded import in_form
 
 _MAX_AXES = 5  # 120 orders
@@ -76,9 +78,13 @@ def _reshaped(evidence: Evidence) -> Match | None:
                 if evidence.is_close(turned.reshape(back.shape), back):
                     told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
                     return Match(NUMBERS, f"the port reshapes {name} {told}")
+        if related(PERMUTED)(evidence) is not None:  # which says more
+            return None
         return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
     found = evidence.failing_input()
-    return None if found is None else _in_another_order(evidence, *found[1:])
+    if found is None or related(PERMUTED)(evidence) is not None:
+        return None
+    return _in_another_order(evidence, *found[1:])
 
 
 def _in_another_order(evidence: Evidence, theirs: np.ndarray, ours: np.ndarray) -> Match | None:
@@ -151,9 +157,6 @@ def _factor(evidence: Evidence, theirs: np.ndarray, ours: np.ndarray) -> float:
 
 
 # --- a function in the code of a model -----------------------------------------------------------
-
-# Relative: TensorFlow has constants of some functions in float32, and a port may have them so.
-OF_FLOAT32 = 2e-7
 
 
 def _functions(evidence: Evidence) -> tuple[str, str, str] | None:
@@ -289,5 +292,5 @@ def _unpaired_dropouts(evidence: Evidence) -> tuple[list[str], list[str]]:
 RULES: dict[str, Recogniser] = {
     "C16": moved_dropout,
     "A26": lambda evidence: _reshaped(evidence) or _reshaped_output(evidence),
-    "A27": _scaled,
+    "A27": lambda evidence: _scaled(evidence) or related(AFFINE)(evidence),
 }

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from parity.divergences import recognised
+from parity.divergences import is_fused, recognised
 from parity.divergences.divergence import Divergence, Match
 from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
@@ -35,7 +35,16 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     if all(level.status != FAIL for level in result.levels):
         return result
     groups = grouped(result.levels, keras, port)
-    found = [(each, group) for group in groups for each in _found(group, keras, port, accept)]
+    evidences = [Evidence(keras, port, group.level, group.items) for group in groups]
+    shown = [number for number, evidence in enumerate(evidences) if not is_fused(evidence)]
+    if shown:
+        groups = [groups[number] for number in shown]
+        evidences = [evidences[number] for number in shown]
+    found = [
+        (each, group)
+        for group, evidence in zip(groups, evidences, strict=True)
+        for each in _found(group, evidence, accept)
+    ]
     followers = list(following(result.levels, groups))
     open_items = {id(i) for each, group in found if not each.is_accepted for i in group.items}
     accepted = {id(i) for each, group in found if each.is_accepted for i in group.items}
@@ -56,9 +65,8 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     )
 
 
-def _found(group: Group, keras: Trace, port: Trace, accept: Collection[str]) -> list[Found]:
+def _found(group: Group, evidence: Evidence, accept: Collection[str]) -> list[Found]:
     """Returns the divergences of a group: one, or one for each part that explains its numbers."""
-    evidence = Evidence(keras, port, group.level, group.items)
     # At later levels, no line of the forward pass is the reason.
     is_place = group.level.id in ("data", "structure", "forward")
     where = evidence.call["where"] if evidence.call and is_place else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from parity.data.weight_names import short_name
-from parity.divergences.places import STATE, Places
+from parity.divergences.places import STATE, TURNING, Places
 from parity.ladder.rounding import allowed, dtype_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # By the dtype of the port, relative: what a formula and a port may differ by, of the same numbers.
 # Orders above rounding (1e-16, 6e-8), and below semantic faults (1e-4; in float32 some are missed).
 CLOSE = {"float64": 1e-9, "float32": 3e-5}
+
+# Relative: TensorFlow has constants of some functions in float32, and a port may have them so.
+OF_FLOAT32 = 2e-7
 
 _FLOAT32 = 1e-6  # relative: Keras keeps a learning rate in float32
 
@@ -45,7 +48,7 @@ class Evidence:
         item = self.item = min(failed, key=lambda item: -1 if item.step is None else item.step)
         self._found: dict[Callable[[Evidence], Any], Any] = {}
         places = Places(keras, port)
-        self._pairs = places.pairs
+        self._pairs, self._nodes = places.pairs, places.nodes
         name, ours = places.layer_of(item.name), places.call_of(item.name)
         self.node: Mapping[str, Any] | None = places.nodes.get(name) if name else None
         self.call: Mapping[str, Any] | None = places.calls.get(ours) if ours else None
@@ -96,6 +99,16 @@ class Evidence:
         found: Mapping[str, Any] = self.port.facts["settings"].get(name, {})
         return found
 
+    def compared(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields what Keras and the port have at a difference: an input, or what a layer makes."""
+        if not self.is_forward():
+            return
+        if (failing := self.failing_input()) is not None:
+            yield failing[1:]
+        made, own = self.keras_output(), self.own_output()
+        if self.is_own and made is not None and own is not None:
+            yield made, own
+
     @property
     def is_own(self) -> bool | None:
         """Whether the layer is wrong for Keras's input; None if that was not tested."""
@@ -107,6 +120,26 @@ class Evidence:
             if item.name == f"{self.node['name']}, with Keras's input ({self.mode})"
         ]
         return not items[0].agrees if items else None
+
+    def is_in_doubt(self, name: str) -> bool:
+        """Whether a layer without weights may be paired with one that does something else.
+
+        Its output was Keras's all the same, so that what came behind it tells nothing. It makes
+        something else of Keras's input, or it only turns axes, and gets something else.
+        """
+        if name not in self._pairs or self._nodes[name]["weights"]:
+            return False
+        told = f"{name}, with Keras's input ({self.mode})"
+        if any(item.name == told and not item.agrees for item in self.level.items):
+            return True
+        if self._nodes[name]["kind"] not in TURNING:
+            return False
+        for number in range(len(self._nodes[name]["input_shapes"])):
+            key = f"forward/{self.mode}/{name}/input/{number}"
+            is_known = key in self.keras and key in self.port
+            if is_known and not self.is_recorded(f"{name}/input/{number}", self.port[key]):
+                return True
+        return False
 
     # --- numbers ---------------------------------------------------------------------------------
 
@@ -163,10 +196,11 @@ class Evidence:
     def gives(self, value: Any, mode: str | None = None) -> bool:
         """Whether a formula gives the output of the port's layer for Keras's input.
 
-        A formula that also gives the output of Keras's layer explains no difference.
+        A formula that also gives the output of Keras's layer explains no difference, and where the
+        layer is right for Keras's input there is none.
         """
         own = self.own_output(mode)
-        if own is None or not self.is_close(value, own):
+        if own is None or self.is_own is False or not self.is_close(value, own):
             return False
         return not self.is_close(value, self.keras_output(mode))
 

@@ -21,6 +21,7 @@ from parity.divergences.places import (
     REACHES,
     RECURRENT,
     STATE,
+    TURNING,
     Places,
 )
 from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
@@ -75,6 +76,7 @@ class _Grouping:
         self.groups: list[Group] = []
         self._uncarried: set[str | None] = set()  # layers whose weights are not Keras's
         self._behind: set[str] = set()  # layers that get something else for it
+        self._astray: set[str] = set()  # layers behind one that may be paired with another
         is_own = is_compared(keras, port)
         names = ("data", "structure", "init", "forward", "loss", "metrics", "gradient")
         for name in names[:4] if is_own else names:
@@ -121,8 +123,23 @@ class _Grouping:
         return self._places.layer_of(item.name) or self._places.call_of(item.name) or item.name
 
     def _data(self, level: Level) -> None:
-        self._whole("data")
+        """Adds what reaches the first layers; one that only turns axes of another's is none."""
+        turning = [i for i in level.items if i.status == FAIL and self._only_turns(i)]
+        self._astray = {name for i in turning for name in self._places.takers(i.name)}
+        self._behind |= {self._places.layer_of(i.name) or "" for i in turning}
+        self._whole("data", lambda item: item in turning)
         self._behind |= {name for name in self._layers("data") if name is not None}
+
+    def _only_turns(self, item: Item) -> bool:
+        """Whether an item is of a layer behind another one, which is paired by its shapes alone.
+
+        If the two get other values, they may stand at different places, and what the next layer of
+        the port gets is not what Keras's gets.
+        """
+        node = self._places.nodes.get(self._places.layer_of(item.name) or "")
+        if node is None or node["kind"] not in TURNING:
+            return False
+        return all(source is not None and source >= 0 for source in node["sources"])
 
     def _structure(self, level: Level) -> None:
         self._by(level, self._layer_or_name)
@@ -171,6 +188,9 @@ class _Grouping:
 
         before = len(self.groups)
         self._by(level, key, follows)
+        found = self.groups[before:]
+        sure = [g for g in found if self._places.layer_of(g.items[0].name) not in self._astray]
+        self.groups[before:] = sure or found
         if len(self.groups) == before and not any(map(follows, _telling(level))):
             self._whole("forward")
 
@@ -207,7 +227,7 @@ class _Grouping:
 
     def _gradient(self, level: Level) -> None:
         """Adds the groups of gradients; those of a layer that differs before are left out."""
-        forward = self._layers("forward") | self._layers("data") | self._uncarried
+        forward = self._layers("forward") | self._layers("data") | self._uncarried | self._astray
         ends_badly = any(group.level.id == "loss" for group in self.groups)
         stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
         arrived = set(self._port.below("forced/arrived"))

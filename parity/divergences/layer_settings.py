@@ -70,7 +70,7 @@ def _windows(node: Facts, settings: Facts, around: Collection[str]) -> Iterator[
         return
     if kind == "conv_transpose":
         yield from _cropping(node, settings)
-    elif _pads_differ(node, settings):
+    elif pads_differ(node, settings):
         yield "padding", config.get("padding"), _said_padding(settings), "A18"
     if kind == "average_pool" and config.get("padding") == "same" and _pads(settings):
         counts = settings.get("count_include_pad")
@@ -104,7 +104,7 @@ def _said_padding(settings: Facts) -> Any:
     return padding
 
 
-def _pads_differ(node: Facts, settings: Facts) -> bool:
+def pads_differ(node: Facts, settings: Facts) -> bool:
     """Whether the windows begin at another pixel, or are of another number.
 
     More padding after the last window is never read.

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from parity.divergences import arithmetic, attention
-from parity.divergences.between import OF_FLOAT32, other_function, other_part, other_reduction
+from parity.divergences.between import other_function, other_part, other_reduction
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
-from parity.divergences.evidence import Evidence, differs
-from parity.divergences.places import RECURRENT
+from parity.divergences.evidence import OF_FLOAT32, Evidence, differs
+from parity.divergences.other_formulas import formula
+from parity.divergences.places import RECURRENT, TURNING
 from parity.divergences.plain_attention import plain
+from parity.divergences.related import related, with_facts
+from parity.divergences.relations import PERMUTED
 from parity.divergences.sample_norms import (
     NORMS,
     normalised,
@@ -155,6 +158,10 @@ def features_order(evidence: Evidence) -> Match | None:
         np.sort(x, axis=-1), np.sort(ours, axis=-1)
     ):
         return None
+    before = evidence.source()
+    is_flat = before is None or before["kind"] in TURNING
+    if not is_flat and related(PERMUTED)(evidence) is not None:
+        return None
     return Match(NUMBERS, "the same features in a different order")
 
 
@@ -171,6 +178,8 @@ def _wiring(evidence: Evidence) -> Match | None:
             return Match(NUMBERS, f"the inputs of {node['name']} are in a different order")
     for other in evidence.keras.facts["nodes"]:
         key = f"forward/{evidence.mode}/{other['name']}/output"
+        if evidence.is_in_doubt(other["name"]):  # the port has it from Keras, at a place of its own
+            continue
         is_last = (
             other["kind"] in RECURRENT
             and key in evidence.keras
@@ -194,13 +203,15 @@ def _wiring(evidence: Evidence) -> Match | None:
 def _between_layers(evidence: Evidence) -> Match | None:
     """Recognises an unknown difference between two layers, or behind the last one."""
     if evidence.is_output:
-        return Match(PLACE, "what comes after the last layer that was compared")
+        text = "what comes after the last layer that was compared"
+        return Match(PLACE, with_facts(evidence, text))
     if not evidence.is_forward() or not evidence.is_input:
         return None
     found = evidence.failing_input()
     before = evidence.source(found[0] if found else 0)
     name = before["name"] if before else "the input"
-    return Match(PLACE, f"{name} and what comes after it, up to {evidence.node['name']}")  # type: ignore[index]
+    text = f"{name} and what comes after it, up to {evidence.node['name']}"  # type: ignore[index]
+    return Match(PLACE, with_facts(evidence, text))
 
 
 # --- dropout, resampling -------------------------------------------------------------------------
@@ -246,14 +257,24 @@ def _own_error(evidence: Evidence) -> Match | None:
     """Recognises a layer that is wrong for Keras's input, without a known formula."""
     if not evidence.is_forward() or not evidence.is_own or evidence.node is None:
         return None
-    return Match(PLACE / 2, f"{evidence.node['name']} itself gives a different output")
+    text = f"{evidence.node['name']} itself gives a different output"
+    return Match(PLACE / 2, with_facts(evidence, text))
 
 
 RULES: dict[str, Recogniser] = {
-    "A13": lambda evidence: _other_epsilon(evidence) or other_function(evidence, "leaky_relu"),
-    "A20": lambda evidence: _gelu(evidence) or other_function(evidence, "gelu"),
+    "A13": lambda evidence: (
+        _other_epsilon(evidence)
+        or other_function(evidence, "leaky_relu")
+        or formula("A13")(evidence)
+    ),
+    "A20": lambda evidence: (
+        _gelu(evidence) or other_function(evidence, "gelu") or formula("A20")(evidence)
+    ),
     "A21": lambda evidence: (
-        _softmax_axis(evidence) or attention.softmax_axis(evidence) or plain("A21")(evidence)
+        _softmax_axis(evidence)
+        or attention.softmax_axis(evidence)
+        or plain("A21")(evidence)
+        or formula("A21")(evidence)
     ),
     "C6": _rate,
     "C15": _grain,
@@ -264,6 +285,7 @@ RULES: dict[str, Recogniser] = {
         or plain("A22")(evidence)
         or _wiring(evidence)
         or other_part(evidence)
+        or formula("A22")(evidence)
     ),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,

@@ -27,12 +27,16 @@ K6 image-filling  K7 pixel-range  K8 augmented-elsewhere  K9 missing-augmentatio
 K10 image-settings
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
-A33 swapped-outputs  A22 other-wiring  A23 pool-kind  N1 between-layers  N2 other-layer-output
+A37 operation-order  A38 operation-axes
+A40 sum-for-mean  A41 entries-order  A42 shifted-steps  A43 other-kernel  A44 feature-settings
+A33 swapped-outputs  A22 other-wiring  A39 other-formula
+A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty
 D19 masked-loss
 D4 label-smoothing  D5 class-weights  D18 sample-weights  D9 loss-broadcast
 D12 loss-reduction  D14 loss-threshold
-I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D13 other-loss
+I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D20 limited-samples
+D13 other-loss
 E9 gradient-cut  E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
 S13 average-of-weights  S2 number-of-steps  S3 moved-weights  S1 other-mode  S4 multiplied-gradients
 S6 multiplied-number  S5 kept-gradients  S9 other-network-input

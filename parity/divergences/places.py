@@ -18,6 +18,7 @@ RAISES = " raises"  # the port raises where Keras does not
 CARRIED = " (as carried over)"
 PARAMETER, REACHES = "parameter ", "gradient that reaches "
 RECURRENT = frozenset(("lstm", "gru", "simple_rnn", "bidirectional"))
+TURNING = ("permute", "reshape", "flatten")  # kinds of layers that only turn axes
 _STARTS = ("input of ", "weights of ", REACHES)
 
 
@@ -80,22 +81,29 @@ class Places:
 
     def behind(self, item: str) -> set[str]:
         """Returns the Keras layers that come next to what an item speaks of, in either half."""
-        layer, call = self.layer_of(item), self.call_of(item)
-        found: set[str | None] = set()
-        if layer is not None:
-            found |= set(self.next_to(layer, self.pairs))
-        if call is not None:
-            after = _next(self._after_call, call, [name for name in self._partner if name != call])
-            found |= {self._partner[name] for name in after if name is not None}
+        layer = self.layer_of(item)
+        found = set() if layer is None else set(self.next_to(layer, self.pairs))
+        found |= self._partners(item, self._after_call)
         return {name for name in found if name is not None}
 
+    def takers(self, item: str) -> set[str]:
+        """Returns the Keras layers of what takes the output of an item in the port as it is."""
+        return self._partners(item, _takers(list(self.calls.values()), "sources"))
 
-def _takers(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Returns name -> the names of what takes its output."""
+    def _partners(self, item: str, after: Mapping[str, Sequence[str]]) -> set[str]:
+        call = self.call_of(item)
+        if call is None:
+            return set()
+        found = _next(after, call, [name for name in self._partner if name != call])
+        return {self._partner[name] for name in found if name is not None}
+
+
+def _takers(nodes: Sequence[Mapping[str, Any]], key: str = "origins") -> dict[str, list[str]]:
+    """Returns name -> the names of what takes its output, or what takes it as it is."""
     names = [node["name"] for node in nodes]
     after: dict[str, list[str]] = {name: [] for name in names}
     for node in nodes:
-        for source in node.get("origins", node["sources"]):
+        for source in node.get(key, node["sources"]):
             if source is not None and source >= 0:
                 after[names[source]].append(node["name"])
     return after

@@ -15,31 +15,39 @@ import numpy as np
 from parity.divergences import (
     attention,
     between,
+    feature_layers,
     gradients,
     images,
     initial,
+    kernels,
     layers,
+    loss_formulas,
     losses,
     masked_losses,
     masks,
     metrics,
     normalization,
     optimizers,
+    other_formulas,
     output_losses,
     outputs,
     own_training,
     penalties,
     recurrent,
     reductions,
+    related,
     schedules,
     step_schedules,
     structure,
     training,
     windows,
 )
-from parity.divergences.divergence import Divergence, Recogniser
+from parity.divergences.divergence import NUMBERS, Divergence, Recogniser
 from parity.divergences.names import full_name, id_of, nearest
+from parity.divergences.other_formulas import is_fused
 from parity.errors import InputError
+
+__all__ = ["REGISTRY", "find", "is_fused", "recognised"]
 
 if TYPE_CHECKING:
     from parity.divergences.divergence import Match
@@ -47,10 +55,17 @@ if TYPE_CHECKING:
 
 MODULES = (
     *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
-    *(between, images),
-    *(training, reductions, penalties, losses, output_losses, masked_losses, metrics),
+    *(between, images, other_formulas, related, kernels, feature_layers),
+    *(training, reductions, penalties, losses, loss_formulas, output_losses, masked_losses),
+    *(metrics,),
     *(gradients, own_training, optimizers, schedules, step_schedules),
 )
+# Of entries that explain the same numbers: an activation before a sum is no other activation, and
+# a variance in the place of its root is more than a factor.
+SAYS_MORE = {
+    "A37": ("A16", "A22"),
+    **dict.fromkeys(("A43", "A44", "A40", "A23"), ("A27",)),
+}
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
 OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
@@ -92,7 +107,21 @@ def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     else:
         found = [(entry, _asked(entry.recognise, evidence)) for entry in REGISTRY.values()]
     matches = [(entry, match) for entry, match in found if match is not None]
-    return sorted(matches, key=lambda pair: -pair[1].confidence)
+    return _told_once(sorted(matches, key=lambda pair: -pair[1].confidence))
+
+
+def _told_once(matches: list[tuple[Divergence, Match]]) -> list[tuple[Divergence, Match]]:
+    """Returns what explains the numbers, once; if nothing does, all that may.
+
+    Entries that explain the same numbers do so in other words: the first of the registry stays, or
+    one that says more. Parts explain them together, and all stay.
+    """
+    parts = [pair for pair in matches if pair[1].is_part]
+    sure = [pair for pair in matches if pair[1].confidence >= NUMBERS]
+    if parts or not sure:
+        return parts or matches
+    first = sure[0]
+    return [next((pair for pair in sure if first[0].id in SAYS_MORE.get(pair[0].id, ())), first)]
 
 
 def _asked(recognise: Recogniser, evidence: Evidence) -> Match | None:

@@ -15,10 +15,13 @@ from parity.divergences.evidence import Evidence
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
 from parity.divergences.names import module_text
+from parity.divergences.other_formulas import formula
 from parity.divergences.outputs import activated_again
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
 from parity.divergences.plain_attention import plain
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
+from parity.divergences.related import related
+from parity.divergences.relations import FUNCTION
 
 
 def _scale(evidence: Evidence) -> Match | None:
@@ -282,6 +285,8 @@ RULES: dict[str, Recogniser] = {
         or activated_again(evidence)
         or plain("A16")(evidence)
         or other_function(evidence, "")
+        or formula("A16")(evidence)
+        or related(FUNCTION)(evidence)
     ),
     "A17": _missing,
     "A32": _loaded_otherwise,

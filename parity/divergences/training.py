@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from parity.divergences import arithmetic
-from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
+from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.output_factors import array_in
 from parity.ladder.loss_items import output_of
 
@@ -324,42 +323,10 @@ def _broadcast(evidence: Evidence) -> Match | None:
     return None
 
 
-def _other_loss(evidence: Evidence) -> Match | None:
-    found = evidence.once(confident)
-    if found is None:
-        return None
-    said = str(found.facts["name"])
-    for name, value in _known_losses(found):
-        if not is_near(found.value, value) and found.gives(value):
-            return Match(NUMBERS, f"{said} in Keras, {name} in the port")
-    return Match(PLACE, f"{said} in Keras")
-
-
-def _known_losses(found: Confident) -> Iterator[tuple[str, float]]:
-    """Yields losses of the given outputs by their names, of probabilities and of logits."""
-    x, p = found.linear, found.prediction
-    if found.y.size == x.size:
-        y = found.y.reshape(x.shape)
-        for made in (x,) if p is None else (p, x):
-            error = y - made
-            size = np.abs(error)
-            yield "mean_squared_error", float((error**2).mean())
-            yield "mean_absolute_error", float(size.mean())
-            yield "huber", float(np.where(size <= 1, error**2 / 2, size - 0.5).mean())
-            yield "log_cosh", float((size + np.log1p(np.exp(-2 * size)) - np.log(2)).mean())
-            yield "hinge", float(np.maximum(1 - (2 * y - 1) * made, 0).mean())
-            yield "poisson", float((made - y * np.log(np.maximum(made, 0) + 1e-7)).mean())
-        yield "binary_crossentropy", float(binary_crossentropies(x, y).mean())
-    if x.ndim > 1 and found.labels.shape == x.shape[:-1]:
-        labels = found.labels.astype(int)
-        yield "categorical_crossentropy", float(crossentropies(x, labels).mean())
-
-
 RULES: dict[str, Recogniser] = {
     "D1": _twice,
     "D2": _clipped,
     "D4": _smoothing,
     "D5": _class_weights,
     "D9": _broadcast,
-    "D13": _other_loss,
 }

@@ -11,6 +11,7 @@ import numpy as np
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence, differs
+from parity.divergences.layer_settings import pads_differ
 
 _CONVS = ("conv", "depthwise_conv")
 _POOLS = ("max_pool", "average_pool")
@@ -67,13 +68,22 @@ def other_windows(evidence: Evidence) -> Match | None:
     size, strides, dilation = sizes
     x = evidence.keras_input()
     if evidence.kind in _CONVS and x is not None:
+        own = {"valid": [(0, 0)] * len(size)}
+        own["same"] = arithmetic.same_padding(x.shape[1:-1], size, strides, dilation)
+        keras = (own.get(str(evidence.config.get("padding"))), strides, dilation)
         for name, padding, stride, spread in _windows(x.shape[1:-1], size, strides, dilation):
+            if (padding, stride, spread) == keras:  # then it is the kernel that is another one
+                continue
             if evidence.gives(_conv(evidence, stride, padding, spread)):
                 return Match(NUMBERS, f"{name} gives the port's numbers")
     settings = evidence.settings
     for theirs, name in ((strides, "stride"), (dilation, "dilation"), (size, "kernel_size")):
         if name in settings and differs(theirs, settings[name]):
             return Match(SETTINGS, f"{name} {theirs} in Keras, {settings[name]} in the port")
+    if evidence.is_own is False or evidence.node is None:
+        return None
+    if settings.get("padding") is not None and not pads_differ(evidence.node, settings):
+        return None
     if settings.get("padding") is not None or evidence.is_own:
         is_shape = "shape" in evidence.item.note
         said = settings.get("padding", "another")

@@ -7,6 +7,7 @@ float32 allows: a difference between frameworks that is as small may be rounding
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,15 +25,20 @@ def perturbed(weights: Weights, perturbation: int, dtype: str | None = None) -> 
         perturbation: seed of the directions, at least 1.
         dtype: whose unit it is; None: of that of the weights, which are what they were in any case.
     """
+    return dict(perturbed_one_by_one(weights, perturbation, dtype))
+
+
+def perturbed_one_by_one(
+    weights: Mapping[str, np.ndarray], perturbation: int, dtype: str | None = None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the items of `perturbed`, of which one at a time is in memory."""
     generator = np.random.default_rng(perturbation)
-    result = {}
     for name, weight in weights.items():
         direction = np.where(generator.random(weight.shape) < 0.5, -np.inf, np.inf)
         rounded = weight.astype(dtype or weight.dtype)
         moved = np.nextafter(rounded, direction.astype(rounded.dtype)).astype(weight.dtype)
         # The neighbours of zero are denormal: far smaller than any rounding of the run.
-        result[name] = np.where(weight == 0, weight, moved)
-    return result
+        yield name, np.where(weight == 0, weight, moved)
 
 
 def perturbed_state(anchor: Anchor, perturbation: int) -> Anchor:

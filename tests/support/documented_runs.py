@@ -153,7 +153,8 @@ NOT_RUN = {
         "a minute; tests/parity/runs/test_own_steps.py checks other ports"
     ),
     "python benchmarks/accuracy/public_layers.py": (
-        "an hour; tests/torch_impl/keras_config/test_public_layers.py compares a part of it"
+        "a quarter of an hour of processor time; "
+        "tests/torch_impl/keras_config/test_public_layers.py compares a part of it"
     ),
     "python benchmarks/accuracy/fresh.py": (
         "ten minutes; tests/parity/divergences/test_fresh_cases.py checks a part of it"

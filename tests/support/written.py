@@ -12,8 +12,8 @@ from torch_impl.source.blocks import fold
 from torch_impl.source.form import Layout
 from torch_impl.source.graph import trace
 from torch_impl.source.module_text import model_text, name_of_class
-from torch_impl.source.program import program_of
 from torch_impl.source.weights import carry
+from torch_impl.source.writer import program_of
 
 _NUMBERS = itertools.count()
 

@@ -55,6 +55,7 @@ def test_an_optimizer_makes_its_steps_without_a_value(name, common):
 
 SERIES, VECTOR, SEQUENCE = (2, 4, 8), (2, 4), (2, 5, 4)
 IMAGE, VOLUME, INTEGERS = (2, 4, 8, 8), (2, 4, 6, 6, 6), "integers"
+COLORS = (2, 3, 8, 8)
 TWO = [VECTOR, VECTOR]
 NESTED, TWO_TIMES = [SEQUENCE, SEQUENCE], (SEQUENCE, SEQUENCE)  # in a list, and one by one
 BASES = {"RandomImageLayer"}
@@ -138,6 +139,7 @@ LAYERS = {
     "SeparableConv1D": (lambda: layers.SeparableConv1D(4, 3, 3), SERIES),
     "SeparableConv2D": (lambda: layers.SeparableConv2D(4, 3, 3), IMAGE),
     "Softmax": (lambda: layers.Softmax((1, 2)), IMAGE),
+    "Solarization": (lambda: layers.Solarization(0.2, 0.3, seed=1), IMAGE),
     "SpatialDropout": (lambda: layers.SpatialDropout(0.2), IMAGE),
     "Subtract": (lambda: layers.Subtract(), TWO),
     "UnitNormalization": (lambda: layers.UnitNormalization(), VECTOR),
@@ -154,10 +156,15 @@ LAYERS = {
         TWO_TIMES,
     ),
     "RandomBrightness": (lambda: layers.RandomBrightness(0.2, seed=1), IMAGE),
+    "RandomColorDegeneration": (lambda: layers.RandomColorDegeneration(0.2, seed=1), COLORS),
     "RandomContrast": (lambda: layers.RandomContrast(0.2, seed=1), IMAGE),
     "RandomCrop": (lambda: layers.RandomCrop(5, 4, seed=1), IMAGE),
     "RandomFlip": (lambda: layers.RandomFlip(seed=1), IMAGE),
+    "RandomGrayscale": (lambda: layers.RandomGrayscale(0.5, seed=1), COLORS),
+    "RandomInvert": (lambda: layers.RandomInvert(0.5, seed=1), IMAGE),
     "RandomRotation": (lambda: layers.RandomRotation(0.2, seed=1), IMAGE),
+    "RandomSharpness": (lambda: layers.RandomSharpness(0.5, seed=1), IMAGE),
+    "RandomShear": (lambda: layers.RandomShear(0.2, seed=1), IMAGE),
     "RandomTranslation": (lambda: layers.RandomTranslation(0.2, 0.2, seed=1), IMAGE),
     "RandomZoom": (lambda: layers.RandomZoom(0.2, seed=1), IMAGE),
     "Resizing": (lambda: layers.Resizing(5, 4, antialias=True), IMAGE),

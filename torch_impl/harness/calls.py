@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.arguments import arguments_of
 from torch_impl.harness.call import Call, Calls, final_states, first_tensor, rerun
+from torch_impl.harness.copies import copied
 from torch_impl.harness.draws import drawing_of
 from torch_impl.harness.given import Given, Taken, with_given
 from torch_impl.harness.kinds import (
@@ -102,11 +103,6 @@ def recorded_calls(
 _NO_MODULE = nn.Module()
 
 
-def _copy(tensor: torch.Tensor, is_kept: bool = True) -> torch.Tensor:
-    with torch._C.DisableTorchFunction():
-        return tensor.detach().clone() if is_kept else tensor.detach()
-
-
 class _Watch(TorchFunctionMode):
     def __init__(
         self, root: nn.Module, dropped: Dropped, whole: Collection[str], passed: Passed | None
@@ -124,6 +120,7 @@ class _Watch(TorchFunctionMode):
         self._origin: dict[int, int] = {}  # the same, for what that tensor was made from
         self._nearest: dict[int, int] = {}  # the same, but permutations count as well
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
+        self._copies: dict[int, torch.Tensor] = {}  # id of an output -> the copy that its call has
         self._counts: dict[str, int] = {}
         self._num_dropouts = 0
         self.drawn: Drawn | None = None
@@ -202,7 +199,7 @@ class _Watch(TorchFunctionMode):
                 name=name if is_only else self._numbered(f"{name}.{number}"),
                 kind="dropout" if layer is None else kind_of(layer),
                 run=part.run or (lambda value: value),
-                inputs=[_copy(part.given)],
+                inputs=[copied(part.given)],
                 output=part.output,
                 final=final_states(layer, (part.output, part.states)),
                 sources=sources,
@@ -340,12 +337,15 @@ class _Watch(TorchFunctionMode):
         known = (self._made, self._origin, self._nearest)
         made, origins, nearest = ([each.get(id(x)) for x in found] for each in known)
         has_weights = len(found) < len(given)
-        inputs = [_copy(steps.get(id(x), x), self.is_kept) for x in found]
+        inputs = [copied(steps.get(id(x), x), self.is_kept, self._copies.get(id(x))) for x in found]
         return Taken(inputs, made, origins, nearest, whole, has_weights)
 
     def _add(self, call: Call, output: Any) -> Any:
         """Adds a call; returns what goes on in the place of its output."""
-        call.output = _copy(call.output, self.is_kept)
+        made, call.output = call.output, copied(call.output, self.is_kept)
+        if self.is_kept:
+            self._copies[id(made)] = call.output
+            self._alive.append(made)
         if self._passed is not None:
             # It may repeat the call.
             self._inside.append((_NO_MODULE, Taken([], [], [], [], None, False)))

@@ -6,12 +6,14 @@ words for Keras's layers.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.layers import activations
 from torch_impl.layers.image.random_layer import RandomImageLayer
 
 # What these draw is replaced by what Keras's layers drew.
@@ -183,6 +185,8 @@ def kind_of(module: nn.Module) -> str:
     name = type(module).__name__
     if _changes_images(module):
         return f"{RANDOM_IMAGE}{name}"
+    if type(module) is layers.Activation:
+        return _kind_of_activation(module)
     kind = _MODULES.get(_without_rank(name))
     # A user's class may be a subclass, or may only have the same name.
     if kind is None or not _is_known(type(module)):
@@ -223,7 +227,19 @@ def _kind_of_cell(module: layers.RNN) -> str:
     return next((kind for base, kind in cells if isinstance(cell, base)), "unknown:RNN")
 
 
-def _kind_of_relu(max_value: float | None, negative_slope: float, threshold: float) -> str:
+def _kind_of_activation(module: layers.Activation) -> str:
+    """Returns the kind of a Keras activation, whose function has the name that Keras's has."""
+    function: Any = module.function
+    while isinstance(function, functools.partial):
+        function = function.func
+    if function is activations.relu:
+        return _kind_of_relu(**module.settings)
+    return f"activation:{function.__name__}"
+
+
+def _kind_of_relu(
+    max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
+) -> str:
     """Returns the kind of Keras's ReLU, which with some arguments is another known activation."""
     if threshold or (negative_slope and max_value):
         return "activation:relu"

@@ -22,11 +22,19 @@ from torch_impl.layers.depthwise import (
 from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
 from torch_impl.layers.einsum_dense import EinsumDense
 from torch_impl.layers.hashing import HashedCrossing, Hashing
+from torch_impl.layers.image.colors import (
+    RandomColorDegeneration,
+    RandomGrayscale,
+    RandomInvert,
+    RandomSharpness,
+    Solarization,
+)
 from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
 from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
 from torch_impl.layers.image.moves import (
     RandomFlip,
     RandomRotation,
+    RandomShear,
     RandomTranslation,
     RandomZoom,
 )
@@ -143,11 +151,16 @@ __all__ = [
     "Permute",
     "RMSNormalization",
     "RandomBrightness",
+    "RandomColorDegeneration",
     "RandomContrast",
     "RandomCrop",
     "RandomFlip",
+    "RandomGrayscale",
     "RandomImageLayer",
+    "RandomInvert",
     "RandomRotation",
+    "RandomSharpness",
+    "RandomShear",
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
@@ -163,6 +176,7 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout",
     "SpectralNormalization",
     "StackedRNNCells",

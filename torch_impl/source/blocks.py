@@ -75,6 +75,8 @@ def _gain(program: Program, windows: Sequence[_Window]) -> float:
     if all(prefixes) and len(set(prefixes)) == len(prefixes):
         whole = all(_is_whole(program, w, p) for w, p in zip(windows, prefixes, strict=True))
         gain *= 1.5 if whole else 1.1
+    elif any(_cuts(program, window) for window in windows):
+        gain *= 0.5
     extra = len(windows[0].inputs) + len(windows[0].outputs) - 2
     return gain - extra * length * len(windows) * 0.3
 
@@ -84,6 +86,19 @@ def _is_whole(program: Program, window: _Window, prefix: str) -> bool:
     beside = program.lines[max(window.start - 1, 0) : window.start]
     beside = [*beside, *program.lines[window.stop : window.stop + 1]]
     return not any(line.name.startswith(prefix) for line in beside)
+
+
+def _cuts(program: Program, window: _Window) -> bool:
+    """Whether a window begins or ends among lines whose names belong together."""
+    for inside, outside in (
+        (window.start, window.start - 1),
+        (window.stop - 1, window.stop),
+    ):
+        if 0 <= outside < len(program.lines):
+            names = [program.lines[number].name for number in (inside, outside)]
+            if all(names) and any(letter.isdigit() for letter in common_prefix(names)):
+                return True
+    return False
 
 
 def _groups(program: Program) -> Iterator[list[_Window]]:
@@ -196,6 +211,7 @@ def _replace(program: Program, windows: Sequence[_Window]) -> None:
     block, vectors = _block(parts, windows[0], prefixes[0])
     block.name = block_name(prefixes[0], _family(kinds))
     lines: list[Line] = []
+    taken = [line.name for line in program.lines]
     at = 0
     for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
         lines += program.lines[at : window.start]
@@ -204,7 +220,7 @@ def _replace(program: Program, windows: Sequence[_Window]) -> None:
         given = {name: vector[number] for name, vector in vectors.items()}
         lines.append(
             Line(
-                own or f"{_family(kinds)}_{len(program.lines)}_{number}",
+                own or distinct(_family(kinds), taken),
                 f"{{self}}({told})",
                 window.inputs,
                 window.outputs,
@@ -215,6 +231,7 @@ def _replace(program: Program, windows: Sequence[_Window]) -> None:
                 drawn=first_draw(part),
             )
         )
+        taken.append(lines[-1].name)
         at = window.stop
     program.lines = [*lines, *program.lines[at:]]
 

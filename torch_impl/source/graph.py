@@ -208,10 +208,10 @@ def _makes_mask(module: nn.Module) -> bool:
 def _drawn(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
     """Returns numbers some of which are 0, and some steps of which are, so that masks differ."""
     generator = torch.Generator().manual_seed(sum(shape))
-    if not dtype.is_floating_point:
-        return torch.randint(0, 2, shape, generator=generator).to(dtype)
-    kept = torch.rand([*shape[:-1], 1], generator=generator) < 0.7 if len(shape) > 1 else 1
-    return torch.randn(shape, generator=generator, dtype=dtype) * kept
+    numbers = torch.randint(0, 2, shape, generator=generator)  # of tokens, too
+    if dtype.is_floating_point and len(shape) > 1:
+        numbers = numbers * (torch.rand([*shape[:-1], 1], generator=generator) < 0.7)
+    return numbers.to(dtype)
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

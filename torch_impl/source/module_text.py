@@ -62,7 +62,7 @@ def _imports(body: str) -> str:
         own.append("from torch_impl.layers import activations")
     if "with_mask(" in body:
         own.append("from torch_impl.masks import with_mask")
-    return "\n".join([*lines, "", *own] if own else lines)
+    return "\n".join([*lines, *own])
 
 
 def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) -> str:
@@ -77,7 +77,10 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
     lines += [f'    """{_docstring(program, variables)}"""', ""]
     if made:
         given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
-        lines += [f"    def __init__(self{given}) -> None:", f"{_INDENT}super().__init__()"]
+        head = f"    def __init__(self{given}) -> None:"
+        if len(head) > WIDTH:
+            head = f"    def __init__(\n{_INDENT}self{given}\n    ) -> None:"
+        lines += [head, f"{_INDENT}super().__init__()"]
         lines += made
         lines.append("")
     lines.append(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")

@@ -20,9 +20,10 @@ from torch_impl.source.form import Layout, arguments, told
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, initial_text
 from torch_impl.source.module_text import model_text, name_of_class
-from torch_impl.source.program import Program, program_of
+from torch_impl.source.program import Program
 from torch_impl.source.train_text import short, train_text
 from torch_impl.source.weights import carry, paths
+from torch_impl.source.writer import program_of
 
 
 def write_package(

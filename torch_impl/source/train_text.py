@@ -140,15 +140,14 @@ def _loss(facts: Mapping[str, Any], left_out: list[str]) -> str | None:
 
 
 def _one_loss(name: str, config: Mapping[str, Any], left_out: list[str]) -> str | None:
-    kind = losses.LOSSES.get(name) or losses.LOSSES.get(name.removesuffix("_loss"))
+    """Returns the source of a loss, by its name and what `keras.losses.serialize` says of it."""
+    class_name = config.get("class_name", name)
+    kind = losses.LOSSES.get(class_name) or losses.LOSSES.get(name)
     if kind is None:
         left_out.append(f"the loss {name!r}: it is none of Keras's")
         return None
-    known = _names(kind)
-    settings = {
-        key: value for key, value in config.items() if key in known and key not in ("name", "dtype")
-    }
-    return _call("losses", kind, settings)
+    settings = dict(config.get("config") or {}) if class_name in losses.LOSSES else {}
+    return _call("losses", kind, {k: v for k, v in settings.items() if k not in ("name", "dtype")})
 
 
 def _optimizer(facts: Mapping[str, Any], left_out: list[str]) -> str | None:
@@ -294,7 +293,7 @@ WEIGHTS = Path(__file__).with_name("weights.safetensors")
 
 
 {feed}def build() -> Port:
-    """Returns the network with all that trains it; the seed is that of torch.manual_seed."""
+    """Returns the network with all that trains it, from the seed of torch."""
 {body}
 
 
@@ -309,7 +308,7 @@ def load_weights(model: {class_name}) -> {class_name}:
 
 
 def epoch(port: Port, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Makes a step for each batch: what `Trainer` does, without metrics and callbacks."""
+    """Makes a step for each batch, as `Trainer` does, without its metrics."""
     port.module.train()
     for x, y in batches:
         port.optimizer.zero_grad()

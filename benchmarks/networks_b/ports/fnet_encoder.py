@@ -1,6 +1,8 @@
 """The twin of an FNet, with its two own layers in torch.
 
 The mistake: the Fourier transform goes over the features alone, and not over the tokens as well.
+Others: the sum comes behind the normalisation; the size of the transform in the place of its real
+part.
 """
 
 import torch
@@ -24,9 +26,9 @@ class Positional(nn.Module):
 
 
 class Encoder(nn.Module):
-    def __init__(self, dim, hidden, axes):
+    def __init__(self, dim, hidden, axes, part, norm_first):
         super().__init__()
-        self.axes = axes
+        self.axes, self.part, self.norm_first = axes, part, norm_first
         self.dense_proj = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
         self.layernorm_1 = nn.LayerNorm(dim, eps=1e-3)
         self.layernorm_2 = nn.LayerNorm(dim, eps=1e-3)
@@ -35,17 +37,18 @@ class Encoder(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x):
-        x = self.layernorm_1(x + torch.fft.fftn(x, dim=self.axes).real)
+        mixed = self.part(torch.fft.fftn(x, dim=self.axes))
+        x = x + self.layernorm_1(mixed) if self.norm_first else self.layernorm_1(x + mixed)
         return self.layernorm_2(x + self.dense_proj(x))
 
 
-def port(axes):
+def port(axes=(-2, -1), part=torch.real, norm_first=False):
     def positional(entry):
         c = entry.config
         return Positional(c["sequence_length"], c["vocab_size"], c["embed_dim"])
 
     def encoder(entry):
-        return Encoder(entry.config["embed_dim"], entry.config["dense_dim"], axes)
+        return Encoder(entry.config["embed_dim"], entry.config["dense_dim"], axes, part, norm_first)
 
     twin = from_keras_config(
         config_of("fnet_encoder"),
@@ -55,8 +58,16 @@ def port(axes):
 
 
 def right():
-    return port((-2, -1))
+    return port()
 
 
 def wrong():
     return port((-1,))
+
+
+def wrong_order():
+    return port(norm_first=True)
+
+
+def wrong_part():
+    return port(part=torch.abs)

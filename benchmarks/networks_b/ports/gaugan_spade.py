@@ -1,6 +1,7 @@
 """A generator with SPADE blocks.
 
 The mistake: every image is normalised by itself, as nn.InstanceNorm2d does.
+Others: the scale is 1 + gamma, as in SPADE's own code; gamma and beta have each other's place.
 """
 
 import torch
@@ -16,9 +17,9 @@ def conv(given, made):
 
 
 class SPADE(nn.Module):
-    def __init__(self, channels, over):
+    def __init__(self, channels, over, formula):
         super().__init__()
-        self.over = over
+        self.over, self.formula = over, formula
         self.shared = nn.Sequential(conv(3, 6), nn.ReLU())
         self.gamma, self.beta = conv(6, channels), conv(6, channels)
 
@@ -26,15 +27,27 @@ class SPADE(nn.Module):
         # tf.image.resize takes the pixel at the centre, as "nearest-exact" does.
         h = self.shared(F.interpolate(labels, x.shape[-2:], mode="nearest-exact"))
         var, mean = torch.var_mean(x, dim=self.over, correction=0, keepdim=True)
-        return self.gamma(h) * ((x - mean) / torch.sqrt(var + 1e-5)) + self.beta(h)
+        return self.formula((x - mean) / torch.sqrt(var + 1e-5), self.gamma(h), self.beta(h))
+
+
+def scaled(x, gamma, beta):
+    return gamma * x + beta
+
+
+def scaled_by_one_more(x, gamma, beta):
+    return (1 + gamma) * x + beta
+
+
+def scaled_by_beta(x, gamma, beta):
+    return beta * x + gamma
 
 
 class SPADEBlock(nn.Module):
-    def __init__(self, given, made, over):
+    def __init__(self, given, made, *how):
         super().__init__()
-        self.norm_a, self.conv_a = SPADE(given, over), conv(given, made)
-        self.norm_b, self.conv_b = SPADE(made, over), conv(made, made)
-        self.norm_s = SPADE(given, over) if given != made else None
+        self.norm_a, self.conv_a = SPADE(given, *how), conv(given, made)
+        self.norm_b, self.conv_b = SPADE(made, *how), conv(made, made)
+        self.norm_s = SPADE(given, *how) if given != made else None
         self.conv_s = conv(given, made) if given != made else None
 
     def forward(self, x, labels):
@@ -46,11 +59,11 @@ class SPADEBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    def __init__(self, over=(0, 2, 3)):
+    def __init__(self, over=(0, 2, 3), formula=scaled):
         super().__init__()
         self.fc = nn.Linear(5, 24)
-        self.block_1 = SPADEBlock(4, 4, over)
-        self.block_2 = SPADEBlock(4, 3, over)
+        self.block_1 = SPADEBlock(4, 4, over, formula)
+        self.block_2 = SPADEBlock(4, 3, over, formula)
         self.to_rgb = nn.Conv2d(3, 3, 4)
 
     def forward(self, latent, mask):
@@ -77,3 +90,11 @@ def right():
 
 def wrong():
     return port(Generator(over=(2, 3)))
+
+
+def wrong_scale():
+    return port(Generator(formula=scaled_by_one_more))
+
+
+def wrong_roles():
+    return port(Generator(formula=scaled_by_beta))

@@ -1,6 +1,7 @@
 """A mel spectrogram of torch.stft, a causal convolution and an nn.GRU.
 
 The mistake: the mel bands are sums of magnitudes, and not of powers.
+Others: natural logarithms in the place of decibels; a window that is symmetric.
 """
 
 import numpy as np
@@ -27,23 +28,25 @@ def mel_filters(bins, bands, rate, lowest):
 
 
 class LogMel(nn.Module):
-    def __init__(self, power):
+    def __init__(self, power, decibels, periodic):
         super().__init__()
-        self.power = power
-        self.register_buffer("window", torch.hann_window(64))
+        self.power, self.decibels = power, decibels
+        self.register_buffer("window", torch.hann_window(64, periodic=periodic))
         self.register_buffer("filters", mel_filters(33, 10, 8000, 50.0))
 
     def forward(self, audio):
         spectrum = torch.stft(audio, 64, hop_length=32, window=self.window, return_complex=True)
         mel = spectrum.abs().pow(self.power).transpose(1, 2) @ self.filters
+        if not self.decibels:
+            return mel.clamp(min=1e-10).log()
         decibel = 10 * mel.clamp(min=1e-10).log10()
         return torch.maximum(decibel, decibel.max() - 80.0)  # (N, T, bands)
 
 
 class Keywords(nn.Module):
-    def __init__(self, power=2):
+    def __init__(self, power=2, decibels=True, periodic=True):
         super().__init__()
-        self.mel = LogMel(power)
+        self.mel = LogMel(power, decibels, periodic)
         self.norm = nn.LayerNorm(10, eps=1e-3)
         self.conv = nn.Conv1d(10, 6, 3)
         self.gru = nn.GRU(6, 5, batch_first=True)
@@ -79,3 +82,11 @@ def right():
 
 def wrong():
     return port(Keywords(power=1))
+
+
+def wrong_logarithm():
+    return port(Keywords(decibels=False))
+
+
+def wrong_window():
+    return port(Keywords(periodic=False))

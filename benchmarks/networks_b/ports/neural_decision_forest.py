@@ -1,6 +1,7 @@
 """A forest of soft trees; the features of each tree are chosen by index.
 
 The mistake: the softmax of the leaves goes over the leaves, and not over the classes.
+Others: the trees are added up; the branches of each node are exchanged.
 """
 
 import numpy as np
@@ -11,9 +12,9 @@ from torch_impl import Port, layers, optim
 
 
 class Tree(nn.Module):
-    def __init__(self, used, axis):
+    def __init__(self, used, axis, right_first):
         super().__init__()
-        self.axis = axis
+        self.axis, self.right_first = axis, right_first
         self.register_buffer("used", torch.as_tensor(used))
         self.split = nn.Linear(len(used), 8)
         self.leaves = nn.Parameter(0.05 * torch.randn(8, 3))
@@ -25,22 +26,26 @@ class Tree(nn.Module):
         reach = x.new_ones(len(x), 1)
         for level in range(3):
             p = left[:, 2**level : 2 ** (level + 1)]
+            if self.right_first:
+                p = 1 - p
             reach = torch.stack([reach * p, reach * (1 - p)], dim=-1).flatten(1)
         return reach @ self.leaves.softmax(self.axis)
 
 
 class Forest(nn.Module):
-    def __init__(self, axis=-1):
+    def __init__(self, axis=-1, right_first=False, is_sum=False):
         super().__init__()
+        self.is_sum = is_sum
         draw = np.random.default_rng(11)
         self.norm = layers.BatchNormalization(5)
         self.trees = nn.ModuleList(
-            Tree(draw.choice(np.arange(5), 4, replace=False), axis) for _ in range(2)
+            Tree(draw.choice(np.arange(5), 4, replace=False), axis, right_first) for _ in range(2)
         )
 
     def forward(self, x):
         x = self.norm(x)
-        return torch.stack([tree(x) for tree in self.trees]).mean(0)
+        made = torch.stack([tree(x) for tree in self.trees])
+        return made.sum(0) if self.is_sum else made.mean(0)
 
 
 def nll(probabilities, labels):
@@ -64,3 +69,11 @@ def right():
 
 def wrong():
     return port(Forest(axis=0))
+
+
+def wrong_sum():
+    return port(Forest(is_sum=True))
+
+
+def wrong_branches():
+    return port(Forest(right_first=True))

@@ -75,7 +75,7 @@ def revived(
     """
     order = writer.facts["nodes"]
     nodes = {node["name"]: node for node in order}
-    found = dict(weights)
+    found: dict[str, np.ndarray] = {}
     for name in dead:
         sources = nodes[name]["sources"] if name in nodes else []
         if len(sources) != 1 or sources[0] is None or sources[0] < 0:
@@ -91,8 +91,7 @@ def revived(
         elif kernels:
             size = np.maximum(np.abs(rows).max(axis=0), 1)
             found[kernels[0]] = single(-weights[kernels[0]] / size)
-    is_changed = any(found[name] is not weights[name] for name in weights)
-    return found if is_changed else None
+    return {**weights, **found} if found else None
 
 
 def _ends(weight: str, *variables: str) -> bool:

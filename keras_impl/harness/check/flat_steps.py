@@ -21,6 +21,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.check.steps import operations_as_they_are
 from keras_impl.harness.compiled_rate import has_schedule
+from parity.halves.memory import give_back_free_blocks
 
 # Of Keras, by the name of the class. Lamb, Muon and Adafactor take norms and means of a weight.
 _ONE_BY_ONE = frozenset(
@@ -32,7 +33,10 @@ _BY_WEIGHT = (
     *("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"),
 )
 
-_MAX_LENGTH = 2**20  # numbers in the variable: 8 MiB of each slot, and of what a step computes
+# Numbers in the variable: 1.5 MiB of each slot, and of what a step computes. Larger blocks would be
+# given back after each of some thirty operations (`parity.halves.memory`).
+_MAX_LENGTH = 3 * 2**16
+_PIECES_AT_ONCE = 20  # gradients and weights that they leave are given back behind so many
 _MANY_PIECES = 8  # for so many, compiling the step takes less time than it saves
 
 
@@ -115,7 +119,11 @@ class OneByOneSteps:
             variable.assign(value)
 
     def begin_again(self) -> None:
-        """Sets the rate to what it was; steps that follow are those of another copy."""
+        """Sets the rate to what it was; steps that follow are those of another copy.
+
+        What this one keeps is given up, slots as large as two models.
+        """
+        self._walk.forget()
         if self._rate is not None:
             self._optimizer.learning_rate = self._rate
 
@@ -150,6 +158,8 @@ class _Walk:
         values, slopes, rate = iter(arrays), iter(gradients), self.rate
         open_: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # array -> its numbers, its gradient
         for number, piece in enumerate(self._pieces):
+            if len(self._pieces) > _PIECES_AT_ONCE and not number % _PIECES_AT_ONCE:
+                give_back_free_blocks()
             for part in piece:
                 if part.array not in open_:
                     slope = np.asarray(tf.convert_to_tensor(next(slopes)))
@@ -170,6 +180,10 @@ class _Walk:
                 start = end
                 if part.place.stop == self._lengths[part.array]:
                     yield open_.pop(part.array)[0].reshape(self._shapes[part.array])
+
+    def forget(self) -> None:
+        """Gives up what the optimizer keeps for each piece; no step follows."""
+        self._states.clear()
 
     def slots(self) -> Iterator[tuple[str, int, np.ndarray]]:
         found: dict[tuple[str, int], list[np.ndarray]] = {}

@@ -42,7 +42,7 @@ def write_optimizer(
     steps.begin_again()
     set_weights(reference.model, weights)
     begin_training(reference)
-    probe = _probe_of(reference, steps, weights)
+    probe = _probe_of(reference, steps)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
@@ -58,12 +58,8 @@ def write_optimizer(
     writer.put("optimizer/learning_rate", np.array(rates))
 
 
-def _probe_of(
-    reference: Reference, steps: Steps | OneByOneSteps, weights: Mapping[str, np.ndarray]
-) -> _Whole | _Sampled:
-    if isinstance(steps, Steps):
-        return _Whole(reference, steps)
-    return _Sampled(reference, weights)
+def _probe_of(reference: Reference, steps: Steps | OneByOneSteps) -> _Whole | _Sampled:
+    return _Whole(reference, steps) if isinstance(steps, Steps) else _Sampled(reference)
 
 
 class _Whole:
@@ -100,10 +96,11 @@ class _Whole:
 class _Sampled:
     """Only the entries that are compared, for an optimizer that treats each by itself."""
 
-    def __init__(self, reference: Reference, weights: Mapping[str, np.ndarray]) -> None:
-        self._names = list(trainable(reference.model))
-        self._shapes = {name: weights[name].shape for name in self._names}
-        start = [probe_inputs.of_step(weights[name]) for name in self._names]
+    def __init__(self, reference: Reference) -> None:
+        variables = trainable(reference.model)
+        self._names = list(variables)
+        self._shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+        start = [probe_inputs.of_step(variable.numpy()) for variable in variables.values()]
         self._steps = FlatSteps(reference.model.optimizer, start)
 
     @property

@@ -22,6 +22,7 @@ from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import objective_facts, write_facts
 from keras_impl.harness.check.forward import as_one, write_forward
 from keras_impl.harness.check.gradient import write_gradients
+from keras_impl.harness.check.held_weights import HeldWeights, MovedWeights
 from keras_impl.harness.check.incomplete import incomplete, replayable, unknown_targets
 from keras_impl.harness.check.loss import adding_layers, write_confident_loss
 from keras_impl.harness.check.metrics import write_metrics
@@ -37,7 +38,6 @@ from keras_impl.harness.versions import advance, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.perturbation import perturbed
 from parity.traces.trace import TraceWriter
 
 MAX_PASSES = 8  # of a probe that is drawn again and again
@@ -62,7 +62,7 @@ class Pass:
 
     reference: Reference
     samples: Samples
-    weights: dict[str, np.ndarray]
+    weights: Mapping[str, np.ndarray]
     number: int = 0
     perturbation: Perturbation | None = None
     writer: TraceWriter = field(default_factory=TraceWriter)
@@ -139,14 +139,14 @@ class Start:
     """Where a pass begins; see the attributes of `Pass`."""
 
     samples: Samples
-    weights: dict[str, np.ndarray]
+    weights: Mapping[str, np.ndarray]
     number: int
     kinds: Mapping[str, str] | None
 
     def again(
         self,
         factory: Callable[[], Any],
-        weights: dict[str, np.ndarray],
+        weights: Mapping[str, np.ndarray],
         perturbation: Perturbation | None = None,
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks."""
@@ -161,7 +161,7 @@ class Start:
         self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
     ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
-        weights = perturbed(self.weights, seed, spec.dtype)
+        weights = MovedWeights(self.weights, seed, spec.dtype)
         moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
         moved.writer = writer
         moved.run(spec)
@@ -192,7 +192,7 @@ def most_exercised(
                 weights = revived(last.weights, last.writer, last.exercise.dead)
             if weights is not None:
                 before = last.exercise.num_problems
-                last = last.start.again(factory, weights)
+                last = last.start.again(factory, HeldWeights(weights.items()))
             else:
                 number, before = number + 1, np.inf
                 redrawn = samples.of_seed(probe_inputs.redrawn(spec.seed, number))
@@ -208,7 +208,9 @@ def most_exercised(
 def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
     build(reference, samples)
     advance(reference.model, number)
-    built = get_weights(reference.model)
-    weights = probe_inputs.filled(samples.seed, built)
-    weights |= {name: built[name] for name in kept_as_built(reference)}
+    built, kept = get_weights(reference.model), frozenset(kept_as_built(reference))
+    weights = HeldWeights(
+        (name, weight if name in kept else probe_inputs.filled(samples.seed, {name: weight})[name])
+        for name, weight in built.items()
+    )
     return Pass(reference, samples, weights, number)

@@ -31,7 +31,7 @@ from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from parity.data.samples import Samples
-from parity.halves.memory import free_memory
+from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 
@@ -75,6 +75,8 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     inputs = inputs_of(reference, spec.batch_size)
     samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
+    if is_large := reference.model.count_params() >= LARGE_MODEL:
+        give_back_large_blocks()
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
     _write_training(spec, factory, first)
@@ -92,7 +94,6 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     set_weights(model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, first.reference, writer)
-    is_large = model.count_params() >= LARGE_MODEL
     arrays, exercise, start = first.writer.arrays, first.exercise, first.start
     del first, model, whole
     moved: list[ChangeWriter] = []

@@ -33,7 +33,8 @@ from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
-from parity.programs.check_spec import CheckSpec, num_steps
+from parity.halves.memory import SMALLER, give_back_large_blocks
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
 _APART = (
@@ -55,10 +56,13 @@ def write_trajectory(
     reset_states(model)  # once: `fit` carries a state from batch to batch
     losses, rates = [], []
     repeated: list[Any] = []  # the first gradients with repeated rows
+    is_large = model.count_params() >= LARGE_MODEL
     sizes = samples.sizes(num_steps(spec.steps, model.count_params()))
     for step, size in enumerate(sizes, start=1):
         if step == probe_inputs.TRAJECTORY_CUT_BEFORE and _is_cut(reference):
             cut(model.optimizer)
+        if is_large:
+            give_back_large_blocks(SMALLER)
         x = samples.inputs(f"step{step}", size)
         fed = as_fed(reference, x)
         with tf.GradientTape() as tape, recorded_calls(fed, perturbation) as calls:
@@ -66,6 +70,10 @@ def write_trajectory(
             parts = outputs_of(model, output) or {"": output}
             batch = objective.batch(f"step{step}", size, counts_of_outputs(parts))
             loss = objective.value(output, batch)
+        put_counts(f"step{step}", parts, writer)
+        write_drawn(f"step{step}", calls, writer)
+        write_augmented(f"step{step}", calls, writer)
+        del calls, output, parts  # a large model has much of each, as the tape has of its gradients
         variables = model.trainable_variables
         found = tape.gradient(loss, [versions.tensor_of(v) for v in variables])
         found = [
@@ -78,12 +86,11 @@ def write_trajectory(
         for number, value in enumerate(x):
             writer.put(f"input/step{step}/{number}", value)
         objective.put(batch, f"step{step}", writer)
-        put_counts(f"step{step}", parts, writer)
-        write_drawn(f"step{step}", calls, writer)
-        write_augmented(f"step{step}", calls, writer)
         gradients = [tf.convert_to_tensor(each) for each in found]
-        del found, calls, output, parts, tape  # a large model has much of each
+        del found, tape
         rates.append(steps.rate)
+        if is_large:
+            give_back_large_blocks()
         steps.make(_let_go(gradients, perturbation.later(step) if perturbation else None))
         for name, variable in named_weights(model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(variable.numpy()))

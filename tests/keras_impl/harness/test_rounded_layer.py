@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_impl.harness.rounded_layer import rounded_layer
-from parity.ladder.tolerance import FACTOR_OF_FLOAT32
+from keras_impl.harness.rounded_layer import rounded_layer, with_rounded_gradient
+from parity.ladder.tolerance import FACTOR_OF_FLOAT32, NOISE_FACTOR
 
 X = np.linspace(-30, 30, 2001)
 
@@ -113,3 +113,24 @@ def test_a_sum_of_gradients_is_off_by_a_unit_for_each_of_them():
 @pytest.mark.parametrize("output", [None, 3.0, "text"], ids=str)
 def test_what_is_no_tensor_is_left_alone(output):
     assert rounded_layer("unknown:Own", None, output, fresh()) is output
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float64", NOISE_FACTOR), ("float32", 10)])
+def test_gradients_of_moved_images_are_off_by_a_share_of_the_sides(dtype, factor):
+    images = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 6, 3)))
+    upstream = np.random.default_rng(2).normal(size=(2, 9, 6, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        made = with_rounded_gradient(images, dtype, fresh())
+        total = tf.reduce_sum(made * upstream)
+    np.testing.assert_array_equal(made, images)
+    change = np.abs(tape.gradient(total, images).numpy() - upstream)
+    largest = np.abs(upstream).max()
+    assert change.max() <= 15 * UNIT / factor * 5 * largest
+    assert 15 * UNIT / factor * 3 * largest < change.max()
+
+
+@pytest.mark.parametrize("value", [np.ones((2, 3)), np.ones((1, 2, 2, 1), "int64"), "no tensor"])
+def test_what_is_no_image_keeps_its_gradient(value):
+    given = value if isinstance(value, str) else tf.constant(value)
+    assert with_rounded_gradient(given, "float64", fresh()) is given

@@ -84,8 +84,13 @@ def test_an_output_with_the_same_numbers_in_another_order_is_named(tmp_path):
 
 
 def test_another_output_behind_layers_that_agree_is_placed(tmp_path):
-    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1)))
+    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1 * y**2)))
     assert found == {"N1": "what comes after the last layer that was compared"}
+
+
+def test_an_output_that_is_moved_by_a_number_is_named(tmp_path):
+    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1)))
+    assert found == {"A27": "the port has Keras's values plus 0.1"}
 
 
 def test_an_output_that_is_a_multiple_is_named(tmp_path):

@@ -97,7 +97,8 @@ def test_a_formula_that_gives_what_keras_gives_explains_nothing(tmp_path):
     """The layer is right for Keras's input, and wrong as it is reached."""
 
     def change(port):
-        port.arrays["forward/eval/dense1.activation/input/0"] += 1.0
+        given = port.arrays["forward/eval/dense1.activation/input/0"]
+        given += np.cos(np.arange(given.size)).reshape(given.shape)
 
     evidence = evidence_of(tmp_path, port=change, went_wrong=True)
     assert evidence.item.name == "input of dense1.activation (eval)"

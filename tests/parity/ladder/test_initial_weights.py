@@ -133,6 +133,22 @@ def test_an_unknown_initialiser_is_compared_by_two_samples():
     assert compared(None, a, draw.normal(scale=2**0.5, size=(4, 384))).status == FAIL
 
 
+def waves(window=1.0):
+    """A kernel of an STFT: 16 samples, 9 frequencies."""
+    angles = 2 * np.pi * np.arange(16)[:, None] * np.arange(9) / 16
+    return (np.sin(angles) * window).reshape(1, -1)
+
+
+def test_numbers_that_both_set_in_every_model_are_compared_one_by_one():
+    """They repeat, so the greatest ones of one half may all be a last bit above the other's."""
+    keras, shape = np.repeat(waves(), 5, axis=0), (16, 1, 9)
+    rounded = keras * (1 - 2.0**-52)
+    assert compared(None, keras, rounded, shape).status == PASS
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(16)[:, None] / 16)
+    windowed = np.repeat(waves(hann), 5, axis=0)
+    assert compared(None, keras, windowed, shape).status == FAIL
+
+
 def test_draws_of_a_fixed_seed_count_once():
     """The same 384 numbers five times are no 1,920 numbers."""
     draw = np.random.default_rng(11)

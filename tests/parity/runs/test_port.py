@@ -59,9 +59,8 @@ def test_a_package_of_several_losses_passes_too_and_says_what_it_lacks(two_heads
     )
     assert "LambdaCallback" in (two_heads.folder / "README.md").read_text(encoding="utf-8")
     source = (two_heads.folder / "train.py").read_text(encoding="utf-8")
-    assert "learning_rate=schedule.ExponentialDecay(0.1, 10, 0.9)" in source.replace(
-        "initial_learning_rate=", ""
-    ).replace("decay_steps=", "").replace("decay_rate=", "")
+    assert "initial_learning_rate=0.1, decay_steps=10, decay_rate=0.9" in source
+    assert "losses.Huber(delta=0.5)" in source
     assert 'loss_weights={"kind": 1.0, "size": 0.25}' in source
 
 
@@ -76,9 +75,11 @@ def test_no_file_imports_keras_or_tensorflow(images, two_heads):
 
 def test_ruff_finds_nothing(images, two_heads):
     for one in (images, two_heads):
-        for arguments in (("check", "--select", "E,F,I,UP,B"), ("format", "--check")):
+        for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
             command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(one.folder)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, cwd=one.folder.parent, capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -143,7 +144,7 @@ def test_a_fault_in_the_written_model_fails_its_test(two_heads, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", str(broken / "test_parity.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "A13" in done.stdout
+    assert "forward" in done.stdout + done.stderr
 
 
 def test_layers_of_ones_own_are_refused_by_name(folder):

@@ -97,3 +97,30 @@ def test_a_dropout_says_whether_it_drops_whole_channels(x):
         ("dropout()", "dropout", False),
         ("dropout2d()", "dropout", True),
     ]
+
+
+def test_an_input_has_the_copy_of_the_output_that_it_is(x):
+    calls, _ = _calls(_Branches(), x)
+    conv, relu = calls[:2]
+    assert relu.inputs[0].data_ptr() == conv.output.data_ptr()
+    assert relu.output.data_ptr() != conv.output.data_ptr()
+
+
+class _Changed(nn.Module):
+    """Changes what a layer made, in a way that torch does not count."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(5, 5), nn.Linear(5, 5)
+
+    def forward(self, x):
+        made = self.a(x)
+        made.data.mul_(2)
+        return self.b(made)
+
+
+def test_an_input_that_was_changed_in_its_place_has_a_copy_of_its_own(x):
+    calls, _ = _calls(_Changed(), x)
+    a, b = (call for call in calls if call.kind == "dense")
+    assert torch.equal(b.inputs[0], a.output * 2)
+    assert torch.equal(a.output, a.run(a.inputs[0]))

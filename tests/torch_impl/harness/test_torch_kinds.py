@@ -79,6 +79,8 @@ RELUS = {
     "leaky": (layers.ReLU(negative_slope=0.2), "activation:leaky_relu"),
     "both": (layers.ReLU(6.0, negative_slope=0.2), "activation:relu"),
     "threshold": (layers.ReLU(6.0, threshold=1.0), "activation:relu"),
+    "by_name": (layers.Activation("relu"), "activation:relu"),
+    "by_name_six": (layers.Activation("relu", max_value=6), "activation:relu6"),
     "torchs": (nn.ReLU(), "activation:relu"),
     "torchs_six": (nn.ReLU6(), "activation:relu6"),
     "torchs_leaky": (nn.LeakyReLU(0.2), "activation:leaky_relu"),
@@ -88,3 +90,26 @@ RELUS = {
 @pytest.mark.parametrize(("layer", "kind"), RELUS.values(), ids=RELUS)
 def test_a_relu_of_keras_has_the_word_of_what_it_is_by_its_settings(layer, kind):
     assert kind_of(layer) == kind
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (layers.Activation("swish"), "activation:silu"),
+        (layers.Activation("hard_silu"), "activation:hard_silu"),
+        (layers.Activation("leaky_relu", negative_slope=0.1), "activation:leaky_relu"),
+        (layers.Activation("softmax"), "activation:softmax"),
+        (layers.Activation(None), "activation:linear"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_activation_by_its_name_has_the_word_of_its_function(layer, kind):
+    assert kind_of(layer) == kind
+
+
+def test_a_users_activation_may_be_any_function():
+    class Own(layers.Activation):
+        def forward(self, x):
+            return x.sin()
+
+    assert kind_of(Own("relu")) == "unknown:Own"

@@ -36,7 +36,8 @@ NEW = [
     *("STFTSpectrogram_7", "MelSpectrogram_2", "MelSpectrogram_4", "Hashing_2", "Hashing_4"),
     *("Hashing_7", "HashedCrossing_1", "Pipeline_1", "Pipeline_2", "Lambda_1", "UpSampling2D_5"),
     *("MultiHeadAttention_4", "GroupQueryAttention_4", "ReversibleEmbedding_2"),
-    *("ReversibleEmbedding_3", "LSTMCell_4"),
+    *("ReversibleEmbedding_3", "LSTMCell_4", "TimeDistributed_20", "TimeDistributed_21"),
+    *("RandomShear_2", "RandomSharpness_1"),
 ]
 # A model of each entry; its branches are compared in one check.
 CHECKED = (
@@ -44,9 +45,11 @@ CHECKED = (
     "AdaptiveAveragePooling3D_2 GlobalMaxPooling3D_1 UpSampling2D_5 Resizing_3",
     "BatchNormalization_2 LayerNormalization_2 GroupNormalization_4 UnitNormalization_2 PReLU_2 "
     "Normalization_3 RMSNormalization_2 EinsumDense_2 ZeroPadding2D_4 Dot_2 Concatenate_2",
-    "LSTM_7 GRU_8 LSTMCell_2 StackedRNNCells_2 Bidirectional_3 TimeDistributed_3",
+    "LSTM_7 GRU_8 LSTMCell_2 StackedRNNCells_2 Bidirectional_3 TimeDistributed_20 "
+    "TimeDistributed_21",
+    "RandomRotation_1 RandomContrast_1 RandomShear_2 RandomInvert_2 Solarization_2",
     "Attention_2 AdditiveAttention_3 MultiHeadAttention_4 STFTSpectrogram_2 MelSpectrogram_1 "
-    "Hashing_5 HashedCrossing_2 Pipeline_1 Lambda_1",
+    "STFTSpectrogram_7 Hashing_5 HashedCrossing_2 Pipeline_1 Lambda_1",
 )
 
 

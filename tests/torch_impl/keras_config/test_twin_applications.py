@@ -7,8 +7,9 @@ import keras
 import pytest
 from keras.src.applications import convnext, efficientnet_v2, inception_resnet_v2, nasnet
 
-from benchmarks.applications.compared import COMPARED, Pair
-from benchmarks.applications.networks import constructors
+from benchmarks.applications.keras_step import write_step
+from benchmarks.applications.networks import comparable_config, constructors, network
+from benchmarks.applications.torch_step import COMPARED, compare, twin_of
 from torch_impl.layers import BatchNormalization
 
 SHAPE = (32, 35, 3)
@@ -85,18 +86,24 @@ NETWORKS = [
 ]
 
 
+def twin_beside(model, folder):
+    config = comparable_config(model)
+    write_step(network(config), folder)
+    return twin_of(config, folder)
+
+
 @pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
-def test_a_step_of_the_twin_of_a_network_is_that_of_the_network(make):
-    found = list(Pair(make()).compare())
+def test_a_step_of_the_twin_of_a_network_is_that_of_the_network(make, tmp_path):
+    found = list(compare(twin_beside(make(), tmp_path), tmp_path))
     assert tuple(one.what for one in found) == COMPARED
     assert all(one.difference <= one.allowed for one in found), found
 
 
-def test_torchs_epsilon_in_one_layer_of_a_network_does_not_pass_this_test():
-    pair = Pair(small_mobilenet_v3())
-    layers = [layer for layer in pair.twin.modules() if isinstance(layer, BatchNormalization)]
+def test_torchs_epsilon_in_one_layer_of_a_network_does_not_pass_this_test(tmp_path):
+    twin = twin_beside(small_mobilenet_v3(), tmp_path)
+    layers = [layer for layer in twin.modules() if isinstance(layer, BatchNormalization)]
     layers[20].epsilon = 1e-5
-    found = list(pair.compare())
+    found = list(compare(twin, tmp_path))
     assert all(one.difference > 1e5 * one.allowed for one in found), found
 
 

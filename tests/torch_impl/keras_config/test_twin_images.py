@@ -24,11 +24,20 @@ CASES = {
     "RandomBrightness": lambda **options: L.RandomBrightness(0.3, (-1, 1), **options),
     "RandomCrop": lambda **options: L.RandomCrop(4, 5, **options),
     "RandomCrop_small": lambda **options: L.RandomCrop(9, 3, **options),
+    "RandomShear": lambda **options: L.RandomShear(0.3, (0.1, 0.4), **options),
+    "RandomShear_apart": lambda **options: L.RandomShear((0.1, 0.2), **MOVED, **options),
+    "RandomInvert": lambda **options: L.RandomInvert(0.9, (-2, 2), **options),
+    "RandomColorDegeneration": lambda **options: L.RandomColorDegeneration(
+        0.6, (-300, 300), **options
+    ),
+    "RandomSharpness": lambda **options: L.RandomSharpness(0.7, (-300, 300), **options),
+    "Solarization": lambda **options: L.Solarization(0.2, (0.3, 0.6), (-300, 300), **options),
 }
 FIXED = {
     "CenterCrop": lambda: L.CenterCrop(4, 5),
     "CenterCrop_small": lambda: L.CenterCrop(9, 3),
     "Resizing": lambda: L.Resizing(9, 4, "bicubic", antialias=True),
+    "RandomGrayscale": lambda: L.RandomGrayscale(1.0),  # Keras writes no seed of it
     "Resizing_crop": lambda: L.Resizing(9, 4, crop_to_aspect_ratio=True),
     "Resizing_pad": lambda: L.Resizing(9, 4, pad_to_aspect_ratio=True, fill_value=2.0),
 }
@@ -120,7 +129,7 @@ def test_the_twin_of_another_seed_does_not_pass_this_test():
 
 @pytest.mark.parametrize(
     "layer",
-    [L.MixUp(), L.CutMix(), L.RandAugment(), L.AugMix(), L.RandomShear(0.1), L.RandomHue(0.1)],
+    [L.MixUp(), L.CutMix(), L.RandAugment(), L.AugMix(), L.RandomHue(0.1)],
     ids=lambda layer: type(layer).__name__,
 )
 def test_other_layers_of_images_are_refused_by_name(layer):

@@ -6,7 +6,8 @@ steps. The other stages that make steps call `make_step` of this file.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,27 +16,45 @@ import torch
 
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
+from torch_impl.harness.check.compared_entries import compared_entries
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.carried import LOAD, Carried
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import STOCK_SLOTS
 from torch_impl.schedule.stepping import begin_epoch
 
+# (seed, number of the step, name and shape of the weight) -> its gradient
+Gradients = Callable[[int, int, str, Sequence[int]], np.ndarray]
 
-def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
-    """Feeds Keras's gradients to the optimizer, and writes what its steps change."""
-    optimizer, keras = port.built.optimizer, port.keras
-    assert optimizer is not None
+
+def write_optimizer(port: PortUnderTest, writer: TraceWriter, *, is_brief: bool = False) -> None:
+    """Feeds Keras's gradients to the optimizer, and writes what its steps change.
+
+    Args:
+        port: before its first step.
+        writer: receives weights, slots and rates.
+        is_brief: whether only the entries that are compared make steps, where that is the same.
+    """
+    keras = port.keras
     trained = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
+    _set_back(port, trained)
+    with compared_entries(port, trained) if is_brief else nullcontext(port) as stepped:
+        made = probe_inputs.gradient if stepped is port else probe_inputs.gradient_of_step
+        _write_steps(stepped, trained, made, writer)
+
+
+def _write_steps(
+    port: PortUnderTest, trained: Mapping[str, Any], made: Gradients, writer: TraceWriter
+) -> None:
+    keras = port.keras
     seed = int(keras.spec["seed"])
     given = given_rates(keras, "optimizer/learning_rate")
-    _set_back(port, trained)
     begin_training(port)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
             cut(port)
-        port.set_gradients(trained, partial(_gradient, trained, seed, step))
+        port.set_gradients(trained, partial(_gradient, trained, made, seed, step))
         rates.append(make_step(port, given[step - 1] if given else None))
         if step in probe_inputs.OPTIMIZER_STEPS:
             found = {item.name: item for item in port.carried}
@@ -48,8 +67,10 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter) -> None:
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
 
 
-def _gradient(shapes: Mapping[str, Any], seed: int, step: int, name: str) -> np.ndarray:
-    return probe_inputs.gradient(seed, step, name, shapes[name])
+def _gradient(
+    shapes: Mapping[str, Any], made: Gradients, seed: int, step: int, name: str
+) -> np.ndarray:
+    return made(seed, step, name, shapes[name])
 
 
 def _set_back(port: PortUnderTest, names: Collection[str]) -> None:

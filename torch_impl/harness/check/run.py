@@ -13,8 +13,9 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from parity.errors import ParityError
+from parity.halves.memory import give_back_large_blocks
 from parity.ladder.rounding import dtype_of
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.casts import without_casts
 from torch_impl.harness.check.facts import write_facts, write_weights
@@ -64,6 +65,8 @@ def run_check(
 
 
 def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras: Trace) -> None:
+    if keras.facts["num_parameters"] >= LARGE_MODEL:
+        give_back_large_blocks()
     port = PortUnderTest(factory, spec.seed, keras, spec.device)
     raised: dict[str, str] = {}
     writer.facts["raised"] = raised
@@ -138,7 +141,7 @@ def _write_optimizer(port: PortUnderTest, writer: TraceWriter, is_last: bool) ->
         port.as_built = {}
     kept = nullcontext() if is_last else port.kept()
     with _noted(writer.facts["raised"], "optimizer", port.dtype), kept:
-        write_optimizer(port, writer)
+        write_optimizer(port, writer, is_brief=is_last)
 
 
 def _write_trajectory(

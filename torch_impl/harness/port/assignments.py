@@ -241,7 +241,9 @@ def _unlike(theirs: str, ours: str) -> float:
     near = 0.0 if words & others else 0.3 if roles & others else 1.0
     around = _words(f"{layer}_{weight}"), _words(f"{path}_{parameter}")
     shared = {word for word in around[0] & around[1] if not word.isdigit()}
-    return near + (0.0 if shared else 0.5)
+    if layer and layer in path.split("."):  # of layers that differ in their numbers alone
+        return near
+    return near + (0.5 if shared else 1.0)
 
 
 def _words(name: str) -> set[str]:

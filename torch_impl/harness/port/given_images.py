@@ -130,9 +130,14 @@ def passed_images(port: PortUnderTest, mode: str, passed: Passed | None) -> Pass
             return output
         pair, key = pairs[call.name]
         value = pair.native_output(port.keras[key], call)
-        return output if value is None or value.shape != output.shape else value
+        return output if value is None or value.shape != output.shape else _leading(value, output)
 
     return goes_on
+
+
+def _leading(images: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Returns Keras's images, whose gradient goes on into what made the port's own."""
+    return images + (own - own.detach()) if own.requires_grad else images
 
 
 def _same_layers(port: PortUnderTest) -> set[str]:
@@ -141,10 +146,14 @@ def _same_layers(port: PortUnderTest) -> set[str]:
     A port may augment in other units, such as behind a Rescaling. Then there are none.
     """
     pairs = [pair for pair in port.all_pairs if draws_as_keras(pair)]
+    # With Keras's weights: there may be trained layers in front.
+    calls = {call.name: call for call in port.eval_calls}
     for pair in pairs[:1]:  # what the others get is augmented
-        key = f"forward/train/{pair.node['name']}/input/0"
-        value = pair.native(port.keras[key], pair.call.inputs[0]) if key in port.keras else None
-        given = pair.call.inputs[0]
+        if pair.call.name not in calls:
+            return set()
+        key = f"forward/eval/{pair.node['name']}/input/0"
+        given = calls[pair.call.name].inputs[0]
+        value = pair.native(port.keras[key], given) if key in port.keras else None
         if value is None or value.shape != given.shape:
             return set()
         if float((value - given).abs().max()) > _SAME * float(value.abs().max()):

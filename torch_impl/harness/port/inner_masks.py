@@ -1,7 +1,8 @@
 """Dropouts inside of the recurrent layers of a port: those of `torch_impl.layers`, or of a twin.
 
 Keras's half tells each of its masks as a dropout in front of the layer ("memory.dropout",
-"memory.recurrent_dropout.f"). A layer of the port that draws them itself is given them here.
+"memory.recurrent_dropout.f"). A layer of the port that draws them itself is given them here. One
+inside of a TimeDistributed draws for each step ("memory.dropout#2").
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from torch_impl.layers import RecurrentDropout
 from torch_impl.layers.recurrent_dropout import Masks
 
 if TYPE_CHECKING:
+    from parity.traces.trace import Trace
     from torch_impl.harness.port.paired_layer import PairedLayer
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
@@ -38,21 +41,28 @@ def _names(nodes: Nodes, layer: str) -> list[str]:
     return [name.removeprefix(f"{layer}.") for name in names if name.startswith(f"{layer}.")]
 
 
-def _ways(names: Sequence[str], count: int) -> list[list[list[str]]]:
+def _ways(names: Sequence[str], number_of: int) -> list[list[list[str]]]:
     """Returns the names of the masks of inputs and of states, for each of the port's dropouts."""
     ways = list(dict.fromkeys(_way(name) for name in names if _way(name)))
     found = []
-    for number in range(count):
+    for number in range(number_of):
         way = ways[number] if number < len(ways) else ""
         of_way = [name for name in names if _way(name) in ("", way)]
-        bare = {name: name.removeprefix(f"{way}.") if way else name for name in of_way}
+        bare = {
+            name: _first(name).removeprefix(f"{way}.") if way else _first(name) for name in of_way
+        }
         found.append([[n for n in of_way if bare[n].split(".")[0] == part] for part in _PARTS])
     return found
 
 
+def _first(name: str) -> str:
+    """Returns the name of the dropout of the first step: "dropout" of "dropout#2"."""
+    return name.partition("#")[0]
+
+
 def _way(name: str) -> str:
     """Returns the direction in a name, "" if it has none."""
-    first = name.partition(".")[0]
+    first = _first(name).partition(".")[0]
     return "" if first in _PARTS else first
 
 
@@ -105,23 +115,39 @@ def given_masks(port: PortUnderTest, mode: str) -> Iterator[None]:
             for each, parts in zip(dropouts, ways, strict=True):
                 keys = [[f"mask/{mode}/{layer}.{name}" for name in names] for names in parts]
                 if all(key in port.keras for names in keys for key in names):
-                    arrays = [[port.keras[key] for key in names] for names in keys]
-                    stack.enter_context(_drawing(each, arrays))
+                    stack.enter_context(_drawing(each, [_by_step(port.keras, n) for n in keys]))
         yield
 
 
+def _by_step(keras: Trace, keys: Sequence[str]) -> list[list[np.ndarray]]:
+    """Returns for each gate the masks of all steps."""
+    found: dict[str, list[np.ndarray]] = {}
+    for key in keys:
+        found.setdefault(_first(key), []).append(keras[key])
+    return list(found.values())
+
+
 @contextmanager
-def _drawing(dropout: RecurrentDropout, masks: Sequence[Sequence[np.ndarray]]) -> Iterator[None]:
-    """Makes a dropout draw masks of Keras in train mode, times the factor of its own rate."""
+def _drawing(
+    dropout: RecurrentDropout, masks: Sequence[Sequence[Sequence[np.ndarray]]]
+) -> Iterator[None]:
+    """Makes a dropout draw masks of Keras in train mode, times the factor of its own rate.
+
+    Args:
+        dropout: of a layer.
+        masks: of inputs and of states, for each gate, of each step.
+    """
     rates = (dropout.rate, dropout.recurrent_rate)
+    step_number = count()
 
     def draw(step: torch.Tensor, state: torch.Tensor) -> Masks:
         if not dropout.training:
             return Masks()
         if any(bool(rate) != bool(kept) for rate, kept in zip(rates, masks, strict=True)):
             return RecurrentDropout.draw(dropout, step, state)  # Keras drops something else
+        number = next(step_number)
         parts = zip(masks, (step, state), rates, strict=True)
-        return Masks(*(_factors(kept, like, rate) for kept, like, rate in parts))
+        return Masks(*(_factors(kept, number, like, rate) for kept, like, rate in parts))
 
     dropout.draw = draw  # type: ignore[method-assign]
     try:
@@ -131,8 +157,16 @@ def _drawing(dropout: RecurrentDropout, masks: Sequence[Sequence[np.ndarray]]) -
 
 
 def _factors(
-    kept: Sequence[np.ndarray], like: torch.Tensor, rate: float
+    kept: Sequence[Sequence[np.ndarray]], number: int, like: torch.Tensor, rate: float
 ) -> tuple[torch.Tensor, ...]:
-    arrays = [array[:, 0] if array.ndim > like.ndim else array for array in kept]
+    arrays = [_of_draw(steps, number, like) for steps in kept]
     factor = 1 / (1 - rate) if rate < 1 else 0.0
     return tuple(torch.from_numpy(array.copy()).to(like) * factor for array in arrays)
+
+
+def _of_draw(steps: Sequence[np.ndarray], number: int, like: torch.Tensor) -> np.ndarray:
+    """Returns the mask of a draw; a port may make all steps one batch, and draw once."""
+    arrays = [array[:, 0] if array.ndim > like.ndim else array for array in steps]
+    if len(arrays) > 1 and len(like) == len(arrays) * len(arrays[0]):
+        return np.stack(arrays, axis=1).reshape(-1, *arrays[0].shape[1:])
+    return arrays[number % len(arrays)]

@@ -173,7 +173,10 @@ def _named(
     torch: Sequence[Mapping[str, Any]],
     taken: Mapping[int, int],
 ) -> dict[int, int]:
-    """Pairs layers with weights that have the same name and fitting weights, in any order."""
+    """Pairs layers with weights that have the same name and fitting weights, in any order.
+
+    A part of a Keras layer, "sep.depthwise", is "sep.depthwise" or "sep.layer.depthwise" in torch.
+    """
     places: dict[str, list[int]] = {}
     for number, node in enumerate(torch):
         if number not in taken.values():
@@ -181,12 +184,24 @@ def _named(
                 places.setdefault(part, []).append(number)
     pairs = {}
     for number, node in enumerate(keras):
-        found = [n for n in places.get(node["name"], []) if torch[n]["weights"]]
+        # A part of a layer, "separable.depthwise", may be "net.separable.layer.depthwise".
+        first, *rest = [node["name"]] if node["name"] in places else node["name"].split(".")
+        found = [
+            n
+            for n in places.get(first, [])
+            if torch[n]["weights"] and _in_turn([first, *rest], torch[n]["name"].split("."))
+        ]
         if number in taken or not node["weights"] or len(found) != 1:
             continue
         if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
             pairs[number] = found[0]
     return pairs
+
+
+def _in_turn(wanted: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether words occur among the parts of a name, in their order."""
+    left = iter(parts)
+    return all(word in left for word in wanted)
 
 
 def _pair_by_flow(
@@ -241,6 +256,8 @@ def _join_neighbours(
         ):
             free = [n for n in rows if n is not None and n >= 0 and n not in pairs]
             others = [n for n in columns if n is not None and n >= 0 and n not in taken]
+            # What takes the output of a permutation takes what was permuted, too.
+            others = [n for n in others if torch[n]["kind"] != "permute"] or others
             if len(free) != 1 or len(others) != 1:
                 continue
             n, m = free[0], others[0]

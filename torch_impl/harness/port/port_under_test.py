@@ -114,6 +114,7 @@ class PortUnderTest(PortFeed, PortWeights):
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
+        self.eval_calls: list[Call] = []  # of a pass in eval mode, with Keras's weights
         self.pairs = self._compared()
         find_side_that_keeps(self)
 
@@ -325,6 +326,7 @@ class PortUnderTest(PortFeed, PortWeights):
             return [pair for pair in self.all_pairs if not pair.is_step]
         with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
             calls, output = self.forward("eval", "probe", training=False)
+            self.eval_calls = calls
             self.all_pairs = with_seen_axes(self.keras, self.all_pairs, self.calls, calls)
             if not self.outputs.names:
                 made = self._traced(self.pairing).made

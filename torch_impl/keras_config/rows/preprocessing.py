@@ -58,6 +58,18 @@ def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool =
     return plan
 
 
+def _shear(entry: Entry) -> Planned:
+    """Plans a RandomShear; Keras writes f as [-f, f], which neither half takes as arguments."""
+    factors = {
+        name: factor[1] if isinstance(factor, list) and factor[0] == -factor[1] else factor
+        for name, factor in entry.pick("x_factor", "y_factor").items()
+    }
+    dtype = dtype_of(entry.config)
+    options = entry.pick(*_MOVED, "seed")
+    layer = Planned(layers.RandomShear, **factors, **options, random_dtype=dtype)
+    return Planned(ImageLayer, layer, dtype)
+
+
 ROWS: dict[str, Row] = {
     "RandomFlip": _random(layers.RandomFlip, "mode"),
     # Keras cannot rotate with a floatx of float64.
@@ -72,6 +84,15 @@ ROWS: dict[str, Row] = {
     ),
     "RandomBrightness": _random(layers.RandomBrightness, "factor", "value_range"),
     "RandomCrop": _random(layers.RandomCrop, "height", "width"),
+    "RandomShear": _shear,
+    # Keras writes no seed of it.
+    "RandomGrayscale": _random(layers.RandomGrayscale, "factor"),
+    "RandomInvert": _random(layers.RandomInvert, "factor", "value_range"),
+    "RandomColorDegeneration": _random(layers.RandomColorDegeneration, "factor", "value_range"),
+    "RandomSharpness": _random(layers.RandomSharpness, "factor", "value_range"),
+    "Solarization": _random(
+        layers.Solarization, "addition_factor", "threshold_factor", "value_range"
+    ),
     "CenterCrop": _fixed(layers.CenterCrop, "height", "width"),
     "Resizing": _fixed(
         layers.Resizing,

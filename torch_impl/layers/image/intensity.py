@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from torch_impl.layers.image.channel_mean import channel_mean
-from torch_impl.layers.image.random_layer import Factor, RandomImageLayer, bounds_of
+from torch_impl.layers.image.random_layer import Factor, RandomImageLayer, bounds_of, range_of
 
 
 class RandomContrast(RandomImageLayer):
@@ -41,7 +41,7 @@ class RandomContrast(RandomImageLayer):
         super().__init__(seed)
         self.draw_dtype: torch.dtype | None = None
         self.factor = bounds_of(factor, "factor", 0, 1, pairs_may_reach_out=True)
-        self.value_range = _range_of(value_range)
+        self.value_range = range_of(value_range)
 
     def draw(self, shape: torch.Size, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Returns (N, 1, 1, 1): c of each image, of the given dtype."""
@@ -90,7 +90,7 @@ class RandomBrightness(RandomImageLayer):
     ) -> None:
         super().__init__(seed, random_dtype)
         self.factor = bounds_of(factor, "factor", -1, 1, pairs_may_reach_out=True)
-        low, high = _range_of(value_range)
+        low, high = range_of(value_range)
         self.value_range = min(low, high), max(low, high)
 
     def draw(self, shape: torch.Size) -> torch.Tensor:
@@ -109,10 +109,3 @@ class RandomBrightness(RandomImageLayer):
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
         return f"{self.factor}, value_range={self.value_range}, seed={self.seed}"
-
-
-def _range_of(value: Sequence[float]) -> tuple[float, float]:
-    numbers = list(value) if isinstance(value, list | tuple) else []
-    if len(numbers) != 2 or not all(isinstance(v, int | float) for v in numbers):
-        raise ValueError(f"value_range={value!r}: expected two numbers")
-    return numbers[0], numbers[1]

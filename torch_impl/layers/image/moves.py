@@ -1,7 +1,7 @@
-"""Layers that flip, turn, zoom and shift images at random, with Keras's numbers and pixels.
+"""Layers that flip, turn, zoom, shift and shear images at random, with Keras's numbers and pixels.
 
 Sources: keras 3.15 `layers/preprocessing/image_preprocessing/random_flip.py`,
-`random_rotation.py`, `random_zoom.py`, `random_translation.py`.
+`random_rotation.py`, `random_zoom.py`, `random_translation.py`, `random_shear.py`.
 """
 
 from __future__ import annotations
@@ -246,3 +246,61 @@ class RandomTranslation(_Moved):
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
         return f"{self.height_factor}, {self.width_factor}, {self._told()}"
+
+
+class RandomShear(_Moved):
+    """Shears each image: rows move along by their height, and columns by their width.
+
+    Differs from torchvision's RandomAffine in:
+    1. each image of a batch has its own numbers, which are Keras's;
+    2. a factor is a share of a row or column, no angle, and its sign is drawn as well;
+    3. an image is sheared from its upper left corner, not from its centre.
+
+    Args:
+        x_factor: f stands for shears of -f to f pixels a row, f in [0, 1]; or the bounds, which are
+            not below 0.
+        y_factor: the same of columns.
+        interpolation: see `RandomRotation`.
+        fill_mode: see `RandomRotation`.
+        fill_value: see `RandomRotation`.
+        seed: see `RandomImageLayer`.
+        random_dtype: see `RandomImageLayer`; in Keras it is that of the layer's policy.
+    """
+
+    def __init__(
+        self,
+        x_factor: Factor = 0.0,
+        y_factor: Factor = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        seed: int | None = None,
+        random_dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(fill_mode, interpolation, seed, fill_value, random_dtype)
+        self.x_factor = _shear_of(x_factor, "x_factor")
+        self.y_factor = _shear_of(y_factor, "y_factor")
+
+    def draw(self, shape: torch.Size) -> torch.Tensor:
+        """Returns (N, 2): pixels along x for each row, and along y for each column."""
+        column = (shape[0], 1)
+        sign = torch.where(self.uniform(column, 0.0, 1.0) > 0.5, -1.0, 1.0)
+        down = self.uniform(column, *self.y_factor)
+        right = self.uniform(column, *self.x_factor)
+        return torch.cat([right, down], dim=1) * sign.to(right.dtype)
+
+    def maps(self, drawn: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """See `_Moved`."""
+        right, down = drawn.unbind(1)
+        one, none = torch.ones_like(right), torch.zeros_like(right)
+        return torch.stack([one, right, none, down, one, none], dim=1)
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"{self.x_factor}, {self.y_factor}, {self._told()}"
+
+
+def _shear_of(factor: Factor, name: str) -> tuple[float, float]:
+    """Returns the bounds of a shear: -f and f of a number."""
+    low, high = bounds_of(factor, name, 0, 1)
+    return (low, high) if isinstance(factor, list | tuple) else (-high, high)

@@ -44,6 +44,7 @@ class RandomImageLayer(nn.Module):
     """
 
     seeds_drawn = 1  # how many integers Keras takes from Python's `random` for a layer without seed
+    draws_in_eval = 0  # how many draws Keras makes, and does not use, in a call in eval mode
 
     def __init__(self, seed: int | None = None, random_dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -74,6 +75,7 @@ class RandomImageLayer(nn.Module):
         """
         x = as_floating(x)
         if not self.training:
+            self.num_draws += self.draws_in_eval
             return x
         batch = as_batch(x).to(self.pixel_dtype or x.dtype)
         changed = self.apply_drawn(batch, self.drawn_for(batch)).to(x.dtype)
@@ -198,6 +200,18 @@ def bounds_of(
         return float(min(values)), float(max(values))
     reach = abs(float(factor))
     return max(-reach, float(low)), reach
+
+
+def range_of(value: Sequence[float]) -> tuple[float, float]:
+    """Returns a value_range as it is given.
+
+    Raises:
+        ValueError: it is not two numbers.
+    """
+    numbers = list(value) if isinstance(value, list | tuple) else []
+    if len(numbers) != 2 or not all(isinstance(v, int | float) for v in numbers):
+        raise ValueError(f"value_range={value!r}: expected two numbers")
+    return numbers[0], numbers[1]
 
 
 def _is_number(value: Any) -> bool:

@@ -40,7 +40,8 @@ def test_layers_that_draw_are_named_unless_what_they_draw_is_told():
             lambda: L.Dropout(0.4, noise_shape=(None, 1, 2), name="rows"),
             lambda: L.LSTM(5, dropout=0.3, return_sequences=True, name="lstm"),
             lambda: L.Reshape((3, 5, 1)),
-            lambda: L.TimeDistributed(L.LSTM(4, dropout=0.3), name="each"),
+            lambda: L.TimeDistributed(L.LSTM(4, dropout=0.3), name="each_row"),
+            lambda: L.TimeDistributed(L.GaussianNoise(0.1), name="each"),
             lambda: L.Flatten(),
             lambda: L.Dropout(0.3, name="drop"),
             lambda: L.Dense(1),
@@ -54,6 +55,7 @@ def test_layers_that_draw_are_named_unless_what_they_draw_is_told():
     assert writer.facts["replayable"] == {}
     assert "mask/train/silent" not in writer.arrays
     assert "mask/train/lstm.dropout" in writer.arrays
+    assert writer.arrays["mask/train/each_row.dropout#3"].shape[1:] == (5, 1)
     rows = writer.arrays["mask/train/rows"]
     assert (rows == rows[:, :1]).all()
     # Both passes draw the same, so that the noise is rounding.

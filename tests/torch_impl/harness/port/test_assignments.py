@@ -37,6 +37,15 @@ def test_places_in_the_flow_decide_where_names_do_not():
     assert first(needs, found) == {"ls.gamma": "two", "ls_1.gamma": "one"}
 
 
+def test_layers_whose_names_differ_in_their_numbers_alone_keep_their_own():
+    """Keras lists its branches in another order than the port, and nothing else tells them."""
+    needs = [Need(f"norm_{n}.vector_u", (1, 3)) for n in (3, 2, 1)]
+    module = holder(u=(1, 3))
+    found = [Source(f"net.norm_{n}.dense.u", module, "u") for n in (1, 2, 3)]
+    own = {f"norm_{n}.vector_u": f"net.norm_{n}.dense.u" for n in (1, 2, 3)}
+    assert first(needs, found) == own
+
+
 def test_the_order_of_creation_decides_at_last():
     needs = [Need(f"a{n}.w", (4,)) for n in range(3)]
     found = sources(holder(x=(4,), y=(1, 4), z=(4, 1, 1)))

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from paths import SUPPORT
 
+from parity.halves.options import ChildOptions
+from parity.ladder.levels import LEVEL_IDS
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
 from torch_impl import layers
 from torch_impl.harness.port.inner_masks import given_masks, inner_dropouts
 
@@ -80,3 +86,59 @@ def test_a_dropout_that_only_the_port_has_is_told_with_its_rate():
     module = layers.LSTM(FEATURES, UNITS, recurrent_dropout=0.3)
     assert inner_dropouts(port_of(module, [], {})) == {"memory.recurrent_dropout": 0.3}
     assert inner_dropouts(port_of(layers.LSTM(FEATURES, UNITS), ["dropout"], {})) == {}
+
+
+def test_each_draw_gets_the_mask_of_its_step():
+    module = layers.LSTM(FEATURES, UNITS, dropout=0.5)
+    kept = np.random.default_rng(1).random((3, N, FEATURES)) > 0.5
+    names = ["dropout", "dropout#2", "dropout#3"]
+    port = port_of(module, names, dict(zip(names, kept, strict=True)))
+    with given_masks(port, "train"):
+        for mask in (*kept, kept[0]):  # a second pass begins anew
+            (drawn,) = module.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS)).inputs
+            np.testing.assert_array_equal(drawn.numpy(), mask * 2.0)
+    assert inner_dropouts(port) == dict.fromkeys([f"memory.{name}" for name in names], 0.5)
+
+
+def test_steps_that_are_one_batch_get_all_masks_at_once():
+    """Samples first: the steps of the first sample, then those of the second."""
+    module = layers.LSTM(FEATURES, UNITS, recurrent_dropout=0.5)
+    kept = np.random.default_rng(1).random((2, N, UNITS)) > 0.5
+    names = ["recurrent_dropout", "recurrent_dropout#2"]
+    port = port_of(module, names, {})
+    port.keras |= {f"mask/train/memory.{n}": mask for n, mask in zip(names, kept, strict=True)}
+    with given_masks(port, "train"):
+        drawn = module.dropouts.draw(torch.ones(N * 2, FEATURES), torch.ones(N * 2, UNITS))
+    found = drawn.states[0].numpy().reshape(N, 2, UNITS)
+    np.testing.assert_array_equal(found, kept.swapaxes(0, 1) * 2.0)
+
+
+ROWS_RIGHT = ("rows__looped", "rows__folded")
+ROWS_WRONG = ("rows__other_rate", "rows__without_states", "rows__backwards")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The results of ports of a layer that runs a recurrent layer, which drops, over rows."""
+    specs = [
+        CheckSpec(
+            keras="rows_keras.py:rows",
+            torch=f"rows_torch.py:{port}",
+            folder=str(SUPPORT),
+            steps=2,
+        )
+        for port in (*ROWS_RIGHT, *ROWS_WRONG)
+    ]
+    levels = [name for name in LEVEL_IDS if name != "init"]  # torch draws other weights
+    options = CheckOptions(children=ChildOptions(workers=1), levels=levels)
+    return dict(zip((*ROWS_RIGHT, *ROWS_WRONG), check_all(specs, options), strict=True))
+
+
+@pytest.mark.parametrize("port", ROWS_RIGHT)
+def test_rows_with_a_recurrent_layer_that_drops_pass(rows, port):
+    assert (rows[port].verdict, rows[port].first_divergence) == ("pass", None)
+
+
+@pytest.mark.parametrize("port", ROWS_WRONG)
+def test_rows_with_another_rate_or_order_fail(rows, port):
+    assert rows[port].verdict == "fail"

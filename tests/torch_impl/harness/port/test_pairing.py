@@ -192,6 +192,25 @@ def test_calls_without_weights_follow_the_layers_that_feed_them_or_are_fed(parts
     assert (len(pairs), left, more) == (4, [], [])
 
 
+def test_what_takes_a_permuted_tensor_follows_the_layer_before():
+    """Two dropouts of one shape, in branches that run in another order, with channels moved."""
+    keras = [
+        dense("a", 5, 8),
+        dense("b", 5, 8),
+        node("drop_b", "dropout"),
+        node("drop_a", "dropout"),
+    ]
+    keras[2]["sources"], keras[3]["sources"] = [1], [0]
+    torch = [dense("a", 5, 8), dense("b", 5, 8)]
+    for number in range(2):
+        permute = {**node(f"movedim{number}", "permute"), "sources": [number], "origins": [number]}
+        drop = {**node(f"drop{number}", "dropout"), "sources": [len(torch)], "origins": [number]}
+        torch += [permute, drop]
+    pairs, *_ = names(keras, torch)
+    assert ("drop_a", "drop0") in pairs
+    assert ("drop_b", "drop1") in pairs
+
+
 def test_of_several_takers_none_follows():
     """Which of them it would be, nobody can tell."""
     left = [dense("left", 5, 8), node("l_pool", "max_pool"), node("l_drop", "dropout")]
@@ -221,10 +240,48 @@ def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
     ]
 
 
+def test_parts_of_layers_in_another_order_are_told_by_their_names():
+    kinds = {"depthwise": "depthwise_conv", "pointwise": "conv"}
+
+    def parts(name):
+        return [node(f"{name}.{part}", kind, (4, 8), [(3, 8)]) for part, kind in kinds.items()]
+
+    keras = [*parts("b"), *parts("a")]
+    torch = [*parts("net.a.layer"), *parts("net.b.layer")]
+    found, *left = names(keras, torch)
+    assert sorted(found) == sorted(
+        (f"{name}.{part}", f"net.{name}.layer.{part}") for name in "ab" for part in kinds
+    )
+    assert left == [[], []]
+
+
 def test_a_name_that_two_calls_have_tells_nothing():
     keras = [dense("main", 5, 5), dense("other", 5, 5)]
     torch = [dense("a.main", 5, 5), dense("b.main", 5, 5)]
     assert names(keras, torch)[0] == [("main", "a.main"), ("other", "b.main")]
+
+
+def separable(name):
+    kernels = {"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 8)}
+    return [node(f"{name}.{part}", "conv", weights=[shape]) for part, shape in kernels.items()]
+
+
+@pytest.mark.parametrize("wrapper", ["", ".layer"])
+def test_parts_of_layers_that_are_alike_are_told_by_the_names_of_their_layers(wrapper):
+    keras = [*separable("left"), *separable("right")]
+    torch = [*separable(f"net.right{wrapper}"), *separable(f"net.left{wrapper}")]
+    assert names(keras, torch)[0] == [
+        (f"{name}.{part}", f"net.{name}{wrapper}.{part}")
+        for name in ("left", "right")
+        for part in ("depthwise", "pointwise")
+    ]
+
+
+def test_a_part_of_another_layer_is_not_told_by_its_name():
+    keras = [dense("left.query", 5, 5), dense("right.query", 5, 5)]
+    torch = [dense("b.query", 5, 5), dense("query.left", 5, 5)]
+    pairs = [("left.query", "b.query"), ("right.query", "query.left")]
+    assert names(keras, torch)[0] == pairs
 
 
 def test_a_name_does_not_make_up_for_weights_of_another_shape():

@@ -1,4 +1,4 @@
-"""Flipped, turned, zoomed and shifted pixels are Keras's, from the same seed, call after call."""
+"""Flipped, turned, zoomed, shifted and sheared pixels are Keras's, from the same seed."""
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ KINDS = {
     "RandomRotation": (0.3,),
     "RandomZoom": (0.4, (-0.5, 0.8)),
     "RandomTranslation": (0.7, (-0.3, 0.9)),
+    "RandomShear": (0.7, (0.3, 0.9)),
 }
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 NUM_CALLS = 3
@@ -71,6 +72,14 @@ def test_zooms_are_keras_zooms(height, width, options, shape, dtype):
 @settings(max_examples=40)
 def test_shifts_are_keras_shifts(height, width, options, shape, dtype):
     assert_same_calls("RandomTranslation", (height, width), options, shape, dtype)
+
+
+@given(factors(0, 1), factors(0, 1), moves, shapes)
+@settings(max_examples=40)
+def test_shears_are_keras_shears(x_factor, y_factor, options, shape):
+    # Keras draws these in the dtype of the policy.
+    arguments = {"x_factor": x_factor, "y_factor": y_factor, **options}
+    assert_same_calls("RandomShear", (), arguments, shape, "float32")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -171,6 +180,7 @@ def test_a_module_with_numbers_of_its_own_for_each_axis_does_not_pass_as_keras_f
             lambda: layers.RandomTranslation(0.1, (0, 2)),
             r"width_factor=\(0, 2\): expected",
         ),
+        (lambda: layers.RandomShear(-0.1), r"x_factor=-0.1: expected a number in \[0, 1\]"),
         (lambda: layers.RandomZoom(0.1, fill_mode="mirror"), "fill_mode='mirror': expected one of"),
         (lambda: layers.RandomZoom(0.1, interpolation="cubic"), "interpolation='cubic': expected"),
         (lambda: layers.RandomFlip(seed=1.5), "seed=1.5: expected an integer in"),

@@ -1,0 +1,292 @@
+"""How the values of two halves at one place are related: what is known of their difference.
+
+Two arrays of one shape go in. Out come words, such as "times a factor for each sample, of 2 to 3",
+for an order of entries, a shift, factors, offsets, and the places that differ. Nothing is said
+that does not hold for all entries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.divergences.arithmetic import ACTIVATIONS
+from parity.divergences.operands import OUTER
+
+Array = np.ndarray
+PERMUTED, SHIFTED, COUNTED, AFFINE, FACT = "permuted", "shifted", "counted", "affine", "fact"
+FUNCTION = "function"
+_FEWEST = 6  # values of which two functions are told
+_WHOLE = 1e-6  # a count is a whole number up to this
+_MOST_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One relation of two arrays.
+
+    Attributes:
+        kind: PERMUTED, SHIFTED, COUNTED, AFFINE or FUNCTION, which give all values of one from
+            the other; or FACT, which says less.
+        text: "channels are in reverse order".
+    """
+
+    kind: str
+    text: str
+
+
+def relations(theirs: Array, ours: Array, close: float) -> Iterator[Relation]:
+    """Yields how an array of the port comes from Keras's, what says most first.
+
+    Args:
+        theirs: Keras's, with the samples first.
+        ours: the port's, of the same shape.
+        close: what counts as equal, relative to the largest value.
+    """
+    if theirs.shape != ours.shape or not theirs.size or not theirs.ndim:
+        return
+    if not (np.isfinite(theirs).all() and np.isfinite(ours).all()):
+        return
+    limit = close * max(float(np.abs(theirs).max()), float(np.abs(ours).max()))
+    if np.abs(theirs - ours).max() <= limit:
+        return
+    yield from _orders(theirs, ours, limit)
+    yield from _shifts(theirs, ours, limit)
+    where, part, own = _differing(theirs, ours, limit)
+    prefix = f"{where}: " if where else ""
+    for found in (_counts(part, own, limit), _affine(part, own, limit), _power(part, own, close)):
+        if found is not None:
+            yield Relation(found.kind, prefix + found.text)
+    if (told := _functions(theirs, ours, close)) is not None:
+        yield Relation(FUNCTION, told)
+    yield from _facts(theirs, ours, limit, where)
+
+
+def _axis_name(axis: int, rank: int) -> str:
+    if axis == 0:
+        return "samples"
+    return "channels" if axis == rank - 1 else "steps" if rank == 3 else f"entries of axis {axis}"
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+def _orders(theirs: Array, ours: Array, limit: float) -> Iterator[Relation]:
+    rank = theirs.ndim
+    for axis in range(rank - 1, -1, -1):
+        order = _order(theirs, ours, axis, limit)
+        if order is not None:
+            told = _said_order(order)
+            yield Relation(PERMUTED, f"the port has the {_axis_name(axis, rank)} {told}")
+            return
+    for a in range(rank):
+        for b in range(a + 1, rank):
+            turned = np.swapaxes(theirs, a, b)
+            if turned.shape == ours.shape and np.abs(turned - ours).max() <= limit:
+                yield Relation(PERMUTED, f"axes {a} and {b} are exchanged")
+                return
+
+
+def _order(theirs: Array, ours: Array, axis: int, limit: float) -> Array | None:
+    """Returns which entry of Keras each entry of the port is, along one axis."""
+    x, y = (np.moveaxis(v, axis, 0).reshape(v.shape[axis], -1) for v in (theirs, ours))
+    if len(x) < 2 or len(x) ** 2 * x.shape[1] > 2**24:
+        return None
+    gaps = np.abs(y[:, None] - x[None]).max(-1)
+    order = gaps.argmin(1)
+    if (gaps.min(1) > limit).any() or len(set(order)) < len(order):
+        return None
+    return order if (order != np.arange(len(order))).any() else None
+
+
+def _said_order(order: Array) -> str:
+    size = len(order)
+    places = np.arange(size)
+    if (order == places[::-1]).all():
+        return "in reverse order"
+    for parts in range(2, size + 1):
+        if size % parts:
+            continue
+        step = size // parts
+        if (order == places.reshape(parts, step)[::-1].reshape(-1)).all():
+            return "with their halves exchanged" if parts == 2 else f"with {parts} parts reversed"
+        if (order == places.reshape(parts, step).T.reshape(-1)).all():
+            return f"as ({parts}, {step}) where Keras has them as ({step}, {parts})"
+    for by in range(1, size):
+        if (order == np.roll(places, by)).all():
+            return f"rolled by {by if by <= size // 2 else by - size}"
+    shown = ", ".join(map(str, order[:_MOST_SHOWN])) + (", ..." if size > _MOST_SHOWN else "")
+    return f"in the order {shown}"
+
+
+def _shifts(theirs: Array, ours: Array, limit: float) -> Iterator[Relation]:
+    """Yields a shift along an axis between samples and channels, with anything new at the end."""
+    for axis in range(1, theirs.ndim - (theirs.ndim > 2)):
+        size = theirs.shape[axis]
+        x, y = np.moveaxis(theirs, axis, 0), np.moveaxis(ours, axis, 0)
+        if size < 3 or np.ptp(x, axis=0).max() <= limit:
+            continue
+        for by in range(1, min(size - 1, 4)):
+            for told, same in (
+                ("later", np.abs(y[by:] - x[:-by]).max() <= limit),
+                ("earlier", np.abs(y[:-by] - x[by:]).max() <= limit),
+            ):
+                if same:
+                    word = "step" if by == 1 else "steps"
+                    place = "" if theirs.ndim == 3 else f" along axis {axis}"
+                    text = f"the port has Keras's values {by} {word} {told}{place}"
+                    yield Relation(SHIFTED, text)
+                    return
+
+
+# --- factors -------------------------------------------------------------------------------------
+
+
+def _differing(theirs: Array, ours: Array, limit: float) -> tuple[str, Array, Array]:
+    """Returns (words, Keras's, the port's) of the entries of one axis that differ; "" if all do."""
+    for axis in range(theirs.ndim - 1, 0, -1):
+        rest = tuple(n for n in range(theirs.ndim) if n != axis)
+        wrong = np.abs(theirs - ours).max(rest) > limit
+        if wrong.any() and not wrong.all():
+            name = _axis_name(axis, theirs.ndim)
+            text = f"{name} {_range(np.flatnonzero(wrong))} of {len(wrong)} differ"
+            at = np.flatnonzero(wrong)
+            return text, np.take(theirs, at, axis), np.take(ours, at, axis)
+    return "", theirs, ours
+
+
+def _range(numbers: Array) -> str:
+    first, last = int(numbers[0]), int(numbers[-1])
+    if last - first + 1 == len(numbers):
+        return str(first) if first == last else f"{first} to {last}"
+    shown = ", ".join(map(str, numbers[:_MOST_SHOWN]))
+    return shown + (", ..." if len(numbers) > _MOST_SHOWN else "")
+
+
+def _counts(theirs: Array, ours: Array, limit: float) -> Relation | None:
+    """Recognises factors that are whole numbers, or one over them, and differ along an axis."""
+    for axis in range(theirs.ndim):
+        rest = tuple(n for n in range(theirs.ndim) if n != axis)
+        factors = _slopes(theirs, ours, rest)
+        if theirs.shape[axis] < 2 or np.abs(factors * theirs - ours).max() > limit:
+            continue
+        flat = factors.reshape(-1)
+        for told, numbers in (("a sum", flat), ("a mean", 1 / np.where(flat == 0, np.nan, flat))):
+            whole = np.round(numbers)
+            is_count = (np.abs(numbers - whole) <= _WHOLE * np.abs(whole)).all()
+            if is_count and whole.min() >= 1 and whole.max() > whole.min():
+                other = "a mean" if told == "a sum" else "a sum"
+                name = _axis_name(axis, theirs.ndim)
+                text = f"the port has {told} of {whole.min():g} to {whole.max():g} values for each"
+                return Relation(COUNTED, f"{text} of the {name}, Keras {other}")
+    return None
+
+
+def _slopes(theirs: Array, ours: Array, axes: tuple[int, ...]) -> Array:
+    length = (theirs * theirs).sum(axes, keepdims=True)
+    product = (theirs * ours).sum(axes, keepdims=True)
+    return np.asarray(product / np.where(length == 0, 1, length))
+
+
+def _affine(theirs: Array, ours: Array, limit: float) -> Relation | None:
+    """Recognises a factor and an offset, of all values or along one axis."""
+    rank = theirs.ndim
+    everything = tuple(range(rank))
+    for axes, each in (
+        (everything, ""),
+        *((everything[:n] + everything[n + 1 :], _axis_name(n, rank)) for n in everything[::-1]),
+    ):
+        count = math.prod(theirs.shape[axis] for axis in axes)
+        if count < 3:
+            continue
+        slope = _slopes(theirs, ours, axes)
+        offset = (ours - theirs).mean(axes, keepdims=True)
+        center = theirs.mean(axes, keepdims=True)
+        other = ours.mean(axes, keepdims=True)
+        both = _slopes(theirs - center, ours - other, axes)
+        told = f" for each of the {each}" if each else ""
+        if np.abs(slope * theirs - ours).max() <= limit:
+            return Relation(AFFINE, f"the port has Keras's values times {_few(slope)}{told}")
+        if np.abs(theirs + offset - ours).max() <= limit:
+            return Relation(AFFINE, f"the port has Keras's values plus {_few(offset)}{told}")
+        if np.abs(both * (theirs - center) + other - ours).max() <= limit:
+            shift = other - both * center
+            text = f"the port has Keras's values times {_few(both)} plus {_few(shift)}{told}"
+            return Relation(AFFINE, text)
+    return None
+
+
+def _few(values: Array) -> str:
+    flat = values.reshape(-1)
+    low, high = f"{flat.min():.5g}", f"{flat.max():.5g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _power(theirs: Array, ours: Array, close: float) -> Relation | None:
+    """Recognises a power of Keras's values, up to a factor."""
+    if (theirs <= 0).any() or (ours <= 0).any() or np.ptp(theirs) == 0 or theirs.size < 4:
+        return None
+    x, y = np.log(theirs), np.log(ours)
+    power = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
+    factor = math.exp(float(y.mean() - power * x.mean()))
+    if np.abs(factor * theirs**power / ours - 1).max() > max(close, 1e-9) * 10:
+        return None
+    times = "" if abs(factor - 1) < 1e-6 else f"{factor:.5g} times "
+    return Relation(AFFINE, f"the port has {times}Keras's values to the power {power:.5g}")
+
+
+def _functions(theirs: Array, ours: Array, close: float) -> str | None:
+    """Recognises two functions of the same unknown values, by the inverse of Keras's."""
+    for name, (_, inverse) in OUTER.items() if theirs.size >= _FEWEST else ():
+        with np.errstate(all="ignore"):
+            x = inverse(theirs)
+        if name in ("", "half", "relu") or not np.isfinite(x).all():
+            continue
+        if name.startswith(("leaky", "elu")) and not (theirs < 0).any():
+            continue
+        for other, function in ACTIVATIONS.items():
+            if other.partition(" (")[0] == name.partition(" (")[0]:  # with another constant
+                continue
+            with np.errstate(all="ignore"):
+                made = function(x)
+            scale = float(np.abs(ours).max())
+            # An inverse is steep at its ends, and makes more of what rounding is.
+            if other != "linear" and np.abs(made - ours).max() <= 10 * close * scale:
+                return f"{name} in Keras, {other} in the port, of the same values"
+    squares = theirs**2 + ours**2
+    if theirs.size >= _FEWEST and np.ptp(squares) <= 10 * close * float(squares.max()):
+        return "cosine in one half, sine in the other, of the same values"
+    return None
+
+
+# --- facts ---------------------------------------------------------------------------------------
+
+
+def _facts(theirs: Array, ours: Array, limit: float, where: str) -> Iterator[Relation]:
+    if where:
+        yield Relation(FACT, where)
+    gap = np.abs(theirs - ours) > limit
+    own_zero, zero = np.abs(ours) <= limit, np.abs(theirs) <= limit
+    if gap.any() and not gap.all():
+        if own_zero[gap].all():
+            yield Relation(FACT, "the port has zeros where the two differ, Keras has not")
+        elif zero[gap].all():
+            yield Relation(FACT, "Keras has zeros where the two differ, the port has not")
+    if theirs.ndim > 2:
+        inner = (slice(None), *[slice(1, -1)] * (theirs.ndim - 2), slice(None))
+        if gap[inner].size and not gap[inner].any():
+            yield Relation(FACT, "only the border differs, as with another padding")
+    samples = gap.reshape(len(gap), -1).any(1)
+    if samples.any() and not samples.all():
+        yield Relation(FACT, f"{int(samples.sum())} of {len(samples)} samples differ")
+    if theirs.ndim > 1 and theirs.shape[-1] > 1 and (theirs >= 0).all():
+        is_sum = [bool(np.abs(v.sum(-1) - 1).max() <= 1e-6) for v in (theirs, ours)]
+        if is_sum == [True, False]:
+            yield Relation(FACT, "Keras's values sum to 1 over the channels, the port's do not")
+        elif is_sum == [False, True]:
+            yield Relation(FACT, "the port's values sum to 1 over the channels, Keras's do not")
+    if np.abs(ours + theirs).max() > limit and np.abs(np.abs(ours) - np.abs(theirs)).max() <= limit:
+        yield Relation(FACT, "the two differ in signs alone")

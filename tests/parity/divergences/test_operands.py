@@ -1,0 +1,83 @@
+"""The operands of formulas: functions along axes by hand, and the tensors before a place."""
+
+import numpy as np
+import one_layer
+import pytest
+
+from parity.divergences.operands import OUTER, Unit, tensors_before, units_along
+
+X = np.random.default_rng(0).normal(size=(3, 5, 4))
+
+
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
+def test_a_normalisation_has_the_mean_zero_and_the_variance_one_over_its_axes(axes):
+    made = Unit("x", "normalisation (epsilon 0)", axes).value(X)
+    np.testing.assert_allclose(made.mean(axes), 0, atol=1e-12)
+    np.testing.assert_allclose(made.var(axes), 1, atol=1e-12)
+
+
+def test_a_softmax_sums_to_one_over_its_axis_alone():
+    made = Unit("x", "softmax", (1,)).value(X)
+    np.testing.assert_allclose(made.sum(1), 1)
+    assert np.abs(made.sum(2) - 1).max() > 0.1
+
+
+def test_a_transform_over_all_axes_begins_with_the_sum():
+    made = Unit("x", "real part of the Fourier transform", (0, 1, 2)).value(X)
+    np.testing.assert_allclose(made[0, 0, 0], X.sum())
+
+
+@pytest.mark.parametrize("name", list(OUTER))
+def test_an_inverse_takes_back_its_function_where_it_is_known(name):
+    function, inverse = OUTER[name]
+    x = np.linspace(-0.9, 0.9, 50)
+    back = inverse(function(x))
+    known = np.isfinite(back)
+    assert known.sum() >= 25
+    np.testing.assert_allclose(back[known], x[known], atol=1e-12)
+
+
+def test_units_go_along_each_set_of_axes_once():
+    units = list(units_along("x", 3))
+    assert len(units) == len(set(units))
+    assert {unit.axes for unit in units} == {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)}
+    assert all(len(unit.axes) == 1 for unit in units if unit.function == "running sum")
+
+
+def test_units_read_as_formulas():
+    assert str(Unit("conv1", "relu")) == "relu(conv1)"
+    assert str(Unit("conv1", "1 + x")) == "(1 + conv1)"
+    assert str(Unit("a + b", "mean", (1, 2))) == "mean of (a + b) over axes 1, 2"
+
+
+def before(kind, x, made):
+    """The tensors before a layer "next" that comes behind a layer of this input and output."""
+    nodes = [one_layer.node("here", kind, [-1]), one_layer.node("next", "dense", [0])]
+    facts = one_layer.facts(nodes, [one_layer.call("there", kind, [-1])])
+    arrays = {
+        "forward/eval/here/input/0": x,
+        "forward/eval/here/output": made,
+        "forward/eval/next/input/0": 3 * X,
+    }
+    own = {"forward/eval/next/input/0": 4 * X}
+    found = one_layer.evidence(
+        (facts[0], arrays), (facts[1], own), "input of next (eval)", 3 * X, 4 * X
+    )
+    return tensors_before(found, X.shape)
+
+
+def test_tensors_before_a_place_are_outputs_inputs_and_their_sum():
+    tensors = before("unknown", X, X + 1)
+    np.testing.assert_array_equal(tensors["here"], X + 1)
+    np.testing.assert_array_equal(tensors["what here gets"], X)
+    np.testing.assert_allclose(tensors["here + what here gets"], 2 * X + 1)
+
+
+def test_parts_of_a_wider_tensor_are_tensors_before_a_place():
+    tensors = before("unknown", X, np.concatenate([X + 1, X + 2], axis=-1))
+    np.testing.assert_array_equal(tensors["part 1 of here"], X + 2)
+    assert all(value.shape == X.shape for value in tensors.values())
+
+
+def test_a_tensor_of_two_names_is_there_once():
+    assert [name for name in before("unknown", X, X) if " + " not in name] == ["here"]

@@ -1,0 +1,119 @@
+"""What both halves make of the same tensors is told by the difference of two formulas."""
+
+import numpy as np
+import one_layer
+import pytest
+from scipy import special
+
+from parity.divergences.formulas import Formula
+from parity.divergences.operands import Unit
+from parity.divergences.other_formulas import distance, is_fused
+
+DRAW = np.random.default_rng(0)
+A, B, C = (DRAW.normal(size=(4, 5, 6)) for _ in range(3))
+
+
+def of_three(theirs, ours):
+    """Evidence of the input of a layer that is made of a, b and c in the code of a model."""
+    parts = {"a": A, "b": B, "c": C}
+    nodes = [one_layer.node(name, "dense", [-1]) for name in parts]
+    nodes.append(one_layer.node("next", "dense", [None]))
+    calls = [one_layer.call(f"own {each['name']}", "dense", [-1]) for each in nodes]
+    keras, port = one_layer.facts(nodes, calls)
+    arrays = {f"forward/eval/{name}/output": value for name, value in parts.items()}
+    arrays |= {f"forward/eval/{name}/input/0": A[..., :1] for name in parts}
+    arrays["forward/eval/next/input/0"] = theirs
+    own = {"forward/eval/next/input/0": ours}
+    return one_layer.evidence((keras, arrays), (port, own), "input of next (eval)", theirs, ours)
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def normalised(x, axes):
+    return Unit("x", "normalisation (epsilon 1e-05)", axes).value(x)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "name"),
+    [
+        (relu(A + B), relu(A) + B, "A37"),
+        (A * normalised(B, (0, 1)) + C, A * normalised(B, (1,)) + C, "A38"),
+        (A + normalised(B, (2,)), A + normalised(B, (1,)), "A38"),
+        (A * special.softmax(B, 2), A * special.softmax(B, 1), "A21"),
+        (A * special.expit(B), B * special.expit(A), "A22"),
+        (A - B, B - A, "A16"),  # that is the function "minus"
+        (A + C * np.exp(B / 2), A + C * np.exp(B), "A39"),
+        (A + B, A - B, "A39"),
+        (A * B, A * B + C, "A39"),
+        (A + relu(B), A + np.tanh(B), "A16"),
+        (A + B * (B > 0) + 0.2 * B * (B < 0), A + B * (B > 0) + 0.01 * B * (B < 0), "A13"),
+    ],
+)
+def test_the_difference_of_two_formulas_has_its_name(theirs, ours, name):
+    assert list(one_layer.names(of_three(theirs, ours))) == [name]
+
+
+def test_both_formulas_are_told():
+    found = one_layer.names(of_three(A + B, A - B))
+    assert found["A39"] in (
+        "(b + a) in Keras, a - b in the port",
+        "(a + b) in Keras, a - b in the port",
+    )
+
+
+def test_what_the_port_adds_or_multiplies_is_told_of_an_unknown_formula():
+    unknown = DRAW.normal(size=A.shape)
+    found = one_layer.names(of_three(unknown, unknown + np.tanh(A)))
+    assert found["A39"] == "the port adds tanh(a)"
+    found = one_layer.names(of_three(unknown, unknown - B))
+    assert found["A39"] == "the port lacks b"
+    found = one_layer.names(of_three(A + unknown, A + unknown * np.exp(B)))
+    assert found["A39"] == "the port has exp(b) times what Keras adds to a"
+
+
+def test_unknown_formulas_have_no_name_but_their_place():
+    found = one_layer.names(of_three(DRAW.normal(size=A.shape), DRAW.normal(size=A.shape)))
+    assert list(found) == ["N1"]
+
+
+def test_another_tensor_is_told_as_such():
+    assert list(one_layer.names(of_three(A, B))) == ["A22"]
+
+
+def at_gate(ours):
+    """Evidence of a sigmoid of Keras that is paired with F.glu."""
+    nodes = [one_layer.node("value", "dense", [-1]), one_layer.node("gate", "dense", [-1])]
+    nodes.append(one_layer.node("gate.activation", "activation:sigmoid", [1]))
+    calls = [one_layer.call(name, "dense", [-1]) for name in ("v", "g", "glu()")]
+    keras, port = one_layer.facts(nodes, calls)
+    theirs = special.expit(B)
+    arrays = {
+        "forward/eval/value/output": A,
+        "forward/eval/gate/output": B,
+        "forward/eval/gate.activation/input/0": B,
+        "forward/eval/gate.activation/output": theirs,
+    }
+    own = {"forward/eval/gate.activation/own": ours}
+    name = "gate.activation, with Keras's input (eval)"
+    return one_layer.evidence((keras, arrays), (port, own), name, theirs, ours)
+
+
+def test_a_gate_that_is_exchanged_with_its_value_is_told_at_its_layer():
+    found = one_layer.names(at_gate(B * special.expit(A)))
+    assert list(found) == ["A22"]
+    assert found["A22"].endswith("value and gate are exchanged")
+
+
+def test_a_function_that_does_what_keras_does_in_two_is_no_difference():
+    assert is_fused(at_gate(A * special.expit(B)))
+    assert not is_fused(at_gate(B * special.expit(A)))
+    assert not is_fused(at_gate(np.tanh(B)))
+
+
+def test_formulas_are_nearer_the_less_they_differ():
+    a = Formula(Unit("a"), "+", Unit("b", "relu"))
+    assert distance(a, a) == 0
+    near = Formula(Unit("a"), "-", Unit("b", "relu"))
+    assert distance(a, near) < distance(a, Formula(Unit("c"), "+", Unit("b", "tanh")))

@@ -1,0 +1,101 @@
+"""How a call is written that has more than its inputs: settings by name, operations, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch_impl.keras_config.builders import plan_layer
+from torch_impl.keras_config.graph import Call, Constant, Tensor, fill
+from torch_impl.keras_config.planned import Planned
+from torch_impl.source.form import Form, literal
+from torch_impl.source.forms.operations import Operation
+
+
+def operation(layer: Any, call: Call) -> Operation:
+    """Returns the call of an operation of keras.ops.
+
+    Raises:
+        ValueError: it has an array, or a tensor by name.
+    """
+    settings = {k: v for k, v in layer["config"].items() if k not in ("name", "dtype")}
+    count = 0
+
+    def source(value: Any) -> str:
+        nonlocal count
+        if isinstance(value, Constant):
+            raise ValueError("an array in the graph is not written yet")
+        if isinstance(value, Tensor):
+            count += 1
+            return f"{{{count - 1}}}"
+        if isinstance(value, list | tuple) and places_in(value):
+            return f"[{', '.join(map(source, value))}]"
+        return literal(value)
+
+    texts = [source(value) for value in call.arguments]
+    values = fill(call.arguments, lambda value: None if isinstance(value, Tensor) else value)
+    options = {key: value for key, value in call.options.items() if not places_in([value])}
+    if len(options) < len(call.options):
+        raise ValueError("a tensor that is given by name is not written yet")
+    return Operation(layer["class_name"], texts, values, {**settings, **options})
+
+
+def called_with(form: Form, planned: Planned, call: Call, options: Mapping[str, Any]) -> Form:
+    """Returns the form of a layer that is called with more than its inputs."""
+    if form.text.count("{self}") != 1 or "{0}" not in form.text:
+        raise ValueError(f"its call with {sorted(options)} is not written yet")
+    count = 0
+    parts = []
+    for value in call.arguments:
+        if not isinstance(value, Tensor):
+            raise ValueError("its arguments are not tensors alone, which is not written yet")
+        parts.append(f"{{{count}}}")
+        count += 1
+    for name, value in options.items():
+        if isinstance(value, Tensor):
+            parts.append(f"{name}={{{count}}}")
+            count += 1
+        elif value is not None and not places_in([value]):
+            parts.append(f"{name}={literal(value)}")
+        elif places_in([value]):
+            inner = [f"{{{count + n}}}" for n in range(len(places_in([value])))]
+            count += len(inner)
+            parts.append(f"{name}=[{', '.join(inner)}]")
+    return replace(form, text=f"{{self}}({', '.join(parts)})")
+
+
+def with_argument(text: str, argument: str) -> str:
+    """Returns a call of a module with one more argument."""
+    start = text.index("{self}(") + len("{self}")
+    depth = 0
+    for place in range(start, len(text)):
+        depth += (text[place] in "([") - (text[place] in ")]")
+        if depth == 0:
+            return f"{text[:place]}, {argument}{text[place:]}"
+    raise ValueError(f"{text!r}: expected the call of a module")
+
+
+def has_any(values: Any) -> bool:
+    """Whether some value is not None."""
+    return any(value is not None for value in values)
+
+
+def plan_inside(layer: Any) -> Any:
+    """Plans a layer inside of another one."""
+    if "layers" in layer["config"]:
+        raise ValueError(f"a model inside of a layer, {layer['config']['name']!r}")
+    return plan_layer(layer, plan_inside, {})
+
+
+def places_in(structure: Any) -> list[Tensor]:
+    """Returns the tensors of a graph in nested lists and dicts."""
+    found: list[Tensor] = []
+
+    def note(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            found.append(value)
+        return value
+
+    fill(structure, note)
+    return found
