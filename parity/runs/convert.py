@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,8 @@ def _run(given: Conversion, root: Path, half: RunFolder) -> None:
         log=RunFolder(root).log("torch"),
         paths=tuple(given.paths),
     )
-    failures = run_shown([job], given.children)
+    quiet = replace(given.children, quiet=True)  # it takes seconds, and an error is one line
+    failures = run_shown([job], quiet)
     if failures and not half.is_complete:
         raise error_of(half, failures[0].reason)
     if not half.is_complete:

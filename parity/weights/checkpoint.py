@@ -116,6 +116,8 @@ def stored_checkpoint(index: Path) -> Stored:
             continue
         found = slots if key in is_slot else weights
         found.append(_array(key, name, entry, data, len(found)))
+    if not weights:
+        raise ValueError("it holds no weights")
     return Stored("checkpoint", weights, slots)
 
 

@@ -53,6 +53,8 @@ def stored_legacy_h5(path: Path) -> Stored:
     slots = _listed(tree, optimizer, "") if isinstance(optimizer, h5py.Group) else []
     config, compiled = _json_of(file, "model_config"), _json_of(file, "training_config")
     weights = [each for each in weights if not _is_state(each)]
+    if not weights:
+        raise ValueError("it holds no weights")
     return Stored(".h5", weights, slots, config, compiled)
 
 

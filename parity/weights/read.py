@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.errors import InputError
 from parity.files.private import private_folder
-from parity.weights import hdf5, keras_archive, legacy_h5, weights_h5
+from parity.weights import hdf5, keras_archive, legacy_h5
 from parity.weights.checkpoint import index_of, stored_checkpoint
 from parity.weights.keras_archive import stored_keras_archive
 from parity.weights.legacy_h5 import stored_legacy_h5
@@ -65,11 +65,8 @@ def read_stored(path: Path, folder: Path) -> Stored:
             return stored_keras_archive(path, folder)
         if start == hdf5.MAGIC:
             with hdf5.opened(path) as file:
-                is_legacy, is_new = legacy_h5.is_one(file), weights_h5.is_one(file)
-            if is_legacy:
-                return stored_legacy_h5(path)
-            if is_new:
-                return stored_weights_h5(path)
+                is_legacy = legacy_h5.is_one(file)
+            return stored_legacy_h5(path) if is_legacy else stored_weights_h5(path)
         raise ValueError(f"it is no file of weights, or damaged; expected {EXPECTED}")
 
 

@@ -23,11 +23,6 @@ _VARS, _OPTIMIZER = "vars", "optimizer"
 _STATES = ("seed_generator",)  # what they hold is the state of a generator, and no weight
 
 
-def is_one(file: h5py.File) -> bool:
-    """Whether an HDF5 file has this form."""
-    return _VARS in file or "layers" in file or "_layer_checkpoint_dependencies" in file
-
-
 def read_weights_h5(path: Path) -> tuple[list[StoredArray], list[StoredArray]]:
     """Returns the weights of a file, and the variables of its optimizer.
 
@@ -35,8 +30,6 @@ def read_weights_h5(path: Path) -> tuple[list[StoredArray], list[StoredArray]]:
         ValueError: it has another form.
     """
     file = h5py.File(path, "r")  # open as long as its arrays are read
-    if not is_one(file):
-        raise ValueError("it has no group of layers")
     tree = Tree(file)
     weights: list[StoredArray] = []
     slots: list[StoredArray] = []
@@ -57,6 +50,8 @@ def read_weights_h5(path: Path) -> tuple[list[StoredArray], list[StoredArray]]:
                 walk(member, names, (*below, name))
 
     walk(file, (), ())
+    if not weights:
+        raise ValueError("it holds no weights")
     return weights, slots
 
 

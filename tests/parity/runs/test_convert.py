@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from damaged_weights import _archive, _with_layer
 from safetensors.numpy import load_file
 from weight_files import build, inputs, values, weight_files
 
@@ -130,3 +131,52 @@ def test_pairs_name_each_layer_once():
 def test_the_optimizer_lies_beside_the_weights(tmp_path):
     assert optimizer_path(tmp_path / "a.safetensors") == tmp_path / "a.optimizer.pt"
     assert optimizer_path(tmp_path / "a.bin") == tmp_path / "a.bin.optimizer.pt"
+
+
+def _units(layers):
+    layers[-1]["config"]["units"] = 10**12
+
+
+def _negative(layers):
+    layers[-1]["config"]["units"] = -3
+
+
+def _side(layers):
+    layers[0]["config"]["batch_shape"] = [None, 10**7, 10**4]
+
+
+def _open(layers):
+    layers[0]["config"]["batch_shape"] = [None] * 8
+
+
+def _repeat(layers):
+    config = {"name": "again", "n": 10**9}
+    built = {"input_shape": [None, 4]}
+    layers.append({"class_name": "RepeatVector", "config": config, "build_config": built})
+
+
+def _class(layers):
+    layers[-1]["config"]["activation"] = {"module": "os", "class_name": "system", "config": "true"}
+
+
+def _code(layers):
+    layers[-1]["config"]["units"] = "__import__('os').system('true')"
+
+
+@pytest.mark.parametrize("change", [_units, _negative, _side, _open, _repeat, _class, _code])
+def test_a_hostile_configuration_is_refused_in_one_line(change, files, folder):
+    path = folder / "hostile.keras"
+    _archive(files, path, _with_layer(files, change))
+    with pytest.raises(InputError) as caught:
+        convert(given(files, folder, weights=path))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_code_in_a_state_dict_is_not_run(files, folder):
+    mark = folder / "mark"
+    (folder / "state.pt").write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
+    back = given(files, folder, weights=folder / "state.pt", like=files / "rows.h5")
+    with pytest.raises(InputError, match="no state_dict"):
+        convert(back)
+    assert not mark.exists()

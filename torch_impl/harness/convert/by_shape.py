@@ -20,7 +20,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.weights.copy import Copied
 from torch_impl.harness.convert.coverage import coverage_of, listed
 from torch_impl.harness.convert.done import Done
-from torch_impl.harness.convert.named import fits
+from torch_impl.harness.convert.named import ATTRIBUTES, fits
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.kinds import SPATIAL, kind_of
 from torch_impl.harness.port.carried import PAIRING, Carried
@@ -121,13 +121,12 @@ def _layers(told: Sequence[Mapping[str, Any]]) -> list[_Layer]:
             path = each["name"] if "/" in each["name"] else f"{each['holder']}/{each['name']}"
             group, kind = _outer(path.rpartition("/")[0]), ""
         else:
-            before, _, after = each["key"].rpartition("/vars/")[0].rpartition("layers/")
-            first = after.partition("/")[0]
-            group, kind = f"{before}layers/{first}" if before or after else first, first
-            depth = after.count("/")
+            group, below = _split(each["key"])
+            parts = group.split("/")
+            kind = parts[-1] if parts[-2:-1] == ["layers"] else ""
             if each["holder"]:
-                parts = each["holder"].split("/")
-                group = "/".join(parts[: len(parts) - depth] or parts)
+                names = each["holder"].split("/")
+                group = "/".join(names[: len(names) - len(below)] or names)
         found.setdefault(group, []).append(each)
         kinds[group] = kind
     short = {group: group.rpartition("/")[2] for group in found}
@@ -136,6 +135,15 @@ def _layers(told: Sequence[Mapping[str, Any]]) -> list[_Layer]:
         _Layer(short[group] if names.count(short[group]) == 1 else group, kinds[group], arrays)
         for group, arrays in found.items()
     ]
+
+
+def _split(key: str) -> tuple[str, list[str]]:
+    """Returns the group of a layer in a `.weights.h5`, and the attributes that lead on from it."""
+    parts = key.rpartition("/vars/")[0].split("/")
+    below: list[str] = []
+    while len(parts) > 1 and parts[-1].lstrip("_") in ATTRIBUTES:
+        below.insert(0, parts.pop())
+    return "/".join(parts), below
 
 
 def _outer(path: str) -> str:
@@ -180,8 +188,7 @@ def _places(layer: _Layer, module: nn.Module) -> dict[str, Variable] | None:
         for name in shapes:
             groups.setdefault(name.rpartition("/")[0], []).append(name)
         for each in layer.told:
-            before, _, after = each["key"].rpartition("/vars/")[0].rpartition("layers/")
-            below = after.partition("/")[2] if before or after else ""
+            below = "/".join(_split(each["key"])[1])
             fitting = [group for group in groups if fits(group, below)]
             if len(fitting) == 1 and each["number"] < len(groups[fitting[0]]):
                 found[each["key"]] = groups[fitting[0]][each["number"]]

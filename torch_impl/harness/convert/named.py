@@ -164,7 +164,7 @@ def _snake(name: str) -> str:
 
 
 # Attribute of a layer -> the beginning of the name of what is in it.
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "forward_layer": "forward",
     "backward_layer": "backward",
     "query_dense": "query",
@@ -183,6 +183,6 @@ def fits(holder: str, attributes: str) -> bool:
     if len(names) != len(parts):
         return False
     return all(
-        name.startswith(_ATTRIBUTES.get(part.lstrip("_"), part))
+        name.startswith(ATTRIBUTES.get(part.lstrip("_"), part))
         for name, part in zip(names, parts, strict=True)
     )

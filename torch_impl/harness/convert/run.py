@@ -54,7 +54,10 @@ def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> No
         source = source_of_bundle(trace)
     else:
         limit_memory(sum(_size(each["shape"]) for each in copied.weights))
-        source, why = _with_twin(copied, request["config"] or copied.config, files)
+        try:
+            source, why = _with_twin(copied, request["config"] or copied.config, files)
+        except InputError as error:
+            raise InputError(f"{request['path']}: {error}") from None
     if source is not None:
         done = _by_graph(spec, factory, source, request["layers"])
     else:

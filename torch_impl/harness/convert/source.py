@@ -64,11 +64,17 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
     twin = Twin(config)
     keys = keys_by_name(twin, copied.weights)
     arrays = {name: copied.arrays[f"weights/{key}"] for name, key in keys.items()}
-    inputs = TwinInputs(twin)
     drawn = drawn_weights(twin, SEED)
     fixed = {name: arrays[name] for name, array in drawn.items() if array.dtype.kind != "f"}
     set_weights(twin, drawn | fixed)
-    trace = write_trace(twin, inputs, folder, SEED)
+    try:
+        inputs = TwinInputs(twin)
+        trace = write_trace(twin, inputs, folder, SEED)
+    except InputError:
+        raise
+    except (RuntimeError, MemoryError, LookupError, TypeError, AttributeError) as error:
+        told = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"the model of the configuration cannot be run ({told})") from None
 
     def again() -> Trace:
         set_weights(twin, arrays)

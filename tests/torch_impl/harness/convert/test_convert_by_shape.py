@@ -62,6 +62,37 @@ def test_layers_of_different_shapes_need_no_graph(files, tmp_path):
     assert torch.equal(state["2.bias"], torch.ones(2))
 
 
+def test_a_model_of_a_class_of_its_own_is_carried_by_its_attributes(tmp_path):
+    """As Keras writes a subclassed model: groups have the names of attributes."""
+    import h5py
+
+    path = tmp_path / "own.weights.h5"
+    draw = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        for name, shapes in (
+            ("encoder/cell", ((3, 8), (2, 8), (8,))),
+            ("blocks/dense", ((2, 5), (5,))),
+            ("head", ((5, 4), (4,))),
+        ):
+            for number, shape in enumerate(shapes):
+                file[f"{name}/vars/{number}"] = draw.normal(size=shape).astype("f4")
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = nn.Linear(5, 4), nn.Linear(2, 5)
+            self.memory = nn.LSTM(3, 2)
+
+    done = converted(path, Own, tmp_path / "made")
+    assert done.problems == []
+    state = load_file(tmp_path / "made" / "torch" / STATE)
+    with h5py.File(path) as file:
+        assert np.array_equal(
+            state["memory.weight_ih_l0"].numpy(), file["encoder/cell/vars/0"][:].T
+        )
+        assert np.array_equal(state["last.bias"].numpy(), file["head/vars/1"][:])
+
+
 def test_a_parameter_too_many_is_named(files, tmp_path):
     import h5py
 
