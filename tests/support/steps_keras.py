@@ -37,6 +37,24 @@ def plain():
     return model
 
 
+def clipped():
+    """One optimizer that clips all gradients together, under a name that is not Keras's."""
+    x = keras.Input((7,))
+    model = Clipping(x, L.Dense(3)(L.Dense(6, activation="tanh")(x)))
+    model.compile(loss="mse")
+    model.own_optimizer = keras.optimizers.Adam(global_clipnorm=0.1)
+    return model
+
+
+class Clipping(keras.Model):
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+        _apply(self.own_optimizer, tape, loss, self.trainable_variables)
+        return {"loss": loss}
+
+
 class Gan(keras.Model):
     def __init__(self, discriminator, generator):
         super().__init__()

@@ -54,6 +54,68 @@ def plain__summed_wrong():
     return plain(lambda output, y: F.mse_loss(output, y, reduction="sum"))
 
 
+def clipped(limit="global_clipnorm", before=None, optimizer=optim.Adam):
+    net = _initialised(nn.Sequential(nn.Linear(7, 6), nn.Tanh(), nn.Linear(6, 3)))
+    optimizer = optimizer(net.parameters(), **({limit: 0.1} if before is None else {}))
+
+    def step(data):
+        x, y = data
+        optimizer.zero_grad()
+        loss = F.mse_loss(net(x), y)
+        loss.backward()
+        if before is not None:
+            before(list(net.parameters()))
+        optimizer.step()
+        return {"loss": loss}
+
+    return Port(net, train_step=step)
+
+
+def _clip_together(parameters, limit=0.1):
+    norm = torch.stack([p.grad.square().sum() for p in parameters]).sum().sqrt()
+    for parameter in parameters:
+        parameter.grad.mul_(min(1.0, limit / float(norm)))
+
+
+class ExactAdam(torch.optim.Optimizer):
+    """Keras's Adam with the betas as they are written, not rounded to float32."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, {})
+
+    @torch.no_grad()
+    def step(self):
+        for parameter in self.param_groups[0]["params"]:
+            state = self.state[parameter]
+            if not state:
+                state |= {
+                    "t": 0,
+                    "m": torch.zeros_like(parameter),
+                    "v": torch.zeros_like(parameter),
+                }
+            state["t"] += 1
+            state["m"].lerp_(parameter.grad, 0.1)
+            state["v"].lerp_(parameter.grad.square(), 0.001)
+            rate = 1e-3 * (1 - 0.999 ** state["t"]) ** 0.5 / (1 - 0.9 ** state["t"])
+            parameter.sub_(rate * state["m"] / (state["v"].sqrt() + 1e-7))
+
+
+def clipped__before_the_step():
+    return clipped(before=_clip_together)
+
+
+def clipped__exact_betas():
+    return clipped(before=_clip_together, optimizer=ExactAdam)
+
+
+def clipped__each_wrong():
+    return clipped("clipnorm")
+
+
+def clipped__not_wrong():
+    return clipped(before=lambda parameters: None)
+
+
 def plain__kept_wrong():
     port = plain()
     port.optimizer.zero_grad = lambda: None

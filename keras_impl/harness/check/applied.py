@@ -22,7 +22,7 @@ class Applied:
     Attributes:
         optimizer: the optimizer.
         variables: that it moves.
-        gradients: a tensor of each.
+        gradients: a tensor of each, clipped as the optimizer does it: a port may clip before.
     """
 
     optimizer: Any
@@ -51,7 +51,7 @@ def applied(
             variables = optimizer._trainable_variables
         given = [(v, g) for v, g in zip(variables, grads, strict=False) if g is not None]
         dense = moved([tf.convert_to_tensor(g) for _, g in given], len(calls))
-        calls.append(Applied(optimizer, [v for v, _ in given], dense))
+        calls.append(Applied(optimizer, [v for v, _ in given], _clipped(optimizer, dense)))
         left = iter(dense)
         depth += 1
         try:
@@ -65,3 +65,11 @@ def applied(
         yield calls
     finally:
         base.apply = own
+
+
+def _clipped(optimizer: Any, gradients: list[Any]) -> list[Any]:
+    """Returns gradients as an optimizer clips them, if it does so in each call."""
+    if getattr(optimizer, "gradient_accumulation_steps", None) or not gradients:
+        return gradients
+    clip = getattr(optimizer, "_clip_gradients", None)
+    return gradients if clip is None else [tf.convert_to_tensor(g) for g in clip(gradients)]

@@ -65,9 +65,12 @@ def perturb_constants(model: keras.Model) -> None:
                 if getattr(regularizer, factor, None):
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        return
+    if getattr(model, "optimizer", None) is not None:
+        perturb_optimizer(model.optimizer)
+
+
+def perturb_optimizer(optimizer: Any) -> None:
+    """Moves the constants that an optimizer keeps in float32, those of its schedule too."""
     _keep_digits(optimizer)
     if has_schedule(optimizer):
         optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
@@ -78,7 +81,10 @@ def _keep_digits(optimizer: Any) -> None:
 
     Keras makes float32 tensors of numbers of Python, in float64 runs too, but not of np.float64.
     """
-    for name in ("momentum", "beta_1", "beta_2", "weight_decay", "ema_momentum"):
+    for name in (
+        *("momentum", "beta_1", "beta_2", "weight_decay", "ema_momentum"),
+        "initial_accumulator_value",
+    ):
         if isinstance(value := getattr(optimizer, name, None), float):
             setattr(optimizer, name, np.float64(value))
 

@@ -250,7 +250,8 @@ class Objective:
 
     def put_weights(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:
         """Writes `weight/PURPOSE`."""
-        is_for_all = hasattr(self.reference.sample_weight, "shape")
-        for name, weights in batch.weights.items():
-            if weights is not None:
-                writer.put(keyed(f"weight/{purpose}", "" if is_for_all else name), weights)
+        given = {name: each for name, each in batch.weights.items() if each is not None}
+        if hasattr(self.reference.sample_weight, "shape"):  # those of all outputs
+            given = dict(zip([""], given.values(), strict=False))
+        for name, weights in given.items():
+            writer.put(keyed(f"weight/{purpose}", name), weights)

@@ -27,10 +27,10 @@ from keras_impl.harness.check.incomplete import incomplete, replayable, unknown_
 from keras_impl.harness.check.loss import adding_layers, write_confident_loss
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
-from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.check.noise import perturb_constants, perturb_optimizer
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outputs import outputs_of
-from keras_impl.harness.check.parts import whole_of
+from keras_impl.harness.check.parts import optimizers_in, whole_of
 from keras_impl.harness.check.sequence_masks import counts_of_outputs, write_counted
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
@@ -154,6 +154,9 @@ class Start:
         build(fresh, self.samples)
         if perturbation:  # rounded constants are moved, too
             perturb_constants(fresh.model)
+            for optimizer in optimizers_in(whole_of(fresh).model).values():
+                if optimizer is not getattr(fresh.model, "optimizer", None):
+                    perturb_optimizer(optimizer)
         advance(fresh.model, self.number)
         return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=self.kinds)
 

@@ -15,6 +15,8 @@ RIGHT = [name for name in PORTS if name not in WRONG]
 NAMED = {
     "plain__summed_wrong": "S4",
     "plain__kept_wrong": "S5",
+    "clipped__each_wrong": "E8",
+    "clipped__not_wrong": "E8",
     "gan__judged_twice_wrong": "S2",
     "gan__beta_wrong": "F14",
     "gan__labels_wrong": "S10",

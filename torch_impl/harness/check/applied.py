@@ -18,6 +18,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch_impl.harness.check.facts import optimizer_facts
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.optim import KerasOptimizer
+from torch_impl.optim.batch import with_gradients
+from torch_impl.optim.clipping import clip
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,32 @@ class Applied:
     Attributes:
         optimizer: an object that stays the same for the same optimizer.
         settings: class and groups, ready for JSON.
-        gradients: by Keras's name of the weight; None: the optimizer leaves it as it is.
+        gradients: by Keras's name of the weight, clipped as the optimizer does it, or as the step
+            did before; None: the optimizer leaves it as it is.
     """
 
     optimizer: int
     settings: dict[str, Any]
     gradients: dict[str, np.ndarray | None]
+
+
+@contextmanager
+def _clipped(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Gives the parameters of a Keras optimizer their clipped gradients in the block."""
+    if not isinstance(optimizer, KerasOptimizer) or optimizer.common["gradient_accumulation_steps"]:
+        yield
+        return
+    batches = [with_gradients(group) for group in optimizer.param_groups]
+    kept = [(p, p.grad) for batch in batches for p in batch.parameters]
+    clipped = clip(batches, optimizer.common)
+    for batch in clipped:
+        for parameter, gradient in zip(batch.parameters, batch.gradients, strict=True):
+            parameter.grad = gradient
+    try:
+        yield
+    finally:
+        for parameter, before in kept:
+            parameter.grad = before
 
 
 @contextmanager
@@ -43,7 +66,8 @@ def applied(port: PortUnderTest) -> Iterator[list[Applied]]:
 
     def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        gradients = {item.name: item.gradient() for item, tensors in held if tensors <= moved}
+        with _clipped(optimizer):
+            gradients = {item.name: item.gradient() for item, tensors in held if tensors <= moved}
         settings = optimizer_facts(optimizer)
         assert settings is not None
         calls.append(Applied(id(optimizer), settings, gradients))

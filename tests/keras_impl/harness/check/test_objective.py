@@ -10,6 +10,7 @@ from keras_impl.harness.check.objective import Objective
 from parity.data.samples import Samples
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import CheckWriter
 
 L, ops = keras.layers, keras.ops
 N = 6
@@ -236,3 +237,14 @@ def test_what_layers_add_is_a_loss_by_itself_in_a_compiled_model_alone():
     model.compile("sgd")
     value = objective_without_loss(model)[0].value(output, found.batch("probe", N))
     np.testing.assert_allclose(value, np.asarray(output).mean())
+
+
+def test_one_weight_of_each_sample_for_three_outputs_is_written_once():
+    def three(inputs):
+        return {name: L.Dense(2, name=name)(inputs) for name in "abc"}
+
+    weights = np.arange(1.0, N + 1)
+    objective, _ = objective_of(three, {"sample_weight": weights}, loss="mse")
+    writer = CheckWriter()
+    objective.put(objective.batch("probe", N), "probe", writer)
+    assert [key for key in writer.arrays if key.startswith("weight/")] == ["weight/probe"]
