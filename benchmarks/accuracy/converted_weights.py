@@ -10,6 +10,7 @@ permutations of layers of one shape are judged rightly.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import os
 import sys
@@ -34,6 +35,7 @@ from parity.weights.request import BACK, STATE
 
 def main() -> int:
     """Prints the figures; returns 1 if a style is refused, or a bit is lost."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
