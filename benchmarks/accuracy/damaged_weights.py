@@ -27,7 +27,7 @@ from weight_files import _write
 
 from parity.errors import InputError
 from parity.runs.weight_files import copy_weights
-from parity.weights.copy import read_copied
+from parity.weights.copied import read_copied
 
 
 def main() -> int:

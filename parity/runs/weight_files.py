@@ -12,7 +12,7 @@ from parity.errors import InputError
 from parity.files.strict_json import read_start, read_strict
 from parity.halves.process import environment
 from parity.traces.bundle_archive import FACTS
-from parity.weights.copy import read_copied
+from parity.weights.copied import read_copied
 from parity.weights.read import refused
 from parity.weights.stored import MAX_CONFIG
 

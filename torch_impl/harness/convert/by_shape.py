@@ -17,7 +17,7 @@ from torch import nn
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.weights.copy import Copied
+from parity.weights.copied import Copied
 from torch_impl.harness.convert.coverage import coverage_of, listed
 from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.named import ATTRIBUTES, fits

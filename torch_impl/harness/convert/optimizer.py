@@ -18,7 +18,7 @@ import torch
 
 from parity.errors import InputError
 from parity.files.atomic import atomic_path
-from parity.weights.copy import Copied
+from parity.weights.copied import Copied
 from parity.weights.request import OPTIMIZER
 from torch_impl.harness.convert.done import Done
 from torch_impl.harness.factories import call_factory

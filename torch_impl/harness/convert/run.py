@@ -17,7 +17,7 @@ from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
-from parity.weights.copy import Copied, read_copied
+from parity.weights.copied import Copied, read_copied
 from parity.weights.request import BACK, REQUEST, STATE, TOLD
 from torch_impl.harness.convert.by_shape import convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed

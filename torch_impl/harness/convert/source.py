@@ -15,7 +15,7 @@ import numpy as np
 from parity.data import initial_draws, probe_inputs
 from parity.errors import InputError
 from parity.traces.trace import Trace
-from parity.weights.copy import Copied
+from parity.weights.copied import Copied
 from torch_impl.harness.convert.named import keys_by_name
 from torch_impl.harness.convert.proof import most_of
 from torch_impl.harness.convert.twin import Twin
