@@ -2,6 +2,7 @@
 
     python -m keras_impl run DIRECTORY [DIRECTORY ...]        (`parity.runs.child`)
     python -m keras_impl check DIRECTORY [DIRECTORY ...]      (`parity.runs.check_child`)
+    python -m torch_impl convert DIRECTORY                    (`parity.runs.convert_child`)
     python -m keras_impl batch DIRECTORY                      (`parity.sweeps.batch_child`)
     python -m keras_impl tell DIRECTORY                       (`parity.sweeps.program_child`)
     python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR      (`parity.bench.child`)
@@ -80,6 +81,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     for work, number, text in (
         ("run", "+", "probes and trains a program in each directory"),
         ("check", "+", "probes one of the user's models in each directory"),
+        ("convert", 1, "carries the weights of a file into one of the user's modules"),
         ("batch", 1, "runs the tasks of a sweep that the directory lists"),
         ("tell", 1, "tells what one of the user's programs is fed, for a sweep"),
         ("bench", 1, "trains in rounds, on request"),
@@ -109,6 +111,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
         from parity.runs.check_child import run_checks
 
         run_checks(name, half, given.directories, parent)
+    elif given.work == "convert":
+        from parity.runs.convert_child import run_conversion
+
+        run_conversion(half, given.directories[0], parent)
     elif given.work == "batch":
         from parity.sweeps.batch_child import train_batch
 

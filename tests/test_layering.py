@@ -26,7 +26,17 @@ FORBIDDEN = {
 
 # From the ground up: a wing imports only wings that stand before it.
 WINGS = (
-    *("files", "programs", "data", "traces", "halves", "behaviour", "ladder", "divergences"),
+    *(
+        "files",
+        "programs",
+        "data",
+        "traces",
+        "weights",
+        "halves",
+        "behaviour",
+        "ladder",
+        "divergences",
+    ),
     *("runs", "sweeps", "bench", "report", "testing", "cli"),
 )
 # Modules of no wing. The first two are the ground that all stand on, the others the doors.

@@ -50,6 +50,7 @@ ONLY_TORCH_HARNESS_FILES = {
     "copies.py": "an operation of TensorFlow changes no tensor in its place",
     "given.py": "a call of a port is given other tensors; Keras's layers draw what is recorded",
     "eager.py": "the program as people write it, whose speed is compared",
+    "convert.py": "weights of a file get into a user's module; Keras loads its own files",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
     "written.py": "a port is written by the torch half",
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from torch_impl.harness.bench import run_bench
     from torch_impl.harness.check import run_check
+    from torch_impl.harness.convert.run import run_convert
     from torch_impl.harness.environment import configure, describe_environment
     from torch_impl.harness.factories import Port, factory_of
     from torch_impl.harness.program import fit_program, run_program
@@ -62,6 +63,7 @@ __all__ = [
     "regularizers",
     "run_bench",
     "run_check",
+    "run_convert",
     "run_program",
     "schedule",
     "write_port",
@@ -81,6 +83,7 @@ _HOMES = {
     "from_keras_config": "keras_config",
     "run_bench": "harness.bench",
     "run_check": "harness.check",
+    "run_convert": "harness.convert.run",
     "run_program": "harness.program",
     "write_port": "harness.written",
 }

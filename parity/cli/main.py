@@ -21,7 +21,7 @@ from parity.errors import ParityError
 INTERRUPTED = "interrupted: the child processes were stopped; finished work is kept"
 
 COMMANDS = (
-    *("bench", "check", "completion", "diagnose", "doctor", "explain", "list"),
+    *("bench", "check", "completion", "convert", "diagnose", "doctor", "explain", "list"),
     *("port", "record", "report", "run", "sweep"),
 )
 FILES = {"explain": "lists", "list": "lists"}  # the others have a file of their name

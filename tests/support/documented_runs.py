@@ -57,6 +57,13 @@ NOT_RUN = {
     "parity port keras_model.py:build ...": "likewise",
     "python -m my_port.train ...": "tests/parity/runs/test_port.py trains such a package",
     "make ...": "sets up an environment, or runs this suite, as CI does",
+    "parity convert ...": "needs a trained model; tests/parity/runs/test_convert.py converts one",
+    "python benchmarks/accuracy/converted_weights.py": (
+        "minutes; tests/torch_impl/harness/convert/test_convert_run.py has its styles"
+    ),
+    "python benchmarks/accuracy/damaged_weights.py": (
+        "minutes; tests/parity/weights/test_damaged_files.py has 200 of its files"
+    ),
     "pip ...": "installs or builds, as test_package.py does; that its extras exist is checked",
     "pytest ...": "is a part of this suite; that its paths and options exist is checked",
     "parity bench ...": (

@@ -89,7 +89,8 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     if stateful := stateful_layers(model):
         writer.facts["stateful"] = [layer.name for layer in stateful]
     whole = whole_of(first.reference).model
-    left_out = [*own_steps.left_out(whole), *begun_anew.left_out(whole), *casts.left_out(whole)]
+    told = [*own_steps.left_out(whole), *begun_anew.left_out(whole), *casts.left_out(whole)]
+    left_out = [{**each, "arrays": []} for each in told]  # a bundle has them all
     set_weights(model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, first.reference, writer)

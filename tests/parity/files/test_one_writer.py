@@ -14,6 +14,7 @@ OTHERS = {
     "parity/traces/array_file.py": "arrays larger than memory, in a folder of the run",
     "parity/traces/anchor_folder.py": "states that are removed after the run",
     "parity/traces/bundle.py": "unpacks into a temporary folder",
+    "parity/weights/keras_archive.py": "unpacks into a temporary folder",
     "parity/cli/crash.py": "the log of an error, under a new name in the temporary folder",
     "parity/cli/streams.py": "/dev/null, in the place of a closed stream",
     "torch_impl/native/store.py": "a compiled library in the cache",

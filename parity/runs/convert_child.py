@@ -1,0 +1,28 @@
+"""The child process of `parity convert`: carries weights into one of the user's modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from parity.files.json_io import read_json
+from parity.halves.protocol import ConvertingHalf, Half
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check_child import run_each
+from parity.traces.folder import RunFolder
+
+
+def run_conversion(half: Half, directory: Path, parent: int) -> None:
+    """Runs the conversion that a directory describes.
+
+    Raises:
+        ParityError: it failed; the directory has `failure.json`.
+    """
+    spec = CheckSpec.from_dict(read_json(RunFolder(directory).spec))
+    half.configure(spec)
+
+    def run(_: int) -> None:
+        cast(ConvertingHalf, half).run_convert(spec, half.factory_of(spec), directory)
+        RunFolder(directory).complete()
+
+    run_each([directory], run, parent)

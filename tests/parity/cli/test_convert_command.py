@@ -1,0 +1,47 @@
+"""`parity convert`: wrong use ends with code 2 before anything is computed."""
+
+import pytest
+from click.testing import CliRunner
+
+from parity.cli.main import cli
+from parity.errors import InputError
+
+
+def called(*arguments):
+    return CliRunner().invoke(cli, ["convert", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--to-keras"], "--to-keras and --like FILE belong together"),
+        (["--like", "x.h5"], "--to-keras and --like FILE belong together"),
+        (["--to-keras", "--like", "x.h5", "--optimizer"], "--optimizer is for the way"),
+    ],
+)
+def test_options_that_do_not_belong_together(more, message, tmp_path):
+    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / "o.safetensors", *more)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_out_is_not_the_file_that_is_read(tmp_path):
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"")
+    result = called(path, "--torch", "a:b", "--out", path)
+    assert isinstance(result.exception, InputError)
+    assert "expected another file" in str(result.exception)
+
+
+def test_out_has_to_be_in_a_folder_that_exists(tmp_path):
+    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / "none" / "o")
+    assert isinstance(result.exception, InputError)
+
+
+@pytest.mark.parametrize("left", ["--torch", "--out"])
+def test_what_is_needed(left):
+    given = {"--torch": "a:b", "--out": "o"}
+    rest = [word for name, value in given.items() if name != left for word in (name, value)]
+    result = called("m.keras", *rest)
+    assert result.exit_code == 2
+    assert left in result.output

@@ -1,0 +1,182 @@
+"""Weights go from a file into a module and back, by the children that a user's command starts."""
+
+import numpy as np
+import pytest
+import torch
+from damaged_weights import _archive, _with_layer
+from safetensors.numpy import load_file
+from weight_files import build, inputs, values, weight_files
+
+from parity.errors import InputError
+from parity.runs.convert import Conversion, convert, optimizer_path, pairs_of
+from parity.weights.read import read_weights
+
+PORT = """
+from torch import nn
+from torch_impl import Port, optim
+
+def build():
+    return nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Linear(4, 4))
+
+def trained():
+    net = build()
+    return Port(net, optimizer=optim.SGD(net.parameters(), learning_rate=0.1, momentum=0.9))
+
+def deep():
+    return nn.Sequential(nn.Linear(4, 4))
+"""
+KERAS = """
+import keras
+
+def build():
+    return keras.models.load_model({path!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return weight_files(tmp_path_factory)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "port.py").write_text(PORT)
+    return tmp_path
+
+
+def given(files, folder, name="rows.keras", torch="port.py:build", **settings):
+    source = settings.pop("weights", files / name)
+    made = {"out": folder / "model.safetensors", "folder": folder, **settings}
+    return Conversion(weights=source, torch=torch, **made)
+
+
+@pytest.mark.long
+def test_there_and_back_is_bit_by_bit_the_same_and_keras_loads_it(files, folder):
+    there = given(files, folder, torch="port.py:trained", optimizer=True)
+    done = convert(there)
+    assert done.problems == []
+    assert done.error < 1e-12
+    assert done.optimizer["slots"] == ["momentum"]
+    assert torch.load(optimizer_path(there.out), weights_only=True)["state"]
+    theirs = values(files, "rows")
+    assert np.array_equal(load_file(there.out)["2.weight"], theirs["dense_1/kernel"].T)
+    # Other weights, so that what comes back cannot be what was there.
+    state = {key: array * 2 for key, array in load_file(there.out).items()}
+    torch.save({k: torch.from_numpy(v) for k, v in state.items()}, folder / "twice.pt")
+    back = given(
+        files,
+        folder,
+        weights=folder / "twice.pt",
+        like=files / "rows.weights.h5",
+        config=files / "rows.json",
+        out=folder / "back.weights.h5",
+    )
+    assert convert(back).problems == []
+    before, after = read_weights(files / "rows.weights.h5"), read_weights(back.out)
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(after[key], 2 * before[key]) for key in before)
+    model = build("rows")
+    model.optimizer.build(model.trainable_variables)  # the file has its state, too
+    model.load_weights(back.out)
+    x = inputs("rows")
+    expected = np.tanh(x @ (2 * theirs["dense/kernel"]) + 2 * theirs["dense/bias"])
+    for layer in ("dense_1", "dense_2"):
+        expected = expected @ (2 * theirs[f"{layer}/kernel"]) + 2 * theirs[f"{layer}/bias"]
+    # Float32, numbers up to 50.
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.long
+def test_a_bundle_of_a_trained_model_gives_its_weights(files, folder, monkeypatch):
+    from parity.runs.record import record
+
+    monkeypatch.chdir(folder)
+    (folder / "model.py").write_text(KERAS.format(path=str(files / "rows.keras")))
+    record("model.py:build", folder / "rows.parity")
+    done = convert(given(files, folder, weights=folder / "rows.parity"))
+    assert done.problems == []
+    state, theirs = load_file(folder / "model.safetensors"), values(files, "rows")
+    for layer, number in (("dense", 0), ("dense_1", 2), ("dense_2", 3)):
+        assert np.array_equal(state[f"{number}.weight"], theirs[f"{layer}/kernel"].T)
+        assert np.array_equal(state[f"{number}.bias"], theirs[f"{layer}/bias"])
+
+
+def test_a_damaged_file_is_told_in_one_line_and_leaves_nothing(files, folder):
+    (folder / "cut.keras").write_bytes((files / "rows.keras").read_bytes()[:-300])
+    with pytest.raises(InputError) as caught:
+        convert(given(files, folder, weights=folder / "cut.keras"))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_a_module_of_another_size_is_told_so(files, folder):
+    done = convert(given(files, folder, torch="port.py:deep"))
+    assert not done.is_written
+    assert any("no place in the module" in problem for problem in done.problems)
+    assert not (folder / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "=b", ""])
+def test_a_pair_of_another_form_is_refused(text):
+    with pytest.raises(InputError, match="--map"):
+        pairs_of([text])
+
+
+def test_pairs_name_each_layer_once():
+    assert pairs_of(["a=x.0", "b=y"]) == {"a": "x.0", "b": "y"}
+    with pytest.raises(InputError, match="each layer once"):
+        pairs_of(["a=x", "a=y"])
+
+
+def test_the_optimizer_lies_beside_the_weights(tmp_path):
+    assert optimizer_path(tmp_path / "a.safetensors") == tmp_path / "a.optimizer.pt"
+    assert optimizer_path(tmp_path / "a.bin") == tmp_path / "a.bin.optimizer.pt"
+
+
+def _units(layers):
+    layers[-1]["config"]["units"] = 10**12
+
+
+def _negative(layers):
+    layers[-1]["config"]["units"] = -3
+
+
+def _side(layers):
+    layers[0]["config"]["batch_shape"] = [None, 10**7, 10**4]
+
+
+def _open(layers):
+    layers[0]["config"]["batch_shape"] = [None] * 8
+
+
+def _repeat(layers):
+    config = {"name": "again", "n": 10**9}
+    built = {"input_shape": [None, 4]}
+    layers.append({"class_name": "RepeatVector", "config": config, "build_config": built})
+
+
+def _class(layers):
+    layers[-1]["config"]["activation"] = {"module": "os", "class_name": "system", "config": "true"}
+
+
+def _code(layers):
+    layers[-1]["config"]["units"] = "__import__('os').system('true')"
+
+
+@pytest.mark.parametrize("change", [_units, _negative, _side, _open, _repeat, _class, _code])
+def test_a_hostile_configuration_is_refused_in_one_line(change, files, folder):
+    path = folder / "hostile.keras"
+    _archive(files, path, _with_layer(files, change))
+    with pytest.raises(InputError) as caught:
+        convert(given(files, folder, weights=path))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_code_in_a_state_dict_is_not_run(files, folder):
+    mark = folder / "mark"
+    (folder / "state.pt").write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
+    back = given(files, folder, weights=folder / "state.pt", like=files / "rows.h5")
+    with pytest.raises(InputError, match="no state_dict"):
+        convert(back)
+    assert not mark.exists()

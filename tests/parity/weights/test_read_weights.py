@@ -1,0 +1,115 @@
+"""Weights are read from every form bit by bit as Keras has them."""
+
+import h5py
+import numpy as np
+import pytest
+from weight_files import FORMS, MODELS, values, weight_files
+
+from parity.errors import InputError
+from parity.weights.read import read_stored, read_weights
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return weight_files(tmp_path_factory)
+
+
+def path_of(array):
+    """Keras's path of a weight, as far as the file says it."""
+    if array.name:
+        path = array.name if "/" in array.name else f"{array.holder}/{array.name}"
+        return path.removeprefix("sequential/")
+    return array.holder
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_weight_has_the_bits_and_the_name_of_keras(name, form, files, tmp_path):
+    stored = read_stored(files / f"{name}{form}", tmp_path)
+    theirs = values(files, name)
+    assert len(stored.weights) == len(theirs)
+    for array in stored.weights:
+        path = path_of(array)
+        own = [value for key, value in theirs.items() if key.rpartition("/")[0] == path]
+        value = array.load()
+        expected = theirs[path] if path in theirs else own[array.number]
+        assert value.dtype == expected.dtype == array.dtype
+        assert value.shape == array.shape
+        assert np.array_equal(value, expected)
+
+
+@pytest.mark.parametrize("form", FORMS[:3])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_slots_of_the_optimizer_come_in_its_order(name, form, files, tmp_path):
+    stored = read_stored(files / f"{name}{form}", tmp_path)
+    with np.load(files / f"{name}_slots.npz") as theirs:
+        expected = [theirs[key] for key in sorted(theirs.files)]
+    for array, value in zip(stored.slots, expected, strict=True):
+        assert np.array_equal(array.load(), value), array.key
+
+
+@pytest.mark.parametrize("form", [".keras", ".h5"])
+def test_a_whole_model_has_its_configuration(form, files, tmp_path):
+    stored = read_stored(files / f"images{form}", tmp_path)
+    assert stored.config["class_name"] == "Functional"
+    assert [layer["config"]["name"] for layer in stored.config["config"]["layers"]][:2] == [
+        "image",
+        "conv",
+    ]
+    assert "loss" in stored.compiled
+
+
+def test_the_prefix_and_the_index_of_a_checkpoint_mean_the_same(files):
+    folder = files / "rows_saved_model"
+    one, two, three = (
+        read_weights(path)
+        for path in (
+            folder,
+            folder / "variables" / "variables",
+            folder / "variables" / "variables.index",
+        )
+    )
+    assert one.keys() == two.keys() == three.keys()
+    assert len(one) == 6
+
+
+def test_numbers_in_bfloat16_are_read_exactly(tmp_path):
+    with h5py.File(tmp_path / "a.weights.h5", "w") as file:
+        group = file.create_group("layers/dense/vars")
+        bits = np.array([0x3F80, 0xC040, 0x7F80], np.uint16)  # 1, -3 and infinity
+        group.create_dataset("0", data=bits.view("V2"))
+        group["0"].attrs["dtype"] = "bfloat16"
+    (array,) = read_weights(tmp_path / "a.weights.h5").values()
+    assert array.dtype == np.float32
+    assert array.tolist() == [1.0, -3.0, np.inf]
+
+
+def test_numbers_in_another_order_of_bytes_are_read_as_they_are(tmp_path):
+    with h5py.File(tmp_path / "a.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.array([1.0, 2.5], ">f4")
+    (array,) = read_weights(tmp_path / "a.weights.h5").values()
+    assert array.dtype == np.dtype("=f4")
+    assert array.tolist() == [1.0, 2.5]
+
+
+def test_a_file_of_keras_2_is_read_by_its_lists(tmp_path):
+    """As `model.save_weights("x.h5")` of Keras 2 writes it: layers in the root, names with `:0`."""
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"] = np.array([b"dense", b"flatten"])
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = np.array([b"dense/kernel:0", b"dense/bias:0"])
+        group["dense/kernel:0"] = np.arange(6.0, dtype="f4").reshape(2, 3)
+        group["dense/bias:0"] = np.zeros(3, "f4")
+        file.create_group("flatten").attrs["weight_names"] = np.zeros(0)
+    stored = read_stored(tmp_path / "old.h5", tmp_path)
+    assert [(a.name, a.shape) for a in stored.weights] == [
+        ("dense/kernel", (2, 3)),
+        ("dense/bias", (3,)),
+    ]
+    assert stored.config is None
+
+
+@pytest.mark.parametrize("name", ["none.keras", "none.h5", "none"])
+def test_a_missing_file_is_told_in_one_line(name, tmp_path):
+    with pytest.raises(InputError, match="there is no such file"):
+        read_weights(tmp_path / name)

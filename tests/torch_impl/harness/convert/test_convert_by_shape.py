@@ -1,0 +1,113 @@
+"""Without a graph, a weight is carried only if it can be nowhere else."""
+
+import numpy as np
+import pytest
+import torch
+import weight_ports
+from conversions import converted
+from safetensors.torch import load_file
+from torch import nn
+from weight_files import values, weight_files
+
+from parity.errors import InputError
+from parity.weights.request import STATE
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return weight_files(tmp_path_factory)
+
+
+def test_two_layers_of_one_shape_are_refused_by_name(files, tmp_path):
+    with pytest.raises(InputError) as caught:
+        converted(files / "rows.weights.h5", weight_ports.rows, tmp_path)
+    told = str(caught.value)
+    assert "dense, dense_1, dense_2 may each be any of 0, 2, 3" in told
+    assert "the file has no configuration" in told
+    assert "--map dense=0" in told
+
+
+def test_pairs_of_the_user_decide(files, tmp_path):
+    pairs = {"dense": "0", "dense_1": "2"}  # the third can then be nowhere else
+    done = converted(files / "rows.weights.h5", weight_ports.rows, tmp_path, layers=pairs)
+    assert done.problems == []
+    assert "no output was compared" in done.proof
+    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
+    for layer, number in (("dense", 0), ("dense_1", 2), ("dense_2", 3)):
+        assert np.array_equal(state[f"{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
+
+
+def test_rows_behind_a_flatten_are_not_in_a_known_order(files, tmp_path):
+    pairs = {"first": "a", "second": "b"}
+    done = converted(files / "images.weights.h5", weight_ports.Named, tmp_path, layers=pairs)
+    assert done.problems == [
+        "the order of the rows of fc after a flatten is not known: the file has no configuration"
+    ]
+    assert not done.is_written
+
+
+def test_layers_of_different_shapes_need_no_graph(files, tmp_path):
+    import h5py
+
+    path = tmp_path / "two.weights.h5"
+    with h5py.File(path, "w") as file:
+        for name, shape in (("dense", (4, 3)), ("dense_1", (3, 2))):
+            file[f"layers/{name}/vars/0"] = np.arange(np.prod(shape), dtype="f4").reshape(shape)
+            file[f"layers/{name}/vars/1"] = np.ones(shape[1], "f4")
+    build = lambda: nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))  # noqa: E731
+    done = converted(path, build, tmp_path / "made")
+    assert done.problems == []
+    state = load_file(tmp_path / "made" / "torch" / STATE)
+    assert torch.equal(state["0.weight"], torch.arange(12.0).reshape(4, 3).T)
+    assert torch.equal(state["2.bias"], torch.ones(2))
+
+
+def test_a_model_of_a_class_of_its_own_is_carried_by_its_attributes(tmp_path):
+    """As Keras writes a subclassed model: groups have the names of attributes."""
+    import h5py
+
+    path = tmp_path / "own.weights.h5"
+    draw = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        for name, shapes in (
+            ("encoder/cell", ((3, 8), (2, 8), (8,))),
+            ("blocks/dense", ((2, 5), (5,))),
+            ("head", ((5, 4), (4,))),
+        ):
+            for number, shape in enumerate(shapes):
+                file[f"{name}/vars/{number}"] = draw.normal(size=shape).astype("f4")
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = nn.Linear(5, 4), nn.Linear(2, 5)
+            self.memory = nn.LSTM(3, 2)
+
+    done = converted(path, Own, tmp_path / "made")
+    assert done.problems == []
+    state = load_file(tmp_path / "made" / "torch" / STATE)
+    with h5py.File(path) as file:
+        assert np.array_equal(
+            state["memory.weight_ih_l0"].numpy(), file["encoder/cell/vars/0"][:].T
+        )
+        assert np.array_equal(state["last.bias"].numpy(), file["head/vars/1"][:])
+
+
+def test_a_parameter_too_many_is_named(files, tmp_path):
+    import h5py
+
+    path = tmp_path / "one.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.ones((4, 3), "f4")
+        file["layers/dense/vars/1"] = np.ones(3, "f4")
+    build = lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))  # noqa: E731
+    done = converted(path, build, tmp_path / "made")
+    assert done.problems == ["1.weight, 1.bias are filled by no weight"]
+
+
+@pytest.mark.parametrize(
+    "pairs", [{"nowhere": "0"}, {"dense": "9"}, {"dense": "0", "dense_1": "0"}]
+)
+def test_pairs_that_cannot_be_are_refused(pairs, files, tmp_path):
+    with pytest.raises(InputError, match="--map"):
+        converted(files / "rows.weights.h5", weight_ports.rows, tmp_path, layers=pairs)

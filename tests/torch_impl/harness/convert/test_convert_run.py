@@ -1,0 +1,135 @@
+"""The weights of a file get into modules of every style, or it is said why they do not."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import weight_ports
+from conversions import converted, default_dtype
+from safetensors.torch import load_file
+from torch import nn
+from weight_files import FORMS, MODELS, config, inputs, values, weight_files
+from weight_ports import RIGHT, WRONG
+
+from parity.errors import InputError
+from parity.weights.request import STATE
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return weight_files(tmp_path_factory)
+
+
+def loaded(factory, folder):
+    """The module as a user has it after `load_state_dict`."""
+    with default_dtype():
+        torch.set_default_dtype(torch.float32)
+        built = factory()
+    module = getattr(built, "module", built)
+    module.load_state_dict(load_file(folder / "torch" / STATE))
+    return module.eval()
+
+
+@pytest.mark.parametrize("style", RIGHT)
+def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, files, tmp_path):
+    name, factory = RIGHT[style]
+    done = converted(files / f"{name}.keras", factory, tmp_path)
+    assert done.problems == []
+    # Keras keeps the factor of attention in float32.
+    assert done.error < (1e-6 if name == "words" else 1e-12)
+    assert done.num_filled == done.num_weights == len(values(files, name))
+    x = torch.from_numpy(inputs(name))
+    x = x.movedim(-1, 1) if name == "images" and style != "channels last" else x
+    with torch.no_grad():
+        ours = loaded(factory, tmp_path)(x)
+    ours = ours.softmax(-1) if style == "logits" else ours
+    theirs = np.load(files / f"{name}_output.npy")
+    # Float32, a dozen layers: some units of 1.2e-7 in numbers up to 1.
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("style", WRONG)
+def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, files, tmp_path):
+    name, factory, told = WRONG[style]
+    done = converted(files / f"{name}.keras", factory, tmp_path)
+    assert any(told in problem for problem in done.problems), done.problems
+    assert not done.is_written
+    assert not (tmp_path / "torch" / STATE).exists()
+
+
+@pytest.mark.parametrize("form", FORMS[1:])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_form_gives_the_same_state(name, form, files, tmp_path):
+    factory = {"images": weight_ports.Named, "words": weight_ports.Words}.get(
+        name, weight_ports.rows
+    )
+    settings = {} if form == ".h5" else {"config": config(files, name)}
+    first = converted(files / f"{name}.keras", factory, tmp_path / "a")
+    other = converted(files / f"{name}{form}", factory, tmp_path / "b", **settings)
+    assert first.problems == other.problems == []
+    one, two = (load_file(tmp_path / part / "torch" / STATE) for part in "ab")
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_weights_are_bit_by_bit_those_of_keras(files, tmp_path):
+    converted(files / "rows.keras", weight_ports.rows, tmp_path)
+    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
+    for layer, number in (("dense", 0), ("dense_1", 2), ("dense_2", 3)):
+        assert np.array_equal(state[f"{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
+        assert np.array_equal(state[f"{number}.bias"].numpy(), theirs[f"{layer}/bias"])
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_path):
+    """The names of the three modules say nothing; the output does."""
+
+    class Turned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList([nn.Linear(4, 4) for _ in order])
+
+        def forward(self, x):
+            x = torch.tanh(self.parts[order[0]](x))
+            return self.parts[order[2]](self.parts[order[1]](x))
+
+    done = converted(files / "rows.keras", Turned, tmp_path)
+    assert done.problems == []
+    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
+    for layer, number in zip(("dense", "dense_1", "dense_2"), order, strict=True):
+        assert np.array_equal(state[f"parts.{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
+
+
+@pytest.mark.parametrize("wrong", [("0", "2"), ("2", "3"), ("0", "3")])
+def test_an_exchange_that_the_user_asks_for_is_seen(wrong, files, tmp_path):
+    names = {"0": "dense", "2": "dense_1", "3": "dense_2"}
+    one, two = wrong
+    pairs = {names[one]: two, names[two]: one}
+    done = converted(files / "rows.keras", weight_ports.rows, tmp_path, layers=pairs)
+    assert "the output of the module differs" in done.problems[0]
+    assert not done.is_written
+
+
+def test_a_module_that_computes_something_else_is_told_so(files, tmp_path):
+    def build():
+        net = weight_ports.Named()
+        net.bn.eps = 1e-5
+        return net
+
+    done = converted(files / "images.keras", build, tmp_path)
+    assert "differs by" in done.problems[0]
+    again = converted(files / "images.keras", build, tmp_path / "again", anyway=True)
+    assert again.is_written
+    assert again.problems == done.problems
+
+
+def test_a_constant_of_the_module_keeps_its_value_and_is_named(files, tmp_path):
+    done = converted(files / "images.keras", weight_ports.Buffered, tmp_path)
+    assert done.constants == ["scale"]
+    assert load_file(tmp_path / "torch" / STATE)["scale"].item() == 1.0
+
+
+def test_a_layer_of_pairs_that_is_not_there_is_refused(files, tmp_path):
+    with pytest.raises(InputError, match="no Keras call 'nowhere'"):
+        converted(files / "rows.keras", weight_ports.rows, tmp_path, layers={"nowhere": "0"})

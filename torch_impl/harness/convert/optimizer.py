@@ -1,0 +1,157 @@
+"""The state of Keras's optimizer in the optimizer of a port, so that a training goes on.
+
+A file has the variables of the optimizer in the order in which Keras makes them: the number of
+steps, the rate unless it follows a schedule, and then slots in groups, each with the weights in
+Keras's order. The class and the settings of the optimizer say which groups there are.
+
+Source: keras 3.15 `optimizers/base_optimizer.py` and the `build` of each optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.errors import InputError
+from parity.files.atomic import atomic_path
+from parity.weights.copied import Copied
+from parity.weights.request import OPTIMIZER
+from torch_impl.harness.convert.done import Done
+from torch_impl.harness.factories import call_factory
+from torch_impl.harness.port.slots import set_slots, why_not_carried
+
+_ITERATIONS, _PRODUCT = "iterations", "u_product"
+
+
+def _groups(kind: str, config: Mapping[str, Any]) -> list[tuple[str, ...]] | None:
+    """Returns the slots of an optimizer, those together that a weight has one after the other."""
+    known: dict[str, list[tuple[str, ...]]] = {
+        "Adam": [("momentum", "velocity"), *([("velocity_hat",)] if config.get("amsgrad") else [])],
+        "SGD": [("momentum",)] if config.get("momentum") else [],
+        "RMSprop": [
+            ("velocity",),
+            *([("momentum",)] if config.get("momentum") else []),
+            *([("average_gradient",)] if config.get("centered") else []),
+        ],
+        "Adagrad": [("accumulator",)],
+        "Adadelta": [("accumulated_grad", "accumulated_delta_var")],
+        "Adamax": [("momentum", "norm")],
+        "Nadam": [("momentum", "velocity")],
+        "Lion": [("momentum",)],
+    }
+    known["AdamW"] = known["Adam"]
+    found = known.get(kind)
+    if found is None:
+        return None
+    before = [("average",)] if config.get("use_ema") else []
+    if config.get("gradient_accumulation_steps"):
+        before.append(("gradient_accumulator",))
+    return before + found
+
+
+def slots_of(
+    compiled: Mapping[str, Any] | None, told: Sequence[Mapping[str, Any]], weights: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Returns slot -> weight -> key in the file, and name -> key of what is no slot.
+
+    Args:
+        compiled: what the model was compiled with.
+        told: the variables of the optimizer, in their order.
+        weights: those that Keras trains, in Keras's order.
+
+    Raises:
+        InputError: the file has no optimizer, or one that is not known.
+    """
+    entry = (compiled or {}).get("optimizer") or (compiled or {}).get("optimizer_config")
+    if not told:
+        raise InputError("the file has no state of an optimizer")
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
+        raise InputError("the file does not say which optimizer its state is of")
+    kind, config = str(entry.get("class_name")), entry["config"]
+    groups = _groups(kind, config)
+    if groups is None:
+        raise InputError(f"the file has the state of {kind[:60]!r}, whose order is not known")
+    keys = [str(each["key"]) for each in told]
+    is_scheduled = isinstance(config.get("learning_rate"), Mapping)
+    others = dict(zip([_ITERATIONS, *([] if is_scheduled else ["rate"])], keys, strict=False))
+    left = keys[len(others) :]
+    slots: dict[str, dict[str, str]] = {}
+    for group in groups:
+        for weight in weights:
+            for slot in group:
+                if not left:
+                    raise InputError(f"the state of {kind} has too few variables in the file")
+                slots.setdefault(slot, {})[weight] = left.pop(0)
+    if kind == "Nadam":
+        if not left:
+            raise InputError("the state of Nadam lacks the product of its rates")
+        others[_PRODUCT] = left.pop(0)
+    if left:
+        raise InputError(
+            f"the state of {kind} has {len(left)} more variables than its settings say: {left[0]}"
+        )
+    return slots, others
+
+
+def write_optimizer(done: Done, copied: Copied, folder: Path) -> dict[str, Any]:
+    """Puts the state into the optimizer of a port, and writes it.
+
+    Args:
+        done: the port with its weights.
+        copied: the file.
+        folder: receives `optimizer.pt`: what `optimizer.state_dict()` returns.
+
+    Returns:
+        What is told of it: the number of steps, the rate, and the slots.
+
+    Raises:
+        InputError: the port has no optimizer, or none that can hold the state.
+    """
+    port = done.under_test
+    if port is None:
+        raise InputError("--optimizer needs the graph of the model; give it with --config")
+    if port.built.optimizer is None:
+        raise InputError("--optimizer: the factory returns no Port with an optimizer")
+    slots, others = slots_of(copied.compiled, copied.slots, done.trainable)
+    arrays = {
+        slot: {name: _read(copied, key, done.arrays[name].shape) for name, key in keys.items()}
+        for slot, keys in slots.items()
+    }
+    numbers = {name: copied.arrays[f"slots/{key}"] for name, key in others.items()}
+    rate = float(numbers.pop("rate", np.float64(0)))
+    if (why := why_not_carried(port, arrays, numbers)) is not None:
+        raise InputError(f"--optimizer: {why}")
+    set_slots(port, arrays, numbers, rate)
+    if rate:
+        for group in port.built.optimizer.param_groups:
+            group["lr"] = rate
+    with atomic_path(folder / OPTIMIZER) as path:
+        torch.save(_as_built(done), path)
+    return {"steps": int(numbers[_ITERATIONS]), "rate": rate, "slots": sorted(slots)}
+
+
+def _read(copied: Copied, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = copied.arrays[f"slots/{key}"]
+    if array.shape != shape:
+        raise InputError(f"the slot {key} has the shape {array.shape}; its weight has {shape}")
+    return array.astype(np.float64)
+
+
+def _as_built(done: Done) -> dict[str, Any]:
+    """Returns the state of the optimizer in the dtypes in which the factory makes the weights."""
+    port = done.under_test
+    assert port is not None
+    assert port.built.optimizer is not None
+    state: dict[str, Any] = port.built.optimizer.state_dict()
+    native = call_factory(done.factory, 0, "float32").optimizer
+    assert native is not None
+    dtypes = [p.dtype for group in native.param_groups for p in group["params"]]
+    for number, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim:
+                values[name] = value.detach().cpu().to(dtypes[number])
+    return state

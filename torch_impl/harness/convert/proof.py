@@ -1,0 +1,109 @@
+"""Whether a module computes what the twin does, and whether its output depends on each weight.
+
+Two weights of one shape are told apart by the output of the module, if the output depends on both.
+So a place is proved by two things: the output with all weights is Keras's, and it changes with this
+weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from parity.traces.trace import Trace
+from torch_impl.harness.port.agreement import allowed_of
+from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+# Relative to the largest number of the output. Rounding in float64 leaves 1e-15 to 1e-13
+# (benchmarks/accuracy/converted_weights.py), and an exchange of two weights 1e-3 or more.
+MOST = 1e-10
+# Keras keeps the factor of attention in float32, and resizes in it: 6e-8 of what a layer computes.
+MOST_WITH_FLOAT32 = 1e-6
+_OUTPUT = "forward/eval/output"
+
+
+def most_of(trace: Trace, *, has_float32: bool) -> float:
+    """Returns how far an output may be off.
+
+    Args:
+        trace: of Keras, which has measured what rounding explains, or of a twin.
+        has_float32: whether layers of the twin compute in float32 in part.
+    """
+    return MOST_WITH_FLOAT32 if has_float32 else max(MOST, allowed_of(trace, _OUTPUT))
+
+
+def error_of(port: PortUnderTest) -> float:
+    """Returns how far the output of a port is from that in its trace, relative to the largest."""
+    return port.distance() * allowed_of(port.keras, _OUTPUT)
+
+
+def error_with(port: PortUnderTest, trace: Trace) -> float:
+    """Returns the same with other weights, of which there is another trace; 0 if it is not finite.
+
+    Args:
+        port: which holds the other weights.
+        trace: what they give for the same batch.
+    """
+    if not np.isfinite(trace[_OUTPUT]).all():
+        return 0.0  # the places are proved already
+    before, port.keras = port.keras, trace
+    try:
+        return error_of(port)
+    finally:
+        port.keras = before
+
+
+def without_effect(port: PortUnderTest, items: Sequence[Carried]) -> list[str]:
+    """Returns the names of weights on which the output of a port does not depend.
+
+    Args:
+        port: whose output is that of its trace.
+        items: the weights.
+    """
+    left = _without_gradient(port, items)
+    return [item.name for item in left if not _changes(port, item)]
+
+
+def output_of(port: PortUnderTest) -> torch.Tensor:
+    """Returns the output of a port in eval mode, as a part of the graph."""
+    port.module.eval()
+    port.forget_states()
+    return port.outputs.of(port.module(*port.arguments("probe")))
+
+
+def _without_gradient(port: PortUnderTest, items: Sequence[Carried]) -> list[Carried]:
+    """Returns the weights of which the output has no gradient, or only zeros."""
+    for parameter in port.module.parameters():
+        parameter.grad = None
+    try:
+        output = output_of(port)
+        draw = torch.Generator().manual_seed(0)
+        factors = torch.randn(output.shape, generator=draw, dtype=output.dtype)
+        (output * factors.to(output.device)).sum().backward()
+    except RuntimeError:  # an operation without a gradient
+        return list(items)
+    found = []
+    for item in items:
+        tensors = () if item.variable.is_computed else item.variable.tensors
+        gradients = [tensor.grad for tensor in tensors]
+        if not any(gradient is not None and bool(gradient.any()) for gradient in gradients):
+            found.append(item)
+    for parameter in port.module.parameters():
+        parameter.grad = None
+    return found
+
+
+def _changes(port: PortUnderTest, item: Carried) -> bool:
+    """Whether the output changes if a weight does."""
+    if not item.variable.tensors[0].is_floating_point():
+        return True  # a count, which no output depends on
+    with torch.no_grad():
+        before, value = output_of(port), item.value()
+        draw = np.random.default_rng(0)
+        item.set(value * (1 + 0.1 * draw.random(value.shape)) + 0.01 * draw.random(value.shape))
+        after = output_of(port)
+        item.set(value)
+    return not torch.equal(before, after)

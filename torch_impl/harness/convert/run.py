@@ -1,0 +1,198 @@
+"""run_convert: the weights of a file of Keras in a module of the user's, as its state_dict.
+
+weights -> trace of the twin, or of Keras -> PortUnderTest, which pairs -> weights set -> proof
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.errors import InputError
+from parity.files.json_io import read_json, write_json
+from parity.programs.check_spec import CheckSpec
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+from parity.weights.copied import Copied, read_copied
+from parity.weights.request import BACK, REQUEST, STATE, TOLD
+from torch_impl.harness.convert.by_shape import convert_by_shape
+from torch_impl.harness.convert.coverage import coverage_of, listed
+from torch_impl.harness.convert.done import Done
+from torch_impl.harness.convert.memory import limit_memory
+from torch_impl.harness.convert.optimizer import write_optimizer
+from torch_impl.harness.convert.proof import error_of, error_with, without_effect
+from torch_impl.harness.convert.source import Source, source_of_bundle, source_of_file
+from torch_impl.harness.convert.state import read_state, write_state
+from torch_impl.harness.factories import Port
+from torch_impl.harness.port.carried import Carried
+from torch_impl.harness.port.loaded import WeightsByName, load_by
+from torch_impl.harness.port.port_under_test import PortUnderTest
+
+
+def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
+    """Carries weights, and writes what came of it.
+
+    Args:
+        spec: has the seed and the folder of the factory.
+        factory: returns a module or a Port.
+        folder: has `convert.json`; beside it are the weights of the file, or the trace of a bundle.
+            Receives `told.json`, and `state.safetensors` or `back.safetensors`.
+
+    Raises:
+        InputError: the file, or the module, cannot be used.
+    """
+    request = read_json(folder / REQUEST)
+    files = folder.parent
+    source, why = None, ""
+    copied = None if request["is_bundle"] else read_copied(files / "weights")
+    if copied is None:
+        trace = Trace(RunFolder(files).half("keras").path, Path(request["path"]))
+        source = source_of_bundle(trace)
+    else:
+        limit_memory(sum(_size(each["shape"]) for each in copied.weights))
+        try:
+            source, why = _with_twin(copied, request["config"] or copied.config, files)
+        except InputError as error:
+            raise InputError(f"{request['path']}: {error}") from None
+    if source is not None:
+        done = _by_graph(spec, factory, source, request["layers"])
+    else:
+        assert copied is not None
+        done = convert_by_shape(spec, factory, copied, request["layers"], why)
+    _write(done, folder, request, copied)
+
+
+def _size(shape: list[int]) -> int:
+    return int(np.prod(shape, dtype=object))
+
+
+def _with_twin(
+    copied: Copied, config: Mapping[str, Any] | None, files: Path
+) -> tuple[Source | None, str]:
+    if config is None:
+        return None, "the file has no configuration"
+    try:
+        return source_of_file(copied, config, files / "twin"), ""
+    except InputError:
+        raise
+    except ValueError as error:
+        return None, f"its configuration has no twin ({' '.join(str(error).split())})"
+
+
+def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
+    """Writes the state of the module, and what is told of it."""
+    problems = [*done.coverage.problems, *done.problems]
+    is_written = not problems or bool(request["anyway"])
+    names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
+    told: dict[str, Any] = {
+        "is_written": is_written,
+        "problems": problems,
+        "proof": done.proof,
+        "error": None if done.error is None or not np.isfinite(done.error) else done.error,
+        "constants": done.coverage.constants,
+        "num_weights": len(done.arrays),
+        "num_filled": len(done.items),
+        "places": [
+            {
+                "weight": done.keys[item.name],
+                "name": item.name,
+                "parameters": [names.get(id(t), "?") for t in item.variable.tensors],
+                "how": item.how,
+            }
+            for item in done.items
+        ],
+    }
+    if is_written and request["state"] is not None:
+        _write_back(done, folder, request["state"], told)
+    elif is_written:
+        write_state(folder / STATE, done.factory, done.built.module)
+        if request["optimizer"]:
+            assert copied is not None
+            told["optimizer"] = write_optimizer(done, copied, folder)
+    write_json(folder / TOLD, told)
+
+
+def _write_back(done: Done, folder: Path, state: str, told: dict[str, Any]) -> None:
+    """Writes what the module holds with another state, in Keras's layout."""
+    from safetensors.numpy import save_file
+
+    read_state(done.built.module, Path(state))
+    save_file(
+        {done.keys[item.name]: np.ascontiguousarray(item.value()) for item in done.items},
+        folder / BACK,
+    )
+    told["constants"] = []
+
+
+def _by_graph(
+    spec: CheckSpec, factory: Callable[[], Any], source: Source, layers: Mapping[str, str]
+) -> Done:
+    port = PortUnderTest(_with_layers(factory, layers), spec.seed, source.trace)
+    items, problems = list(port.carried), [*port.problems]
+    problems += [f"{each['what']}: {each['why']}" for each in port.cargo.incomplete]
+    error = error_of(port)
+    if not error <= source.most:
+        far = f"differs by {error:.1e}" if np.isfinite(error) else "has another shape, or fails"
+        problems.append(f"the output of the module {far} from {source.told}; see `parity check`")
+    elif lost := without_effect(port, items):
+        problems.append(
+            f"the output does not depend on {listed(lost)}, so that its place is not proved"
+        )
+    _set(port, items, source.arrays)
+    spread = port.cargo.spread
+    coverage = coverage_of(port.module, items, source.arrays, spread)
+    if source.again is not None and not problems:
+        again = error_with(port, source.again())
+        error = max(error, again)
+        if not again <= source.most:
+            problems.append(f"with the weights of the file, the output differs by {again:.1e}")
+    proof = f"the output of the module is that of {source.told}"
+    return Done(
+        factory,
+        port.built,
+        port.module,
+        items,
+        source.arrays,
+        source.keys,
+        coverage,
+        problems,
+        proof,
+        error,
+        port,
+        source.trainable,
+    )
+
+
+def _set(port: PortUnderTest, items: list[Carried], arrays: Mapping[str, np.ndarray]) -> None:
+    port.begin_as_built()
+    if port.built.load is not None:
+        given = {name: port.cast(array) for name, array in arrays.items()}
+        load_by(port.built.load, port.built.module, WeightsByName(given))
+        return
+    for item in items:
+        try:
+            item.set(_as_held(item, arrays[item.name]))
+        except ValueError as error:
+            raise InputError(f"{item.name}: {error}") from None
+
+
+def _as_held(item: Carried, array: np.ndarray) -> np.ndarray:
+    is_real = item.variable.tensors[0].is_floating_point() and array.dtype.kind == "f"
+    return array.astype(np.float64) if is_real else array
+
+
+def _with_layers(factory: Callable[[], Any], layers: Mapping[str, str]) -> Callable[[], Any]:
+    """Returns a factory whose port has some more pairs of layers."""
+    if not layers:
+        return factory
+
+    def build() -> Port:
+        built = factory()
+        port = built if isinstance(built, Port) else Port(built)
+        return dataclasses.replace(port, layers={**port.layers, **layers})
+
+    return build

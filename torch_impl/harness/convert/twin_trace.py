@@ -1,0 +1,158 @@
+"""What a twin computes, written as the trace of a Keras half: what a port is paired with.
+
+The weights are drawn, so that no two of them are alike and each has an effect. A weight of the file
+may be constant, or equal to another one, and would hide that the two were exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.data import probe_inputs
+from parity.files.json_io import write_json
+from parity.traces.folder import RunFolder
+from parity.traces.trace import CheckWriter, RunResult, Trace
+from torch_impl.harness.calls import recorded_calls
+from torch_impl.harness.convert.twin import Twin
+from torch_impl.harness.convert.twin_inputs import TwinInputs
+from torch_impl.harness.convert.twin_nodes import Node, nodes_of, whole_layers
+from torch_impl.keras_config.graph import Tensor, fill
+from torch_impl.weights import set_variable, to_array
+
+_POSITIVE = ("gamma", "moving_variance", "variance", "scale")
+
+
+def drawn_weights(twin: Twin, seed: int) -> dict[str, np.ndarray]:
+    """Returns random weights for a twin, by name; whole numbers, such as counts, stay.
+
+    A kernel has the size with which Glorot's rule keeps what passes through it, so that deep
+    networks neither grow nor die. What scales or divides is U(0.5, 1.5).
+    """
+    found = {}
+    for name, variable in twin.variables.items():
+        now = to_array(variable.to_keras(variable.tensors))
+        draw = probe_inputs.generator(seed, "weight", name)
+        if now.dtype.kind != "f":
+            found[name] = now
+        elif name.rpartition("/")[2].rpartition(".")[2] in _POSITIVE:
+            found[name] = draw.uniform(0.5, 1.5, now.shape)
+        elif now.ndim > 1:
+            fans = now.size / now.shape[-1] + now.size / now.shape[-2]
+            found[name] = draw.normal(size=now.shape) * np.sqrt(2.0 / max(fans, 1.0))
+        else:
+            found[name] = draw.normal(scale=0.3, size=now.shape)
+    return found
+
+
+def set_weights(twin: Twin, weights: Mapping[str, np.ndarray]) -> None:
+    """Sets all weights of a twin, by name.
+
+    Raises:
+        ValueError: one does not fit.
+    """
+    for name, variable in twin.variables.items():
+        set_variable(variable, name, weights[name])
+
+
+def _flat(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, Mapping):
+        return [leaf for key in sorted(value) for leaf in _flat(value[key])]
+    if isinstance(value, list | tuple):
+        return [leaf for each in value for leaf in _flat(each)]
+    return [value]
+
+
+def _joined(returned: Any) -> np.ndarray:
+    flat = _flat(returned)
+    if len(flat) == 1:
+        return to_array(flat[0])
+    return np.concatenate([to_array(each).reshape(len(each), -1) for each in flat], -1)
+
+
+def write_trace(twin: Twin, inputs: TwinInputs, folder: Path, seed: int) -> Trace:
+    """Writes what a twin with its present weights computes; returns it.
+
+    Args:
+        twin: the model.
+        inputs: what it is fed.
+        folder: is made.
+        seed: of the batch.
+    """
+    arrays = inputs.drawn(seed)
+    keep: Any = lambda number, x, rate: x  # noqa: E731
+    with torch.no_grad(), recorded_calls(twin.module, keep, whole_layers(twin)) as calls:
+        returned = twin.module(inputs.arguments(arrays))
+    nodes = nodes_of(twin, calls)
+    writer = CheckWriter()
+    writer.facts.update(_facts(twin, inputs, nodes, returned))
+    for name, variable in twin.variables.items():
+        writer.put(f"weights/{name}", to_array(variable.to_keras(variable.tensors)))
+    for number, array in enumerate(arrays):
+        writer.put(f"input/probe/{number}", array)
+    writer.put("forward/eval/output", _joined(returned))
+    for node in nodes:
+        key = f"forward/eval/{node.facts['name']}"
+        for number, x in enumerate(node.inputs):
+            writer.put(f"{key}/input/{number}", to_array(x))
+        writer.put(f"{key}/output", to_array(node.output))
+    folder.mkdir(parents=True)
+    write_json(RunFolder(folder).spec, {})
+    writer.write(folder, environment={}, result=RunResult({}, {}, 0.0))
+    return Trace(folder)
+
+
+def _facts(twin: Twin, inputs: TwinInputs, nodes: Sequence[Node], returned: Any) -> dict[str, Any]:
+    flat = _flat(returned)
+    activations = [_activation(nodes, each) for each in flat]
+    names = list(dict.fromkeys(_output_names(twin)))
+    outputs = [
+        {"name": name, "shape": list(each.shape[1:]), "activation": activation}
+        for name, each, activation in zip(names, flat, activations, strict=False)
+    ]
+    return {
+        "nodes": [node.facts for node in nodes],
+        "inputs": [
+            {"name": name, "shape": list(shape)}
+            for name, shape in zip(inputs.names, inputs.shapes, strict=True)
+        ],
+        "input_structure": inputs.structure,
+        "output_shape": list(_joined(returned).shape[1:]),
+        "outputs": outputs if len(flat) > 1 and len(names) == len(flat) else [],
+        "output_activation": activations[0] if len(flat) == 1 else None,
+        "weights": {
+            name: {"shape": list(twin.shape(name)), "trainable": variable.trainable}
+            for name, variable in twin.variables.items()
+        },
+        "noise": {},
+        "dtype": "float64",
+        "num_parameters": sum(p.numel() for p in twin.module.parameters()),
+    }
+
+
+def _output_names(twin: Twin) -> list[str]:
+    names: list[str] = []
+    graph: Any = twin.module.graph.outputs
+    if isinstance(graph, Mapping):
+        return sorted(graph)
+
+    def note(end: Tensor) -> None:
+        names.append(end.layer)
+
+    fill(graph, note)
+    return names
+
+
+def _activation(nodes: Sequence[Node], output: torch.Tensor) -> str | None:
+    """Returns the softmax or sigmoid that an output ends with, which a port may leave out."""
+    last = nodes[-1] if nodes else None
+    if last is None or last.output.shape != output.shape or not torch.equal(last.output, output):
+        last = next((n for n in reversed(nodes) if n.output.shape == output.shape), None)
+    if last is None or not torch.equal(last.output, output):
+        return None
+    kind = last.facts["kind"].removeprefix("activation:")
+    return kind if kind in ("softmax", "sigmoid") else None
