@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, unwritten
+from parity.files.atomic import write_bytes
 from parity.files.json_io import read_json, write_json
 from parity.files.private import private_folder
 from parity.halves.job import ChildJob
@@ -66,7 +67,7 @@ def port_spec(spec: CheckSpec, out: Path, options: CheckOptions) -> Ported:
         record_spec(spec.replace(described=True), recorded, replace(options, out=None))
         told = _written(recorded, out, folder, options)
         try:
-            bundle.write_bytes(recorded.read_bytes())
+            write_bytes(bundle, recorded.read_bytes())
         except OSError as error:
             raise unwritten(f"{bundle}:", error) from error
     given = CheckSpec(

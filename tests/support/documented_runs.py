@@ -55,7 +55,6 @@ RUN = {
 NOT_RUN = {
     "parity port app.keras_model:build ...": "docs/port.md has it with a program that is there",
     "parity port keras_model.py:build ...": "likewise",
-    "python -m my_port.train ...": "tests/parity/runs/test_port.py trains such a package",
     "make ...": "sets up an environment, or runs this suite, as CI does",
     "parity convert ...": "needs a trained model; tests/parity/runs/test_convert.py converts one",
     "python benchmarks/accuracy/converted_weights.py": (

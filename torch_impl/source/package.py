@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from torch_impl.keras_config import NoTwinError, from_keras_config
+from parity.files.atomic import write_bytes
+from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.blocks import fold
 from torch_impl.source.form import Layout, arguments, told
-from torch_impl.source.graph import Traced, trace
+from torch_impl.source.graph import trace
 from torch_impl.source.initial import draws_of, initial_text
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.program import Program
@@ -60,7 +61,7 @@ def write_package(
     class_name = name_of_class(program)
     about = f"The network {traced.name!r} of Keras in PyTorch; images have channels first."
     files = {"__init__.py": "", "model.py": model_text(program, about)}
-    (out / "model.py").write_text(files["model.py"], encoding="utf-8")
+    write_bytes(out / "model.py", files["model.py"].encode())
     module = _made(out / "model.py", class_name)
     carry(module, program, weights)
     draws = draws_of(module, program, traced, numbers)
@@ -73,13 +74,13 @@ def write_package(
     files["test_parity.py"] = _TEST.format(package=out.name)
     files["README.md"] = _readme(out.name, class_name, left_out)
     for name, text in files.items():
-        (out / name).write_text(text, encoding="utf-8")
+        write_bytes(out / name, text.encode())
     state = {
         name: value.to(torch.float32 if value.is_floating_point() else value.dtype).contiguous()
         for name, value in module.state_dict().items()
         if isinstance(value, torch.Tensor)
     }
-    save_file(state, out / "weights.safetensors")
+    write_bytes(out / "weights.safetensors", save(state))
     return {"files": [*files, "weights.safetensors"], "left_out": left_out}
 
 
@@ -188,6 +189,3 @@ def _readme(package: str, class_name: str, left_out: Sequence[str]) -> str:
     if left_out:
         lines += ["", "## Not ported", "", *(f"- {sentence}" for sentence in left_out)]
     return "\n".join(lines) + "\n"
-
-
-__all__ = ["NoTwinError", "Traced", "write_package"]
