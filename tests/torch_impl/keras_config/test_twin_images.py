@@ -25,6 +25,7 @@ CASES = {
     "RandomCrop": lambda **options: L.RandomCrop(4, 5, **options),
     "RandomCrop_small": lambda **options: L.RandomCrop(9, 3, **options),
     "RandomShear": lambda **options: L.RandomShear(0.3, (0.1, 0.4), **options),
+    "RandomShear_in_a_tuple": lambda **options: L.RandomShear(0.3, 0.2, **options),
     "RandomShear_apart": lambda **options: L.RandomShear((0.1, 0.2), **MOVED, **options),
     "RandomInvert": lambda **options: L.RandomInvert(0.9, (-2, 2), **options),
     "RandomColorDegeneration": lambda **options: L.RandomColorDegeneration(

@@ -344,8 +344,8 @@ class OwnCell(L.SimpleRNNCell):
 
 REFUSED = {
     "unknown_layer": (
-        lambda: L.RandomShear(0.3),
-        "of class 'RandomShear': no layer of torch_impl makes its images; put it in front of the",
+        lambda: L.RandomElasticTransform(0.3),
+        "of class 'RandomElasticTransform': no layer of torch_impl makes its images; put it in",
     ),
     "channels_first": (
         lambda: L.MaxPooling2D(data_format="channels_first"),

@@ -61,7 +61,7 @@ def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool =
 def _shear(entry: Entry) -> Planned:
     """Plans a RandomShear; Keras writes f as [-f, f], which neither half takes as arguments."""
     factors = {
-        name: factor[1] if isinstance(factor, list) and factor[0] == -factor[1] else factor
+        name: factor[1] if tuple(factor) == (-factor[1], factor[1]) else factor
         for name, factor in entry.pick("x_factor", "y_factor").items()
     }
     dtype = dtype_of(entry.config)

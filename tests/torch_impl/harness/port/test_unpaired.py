@@ -71,7 +71,7 @@ def test_a_layer_whose_weights_are_elsewhere_has_lost_nothing():
     gamma = draw(3, seed=2)
     recorded = Record({"gamma": gamma}, lambda x: x * gamma)
     port, found = told(recorded, lambda net, x: (x.T * net.free[:, None]).T, 3)
-    assert found == {"keras_left": [], "torch_left": [], "incomplete": [], "not_compared": []}
+    assert not any(found.values())
     assert {item.name for item in port.carried} == {"dense.kernel", "own.gamma"}
 
 
