@@ -50,6 +50,7 @@ READS = {
     "augment/transform.py _one_each": "recorded parameters, of which NumPy makes matrices",
     "layers/categories.py forward": "with num_oov_indices=0 an unknown integer is an error",
     "layers/hashing.py _numbered": "integers are hashed on the CPU, as whole numbers of Python",
+    "layers/image/channel_mean.py _sums": "images on the CPU alone: channel_mean asks",
     "layers/image/cropping.py apply_drawn": "a place, which is drawn on the CPU",
     "layers/image/moves.py maps": "angles, which are drawn on the CPU",
     "layers/image/resample.py _area": "sizes, which are numbers of NumPy",
@@ -66,6 +67,7 @@ READS = {
 
 _LOOP = "a loop in C, which reads the memory of the CPU; the same in torch elsewhere"
 DEVICES = {
+    "layers/image/channel_mean.py channel_mean": "the order of sums is that of TensorFlow's CPU",
     "augment/affine.py _compiled_loop": _LOOP,
     "augment/affine.py move": _LOOP,
     "fast/conv_pool.py _loops_for": _LOOP,
