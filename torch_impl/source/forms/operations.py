@@ -45,9 +45,14 @@ def _infix(sign: str) -> Row:
     return row
 
 
-def _function(name: str) -> Row:
-    """Returns the row of a function of each value."""
-    return lambda operation, call: Form(f"{name}({{0}})")
+def _comparison(sign: str) -> Row:
+    """Returns the row of a comparison; Keras rounds a number that is not whole to float32."""
+
+    def row(operation: Operation, call: Applied) -> Form:
+        is_whole = not any(isinstance(value, float) for value in operation.values)
+        return _infix(sign)(operation, call) if is_whole else other(operation, call)
+
+    return row
 
 
 def _method(name: str) -> Row:
@@ -159,6 +164,12 @@ ROWS: dict[str, Row] = {
     **{name: _infix("*") for name in ("Multiply",)},
     **{name: _infix("/") for name in ("Divide", "TrueDivide")},
     "Power": _infix("**"),
+    "Equal": _comparison("=="),
+    "NotEqual": _comparison("!="),
+    "Greater": _comparison(">"),
+    "GreaterEqual": _comparison(">="),
+    "Less": _comparison("<"),
+    "LessEqual": _comparison("<="),
     "Matmul": _matmul,
     "Einsum": _einsum,
     "Negative": lambda operation, call: Form("-{0}"),
