@@ -80,6 +80,9 @@ def other_windows(evidence: Evidence) -> Match | None:
     for theirs, name in ((strides, "stride"), (dilation, "dilation"), (size, "kernel_size")):
         if name in settings and differs(theirs, settings[name]):
             return Match(SETTINGS, f"{name} {theirs} in Keras, {settings[name]} in the port")
+    mode = settings.get("padding_mode") or "zeros"
+    if mode != "zeros":
+        return Match(SETTINGS, f"zeros around an image in Keras, {mode!r} in the port")
     if evidence.is_own is False or evidence.node is None:
         return None
     if settings.get("padding") is not None and not pads_differ(evidence.node, settings):
