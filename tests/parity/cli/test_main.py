@@ -126,8 +126,7 @@ def test_a_process_tells_wrong_use_as_a_call_does(arguments, call, tmp_path):
 
 COMMANDS = [
     *("run", "bench", "check", "record", "explain", "list", "sweep", "diagnose", "doctor"),
-    "completion",
-    "report",
+    *("completion", "convert", "port", "report"),
 ]
 
 

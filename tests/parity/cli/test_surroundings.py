@@ -40,6 +40,11 @@ CALLS = {
     "run": (("run", "dropout", *SMALL, *BROKEN, *JSON, *OUT), 3),
     "check": (("check", *PAIR, *BROKEN, *JSON, *OUT), 3),
     "record": (("record", "{here}/made/a.parity", *PAIR[:2], *BROKEN), 3),
+    "port": (("port", PAIR[1], "--out", "{here}/made/net", *BROKEN, *JSON), 3),
+    "convert": (
+        ("convert", "{here}/good.json", *PAIR[2:], "--out", "{here}/made/a.safetensors"),
+        2,
+    ),
     "bench": (("bench", "dropout", "--rounds", "3", *BROKEN, *JSON, *OUT), 3),
     "doctor": (("doctor", *BROKEN, *JSON), 3),
 }
