@@ -23,7 +23,7 @@ TRIED = {
     "plateau_patience": "scheduler = ReduceLROnPlateau(..., patience=2)",
     "second_skip_rectified": "nn.ReLU(..., inplace=False)  # module `blocks.0.relu1`",
 }
-NOT_TRIED = {"fed_bgr": ADVICE, "second_wavenet_cut_in_front": VAIN}
+NOT_TRIED = {"fed_bgr": [ADVICE], "second_wavenet_cut_in_front": [ADVICE, VAIN]}
 
 
 @pytest.fixture(scope="module")
@@ -45,4 +45,4 @@ def test_the_printed_change_ends_its_divergence(rows, name):
 
 @pytest.mark.parametrize("name", NOT_TRIED)
 def test_what_cannot_be_changed_or_does_not_help_is_no_fix(rows, name):
-    assert rows[name][0].status == NOT_TRIED[name]
+    assert [row.status for row in rows[name]] == NOT_TRIED[name]
