@@ -144,6 +144,11 @@ def is_functional(layer: Config) -> bool:
 
 def tensors_of(call: Call) -> list[Tensor]:
     """Returns the tensors among the arguments of a call."""
+    return tensors_in([call.arguments, call.options])
+
+
+def tensors_in(structure: Any) -> list[Tensor]:
+    """Returns the tensors in nested lists, tuples and dicts."""
     found: list[Tensor] = []
 
     def note(value: Any) -> Any:
@@ -151,7 +156,7 @@ def tensors_of(call: Call) -> list[Tensor]:
             found.append(value)
         return value
 
-    fill([call.arguments, call.options], note)
+    fill(structure, note)
     return found
 
 

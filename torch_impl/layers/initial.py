@@ -38,7 +38,14 @@ def glorot_uniform(
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_KERNELS = (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)
+KERNELS = (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)
+
+
+def is_seeded(layer: nn.Module) -> bool:
+    """Whether Keras draws one number as the seed of a layer; at rate 0 it draws none."""
+    if isinstance(layer, GaussianNoise):
+        return layer.stddev > 0
+    return isinstance(layer, Dropout | GaussianDropout) and layer.rate > 0
 
 
 def _draw_kernel(layer: nn.Module, seed: int) -> torch.Tensor:
@@ -72,14 +79,12 @@ def initialise(model: nn.Module, seeds: KerasSeeds) -> None:
             RandomCrop.
     """
     for layer in model.modules():
-        if isinstance(layer, _KERNELS):
+        if isinstance(layer, KERNELS):
             layer.weight.copy_(_draw_kernel(layer, seeds.next_layer_seed()))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, Dropout | GaussianDropout) and layer.rate > 0:
-            layer.seed = seeds.next_layer_seed()  # at rate 0 Keras draws no seed
-        elif isinstance(layer, GaussianNoise) and layer.stddev > 0:
-            layer.seed = seeds.next_layer_seed()
+        elif is_seeded(layer):
+            layer.seed = seeds.next_layer_seed()  # type: ignore[assignment]
         elif isinstance(layer, RandomImageLayer):
             layer.take_seed(seeds)
 

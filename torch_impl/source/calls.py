@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from torch_impl.keras_config.builders import plan_layer
-from torch_impl.keras_config.graph import Call, Constant, Tensor, fill
+from torch_impl.keras_config.graph import Call, Constant, Tensor, fill, tensors_in
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Form, literal
 from torch_impl.source.forms.operations import Operation
@@ -29,13 +29,13 @@ def operation(layer: Any, call: Call) -> Operation:
         if isinstance(value, Tensor):
             count += 1
             return f"{{{count - 1}}}"
-        if isinstance(value, list | tuple) and places_in(value):
+        if isinstance(value, list | tuple) and tensors_in(value):
             return f"[{', '.join(map(source, value))}]"
         return literal(value)
 
     texts = [source(value) for value in call.arguments]
     values = fill(call.arguments, lambda value: None if isinstance(value, Tensor) else value)
-    options = {key: value for key, value in call.options.items() if not places_in([value])}
+    options = {key: value for key, value in call.options.items() if not tensors_in([value])}
     if len(options) < len(call.options):
         raise ValueError("a tensor that is given by name is not written yet")
     return Operation(layer["class_name"], texts, values, {**settings, **options})
@@ -56,10 +56,10 @@ def called_with(form: Form, planned: Planned, call: Call, options: Mapping[str, 
         if isinstance(value, Tensor):
             parts.append(f"{name}={{{count}}}")
             count += 1
-        elif value is not None and not places_in([value]):
+        elif value is not None and not tensors_in([value]):
             parts.append(f"{name}={literal(value)}")
-        elif places_in([value]):
-            inner = [f"{{{count + n}}}" for n in range(len(places_in([value])))]
+        elif tensors_in([value]):
+            inner = [f"{{{count + n}}}" for n in range(len(tensors_in([value])))]
             count += len(inner)
             parts.append(f"{name}=[{', '.join(inner)}]")
     return replace(form, text=f"{{self}}({', '.join(parts)})")
@@ -86,16 +86,3 @@ def plan_inside(layer: Any) -> Any:
     if "layers" in layer["config"]:
         raise ValueError(f"a model inside of a layer, {layer['config']['name']!r}")
     return plan_layer(layer, plan_inside, {})
-
-
-def places_in(structure: Any) -> list[Tensor]:
-    """Returns the tensors of a graph in nested lists and dicts."""
-    found: list[Tensor] = []
-
-    def note(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            found.append(value)
-        return value
-
-    fill(structure, note)
-    return found

@@ -81,12 +81,7 @@ class Form:
     @property
     def is_atom(self) -> bool:
         """Whether the text needs no brackets inside of another expression."""
-        depth = 0
-        for letter in self.text:
-            depth += (letter in "([{") - (letter in ")]}")
-            if depth == 0 and letter == " ":
-                return False
-        return True
+        return is_atom(self.text)
 
 
 @dataclass(frozen=True)
@@ -98,6 +93,16 @@ class Parameter:
 
 # Writes the call of a planned module.
 Row = Callable[[Planned, Applied], Form]
+
+
+def is_atom(text: str) -> bool:
+    """Whether an expression needs no brackets inside of another one."""
+    depth = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth == 0 and letter == " ":
+            return False
+    return not text.startswith("-")
 
 
 def literal(value: Any) -> str:

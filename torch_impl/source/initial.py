@@ -12,9 +12,7 @@ from torch import nn
 from torch_impl.initializers import GlorotUniform, Initializer, Zeros
 from torch_impl.keras_config.initial import initializer_of
 from torch_impl.keras_config.settings import holder
-from torch_impl.layers.dropout import Dropout
-from torch_impl.layers.initial import _KERNELS
-from torch_impl.layers.noise import GaussianDropout, GaussianNoise
+from torch_impl.layers.initial import KERNELS, is_seeded
 from torch_impl.layouts import Variable
 from torch_impl.source.form import literal
 from torch_impl.source.graph import Traced
@@ -156,10 +154,4 @@ def _is_usual(model: nn.Module, draws: Sequence[Draw]) -> bool:
 
 def _drawing(model: nn.Module) -> list[nn.Module]:
     """Returns the modules for which `initialise` draws a number, in its order."""
-    found = []
-    for module in model.modules():
-        is_dropout = isinstance(module, Dropout | GaussianDropout) and module.rate > 0
-        is_noise = isinstance(module, GaussianNoise) and module.stddev > 0
-        if isinstance(module, _KERNELS) or is_dropout or is_noise:
-            found.append(module)
-    return found
+    return [m for m in model.modules() if isinstance(m, KERNELS) or is_seeded(m)]

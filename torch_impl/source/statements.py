@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.source.form import is_atom
 from torch_impl.source.names import attribute
 from torch_impl.source.program import Line, Value
 
@@ -75,15 +76,13 @@ def statements_of(
             reads = [*reads[:place], *before.reads, *reads[place + 1 :]]
             notes = before.notes + notes
         text = _filled(line.text, texts, attributes.get(number, ""))
-        statement = Statement(
-            text, tuple(dict.fromkeys(reads)), line.outputs, notes, _is_atom(text)
-        )
+        statement = Statement(text, tuple(dict.fromkeys(reads)), line.outputs, notes, is_atom(text))
         if swallowed is not None and len(_plain(text)) > _WIDTH:
             text = _filled(
                 line.text, [f"{{v{v.number}}}" for v in line.inputs], attributes.get(number, "")
             )
             notes = [line.note] if line.note else []
-            done.append(Statement(text, line.inputs, line.outputs, notes, _is_atom(text)))
+            done.append(Statement(text, line.inputs, line.outputs, notes, is_atom(text)))
         elif swallowed is not None:
             done[-1] = statement
         else:
@@ -125,15 +124,6 @@ def _filled(text: str, inputs: Sequence[str], module: str) -> str:
 
 def _plain(text: str) -> str:
     return re.sub(r"\{v\d+\}", "x", text)
-
-
-def _is_atom(text: str) -> bool:
-    depth = 0
-    for letter in text:
-        depth += (letter in "([") - (letter in ")]")
-        if depth == 0 and letter == " ":
-            return False
-    return not text.startswith("-")
 
 
 def named(

@@ -34,32 +34,23 @@ FORMS: Mapping[Any, Row] = {
 }
 
 
-def form_of(planned: Planned, call: Applied) -> Form:
+def form_of(planned: Planned, call: Applied, *, masked: bool = False) -> Form:
     """Returns how the call of a module is written.
 
     A class without a row is a part of `torch_impl`, with the arguments that the plan has.
+
+    Args:
+        planned: the module.
+        call: what is known of the call.
+        masked: whether the module is told masks, which the part of `torch_impl` takes. They are not
+            in the form.
     """
-    if planned.kind in (KerasLayer, Activated, ImageLayer):
-        given = planned.named
-        inside = form_of(given["layer"], call) if _is_ruled(given["layer"]) else None
-        if inside is None:
-            takes = Layout.LAST if planned.kind is Activated else Layout.FIRST
-            inside = _own(given["layer"], call, takes)
-        after = given.get("activation")
-        return inside if after is None else _activated(inside, after, call)
-    if planned.kind in FORMS:
-        return FORMS[planned.kind](planned, call)
-    return _own(planned, call, Layout.LAST)
-
-
-def masked_form_of(planned: Planned, call: Applied) -> Form:
-    """Returns how the call of a module that takes masks is written, without the masks."""
-    if planned.kind in (KerasLayer, Activated, ImageLayer):
-        given = planned.named
-        takes = Layout.LAST if planned.kind is Activated else Layout.FIRST
-        inside, after = _own(given["layer"], call, takes), given.get("activation")
-        return inside if after is None else _activated(inside, after, call)
-    return _own(planned, call, Layout.LAST)
+    if planned.kind not in (KerasLayer, Activated, ImageLayer):
+        return _inner(planned, call, Layout.LAST, masked)
+    given = planned.named
+    takes = Layout.LAST if planned.kind is Activated else Layout.FIRST
+    inside, after = _inner(given["layer"], call, takes, masked), given.get("activation")
+    return inside if after is None else _activated(inside, after, call)
 
 
 def operation_of(operation: operations.Operation, call: Applied) -> Form:
@@ -67,8 +58,11 @@ def operation_of(operation: operations.Operation, call: Applied) -> Form:
     return operations.ROWS.get(operation.name, operations.other)(operation, call)
 
 
-def _is_ruled(planned: Planned) -> bool:
-    return planned.kind in FORMS
+def _inner(planned: Planned, call: Applied, takes: Layout, masked: bool) -> Form:
+    """Returns the form by the table, or that of a part of `torch_impl`, which takes a layout."""
+    if planned.kind in FORMS and not masked:
+        return FORMS[planned.kind](planned, call)
+    return _own(planned, call, takes)
 
 
 def _own(planned: Planned, call: Applied, takes: Layout) -> Form:

@@ -15,9 +15,9 @@ from torch_impl.weights import match, set_variable
 
 def paths(program: Program) -> Iterator[tuple[str, str]]:
     """Yields (path of a Keras layer, path of its module) of each layer that has a module."""
-    done = set()
+    attributes, done = attributes_of(program), set()
     for line in program.lines:
-        name = attributes_of(program).get(line.name) if line.is_module else None
+        name = attributes.get(line.name) if line.is_module else None
         if name is not None and line.name not in done:
             done.add(line.name)
             yield from _of_line(line, name)

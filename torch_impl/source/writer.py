@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from torch_impl.keras_config.builders import plan_layer
-from torch_impl.keras_config.graph import Call, Tensor, fill
+from torch_impl.keras_config.graph import Call, Tensor, fill, tensors_in, tensors_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.masks import is_mask
@@ -17,14 +17,13 @@ from torch_impl.source.calls import (
     called_with,
     has_any,
     operation,
-    places_in,
     plan_inside,
     with_argument,
 )
 from torch_impl.source.form import Applied, Form, Layout, literal
 from torch_impl.source.graph import Mask, Traced
 from torch_impl.source.program import Line, Program, Value, first_draw, in_branches, values_in
-from torch_impl.source.table import form_of, masked_form_of, operation_of
+from torch_impl.source.table import form_of, operation_of
 
 _SPATIAL = frozenset(
     f"{kind}{rank}D"
@@ -59,9 +58,9 @@ class _Writer:
         self._count = 0
         self._inner: dict[str, Program] = {}
         self._masks: dict[Mask, Value] = {}
-        self._ends = set(places_in(traced.graph.outputs))
+        self._ends = set(tensors_in(traced.graph.outputs))
         problems: list[str] = []
-        for place in places_in(traced.graph.inputs):
+        for place in tensors_in(traced.graph.inputs):
             value = self._value(place, self._layout_of_input(place), place.layer)
             self.program.inputs[place.layer] = value
         for call in traced.graph.calls:
@@ -82,10 +81,10 @@ class _Writer:
 
     def _write(self, call: Call) -> None:
         layer = self.traced.layers[call.layer]
-        places = places_in([call.arguments, call.options])
+        places = tensors_of(call)
         told = self.traced.masks.get((call.layer, call.number), {})
         masks = {
-            name: mask for name, mask in told.items() if not places_in([call.options.get(name)])
+            name: mask for name, mask in told.items() if not tensors_in([call.options.get(name)])
         }
         is_inside = layer["class_name"] == "TimeDistributed" or call.layer in self.traced.inner
         if masks and (is_inside or any(not mask.layer for mask in masks.values())):
@@ -125,10 +124,10 @@ class _Writer:
         options = {
             name: value
             for name, value in call.options.items()
-            if name != "training" and (not is_mask(name) or value is True or places_in([value]))
+            if name != "training" and (not is_mask(name) or value is True or tensors_in([value]))
         }
         is_masked = (call.layer, call.number) in self.traced.masks
-        form = (masked_form_of if is_masked else form_of)(planned, applied)
+        form = form_of(planned, applied, masked=is_masked)
         if has_any(options.values()) or len(call.arguments) > 1:
             return called_with(form, planned, call, options)
         return form
@@ -162,7 +161,7 @@ class _Writer:
         if mask not in self._masks:
             calls = self.traced.graph.calls
             call = next(c for c in calls if (c.layer, c.number) == (mask.layer, mask.call))
-            (place,) = places_in([call.arguments, call.options])
+            (place,) = tensors_of(call)
             layer = self.traced.layers[mask.layer]
             given = self._in_layout(place, Layout.LAST)
             text, shape = "{0} != 0", given.shape
@@ -267,7 +266,7 @@ class _Writer:
         users = [
             self.traced.layers[call.layer]["class_name"]
             for call in self.traced.graph.calls
-            if place in places_in([call.arguments, call.options])
+            if place in tensors_of(call)
         ]
         return Layout.FIRST if rank == 3 and users and users[0] in _SPATIAL else Layout.LAST
 
