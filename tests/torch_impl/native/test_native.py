@@ -18,11 +18,25 @@ from torch_impl.native import processor, recipe, store
 
 SHAPES = [(0,), (1,), (3,), (4,), (63,), (64,), (65,), (2, 13, 13, 8), (5, 1001)]
 RATES = [0.0, 2.0**-24, 0.1, 0.25, 0.5, 0.999999]
+# One write a line, so that lines of processes that share a pipe do not mix (PYTHONUNBUFFERED).
 IN_A_CHILD = (
+    "import os\n"
     "from torch_impl import native, philox\n"
-    "print(int(philox.stateless_keep((1000,), 0.5, seed=(1, 2)).sum()), "
-    "native.loops(philox.SOURCE).origin)"
+    "kept = int(philox.stateless_keep((1000,), 0.5, seed=(1, 2)).sum())\n"
+    "os.write(1, f'{kept} {native.loops(philox.SOURCE).origin}\\n'.encode())"
 )
+
+# Processes that begin with torch imported, which takes longer than to compile.
+FOUR = """
+import os, sys, torch
+children = []
+for _ in range(4):
+    children.append(os.fork())
+    if not children[-1]:
+        exec(sys.argv[1])
+        os._exit(0)
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +105,19 @@ def cached(cache, made):
     path.write_bytes(content)
     path.chmod(0o700)
     return path
+
+
+@pytest.fixture
+def copies(made, tmp_path, monkeypatch):
+    """A compiler that takes no time: it gives the library that was made."""
+    library, compiler = tmp_path / "made", tmp_path / "copies"
+    library.write_bytes(made[1])
+    compiler.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exec cc --version\n'
+        f'while [ $# -gt 1 ]; do [ "$1" = -o ] && cp {library} "$2"; shift; done\n'
+    )
+    compiler.chmod(0o700)
+    monkeypatch.setenv("CC", str(compiler))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -227,8 +254,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("make", "told"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("which", ["native", "keras-torch-parity"])
-def test_a_cache_folder_that_others_can_write_to_is_not_used(cache, make, told, which):
-    needs_compiler()
+def test_a_cache_folder_that_others_can_write_to_is_not_used(copies, cache, make, told, which):
     folder = cache if which == "native" else cache.parent
     folder.parent.mkdir(exist_ok=True)
     make(folder)
@@ -281,11 +307,14 @@ def test_if_nothing_can_be_written_torch_does_it_with_one_warning(tmp_path, monk
 
 def test_processes_that_compile_at_the_same_time_do_not_meet(cache):
     needs_compiler()
-    children = [
-        subprocess.Popen([sys.executable, "-c", IN_A_CHILD], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    answers = [child.communicate(timeout=120)[0].split(maxsplit=1) for child in children]
+    ended = subprocess.run(
+        [sys.executable, "-c", FOUR, IN_A_CHILD],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    answers = [line.split(maxsplit=1) for line in ended.stdout.splitlines()]
     expected = int(eager((1000,), 0.5, seed=(1, 2)).sum())
     assert [int(number) for number, _ in answers] == [expected] * 4
     assert all(told.startswith("compiled here (") for _, told in answers)
@@ -423,7 +452,7 @@ def test_a_processor_gets_the_best_loop_that_it_can_execute(wheel, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_loop_of_the_wheel_is_compiled_here(wheel, damage):
+def test_a_damaged_loop_of_the_wheel_is_compiled_here(copies, wheel, damage):
     for path in wheel.iterdir():
         path.write_bytes(damage(path.read_bytes()))
     assert origin().startswith("compiled here")
