@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keras_impl.harness.factories import Input, Reference
     from keras_impl.harness.program import fit_program, run_program
     from keras_impl.harness.program.bench import bench_program
+    from keras_impl.harness.program.old_model import save_as_h5
     from keras_impl.harness.program.script import factory_of
     from keras_impl.models import build_model
     from keras_impl.train import fit
@@ -33,6 +34,7 @@ __all__ = [
     "run_bench",
     "run_check",
     "run_program",
+    "save_as_h5",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "run_bench": "harness.bench",
     "run_check": "harness.check",
     "run_program": "harness.program",
+    "save_as_h5": "harness.program.old_model",
 }
 
 

@@ -3,7 +3,8 @@
     ParityError             anything that this project reports in one paragraph, without a traceback
     ├── InputError          wrong use or bad input: a flag, a spec, a data file          (exit 2)
     └── RunError            a half failed, was killed, hung, or left an incomplete run; or the
-                            result could not be written: a full disk                  (exit 3)
+        │                   result could not be written: a full disk                  (exit 3)
+        └── UnfinishedError a port has code that is still to be written               (exit 3)
 
 A message says what was passed, what was expected, and what to do. `exit_code` is the exit code of
 the command line; 0 (parity holds) and 1 (parity does not hold) are verdicts, not errors.
@@ -39,6 +40,10 @@ class RunError(ParityError, RuntimeError):
     """A half failed: it crashed, was killed, hung, or left an incomplete directory."""
 
     exit_code = 3
+
+
+class UnfinishedError(RunError):
+    """A port has code that is still to be written; nothing was compared."""
 
 
 def unwritten(what: str, error: OSError, do: str = "") -> ParityError:

@@ -7,6 +7,7 @@
     python -m keras_impl tell DIRECTORY                       (`parity.sweeps.program_child`)
     python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR      (`parity.bench.child`)
     python -m torch_impl write DIRECTORY                      (`parity.runs.port_child`)
+    python -m keras_impl save DIRECTORY                       (`parity.runs.old_model_child`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
 of parent and child. The child stops by itself when its parent is gone.
@@ -86,6 +87,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         ("tell", 1, "tells what one of the user's programs is fed, for a sweep"),
         ("bench", 1, "trains in rounds, on request"),
         ("write", 1, "writes the port of a program that Keras's trace describes"),
+        ("save", 1, "writes a SavedModel of Keras 2 as a file that Keras 3 can read"),
     ):
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
         if work == "run":
@@ -127,6 +129,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
         from parity.runs.port_child import write_port
 
         write_port(half, given.directories[0])
+    elif given.work == "save":
+        from parity.runs.old_model_child import save_old_model
+
+        save_old_model(half, given.directories[0])
     else:
         from parity.bench.child import run_bench
 

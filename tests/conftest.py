@@ -34,8 +34,12 @@ MANY_OBJECTS = 50_000  # the garbage collector looks at so many in a hundredth o
 
 
 def pytest_collection_modifyitems(items):
-    """Long tests are begun first: at the end one worker would wait for the other."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Files with long tests are begun first: at the end one worker would wait for the other.
+
+    The tests of a file stay together, so that a worker makes what they share once.
+    """
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -122,6 +126,18 @@ def warm_halves():
     from warm_halves import warmed
 
     with warmed():
+        yield
+
+
+@pytest.fixture
+def direct():
+    """TensorFlow makes no functions of single operations, which takes longer than they do."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    from keras_impl.harness.direct_operations import direct_operations
+
+    with direct_operations():
         yield
 
 

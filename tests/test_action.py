@@ -19,11 +19,12 @@ from paths import ROOT
 from workflow_steps import Run, path_before
 
 ACTION = ROOT / "action.yml"
-TABLE = """
+OF_ONE = """
 [programs.first]
 keras = "keras_model.py:build"
 torch = "torch_model.py:build"
-
+"""
+TABLE = f"""{OF_ONE}
 [programs.second]
 keras = "keras_model.py:build"
 torch = "torch_model.py:again"
@@ -247,7 +248,8 @@ def test_wrong_use_is_red_with_the_reason_in_the_summary_and_runs_nothing(
 
 @pytest.mark.long
 def test_a_keras_half_that_cannot_be_recorded_is_red_with_the_reason(begin, tmp_path):
-    run = begin(tmp_path, tmp_path / "cache", has_keras=True, **{"keras_model.py": "1 / 0\n"})
+    wrong = {"keras_model.py": "1 / 0\n", "parity.toml": OF_ONE}
+    run = begin(tmp_path, tmp_path / "cache", has_keras=True, **wrong)
     assert not run(record="true")
     assert "**parity could not record a Keras half**\n\n    first\n" in run.summary
     assert "ZeroDivisionError" in run.summary
@@ -355,7 +357,7 @@ def test_the_job_of_gitlab_runs_as_it_is_written(recorded, begin, tmp_path):
     import yaml
 
     cache, _, _ = recorded
-    run = begin(tmp_path)
+    run = begin(tmp_path, **{"parity.toml": OF_ONE})
     (kept,) = cache.iterdir()
     shutil.copytree(kept, run.repository / "parity-bundles")
     job = yaml.safe_load(yaml_of("parity:"))["parity"]
@@ -378,7 +380,7 @@ def test_the_hook_checks_against_the_bundles_of_the_repository(recorded, begin, 
     (hook,) = workflow_steps.read(ROOT / ".pre-commit-hooks.yaml")
     page = yaml_of("repos:")
     assert f"id: {hook['id']}" in page
-    run = begin(tmp_path)
+    run = begin(tmp_path, **{"parity.toml": OF_ONE})
     (kept,) = cache.iterdir()
     shutil.copytree(kept, run.repository / hook["args"][0])
 

@@ -7,8 +7,6 @@ import pytest
 import torch
 from pairs import SHARED, compared_with, keras_run, levels_not_passed, shared_run, trainings
 
-import keras_impl
-from parity.data.load import run_data
 from parity.ladder.levels import LEVEL_IDS
 from parity.programs.scenarios import scenario
 from torch_impl.trainer.step import Stepper
@@ -16,8 +14,8 @@ from torch_impl.trainer.trainer import Trainer
 
 pytestmark = pytest.mark.long
 
-PROGRAMS = ("underfit", "augmentation", "dropout")
-# Batches of 32: each epoch has ten, and ends with one of 12.
+PROGRAMS = ("augmentation", "dropout")
+# Batches of 64: each epoch has five, and ends with one of 4.
 
 
 def spec_of(name, dtype="float32"):
@@ -66,26 +64,10 @@ def test_a_right_port_is_near_the_reference_at_every_anchor(folder, program, tmp
     assert max(result.anchors["rounding"]) < 3
 
 
-def test_a_run_is_bitwise_the_training_that_nobody_watches(folder):
-    spec = spec_of("dropout")
-    watched = keras_run(folder("dropout"), spec)
-    plain = keras_impl.fit(spec, run_data(spec))
-    assert watched.facts["anchors"]
-    columns = {key for key in watched.history if not key.startswith("eval_")}
-    assert columns | {"learning_rate"} == set(plain.history)
-    for key in columns:
-        assert watched.history[key] == plain.history[key]
-    weights = [watched[f"training/final/{name}"] for name in watched.below("training/final")]
-    own = list(plain.weights.values())
-    assert len(weights) == len(own)
-    for weight in weights:
-        assert any(np.array_equal(weight, each) for each in own)
-
-
 def test_float64_is_judged_from_anchors_alike(monkeypatch, tmp_path):
     monkeypatch.setattr("parity.traces.anchors.MOST_STEPS_IN_FLOAT64", 0)
     # Three steps an epoch: each is recorded, and made again several times.
-    spec = spec_of("dropout", "float64").replace(train_size=70)
+    spec = spec_of("dropout", "float64").replace(train_size=36, batch_size=16)
     keras_run(tmp_path / "keras", spec)
     result = compared_with(tmp_path / "keras", tmp_path / "run")
     assert levels_not_passed(result) == {}
@@ -124,7 +106,7 @@ def test_what_a_port_changes_between_two_steps_is_seen(folder, monkeypatch, tmp_
     monkeypatch.setattr(Trainer, "_evaluated", changing)
     failed = trajectory(compared_with(folder("dropout"), tmp_path / "run")).first_failure
     assert failed.name == "weights and slots changed between two steps"
-    assert (failed.step, failed.keras, failed.torch) == (10, False, True)
+    assert (failed.step, failed.keras, failed.torch) == (5, False, True)
 
 
 def test_a_port_that_computes_in_less_than_float32_rounds_too_much(folder, monkeypatch, tmp_path):

@@ -19,6 +19,7 @@ import user_files
 from documented import ROOT, commands_of, files_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
 from helpers import commands
+from pytest_calls import pytest_called
 
 from parity.cli.main import cli, main
 from parity.divergences import find as find_divergence
@@ -309,13 +310,19 @@ def test_the_commands_of_a_page_run_in_their_order(path, tmp_path, monkeypatch, 
 
 
 def called(words, monkeypatch, capsys):
-    """Exit code and output of a command; `parity` is called in this process, which is faster."""
+    """Exit code and output of a command; `parity` and pytest are called in this process.
+
+    The halves that they start need not import their framework then.
+    """
     if words[0] == "parity":
         monkeypatch.setattr(sys, "argv", list(words))
         with pytest.raises(SystemExit) as ended:
             main()
         return ended.value.code, "".join(capsys.readouterr())
-    ours = {"python": [sys.executable], "pytest": [sys.executable, "-m", "pytest"]}
+    if words[0] == "pytest":
+        code, *said = pytest_called(words[1:], Path.cwd())
+        return code, "".join(said)
+    ours = {"python": [sys.executable]}
     program = ours.get(words[0], [shutil.which(words[0])])
     folder = ROOT if words[0] == "make" else Path.cwd()
     path = [ROOT / word if word.startswith("benchmarks/") else word for word in words[1:]]

@@ -8,20 +8,8 @@ import pytest
 import user_files
 from documented import ROOT, blocks_of, pages
 from documented_runs import SNIPPETS_NOT_RUN
+from forked_pages import forked_pages
 from schemas import problems
-
-# Runs the blocks of a page in one namespace, and then calls the factories that it has defined, so
-# that what is in them runs too. Lines are those of the page.
-RUN = """
-import json, sys
-page, blocks = json.load(sys.stdin)
-namespace = {"__name__": "__main__"}
-for line, text in blocks:
-    exec(compile("\\n" * (line - 1) + text, page, "exec"), namespace)
-for name, value in list(namespace.items()):
-    if name.startswith("build") and callable(value):
-        value()
-"""
 
 
 def blocks(path, language):
@@ -44,35 +32,55 @@ def with_blocks(language):
     )
 
 
-def called(*arguments, text, folder):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        input=text,
-        cwd=folder,
+@pytest.fixture(scope="module")
+def forked():
+    with forked_pages() as run:
+        yield run
+
+
+@pytest.mark.long
+@with_blocks("python")
+def test_the_python_of_a_page_runs(path, tmp_path, forked):
+    user_files.write(tmp_path)
+    content = [[block.line, block.text] for block in blocks(path, "python")]
+    code, said = forked(path, content, tmp_path)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", 'File "page.md", line 9'),
+        ("def build():\n    raise KeyError", 'File "page.md", line 10, in build'),
+        ("import os; os.abort()", ""),
+    ],
+)
+def test_a_block_that_fails_is_seen(text, said, tmp_path, forked):
+    """Also a factory that the page does not call, and a block that ends its process."""
+    assert forked("page.md", [[1, "x = 1"], [3, "assert x == 1"]], tmp_path) == [0, ""]
+    code, told = forked("page.md", [[7, "y = 2"], [9, text]], tmp_path)
+    assert code != 0
+    assert said in told
+
+
+def test_the_python_of_a_page_has_no_name_that_it_does_not_define(tmp_path):
+    """Also within functions, which are not all called."""
+    for path in pages():
+        lines = []
+        for block in blocks(path, "python"):
+            lines += [""] * (block.line - 1 - len(lines)) + block.text.splitlines()
+        if lines:
+            file = (tmp_path / path.relative_to(ROOT)).with_suffix(".py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--isolated", "--select", "F821", "--quiet"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", *options, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-
-
-@pytest.mark.long
-@with_blocks("python")
-def test_the_python_of_a_page_runs(path, tmp_path):
-    user_files.write(tmp_path)
-    content = [str(path), [[block.line, block.text] for block in blocks(path, "python")]]
-    ended = called("-c", RUN, text=json.dumps(content), folder=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-
-
-@with_blocks("python")
-def test_the_python_of_a_page_has_no_name_that_it_does_not_define(path, tmp_path):
-    """Also within functions, which are not all called."""
-    lines = []
-    for block in blocks(path, "python"):
-        lines += [""] * (block.line - 1 - len(lines)) + block.text.splitlines()
-    options = ["--isolated", "--select", "F821", "--quiet", "--stdin-filename", "page.py", "-"]
-    ended = called("-m", "ruff", "check", *options, text="\n".join(lines) + "\n", folder=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

@@ -18,6 +18,7 @@ ONLY_TORCH_FILES = {
     "philox.py": "TensorFlow's random generator",
     "native.py": "compiles C files, for speed",
     "source.py": "a Keras model as the source of a torch program",
+    "arrays.py": "Keras keeps the arrays of a graph in its config",
     "initial_weights.py": "Keras's layers draw by themselves",
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "keras_config.py": "Keras reads its own configs",
@@ -47,17 +48,20 @@ ONLY_TORCH_FILES = {
 # Of the harness, what only one child does.
 ONLY_TORCH_HARNESS_FILES = {
     "arguments.py": "of functions; a Keras layer tells its configuration itself",
+    "compiled.py": "a port is told what Keras was compiled with; a Keras model is compiled",
     "copies.py": "an operation of TensorFlow changes no tensor in its place",
     "given.py": "a call of a port is given other tensors; Keras's layers draw what is recorded",
     "eager.py": "the program as people write it, whose speed is compared",
     "convert.py": "weights of a file get into a user's module; Keras loads its own files",
     "port.py": "a user's module: paired, fed and watched; Keras's layers tell the rest themselves",
     "written.py": "a port is written by the torch half",
+    "step_rate.py": "an optimizer of torch may have its schedule inside",
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
     "float64_functions.py": "torch makes tensors of its default dtype",
     "ctc.py": "a port's loss is CTC in its own dtype",
+    "grouped_convolutions.py": "torch has these kernels",
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
     "layer_config.py": "torch has no configuration: arguments.py reads attributes",
     "kept_samples.py": "a port is given which samples Keras kept",
@@ -66,6 +70,9 @@ ONLY_KERAS_HARNESS_FILES = {
     "inner_constants.py": "what rounding changes is measured once, in the reference",
     "call_masks.py": "a module of torch has no configuration, and its masks are its inputs",
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
+    "direct_operations.py": "torch runs every operation as it is",
+    "noted_initializers.py": "torch keeps no initialiser, only what it drew",
+    "loss_constants.py": "what rounding changes is measured once, in the reference",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
     "random_images.py": "port/given_images.py: a port is given what they drew",
@@ -83,7 +90,11 @@ ONLY_KERAS_HARNESS_FILES = {
 # Of the probes of `parity check`, whose listing is the ladder in both halves.
 ONLY_KERAS_CHECK_FILES = {
     "described.py": "torch_impl/source writes what is described",
+    "own_code.py": "likewise",
+    "own_layers.py": "likewise",
+    "quoted.py": "likewise",
     "as_built.py": "torch is given the weights",
+    "batch_of_one.py": "tells whether a program makes such a step",
     "augmented.py": "port/given_images.py: a port is given these images",
     "given.py": "torch is given the targets",
     "held_weights.py": "a port reads the weights from the trace, one at a time",
@@ -101,6 +112,7 @@ ONLY_KERAS_CHECK_FILES = {
     "structure.py": "likewise",
     "uses.py": "likewise",
     "flat_steps.py": "torch's optimizers take all weights at once",
+    "kept_states.py": "torch's optimizers keep their slots themselves",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",
@@ -113,11 +125,16 @@ ONLY_KERAS_CHECK_FILES = {
     "steps.py": "torch's steps need not be compiled, and its slots are cleared with a fresh port",
 }
 
-ONLY_KERAS_NAMES = {"Input": "inputs are drawn by Keras, and the port is given them"}
+ONLY_KERAS_NAMES = {
+    "Input": "inputs are drawn by Keras, and the port is given them",
+    "save_as_h5": "of a SavedModel of Keras 2, in its environment",
+}
 
 ONLY_TORCH_CHECK_FILES = {
+    "refused_steps.py": "leaves out a step that torch refuses; Keras takes one sample",
     "compared_entries.py": "of steps of a port; Keras has flat_steps.py",
     "given_steps.py": "the port is given what Keras's step gets and draws",
+    "taken_targets.py": "Keras takes targets in more than one form",
     "seen_images.py": "a port is run up to the layers that get images",
     "compiled_metrics.py": "those of Keras, as its trace tells them",
     "port_loss.py": "objective.py: Keras's structure of outputs is known",
@@ -145,6 +162,7 @@ _ONLY_ONE_HALF = {
     "torch_impl weights.py put": "a Keras variable is never a part of a tensor",
     "torch_impl weights.py set_variable": "a Keras variable is assigned to",
     "torch_impl weights.py to_array": "a Keras variable is an array",
+    "torch_impl weights.py variable_of": "Keras's variables are attributes of its layers",
     "torch_impl weights.py match": "Keras's paths for torch's names",
     "torch_impl harness/kinds.py draws": "a Keras layer that draws is known by its name",
     "torch_impl harness/kinds.py rate_of": "the configuration of a Keras layer has it",
@@ -158,13 +176,11 @@ _ONLY_ONE_HALF = {
     "torch_impl harness/check/facts.py write_weights": "Keras writes all of its own",
     "torch_impl harness/check/forward.py form_by_range": "a port may return logits, Keras does not",
     "torch_impl harness/check/forward.py output_form": "a port may return logits, Keras does not",
-    "torch_impl harness/check/loss.py takes_columns": "Keras takes labels in either form",
+    "keras_impl harness/factories.py num_trained": "a port is given its samples",
     "keras_impl harness/factories.py building": "a module of torch is made double as a whole",
     "torch_impl harness/factories.py factory_of": "in Keras a script may be one: program/script.py",
     "torch_impl harness/check/optimizer.py make_step": "a port may clip and schedule by itself",
     "torch_impl harness/check/optimizer.py given_rates": "the rates are Keras's",
-    "torch_impl harness/check/optimizer.py set_rate": "a Keras optimizer has one rate",
-    "torch_impl harness/check/optimizer.py step_optimizer": "versions.apply, with its rate",
     "keras_impl harness/check/facts.py plain_nested": "a Keras config is nested",
     "keras_impl harness/check/facts.py loss_facts": "torch is told them",
     "keras_impl harness/check/forward.py write_calls": "in torch pairs of calls are written",

@@ -41,22 +41,17 @@ def source(tmp_path_factory):
     return folder
 
 
-def built(source, folder, **variables):
-    """A wheel of these sources."""
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    """The wheel that this machine builds."""
+    folder = tmp_path_factory.mktemp("wheel")
     ended = call(
         *[sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"],
         *["--wheel-dir", folder, source],
-        env=os.environ | variables,
     )
     assert ended.returncode == 0, ended.stderr
     (path,) = folder.glob("*.whl")
     return path
-
-
-@pytest.fixture(scope="module")
-def wheel(source, tmp_path_factory):
-    """The wheel that this machine builds."""
-    return built(source, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +118,7 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
 def test_a_wheel_installed_elsewhere_runs_parity_run(wheel, tmp_path):
     python = installed(wheel, tmp_path / "venv")
     ended = call(
-        *[python, "-m", "parity", "run", "dropout"],
+        *[python, "-m", "parity", "run", "underfit"],
         *["--dtype", "float64", "--epochs", "1", "--train-size", "64", "--val-size", "32"],
         *["--out", "out", "--json", "result.json"],
         cwd=tmp_path,
@@ -134,7 +129,7 @@ def test_a_wheel_installed_elsewhere_runs_parity_run(wheel, tmp_path):
     assert result["verdict"] == "pass"
     for half in ("keras", "torch"):
         assert str(tmp_path) in result["environment"][half]["executable"]
-        assert str(ROOT) not in (tmp_path / "out" / "dropout-seed42" / f"{half}.log").read_text()
+        assert str(ROOT) not in (tmp_path / "out" / "underfit-seed42" / f"{half}.log").read_text()
     where = call(python, "-c", "import parity; print(parity.__file__)", cwd=tmp_path)
     assert where.stdout.startswith(str(tmp_path))
 
@@ -164,12 +159,21 @@ def test_where_no_compiler_is_the_loops_of_the_wheel_are_used(with_loops, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["venv"]
 
 
+def build_by_setuptools(kind, source, folder, **variables):
+    """What pip asks setuptools for."""
+    code = f"from setuptools import build_meta; build_meta.build_{kind}({str(folder)!r})"
+    ended = call(sys.executable, "-c", code, cwd=source, env=os.environ | variables)
+    assert ended.returncode == 0, ended.stderr
+    (path,) = folder.iterdir()
+    return path
+
+
 @pytest.mark.parametrize(
     "variables", [{"CC": "no-such-compiler"}, {"PARITY_NATIVE": "0"}, {"CC": "false"}], ids=str
 )
 def test_without_a_compiler_the_wheel_is_of_python_alone(wheel, source, variables, tmp_path):
     """Also if the same folder has built one with loops before."""
-    pure = built(source, tmp_path, **variables)
+    pure = build_by_setuptools("wheel", source, tmp_path, **variables)
     assert pure.name.endswith(PURE)
     assert libraries(pure) == {}
     assert set(zipfile.ZipFile(pure).namelist()) >= {"torch_impl/philox.c"}
@@ -178,15 +182,6 @@ def test_without_a_compiler_the_wheel_is_of_python_alone(wheel, source, variable
         for name in zipfile.ZipFile(pure).namelist()
         if name.endswith(".dist-info/WHEEL")
     )
-
-
-def build_by_setuptools(kind, source, folder):
-    """What pip asks setuptools for."""
-    code = f"from setuptools import build_meta; build_meta.build_{kind}({str(folder)!r})"
-    ended = call(sys.executable, "-c", code, cwd=source)
-    assert ended.returncode == 0, ended.stderr
-    (path,) = folder.iterdir()
-    return path
 
 
 def test_an_editable_install_compiles_nothing(source, tmp_path):

@@ -4,8 +4,9 @@ import functools
 
 import numpy as np
 import pytest
-from helpers import SEEDS
-from pairs import compared_with, keras_run, levels_not_passed, trainings
+from drawn_fits import by_keras, by_torch
+from helpers import SEEDS, assert_same_weights
+from pairs import compared_with, keras_run, levels_not_passed
 
 import keras_impl
 import torch_impl
@@ -29,8 +30,8 @@ def agreed(folder, spec):
 @pytest.mark.long
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
-    # Every epoch of the program with five steps, on as few images as can be learnt by heart.
-    sizes = {"train_size": 37, "val_size": 13, "batch_size": 8}
+    # Every epoch of the program with three steps, on as few images as can be learnt by heart.
+    sizes = {"train_size": 11, "val_size": 6, "batch_size": 4}
     result = agreed(tmp_path, scenario(name).replace(dtype="float64", **sizes))
     keras, torch = result.history["keras"], result.history["torch"]
     assert len(keras["loss"]) == {"capacity": 50, "augmentation": 20, "dropout": 20}[name]
@@ -42,63 +43,52 @@ def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, 
         assert len(set(keras["learning_rate"])) >= 6
 
 
+@pytest.mark.usefixtures("direct")
 @pytest.mark.parametrize("name", ["augmentation", "dropout"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_from_each_seed_all_is_drawn_alike_for_three_epochs(tmp_path, monkeypatch, seed, name):
-    # In float32, whose masks and initial weights are other streams than those of float64; 52 is no
-    # multiple of 17. What is drawn hangs on no recorded state.
-    monkeypatch.setattr("keras_impl.harness.program.run.are_needed", lambda *_: False)
-    settings = {"seed": seed, "epochs": 3, "train_size": 52, "val_size": 20, "batch_size": 17}
-    keras_run(tmp_path / "keras", scenario(name).replace(**settings))
-    result = compared_with(tmp_path / "keras", tmp_path / "run")
-    levels = {level.id: level for level in result.levels}
-    assert {levels[each].status for each in ("init", "data", "forward")} == {"pass"}
-    keras, torch = trainings(tmp_path / "run")
-    weights = [item for item in levels["init"].items if item.step == 0]
-    assert {item.name for item in weights} == {*keras.below("training/final")}
-    assert {item.worst for item in weights} == {0}
-    if name == "augmentation":
-        items = levels["data"].items
-        drawn = {item.name: item.worst for item in items if item.unit == "count"}
-        assert drawn.items() >= {"samples of the batches": 0, "theta": 0, "zx": 0, "tx": 0}.items()
-        images = [item for item in items if item.name == "augmented images"]
-        # At the steps 1, 2, 5 and 10 of 12.
-        assert len(images) == 4
-        assert max(item.worst for item in images) <= 5e-7
-        assert len(keras["training/flow/index"]) == len(torch["training/flow/index"]) == 3 * 52
-    else:
-        order = [item for item in levels["data"].items if item.name == "order of the samples"]
-        assert [(item.worst, item.num_compared) for item in order] == [(0, 52)]
-        masks = [item for item in levels["forward"].items if item.name.startswith("generator of")]
-        assert [item.worst for item in masks] == [0, 0]
-        # After twelve steps with their masks, rounding in float32 is all that differs.
-        for weight in torch.below("training/final"):
-            ours, theirs = (half[f"training/final/{weight}"] for half in (torch, keras))
-            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+def test_from_each_seed_all_is_drawn_alike_for_three_epochs(monkeypatch, seed, name):
+    # In float32, whose masks and initial weights are other streams than those of float64; the last
+    # batch of an epoch is a single sample.
+    settings = {"seed": seed, "epochs": 3, "train_size": 35, "val_size": 9, "batch_size": 17}
+    spec = scenario(name).replace(**settings)
+    theirs, ours = (by(monkeypatch, spec, run_data(spec)) for by in (by_keras, by_torch))
+    assert_same_weights(ours.start, theirs.start)
+    assert len(ours.fed) == len(theirs.fed) == 9
+    for (x, y), (expected_x, expected_y) in zip(ours.fed, theirs.fed, strict=True):
+        np.testing.assert_array_equal(y, expected_y)
+        # What is not augmented is the same to the bit.
+        atol = 5e-7 if name == "augmentation" else 0
+        np.testing.assert_allclose(x, expected_x, rtol=0, atol=atol)
+    # A mask in each of nine steps; and every number of an order and of an augmentation.
+    assert ours.masks == theirs.masks
+    assert [number for _, number in ours.masks] == ([9, 9] if name == "dropout" else [])
+    np.testing.assert_equal(ours.numpy, theirs.numpy)
+    assert ours.python == theirs.python
+    # After nine steps, rounding in float32 is all that differs.
+    assert ours.final.keys() == theirs.final.keys()
+    for weight, expected in theirs.final.items():
+        np.testing.assert_allclose(ours.final[weight], expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_size", [1, 17])
-@pytest.mark.parametrize("name", ["augmentation", "dropout"])
-def test_a_batch_size_that_leaves_a_rest_gives_the_same_run_in_float64(tmp_path, name, batch_size):
-    # The rest of 17 is a single sample, of which a mean and a sum are the same.
-    settings = {"dtype": "float64", "epochs": 2, "train_size": 35, "val_size": 18}
-    agreed(tmp_path, scenario(name).replace(**settings, batch_size=batch_size))
+# Settings beyond the article's programs: both halves on 70 images.
 
-
-# Settings beyond the article's programs: both halves on 200 images.
-
-SMALL = {"dtype": "float64", "train_size": 200, "val_size": 80, "epochs": 3}
+SMALL = {"dtype": "float64", "train_size": 70, "val_size": 30, "epochs": 3}
 STOPPING = {"patience": 2, "restore_best_weights": True}
 KNOBS = {
     "linear": {"model": "linear"},
     "l2": {"model": "capacity", "l2": 0.01},
     "weight_decay": {"model": "underfit", "weight_decay": 3.0},
-    "all of these": {"model": "capacity", "l2": 0.01, "weight_decay": 0.1, "epochs": 2},
     "early_stopping": {
         **{"model": "underfit", "epochs": 25, "learning_rate": 0.02, "label_noise": 0.3},
         "early_stopping": STOPPING,
     },
     "data": {"model": "underfit", "leakage": 0.5, "split": "sorted", "label_noise": 0.1},
+    "batches of one": {"model": "dropout", "train_size": 18, "batch_size": 1},
+    # Of the last batch, a single sample, a mean and a sum are the same.
+    "a rest of one": {
+        **{"model": "capacity", "train_size": 18, "batch_size": 17},
+        "augmentation": Augmentation(rotation_range=10, zoom_range=0.1),
+    },
     "dropout": {
         **{"model": "dropout", "epochs": 2, "weight_decay": 0.004},
         "augmentation": Augmentation(rotation_range=10, zoom_range=0.1),
@@ -125,7 +115,7 @@ def assert_close(ours, theirs):
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_weights_history_and_evaluation_agree_to_1e_12_with_every_setting(name):
-    _, _, (theirs, their_columns), (ours, our_columns) = both(name)
+    spec, _, (theirs, their_columns), (ours, our_columns) = both(name)
     assert list(ours.weights) == list(theirs.weights)
     for key, weight in theirs.weights.items():
         assert_close(ours.weights[key], weight)
@@ -136,8 +126,8 @@ def test_weights_history_and_evaluation_agree_to_1e_12_with_every_setting(name):
     for key, values in their_columns.items():
         assert len(values) == len(theirs.history["loss"])
         assert_close(our_columns[key], values)
-    # Accuracies of 200 samples, and the run has learned something.
-    num_right = 200 * np.array(our_columns["eval_accuracy"])
+    # Accuracies of 70 samples, and the run has learned something.
+    num_right = spec.train_size * np.array(our_columns["eval_accuracy"])
     np.testing.assert_allclose(num_right, np.round(num_right), rtol=0, atol=1e-9)
     assert ours.history["loss"][-1] < ours.history["loss"][0]
 
@@ -177,6 +167,8 @@ LADDERS = {
 
 @pytest.mark.parametrize("name", LADDERS)
 def test_every_level_of_the_ladder_passes_with_the_new_settings(tmp_path, name):
-    result = agreed(tmp_path, RunSpec(**{**SMALL, "train_size": 100, **LADDERS[name]}))
+    result = agreed(
+        tmp_path, RunSpec(**{**SMALL, "train_size": 35, "val_size": 18, **LADDERS[name]})
+    )
     keras, torch = result.history["keras"], result.history["torch"]
     assert set(keras) == set(torch) >= {"eval_loss", "eval_accuracy"}

@@ -8,7 +8,7 @@ from pairs import compared_with, levels_not_passed, shared_run
 
 from parity.programs.scenarios import scenario
 
-SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 150, "val_size": 60}
+SETTINGS = {"dtype": "float64", "epochs": 2, "train_size": 70, "val_size": 30}
 
 
 def reference(tmp_path_factory, fault):

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from torch_impl.clip import clip
 from torch_impl.configured import named
+from torch_impl.layouts import Variable
+from torch_impl.weights import put, variable_of
 
 _EPSILON = 1e-7  # keras.backend.epsilon()
 
@@ -94,6 +97,41 @@ class UnitNorm(Constraint):
     def __call__(self, w: torch.Tensor) -> torch.Tensor:
         """Returns the scaled weight."""
         return w / (_EPSILON + _norms(w, self.axis))
+
+
+def constrain(
+    model: nn.Module, optimizer: torch.optim.Optimizer, constraints: Mapping[str, Constraint]
+) -> None:
+    """Lets weights be replaced after each step of an optimizer, as Keras does it.
+
+        constrain(model, optimizer, {"dense.kernel": MaxNorm(2.0)})
+
+    Args:
+        model: has the weights; frozen ones are left alone.
+        optimizer: of the model.
+        constraints: from module and Keras's name of the weight, "lstm.lstm_cell/kernel", to the
+            constraint, which gets and gives Keras's layout.
+
+    Raises:
+        AttributeError: the model has no module of that name.
+        ValueError: the module has no weight of that name.
+    """
+    found = [(variable_of(model, name), rule) for name, rule in constraints.items()]
+
+    def replace(*_: Any) -> None:
+        for variable, constraint in found:
+            apply(variable, constraint)
+
+    optimizer.register_step_post_hook(replace)
+
+
+@torch.no_grad()
+def apply(variable: Variable, constraint: Constraint) -> None:
+    """Replaces a weight if it is trained."""
+    if any(tensor.requires_grad for tensor in variable.tensors):
+        value = constraint(variable.to_keras(variable.tensors))
+        for tensor, part in zip(variable.tensors, variable.to_torch(value), strict=True):
+            put(variable, tensor, part)
 
 
 def _norms(w: torch.Tensor, axis: int | Sequence[int]) -> torch.Tensor:

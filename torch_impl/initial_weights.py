@@ -6,16 +6,17 @@ draw_initial(model, seeds, [("conv1.kernel", HeNormal()), ("dropout", SEED)])
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from torch_impl.initializers import Initializer
+from torch_impl.initializers import Initializer, VarianceScaling
+from torch_impl.layers import EinsumDense
 from torch_impl.layers.image.random_layer import RandomImageLayer
-from torch_impl.layouts import variables
 from torch_impl.seeds import KerasSeeds
-from torch_impl.weights import put
+from torch_impl.weights import put, variable_of
 
 SEED = "seed"  # in the place of an initialiser: the layer gets the drawn number as its seed
 SKIPPED = "skipped"  # a number that no layer of the model gets
@@ -30,7 +31,7 @@ def draw_initial(
     Args:
         model: its weights in `draws` are set; others keep their values.
         seeds: advanced by one draw for each entry whose initialiser is random and has no seed of
-            its own, each `SEED` and each `SKIPPED`.
+            its own, each `SEED` and each `SKIPPED`; by two for the `SEED` of a RandomCrop.
         draws: (module and Keras's name of the weight, initialiser), such as ("dense.kernel",
             GlorotUniform()); (module, `SEED`); or ("", `SKIPPED`).
 
@@ -39,17 +40,15 @@ def draw_initial(
         ValueError: the module has no weight of that name, or draws nothing.
     """
     for name, initializer in draws:
-        if isinstance(initializer, str):
-            number = seeds.next_layer_seed()
-            if initializer == SEED:
-                _set_seed(model.get_submodule(name), name, number)
+        if initializer == SKIPPED:
+            seeds.next_layer_seed()
             continue
-        path, module = _holder(model, name)
-        found = {variable.name: variable for variable in variables(module)}
-        weight = name.removeprefix(f"{path}.") if path else name
-        if weight not in found:
-            raise ValueError(f"{name!r}: expected one of {sorted(found)} of {path!r}")
-        variable = found[weight]
+        if isinstance(initializer, str):
+            _give_seed(model.get_submodule(name), name, seeds)
+            continue
+        variable = variable_of(model, name)
+        if variable.name.endswith("kernel"):
+            initializer = with_axes(initializer, variable.module)
         seed = seeds.next_layer_seed() if initializer.draws_seed else None
         shape = tuple(variable.to_keras(variable.tensors).shape)
         dtype = torch.float64 if variable.tensors[0].dtype == torch.float64 else torch.float32
@@ -58,19 +57,21 @@ def draw_initial(
             put(variable, tensor, part)
 
 
-def _holder(model: nn.Module, name: str) -> tuple[str, nn.Module]:
-    """Returns the longest path in a name that is a module, and the module."""
-    parts = name.split(".")
-    for count in range(len(parts) - 1, -1, -1):
-        path = ".".join(parts[:count])
-        try:
-            return path, model.get_submodule(path)
-        except AttributeError:
-            continue
-    raise AttributeError(f"{name!r}: the model has no such module")
+def with_axes(initializer: Initializer, module: nn.Module) -> Initializer:
+    """Returns an initialiser that knows the axes of a layer with an equation, as Keras does it."""
+    if not isinstance(module, EinsumDense) or not isinstance(initializer, VarianceScaling):
+        return initializer
+    if initializer.input_axes is not None and initializer.output_axes is not None:
+        return initializer
+    return replace(initializer, input_axes=module.input_axes, output_axes=module.output_axes)
 
 
-def _set_seed(module: Any, name: str, number: int) -> None:
-    if isinstance(module, RandomImageLayer) or not hasattr(module, "seed"):
-        raise ValueError(f"{name!r}: expected a layer with one seed, as Dropout has it")
-    module.seed = number
+def _give_seed(module: Any, name: str, seeds: KerasSeeds) -> None:
+    if not hasattr(module, "seed"):
+        raise ValueError(f"{name!r}: expected a layer with a seed, as Dropout has it")
+    if isinstance(module, RandomImageLayer):
+        if not module.draws_seed:
+            raise ValueError(f"{name!r} has a seed of its own: expected a layer without one")
+        module.take_seed(seeds)
+    else:
+        module.seed = seeds.next_layer_seed()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from torch_impl.layouts import variables
 from torch_impl.losses.base import Loss
 from torch_impl.losses.outputs import takes_weights
 from torch_impl.regularizers import L2, Regularizer
@@ -171,9 +172,8 @@ def kernel_l2(model: nn.Module, l2: float) -> Penalty:
 
 
 def _keras_layout(parameter: torch.Tensor, layer: nn.Module) -> torch.Tensor:
-    """Returns a kernel with its axes in Keras's order: (in, out) or (height, width, in, out)."""
-    if isinstance(layer, nn.Linear) and parameter.ndim == 2:
-        return parameter.T
-    if isinstance(layer, nn.Conv2d) and parameter.ndim == 4:
-        return parameter.permute(2, 3, 1, 0)
+    """Returns a weight with its axes in Keras's order, such as (height, width, in, out)."""
+    for variable in variables(layer):
+        if len(variable.tensors) == 1 and variable.tensors[0] is parameter:
+            return variable.to_keras((parameter,))
     return parameter

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl.layouts import LAYOUTS, Variable, variables
+from torch_impl.layouts import LAYOUTS, Variable, all_variables, variables
 from torch_impl.parametrized import kept_gradient, set_computed
 
 __all__ = [
@@ -124,6 +124,37 @@ def read(module: nn.Module, *, gradient: bool = False) -> dict[str, np.ndarray]:
         if gradients is not None:
             arrays[variable.name] = to_array(gradients)
     return arrays
+
+
+def variable_of(model: nn.Module, name: str) -> Variable:
+    """Returns a weight of a model by the name of its module and Keras's of the weight.
+
+    Args:
+        model: has the module.
+        name: "dense.kernel", "lstm.lstm_cell/kernel"; "kernel" of the model itself.
+
+    Raises:
+        AttributeError: the model has no module of that name.
+        ValueError: the module has no weight of that name.
+    """
+    path, module = _holder(model, name)
+    weight = name.removeprefix(f"{path}.") if path else name
+    found = {variable.name: variable for variable in all_variables(module)}
+    if weight not in found:
+        raise ValueError(f"{name!r}: expected one of {sorted(found)} of {path!r}")
+    return found[weight]
+
+
+def _holder(model: nn.Module, name: str) -> tuple[str, nn.Module]:
+    """Returns the longest path in a name that is a module, and the module."""
+    parts = name.split(".")
+    for count in range(len(parts) - 1, -1, -1):
+        path = ".".join(parts[:count])
+        try:
+            return path, model.get_submodule(path)
+        except AttributeError:
+            continue
+    raise AttributeError(f"{name!r}: the model has no such module")
 
 
 def match(

@@ -88,10 +88,11 @@ def run_pairs(
     workers: int | None,
     timeout_s: float = 3600.0,
     dtype: str = "float64",
+    steps: int | None = None,
 ) -> list[Outcome]:
     """Checks pairs; those of one Keras model share its trace."""
     options = CheckOptions(children=ChildOptions(timeout_s=timeout_s, workers=workers))
-    specs = [_spec(pair, seed, dtype) for pair in pairs]
+    specs = [_spec(pair, seed, dtype).replace(steps=steps) for pair in pairs]
     results = check_all(specs, options) if pairs else []
     return [_outcome(pair, seed, result) for pair, result in zip(pairs, results, strict=True)]
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from benchmarks.applications.arrays import Arrays
 from benchmarks.applications.networks import batch, build, comparable_config, network, randomise
+from keras_impl.harness.grouped_convolutions import grouped_convolutions_compiled_once
 
 RATE = 0.01
 
@@ -104,7 +105,8 @@ def main(name: str, folder: Path, *, with_step: bool) -> None:
     config = write_config(build(name), folder)
     keras.backend.clear_session()
     if with_step:
-        write_step(network(config), folder / "step")
+        with grouped_convolutions_compiled_once():
+            write_step(network(config), folder / "step")
 
 
 if __name__ == "__main__":

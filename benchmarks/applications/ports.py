@@ -38,8 +38,8 @@ def _torchvision(name: str, cause: str = "", layer: str = "") -> PortCase:
 TWIN = PortCase("twin")
 OTHERS = {
     "MobileNet": [_wrong("momentum", "C2", "conv_dw_7_bn")],
-    "MobileNetV2": [_wrong("padding", "A18", "block_3_depthwise")],
-    "MobileNetV3Small": [_wrong("activation", "A16", "expanded_conv_7_depthwise")],
+    "MobileNetV2": [_wrong("padding", "A18", "block_3_pad")],
+    "MobileNetV3Small": [_wrong("activation", "A16", "activation_9")],
     "EfficientNetV2B0": [_wrong("epsilon", "C1", "block5c_bn")],
     "ResNet50": [
         _wrong("stride", "A18", "conv3_block1_1_conv"),
@@ -49,6 +49,6 @@ OTHERS = {
     "VGG16": [_torchvision("vgg16"), _torchvision("stock_vgg16", "A15", "fc1")],
     "DenseNet121": [
         _torchvision("densenet121"),
-        _torchvision("stock_densenet121", "C1", "conv1_bn"),
+        _torchvision("stock_densenet121", "B8", "conv1_conv"),
     ],
 }

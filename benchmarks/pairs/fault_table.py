@@ -151,7 +151,7 @@ FAULTS = (
         norm_unbiased batch_norm C3 forward: Both constants are right; the variance has n - 1
         norm_frozen_by_gradient batch_norm_frozen C4 forward: Only the parameters are frozen
         norm_frozen_in_torch batch_norm C4 forward: Keras trains it
-        norm_of_one batch_norm_dense C5 trajectory: A last batch of one sample raises
+        norm_of_one batch_norm_of_33_rows C5 trajectory: A last batch of one sample raises
         upsampled_nearest upsampled_bilinear C14 forward: Torch's default
         upsampled_corners upsampled_bilinear C14 forward: Corners are aligned
         """,

@@ -8,6 +8,7 @@ from torch import nn
 
 from benchmarks.pairs import torch_convolutions
 from benchmarks.pairs.torch_base import classified, pad_same, trained
+from benchmarks.pairs.torch_layers import TorchNorm
 from torch_impl import Port, layers
 
 # --- padding, pooling -----------------------------------------------------------------------------
@@ -42,18 +43,6 @@ def norm_frozen_by_gradient() -> Port:
 def norm_frozen_in_torch() -> Port:
     norm = layers.BatchNormalization(4, trainable=False)
     return classified(4, nn.Conv2d(3, 4, 3, bias=False), norm, nn.ReLU())
-
-
-class _Strict(nn.BatchNorm1d):
-    """Keras's rule for the moving variance, with torch's function, which needs two values."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training:
-            return super().forward(x)
-        with torch.no_grad():
-            self.running_mean.lerp_(x.mean(0), 0.1)
-            self.running_var.lerp_(x.var(0, unbiased=False), 0.1)
-        return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
 
 class _Dropped(nn.Module):
@@ -129,7 +118,7 @@ globals().update(
     norm_momentum=lambda: classified(
         4, nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, eps=1e-3), nn.ReLU()
     ),
-    norm_of_one=lambda: classified(6, nn.Linear(7, 6), _Strict(6, eps=1e-4), nn.ReLU()),
+    norm_of_one=lambda: classified(6, nn.Linear(7, 6), TorchNorm(6, eps=1e-4), nn.ReLU()),
     dropout_inverted=lambda: classified(
         6, nn.Linear(7, 12), nn.ReLU(), nn.Dropout(0.7), nn.Linear(12, 6), nn.Dropout(0.5)
     ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from keras import layers as L
 
 from benchmarks.pairs.keras_base import IMAGE, SEQUENCE, stack
+from keras_impl import Reference
 
 globals().update(
     # normalisation
@@ -15,6 +17,12 @@ globals().update(
     # Batch normalisation of features: a batch of one sample has one value for each.
     batch_norm_dense=lambda: stack(
         (7,), L.Dense(6), L.BatchNormalization(momentum=0.9, epsilon=1e-4), L.ReLU()
+    ),
+    # The same with 33 rows: the last batch of each epoch has one.
+    batch_norm_of_33_rows=lambda: Reference(
+        stack((7,), L.Dense(6), L.BatchNormalization(momentum=0.9, epsilon=1e-4), L.ReLU()),
+        x=np.zeros((33, 7)),
+        y=np.zeros(33, int),
     ),
     # A batch normalisation that is not trained.
     batch_norm_frozen=lambda: stack(

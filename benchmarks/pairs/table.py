@@ -52,8 +52,9 @@ NULL = (
         "keras_layers",
         "torch_layers",
         """
-        batch_norm batch_norm_dense batch_norm_frozen=batch_norm_frozen,batch_norm_frozen_stock
-        batch_norm_plain layer_norm layer_norm_sequence group_norm max_pool
+        batch_norm batch_norm_dense=batch_norm_dense,batch_norm_dense_torch batch_norm_of_33_rows
+        batch_norm_frozen=batch_norm_frozen,batch_norm_frozen_stock batch_norm_plain
+        layer_norm layer_norm_sequence group_norm max_pool
         max_pool_same=max_pool_same,max_pool_same_padded average_pool average_pool_same pool_1d
         global_max=global_max,global_max_adaptive flatten=flatten,flatten_keras,flatten_view
         flatten_norm mlp_square reshaped padded upsampled upsampled_bilinear

@@ -14,9 +14,32 @@ from torch_impl import Port, layers
 # --- normalisation --------------------------------------------------------------------------------
 
 
+class TorchNorm(nn.BatchNorm1d):
+    """Keras's rule for the moving variance, with torch's function, which needs two samples."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        if not self.training:
+            return super().forward(x)
+        with torch.no_grad():
+            self.running_mean.lerp_(x.mean(0), 0.1)
+            self.running_var.lerp_(x.var(0, unbiased=False), 0.1)
+        return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+
+
 def batch_norm_dense() -> Port:
     """Batch normalisation of features."""
     norm = layers.BatchNormalization(6, momentum=0.9, epsilon=1e-4)
+    return classified(6, nn.Linear(7, 6), norm, nn.ReLU())
+
+
+def batch_norm_of_33_rows() -> Port:
+    """The same for a model that gets batches of one row: the layer of `torch_impl` takes them."""
+    return batch_norm_dense()
+
+
+def batch_norm_dense_torch() -> Port:
+    """The same by torch's function: a batch of one sample raises, and none is known."""
+    norm = TorchNorm(6, eps=1e-4)
     return classified(6, nn.Linear(7, 6), norm, nn.ReLU())
 
 

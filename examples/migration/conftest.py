@@ -7,7 +7,7 @@ import pytest
 from parity import record
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bundle(tmp_path_factory):
     """The path of a bundle."""
     path = tmp_path_factory.mktemp("bundle") / "keras_model.parity"

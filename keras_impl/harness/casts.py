@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.noted_initializers import initializers_noted
 from keras_impl.harness.random_images import in_float32_images, is_random_image
 from parity.errors import InputError
 
@@ -40,7 +41,10 @@ _inside: WeakSet[Any] = WeakSet()  # layers whose code computes in float32
 
 @contextmanager
 def in_float64() -> Iterator[None]:
-    """Builds and calls every layer of the block in float64, whatever dtype it asks for."""
+    """Builds and calls every layer of the block in float64, whatever dtype it asks for.
+
+    What its variables begin with is noted (`noted_initializers.py`).
+    """
     layer_class, input_class = versions.Layer, keras.layers.InputLayer
     before = layer_class.__init__, input_class.__init__, layer_class.add_weight
     call_layer = layer_class.__call__
@@ -77,7 +81,8 @@ def in_float64() -> Iterator[None]:
     layer_class.add_weight = add_weight
     layer_class.__call__ = call
     try:
-        yield
+        with initializers_noted():
+            yield
     except _DTYPE_ERRORS as error:
         if not _MIXED.search(str(error)):
             raise

@@ -17,6 +17,8 @@ from keras_impl.harness.casts import in_float64
 from parity.data.model_inputs import KINDS, PADDINGS
 from parity.errors import InputError
 
+BATCH_SIZE = 32  # of `fit` without one
+
 _DTYPES = ("float", "int", "uint", "bool")
 
 
@@ -153,6 +155,13 @@ class Reference:
         left_out = ("model", "input_shapes", "inputs")
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if name not in left_out}
+
+
+def num_trained(reference: Reference, number: int) -> int:
+    """Returns how many of `number` samples `fit` trains on; the others are for validation."""
+    if reference.validation_split and reference.validation_data is None:
+        return math.floor(number * (1.0 - reference.validation_split))
+    return number
 
 
 def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") -> Reference:

@@ -15,18 +15,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_impl.harness.loss_constants import SOFTPLUS_LIMIT
 from keras_impl.harness.rounded_layer import rounded_layer
 from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
 
-# Keras subtracts log(2) of float32 from every value of this loss; a port, that of float64.
-OF_LOG_COSH = (float(np.log(np.float32(2))) - float(np.log(2.0))) * 2 / NOISE_FACTOR
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
 _FLOAT32 = {"upsampling", "resizing", "mel_spectrogram", "float32"}
 # How often a value is rounded there, in any direction, by the root of it: four corners, three
 # times a difference, a product and a sum.
 _ROUNDINGS = dict.fromkeys(["upsampling", "resizing"], math.sqrt(4 + 9))
-# From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
-_SOFTPLUS_LIMIT = 20.0
 _LARGEST_OF_A_CONSTANT = 1e-6  # by which a rounded root of 2 may change gelu; tanh changes it more
 
 
@@ -72,6 +69,11 @@ class Perturbation:
         return "float32" in self.met or len(self.met) > 1
 
 
+def in_float32(kind: str, config: Mapping[str, Any]) -> bool:
+    """Whether a call computes in float32, whatever dtype it is asked for."""
+    return kind in _FLOAT32 and config.get("interpolation") != "nearest"
+
+
 def moved(
     kind: str,
     config: Mapping[str, Any],
@@ -94,13 +96,32 @@ def moved(
     """
     if dtype == "float32":
         output = rounded_layer(kind, given, output, generator)
-    if kind in _FLOAT32 and config.get("interpolation") != "nearest":
+    if in_float32(kind, config):
         # Upwards only: values that are rounded alike move in the same direction.
         draw = (
             generator.random(output.shape) if sign > 0 else generator.uniform(-1, 1, output.shape)
         )
-        return output * (1 + 2.0**-24 * _ROUNDINGS.get(kind, 1) * draw)
+        size = _size_of_pixels(given, output) if kind in _ROUNDINGS else output
+        return output + 2.0**-24 * _ROUNDINGS.get(kind, 1) * draw * size
     return with_moved_constants(kind, config, given, output, sign)
+
+
+def _size_of_pixels(given: Any, output: Any) -> Any:
+    """Returns how large the numbers are that float32 rounds, for each value of an output.
+
+    Between pixels of both signs a value is near zero, and what is rounded there are the pixels.
+    """
+    if len(output.shape) != 4:
+        return output
+    # Not `tf.image.resize`, which may be watched itself.
+    sizes = tf.raw_ops.ResizeBilinear(
+        images=tf.abs(tf.cast(given, tf.float32)),
+        size=output.shape[1:3],
+        half_pixel_centers=True,
+    )
+    if sizes.shape != output.shape:
+        return output
+    return tf.sign(output) * tf.maximum(tf.abs(output), tf.cast(sizes, output.dtype))
 
 
 def with_moved_constants(
@@ -114,7 +135,7 @@ def with_moved_constants(
 
 
 def _softplus(_: Mapping[str, Any], given: Any, output: Any) -> Any:
-    left_out = tf.where(given > _SOFTPLUS_LIMIT, given - output, tf.zeros_like(output))
+    left_out = tf.where(given > SOFTPLUS_LIMIT, given - output, tf.zeros_like(output))
     return left_out * (2 / NOISE_FACTOR)
 
 
@@ -141,10 +162,14 @@ def _hard_sigmoid(_: Mapping[str, Any], given: Any, output: Any) -> Any:
 
 
 def _celu(config: Mapping[str, Any], given: Any, output: Any) -> Any:
-    """Nothing, with a derivative: torch has 1 / alpha in float32 there, and Keras has not."""
+    """Nothing, with a derivative: torch has 1 / alpha in float32 there, and Keras has not.
+
+    With c = 1 / alpha, torch's derivative is alpha * c * exp(c * x): a part d more of c makes it
+    d * (1 + x / alpha) * exp(x / alpha) more.
+    """
     alpha = float(config.get("alpha", 1.0))
     below = tf.minimum(given, 0.0)
-    slope = alpha * (below / alpha - 1) * tf.exp(below / alpha)  # of x / alpha * exp(x / alpha)
+    slope = below * tf.exp(below / alpha)  # has that derivative
     return OF_A_CONSTANT * (slope - tf.stop_gradient(slope))
 
 

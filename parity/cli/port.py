@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from parity.cli.names import files
-from parity.cli.options import COMMON, exit_code, with_children, with_options
+from parity.cli.options import COMMON, exit_code, with_children, with_options, words
 from parity.cli.probes import PROBES, spec_of
 from parity.cli.saved import check_file, write_results
 from parity.cli.streams import say
@@ -16,7 +16,7 @@ from parity.halves.options import ChildOptions
 
 
 @click.command()
-@click.argument("keras", metavar="MODULE:FUNCTION", shell_complete=files())
+@click.argument("keras", metavar="MODEL", shell_complete=files())
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -24,17 +24,36 @@ from parity.halves.options import ChildOptions
     required=True,
     help="Folder of the package, which is made; its name is that of the package.",
 )
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Network and training import torch alone: what it lacks is written beside them.",
+)
+@click.option("--arguments", metavar="TEXT", help="Command line of the script, in quotes.")
 @with_options(PROBES)
 @with_children()
 @with_options(COMMON)
 def port(
-    keras: str, out: Path, children: ChildOptions, json_file: Path | None, **settings: Any
+    keras: str,
+    out: Path,
+    plain: bool,
+    arguments: str | None,
+    children: ChildOptions,
+    json_file: Path | None,
+    **settings: Any,
 ) -> int:
-    """Writes a PyTorch package of the Keras program that MODULE:FUNCTION returns, and checks it.
+    """Writes a PyTorch package of a Keras program, and checks it.
+
+    MODEL is MODULE:FUNCTION, which returns a compiled model; or a training script, train.py, which
+    is run up to its call of fit; or a .keras or .h5 file of model.save, in which no code is run; or
+    the folder of a SavedModel, with --keras-python of an interpreter with Keras 2.
 
     The package has model.py, train.py, weights.safetensors with the weights of the Keras model,
     test_parity.py with what Keras computes, and README.md. It is checked at once: the exit code is
-    that of `parity check`.
+    that of `parity check`. Code of your own is left to be written, and told; it is then 3.
+
+    With --plain, model.py and train.py import neither parity nor torch_impl. What torch lacks of
+    Keras's rules is written into parts.py and rules.py. Its seeds are torch's.
     """
     from parity.report.text.check import check_lines
     from parity.report.text.terminal import print_lines
@@ -42,12 +61,17 @@ def port(
     from parity.runs.port import port_spec
 
     check_file(json_file)
-    ported = port_spec(spec_of(keras=keras, **settings), out, CheckOptions(children=children))
+    spec = spec_of(keras=keras, arguments=words(arguments), **settings)
+    ported = port_spec(spec, out, CheckOptions(children=children), plain=plain)
     if json_file is not None:
         write_results(json_file, [ported.result.to_json()])
     if not children.quiet:
         say(f"wrote {out}: {', '.join(ported.files)}")
         for sentence in ported.left_out:
             say(f"not ported: {sentence}")
+        for sentence in ported.differs:
+            say(f"cannot be Keras's: {sentence}")
+        for sentence in ported.open:
+            say(f"to be written: {sentence}")
         print_lines(check_lines(ported.result))
     return exit_code(ported.result.verdict)

@@ -81,8 +81,9 @@ class Samples:
     ) -> np.ndarray:
         """Returns random targets of a kind.
 
-        They are classes, one_hot, distribution, binary, counts, values; or `OTHER_FORMS`: labels
-        (N, L) of sequences, from 1 on and filled up with 0; one class, flag or value per sample.
+        They are classes, one_hot, distribution, binary, shares (from 0 to 1), counts, values; or
+        `OTHER_FORMS`: labels (N, L) of sequences, from 1 on and filled up with 0; one class, flag
+        or value per sample.
         """
         draw = probe_inputs.generator(seed, "target", purpose)
         if kind in OTHER_FORMS:
@@ -95,6 +96,8 @@ class Samples:
             return probe_inputs.single(values / values.sum(-1, keepdims=True))
         if kind == "binary":
             return draw.integers(0, 2, size=(num, *shape)).astype(np.float64)
+        if kind == "shares":
+            return probe_inputs.single(draw.uniform(size=(num, *shape)))
         if kind == "counts":
             return draw.poisson(2.0, size=(num, *shape)).astype(np.float64)
         return probe_inputs.single(draw.normal(size=(num, *shape)))

@@ -28,7 +28,8 @@ K10 image-settings
 C16 moved-dropout  C6 dropout-rate  C15 spatial-dropout  C7 dropout-mode  C14 upsampling
 A25 last-step  A26 reshaped-axes  A27 scaled-value
 A37 operation-order  A38 operation-axes
-A40 sum-for-mean  A41 entries-order  A42 shifted-steps  A43 other-kernel  A44 feature-settings
+A40 sum-for-mean  A41 entries-order  A42 shifted-steps  A45 cut-values  A43 other-kernel
+A44 feature-settings
 A33 swapped-outputs  A22 other-wiring  A39 other-formula
 A23 pool-kind  N1 between-layers  N2 other-layer-output
 D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penalty

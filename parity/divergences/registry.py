@@ -60,10 +60,11 @@ MODULES = (
     *(metrics,),
     *(gradients, own_training, optimizers, schedules, step_schedules),
 )
-# Of entries that explain the same numbers: an activation before a sum is no other activation, and
-# a variance in the place of its root is more than a factor.
+# Of entries that explain the same numbers: an activation before a sum is no other activation, a
+# variance in the place of its root is more than a factor, and a window says why values are moved.
 SAYS_MORE = {
     "A37": ("A16", "A22"),
+    "A18": ("A42", "A45"),
     **dict.fromkeys(("A43", "A44", "A40", "A23"), ("A27",)),
 }
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}

@@ -12,6 +12,7 @@ from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import OF_FLOAT32
 from parity.divergences.relations import (
     COUNTED,
+    CUT,
     FACT,
     PERMUTED,
     SHIFTED,
@@ -57,4 +58,5 @@ RULES: dict[str, Recogniser] = {
     "A40": related(COUNTED),
     "A41": related(PERMUTED),
     "A42": related(SHIFTED),
+    "A45": related(CUT),
 }

@@ -1,12 +1,13 @@
 """How the values of two halves at one place are related: what is known of their difference.
 
-Two arrays of one shape go in. Out come words, such as "times a factor for each sample, of 2 to 3",
+Two arrays go in. Out come words, such as "times a factor for each sample, of 2 to 3",
 for an order of entries, a shift, factors, offsets, and the places that differ. Nothing is said
 that does not hold for all entries.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from parity.divergences.operands import OUTER
 
 Array = np.ndarray
 PERMUTED, SHIFTED, COUNTED, AFFINE, FACT = "permuted", "shifted", "counted", "affine", "fact"
-FUNCTION = "function"
+FUNCTION, CUT = "function", "cut"
 _FEWEST = 6  # values of which two functions are told
 _WHOLE = 1e-6  # a count is a whole number up to this
 _MOST_SHOWN = 6
+_MOST_PLACES = 2**12  # at which a part is looked for
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Relation:
 
     Attributes:
         kind: PERMUTED, SHIFTED, COUNTED, AFFINE or FUNCTION, which give all values of one from
-            the other; or FACT, which says less.
+            the other; CUT, if one is a part of the other; or FACT, which says less.
         text: "channels are in reverse order".
     """
 
@@ -43,14 +45,18 @@ def relations(theirs: Array, ours: Array, close: float) -> Iterator[Relation]:
 
     Args:
         theirs: Keras's, with the samples first.
-        ours: the port's, of the same shape.
+        ours: the port's; of another shape if one may be a part of the other.
         close: what counts as equal, relative to the largest value.
     """
-    if theirs.shape != ours.shape or not theirs.size or not theirs.ndim:
+    if theirs.ndim != ours.ndim or not theirs.size or not ours.size or not theirs.ndim:
         return
     if not (np.isfinite(theirs).all() and np.isfinite(ours).all()):
         return
     limit = close * max(float(np.abs(theirs).max()), float(np.abs(ours).max()))
+    if theirs.shape != ours.shape:
+        if (cut := _part(theirs, ours, limit)) is not None:
+            yield cut
+        return
     if np.abs(theirs - ours).max() <= limit:
         return
     yield from _orders(theirs, ours, limit)
@@ -140,6 +146,33 @@ def _shifts(theirs: Array, ours: Array, limit: float) -> Iterator[Relation]:
                     text = f"the port has Keras's values {by} {word} {told}{place}"
                     yield Relation(SHIFTED, text)
                     return
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _part(theirs: Array, ours: Array, limit: float) -> Relation | None:
+    """Recognises an array that is a part of the other one, of the same samples."""
+    for whole, part, told in (
+        (theirs, ours, "the port has a part of Keras's values"),
+        (ours, theirs, "Keras has a part of the port's values"),
+    ):
+        gaps = [a - b for a, b in zip(whole.shape, part.shape, strict=True)]
+        num_places = math.prod(gap + 1 for gap in gaps)
+        if gaps[0] or min(gaps) < 0 or num_places > _MOST_PLACES or np.ptp(part) <= limit:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(whole, part.shape)
+        for place in itertools.product(*(range(gap + 1) for gap in gaps)):
+            if np.abs(windows[place] - part).max() <= limit:
+                sides = [
+                    f"{start} to {start + size - 1} of {of} {_axis_name(axis, part.ndim)}"
+                    for axis, (start, size, of) in enumerate(
+                        zip(place, part.shape, whole.shape, strict=True)
+                    )
+                    if size < of
+                ]
+                return Relation(CUT, f"{told}: {', '.join(sides)}")
+    return None
 
 
 # --- factors -------------------------------------------------------------------------------------

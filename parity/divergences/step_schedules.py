@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize
 
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
@@ -82,6 +81,8 @@ def _changes(
 
 def _solved(formula: Formula, c: Config, key: str, step: int, rate: float) -> Iterator[float]:
     """Yields the values of a constant, from a tenth to ten times Keras's, that give a rate."""
+    from scipy import optimize  # as long to import as all else of this package
+
     grid = float(c[key] or 1.0) * np.geomspace(0.1, 10, 101)
 
     def error(value: float) -> float:

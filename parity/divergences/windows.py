@@ -62,6 +62,8 @@ def _symmetric(evidence: Evidence) -> Match | None:
 
 def other_windows(evidence: Evidence) -> Match | None:
     """Recognises a different padding, stride or dilation, by trials, then by the settings."""
+    if evidence.is_forward("zero_padding"):
+        return _other_zeros(evidence)
     sizes = _sizes(evidence)
     if not evidence.is_forward(*_CONVS, *_POOLS, "conv_transpose") or sizes is None:
         return None
@@ -92,6 +94,20 @@ def other_windows(evidence: Evidence) -> Match | None:
         said = settings.get("padding", "another")
         detail = f"padding {evidence.config.get('padding')} in Keras, {said} in the port"
         return Match(SETTINGS if is_shape else PLACE, detail)
+    return None
+
+
+def _other_zeros(evidence: Evidence) -> Match | None:
+    """Recognises a layer that pads at other sides, or by other numbers of zeros."""
+    x, own = evidence.keras_input(), evidence.own_output()
+    if x is None or own is None or (x.shape[0], x.shape[-1]) != (own.shape[0], own.shape[-1]):
+        return None
+    more = [y - z for y, z in zip(own.shape[1:-1], x.shape[1:-1], strict=True)]
+    for before in itertools.product(*(range(number + 1) for number in more)):
+        padding = [(first, number - first) for first, number in zip(before, more, strict=True)]
+        if evidence.gives(np.pad(x, [(0, 0), *padding, (0, 0)])):
+            theirs = evidence.config.get("padding")
+            return Match(NUMBERS, f"padding {theirs} in Keras, {padding} in the port")
     return None
 
 

@@ -16,7 +16,7 @@ class ChildJob:
         name: name that the user sees: "dropout seed 42 keras".
         half: "keras" or "torch".
         work: subcommand of `parity.worker` for the child: "run", "check", "batch",
-            "tell", "bench" or "write".
+            "tell", "bench", "write" or "save".
         python: the interpreter: a path, or a name that is searched in PATH.
         program: program to start instead of `PYTHON -m HALF_impl`, for a half from outside this
             project.

@@ -41,6 +41,13 @@ LIMITS = {
     "float64": Limits(floor=FLOAT64, factor=NOISE_FACTOR, most=1e-6, most_in_training=1e-3),
     "float32": Limits(floor=FLOAT32, factor=FACTOR_OF_FLOAT32, most=1e-2, most_in_training=1e-1),
 }
+# Betas that Keras has in float32 move what an optimizer keeps, and numbers that follow from its
+# steps, by more than rounding. They are rounded once, in one way: a port that computes with 0.999
+# as it is written differs by what the perturbed pass shows, not by a multiple of that; 2 is for the
+# rounding beside it. No beta up to this one can move a slot by more than `MOST_OF_BETAS`.
+_MOVED_BY_BETAS, _LARGEST_BETA = ("optimizer/", "trajectory/losses", "log/"), 0.9999
+TIMES_OF_BETAS = 2.0
+MOST_OF_BETAS = TIMES_OF_BETAS * 2.0**-25 / (1 - _LARGEST_BETA)
 # Steps of a probe's training in which rounding cannot have grown to what decides.
 NUM_CERTAIN_STEPS = 2
 # Groups of arrays of one kind, one array per weight.
@@ -83,12 +90,17 @@ def allowed(keras: Recorded, key: str) -> float:
     """
     scale = keras.largest(key) or 1.0  # as in `compare_close`
     limits = limits_of(keras)
-    floor, noise = limits.floor, limits.factor * _measured(keras, key)
+    measured = _measured(keras, key)
+    floor, noise = limits.floor, limits.factor * measured
     if key.startswith("gradient/"):
         # A gradient that cancels is only rounding, which scales with the greatest gradient.
         floor *= max(1.0, _largest_of_kind(keras, key) / scale)
     if noise > limits.most and not is_decided_by_rounding(keras, key):
-        noise = min(noise, limits.most * max(1.0, _largest_of_kind(keras, key) / scale))
+        greatest = limits.most_in_training if _moves_by_float32(keras, key) else limits.most
+        most = greatest * max(1.0, _largest_of_kind(keras, key) / scale)
+        if key.startswith(_MOVED_BY_BETAS):
+            most = max(most, min(TIMES_OF_BETAS * measured, MOST_OF_BETAS))
+        noise = min(noise, most)
     return max(floor, noise)
 
 
@@ -148,10 +160,8 @@ def is_decided_by_rounding(keras: Recorded, key: str) -> bool:
     An optimizer that normalises its steps, such as Lion, makes full steps from such a gradient.
     Statistics have no gradient and may depend on one of these.
     """
-    part, _, rest = key.partition("/")
-    name = rest.partition("/")[2]
-    weights = keras.facts["weights"]
-    if part != "trajectory" or name not in weights:
+    name, weights = _weight_after_a_step(key), keras.facts["weights"]
+    if name not in weights:
         return False
     all_keys = {w: f"gradient/{w}" for w, entry in weights.items() if entry["trainable"]}
     keys = {weight: key for weight, key in all_keys.items() if key in keras}
@@ -161,6 +171,25 @@ def is_decided_by_rounding(keras: Recorded, key: str) -> bool:
         keras.largest(keys[weight]) <= most and bool(np.isfinite(keras[keys[weight]]).all())
         for weight in asked
     )
+
+
+def _weight_after_a_step(key: str) -> str:
+    """Returns the name of the weight that an array of the training is; "" of another array."""
+    part, _, rest = key.partition("/")
+    return rest.partition("/")[2] if part == "trajectory" else ""
+
+
+def _moves_by_float32(keras: Recorded, key: str) -> bool:
+    """Whether a weight after a step may differ by more, since part of the model is in float32.
+
+    Where an entry of its gradient is nearly zero, an optimizer that normalises its steps makes much
+    of what float32 changes there. It changes the gradient by more than `most` then, too.
+    """
+    gradient = f"gradient/{_weight_after_a_step(key)}"
+    if gradient not in keras or not keras.facts.get("float32_inside"):
+        return False
+    limits = limits_of(keras)
+    return limits.factor * _measured(keras, gradient) > limits.most
 
 
 def _largest_of_kind(keras: Recorded, key: str) -> float:

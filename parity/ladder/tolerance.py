@@ -11,7 +11,7 @@ from __future__ import annotations
 # correction with betas that are not rounded to float32, moves weights by 7e-12 in a step of 0.001.
 FLOAT64 = 1e-12
 # Keras compared with itself, every weight moved by one unit in the last place, measures the effect
-# of rounding; but a port rounds in every operation, not once. Of 146 correct ports with five seeds
+# of rounding; but a port rounds in every operation, not once. Of 148 correct ports with five seeds
 # each, the largest difference was 17 times this (`python benchmarks/accuracy/matrices.py --null`).
 NOISE_FACTOR = 30.0
 # A constant that is rounded to float32 differs by at most 2**-24 of itself; a derivative may have

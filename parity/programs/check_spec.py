@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity.programs.settings import AtLeast1, AtLeast2, Device, Dtype, Seed, Settings, Text
@@ -35,8 +36,8 @@ class CheckSpec(Settings):
     """Settings of one check of a pair of models.
 
     Attributes:
-        keras: factory of the reference, "module:function", or a training script, "train.py"; None
-            if a bundle replaces it.
+        keras: factory of the reference, "module:function", or a training script, "train.py"; with
+            `described` also the path of a whole model; None if a bundle replaces it.
         torch: factory of the port; None if only a bundle is recorded.
         arguments: command line of the script.
         against: path of the bundle that the port is compared with.
@@ -74,6 +75,12 @@ class CheckSpec(Settings):
     def is_script(self) -> bool:
         """Whether the reference is what a training script calls `fit` for."""
         return (self.keras or "").endswith(".py")
+
+    @property
+    def is_model_file(self) -> bool:
+        """Whether the reference is the path of a whole model: a `.keras`, an `.h5`, or a folder."""
+        path = self.keras or ""
+        return path.endswith((".keras", ".h5", ".hdf5")) or (Path(self.folder) / path).is_dir()
 
 
 def probes_of(spec: ProgramSpec) -> CheckSpec:

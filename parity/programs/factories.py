@@ -52,25 +52,28 @@ def check_reference(option: str, reference: str, folder: str | Path = ".") -> No
         raise InputError(f"{option} {reference}: there is no file {module}")
 
 
-def check_keras(reference: str, folder: str | Path, arguments: Sequence[str] = ()) -> None:
+def check_keras(
+    reference: str, folder: str | Path, arguments: Sequence[str] = (), option: str = "--keras"
+) -> None:
     """Rejects text that names neither a factory nor a training script.
 
     Args:
         reference: "module:function", "file.py:function" or "train.py".
         folder: paths of files are relative to this folder.
         arguments: command line of the script.
+        option: as in `check_reference`.
 
     Raises:
         InputError: it has another form, names a file that does not exist, or takes no arguments.
     """
     if reference.endswith(".py"):
         if not (Path(folder) / reference).is_file():
-            raise InputError(f"--keras {reference}: there is no such file")
+            raise InputError(f"{option} {reference}: there is no such file")
         return
-    check_reference("--keras", reference, folder)
+    check_reference(option, reference, folder)
     if arguments:
         raise InputError(
-            f"arguments={' '.join(arguments)!r} with --keras {reference}: expected a script, such "
+            f"arguments={' '.join(arguments)!r} with {option} {reference}: expected a script, such "
             "as train.py, which takes them"
         )
 

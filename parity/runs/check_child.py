@@ -9,7 +9,6 @@ framework takes longer than most checks; an error in one model does not stop the
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 import time
@@ -18,9 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, ParityError, told
+from parity.errors import InputError, ParityError, UnfinishedError, told
 from parity.files.json_io import read_json, write_json
-from parity.halves.memory import free_memory
+from parity.halves.memory import free_memory, kept_for_good
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.halves.sources import wait_for
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
@@ -37,11 +36,10 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     paths = [RunFolder(directory).spec for directory in directories]
     specs = [CheckSpec.from_dict(read_json(path)) for path in paths]
     started = time.perf_counter()
-    half.configure(specs[0])
-    run_check = half.run_check  # imports the framework
+    with kept_for_good():
+        half.configure(specs[0])
+        run_check = half.run_check  # imports the framework
     import_s = time.perf_counter() - started
-    # Keras runs the garbage collector for every new model; imported objects need no collection.
-    gc.freeze()
 
     def run(number: int) -> None:
         directory = directories[number]
@@ -125,8 +123,8 @@ def failed(directory: Path, error: Exception) -> Exception:
     """Writes down why a directory of a half failed; returns the error."""
     if not isinstance(error, ParityError):
         traceback.print_exc(file=sys.stderr)
-    write_json(
-        RunFolder(directory).failure,
-        {"is_input": isinstance(error, InputError), "message": told(error)},
-    )
+    failure = {"is_input": isinstance(error, InputError), "message": told(error)}
+    if isinstance(error, UnfinishedError):
+        failure["is_unfinished"] = True
+    write_json(RunFolder(directory).failure, failure)
     return error

@@ -7,7 +7,6 @@ half are there, and trains while that trains, unless what Keras is fed is known 
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
+from parity.halves.memory import kept_for_good
 from parity.halves.protocol import Half, ProgressLines, say_note
 from parity.halves.sources import pause, wait_for
 from parity.programs.program_spec import ProgramSpec
@@ -108,10 +108,9 @@ def run_programs(
     # A script runs in the folder of its program, and not in that of the command.
     directories = [directory.absolute() for directory in directories]
     specs = [_read_spec(RunFolder(directory).spec) for directory in directories]
-    half.configure(specs[0])
-    _ = half.run_program  # imports the framework
-    # Keras runs the garbage collector for every new model; imported objects need no collection.
-    gc.freeze()
+    with kept_for_good():
+        half.configure(specs[0])
+        _ = half.run_program  # imports the framework
 
     def run(number: int) -> None:
         folder = RunFolder(directories[number])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from parity.files.json_io import read_json
+from parity.halves.memory import kept_for_good
 from parity.halves.protocol import ConvertingHalf, Half
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import run_each
@@ -19,7 +20,8 @@ def run_conversion(half: Half, directory: Path, parent: int) -> None:
         ParityError: it failed; the directory has `failure.json`.
     """
     spec = CheckSpec.from_dict(read_json(RunFolder(directory).spec))
-    half.configure(spec)
+    with kept_for_good():
+        half.configure(spec)
 
     def run(_: int) -> None:
         cast(ConvertingHalf, half).run_convert(spec, half.factory_of(spec), directory)

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import keyword
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, unwritten
+from parity.errors import InputError, ParityError, UnfinishedError, unwritten
 from parity.files.atomic import write_bytes
 from parity.files.json_io import read_json, write_json
 from parity.files.private import private_folder
 from parity.halves.job import ChildJob
-from parity.halves.progress import run_shown
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
+from parity.runs.alone import run_alone
 from parity.runs.check import check_all
 from parity.runs.check_halves import make_empty
 from parity.runs.check_options import CheckOptions
+from parity.runs.old_models import read_old_model
 from parity.runs.port_child import WRITTEN
 from parity.runs.record import record_spec
-from parity.runs.steps import error_of
+from parity.runs.steps import unfinished
 from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder
 
@@ -39,55 +41,92 @@ class Ported:
         folder: of the package.
         files: names of what was written.
         left_out: a sentence for each part of the program that the package lacks.
+        open: a sentence for each part that is to be written: code of the user's own.
+        differs: a sentence for each that cannot be Keras's.
         result: of the check of the package.
     """
 
     folder: Path
     files: tuple[str, ...]
     left_out: tuple[str, ...]
+    open: tuple[str, ...]
+    differs: tuple[str, ...]
     result: Result
 
 
-def port_spec(spec: CheckSpec, out: Path, options: CheckOptions) -> Ported:
+def port_spec(spec: CheckSpec, out: Path, options: CheckOptions, *, plain: bool = False) -> Ported:
     """Writes the package of a program, and checks it.
 
     Args:
         spec: has the factory of the Keras program, and how it is probed.
         out: folder of the package, which is made; its name is that of the package.
         options: how to run the children.
+        plain: whether network and training of the package need torch alone.
 
     Raises:
         InputError: the factory or the folder cannot be used, or the program cannot be ported.
         RunError: a half crashed.
     """
+    is_new = not out.exists()
     _check_out(out)
     bundle = out / BUNDLE
-    with private_folder("port") as folder:
-        recorded = folder / BUNDLE
-        record_spec(spec.replace(described=True), recorded, replace(options, out=None))
-        told = _written(recorded, out, folder, options)
-        try:
-            write_bytes(bundle, recorded.read_bytes())
-        except OSError as error:
-            raise unwritten(f"{bundle}:", error) from error
+    try:
+        told = _recorded_and_written(spec, out, bundle, options, plain=plain)
+    except ParityError:
+        if is_new:
+            with suppress(OSError):  # of a folder with something in it
+                out.rmdir()
+        raise
     given = CheckSpec(
-        torch=f"{out.name}.train:build",
+        torch=f"{out.name}.{told['factory']}",
         against=os.fspath(bundle.absolute()),
         folder=os.fspath(out.absolute().parent),
         dtype=spec.dtype,
         threads=spec.threads,
     )
-    (result,) = check_all([given], replace(options, out=None))
     files = tuple(sorted([*told["files"], BUNDLE]))
-    return Ported(out, files, tuple(told["left_out"]), result)
+    result = _checked(given, replace(options, out=None))
+    left_out, open_, differs = (tuple(told[name]) for name in ("left_out", "open", "differs"))
+    return Ported(out, files, left_out, open_, differs, result)
 
 
-def _written(recorded: Path, out: Path, folder: Path, options: CheckOptions) -> dict[str, Any]:
+def _recorded_and_written(
+    spec: CheckSpec, out: Path, bundle: Path, options: CheckOptions, *, plain: bool
+) -> dict[str, Any]:
+    """Records what Keras computes, and writes the package; returns what its child tells."""
+    with private_folder("port") as folder:
+        recorded = folder / BUNDLE
+        spec, options = read_old_model(spec, folder, options)
+        record_spec(spec.replace(described=True), recorded, replace(options, out=None))
+        told = _written(recorded, out, folder, options, plain=plain)
+        try:
+            write_bytes(bundle, recorded.read_bytes())
+        except OSError as error:
+            raise unwritten(f"{bundle}:", error) from error
+    return told
+
+
+def _checked(given: CheckSpec, options: CheckOptions) -> Result:
+    """Checks a package; of one with parts that are to be written, nothing may be compared."""
+    try:
+        (result,) = check_all([given], options)
+    except UnfinishedError as error:
+        return unfinished(given, [str(error)], mode="replayed")
+    return result
+
+
+def _written(
+    recorded: Path, out: Path, folder: Path, options: CheckOptions, *, plain: bool
+) -> dict[str, Any]:
     """Lets a child of the torch half write the package; returns what it tells."""
     unpack(recorded, folder / "trace")
     directory = folder / "write"
     directory.mkdir()
-    spec = {"trace": os.fspath(folder / "trace"), "out": os.fspath(out.absolute())}
+    spec = {
+        "trace": os.fspath(folder / "trace"),
+        "out": os.fspath(out.absolute()),
+        "plain": plain,
+    }
     write_json(RunFolder(directory).spec, spec)
     job = ChildJob(
         name="write torch",
@@ -98,10 +137,8 @@ def _written(recorded: Path, out: Path, folder: Path, options: CheckOptions) -> 
         log=folder / "write.log",
         paths=tuple(options.paths),
     )
-    failures = run_shown([job], options.children)
-    if failures:
-        raise error_of(RunFolder(directory), failures[0].reason)
-    told: dict[str, Any] = read_json(directory / WRITTEN)
+    half = run_alone(job, options.children)
+    told: dict[str, Any] = read_json(half.path / WRITTEN)
     return told
 
 

@@ -15,7 +15,7 @@ WRITTEN = "written.json"  # what the child tells of what it wrote
 
 
 def write_port(half: Any, directory: Path) -> None:
-    """Writes the port that `spec.json` asks for: "trace", of the Keras half, and "out".
+    """Writes the port that `spec.json` asks for: "trace", of the Keras half, "out" and "plain".
 
     Args:
         half: the torch half, which alone has a `write_port`.
@@ -26,7 +26,7 @@ def write_port(half: Any, directory: Path) -> None:
     """
     spec = read_json(RunFolder(directory).spec)
     try:
-        told = half.write_port(Trace(Path(spec["trace"])), Path(spec["out"]))
+        told = half.write_port(Trace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
     except InputError as error:
         raise failed(directory, error) from error
     write_json(directory / WRITTEN, told)

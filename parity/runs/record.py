@@ -11,9 +11,10 @@ from pathlib import Path
 from parity.errors import InputError, unwritten
 from parity.files.atomic import check_access, is_place
 from parity.programs.check_spec import CheckSpec
-from parity.programs.factories import Factory, check_reference, reference_of
+from parity.programs.factories import Factory, check_keras, reference_of
 from parity.runs.check_halves import check_data, folder_of, plan_checks, run_keras
 from parity.runs.check_options import CheckOptions
+from parity.runs.model_files import check_model_file
 from parity.traces.bundle import pack
 from parity.traces.folder import RunFolder
 
@@ -56,7 +57,11 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
     """Does the same as `record`, from a spec."""
     if spec.keras is None:
         raise InputError("keras is None: expected the factory of a Keras model")
-    check_reference("--keras", spec.keras, spec.folder)
+    if spec.described and spec.is_model_file:
+        check_model_file(spec)
+    else:
+        option = "MODEL" if spec.described else "--keras"
+        check_keras(spec.keras, spec.folder, spec.arguments, option)
     check_data(spec)
     check_target(path)
     options.children.check_interpreters()

@@ -10,14 +10,14 @@ from pathlib import Path
 from parity.errors import InputError
 from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
-from parity.halves.progress import run_shown
 from parity.programs.factories import check_keras
 from parity.programs.program import check_data
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.user_files import user_files
+from parity.runs.alone import run_alone
 from parity.runs.check_halves import folder_of
 from parity.runs.record import check_target
-from parity.runs.steps import error_of, planned
+from parity.runs.steps import planned
 from parity.traces.bundle_run import RunSize, pack_run
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
@@ -49,16 +49,14 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
     children.check_interpreters()
     files = user_files(spec, "keras")  # as they are before the training
     with folder_of(None) as root:
-        half = RunFolder(root).half("keras")
         job = ChildJob(
             name=f"{spec.program} keras",
             half="keras",
             python=children.keras_python,
-            directories=(planned(half, spec.replace(torch=None)),),
+            directories=(planned(RunFolder(root).half("keras"), spec.replace(torch=None)),),
             log=RunFolder(root).log("keras"),
         )
-        if failures := run_shown([job], children):
-            raise error_of(half, failures[0].reason)
+        half = run_alone(job, children)
         if (size := half.feed.stat().st_size) > spec.max_feed * MIB:
             raise InputError(
                 f"`fit` was fed {size / MIB:,.1f} MiB of arrays, which is more than "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, RunError
+from parity.errors import InputError, RunError, UnfinishedError
 from parity.files.json_io import read_json, write_json
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
@@ -67,6 +67,8 @@ def error_of(half: RunFolder, reason: str, *, in_own_words: bool = False) -> Inp
     told = read_json(half.failure) if half.failure.exists() else {}
     if told.get("is_input"):
         return InputError(told["message"])
+    if told.get("is_unfinished"):
+        return UnfinishedError(told["message"])
     return RunError(told["message"] if told and in_own_words else reason)
 
 

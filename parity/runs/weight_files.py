@@ -44,6 +44,8 @@ def write_like(like: Path, arrays: Path, folder: Path, to: Path) -> None:
 def config_in(path: Path, folder: Path) -> dict[str, Any]:
     """Returns the configuration of a model, from `model.to_json()` or from a file of weights.
 
+    What the model was compiled with is in it as "compile_config", if it is told.
+
     Raises:
         InputError: there is none in it.
     """
@@ -54,7 +56,10 @@ def config_in(path: Path, folder: Path) -> dict[str, Any]:
             raise InputError(f"--config {path}: {error}") from None
     else:
         copy_weights(path, folder)
-        config = read_copied(folder).config
+        copied = read_copied(folder)
+        config = copied.config
+        if config is not None and copied.compiled is not None:
+            config = {**config, "compile_config": copied.compiled}
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict | list):
         raise InputError(
             f"--config {path}: expected what `model.to_json()` returns, or a .keras or .h5 file"

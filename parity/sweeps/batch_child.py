@@ -19,6 +19,7 @@ from parity.data.load import run_data
 from parity.files.atomic import write_bytes
 from parity.files.floats import encode_floats
 from parity.files.json_io import read_json
+from parity.halves.memory import kept_for_good
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
@@ -41,7 +42,9 @@ def train_batch(name: str, half: Half, directory: Path, parent: int) -> None:
     """
     batch = read_json(directory / BATCH)
     first = spec_from(batch["tasks"][0]["spec"])
-    half.configure(first)
+    with kept_for_good():
+        half.configure(first)
+        _ = half.fit if isinstance(first, RunSpec) else half.fit_program  # imports the framework
     if isinstance(first, RunSpec):
         run_batch(directory, lambda spec: train(half, name, spec, parent), parent)
         return

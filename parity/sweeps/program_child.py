@@ -24,6 +24,7 @@ from parity.errors import RunError
 from parity.files.atomic import write_bytes
 from parity.files.floats import encode_floats
 from parity.files.json_io import read_json
+from parity.halves.memory import kept_for_good
 from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.halves.sources import wait_for
 from parity.programs.program_spec import ProgramSpec
@@ -129,7 +130,9 @@ def tell_batch(half: Half, directory: Path, parent: int) -> None:
     """
     told = read_json(directory / TELL)
     rows = [(row["key"], ProgramSpec.from_dict(row["spec"])) for row in told["tasks"]]
-    half.configure(rows[0][1])
+    with kept_for_good():
+        half.configure(rows[0][1])
+        _ = half.fit_program  # imports the framework
     found: list[str] = []
     size = 0
     for number, (key, spec) in enumerate(rows, start=1):

@@ -47,7 +47,7 @@ RUN_MODULES = (
     *("data/dataset", "data/load", "data/sources", "data/transfer"),
     "errors",
     *("files/atomic", "files/floats", "files/json_io", "files/strict_json"),
-    *("halves/environment", "halves/protocol"),
+    *("halves/environment", "halves/memory", "halves/protocol"),
     *("programs/halves", "programs/program_spec", "programs/run_spec", "programs/settings"),
     *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
     *("traces/array_file", "traces/folder", "traces/observer", "traces/trace"),
@@ -59,12 +59,12 @@ PROGRAM_MODULES = (
     *("data/npz", "data/idx", "data/program_data", "data/given_samples", "data/model_inputs"),
     *("data/augmented", "data/fingerprints", "data/image_changes", "data/metric_inputs"),
     *(
-        "halves/memory",
         "halves/sources",
         "programs/check_spec",
         "programs/factories",
         "programs/user_modules",
     ),
+    *("files/private", "weights/old_config"),  # a file of Keras 2 as the program
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )

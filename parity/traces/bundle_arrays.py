@@ -12,11 +12,15 @@ PARTS = {
     "init": ("F64",),
     "weights": ("F64",),
     "state": ("F64",),
-    "input": ("F64", "I64"),
+    "input": ("F64", "I64", "BOOL"),
     "target": ("F64", "I64"),
     "weight": ("F64",),  # of samples
     "forward": _ANY,  # what passes between layers may be tokens or masks
-    "mask": ("BOOL",),
+    "mask": ("BOOL", "F64"),  # the noise of a layer is in the place of a mask
+    "draw": ("F64", "I64"),  # random numbers, as the model's own code draws them
+    "augmented": ("F64",),  # images that layers changed at random
+    "image_state": ("I64",),  # of the generators of these layers
+    "image_changes": ("F64",),
     "counted": ("BOOL",),  # where masks of sequences say that values count
     "loss": ("F64",),
     "metric": ("F64",),

@@ -52,8 +52,10 @@ _OPTIONAL: dict[str, Any] = {
     "cast_to_float64": [str],
     "float32_inside": [str],
     "trained_steps": int,
+    "model_file": str,
     "replayable": {"*": _NUMBER},
     "dtype": str,
+    "batch_of_one": bool,
     "own_steps": [str],
     "stateful": [str],
     "loss_noise": [_NUMBER],
@@ -62,7 +64,14 @@ _OPTIONAL: dict[str, Any] = {
     "metric_probe": {"names": [str], "float32": [str]},
     "added_losses": [str],
     "confident": bool,
-    "program": {"model": (dict, _NONE), "problem": str, "fit": dict, "draws": [[(str, int)]]},
+    "own": {"layers": dict, "functions": dict, "losses": dict, "problems": [str], "refused": [str]},
+    "program": {
+        "model": (dict, _NONE),
+        "problem": str,
+        "fit": dict,
+        "draws": [[(str, int)]],
+        "shared": [str],
+    },
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
 _OPTIMIZER = {"class": str, "config": dict}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from parity.traces.anchors import Anchor
     from parity.traces.trace import Weights
 
+_PIECE = 2**16  # numbers of a weight that are moved at once
+
 
 def perturbed(weights: Weights, perturbation: int, dtype: str | None = None) -> Weights:
     """Returns weights moved up or down by one ULP each; zeros stay zero.
@@ -34,11 +36,21 @@ def perturbed_one_by_one(
     """Yields the items of `perturbed`, of which one at a time is in memory."""
     generator = np.random.default_rng(perturbation)
     for name, weight in weights.items():
-        direction = np.where(generator.random(weight.shape) < 0.5, -np.inf, np.inf)
-        rounded = weight.astype(dtype or weight.dtype)
-        moved = np.nextafter(rounded, direction.astype(rounded.dtype)).astype(weight.dtype)
-        # The neighbours of zero are denormal: far smaller than any rounding of the run.
-        yield name, np.where(weight == 0, weight, moved)
+        flat = weight.reshape(-1)
+        changed = np.empty_like(flat)
+        # Piece by piece: what lies between is several times as large as a weight.
+        for start in range(0, flat.size, _PIECE):
+            place = slice(start, start + _PIECE)
+            changed[place] = _moved(flat[place], generator, dtype)
+        yield name, changed.reshape(weight.shape)
+
+
+def _moved(array: np.ndarray, generator: np.random.Generator, dtype: str | None) -> np.ndarray:
+    direction = np.where(generator.random(array.shape) < 0.5, -np.inf, np.inf)
+    rounded = array.astype(dtype or array.dtype)
+    moved = np.nextafter(rounded, direction.astype(rounded.dtype)).astype(array.dtype)
+    # The neighbours of zero are denormal: far smaller than any rounding of the run.
+    return np.where(array == 0, array, moved)
 
 
 def perturbed_state(anchor: Anchor, perturbation: int) -> Anchor:

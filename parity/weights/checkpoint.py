@@ -6,6 +6,8 @@ name that each variable has in its program:
 
     variables/0/.ATTRIBUTES/VARIABLE_VALUE                    full name "inner/dense_1/kernel"
     layer_with_weights-0/kernel/.ATTRIBUTES/VARIABLE_VALUE    of Keras 2
+    optimizer/_trainable_variables/0/.ATTRIBUTES/VARIABLE_VALUE    a weight, of Keras 3
+    optimizer/_variables/2/.ATTRIBUTES/VARIABLE_VALUE         a slot of its optimizer
 
 The messages are those of tensorflow/core/protobuf/tensor_bundle.proto and
 trackable_object_graph.proto.
@@ -13,6 +15,7 @@ trackable_object_graph.proto.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,10 @@ from parity.weights.sorted_table import MAX_TABLE, read_table
 from parity.weights.stored import MAX_NAME, Stored, StoredArray, check_array
 
 _GRAPH, _VALUE = "_CHECKPOINTABLE_OBJECT_GRAPH", "/.ATTRIBUTES/VARIABLE_VALUE"
+# A checkpoint has every variable once, by its shortest path: of Keras 3, a weight that is trained
+# often is among those that its optimizer has.
+_METRICS = "keras_api/metrics/"  # of Keras 2: what they count is no weight
+_OF_OPTIMIZER = re.compile(r"(^|/)_?optimizer/(?!_trainable_variables/)")
 _MAX_SHARDS = 10_000
 _TEXT = 7  # DT_STRING
 # DataType of tensorflow/core/framework/types.proto.
@@ -110,7 +117,7 @@ def stored_checkpoint(index: Path) -> Stored:
         if entry.dtype == _TEXT or key not in names or not key.endswith(_VALUE):
             continue  # tables of words, and paths of files
         name = names[key]
-        if name.rpartition("/")[2] in _STATES or key.startswith(_STATES):
+        if name.rpartition("/")[2] in _STATES or key.startswith((*_STATES, _METRICS)):
             continue
         if key.startswith(_AGAIN) and name in once:
             continue
@@ -159,8 +166,7 @@ def _names(graph: bytes) -> tuple[dict[str, str], set[str]]:
             if not 0 <= number < len(nodes):
                 raise ValueError("a slot of its optimizer is not among its objects")
             slots |= {text_of(attribute, 3) for attribute in messages(nodes[number], 2)}
-    slots |= {key for key in names if key.startswith(("optimizer/", "_optimizer/"))}
-    return names, slots
+    return names, slots | {key for key in names if _OF_OPTIMIZER.search(key)}
 
 
 def _array(key: str, name: str, entry: _Entry, data: list[Path], number: int) -> StoredArray:

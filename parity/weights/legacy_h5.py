@@ -44,10 +44,9 @@ def stored_legacy_h5(path: Path) -> Stored:
     layers = tree.members(root) if _MODEL in members else members
     names = texts_of(root, "layer_names")
     weights: list[StoredArray] = []
+    inner: dict[str, dict[str, h5py.Group | h5py.Dataset]] = {"": layers}
     for name in [*names, *([_OWN] if _OWN in layers else [])]:
-        group = layers.get(name)
-        if not isinstance(group, h5py.Group):
-            raise ValueError(f"there is no group of the layer {name[:80]!r}")
+        group = _group(tree, inner, name)
         weights += _listed(tree, group, "" if name == _OWN else name)
     optimizer = members.get(_OPTIMIZER)
     slots = _listed(tree, optimizer, "") if isinstance(optimizer, h5py.Group) else []
@@ -56,6 +55,25 @@ def stored_legacy_h5(path: Path) -> Stored:
     if not weights:
         raise ValueError("it holds no weights")
     return Stored(".h5", weights, slots, config, compiled)
+
+
+def _group(
+    tree: Tree, inner: dict[str, dict[str, h5py.Group | h5py.Dataset]], name: str
+) -> h5py.Group:
+    """Returns the group of a layer, which is in others if its name has slashes, as in Keras 1.
+
+    Args:
+        tree: of the file.
+        inner: what groups hold, by their paths; those on the way are added.
+        name: of the layer: "conv1/bn".
+    """
+    above, _, last = name.rpartition("/")
+    if above not in inner:
+        inner[above] = tree.members(_group(tree, inner, above))
+    group = inner[above].get(last)
+    if not isinstance(group, h5py.Group):
+        raise ValueError(f"there is no group of the layer {name[:80]!r}")
+    return group
 
 
 def _is_state(array: StoredArray) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.errors import InputError
 from parity.files.private import private_folder
-from parity.weights import hdf5, keras_archive, legacy_h5
+from parity.weights import hdf5, keras_config, legacy_h5
 from parity.weights.checkpoint import index_of, stored_checkpoint
 from parity.weights.keras_archive import stored_keras_archive
 from parity.weights.legacy_h5 import stored_legacy_h5
@@ -61,7 +61,7 @@ def read_stored(path: Path, folder: Path) -> Stored:
             raise ValueError(f"there is no such file; expected {EXPECTED}")
         with path.open("rb") as file:
             start = file.read(len(hdf5.MAGIC))
-        if start.startswith(keras_archive.MAGIC):
+        if start.startswith(keras_config.MAGIC):
             return stored_keras_archive(path, folder)
         if start == hdf5.MAGIC:
             with hdf5.opened(path) as file:

@@ -20,6 +20,7 @@ from parity.weights.stored import Stored, StoredArray
 
 _VARS, _OPTIMIZER = "vars", "optimizer"
 # Attributes of layers that are containers, and no layer themselves.
+_METRICS = "metrics"  # of Keras 2, beside the layers
 _STATES = ("seed_generator",)  # what they hold is the state of a generator, and no weight
 
 
@@ -46,7 +47,7 @@ def read_weights_h5(path: Path) -> tuple[list[StoredArray], list[StoredArray]]:
         for name, member in members.items():
             if isinstance(member, h5py.Dataset):
                 raise ValueError(f"{member.name[:80]!r} is not in a group {_VARS!r}")
-            if name not in _STATES:
+            if name not in _STATES and (below or name != _METRICS):
                 walk(member, names, (*below, name))
 
     walk(file, (), ())

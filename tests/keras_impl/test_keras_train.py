@@ -14,10 +14,18 @@ from keras_impl.weights import get_weights, set_weights
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
 from parity.programs.settings import DTYPES
 
-AUGMENTATION = Augmentation(10, 0.1, 0.1, 0.1, 0.1, True)
+pytestmark = pytest.mark.usefixtures("direct")
+
 SPECS = {
     "dropout": RunSpec(model="dropout", epochs=2),
-    "augmentation": RunSpec(model="capacity", epochs=2, augmentation=AUGMENTATION),
+    # Labels are random, so that the validation loss soon rises.
+    "stopped": RunSpec(
+        model="dropout",
+        epochs=12,
+        learning_rate=0.01,
+        augmentation=Augmentation(10, 0.1, 0.1, 0.1, 0.1, True),
+        early_stopping=EarlyStopping(patience=1, restore_best_weights=True),
+    ),
 }
 
 
@@ -40,7 +48,14 @@ def test_a_watched_run_is_bitwise_the_plain_run(name):
     assert seen.history == plain(name).history
     assert_same_weights(seen.weights, plain(name).weights)
     # It was watched: every step, and the end of every epoch.
-    assert (observer.num_steps, observer.ends) == (6, [3, 6])
+    num_epochs = len(seen.history["loss"])
+    assert observer.ends == [3 * (epoch + 1) for epoch in range(num_epochs)]
+    assert observer.num_steps == 3 * num_epochs
+    assert {key: len(values) for key, values in observer.columns.items()} == {
+        "eval_loss": num_epochs,
+        "eval_accuracy": num_epochs,
+    }
+    assert all(type(value) is float for values in observer.columns.values() for value in values)
 
 
 def test_an_observer_that_changes_a_run_is_seen_in_its_history_and_weights():
@@ -49,7 +64,7 @@ def test_an_observer_that_changes_a_run_is_seen_in_its_history_and_weights():
             super().on_step()
             np.random.seed(self.num_steps)  # from which a flow draws
 
-    changed, alone = fit(SPECS["augmentation"], small_data(), Changes()), plain("augmentation")
+    changed, alone = fit(SPECS["stopped"], small_data(), Changes()), plain("stopped")
     assert changed.history != alone.history
     assert (changed.weights["dense1.kernel"] != alone.weights["dense1.kernel"]).any()
 
@@ -66,46 +81,14 @@ def test_how_well_the_training_samples_are_known_is_what_keras_evaluates():
     assert len(observer.columns["eval_loss"]) == 2
 
 
-# Labels are random, so that the validation loss soon rises.
-STOPPED = RunSpec(
-    model="dropout",
-    epochs=12,
-    learning_rate=0.01,
-    augmentation=AUGMENTATION,
-    early_stopping=EarlyStopping(patience=1, restore_best_weights=True),
-)
-
-
-@functools.cache
-def stopped():
-    """A run that early stopping ends, and what its observer was told."""
-    observer = Watching()
-    return fit(STOPPED, small_data(), observer), observer
-
-
-def test_a_watched_run_that_ends_early_is_bitwise_the_plain_run():
-    (watched, observer), alone = stopped(), fit(STOPPED, small_data())
-    assert watched.history == alone.history
-    assert_same_weights(watched.weights, alone.weights)
-    num_epochs = len(watched.history["loss"])
-    assert {key: len(values) for key, values in observer.columns.items()} == {
-        "eval_loss": num_epochs,
-        "eval_accuracy": num_epochs,
-    }
-    assert all(type(value) is float for values in observer.columns.values() for value in values)
-    assert set(watched.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
-
-
 def test_a_run_that_ends_early_has_a_rate_for_every_epoch_and_the_weights_of_the_best():
-    result, _ = stopped()
+    spec, result = SPECS["stopped"], plain("stopped")
     losses = result.history["val_loss"]
     best = losses.index(min(losses))
-    assert len(losses) == best + 2 < STOPPED.epochs
+    assert len(losses) == best + 2 < spec.epochs
     assert result.history["learning_rate"] == [float(np.float32(0.01))] * len(losses)
-    until = STOPPED.replace(early_stopping=None)
-    assert_same_weights(result.weights, fit(until.replace(epochs=best + 1), small_data()).weights)
-    last = fit(until.replace(epochs=best + 2), small_data())
-    assert all((last.weights[key] != value).any() for key, value in result.weights.items())
+    until = spec.replace(early_stopping=None, epochs=best + 1)
+    assert_same_weights(result.weights, fit(until, small_data()).weights)
 
 
 def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples():
@@ -127,12 +110,12 @@ def test_the_history_has_one_float_an_epoch_under_every_key(name):
     history = plain(name).history
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
     for values in history.values():
-        assert len(values) == 2
+        assert len(values) == (2 if name == "dropout" else len(history["loss"]))
         assert all(type(value) is float and np.isfinite(value) for value in values)
 
 
 def test_the_same_seed_repeats_a_run_and_another_differs():
-    again = fit(SPECS["dropout"], small_data())
+    again, _ = watched("dropout")
     assert again.history == plain("dropout").history
     assert_same_weights(again.weights, plain("dropout").weights)
     other = fit(SPECS["dropout"].replace(seed=43, epochs=1), small_data())

@@ -93,8 +93,12 @@ def outputs():
     return _port(_outputs(), target=_turned)
 
 
-def outputs__targets_wrong():
+def outputs__targets_as_the_output():
     return _port(_outputs())
+
+
+def outputs__targets_wrong():
+    return _port(_outputs(), target=torch.from_numpy)
 
 
 def classes():

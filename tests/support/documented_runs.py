@@ -28,7 +28,7 @@ RUN = {
     "parity check sensors --out first": ((), 1),
     "parity check sensors": ((), 0),
     "parity run sensors": ((), 0),
-    "parity sweep sensors --seeds 0:12": (("--seeds", "0:2", "--epochs", "1"), 3),
+    "parity sweep sensors --seeds 0:12": (("--seeds", "0:1", "--epochs", "1"), 3),
     "parity bench sensors --threads 1": (
         ("--rounds", "3", "--train-size", "64", "--variants", "keras"),
         0,
@@ -36,10 +36,6 @@ RUN = {
     "pytest -q": ((), 0),
     "parity record sensors.parity sensors": ((), 0),
     "pytest -q -k computes --parity-against sensors.parity": ((), 0),
-    "parity run sensors --seeds 0:3 --out parity-runs": (
-        ("--seeds", "0:1", "--epochs", "1", "--out", "whole"),
-        0,
-    ),
     "parity run underfit --seeds 0:2 --out runs": ((*SMALL, "--dtype", "float64"), 0),
     "parity report runs": ((), 0),
     "parity report runs/underfit-seed0 runs/underfit-seed1 --out changes": ((), 0),
@@ -55,11 +51,19 @@ RUN = {
 NOT_RUN = {
     "parity port app.keras_model:build ...": "docs/port.md has it with a program that is there",
     "parity port keras_model.py:build ...": "likewise",
+    "parity port mypackage.keras_model:build --out plain_port --plain": (
+        "tests/parity/runs/test_port.py runs it on what Keras has computed for it"
+    ),
+    "parity port train.py ...": "tests/parity/runs/test_port.py ports a script",
+    "parity port model.keras ...": (
+        "needs a trained model; tests/keras_impl/harness/program/test_saved_model.py loads one"
+    ),
     "make ...": "sets up an environment, or runs this suite, as CI does",
     "parity convert ...": "needs a trained model; tests/parity/runs/test_convert.py converts one",
     "python benchmarks/accuracy/converted_weights.py": (
         "minutes; tests/torch_impl/harness/convert/test_convert_run.py has its styles"
     ),
+    "python benchmarks/accuracy/plain_ports.py": "a quarter of an hour of checks",
     "python benchmarks/accuracy/damaged_weights.py": (
         "minutes; tests/parity/weights/test_damaged_files.py has 200 of its files"
     ),
@@ -99,6 +103,9 @@ NOT_RUN = {
         "half a minute; tests/parity/cli/test_cli_run.py runs a program of a table"
     ),
     "parity run migration ...": "likewise",
+    "parity run sensors --seeds 0:3 --out parity-runs": (
+        "the same page runs it with one seed; docs/report.md names seeds and a folder"
+    ),
     "parity record migration.parity migration --run": (
         "half a minute; tests/parity/runs/test_record_run.py records a program of a table"
     ),
@@ -158,11 +165,20 @@ NOT_RUN = {
         "a quarter of an hour of processor time; "
         "tests/torch_impl/keras_config/test_public_layers.py compares a part of it"
     ),
+    "python benchmarks/accuracy/old_files.py --keras-python KERAS_2": (
+        "needs Keras 2; tests/keras_impl/harness/program/test_old_file.py reads files that it wrote"
+    ),
+    "python benchmarks/accuracy/ported.py ...": (
+        "minutes; tests/torch_impl/source/test_source_package.py has what it found"
+    ),
     "python benchmarks/accuracy/fresh.py": (
         "ten minutes; tests/parity/divergences/test_fresh_cases.py checks a part of it"
     ),
     "python benchmarks/accuracy/networks_b.py": (
         "minutes; test_coded_programs.py and test_layer_kinds.py have what it found"
+    ),
+    "python benchmarks/accuracy/networks_c.py": (
+        "minutes; tests/parity/runs/test_habits.py has what it found"
     ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (

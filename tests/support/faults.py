@@ -213,7 +213,10 @@ FAULTS = (
         "learning_rate",
         "G13",
         scenario="capacity",
-        settings={"epochs": 12, "reduce_lr": {"factor": 0.1, "patience": 1, "min_delta": 0.05}},
+        settings={
+            **{"epochs": 12, "train_size": 36, "val_size": 14, "batch_size": 8},
+            "reduce_lr": {"factor": 0.1, "patience": 1, "min_delta": 0.05},
+        },
     ),
     Fault("mean of batch means", _mean_of_batch_means, "trajectory", "running loss", "I4"),
     Fault(

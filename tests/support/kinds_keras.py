@@ -129,6 +129,11 @@ def joined_branches():
     return _compiled(keras.Model(given, L.Dense(2)(L.GlobalAveragePooling2D()(L.Conv2D(3, 3)(x)))))
 
 
+def padded_images():
+    padding = L.ZeroPadding2D(((0, 1), (0, 1)))
+    return _chain((5, 6, 2), padding, L.Conv2D(3, 3, strides=2), L.Flatten())
+
+
 def dot():
     return _of_two(L.Dot(1))
 

@@ -235,6 +235,25 @@ def joined_branches__dilation_wrong():
     return _joined(second=1)
 
 
+def _padded(padding):
+    def run(net, x):
+        return net.conv(net.pad(x)).movedim(1, -1).flatten(1)
+
+    return _port(Net(run, pad=nn.ZeroPad2d(padding), conv=nn.Conv2d(2, 3, 3, 2)))
+
+
+def padded_images():
+    return _padded((0, 1, 0, 1))
+
+
+def padded_images__above_wrong():
+    return _padded((0, 1, 1, 0))
+
+
+def padded_images__too_much_wrong():
+    return _padded((1, 1, 1, 1))
+
+
 def dot():
     return _of_two(lambda x, y: (x * y).sum(-1, keepdim=True))
 

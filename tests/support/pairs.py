@@ -17,9 +17,9 @@ from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 # Sizes of the trainings of a scenario that several files look at, so that Keras makes each once:
-# ten steps an epoch, the last of them with a smaller batch, and more samples than are evaluated at
+# five steps an epoch, the last of them with a smaller batch, and more samples than are evaluated at
 # once (256), so that this is done in two parts of different sizes.
-SHARED = {"epochs": 2, "train_size": 300, "val_size": 40}
+SHARED = {"epochs": 2, "train_size": 260, "val_size": 40, "batch_size": 64}
 
 
 def shared_run(tmp_path_factory: pytest.TempPathFactory, spec: RunSpec) -> Path:

@@ -10,6 +10,10 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
+# Of the training of a check, which makes twice as many by itself: a batch of each size, full, less,
+# and one sample; and the learning rate is cut before the third.
+FEW_STEPS = 3
+
 
 def ports_in(module):
     """Names of the ports that a module defines."""
@@ -24,6 +28,7 @@ def checked_ports(module):
         CheckSpec(
             keras=f"{file.removesuffix('_torch')}_keras.py:{name.partition('__')[0]}",
             torch=f"{file}.py:{name}",
+            steps=FEW_STEPS,
             folder=str(SUPPORT),
         )
         for name in ports

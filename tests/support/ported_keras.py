@@ -2,6 +2,7 @@
 
 import keras
 from keras import layers as L
+from keras import ops
 
 import keras_impl
 
@@ -44,18 +45,63 @@ def two_heads():
         loss_weights={"kind": 1.0, "size": 0.25},
     )
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
-    return keras_impl.Reference(model, callbacks=[callback])
+    stop = keras.callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
+    return keras_impl.Reference(model, callbacks=[stop, callback])
 
 
-@keras.saving.register_keras_serializable(package="tests")
-class Patches(keras.layers.Layer):
-    """A layer of the user's own."""
+class Gated(L.Layer):
+    """A layer of the user's own, of which no config can be made: it holds a function."""
+
+    def __init__(self, units, squash, scale=2.0, **options):
+        super().__init__(**options)
+        self.units, self.squash, self.scale = units, squash, scale
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], self.units), name="kernel")
+        self.gate = self.add_weight(
+            shape=(shape[-1], self.units), initializer="he_normal", name="gate"
+        )
+        self.shift = self.add_weight(shape=(self.units,), initializer="ones", name="offset")
 
     def call(self, x):
-        return x[:, ::2]
+        return self.scale * self.squash(x @ self.kernel + self.shift) * ops.sigmoid(x @ self.gate)
+
+
+class Residual(L.Layer):
+    """A layer of the user's own with layers of Keras, and one more of the user's, inside."""
+
+    def __init__(self, width, **options):
+        super().__init__(**options)
+        self.norm = L.LayerNormalization()
+        self.wide = L.Dense(2 * width, activation="relu")
+        self.drop = L.Dropout(0.5)
+        self.back = [Gated(width, ops.tanh)]
+
+    def call(self, x):
+        return x + self.back[0](self.drop(self.wide(self.norm(x))))
+
+
+def bent(x):
+    return ops.tanh(x) * x
+
+
+def cubic(y, p):
+    return ops.mean(ops.abs(y - p) ** 3, axis=-1)
 
 
 def of_ones_own():
-    model = keras.Sequential([L.Input((8,)), Patches(name="patches"), L.Dense(2)])
-    model.compile("sgd", "mse")
+    """Layers, an activation, a Lambda and a loss of the user's own."""
+    model = keras.Sequential(
+        [
+            L.Input((8,)),
+            L.Dense(6, activation=bent, name="wide"),
+            Gated(5, ops.tanh, name="first"),
+            Gated(3, ops.tanh, name="second"),
+            Residual(3, name="residual"),
+            L.Lambda(lambda x: x * 2, name="doubled"),
+            L.Dense(2),
+        ],
+        name="own_net",
+    )
+    model.compile("sgd", cubic)
     return model

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from made_once import folder_of, locked
+
 import keras_impl
 import torch_impl
 from parity.files.json_io import write_json
@@ -43,6 +45,19 @@ def trained(half, spec, run):
     folder.training.path.mkdir(exist_ok=True)
     write_json(folder.training.spec, spec.to_dict())
     task.training.write(folder.training.path, environment=environment, result=result)
+
+
+def keras_half(tmp_path_factory, spec):
+    """Returns the run folder of a Keras half, trained once for all files and all workers.
+
+    Nothing may be written to it, and nothing that changes a training may be patched.
+    """
+    spec = spec.replace(torch=None)  # serves every port
+    folder = folder_of(tmp_path_factory, "half", spec.to_dict())
+    with locked(folder):
+        if not RunFolder(folder).half("keras").training.is_complete:
+            trained(keras_impl, spec, folder)
+    return folder
 
 
 def result_of(spec, run, reference=None):

@@ -29,7 +29,9 @@ def main(half: str, connection: socket.socket, root: str) -> None:
     """Imports what every child of the half does, then serves until the other end is closed."""
     paths = list(sys.path)
     sys.path.insert(0, root)
+    gc.disable()
     _import(half)
+    gc.enable()
     # No computation has begun, so that no thread of a framework is lost in a child.
     gc.collect()
     gc.freeze()

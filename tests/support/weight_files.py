@@ -7,12 +7,13 @@ import numpy as np
 from made_once import folder_of, locked
 
 FORMS = (".keras", ".weights.h5", ".h5", "_saved_model")
+CHECKPOINT = "_checkpoint"  # of TensorFlow, with the slots of the optimizer
 MODELS = ("images", "words", "rows")
 
 
 def weight_files(tmp_path_factory) -> Path:
     """The folder with MODEL.FORM, MODEL.json (the configuration) and MODEL.npz: values by path."""
-    folder = folder_of(tmp_path_factory, "weight-files", {"version": 1})
+    folder = folder_of(tmp_path_factory, "weight-files", {"version": 2})
     with locked(folder):
         if not (folder / "done").exists():
             for name in MODELS:
@@ -87,6 +88,8 @@ def inputs(name: str) -> np.ndarray:
 
 
 def _write(name: str, folder: Path) -> None:
+    import tensorflow as tf
+
     model = build(name)
     x, draw = inputs(name), np.random.default_rng(1)
     model.fit(x, draw.normal(size=(4, *model.output_shape[1:])), verbose=0)
@@ -96,9 +99,10 @@ def _write(name: str, folder: Path) -> None:
             weight.assign(draw.uniform(low, 1.0, weight.shape))
     model.save(folder / f"{name}.keras")
     model.save_weights(folder / f"{name}.weights.h5")
-    model.save(folder / f"{name}.h5")
-    model.export(folder / f"{name}_saved_model", verbose=False)
     (folder / f"{name}.json").write_text(model.to_json())
+    model.save(folder / f"{name}.h5")  # which takes the optimizer out of its compile config
+    tf.train.Checkpoint(model=model).write(str(folder / f"{name}{CHECKPOINT}"))
+    model.export(folder / f"{name}_saved_model", verbose=False)
     kept = {w.path.replace("/", "|"): w.numpy() for w in model.weights if "seed_gen" not in w.path}
     np.savez(folder / f"{name}.npz", **kept)
     slots = {f"{n:03d}": v.numpy() for n, v in enumerate(model.optimizer.variables)}

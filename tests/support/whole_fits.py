@@ -1,5 +1,7 @@
 """A small network with dropout and a penalty, trained by Keras's `fit` and by a Trainer."""
 
+import functools
+
 import keras
 import numpy as np
 import torch
@@ -44,6 +46,27 @@ def keras_model(**compiled):
         "jit_compile": False,
     }
     model.compile(**{**settings, **compiled})
+    return model
+
+
+@functools.cache
+def _kept():
+    """A network that stays, and the values that it begins with."""
+    model = keras_model()
+    model.optimizer.build(model.trainable_variables)
+    return model, [v.numpy().copy() for v in (*model.variables, *model.optimizer.variables)]
+
+
+def keras_model_again():
+    """What `keras_model` returns; all who train it share the functions that TensorFlow traces."""
+    model, begin = _kept()
+    keras.config.set_floatx("float64")
+    keras.utils.set_random_seed(SEED)
+    # Those of metrics come with the first training, and each epoch resets them.
+    metrics = {id(v) for v in model.metrics_variables}
+    own = [v for v in model.variables if id(v) not in metrics]
+    for variable, value in zip((*own, *model.optimizer.variables), begin, strict=True):
+        variable.assign(value)
     return model
 
 

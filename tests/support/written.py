@@ -9,9 +9,13 @@ import torch
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.source.blocks import fold
+from torch_impl.source.copying import copied
 from torch_impl.source.form import Layout
 from torch_impl.source.graph import trace
 from torch_impl.source.module_text import model_text, name_of_class
+from torch_impl.source.names_used import names_used
+from torch_impl.source.plain import as_plain, without_seeds
+from torch_impl.source.plain_package import imported, with_weights
 from torch_impl.source.weights import carry
 from torch_impl.source.writer import program_of
 
@@ -34,10 +38,33 @@ def written(model, folder):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     file = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(file)
-    module = getattr(file, name_of_class(program))().double()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        module = getattr(file, name_of_class(program))()
+    finally:
+        torch.set_default_dtype(before)
     weights = {w.path: np.asarray(w) for w in model.weights if "seed_generator" not in w.path}
     carry(module, program, weights)
     return module, program, source
+
+
+def written_plain(model, folder, full):
+    """The same in plain torch, with the weights of a module of `torch_impl`; and its program."""
+    config = json.loads(model.to_json())["config"]
+    program = program_of(trace(from_keras_config(config), config))
+    without_seeds(program)
+    fold(program)
+    as_plain(program)
+    out = folder / f"plain_{next(_NUMBERS)}"
+    out.mkdir()
+    source = model_text(program, "A network.", package=out.name)
+    parts = names_used(source, "parts")
+    files = {"__init__.py": "", "model.py": source, "parts.py": copied(parts, "Parts.")}
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+    plain = imported(out, name_of_class(program)).double()
+    return with_weights(plain, full), program
 
 
 def fed(program, arrays):

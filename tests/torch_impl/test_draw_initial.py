@@ -8,7 +8,7 @@ from torch import nn
 
 from torch_impl.initial_weights import SEED, SKIPPED, draw_initial
 from torch_impl.initializers import GlorotUniform, HeNormal, Orthogonal, UnitForgetBias, Zeros
-from torch_impl.layers import LSTM, Dropout
+from torch_impl.layers import LSTM, Dropout, RandomCrop, RandomFlip
 from torch_impl.seeds import KerasSeeds
 
 
@@ -18,6 +18,7 @@ class Net(nn.Module):
         self.conv = nn.Conv2d(3, 4, 3)
         self.dropout = Dropout(0.5)
         self.lstm = LSTM(4, 5)
+        self.flip = RandomFlip(seed=3)
 
 
 DRAWS = [
@@ -64,12 +65,27 @@ def test_a_number_too_few_changes_all_that_follows():
     assert net.dropout.seed != other.dropout.seed
 
 
+def test_layers_of_images_take_as_many_numbers_as_keras_draws_for_them():
+    keras.utils.set_random_seed(7)
+    theirs = [
+        keras.layers.RandomCrop(4, 4),
+        keras.layers.RandomFlip(),
+        keras.layers.Dropout(0.5),
+    ]
+    generators = [theirs[0].generator, theirs[1].generator, theirs[2].seed_generator]
+    ours = nn.Sequential(RandomCrop(4, 4), RandomFlip(), Dropout(0.5))
+    draw_initial(ours, KerasSeeds(7), [(str(number), SEED) for number in range(3)])
+    seeds = [int(np.asarray(generator.state)[0]) for generator in generators]
+    assert [layer.seed for layer in ours] == seeds
+
+
 @pytest.mark.parametrize(
     ("draw", "error", "message"),
     [
         (("conv.gamma", Zeros()), ValueError, "expected one of .*'kernel'"),
         (("none.kernel", Zeros()), ValueError, "expected one of"),
-        (("conv", SEED), ValueError, "expected a layer with one seed"),
+        (("conv", SEED), ValueError, "expected a layer with a seed"),
+        (("flip", SEED), ValueError, "has a seed of its own"),
     ],
 )
 def test_a_draw_that_nothing_takes_is_an_error(draw, error, message):

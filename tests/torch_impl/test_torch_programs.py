@@ -1,6 +1,7 @@
 """The built-in scenarios as programs: checked as a user's pair is, by their two factories."""
 
 import dataclasses
+from functools import partial
 
 import both_halves
 import pytest
@@ -9,41 +10,74 @@ from keras_impl import programs as keras_programs
 from parity.errors import InputError
 from parity.ladder.items import FAIL, PASS
 from parity.programs.factories import load_factory
+from parity.programs.run_spec import EarlyStopping, ReduceLR
 from parity.programs.scenarios import SCENARIOS, scenario
 from torch_impl import programs as torch_programs
 from torch_impl.optim import Adam
 
-# One scenario for each part that a training may have: the other scenarios differ in their data.
-PARTS = {
-    "capacity": ("schedule",),
-    "augmentation": (),
-    "dropout": (),
-    "linear": (),
-    "cured_by_l2": (),
-    "cured_by_weight_decay": (),
-    "cured_by_early_stopping": ("schedule",),
+# Every part that a training may have. Each that is wrong fails a level or an item of its own.
+SPECS = {
+    "linear": scenario("linear"),
+    "dropout": scenario("dropout"),
+    "all_else": scenario("augmentation").replace(
+        l2=0.01,
+        weight_decay=3.0,
+        reduce_lr=ReduceLR(monitor="val_loss", factor=0.1, patience=5),
+        early_stopping=EarlyStopping(patience=2, restore_best_weights=True),
+    ),
 }
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_the_two_factories_of_a_scenario_pass_a_check(name, tmp_path):
-    keras = both_halves.recorded(getattr(keras_programs, name), tmp_path / "keras", seed=5)
-    found = both_halves.levels(keras, getattr(torch_programs, name), tmp_path / "torch")
+@pytest.fixture(scope="module")
+def keras(tmp_path_factory):
+    """What the Keras half leaves of a spec, by its name."""
+    known = {}
+
+    def get(name):
+        if name not in known:
+            program = partial(keras_programs.program, SPECS[name])
+            folder = tmp_path_factory.mktemp(name) / "keras"
+            known[name] = both_halves.recorded(program, folder, seed=5)
+        return known[name]
+
+    return get
+
+
+def ported(spec):
+    return partial(torch_programs.program, spec)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_two_factories_of_a_scenario_pass_a_check(name, keras, tmp_path):
+    found = both_halves.levels(keras(name), ported(SPECS[name]), tmp_path / "torch")
     failed = {level: each for level, each in found.items() if each.status == FAIL}
     assert failed == {}
     passed = {level for level, each in found.items() if each.status == PASS}
     assert {"structure", "init", "forward", "loss", "optimizer", "trajectory"} <= passed
-    assert {*PARTS[name]} <= passed
+    assert ("schedule" in passed) == (name == "all_else")
 
 
-def test_a_port_with_another_epsilon_fails_the_check_of_a_scenario(tmp_path):
+# What a port leaves out -> the levels that fail for it.
+LEFT_OUT = [
+    ({"l2": 0.0, "weight_decay": 0.0, "reduce_lr": None}, {"loss", "optimizer", "schedule"}),
+    ({"early_stopping": None}, {"schedule"}),
+]
+
+
+@pytest.mark.parametrize(("parts", "levels"), LEFT_OUT)
+def test_a_port_without_parts_of_its_scenario_fails(parts, levels, keras, tmp_path):
+    port = ported(SPECS["all_else"].replace(**parts))
+    found = both_halves.levels(keras("all_else"), port, tmp_path / "torch")
+    assert levels <= {level for level, each in found.items() if each.status == FAIL}
+
+
+def test_a_port_with_another_epsilon_fails_the_check_of_a_scenario(keras, tmp_path):
     def wrong():
         port = torch_programs.linear()
         optimizer = Adam(port.module.parameters(), learning_rate=1e-3, epsilon=1e-4)
         return dataclasses.replace(port, optimizer=optimizer)
 
-    keras = both_halves.recorded(keras_programs.linear, tmp_path / "keras")
-    found = both_halves.levels(keras, wrong, tmp_path / "torch")
+    found = both_halves.levels(keras("linear"), wrong, tmp_path / "torch")
     assert found["forward"].status == PASS
     assert found["optimizer"].status == FAIL
 

@@ -129,6 +129,50 @@ class Port:
                 f"scheduler_interval={self.scheduler_interval!r}: expected 'epoch' or 'step'"
             )
 
+    @classmethod
+    def from_keras(
+        cls,
+        module: nn.Module,
+        compiled: Any,
+        *,
+        callbacks: Iterable[Any] | None = None,
+        **given: Any,
+    ) -> Port:
+        """Returns a port of a module of your own that is trained as a compiled Keras model is.
+
+            port = Port.from_keras(Net(), "model.keras", callbacks=[...], class_weight={0: 2.0})
+
+        Loss, loss weights, optimizer with its schedule, and metrics are those of `compile`, by
+        Keras's equations. Keras is not imported: its files hold JSON, and a model is asked by its
+        own methods. `parity port` writes the same parts as source.
+
+        A compile config does not hold everything. Penalties and constraints of weights belong to
+        the layers: a warning names those of the model. Callbacks and weights of classes and samples
+        belong to `fit`: give them; a bundle has the first two. A function is known by its name
+        alone, unless the model itself is given: one with the name of Keras's counts as Keras's, as
+        in `keras.models.load_model`. Keras writes no `delta` of a Huber loss and no `axis` of a
+        CosineSimilarity: of a file, they are Keras's defaults.
+
+        Args:
+            module: the network; the optimizer gets all of its parameters.
+            compiled: path of a `.keras`, of a bundle of `parity record`, or of a JSON file; the
+                JSON text or the dictionary of `model.get_compile_config()`, or a whole one with
+                "compile_config" in it; or a compiled Keras model in the same process.
+            callbacks: ReduceLROnPlateau, EarlyStopping and LearningRateScheduler: those of Keras,
+                or dictionaries with "class_name" and "config", the arguments. The "schedule" of a
+                LearningRateScheduler is a function, or a schedule as Keras serialises it. None:
+                those of a bundle.
+            **given: other arguments of `Port`. One that Keras's model has too, such as `loss`,
+                takes the place of Keras's.
+
+        Raises:
+            InputError: the model is not compiled, or a loss, an optimizer, a schedule, a metric or
+                a callback is your own or has no equal here; all in one message.
+        """
+        from torch_impl.harness.compiled.parts import port_parts
+
+        return cls(module, **port_parts(module, compiled, callbacks, given))
+
     def with_one_loss(self) -> Port:
         """Returns a port whose losses of several outputs are one, with what its module adds.
 

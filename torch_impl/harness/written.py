@@ -10,15 +10,16 @@ from parity.traces.trace import Trace
 from torch_impl.source.package import write_package
 
 
-def write_port(trace: Trace, out: Path) -> dict[str, Any]:
+def write_port(trace: Trace, out: Path, *, plain: bool = False) -> dict[str, Any]:
     """Writes the port of a described program to a folder.
 
     Args:
         trace: of the Keras half, with the fact "program".
         out: folder of the package, which exists.
+        plain: whether its network and its training need torch alone.
 
     Returns:
-        "files": names of what was written; "left_out": a sentence for each part that is missing.
+        What `write_package` returns.
 
     Raises:
         InputError: the program cannot be ported, with all reasons.
@@ -26,6 +27,6 @@ def write_port(trace: Trace, out: Path) -> dict[str, Any]:
     names = trace.facts["weights"]
     weights = {name.replace(".", "/", 1): trace[f"weights/{name}"] for name in names}
     try:
-        return write_package(trace.facts, weights, out)
+        return write_package(trace.facts, weights, out, plain=plain)
     except ValueError as error:
         raise InputError(f"the program cannot be ported: {error}") from error

@@ -15,7 +15,7 @@ from torch_impl.keras_config.custom import (
     function_names,
     names_of,
 )
-from torch_impl.keras_config.graph import Config, name_of
+from torch_impl.keras_config.graph import Config, is_own, name_of
 from torch_impl.keras_config.masks import PASSING
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError, of_settings
@@ -60,7 +60,7 @@ def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cus
     """Returns the module for one layer of a model's config: see `plan_layer`."""
     planned = plan_layer(layer, build, custom)
     try:
-        module = planned.build()
+        module: nn.Module = planned.build()
     except NoTwinError:
         raise
     except ValueError as error:
@@ -94,9 +94,9 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
-    elif factory is None and kind in REFUSED and not _is_own(layer):
+    elif factory is None and kind in REFUSED and not is_own(layer):
         problems = [f"{name}: {REFUSED[kind]}"]
-    elif factory is None and (kind not in BUILDERS or _is_own(layer)):
+    elif factory is None and (kind not in BUILDERS or is_own(layer)):
         own = layer.get("registered_name") or kind
         problems.append(
             f"{name}: expected one of {sorted(BUILDERS)}, or custom={{{own!r}: factory}}"
@@ -110,14 +110,6 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
         raise
     except ValueError as error:
         raise NoTwinError([f"{name}: {error}"]) from None
-
-
-def _is_own(layer: Config) -> bool:
-    """Whether a layer's class is not Keras's, whatever its name is."""
-    module = layer.get("module")
-    return ">" in (layer.get("registered_name") or "") or not (
-        module is None or module.partition(".")[0] in ("keras", "tensorflow", "tf_keras")
-    )
 
 
 def _title(layer: Config) -> str:

@@ -54,6 +54,20 @@ class Graph:
     constants: tuple[torch.Tensor, ...] = ()
 
 
+def is_own(config: Any) -> bool:
+    """Whether the class of a layer, loss or the like is not Keras's, whatever its name is.
+
+    A function has no module in a config that Keras writes: its name alone says what it is.
+    """
+    if not isinstance(config, Mapping):
+        return False
+    module = str(config.get("module") or "keras").partition(".")[0]
+    is_function = config.get("class_name") == "function" and module == "builtins"
+    return ">" in str(config.get("registered_name") or "") or not (
+        is_function or module in ("keras", "tensorflow", "tf_keras")
+    )
+
+
 def read_graph(config: Config) -> Graph:
     """Returns the graph of a functional model's config, or the chain of a Sequential's.
 
@@ -120,7 +134,48 @@ def _functional(config: Config) -> Graph:
         return [end(value) for value in part]
 
     ends = end(config["input_layers"]), end(config["output_layers"])
-    return Graph(*ends, tuple(calls), tuple(reader.constants))
+    return Graph(*ends, _as_keras_calls(calls, ends[1]), tuple(reader.constants))
+
+
+def _as_keras_calls(calls: list[Call], outputs: Any) -> tuple[Call, ...]:
+    """Returns calls in the order in which Keras makes them: the farthest from the outputs first.
+
+    It decides in which order a layer that is called twice draws masks, and moves its statistics.
+
+    Source: keras 3.15 `ops/function.py` (`map_graph`); a layer has the depth of its deepest call.
+    """
+    by_key = {(call.layer, call.number): call for call in calls}
+    parents = {key: [(t.layer, t.call) for t in tensors_of(call)] for key, call in by_key.items()}
+    finished: dict[tuple[str, int], None] = {}
+    waiting = [((tensor.layer, tensor.call), False) for tensor in _flat_tensors(outputs)][::-1]
+    while waiting:
+        key, is_left = waiting.pop()
+        if key in finished:
+            continue
+        if is_left:
+            finished[key] = None
+        else:
+            waiting.append((key, True))
+            waiting += [(parent, False) for parent in parents.get(key, [])[::-1]]
+    depths: dict[tuple[str, int], int] = {}
+    of_layer: dict[str, int] = {}
+    for key in reversed(finished):
+        depth = max(depths.setdefault(key, 0), of_layer.get(key[0], 0))
+        depths[key] = of_layer[key[0]] = depth
+        for parent in parents.get(key, []):
+            depths[parent] = max(depth + 1, depths.get(parent, 0))
+    order = sorted((key for key in depths if key in by_key), key=lambda key: -depths[key])
+    left = [call for key, call in by_key.items() if key not in depths]  # no output needs them
+    return (*(by_key[key] for key in order), *left)
+
+
+def _flat_tensors(structure: Any) -> list[Tensor]:
+    """Returns tensors in nested lists and dicts, in Keras's order."""
+    if isinstance(structure, Mapping):
+        return [leaf for key in sorted(structure) for leaf in _flat_tensors(structure[key])]
+    if isinstance(structure, list | tuple):
+        return [leaf for entry in structure for leaf in _flat_tensors(entry)]
+    return [structure] if isinstance(structure, Tensor) else []
 
 
 def sequence_of(layer: Config) -> Config:

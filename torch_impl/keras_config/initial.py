@@ -7,16 +7,15 @@ other seeds come from torch's generator. A weight whose config names no initiali
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from torch_impl.initializers import Initializer, UnitForgetBias, VarianceScaling, from_config
+from torch_impl.initial_weights import with_axes
+from torch_impl.initializers import Initializer, UnitForgetBias, from_config
 from torch_impl.keras_config.graph import Config
 from torch_impl.keras_config.settings import holder, setting
-from torch_impl.layers import EinsumDense
 from torch_impl.layouts import variables
 from torch_impl.weights import put
 
@@ -40,7 +39,7 @@ def initialise(module: nn.Module, layer: Config) -> None:
         if initializer is None:
             continue
         if variable.name.endswith("kernel"):
-            initializer = _with_axes(initializer, variable.module)
+            initializer = with_axes(initializer, variable.module)
         shape = tuple(variable.to_keras(variable.tensors).shape)
         seed = int(torch.randint(_MAX_SEED, ())) if initializer.draws_seed else None
         value = initializer(shape, seed=seed, dtype=_dtype(variable.tensors[0]))
@@ -61,15 +60,6 @@ def initializer_of(path: str, config: Mapping[str, Any]) -> Initializer | None:
     initializer = from_config(found[1])
     is_forgetting = config.get("unit_forget_bias") and path.endswith("/bias")
     return UnitForgetBias(initializer) if is_forgetting else initializer
-
-
-def _with_axes(initializer: Initializer, module: nn.Module) -> Initializer:
-    """Returns an initialiser that knows the axes of a layer with an equation, as Keras does it."""
-    if not isinstance(module, EinsumDense) or not isinstance(initializer, VarianceScaling):
-        return initializer
-    if initializer.input_axes is not None and initializer.output_axes is not None:
-        return initializer
-    return replace(initializer, input_axes=module.input_axes, output_axes=module.output_axes)
 
 
 def _dtype(tensor: torch.Tensor) -> torch.dtype:

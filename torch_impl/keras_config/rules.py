@@ -16,7 +16,6 @@ from torch_impl.keras_config.settings import given, holder, setting
 from torch_impl.layers import EinsumDense
 from torch_impl.layouts import variables
 from torch_impl.regularizers import L1L2, Regularizer
-from torch_impl.weights import put
 
 # Keras gives the regulariser of their output to each of their projections. The second one has it
 # itself, too.
@@ -92,15 +91,11 @@ class LayerRules:
         if self.activity:
             yield from (_of_output(self.activity, output) for output in outputs)
 
-    @torch.no_grad()
     def constrain(self, module: nn.Module) -> None:
         """Replaces the weights that are trained and have a constraint."""
         for variable in variables(module) if self.constraints else ():
-            constraint = self.constraints.get(variable.name)
-            if constraint and any(tensor.requires_grad for tensor in variable.tensors):
-                value = constraint(variable.to_keras(variable.tensors))
-                for tensor, part in zip(variable.tensors, variable.to_torch(value), strict=True):
-                    put(variable, tensor, part)
+            if constraint := self.constraints.get(variable.name):
+                constraints.apply(variable, constraint)
 
 
 def rules_of(module: nn.Module, layer: Config) -> LayerRules:

@@ -52,14 +52,21 @@ def _draw_kernel(layer: nn.Module, seed: int) -> torch.Tensor:
     """Draws a Glorot-uniform kernel of Keras, in torch's layout."""
     weight: torch.Tensor = layer.weight  # type: ignore[assignment]
     first, second, *window = weight.shape
-    if isinstance(layer, DepthwiseConv1D | DepthwiseConv2D):
-        channels: int = layer.groups
+    if _is_depthwise(layer):
+        channels: int = layer.groups  # type: ignore[assignment]
         shape = (*window, channels, first // channels)
         kernel = glorot_uniform(shape, seed=seed, dtype=weight.dtype)
         return kernel.movedim((-2, -1), (0, 1)).reshape(weight.shape)
     # The two channel axes come last in Keras, in the other order: HWIO for OIHW.
     kernel = glorot_uniform((*window, second, first), seed=seed, dtype=weight.dtype)
     return kernel.movedim((-1, -2), (0, 1))
+
+
+def _is_depthwise(layer: nn.Module) -> bool:
+    """Whether a layer is Keras's DepthwiseConv, as `torch_impl.layouts` has it, too."""
+    if isinstance(layer, DepthwiseConv1D | DepthwiseConv2D):
+        return True
+    return type(layer) in _CONVOLUTIONS and 1 != layer.groups == layer.in_channels
 
 
 @torch.no_grad()

@@ -78,7 +78,7 @@ def from_config(config: str | Mapping[str, Any], dtype: torch.dtype | str | None
     kind, settings = config["class_name"], config.get("config") or {}
     if kind == "function":  # whose "config" is its name
         return _of_function(settings, {"name": settings, "dtype": dtype})
-    settings = {"dtype": dtype, **{key: _value(value) for key, value in settings.items()}}
+    settings = {"dtype": dtype, **{key: value_of(value) for key, value in settings.items()}}
     if kind == "MeanMetricWrapper":
         return _wrapper(settings)
     return _class(kind)(**settings)
@@ -108,7 +108,7 @@ def _class(name: Any) -> type[Metric]:
     return METRICS[name]
 
 
-def _value(value: Any) -> Any:
+def value_of(value: Any) -> Any:
     """Returns a value of a configuration, of an array its numbers."""
     if isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__"):
         return value["config"]["value"]

@@ -10,6 +10,8 @@ from torch_impl.optim.adagrad import Adagrad
 from torch_impl.optim.adam import Adam, AdamW
 from torch_impl.optim.adamax import Adamax
 from torch_impl.optim.base import KerasOptimizer
+from torch_impl.optim.ftrl import Ftrl
+from torch_impl.optim.lamb import Lamb
 from torch_impl.optim.lion import Lion
 from torch_impl.optim.nadam import Nadam
 from torch_impl.optim.rmsprop import RMSprop
@@ -23,7 +25,9 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
     "KerasOptimizer",
+    "Lamb",
     "Lion",
     "Nadam",
     "RMSprop",

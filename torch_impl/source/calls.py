@@ -12,12 +12,15 @@ from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Form, literal
 from torch_impl.source.forms.operations import Operation
 
+ARRAY = "{self}.value"  # the array in the graph, which a module holds
+CUSTOM = "custom"  # the user's own layers and functions, in an entry of a config that knows them
+
 
 def operation(layer: Any, call: Call) -> Operation:
     """Returns the call of an operation of keras.ops.
 
     Raises:
-        ValueError: it has an array, or a tensor by name.
+        ValueError: it has a tensor by name.
     """
     settings = {k: v for k, v in layer["config"].items() if k not in ("name", "dtype")}
     count = 0
@@ -25,7 +28,7 @@ def operation(layer: Any, call: Call) -> Operation:
     def source(value: Any) -> str:
         nonlocal count
         if isinstance(value, Constant):
-            raise ValueError("an array in the graph is not written yet")
+            return ARRAY
         if isinstance(value, Tensor):
             count += 1
             return f"{{{count - 1}}}"
@@ -34,11 +37,23 @@ def operation(layer: Any, call: Call) -> Operation:
         return literal(value)
 
     texts = [source(value) for value in call.arguments]
-    values = fill(call.arguments, lambda value: None if isinstance(value, Tensor) else value)
+    values = fill(
+        call.arguments, lambda value: None if isinstance(value, Tensor | Constant) else value
+    )
     options = {key: value for key, value in call.options.items() if not tensors_in([value])}
     if len(options) < len(call.options):
         raise ValueError("a tensor that is given by name is not written yet")
     return Operation(layer["class_name"], texts, values, {**settings, **options})
+
+
+def constants_of(call: Call) -> list[Constant]:
+    """Returns the arrays among the arguments of a call."""
+    found: list[Constant] = []
+    fill(
+        [call.arguments, call.options],
+        lambda value: found.append(value) if isinstance(value, Constant) else None,
+    )
+    return found
 
 
 def called_with(form: Form, planned: Planned, call: Call, options: Mapping[str, Any]) -> Form:
@@ -85,4 +100,4 @@ def plan_inside(layer: Any) -> Any:
     """Plans a layer inside of another one."""
     if "layers" in layer["config"]:
         raise ValueError(f"a model inside of a layer, {layer['config']['name']!r}")
-    return plan_layer(layer, plan_inside, {})
+    return plan_layer(layer, plan_inside, layer.get(CUSTOM, {}))

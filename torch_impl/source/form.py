@@ -7,12 +7,13 @@ wherever that computes the same, else the part of `torch_impl`, with the reason.
 from __future__ import annotations
 
 import enum
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch_impl.keras_config.planned import Planned
+import torch
+
+from torch_impl.keras_config.planned import Planned, parameters_of
 
 Shape = tuple[int | None, ...]
 
@@ -111,6 +112,8 @@ def literal(value: Any) -> str:
         return value.name
     if isinstance(value, list):
         value = tuple(value)
+    if isinstance(value, torch.dtype):  # programs are recorded in float64, and run in any dtype
+        return "torch.get_default_dtype()" if value == torch.float64 else str(value)
     if isinstance(value, str):
         return f'"{value}"' if '"' not in value and "\\" not in value else repr(value)
     if isinstance(value, tuple):
@@ -134,7 +137,8 @@ def told(planned: Planned) -> Planned:
     """
     defaults = defaults_of(planned)
     settings = {}
-    for name in sorted(planned.settings, key=order_of(planned).__getitem__):
+    known = order_of(planned)  # those of `**options` come last
+    for name in sorted(planned.settings, key=lambda name: known.get(name, len(known))):
         value = planned.settings[name]
         if isinstance(value, list):
             value = tuple(value)
@@ -144,13 +148,19 @@ def told(planned: Planned) -> Planned:
             settings[name] = value
     if settings.get("seed") in (0, None):
         settings.pop("seed", None)
-    inside = [told(value) if isinstance(value, Planned) else value for value in planned.arguments]
-    order = list(order_of(planned))
+    inside = [_told_inside(value) for value in planned.arguments]
+    order = list(known)
     while (
         settings and next(iter(settings)) in _PLACED and order[len(inside)] == next(iter(settings))
     ):
         inside.append(settings.pop(next(iter(settings))))
     return Planned(planned.kind, *inside, **settings)
+
+
+def _told_inside(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_told_inside(each) for each in value]
+    return told(value) if isinstance(value, Planned) else value
 
 
 # Settings that a person writes without their names.
@@ -159,25 +169,14 @@ _PLACED = ("filters", "kernel_size", "units", "rate", "stddev", "pool_size", "ou
 
 def defaults_of(planned: Planned) -> dict[str, Any]:
     """Returns the defaults of the arguments of a class, and of those of its bases."""
-    return {n: p.default for n, p in _parameters(planned).items() if p.default is not p.empty}
+    return {
+        n: p.default for n, p in parameters_of(planned.kind).items() if p.default is not p.empty
+    }
 
 
 def order_of(planned: Planned) -> dict[str, int]:
     """Returns the place of each argument of a class: first its own, then those of its bases."""
-    return {name: place for place, name in enumerate(_parameters(planned))}
-
-
-def _parameters(planned: Planned) -> dict[str, inspect.Parameter]:
-    found: dict[str, inspect.Parameter] = {}
-    kinds = inspect.getmro(planned.kind) if inspect.isclass(planned.kind) else (planned.kind,)
-    for kind in kinds:
-        made = vars(kind).get("__init__") if inspect.isclass(kind) else kind
-        if inspect.isfunction(made):
-            for name, parameter in inspect.signature(made).parameters.items():
-                named = parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-                if name != "self" and named:
-                    found.setdefault(name, parameter)
-    return found
+    return {name: place for place, name in enumerate(parameters_of(planned.kind))}
 
 
 def _same(default: Any, value: Any) -> bool:

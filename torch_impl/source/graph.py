@@ -45,6 +45,7 @@ class Traced:
         masks: of each call that is told some, by the names of the arguments.
         end_masks: of the outputs of the model that have one.
         inner: models that are layers of it, or that a layer applies to each step, by name.
+        tied: name of a TimeDistributed -> name of the layer in it, if the model has that, too.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Traced:
     masks: Mapping[tuple[str, int], Mapping[str, Mask]]
     end_masks: Mapping[Tensor, Mask]
     inner: Mapping[str, Traced]
+    tied: Mapping[str, str]
 
 
 def trace(twin: KerasModel, config: Config) -> Traced:
@@ -156,13 +158,20 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         pairs = zip(*(each[call.layer][number] for each in made), strict=True)
         for index, (one, other) in enumerate(pairs):
             note(Tensor(call.layer, call.number, index), one, other)
-    inner = {}
+    inner: dict[str, Traced] = {}
+    tied: dict[str, str] = {}
+    known: dict[int, Traced] = {}  # a model in two places is traced once
+    names = {id(child): twin.keras_names[name] for name, child in twin.named_children()}
     for name, layer in entries.items():
         child = getattr(twin, legal_name(name), None)
         if isinstance(child, TimeDistributed):
             child, layer = child.get_submodule(child.name), layer["config"]["layer"]
+            if id(child) in names:
+                tied[name] = names[id(child)]
         if isinstance(child, KerasModel):
-            inner[name] = _traced(child, layer["config"], first, second)
+            if id(child) not in known:
+                known[id(child)] = _traced(child, layer["config"], first, second)
+            inner[name] = known[id(child)]
     masks = {
         (call.layer, call.number): found
         for call in twin.graph.calls
@@ -182,6 +191,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         masks,
         ends,
         inner,
+        tied,
     )
 
 

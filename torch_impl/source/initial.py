@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from torch_impl.initializers import GlorotUniform, Initializer, Zeros
+from torch_impl.initializers import GlorotUniform, Initializer, Ones, Zeros, from_config
+from torch_impl.keras_config.graph import name_of
 from torch_impl.keras_config.initial import initializer_of
 from torch_impl.keras_config.settings import holder
+from torch_impl.layers.image.random_layer import RandomImageLayer
 from torch_impl.layers.initial import KERNELS, is_seeded
-from torch_impl.layouts import Variable
 from torch_impl.source.form import literal
 from torch_impl.source.graph import Traced
+from torch_impl.source.own.facts import Facts, seeds_of, weights_of
 from torch_impl.source.program import Program
-from torch_impl.source.weights import paths, targets
-from torch_impl.weights import match
+from torch_impl.source.weights import matched, paths, targets
 
 # Weights that torch's modules begin with as Keras's initialisers say.
 _AS_TORCH = {"gamma": "Ones", "beta": "Zeros", "moving_mean": "Zeros", "moving_variance": "Ones"}
@@ -40,7 +41,11 @@ class Draw:
 
 
 def draws_of(
-    module: nn.Module, program: Program, traced: Traced, numbers: Sequence[tuple[str, int]]
+    module: nn.Module,
+    program: Program,
+    traced: Traced,
+    numbers: Sequence[tuple[str, int]],
+    layers: Mapping[str, Facts],
 ) -> list[Draw]:
     """Returns all draws of a program in order, and the weights that are set without one.
 
@@ -49,6 +54,7 @@ def draws_of(
         program: of which it was written.
         traced: the model.
         numbers: (path of a weight, or of a layer with "/seed", number of the draw).
+        layers: facts of those that are the user's own, by name.
 
     Raises:
         ValueError: an initialiser is none of Keras's.
@@ -57,50 +63,157 @@ def draws_of(
     by_layer = dict(paths(program))
     entries = _entries(traced)
     drawn = {name: number for name, number in numbers if not name.endswith("/seed")}
-    places = {target: drawn[name] for name, target in match(list(drawn), list(known)).items()}
-    found = []
+    places = {target: drawn[name] for name, target in matched(list(drawn), list(known)).items()}
+    found: list[Draw] = []
     for layer, path in by_layer.items():
-        for name, variable in _of_layer(known, layer):
+        if (facts := layers.get(layer.rpartition("/")[2])) is not None:
+            found += _of_own(facts, module, path)
+            continue
+        for name in _of_layer(known, layer):
             own = name.removeprefix(f"{layer}/")
-            initializer = initializer_of(own, holder(entries[layer], own))
+            initializer = initializer_of(own, holder(_entry(entries, layer), own))
             if initializer is not None:
                 number = places.get(name)
-                if number is not None or not _is_begun(variable, own, initializer):
+                if number is not None or not _is_begun(own, initializer):
                     found.append(Draw(f"{path}.{own}", number, initializer))
     for name, number in numbers:
         if name.endswith("/seed"):
-            layer = name.removesuffix("/seed")
-            ends = [
-                key
-                for key in by_layer
-                if f"/{layer}".endswith(f"/{key}") or f"/{key}".endswith(f"/{layer}")
-            ]
-            owner = by_layer[max(ends, key=len)] if ends else None
-            if owner is not None and hasattr(module.get_submodule(owner), "seed"):
+            owner = _seeded(module, by_layer, name.removesuffix("/seed"))
+            if owner is not None:
                 found.append(Draw(owner, number, None))
     drawn_numbers = {draw.number for draw in found if draw.number is not None}
+    drawn_numbers |= {number for draw in found for number in _before(module, draw)}
     skipped = set(range(max(drawn_numbers, default=-1) + 1)) - drawn_numbers
     found += [Draw("", number, None) for number in sorted(skipped)]
     order = {id(draw): place for place, draw in enumerate(found)}
     return sorted(found, key=lambda d: (d.number is None, d.number or 0, order[id(d)]))
 
 
+def _seeded(module: nn.Module, by_layer: Mapping[str, str], layer: str) -> str | None:
+    """Returns the module that draws from the seed of a Keras layer; None if none does.
+
+    Args:
+        module: the written one.
+        by_layer: path of a Keras layer -> path of its module.
+        layer: path of the layer, or of one inside of it: the cell of an LSTM, the dropout of an
+            attention.
+    """
+    parts = layer.split("/")
+    for stop in range(len(parts), 0, -1):
+        outer = "/".join(parts[:stop])
+        ends = [
+            key
+            for key in by_layer
+            if f"/{outer}".endswith(f"/{key}") or f"/{key}".endswith(f"/{outer}")
+        ]
+        if not ends:
+            continue
+        path, inner = by_layer[max(ends, key=len)], set(parts[stop:])
+        seeded = [
+            f"{path}.{name}" if name else path
+            for name, each in module.get_submodule(path).named_modules()
+            if isinstance(getattr(each, "seed", None), int)
+        ]
+        if len(seeded) > 1:  # the two layers of a Bidirectional
+            seeded = [name for name in seeded if inner & set(name.split("."))]
+        return seeded[0] if len(seeded) == 1 else None
+    return None
+
+
+def _before(module: nn.Module, draw: Draw) -> range:
+    """Returns the numbers that a layer takes before its seed."""
+    if draw.initializer is not None or draw.number is None or not draw.name:
+        return range(0)
+    taken = getattr(module.get_submodule(draw.name), "seeds_drawn", 1)
+    return range(draw.number - taken + 1, draw.number)
+
+
+def _of_own(facts: Facts, module: nn.Module, path: str) -> Iterator[Draw]:
+    """Yields the draws of a layer of the user's: what the Keras half has noted."""
+    for at, weight in weights_of(facts):
+        if (initializer := _noted(weight)) is None:
+            continue
+        name = _named(module, path, at)
+        is_own = "attribute" in weight and isinstance(initializer, Zeros | Ones)
+        is_begun = is_own or _is_begun(at.rpartition("/")[2], initializer)
+        if weight["draw"] is not None or not is_begun:
+            yield Draw(name, weight["draw"], initializer)
+    for at, number in seeds_of(facts):
+        name = _named(module, path, at)
+        if _has(module, name) and hasattr(module.get_submodule(name), "seed"):
+            yield Draw(name, number, None)
+
+
+def _named(module: nn.Module, path: str, at: str) -> str:
+    """Returns a path with "." between modules; the rest, of the weight in the last one, stays."""
+    first, _, rest = at.partition("/")
+    while rest and _has(module, f"{path}.{first}"):
+        path = f"{path}.{first}"
+        first, _, rest = rest.partition("/")
+    return f"{path}.{first}/{rest}" if rest else f"{path}.{first}"
+
+
+def _has(module: nn.Module, path: str) -> bool:
+    try:
+        module.get_submodule(path)
+    except AttributeError:
+        return False
+    return True
+
+
+def _noted(weight: Facts) -> Initializer | None:
+    """Returns what made a weight of a layer of the user's; None: code of the program."""
+    if weight["initializer"] is not None:
+        return from_config(weight["initializer"])
+    if "entry" not in weight or "layers" in weight["entry"]["config"]:
+        return None
+    return initializer_of(weight["name"], holder(weight["entry"], weight["name"]))
+
+
 def _entries(traced: Traced, before: str = "") -> dict[str, Any]:
+    """Returns the entries of all layers in the config by their paths."""
     found = {f"{before}{name}": layer for name, layer in traced.layers.items()}
     for name, inner in traced.inner.items():
-        found |= _entries(inner, f"{before}{name}/")
+        wrapped = traced.layers[name]["config"].get("layer")
+        path = f"{name}/{name_of(wrapped)}" if wrapped else name
+        found |= _entries(inner, f"{before}{path}/")
     return found
 
 
-def _of_layer(known: Mapping[str, Variable], layer: str) -> list[tuple[str, Variable]]:
-    return [(name, known[name]) for name in known if name.rpartition("/")[0] == layer] or [
-        (name, known[name]) for name in known if name.startswith(f"{layer}/")
+def _entry(entries: Mapping[str, Any], path: str) -> Any:
+    """Returns the entry of a layer, or of the one that it is inside of."""
+    while path not in entries:
+        path = path.rpartition("/")[0]
+    return entries[path]
+
+
+def _of_layer(known: Iterable[str], layer: str) -> list[str]:
+    return [name for name in known if name.rpartition("/")[0] == layer] or [
+        name for name in known if name.startswith(f"{layer}/")
     ]
 
 
-def _is_begun(variable: Variable, name: str, initializer: Initializer) -> bool:
+def _is_begun(name: str, initializer: Initializer) -> bool:
     """Whether the module has the value from the beginning."""
     return _AS_TORCH.get(name) == type(initializer).__name__
+
+
+def frozen_paths(module: nn.Module, program: Program, traced: Traced) -> list[str]:
+    """Returns the modules whose weights do not train, since the layer says `trainable=False`.
+
+    Args:
+        module: the written one.
+        program: of which it was written.
+        traced: the model.
+    """
+    entries = _entries(traced)
+    return [
+        path
+        for layer, path in paths(program)
+        if layer in entries
+        and not entries[layer]["config"].get("trainable", True)
+        and any(True for _ in module.get_submodule(path).parameters())
+    ]
 
 
 def initial_text(model: nn.Module, draws: Sequence[Draw]) -> tuple[list[str], str]:
@@ -154,4 +267,10 @@ def _is_usual(model: nn.Module, draws: Sequence[Draw]) -> bool:
 
 def _drawing(model: nn.Module) -> list[nn.Module]:
     """Returns the modules for which `initialise` draws a number, in its order."""
-    return [m for m in model.modules() if isinstance(m, KERNELS) or is_seeded(m)]
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, KERNELS)
+        or is_seeded(module)
+        or (isinstance(module, RandomImageLayer) and module.draws_seed)
+    ]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
-from torch_impl import layers
+from torch_impl import arrays, layers
 from torch_impl.keras_config.graph import fill
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Shape, literal
 from torch_impl.source.names import class_name, distinct
 from torch_impl.source.naming import attributes_of, chain_names
+from torch_impl.source.own.facts import OwnFunction
+from torch_impl.source.own.stub_text import (
+    class_text,
+    classes_in,
+    function_text,
+    is_stub,
+    models_in,
+)
+from torch_impl.source.plain import is_part
 from torch_impl.source.program import Line, Program, Value, all_of
 from torch_impl.source.statements import Statement, named, statements_of
 from torch_impl.source.wrapping import WIDTH, wrapped
@@ -21,47 +31,76 @@ from torch_impl.source.wrapping import WIDTH, wrapped
 _INDENT = " " * 8
 
 
-def model_text(program: Program, about: str) -> str:
+def model_text(
+    program: Program, about: str, functions: Sequence[OwnFunction] = (), package: str = ""
+) -> str:
     """Returns the source of a module file.
 
     Args:
         program: the model; its class comes last.
         about: the docstring of the file.
+        functions: of the user's own, which it calls.
+        package: has the plain parts of the model; "": the model has none.
     """
     classes: dict[int, str] = {}
     told: set[str] = set()
-    parts = []
+    stubs = classes_in(program)
+    parts = [function_text(function) for function in functions]
+    for own in stubs:
+        for name, model in models_in(own).items():
+            classes[id(model)] = name
+            parts.append(_class_text(model, classes, told))
+        parts.append(class_text(own, made_text))
+    taken = _taken(program)
     for each in all_of(program):
-        classes[id(each)] = distinct(class_name(each.name), classes.values())
+        classes[id(each)] = distinct(class_name(each.name), [*taken, *classes.values()])
         parts.append(_class_text(each, classes, told))
     body = "\n\n\n".join(parts)
-    return f'"""{about}"""\n\n{_imports(body)}\n\n\n{body}\n'
+    later = ["F"] if any("F." in held.note for own in stubs for held in own.held) else []
+    return f'"""{about}"""\n\n{_imports(body, later, package)}\n\n\n{body}\n'
 
 
 def name_of_class(program: Program) -> str:
     """Returns the name of the class of a model."""
-    names: list[str] = []
+    names = _taken(program)
     for each in all_of(program):
         names.append(distinct(class_name(each.name), names))
     return names[-1]
 
 
-def _imports(body: str) -> str:
+def _taken(program: Program) -> list[str]:
+    """Returns the names of the classes that are the user's, and of the models inside of them."""
+    stubs = classes_in(program)
+    return [name for own in stubs for name in (own.name, *models_in(own))]
+
+
+def _imports(body: str, for_later: Collection[str], package: str) -> str:
+    """Returns the imports of a file.
+
+    Args:
+        body: its source.
+        for_later: names that the code of stubs will need.
+        package: has the plain parts.
+    """
+    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     lines = ["from __future__ import annotations", ""]
-    if "OrderedDict(" in body:
+    if "OrderedDict" in used:
         lines += ["from collections import OrderedDict", ""]
     lines += ["import torch", "from torch import nn"]
-    if "F." in body:
-        lines.append("from torch.nn import functional as F")
+    if "F" in {*used, *for_later}:
+        later = "" if "F" in used else "  # noqa: F401 - of the code that is to be written"
+        lines.append(f"from torch.nn import functional as F{later}")
     own = []
-    if "layers." in body:
-        own.append("from torch_impl import layers")
-    if 'OPERATIONS["' in body:
+    if names := [name for name in ("arrays", "layers") if name in used]:
+        own.append(f"from torch_impl import {', '.join(names)}")
+    if "OPERATIONS" in used:
         own.append("from torch_impl.keras_config.operations import OPERATIONS")
-    if "activations." in body:
+    if "activations" in used:
         own.append("from torch_impl.layers import activations")
-    if "with_mask(" in body:
+    if "with_mask" in used:
         own.append("from torch_impl.masks import with_mask")
+    if "parts" in used:
+        own += ["", f"from {package} import parts"]
     return "\n".join([*lines, *own])
 
 
@@ -77,15 +116,22 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
     lines += [f'    """{_docstring(program, variables)}"""', ""]
     if made:
         given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
-        head = f"    def __init__(self{given}) -> None:"
-        if len(head) > WIDTH:
-            head = f"    def __init__(\n{_INDENT}self{given}\n    ) -> None:"
-        lines += [head, f"{_INDENT}super().__init__()"]
+        lines += [*_head(f"    def __init__(self{given}) -> None:"), f"{_INDENT}super().__init__()"]
         lines += made
         lines.append("")
-    lines.append(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
-    lines += _forward(statements, variables, program)
+    lines += _head(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
+    lines += _forward(statements, variables, program, told)
     return "\n".join(lines)
+
+
+def _head(line: str) -> list[str]:
+    """Returns the head of a function in as many lines as it needs."""
+    if len(line) <= WIDTH:
+        return [line]
+    start, end = line.index("("), line.rindex(") ->")
+    rest = line[end + 1 :]
+    lines = wrapped(f"{line[:start]}({line[start + 1 : end]})", behind=len(rest))
+    return [*lines[:-1], f"{lines[-1]}{rest}"]
 
 
 def _type_of(value: Any) -> str:
@@ -176,11 +222,12 @@ def made_text(planned: Planned) -> str:
         ValueError: a part of it has no source.
     """
     own = str(getattr(planned.kind, "__name__", planned.kind))
-    homes = {"layers": layers, "nn": nn}
+    homes = {"layers": layers, "nn": nn, "arrays": arrays}
     home = next((h for h, m in homes.items() if getattr(m, own, None) is planned.kind), None)
-    if home is None:
+    home = "parts" if is_part(planned.kind) else home
+    if home is None and not is_stub(planned.kind):
         raise ValueError(f"{own}: it has no source in torch or torch_impl")
-    name = f"{home}.{own}"
+    name = own if home is None else f"{home}.{own}"
     parts = [_value(value) for value in planned.arguments]
     parts += [f"{key}={_value(value)}" for key, value in planned.settings.items()]
     return f"{name}({', '.join(parts)})"
@@ -189,13 +236,18 @@ def made_text(planned: Planned) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, Planned):
         return made_text(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, nn.Module) or inspect.isfunction(value):
         raise ValueError(f"{type(value).__name__}: it has no source")
     return literal(value)
 
 
 def _forward(
-    statements: Sequence[Statement], variables: Mapping[int, str], program: Program
+    statements: Sequence[Statement],
+    variables: Mapping[int, str],
+    program: Program,
+    told: set[str],
 ) -> list[str]:
     returned = fill(program.outputs, lambda value: variables[value.number])
     lines: list[str] = []
@@ -214,7 +266,9 @@ def _forward(
             else ", ".join(variables[value.number] for value in statement.makes) + " ="
         )
         shape = [_shape(statement.makes[0].written_shape)] if program.has_shapes else []
-        comment = "; ".join([*shape, *statement.notes])
+        notes = [note for note in dict.fromkeys(statement.notes) if note not in told]
+        told.update(notes)
+        comment = "; ".join([*shape, *notes])
         lines += _commented(f"{_INDENT}{target} {text}", comment)
         if is_return:
             return lines

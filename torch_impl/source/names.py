@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 
 from torch import nn
 
-_TAKEN = frozenset(dir(nn.Module())) | {"self", "F", "nn", "torch", "layers", "activations"}
+_TAKEN = frozenset(dir(nn.Module())) | {
+    "self",
+    "F",
+    "nn",
+    "torch",
+    "layers",
+    "activations",
+    "arrays",
+}
 _DEFAULT = re.compile(r"(sequential|functional|model)(_\d+)?")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,32 @@ from torch import nn
 
 from parity.files.atomic import write_bytes
 from torch_impl.keras_config import from_keras_config
-from torch_impl.keras_config.planned import Planned
+from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
-from torch_impl.source.form import Layout, arguments, told
-from torch_impl.source.graph import trace
-from torch_impl.source.initial import draws_of, initial_text
+from torch_impl.source.form import Layout
+from torch_impl.source.graph import Traced, trace
+from torch_impl.source.initial import draws_of, frozen_paths, initial_text
 from torch_impl.source.module_text import model_text, name_of_class
+from torch_impl.source.own.facts import NOTHING, draws_in, left_out_of, renamed
+from torch_impl.source.own.stub_text import opens
+from torch_impl.source.own.told import Told, told_to
+from torch_impl.source.plain import without_seeds
+from torch_impl.source.plain_package import Written, plain_files
 from torch_impl.source.program import Program
-from torch_impl.source.train_text import short, train_text
-from torch_impl.source.weights import carry, paths
+from torch_impl.source.rules_text import rules_of
+from torch_impl.source.train_text import train_text
+from torch_impl.source.weights import carry, fill_arrays, matched, targets
+from torch_impl.source.wrapping import wrapped
 from torch_impl.source.writer import program_of
 
 
 def write_package(
-    facts: Mapping[str, Any], weights: Mapping[str, np.ndarray], out: Path
+    facts: Mapping[str, Any],
+    weights: Mapping[str, np.ndarray],
+    out: Path,
+    *,
+    plain: bool = False,
 ) -> dict[str, Any]:
     """Writes the package of a described program.
 
@@ -36,9 +49,12 @@ def write_package(
         facts: of the trace of the Keras half, with "program".
         weights: by Keras's paths, in which outer models may be left out.
         out: folder of the package, which exists.
+        plain: whether its network and its training need torch alone.
 
     Returns:
-        "files": names of what was written; "left_out": a sentence for each part that is missing.
+        "files": names of what was written; "factory": of what is checked, in the package;
+        "left_out": a sentence for each part that is missing; "open": one for each part that is to
+        be written; "differs": one for each that cannot be Keras's.
 
     Raises:
         NoTwinError: layers cannot be written, with all reasons.
@@ -53,35 +69,83 @@ def write_package(
     config = described["model"]["config"]
     if "layers" not in config:
         raise ValueError("a subclassed model: expected a Sequential or functional one")
-    twin = from_keras_config(config)
-    traced = trace(twin, config)
+    own = facts.get("own") or NOTHING
+    told = told_to(config, own)
+    twin, traced = _traced(told, described["shared"])
+    if plain and (told.functions or own["layers"]):
+        names = [*own["layers"], *(function.name for function in told.functions)]
+        raise NoTwinError([f"{name!r} is code of the program, without --plain" for name in names])
     numbers = [(name, number) for name, number in described["draws"]]
-    program = program_of(traced, _first_draws(numbers))
+    program = program_of(traced, _first_draws([*numbers, *draws_in(own)]))
+    if plain:
+        without_seeds(program)
     fold(program)
     class_name = name_of_class(program)
     about = f"The network {traced.name!r} of Keras in PyTorch; images have channels first."
-    files = {"__init__.py": "", "model.py": model_text(program, about)}
-    write_bytes(out / "model.py", files["model.py"].encode())
-    module = _made(out / "model.py", class_name)
-    carry(module, program, weights)
-    draws = draws_of(module, program, traced, numbers)
-    statements, _ = initial_text(module, draws)
-    penalties = _penalties(twin.rules_by_layer(), program, module)
-    feed = _feed(program)
-    train, left_out = train_text(facts, statements, penalties, feed, out.name, class_name)
-    left_out += _left_out(twin.rules_by_layer())
-    files["train.py"] = train
-    files["test_parity.py"] = _TEST.format(package=out.name)
-    files["README.md"] = _readme(out.name, class_name, left_out)
-    for name, text in files.items():
+    model = model_text(program, about, told.functions)
+    module = _made(model, out.name, class_name)
+    carry(module, program, renamed(weights, own))
+    arrays = fill_arrays(module, program)
+    draws = draws_of(module, program, traced, numbers, own["layers"])
+    rules = rules_of(twin.rules_by_layer(), program, module)
+    frozen = [
+        f'model.get_submodule("{path}").requires_grad_(False)'
+        for path in frozen_paths(module, program, traced)
+    ]
+    if plain:
+        for name in sorted(arrays):
+            weight = f'load_file(WEIGHTS)["{name}"]'
+            frozen.append(f'model.get_buffer("{name}").copy_({weight})')
+        found = _variables(facts["weights"], targets(module, program))
+        place = (out, about)
+        written = plain_files(facts, program, module, draws, rules, found, frozen, place)
+    else:
+        statements = [*initial_text(module, draws)[0], *frozen]
+        statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
+        feed = _feed(program)
+        train, left_out = train_text(facts, statements, rules, feed, out.name, class_name)
+        files = {"__init__.py": "", "model.py": model, "train.py": train}
+        call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
+        files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
+        written = Written(files, module, left_out)
+        written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
+    written.left_out += rules.left_out
+    written.left_out += left_out_of(own, facts.get("added_losses", []))
+    readme = _readme(out.name, class_name, written)
+    for name, text in (written.files | {"README.md": readme}).items():
         write_bytes(out / name, text.encode())
     state = {
-        name: value.to(torch.float32 if value.is_floating_point() else value.dtype).contiguous()
-        for name, value in module.state_dict().items()
+        name: (value.float() if value.is_floating_point() and name not in arrays else value)
+        for name, value in written.module.state_dict().items()
         if isinstance(value, torch.Tensor)
     }
+    state = {name: value.contiguous() for name, value in state.items()}
     write_bytes(out / "weights.safetensors", save(state))
-    return {"files": [*files, "weights.safetensors"], "left_out": left_out}
+    return {
+        "files": [*written.files, "README.md", "weights.safetensors"],
+        "factory": "test_parity:port" if plain else "train:build",
+        "left_out": written.left_out,
+        "open": written.open,
+        "differs": written.differs,
+    }
+
+
+def _traced(told: Told, shared: Sequence[str]) -> tuple[Any, Traced]:
+    """Returns the twin of a model, and its calls.
+
+    Raises:
+        NoTwinError: layers have no twin, or are of the user's and cannot be written.
+    """
+    problems = told.problems
+    try:
+        twin = from_keras_config(told.config, told.custom, shared=shared)
+    except NoTwinError as error:
+        known = tuple(f"layer {name!r} " for name in told.refused)
+        others = [each for each in error.problems if not each.startswith(known)]
+        raise NoTwinError([*problems, *others]) from None
+    if problems:
+        raise NoTwinError(problems)
+    return twin, trace(twin, told.config)
 
 
 def _first_draws(numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
@@ -92,52 +156,27 @@ def _first_draws(numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
     return found
 
 
-def _made(path: Path, class_name: str) -> nn.Module:
-    """Imports the file that was written, and returns its network."""
-    name = f"_written_{path.parent.name}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+def _made(source: str, package: str, class_name: str) -> nn.Module:
+    """Returns the network of a source."""
+    name = f"_written_{package}"
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / "model.py"
+        temporary.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(name, temporary)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
     made: nn.Module = getattr(module, class_name)()
     return made
 
 
-def _penalties(rules: Mapping[str, Any], program: Program, module: nn.Module) -> dict[str, str]:
-    """Returns the regulariser of each parameter that has one, as source."""
-    by_layer = dict(paths(program))
-    found = {}
-    for layer, rule in rules.items():
-        for name, regularizer in rule.regularizers.items():
-            path = by_layer.get(layer)
-            attribute = {"kernel": "weight", "bias": "bias", "embeddings": "weight"}.get(name)
-            if path is None or attribute is None:
-                continue
-            kind = type(regularizer)
-            settings = {
-                key: short(value)
-                for key, value in vars(regularizer).items()
-                if not key.startswith("_")
-            }
-            planned = told(Planned(kind, **settings))
-            given = arguments(*planned.arguments, **planned.settings)
-            found[f"{path}.{attribute}"] = f"regularizers.{kind.__name__}({given})"
-    return found
-
-
-def _left_out(rules: Mapping[str, Any]) -> list[str]:
-    left_out = []
-    for layer, rule in rules.items():
-        if rule.constraints:
-            left_out.append(f"the constraints of layer {layer!r}")
-        if rule.activity or rule.projections:
-            left_out.append(f"the regulariser of the output of layer {layer!r}")
-        others = set(rule.regularizers) - {"kernel", "bias", "embeddings"}
-        if others:
-            left_out.append(f"the regularisers {sorted(others)} of layer {layer!r}")
-    return left_out
+def _variables(names: Sequence[str], known: Mapping[str, Variable]) -> dict[str, Variable]:
+    """Returns the variables of a module by the names of Keras's weights."""
+    by_path = {name.replace(".", "/", 1): name for name in names}
+    found = matched(list(by_path), list(known))
+    return {by_path[path]: known[end] for path, end in found.items()}
 
 
 def _feed(program: Program) -> Sequence[str]:
@@ -164,17 +203,18 @@ from parity import assert_parity
 def test_the_port_trains_as_keras_does() -> None:
     """Outputs, losses, gradients, weights after steps, rates and metrics."""
     reference = Path(__file__).with_name("reference.parity")
-    assert_parity(torch="{package}.train:build", against=reference)
+{call}
 '''
 
 
-def _readme(package: str, class_name: str, left_out: Sequence[str]) -> str:
+def _readme(package: str, class_name: str, written: Written) -> str:
     lines = [
         f"# {package}",
         "",
         "A Keras program in PyTorch. `model.py` has the network, `train.py` what trains it,",
         "`weights.safetensors` the weights of the Keras model, and `test_parity.py` compares all",
         "of it with what Keras computed (`reference.parity`).",
+        *written.about,
         "",
         "```python",
         f"from {package}.model import {class_name}",
@@ -186,6 +226,11 @@ def _readme(package: str, class_name: str, left_out: Sequence[str]) -> str:
         "Run the test with `pytest`, and train with",
         f"`python -m {package}.train data.npz --seed 42`.",
     ]
-    if left_out:
-        lines += ["", "## Not ported", "", *(f"- {sentence}" for sentence in left_out)]
+    for title, sentences in (
+        ("To be written", written.open),
+        ("Not ported", written.left_out),
+        ("What cannot be Keras's", written.differs),
+    ):
+        if sentences:
+            lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from torch_impl.keras_config.graph import fill
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Layout, Shape
@@ -93,6 +95,7 @@ class Program:
         parameters: of a block, with the values of the first one.
         has_shapes: whether tensors have the same shapes in each use of a block.
         repeats: how often a block stands in the network.
+        arrays: in its graph, by the names of the operations that take them.
     """
 
     name: str
@@ -102,21 +105,30 @@ class Program:
     parameters: dict[str, Any] = field(default_factory=dict)
     has_shapes: bool = True
     repeats: int = 1
+    arrays: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 def in_branches(program: Program) -> None:
-    """Puts the lines of a branch behind each other; Keras goes from one branch to another."""
+    """Puts the lines of a branch behind each other; Keras goes from one branch to another.
+
+    Calls of one module keep their order: they draw masks, and move statistics.
+    """
     makers = {value.number: line for line in program.lines for value in line.outputs}
+    earlier: dict[int, Line] = {}  # the call of the same module before a line
+    last: dict[str, Line] = {}
+    for line in program.lines:
+        if line.is_module:
+            if line.name in last:
+                earlier[id(line)] = last[line.name]
+            last[line.name] = line
     wanted = [makers[v.number] for v in values_in(program.outputs) if v.number in makers]
     done: dict[int, Line] = {}
     waiting = wanted[::-1]
     while waiting:
         line = waiting[-1]
-        before = [
-            makers[value.number]
-            for value in line.inputs
-            if value.number in makers and id(makers[value.number]) not in done
-        ]
+        needed = [makers[value.number] for value in line.inputs if value.number in makers]
+        needed += [earlier[id(line)]] if id(line) in earlier else []
+        before = [each for each in needed if id(each) not in done]
         if before:
             waiting += before[::-1]
         else:

@@ -16,6 +16,7 @@ from torch_impl.source.program import Line, Value
 _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 columns
 _NEAR = 6  # statements between which a tensor has a short name
 _SHORT = ("x", "y", "z")
+_TOLD = re.compile(r"\bmask=\{v(\d+)\}")  # the mask that a layer is told
 # Modules that may stand around the call of another one.
 _AROUND = (
     layers.BatchNormalization,
@@ -143,6 +144,7 @@ def named(
         for value in statement.reads:
             last[value.number] = number
     last |= dict.fromkeys(ends, len(statements))
+    masks = {int(number) for each in statements for number in _TOLD.findall(each.text)}
     found: dict[int, str] = {}
     live: dict[str, int] = {}  # variable -> the number of its last statement
     for name, value in inputs.items():
@@ -151,11 +153,17 @@ def named(
     for number, statement in enumerate(statements):
         dying = [found[v.number] for v in statement.reads if last[v.number] == number]
         for value in statement.makes:
+            if value.number not in last and len(statement.makes) > 1:
+                found[value.number] = "_"  # nothing needs it
+                continue
             end = last.get(value.number, number)
             free = [name for name in _SHORT if live.get(name, -1) <= number]
             again = [name for name in dying if name in _SHORT and name in free]
             own = attribute(value.name)
-            if end - number > _NEAR and value.number not in ends:
+            is_far = end - number > _NEAR and value.number not in ends
+            if value.number in masks:
+                own = "mask"
+            if is_far or value.number in masks:
                 chosen = own if live.get(own, -1) <= number else f"{own}_{value.number}"
             elif again or free:
                 chosen = (again or free)[0]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from torch_impl import losses, metrics, optim, schedule
+from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
-from torch_impl.optim.arguments import DEFAULTS
-from torch_impl.source.form import arguments, literal, order_of, told
-from torch_impl.source.wrapping import WIDTH, wrapped
+from torch_impl.keras_config.training import NO_NUMBER
+from torch_impl.source.form import Parameter, arguments, literal, told
+from torch_impl.source.imports import from_import
+from torch_impl.source.names import attribute
+from torch_impl.source.own.stub_text import loss_text
+from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.wrapping import wrapped
 
-_IN_CALLBACKS = ("ReduceLROnPlateau", "EarlyStopping")
+_NAMES = ("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np")
 _MODULES = {
+    "constrain": "torch_impl.constraints",
+    "load_arrays": "torch_impl.arrays",
     "activations": "torch_impl.layers",
     "draw_initial": "torch_impl.initial_weights",
     "SEED": "torch_impl.initial_weights",
@@ -27,7 +33,7 @@ _MODULES = {
 def train_text(
     facts: Mapping[str, Any],
     initial: Sequence[str],
-    penalties: Mapping[str, str],
+    rules: RuleTexts,
     feed: Sequence[str],
     package: str,
     class_name: str,
@@ -37,46 +43,47 @@ def train_text(
     Args:
         facts: of the trace of the Keras half.
         initial: statements that draw the initial weights of `model` from `seeds`.
-        penalties: name of a parameter -> source of its regulariser.
+        rules: penalties of weights and outputs, and constraints.
         feed: source of the argument of the module for each input, if not all are as `Port` has it.
         package: name of the package.
         class_name: of the module.
     """
-    left_out: list[str] = []
+    compiled = compiled_of_facts(facts)
+    own: dict[str, str] = {}
+    training = planned_parts(facts, compiled, own)
+    left_out = [sentence for _, sentence in training.problems]
     body = ["    seeds = KerasSeeds(torch.initial_seed())", f"    model = {class_name}()"]
     body += [line for text in initial for line in wrapped(f"    {text}")]
     given = {"module": "model"}
-    loss = _loss(facts, left_out)
-    if loss is not None and penalties:
-        inner = ", ".join(f'"{name}": {text}' for name, text in penalties.items())
-        body += wrapped(f"    penalty = Penalty(model, {{{inner}}})")
-        loss = f"RegularizedLoss({loss}, penalty)" if not loss.startswith("{") else loss
-        if loss.startswith("{"):
-            left_out.append("the penalties of the weights: there are several losses")
-    optimizer = _optimizer(facts, left_out)
-    if loss is not None:
-        given["loss"] = loss
-    if optimizer is not None:
-        body += wrapped(f"    optimizer = {optimizer}")
+    if training.loss is not None:
+        given["loss"] = written(training.loss)
+        if rules.penalties or rules.activities:
+            outputs = f", activities={_mapping(rules.activities)}" if rules.activities else ""
+            body += wrapped(f"    penalty = Penalty(model, {_mapping(rules.penalties)}{outputs})")
+            if isinstance(training.loss, dict):  # one for each output; penalties are added once
+                given["added_loss"] = "lambda model: sum(penalty.terms())"
+            else:
+                given["loss"] = f"RegularizedLoss({given['loss']}, penalty)"
+    if training.optimizer is not None:
+        body += wrapped(f"    optimizer = {optimizer_text(training.optimizer)}")
         given["optimizer"] = "optimizer"
-    schedulers, stopping = _callbacks(facts, left_out)
+        if rules.constraints:
+            body += wrapped(f"    constrain(model, optimizer, {_mapping(rules.constraints)})")
+    if compiled.loss is None and compiled.optimizer is None:
+        left_out.append("the loss and the optimizer: the model is not compiled")
+    schedulers = [written(each.on(Parameter("optimizer"))) for each in training.schedulers]
     if schedulers:
         given["scheduler"] = schedulers[0] if len(schedulers) == 1 else f"[{', '.join(schedulers)}]"
-    if stopping:
-        given["early_stopping"] = stopping
-    measured = _metrics(facts, left_out)
-    given |= measured
-    weights = (facts.get("loss") or {}).get("outputs")
-    if weights and any(each["weight"] != 1.0 for each in weights.values()):
-        given["loss_weights"] = literal_map({k: v["weight"] for k, v in weights.items()})
-    names = [each["name"] for each in facts.get("outputs") or []]
-    if len(names) > 1:
-        given["output_names"] = literal(names).replace("(", "[").replace(")", "]")
+    if training.early_stopping is not None:
+        given["early_stopping"] = written(training.early_stopping.on(Parameter("model")))
+    left_out += [f"the callback {name}: {NO_NUMBER}" for name in compiled.left_out]
+    settings = dict(training.settings)
+    weights = settings.pop("class_weight", None)
+    given |= {name: written(value) for name, value in settings.items()}
     if feed:
         given["feed"] = "feed"
-    if (facts.get("loss") or {}).get("class_weight"):
-        pairs = ", ".join(f"{k}: {v}" for k, v in facts["loss"]["class_weight"].items())
-        given["class_weight"] = f"{{{pairs}}}"
+    if weights:
+        given["class_weight"] = written(weights)
     given["seeds"] = "seeds"
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
     body += wrapped(f"    return Port(model, {told_port})")
@@ -85,7 +92,7 @@ def train_text(
         package=package,
         class_name=class_name,
         imports=_imports("\n".join(body)),
-        feed="\n".join(feed) + "\n\n\n" if feed else "",
+        feed="".join(f"{text}\n\n\n" for text in [*own.values(), "\n".join(feed)] if text),
         body="\n".join(body),
         batch_size=fit.get("batch_size") or 32,
         epochs=fit.get("epochs") or 1,
@@ -93,180 +100,89 @@ def train_text(
     return source, left_out
 
 
+def _mapping(texts: Mapping[str, str]) -> str:
+    """Returns a dictionary of names and source."""
+    return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
+
+
 def _imports(body: str) -> str:
     names = {"KerasSeeds", "Port", "Trainer"}
     names |= {
         name
-        for name in ("layers", "losses", "metrics", "optim", "schedule", "initializers")
+        for name in (
+            "layers",
+            "losses",
+            "metrics",
+            "optim",
+            "schedule",
+            "initializers",
+            "constraints",
+        )
         if f"{name}." in body
     }
     if "regularizers." in body:
         names.add("regularizers")
-    lines = _import("torch_impl", names)
+    lines = from_import("torch_impl", names)
     by_module: dict[str, list[str]] = {}
     for name, module in _MODULES.items():
         if f"{name}(" in body or f", {name})" in body:
             by_module.setdefault(module, []).append(name)
     for module in sorted(by_module):
-        lines += _import(module, by_module[module])
+        lines += from_import(module, by_module[module])
     return "\n".join(lines)
 
 
-def _import(module: str, names: Iterable[str]) -> list[str]:
-    inner = sorted(names, key=_sorting)
-    line = f"from {module} import {', '.join(inner)}"
-    if len(line) <= WIDTH:
-        return [line]
-    return [f"from {module} import (", *(f"    {name}," for name in inner), ")"]
+def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, str]) -> Training:
+    """Plans all that trains the model.
+
+    Args:
+        facts: of the trace of the Keras half.
+        compiled: the same, in the words of Keras's configs.
+        own: gets the source of the losses of the user's, by name.
+    """
+    told_own = facts.get("own", {}).get("losses", {})
+    told_loss = facts.get("loss") or {}
+    names = {out: each["name"] for out, each in (told_loss.get("outputs") or {}).items()}
+    stubs = {}
+    for output, name in (names or {"": told_loss.get("name")}).items():
+        if name in told_own:
+            known = attribute(re.sub(r"\W", "_", name))
+            known = f"{known}_" if known in _NAMES else known
+            own[known] = loss_text(known, told_own[name])
+            stubs[output] = Parameter(known)
+    if "" in stubs:
+        training = planned(replace(compiled, loss=None))
+        training.loss = stubs[""]
+    elif stubs:  # any loss stands for them while the others are planned
+        training = planned(replace(compiled, loss={**compiled.loss, **dict.fromkeys(stubs, "mse")}))
+        training.loss = {**training.loss, **stubs}
+    else:
+        training = planned(compiled)
+    return training
 
 
-def _sorting(name: str) -> tuple[int, str]:
-    """The order of ruff: constants, classes, then the rest."""
-    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+def optimizer_text(plan: Planned) -> str:
+    """Returns an optimizer with its rate, whether or not that is the default."""
+    settings = dict(plan.settings)
+    rate = written(settings.pop("learning_rate"))
+    text = written(Planned(plan.kind, Parameter("model.parameters()"), **settings))
+    head, _, rest = text.partition("model.parameters()")
+    return f"{head}model.parameters(), learning_rate={rate}{rest}"
 
 
-def _loss(facts: Mapping[str, Any], left_out: list[str]) -> str | None:
-    told_loss = facts.get("loss")
-    if told_loss is None:
-        return None
-    outputs = told_loss.get("outputs")
-    if outputs:
-        parts = []
-        for name, each in outputs.items():
-            text = _one_loss(each["name"], each["config"], left_out)
-            parts.append(f'"{name}": {text}')
-        return f"{{{', '.join(parts)}}}"
-    return _one_loss(told_loss["name"], told_loss["config"], left_out)
-
-
-def _one_loss(name: str, config: Mapping[str, Any], left_out: list[str]) -> str | None:
-    """Returns the source of a loss, by its name and what `keras.losses.serialize` says of it."""
-    class_name = config.get("class_name", name)
-    kind = losses.LOSSES.get(class_name) or losses.LOSSES.get(name)
-    if kind is None:
-        left_out.append(f"the loss {name!r}: it is none of Keras's")
-        return None
-    settings = dict(config.get("config") or {}) if class_name in losses.LOSSES else {}
-    return _call("losses", kind, {k: v for k, v in settings.items() if k not in ("name", "dtype")})
-
-
-def _optimizer(facts: Mapping[str, Any], left_out: list[str]) -> str | None:
-    told_optimizer = facts.get("optimizer")
-    if told_optimizer is None:
-        return None
-    kind = getattr(optim, told_optimizer["class"], None)
-    if kind is None:
-        left_out.append(f"the optimizer {told_optimizer['class']!r}: it is none of Keras's")
-        return None
-    config = dict(told_optimizer["config"])
-    rate = config.pop("learning_rate", 0.001)
-    known = {*_names(kind), *DEFAULTS}
-    settings = {
-        key: value
-        for key, value in config.items()
-        if key in known and key != "name" and (key not in DEFAULTS or DEFAULTS[key] != value)
-    }
-    if not config.get("use_ema"):
-        settings.pop("ema_momentum", None)
-    rest = _settings(kind, settings)
-    return f"optim.{kind.__name__}(model.parameters(), learning_rate={_rate(rate, left_out)}{rest})"
-
-
-def _settings(kind: Any, settings: Mapping[str, Any]) -> str:
-    planned = told(Planned(kind, **settings))
-    text = arguments(*planned.arguments, **planned.settings)
-    return f", {text}" if text else ""
-
-
-def _names(kind: Any) -> dict[str, int]:
-    """Returns the names of the arguments of a class."""
-    return order_of(Planned(kind))
-
-
-def _rate(rate: Any, left_out: list[str]) -> str:
-    if not isinstance(rate, Mapping):
-        return literal(short(rate))
-    kind = getattr(schedule, str(rate.get("class_name")), None)
-    if kind is None:
-        left_out.append(f"the schedule {rate.get('class_name')!r}: it is none of Keras's")
-        return "0.001"
-    settings = {k: v for k, v in rate["config"].items() if k != "name"}
-    return _call("schedule", kind, {k: short(v) for k, v in settings.items()})
-
-
-def short(value: Any) -> Any:
-    """Returns a number that was rounded to float32 as it was written."""
-    if isinstance(value, list | tuple):
-        return tuple(short(each) for each in value)
-    if not isinstance(value, float):
-        return value
-    short = float(f"{value:.7g}")
-    return short if np.float32(short) == np.float32(value) and abs(short - value) < 1e-7 else value
-
-
-def _callbacks(facts: Mapping[str, Any], left_out: list[str]) -> tuple[list[str], str | None]:
-    schedulers, stopping = [], None
-    told_schedule = facts.get("schedule") or {}
-    for each in told_schedule.get("callbacks", []):
-        settings = {key: value for key, value in each.items() if key != "class"}
-        if each["class"] == "ReduceLROnPlateau":
-            known = _names(schedule.ReduceLROnPlateau)
-            own = {k: v for k, v in settings.items() if k in known}
-            text = _settings(schedule.ReduceLROnPlateau, own)
-            schedulers.append(f"schedule.ReduceLROnPlateau(optimizer{text})")
-        elif each["class"] == "EarlyStopping":
-            known = _names(schedule.EarlyStopping)
-            own = {k: v for k, v in settings.items() if k in known}
-            text = _settings(schedule.EarlyStopping, own)
-            stopping = f"schedule.EarlyStopping(model{text})"
-        else:
-            left_out.append(f"the callback {each['class']}: its function is code of the program")
-    for name in told_schedule.get("not_compared", []):
-        left_out.append(f"the callback {name}: it is code of the program, or changes no number")
-    return schedulers, stopping
-
-
-def _metrics(facts: Mapping[str, Any], left_out: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for kind, values in (facts.get("metrics") or {}).items():
-        if isinstance(values, Mapping):
-            parts = {name: _metric_list(each, left_out) for name, each in values.items()}
-            if any(part != "[]" for part in parts.values()):
-                inner = ", ".join(f'"{name}": {part}' for name, part in parts.items())
-                found[kind] = f"{{{inner}}}"
-        elif values:
-            found[kind] = _metric_list(values, left_out)
-    return found
-
-
-def _metric_list(values: Sequence[Any], left_out: list[str]) -> str:
-    parts = []
-    for value in values:
-        if isinstance(value, str):
-            parts.append(literal(value))
-            continue
-        try:
-            made = metrics.from_config(value)
-        except (ValueError, TypeError) as error:
-            left_out.append(f"the metric {value.get('class_name')!r}: {error}")
-            continue
-        settings = {k: v for k, v in (value.get("config") or {}).items() if k not in ("dtype",)}
-        if value["class_name"] != type(made).__name__:
-            left_out.append(f"the metric {value['class_name']!r}: it has no class here")
-            continue
-        parts.append(_call("metrics", type(made), settings))
-    return f"[{', '.join(parts)}]"
-
-
-def _call(module: str, kind: Any, settings: Mapping[str, Any]) -> str:
-    known = _names(kind)
-    planned = told(Planned(kind, **{k: v for k, v in settings.items() if k in known}))
-    return f"{module}.{kind.__name__}({arguments(*planned.arguments, **planned.settings)})"
-
-
-def literal_map(values: Mapping[str, Any]) -> str:
-    """Returns a dictionary as source."""
-    return "{" + ", ".join(f'"{name}": {literal(value)}' for name, value in values.items()) + "}"
+def written(value: Any) -> str:
+    """Returns the source of a plan, or of a nest of plans and plain values."""
+    if isinstance(value, Planned):
+        plan = told(value)
+        named = {name: Parameter(written(part)) for name, part in plan.settings.items()}
+        text = arguments(*(Parameter(written(part)) for part in plan.arguments), **named)
+        module = value.kind.__module__.split(".")[1]
+        return f"{module}.{value.kind.__name__}({text})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(k)}: {written(part)}' for k, part in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    return literal(value)
 
 
 _TEMPLATE = '''"""Trains the network as the Keras program does.

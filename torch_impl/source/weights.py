@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import nn
 
-from torch_impl.layouts import Variable, variables
+from torch_impl.layers import Normalization
+from torch_impl.layouts import Variable, all_variables, variables
 from torch_impl.source.naming import attributes_of, chain_names
 from torch_impl.source.program import Line, Program
 from torch_impl.weights import match, set_variable
@@ -39,13 +41,71 @@ def _of_line(line: Line, path: str) -> Iterator[tuple[str, str]]:
         yield line.keras_path, path
 
 
+def arrays_of(program: Program, before: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yields (path of the operation, array) of each array in the graph of a program."""
+    for name, array in program.arrays.items():
+        yield f"{before}{name}", array
+    for line in program.lines:
+        if line.program is not None and not line.members:
+            yield from arrays_of(line.program, f"{before}{line.keras_path}/")
+
+
+def fill_arrays(module: nn.Module, program: Program) -> set[str]:
+    """Puts the arrays of a program into a module; returns their names in its state_dict."""
+    by_layer = dict(paths(program))
+    found = {by_layer[name]: array for name, array in arrays_of(program)}
+    for path, array in found.items():
+        module.get_submodule(path).value = array
+    return {f"{path}.value" for path in found}
+
+
 def targets(module: nn.Module, program: Program) -> dict[str, Variable]:
     """Returns the variables of a written module by Keras's paths."""
     return {
         f"{layer}/{variable.name}": variable
         for layer, path in paths(program)
-        for variable in variables(module.get_submodule(path))
+        for variable in _variables(module.get_submodule(path))
     }
+
+
+def matched(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
+    """Returns the weight of a written module that each of Keras's paths means, as `match` does.
+
+    A path may also lack models between its layers, as a Sequential that was built inside of another
+    layer is not in "time_distributed/conv2d/kernel"; or have the name of a wrapper for that of the
+    model in it, which is also called by itself. Of what is left, layer and weight tell it then.
+
+    Raises:
+        ValueError: a name means several weights, or two names mean the same.
+    """
+    found = match(names, targets)
+    left = [target for target in targets if target not in found.values()]
+    unknown = [name for name in names if name not in found]
+    for rule in (_is_within, _has_end):
+        for name in unknown:
+            meant = [target for target in left if rule(name, target)]
+            also = [other for other in unknown if any(rule(other, target) for target in meant)]
+            if name not in found and len(meant) == len(also) == 1:
+                found[name] = meant[0]
+                left.remove(meant[0])
+    return found
+
+
+def _is_within(name: str, target: str) -> bool:
+    """Whether a path has the parts of a longer one in their order, and its layer and weight."""
+    rest = iter(target.split("/"))
+    return _has_end(name, target) and all(part in rest for part in name.split("/"))
+
+
+def _has_end(name: str, target: str) -> bool:
+    """Whether two paths have layer and weight in common."""
+    return name.split("/")[-2:] == target.split("/")[-2:]
+
+
+def _variables(module: nn.Module) -> Iterator[Variable]:
+    """Yields the variables of a module; a class of the user's has parameters of its own."""
+    home = type(module).__module__.partition(".")[0]
+    return variables(module) if home in ("torch", "torch_impl") else all_variables(module)
 
 
 def carry(module: nn.Module, program: Program, weights: Mapping[str, np.ndarray]) -> None:
@@ -60,9 +120,15 @@ def carry(module: nn.Module, program: Program, weights: Mapping[str, np.ndarray]
         ValueError: a weight belongs to no module or a module gets none, or a shape is wrong.
     """
     known = targets(module, program)
-    found = match(list(weights), list(known))
+    found = matched(list(weights), list(known))
     unknown, missing = sorted(set(weights) - set(found)), sorted(set(known) - set(found.values()))
+    # How many samples a Normalization has seen is no weight of Keras's.
+    missing = [name for name in missing if not _is_count(known[name])]
     if unknown or missing:
         raise ValueError(f"weights {unknown} belong to no module, and {missing} are missing")
     for name, target in found.items():
         set_variable(known[target], name, weights[name])
+
+
+def _is_count(variable: Variable) -> bool:
+    return isinstance(variable.module, Normalization) and variable.name.endswith("count")

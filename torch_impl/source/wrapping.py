@@ -6,15 +6,17 @@ WIDTH = 88
 _OPEN, _CLOSE = "([{", ")]}"
 
 
-def wrapped(line: str) -> list[str]:
+def wrapped(line: str, behind: int = 0) -> list[str]:
     """Returns a statement in as many lines as it needs.
 
-    A call that is too long has its arguments in a line of their own, or each in one.
+    A call that is too long has its arguments in a line of their own, or each in one. Of a list, a
+    tuple and a dictionary, each entry has a line.
 
     Args:
         line: with its indent, without a comment.
+        behind: number of characters that follow its last line, such as a comma.
     """
-    if len(line) <= WIDTH:
+    if len(line) + behind <= WIDTH:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
     start = _last_call(line)
@@ -24,12 +26,13 @@ def wrapped(line: str) -> list[str]:
     if not inner:
         return [line]
     inside = f"{indent}    "
-    if len(inside) + len(inner) <= WIDTH and not _is_comprehension(inner):
+    is_call = line[start] != "{" and (line[start - 1].isalnum() or line[start - 1] in "_)]")
+    if is_call and len(inside) + len(inner) <= WIDTH and not _is_comprehension(inner):
         return [head, f"{inside}{inner}", f"{indent}{tail}"]
     if _is_comprehension(inner):
         return [head, *_comprehension(inner, inside), f"{indent}{tail}"]
-    parts = [wrapped(f"{inside}{part}") for part in _split(inner)]
-    if len(parts) == 1:
+    parts = [wrapped(f"{inside}{part}", behind=1) for part in _split(inner)]
+    if len(parts) == 1 and is_call:
         return [head, *parts[0], f"{indent}{tail}"]
     lines = [each for part in parts for each in (*part[:-1], f"{part[-1]},")]
     return [head, *lines, f"{indent}{tail}"]

@@ -8,13 +8,17 @@ from typing import Any
 
 from torch import nn
 
+from torch_impl.arrays import Array
 from torch_impl.keras_config.builders import plan_layer
 from torch_impl.keras_config.graph import Call, Tensor, fill, tensors_in, tensors_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.masks import is_mask
 from torch_impl.source.calls import (
+    ARRAY,
+    CUSTOM,
     called_with,
+    constants_of,
     has_any,
     operation,
     plan_inside,
@@ -25,6 +29,7 @@ from torch_impl.source.graph import Mask, Traced
 from torch_impl.source.program import Line, Program, Value, first_draw, in_branches, values_in
 from torch_impl.source.table import form_of, operation_of
 
+OUTPUT = "_output"  # behind the name of a layer: the module of its output, which has a penalty
 _SPATIAL = frozenset(
     f"{kind}{rank}D"
     for rank in (1, 2, 3)
@@ -56,7 +61,7 @@ class _Writer:
         self.program = Program(traced.name)
         self._values: dict[Tensor, dict[Layout, Value]] = {}
         self._count = 0
-        self._inner: dict[str, Program] = {}
+        self._inner: dict[int, Program] = {}
         self._masks: dict[Mask, Value] = {}
         self._ends = set(tensors_in(traced.graph.outputs))
         problems: list[str] = []
@@ -119,8 +124,19 @@ class _Writer:
     def _form(self, layer: Any, call: Call, applied: Applied) -> Form:
         module = layer.get("module") or ""
         if ".ops" in module or ".activations.activations" in module:
-            return operation_of(operation(layer, call), applied)
-        planned = plan_layer(layer, plan_inside, {})
+            constants = constants_of(call)
+            if not constants:
+                return operation_of(operation(layer, call), applied)
+            form = operation_of(operation(layer, call), replace(applied, layout=Layout.LAST))
+            if form.text.count(ARRAY) != 1 or len(constants) > 1:
+                raise ValueError("an array in its arguments is not written yet")
+            array = self.traced.graph.constants[constants[0].number]
+            self.program.arrays[call.layer] = array
+            dtype = None if array.is_floating_point() else array.dtype
+            given = {} if dtype is None else {"dtype": dtype}
+            made = Planned(Array, tuple(array.shape), **given)
+            return replace(form, made=made, takes=Layout.LAST, why="of the Keras program")
+        planned = plan_layer(layer, plan_inside, layer.get(CUSTOM, {}))
         options = {
             name: value
             for name, value in call.options.items()
@@ -148,13 +164,28 @@ class _Writer:
             text = with_argument(text, f"{name}={{{len(given)}}}")
             given = (*given, self._mask(mask))
         made = []
+        config = self.traced.layers[call.layer]["config"]
+        is_penalised = config.get("activity_regularizer") is not None
+        is_penalised |= self.traced.layers[call.layer]["class_name"] == "ActivityRegularization"
         for index in range(self._num_outputs(call)):
             made.append(self._value(Tensor(call.layer, call.number, index), gives, call.layer))
-        if form.text == "{0}" and form.made is None:  # nothing is done
+        if form.text == "{0}" and form.made is None and not is_penalised:  # nothing is done
             self._values[Tensor(call.layer, call.number, 0)] = {gives: given[0]}
             return
         line = Line(call.layer, text, given, tuple(made), form.made, None, form.why, form.note)
         self.program.lines.append(replace(line, drawn=self._drawn.get(call.layer)))
+        if is_penalised and len(made) == 1:
+            self._add_output(Tensor(call.layer, call.number, 0), made[0])
+
+    def _add_output(self, place: Tensor, value: Value) -> None:
+        """Gives the output of a layer, its activation included, a module that a penalty watches."""
+        end = Value(self._count, value.shape, value.layout, value.name)
+        self._count += 1
+        self._values[place] = {end.layout: end}
+        made, why = Planned(nn.Identity), "a penalty is taken of it"
+        self.program.lines.append(
+            Line(f"{place.layer}{OUTPUT}", "{self}({0})", (value,), (end,), made, None, why)
+        )
 
     def _mask(self, mask: Mask) -> Value:
         """Returns a mask, which is made where it is needed first."""
@@ -196,13 +227,13 @@ class _Writer:
         inside, after = (shape[0], *shape[2:]), (end[0], *end[2:])
         program, made, why = None, None, ""
         if call.layer in self.traced.inner:
-            program = program_of(self.traced.inner[call.layer], self._drawn, is_inner=True)
+            program = self._program_inside(call.layer)
             (given,), (value,) = program.inputs.values(), values_in(program.outputs)
             takes, gives, step = given.layout, value.layout, "{self}(step)"
         else:
             layout = Layout.FIRST if len(inside) > 3 else Layout.LAST
             inner = {"build_config": {"input_shape": inside}, **layer["config"]["layer"]}
-            form = form_of(plan_layer(inner, plan_inside, {}), Applied((inside,), after, layout))
+            form = form_of(plan_inside(inner), Applied((inside,), after, layout))
             takes = layout if form.takes is Layout.ANY else form.takes
             gives, step = form.gives or takes, form.text.replace("{0}", "step")
             made, why = form.made, form.why
@@ -225,14 +256,12 @@ class _Writer:
         if line.program is not None:
             drawn = first_draw(line.program.lines)
         told = {"made": made, "why": why, "drawn": drawn, "inside": inside}
+        if call.layer in self.traced.tied:  # the module of the other layer does it
+            told |= {"name": self.traced.tied[call.layer], "inside": ""}
         self.program.lines.append(replace(line, outputs=(value,), **told))
 
     def _write_inner(self, call: Call, places: list[Tensor]) -> None:
-        if call.layer not in self._inner:
-            self._inner[call.layer] = program_of(
-                self.traced.inner[call.layer], self._drawn, is_inner=True
-            )
-        program = self._inner[call.layer]
+        program = self._program_inside(call.layer)
         wanted = list(program.inputs.values())
         given = tuple(
             self._in_layout(place, value.layout)
@@ -246,6 +275,13 @@ class _Writer:
         told = ", ".join(f"{{{number}}}" for number in range(len(given)))
         line = Line(call.layer, f"{{self}}({told})", given, made, None, program)
         self.program.lines.append(replace(line, drawn=first_draw(program.lines)))
+
+    def _program_inside(self, layer: str) -> Program:
+        """Returns the program of a model that is a layer, or in one; it is written once."""
+        traced = self.traced.inner[layer]
+        if id(traced) not in self._inner:
+            self._inner[id(traced)] = program_of(traced, self._drawn, is_inner=True)
+        return self._inner[id(traced)]
 
     def _pretend(self, call: Call) -> None:
         """Makes the outputs of a layer that cannot be written, so that the next ones are read."""

@@ -97,6 +97,10 @@ class Stepper:
         """Returns the output in the form that the metrics take."""
         return output
 
+    def measured_batch(self, batch: Batch) -> Batch:
+        """Returns a prepared batch in the form that the metrics take."""
+        return batch
+
     def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
         """Returns what a loss of the port says of a prepared batch, a scalar."""
         if batch.weight is None:

@@ -302,7 +302,8 @@ class Trainer:
             with self._counted_steps(watching):
                 return dict(self.port.train_epoch(map(Batch.parts, batches)))
         for number, batch in enumerate(batches):
-            measures.update(*stepper.step(batch), batch, stepper.parts)
+            made = stepper.step(batch)
+            measures.update(*made, stepper.measured_batch(batch), stepper.parts)
             for callback in watching:
                 callback.on_train_batch_end(number, measures)
             if self.stop_training:
@@ -318,7 +319,8 @@ class Trainer:
             return dict(self.port.evaluate(map(Batch.parts, fed.epoch())))
         with torch.no_grad():
             for batch in fed.epoch():
-                measures.update(*stepper.evaluated(batch), batch, stepper.parts)
+                made = stepper.evaluated(batch)
+                measures.update(*made, stepper.measured_batch(batch), stepper.parts)
         return dict(measures)
 
     @contextmanager

@@ -1,72 +1,136 @@
 """What `parity port` needs of a Keras program beside its numbers: config, draws, what `fit` gets.
 
-A reference goes in, built right after `keras.utils.set_random_seed`. Facts come out, ready for
-JSON.
+A factory goes in. The reference that it returns right after `keras.utils.set_random_seed` comes
+out, and facts, ready for JSON.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
+from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.model import leaves, named_variables
+from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
+from keras_impl.harness.check.own_layers import told_simply
 from keras_impl.harness.factories import Reference
-from keras_impl.harness.versions import path_of
+from keras_impl.harness.versions import IS_KERAS_2, path_of
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 
 _MOST_DRAWS = 100_000  # of one program; a model with more layers has none that are found
 _FIT = ("batch_size", "epochs", "shuffle", "validation_split", "class_weight")
 
 
-def description(reference: Reference, seed: int) -> dict[str, Any]:
-    """Returns what a port is written of.
+def described(
+    factory: Callable[[], Any], spec: CheckSpec
+) -> tuple[Reference, dict[str, Any], dict[str, Any]]:
+    """Calls a factory, and returns what it returns and what a port is written of.
 
     Args:
-        reference: the program; no layer was built since `set_random_seed(seed)` but its own.
-        seed: the number given to it.
+        factory: returns a compiled model or a Reference.
+        spec: has the seed and the folder of the program.
 
     Returns:
-        "model": the config as `to_json` writes it, or None with the reason as "problem"; "draws":
-        [path of a weight, or of a layer with a seed, number of the draw from Python's `random`];
-        "fit": its arguments.
+        The reference; "model": the config as `to_json` writes it, or None with the reason as
+        "problem"; "draws": [path of a weight, or of a layer with "/seed", number of the draw from
+        Python's `random`]; "shared": names of layers that several models have, or a model and a
+        TimeDistributed, since the config does not say that they are one; "fit": its arguments; and
+        what `own_code` returns.
+
+    Raises:
+        InputError: this is Keras 2, whose graphs a port is not written of.
     """
+    if IS_KERAS_2:
+        raise InputError(
+            f"a port is written of a model of Keras 3, and this is Keras {keras.__version__}: "
+            "write model.save('model.h5') here, and port that file without --keras-python"
+        )
+    reference = called_anew(factory, spec.seed)
+    model = reference.model
     found: dict[str, Any] = {"model": None, "problem": ""}
     try:
-        found["model"] = json.loads(reference.model.to_json())
+        with told_simply(model):
+            found["model"] = json.loads(model.to_json())
     except Exception as error:  # of a class of the user, which may raise anything
-        found["problem"] = f"{type(error).__name__}: {error}".splitlines()[0]
+        found["problem"] = told_of(error)
     arguments = reference.fit_arguments()
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
-    found["draws"] = sorted(_draws(reference.model, seed), key=lambda draw: draw[1])
-    return found
+    found["shared"] = sorted(_shared(model))
+    numbers = _numbers(spec.seed)
+    own, told = own_code(reference, numbers, Path(spec.folder))
+    found["draws"] = sorted(_draws(model, numbers, told), key=lambda draw: draw[1])
+    return reference, found, own
 
 
-def _draws(model: keras.Model, seed: int) -> Iterator[tuple[str, int]]:
-    """Yields which draw gave the seed of each initialiser, and of each layer that draws."""
+def _shared(model: keras.Model) -> set[str]:
+    """Returns the names of layers that several models in a model hold, or a TimeDistributed too.
+
+    A name that stands for several such layers is left out: nothing could tell them apart.
+    """
+    holders: dict[int, set[int]] = {}
+    names: dict[str, set[int]] = {}
+    waiting, seen = [model], set()
+    while waiting:
+        holder = waiting.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        if not isinstance(holder, keras.Model | keras.layers.TimeDistributed):
+            continue
+        for inner in holder._flatten_layers(include_self=False, recursive=False):
+            holders.setdefault(id(inner), set()).add(id(holder))
+            names.setdefault(inner.name, set()).add(id(inner))
+            waiting.append(inner)
+    return {
+        name
+        for name, layers in names.items()
+        if len(layers) == 1 and len(holders[next(iter(layers))]) > 1
+    }
+
+
+def _numbers(seed: int) -> dict[int, int]:
+    """Returns what Python's `random` draws from a seed -> the number of that draw."""
     python = random.Random(seed)
     numbers: dict[int, int] = {}
     for number in range(_MOST_DRAWS):
         numbers.setdefault(python.randint(1, 10**9), number)
+    return numbers
+
+
+def _draws(
+    model: keras.Model, numbers: Mapping[int, int], told: set[int]
+) -> Iterator[tuple[str, int]]:
+    """Yields which draw gave the seed of each initialiser, and of each layer that draws.
+
+    Args:
+        model: of the program.
+        numbers: seed -> number of its draw.
+        told: IDs of variables and layers that `own_code` has told.
+    """
     variables = named_variables(model)
     for name, found in initializers(model).items():
-        own = getattr(found.call, "seed", None)
-        if isinstance(own, int) and own in numbers and found.config.get("seed") is None:
+        own: Any = getattr(found.call, "seed", None)
+        is_drawn = isinstance(own, int) and own in numbers and found.config.get("seed") is None
+        if is_drawn and id(variables[name]) not in told:
             yield path_of(variables[name]), numbers[own]
     for layer in leaves(model):
-        for generator in _generators(layer):
+        if id(layer) in told:
+            continue
+        for path, generator in _generators(layer, getattr(layer, "path", None) or layer.name):
             if generator in numbers:
-                yield f"{getattr(layer, 'path', None) or layer.name}/seed", numbers[generator]
+                yield f"{path}/seed", numbers[generator]
 
 
-def _generators(layer: keras.Layer) -> Iterator[int]:
-    """Yields the seeds of the generators of a layer, those of its inner layers too."""
-    for each in [layer, *layer._flatten_layers(include_self=False)]:
-        for value in vars(each).values():
-            if isinstance(value, keras.random.SeedGenerator):
-                yield int(np.asarray(value.state)[0])
+def _generators(layer: keras.Layer, path: str) -> Iterator[tuple[str, int]]:
+    """Yields (path of its layer, seed) of the generators of a layer and of its inner layers."""
+    yield from ((path, seed) for seed in seeds_of(layer))
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        yield from _generators(inner, f"{path}/{inner.name}")

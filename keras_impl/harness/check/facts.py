@@ -13,7 +13,7 @@ import numpy as np
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.check.begun_anew import trained_steps
-from keras_impl.harness.check.initializers import initializers
+from keras_impl.harness.check.initializers import all_initializers
 from keras_impl.harness.check.model import named_variables, named_weights
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.output_losses import config_of, name_of
@@ -47,7 +47,7 @@ def write_facts(
     }
     writer.facts["initializers"] = {
         name: plain_nested(found.config)
-        for name, found in initializers(model).items()
+        for name, found in all_initializers(model).items()
         if found.config
     }
     own = own_steps(whole_of(reference).model)
@@ -61,6 +61,8 @@ def write_facts(
         else {"class": type(optimizer).__name__, "config": plain_nested(optimizer.get_config())}
     )
     writer.facts["trained_steps"] = trained_steps(model)
+    if file := getattr(model, "_parity_file", ""):  # that `saved_model` has read
+        writer.facts["model_file"] = file
     writer.facts["num_parameters"] = int(model.count_params())
 
 

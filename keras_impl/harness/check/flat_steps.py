@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.kept_states import KeptStates
 from keras_impl.harness.check.steps import operations_as_they_are
 from keras_impl.harness.compiled_rate import has_schedule
 from parity.halves.memory import give_back_free_blocks
@@ -141,8 +142,7 @@ class _Walk:
         dtype = arrays[0].dtype if arrays else "float64"
         self._variable = keras.Variable(np.zeros(size), dtype=dtype, name="piece")
         versions.build_optimizer(self._optimizer, [self._variable])
-        start = self._state()
-        self._states = [start for _ in self._pieces]
+        self._states = KeptStates(self._state(), len(self._pieces))
         self._now = 0  # the piece whose state the optimizer has
         # A schedule that is compiled rounds in another way.
         is_compiled = len(self._pieces) >= _MANY_PIECES and not has_schedule(self._optimizer)
@@ -209,9 +209,9 @@ class _Walk:
             parts = [*parts, np.zeros(left, parts[0].dtype)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _state(self) -> list[Any]:
-        """Returns what the optimizer keeps: as tensors, which are no copies."""
-        return [tf.convert_to_tensor(each) for each in versions.state_of(self._optimizer)]
+    def _state(self) -> list[np.ndarray]:
+        """Returns what the optimizer keeps."""
+        return [np.asarray(each) for each in versions.state_of(self._optimizer)]
 
     def _enter(self, number: int) -> None:
         """Gives the optimizer what it keeps for a piece: slots, and the number of steps."""
@@ -219,8 +219,8 @@ class _Walk:
             return
         self._states[self._now] = self._state()
         self._now = number
-        state = self._states[number]
-        for variable, value in zip(versions.state_of(self._optimizer), state, strict=True):
+        state = zip(versions.state_of(self._optimizer), self._states[number], strict=True)
+        for variable, value in state:
             variable.assign(value)
 
 

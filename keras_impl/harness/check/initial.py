@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness.check.begun_anew import called_anew
-from keras_impl.harness.check.initializers import Initializer, initializers
+from keras_impl.harness.check.initializers import Initializer, all_initializers
 from keras_impl.harness.check.model import build, get_weights
 from keras_impl.harness.factories import Reference
 from parity.data import initial_draws
@@ -33,7 +33,7 @@ def write_init(
 ) -> None:
     """Writes the weights of the factory, drawn more often if they are small."""
     weights = get_weights(reference.model)
-    found = initializers(reference.model)
+    found = all_initializers(reference.model)
     draws = {name: _drawn(array, found.get(name), spec.seed) for name, array in weights.items()}
     left = [name for name, arrays in draws.items() if not arrays]
     for name in left:

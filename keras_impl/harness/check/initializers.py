@@ -15,13 +15,16 @@ import keras
 import numpy as np
 
 from keras_impl.harness.check.model import leaves, named_variables
+from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, own_weights, path_of
 
-# Name of a variable -> the argument with its initialiser, if the names differ.
+# Name of a variable -> beginnings of the argument with its initialiser, if the names differ.
 _DRAWN_BY = {
-    "recurrent_kernel": "recurrent",
-    "depthwise_kernel": "depthwise",
-    "pointwise_kernel": "pointwise",
+    "kernel": ("kernel", "depthwise"),
+    "recurrent_kernel": ("recurrent",),
+    "depthwise_kernel": ("depthwise",),
+    "pointwise_kernel": ("pointwise",),
+    "reverse_embeddings": ("embeddings",),
 }
 
 
@@ -65,10 +68,23 @@ def initializers(model: keras.Model) -> dict[str, Initializer]:
     found = {}
     for name, variable in named_variables(model).items():
         short = path_of(variable).rpartition("/")[2]
-        call = getattr(owners.get(id(variable)), f"{_DRAWN_BY.get(short, short)}_initializer", None)
-        if callable(call):
-            found[name] = Initializer(call, _config(call))
+        owner = owners.get(id(variable))
+        for stem in _DRAWN_BY.get(short, (short,)):
+            call = getattr(owner, f"{stem}_initializer", None)
+            if callable(call):
+                found[name] = Initializer(call, _config(call))
+                break
     return found
+
+
+def all_initializers(model: keras.Model) -> dict[str, Initializer]:
+    """Returns the same with those of layers of the user, which keep none as an attribute."""
+    found = {
+        name: Initializer(call, _config(call))
+        for name, variable in named_variables(model).items()
+        if (call := noted_initializer(variable)) is not None
+    }
+    return found | initializers(model)
 
 
 def _config(call: Any) -> dict[str, Any]:

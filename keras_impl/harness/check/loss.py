@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.check.objective import Batch, Objective
-from keras_impl.harness.check.output_losses import name_of
+from keras_impl.harness.check.output_losses import is_kerass, name_of
 from keras_impl.harness.check.outputs import activation, last_of
 from keras_impl.harness.check.sequence_masks import confident_of, counts_of_outputs
 from keras_impl.harness.check.target_forms import kind_of
@@ -153,14 +153,21 @@ def write_confident_loss(
 
 
 def _of_probabilities(objective: Objective, lasts: Mapping[str, Call | None]) -> list[str]:
-    """Returns the outputs whose loss is a crossentropy that a port may take of probabilities."""
+    """Returns the outputs whose loss is a crossentropy that a port may take of probabilities.
+
+    One of the user's own may have a crossentropy inside.
+    """
     return [
         name
         for name, last in lasts.items()
         if last is not None
-        and "crossentropy" in (name_of(objective.losses[name]) or "")
         and objective.kinds[name] == "binary"
+        and _may_be_crossentropy(objective.losses[name])
     ]
+
+
+def _may_be_crossentropy(loss: Any) -> bool:
+    return "crossentropy" in (name_of(loss) or "") or not is_kerass(loss)
 
 
 def _leave_out(writer: TraceWriter, why: str) -> None:

@@ -118,7 +118,9 @@ def _next_float32(value: float) -> float:
 
 def greatest_of(gradients: Sequence[Any]) -> float:
     """Returns the largest absolute value of all gradients together."""
-    return max((float(tf.reduce_max(tf.abs(g))) for g in gradients if g.shape), default=0.0)
+    # Without the absolute values of all, which are as large as the gradient.
+    ends = (max(float(tf.reduce_max(g)), -float(tf.reduce_min(g))) for g in gradients if g.shape)
+    return max(ends, default=0.0)
 
 
 def perturbed_gradient(
@@ -137,7 +139,10 @@ def perturbed_gradient(
     """
     limits = LIMITS[dtype]
     most = limits.floor / limits.factor * greatest
-    return gradient + most * generator.uniform(-1, 1, size=gradient.shape)
+    changed = np.asarray(generator.uniform(-1, 1, size=gradient.shape))
+    changed *= most  # in place, as large as the gradient
+    changed += gradient
+    return tf.convert_to_tensor(changed, gradient.dtype)
 
 
 def perturbed_gradients(gradients: Sequence[Any], perturbation: Perturbation) -> list[Any]:

@@ -6,8 +6,9 @@ get come out, by the name of the output ("" for the only one), and the loss that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -23,11 +24,9 @@ from keras_impl.harness.check.sample_weights import weights_of_batch
 from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
-from keras_impl.harness.rounding import OF_LOG_COSH
+from keras_impl.harness.loss_constants import moved_loss
 from parity.data.samples import Samples
 from parity.traces.trace import TraceWriter, keyed
-
-LOG_COSH = ("log_cosh", "logcosh")  # by class, and by the word of `compile`
 
 
 @dataclass(frozen=True)
@@ -208,16 +207,13 @@ class Objective:
     def value(self, output: Any, batch: Batch) -> Any:
         """Returns the loss that training minimises, with penalties: a scalar."""
         weights = self.packed(batch.weights) if batch.has_weights else None
-        value = versions.loss_of(self.model, self.packed(batch.targets), output, weights)
-        rounded = [self.loss_weights.get(n, 1.0) * self._rounded(n, batch) for n in self.losses]
-        return value + sum(rounded) if any(rounded) else value
+        targets = self.packed(batch.targets)
+        return self._moved(lambda: versions.loss_of(self.model, targets, output, weights))
 
-    def _rounded(self, name: str, batch: Batch) -> float:
-        """Returns how far float32 moves the loss of an output in a perturbed pass; else 0."""
-        if not self.is_perturbed or name_of(self.losses[name]) not in LOG_COSH:
-            return 0.0
-        weights = batch.weights.get(name)
-        return OF_LOG_COSH * (1.0 if weights is None else float(np.mean(np.abs(weights))))
+    def _moved(self, compute: Callable[[], Any]) -> Any:
+        """Returns a loss, in a perturbed pass moved by as much as its constants may change it."""
+        # A `compute_loss` of the user's may draw numbers, which a second call would change.
+        return moved_loss(compute) if self.is_perturbed and not self.is_own else compute()
 
     def parts(self, output: Any, batch: Batch) -> dict[str, Any]:
         """Returns the loss of each of several outputs, without its weight and without penalties.
@@ -231,10 +227,9 @@ class Objective:
         found: dict[str, Any] = {}
         for name, loss in self.losses.items():
             if loss is not None:
-                value = versions.loss_of_output(loss, batch.targets[name], outputs[name])(
-                    batch.weights.get(name)
-                )
-                found[name] = tf.cast(value, tf.float64) + self._rounded(name, batch)
+                compute = versions.loss_of_output(loss, batch.targets[name], outputs[name])
+                value = self._moved(partial(compute, batch.weights.get(name)))
+                found[name] = tf.cast(value, tf.float64)
         return found
 
     def put(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:

@@ -36,13 +36,12 @@ def write_optimizer(
         spec: settings of the check.
         reference: the model.
         steps: of its optimizer; they begin again.
-        weights: what the model starts from.
+        weights: what the steps start from. Those of the model are other ones afterwards.
         writer: receives weights, slots and rates.
     """
     steps.begin_again()
-    set_weights(reference.model, weights)
+    probe = _probe_of(reference, steps, weights)
     begin_training(reference)
-    probe = _probe_of(reference, steps)
     rates = []
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
@@ -58,8 +57,13 @@ def write_optimizer(
     writer.put("optimizer/learning_rate", np.array(rates))
 
 
-def _probe_of(reference: Reference, steps: Steps | OneByOneSteps) -> _Whole | _Sampled:
-    return _Whole(reference, steps) if isinstance(steps, Steps) else _Sampled(reference)
+def _probe_of(
+    reference: Reference, steps: Steps | OneByOneSteps, weights: Mapping[str, np.ndarray]
+) -> _Whole | _Sampled:
+    if not isinstance(steps, Steps):
+        return _Sampled(reference, weights)
+    set_weights(reference.model, weights)
+    return _Whole(reference, steps)
 
 
 class _Whole:
@@ -96,12 +100,13 @@ class _Whole:
 class _Sampled:
     """Only the entries that are compared, for an optimizer that treats each by itself."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, weights: Mapping[str, np.ndarray]) -> None:
         variables = trainable(reference.model)
         self._names = list(variables)
         self._shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-        start = [probe_inputs.of_step(variable.numpy()) for variable in variables.values()]
-        self._steps = FlatSteps(reference.model.optimizer, start)
+        # Copies, since what `of_step` returns keeps the whole weight in memory.
+        start = {n: probe_inputs.of_step(w).copy() for n, w in weights.items() if n in variables}
+        self._steps = FlatSteps(reference.model.optimizer, [start[name] for name in self._names])
 
     @property
     def rate(self) -> float:

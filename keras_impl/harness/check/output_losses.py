@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness.check.outputs import flat_names, is_nest, leaves_by_path
+from parity.errors import InputError
 
 # Words of `compile` that mean a crossentropy by the shapes of targets and outputs.
 _BY_SHAPE = ("crossentropy", "ce")
@@ -31,18 +32,28 @@ def losses_of(model: keras.Model, output: Any, parts: Mapping[str, Any]) -> dict
 
 
 def weights_of(model: keras.Model, output: Any, parts: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the weight of the loss of each output that has one; 1 if none is given."""
+    """Returns the weight of the loss of each output that has one; 1 if none is given.
+
+    Raises:
+        InputError: a weight is no number.
+    """
     given = getattr(model, "_loss_weights", None)  # Keras 2 asks the loss
     if given is None:
         of_model = getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
         given = getattr(of_model, "_user_loss_weights", None)
     losses = losses_of(model, output, parts)
     weights = _by_output(1.0 if given is None else given, output, parts)
-    return {
-        name: 1.0 if weights.get(name) is None else float(weights[name])
-        for name, loss in losses.items()
-        if loss is not None
-    }
+    try:
+        return {
+            name: 1.0 if weights.get(name) is None else float(weights[name])
+            for name, loss in losses.items()
+            if loss is not None
+        }
+    except (TypeError, ValueError):
+        raise InputError(
+            f"compile got loss_weights={given!r}, its third argument; expected numbers; give "
+            "metrics by their name: compile(optimizer, loss, metrics=[...])"
+        ) from None
 
 
 def _by_output(given: Any, output: Any, parts: Mapping[str, Any]) -> dict[str, Any]:

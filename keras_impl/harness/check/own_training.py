@@ -8,6 +8,7 @@ weights after each step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from keras_impl.harness.check.parts import (
 )
 from keras_impl.harness.check.step_data import StepBatch, StepData
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.loss_constants import constants_as_written
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.errors import InputError
@@ -76,7 +78,8 @@ def write_own_training(
         watch = recorded_calls((), perturbation)
         num_dropped: Callable[[], int] = lambda: sum(each.mask is not None for each in calls)  # noqa: E731
         watched = part_calls(_parts(reference), num_dropped)
-        with watch as calls, applied(perturbed) as made, watched as called:
+        written_out = constants_as_written() if perturbation else nullcontext()
+        with watch as calls, applied(perturbed) as made, watched as called, written_out:
             returned = make_step(whole.model, data.as_given(batch))
         write_drawn(f"step{step}", calls, writer)
         logs = _numbers(returned)

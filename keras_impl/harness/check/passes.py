@@ -33,7 +33,7 @@ from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.check.parts import optimizers_in, whole_of
 from keras_impl.harness.check.sequence_masks import counts_of_outputs, write_counted
 from keras_impl.harness.factories import Reference
-from keras_impl.harness.rounding import Perturbation
+from keras_impl.harness.rounding import Perturbation, in_float32
 from keras_impl.harness.versions import advance, reseed
 from parity.data import probe_inputs
 from parity.data.samples import Samples
@@ -95,7 +95,9 @@ class Pass:
         writer.facts["incomplete"] += own_steps.left_open(whole_of(self.reference).model)
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
-        writer.facts["float32_inside"] = float32_layers(model)
+        nodes = writer.facts["nodes"]
+        kernels = [node["name"] for node in nodes if in_float32(node["kind"], node["config"])]
+        writer.facts["float32_inside"] = [*float32_layers(model), *kernels]
 
     def _objective(self, output: Any) -> Objective | None:
         """Returns what the model makes small; None if a step of the user's own decides that."""

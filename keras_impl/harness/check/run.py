@@ -9,12 +9,14 @@ alone explains, and by how much a port may differ.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from keras_impl.harness import casts, versions
 from keras_impl.harness.check import begun_anew, own_steps
+from keras_impl.harness.check.batch_of_one import has_batch_of_one
 from keras_impl.harness.check.begun_anew import called_anew
-from keras_impl.harness.check.described import description
+from keras_impl.harness.check.described import described
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
 from keras_impl.harness.check.image_changes import write_image_changes
@@ -30,6 +32,8 @@ from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
+from keras_impl.harness.direct_operations import direct_operations
+from keras_impl.harness.grouped_convolutions import grouped_convolutions_compiled_once
 from parity.data.samples import Samples
 from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
@@ -61,14 +65,17 @@ def run_check(
         InputError: the model cannot be probed.
     """
     versions.use_dtype("float64")
-    with ctc_in_float64():
+    # On a GPU nobody has measured it.
+    operations = direct_operations() if spec.device == "cpu" else nullcontext()
+    with ctc_in_float64(), grouped_convolutions_compiled_once(), operations:
         _run_check(spec, factory, writer)
 
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
-    reference = called_anew(factory, spec.seed)
     if spec.described:
-        writer.facts["program"] = description(reference, spec.seed)
+        reference, writer.facts["program"], writer.facts["own"] = described(factory, spec)
+    else:
+        reference = called_anew(factory, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:
         factory = plan.factory(factory)
         reference = called_anew(factory, spec.seed)  # the other one has made a step
@@ -84,6 +91,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
     writer.facts["dtype"] = spec.dtype
+    writer.facts["batch_of_one"] = has_batch_of_one(first.reference, samples)
     writer.facts["input_structure"] = inputs.structure
     model = first.reference.model
     if stateful := stateful_layers(model):

@@ -118,7 +118,7 @@ def _as_float64(value: Any) -> Any:
 def _callback_facts(callback: Any) -> dict[str, Any]:
     names = (
         *("monitor", "factor", "patience", "min_delta", "cooldown", "min_lr", "mode", "baseline"),
-        "start_from_epoch",
+        *("start_from_epoch", "restore_best_weights"),
     )
     found = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
     return {"class": type(callback).__name__, **plain_nested(found)}

@@ -34,6 +34,8 @@ _TARGETS = {
 }
 # In this order: the first that suits. Values come first, as the most general form.
 _TRIED = ("values", "classes", "class", "one_hot", "binary", "flag", "value", "labels")
+# Of outputs from 0 to 1, such as a mask of an image: a loss of torch refuses other targets.
+_TRIED_OF_SHARES = ("binary", "shares")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ def found_form(loss: Any, forms: Forms, output: Any) -> Found:
         output: of the model, of a batch.
     """
     problems: dict[str, str] = {}
-    for form in [DATA] if forms.has_data else dict.fromkeys([forms.first, *_TRIED]):
+    tried: list[str] = [forms.first, *_TRIED]
+    if forms.first == "values" and _is_of_shares(output):
+        tried = [*_TRIED_OF_SHARES, *tried]
+    for form in [DATA] if forms.has_data else dict.fromkeys(tried):
         try:
             problem = _problem(loss, forms.drawn(form), output)
         except Exception as error:  # a loss of the user may raise anything
@@ -90,6 +95,13 @@ def found_form(loss: Any, forms: Forms, output: Any) -> Found:
         return Found("", told)
     told = f"takes targets of none of the forms {', '.join(problems)}"
     return Found("", f"{told} ({next(iter(problems.values()))})")
+
+
+def _is_of_shares(output: Any) -> bool:
+    """Whether each value of an output is from 0 to 1 by itself; those of a softmax add up to 1."""
+    array = np.asarray(output)
+    is_softmax = array.shape[-1] > 1 and np.allclose(array.sum(-1), 1)
+    return bool(array.min() >= 0 and array.max() <= 1 and not is_softmax)
 
 
 def _problem(loss: Any, y: np.ndarray, output: Any) -> str:

@@ -13,11 +13,10 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.structure import in_order
-from keras_impl.harness.factories import Reference
+from keras_impl.harness.factories import BATCH_SIZE, Reference, num_trained
 from keras_impl.harness.program.flow import is_flow, why_written
 from parity.errors import InputError
 
-BATCH_SIZE = 32  # Keras's default
 _SETTINGS = (
     *("batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_split"),
     *("validation_steps", "validation_batch_size", "validation_freq"),
@@ -40,8 +39,7 @@ def fed_arrays(reference: Reference, *, notes_flows: bool = True) -> dict[str, A
     if is_plain and versions.are_arrays(given):
         whole = arrays_of(given)
         number = len(keras.tree.flatten(whole)[0])
-        if reference.validation_split and validation is None:
-            at = math.floor(number * (1.0 - reference.validation_split))
+        if (at := num_trained(reference, number)) < number:
             validation, number = rows_of(whole, slice(at, None)), at
         order = order_of(number) if reference.shuffle else slice(0, number)
         found |= dict(zip(("x", "y", "weight"), rows_of(whole, order), strict=True))

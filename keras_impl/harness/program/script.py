@@ -22,6 +22,7 @@ import keras
 
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.alike import Alike
+from keras_impl.harness.program.saved_model import saved_model
 from keras_impl.harness.program.script_seeds import seeded
 from parity.errors import InputError, ParityError
 from parity.programs.check_spec import CheckSpec
@@ -228,7 +229,7 @@ class Script:
 
 
 def factory_of(spec: CheckSpec) -> Callable[[], Any]:
-    """Returns the factory of a reference: that of the user, or what a training script would train.
+    """Returns the factory of a reference: that of the user, or what a script or a file has.
 
     Args:
         spec: of a check.
@@ -239,5 +240,9 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
     assert spec.keras is not None
     if spec.is_script:
         folder = Path(spec.folder).resolve()
-        return Script((folder / spec.keras).resolve(), spec.arguments, folder=folder).reference
+        seed = spec.seed if spec.described else None  # whose draws are looked for
+        path = (folder / spec.keras).resolve()
+        return Script(path, spec.arguments, seed, folder).reference
+    if spec.described and spec.is_model_file:
+        return saved_model(Path(spec.folder) / spec.keras)
     return load_factory("--keras", spec.keras, spec.folder)

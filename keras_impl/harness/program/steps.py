@@ -20,9 +20,9 @@ from keras_impl.harness.check.model import get_weights, set_weights, trainable
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.check.structure import as_taken
 from keras_impl.harness.compiled_rate import has_schedule
-from keras_impl.harness.factories import Reference, building
+from keras_impl.harness.factories import BATCH_SIZE, Reference, building
 from keras_impl.harness.float32_masks import float32_masks
-from keras_impl.harness.program.feed import BATCH_SIZE, rows_of
+from keras_impl.harness.program.feed import rows_of
 from keras_impl.harness.random_images import generator_of
 from parity.traces.anchored_steps import AnchoredSteps
 from parity.traces.anchors import FLOAT32, Anchor

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
 from parity.ladder.items import INTRODUCED
@@ -15,8 +17,6 @@ from parity.ladder.recorded import held_otherwise
 from parity.ladder.rounding import allowed, limits_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
@@ -97,11 +97,24 @@ def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
                 item = compare_exact(label, "a gradient", "no gradient")
                 yield replace(item, role=INTRODUCED)
         elif most <= limits.most:
-            item = compare_close(
-                f"gradient that reaches {name}",
-                keras[key],
-                port[f"forced/arrived/{name}"],
-                allowed=most,
-                unit="rel",
-            )
+            theirs, ours = keras[key], port[f"forced/arrived/{name}"]
+            if nodes[name]["kind"] in _CUTS and ours.shape == theirs.shape:
+                is_open = _is_open(nodes[name]["kind"], keras[target])
+                theirs, ours = np.where(is_open, theirs, 0.0), np.where(is_open, ours, 0.0)
+            label = f"gradient that reaches {name}"
+            item = compare_close(label, theirs, ours, allowed=most, unit="rel")
             yield replace(item, role=INTRODUCED)
+
+
+# Kinds of activations -> between which outputs a gradient goes on.
+_CUTS = {"activation:relu": (0.0, np.inf), "activation:relu6": (0.0, 6.0)}
+
+
+def _is_open(kind: str, output: np.ndarray) -> np.ndarray:
+    """Returns where a gradient that reaches an activation goes on to its input.
+
+    What it is elsewhere has no effect. A pool behind a ReLU, say, takes one of several zeros, and
+    which of them gets the gradient is not the same for a padding of zeros and for one of -inf.
+    """
+    least, most = _CUTS[kind]
+    return (output > least) & (output < most)

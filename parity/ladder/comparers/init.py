@@ -23,6 +23,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             f"the Keras factory returns a model that has made {steps:,} steps, whose weights no "
             "initialiser drew"
         )
+    if file := keras.facts.get("model_file"):
+        return skipped(f"the weights are those of {file}, and no initialiser drew them")
     weights = {
         name: (keras.facts["initializers"].get(name), entry["shape"])
         for name, entry in keras.facts["weights"].items()

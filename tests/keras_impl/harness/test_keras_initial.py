@@ -41,13 +41,15 @@ class Halves(keras.initializers.Initializer):
 
 
 class Scaled(keras.layers.Layer):
-    """Tells nobody what drew its weight."""
+    """Keeps what drew one weight nowhere, and begins the other with values."""
 
     def build(self, shape):
         self.scale = self.add_weight(shape=(shape[-1],), initializer="glorot_uniform", name="scale")
+        values = keras.random.uniform((shape[-1],), -0.1, 0.1)
+        self.offset = keras.Variable(values, name="offset")
 
     def call(self, x):
-        return x * self.scale
+        return x * self.scale + self.offset
 
 
 def net():
@@ -76,6 +78,7 @@ def test_the_layer_that_holds_a_weight_tells_its_initialiser():
     assert found["norm.moving_variance"] == "Ones"
     assert found["function.kernel"] is None
     assert "scaled.scale" not in found
+    assert "scaled.offset" not in found
     # A class of the user is not Keras's, whatever its name.
     assert found["own.kernel"].endswith(".Halves")
 
@@ -116,9 +119,15 @@ def test_what_is_not_drawn_is_written_once(written):
     np.testing.assert_array_equal(bias, np.repeat([0.0, 1.0, 0.0, 0.0], 3))
 
 
-def test_a_weight_whose_layer_tells_nothing_is_drawn_with_the_model(written):
-    assert written["scaled.scale"].shape == (5, 4)
-    assert len(np.unique(written["scaled.scale"], axis=0)) == 5
+def test_a_weight_that_its_layer_tells_nothing_of_is_drawn_by_what_it_began_with(written):
+    assert written["scaled.scale"].shape == (64, 4)
+    assert len(np.unique(written["scaled.scale"], axis=0)) == 64
+    assert np.abs(written["scaled.scale"]).max() <= np.sqrt(6 / 8)  # Glorot's limit of (4,)
+
+
+def test_a_weight_that_began_with_values_is_drawn_with_the_model(written):
+    assert written["scaled.offset"].shape == (5, 4)
+    assert len(np.unique(written["scaled.offset"], axis=0)) == 5
 
 
 def test_a_large_weight_leaves_a_part():

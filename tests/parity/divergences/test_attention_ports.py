@@ -1,6 +1,7 @@
 """A part of `benchmarks/accuracy/attention.py`: right ports pass, wrong ones are named."""
 
 import pytest
+from port_files import FEW_STEPS
 
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.attention.table import FAULTS, RIGHT
@@ -16,7 +17,7 @@ NAMED = ("scale_of_model", "heads_strided", "dropout_of_output", "norm_first", "
 def outcomes():
     pairs = [pair for pair in RIGHT if pair.name in PASSING]
     pairs += [fault for fault in FAULTS if fault.name in NAMED]
-    return {outcome.name: outcome for outcome in run_pairs(pairs, 23, workers=1)}
+    return {outcome.name: outcome for outcome in run_pairs(pairs, 23, workers=1, steps=FEW_STEPS)}
 
 
 @pytest.mark.parametrize("name", PASSING)

@@ -1,6 +1,7 @@
 """A part of `matrices.py --metrics`: right metrics by hand, and wrong ones with their names."""
 
 import pytest
+from port_files import FEW_STEPS
 
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.metric_cases.table import FAULTS, RIGHT
@@ -15,7 +16,9 @@ _WRONG = [fault for fault in FAULTS if fault.keras.rpartition(":")[2] in MODELS]
 @pytest.fixture(scope="module")
 def outcomes():
     """Of all of them by name, with few frameworks started."""
-    return {each.name: each for each in run_pairs([*_RIGHT, *_WRONG], 7, workers=1)}
+    return {
+        each.name: each for each in run_pairs([*_RIGHT, *_WRONG], 7, workers=1, steps=FEW_STEPS)
+    }
 
 
 @pytest.mark.parametrize("name", [pair.name for pair in _RIGHT])

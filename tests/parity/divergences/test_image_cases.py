@@ -1,6 +1,7 @@
 """`matrices.py --images`: random layers of images, right ports, and wrong ones by name."""
 
 import pytest
+from port_files import FEW_STEPS
 
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.image_cases.table import FAULTS, RIGHT
@@ -17,7 +18,7 @@ CHECKED = (
 def outcomes():
     """Of some of them by name, with few frameworks started; the benchmark checks all."""
     cases = [case for case in (*RIGHT, *FAULTS) if case.name in CHECKED]
-    return {each.name: each for each in run_pairs(cases, 3, workers=1)}
+    return {each.name: each for each in run_pairs(cases, 3, workers=1, steps=FEW_STEPS)}
 
 
 @pytest.mark.parametrize("name", [pair.name for pair in RIGHT if pair.name in CHECKED])

@@ -1,6 +1,7 @@
 """`matrices.py --recurrent`: recurrent layers by hand, right ones, and wrong ones by name."""
 
 import pytest
+from port_files import FEW_STEPS
 
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.recurrent_cases.table import FAULTS, RIGHT
@@ -11,7 +12,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 @pytest.fixture(scope="module")
 def outcomes():
     """Of all of them by name, with few frameworks started."""
-    return {each.name: each for each in run_pairs([*RIGHT, *FAULTS], 3, workers=1)}
+    return {each.name: each for each in run_pairs([*RIGHT, *FAULTS], 3, workers=1, steps=FEW_STEPS)}
 
 
 @pytest.mark.parametrize("name", [pair.name for pair in RIGHT])

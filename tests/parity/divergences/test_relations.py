@@ -6,6 +6,7 @@ import pytest
 from parity.divergences.relations import (
     AFFINE,
     COUNTED,
+    CUT,
     FACT,
     FUNCTION,
     PERMUTED,
@@ -48,6 +49,26 @@ def test_a_shift_with_another_first_step_is_told():
     ours = np.concatenate([np.zeros((3, 1, 4)), X[:, :-1]], axis=1)
     assert first(ours).text == "the port has Keras's values 1 step later"
     assert first(ours).kind == SHIFTED
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "text"),
+    [
+        (X, X[:, 1:4], "the port has a part of Keras's values: 1 to 3 of 6 steps"),
+        (X[:, :5, 2:], X, "Keras has a part of the port's values: 0 to 4 of 6 steps, 2 to 3 of 4"),
+    ],
+    ids=["cut in the port", "not cut in the port"],
+)
+def test_a_part_of_the_values_is_told_with_its_place(theirs, ours, text):
+    found = first(ours, theirs)
+    assert found.kind == CUT
+    assert text in found.text
+
+
+def test_arrays_of_other_shapes_without_a_common_part_are_not_related():
+    assert first(X[:, 1:4] + 1e-3) is None
+    assert first(X[:2]) is None  # other samples
+    assert first(np.zeros((3, 2, 4)), np.zeros((3, 6, 4))) is None  # zeros are a part of much
 
 
 def test_exchanged_axes_are_told():
@@ -109,5 +130,4 @@ def test_facts_say_where_values_differ():
 def test_nothing_is_said_of_equal_and_of_unrelated_arrays():
     assert first(X) is None
     assert list(relations(X, DRAW.normal(size=X.shape), 1e-9)) == []
-    assert list(relations(X, X[:, :3], 1e-9)) == []
     assert list(relations(X, np.full_like(X, np.nan), 1e-9)) == []

@@ -72,3 +72,33 @@ def test_large_blocks_are_given_back_at_once_and_others_are_kept():
 @pytest.mark.parametrize("name", ["free_memory", "give_back_free_blocks"])
 def test_gaps_between_what_stays_are_given_back_on_demand(name):
     assert given_back("", f"memory.{name}()", MIB) == pytest.approx(1, abs=0.1)
+
+
+KEPT = """
+import gc, sys
+sys.path.insert(0, {root!r})
+from parity.halves.memory import kept_for_good
+
+try:
+    with kept_for_good():
+        made = [[] for _ in range(100_000)]
+        inside = gc.isenabled(), gc.get_count()[0]
+        {error}
+except ImportError:
+    pass
+print(*inside, gc.isenabled(), gc.get_freeze_count())
+"""
+
+
+@pytest.mark.parametrize("error", ["", "raise ImportError"])
+def test_what_is_imported_is_never_looked_at_by_the_garbage_collector(error):
+    ended = subprocess.run(
+        [sys.executable, "-c", KEPT.format(root=str(ROOT), error=error)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    was_enabled, made, is_enabled, frozen = ended.stdout.split()
+    assert (was_enabled, is_enabled) == ("False", "True")
+    assert int(made) >= 100_000
+    assert int(frozen) >= 100_000

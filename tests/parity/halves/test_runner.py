@@ -38,6 +38,18 @@ SLEEP = "time.sleep(60)"
 RENEWED = {"timeout_s": 1.5, "is_renewed": True}
 
 
+@pytest.fixture(autouse=True)
+def _signals_are_heard():
+    """Also where these tests run in the background of a shell, which ignores some."""
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def make_job(tmp_path):
     def make(name="a", *, half="torch", runs=1, python=sys.executable, base=tmp_path):
@@ -627,6 +639,7 @@ def test_children_that_ignore_sigterm_are_killed(start_parent, impatient):
     assert not any(map(is_alive, pids))
 
 
+@pytest.mark.usefixtures("warm_halves")
 def test_both_halves_end_to_end(tmp_path):
     run = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32, dtype="float64")
     jobs = []

@@ -1,5 +1,6 @@
 """The levels of a probe: what passes, and what one changed number fails."""
 
+import check_pairs
 import numpy as np
 import pytest
 from ladder_probes import differing, fact, failed, moved, scheduled, statuses
@@ -117,6 +118,7 @@ def test_one_changed_number_fails_at_its_level_and_nowhere_else(compared_probe, 
     assert failed(compared_probe(moved(key))) == (level, items)
 
 
+ARRIVED = "gradient that reaches dense1.activation"
 FORCED = {
     "gradient": ("forced/gradient/dense1.bias", "dense1.bias, with Keras's values"),
     "arrived": ("forced/arrived/dropout", "gradient that reaches dropout"),
@@ -130,6 +132,20 @@ def test_what_the_port_makes_of_keras_values_fails_nothing_by_itself(compared_pr
     assert FAIL not in statuses(levels).values()
     (found,) = differing(levels).values()
     assert found == [item]
+
+
+@pytest.mark.parametrize(("is_open", "expected"), [(False, []), (True, [ARRIVED])])
+def test_a_gradient_that_an_activation_cuts_off_is_not_compared(compared_probe, is_open, expected):
+    """Only what goes on to the input of a ReLU has an effect."""
+
+    def change(port, reference):
+        (row, column), *_ = np.argwhere((reference > 0) == is_open)
+        port.arrays["forced/arrived/dense1.activation"][row, column] += 1.0
+
+    output = check_pairs.recorded().arrays["forward/train/dense1.activation/output"]
+    levels = compared_probe(lambda port: change(port, output))
+    assert FAIL not in statuses(levels).values()
+    assert [name for items in differing(levels).values() for name in items] == expected
 
 
 def test_other_data_fails_where_outputs_differ(compared_probe):

@@ -55,7 +55,7 @@ FAULTS = {
     ("port", "dtype"),
     [
         *((port, "float64") for port in ("build", "seeded", *FAULTS)),
-        *((port, "float32") for port in ("build", "late_cut", "not_restored")),
+        *((port, "float32") for port in ("build", "not_restored")),
     ],
 )
 def test_the_result_is_that_of_both_halves(port, dtype, runs, tmp_path):

@@ -23,6 +23,8 @@ from parity.runs.check_halves import plan_checks
 from parity.runs.check_options import CheckOptions
 from parity.traces.bundle import pack, unpack
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 OWN = "check_factories.py:"
 
 

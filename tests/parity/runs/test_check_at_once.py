@@ -21,6 +21,8 @@ from parity.runs.steps import verdict_of
 from parity.traces.bundle import pack
 from parity.traces.trace import Trace
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 EXAMPLE = ROOT / "examples" / "migration"
 LIVE = (
     ("right", SUPPORT, "several_faults.py:keras_net", "several_faults.py:right"),

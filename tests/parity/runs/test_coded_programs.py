@@ -4,7 +4,7 @@ import coded_torch
 import pytest
 from port_files import checked_ports, ports_in
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 PORTS = ports_in(coded_torch)
 WRONG = [name for name in PORTS if name.endswith("_wrong")]

@@ -12,6 +12,8 @@ from parity.ladder.result import Result
 from parity.report.text.doctor import doctor_lines
 from parity.runs import doctor
 
+pytestmark = pytest.mark.usefixtures("warm_halves")
+
 
 def test_on_this_machine_every_stream_matches_and_the_versions_are_told(
     tmp_path, capsys, monkeypatch

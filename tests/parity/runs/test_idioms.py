@@ -4,6 +4,7 @@ import idioms_torch
 import idioms_torch_wrong
 import pytest
 from paths import SUPPORT
+from port_files import FEW_STEPS
 
 from parity.halves.options import ChildOptions
 from parity.ladder.levels import LEVEL_IDS
@@ -40,6 +41,7 @@ def checked(tmp_path_factory):
         CheckSpec(
             keras=f"idioms_keras.py:{port.partition(':')[2].partition('__')[0]}",
             torch=port,
+            steps=FEW_STEPS,
             folder=str(SUPPORT),
         )
         for port in ports

@@ -4,7 +4,7 @@ import kinds_torch
 import pytest
 from port_files import checked_ports, ports_in
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 PORTS = ports_in(kinds_torch)
 WRONG = [name for name in PORTS if name.endswith("_wrong")]
@@ -20,6 +20,8 @@ NAMED = {
     "code__slope_wrong": "A13",
     "code__exchanged_wrong": "A22",
     "joined_branches__dilation_wrong": "A18",
+    "padded_images__above_wrong": "A18",
+    "padded_images__too_much_wrong": "A18",
 }
 
 

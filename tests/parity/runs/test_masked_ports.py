@@ -5,6 +5,7 @@ import masked_torch_wrong
 import numpy as np
 import pytest
 from paths import SUPPORT
+from port_files import FEW_STEPS
 
 from parity.halves.options import ChildOptions
 from parity.ladder.levels import LEVEL_IDS
@@ -12,7 +13,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 # Torch's own initial weights are not Keras's, and no port here draws Keras's.
 LEVELS = [name for name in LEVEL_IDS if name != "init"]
@@ -52,6 +53,7 @@ def checked(tmp_path_factory):
         CheckSpec(
             keras=f"masked_keras.py:{model}",
             torch=port,
+            steps=FEW_STEPS,
             folder=str(SUPPORT),
             data=data if model == BY_VALUE else None,
         )

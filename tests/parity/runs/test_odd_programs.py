@@ -9,7 +9,7 @@ import odd_torch
 import pytest
 from port_files import checked_ports, ports_in
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 PORTS = ports_in(odd_torch)
 # Name -> what the one line says.

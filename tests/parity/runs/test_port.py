@@ -1,6 +1,10 @@
 """`parity port`: the package that is written of a Keras program is checked, and repeats its run."""
 
+import importlib
 import importlib.util
+import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,15 +15,24 @@ import numpy as np
 import ported_keras
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
+from parity.runs import port
+from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 from parity.runs.port import port_spec
+from parity.traces.bundle import unpack
+from parity.traces.trace import Trace
+from torch_impl import Port
+from torch_impl.harness.written import write_port
 from torch_impl.layouts import variables
+from torch_impl.penalty import RegularizedLoss
+from torch_impl.source.names_used import imported_from
 from torch_impl.weights import match
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 FILES = (
@@ -64,6 +77,39 @@ def test_a_package_of_several_losses_passes_too_and_says_what_it_lacks(two_heads
     assert 'loss_weights={"kind": 1.0, "size": 0.25}' in source
 
 
+def test_the_best_weights_come_back_as_in_the_program(two_heads):
+    source = (two_heads.folder / "train.py").read_text(encoding="utf-8")
+    rule = 'schedule.EarlyStopping(model, patience=2, restore_best_weights=True, monitor="loss")'
+    assert rule.replace(" ", "") in "".join(source.split()).replace(",)", ")")
+
+
+@pytest.mark.filterwarnings("ignore:callbacks that a Port has not")
+def test_a_bundle_gives_the_parts_that_are_written(images, two_heads, monkeypatch):
+    monkeypatch.syspath_prepend(images.folder.parent)
+    for one in (images, two_heads):
+        torch.manual_seed(1)
+        written = importlib.import_module(f"{one.folder.name}.train").build()
+        made = Port.from_keras(written.module, one.folder / "reference.parity")
+        assert settings_of(made) == settings_of(written)
+
+
+def settings_of(port):
+    """Classes and settings of what trains a port; its penalty is no part of `compile`."""
+    of = port.loss.loss if isinstance(port.loss, RegularizedLoss) else port.loss
+    return [
+        str(of),
+        str(port.optimizer),
+        vars(port.optimizer.schedule or port.optimizer).get("decay_rate"),
+        *(plain(rule) for rule in (*port.schedulers, port.early_stopping)),
+        *(port.metrics, port.loss_weights, list(port.output_names)),
+    ]
+
+
+def plain(rule):
+    kept = ("factor", "patience", "monitor", "restore_best_weights", "min_lr")
+    return type(rule), {name: getattr(rule, name, None) for name in kept}
+
+
 def test_no_file_imports_keras_or_tensorflow(images, two_heads):
     for one in (images, two_heads):
         for path in one.folder.glob("*.py"):
@@ -73,14 +119,18 @@ def test_no_file_imports_keras_or_tensorflow(images, two_heads):
                     assert words[1].partition(".")[0] not in ("keras", "tensorflow")
 
 
-def test_ruff_finds_nothing(images, two_heads):
-    for one in (images, two_heads):
-        for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
-            command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(one.folder)]
-            done = subprocess.run(
-                command, cwd=one.folder.parent, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
+def test_ruff_finds_nothing(images, two_heads, own):
+    for one in (images, two_heads, own):
+        assert_clean(one.folder)
+
+
+def assert_clean(package):
+    for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(package)]
+        done = subprocess.run(
+            command, cwd=package.parent, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_train_repeats_the_run_of_keras_from_the_seed(images, tmp_path):
@@ -147,9 +197,83 @@ def test_a_fault_in_the_written_model_fails_its_test(two_heads, tmp_path):
     assert "forward" in done.stdout + done.stderr
 
 
-def test_layers_of_ones_own_are_refused_by_name(folder):
-    with pytest.raises(InputError, match="layer 'patches' of class 'Patches'"):
-        ported("of_ones_own", folder)
+@pytest.fixture(scope="module")
+def own(folder):
+    """A training script with layers and functions of the user's own, as it is written."""
+    spec = CheckSpec(keras="ported_script.py", folder=str(SUPPORT))
+    return port_spec(spec, folder / "port_of_script", CheckOptions())
+
+
+def test_what_is_the_users_own_is_written_as_stubs_and_all_of_it_is_told(own):
+    number = own.open[1].removeprefix("model.py, line ").partition(":")[0]
+    assert own.result.verdict == "error"
+    assert own.result.errors == (
+        "the port is not finished: bent is to be written (for layer 'wide'): what Keras's computes "
+        f"in ported_keras.py, line {_line('def bent')} (model.py:{number})",
+    )
+    assert [sentence.partition(": ")[2].partition(" is to be")[0] for sentence in own.open] == [
+        *("function_of_doubled", "bent", "Gated.forward", "Residual.forward", "cubic, the loss,")
+    ]
+    assert "(for 'first', 'residual/back.0', 'second')" in own.open[2]
+    assert own.left_out == ()
+    train = (own.folder / "train.py").read_text(encoding="utf-8")
+    assert '"--epochs", type=int, default=3' in train
+    assert '"--batch-size", type=int, default=4' in train
+    readme = (own.folder / "README.md").read_text(encoding="utf-8")
+    assert all(sentence in readme for sentence in own.open)
+
+
+def test_a_stub_has_keras_names_sizes_and_code_and_one_class_for_all_layers(own):
+    source = (own.folder / "model.py").read_text(encoding="utf-8")
+    assert source.count("class Gated(nn.Module)") == 1
+    assert "def __init__(self, in_features: int, units: int) -> None:" in source
+    assert "self.kernel = nn.Parameter(torch.zeros(in_features, units))" in source
+    assert "self.offset = nn.Parameter(torch.ones(units))  # self.shift in Keras" in source
+    assert "self.first = Gated(in_features=6, units=5)" in source
+    assert "self.wide = nn.Linear(3, 6)  # F.relu(self.wide(x))" in source
+    assert "self.back = nn.ModuleList([Gated(in_features=6, units=3)])" in source
+    assert "# first takes (N, 6), returns (N, 5)" in source
+    assert f"# Keras's code, ported_keras.py, line {_line('class Gated')}:" in source
+    assert "#           self.units, self.squash, self.scale = units, squash, scale" in source
+    assert str(SUPPORT) not in source
+    assert 'self.squash = "tanh"' in source
+
+
+def test_a_stub_that_is_filled_in_passes_and_a_wrong_one_fails(own, tmp_path, monkeypatch):
+    """By the test of the package, which is called here; one is run by pytest above."""
+    done = tmp_path / own.folder.name
+    shutil.copytree(own.folder, done)
+    gated = "self.scale * torch.tanh(x @ self.kernel + self.offset) * torch.{}(x @ self.gate)"
+    _fill(done / "model.py", "def function_of_doubled", "x * 2")
+    _fill(done / "model.py", "def bent", "torch.tanh(x) * x")
+    _fill(done / "model.py", "class Residual", _RESIDUAL)
+    _fill(done / "train.py", "def cubic", "((y_true - y_pred).abs() ** 3).mean()")
+    text = (done / "model.py").read_text(encoding="utf-8")
+    _fill(done / "model.py", "class Gated", gated.format("relu"))
+    monkeypatch.syspath_prepend(tmp_path)
+    written = runpy.run_path(str(done / "test_parity.py"))["test_the_port_trains_as_keras_does"]
+    with pytest.raises(AssertionError, match="forward"):
+        written()
+    (done / "model.py").write_text(text, encoding="utf-8")
+    _fill(done / "model.py", "class Gated", gated.format("sigmoid"))
+    written()
+
+
+_RESIDUAL = "x + self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
+
+
+def _line(start):
+    lines = (SUPPORT / "ported_keras.py").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.startswith(start))
+
+
+def _fill(path, start, expression):
+    """Writes the code of the stub that starts so, in the place of its error."""
+    text = path.read_text(encoding="utf-8")
+    error = re.compile(r"raise NotImplementedError\(.*?\n? *\)\n", re.DOTALL)
+    found = error.search(text, text.index(start))
+    written = f"{text[: found.start()]}return {expression}\n{text[found.end() :]}"
+    path.write_text(written, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["my-port", "class", "1st"])
@@ -163,3 +287,134 @@ def test_a_folder_with_files_is_refused_at_once(tmp_path):
     (tmp_path / "port" / "mine.txt").touch()
     with pytest.raises(InputError, match="expected an empty folder"):
         port_spec(CheckSpec(keras="a:b"), tmp_path / "port", CheckOptions())
+
+
+# In plain torch: of the same references, so that Keras is not asked again.
+
+OURS = ("torch_impl", "parity", "keras_impl", "keras", "tensorflow")
+
+
+@pytest.fixture(scope="module")
+def plain_images(images, folder):
+    """Written and checked by `parity port --plain`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            port, "record_spec", lambda _, path, __: shutil.copy(images.folder / port.BUNDLE, path)
+        )
+        return port_spec(
+            CheckSpec(keras="ported_keras:images", folder=str(SUPPORT)),
+            folder / "plain_images",
+            CheckOptions(),
+            plain=True,
+        )
+
+
+@pytest.fixture(scope="module")
+def plain_heads(two_heads, folder):
+    """The folder of a package that is written in this process."""
+    unpack(two_heads.folder / port.BUNDLE, folder / "trace")
+    out = folder / "plain_heads"
+    out.mkdir()
+    told = write_port(Trace(folder / "trace"), out, plain=True)
+    shutil.copy(two_heads.folder / port.BUNDLE, out)
+    assert told["differs"] == [
+        "what a seed draws: initial weights have Keras's distributions, and other values",
+        "the order of samples: it is drawn by torch, once for a training as in Keras",
+    ]
+    return out
+
+
+def test_a_plain_package_passes_the_check_and_tells_what_cannot_be_keras(plain_images):
+    assert plain_images.result.verdict == "pass"
+    assert plain_images.left_out == ()
+    assert set(plain_images.files) == {*FILES, "parts.py", "rules.py"}
+    assert "'dropout'" in plain_images.differs[-1]
+    readme = (plain_images.folder / "README.md").read_text(encoding="utf-8")
+    assert all(sentence in readme for sentence in plain_images.differs)
+
+
+def test_nothing_but_the_test_of_a_plain_package_imports_anything_of_ours(
+    plain_images, plain_heads
+):
+    for one in (plain_images.folder, plain_heads):
+        for path in one.glob("*.py"):
+            found = imported_from(path.read_text(encoding="utf-8"), OURS)
+            assert bool(found) == (path.name == "test_parity.py"), path
+
+
+def test_ruff_finds_nothing_in_a_plain_package(plain_images, plain_heads):
+    assert_clean(plain_images.folder)
+    assert_clean(plain_heads)
+
+
+def test_a_plain_package_makes_the_steps_of_fit_where_nothing_of_ours_is(plain_heads, tmp_path):
+    """Three epochs from the same weights in one order: within 1e-12 of Keras's weights."""
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(50, 7))
+    y = {"kind": generator.integers(0, 3, 50), "size": generator.normal(size=(50, 1))}
+    np.savez(tmp_path / "data.npz", x=x, y_kind=y["kind"], y_size=y["size"])
+    code = (
+        f"import runpy, sys; sys.modules |= dict.fromkeys({OURS!r}); "  # cannot be imported
+        "runpy.run_module('plain_heads.train', run_name='__main__')"
+    )
+    command = [sys.executable, "-P", "-c", code, str(tmp_path / "data.npz"), "--from-keras"]
+    command += ["--no-shuffle", "--epochs", "3", "--batch-size", "16", "--dtype", "float64"]
+    command += ["--out", str(tmp_path / "trained.pt")]
+    environment = {**os.environ, "PYTHONPATH": str(plain_heads.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    keras.backend.clear_session()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    reference = ported_keras.two_heads()
+    begun = load_file(plain_heads / "weights.safetensors")
+    for weight in reference.model.weights:
+        weight.assign(_of_dense(weight, begun))
+    history = reference.model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history
+    trained = torch.load(tmp_path / "trained.pt", weights_only=True)
+    for weight in reference.model.weights:
+        theirs, ours = np.asarray(weight), _of_dense(weight, trained)
+        assert np.abs(theirs - ours).max() <= 1e-12 * np.abs(theirs).max()
+        assert np.abs(_of_dense(weight, begun) - ours).max() > 1e-3  # it has trained
+    losses = [float(word) for word in done.stdout.split()[1:4]]
+    assert losses == pytest.approx(history["loss"], rel=1e-5)  # of which six digits are printed
+
+
+def _of_dense(weight, state):
+    """The value of a weight of a Dense layer in a state_dict, as Keras has it."""
+    layer, name = weight.path.split("/")[-2:]
+    return state[f"{layer}.{'weight' if name == 'kernel' else name}"].double().numpy().T
+
+
+FAULTS = [
+    ("rules.py", 'v.sqrt() + group["eps"]', '(v + group["eps"]).sqrt()', "optimizer"),
+    ("parts.py", "correction=0", "correction=1", "forward"),
+    ("train.py", "xavier_uniform_", "kaiming_uniform_", "init"),
+    ("rules.py", "output.argmax(-1) == labels", "output.argmin(-1) == labels", "metrics"),
+]
+
+
+def test_faults_in_what_was_written_plainly_are_seen_and_other_packages_pass(
+    plain_images, plain_heads, tmp_path
+):
+    folders = [plain_heads]
+    for number, (file, right, wrong, _) in enumerate(FAULTS):
+        broken = tmp_path / str(number) / plain_images.folder.name
+        shutil.copytree(plain_images.folder, broken)
+        text = (broken / file).read_text(encoding="utf-8")
+        assert right in text
+        (broken / file).write_text(text.replace(right, wrong), encoding="utf-8")
+        folders.append(broken)
+    specs = [
+        CheckSpec(
+            torch=f"{one.name}.test_parity:port",
+            against=str(one / port.BUNDLE),
+            folder=str(one.parent),
+        )
+        for one in folders
+    ]
+    right, *wrong = check_all(specs, CheckOptions())
+    assert right.verdict == "pass"
+    for (*_, level), result in zip(FAULTS, wrong, strict=True):
+        assert (result.verdict, result.divergences[0].level) == ("fail", level)

@@ -109,7 +109,7 @@ def child(monkeypatch, trained_half):
         return []
 
     run_shown.jobs, run_shown.act = [], leaves
-    monkeypatch.setattr(module, "run_shown", run_shown)
+    monkeypatch.setattr("parity.runs.alone.run_shown", run_shown)
     return run_shown
 
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import result_of, spec_of
+from recorded_runs import shared
 
-import keras_impl
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -13,10 +13,8 @@ pytestmark = pytest.mark.usefixtures("user_program")
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("reference")
-    trained(keras_impl, spec_of(), run)
-    return run
+def reference(tmp_path_factory, user_program):
+    return shared(tmp_path_factory)[0].path
 
 
 def compared_with(reference, port, tmp_path, **settings):

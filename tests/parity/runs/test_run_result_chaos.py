@@ -1,7 +1,7 @@
 """A training that makes rounding grow beyond the tolerance: the port passes, a fault is caught."""
 
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import keras_half, result_of, spec_of, trained
 
 import keras_impl
 from parity.ladder.tolerance import FLOAT64
@@ -17,9 +17,7 @@ def spec(port):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("reference")
-    trained(keras_impl, spec("build"), run)
-    return run
+    return keras_half(tmp_path_factory, spec("build"))
 
 
 def trajectory_of(result):

@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import keras_half, result_of, spec_of
 
-import keras_impl
 from parity.errors import InputError, RunError
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
@@ -22,9 +21,7 @@ def spec(keras="build", torch="build", **settings):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("reference")
-    trained(keras_impl, spec(), run)
-    return run
+    return keras_half(tmp_path_factory, spec())
 
 
 def compared_with(reference, port, tmp_path):
@@ -130,8 +127,9 @@ def test_a_transform_that_draws_by_itself_is_refused(reference, tmp_path):
         ("validated_on_a_flow", "build"),
     ],
 )
-def test_what_else_generators_and_flows_do_is_made_again(keras, port, tmp_path):
-    assert_same_training(result_of(spec(keras, port), tmp_path / "run"))
+def test_what_else_generators_and_flows_do_is_made_again(keras, port, tmp_path, tmp_path_factory):
+    reference = keras_half(tmp_path_factory, spec(keras))
+    assert_same_training(result_of(spec(keras, port), tmp_path / "run", reference))
 
 
 def test_what_cannot_be_made_again_is_written_down_and_told(tmp_path):

@@ -1,9 +1,8 @@
 """Whole trainings of a program with random layers of images: the same images in every step."""
 
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import keras_half, result_of, spec_of
 
-import keras_impl
 from parity.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("user_program")
@@ -15,9 +14,7 @@ def spec(port="build", **settings):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("reference")
-    trained(keras_impl, spec(), run)
-    return run
+    return keras_half(tmp_path_factory, spec())
 
 
 def test_the_layers_of_torch_impl_make_the_same_training(reference, tmp_path):

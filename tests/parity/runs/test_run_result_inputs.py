@@ -2,9 +2,8 @@
 
 import pytest
 from paths import SUPPORT
-from programs_here import result_of, trained
+from programs_here import keras_half, result_of
 
-import keras_impl
 from parity.programs.program_spec import ProgramSpec
 
 
@@ -20,14 +19,11 @@ def spec_of(model, port, dtype):
 @pytest.fixture(scope="module")
 def levels(tmp_path_factory):
     """The status of each level of a port; Keras trains once for each model and dtype."""
-    runs = {}
 
     def found(model, port, dtype):
         spec = spec_of(model, port, dtype)
-        if (model, dtype) not in runs:
-            runs[model, dtype] = tmp_path_factory.mktemp("keras")
-            trained(keras_impl, spec, runs[model, dtype])
-        result = result_of(spec, tmp_path_factory.mktemp("run"), runs[model, dtype])
+        reference = keras_half(tmp_path_factory, spec)
+        result = result_of(spec, tmp_path_factory.mktemp("run"), reference)
         return {level.id: level.status for level in result.levels}
 
     return found

@@ -1,9 +1,8 @@
 """Whole trainings of programs with several outputs, and with a train_step of their own."""
 
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import keras_half, result_of, spec_of
 
-import keras_impl
 from parity.ladder.items import SKIPPED
 from parity.ladder.result import Result
 
@@ -13,20 +12,11 @@ def spec(model, port):
     return spec_of(**names, epochs=None)
 
 
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    """The trainings of Keras by the name of the model."""
-    found = {}
-    for model in ("build", "stepping"):
-        found[model] = tmp_path_factory.mktemp(model)
-        trained(keras_impl, spec(model, "right"), found[model])
-    return found
-
-
 @pytest.fixture
-def result(references, tmp_path):
+def result(tmp_path, tmp_path_factory):
     def made(port, model="build") -> Result:
-        return result_of(spec(model, port), tmp_path, references[model])
+        asked = spec(model, port)
+        return result_of(asked, tmp_path, keras_half(tmp_path_factory, asked))
 
     return made
 

@@ -1,12 +1,13 @@
 """Whole trainings by a `train_step` of the user's own: weights, numbers and rates of each step."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from programs_here import result_of, spec_of, trained
+from programs_here import keras_half, result_of, spec_of
 
-import keras_impl
+from keras_impl.harness.program.run import _own_steps
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.ladder.items import PASS
@@ -22,19 +23,15 @@ def spec(model, port):
     return spec_of(**names, epochs=None)
 
 
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    """The trainings of Keras by the name of the model."""
-    found = {}
-    for model in ("small_gan", "gan", "autoencoder", "plain"):
-        found[model] = tmp_path_factory.mktemp(model)
-        trained(keras_impl, spec(model, model), found[model])
-    return found
+@pytest.fixture
+def reference(tmp_path_factory):
+    """The training of Keras by the name of the model."""
+    return lambda model: keras_half(tmp_path_factory, spec(model, model))
 
 
 @pytest.mark.parametrize("model", ["small_gan", "autoencoder", "plain"])
-def test_a_right_step_trains_as_keras_does(references, model, tmp_path):
-    found = result_of(spec(model, model), tmp_path, references[model])
+def test_a_right_step_trains_as_keras_does(reference, model, tmp_path):
+    found = result_of(spec(model, model), tmp_path, reference(model))
     assert (found.verdict, found.incomplete) == ("pass", ()), found.first
     halves = [Trace(RunFolder(tmp_path).half(half).training.path) for half in ("keras", "torch")]
     names = halves[1].below("training/final")
@@ -50,9 +47,9 @@ def test_a_right_step_trains_as_keras_does(references, model, tmp_path):
     assert halves[0].history.keys() <= {item.name for item in level.items}
 
 
-def test_what_a_constant_in_float32_changes_is_allowed(references, tmp_path):
+def test_what_a_constant_in_float32_changes_is_allowed(reference, tmp_path):
     """TensorFlow keeps the slope of a leaky ReLU in float32: the weights are 1e-9 apart."""
-    found = result_of(spec("gan", "gan"), tmp_path, references["gan"])
+    found = result_of(spec("gan", "gan"), tmp_path, reference("gan"))
     assert (found.verdict, found.incomplete) == ("pass", ()), found.first
 
 
@@ -66,8 +63,8 @@ def test_what_a_constant_in_float32_changes_is_allowed(references, tmp_path):
         ("plain", "plain__summed_wrong"),
     ],
 )
-def test_a_wrong_step_fails_and_trains_otherwise(references, model, port, tmp_path):
-    found = result_of(spec(model, port), tmp_path, references[model])
+def test_a_wrong_step_fails_and_trains_otherwise(reference, model, port, tmp_path):
+    found = result_of(spec(model, port), tmp_path, reference(model))
     assert found.verdict == "fail"
     halves = [Trace(RunFolder(tmp_path).half(half).training.path) for half in ("keras", "torch")]
     apart = [
@@ -78,27 +75,33 @@ def test_a_wrong_step_fails_and_trains_otherwise(references, model, port, tmp_pa
     assert max(apart) > 1e-4
 
 
-def test_a_step_that_goes_wrong_later_than_any_probe_fails(references, tmp_path):
-    found = result_of(spec("small_gan", "small_gan__late_wrong"), tmp_path, references["small_gan"])
+def test_a_step_that_goes_wrong_later_than_any_probe_fails(reference, tmp_path):
+    found = result_of(spec("small_gan", "small_gan__late_wrong"), tmp_path, reference("small_gan"))
     assert (found.verdict, found.first.level) == ("fail", "trajectory")
     assert (found.first.item.epoch, found.first.item.step) == (1, 7)
     levels = {level.id: level.status for level in found.levels}
     assert levels["gradient"] == levels["loss"] == PASS
 
 
-def test_a_training_that_draws_is_not_recorded(references, tmp_path, monkeypatch):
+def test_a_training_that_draws_is_not_recorded(reference, tmp_path, monkeypatch):
     def leaves(jobs, children):
-        half = RunFolder(references["small_gan"]).half("keras").path
+        half = RunFolder(reference("small_gan")).half("keras").path
         shutil.copytree(half, jobs[0].directories[0], dirs_exist_ok=True)
         return []
 
-    monkeypatch.setattr(record_run, "run_shown", leaves)
+    monkeypatch.setattr("parity.runs.alone.run_shown", leaves)
     with pytest.raises(InputError, match="draws masks or random numbers in each step"):
         record_run.record_run(spec("small_gan", "small_gan"), tmp_path / "a", ChildOptions())
     assert not (tmp_path / "a").exists()
 
 
-def test_networks_that_no_call_reaches_are_trained_in_float64_alone(tmp_path):
-    wanted = spec("small_gan", "small_gan").replace(dtype="float32")
+def test_networks_that_no_call_reaches_are_not_trained_from_recorded_states(reference):
+    """Such as a training in float32 has; the probes, which take long, are those of float64."""
+    facts = Trace(RunFolder(reference("small_gan")).half("keras").path).facts
+    assert facts["fit"]["has_anchors"] is False
+    recorded = {**facts, "fit": {**facts["fit"], "has_anchors": True}}
+    task = SimpleNamespace(
+        spec=spec("small_gan", "small_gan"), probes=SimpleNamespace(facts=recorded)
+    )
     with pytest.raises(InputError, match="expected dtype float64 and at most 5000 steps"):
-        trained(keras_impl, wanted, tmp_path)
+        _own_steps(task, SimpleNamespace(model=None))

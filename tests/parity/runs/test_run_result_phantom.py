@@ -1,7 +1,7 @@
 """Streams of unknown length, at whose end Keras makes a step without a batch."""
 
 import pytest
-from programs_here import result_of, spec_of
+from programs_here import keras_half, result_of, spec_of
 
 from parity.runs.run_result import PHANTOM_STEP
 
@@ -12,9 +12,16 @@ pytestmark = [
 ]
 
 
-def compared(keras, torch, tmp_path, **settings):
-    spec = spec_of(f"stream_keras.py:{keras}", f"stream_torch.py:{torch}", **settings)
-    return result_of(spec, tmp_path / "run")
+@pytest.fixture
+def compared(tmp_path, tmp_path_factory):
+    """The result of a port beside a program, which Keras trains once for all its ports."""
+
+    def made(keras, torch, **settings):
+        spec = spec_of(f"stream_keras.py:{keras}", f"stream_torch.py:{torch}", **settings)
+        run = tmp_path / f"{keras}-{torch}"
+        return result_of(spec, run, keras_half(tmp_path_factory, spec))
+
+    return made
 
 
 def left_out(result):
@@ -32,17 +39,17 @@ def left_out(result):
         ("generator", "decayed"),
     ],
 )
-def test_a_right_port_is_the_same_training_and_the_step_is_told(keras, port, tmp_path):
-    result = compared(keras, port, tmp_path)
+def test_a_right_port_is_the_same_training_and_the_step_is_told(keras, port, compared):
+    result = compared(keras, port)
     assert (result.verdict, result.incomplete) == ("pass", ())
     for key, column in result.history["keras"].items():
         assert result.history["torch"][key] == pytest.approx(column, abs=1e-12), key
     assert left_out(result)["a step without a batch"] == PHANTOM_STEP
 
 
-def test_a_port_with_torchs_own_optimizer_counts_them_too(tmp_path):
+def test_a_port_with_torchs_own_optimizer_counts_them_too(compared):
     def apart(keras):
-        result = compared(keras, "stock_decayed", tmp_path / keras)
+        result = compared(keras, "stock_decayed")
         level = next(level for level in result.levels if level.id == "trajectory")
         return max(item.worst for item in level.items if item.epoch == 3)
 
@@ -50,17 +57,17 @@ def test_a_port_with_torchs_own_optimizer_counts_them_too(tmp_path):
     assert apart("decayed") < 3 * apart("decayed_and_known") < 1e-4
 
 
-def test_in_float32_it_is_no_change_between_two_steps(tmp_path):
-    result = compared("decayed", "decayed", tmp_path, dtype="float32")
+def test_in_float32_it_is_no_change_between_two_steps(compared):
+    result = compared("decayed", "decayed", dtype="float32")
     assert (result.verdict, result.incomplete) == ("pass", ())
     assert "a step without a batch" in left_out(result)
 
 
-def test_another_decay_is_seen_all_the_same(tmp_path):
-    assert compared("decayed", "decayed_less", tmp_path).verdict == "fail"
+def test_another_decay_is_seen_all_the_same(compared):
+    assert compared("decayed", "decayed_less").verdict == "fail"
 
 
-def test_a_stream_of_known_length_has_no_such_step(tmp_path):
-    result = compared("known", "build", tmp_path)
+def test_a_stream_of_known_length_has_no_such_step(compared):
+    result = compared("known", "build")
     assert result.verdict == "pass"
     assert "a step without a batch" not in left_out(result)

@@ -411,13 +411,25 @@ def test_a_running_cluster_is_used_and_left_running(cluster, options, tmp_path):
     assert run_sweep(SPECS[:3], options(), Cluster().run).num_run == 2
 
 
-@needs_ray
-@pytest.mark.parametrize("address", ["nonsense", "localhost:none", "PORT"])
-def test_an_address_that_cannot_be_reached(tmp_path, address):
+def unreachable():
+    """An address on this machine at which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "localhost:none", "localhost:", "PORT"])
+def test_an_address_that_cannot_be_reached(address):
+    """Ray is not asked: it would try for a quarter of an hour."""
     if address == "PORT":
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = unreachable()
+    with pytest.raises(InputError, match=f"^--ray-address {address}: cannot be reached \\("):
+        ray_cluster._connect(None, address)
+
+
+@needs_ray
+def test_a_driver_tells_an_address_that_cannot_be_reached_in_one_line(tmp_path):
+    address = unreachable()
     started_s = time.monotonic()
     driver = start_driver(tmp_path, address)
     out, error = driver.communicate(timeout=60)
@@ -425,31 +437,6 @@ def test_an_address_that_cannot_be_reached(tmp_path, address):
     assert error.startswith(f"error: --ray-address {address}: cannot be reached (")
     assert error.count("\n") == 1
     assert time.monotonic() - started_s < 20
-
-
-@needs_ray
-@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-def test_a_cluster_of_its_own_ends_with_an_interrupted_driver(tmp_path):
-    driver = start_driver(tmp_path, None, sleep_s=0.3, specs=SPECS)
-    store = open_store(tmp_path / "ray")
-    # Not the log, in which a run ends before its result is in the store.
-    wait_for(lambda: len(store.finished()) >= 2, 60)
-    driver.send_signal(signal.SIGTERM)
-    assert driver.communicate(timeout=30) == ("", "interrupted SIGTERM\n")
-    marks = (str(tmp_path).encode(), f"--parent-pid={driver.pid}".encode())
-
-    def left():
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                text = path.read_bytes()
-            except OSError:
-                continue
-            found += [text] if any(mark in text for mark in marks) else []
-        return found
-
-    wait_for(lambda: not left(), 30)
-    assert 2 <= len(store.finished()) < 12
 
 
 def listening():
@@ -494,6 +481,12 @@ def sockets_of(process):
         return
 
 
+def program_of(process):
+    """The name of the file that a process runs; None where it has ended meanwhile."""
+    with suppress(OSError):
+        return Path(os.readlink(f"/proc/{process}/exe")).name
+
+
 def opened_by(process):
     """(name of the process, address) of all sockets on which it and its descendants listen."""
     known, found = listening(), []
@@ -519,11 +512,12 @@ def test_sockets_are_told_from_each_other():
 
 
 @needs_ray
-@pytest.mark.skipif(sys.platform != "linux", reason="finds sockets in /proc")
-def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes and sockets in /proc")
+def test_a_cluster_of_its_own_is_reached_from_here_alone_and_ends_with_its_driver(tmp_path):
     driver = start_driver(tmp_path, None, sleep_s=0.5, specs=SPECS)
+    store = open_store(tmp_path / "ray")
     try:
-        store = open_store(tmp_path / "ray")
+        # Not the log, in which a run ends before its result is in the store.
         wait_for(lambda: len(store.finished()) >= 2, 60)  # workers are there, too
         found = opened_by(driver.pid)
         names = " ".join(name for name, _ in found)
@@ -534,7 +528,7 @@ def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(tmp_path):
         started = [
             Path(f"/proc/{each}/environ").read_bytes().split(b"\0")
             for each in descendants(driver.pid)
-            if Path(f"/proc/{each}/exe").resolve().name in ("gcs_server", "raylet")
+            if program_of(each) in ("gcs_server", "raylet")
         ]
         assert len(started) == 2
         for environment in started:
@@ -548,7 +542,22 @@ def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(tmp_path):
         assert folder.stat().st_mode & 0o777 == 0o700
     finally:
         driver.send_signal(signal.SIGTERM)
-        driver.communicate(timeout=30)
+        ended = driver.communicate(timeout=30)
+    assert ended == ("", "interrupted SIGTERM\n")
+    marks = (str(tmp_path).encode(), f"--parent-pid={driver.pid}".encode())
+
+    def left():
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                text = path.read_bytes()
+            except OSError:
+                continue
+            found += [text] if any(mark in text for mark in marks) else []
+        return found
+
+    wait_for(lambda: not left(), 30)
+    assert 2 <= len(store.finished()) < 12
     wait_for(lambda: not folder.exists())
 
 

@@ -20,6 +20,7 @@ PROGRAM = ProgramSpec(
     keras="several_keras.py:build",
     torch="several_torch.py:build",
     folder=str(FOLDER),
+    epochs=10,
 )
 SEEDS = range(6)
 TERMS = {"several": Terms(margins=Margins(accuracy=0.03))}  # four of the 120 samples

@@ -239,33 +239,42 @@ def test_a_new_file_of_a_half_decides(copy):
     assert [old == new for old, new in zip(before, keys(SPEC), strict=True)] == [True, False]
 
 
+# Each work in a fork of a process that has imported the framework alone, and nothing of ours.
 CHILD = """
-import importlib, json, sys
-from parity.worker import main
-name, directory = sys.argv[1:]
-code = main(name, importlib.import_module(f"{name}_impl"), ["batch", directory])
-modules = [key for key, module in sys.modules.items() if not hasattr(module, "__path__")]
-names = [key.removeprefix("parity.") for key in modules if key.startswith("parity.")]
-print(json.dumps([code, names]))
+import importlib, json, os, sys
+name, *works = sys.argv[1:]
+importlib.import_module(name)
+assert not any(key.partition(".")[0] == "parity" for key in sys.modules)
+
+def imported(work, directory):
+    from parity.worker import main
+    code = main(name, importlib.import_module(f"{name}_impl"), [work, directory])
+    modules = [key for key, module in sys.modules.items() if not hasattr(module, "__path__")]
+    names = [key.removeprefix("parity.") for key in modules if key.startswith("parity.")]
+    print(json.dumps([code, names]), flush=True)
+
+for work, directory in zip(works[::2], works[1::2]):
+    pid = os.fork()
+    if not pid:
+        imported(work, directory)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
 """
 
 
-@pytest.mark.parametrize("half", HALVES)
-def test_what_a_child_imports_is_part_of_the_key(half, tmp_path):
-    spec = RunSpec(model="underfit", epochs=1, train_size=32, val_size=32)
-    write_batch(tmp_path / "batch", [Task(half, spec, "0" * 64)], str(tmp_path / "store"))
+def imported(half, *works):
+    """Names of the modules of `parity` that a child has imported at the end of each work."""
     answer = subprocess.run(
-        [sys.executable, "-c", CHILD, half, tmp_path / "batch"],
+        [sys.executable, "-c", CHILD, half, *map(str, sum(works, ()))],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    code, names = json.loads(answer.stdout.splitlines()[-1])
-    assert code == 0
-    assert (tmp_path / "store" / "results" / "00" / f"{'0' * 64}.json").exists()
+    found = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("[")]
+    assert [code for code, _ in found] == [0] * len(works)
     # Packages themselves are left out: they hold no code.
-    assert {name.replace(".", "/") for name in names} - set(NOT_IN_KEY) <= set(RUN_MODULES)
+    return [{name.replace(".", "/") for name in names} for _, names in found]
 
 
 PROGRAM = ProgramSpec(
@@ -285,30 +294,33 @@ NOT_IN_PROGRAM_KEY = {
 
 
 @pytest.mark.long
-def test_what_a_child_imports_for_a_program_is_part_of_the_key(tmp_path):
-    task = Task("torch", PROGRAM, "0" * 64)
-    told = tmp_path / "told"
-    write_telling(told, [task], 10**9)
-    write_batch(tmp_path / "torch", [task], str(tmp_path / "store"), told)
-    write_batch(tmp_path / "keras", [Task("keras", PROGRAM, "1" * 64)], str(tmp_path / "store"))
-    for half, work, folder in (
-        ("keras", "tell", told),
-        ("keras", "batch", tmp_path / "keras"),
-        ("torch", "batch", tmp_path / "torch"),
-    ):
-        answer = subprocess.run(
-            [sys.executable, "-c", CHILD.replace('"batch"', f'"{work}"'), half, folder],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        code, names = json.loads(answer.stdout.splitlines()[-1])
-        assert code == 0
-        found = {name.replace(".", "/") for name in names} - NOT_IN_PROGRAM_KEY
-        found = {name for name in found if not name.startswith("ladder/")}
-        assert found <= set(PROGRAM_MODULES), (half, work)
-    assert len(list((tmp_path / "store" / "results").rglob("*.json"))) == 2
+def test_what_a_child_imports_is_part_of_the_key(tmp_path):
+    store, told = str(tmp_path / "store"), tmp_path / "told"
+    spec = RunSpec(model="underfit", epochs=1, train_size=32, val_size=32)
+    for number, half in enumerate(HALVES):
+        write_batch(tmp_path / f"{half}-run", [Task(half, spec, f"{number}" * 64)], store)
+    ported = Task("torch", PROGRAM, "2" * 64)
+    write_telling(told, [ported], 10**9)
+    write_batch(tmp_path / "torch", [ported], store, told)
+    write_batch(tmp_path / "keras", [Task("keras", PROGRAM, "3" * 64)], store)
+    found = {
+        "keras": imported(
+            "keras",
+            ("batch", tmp_path / "keras-run"),
+            ("tell", told),
+            ("batch", tmp_path / "keras"),
+        ),
+        "torch": imported(
+            "torch", ("batch", tmp_path / "torch-run"), ("batch", tmp_path / "torch")
+        ),
+    }
+    for half, (of_run, *of_programs) in found.items():
+        assert of_run - set(NOT_IN_KEY) <= set(RUN_MODULES), half
+        for names in of_programs:
+            of_key = {name for name in names if not name.startswith("ladder/")}
+            assert of_key - NOT_IN_PROGRAM_KEY <= set(PROGRAM_MODULES), half
+    results = (tmp_path / "store" / "results").rglob("*.json")
+    assert sorted(path.stem[0] for path in results) == ["0", "1", "2", "3"]
 
 
 @pytest.mark.parametrize("modules", [RUN_MODULES, PROGRAM_MODULES])

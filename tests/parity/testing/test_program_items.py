@@ -4,6 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from pytest_calls import pytest_called
+
+from parity.traces.bundle import pack
 
 TABLE = """
 [programs.right]
@@ -35,28 +38,40 @@ def torch_wrong():
 """
 
 
+PLUGINS = ("-p", "no:cacheprovider", "-p", "keras_torch_parity")
+
+
+def project_in(folder):
+    """A project of a user's."""
+    (folder / "parity.toml").write_text(TABLE)
+    (folder / "models.py").write_text(MODELS)
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
+    return folder
+
+
 @pytest.fixture
 def pytest_here(tmp_path):
     """Calls pytest in a project of a user's."""
-    (tmp_path / "parity.toml").write_text(TABLE)
-    (tmp_path / "models.py").write_text(MODELS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
+    project_in(tmp_path)
+    return lambda *arguments: pytest_called([*PLUGINS, *arguments], tmp_path)
 
-    def call(*arguments):
-        plugins = ["-p", "no:cacheprovider", "-p", "keras_torch_parity"]
-        command = [sys.executable, "-m", "pytest", *plugins, *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
-        )
 
-    return call
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory, warm_halves):
+    """A project whose programs were checked, with a bundle of both, and what pytest printed."""
+    folder = project_in(tmp_path_factory.mktemp("project"))
+    _, out, _ = pytest_called([*PLUGINS, "--parity", "-rA", "--parity-out", "kept"], folder)
+    half, _ = (folder / "kept").glob("*/keras")
+    pack(half, folder / "both.parity")
+    return folder, out
 
 
 def test_every_program_is_an_item_and_only_if_that_is_asked_for(pytest_here):
-    ended = pytest_here("--parity", "--collect-only", "-q")
-    assert ended.returncode == 0, ended.stdout
-    assert ended.stdout.splitlines()[:2] == ["parity::right", "parity::wrong"]
-    assert pytest_here("--collect-only", "-q").returncode == 5  # no test
+    code, out, _ = pytest_here("--parity", "--collect-only", "-q")
+    assert code == 0, out
+    assert out.splitlines()[:2] == ["parity::right", "parity::wrong"]
+    code, _, _ = pytest_here("--collect-only", "-q")
+    assert code == 5  # no test
 
 
 @pytest.mark.parametrize(
@@ -69,26 +84,45 @@ def test_every_program_is_an_item_and_only_if_that_is_asked_for(pytest_here):
     ],
 )
 def test_k_and_m_choose_among_them(arguments, expected, pytest_here):
-    ended = pytest_here("--parity", "--collect-only", "-q", *arguments)
-    assert [line for line in ended.stdout.splitlines() if "::" in line] == expected
+    _, out, _ = pytest_here("--parity", "--collect-only", "-q", *arguments)
+    assert [line for line in out.splitlines() if "::" in line] == expected
 
 
 def test_they_stand_beside_the_tests_of_the_project(pytest_here, tmp_path):
     (tmp_path / "test_own.py").write_text("def test_own():\n    pass\n")
-    ended = pytest_here("--parity", "-q", "-k", "own or no_program")
-    assert "1 passed, 2 deselected" in ended.stdout
+    _, out, _ = pytest_here("--parity", "-q", "-k", "own or no_program")
+    assert "1 passed, 2 deselected" in out
+
+
+def assert_one_passed_and_one_failed(out):
+    assert "1 failed, 1 passed" in out, out
+    assert "PASSED parity::right" in out
+    assert "FAILED parity::wrong" in out
+    assert "no parity: " in out
+    assert "Traceback" not in out
+    assert "assert_parity(" not in out  # no frames
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_a_program_is_checked_and_a_wrong_one_fails_with_the_report(arguments, pytest_here):
-    ended = pytest_here("--parity", "-rA", *arguments)
-    assert "1 failed, 1 passed" in ended.stdout, ended.stdout
-    assert "PASSED parity::right" in ended.stdout
-    assert "FAILED parity::wrong" in ended.stdout
-    assert "no parity: " in ended.stdout
-    assert "Traceback" not in ended.stdout
-    assert "assert_parity(" not in ended.stdout  # no frames
+def test_a_program_is_checked_and_a_wrong_one_fails_with_the_report(checked):
+    _, out = checked
+    assert_one_passed_and_one_failed(out)
+
+
+@pytest.mark.long
+def test_workers_of_xdist_check_them_alike(checked):
+    """In processes of their own, as all of pytest is here."""
+    folder, _ = checked
+    arguments = [*PLUGINS, "--parity", "-rA", "-n", "2", "--parity-against", "both.parity"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert_one_passed_and_one_failed(ended.stdout)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +134,7 @@ def test_a_program_is_checked_and_a_wrong_one_fails_with_the_report(arguments, p
 )
 def test_a_table_without_a_right_program_is_wrong_use(table, message, pytest_here, tmp_path):
     (tmp_path / "parity.toml").write_text(table)
-    ended = pytest_here("--parity")
-    assert ended.returncode == 4
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
+    code, _, errors = pytest_here("--parity")
+    assert code == 4
+    assert message in errors
+    assert "Traceback" not in errors

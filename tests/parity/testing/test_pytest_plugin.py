@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from checked import level, result_of
+from pytest_calls import pytest_called
 
 import keras_torch_parity
 from parity import assert_parity
@@ -140,10 +141,12 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def live(project):
+def live(project, warm_halves):
     """Both halves run, and the bundle is kept."""
     arguments = ["tests/test_ports.py", "-k", "right", "--parity-record", "bundles"]
-    return run_pytest(project, *arguments, "--parity-out", "kept", "--junitxml", "live.xml")
+    arguments += ["--parity-out", "kept", "--junitxml", "live.xml"]
+    _, out, _ = pytest_called(["-p", "keras_torch_parity", *arguments], project)
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +203,7 @@ def test_a_bundle_gives_the_same_verdicts_without_tensorflow(offline):
 
 
 @pytest.mark.long
-def test_a_wrong_port_is_told_as_the_report_alone(offline):
+def test_a_wrong_port_is_told_as_the_report_alone(project, offline):
     text = failure_of(offline, "test_wrong")
     lines = told(text)
     assert lines[0] == (
@@ -211,7 +214,8 @@ def test_a_wrong_port_is_told_as_the_report_alone(offline):
     assert "  1  forward: hidden.activation, with Keras's input (eval)" in lines
     assert "    seen  the port computes relu" in lines
     # Of the code, the line of the test and no other.
-    assert re.findall(r"^(\S+\.py):\d+: ", text, flags=re.M) == ["../project0/tests/test_ports.py"]
+    place = f"../{project.name}/tests/test_ports.py"
+    assert re.findall(r"^(\S+\.py):\d+: ", text, flags=re.M) == [place]
 
 
 @pytest.mark.long

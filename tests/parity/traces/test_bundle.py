@@ -21,7 +21,7 @@ from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle import pack, unpack
 from parity.traces.bundle_archive import ARRAYS, FACTS
-from parity.traces.bundle_arrays import PARTS
+from parity.traces.bundle_arrays import PARTS, check_array
 from parity.traces.trace import Trace
 
 
@@ -244,7 +244,10 @@ REFUSALS = {
     ),
     "steps": (put("schedule/steps", np.zeros(3)), r"'schedule/steps' has the shape \(3,\)"),
     "float32": (put("weights/dense1.bias", np.zeros(4, np.float32)), "is 'F32'; expected F64"),
-    "mask": (put("mask/train/dropout", np.zeros((4, 4))), "is 'F64'; expected BOOL"),
+    "mask": (
+        put("mask/train/dropout", np.zeros((4, 4), np.int64)),
+        "is 'I64'; expected BOOL or F64",
+    ),
     "part": (put("code/x", np.zeros(1)), "'code/x' is none that this version knows"),
     "empty": (put("forward/eval/x/input/0", np.zeros((0, 3))), "expected integers of at least 1"),
     "scalar": (
@@ -407,3 +410,18 @@ def test_the_facts_of_a_bundle_are_text_that_a_person_can_read(whole, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.parity") as archive:
         assert archive.namelist() == [FACTS, ARRAYS]
         assert json.loads(archive.read(FACTS))["schema"] == "parity.bundle/2"
+
+
+@pytest.mark.parametrize(
+    ("key", "dtype"),
+    [
+        ("draw/eval/0/uniform", "F64"),
+        ("augmented/train/random_flip/output", "F64"),
+        ("image_state/train/random_flip", "I64"),
+        ("image_changes/conv2d/0", "F64"),
+        ("input/probe/1", "BOOL"),
+    ],
+)
+def test_what_a_model_draws_and_truth_values_may_be_in_a_bundle(key, dtype):
+    assert check_array(key, dtype, [2, 3]) == ""
+    assert "expected" in check_array(key, "F32", [2, 3])

@@ -104,3 +104,13 @@ def test_a_perturbed_anchor_moves_weights_and_slots_by_one_unit_of_float64_and_n
     assert (np.abs(moved) > 0).all()
     assert (np.abs(moved) <= np.spacing([[0.75, 0.25]])).all()
     assert found.masks is anchor.masks
+
+
+def test_a_large_weight_moves_as_a_whole_though_its_pieces_move_one_by_one():
+    weight = np.random.default_rng(1).normal(size=(3, 2**16 + 5))
+    after = perturbed({"w": weight, "next": np.ones(7)}, 1)
+    generator = np.random.default_rng(1)
+    up = generator.random(weight.shape) >= 0.5
+    assert_same_bits(after["w"], np.nextafter(weight, np.where(up, np.inf, -np.inf)))
+    up = generator.random(7) >= 0.5
+    assert_same_bits(after["next"], np.nextafter(np.ones(7), np.where(up, np.inf, -np.inf)))

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from weight_files import FORMS, MODELS, values, weight_files
+from weight_files import CHECKPOINT, FORMS, MODELS, values, weight_files
 
 from parity.errors import InputError
 from parity.weights.read import read_stored, read_weights
@@ -107,6 +107,36 @@ def test_a_file_of_keras_2_is_read_by_its_lists(tmp_path):
         ("dense/bias", (3,)),
     ]
     assert stored.config is None
+
+
+def test_a_layer_whose_name_has_slashes_is_in_groups_of_groups(tmp_path):
+    """As in the file of keras.applications.DenseNet121."""
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs["layer_names"] = np.array([b"conv1/conv", b"conv1/bn"])
+        for layer, name in (("conv1/conv", "kernel"), ("conv1/bn", "gamma")):
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = np.array([f"{layer}/{name}:0".encode()])
+            group[f"{layer}/{name}:0"] = np.arange(3.0, dtype="f4")
+    weights = read_stored(tmp_path / "old.h5", tmp_path).weights
+    assert [(a.holder, a.name) for a in weights] == [
+        ("conv1/conv", "conv1/conv/kernel"),
+        ("conv1/bn", "conv1/bn/gamma"),
+    ]
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["layer_names"] = np.array([b"conv2/bn"])
+    with pytest.raises(InputError, match="no group of the layer 'conv2'"):
+        read_stored(tmp_path / "other.h5", tmp_path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_checkpoint_has_the_slots_of_the_optimizer_in_its_order(name, files, tmp_path):
+    """Its weights are, in part, the trained variables of the optimizer."""
+    stored = read_stored(files / f"{name}{CHECKPOINT}", tmp_path)
+    assert len(stored.weights) == len(values(files, name))
+    with np.load(files / f"{name}_slots.npz") as theirs:
+        assert len(stored.slots) == len(theirs.files)
+        for slot, key in zip(stored.slots, sorted(theirs.files), strict=True):
+            assert np.array_equal(slot.load(), theirs[key]), slot.key
 
 
 @pytest.mark.parametrize("name", ["none.keras", "none.h5", "none"])

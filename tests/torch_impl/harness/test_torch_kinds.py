@@ -48,6 +48,18 @@ def test_a_dropout_drops_whole_channels_or_single_values(dropout, expected):
         assert kind_of(dropout) == "dropout"
 
 
+def test_a_dropout_with_a_forward_of_its_own_is_told_by_what_it_calls():
+    class Turned(nn.Dropout1d):
+        def forward(self, x):
+            return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+    class Named(nn.Dropout1d):
+        pass
+
+    assert not is_leaf(Turned(0.5))
+    assert (is_leaf(Named(0.5)), kind_of(Named(0.5))) == (True, "dropout")
+
+
 def test_a_separable_convolution_is_the_two_that_it_holds():
     separable = layers.SeparableConv2D(3, 5, 3)
     assert kind_of(separable) == "unknown:SeparableConv2D"

@@ -45,8 +45,7 @@ CHECKED = (
     "AdaptiveAveragePooling3D_2 GlobalMaxPooling3D_1 UpSampling2D_5 Resizing_3",
     "BatchNormalization_2 LayerNormalization_2 GroupNormalization_4 UnitNormalization_2 PReLU_2 "
     "Normalization_3 RMSNormalization_2 EinsumDense_2 ZeroPadding2D_4 Dot_2 Concatenate_2",
-    "LSTM_7 GRU_8 LSTMCell_2 StackedRNNCells_2 Bidirectional_3 TimeDistributed_20 "
-    "TimeDistributed_21",
+    "LSTM_7 GRU_8 LSTMCell_2 StackedRNNCells_2 Bidirectional_3 TimeDistributed_21",
     "RandomRotation_1 RandomContrast_1 RandomShear_2 RandomInvert_2 Solarization_2",
     "Attention_2 AdditiveAttention_3 MultiHeadAttention_4 STFTSpectrogram_2 MelSpectrogram_1 "
     "STFTSpectrogram_7 Hashing_5 HashedCrossing_2 Pipeline_1 Lambda_1",
@@ -92,6 +91,7 @@ def test_all_refused_classes_of_a_model_are_told_at_once_with_their_reasons():
     ]
 
 
+@pytest.mark.usefixtures("direct")
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 @pytest.mark.parametrize("name", NEW)
 def test_the_twin_of_a_setting_is_the_layer(name):
@@ -100,6 +100,7 @@ def test_the_twin_of_a_setting_is_the_layer(name):
     assert not {where: value for where, value in differences(setting).items() if not value <= bar}
 
 
+@pytest.mark.usefixtures("warm_halves")
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_checks_of_layers_of_all_kinds_pass():
     models = [[SETTINGS[name] for name in line.split()] for line in CHECKED]

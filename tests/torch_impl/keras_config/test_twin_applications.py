@@ -12,6 +12,8 @@ from benchmarks.applications.networks import comparable_config, constructors, ne
 from benchmarks.applications.torch_step import COMPARED, compare, twin_of
 from torch_impl.layers import BatchNormalization
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 SHAPE = (32, 35, 3)
 
 

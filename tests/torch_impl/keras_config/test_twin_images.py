@@ -10,8 +10,11 @@ from keras import layers as L
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.rows import preprocessing
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 BAR = 1e-6  # relative to the greatest pixel; contrast alone is not bit for bit the same
-SEEDS = (0, 1, 2, 3, 5, 7, 11, 42, 123, 1337, 10**6, 2**31 - 1, 2**33 + 1)
+# The layers of a model have this one, the next, and so on.
+SEEDS = (0, 123, 2**31 - 1, 2**33 + 1)
 MOVED = {"fill_mode": "wrap", "interpolation": "nearest", "fill_value": 0.5}
 CASES = {
     "RandomFlip": lambda **options: L.RandomFlip("vertical", **options),

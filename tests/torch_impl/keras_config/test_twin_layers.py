@@ -254,14 +254,18 @@ def step(model, twin, arrays, training, rate=0.05):
     return found
 
 
-def assert_twin(model, shapes, make=values):
+# Size and mode of the batches of the steps: both modes with both sizes.
+STEPS = ((1, False), (3, True), (1, True), (3, False))
+
+
+def assert_twin(model, shapes, make=values, steps=STEPS):
     """In both modes, for batches of 1 and 3: what `step` compares, and all weights at the end."""
     fill_weights(model)
     twin = from_keras_config(model.to_json())
     paths = {weight.path: weight.numpy() for weight in model.weights}
     twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
     found = {}
-    for number, (batch, training) in enumerate([(1, False), (3, True), (1, True), (3, False)]):
+    for number, (batch, training) in enumerate(steps):
         arrays = [make((batch, *s), number + 10 * n) for n, s in enumerate(shapes)]
         for name, value in step(model, twin, arrays, training).items():
             found[f"{name}, batch {batch}, {training=}"] = value

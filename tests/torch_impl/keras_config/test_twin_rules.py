@@ -16,6 +16,8 @@ from torch_impl.optim import Adam
 from torch_impl.penalty import RegularizedLoss
 from torch_impl.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 BAR = 1e-11  # weights after four steps of SGD, or six of Adam, relative to the greatest
 R, C = keras.regularizers, keras.constraints
 

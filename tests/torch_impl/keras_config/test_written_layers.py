@@ -5,10 +5,19 @@ import numpy as np
 import pytest
 from keras import layers as L
 from test_twin_layers import BAR, CASES
-from written import fed, outputs, source_of, written
+from written import fed, outputs, written, written_plain
 
-# Layers for which there is no source yet: each is refused, and the message says what it is.
-WITHOUT_SOURCE = {"RNN", "RNN_stacked", "SpectralNormalization", "SpectralNormalization_dense"}
+from torch_impl.keras_config import NoTwinError
+
+pytestmark = pytest.mark.usefixtures("direct")
+
+# Layers without a form in plain torch: `parity port --plain` names them.
+WITHOUT_PLAIN = {
+    *("Conv2DTranspose", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Dropout_noise_shape"),
+    *("GroupNormalization_instance", "LayerNormalization_rms", "Normalization_inverted"),
+    *("RNN", "RNN_stacked", "SpectralNormalization", "SpectralNormalization_dense"),
+}
+DRAWING = ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout")
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +37,7 @@ def model_of(name):
 
 
 @pytest.mark.filterwarnings("ignore:You passed .rms_scaling")
-@pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_SOURCE))
+@pytest.mark.parametrize("name", sorted(CASES))
 def test_the_source_of_a_layer_computes_what_keras_computes(name, tmp_path):
     model, x = model_of(name)
     module, program, source = written(model, tmp_path)
@@ -42,7 +51,25 @@ def test_the_source_of_a_layer_computes_what_keras_computes(name, tmp_path):
             assert np.abs(ours - theirs).max(initial=0) <= BAR * scale, source
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_SOURCE))
-def test_a_layer_without_source_is_refused_by_name(name):
-    with pytest.raises(ValueError, match=r"no source|not written"):
-        source_of(model_of(name)[0])
+@pytest.mark.filterwarnings("ignore:You passed .rms_scaling")
+@pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_PLAIN))
+def test_the_plain_source_of_a_layer_computes_what_the_other_one_does(name, tmp_path):
+    """The other one is compared with Keras. What layers draw is not, and has the same law."""
+    model, x = model_of(name)
+    module, program, _ = written(model, tmp_path)
+    plain, _ = written_plain(model, tmp_path, module)
+    for training in (False,) if name.startswith(DRAWING) else (False, True):
+        pairs = zip(
+            *(outputs(m.train(training)(*fed(program, [x]))) for m in (plain, module)), strict=True
+        )
+        for found, expected in pairs:
+            scale = max(np.abs(expected).max(initial=0), 1e-30)
+            assert found.shape == expected.shape
+            assert np.abs(found - expected).max(initial=0) <= BAR * scale
+
+
+@pytest.mark.filterwarnings("ignore:You passed .rms_scaling")
+@pytest.mark.parametrize("name", sorted(WITHOUT_PLAIN))
+def test_a_layer_without_a_plain_form_is_refused_by_name(name, tmp_path):
+    with pytest.raises(NoTwinError, match="has no plain part, which --plain needs"):
+        written_plain(model_of(name)[0], tmp_path, None)

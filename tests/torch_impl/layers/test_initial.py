@@ -40,3 +40,12 @@ def test_a_layer_and_the_one_after_it_start_with_keras_weights(name):
         assert len(found) == len(layer.weights)
         for weight in layer.weights:
             np.testing.assert_array_equal(found[weight.name], weight.numpy())
+
+
+def test_a_convolution_of_torch_with_as_many_groups_as_inputs_starts_as_a_depthwise_one():
+    keras.utils.set_random_seed(77)
+    theirs = keras.layers.DepthwiseConv2D((2, 4), depth_multiplier=2)
+    theirs.build((None, 9, 9, 3))
+    ours = nn.Sequential(nn.Conv2d(3, 6, (2, 4), groups=3))
+    initialise(ours, KerasSeeds(77))
+    np.testing.assert_array_equal(read(ours[0])["kernel"], theirs.kernel.numpy())

@@ -11,6 +11,8 @@ from torch_impl.layers import GroupQueryAttention, MultiHeadAttention
 from torch_impl.layers.multi_head_attention import attention_equations
 from torch_impl.weights import assign, read
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 RATE = 0.01
 NUM_SETTINGS = 40
 
@@ -73,7 +75,7 @@ def fill(layer, seed=5):
         weight.assign(0.5 * signed(weight.shape, 100 * seed + number))
 
 
-def assert_same(theirs, ours, shapes, make_options, steps=3):
+def assert_same(theirs, ours, shapes, make_options, steps=2):
     given = {f"{name}_shape": (None, *shape) for name, shape in shapes.items()}
     theirs.build(**given)
     fill(theirs)

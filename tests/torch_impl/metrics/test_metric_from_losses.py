@@ -10,6 +10,8 @@ from keras_metrics import SHARES, assert_is_keras, assert_same, batches
 
 from torch_impl import losses, metrics
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 NUMBERS = st.sampled_from([-3.0, -0.5, 0.0, 1e-9, 0.4, 1.0, 20.0])
 SIGNS = st.sampled_from([-1.0, 1.0])
 PROBABILITIES = SHARES | st.sampled_from([1e-9, 1 - 1e-9])

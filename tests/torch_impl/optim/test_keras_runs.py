@@ -30,6 +30,7 @@ CLOSE = {
     "adagrad": ("Adagrad", USUAL, ALL),
     "adam_amsgrad": ("Adam", {"amsgrad": True, "global_clipnorm": 0.5, "beta_2": 0.95}, []),
     "adamw": ("AdamW", {"clipnorm": 0.5}, []),
+    "lamb": ("Lamb", {"clipnorm": 0.5, "weight_decay": 0.05}, []),
     "nadam": ("Nadam", {"clipnorm": 0.5, "weight_decay": 0.05}, []),
     "rmsprop": ("RMSprop", USUAL, ["velocity"]),
     "rmsprop_momentum": ("RMSprop", {**USUAL, "momentum": 0.9, "rho": 0.8}, ["velocity"]),

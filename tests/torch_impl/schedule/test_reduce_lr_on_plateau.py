@@ -14,7 +14,7 @@ import parity.programs.run_spec
 from torch_impl import optim
 from torch_impl.schedule import PiecewiseConstantDecay, ReduceLROnPlateau
 
-NUM_SEQUENCES = 200  # for each dtype
+NUM_SEQUENCES = 100  # for each dtype
 RATE = 0.001
 
 
@@ -84,7 +84,7 @@ def test_random_losses_give_the_rates_of_keras(part, dtype):
 @pytest.mark.parametrize("values", HAND_MADE.values(), ids=HAND_MADE)
 def test_hand_made_losses_give_the_rates_of_keras(values, patience, cooldown):
     rule = {"factor": 0.5, "patience": patience, "cooldown": cooldown}
-    for min_delta, dtype in ((0.25, "float32"), (0.25, "float64"), (0.0, "float64")):
+    for min_delta, dtype in ((0.25, "float32"), (0.0, "float64")):
         ours = our_rates(values, dtype, min_delta=min_delta, **rule)
         assert ours == keras_rates(values, dtype, min_delta=min_delta, **rule)
 
@@ -168,7 +168,7 @@ def test_a_factor_outside_of_the_unit_interval_is_an_error_that_shows_it(factor)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_metric_of_either_direction_gives_the_rates_of_keras(dtype, mode):
     num_cuts = 0
-    for seed in range(1000, 1040):
+    for seed in range(1000, 1020):
         rule = {**rules(seed), "mode": mode}
         sign = -1 if mode == "max" else 1
         values = [sign * value for value in metric_values(seed, rule["min_delta"], dtype)]

@@ -12,6 +12,7 @@ from whole_fits import (
     BAR,
     arrays,
     keras_model,
+    keras_model_again,
     keras_weights,
     port_of,
     trained,
@@ -70,7 +71,7 @@ def both(model, port, *arguments, **settings):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.filterwarnings("ignore:the data ended", "ignore:Your input ran out")
 def test_it_repeats_keras_whatever_fit_is_given(case):
-    model = keras_model()
+    model = keras_model_again()
     ours, theirs = both(model, port_of(model), X, Y, epochs=5, **CASES[case])
     assert worst(ours, theirs) < BAR
 
@@ -99,7 +100,7 @@ def test_a_schedule_by_epoch_sets_the_rate_before_the_first_step():
     def rate(epoch, now):
         return now * 0.5 if epoch else 0.01
 
-    model = keras_model()
+    model = keras_model_again()
     rules = [keras.callbacks.LearningRateScheduler(rate)]
     port = port_of(model)
     port = dataclasses.replace(port, scheduler=schedule.LearningRateScheduler(port.optimizer, rate))
@@ -111,7 +112,7 @@ def test_a_schedule_by_epoch_sets_the_rate_before_the_first_step():
 def test_batches_are_fed_as_they_come():
     batches = [(X[:20], Y[:20], WEIGHTS[:20]), (X[20:23], Y[20:23], WEIGHTS[20:23])]
     settings = {"epochs": 2, "steps_per_epoch": 2, "shuffle": False}
-    model = keras_model()
+    model = keras_model_again()
     port = port_of(model)
     theirs = model.fit((each for each in batches * 2), verbose=0, **settings).history
     ours = trained(port, (each for each in batches * 2), **settings)

@@ -22,7 +22,7 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 # Of torch and of this project, by class and not by subclass: those take norms of no weight.
 _NAMES = (
     *("SGD", "Adam", "AdamW", "Adamax", "NAdam", "Nadam", "RMSprop", "Adagrad", "Adadelta"),
-    "Lion",
+    *("Ftrl", "Lion"),
 )
 _ONE_BY_ONE = {
     getattr(module, name)

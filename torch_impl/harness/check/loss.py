@@ -17,29 +17,6 @@ from torch_impl.losses import logits as keras_logits
 from torch_impl.masks import mask_of, with_mask
 
 
-def takes_columns(port: PortUnderTest, loss: Loss) -> bool:
-    """Whether the port's loss needs labels as a column: `fit` takes (N,) and (N, 1) alike.
-
-    A loss that squeezes a column fails for the one label of the last batch, not for many.
-    """
-    if port.outputs.names or port.built.loss is None or port.built.target is not None:
-        return False
-    labels = port.keras["target/probe"]
-    if labels.ndim != 1 or not isinstance(port.nest, torch.Tensor):
-        return False
-    works = []
-    with torch.no_grad():
-        for port.has_columns in (False, True):
-            try:
-                for rows in (slice(0, 1), slice(None)):
-                    loss.for_targets(port.output[rows], {"": labels[rows]})
-                works.append(True)
-            except Exception:  # the user's code may raise anything
-                works.append(False)
-    port.has_columns = False
-    return works == [False, True]
-
-
 def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
     """Writes the loss of given extreme outputs, without the model."""
     returned = port.nest

@@ -17,10 +17,10 @@ import torch
 from parity.data import probe_inputs
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.compared_entries import compared_entries
-from torch_impl.harness.factories import Port
 from torch_impl.harness.port.carried import LOAD, Carried
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import STOCK_SLOTS
+from torch_impl.harness.step_rate import step_of
 from torch_impl.schedule.stepping import begin_epoch
 
 # (seed, number of the step, name and shape of the weight) -> its gradient
@@ -128,38 +128,17 @@ def make_step(port: PortUnderTest, given: float | None) -> float:
         given: the rate, if a Keras schedule sets it; schedules have a level of their own.
     """
     built = port.built
+    assert built.optimizer is not None
     if built.before_step is not None:
         built.before_step(built.module)
-    if given is not None:
-        set_rate(built.optimizer, given)
-        return step_optimizer(built)
-    rate = step_optimizer(built)
-    if built.scheduler_interval == "step":
+    rate = step_of(built.optimizer, given)
+    if given is None and built.scheduler_interval == "step":
         for scheduler in built.schedulers:
             scheduler.step()
     return rate
-
-
-def set_rate(optimizer: Any, rate: float) -> None:
-    """Sets the learning rate; groups with another rate keep their ratio to it."""
-    if getattr(optimizer, "schedule", None) is not None:
-        optimizer.schedule = None
-    first = optimizer.param_groups[0]["lr"]
-    for group in optimizer.param_groups:
-        group["lr"] = rate * (group["lr"] / first if first else 1.0)
 
 
 def given_rates(keras: Trace, key: str) -> list[float] | None:
     """Returns the rates of Keras's steps if a schedule sets them, else None."""
     is_scheduled = keras.facts["schedule"]["kind"] is not None
     return keras[key].tolist() if is_scheduled else None
-
-
-def step_optimizer(port: Port) -> float:
-    """Makes a step of the optimizer alone; returns the learning rate of that step."""
-    assert port.optimizer is not None
-    before = float(port.optimizer.param_groups[0]["lr"])
-    port.optimizer.step()
-    # A schedule inside the optimizer sets the rate during the step.
-    has_schedule = getattr(port.optimizer, "schedule", None) is not None
-    return float(port.optimizer.param_groups[0]["lr"]) if has_schedule else before

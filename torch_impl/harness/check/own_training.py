@@ -17,6 +17,7 @@ from torch_impl.harness.call import Calls
 from torch_impl.harness.check.applied import Applied, applied
 from torch_impl.harness.check.given_steps import StepData, given_draws, numbers_of
 from torch_impl.harness.check.part_calls import part_calls, write_part_calls
+from torch_impl.harness.check.refused_steps import left_out_if_refused
 from torch_impl.harness.kinds import REPLAYED
 from torch_impl.harness.port.parts import as_written, parts_in
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -33,38 +34,45 @@ def write_own_training(port: PortUnderTest, writer: TraceWriter) -> None:
     Raises:
         InputError: the step returns something else than numbers.
     """
-    step_of_port = port.built.train_step
-    assert step_of_port is not None
-    told = port.keras.facts["own_training"]
     data = StepData(port)
     written: dict[str, int] = {}
     for module, is_training in port.modes:
         module.training = is_training
     for step in port.keras.numbers("input/data"):
-        given = given_draws(port, f"step{step}", told)
-        parts = parts_in(port.module) or {"": port.module}
-        watch = part_calls(parts, lambda: _num_dropped(calls))
-        with as_written(port.module), given as calls, applied(port) as made, watch as called:
-            returned = step_of_port(data.of(step))
-        logs = numbers_of(returned)
-        for name, value in logs.items():
-            writer.put(f"log/{step}/{name}", value)
-        for item in port.carried:
-            writer.put(f"trajectory/{step}/{item.name}", item.of_step())
-        if step <= STEPS_WITH_GRADIENTS:
-            _write_gradients(made, written, writer)
-        if step == 1:
-            write_part_calls(called, writer)
-            writer.facts["own_training"] = {
-                "logs": list(logs),
-                "applied": _told(made),
-                "num_dropped": _num_dropped(calls),
-                "parts": list(parts),
-                "called": [call.name for call in called],
-                "dropped": [call.num_dropped for call in called],
-                "num_replaced": len(calls.replaced),
-                "num_drawn": len(calls.replaced) + len(calls.draws),
-            }
+        with left_out_if_refused(port, step, writer):
+            _write_step(port, step, data, written, writer)
+
+
+def _write_step(
+    port: PortUnderTest, step: int, data: StepData, written: dict[str, int], writer: TraceWriter
+) -> None:
+    """Makes one step, and writes it; `written` is as `_write_gradients` takes it."""
+    step_of_port = port.built.train_step
+    assert step_of_port is not None
+    given = given_draws(port, f"step{step}", port.keras.facts["own_training"])
+    parts = parts_in(port.module) or {"": port.module}
+    watch = part_calls(parts, lambda: _num_dropped(calls))
+    with as_written(port.module), given as calls, applied(port) as made, watch as called:
+        returned = step_of_port(data.of(step))
+    logs = numbers_of(returned)
+    for name, value in logs.items():
+        writer.put(f"log/{step}/{name}", value)
+    for item in port.carried:
+        writer.put(f"trajectory/{step}/{item.name}", item.of_step())
+    if step <= STEPS_WITH_GRADIENTS:
+        _write_gradients(made, written, writer)
+    if step == 1:
+        write_part_calls(called, writer)
+        writer.facts["own_training"] = {
+            "logs": list(logs),
+            "applied": _told(made),
+            "num_dropped": _num_dropped(calls),
+            "parts": list(parts),
+            "called": [call.name for call in called],
+            "dropped": [call.num_dropped for call in called],
+            "num_replaced": len(calls.replaced),
+            "num_drawn": len(calls.replaced) + len(calls.draws),
+        }
 
 
 def _num_dropped(calls: Calls) -> int:

@@ -25,15 +25,16 @@ from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.image_changes import write_image_changes
 from torch_impl.harness.check.initial import write_init
 from torch_impl.harness.check.layers import write_layers
-from torch_impl.harness.check.loss import takes_columns, write_confident_loss
+from torch_impl.harness.check.loss import write_confident_loss
 from torch_impl.harness.check.metrics import write_metrics
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.check.own_training import write_own_training
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
+from torch_impl.harness.check.taken_targets import see_targets
 from torch_impl.harness.check.trajectory import write_trajectory
 from torch_impl.harness.port.built_again import built_again, forget_values
-from torch_impl.harness.port.call_places import advice_on, line_of
+from torch_impl.harness.port.call_places import advice_on, check_written, line_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -116,7 +117,7 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
         return None
     try:
         loss = Loss(port, form)
-        port.has_columns = takes_columns(port, loss)
+        see_targets(port, loss)
         return loss
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"
@@ -166,6 +167,7 @@ def _noted(raised: dict[str, str], stage: str, dtype: str) -> Iterator[None]:
     except ParityError:
         raise
     except Exception as error:  # any error of the port is a finding about the port
+        check_written(error)
         line, advice = line_of(error), advice_on(error, dtype)
         told = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")
         raised[stage] = f"{told}; {advice}" if advice else told

@@ -20,7 +20,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.weights.copied import Copied
 from torch_impl.harness.convert.coverage import coverage_of, listed
 from torch_impl.harness.convert.done import Done
-from torch_impl.harness.convert.named import ATTRIBUTES, fits
+from torch_impl.harness.convert.objects import ATTRIBUTES, fits
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.kinds import SPATIAL, kind_of
 from torch_impl.harness.port.carried import PAIRING, Carried

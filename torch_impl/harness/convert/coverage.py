@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ class Coverage:
         constants: buffers and frozen parameters that no weight fills; they keep their values.
         twice: parameters that two weights fill.
         changed: weights that the module does not hold bit by bit, such as one that it computes.
+        untied: layers that Keras calls several times, in a sentence each, where the module has
+            parameters of their shapes that no weight fills.
     """
 
     unused: list[str] = field(default_factory=list)
@@ -30,6 +34,7 @@ class Coverage:
     constants: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    untied: list[str] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
@@ -44,7 +49,7 @@ class Coverage:
             f"{listed(names)} {one if len(names) == 1 else many}"
             for one, many, names in told
             if names
-        ]
+        ] + self.untied
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
@@ -88,6 +93,39 @@ def coverage_of(
         is_number = tensor.is_floating_point() and name in kept
         if is_number and id(tensor) not in filled and name not in parts:
             found.constants.append(name)
+    return found
+
+
+def unheld(module: nn.Module, items: Sequence[Carried]) -> list[str]:
+    """Returns the names of the parameters of a module in which no weight is held."""
+    held = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
+    return [name for name, tensor in module.named_parameters() if id(tensor) not in held]
+
+
+def untied(
+    facts: Mapping[str, Any], module: nn.Module, unfilled: Sequence[str], shapes: Mapping[str, Any]
+) -> list[str]:
+    """Returns a sentence for each shared layer of Keras that a module has several times, untied.
+
+    Args:
+        facts: of the trace, with the calls of the layers.
+        module: that has the parameters.
+        unfilled: names of those that no weight fills.
+        shapes: of the weights of Keras, by name.
+    """
+    calls = Counter(tuple(node["weights"]) for node in facts.get("nodes", []))
+    sizes = {name: sorted(module.get_parameter(name).shape) for name in unfilled}
+    found = []
+    for weights, count in calls.items():
+        wanted = [sorted(shapes[name]) for name in weights if name in shapes]
+        alike = [name for name, size in sizes.items() if size in wanted]
+        if weights and count > 1 and alike:
+            layer = weights[0].rpartition(".")[0]
+            found.append(
+                f"Keras calls the layer {layer!r} {count} times, with the same weights each time; "
+                f"the module has other parameters of these shapes ({listed(alike)}): call one "
+                f"module {count} times"
+            )
     return found
 
 

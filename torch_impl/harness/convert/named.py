@@ -1,8 +1,9 @@
 """Which weight of a file is which weight of the twin: by names, by lists, or by Keras's own order.
 
-A file names its weights in one of three ways. `.h5` and checkpoints have whole paths. A
-`.weights.h5` has the names of the layers, and numbers the variables of each; older ones have only
-classes and attributes of the layers, in the order of the configuration.
+A file names its weights in one of four ways. `.h5` and SavedModels have whole paths, but some old
+`.h5` have names of their own. A checkpoint of Keras 3 has the objects that hold a weight
+(`objects`). A `.weights.h5` has the names of the layers, and numbers the variables of each; older
+ones have only classes and attributes of the layers, in the order of the configuration.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parity.errors import InputError
+from torch_impl.harness.convert.objects import by_objects, fits
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.weights import match
 
@@ -25,7 +27,11 @@ def keys_by_name(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
         InputError: they are not the same weights.
     """
     named = [each for each in told if each["name"]]
-    found = _by_paths(twin, named) if named else _by_numbers(twin, told)
+    found = by_objects(twin, told)
+    if not found:
+        found = _by_paths(twin, named) if named else _by_numbers(twin, told)
+    if named and len(found) < len(twin.variables):
+        found = _by_order(twin, told, found) or found
     if not named and len(found) < len(twin.variables):
         structure = _by_structure(twin, told)
         found = structure if len(structure) > len(found) else found
@@ -61,6 +67,8 @@ def _by_paths(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
     for each in told:
         holder, name = each["holder"], each["name"]
         path = name if "/" in name else f"{holder}/{name}" if holder else name
+        if path not in paths:  # of a DepthwiseConv in Keras 2
+            path = re.sub(r"/depthwise_kernel$", "/kernel", path)
         if path in paths and paths[path] not in found:
             found[paths[path]] = each["key"]
         else:
@@ -93,6 +101,39 @@ def _by_ends(
         ends = {}
     keys = {path: each["key"] for path, each in own}
     return {free[target]: keys[path] for path, target in ends.items()}
+
+
+def _by_order(twin: Twin, told: Sequence[Told], found: Mapping[str, str]) -> dict[str, str]:
+    """Of a file with other names: layer by layer in the order of both, as Keras itself loads it.
+
+    Source: keras 3.15 `legacy/saving/legacy_h5_format.py` (`load_weights_from_hdf5_group`).
+
+    Args:
+        twin: of the model.
+        told: of all weights of the file.
+        found: what the names say, with which the order must agree.
+
+    Returns:
+        Name of a weight -> key in the file; none if numbers or shapes differ.
+    """
+    theirs: dict[str, list[Told]] = {}
+    for each in told:
+        theirs.setdefault(each["holder"], []).append(each)
+    ours: dict[str, list[str]] = {}
+    for name, path in twin.paths.items():
+        ours.setdefault(path.partition("/")[0], []).append(name)
+    order = [entry["config"].get("name", "") for entry in twin.config["config"]["layers"]]
+    layers = [ours[name] for name in order if name in ours]
+    if "" in theirs or list(map(len, layers)) != [len(own) for own in theirs.values()]:
+        return {}
+    made = {}
+    for names, own in zip(layers, theirs.values(), strict=True):
+        names = sorted(names, key=lambda name: not twin.variables[name].trainable)
+        for name, each in zip(names, own, strict=True):
+            if tuple(each["shape"]) != twin.shape(name):
+                return {}
+            made[name] = str(each["key"])
+    return made if all(made[name] == key for name, key in found.items()) else {}
 
 
 def _by_numbers(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
@@ -161,28 +202,3 @@ def _snake(name: str) -> str:
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-# Attribute of a layer -> the beginning of the name of what is in it.
-ATTRIBUTES = {
-    "forward_layer": "forward",
-    "backward_layer": "backward",
-    "query_dense": "query",
-    "key_dense": "key",
-    "value_dense": "value",
-    "output_dense": "attention_output",
-    "cell": "",
-    "layer": "",
-}
-
-
-def fits(holder: str, attributes: str) -> bool:
-    """Whether names of layers in a layer can be those of its attributes, one by one."""
-    names = holder.split("/") if holder else []
-    parts = attributes.split("/") if attributes else []
-    if len(names) != len(parts):
-        return False
-    return all(
-        name.startswith(ATTRIBUTES.get(part.lstrip("_"), part))
-        for name, part in zip(names, parts, strict=True)
-    )

@@ -8,14 +8,17 @@ are found by building one layer after the other and calling it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from parity.data import probe_inputs
+from parity.weights.old_config import UNKNOWN, changed_rules, is_old, one_axis, renewed_graph
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.graph import (
+    Call,
+    Graph,
     Tensor,
     is_functional,
     name_of,
@@ -32,6 +35,8 @@ def in_todays_form(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: it is of no Sequential or functional model.
     """
+    if is_old(config) and (rules := list(dict.fromkeys(changed_rules(config)))):
+        raise ValueError("; ".join(rules))
     found: dict[str, Any] = copy.deepcopy(dict(config))
     if isinstance(found.get("config"), list):  # of a Sequential of the first versions
         found["config"] = {"name": "sequential", "layers": found["config"]}
@@ -44,16 +49,21 @@ def in_todays_form(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renew(config: dict[str, Any]) -> None:
+    config.update(renewed_graph(config))
     layers: list[dict[str, Any]] = config["layers"]
     for layer in layers:
         if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
             raise ValueError("a layer of the configuration has no settings")
-        settings = layer["config"]
+        settings = layer["config"] = one_axis(layer.get("class_name"), layer["config"])
+        if layer.get("class_name") == "Bidirectional" and "backward_layer" not in settings:
+            settings |= _both_directions(settings["layer"])
         if "batch_input_shape" in settings and "batch_shape" not in settings:
             settings["batch_shape"] = settings["batch_input_shape"]
     if "input_layers" in config:
         for layer in layers:
-            layer["inbound_nodes"] = [_node(node) for node in layer.get("inbound_nodes") or []]
+            layer["inbound_nodes"] = layer.get("inbound_nodes") or []
+            if not all(isinstance(node, dict) for node in layer["inbound_nodes"]):
+                raise ValueError("a call in the configuration is none of Keras 2 or 3")
     elif layers and layers[0].get("class_name") != "InputLayer":
         shape = layers[0]["config"].get("batch_shape")
         if shape is not None:
@@ -70,25 +80,16 @@ def _renew(config: dict[str, Any]) -> None:
         _add_shapes(layers)
 
 
-def _node(node: Any) -> Any:
-    """Returns a call as Keras 3 writes it, from [[layer, call, output, options], ...]."""
-    if isinstance(node, dict):
-        return node
-    if not isinstance(node, list) or not all(isinstance(each, list) for each in node):
-        raise ValueError("a call in the configuration is none of Keras 2 or 3")
-    tensors = [_tensor(each) for each in node]
-    options = dict(node[0][3]) if node and len(node[0]) > 3 else {}
-    told = {key: _tensor(x) if _is_tensor(x) else x for key, x in options.items()}
-    return {"args": [tensors if len(tensors) > 1 else tensors[0]], "kwargs": told}
-
-
-def _is_tensor(value: Any) -> bool:
-    is_row = isinstance(value, list) and len(value) >= 3
-    return is_row and [type(each) for each in value[:3]] == [str, int, int]
-
-
-def _tensor(history: list[Any]) -> dict[str, Any]:
-    return {"class_name": "__keras_tensor__", "config": {"keras_history": history[:3]}}
+def _both_directions(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns both layers of a Bidirectional, of which Keras 2 writes one."""
+    settings = layer["config"]
+    backwards = not settings.get("go_backwards", False)
+    told = {"layer": settings, "backward_layer": {**settings, "go_backwards": backwards}}
+    names = {"layer": "forward", "backward_layer": "backward"}
+    return {
+        key: {**layer, "config": {**each, "name": f"{names[key]}_{settings.get('name')}"}}
+        for key, each in told.items()
+    }
 
 
 def _add_shapes_of_calls(config: dict[str, Any]) -> None:
@@ -107,13 +108,15 @@ def _add_shapes_of_calls(config: dict[str, Any]) -> None:
     for call in graph.calls:
         layer, given = layers[call.layer], tensors_of(call)
         entries = _entries(layer["inbound_nodes"][call.number])
-        if any(entry.get("shape") is None for entry in entries):
+        if any(entry.get("shape") in (None, UNKNOWN) for entry in entries):
             tensors = [made[t.layer, t.call, t.index] for t in given]
             for entry, x in zip(entries, tensors, strict=True):
                 entry["shape"] = [None, *x.shape[1:]]
                 entry["dtype"] = str(x.dtype).removeprefix("torch.")
             _add_build(layer, entries)
-            made[call.layer, call.number, 0] = _called(layer, call.number, given, tensors)
+            outputs = _called(layer, call.number, given, tensors, _used(graph, call))
+            for index, x in outputs.items():
+                made[call.layer, call.number, index] = x
         else:
             _add_build(layer, entries)
 
@@ -140,10 +143,20 @@ def _add_build(layer: dict[str, Any], entries: list[dict[str, Any]]) -> None:
         layer["build_config"] = {"shapes_dict": shapes}
 
 
+def _used(graph: Graph, call: Call) -> list[int]:
+    """Returns the numbers of the outputs of a call that other calls take."""
+    taken = [t for each in graph.calls for t in tensors_of(each)]
+    return sorted({t.index for t in taken if (t.layer, t.call) == (call.layer, call.number)})
+
+
 def _called(
-    layer: dict[str, Any], number: int, given: list[Tensor], tensors: list[torch.Tensor]
-) -> torch.Tensor:
-    """Returns the first output of one call of a layer, which is built for it alone."""
+    layer: dict[str, Any],
+    number: int,
+    given: list[Tensor],
+    tensors: list[torch.Tensor],
+    indices: Sequence[int],
+) -> dict[int, torch.Tensor]:
+    """Returns some outputs of one call of a layer, which is built for it alone."""
     entry = copy.deepcopy(layer)
     node = entry["inbound_nodes"][number]
     firsts: list[dict[str, Any]] = []
@@ -161,12 +174,14 @@ def _called(
         "name": "call",
         "layers": [*{first["name"]: first for first in firsts}.values(), entry],
         "input_layers": [[name, 0, 0] for name in own],
-        "output_layers": [[name_of(layer), int(is_functional(layer)), 0]],
+        "output_layers": [[name_of(layer), int(is_functional(layer)), k] for k in indices],
     }
+    if not indices:
+        return {}
     with torch.no_grad():
         made = from_keras_config(alone).eval()(list(own.values()))
-    found: torch.Tensor = made[0] if isinstance(made, list | tuple) else made
-    return found
+    found = made if isinstance(made, list | tuple) else [made]
+    return dict(zip(indices, found, strict=True))
 
 
 def _lacks_shapes(layers: list[dict[str, Any]]) -> bool:

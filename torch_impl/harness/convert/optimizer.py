@@ -24,6 +24,7 @@ from torch_impl.harness.convert.done import Done
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.slots import set_slots, why_not_carried
 
+_OF_KERAS_2 = "is_legacy_optimizer"  # among the settings
 _ITERATIONS, _PRODUCT = "iterations", "u_product"
 
 
@@ -41,6 +42,8 @@ def _groups(kind: str, config: Mapping[str, Any]) -> list[tuple[str, ...]] | Non
         "Adadelta": [("accumulated_grad", "accumulated_delta_var")],
         "Adamax": [("momentum", "norm")],
         "Nadam": [("momentum", "velocity")],
+        "Ftrl": [("accumulator", "linear")],
+        "Lamb": [("momentum", "velocity")],
         "Lion": [("momentum",)],
     }
     known["AdamW"] = known["Adam"]
@@ -66,17 +69,22 @@ def slots_of(
     Raises:
         InputError: the file has no optimizer, or one that is not known.
     """
-    entry = (compiled or {}).get("optimizer") or (compiled or {}).get("optimizer_config")
+    entry = _entry(compiled)
     if not told:
         raise InputError("the file has no state of an optimizer")
     if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
-        raise InputError("the file does not say which optimizer its state is of")
-    kind, config = str(entry.get("class_name")), entry["config"]
-    groups = _groups(kind, config)
+        raise InputError(
+            "the file does not say which optimizer its state is of; give the configuration of the "
+            "compiled model with --config"
+        )
+    kind, config = str(entry.get("class_name")).removeprefix("Custom>"), entry["config"]
+    # Before Keras 2.11, an optimizer had all slots of one name before those of the next.
+    groups = None if "decay" in config else _groups(kind, config)
     if groups is None:
         raise InputError(f"the file has the state of {kind[:60]!r}, whose order is not known")
     keys = [str(each["key"]) for each in told]
-    is_scheduled = isinstance(config.get("learning_rate"), Mapping)
+    # Keras 2 keeps no rate among the variables, whatever it is.
+    is_scheduled = isinstance(config.get("learning_rate"), Mapping) or _OF_KERAS_2 in config
     others = dict(zip([_ITERATIONS, *([] if is_scheduled else ["rate"])], keys, strict=False))
     left = keys[len(others) :]
     slots: dict[str, dict[str, str]] = {}
@@ -97,12 +105,15 @@ def slots_of(
     return slots, others
 
 
-def write_optimizer(done: Done, copied: Copied, folder: Path) -> dict[str, Any]:
+def write_optimizer(
+    done: Done, copied: Copied, compiled: Mapping[str, Any] | None, folder: Path
+) -> dict[str, Any]:
     """Puts the state into the optimizer of a port, and writes it.
 
     Args:
         done: the port with its weights.
         copied: the file.
+        compiled: what its model was compiled with; None: it is not told.
         folder: receives `optimizer.pt`: what `optimizer.state_dict()` returns.
 
     Returns:
@@ -116,13 +127,13 @@ def write_optimizer(done: Done, copied: Copied, folder: Path) -> dict[str, Any]:
         raise InputError("--optimizer needs the graph of the model; give it with --config")
     if port.built.optimizer is None:
         raise InputError("--optimizer: the factory returns no Port with an optimizer")
-    slots, others = slots_of(copied.compiled, copied.slots, done.trainable)
+    slots, others = slots_of(compiled, copied.slots, done.trainable)
     arrays = {
         slot: {name: _read(copied, key, done.arrays[name].shape) for name, key in keys.items()}
         for slot, keys in slots.items()
     }
     numbers = {name: copied.arrays[f"slots/{key}"] for name, key in others.items()}
-    rate = float(numbers.pop("rate", np.float64(0)))
+    rate = float(numbers.pop("rate", np.float64(_written_rate(compiled))))
     if (why := why_not_carried(port, arrays, numbers)) is not None:
         raise InputError(f"--optimizer: {why}")
     set_slots(port, arrays, numbers, rate)
@@ -132,6 +143,18 @@ def write_optimizer(done: Done, copied: Copied, folder: Path) -> dict[str, Any]:
     with atomic_path(folder / OPTIMIZER) as path:
         torch.save(_as_built(done), path)
     return {"steps": int(numbers[_ITERATIONS]), "rate": rate, "slots": sorted(slots)}
+
+
+def _entry(compiled: Mapping[str, Any] | None) -> Any:
+    """Returns what a model was compiled with as its optimizer, by the name of today or before."""
+    told = compiled or {}
+    return told.get("optimizer") or told.get("optimizer_config")
+
+
+def _written_rate(compiled: Mapping[str, Any] | None) -> float:
+    """Returns the rate among the settings of an optimizer; 0 if it is a schedule."""
+    rate = _entry(compiled)["config"].get("learning_rate")
+    return float(rate) if isinstance(rate, int | float) else 0.0
 
 
 def _read(copied: Copied, key: str, shape: tuple[int, ...]) -> np.ndarray:

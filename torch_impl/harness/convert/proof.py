@@ -67,6 +67,32 @@ def without_effect(port: PortUnderTest, items: Sequence[Carried]) -> list[str]:
     return [item.name for item in left if not _changes(port, item)]
 
 
+def constants_in(port: PortUnderTest, names: Sequence[str]) -> list[str]:
+    """Returns which parameters are a constant of what Keras computes: all ones, or all zeros.
+
+    Such as the scale of a normalisation that has none in Keras. The output of the port is Keras's
+    with these values, and another one with others: so no weight is missing there.
+
+    Args:
+        port: whose output is that of its trace.
+        names: of parameters that no weight fills.
+    """
+    found = []
+    for name in names:
+        tensor = port.module.get_parameter(name)
+        if bool((tensor == 1).all()) or bool((tensor == 0).all()):
+            with torch.no_grad():
+                before, value = output_of(port), tensor.clone()
+                draw = torch.Generator().manual_seed(0)
+                other = torch.rand(tensor.shape, generator=draw, dtype=torch.float64)
+                tensor.add_(0.1 * other.to(tensor))
+                after = output_of(port)
+                tensor.copy_(value)
+            if not torch.equal(before, after):
+                found.append(name)
+    return found
+
+
 def output_of(port: PortUnderTest) -> torch.Tensor:
     """Returns the output of a port in eval mode, as a part of the graph."""
     port.module.eval()

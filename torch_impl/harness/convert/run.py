@@ -20,11 +20,16 @@ from parity.traces.trace import Trace
 from parity.weights.copied import Copied, read_copied
 from parity.weights.request import BACK, REQUEST, STATE, TOLD
 from torch_impl.harness.convert.by_shape import convert_by_shape
-from torch_impl.harness.convert.coverage import coverage_of, listed
+from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.memory import limit_memory
 from torch_impl.harness.convert.optimizer import write_optimizer
-from torch_impl.harness.convert.proof import error_of, error_with, without_effect
+from torch_impl.harness.convert.proof import (
+    constants_in,
+    error_of,
+    error_with,
+    without_effect,
+)
 from torch_impl.harness.convert.source import Source, source_of_bundle, source_of_file
 from torch_impl.harness.convert.state import read_state, write_state
 from torch_impl.harness.factories import Port
@@ -112,7 +117,8 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
         write_state(folder / STATE, done.factory, done.built.module)
         if request["optimizer"]:
             assert copied is not None
-            told["optimizer"] = write_optimizer(done, copied, folder)
+            compiled = copied.compiled or (request["config"] or {}).get("compile_config")
+            told["optimizer"] = write_optimizer(done, copied, compiled, folder)
     write_json(folder / TOLD, told)
 
 
@@ -142,9 +148,14 @@ def _by_graph(
         problems.append(
             f"the output does not depend on {listed(lost)}, so that its place is not proved"
         )
+    constants = [] if problems else constants_in(port, unheld(port.module, items))
     _set(port, items, source.arrays)
     spread = port.cargo.spread
     coverage = coverage_of(port.module, items, source.arrays, spread)
+    shapes = {name: array.shape for name, array in source.arrays.items()}
+    coverage.untied = untied(source.trace.facts, port.module, coverage.unfilled, shapes)
+    coverage.constants += [name for name in coverage.unfilled if name in constants]
+    coverage.unfilled = [name for name in coverage.unfilled if name not in constants]
     if source.again is not None and not problems:
         again = error_with(port, source.again())
         error = max(error, again)

@@ -79,6 +79,28 @@ def forms_of(keras: Trace, mode: str = "eval") -> Iterator[tuple[np.ndarray, flo
         yield in_form(keras, mode, form), allowed_of(keras, key, before)
 
 
+def ends_alike(keras: Trace, pairs: Sequence[PairedLayer], again: Sequence[Call]) -> bool:
+    """Whether the port gives Keras's last activation what Keras gives it, in eval mode.
+
+    True if the port does not have it. The output alone may say little: a softmax of large values is
+    0 or 1, whatever comes before it.
+
+    Args:
+        keras: what Keras computed.
+        pairs: all pairs.
+        again: calls of a pass in eval mode, with Keras's weights.
+    """
+    last = keras.facts["nodes"][-1]
+    if keras.facts.get("output_activation") is None or not last["kind"].startswith("activation:"):
+        return True
+    by_name = {call.name: call for call in again}
+    return all(
+        _is_given(keras, pair, last, by_name[pair.call.name])
+        for pair in pairs
+        if pair.node["name"] == last["name"] and pair.call.name in by_name
+    )
+
+
 def agreeing(
     keras: Trace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
 ) -> list[PairedLayer]:

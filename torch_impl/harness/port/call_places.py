@@ -19,6 +19,7 @@ import torch
 
 import parity
 import torch_impl
+from parity.errors import UnfinishedError
 
 # Files in these folders are not the user's. The separator at the end matters: a user may have a
 # folder "torch_implementation".
@@ -57,6 +58,21 @@ def advice_on(error: BaseException, dtype: str) -> str:
     if dtype != "float64" or not _NO_FLOAT64.search(str(error)):
         return ""
     return "if it has no float64, check it as it stands: --dtype float32"
+
+
+def check_written(error: BaseException) -> None:
+    """Looks at an error of the port: its own code may say by one that it is still to be written.
+
+    Raises:
+        UnfinishedError: a line of the user's code raised NotImplementedError. An operation that
+            torch has not for a dtype raises one too, but not by a line of Python.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if not isinstance(error, NotImplementedError) or not frames:
+        return
+    if (frames[-1].line or "").startswith("raise") and _is_users(frames[-1].filename):
+        message = f"the port is not finished: {error} ({line_of(error)})"
+        raise UnfinishedError(message) from error
 
 
 def line_of(error: BaseException) -> str:

@@ -277,7 +277,7 @@ def needs_of(facts: Mapping[str, Any], pairing: Pairing) -> dict[str, Need]:
             places.setdefault(name, count)
         count += number in paired
     # In the order of the calls; facts from a bundle are in no order.
-    names = [*places, *sorted(facts["weights"].keys() - places.keys(), key=_by_number)]
+    names = [*places, *sorted(facts["weights"].keys() - places.keys(), key=by_number)]
     entries = facts["weights"]
     return {
         name: Need(
@@ -291,7 +291,7 @@ def needs_of(facts: Mapping[str, Any], pairing: Pairing) -> dict[str, Need]:
     }
 
 
-def _by_number(name: str) -> list[tuple[int, str]]:
+def by_number(name: str) -> list[tuple[int, str]]:
     """Returns the parts of a name, such that scale_2 is before scale_10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 

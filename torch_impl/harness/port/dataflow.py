@@ -8,6 +8,7 @@ that run the branches of one network in different orders.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 ROUNDS = 3  # how many layers with weights a signature reaches, in both directions
@@ -85,11 +86,17 @@ def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
     for last in (shapes, chains):
         found.append(last)
         for _ in range(ROUNDS):
+            told = {number: _short(signature) for number, signature in last.items()}
             found.append(
-                {n: (last[n], *(_seen(each[n], last) for each in (above, below))) for n in weighted}
+                {n: (told[n], *(_seen(each[n], told) for each in (above, below))) for n in weighted}
             )
             last = found[-1]
     return found
+
+
+def _short(signature: Signature) -> str:
+    """Returns a text for a signature, of one length: what it is made of doubles in each round."""
+    return blake2b(repr(signature).encode(), digest_size=16).hexdigest()
 
 
 def _shapes(node: Mapping[str, Any]) -> Signature:
@@ -141,7 +148,5 @@ def _is_telling(node: Mapping[str, Any]) -> bool:
     return kind.startswith("activation:") and kind != "activation:softmax"
 
 
-def _seen(
-    neighbours: Sequence[tuple[int, tuple[str, ...]]], last: Mapping[int, Signature]
-) -> Signature:
-    return tuple(sorted((path, repr(last.get(number, "input"))) for number, path in neighbours))
+def _seen(neighbours: Sequence[tuple[int, tuple[str, ...]]], told: Mapping[int, str]) -> Signature:
+    return tuple(sorted((path, told.get(number, "input")) for number, path in neighbours))

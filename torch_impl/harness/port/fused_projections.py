@@ -49,7 +49,8 @@ def run_fused(
         bias: (out,) or None.
         rows: of each part; together, all of the weight.
     """
-    output = x.new_zeros((*x.shape[:-1], weight.shape[0]))
+    # Not `x.new_zeros`, since the output is to come from the parts, and not from their input.
+    output = torch.zeros((*x.shape[:-1], weight.shape[0]), dtype=x.dtype, device=x.device)
     for part in rows:
         made = F.linear(x, weight[part], None if bias is None else bias[part])
         places = torch.tensor(part, device=x.device)

@@ -6,6 +6,7 @@ of one, in any order, comes out as a variable, so that its gradient and its step
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -82,7 +83,13 @@ class Loaded:
         if not wanted.size:
             return None
         is_told_apart = len(np.unique(wanted)) == wanted.size
-        for owner, attribute, values, order in self._held:
+        words = set(re.split(r"[./]", name))
+
+        def unlike(held: tuple[nn.Module, str, np.ndarray, np.ndarray]) -> int:
+            return -len(words & set(self._name(held[0], held[1]).split(".")))
+
+        # Two biases may have the same values: that of the path with Keras's names comes first.
+        for owner, attribute, values, order in sorted(self._held, key=unlike):
             if len(values) < wanted.size:
                 continue
             places = np.searchsorted(values, wanted)

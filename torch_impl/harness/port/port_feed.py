@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from parity.traces.trace import Trace
+from parity.traces.trace import Trace, keyed
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.feeding import Feeding, has_channels_first, on_device
-from torch_impl.harness.port.portable import channels_first, in_order
+from torch_impl.harness.port.portable import (
+    as_returned,
+    channels_first,
+    from_returned,
+    in_order,
+)
+from torch_impl.harness.port.traced_axes import Axes
 from torch_impl.trainer.nests import mapped
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -29,6 +35,9 @@ class PortFeed:
         device: on which the port computes.
         dtype: in which it computes.
         has_columns: whether labels are fed as (N, 1).
+        turned_targets: shape of a sample of the targets that are fed in the layout of the port's
+            output, by the name of the output; of the only one by "".
+        returned: order of the axes in which the only output is Keras's; None: its shape tells it.
         input_change: what is made of floating inputs first, and of the whole numbers of the only
             input; None: they are fed as they are.
     """
@@ -39,11 +48,13 @@ class PortFeed:
     device: str
     dtype: str
     has_columns: bool
+    turned_targets: Mapping[str, Sequence[int]]
+    returned: Axes | None
     input_change: Change | None = None
 
     def feed_as(self, feeding: Feeding) -> None:
         """Feeds the module as its arguments say first; other ways are tried later."""
-        self.has_columns = False
+        self.has_columns, self.turned_targets = False, {}
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
         self._feeding = feeding
@@ -114,9 +125,32 @@ class PortFeed:
         """Returns targets as the loss takes them: of the only output, or of several by name."""
         if self.built.target is not None:
             return on_device(self.built.target(mapped(self.cast, arrays)), self.device)
-        is_column = self.has_columns and arrays.ndim == 1  # of one output
-        given = arrays[:, None] if is_column else arrays
-        return mapped(lambda array: on_device(self.tensor(array), self.device), given)
+        if self.has_columns and arrays.ndim == 1:  # of one output
+            arrays = arrays[:, None]
+        if self.turned_targets and isinstance(arrays, Mapping):
+            arrays = {name: self._as_output(name, array) for name, array in arrays.items()}
+        elif self.turned_targets:
+            arrays = self._as_output("", arrays)
+        return mapped(lambda array: on_device(self.tensor(array), self.device), arrays)
+
+    def _as_output(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Returns the targets of an output in the layout of the port's, if its loss needs them."""
+        if name not in self.turned_targets:
+            return array
+        shape = (len(array), *self.turned_targets[name])
+        return as_returned(array, shape, None if name else self.returned)
+
+    def targets_as_keras(self, targets: Any) -> Any:
+        """Returns what `target_of` has made of targets in Keras's layout again."""
+        if isinstance(targets, Mapping):
+            return {name: self._as_keras(name, tensor) for name, tensor in targets.items()}
+        return self._as_keras("", targets)
+
+    def _as_keras(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if name not in self.turned_targets:
+            return tensor
+        shape = self.keras[keyed("target/probe", name)].shape
+        return from_returned(tensor, shape, None if name else self.returned)
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
         """Returns an array of Keras as a tensor; real numbers in the dtype of the check."""

@@ -20,18 +20,18 @@ from parity.traces.trace import Trace
 from torch_impl.harness.call import Call
 from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
-from torch_impl.harness.port.agreement import agreeing, output_error
-from torch_impl.harness.port.call_places import advice_on, told_of
+from torch_impl.harness.port.agreement import agreeing, ends_alike, output_error
+from torch_impl.harness.port.call_places import advice_on, check_written, told_of
 from torch_impl.harness.port.carried_state import CarriedState
 from torch_impl.harness.port.carrying import (
     AGREES,
     MOST_TRIALS,
     Cargo,
-    carry,
     carry_by_load,
     needs_of,
     sources_of,
 )
+from torch_impl.harness.port.copied_parts import carry_with_copies
 from torch_impl.harness.port.drawn_masks import drawn_masks, find_side_that_keeps, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
 from torch_impl.harness.port.feeding import Feeding, fitting
@@ -114,6 +114,7 @@ class PortUnderTest(PortFeed, PortWeights):
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
+        self.ends_alike = True  # whether its last activation gets what Keras's gets, there
         self.eval_calls: list[Call] = []  # of a pass in eval mode, with Keras's weights
         self.pairs = self._compared()
         find_side_that_keeps(self)
@@ -188,6 +189,7 @@ class PortUnderTest(PortFeed, PortWeights):
         except InputError:  # it says itself what is wrong
             raise
         except Exception as error:  # the code of the port may raise anything
+            check_written(error)
             for _ in self._other_ways():
                 with suppress(Exception):
                     return self._called()
@@ -284,7 +286,8 @@ class PortUnderTest(PortFeed, PortWeights):
         needs, ways = needs_of(keras.facts, self.pairing), ways_of(keras, self.calls, self.pairing)
         left_out = weights_left_out(self.module)
         needs = {name: need for name, need in needs.items() if name not in left_out}
-        cargo = carry(keras, self.all_pairs, sources, needs, self._eval_output, beside=ways)
+        whole, output = self.module, self._eval_output
+        cargo = carry_with_copies(whole, keras, self.all_pairs, sources, needs, output, beside=ways)
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo
         others = other_pairings(keras.facts, self.nodes, built.layers, self.pairing)
@@ -296,7 +299,7 @@ class PortUnderTest(PortFeed, PortWeights):
         trials = [(self.pairing, each) for each in turned if differ(self.all_pairs, each)]
         later = ((pairing, self._layers(pairing)) for pairing in others)
         for pairing, pairs in islice(chain(trials, later), MOST_TRIALS):
-            tried = carry(keras, pairs, sources, needs, self._eval_output, most=1)
+            tried = carry_with_copies(whole, keras, pairs, sources, needs, output, most=1)
             if not tried.problems and self._is_right():
                 self.pairing, self.all_pairs = pairing, pairs
                 return tried
@@ -332,6 +335,7 @@ class PortUnderTest(PortFeed, PortWeights):
                 made = self._traced(self.pairing).made
                 self.returned = returned_axes(self.keras, output, calls, made)
             self.agrees = output_error(self.keras, output) <= 1
-            if self.agrees:
+            self.ends_alike = ends_alike(self.keras, self.all_pairs, calls)
+            if self.agrees and self.ends_alike:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
         return [pair for pair in self.all_pairs if not pair.is_step]

@@ -107,7 +107,11 @@ def single_layer(module: nn.RNNBase, number: int) -> nn.RNNBase:
     kind: Any = next(k for k in (nn.LSTM, nn.GRU, nn.RNN) if isinstance(module, k))
     options: dict[str, Any] = {"nonlinearity": module.nonlinearity} if kind is nn.RNN else {}
     weight = getattr(module, f"weight_ih_l{number}")
-    layer: nn.RNNBase = kind(
+    layer: nn.RNNBase = kind.__new__(kind)
+    # Initial weights would be drawn in a call that is watched; and torch needs 0.7 s for the first.
+    vars(layer)["reset_parameters"] = lambda: None
+    kind.__init__(
+        layer,
         weight.shape[1],
         module.hidden_size,
         bias=module.bias,
@@ -116,6 +120,7 @@ def single_layer(module: nn.RNNBase, number: int) -> nn.RNNBase:
         device="meta",
         **options,
     )
+    del vars(layer)["reset_parameters"]
     for name in list(layer._parameters):
         setattr(layer, name, getattr(module, name.replace("_l0", f"_l{number}")))
     return layer.train(module.training)

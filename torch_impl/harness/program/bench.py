@@ -18,8 +18,8 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.feed_file import read_feed
 from parity.traces.trace import CheckWriter, RunResult, Trace
 from torch_impl.harness.bench import clock
-from torch_impl.harness.check.loss import takes_columns
 from torch_impl.harness.check.port_loss import Loss
+from torch_impl.harness.check.taken_targets import see_targets
 from torch_impl.harness.environment import describe_environment
 from torch_impl.harness.factories import Port, factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -93,7 +93,7 @@ def _port(task: ProgramBenchTask, keras: Trace, form: str) -> PortUnderTest:
         keras=spec.keras, torch=spec.torch, seed=spec.seed, folder=spec.folder, device=spec.device
     )
     port = PortUnderTest(varied(factory_of(check), task.variant), spec.seed, keras, spec.device)
-    port.has_columns = takes_columns(port, Loss(port, form))
+    see_targets(port, Loss(port, form))
     dtypes = {str(p.dtype) for p in port.module.parameters() if p.is_floating_point()}
     expected = f"torch.{port.dtype}"
     if dtypes - {expected}:

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from parity.ladder.own_steps import FACT, counts_key, mode_of_step
 from parity.traces.trace import Trace
@@ -20,6 +23,7 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.parts import as_written
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.step_rate import StepRate
 from torch_impl.trainer import Batch
 from torch_impl.trainer.nests import leaves
 
@@ -98,6 +102,7 @@ class OwnStepper:
         self.parts: dict[str, Any] = {}
         self.dtype = getattr(torch, port.dtype)
         self.rate = 0.0
+        self._rate: StepRate | None = None  # of a step that is being made
 
     def prepared(self, batch: Batch) -> Batch:
         """Returns a batch whose `x` is what `train_step` gets."""
@@ -113,7 +118,10 @@ class OwnStepper:
         self._num_made += 1
         for module, is_training in self._modes:  # as the port left them
             module.training = is_training
-        hook = register_optimizer_step_pre_hook(self._note_rate)
+        hooks = [
+            register_optimizer_step_pre_hook(self._begin_step),
+            register_optimizer_step_post_hook(self._end_step),
+        ]
         probes, port.keras = port.keras, self._drawn  # type: ignore[assignment]
         try:
             given = given_draws(port, mode_of_step(self._num_made), self._told)
@@ -122,9 +130,14 @@ class OwnStepper:
                 returned = self.port.train_step(batch.x)
         finally:
             port.keras = probes
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
         self._modes = [(module, module.training) for module in port.module.modules()]
         return numbers_of(returned), None
+
+    def measured_batch(self, batch: Batch) -> Batch:
+        """Returns a batch as it is: the numbers of a step are its own."""
+        return batch
 
     def finish(self) -> None:
         """Ends a training: what its optimizers average is the port's own."""
@@ -138,10 +151,15 @@ class OwnStepper:
         carried = (item for item in self._port.carried if item.name in names)
         return {id(tensor) for item in carried for tensor in held_tensors(item.variable)}
 
-    def _note_rate(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def _begin_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
         if moved & self._watched:
-            self.rate = float(optimizer.param_groups[0]["lr"])
+            self._rate = StepRate(optimizer)
+            self._rate.begin()
+
+    def _end_step(self, *_: Any) -> None:
+        if self._rate is not None:
+            self.rate, self._rate = self._rate.end(), None
 
 
 class _Drawn:

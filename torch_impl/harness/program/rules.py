@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from parity.traces.trace import History, TraceWriter
-from torch_impl.harness.check.optimizer import step_optimizer
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.step_rate import step_of
 from torch_impl.trainer import Trainer
 from torch_impl.trainer.arguments import is_validated
 from torch_impl.trainer.callbacks import callbacks_of
@@ -45,6 +45,7 @@ def write_rules(
         epoch_ends: number of steps after each of them.
         writer: receives `rules/HALF/…`.
     """
+    assert built.optimizer is not None
     fit = port.keras.facts["fit"]
     first = int(fit["initial_epoch"])
     trainer = Trainer(built)
@@ -62,7 +63,7 @@ def write_rules(
         for callback in callbacks:
             callback.on_epoch_begin(first + number)
         for step in range(end - start):
-            rates.append(step_optimizer(built))
+            rates.append(step_of(built.optimizer))
             for callback in callbacks:
                 if callback.watches_steps:
                     callback.on_train_batch_end(step, {})

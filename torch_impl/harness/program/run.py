@@ -18,8 +18,8 @@ from parity.traces.anchors import MOST_STEPS_IN_FLOAT64
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
-from torch_impl.harness.check.loss import takes_columns
 from torch_impl.harness.check.port_loss import Loss
+from torch_impl.harness.check.taken_targets import see_targets
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import (
@@ -63,7 +63,7 @@ def run_program(task: ProgramTask) -> RunResult:
     def fresh() -> PortUnderTest:
         port = PortUnderTest(factory, spec.seed, keras, spec.device, spec.dtype)
         if keras.facts["loss"] is not None:
-            port.has_columns = takes_columns(port, Loss(port, form))
+            see_targets(port, Loss(port, form))
         return port
 
     def trained(

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from parity.traces.anchors import Anchor
-from torch_impl.harness.check.optimizer import set_rate
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.stepper import ReplayedStepper
+from torch_impl.harness.step_rate import StepRate
 from torch_impl.metrics import Metric
 from torch_impl.trainer import Batch
 from torch_impl.trainer.arguments import weighting
@@ -130,17 +130,24 @@ class Runner:
     def _given_rates(self, rates: np.ndarray) -> Iterator[None]:
         """Makes the steps of the block with given rates, whatever schedule the port has."""
         left, optimizer = itertools.chain(rates.tolist()), self._stepper.optimizer
+        begun: list[StepRate] = []
 
-        def give(*_: Any) -> None:
-            rate = next(left, None)
-            if rate is not None:
-                set_rate(optimizer, rate)
+        def begin(*_: Any) -> None:
+            if (rate := next(left, None)) is not None:
+                begun.append(StepRate(optimizer, rate))
+                begun[-1].begin()
 
-        hook = optimizer.register_step_pre_hook(give)
+        def end(*_: Any) -> None:
+            while begun:
+                begun.pop().end()
+
+        hooks = [optimizer.register_step_pre_hook(begin), optimizer.register_step_post_hook(end)]
         try:
             yield
         finally:
-            hook.remove()
+            end()
+            for hook in hooks:
+                hook.remove()
 
     @contextmanager
     def _after_steps(self, number: int, function: Callable[[], None]) -> Iterator[None]:

@@ -13,6 +13,7 @@ from torch_impl.harness.call import first_tensor
 from torch_impl.harness.check.port_loss import activated, is_by_name
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
+from torch_impl.harness.step_rate import StepRate
 from torch_impl.losses.outputs import takes_weights
 from torch_impl.trainer import Batch, Stepper
 from torch_impl.trainer.nests import leaves, mapped
@@ -43,7 +44,7 @@ class ReplayedStepper(StepperOfPort):
         form: of the output, as `output_form` tells it.
 
     Attributes:
-        rate: of the last step.
+        rate: of the last step, if they are noted.
         anchors: told of every step of the training; None: nobody is.
     """
 
@@ -52,7 +53,6 @@ class ReplayedStepper(StepperOfPort):
         self._port, self._form = port, form
         self.rate = 0.0
         self.anchors: Anchors | None = None
-        self.optimizer.register_step_post_hook(self._note_rate)
         self._has_own_metrics = bool(port.built.metrics or port.built.weighted_metrics)
 
     @property
@@ -66,10 +66,8 @@ class ReplayedStepper(StepperOfPort):
         x: Any = port.arguments_of([np.asarray(array) for array in leaves(batch.x)])
         names = self._port.outputs.names
         y = nest_by_name(batch.y, names)
-        if y is not None and port.built.target is not None:
+        if y is not None:
             y = port.target_of(mapped(np.asarray, y))
-        else:
-            y = mapped(lambda array: port.target_of(np.asarray(array)), y)
         if len(x) == 1 and (self.port.train_epoch or self.port.evaluate):
             x = x[0]  # as a DataLoader gives it to a loop of the port's own
         return Batch(x, y, mapped(self._tensor, nest_by_name(batch.weight, names)))
@@ -107,9 +105,15 @@ class ReplayedStepper(StepperOfPort):
         self.optimizer.register_step_pre_hook(lambda *_: anchors.before_step())
         self.optimizer.register_step_post_hook(lambda *_: anchors.after_step())
 
-    def _note_rate(self, *_: Any) -> None:
-        """Notes the rate of a step, before a scheduler changes it."""
-        self.rate = float(self.optimizer.param_groups[0]["lr"])
+    def note_rates(self) -> None:
+        """Notes the rate of every step from now on, also of a loop of the port's own."""
+        watch = StepRate(self.optimizer)
+
+        def end(*_: Any) -> None:
+            self.rate = watch.end()
+
+        self.optimizer.register_step_pre_hook(lambda *_: watch.begin())
+        self.optimizer.register_step_post_hook(end)
 
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
@@ -118,6 +122,12 @@ class ReplayedStepper(StepperOfPort):
         if self.has_several_outputs:
             return self._port.outputs.each(output)
         return self.as_keras(output)
+
+    def measured_batch(self, batch: Batch) -> Batch:
+        """Returns a batch for the metrics: for Keras's, with the targets in Keras's layout."""
+        if self._has_own_metrics or not self._port.turned_targets:
+            return batch
+        return dataclasses.replace(batch, y=self._port.targets_as_keras(batch.y))
 
     @property
     def has_several_outputs(self) -> bool:

@@ -82,6 +82,7 @@ def train(
     built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
+    stepper.note_rates()
     recorder = TrainingRecorder(writer, port.weights)
     anchors = None
     if folder is not None:

@@ -71,7 +71,8 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
     if isinstance(value, str):
         return value
     if value["class_name"] in SIMPLE:
-        return SIMPLE[value["class_name"]](Entry(value, entry.build)).build()
+        made: nn.Module = SIMPLE[value["class_name"]](Entry(value, entry.build)).build()
+        return made
     raise ValueError(
         f"{name} of class {value['class_name']!r}: expected a name, or "
         f"custom={{'{entry.name}/{name}': function}}"

@@ -120,7 +120,7 @@ class CustomCell(CustomLayer):
         return getattr(self.layer, "state_size", None)
 
 
-def _cell(entry: Entry, size: int) -> tuple[nn.Module, int]:
+def _cell(entry: Entry, size: int) -> tuple[Planned, int]:
     """Returns a cell for time steps of so many features, and how many features its output has.
 
     Raises:
@@ -135,21 +135,21 @@ def _cell(entry: Entry, size: int) -> tuple[nn.Module, int]:
             raise ValueError(f"the factory of its cell returned {kind}: expected a torch.nn.Module")
         state_size: Any = getattr(made, "state_size", 0)
         ends = getattr(made, "output_size", state_size)
-        return CustomCell(made), ends if isinstance(ends, int) else ends[0]
+        return Planned(CustomCell, made), ends if isinstance(ends, int) else ends[0]
     if kind == "StackedRNNCells":
         parts = [_inner(entry, part, size) for part in entry.config["cells"]]
         cells = []
         for part in parts:
             cell, size = _cell(part, size)
             cells.append(cell)
-        return layers.StackedRNNCells(cells, [part.name for part in parts]), size
+        return Planned(layers.StackedRNNCells, cells, [part.name for part in parts]), size
     if kind not in _CELLS:
         own = entry.layer.get("registered_name") or kind
         raise ValueError(
             f"cell of class {kind!r}: expected {sorted([*_CELLS, 'StackedRNNCells'])}, or "
             f"custom={{{own!r}: factory}}"
         )
-    return _CELLS[kind](size, **_settings(entry, *_GATES)), entry.config["units"]
+    return Planned(_CELLS[kind], size, **_settings(entry, *_GATES)), entry.config["units"]
 
 
 def _inner(entry: Entry, layer: Config, size: int) -> Entry:

@@ -38,9 +38,7 @@ def named(name: str, call: Applied, **settings: Any) -> Form:
     if name == "linear":
         return Form("{0}")
     if name == "sigmoid":
-        return (
-            Form("activations.sigmoid({0})", note=_CARRIED) if call.ends else Form("{0}.sigmoid()")
-        )
+        return _carried("sigmoid", call) if call.ends else Form("{0}.sigmoid()")
     if name in _ALONG:
         return _along(name, given.pop("axis", -1), call)
     if name in STOCK and not given:
@@ -50,15 +48,21 @@ def named(name: str, call: Applied, **settings: Any) -> Form:
     return Form(text, note=_REASONS.get(name, ""))
 
 
+def _carried(name: str, call: Applied, axis: int | None = None) -> Form:
+    """Returns the form of an output, which is in Keras's layout: a turn would lose the logits."""
+    told = "" if axis in (None, call.rank - 1) else f", axis={axis}"
+    takes = Layout.LAST if call.rank > 2 else Layout.ANY
+    return Form(f"activations.{name}({{0}}{told})", None, takes, note=_CARRIED)
+
+
 def _along(name: str, axis: Any, call: Applied) -> Form:
     if not isinstance(axis, int):
         axes = tuple(call.axis(number) for number in axis)
         return Form(f"activations.{name}({{0}}, {arguments(axis=axes)})")
+    if name == "softmax" and call.ends:
+        return _carried("softmax", call, axis % call.rank)
     number = call.axis(axis)
     number = -1 if number == call.rank - 1 else number
-    if name == "softmax" and call.ends:
-        told = "" if number == -1 else f", axis={number}"
-        return Form(f"activations.softmax({{0}}{told})", note=_CARRIED)
     if name == "sparsemax":
         return Form(f"activations.sparsemax({{0}}, axis={number})", note="torch has none")
     return Form(f"F.{name}({{0}}, dim={number})")

@@ -46,7 +46,8 @@ def told(writer):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(10))
+# The draw of seed 0 shows all of it; in those of 3 and 6 a part is without effect, and is revived.
+@pytest.mark.parametrize("seed", [0, 3, 6])
 def test_a_gate_that_is_cut_off_is_caught_whatever_the_seed(seed, tmp_path):
     keras_trace = recorded(nets.keras_gated, tmp_path / "keras", seed=seed, steps=1)
     assert keras_trace.facts["not_compared"] == []

@@ -6,7 +6,7 @@ import pytest
 from stepped_models import gradients_of, model_with
 
 from keras_impl.harness import versions
-from keras_impl.harness.check import flat_steps
+from keras_impl.harness.check import flat_steps, kept_states
 from keras_impl.harness.check.flat_steps import FlatSteps, OneByOneSteps, is_one_by_one
 from keras_impl.harness.compiled_rate import has_schedule
 
@@ -96,9 +96,13 @@ def test_and_one_whose_weights_have_constraints():
     assert not is_one_by_one(model)
 
 
+@pytest.mark.parametrize("held", [0, 2**28], ids=["in_a_file", "in_memory"])
 @pytest.mark.parametrize("most", [1, 7, 2**22], ids=["one_number_each", "some", "all"])
-def test_weights_and_slots_come_back_in_their_shapes_however_they_are_joined(most, monkeypatch):
+def test_weights_and_slots_come_back_in_their_shapes_however_they_are_joined(
+    most, held, monkeypatch
+):
     monkeypatch.setattr(flat_steps, "_MAX_LENGTH", most)
+    monkeypatch.setattr(kept_states, "MOST_IN_MEMORY", held)
     expected = model_with(keras.optimizers.Adam)
     steps = FlatSteps(
         model_with(keras.optimizers.Adam).optimizer, [v.numpy() for v in expected.variables]

@@ -248,3 +248,8 @@ def test_one_weight_of_each_sample_for_three_outputs_is_written_once():
     writer = CheckWriter()
     objective.put(objective.batch("probe", N), "probe", writer)
     assert [key for key in writer.arrays if key.startswith("weight/")] == ["weight/probe"]
+
+
+def test_metrics_in_the_place_of_the_weights_of_losses_are_refused_with_what_to_write():
+    with pytest.raises(InputError, match=r"loss_weights=.*its third argument.*metrics=\[...\]"):
+        objective_of(L.Dense(1), loss="mse", loss_weights=["mae"])

@@ -1,5 +1,7 @@
 """How well a model knows its samples: as `evaluate` says, and its predictions as `predict` does."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -43,9 +45,15 @@ def evaluated(reference, epochs=2):
     return writer, watching, history
 
 
-def test_it_is_what_evaluate_says_of_all_samples_after_the_epoch():
+@functools.cache
+def of_arrays():
+    """A reference that was trained on arrays, and what was written of it."""
     reference = Reference(model(), x=X, y=Y, validation_data=(X_VAL, Y_VAL))
-    writer, watching, history = evaluated(reference)
+    return reference, *evaluated(reference)
+
+
+def test_it_is_what_evaluate_says_of_all_samples_after_the_epoch():
+    reference, writer, watching, history = of_arrays()
     loss, accuracy = reference.model.evaluate(X, Y, batch_size=50, verbose=0)
     assert set(writer.columns) == {"eval_loss", "eval_accuracy"}
     assert all(len(column) == 2 for column in writer.columns.values())
@@ -62,8 +70,7 @@ def test_it_is_what_evaluate_says_of_all_samples_after_the_epoch():
 
 
 def test_watching_does_not_change_a_training():
-    reference = Reference(model(), x=X, y=Y, validation_data=(X_VAL, Y_VAL))
-    _, _, watched = evaluated(reference)
+    reference, _, _, watched = of_arrays()
     alone = model()
     history = alone.fit(X, Y, validation_data=(X_VAL, Y_VAL), epochs=2, verbose=0).history
     assert watched == history
@@ -83,8 +90,7 @@ def test_of_a_flow_the_images_before_their_augmentation_are_evaluated():
 
 
 def test_predictions_are_those_of_predict_with_the_final_weights():
-    reference = Reference(model(), x=X, y=Y, validation_data=(X_VAL, Y_VAL))
-    writer, _, _ = evaluated(reference)
+    reference, writer, _, _ = of_arrays()
     expected = reference.model.predict(X_VAL, batch_size=64, verbose=0)
     np.testing.assert_allclose(writer.arrays["predictions/val"], expected, rtol=1e-6)
     assert writer.arrays["predictions/val"].shape == (270, 2)

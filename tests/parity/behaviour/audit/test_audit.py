@@ -62,7 +62,7 @@ def noisy_labels(labels, share, seed=0):
 
 @pytest.mark.parametrize(
     ("train", "val", "seeds"),
-    [(100, 100, 5), (300, 100, 3), (500, 200, 2), (1000, 300, 1), (5000, 1000, 1)],
+    [(100, 100, 2), (300, 100, 1), (500, 200, 1), (1000, 300, 1), (5000, 1000, 1)],
     ids=str,
 )
 def test_an_honest_split_has_no_finding(train, val, seeds):
@@ -210,17 +210,16 @@ def test_copies_bit_for_bit_are_not_counted_twice():
     assert with_fault(plant_duplicates).near_copies.count == 0
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_estimate_follows_the_share_of_wrong_labels(seed, monkeypatch):
+def test_the_estimate_follows_the_share_of_wrong_labels(monkeypatch):
     """Measured with 1,000 images and 5 seeds: at most 0.03 off up to 20 %, 0.16 at 40 %.
 
     With 5,000 images and 2 seeds: 0.01 off up to 20 %, 0.04 at 40 %.
     """
     monkeypatch.setattr(module, "MAX_WITHIN", 60)  # near copies do not matter here
-    data = digits(1000, 50, seed)
+    data = digits(1000, 50, seed=0)
     estimates = []
     for share in (0, 0.1, 0.2, 0.4):
-        labels, is_wrong = noisy_labels(data.y_train, share, seed)
+        labels, is_wrong = noisy_labels(data.y_train, share)
         noise = audit(replace(data, y_train=labels)).labels
         if share:
             assert is_wrong[list(noise.unsupported)].mean() > 0.7

@@ -51,6 +51,7 @@ OPTIMIZERS = {
     "adam": lambda net: optim.Adam(net.parameters(), 0.01, amsgrad=True),
     "nadam": lambda net: optim.Nadam(net.parameters(), 0.01),
     "lion": lambda net: optim.Lion(net.parameters(), 0.01),
+    "ftrl": lambda net: optim.Ftrl(net.parameters(), 0.1, l1_regularization_strength=0.01),
     "groups": lambda net: optim.AdamW(groups(net), learning_rate=0.02),
     "clipvalue": lambda net: optim.Adagrad(net.parameters(), 0.01, clipvalue=0.5),
 }

@@ -18,6 +18,11 @@ NAMES = {node[0] for node in check_pairs.NODES}
 
 
 @pytest.fixture
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture
 def written(recorded, tmp_path):
     """What is written of the layers of a port."""
 
@@ -100,6 +105,47 @@ def test_a_wrong_layer_is_no_style(written, recorded):
 
 def test_what_is_computed_between_two_layers_differs_at_the_second(written, recorded):
     writer = written(port(scale=2.0))
+    assert writer.facts["style"] == []
+    assert differing(writer, recorded) == {"input of dense1.activation"}
+
+
+class Rounded(Net):
+    """In eval mode, all that it returns is 0 or 1."""
+
+    def forward(self, x):
+        output = super().forward(x)
+        return output if self.training else output.round()
+
+
+def saturated(recorded):
+    """Lets all that Keras returns be 0 or 1, in both modes."""
+    arrays = recorded.arrays
+    for name in ("kernel", "bias"):
+        arrays[f"weights/dense2.{name}"] *= 1e6
+    weights = {name: arrays[f"weights/{name}"] for name in check_pairs.SHAPES}
+    for mode, kept in (("eval", None), ("train", arrays["mask/train/dropout"])):
+        with np.errstate(over="ignore"):
+            passed = check_pairs.layers(weights, arrays["input/probe/0"], kept)
+        for name, (given, made) in passed.items():
+            arrays[f"forward/{mode}/{name}/input/0"] = given
+            arrays[f"forward/{mode}/{name}/output"] = made
+        arrays[f"forward/{mode}/output"] = made
+
+
+def rounded(recorded):
+    """Lets all that Keras returns be 0 or 1, in eval mode."""
+    key = "forward/eval/output"
+    recorded.arrays[key] = recorded.arrays[key].round()
+
+
+@pytest.mark.parametrize(
+    ("change", "net"), [(saturated, Net), (rounded, Rounded)], ids=["both_modes", "one_mode"]
+)
+def test_an_output_that_hides_all_before_it_makes_no_style(change, net, written, recorded):
+    change(recorded)
+    writer = written(lambda: Port(net(scale=1.001), nn.MSELoss()))
+    key = "forward/eval/output"
+    assert np.allclose(writer.arrays[key], recorded.arrays[key], rtol=0, atol=1e-12)
     assert writer.facts["style"] == []
     assert differing(writer, recorded) == {"input of dense1.activation"}
 

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from weight_files import FORMS, MODELS, config, values, weight_files
+from weight_files import CHECKPOINT, FORMS, MODELS, config, values, weight_files
 
 from parity.errors import InputError
 from parity.weights.read import read_stored
@@ -16,7 +16,7 @@ def files(tmp_path_factory):
     return weight_files(tmp_path_factory)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, CHECKPOINT])
 @pytest.mark.parametrize("name", MODELS)
 def test_each_weight_of_the_twin_has_the_array_of_its_path(name, form, files, tmp_path):
     twin = Twin(config(files, name))
@@ -46,6 +46,22 @@ def test_the_names_of_another_process_do_not_matter(name, files, tmp_path):
     named = keys_by_name(twin, told)
     other = [{**each, "holder": f"{each['holder']}_9"} for each in told]
     assert keys_by_name(twin, other) == named
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_with_names_of_its_own_is_read_by_its_order_as_keras_does(name, files, tmp_path):
+    """As Keras 1 wrote it: "block1_conv1_W_1" in the group of the layer "block1/conv1"."""
+    twin = Twin(config(files, name))
+    path = files / f"{name}.h5"
+    told = [a.told() for a in read_stored(path, tmp_path).weights]
+    named = keys_by_name(twin, told)
+    other = [{**e, "name": f"W_{n}", "holder": f"g/{e['holder']}"} for n, e in enumerate(told)]
+    assert keys_by_name(twin, other) == named
+    with pytest.raises(InputError, match="not those of the configuration"):
+        keys_by_name(twin, other[1:])
+    first = other[0]["holder"]
+    some = [one if one["holder"] == first else a for a, one in zip(told, other, strict=True)]
+    assert keys_by_name(twin, some) == named
 
 
 def test_weights_of_another_model_are_refused(files, tmp_path):

@@ -6,7 +6,7 @@ import torch
 import weight_ports
 from conversions import converted, default_dtype
 from safetensors.torch import load_file
-from weight_files import inputs, weight_files
+from weight_files import CHECKPOINT, config, inputs, weight_files
 
 from parity.errors import InputError
 from parity.weights.request import OPTIMIZER, STATE
@@ -56,6 +56,34 @@ def test_a_training_goes_on_as_in_keras(name, form, files, tmp_path):
     np.testing.assert_allclose(ours, model.predict(x, verbose=0), rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("form", [".weights.h5", CHECKPOINT])
+@pytest.mark.parametrize("name", PORTS)
+def test_a_file_without_a_configuration_gives_the_same_state_with_config(
+    name, form, files, tmp_path
+):
+    whole = converted(files / f"{name}.keras", PORTS[name], tmp_path / "a", optimizer=True)
+    told = {"optimizer": True, "config": config(files, name)}
+    other = converted(files / f"{name}{form}", PORTS[name], tmp_path / "b", **told)
+    assert whole.problems == other.problems == []
+    assert whole.optimizer == other.optimizer
+    states = [
+        torch.load(tmp_path / part / "torch" / OPTIMIZER, weights_only=True)["state"]
+        for part in "ab"
+    ]
+    assert states[0].keys() == states[1].keys() != set()
+    for number, slots in states[0].items():
+        for slot, value in slots.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][number][slot]))
+
+
+def test_without_the_optimizer_in_the_configuration_it_says_what_to_give(files, tmp_path):
+    told = {k: v for k, v in config(files, "rows").items() if k != "compile_config"}
+    with pytest.raises(InputError, match="give the configuration of the compiled model with"):
+        converted(
+            files / "rows.weights.h5", weight_ports.rows_port, tmp_path, optimizer=True, config=told
+        )
+
+
 CONFIG = {"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.1}}}
 
 
@@ -96,6 +124,8 @@ def test_what_does_not_fit_is_told(compiled, count, message):
         ("Adamax", {}),
         ("Nadam", {}),
         ("Lion", {}),
+        ("Ftrl", {}),
+        ("Lamb", {}),
         ("Adam", {"use_ema": True}),
         ("SGD", {"gradient_accumulation_steps": 2}),
     ],
@@ -113,6 +143,22 @@ def test_the_groups_of_every_optimizer_are_those_that_keras_makes(kind, settings
         for weight, key in keys.items():
             assert names[int(key)] == f"{weight}_{slot}", (slot, weight)
     assert names[int(others["iterations"])] == "iteration"
+
+
+def test_the_state_of_keras_2_has_no_rate():
+    config = {"learning_rate": 0.01, "is_legacy_optimizer": False}
+    compiled = {"optimizer_config": {"class_name": "Custom>Adam", "config": config}}
+    slots, others = slots_of(compiled, told(5), ["a", "b"])
+    assert others == {"iterations": "0"}
+    assert slots == {"momentum": {"a": "1", "b": "3"}, "velocity": {"a": "2", "b": "4"}}
+
+
+def test_the_order_of_optimizers_before_keras_2_11_is_not_known():
+    config = {"learning_rate": 0.01, "decay": 0.0}
+    with pytest.raises(InputError, match="whose order is not known"):
+        slots_of(
+            {"optimizer_config": {"class_name": "Adam", "config": config}}, told(5), ["a", "b"]
+        )
 
 
 def test_a_port_without_an_optimizer_is_told_so(files, tmp_path):

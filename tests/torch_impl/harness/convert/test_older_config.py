@@ -1,9 +1,17 @@
 """Configurations of Keras 2 and of legacy files give the same twin as those of today."""
 
 import numpy as np
+import pytest
 import torch
+from paths import SUPPORT
 
+from parity.weights.copied import read_copied
+from parity.weights.copy import copy_stored
+from torch_impl.harness.convert.named import keys_by_name
 from torch_impl.harness.convert.twin import Twin
+from torch_impl.harness.convert.twin_trace import set_weights
+
+OLD = SUPPORT / "keras_2"  # that Keras 2.15 wrote (benchmarks/old_files/writer.py)
 
 
 def entry(name, kind, sources, **settings):
@@ -72,3 +80,37 @@ def test_a_sequential_of_keras_2_has_its_input_in_the_first_layer():
     twin = Twin({"class_name": "Sequential", "config": {"name": "net", "layers": layers}})
     assert twin.shape("conv.kernel") == (3, 3, 2, 3)
     assert twin.shape("out.kernel") == (48, 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["photos.h5", "words.keras", "two_outputs.h5", "inner.h5", "states.keras", "heads_key.keras"],
+)
+def test_the_twin_of_a_file_of_keras_2_computes_what_keras_2_did(tmp_path, name):
+    copy_stored(OLD / name, tmp_path)
+    copied = read_copied(tmp_path)
+    twin = Twin(copied.config)
+    keys = keys_by_name(twin, copied.weights)
+    set_weights(twin, {own: copied.arrays[f"weights/{key}"] for own, key in keys.items()})
+    given = np.load((OLD / name).with_suffix(".npz"))
+    xs = [torch.as_tensor(given[key]) for key in given if key.startswith("x")]
+    xs = [x.double() if x.is_floating_point() else x for x in xs]
+    with torch.no_grad():
+        ys = twin.module(xs if len(xs) > 1 else xs[0])
+    for number, y in enumerate(ys if isinstance(ys, list | tuple) else [ys]):
+        # Keras 2 computed in float32.
+        np.testing.assert_allclose(y.numpy(), given[f"y{number}"], rtol=2e-5, atol=2e-6)
+
+
+def test_what_keras_3_computes_otherwise_has_no_twin(tmp_path):
+    dense = {
+        "name": "out",
+        "units": 2,
+        "activation": "hard_sigmoid",
+        "batch_input_shape": [None, 3],
+    }
+    layers = [{"class_name": "Dense", "config": dense}]
+    with pytest.raises(
+        ValueError, match=r"hard_sigmoid of layer 'out'.*Keras 3 computes otherwise"
+    ):
+        Twin({"class_name": "Sequential", "config": {"name": "net", "layers": layers}})

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import parity.runs.check_child
+from parity.errors import UnfinishedError
 from torch_impl.harness.calls import recorded_calls
+from torch_impl.harness.port.call_places import check_written
 
 MODEL = """
 import torch
@@ -66,3 +68,26 @@ def test_neither_the_library_nor_the_harness_is_the_users_code(places):
     """What calls a Sequential is the harness, and what calls that is this test."""
     found = places("in_a_row", "user")
     assert {file for file, _ in found.values()} == {"test_call_places.py"}
+
+
+def test_code_of_a_port_that_says_it_is_not_written_ends_the_check():
+    def forward(x):
+        raise NotImplementedError("Gated.forward is to be written")
+
+    with pytest.raises(UnfinishedError, match=r"the port is not finished: Gated\.forward .*:\d+\)"):
+        check_written(_raised(lambda: forward(1)))
+
+
+def test_what_torch_has_not_is_no_unfinished_port():
+    """Torch raises the same error for a base class, and for a kernel that it lacks."""
+    check_written(_raised(lambda: torch.nn.Module()(torch.ones(2))))
+    check_written(_raised(lambda: torch.ones(2, device="meta").numpy()))
+    check_written(_raised(lambda: int("x")))
+
+
+def _raised(function):
+    try:
+        function()
+    except Exception as error:
+        return error
+    raise AssertionError("it raises nothing")

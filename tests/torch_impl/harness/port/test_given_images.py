@@ -14,7 +14,7 @@ LEVELS = [name for name in LEVEL_IDS if name != "init"]  # torch draws other wei
 
 
 @pytest.fixture(scope="module")
-def results():
+def results(warm_halves):
     specs = [
         CheckSpec(
             keras="learned_keras.py:turned",

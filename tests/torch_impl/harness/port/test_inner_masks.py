@@ -118,7 +118,7 @@ ROWS_WRONG = ("rows__other_rate", "rows__without_states", "rows__backwards")
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows(warm_halves):
     """The results of ports of a layer that runs a recurrent layer, which drops, over rows."""
     specs = [
         CheckSpec(

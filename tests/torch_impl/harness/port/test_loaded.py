@@ -123,3 +123,14 @@ def test_a_vector_with_equal_values_is_found_in_parts_that_are_in_order():
     assert Loaded(net).spread(bias) == ["i", "f", "c"]
     turned = net_of(f=bias[2:4].copy(), i=bias[:2].copy(), c=bias[4:].copy())
     assert Loaded(turned).spread(bias) == []
+
+
+def test_of_equal_weights_that_of_the_path_with_keras_names_is_found():
+    """Both directions of a recurrent layer begin with the same bias, whose forget gate has ones."""
+    bias = np.repeat([0.0, 1.0, 0.0, 0.0], 3)
+    net = nn.ModuleDict({name: nn.LSTM(2, 3) for name in ("forward_lstm", "backward_lstm")})
+    for layer in net.values():
+        layer.bias_ih_l0.data = torch.from_numpy(bias.copy())
+    for name in ("backward_lstm", "forward_lstm"):
+        variable = Loaded(net).find(f"bidirectional.{name}/lstm_cell/bias", bias)
+        assert variable.module is net[name]

@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from torch_impl.harness.calls import recorded_calls
-from torch_impl.harness.port.recurrent_stack import is_stacked, run_stacked
+from torch_impl.harness.port.recurrent_stack import is_stacked, run_stacked, single_layer
 from torch_impl.layouts import recurrent_variables
 
 KINDS = list(itertools.product((nn.LSTM, nn.GRU, nn.RNN), (1, 2), (True, False)))
@@ -93,3 +94,22 @@ def test_a_layer_has_keras_names_and_layout():
         for way in ("forward", "backward")
         for name, shape in (("kernel", (8, 12)), ("recurrent_kernel", (4, 12)), ("bias", (2, 12)))
     }
+
+
+def test_a_layer_that_is_taken_out_draws_no_weights_of_its_own():
+    # What is drawn in a call that is watched would be given what Keras drew.
+    seen = []
+
+    class Seen(TorchFunctionMode):
+        def __torch_function__(self, function, types, arguments=(), keywords=None):
+            seen.append(function)
+            return function(*arguments, **(keywords or {}))
+
+    module = nn.LSTM(3, 4, num_layers=2)
+    with Seen():
+        layer = single_layer(module, 1)
+    assert nn.init.uniform_ not in seen
+    assert layer.weight_hh_l0 is module.weight_hh_l1
+    with Seen():
+        layer.reset_parameters()
+    assert nn.init.uniform_ in seen

@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
-from programs_here import result_of, spec_of
+from programs_here import result_of, spec_of, trained
 from torch import nn
 
+import keras_impl
 from torch_impl.harness.program.masks import own_dropouts
 from torch_impl.layers import Dropout
 
@@ -62,19 +63,29 @@ def other_rate():
 """
 
 
-def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(tmp_path):
-    (tmp_path / "pair.py").write_text(SOURCE)
-    spec = spec_of("pair.py:reference", "pair.py:port").replace(folder=str(tmp_path))
-    result = result_of(spec, tmp_path / "run")
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The training of Keras."""
+    folder = tmp_path_factory.mktemp("reference")
+    trained(keras_impl, spec_in(folder, SOURCE, "port"), folder / "run")
+    return folder / "run"
+
+
+def spec_in(folder, source, port):
+    (folder / "pair.py").write_text(source)
+    return spec_of("pair.py:reference", f"pair.py:{port}").replace(folder=str(folder))
+
+
+def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(reference, tmp_path):
+    spec = spec_in(tmp_path, SOURCE, "port")
+    result = result_of(spec, tmp_path / "run", reference)
     statuses = {level.id: level.status for level in result.levels}
     assert statuses["init"] == "fail"  # torch's own initial weights
     assert {name for name, status in statuses.items() if status == "fail"} == {"init"}
     trajectory = next(level for level in result.levels if level.id == "trajectory")
     assert trajectory.worst.worst < 1e-12
     assert len(result.history["torch"]["loss"]) == 4
-    wrong = result_of(
-        spec.replace(torch="pair.py:other_rate"), tmp_path / "wrong", tmp_path / "run"
-    )
+    wrong = result_of(spec.replace(torch="pair.py:other_rate"), tmp_path / "wrong", reference)
     assert next(level for level in wrong.levels if level.id == "trajectory").status == "fail"
 
 
@@ -99,10 +110,12 @@ def with_network():
 
 
 @pytest.mark.parametrize(("factor", "status"), [("1", "pass"), ("1.01", "fail")])
-def test_another_network_that_is_trained_gets_them_in_every_pass(factor, status, tmp_path):
-    (tmp_path / "pair.py").write_text(SOURCE + WITH_NETWORK.replace("FACTOR", factor))
-    spec = spec_of("pair.py:reference", "pair.py:with_network").replace(folder=str(tmp_path))
-    result = result_of(spec, tmp_path / "run")
+def test_another_network_that_is_trained_gets_them_in_every_pass(
+    factor, status, reference, tmp_path
+):
+    source = SOURCE + WITH_NETWORK.replace("FACTOR", factor)
+    spec = spec_in(tmp_path, source, "with_network")
+    result = result_of(spec, tmp_path / "run", reference)
     trajectory = next(level for level in result.levels if level.id == "trajectory")
     assert trajectory.status == status
 

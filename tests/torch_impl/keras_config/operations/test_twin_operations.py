@@ -12,6 +12,8 @@ from keras import Input, ops
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.operations import OPERATIONS
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 BAR = 1e-12  # relative to the greatest entry, or to 1e-2 if that is less
 
 

@@ -1,0 +1,1 @@
+"""Nineteen networks, each with a right port and three wrong ones."""

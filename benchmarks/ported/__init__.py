@@ -1,0 +1,1 @@
+"""What `accuracy/ported.py` ports: the programs, and what a written package is held to."""

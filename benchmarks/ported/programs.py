@@ -1,0 +1,74 @@
+"""The Keras programs that are ported, by sets: article, null, networks, applications."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from benchmarks.pairs.table import NULL
+from parity.programs.factories import load_factory
+from parity.programs.scenarios import PROGRAMS
+
+ROOT = Path(__file__).resolve().parents[2]
+SETS = ("article", "null", "networks", "applications")
+_FOLDERS = ("networks/keras_side", "networks_b/originals")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A Keras program.
+
+    Attributes:
+        name: of the row, and of the package behind "port_of_".
+        keras: its factory, as `parity port` takes it.
+        environment: variables that the factory reads.
+    """
+
+    name: str
+    keras: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def factory(self) -> Callable[[], Any]:
+        """The function."""
+        return cast("Callable[[], Any]", load_factory("--keras", self.keras, str(ROOT)))
+
+
+def programs_of(name: str, work: Path) -> Iterator[Program]:
+    """Yields the programs of a set.
+
+    Args:
+        name: one of `SETS`.
+        work: folder for the configs of networks of keras.applications.
+    """
+    if name == "article":
+        for scenario in PROGRAMS:
+            yield Program(scenario, f"keras_impl.programs:{scenario}")
+    elif name == "null":
+        for factory in dict.fromkeys(pair.keras for pair in NULL):
+            module, _, function = factory.rpartition(".")[2].partition(":")
+            yield Program(f"{module.removeprefix('keras_')}_{function}", factory)
+    elif name == "networks":
+        for folder in _FOLDERS:
+            for file in sorted((ROOT / "benchmarks" / folder).glob("*.py")):
+                yield Program(file.stem, f"{file}:build")
+    else:
+        yield from _applications(work)
+
+
+def _applications(work: Path) -> Iterator[Program]:
+    from benchmarks.applications.networks import constructors
+
+    for name in constructors():
+        environment = {"PARITY_NETWORK": name, "PARITY_CONFIG": str(work / name / "config.json")}
+        yield Program(name, "benchmarks.applications.keras_side:build", environment)
+
+
+def add_paths() -> None:
+    """Makes what the programs import importable."""
+    for folder in (ROOT, ROOT / "benchmarks", *(ROOT / "benchmarks" / each for each in _FOLDERS)):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))

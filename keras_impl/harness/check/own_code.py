@@ -1,0 +1,352 @@
+"""What a port is told of layers and functions of the user's own, whose code it does not have.
+
+A reference goes in. Facts come out, ready for JSON: the shapes that a layer takes and returns, its
+weights and how they began, the layers of Keras inside of it, its settings, and its source.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness.check.initializers import initializers
+from keras_impl.harness.check.model import named_variables
+from keras_impl.harness.check.own_layers import in_graph, is_own, own_layers, wrapped
+from keras_impl.harness.check.quoted import quoted
+from keras_impl.harness.factories import Reference
+from keras_impl.harness.noted_initializers import noted_initializer
+from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
+
+# Settings of every layer, and those of a Lambda, whose function is told as such.
+_OF_ALL = ("name", "trainable", "dtype", "function", "output_shape", "mask", "arguments")
+_FUNCTIONS = ("activation", "recurrent_activation")
+_PLAIN = (bool, int, float, str, type(None))
+
+Facts = dict[str, Any]
+
+
+def own_code(
+    reference: Reference, numbers: Mapping[int, int], folder: Path
+) -> tuple[Facts, set[int]]:
+    """Returns what a port is told of the user's own code, and what is in it.
+
+    Args:
+        reference: the program.
+        numbers: seed -> number of the draw that gave it.
+        folder: of the program.
+
+    Returns:
+        "layers": facts by name; "functions": facts by "LAYER/activation"; "losses": facts by name;
+        "problems": what cannot be told, a sentence each; "refused": names of the layers in these.
+        And the IDs of the variables, and of the
+        layers, that are inside of these layers.
+    """
+    model = reference.model
+    variables, known = named_variables(model), initializers(model)
+    names = {id(variable): name for name, variable in variables.items()}
+    # What a variable began with may be more than the attribute says: the bias of an LSTM.
+    drawn = {
+        id(variable): noted_initializer(variable) or (known[name].call if name in known else None)
+        for name, variable in variables.items()
+    }
+    teller = _Teller(names, drawn, numbers, folder)
+    found = {name: teller.layer(layer) for name, layer in own_layers(model).items()}
+    functions = {
+        f"{layer.name}/{setting}": teller.function(value)
+        for layer in in_graph(model)
+        if not is_own(layer)
+        for setting in _FUNCTIONS
+        if _is_own_function(value := getattr(layer, setting, None))
+    }
+    losses = {
+        told["name"]: told
+        for loss in keras.tree.flatten(getattr(model, "loss", None))
+        if (told := _loss(loss, folder))
+    }
+    problems = [
+        f"layer {layer.name!r} ({type(layer).__name__}): it applies {inner.name!r}, a "
+        f"{type(inner).__name__} of your own, which is not written yet"
+        for layer, inner in wrapped(model)
+    ]
+    refused = [each.name for pair in wrapped(model) for each in pair]
+    told = {"layers": found, "functions": functions, "losses": losses}
+    told |= {"problems": problems, "refused": refused}
+    return told, teller.seen
+
+
+def _is_own_function(value: Any) -> bool:
+    """Whether a value is a function that neither Keras nor TensorFlow has."""
+    home = (getattr(value, "__module__", None) or "").partition(".")[0]
+    return inspect.isfunction(value) and home not in ("keras", "tensorflow", "tf_keras")
+
+
+def _loss(loss: Any, folder: Path) -> Facts | None:
+    """Returns what is told of a loss, by the name that its facts have; None if it is Keras's."""
+    if _is_own_function(loss):
+        return {"name": loss.__name__, "source": quoted(loss, folder)}
+    if isinstance(loss, keras.losses.Loss) and not is_kerass_own(loss):
+        return {"name": type(loss).__name__, "source": quoted(type(loss), folder)}
+    return None
+
+
+class _Teller:
+    """Tells of one layer after the other.
+
+    Attributes:
+        seen: the IDs of variables and inner layers that were told.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[int, str],
+        drawn: Mapping[int, Any],
+        numbers: Mapping[int, int],
+        folder: Path,
+    ) -> None:
+        self._names, self._drawn, self._numbers = names, drawn, numbers
+        self._folder = folder
+        self._functions: list[Any] = []
+        self.seen: set[int] = set()
+
+    def function(self, value: Any) -> Facts:
+        """Returns the facts of a function; "number" tells it from others."""
+        self._functions.append(value)
+        number = next(n for n, each in enumerate(self._functions) if each is value)
+        name = getattr(value, "__name__", type(value).__name__)
+        return {"name": name, "number": number, "source": quoted(value, self._folder)}
+
+    def layer(self, layer: Any) -> Facts:
+        """Returns the facts of a layer."""
+        is_lambda = isinstance(layer, keras.layers.Lambda)
+        told = self.function(layer.function) if is_lambda else {}
+        return {
+            "class": type(layer).__name__,
+            "source": quoted(type(layer), self._folder),
+            "function": {**told, "arguments": _plain_of(layer.arguments)} if is_lambda else None,
+            "call": _arguments(type(layer).call),
+            "settings": _settings(layer),
+            "calls": [_call(node) for node in getattr(layer, "_inbound_nodes", ())],
+            "passes_masks": bool(getattr(layer, "supports_masking", False)),
+            "problems": list(self._problems(layer)),
+            "draws": _draws(layer),
+            "holds": [] if is_lambda else self._held(layer),
+        }
+
+    def _held(self, layer: Any) -> list[Facts]:
+        """Returns what a layer holds in its attributes, in their order: weights and layers."""
+        held = dict[int, tuple[str, Any]]()
+        for attribute, value in _attributes(layer):
+            held.setdefault(id(value), (attribute, value))
+        found: list[Facts] = []
+        kind = keras.layers.Layer
+        taken = {name.partition(".")[0] for name, value in held.values() if isinstance(value, kind)}
+        for attribute, value in held.values():
+            if isinstance(value, keras.layers.Layer):
+                found.append(self._inner(value, attribute))
+            elif is_weight(value) and id(value) in self._names:
+                found.append(self._weight(value, attribute, taken))
+        return found
+
+    def _weight(self, variable: Any, attribute: str, taken: set[str]) -> Facts:
+        """Returns what is told of a weight, which has Keras's name if that is one of its own."""
+        name = path_of(variable).rpartition("/")[2]
+        if not name.isidentifier() or name.startswith("variable") or name in taken:
+            name = attribute.replace(".", "_")
+        taken.add(name)
+        told = {"what": "weight", "attribute": attribute, "name": name}
+        return {**told, **self._began(variable)}
+
+    def _began(self, variable: Any) -> Facts:
+        self.seen.add(id(variable))
+        call = self._drawn.get(id(variable))
+        seed = getattr(call, "seed", None)
+        config: Facts | None = None
+        if call is not None and is_kerass_own(call) and hasattr(call, "get_config"):
+            told = {key: _plain(value) for key, value in call.get_config().items()}
+            config = {"class_name": type(call).__name__, "config": told}
+        if config is None:
+            config = _constant(variable.numpy())
+        is_drawn = config is not None and config["config"].get("seed") is None
+        return {
+            "weight": self._names[id(variable)],
+            "shape": list(variable.shape),
+            "trainable": bool(variable.trainable),
+            "initializer": config,
+            "draw": self._numbers.get(seed) if is_drawn and isinstance(seed, int) else None,
+            "regularizer": getattr(variable, "regularizer", None) is not None,
+            "constraint": getattr(variable, "constraint", None) is not None,
+        }
+
+    def _inner(self, layer: Any, attribute: str) -> Facts:
+        """Returns what is told of a layer that another one holds."""
+        told: Facts = {"attribute": attribute, "class": type(layer).__name__}
+        if is_own(layer):
+            return {**told, "what": "own", "own": self.layer(layer)}
+        weights = []
+        for variable in layer.variables:
+            if is_weight(variable) and id(variable) in self._names:
+                weights.append({"name": _below(layer, variable), **self._began(variable)})
+        try:
+            entry = keras.saving.serialize_keras_object(layer)
+        except Exception as error:  # of a class of the user, inside of it
+            entry = {"class_name": type(layer).__name__, "problem": told_of(error)}
+        seeds = list(self._seeds_in(layer))
+        told |= {"what": "layer", "entry": entry, "weights": weights, "seeds": seeds}
+        return told | {"shapes": _shapes(layer)}
+
+    def _seeds_in(self, layer: Any) -> Iterator[tuple[str, int]]:
+        """Yields (name of a layer inside, or "", number of the draw that gave its seed)."""
+        for each in [layer, *layer._flatten_layers(include_self=False)]:
+            self.seen.add(id(each))
+            for seed in seeds_of(each):
+                if (number := self._numbers.get(seed)) is not None:
+                    yield ("" if each is layer else each.name), number
+
+    def _problems(self, layer: Any) -> Iterator[str]:
+        if getattr(layer, "mask", None) is not None and isinstance(layer, keras.layers.Lambda):
+            yield "its mask is code of its own"
+        outputs = [made for node in layer._inbound_nodes for made in node.outputs]
+        if any(mask_of(made) is not None for made in outputs) and not layer.supports_masking:
+            yield "it makes a mask, by code of its own"
+        for attribute, value in vars(layer).items():
+            if isinstance(value, dict) and _layers_in(value.values()) and attribute[0] != "_":
+                yield f"it holds layers in a dictionary, {attribute!r}"
+
+
+def _layers_in(values: Any) -> bool:
+    return any(isinstance(value, keras.layers.Layer | keras.Variable) for value in values)
+
+
+def told_of(error: Exception) -> str:
+    """Returns an error in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _below(layer: Any, variable: Any) -> str:
+    """Returns the path of a variable below a layer."""
+    parts = path_of(variable).split("/")
+    return "/".join(parts[parts.index(layer.name) + 1 :]) if layer.name in parts else parts[-1]
+
+
+def _constant(value: np.ndarray) -> Facts | None:
+    """Returns the initialiser of a weight whose numbers are alike, which nobody draws; or None."""
+    first = float(value.reshape(-1)[0]) if value.size else 0.0
+    if (value != first).any() or (value.size == 1 and first not in (0.0, 1.0)):
+        return None
+    if first in (0.0, 1.0):
+        return {"class_name": "Ones" if first else "Zeros", "config": {}}
+    return {"class_name": "Constant", "config": {"value": first}}
+
+
+_OF_KERAS = frozenset(
+    ["_layers", "_metrics", "_losses", "_trainable_variables", "_non_trainable_variables"]
+)
+
+
+def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the attributes of a layer, and the entries of those that are lists: "blocks.0"."""
+    for name, value in vars(layer).items():
+        if name in _OF_KERAS:
+            continue
+        is_list = isinstance(value, list | tuple)
+        entries = [(f"{name}.{n}", each) for n, each in enumerate(value)] if is_list else []
+        for each in entries or [(name, value)]:
+            if isinstance(each[1], keras.layers.Layer | keras.Variable):
+                yield each
+    # What is held in a way that no attribute tells has the name of its own.
+    for variable in [*layer._trainable_variables, *layer._non_trainable_variables]:
+        yield path_of(variable).rpartition("/")[2], variable
+    for inner in layer._layers:
+        yield inner.name, inner
+
+
+def _arguments(function: Any) -> list[list[Any]]:
+    """Returns name, and whether there is a default, of each argument of `call`."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return [
+        [each.name, each.default is not inspect.Parameter.empty]
+        for each in parameters
+        if each.kind in kinds and each.name != "training"
+    ]
+
+
+def _settings(layer: Any) -> Facts:
+    """Returns the settings of a layer: numbers, text, and the names of what is neither."""
+    try:
+        config = dict(layer.get_config())
+    except Exception:  # code of the user's, or a layer that cannot be told
+        names = inspect.signature(type(layer).__init__).parameters
+        config = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+    unsaid = {*_OF_ALL, *inspect.signature(keras.layers.Layer.__init__).parameters}
+    return {
+        name: _plain(value) if _is_plain(value) else _name_of(value)
+        for name, value in config.items()
+        if name not in unsaid and name.isidentifier() and _is_setting(value)
+    }
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether a value is no layer, weight or array: it is a number, text, or has a name."""
+    kinds = (keras.layers.Layer, keras.Variable)
+    return _is_plain(value) or not (isinstance(value, kinds) or hasattr(value, "shape"))
+
+
+def _name_of(value: Any) -> str:
+    """Returns the name of a function, or of the class of an object or of its config."""
+    if isinstance(value, Mapping):
+        config = value.get("config")
+        name = config if isinstance(config, str) else value.get("class_name", "dict")
+        return str(name)
+    return str(getattr(value, "__name__", type(value).__name__))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN)
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _plain_of(values: Mapping[str, Any]) -> Facts:
+    return {name: _plain(value) for name, value in values.items() if _is_plain(value)}
+
+
+def _call(node: Any) -> Facts:
+    """Returns the shapes of one call in the graph, and the dtypes of what it returns."""
+    return {
+        "inputs": [list(tensor.shape) for tensor in node.input_tensors],
+        "outputs": [list(tensor.shape) for tensor in node.outputs],
+        "dtypes": [str(tensor.dtype) for tensor in node.outputs],
+    }
+
+
+def _shapes(layer: Any) -> Facts | None:
+    """Returns the shape that an inner layer was built for, and what it then returns."""
+    given = (layer.get_build_config() or {}).get("input_shape")
+    if given is None:
+        return None
+    try:
+        made = layer.compute_output_shape(tuple(given))
+        return {"input": list(given), "output": list(made)}
+    except Exception:  # a layer of several inputs
+        return None
+
+
+def seeds_of(layer: Any) -> Iterator[int]:
+    """Yields the seeds of the generators that a layer itself has."""
+    for value in vars(layer).values():
+        if isinstance(value, keras.random.SeedGenerator):
+            yield int(np.asarray(value.state)[0])
+
+
+def _draws(layer: Any) -> bool:
+    return any(True for _ in seeds_of(layer))

@@ -1,0 +1,90 @@
+"""The layers in the graph of a Keras model whose call is code of the user's own.
+
+A model goes in. Such layers come out.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from keras_impl.harness.versions import is_kerass_own
+
+
+def own_layers(model: keras.Model) -> dict[str, Any]:
+    """Returns the layers in the graph of a model that are of the user's own, by name.
+
+    A Lambda is one: its function is code.
+    """
+    found: dict[str, Any] = {}
+    for layer in in_graph(model):
+        if is_own(layer):
+            found.setdefault(layer.name, layer)
+    return found
+
+
+def is_own(layer: Any) -> bool:
+    """Whether what a layer computes is code of the user's."""
+    return isinstance(layer, keras.layers.Lambda) or not (is_kerass_own(layer) or _is_graph(layer))
+
+
+def _is_graph(layer: Any) -> bool:
+    """Whether a layer is a Sequential or functional model, whatever its class."""
+    module = importlib.import_module("keras.src.models")
+    return isinstance(layer, module.Sequential | module.Functional)
+
+
+def in_graph(model: Any) -> Iterator[Any]:
+    """Yields the layers in the graph of a model, those of inner models and wrapped ones too."""
+    for layer in getattr(model, "layers", ()):
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if _is_graph(layer):
+            yield from in_graph(layer)
+            continue
+        yield layer
+        if not is_own(layer):
+            yield from (inner for inner in _inside(layer) if not is_own(inner))
+
+
+def _inside(layer: Any) -> Iterator[Any]:
+    """Yields the layers that one of Keras's applies."""
+    for name in ("layer", "forward_layer", "backward_layer", "cell"):
+        inner = getattr(layer, name, None)
+        if isinstance(inner, keras.layers.Layer):
+            yield inner
+
+
+def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields (layer of Keras, layer of the user's that it applies)."""
+    for layer in in_graph(model):
+        if not is_own(layer):
+            yield from ((layer, inner) for inner in _inside(layer) if is_own(inner))
+
+
+@contextmanager
+def told_simply(model: keras.Model) -> Iterator[None]:
+    """Lets layers of the user's own in a model have a config that is text.
+
+    Their `get_config` may be missing, or hold what no text says.
+    """
+    layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
+
+    def config_of(layer: Any) -> Any:
+        return lambda: {"name": layer.name, "trainable": layer.trainable, "dtype": _policy(layer)}
+
+    for layer in layers:
+        layer.__dict__["get_config"] = config_of(layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.__dict__["get_config"]
+
+
+def _policy(layer: Any) -> str:
+    return str(layer.dtype_policy.name)

@@ -1,0 +1,53 @@
+"""A child by itself: its folder, or why there is no result."""
+
+import sys
+
+import pytest
+
+from parity.errors import InputError, RunError
+from parity.halves.job import ChildJob
+from parity.halves.options import ChildOptions
+from parity.runs.alone import run_alone
+
+# Stands in for `PYTHON -m torch_impl WORK DIRECTORY`.
+CHILD = """#!{python}
+import sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from parity.traces.folder import RunFolder
+half = RunFolder(Path(sys.argv[-1]))
+{does}
+"""
+
+
+def run(tmp_path, does):
+    """Runs a child that does this with its folder, `half`."""
+    python = tmp_path / "python"
+    python.write_text(CHILD.format(python=sys.executable, path=sys.path, does=does))
+    python.chmod(0o755)
+    (tmp_path / "half").mkdir()
+    job = ChildJob(
+        name="write torch",
+        half="torch",
+        work="write",
+        python=str(python),
+        directories=(tmp_path / "half",),
+        log=tmp_path / "log",
+    )
+    return run_alone(job, ChildOptions(quiet=True))
+
+
+def test_the_folder_of_a_child_that_has_done_its_work_is_returned(tmp_path):
+    half = run(tmp_path, "half.complete()")
+    assert (half.path, half.is_complete) == (tmp_path / "half", True)
+
+
+def test_bad_input_is_told_in_the_words_of_the_child(tmp_path):
+    told = '{"is_input": true, "message": "net.py: no model"}'
+    with pytest.raises(InputError, match=r"^net\.py: no model$"):
+        run(tmp_path, f"half.failure.write_text({told!r}); sys.exit(2)")
+
+
+def test_a_crash_is_told_with_the_end_of_its_log(tmp_path):
+    with pytest.raises(RunError, match="out of paper"):
+        run(tmp_path, "raise ValueError('out of paper')")

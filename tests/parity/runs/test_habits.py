@@ -1,0 +1,42 @@
+"""How a port is written decides nothing: its optimizer, its loss, its targets and its dropouts."""
+
+import habits_torch
+import pytest
+from port_files import checked_ports, ports_in
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
+
+PORTS = ports_in(habits_torch)
+WRONG = {
+    "enlarged__squared_wrong": "loss",
+    "enlarged__corners_wrong": "forward",
+    "mask__of_the_batch_wrong": "loss",
+    "attention__behind_wrong": "forward",
+    "features__steps_wrong": "forward",
+    "scheduled__early_wrong": "schedule",
+    "scheduled__power_wrong": "schedule",
+}
+RIGHT = [name for name in PORTS if name not in WRONG]
+
+
+@pytest.fixture(scope="module")
+def checked():
+    return checked_ports(habits_torch)
+
+
+def test_every_wrong_port_is_listed():
+    assert sorted(WRONG) == sorted(name for name in PORTS if name.endswith("_wrong"))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_port_passes(checked, name):
+    result = checked[name]
+    assert [(found.level, found.item.name) for found in result.divergences] == []
+    assert (result.verdict, result.errors) == ("pass", ())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_port_fails_at_its_level(checked, name):
+    result = checked[name]
+    assert result.verdict == "fail"
+    assert WRONG[name] in [found.level for found in result.divergences]

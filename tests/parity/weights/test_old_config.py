@@ -1,0 +1,133 @@
+"""The calls in a functional model of Keras 2 are those that Keras 3 reads."""
+
+import pytest
+
+from parity.weights.old_config import changed_rules, is_old, one_axis, renewed_graph
+
+INPUT = {"class_name": "InputLayer", "name": "in", "config": {}, "inbound_nodes": []}
+
+
+def graph(*layers, ends=(("out", 0, 0),)):
+    return {
+        "layers": [INPUT, *layers],
+        "input_layers": [["in", 0, 0]],
+        "output_layers": list(map(list, ends)),
+    }
+
+
+def call_of(found, name):
+    (layer,) = (each for each in found["layers"] if each["name"] == name)
+    return layer["inbound_nodes"][0]
+
+
+def places(value):
+    """Where the tensors of an argument come from, in the place of the tensors."""
+    if isinstance(value, list):
+        return [places(each) for each in value]
+    return value["config"]["keras_history"]
+
+
+def test_the_calls_of_a_model_in_a_model_are_counted_from_0():
+    inner = {"class_name": "Sequential", "name": "net", "config": {"layers": [INPUT]}}
+    inner["inbound_nodes"] = [[["in", 0, 0, {}]]]
+    dense = {"class_name": "Dense", "name": "out", "config": {}}
+    dense["inbound_nodes"] = [[["net", 1, 0, {}]]]
+    found = renewed_graph(graph(inner, dense, ends=(("net", 2, 0), ("out", 0, 0))))
+    assert places(call_of(found, "out")["args"]) == [["net", 0, 0]]
+    assert found["output_layers"] == [["net", 1, 0], ["out", 0, 0]]
+
+
+def test_those_of_a_model_that_was_not_called_when_it_was_made_stay():
+    inner = {"class_name": "Sequential", "name": "net", "inbound_nodes": [[["in", 0, 0, {}]]]}
+    inner["config"] = {"layers": [{"class_name": "Dense", "config": {}}]}
+    dense = {"class_name": "Dense", "name": "out", "inbound_nodes": [[["net", 0, 0, {}]]]}
+    found = renewed_graph(graph(inner, dense))
+    assert places(call_of(found, "out")["args"]) == [["net", 0, 0]]
+
+
+def test_the_states_that_a_recurrent_layer_begins_with_have_their_argument():
+    nodes = [[["in", 0, 0, {}], ["a", 0, 1, {}], ["a", 0, 2, {}]]]
+    first = {"class_name": "LSTM", "name": "a", "config": {}, "inbound_nodes": [[["in", 0, 0, {}]]]}
+    lstm = {"class_name": "LSTM", "name": "out", "config": {}, "inbound_nodes": nodes}
+    found = call_of(renewed_graph(graph(first, lstm)), "out")
+    assert [each["config"]["keras_history"] for each in found["args"]] == [["in", 0, 0]]
+    states = found["kwargs"]["initial_state"]
+    assert [each["config"]["keras_history"] for each in states] == [["a", 0, 1], ["a", 0, 2]]
+
+
+def test_a_tensor_among_the_arguments_is_told_from_a_list():
+    arguments = {"value": ["in", 0, 0], "axes": ["x", 0, 0], "training": None}
+    heads = {"class_name": "MultiHeadAttention", "name": "out", "config": {}}
+    heads["inbound_nodes"] = [[["in", 0, 0, arguments]]]
+    found = call_of(renewed_graph(graph(heads)), "out")["kwargs"]
+    assert found["value"]["config"]["keras_history"] == ["in", 0, 0]
+    assert found["axes"] == ["x", 0, 0]  # no layer has this name
+    assert found["training"] is None
+
+
+def test_a_layer_of_several_tensors_keeps_its_list():
+    add = {"class_name": "Add", "name": "out", "config": {}}
+    add["inbound_nodes"] = [[["in", 0, 0, {}], ["in", 0, 0, {}]]]
+    found = call_of(renewed_graph(graph(add)), "out")
+    assert places(found["args"]) == [[["in", 0, 0], ["in", 0, 0]]]
+    assert found["kwargs"] == {}
+
+
+@pytest.mark.parametrize(
+    "call", [[["gone", 0, 0, {}]], [["in", 0, 0, 5]], [["in", "0", 0]], [3], 3]
+)
+def test_what_is_no_call_stays_as_it_is(call):
+    dense = {"class_name": "Dense", "name": "out", "inbound_nodes": [[["in", 0, 0, {}]], call]}
+    found = renewed_graph(graph(dense))["layers"][1]["inbound_nodes"]
+    assert found[1] == call
+
+
+def test_a_model_at_the_end_is_counted_as_keras_3_counts_it():
+    """Only the outputs of a model count the call that made a functional model."""
+    inner = {"config": {"layers": [INPUT]}, "inbound_nodes": [[["in", 0, 0, {}]]]}
+    first = {**inner, "class_name": "Functional", "name": "net"}
+    last = {**inner, "class_name": "Sequential", "name": "out"}
+    found = renewed_graph(graph(first, last, ends=(("net", 1, 0), ("out", 1, 0))))
+    assert found["output_layers"] == [["net", 1, 0], ["out", 0, 0]]
+
+
+def test_a_graph_of_keras_3_stays_as_it_is():
+    dense = {"class_name": "Dense", "name": "out", "config": {}, "build_config": {"input_shape": 3}}
+    dense["inbound_nodes"] = [{"args": [], "kwargs": {}}]
+    assert renewed_graph(graph(dense)) == graph(dense)
+
+
+def test_the_axis_of_a_batch_normalization_is_a_number():
+    kind = "BatchNormalization"
+    assert one_axis(kind, {"axis": [3], "epsilon": 1}) == {"axis": 3, "epsilon": 1}
+    assert one_axis(kind, {}) == {}
+    assert one_axis("Normalization", {"axis": [3]}) == {"axis": [3]}
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ({"activation": "hard_sigmoid"}, "hard_sigmoid of layer 'x', in Keras 2 clip"),
+        ({"recurrent_activation": "hard_sigmoid"}, "hard_sigmoid of layer 'x'"),
+    ],
+)
+def test_a_rule_that_changed_is_told_wherever_it_is(layer, told):
+    inner = {"class_name": "LSTM", "config": {"name": "x", **layer}}
+    (found,) = changed_rules({"config": {"layers": [inner]}})
+    assert found.startswith(told)
+    assert not list(changed_rules({"class_name": "LSTM", "config": {"activation": "sigmoid"}}))
+
+
+def test_a_configuration_of_keras_2_is_known_by_its_inputs():
+    first = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 3]}}
+    assert is_old({"config": {"layers": [first]}})
+    assert not is_old({"config": {"layers": [INPUT, 3, None]}})
+
+
+def test_names_and_what_refers_to_them_are_renamed():
+    dense = {"class_name": "Dense", "name": "a/b", "config": {}, "build_config": {}}
+    dense["inbound_nodes"] = [[["in", 0, 0, {}]]]
+    found = renewed_graph(graph(dense, ends=(("a/b", 0, 0),)), lambda x: x.replace("/", "_"))
+    assert found["output_layers"] == ["a_b", 0, 0]
+    assert found["layers"][1]["name"] == "a_b"
+    assert "build_config" not in found["layers"][1]

@@ -1,0 +1,59 @@
+"""Keras models whose ports people write in several ways."""
+
+import keras
+from keras import layers as L
+from keras import ops
+
+
+def _compiled(inputs, outputs, loss, optimizer=None):
+    model = keras.Model(inputs, outputs)
+    model.compile(optimizer or keras.optimizers.SGD(0.01), loss)
+    return model
+
+
+def _charbonnier(y_true, y_pred):
+    return ops.mean(ops.sqrt(ops.square(y_true - y_pred) + 1e-6), axis=(1, 2, 3))
+
+
+def enlarged():
+    """An image beside one that is computed in float32."""
+    images = keras.Input((6, 5, 2))
+    x = L.Conv2D(4, 3, padding="same", activation="relu", name="first")(images)
+    x = L.Conv2D(8, 3, padding="same", name="last")(x)
+    x = L.Reshape((12, 10, 2))(x)
+    skip = L.UpSampling2D(2, interpolation="bilinear")(images)
+    return _compiled(images, L.Add()([x, skip]), _charbonnier, keras.optimizers.Adam(0.005))
+
+
+def _overlap(y_true, y_pred):
+    y_true = ops.cast(y_true, y_pred.dtype)
+    both = ops.sum(y_true * y_pred, axis=(1, 2, 3))
+    each = ops.sum(y_true, axis=(1, 2, 3)) + ops.sum(y_pred, axis=(1, 2, 3))
+    crossentropy = ops.mean(keras.losses.binary_crossentropy(y_true, y_pred), axis=(1, 2))
+    return crossentropy + 1 - (2 * both + 1) / (each + 1)
+
+
+def mask():
+    """A mask of an image, by a loss of the user's own."""
+    images = keras.Input((6, 5, 2))
+    x = L.Conv2D(4, 3, padding="same", activation="relu")(images)
+    return _compiled(images, L.Conv2D(1, 1, activation="sigmoid")(x), _overlap)
+
+
+def attention():
+    tokens = keras.Input((5, 8))
+    x = L.MultiHeadAttention(2, 4, dropout=0.3, name="attention")(tokens, tokens)
+    return _compiled(tokens, L.Dense(3)(L.Add()([tokens, x])[:, 0]), "mean_squared_error")
+
+
+def features():
+    tokens = keras.Input((5, 8))
+    x = L.SpatialDropout1D(0.4)(tokens)
+    return _compiled(tokens, L.Dense(3)(L.Flatten()(x)), "mean_squared_error")
+
+
+def scheduled():
+    x = keras.Input((4,))
+    rate = keras.optimizers.schedules.PolynomialDecay(0.05, 6, 0.001, power=2.0)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    return _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)

@@ -1,0 +1,285 @@
+"""`Port.from_keras`: a module by hand is trained as the compiled model of Keras is."""
+
+import json
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from whole_fits import BAR, CLASSES, arrays, trained, worst
+
+from parity.errors import InputError
+from torch_impl import Port, losses, optim, schedule
+
+X, Y = arrays()
+ROWS = np.eye(CLASSES)[Y]
+VAL = arrays(17, seed=4)
+K, S = keras.optimizers, keras.optimizers.schedules
+
+
+class Net(nn.Module):
+    """The module that somebody has written by hand, with the weights of a model."""
+
+    def __init__(self, model):
+        super().__init__()
+        for name in ("hidden", "kind", "size"):
+            if name in [layer.name for layer in model.layers]:
+                kernel, bias = model.get_layer(name).get_weights()
+                layer = nn.Linear(*kernel.shape)
+                layer.weight.data, layer.bias.data = map(torch.tensor, (kernel.T.copy(), bias))
+                self.add_module(name, layer)
+
+    def forward(self, x):
+        x = torch.tanh(self.hidden(x))
+        kind = losses.softmax(self.kind(x))
+        return (kind, self.size(x)) if hasattr(self, "size") else kind
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    torch.set_default_dtype(torch.float64)
+
+
+def model_of(heads=("kind",), **compiled):
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, activation="tanh", name="hidden")(inputs)
+    ends = {
+        "kind": keras.layers.Dense(CLASSES, activation="softmax", name="kind"),
+        "size": keras.layers.Dense(CLASSES, name="size"),
+    }
+    made = [ends[name](x) for name in heads]
+    model = keras.Model(inputs, made if len(made) > 1 else made[0])
+    if compiled:
+        model.compile(jit_compile=False, **compiled)
+    return model
+
+
+def as_json(model, folder):
+    return json.dumps(model.get_compile_config())
+
+
+def as_file(model, folder):
+    model.save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+def as_it_is(model, folder):
+    return model
+
+
+def plateau_and_stop():
+    return [
+        keras.callbacks.ReduceLROnPlateau(monitor="val_accuracy", factor=0.3, patience=1),
+        keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True),
+    ]
+
+
+def plateau_and_stop_as_data():
+    return [
+        {
+            "class_name": "ReduceLROnPlateau",
+            "config": {"monitor": "val_accuracy", "factor": 0.3, "patience": 1},
+        },
+        {"class_name": "EarlyStopping", "config": {"patience": 3, "restore_best_weights": True}},
+    ]
+
+
+# Optimizer, loss, targets, and where from_keras reads them; then what else goes into compile.
+CASES = {
+    "momentum, clipping and a falling rate": (
+        lambda: K.SGD(S.ExponentialDecay(0.2, 3, 0.7), 0.9, nesterov=True, clipnorm=0.5),
+        lambda: keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        ROWS,
+        as_json,
+        lambda: {"metrics": ["accuracy", keras.metrics.AUC(name="area")], "loss_weights": 0.5},
+    ),
+    "decayed weights, accumulated gradients and a warm-up": (
+        lambda: K.AdamW(
+            S.CosineDecay(0.001, 9, warmup_target=0.03, warmup_steps=3),
+            gradient_accumulation_steps=2,
+        ),
+        lambda: "kl_divergence",
+        ROWS,
+        as_file,
+        lambda: {"weighted_metrics": ["mae"]},
+    ),
+    "a loss whose delta no file holds": (
+        lambda: K.RMSprop(0.01, momentum=0.5, centered=True),
+        lambda: keras.losses.Huber(0.1, reduction="sum"),
+        ROWS,
+        as_it_is,
+        lambda: {"metrics": [keras.metrics.mean_squared_error]},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_losses_steps_and_metrics_are_those_of_keras(case, tmp_path):
+    optimizer, loss, targets, source, more = CASES[case]
+    model = model_of(optimizer=optimizer(), loss=loss(), **more())
+    port = Port.from_keras(Net(model), source(model, tmp_path))
+    both(model, port, X, targets, epochs=3, batch_size=10, shuffle=False)
+
+
+def both(model, port, *arguments, callbacks=(), **settings):
+    """Trains both; weights and histories are the same afterwards. Returns the history."""
+    theirs = model.fit(*arguments, verbose=0, callbacks=list(callbacks), **settings).history
+    ours = trained(port, *arguments, **settings)
+    assert worst(ours, theirs) < BAR
+    now = Net(model).state_dict()
+    assert worst(dict(port.module.state_dict()), now) < BAR
+    return ours
+
+
+@pytest.mark.parametrize("rules", [plateau_and_stop, plateau_and_stop_as_data])
+def test_callbacks_and_class_weights_are_those_of_fit(rules):
+    model = model_of(
+        optimizer=K.Adam(0.02), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    weights = {0: 0.5, 2: 3.0}
+    port = Port.from_keras(
+        Net(model), model.get_compile_config(), callbacks=rules(), class_weight=weights
+    )
+    assert port.class_weight == weights
+    settings = {"validation_data": VAL, "class_weight": weights, "shuffle": False}
+    ours = both(model, port, X, Y, epochs=40, callbacks=plateau_and_stop(), **settings)
+    assert len(set(ours["learning_rate"])) > 1
+    assert len(ours["loss"]) < 40
+
+
+def test_one_loss_is_that_of_every_output_and_metrics_are_in_order(tmp_path):
+    model = model_of(
+        ("size", "kind"),
+        optimizer="sgd",
+        loss="mse",
+        metrics=[["mae"], ["accuracy"]],
+    )
+    port = Port.from_keras(Net(model), as_file(model, tmp_path), output_names=["kind", "size"])
+    assert set(port.loss) == {"kind", "size"}
+    port = Port.from_keras(Net(model), as_file(model, tmp_path))
+    assert list(port.output_names) == ["size", "kind"]  # in the order of the model
+    assert port.metrics == [["mae"], ["accuracy"]]
+    net = port.module
+    net.forward = lambda x: Net.forward(net, x)[::-1]
+    both(model, port, X, [ROWS, ROWS], epochs=2, batch_size=10, shuffle=False)
+
+
+def own_loss(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), -1)
+
+
+def mean_squared_error(y_true, y_pred):
+    """Has the name of Keras's, and computes something else."""
+    return 2 * own_loss(y_true, y_pred)
+
+
+class Adam(keras.optimizers.SGD):
+    """Has the name of Keras's, and steps otherwise."""
+
+
+def test_all_that_has_no_equal_is_told_in_one_message():
+    model = model_of(optimizer=Adam(), loss=own_loss, metrics=["mse", own_loss])
+    with pytest.raises(InputError) as error:
+        Port.from_keras(
+            Net(model),
+            model,
+            callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), *others()],
+        )
+    assert str(error.value).splitlines() == [
+        "4 parts of the Keras model have none here:",
+        "- the loss 'own_loss': it is none of Keras's in torch_impl.losses; give loss=...",
+        "- the optimizer 'Adam': it is none of Keras's in torch_impl.optim; give optimizer=...",
+        "- the callback LambdaCallback: it is code of the program, or changes no number; leave it "
+        "out of callbacks=[...]",
+        "- the metric 'own_loss': it is none of Keras's; give metrics=...",
+    ]
+
+
+def others():
+    return [keras.callbacks.LambdaCallback()]
+
+
+def test_a_function_with_the_name_of_keras_s_is_known_from_the_model():
+    model = model_of(optimizer="sgd", loss=mean_squared_error)
+    with pytest.raises(InputError, match="it is none of Keras's in"):
+        Port.from_keras(Net(model), model)
+    # As for `keras.models.load_model`, its name is all that a config has.
+    port = Port.from_keras(Net(model), model.get_compile_config())
+    assert isinstance(port.loss, losses.MeanSquaredError)
+
+
+def test_what_is_given_takes_the_place_of_what_has_no_equal():
+    model = model_of(optimizer=Adam(), loss=own_loss, loss_weights=0.5, metrics=[own_loss])
+    net = Net(model)
+    loss, steps = losses.MeanSquaredError(), optim.SGD(net.parameters(), 0.1)
+    rules = [{"class_name": "ReduceLROnPlateau", "config": {"patience": 2}}]
+    port = Port.from_keras(net, model, callbacks=rules, loss=loss, optimizer=steps, metrics=["mae"])
+    assert (port.loss, port.optimizer, port.metrics) == (loss, steps, ["mae"])
+    assert port.loss_weights is None
+    assert isinstance(port.scheduler, schedule.ReduceLROnPlateau)
+    assert port.scheduler.optimizer is steps
+    assert port.scheduler.patience == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "the model is not compiled"),
+        ({"config": {"layers": []}, "compile_config": None}, "the model is not compiled"),
+        ("missing.keras", "missing.keras cannot be read"),
+        ('{"loss": ', "no JSON that can be used"),
+        (3, "an object of type int: expected a .keras file"),
+        ({"loss": ["mse", "mae"]}, "the names of the outputs are not known"),
+        ({"loss": "crossentropy"}, "depends on the shapes of outputs and targets"),
+        ({"optimizer": {"class_name": "Adafactor", "config": {}}}, "the optimizer 'Adafactor'"),
+        (
+            {"optimizer": {"class_name": "SGD", "config": {"learning_rate": {"class_name": "M"}}}},
+            "the schedule 'M'",
+        ),
+        ({"loss": "mse", "metrics": ["nothing"]}, "the metric 'nothing'"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_a_sentence(source, message):
+    with pytest.raises(InputError, match=message) as error:
+        Port.from_keras(nn.Linear(2, 2), source)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_that_is_not_compiled_is_told_so():
+    model = model_of()
+    with pytest.raises(InputError, match="the model: there is no optimizer and no loss in it"):
+        Port.from_keras(Net(model), model)
+
+
+def test_a_rule_needs_an_optimizer_whose_rate_can_be_set():
+    rules = [{"class_name": "ReduceLROnPlateau", "config": {}}]
+    rate = {
+        "class_name": "ExponentialDecay",
+        "config": S.ExponentialDecay(0.1, 2, 0.5).get_config(),
+    }
+    config = {"optimizer": {"class_name": "SGD", "config": {"learning_rate": rate}}}
+    with pytest.raises(InputError, match="ReduceLROnPlateau: an optimizer whose learning_rate is"):
+        Port.from_keras(nn.Linear(2, 2), config, callbacks=rules)
+    with pytest.raises(InputError, match="ReduceLROnPlateau: there is no optimizer"):
+        Port.from_keras(nn.Linear(2, 2), {"loss": "mse"}, callbacks=rules)
+
+
+def test_penalties_and_constraints_of_the_layers_are_warned_of():
+    inputs = keras.Input((6,))
+    settings = {"kernel_regularizer": "l2", "bias_constraint": "non_neg"}
+    model = keras.Model(inputs, keras.layers.Dense(2, name="end", **settings)(inputs))
+    model.compile("sgd", "mse")
+    whole = {**json.loads(model.to_json()), "compile_config": model.get_compile_config()}
+    for source in (model, whole):
+        with pytest.warns(UserWarning, match="has end.bias_constraint, end.kernel_regularizer, of"):
+            Port.from_keras(nn.Linear(6, 2), source)
+        with pytest.warns(UserWarning, match="has end.bias_constraint, of"):
+            Port.from_keras(nn.Linear(6, 2), source, added_loss=lambda net: 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Port.from_keras(nn.Linear(6, 2), model.get_compile_config())

@@ -1,0 +1,105 @@
+"""Ftrl moves weights as Keras's Ftrl does, up to rounding."""
+
+import numpy as np
+import pytest
+import torch
+from optimizer_runs import (
+    SHORT,
+    WEIGHT_UNITS,
+    TorchRun,
+    assert_close,
+    assert_same_slots,
+    both_runs,
+    greatest_difference,
+    keras_alone,
+    make_gradients,
+    make_weights,
+    run_steps,
+)
+
+from torch_impl.optim import Ftrl
+
+USUAL = {"learning_rate": 0.1, "clipvalue": 0.5}
+REGULARISED = {
+    **{"learning_rate": 0.1, "learning_rate_power": -0.7, "beta": 0.3},
+    **{"initial_accumulator_value": 0.3, "l1_regularization_strength": 0.02},
+    **{"l2_regularization_strength": 0.1, "l2_shrinkage_regularization_strength": 0.05},
+    **{"weight_decay": 0.01},
+}
+each_setting = pytest.mark.parametrize("settings", [USUAL, REGULARISED], ids=["usual", "all"])
+
+
+@each_setting
+@pytest.mark.parametrize(("dtype", "num_steps"), [("float64", 200), ("float32", 60)])
+def test_weights_and_slots_are_those_of_keras(settings, dtype, num_steps):
+    theirs, ours = both_runs("Ftrl", dtype, num_steps, changes_rate=False, **settings)
+    assert_close(ours, theirs)
+    assert_same_slots(ours, theirs, ["accumulator"])
+
+
+@each_setting
+def test_a_cut_of_the_rate_acts_on_the_whole_weight(settings):
+    """The weight is z / (n**q / lr): a rate of 0.0003 makes it 333 times smaller, but not z.
+
+    What was rounding of the weights stays in z, and is so much more of the weights.
+    """
+    theirs, ours = both_runs("Ftrl", "float64", SHORT, **settings)
+    assert greatest_difference(ours, theirs) <= 333 * WEIGHT_UNITS * np.finfo("float64").eps
+    kept = keras_alone("Ftrl", changes_rate=False, **settings)
+    assert greatest_difference(kept, theirs) > 3
+
+
+class OldAccumulator(Ftrl):
+    """The mistake that is easily made: the quotient has the accumulator from before the step."""
+
+    def _update(self, group, parameters, gradients):
+        before = [self._slot(p, "accumulator", 0.1).clone() for p in parameters]
+        super()._update(group, parameters, gradients)
+        for parameter, accumulator in zip(parameters, before, strict=True):
+            parameter.copy_(-self._slot(parameter, "linear") / (accumulator.sqrt() / group["lr"]))
+
+
+def test_an_old_accumulator_does_not_pass_this_test():
+    theirs = keras_alone("Ftrl", changes_rate=False)
+    wrong = TorchRun(OldAccumulator, make_weights("float64"), learning_rate=0.01)
+    run_steps(wrong, make_gradients("float64", SHORT))
+    assert greatest_difference(wrong, theirs) > 1e-3
+
+
+def test_the_first_step_is_the_formula():
+    """From w = 2, a = 0.25: n = 0.5, z = 0.5 - (sqrt(0.5) - 0.5) / 0.5 * 2, and l1 = 0.1."""
+    run = TorchRun(
+        "Ftrl",
+        [np.array([2.0])],
+        learning_rate=0.5,
+        initial_accumulator_value=0.25,
+        l1_regularization_strength=0.1,
+        l2_regularization_strength=0.3,
+        beta=0.2,
+    )
+    run.step([np.array([0.5])])
+    z = 0.5 - (np.sqrt(0.5) - 0.5) / 0.5 * 2
+    expected = (-0.1 - z) / (np.sqrt(0.5) / 0.5 + 2 * 0.3 + 0.2 / 0.5)
+    np.testing.assert_allclose(run.weights()[0], [expected], rtol=1e-14, atol=0)
+
+
+def test_a_sum_within_l1_makes_a_weight_of_zero():
+    run = TorchRun("Ftrl", [np.zeros(3)], l1_regularization_strength=1.0)
+    run.step([np.array([0.9, -1.0, 1.1])])
+    assert run.weights()[0][:2].tolist() == [0.0, 0.0]
+    assert run.weights()[0][2] < 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("learning_rate_power", 0.5, "at most 0"),
+        ("initial_accumulator_value", -0.1, "at least 0"),
+        ("l1_regularization_strength", -1.0, "at least 0"),
+        ("l2_regularization_strength", -1.0, "at least 0"),
+        ("l2_shrinkage_regularization_strength", -1.0, "at least 0"),
+    ],
+)
+def test_a_setting_of_the_wrong_sign_is_an_error_that_shows_it(name, value, expected):
+    with pytest.raises(ValueError, match=f"{name}={value}: expected a number of {expected}"):
+        Ftrl([torch.nn.Parameter(torch.ones(1))], **{name: value})

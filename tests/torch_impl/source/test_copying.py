@@ -1,0 +1,78 @@
+"""Parts are copied with all that they need, and need torch, NumPy and Python alone."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from torch_impl.source import copying, parts
+from torch_impl.source.copying import MODULES, chosen, copied, names_of_parts
+from torch_impl.source.names_used import imported_from, names_used
+
+FOLDER = Path(parts.__file__).parent
+ALLOWED = {"__future__", "collections", "ctypes", "dataclasses", "math", "numpy", "torch", "typing"}
+
+
+def imported_by(source):
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def defined_in(source):
+    return {getattr(node, "name", "") for node in ast.parse(source).body} - {""}
+
+
+def test_all_parts_together_import_nothing_of_ours_and_please_ruff(tmp_path):
+    source = copied(names_of_parts(), "All parts.")
+    assert imported_by(source) <= ALLOWED
+    assert "type: ignore" not in source
+    (tmp_path / "all_parts.py").write_text(source, encoding="utf-8")
+    for arguments in (("check", "--extend-select", "E501,UP,B,I"), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_part_brings_what_it_needs_and_no_more():
+    source = copied(["MaxPooling2D"], "Parts.")
+    assert defined_in(source) == {"same_padding", "Pool", "MaxPool", "MaxPooling2D"}
+    body, imports = chosen(["clip_value"])
+    assert "def clip_value(" in body
+    assert "Gradients = list[torch.Tensor]" in body
+    assert imports == {"Callable": ("collections.abc", "Callable"), "torch": ("torch", "")}
+
+
+def test_no_two_parts_have_one_name():
+    """A copy would have only one of them."""
+    named = []
+    for module in MODULES:
+        for node in ast.parse((FOLDER / f"{module}.py").read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                named.append(node.name)
+            elif isinstance(node, ast.Assign):
+                named.append(node.targets[0].id)
+    assert len(named) == len(set(named))
+    assert set(named) == names_of_parts()
+
+
+def test_every_file_of_parts_is_in_the_list():
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*MODULES, "__init__"}
+
+
+def test_a_name_that_no_part_has_is_an_error():
+    with pytest.raises(KeyError, match="Conv4D"):
+        copying.chosen(["Conv4D"])
+
+
+def test_names_that_a_source_uses_are_found():
+    source = "from torch_impl.masks import with_mask\nx = parts.Conv2D(parts.softmax(y))\n"
+    assert names_used(source, "parts") == {"Conv2D", "softmax"}
+    assert imported_from(source, ["torch_impl"]) == ["with_mask"]
+    assert imported_from(source, ["torch"]) == []

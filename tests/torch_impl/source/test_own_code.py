@@ -1,0 +1,272 @@
+"""Layers and functions of the user's own as stubs: what Keras tells, and what is written of it."""
+
+import importlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import layers as L
+from keras import ops
+from safetensors.torch import load_file
+
+from keras_impl.harness.check import described as described_file
+from keras_impl.harness.check.described import described
+from keras_impl.harness.check.model import get_weights
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.layouts import all_variables
+from torch_impl.source.own.facts import NOTHING, left_out_of
+from torch_impl.source.package import write_package
+
+HERE = Path(__file__).parent
+
+
+class Pair(L.Layer):
+    """Takes two tensors in a list, and returns two; holds weights of all kinds."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.scale = self.add_weight(
+            shape=(2,), initializer=lambda shape, dtype=None: ops.ones(shape, dtype) * 3, name="w"
+        )
+        self.seen = self.add_weight(shape=(2,), initializer="zeros", trainable=False, name="seen")
+
+    def call(self, inputs):
+        a, b = inputs
+        return a + b, a * b
+
+
+class Mixer(L.Layer):
+    """Holds a model, a list of layers and a layer of the user's."""
+
+    def __init__(self, width, **options):
+        super().__init__(**options)
+        self.net = keras.Sequential([L.Dense(2 * width, activation="relu"), L.Dense(width)])
+        self.parts = [L.Dense(width), L.Dropout(0.5)]
+
+    def call(self, x, scale):
+        return self.parts[1](self.parts[0](self.net(x))) * scale
+
+
+class Recurrent(L.Layer):
+    """Has weights of Keras that are below a cell."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = L.Embedding(5, 4, mask_zero=True)
+        self.memory = L.LSTM(3)
+
+    def call(self, x):
+        return self.memory(self.table(x))
+
+
+class Holder(L.Layer):
+    """Has a layer in a dictionary."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.parts = {"a": L.Dense(3)}
+
+    def call(self, x):
+        return self.parts["a"](x)
+
+
+class Plain(L.Layer):
+    """Takes each step by itself."""
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        return x
+
+
+def square(x):
+    return x * x
+
+
+def mixed():
+    a, b = L.Input((6, 4), name="left"), L.Input((6, 4), name="right")
+    x, y = Pair(name="pair")([a, b])
+    x = Mixer(4, name="one")(x, scale=y)
+    x = Mixer(4, name="two")(x, scale=y)
+    x = Mixer(3, name="three")(L.Dense(3, activation=square)(x), scale=L.Dense(3)(y))
+    x = L.Lambda(lambda t, k: t * k, arguments={"k": 2})(x)
+    return keras.Model([a, b], L.Dense(2, activation=square)(L.Flatten()(x)))
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def written(build, folder):
+    """The package of a model, its model.py, and what was told of it."""
+    reference, program, own = described(build, CheckSpec(keras="a:b", folder=str(HERE)))
+    facts = {"program": program, "own": own, "loss": None, "optimizer": None}
+    model = reference.model
+    weights = {n.replace(".", "/", 1): array for n, array in get_weights(model).items()}
+    told = write_package(facts, weights, folder)
+    return told, (folder / "model.py").read_text(encoding="utf-8"), model
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    folder = tmp_path_factory.mktemp("own") / "port_of_mixed"
+    folder.mkdir()
+    return (*written(mixed, folder), folder)
+
+
+def test_layers_of_one_class_share_a_stub_unless_what_they_hold_differs(package):
+    _, source, _, _ = package
+    assert source.count("class Mixer(nn.Module)") == 1
+    assert source.count("class Mixer2(nn.Module)") == 1  # of a model of another size
+    assert "self.one = Mixer()" in source
+    assert "self.two = Mixer()" in source
+    assert "self.three = Mixer2()" in source
+
+
+def test_a_model_inside_of_a_layer_is_written_whole(package):
+    _, source, _, _ = package
+    inner = source[source.index("class MixerNet(nn.Module)") : source.index("class Mixer(")]
+    assert "self.dense = nn.Linear(4, 8)" in inner
+    assert "NotImplementedError" not in inner
+    assert "self.net = MixerNet()" in source
+    assert "self.parts = nn.ModuleList([nn.Linear(4, 4), layers.Dropout(0.5)])" in source
+
+
+def test_a_stub_takes_what_keras_call_takes(package):
+    _, source, _, _ = package
+    assert "def forward(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:" in source
+    head = source[source.index("class Pair(") :]
+    assert "self, inputs: list[torch.Tensor]" in head
+    assert "-> tuple[torch.Tensor, torch.Tensor]:" in head
+    assert "x, y = self.pair([left, right])" in source
+    assert "self.w = nn.Parameter(torch.zeros(2))  # self.scale in Keras" in head
+    assert 'self.register_buffer("seen", torch.zeros(2))' in head
+
+
+def test_a_function_is_one_stub_for_all_layers_that_have_it(package):
+    told, source, _, _ = package
+    assert source.count("def square(x: torch.Tensor)") == 1
+    assert source.count("square(self.") == 2
+    assert "function_of_lambda(self.three(x, scale=y), k=2)" in source
+    assert any(
+        "(for layer 'dense" in sentence and "square" in sentence for sentence in told["open"]
+    )
+    assert all(sentence.startswith("model.py, line ") for sentence in told["open"])
+
+
+def test_weights_come_to_their_places(package):
+    _, _, model, folder = package
+    state = load_file(folder / "weights.safetensors")
+    layer = model.get_layer("two")
+    kernel = np.asarray(layer.net.layers[-1].kernel, np.float32)
+    np.testing.assert_array_equal(state["two.net.dense2.weight"].numpy(), kernel.T)
+    kernel = np.asarray(layer.parts[0].kernel, np.float32)
+    np.testing.assert_array_equal(state["two.parts.0.weight"].numpy(), kernel.T)
+    assert torch.equal(state["pair.w"], torch.full((2,), 3.0))
+
+
+def test_train_begins_with_keras_weights_of_the_seed(package, monkeypatch):
+    """Draws of layers of the user's are in Keras's order, among those of the others."""
+    folder = package[3]
+    monkeypatch.syspath_prepend(folder.parent)
+    torch.set_default_dtype(torch.float64)
+    try:
+        torch.manual_seed(5)
+        module = importlib.import_module(f"{folder.name}.train").build().module
+    finally:
+        torch.set_default_dtype(torch.float32)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    model = mixed()
+    for name in ("one", "two", "three"):
+        layer, stub = model.get_layer(name), module.get_submodule(name)
+        kernels = [each.kernel for each in (*layer.net.layers, layer.parts[0])]
+        weights = (stub.net.dense, stub.net.dense2, stub.parts[0])
+        for kernel, part in zip(kernels, weights, strict=True):
+            np.testing.assert_allclose(part.weight.detach().numpy(), np.asarray(kernel).T, 1e-15)
+    last = np.asarray(model.layers[-1].kernel)
+    np.testing.assert_allclose(_last(module).weight.detach().numpy(), last.T, 1e-15)
+    assert stub.parts[1].seed == int(layer.parts[1].seed_generator.state.numpy()[0])
+    assert torch.equal(module.pair.w, torch.full((2,), 3.0, dtype=torch.float64))
+
+
+def _last(module):
+    return [each for each in module.modules() if isinstance(each, torch.nn.Linear)][-1]
+
+
+def test_recurrent_layers_inside_of_a_layer_begin_as_keras_do(tmp_path, monkeypatch):
+    def build():
+        x = L.Input((6,), dtype="int32")
+        return keras.Model(x, L.Dense(2)(Recurrent(name="own")(x)))
+
+    (tmp_path / "port_of_recurrent").mkdir()
+    _, source, _ = written(build, tmp_path / "port_of_recurrent")
+    assert "# self.table(x.long()); its mask is x != 0" in source
+    monkeypatch.syspath_prepend(tmp_path)
+    torch.set_default_dtype(torch.float64)
+    try:
+        torch.manual_seed(5)
+        module = importlib.import_module("port_of_recurrent.train").build().module
+    finally:
+        torch.set_default_dtype(torch.float32)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    layer = build().get_layer("own")
+    ours = {v.name: v.to_keras(v.tensors).detach().numpy() for v in all_variables(module.own)}
+    theirs = {"memory/lstm_cell/" + name: getattr(layer.memory.cell, name) for name in _CELL}
+    theirs["table/embeddings"] = layer.table.embeddings
+    assert theirs.keys() == ours.keys()
+    for name, weight in theirs.items():
+        np.testing.assert_allclose(ours[name], np.asarray(weight), 0, 1e-15)
+
+
+_CELL = ("kernel", "recurrent_kernel", "bias")
+
+
+def test_what_is_not_compiled_is_told(package):
+    assert package[0]["left_out"] == ["the loss and the optimizer: the model is not compiled"]
+
+
+def test_all_that_cannot_be_written_is_told_at_once(tmp_path):
+    def build():
+        x = inputs = L.Input((6, 4))
+        x = L.TimeDistributed(Plain(name="steps"), name="each")(x)
+        x = Holder(name="holder")(x)
+        return keras.Model(inputs, L.Dense(2)(x))
+
+    with pytest.raises(NoTwinError) as raised:
+        written(build, tmp_path)
+    assert raised.value.problems == [
+        "layer 'each' (TimeDistributed): it applies 'steps', a Plain of your own, which is not "
+        "written yet",
+        "layer 'holder' of class 'Holder': it holds layers in a dictionary, 'parts'",
+    ]
+
+
+def test_what_a_layer_does_beside_its_call_is_told():
+    def weight(name, **changes):
+        told = {"what": "weight", "name": name, "attribute": name, "initializer": {}}
+        return {**told, "regularizer": False, "constraint": False, **changes}
+
+    facts = {"holds": [weight("a", initializer=None), weight("b", regularizer=True), weight("c")]}
+    own = {**NOTHING, "layers": {"mine": facts}}
+    assert left_out_of(own, ["mine", "dense"]) == [
+        "what layer 'mine' adds to the loss, by add_loss",
+        "the initial values of mine.a: code of the program makes them",
+        "the regularizer of mine.b",
+    ]
+
+
+def test_a_model_of_keras_2_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(described_file, "IS_KERAS_2", True)
+    with pytest.raises(InputError, match=r"write model\.save\('model\.h5'\) here, and port"):
+        described(mixed, CheckSpec(keras="a:b"))

@@ -1,0 +1,147 @@
+"""Programs in plain torch: whole models, and what is refused or left out."""
+
+import json
+
+import keras
+import numpy as np
+import plain_keras
+import pytest
+import torch
+from keras import layers as L
+from written import fed, outputs, written, written_plain
+
+from torch_impl.keras_config import NoTwinError, from_keras_config
+from torch_impl.keras_config.training import planned_callback, planned_metric
+from torch_impl.source.graph import trace
+from torch_impl.source.initial import frozen_paths
+from torch_impl.source.parts.losses import MeanSquaredError, OutputLosses
+from torch_impl.source.plain_rules import as_rule, callback, metric
+
+BAR = 1e-12
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+@pytest.mark.parametrize("name", ["images", "words", "transformer", "branches"])
+def test_a_plain_network_computes_what_keras_computes(name, tmp_path):
+    built = getattr(plain_keras, name)()
+    model = getattr(built, "model", built)
+    generator = np.random.default_rng(0)
+    arrays = [
+        generator.integers(0, 11, (4, *x.shape[1:]))
+        if x.dtype == "int32"
+        else generator.normal(size=(4, *x.shape[1:]))
+        for x in model.inputs
+    ]
+    if name == "words":
+        arrays[0][:, 5:] = 0  # masked
+    full, _, _ = written(model, tmp_path)
+    plain, program = written_plain(model, tmp_path, full)
+    made = plain.eval()(*fed(program, arrays))
+    theirs = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    expected = [theirs[key] for key in sorted(theirs)] if isinstance(theirs, dict) else [theirs]
+    for ours, each in zip(outputs(made), map(np.asarray, expected), strict=True):
+        assert np.abs(ours - each).max() <= BAR * np.abs(each).max()
+
+
+def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):
+    x = inputs = L.Input((6, 5, 4, 2))
+    x = L.ConvLSTM2D(4, 2, name="moving")(x)
+    x = L.Activation("glu", name="gated")(x)
+    x = L.Activation("sparsemax", name="sparse")(x)
+    x = L.Dropout(0.5, noise_shape=(None, 1, 1, 2), name="columns")(x)
+    with pytest.raises(NoTwinError) as refused:
+        written_plain(keras.Model(inputs, x), tmp_path, None)
+    told = str(refused.value)
+    assert "layer 'moving': ConvLSTM2D has no plain part" in told
+    assert "layer 'sparse': the activation sparsemax has no plain function" in told
+    assert "layer 'columns': Dropout with {'noise_shape'" in told
+    assert "gated" not in told
+
+
+def test_frozen_layers_are_found_in_models_of_models_too(tmp_path):
+    inner = keras.Sequential([L.Input((3,)), L.Dense(4, name="kept"), L.Dense(2)], name="inner")
+    inner.get_layer("kept").trainable = False
+    x = L.Input((3,))
+    y = L.Dense(1, name="end", trainable=False)(L.Dropout(0.5, trainable=False)(inner(x)))
+    model = keras.Model(x, y)
+    config = json.loads(model.to_json())["config"]
+    module, program, _ = written(model, tmp_path)
+    found = frozen_paths(module, program, trace(from_keras_config(config), config))
+    assert found == ["inner.kept", "end"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "optim.SGD(model.parameters(), learning_rate=0.01)",
+            "torch.optim.SGD(model.parameters(), lr=0.01)",
+        ),
+        (
+            "optim.SGD(model.parameters(), learning_rate=0.01, momentum=0.9, clipnorm=1.0)",
+            "rules.SGD(model.parameters(), learning_rate=0.01, momentum=0.9, "
+            "clip=rules.clip_norm(1.0))",
+        ),
+        (
+            "optim.Adam(model.parameters(), learning_rate=schedule.CosineDecay(0.1, 10))",
+            "rules.Adam(model.parameters(), learning_rate=rules.CosineDecay(0.1, 10))",
+        ),
+        ('losses.Huber(delta=0.5, reduction="sum")', 'rules.Huber(delta=0.5, reduction="sum")'),
+    ],
+)
+def test_rules_are_torchs_or_written_beside(text, expected):
+    assert as_rule(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("optim.Adam(model.parameters(), learning_rate=0.1, use_ema=True)", "Adam with use_ema"),
+        ("losses.Dice()", "Dice has no plain form"),
+        ('losses.Huber(reduction="mean_with_sample_weight")', "Huber with reduction"),
+        ("losses.SparseCategoricalCrossentropy(ignore_class=0)", "with ignore_class=0"),
+        (
+            "optim.Adam(model.parameters(), learning_rate=schedule.CosineDecayRestarts(0.1, 10))",
+            "CosineDecayRestarts has no plain form",
+        ),
+    ],
+)
+def test_a_rule_without_a_plain_form_is_named(text, named):
+    with pytest.raises(ValueError, match=named):
+        as_rule(text)
+
+
+def test_a_metric_is_named_by_keras():
+    config = {"class_name": "AUC", "config": {"name": "auc_1", "num_thresholds": 50}}
+    assert metric(planned_metric(config)) == 'rules.AUC("auc_1", num_thresholds=50)'
+    assert metric("mae") == 'rules.Average("mae", rules.MeanAbsoluteError().per_sample)'
+    config["config"]["curve"] = "PR"
+    with pytest.raises(ValueError, match="the metric 'auc_1': AUC with curve has no plain form"):
+        metric(planned_metric(config))
+    with pytest.raises(ValueError, match="R2Score has no plain form"):
+        metric("R2Score")
+
+
+def test_the_loss_of_the_only_output_may_have_a_weight():
+    loss = OutputLosses({"output": MeanSquaredError()}, {"output": 0.5})
+    outputs, targets = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]])
+    assert float(loss(outputs, targets)) == 2.5  # half of the mean of 1 and 9
+    assert float(loss({"output": outputs}, {"output": targets})) == 2.5
+
+
+def test_a_callback_is_told_whether_more_is_better():
+    settings = {"monitor": "val_accuracy", "patience": 3, "mode": "auto"}
+    assert callback(planned_callback("EarlyStopping", settings)) == (
+        'rules.EarlyStopping(model, patience=3, mode="max", monitor="val_accuracy")'
+    )
+    with pytest.raises(ValueError, match=r"the callback EarlyStopping: .* does not tell"):
+        callback(planned_callback("EarlyStopping", {"monitor": "val_score"}))
+    rate = {"schedule": {"class_name": "CosineDecay", "config": {}}}
+    rate["schedule"]["config"] = {"initial_learning_rate": 0.1, "decay_steps": 5}
+    with pytest.raises(ValueError, match="LearningRateScheduler: it has no plain form"):
+        callback(planned_callback("LearningRateScheduler", rate))

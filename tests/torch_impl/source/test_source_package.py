@@ -1,0 +1,197 @@
+"""A whole package starts with Keras's weights and seeds, and computes what Keras computes."""
+
+import importlib
+import json
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import layers as L
+
+from benchmarks.ported.packages import BAR, written
+from benchmarks.ported.programs import Program
+from torch_impl.keras_config.graph import read_graph
+from torch_impl.source import package
+from torch_impl.weights import variable_of
+
+NAMES = ("drawing", "tied", "built_inside", "states", "scheduled", "ruled", "arrays", "twice")
+ROUNDED = 1.2e-7  # a weight in the file of a package, rounded to float32
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def compiled(model):
+    model.compile("sgd", "mse")
+    return model
+
+
+def drawing():
+    """Layers that draw a seed: at random images, in cells, in both directions, in attention."""
+    images = L.Input((4, 4, 3))
+    x = L.RandomFlip()(images)
+    x = L.DepthwiseConv2D(3, depth_multiplier=2)(x)
+    x = L.Reshape((4, 6))(x)
+    x = L.LSTM(3, dropout=0.3, return_sequences=True)(x)
+    x = L.Bidirectional(L.GRU(3, recurrent_dropout=0.3, return_sequences=True))(x)
+    x = L.MultiHeadAttention(2, 3, dropout=0.3)(x, x)
+    x = L.TimeDistributed(L.Dense(2, kernel_initializer="he_normal"))(x)
+    return compiled(keras.Model(images, L.Dropout(0.2)(x)))
+
+
+def tied():
+    """A model that is called by itself, and for each step of a sequence."""
+    inputs = L.Input((4,))
+    shared = keras.Model(inputs, L.Dense(3, activation="tanh")(inputs), name="embedding")
+    one, steps = L.Input((4,), name="one"), L.Input((5, 4), name="steps")
+    product = L.Dot((2, 1))([L.TimeDistributed(shared)(steps), shared(one)])
+    return compiled(keras.Model([one, steps], product))
+
+
+def built_inside():
+    """A Sequential that has no weights before it is in another layer."""
+    inner = keras.Sequential([L.Dense(3, activation="relu"), L.Dense(2)], name="inner")
+    steps = L.Input((5, 4))
+    return compiled(keras.Model(steps, L.TimeDistributed(inner)(steps)))
+
+
+def arrays():
+    """Arrays that are added to a sequence and to an image, in a model of its own, too."""
+    draw = np.random.default_rng(5)
+    steps = L.Input((5, 4))
+    scaled = keras.Model(steps, steps * draw.normal(size=(5, 1)), name="scaled")
+    images = L.Input((3, 2, 4), name="images")
+    x = L.Conv2D(4, 1)(images) + draw.normal(size=(1, 3, 1, 4))
+    x = L.Reshape((6, 4))(x)[:, 1:]
+    return compiled(keras.Model(images, L.Dense(2)(scaled(x))))
+
+
+def twice():
+    """A model that draws, called for two outputs, of which the second one is farther away."""
+    inputs = L.Input((4,))
+    x = L.Dropout(0.4)(L.Dense(6)(inputs))
+    shared = keras.Model(inputs, L.Dense(3)(L.BatchNormalization()(x)), name="shared")
+    one, other = L.Input((4,), name="one"), L.Input((4,), name="other")
+    near = L.Activation("linear", name="near")(shared(one))
+    far = L.Softmax(name="far")(shared(other) / 3.0)
+    return keras.Model([one, other], [near, far])
+
+
+def states():
+    """Of several outputs, one is needed."""
+    steps = L.Input((5, 4))
+    _, hidden, _ = L.LSTM(3, return_state=True)(steps)
+    return compiled(keras.Model(steps, L.Dense(2)(hidden)))
+
+
+def scheduled():
+    """A schedule with lists of numbers, and an optimizer with an option of all optimizers."""
+    inputs = L.Input((4,))
+    model = keras.Model(inputs, L.Dense(2)(inputs))
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([5, 9], [0.1, 0.05, 0.01])
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mse")
+    return model
+
+
+def ruled():
+    """Penalties of weights and outputs, and constraints."""
+    inputs = L.Input((6,))
+    x = L.Dense(
+        8, "relu", kernel_constraint=keras.constraints.MaxNorm(0.7), activity_regularizer="l2"
+    )(inputs)
+    x = L.BatchNormalization(gamma_regularizer="l2", beta_constraint="non_neg")(x)
+    x = L.ActivityRegularization(0.01)(x)
+    return compiled(keras.Model(inputs, L.Dense(3)(x)))
+
+
+def package_of(name, folder):
+    return written(Program(name, f"{__file__}:{name}"), folder, memory=1.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_package_draws_and_computes_what_keras_does(name, tmp_path):
+    found = package_of(name, tmp_path)
+    assert not found.problem
+    assert found.initial <= ROUNDED
+    assert found.differences.keys() == {"eval", "train"}
+    assert all(each.is_equal for each in found.differences.values())
+
+
+def test_another_activation_in_the_written_source_is_seen(tmp_path, monkeypatch):
+    """The null case is the one above."""
+    right = package.model_text
+    monkeypatch.setattr(
+        package, "model_text", lambda *given: right(*given).replace("F.relu(", "F.silu(")
+    )
+    found = package_of("built_inside", tmp_path)
+    assert not any(each.is_equal for each in found.differences.values())
+
+
+def test_options_of_all_optimizers_and_lists_of_a_schedule_are_written(tmp_path):
+    package_of("scheduled", tmp_path)
+    source = (tmp_path / "port_of_scheduled" / "train.py").read_text(encoding="utf-8")
+    assert "clipnorm=1.0" in source
+    assert "values=(0.1, 0.05, 0.01)" in source
+
+
+def test_nothing_is_named_that_nothing_needs(tmp_path):
+    package_of("states", tmp_path)
+    source = (tmp_path / "port_of_states" / "model.py").read_text(encoding="utf-8")
+    assert "_, x, _ = self.lstm(x)" in source
+
+
+def test_a_model_inside_and_outside_of_time_distributed_is_one_module(tmp_path):
+    package_of("tied", tmp_path)
+    source = (tmp_path / "port_of_tied" / "model.py").read_text(encoding="utf-8")
+    assert source.count("Embedding()") == 1
+
+
+def test_the_loss_and_a_step_have_the_rules_of_the_layers(tmp_path, monkeypatch):
+    found = package_of("ruled", tmp_path)
+    assert found.left_out == ()
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module("port_of_ruled.train")
+    with default_dtype(torch.float64):
+        port = train.build()
+    train.load_weights(port.module.train())
+
+    keras.backend.clear_session()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    model = ruled()
+    for weight in model.weights:
+        variable = variable_of(port.module, weight.path.replace("/", ".", 1))
+        weight.assign(variable.to_keras(variable.tensors).detach().numpy())
+    draw = np.random.default_rng(3)
+    x, y = draw.normal(size=(8, 6)), draw.normal(size=(8, 3))
+    expected = model.train_on_batch(x, y)
+    loss = port.loss(port.module(torch.as_tensor(x)), torch.as_tensor(y))
+    loss.backward()
+    port.optimizer.step()
+    assert loss.item() == pytest.approx(float(expected), rel=BAR)
+    for weight in model.weights:
+        variable = variable_of(port.module, weight.path.replace("/", ".", 1))
+        ours = variable.to_keras(variable.tensors).detach().numpy()
+        assert np.abs(ours - np.asarray(weight)).max() <= BAR, weight.path
+
+
+@pytest.mark.parametrize("make", [twice, tied, drawing, arrays, states])
+def test_calls_stand_in_the_order_in_which_keras_makes_them(make):
+    model = make()
+    theirs = [
+        node.operation.name
+        for depth in sorted(model._nodes_by_depth, reverse=True)
+        for node in model._nodes_by_depth[depth]
+        if not node.is_input
+    ]
+    graph = read_graph(json.loads(model.to_json())["config"])
+    assert [call.layer for call in graph.calls] == theirs

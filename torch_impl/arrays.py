@@ -1,0 +1,51 @@
+"""Array: numbers in a network that are not trained, such as positions of a sequence.
+
+self.add = Array((1, 16, 8))
+load_arrays(model, Path("weights.safetensors"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class Array(nn.Module):
+    """Holds an array that a Keras program adds to a tensor, or the like.
+
+    Attributes:
+        value: the array, zeros at first; see `load_arrays`.
+
+    Args:
+        shape: of the array.
+        dtype: of whole numbers and truth values; None: torch's default.
+    """
+
+    value: torch.Tensor
+
+    def __init__(self, shape: Sequence[int], dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.zeros(tuple(shape), dtype=dtype))
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"{tuple(self.value.shape)}"
+
+
+@torch.no_grad()
+def load_arrays(model: nn.Module, path: Path) -> None:
+    """Fills all arrays of a model.
+
+    Args:
+        model: has the arrays.
+        path: of a safetensors file with their values by the names of a state_dict.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        for name, module in model.named_modules():
+            if isinstance(module, Array):
+                module.value.copy_(file.get_tensor(f"{name}.value"))

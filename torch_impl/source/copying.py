@@ -1,0 +1,125 @@
+"""Copies parts of `torch_impl.source.parts` into the package of a port, with all that they need."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch_impl.source.imports import imported
+
+# In the order in which their parts stand in a file.
+MODULES = (
+    *("activations", "convolutions", "pools", "normalization", "noise", "merging"),
+    *("recurrent", "attention", "weights", "losses", "clipping", "optimizers", "schedules"),
+    *("callbacks", "metrics", "training"),
+)
+_HOME = "torch_impl.source.parts"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class, a function or a constant of a module of parts.
+
+    Attributes:
+        place: its place among all parts.
+        text: its source.
+        names: that it uses.
+        is_constant: whether it is an assignment.
+    """
+
+    place: int
+    text: str
+    names: frozenset[str]
+    is_constant: bool
+
+
+def copied(names: Iterable[str], about: str) -> str:
+    """Returns the source of a file of parts.
+
+    Args:
+        names: of parts; those that they need come with them.
+        about: the docstring of the file.
+    """
+    body, imports = chosen(names)
+    gap = "\n\n\n" if body.startswith(("class ", "def ", "@")) else "\n\n"
+    return f'"""{about}"""\n\n{imported(imports)}{gap}{body}\n'
+
+
+def chosen(names: Iterable[str]) -> tuple[str, dict[str, tuple[str, str]]]:
+    """Returns the source of parts and of those that they need, and what they import.
+
+    Args:
+        names: of parts.
+
+    Returns:
+        The source; imported name -> (module, its name there or "").
+
+    Raises:
+        KeyError: there is no part of that name.
+    """
+    parts, imports = _all_parts()
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += [other for other in parts[name].names if other in parts]
+    found = sorted((parts[name] for name in wanted), key=lambda part: part.place)
+    used = {name for part in found for name in part.names}
+    body = ""
+    before: Part | None = None
+    for part in found:
+        if before is not None:
+            body += "\n" if before.is_constant and part.is_constant else "\n\n\n"
+        body += part.text
+        before = part
+    return body, {name: imports[name] for name in used if name in imports}
+
+
+def names_of_parts() -> frozenset[str]:
+    """Returns the names of all parts."""
+    return frozenset(_all_parts()[0])
+
+
+@functools.cache
+def _all_parts() -> tuple[Mapping[str, Part], Mapping[str, tuple[str, str]]]:
+    """Returns the parts by name, and of each imported name (module, its name there or "")."""
+    parts: dict[str, Part] = {}
+    imports: dict[str, tuple[str, str]] = {}
+    for module in MODULES:
+        path = Path(__file__).with_name("parts") / f"{module}.py"
+        source = path.read_text(encoding="utf-8")
+        lines = source.splitlines()
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Import):
+                imports |= {a.asname or a.name: (a.name, "") for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith(_HOME):
+                imports |= {a.asname or a.name: (str(node.module), a.name) for a in node.names}
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Assign):
+                name = getattr(node, "name", "") or _target(node)
+                used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+                text = _text(node, lines)
+                constant = isinstance(node, ast.Assign)
+                parts[name] = Part(len(parts), text, frozenset(used), constant)
+    return parts, imports
+
+
+def _target(node: ast.AST) -> str:
+    assert isinstance(node, ast.Assign)
+    (target,) = node.targets
+    assert isinstance(target, ast.Name)
+    return target.id
+
+
+def _text(node: ast.ClassDef | ast.FunctionDef | ast.Assign, lines: list[str]) -> str:
+    """Returns the source of a node, without what only our type checker reads."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    assert node.end_lineno is not None
+    text = "\n".join(lines[first - 1 : node.end_lineno])
+    return re.sub(r"  # type: ignore\[[\w, -]+\]", "", text)

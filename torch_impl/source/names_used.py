@@ -1,0 +1,37 @@
+"""Names that a source uses: "Conv2D" of `parts.Conv2D(3, 8, 3)`, and those that it imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+
+def names_used(source: str, module: str) -> frozenset[str]:
+    """Returns the attributes of a module that a source reads.
+
+    Args:
+        source: of a file.
+        module: the name under which it has the module.
+    """
+    return frozenset(
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == module
+    )
+
+
+def imported_from(source: str, packages: Sequence[str]) -> list[str]:
+    """Returns the names that a source imports from some packages.
+
+    Args:
+        source: of a file.
+        packages: names of the outermost ones.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            if str(node.module).partition(".")[0] in packages:
+                found += [each.name for each in node.names]
+        elif isinstance(node, ast.Import):
+            found += [e.name for e in node.names if e.name.partition(".")[0] in packages]
+    return found

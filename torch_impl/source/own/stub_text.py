@@ -1,0 +1,265 @@
+"""The source of stubs: classes and functions whose code is the user's, with Keras's beside it."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from torch_impl.keras_config.planned import Planned
+from torch_impl.source.form import Parameter, literal
+from torch_impl.source.own.facts import Facts, OwnFunction
+from torch_impl.source.own.stubs import Held, OwnClass, Stub
+from torch_impl.source.program import Program, all_of
+from torch_impl.source.wrapping import WIDTH, wrapped
+
+_INDENT = " " * 8
+_PLACE = "TO WRITE"  # what a reader searches for
+
+
+def classes_in(program: Program) -> list[OwnClass]:
+    """Returns the classes of the user's that a program calls, the innermost first, each once."""
+    found: list[OwnClass] = []
+
+    def add(made: Planned | None) -> None:
+        kind: Any = None if made is None else made.kind
+        if not is_stub(kind) or kind.own is None:
+            return
+        for held in kind.own.held:
+            add(held.made)
+        if kind.own not in found:
+            found.append(kind.own)
+
+    for line in (line for each in all_of(program) for line in each.lines):
+        add(line.made)
+    return found
+
+
+def models_in(own: OwnClass) -> dict[str, Program]:
+    """Returns the models inside of a class by the names of their classes."""
+    kinds: list[Any] = [held.made.kind for held in own.held if held.made is not None]
+    return {k.__name__: k.program for k in kinds if is_stub(k) and k.program is not None}
+
+
+def is_stub(kind: Any) -> bool:
+    """Whether a class stands for one of the user's."""
+    return isinstance(kind, type) and issubclass(kind, Stub)
+
+
+def class_text(own: OwnClass, made_text: Any) -> str:
+    """Returns the source of a class.
+
+    Args:
+        own: the class.
+        made_text: writes the call that makes a module.
+    """
+    facts = own.facts[0]
+    place, call = _place(facts["source"]), _signature(facts)
+    lines = [f"class {own.name}(nn.Module):"]
+    about = f"Keras's {facts['class']}{place}; its forward is to be written."
+    lines += _docstring(about, "    ")
+    given = "".join(f", {name}: {_type(values)}" for name, values in own.vectors.items())
+    head = f"    def __init__(self{given}) -> None:"
+    if len(head) > WIDTH:
+        head = f"    def __init__(\n{_INDENT}self{given}\n    ) -> None:"
+    lines += ["", head, f"{_INDENT}super().__init__()"]
+    for name, value in own.settings.items():
+        lines += wrapped(f"{_INDENT}self.{name} = {literal(value)}")
+    for held in own.held:
+        lines += _held(held, own.held, made_text)
+    lines += ["", *_head(f"    def forward(self{call}) -> {_returned(facts)}:")]
+    lines += [line for text in [f"{_PLACE}:", *_shapes(own)] for line in _comment(text)]
+    if facts["draws"]:
+        lines += _comment("It draws random numbers, which torch draws in another way.")
+    lines += _quoted(facts["source"])
+    layers = ", ".join(map(repr, own.layers))
+    told = (
+        f"{own.name}.forward is to be written (for {layers}): what {facts['class']}.call computes"
+    )
+    lines += _raised(f"{told}{place}")
+    return "\n".join(lines)
+
+
+def function_text(function: OwnFunction) -> str:
+    """Returns the source of a function of one tensor."""
+    place = _place(function.source)
+    given = "".join(f", {name}: {_type([value])}" for name, value in function.arguments.items())
+    lines = _head(f"def {function.name}(x: torch.Tensor{given}) -> torch.Tensor:")
+    about = f"Keras's {function.name}{place}; it is to be written."
+    lines += _docstring(about, "    ")
+    users = ", ".join(function.users)
+    lines += _comment(f"{_PLACE}: for {users}; x has {function.layout}", "    ")
+    lines += [line.removeprefix("    ") for line in _quoted(function.source)]
+    text = f"{function.name} is to be written (for {users}): what Keras's computes{place}"
+    return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
+
+
+def loss_text(name: str, told: Facts) -> str:
+    """Returns the source of a loss."""
+    place = _place(told["source"])
+    lines = [f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:"]
+    lines += _docstring(f"Keras's {told['name']}{place}; it is to be written.", "    ")
+    lines += [f"    # {_PLACE}: the mean over all samples, one number; Keras has y_true first."]
+    lines += [line.removeprefix("    ") for line in _quoted(told["source"])]
+    text = f"{name}, the loss, is to be written: what Keras's computes{place}"
+    return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
+
+
+def _place(source: Facts) -> str:
+    """Returns where the source of Keras is, as part of a sentence."""
+    return f" in {source['file']}, line {source['line']}" if source["file"] else ""
+
+
+def _docstring(text: str, indent: str) -> list[str]:
+    parts = textwrap.wrap(text, WIDTH - len(indent) - 6)
+    if len(parts) == 1:
+        return [f'{indent}"""{text}"""']
+    return [f'{indent}"""{parts[0]}', *(f"{indent}{part}" for part in parts[1:]), f'{indent}"""']
+
+
+def _head(line: str) -> list[str]:
+    """Returns the head of a function, whose arguments have a line of their own if need be."""
+    if len(line) <= WIDTH:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    start, end = line.index("("), line.rindex(") ->")
+    inner, inside = line[start + 1 : end], f"{indent}    "
+    if len(inside) + len(inner) <= WIDTH:
+        return [line[: start + 1], f"{inside}{inner}", f"{indent}{line[end:]}"]
+    parts = [f"{inside}{part.strip()}," for part in inner.split(", ")]
+    return [line[: start + 1], *parts, f"{indent}{line[end:]}"]
+
+
+def _signature(facts: Facts) -> str:
+    """Returns the arguments of `forward`: those of Keras's `call`, by their names."""
+    calls = facts["calls"] or [{"inputs": [[]]}]
+    needed = sum(not has_default for _, has_default in facts["call"])
+    parts = []
+    for number, (name, has_default) in enumerate(facts["call"]):
+        is_list = number == 0 and needed == 1 and len(calls[0]["inputs"]) > 1
+        kind = "list[torch.Tensor]" if is_list else "torch.Tensor"
+        parts.append(f", {name}: {kind} | None = None" if has_default else f", {name}: {kind}")
+    return "".join(parts)
+
+
+def _returned(facts: Facts) -> str:
+    number = len(facts["calls"][0]["outputs"]) if facts["calls"] else 1
+    if number == 1:
+        return "torch.Tensor"
+    return f"tuple[{', '.join(['torch.Tensor'] * number)}]"
+
+
+def _type(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values}
+    if kinds == {list} or kinds == {tuple}:
+        return f"tuple[{_type([each for value in values for each in value])}, ...]"
+    if kinds == {int, float}:
+        return "float"
+    return kinds.pop().__name__ if len(kinds) == 1 and type(None) not in kinds else "object"
+
+
+def _held(held: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
+    """Returns the lines of `__init__` for one attribute."""
+    name, _, place = held.name.partition(".")
+    if place:
+        if place != "0":
+            return []
+        parts = [h for h in beside if h.name.partition(".")[0] == name]
+        inner = ", ".join(_made(part, made_text) for part in parts)
+        notes = [f"{_INDENT}# {part.note}" for part in parts if part.note]
+        return [*notes, *wrapped(f"{_INDENT}self.{name} = nn.ModuleList([{inner}])")]
+    if held.facts["what"] == "weight":
+        return _weight(held)
+    if held.made is None:
+        return _comment(f"{name} of Keras is {held.note or 'a layer without weights'}")
+    note = f"  # {held.note}" if held.note else ""
+    line = f"{_INDENT}self.{name} = {made_text(held.made)}"
+    if len(line) + len(note) <= WIDTH:
+        return [f"{line}{note}"]
+    return [*(_comment(held.note) if note else []), *wrapped(line)]
+
+
+def _made(held: Held, made_text: Any) -> str:
+    return str(made_text(held.made)) if held.made is not None else "nn.Identity()"
+
+
+def _weight(held: Held) -> list[str]:
+    facts = held.facts
+    initializer = (facts["initializer"] or {}).get("class_name")
+    begin = "ones" if initializer == "Ones" else "zeros"
+    sizes = ", ".join(e.name if isinstance(e, Parameter) else str(e) for e in held.shape)
+    tensor = f"torch.{begin}({sizes})" if held.shape else f"torch.{begin}(())"
+    if facts["trainable"]:
+        line = f"{_INDENT}self.{held.name} = nn.Parameter({tensor})"
+    else:
+        line = f'{_INDENT}self.register_buffer("{held.name}", {tensor})'
+    own = facts["attribute"]
+    note = "" if own == held.name else f"  # self.{own} in Keras"
+    return [f"{line}{note}"] if len(line) + len(note) <= WIDTH else wrapped(line)
+
+
+def _shapes(own: OwnClass) -> list[str]:
+    """Returns what each layer takes and returns, in a sentence each."""
+    found = []
+    for name, facts in zip(own.layers, own.facts, strict=True):
+        for call in facts["calls"]:
+            taken = ", ".join(map(_shape, call["inputs"]))
+            made = ", ".join(map(_shape, call["outputs"]))
+            sentence = f"{name} takes {taken}, returns {made}"
+            if sentence not in found:
+                found.append(sentence)
+    is_image = any(len(s) > 2 for facts in own.facts for c in facts["calls"] for s in c["inputs"])
+    return [*found, "tensors have Keras's layout, channels last"] if is_image else found
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    parts = ["N", *("?" if size is None else str(size) for size in shape[1:])]
+    return f"({', '.join(parts)})" if len(parts) > 1 else "(N,)"
+
+
+def _comment(text: str, indent: str = _INDENT) -> list[str]:
+    return [f"{indent}# {part}" for part in textwrap.wrap(text, WIDTH - len(indent) - 2)]
+
+
+def _quoted(source: Facts) -> list[str]:
+    """Returns the source of Keras as a comment."""
+    if not source["text"]:
+        return []
+    lines = [f"{_INDENT}# Keras's code, {source['file']}, line {source['line']}:", f"{_INDENT}#"]
+    width = WIDTH - len(_INDENT) - 4
+    for line in source["text"].splitlines():
+        plain = "".join(c if c.isprintable() else " " for c in line.expandtabs(4))
+        indent = plain[: len(plain) - len(plain.lstrip())]
+        parts = textwrap.wrap(
+            plain, width, subsequent_indent=f"{indent}    ", drop_whitespace=True
+        ) or [""]
+        lines += [f"{_INDENT}#   {part}".rstrip() for part in parts]
+    return lines
+
+
+def _raised(text: str) -> list[str]:
+    """Returns the statement that raises an error with a sentence."""
+    width = WIDTH - len(_INDENT) - 8
+    if len(text) <= WIDTH - len(_INDENT) - len('raise NotImplementedError("")'):
+        return [f"{_INDENT}raise NotImplementedError({literal(text)})"]
+    parts = textwrap.wrap(text, width, drop_whitespace=False)
+    inner = [f"{_INDENT}    {literal(part)}" for part in parts]
+    return [f"{_INDENT}raise NotImplementedError(", *inner, f"{_INDENT})"]
+
+
+def opens(text: str, file: str) -> list[str]:
+    """Returns a sentence for each stub in a source: where it is, and what it is to be.
+
+    Args:
+        text: of the file.
+        file: its name.
+    """
+    tree = ast.parse(text)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            name, told = ast.unparse(node.exc.func), node.exc.args[0]
+            if name == "NotImplementedError":
+                found.append((node.lineno, f"{file}, line {node.lineno}: {ast.literal_eval(told)}"))
+    return [sentence for _, sentence in sorted(found)]

@@ -1,0 +1,188 @@
+"""The loop of a training, as Keras's fit makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+Arrays = dict[str, torch.Tensor]
+
+
+@dataclass
+class Training:
+    """A network with all that trains it.
+
+    Attributes:
+        model: the network.
+        loss: of (outputs, targets, sample_weight).
+        optimizer: of its weights.
+        schedulers: each gets the metric that it monitors after an epoch.
+        early_stopping: likewise; says when the training ends.
+        metrics: of the output, or by the names of outputs.
+        penalty: of the weights, which is added to the loss.
+        output_names: of several outputs, if the network returns them in a tuple.
+        class_weight: of the samples of each label, in training alone.
+    """
+
+    model: nn.Module
+    loss: Any = None
+    optimizer: Any = None
+    schedulers: Sequence[Any] = ()
+    early_stopping: Any = None
+    metrics: Any = ()
+    penalty: Callable[[nn.Module], torch.Tensor] | None = None
+    class_weight: dict[int, float] = field(default_factory=dict)
+    output_names: Sequence[str] = ()
+
+
+def fit(
+    training: Training,
+    data: tuple[Any, Any],
+    validation: tuple[Any, Any] | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    shuffle: bool = True,
+) -> dict[str, list[float]]:
+    """Trains, and returns loss and metrics of each epoch.
+
+    Args:
+        training: see there.
+        data: inputs and targets, tensors or dictionaries of them.
+        validation: the same.
+        epochs: how often all samples are seen.
+        batch_size: samples in a step.
+        shuffle: whether the order of samples is drawn; as in Keras, once for all.
+    """
+    model, stopping = training.model, training.early_stopping
+    size = next(len(x) for x in tensors_in(data[0]))
+    order = torch.randperm(size) if shuffle else torch.arange(size)
+    data = picked(data, order)
+    history: dict[str, list[float]] = {}
+    for _ in range(epochs):
+        logs = train_epoch(training, batches(data, batch_size))
+        if validation is not None:
+            found = evaluate(training, batches(validation, batch_size))
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        for name, value in logs.items():
+            history.setdefault(name, []).append(value)
+        for scheduler in training.schedulers:
+            scheduler.step(logs[scheduler.monitor])
+        if stopping is not None and stopping.step(logs[stopping.monitor]):
+            break
+    if stopping is not None:
+        stopping.restore()
+    model.eval()
+    return history
+
+
+def train_epoch(
+    training: Training, given: Iterator[tuple[Any, Any]]
+) -> dict[str, float]:
+    """Makes a step for each batch; returns the loss and metrics of the epoch."""
+    training.model.train()
+    measures = Measures(training.metrics)
+    for x, y in given:
+        weight = None
+        if training.class_weight:
+            weight = weights_of(y, training.class_weight)
+        training.optimizer.zero_grad()
+        output = called(training, x)
+        loss = loss_of(training, output, y, weight)
+        loss.backward()
+        training.optimizer.step()
+        measures.update(loss, output, y)
+    return measures.compute()
+
+
+@torch.no_grad()
+def evaluate(training: Training, given: Iterator[tuple[Any, Any]]) -> dict[str, float]:
+    """Returns loss and metrics of all batches."""
+    training.model.eval()
+    measures = Measures(training.metrics)
+    for x, y in given:
+        output = called(training, x)
+        measures.update(loss_of(training, output, y, None), output, y)
+    return measures.compute()
+
+
+def called(training: Training, x: Any) -> Any:
+    """Returns the output of the network for one tensor, or for several by name."""
+    model = training.model
+    output = model(**x) if isinstance(x, dict) else model(x)
+    if isinstance(output, tuple):
+        return dict(zip(training.output_names, output, strict=True))
+    return output
+
+
+def loss_of(training: Training, output: Any, y: Any, weight: Any) -> torch.Tensor:
+    """Returns the loss of a batch, with the penalty of the weights."""
+    loss: torch.Tensor = training.loss(output, y, weight)
+    if training.penalty is not None:
+        loss = loss + training.penalty(training.model)
+    return loss
+
+
+def weights_of(y: torch.Tensor, class_weight: dict[int, float]) -> torch.Tensor:
+    """Returns the weight of each sample by its label, or by its one-hot row."""
+    if y.ndim > 1:
+        y = y[..., 0] if y.shape[-1] == 1 else y.argmax(-1)
+    weights = torch.ones(len(y), device=y.device)
+    for label, weight in class_weight.items():
+        weights = torch.where(y == label, weight, weights)
+    return weights
+
+
+class Measures:
+    """Loss and metrics of an epoch, by Keras's names."""
+
+    def __init__(self, metrics: Any) -> None:
+        self.by_output = metrics if isinstance(metrics, dict) else {"": metrics}
+        self.total, self.number = torch.zeros(()), 0
+        for each in self.by_output.values():
+            for metric in each:
+                metric.reset()
+
+    @torch.no_grad()
+    def update(self, loss: torch.Tensor, output: Any, y: Any) -> None:
+        """Adds a batch."""
+        size = next(len(x) for x in tensors_in(y))
+        self.total = self.total + loss.detach() * size
+        self.number += size
+        for name, metrics in self.by_output.items():
+            for metric in metrics:
+                metric.update(output[name] if name else output, y[name] if name else y)
+
+    def compute(self) -> dict[str, float]:
+        """Returns the numbers of the epoch."""
+        found = {"loss": float(self.total) / max(self.number, 1)}
+        for name, metrics in self.by_output.items():
+            before = f"{name}_" if name else ""
+            found |= {f"{before}{each.name}": float(each.compute()) for each in metrics}
+        return found
+
+
+def batches(data: tuple[Any, Any], size: int) -> Iterator[tuple[Any, Any]]:
+    """Yields inputs and targets of so many samples; the last batch may have fewer."""
+    whole = next(len(x) for x in tensors_in(data[0]))
+    for first in range(0, whole, size):
+        yield picked(data, slice(first, first + size))
+
+
+def picked(data: tuple[Any, Any], which: Any) -> tuple[Any, Any]:
+    """Returns some of the samples."""
+    x, y = (
+        {name: each[which] for name, each in part.items()}
+        if isinstance(part, dict)
+        else part[which]
+        for part in data
+    )
+    return x, y
+
+
+def tensors_in(part: Any) -> Iterator[torch.Tensor]:
+    """Yields the tensors of inputs or targets."""
+    yield from part.values() if isinstance(part, dict) else [part]

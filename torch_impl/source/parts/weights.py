@@ -1,0 +1,52 @@
+"""Initial weights and penalties by Keras's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def scaled_normal_(weight: torch.Tensor, variance: float) -> None:
+    """Draws normal numbers of a variance, cut off at two deviations."""
+    stddev = variance**0.5 / 0.87962566103423978  # of what is left behind the cut
+    nn.init.trunc_normal_(weight, 0.0, stddev, -2 * stddev, 2 * stddev)
+
+
+def scaled_uniform_(weight: torch.Tensor, variance: float) -> None:
+    """Draws uniform numbers of a variance around 0."""
+    limit = (3 * variance) ** 0.5
+    nn.init.uniform_(weight, -limit, limit)
+
+
+def truncated_normal_(
+    weight: torch.Tensor, mean: float = 0.0, stddev: float = 0.05
+) -> None:
+    """Draws normal numbers that are less than two deviations from the mean."""
+    low, high = mean - 2 * stddev, mean + 2 * stddev
+    nn.init.trunc_normal_(weight, mean, stddev, low, high)
+
+
+def forget_ones_(bias: torch.Tensor) -> None:
+    """Sets the bias of an LSTM to 0, and to 1 for the gate that forgets."""
+    nn.init.zeros_(bias)
+    units = len(bias) // 4
+    nn.init.ones_(bias[units : 2 * units])
+
+
+def l1(factor: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Returns factor * sum(|w|), with a factor in float32."""
+    return lambda weight: float(np.float32(factor)) * weight.abs().sum()
+
+
+def l2(factor: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Returns factor * sum(w**2), with a factor in float32 and no half."""
+    return lambda weight: float(np.float32(factor)) * weight.square().sum()
+
+
+def l1_l2(of_sizes: float, of_squares: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Returns the sum of both penalties."""
+    first, second = l1(of_sizes), l2(of_squares)
+    return lambda weight: first(weight) + second(weight)

@@ -1,0 +1,287 @@
+"""as_plain: a program whose parts of `torch_impl` are torch's, or those of `parts`.
+
+It is a third way to write a row of the table of forms: the calls stay, and what they call has the
+arguments of the part of `torch_impl`. What has no plain part is refused by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from torch_impl import layers
+from torch_impl.keras_config.planned import Planned
+from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.source.form import Parameter
+from torch_impl.source.parts import (
+    activations,
+    attention,
+    convolutions,
+    merging,
+    noise,
+    normalization,
+    pools,
+    recurrent,
+)
+from torch_impl.source.program import Line, Program, all_of
+
+_PARTS = (
+    *(activations, attention, convolutions, merging, noise, normalization, pools),
+    recurrent,
+)
+_DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
+_OWN_SEEDS = ("seed", "random_dtype")  # of streams of numbers that torch has not
+
+
+@dataclass(frozen=True)
+class Called:
+    """How a module is called.
+
+    Attributes:
+        rank: number of axes of its first input.
+        masked: whether it is told a mask.
+    """
+
+    rank: int
+    masked: bool
+
+
+Row = Callable[[Planned, Called], Planned]
+
+
+def without_seeds(program: Program) -> None:
+    """Leaves the seeds of layers away, which plain layers do not have.
+
+    It comes before parts that repeat are looked for: seeds would be arguments of these.
+    """
+    for each in all_of(program):
+        each.lines = [
+            line if line.made is None else replace(line, made=_without_seeds(line.made))
+            for line in each.lines
+        ]
+
+
+def as_plain(program: Program) -> None:
+    """Replaces the parts of `torch_impl` in a program.
+
+    Args:
+        program: also those inside of it are changed.
+
+    Raises:
+        NoTwinError: some parts have no plain one, with the reasons of all of them.
+    """
+    problems: list[str] = []
+    for each in all_of(program):
+        lines = []
+        for line in each.lines:
+            try:
+                lines.append(_plain(line))
+            except ValueError as error:
+                problems.append(f"layer {line.name!r}: {error}")
+        each.lines = lines if not problems else each.lines
+    if problems:
+        raise NoTwinError([f"{problem}, which --plain needs" for problem in problems])
+
+
+def is_part(kind: Any) -> bool:
+    """Whether a class or function is one of `parts`."""
+    return str(getattr(kind, "__module__", "")).startswith("torch_impl.source.parts.")
+
+
+def arguments_of(part: Any) -> set[str]:
+    """Returns the names of the arguments of a part, those of its base if it passes them on."""
+    found: set[str] = set()
+    kinds = inspect.getmro(part) if inspect.isclass(part) else (part,)
+    for kind in kinds:
+        made = vars(kind).get("__init__") if inspect.isclass(kind) else kind
+        if made is None:
+            continue
+        told = inspect.signature(made).parameters
+        found |= {name for name, each in told.items() if each.kind is not each.VAR_KEYWORD}
+        if len(found) and all(each.kind is not each.VAR_KEYWORD for each in told.values()):
+            break
+    return found - {"self"}
+
+
+def _plain(line: Line) -> Line:
+    text, why, made = _functions(line.text), line.why, line.made
+    if made is None:
+        return replace(line, text=text)
+    if made.kind in (*_DROPPING, layers.GaussianNoise, layers.GaussianDropout):
+        why = ""
+        if made.kind is not layers.SpatialDropout:  # values are dropped one by one, in any layout
+            text = "{self}({0})"
+    rank = len(line.inputs[0].shape)
+    called = Called(rank, "mask=" in text)
+    found = _made(made, called)
+    if is_part(found.kind):
+        taken = inspect.signature(found.kind.forward).parameters  # type: ignore[attr-defined]
+        unknown = sorted(set(_keywords(text)) - set(taken))
+        if unknown:
+            raise ValueError(f"{_name(made.kind)} that is told {unknown} has no plain part")
+    return replace(line, text=text, made=found, why=why)
+
+
+def _keywords(text: str) -> list[str]:
+    """Returns the names of the arguments that a module is called with."""
+    inner, depth = "", 0
+    for letter in text.partition("{self}(")[2]:
+        depth += (letter in "([") - (letter in ")]")
+        if depth < 0:
+            break
+        inner += letter
+    return re.findall(r"(\w+)=", inner)
+
+
+def _functions(text: str) -> str:
+    """Returns an expression with plain functions."""
+    if 'OPERATIONS["' in text:
+        name = text.partition('OPERATIONS["')[2].partition('"')[0]
+        raise ValueError(f"the operation {name} has no plain function")
+    for name in re.findall(r"\bactivations\.(\w+)\(", text):
+        if not hasattr(activations, name):
+            raise ValueError(f"the activation {name} has no plain function")
+    text = re.sub(r"\bactivations\.(\w+)\(", r"parts.\1(", text)
+    return re.sub(r"\bwith_mask\(", "parts.with_mask(", text)
+
+
+def _made(planned: Planned, called: Called) -> Planned:
+    """Returns the plain module for a planned one."""
+    kind: Any = planned.kind
+    if str(getattr(kind, "__module__", "")).startswith("torch.nn."):
+        return planned
+    row = _ROWS.get(kind)
+    return _same(planned, called) if row is None else row(planned, called)
+
+
+def _same(planned: Planned, called: Called, name: str = "") -> Planned:
+    """Returns the part of the same name, which takes the same arguments."""
+    name = name or _name(planned.kind)
+    part = next((found for m in _PARTS if (found := getattr(m, name, None)) is not None), None)
+    if part is None or not is_part(part):
+        raise ValueError(f"{name} has no plain part")
+    plain = _without_seeds(planned)
+    unknown = sorted(set(plain.settings) - arguments_of(part))
+    if unknown:
+        told = ", ".join(f"{key}={plain.settings[key]!r}" for key in unknown)
+        raise ValueError(f"{name} with {told} has no plain part")
+    inside = [_made(a, called) if isinstance(a, Planned) else a for a in plain.arguments]
+    return Planned(part, *inside, **plain.settings)
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind))
+
+
+def _without_seeds(planned: Planned) -> Planned:
+    if planned.kind is layers.Hashing:
+        return planned
+    inside = [_without_seeds(a) if isinstance(a, Planned) else a for a in planned.arguments]
+    settings = {key: value for key, value in planned.settings.items() if key not in _OWN_SEEDS}
+    return Planned(planned.kind, *inside, **settings)
+
+
+def _dropout(planned: Planned, called: Called) -> Planned:
+    return _dropping(planned, nn.Dropout)
+
+
+def _alpha(planned: Planned, called: Called) -> Planned:
+    return _dropping(planned, nn.AlphaDropout)
+
+
+def _spatial(planned: Planned, called: Called) -> Planned:
+    kinds = {3: nn.Dropout1d, 4: nn.Dropout2d, 5: nn.Dropout3d}
+    return _dropping(planned, kinds[called.rank])
+
+
+def _dropping(planned: Planned, kind: Any) -> Planned:
+    given = _without_seeds(planned)
+    if set(given.settings) - {"rate"}:
+        raise ValueError(f"{_name(planned.kind)} with {dict(given.settings)} has no plain part")
+    return Planned(kind, *given.arguments, *given.settings.values())
+
+
+def _recurrent(planned: Planned, called: Called) -> Planned:
+    """Returns torch's layer if it has these activations and drops nothing, else a loop."""
+    name, settings = _name(planned.kind), dict(_without_seeds(planned).settings)
+    if not (settings.get("dropout") or settings.get("recurrent_dropout")):
+        settings.pop("implementation", None)
+    if not called.masked:
+        settings.pop("zero_output_for_mask", None)
+    plain = Planned(planned.kind, *planned.arguments, **settings)
+    for key in ("activation", "recurrent_activation"):
+        value = settings.get(key, "tanh")
+        if not isinstance(value, Parameter) and value not in recurrent.FUNCTIONS:
+            raise ValueError(f"{name} with {key}={value!r} has no plain part")
+    stock = {"return_sequences", "return_state", "go_backwards", "use_bias", "units"}
+    if name == "SimpleRNN" or (set(settings) <= {*stock, "input_size"} and not called.masked):
+        return _same(plain, called)
+    return _same(plain, called, f"{name}Loop")
+
+
+def _attention(planned: Planned, called: Called) -> Planned:
+    """The part takes sizes where that of `torch_impl` takes shapes."""
+    given = planned.named
+    others = ("sliding_window", "flash_attention", "use_gate")
+    shapes = [given[key] for key in ("query_shape", "value_shape", "key_shape")]
+    wrong = {key: given[key] for key in others if given[key]}
+    if given["attention_axes"] not in (None, 1, (1,), [1]):
+        wrong["attention_axes"] = given["attention_axes"]
+    if any(shape is not None and len(shape) != 2 for shape in shapes):
+        wrong["query_shape"] = shapes[0]
+    if not isinstance(given["output_shape"] or 1, int):
+        wrong["output_shape"] = given["output_shape"]
+    if given["use_bias"] and given["num_heads"] > 1:  # Keras takes its axis for that of steps
+        wrong |= {key: 1 for key in ("key_dim", "value_dim") if given[key] == 1}
+    if wrong:
+        raise ValueError(f"MultiHeadAttention with {wrong} has no plain part")
+    sizes = [None if shape is None else shape[-1] for shape in shapes]
+    query, value, key = sizes
+    settings: dict[str, Any] = {}
+    if value not in (None, query):
+        settings["value_size"] = value
+    if key not in (None, value or query):
+        settings["key_size"] = key
+    if given["value_dim"] not in (None, given["key_dim"]):
+        settings["value_dim"] = given["value_dim"]
+    if given["dropout"]:
+        settings["dropout"] = given["dropout"]
+    if not given["use_bias"]:
+        settings["use_bias"] = False
+    if given["output_shape"] not in (None, query):
+        settings["output_size"] = given["output_shape"]
+    part = attention.MultiHeadAttention
+    return Planned(part, given["num_heads"], given["key_dim"], query, **settings)
+
+
+def _einsum(planned: Planned, called: Called) -> Planned:
+    module: Any = planned.build()
+    bias = () if module.bias is None else tuple(module.bias.shape)
+    if len(bias) > 1 and sum(side > 1 for side in bias) == 1:
+        raise ValueError(f"EinsumDense with a bias of shape {bias} has no plain part")
+    settings = {"bias_shape": bias} if bias else {}
+    return Planned(attention.EinsumDense, module.equation, tuple(module.weight.shape), **settings)
+
+
+def _bidirectional(planned: Planned, called: Called) -> Planned:
+    if planned.named.get("merge_mode", "concat") is None:
+        raise ValueError("Bidirectional with merge_mode=None has no plain part")
+    return _same(planned, called)
+
+
+_ROWS: dict[Any, Row] = {
+    layers.Dropout: _dropout,
+    layers.AlphaDropout: _alpha,
+    layers.SpatialDropout: _spatial,
+    layers.LSTM: _recurrent,
+    layers.GRU: _recurrent,
+    layers.SimpleRNN: _recurrent,
+    layers.Bidirectional: _bidirectional,
+    layers.MultiHeadAttention: _attention,
+    layers.EinsumDense: _einsum,
+}

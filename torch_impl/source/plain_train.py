@@ -1,0 +1,364 @@
+"""train.py of a port in plain torch, with the rules that it needs and the loop of a training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from torch_impl.keras_config.compiled import Training, compiled_of_facts
+from torch_impl.keras_config.training import NO_NUMBER
+from torch_impl.source.copying import chosen, copied
+from torch_impl.source.form import Layout, literal
+from torch_impl.source.imports import imported
+from torch_impl.source.initial import Draw
+from torch_impl.source.names import attribute
+from torch_impl.source.names_used import names_used
+from torch_impl.source.plain_initial import initial_lines, penalty_lines
+from torch_impl.source.plain_rules import as_rule, callback, metric
+from torch_impl.source.program import Program
+from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.train_text import optimizer_text, planned_parts, written
+from torch_impl.source.wrapping import wrapped
+
+
+@dataclass
+class PlainTrain:
+    """What is written of a training.
+
+    Attributes:
+        train: source of train.py.
+        rules: source of rules.py; "": nothing of it is needed.
+        port: arguments of `Port` in the test.
+        left_out: a sentence for each part that is missing.
+    """
+
+    train: str = ""
+    rules: str = ""
+    port: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def plain_train(
+    facts: Mapping[str, Any],
+    program: Program,
+    modules: tuple[nn.Module, nn.Module],
+    draws: Sequence[Draw],
+    rules: RuleTexts,
+    frozen: Sequence[str],
+    names: tuple[str, str],
+) -> PlainTrain:
+    """Returns the source of a training in plain torch.
+
+    Args:
+        facts: of the trace of the Keras half.
+        program: the model.
+        modules: of the program: with the parts of `torch_impl`, and plain.
+        draws: of the initial weights.
+        rules: of its weights and outputs, in `torch_impl`.
+        frozen: statements that exclude weights from the training.
+        names: of the package, and of the class of the model.
+    """
+    package, class_name = names
+    own: dict[str, str] = {}
+    compiled = compiled_of_facts(facts)
+    training = planned_parts(facts, compiled, own)
+    found = PlainTrain(left_out=[sentence for _, sentence in training.problems])
+    given: dict[str, str] = {}
+    body = [f"    model = {class_name}()"]
+    initial = initial_lines(*modules, draws, found.left_out)
+    if initial:
+        body.append("    initialise(model)")
+    body += [line for statement in frozen for line in wrapped(f"    {statement}")]
+    loss = _loss(training, own, found.left_out)
+    if loss is not None:
+        given["loss"] = loss
+    if training.optimizer is not None:
+        try:
+            body += wrapped(f"    optimizer = {as_rule(optimizer_text(training.optimizer))}")
+            given["optimizer"] = "optimizer"
+        except ValueError as error:
+            found.left_out.append(f"the optimizer: {error}")
+    given |= _callbacks(training, found.left_out, has_optimizer="optimizer" in given)
+    found.left_out += [f"the callback {name}: {NO_NUMBER}" for name in compiled.left_out]
+    given |= _metrics(training, found.left_out)
+    penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
+    for name, text in (rules.activities | rules.constraints).items():
+        found.left_out.append(f"{text} of {name!r}: it has no plain form")
+    if penalty and loss is not None:
+        given["penalty"] = "penalty"
+    if compiled.class_weight:
+        given["class_weight"] = written(compiled.class_weight)
+    outputs = list(compiled.outputs)
+    if len(outputs) > 1:
+        given["output_names"] = f"[{', '.join(map(literal, outputs))}]"
+    told = "".join(f", {name}={text}" for name, text in given.items())
+    body += wrapped(f"    return Training(model{told})")
+    sections = [
+        [
+            "def build() -> Training:",
+            '    """Returns the network with all that trains it, drawn by torch\'s generator."""',
+            *body,
+        ]
+    ]
+    if initial:
+        head = wrapped(f"def initialise(model: {class_name}) -> None:")
+        about = '    """Draws the initial weights, from the distributions of the Keras program."""'
+        sections.append([*head, about, *initial])
+    if penalty:
+        sections.append(penalty)
+    sections += [_load_weights(class_name), *_reading(program, outputs)]
+    return _files(found, sections, facts, given, program, package, class_name)
+
+
+def _files(
+    found: PlainTrain,
+    sections: list[list[str]],
+    facts: Mapping[str, Any],
+    given: Mapping[str, str],
+    program: Program,
+    package: str,
+    class_name: str,
+) -> PlainTrain:
+    own = "\n\n\n".join("\n".join(lines) for lines in sections)
+    used = names_used(own, "rules")
+    loop, imports = chosen(["fit"])
+    imports |= {
+        "argparse": ("argparse", ""),
+        "Path": ("pathlib", "Path"),
+        "np": ("numpy", ""),
+        "torch": ("torch", ""),
+        "load_file": ("safetensors.torch", "load_file"),
+    }
+    lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
+    lines += [f"from {package}.model import {class_name}"]
+    fit = facts["program"]["fit"]
+    arrays = _arrays(program, given)
+    about = _ABOUT.format(package=package, arrays=arrays)
+    main = _MAIN.format(
+        epochs=fit.get("epochs") or 1,
+        batch_size=fit.get("batch_size") or 32,
+        shuffle=fit.get("shuffle") is not False,
+        first=arrays.partition(",")[0].partition(" ")[0],
+    )
+    head = "\n".join(lines)
+    weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
+    found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{loop}\n\n\n{main}"
+    if used:
+        found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
+    found.port = _port(given, program)
+    return found
+
+
+def _port(given: Mapping[str, str], program: Program) -> list[str]:
+    """Returns the arguments of `Port` for what `build` returns."""
+    lines = ["made.model"]
+    if "output_names" in given and "OutputLosses" in given.get("loss", ""):
+        lines += ["loss=dict(made.loss.losses)", "loss_weights=made.loss.weights"]
+        lines += ["output_names=made.output_names"]
+    elif "loss" in given:
+        lines.append("loss=made.loss")
+    rows = {
+        "optimizer": "optimizer=made.optimizer",
+        "schedulers": "scheduler=made.schedulers",
+        "early_stopping": "early_stopping=made.early_stopping",
+        "metrics": "metrics=made.metrics",
+        "penalty": "added_loss=made.penalty",
+        "class_weight": "class_weight=made.class_weight",
+    }
+    lines += [text for name, text in rows.items() if name in given]
+    if len(program.inputs) == 1:
+        lines.append("feed=train.feed")
+    return lines
+
+
+def _loss(training: Training, own: Mapping[str, str], left_out: list[str]) -> str | None:
+    """Returns the loss, or those of several outputs in one; None if there is none."""
+    if training.loss is None:
+        return None
+    if own:
+        left_out.append(f"the loss: {', '.join(own)} is code of the program")
+        return None
+    try:
+        text = as_rule(written(training.loss))
+    except ValueError as error:
+        left_out.append(f"the loss: {error}")
+        return None
+    if not isinstance(training.loss, Mapping):
+        return text
+    weights = training.settings.get("loss_weights")
+    return f"rules.OutputLosses({', '.join([text, *([written(weights)] if weights else [])])})"
+
+
+def _callbacks(training: Training, left_out: list[str], *, has_optimizer: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    plans = training.schedulers if has_optimizer else []
+    schedulers = [text for plan in plans if (text := _tried(callback, plan, left_out))]
+    if schedulers:
+        found["schedulers"] = f"[{', '.join(schedulers)}]"
+    if training.early_stopping is not None:
+        text = _tried(callback, training.early_stopping, left_out)
+        found |= {"early_stopping": text} if text else {}
+    return found
+
+
+def _metrics(training: Training, left_out: list[str]) -> dict[str, str]:
+    if "weighted_metrics" in training.settings:
+        left_out.append("the metrics that count samples by their weights")
+    plans = training.settings.get("metrics", [])
+    if isinstance(plans, Mapping):
+        parts = {name: _listed(each, left_out) for name, each in plans.items()}
+        inner = ", ".join(f'"{name}": {part}' for name, part in parts.items() if part != "[]")
+        return {"metrics": f"{{{inner}}}"} if inner else {}
+    text = _listed(plans, left_out)
+    return {} if text == "[]" else {"metrics": text}
+
+
+def _listed(plans: Any, left_out: list[str]) -> str:
+    plans = plans if isinstance(plans, list) else [plans]
+    return f"[{', '.join(text for plan in plans if (text := _tried(metric, plan, left_out)))}]"
+
+
+def _tried(write: Callable[[Any], str], plan: Any, left_out: list[str]) -> str | None:
+    """Returns source; None, with the reason, if there is no plain form."""
+    try:
+        return write(plan)
+    except ValueError as error:
+        left_out.append(str(error))
+        return None
+
+
+def _load_weights(class_name: str) -> list[str]:
+    return [
+        *wrapped(f"def load_weights(model: {class_name}) -> {class_name}:"),
+        '    """Gives a network the weights that the Keras model had."""',
+        "    model.load_state_dict(load_file(WEIGHTS))",
+        "    return model",
+    ]
+
+
+def _reading(program: Program, outputs: Sequence[str]) -> list[list[str]]:
+    """Returns the functions that read arrays of a file, and turn images."""
+    sections = []
+    inputs = program.inputs
+    if len(inputs) == 1:
+        (value,) = inputs.values()
+        shape = ", ".join(["N", *("?" if s is None else str(s) for s in value.shape[1:])])
+        is_turned = value.layout is Layout.FIRST
+        told = f"({shape}) with the channels second" if is_turned else f"({shape})"
+        turned = ".movedim(-1, 1)" if is_turned else ""
+        sections.append(
+            [
+                "def feed(x: np.ndarray) -> torch.Tensor:",
+                f'    """Returns what the network takes: {told}."""',
+                f"    return torch.as_tensor(x){turned}",
+            ]
+        )
+        x = ['    x = feed(numbers(data["x" + ending]))']
+    else:
+        x = ["    x = {"]
+        for name, value in inputs.items():
+            kind = "images" if value.layout is Layout.FIRST else "torch.as_tensor"
+            row = f'        "{attribute(name)}": {kind}(numbers(data["x_{name}" + ending]))'
+            x += _entry(row)
+        x.append("    }")
+    if len(outputs) > 1:
+        y = ["    y = {"]
+        for name in outputs:
+            y += _entry(f'        "{name}": torch.as_tensor(numbers(data["y_{name}" + ending]))')
+        y.append("    }")
+    else:
+        y = ['    y = torch.as_tensor(numbers(data["y" + ending]))']
+    if any("images(" in line for line in x):
+        sections.append(
+            [
+                "def images(x: np.ndarray) -> torch.Tensor:",
+                '    """Returns what the network takes: the channels second."""',
+                "    return torch.as_tensor(x).movedim(-1, 1)",
+            ]
+        )
+    sections.append(
+        [
+            'def read(data: Any, ending: str = "") -> tuple[Any, Any]:',
+            '    """Returns inputs and targets of a file, whose names may have an ending."""',
+            *x,
+            *y,
+            "    return x, y",
+        ]
+    )
+    sections.append(
+        [
+            "def numbers(array: np.ndarray) -> np.ndarray:",
+            '    """Returns real numbers in the dtype of the network; whole ones stay."""',
+            '    dtype = str(torch.get_default_dtype()).removeprefix("torch.")',
+            '    return array.astype(dtype) if array.dtype.kind == "f" else array',
+        ]
+    )
+    return sections
+
+
+def _entry(row: str) -> list[str]:
+    lines = wrapped(row, behind=1)
+    return [*lines[:-1], f"{lines[-1]},"]
+
+
+def _arrays(program: Program, given: Mapping[str, str]) -> str:
+    """Returns the names of the arrays in a file of data."""
+    inputs = list(program.inputs)
+    names = ["x"] if len(inputs) == 1 else [f"x_{name}" for name in inputs]
+    outputs = re.findall(r'"([^"]*)"', given.get("output_names", ""))
+    names += [f"y_{name}" for name in outputs] or ["y"]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+_ABOUT = '''"""Trains the network as the Keras program does, in plain torch.
+
+    python -m {package}.train data.npz --seed 42
+
+The file has {arrays},
+and if there is validation the same with _val behind the name, in Keras's layout.
+"""'''
+
+_MAIN = '''def main() -> None:
+    """Trains as `fit` does, and prints loss and metrics of each epoch."""
+    parser = argparse.ArgumentParser(description="Trains the network as Keras does.")
+    parser.add_argument("data", type=Path, help="a .npz file with the data")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--epochs", type=int, default={epochs})
+    parser.add_argument("--batch-size", type=int, default={batch_size})
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    parser.add_argument(
+        "--shuffle", action=argparse.BooleanOptionalAction, default={shuffle}
+    )
+    parser.add_argument(
+        "--from-keras", action="store_true", help="begin with the weights of the model"
+    )
+    parser.add_argument("--out", type=Path, help="file for the trained weights")
+    given = parser.parse_args()
+    torch.set_default_dtype(getattr(torch, given.dtype))
+    torch.manual_seed(given.seed)
+    training = build()
+    if given.from_keras:
+        load_weights(training.model)
+    data = np.load(given.data)
+    validation = read(data, "_val") if "{first}_val" in data else None
+    history = fit(
+        training,
+        read(data),
+        validation,
+        epochs=given.epochs,
+        batch_size=given.batch_size,
+        shuffle=given.shuffle,
+    )
+    for name, values in history.items():
+        print(name, *(f"{{value:.6g}}" for value in values))
+    if given.out is not None:
+        torch.save(training.model.state_dict(), given.out)
+
+
+if __name__ == "__main__":
+    main()
+'''

@@ -1,0 +1,92 @@
+"""What a Keras program does with weights and outputs beside the loss, as source of train.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from torch_impl.keras_config.planned import Planned
+from torch_impl.keras_config.rules import LayerRules
+from torch_impl.keras_config.training import short
+from torch_impl.layouts import Variable
+from torch_impl.source.form import arguments, told
+from torch_impl.source.program import Program
+from torch_impl.source.weights import paths, targets
+from torch_impl.source.writer import OUTPUT
+
+
+@dataclass
+class RuleTexts:
+    """The rules of a program, as source.
+
+    Attributes:
+        penalties: name of a parameter -> its regulariser.
+        activities: name of a module -> the regulariser of its output.
+        constraints: name of a module and Keras's of a weight -> its constraint.
+        left_out: a sentence for each rule that has no source.
+    """
+
+    penalties: dict[str, str] = field(default_factory=dict)
+    activities: dict[str, str] = field(default_factory=dict)
+    constraints: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
+def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Module) -> RuleTexts:
+    """Returns the rules of a program.
+
+    Args:
+        rules: of the layers, by their paths.
+        program: of which the module was written.
+        module: the written one.
+    """
+    found = RuleTexts()
+    by_layer, known = dict(paths(program)), targets(module, program)
+    names = {id(each): name for name, each in module.named_modules()}
+    for layer, rule in rules.items():
+        for name, regularizer in rule.regularizers.items():
+            variable = _variable(known, layer, name)
+            if variable is None or len(variable.attributes) > 1 or variable.part is not None:
+                found.left_out.append(f"the regulariser of {name!r} of layer {layer!r}")
+                continue
+            path = ".".join(filter(None, (names[id(variable.module)], variable.attributes[0])))
+            found.penalties[path] = _text("regularizers", regularizer)
+        for name, constraint in rule.constraints.items():
+            variable = _variable(known, layer, name)
+            if variable is None:
+                found.left_out.append(f"the constraint of {name!r} of layer {layer!r}")
+                continue
+            path = by_layer[layer]
+            found.constraints[f"{path}.{name}"] = _text("constraints", constraint)
+        if rule.activity is not None:
+            end = by_layer.get(f"{layer}{OUTPUT}")
+            if end is None or not rule.activity.is_layout_free:
+                found.left_out.append(f"the regulariser of the output of layer {layer!r}")
+            else:
+                found.activities[end] = _text("regularizers", rule.activity)
+        if rule.projections:
+            found.left_out.append(f"the regulariser of the projections of layer {layer!r}")
+    return found
+
+
+def _variable(known: Mapping[str, Variable], layer: str, name: str) -> Variable | None:
+    """Returns a weight of a layer, whose module may be that of a layer in it."""
+    ends = (name, name.rpartition("/")[2])
+    return next((known[f"{layer}/{end}"] for end in ends if f"{layer}/{end}" in known), None)
+
+
+def _text(module: str, rule: Any) -> str:
+    """Returns the call that makes a regulariser or a constraint."""
+    settings = dict(_settings(rule))
+    planned = told(Planned(type(rule), **settings))
+    given = arguments(*planned.arguments, **planned.settings)
+    return f"{module}.{type(rule).__name__}({given})"
+
+
+def _settings(rule: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(rule).items():
+        if not name.startswith("_"):
+            yield name, short(value)
