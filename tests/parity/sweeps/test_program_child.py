@@ -57,6 +57,14 @@ def raises():
         raise KeyError("unlucky")
     return fixed()
 
+def masks():
+    net = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")]
+    )
+    net.compile("sgd", "mse", metrics=["accuracy"])
+    x = draw.normal(size=(40, 6, 6, 1))
+    return Reference(net, x=x, y=(x > 0) * 1.0, validation_split=0.2, epochs=2)
+
 def heads(as_dict=True):
     inputs = keras.Input((4,))
     h = keras.layers.Dense(3, name="h")(inputs)
@@ -306,6 +314,27 @@ def test_a_port_without_metrics_has_keras_accuracy_whatever_it_returns(last, los
     assert sorted(history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert history["accuracy"][-1] > 0.5
     assert history["loss"][1] < history["loss"][0]
+
+
+MASKS = """
+import torch
+from torch import nn
+from torch_impl import Port
+
+def build():
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid())
+    return Port(net, loss={}, optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+"""
+
+
+def test_images_as_labels_are_fed_in_the_layout_that_the_loss_takes(spec, tmp_path):
+    """MSELoss takes (N, 1, H, W) beside (N, H, W, 1), too, and broadcasts."""
+    turning = "lambda p, y: nn.functional.mse_loss(p, y.permute(0, 3, 1, 2))"
+    found = [
+        swept(spec("masks"), tmp_path, MASKS.format(loss)).history
+        for loss in ("nn.MSELoss()", turning)
+    ]
+    assert found[0] == found[1]
 
 
 HEADS = """

@@ -60,6 +60,12 @@ def test_a_large_port_is_built_less(draws, monkeypatch):
     assert len(draws(check_factories.torch_net)["dense1.kernel"]) == 3
 
 
+def test_a_port_of_many_modules_is_built_less(draws, monkeypatch):
+    modules = sum(1 for _ in check_factories.torch_net().module.modules())
+    monkeypatch.setattr(initial, "MOST_MODULES", 5 * modules)
+    assert len(draws(check_factories.torch_net)["dense1.kernel"]) == 5
+
+
 def test_a_lazy_module_is_called_first(draws):
     def lazy():
         return nn.Sequential(

@@ -6,7 +6,6 @@ import dataclasses
 import random
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from torch_impl.harness.factories import Port, call_factory
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.portable import channels_first, from_returned, in_order
+from torch_impl.harness.program.label_forms import LabelForms
 from torch_impl.harness.program.stepper import StepperOfPort, nest_by_name
 from torch_impl.harness.program.training import arguments_of, check_losses, with_loss
-from torch_impl.losses.outputs import OutputLosses, by_output
 from torch_impl.trainer import Batch, Callback, Trainer
 from torch_impl.trainer.nests import leaves, mapped
 
@@ -97,7 +96,7 @@ class OwnStepper(StepperOfPort):
         self._told: list[Mapping[str, Any]] = settings["outputs"]
         self._least_rank: float = 4  # from which inputs are turned
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
-        self._columns = frozenset[str]()  # outputs whose labels are fed as (N, 1); "": the only one
+        self._labels = LabelForms()
         self._is_linear = False  # whether the output lacks Keras's activation
         self._has_own_metrics = settings["metrics_are_own"]
 
@@ -120,7 +119,8 @@ class OwnStepper(StepperOfPort):
             else:
                 only = self._as_keras(output)
                 self._is_linear = not _are_probabilities(only, self._activation)
-            self._columns = self._with_columns(output, batch)
+            if self.port.target is None:
+                self._labels.see(self.port.loss, output, self.prepared(batch).y)
         module.train(was_training)
 
     def prepared(self, batch: Batch) -> Batch:
@@ -130,14 +130,10 @@ class OwnStepper(StepperOfPort):
             batch, y=nest_by_name(batch.y, names), weight=nest_by_name(batch.weight, names)
         )
         found = super().prepared(batch.mapped(self._cast))
-        x, y = found.x, found.y
+        x = found.x
         if self._is_stored_anew:
             x = mapped(lambda each: in_order(each) if isinstance(each, torch.Tensor) else each, x)
-        if "" in self._columns:
-            y = y[:, None]
-        elif self._columns:
-            y = {name: part[:, None] if name in self._columns else part for name, part in y.items()}
-        return Batch(x, y, found.weight)
+        return Batch(x, self._labels.fed(found.y), found.weight)
 
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output, or all of them if Keras has several."""
@@ -152,6 +148,12 @@ class OwnStepper(StepperOfPort):
             return self._outputs.each(output)
         output = self._as_keras(output)
         return activated(output, "linear", self._activation) if self._is_linear else output
+
+    def measured_batch(self, batch: Batch) -> Batch:
+        """Returns a batch for the metrics: for Keras's, with the labels in Keras's layout."""
+        if self._has_own_metrics:
+            return batch
+        return dataclasses.replace(batch, y=self._labels.as_keras(batch.y))
 
     def _seen(self, batch: Batch) -> Any:
         """Finds the form in which the module takes a batch; returns its output."""
@@ -175,20 +177,6 @@ class OwnStepper(StepperOfPort):
             f"Keras's layout ({told_of(first)}); "
             f"{advice or 'return a Port with `feed`, which turns a batch into its arguments'}"
         ) from first
-
-    def _with_columns(self, output: Any, batch: Batch) -> frozenset[str]:
-        """Returns the outputs whose labels the loss needs as a column; "" is the only one."""
-        if self.port.target is not None:
-            return frozenset()
-        y, loss = self.prepared(batch).y, self.port.loss
-        if not self._outputs.names:
-            return frozenset([""] if _needs_column(loss, output, y) else [])
-        if not isinstance(loss, OutputLosses) or not isinstance(y, Mapping):
-            return frozenset()
-        given = by_output(output, loss.names, "outputs of the port")
-        return frozenset(
-            name for name, part in y.items() if _needs_column(loss.of(name), given.get(name), part)
-        )
 
     def _see_each(self, returned: Any) -> None:
         """Looks which of several outputs lack Keras's activation."""
@@ -244,20 +232,6 @@ def _first(nests: Mapping[str, Any]) -> Batch:
 def _with_accuracy(told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Returns those of Keras's several outputs that have an accuracy."""
     return [each for each in told if each["has_accuracy"]]
-
-
-def _needs_column(loss: Any, output: Any, y: Any) -> bool:
-    """Whether a loss needs labels as a column: `fit` takes (N,) and (N, 1) alike."""
-    if loss is None or not isinstance(y, torch.Tensor) or y.ndim != 1:
-        return False
-    works = []
-    for target in (y, y[:, None]):
-        works.append(False)
-        with suppress(Exception):  # the code of the port may raise anything
-            loss(output[:1], target[:1])
-            loss(output, target)
-            works[-1] = True
-    return works == [False, True]
 
 
 def _are_probabilities(output: torch.Tensor, activation: str | None) -> bool:
