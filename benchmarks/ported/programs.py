@@ -14,7 +14,7 @@ from parity.programs.scenarios import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ("article", "null", "networks", "applications")
-_FOLDERS = ("networks/keras_side", "networks_b/originals")
+_FOLDERS = ("images/originals", "other_kinds/originals")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def programs_of(name: str, work: Path) -> Iterator[Program]:
             yield Program(f"{module.removeprefix('keras_')}_{function}", factory)
     elif name == "networks":
         for folder in _FOLDERS:
-            for file in sorted((ROOT / "benchmarks" / folder).glob("*.py")):
+            for file in sorted((ROOT / "benchmarks" / "foreign" / folder).glob("*.py")):
                 yield Program(file.stem, f"{file}:build")
     else:
         yield from _applications(work)

@@ -155,11 +155,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/attention.py": (
         "minutes; tests/parity/divergences/test_attention_ports.py checks a part of it"
     ),
-    "python benchmarks/accuracy/own_steps.py": (
-        "a minute; tests/parity/runs/test_own_steps.py checks other ports"
-    ),
-    "python benchmarks/accuracy/strangers.py": (
-        "a quarter of an hour; tests/parity/runs/test_own_steps.py has what it found"
+    "python benchmarks/accuracy/foreign.py ...": (
+        "an hour; tests/parity/runs/test_habits.py, test_own_steps.py, test_layer_kinds.py and "
+        "test_fresh_cases.py have what it found"
     ),
     "python benchmarks/accuracy/public_layers.py": (
         "a quarter of an hour of processor time; "
@@ -170,15 +168,6 @@ NOT_RUN = {
     ),
     "python benchmarks/accuracy/ported.py ...": (
         "minutes; tests/torch_impl/source/test_source_package.py has what it found"
-    ),
-    "python benchmarks/accuracy/fresh.py": (
-        "ten minutes; tests/parity/divergences/test_fresh_cases.py checks a part of it"
-    ),
-    "python benchmarks/accuracy/networks_b.py": (
-        "minutes; test_coded_programs.py and test_layer_kinds.py have what it found"
-    ),
-    "python benchmarks/accuracy/networks_c.py": (
-        "minutes; tests/parity/runs/test_habits.py has what it found"
     ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
@@ -220,9 +209,6 @@ NOT_RUN = {
     "python benchmarks/speed/report.py": "test_write.py times the same report",
     "python benchmarks/accuracy/rewrites.py": (
         "half an hour; tests/parity/runs/test_idioms.py checks a part of its ports as they are"
-    ),
-    "python benchmarks/accuracy/networks.py ...": (
-        "20 minutes; tests/parity/runs/test_layer_kinds.py checks small networks of the same parts"
     ),
     "python benchmarks/accuracy/application_checks.py ...": (
         "hours, and gigabytes of memory; tests/torch_impl/keras_config/test_twin_applications.py "

@@ -1,9 +1,12 @@
-"""`fresh.py`: what the first sight of ports by hand has shown stays mended."""
+"""What the first sight of ports by hand has shown stays mended."""
+
+from pathlib import Path
 
 import pytest
 from port_files import FEW_STEPS
 
-from benchmarks.accuracy.fresh import case, named
+from benchmarks.accuracy.foreign import is_named, spec_of
+from benchmarks.foreign.fresh.table import cases
 from parity.runs.check import CheckOptions, check_all
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
@@ -31,12 +34,15 @@ WRONG = (
 )
 
 
+# Each by its family, the package of its file, and its name.
+CASES = {(case.torch.split(".")[-2], case.port): case for case in cases(Path())}
+
+
 @pytest.fixture(scope="module")
 def results():
     """Of all of them, with few frameworks started."""
-    cases = [case(family, name) for family, name in (*RIGHT, *WRONG)]
-    found = check_all([spec.replace(steps=FEW_STEPS) for spec, _ in cases], CheckOptions())
-    return dict(zip((*RIGHT, *WRONG), found, strict=True))
+    specs = [spec_of(CASES[port]).replace(steps=FEW_STEPS) for port in (*RIGHT, *WRONG)]
+    return dict(zip((*RIGHT, *WRONG), check_all(specs, CheckOptions()), strict=True))
 
 
 @pytest.mark.parametrize("port", RIGHT, ids="-".join)
@@ -46,6 +52,5 @@ def test_a_right_port_passes(results, port):
 
 @pytest.mark.parametrize("port", WRONG, ids="-".join)
 def test_a_wrong_port_is_named(results, port):
-    _, fault = case(*port)
     assert results[port].verdict == "fail"
-    assert named(results[port], fault)
+    assert is_named(CASES[port], results[port])
