@@ -4,7 +4,8 @@
 
 There is one function per family; the setting `torch` selects torch's equations. They are only for
 trials on the numbers of a probe: a rule that gives the port's weights shows what the port does.
-Keras rounds some of its constants to float32, even in float64: 1 - 0.999**t differs by 1.3e-5.
+Keras rounds some of its constants to float32, even in float64: 1 - 0.999**t differs by 1.3e-5. A
+port by hand may do so or not, which the setting `rounded` tells; both are right.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def steps(
         gradients: one per step, already clipped.
         rates: the learning rate of each step.
         s: settings; weight decay is "decay", a pair (how, factor) with how "decoupled", "coupled";
-            "accumulated" is a pair (number of steps per update, "mean" or "sum").
+            "accumulated" is a pair (number of steps per update, "mean" or "sum"); "rounded" is
+            whether Keras's equations have its constants in float32.
     """
     state: dict[str, Any] = {}
     how, factor = s.get("decay") or (None, 0.0)
@@ -53,7 +55,8 @@ def steps(
 
 def _constant(value: float, s: Settings) -> float:
     """Returns a constant rounded as Keras's `ops.cast` does, or unchanged."""
-    return float(value) if s["torch"] else float(np.float32(value))
+    is_rounded = s.get("rounded", True) and not s["torch"]
+    return float(np.float32(value)) if is_rounded else float(value)
 
 
 def _adam(w: Any, g: Any, lr: float, t: int, state: dict[str, Any], s: Settings) -> Any:

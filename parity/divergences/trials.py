@@ -77,7 +77,9 @@ class _Trial:
         }
         self.targets = {step: port[key] for step, key in keys.items() if key in port}
         self.theirs = {step: keras[keys[step]] for step in self.targets}
-        self.rates = list(map(float, port["optimizer/learning_rate"]))
+        self.rates, self.their_rates = (
+            list(map(float, half["optimizer/learning_rate"])) for half in (port, keras)
+        )
         self.raw = [
             {n: probe_inputs.gradient(self.seed, step, n, s) for n, s in self.shapes.items()}
             for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1)
@@ -85,11 +87,6 @@ class _Trial:
         self.settings = rules.keras_settings(self.family, self.facts["config"])
         self.clip = _keras_clip(self.facts["config"])
         self._clipped: dict[Any, list[np.ndarray]] = {}
-
-    @property
-    def is_keras(self) -> bool:
-        """Whether the port has Keras's weights, within the accuracy of a rule."""
-        return all(self._is_close(self.theirs[n], w) for n, w in self.targets.items())
 
     def _is_close(self, w: np.ndarray, target: np.ndarray) -> bool:
         """Whether two values of the weight are equal, relative to its total change."""
@@ -108,12 +105,29 @@ class _Trial:
         return self._clipped[clip]
 
     def gives(self, family: str, settings: Mapping[str, Any]) -> bool:
-        """Whether a rule gives the port's weights."""
+        """Whether a rule gives the weights of the port, with constants in float32 or as written."""
+        return any(
+            self._gives(family, {**settings, "rounded": rounded}, self.rates, self.targets)
+            for rounded in ((True,) if settings["torch"] else (True, False))
+        )
+
+    def gives_keras(self, settings: Mapping[str, Any]) -> bool:
+        """Whether Keras's rule gives Keras's weights; not so if Keras excludes this one."""
+        assert self.family is not None
+        return self._gives(self.family, settings, self.their_rates, self.theirs)
+
+    def _gives(
+        self,
+        family: str,
+        settings: Mapping[str, Any],
+        rates: Sequence[float],
+        targets: Mapping[int, np.ndarray],
+    ) -> bool:
         gradients = self.gradients(settings["clip"])
         with np.errstate(all="ignore"):
-            walk = rules.steps(family, self.start, gradients, self.rates, settings)
+            walk = rules.steps(family, self.start, gradients, rates, settings)
             for step, w in enumerate(walk, start=1):
-                if step in self.targets and not self._is_close(w, self.targets[step]):
+                if step in targets and not self._is_close(w, targets[step]):
                     return False
         return True
 
@@ -130,7 +144,7 @@ def _search(evidence: Evidence) -> Sequence[Change] | None:
     if trial.name is None or trial.family is None:
         return None
     base = {**trial.settings, "clip": trial.clip}
-    if base["decay"] and not trial.is_keras and trial.gives(trial.family, base):
+    if base["decay"] and not trial.gives_keras(base) and trial.gives(trial.family, base):
         how, factor = base["decay"]
         text = f"{trial.name}: none in Keras, which excludes it, {how} {factor:g} in the port"
         return [Change("C11", "decay", base["decay"], text)]

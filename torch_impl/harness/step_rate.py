@@ -21,17 +21,19 @@ class StepRate:
     Args:
         optimizer: makes the step between `begin` and `end`; other watches may have begun or end
             meanwhile.
-        given: rate of the first group that the step is to use, whatever it sets; groups with
-            another rate keep their ratio to it. None: the optimizer's own.
+        given: rate of the first group that a step reads, whatever it sets; groups with another
+            rate keep their ratio to it. A step that sets a rate and reads none uses its own. None:
+            the optimizer's own.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, given: float | None = None) -> None:
         self._optimizer, self._given = optimizer, given
-        self._used: float | None = None
+        self._read: float | None = None
+        self._set: float | None = None  # before any was read
 
     def begin(self) -> None:
         """Begins to watch, and sets the rate that is given."""
-        self._used = None
+        self._read = self._set = None
         self._groups = self._optimizer.param_groups  # a state that is loaded has groups of its own
         # As a dictionary has them: nobody is told of it.
         rates = [float(dict.__getitem__(group, RATE)) for group in self._groups]
@@ -49,12 +51,18 @@ class StepRate:
         for place, group in enumerate(self._groups):
             if isinstance(group, _Watched):
                 self._groups[place] = group.end(self)
-        return self._before if self._used is None else self._used
+        used = self._set if self._read is None else self._read
+        return self._before if used is None else used
 
-    def note(self, rate: float) -> None:
-        """Notes a rate that is read or set; the first one counts."""
-        if self._used is None:
-            self._used = rate
+    def note_read(self, rate: float) -> None:
+        """Notes a rate that is read; the first one counts."""
+        if self._read is None:
+            self._read = rate
+
+    def note_set(self, rate: float) -> None:
+        """Notes a rate that is set; the first one counts, if none has been read."""
+        if self._read is None and self._set is None:
+            self._set = rate
 
 
 class _Watched(dict[str, Any]):
@@ -87,7 +95,8 @@ class _Watched(dict[str, Any]):
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
         if key == RATE:
-            self._tell(value)
+            for watch in self._of_first():
+                watch.note_read(float(value))
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -107,16 +116,16 @@ class _Watched(dict[str, Any]):
             return
         if all(fixed is None for fixed, _ in self._watches.values()):
             super().__setitem__(key, value)
-        self._tell(value)
+        for watch in self._of_first():
+            watch.note_set(float(value))
 
     def update(self, *given: Any, **named: Any) -> None:
         for key, value in dict(*given, **named).items():
             self[key] = value
 
-    def _tell(self, value: Any) -> None:
-        for watch, (fixed, is_first) in self._watches.items():
-            if is_first:
-                watch.note(float(value) if fixed is None else fixed)
+    def _of_first(self) -> list[StepRate]:
+        """Returns those who watch this group as the first one, which has the rate of the step."""
+        return [watch for watch, (_, is_first) in self._watches.items() if is_first]
 
 
 def step_of(optimizer: torch.optim.Optimizer, given: float | None = None) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from parity.data.probe_inputs import CUT_BEFORE
 from parity.ladder import own_steps
@@ -18,9 +21,10 @@ from parity.ladder.comparers.probe import (
 )
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.recorded import close, held_otherwise
-from parity.ladder.tolerance import LEARNING_RATE
+from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
 
 if TYPE_CHECKING:
+    from parity.ladder.items import Item
     from parity.traces.trace import Trace
 
 
@@ -40,15 +44,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)
     items = own + raised(port, "optimizer")
-    rate = "optimizer/learning_rate"
-    if rate in port:
-        ours, theirs = port[rate], keras[rate]
-        items += [
-            compare_close(
-                "learning_rate", theirs[n], ours[n], allowed=LEARNING_RATE, unit="rel", step=n + 1
-            )
-            for n in range(min(len(ours), len(theirs)))
-        ]
+    if "optimizer/learning_rate" in port:
+        items += _rates(keras, port)
     not_compared: dict[str, str] = {}
     unknown, is_constant = held_otherwise(keras, port), not changes_rate(keras, port)
     for key in _by_step(port, "optimizer"):
@@ -66,6 +63,23 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         else:
             items.append(item)
     return judged_if_any(measured(keras), items, not_compared.items())
+
+
+def _rates(keras: Trace, port: Trace) -> Iterator[Item]:
+    theirs, ours = (half["optimizer/learning_rate"] for half in (keras, port))
+    # A schedule in the step of a port's optimizer is its own, also here. Keras's is in float32.
+    is_scheduled = keras.facts["schedule"]["kind"] is not None
+    most = MOST_RATE_ROUNDING * float(np.abs(theirs).max(initial=0.0)) if is_scheduled else 0.0
+    for number in range(min(len(ours), len(theirs))):
+        allowed = LEARNING_RATE + most / (abs(float(theirs[number])) or 1.0)
+        yield compare_close(
+            "learning_rate",
+            theirs[number],
+            ours[number],
+            allowed=allowed,
+            unit="rel",
+            step=number + 1,
+        )
 
 
 def _by_step(port: Trace, prefix: str) -> list[str]:

@@ -139,3 +139,73 @@ def test_the_momentum_decay_of_torchs_nadam_is_told(tmp_path):
     found = names(evidence)
     assert next(iter(found)) == "F14"
     assert found["F14"] == "momentum_decay 1.0 in Keras, 0.004 in the port"
+
+
+def adam(beta_2=0.999, clip=None, rates=None, decay=0.0):
+    """Keras's Adam with the second beta as it is given, and a rate of its own at each step."""
+
+    def update(w, g, rate, step, state):
+        rate = rate if rates is None else rates(step)
+        g = np.clip(g, -clip, clip) if clip else g
+        w = w - rate * decay * w
+        m = state["m"] = 0.9 * state.get("m", 0.0) + 0.1 * g
+        v = state["v"] = 0.999 * state.get("v", 0.0) + (1 - 0.999) * g * g
+        b1 = 0.9 if beta_2 == 0.999 else float(np.float32(0.9))
+        root = np.sqrt(1 - beta_2**step) / (1 - b1**step)
+        return w - rate * root * m / (np.sqrt(v) + 1e-7)
+
+    return update
+
+
+AS_WRITTEN, ROUNDED = 0.999, float(np.float32(0.999))
+OF_ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}
+
+
+@pytest.mark.parametrize("beta_2", [AS_WRITTEN, ROUNDED], ids=["as_written", "rounded"])
+@pytest.mark.parametrize(
+    ("keras", "port", "cause", "told"),
+    [
+        (
+            {"weight_decay": DECAY},
+            {"decay": 0.01},
+            "F9",
+            "decoupled 0.125 in Keras, decoupled 0.01",
+        ),
+        ({}, {"clip": 0.5}, "E8", "no clipping in Keras, value 0.5 in the port"),
+        ({"clipvalue": 0.5}, {}, "E8", "clips by value 0.5 in Keras, not at all in the port"),
+    ],
+    ids=["decay", "clipped", "not_clipped"],
+)
+def test_an_optimizer_by_hand_is_named_whether_it_rounds_its_betas_or_not(
+    beta_2, keras, port, cause, told, tmp_path
+):
+    """Keras has 0.999 in float32, also in float64, which moves a weight by 1e-5 of its change."""
+    of_keras = {"decay": keras.get("weight_decay", 0.0), "clip": keras.get("clipvalue")}
+
+    def reference(recorded):
+        optimizer("Adam", **OF_ADAM, **keras)(recorded)
+        optimized(recorded, adam(ROUNDED, **of_keras))
+
+    found = names(
+        evidence_of(tmp_path, reference, lambda parts: optimized(parts, adam(beta_2, **port)))
+    )
+    assert next(iter(found)) == cause
+    assert found[cause].startswith(told)
+
+
+def test_a_schedule_inside_of_an_optimizer_is_no_other_optimizer(tmp_path):
+    """What differs is the rate alone, also where Keras decays the weights."""
+
+    def reference(recorded):
+        optimizer("Adam", **OF_ADAM, weight_decay=DECAY)(recorded)
+        optimized(recorded, adam(ROUNDED, decay=DECAY))
+
+    def port(parts):
+        rates = [0.25 / step for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1)]
+        parts.arrays["optimizer/learning_rate"] = np.array(rates)
+        optimized(parts, adam(ROUNDED, rates=lambda step: rates[step - 1], decay=DECAY))
+
+    evidence = evidence_of(tmp_path, reference, port)
+    found = names(evidence)
+    assert not {"C11", "F9", "F13"} & set(found)
+    assert found["F6"].startswith("0.25 in Keras, 0.125 in the port")

@@ -424,6 +424,23 @@ def test_a_learning_rate_may_have_the_rounding_of_float32(compared_probe):
     assert (level, set(items)) == ("optimizer", {"learning_rate"})
 
 
+def test_a_learning_rate_may_have_the_rounding_of_a_schedule_in_float32(compared_probe):
+    """Four units in the last place of the largest rate: much, where the rate is small."""
+
+    def scheduled_rates(recorded):
+        recorded.facts["schedule"]["kind"] = "step"
+        recorded.arrays["optimizer/learning_rate"][-1] = 0.25 * 2**-10
+
+    def change(port, by):
+        port.arrays["optimizer/learning_rate"][-1] = 0.25 * (2**-10 + by * 2.0**-23)
+
+    assert (
+        statuses(compared_probe(lambda port: change(port, 4), scheduled_rates))["optimizer"] == PASS
+    )
+    level, items = failed(compared_probe(lambda port: change(port, 6), scheduled_rates))
+    assert (level, set(items)) == ("optimizer", {"learning_rate"})
+
+
 def test_the_first_failure_in_time_is_told(compared_probe):
     def change(port):
         for step in (12, 7, 2):

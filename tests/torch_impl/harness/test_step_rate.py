@@ -86,6 +86,16 @@ def test_a_given_rate_is_used_whatever_the_optimizer_sets(make):
         torch.testing.assert_close(before - weight.detach(), torch.full((2,), 0.0625))
 
 
+def test_an_optimizer_that_reads_no_rate_uses_its_own_whatever_is_given():
+    weight = parameter()
+    optimizer = InAVariable([weight])
+    for expected in (0.5, 0.25):
+        before = weight.detach().clone()
+        assert step_of(optimizer, 0.0625) == expected
+        torch.testing.assert_close(before - weight.detach(), torch.full((2,), expected))
+        assert optimizer.param_groups[0]["lr"] == 0.0625
+
+
 def test_groups_keep_their_ratio_to_a_given_rate():
     first, second = parameter(), parameter()
     optimizer = torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.4}], lr=0.1)
