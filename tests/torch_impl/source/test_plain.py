@@ -106,8 +106,8 @@ def test_rules_are_torchs_or_written_beside(text, expected):
         ('losses.Huber(reduction="mean_with_sample_weight")', "Huber with reduction"),
         ("losses.SparseCategoricalCrossentropy(ignore_class=0)", "with ignore_class=0"),
         (
-            "optim.Adam(model.parameters(), learning_rate=schedule.CosineDecayRestarts(0.1, 10))",
-            "CosineDecayRestarts has no plain form",
+            "optim.Ftrl(model.parameters(), learning_rate=schedule.CosineDecayRestarts(0.1, 10))",
+            "Ftrl has no plain form",
         ),
     ],
 )

@@ -91,6 +91,9 @@ SCHEDULES = [
     ("PiecewiseConstantDecay", ((10, 20), (0.1, 0.05, 0.01))),
     ("CosineDecay", (0.1, 60)),
     ("CosineDecay", (0.01, 60, 0.1, 0.1, 10)),
+    ("CosineDecayRestarts", (0.1, 10)),
+    ("CosineDecayRestarts", (0.1, 13, 1.0)),
+    ("CosineDecayRestarts", (0.1, 7, 1.5, 0.8, 0.1)),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -115,17 +115,72 @@ class CosineDecay:
         return float(start * rest)
 
 
+class CosineDecayRestarts:
+    """Half a cosine that begins again, t_mul times as long and m_mul times as high."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+    ) -> None:
+        self.start, self.steps, self.alpha = (
+            initial_learning_rate,
+            first_decay_steps,
+            alpha,
+        )
+        self.t_mul, self.m_mul = t_mul, m_mul
+
+    def __call__(self, step: int) -> float:
+        """Returns the rate of a step, counted from 0."""
+        one, start = np.float32(1), np.float32(self.start)
+        alpha, t_mul, m_mul = (
+            np.float32(x) for x in (self.alpha, self.t_mul, self.m_mul)
+        )
+        part = part_of(step, self.steps)
+        if t_mul == 1:
+            restart = np.floor(part)
+            part = part - restart
+        else:
+            grown = logarithm(one - part * (one - t_mul)) * (one / logarithm(t_mul))
+            restart = np.floor(grown)
+            part = part - (one - t_mul**restart) * (one / (one - t_mul))
+            part = part / t_mul**restart
+        height = np.float32(0.5) * m_mul**restart
+        wave = one + cosine(np.float32(math.pi) * part)
+        if alpha:
+            return float(start * ((one - alpha) * height * wave + alpha))
+        return float(start * height * wave)
+
+
 def cosine(angle: np.float32) -> np.float32:
     """Returns the cosine of the C library, which is TensorFlow's.
 
     Near the end of half a cosine, its last bit is seen in the rate.
     """
+    return of_library("cosf", math.cos, angle)
+
+
+def logarithm(value: np.float32) -> np.float32:
+    """Returns the logarithm of the C library, which is TensorFlow's.
+
+    Its last bit decides at which step a cosine begins again.
+    """
+    return of_library("logf", math.log, value)
+
+
+def of_library(
+    name: str, otherwise: Callable[[float], float], value: np.float32
+) -> np.float32:
+    """Returns what a function of the C library makes of a number in float32."""
     try:
-        function = ctypes.CDLL(None).cosf
+        function = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):  # of a system without one
-        return np.float32(math.cos(angle))
+        return np.float32(otherwise(float(value)))
     function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
-    return np.float32(function(float(angle)))
+    return np.float32(function(float(value)))
 
 
 def part_of(step: int, steps: int) -> np.float32:
