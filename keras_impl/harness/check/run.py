@@ -33,7 +33,7 @@ from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from keras_impl.harness.direct_operations import direct_operations
-from keras_impl.harness.grouped_convolutions import grouped_convolutions_compiled_once
+from keras_impl.harness.grouped_convolutions import quick_grouped_convolutions
 from parity.data.samples import Samples
 from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
@@ -67,7 +67,7 @@ def run_check(
     versions.use_dtype("float64")
     # On a GPU nobody has measured it.
     operations = direct_operations() if spec.device == "cpu" else nullcontext()
-    with ctc_in_float64(), grouped_convolutions_compiled_once(), operations:
+    with ctc_in_float64(), quick_grouped_convolutions(), operations:
         _run_check(spec, factory, writer)
 
 
