@@ -1,4 +1,4 @@
-"""Array: numbers in a network that are not trained, such as positions of a sequence.
+"""Array: numbers in a network that are neither trained nor drawn, such as positions of a sequence.
 
 self.add = Array((1, 16, 8))
 load_arrays(model, Path("weights.safetensors"))
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from torch_impl.layers.scaling import Normalization
 
 
 class Array(nn.Module):
@@ -37,15 +39,22 @@ class Array(nn.Module):
 
 @torch.no_grad()
 def load_arrays(model: nn.Module, path: Path) -> None:
-    """Fills all arrays of a model.
+    """Fills all arrays of a model, and the statistics that a `Normalization` has of its data.
 
     Args:
-        model: has the arrays.
+        model: has them.
         path: of a safetensors file with their values by the names of a state_dict.
     """
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
         for name, module in model.named_modules():
-            if isinstance(module, Array):
-                module.value.copy_(file.get_tensor(f"{name}.value"))
+            for buffer in buffers_of(module):
+                module.get_buffer(buffer).copy_(file.get_tensor(f"{name}.{buffer}"))
+
+
+def buffers_of(module: nn.Module) -> tuple[str, ...]:
+    """Returns the names of the buffers of a module that `load_arrays` fills."""
+    if isinstance(module, Normalization):  # without a count, they are its arguments
+        return ("mean", "variance") if module.count is not None else ()
+    return ("value",) if isinstance(module, Array) else ()

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from benchmarks.applications.arrays import Arrays
 from benchmarks.applications.networks import batch, build, comparable_config, network, randomise
-from keras_impl.harness.grouped_convolutions import grouped_convolutions_compiled_once
+from keras_impl.harness.grouped_convolutions import quick_grouped_convolutions
 
 RATE = 0.01
 
@@ -105,7 +105,7 @@ def main(name: str, folder: Path, *, with_step: bool) -> None:
     config = write_config(build(name), folder)
     keras.backend.clear_session()
     if with_step:
-        with grouped_convolutions_compiled_once():
+        with quick_grouped_convolutions():
             write_step(network(config), folder / "step")
 
 

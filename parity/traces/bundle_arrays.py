@@ -11,6 +11,7 @@ _ANY = ("F64", "F32", "I64", "I32", "U8", "BOOL")
 PARTS = {
     "init": ("F64",),
     "weights": ("F64",),
+    "built": ("F64",),
     "state": ("F64",),
     "input": ("F64", "I64", "BOOL"),
     "target": ("F64", "I64"),

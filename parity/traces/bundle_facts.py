@@ -171,6 +171,9 @@ def _missing(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
     expected: dict[str, list[int] | None] = {
         f"weights/{name}": entry["shape"] for name, entry in facts["weights"].items()
     }
+    for name, entry in facts["weights"].items():
+        if f"built/{name}" in shapes:  # where it differs; a port is written of it
+            expected[f"built/{name}"] = entry["shape"]
     expected |= {f"init/{name}": None for name in facts["weights"]}
     for node in facts["nodes"]:
         expected[f"forward/eval/{node['name']}/output"] = node["output_shape"]

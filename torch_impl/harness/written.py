@@ -24,8 +24,11 @@ def write_port(trace: Trace, out: Path, *, plain: bool = False) -> dict[str, Any
     Raises:
         InputError: the program cannot be ported, with all reasons.
     """
-    names = trace.facts["weights"]
-    weights = {name.replace(".", "/", 1): trace[f"weights/{name}"] for name in names}
+    keys = {
+        name: f"built/{name}" if f"built/{name}" in trace else f"weights/{name}"
+        for name in trace.facts["weights"]
+    }
+    weights = {name.replace(".", "/", 1): trace[key] for name, key in keys.items()}
     try:
         return write_package(trace.facts, weights, out, plain=plain)
     except ValueError as error:

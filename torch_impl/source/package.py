@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import nn
 
 from parity.files.atomic import write_bytes
+from torch_impl.arrays import buffers_of
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
@@ -85,7 +86,10 @@ def write_package(
     model = model_text(program, about, told.functions)
     module = _made(model, out.name, class_name)
     carry(module, program, renamed(weights, own))
-    arrays = fill_arrays(module, program)
+    fill_arrays(module, program)
+    arrays = {
+        f"{path}.{name}" for path, part in module.named_modules() for name in buffers_of(part)
+    }
     draws = draws_of(module, program, traced, numbers, own["layers"])
     rules = rules_of(twin.rules_by_layer(), program, module)
     frozen = [

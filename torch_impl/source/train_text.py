@@ -52,7 +52,7 @@ def train_text(
     own: dict[str, str] = {}
     training = planned_parts(facts, compiled, own)
     left_out = [sentence for _, sentence in training.problems]
-    body = ["    seeds = KerasSeeds(torch.initial_seed())", f"    model = {class_name}()"]
+    body = ["    seeds = KerasSeeds(torch.initial_seed() % 2**32)", f"    model = {class_name}()"]
     body += [line for text in initial for line in wrapped(f"    {text}")]
     given = {"module": "model"}
     if training.loss is not None:

@@ -50,13 +50,11 @@ def arrays_of(program: Program, before: str = "") -> Iterator[tuple[str, torch.T
             yield from arrays_of(line.program, f"{before}{line.keras_path}/")
 
 
-def fill_arrays(module: nn.Module, program: Program) -> set[str]:
-    """Puts the arrays of a program into a module; returns their names in its state_dict."""
+def fill_arrays(module: nn.Module, program: Program) -> None:
+    """Puts the arrays of a program into a module."""
     by_layer = dict(paths(program))
-    found = {by_layer[name]: array for name, array in arrays_of(program)}
-    for path, array in found.items():
-        module.get_submodule(path).value = array
-    return {f"{path}.value" for path in found}
+    for name, array in arrays_of(program):
+        module.get_submodule(by_layer[name]).value = array
 
 
 def targets(module: nn.Module, program: Program) -> dict[str, Variable]:

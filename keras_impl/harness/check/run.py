@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
+
 from keras_impl.harness import casts, versions
 from keras_impl.harness.check import begun_anew, own_steps
 from keras_impl.harness.check.batch_of_one import has_batch_of_one
@@ -22,7 +24,7 @@ from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
 from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
-from keras_impl.harness.check.model import build, set_weights
+from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.own_training import write_own_training
@@ -82,6 +84,8 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     inputs = inputs_of(reference, spec.batch_size)
     samples = Samples(spec, inputs.each, inputs.batch_size)
     build(reference, samples)
+    # A pass begins with other numbers where a weight shows nothing, such as a bias of zeros.
+    built = get_weights(reference.model) if spec.described else {}
     if is_large := reference.model.count_params() >= LARGE_MODEL:
         give_back_large_blocks()
     write_init(spec, factory, reference, samples, writer)
@@ -118,6 +122,9 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     if is_large:
         free_memory()
     writer.put_all("weights", start.weights)
+    for name, weight in built.items():
+        if not np.array_equal(weight, start.weights[name]):
+            writer.put(f"built/{name}", np.asarray(weight, dtype=np.float64))
     writer.facts["noise"] = noise_of(moved)
     writer.facts["loss_noise"] = loss_noise_of(moved)
     writer.facts["not_compared"] = [

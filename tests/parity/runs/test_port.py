@@ -77,6 +77,58 @@ def test_a_package_of_several_losses_passes_too_and_says_what_it_lacks(two_heads
     assert 'loss_weights={"kind": 1.0, "size": 0.25}' in source
 
 
+def test_the_weights_of_a_program_are_those_that_it_begins_with(two_heads):
+    """The check fills biases of zeros with other numbers, which show more: they are not carried."""
+    written = load_file(two_heads.folder / "weights.safetensors")
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    keras.utils.set_random_seed(CheckSpec().seed)
+    for weight in ported_keras.two_heads().model.weights:
+        theirs = _of_dense(weight, written)
+        np.testing.assert_array_equal(theirs, np.asarray(weight).astype("float32"))
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """A file with weights that are alike: of one unit, frozen, or not moved yet."""
+    L, generator = keras.layers, np.random.default_rng(0)
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    norm = L.Normalization(name="norm")
+    norm.adapt(generator.normal(5, 3, (64, 4)).astype("float32"))
+    frozen = L.Dense(3, name="frozen", trainable=False)
+    layers = [norm, frozen, L.BatchNormalization(name="batch"), L.Dense(1, name="last")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile("adam", "mse")
+    model.fit(generator.normal(5, 3, (64, 4)), np.ones(64), verbose=0)
+    frozen.trainable = False
+    model.save(folder / "trained.keras")
+    return {"/".join(each.path.split("/")[-2:]): np.asarray(each) for each in model.weights}
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["with_parts", "plain"])
+def test_the_weights_of_a_file_are_carried_bit_by_bit(trained, folder, plain):
+    spec = CheckSpec(keras=str(folder / "trained.keras"), folder=str(folder))
+    out = folder / f"trained_{'plain' if plain else 'with_parts'}"
+    assert port_spec(spec, out, CheckOptions(), plain=plain).result.verdict == "pass"
+    written = load_file(out / "weights.safetensors")
+    names = {
+        **{f"frozen/{name}": f"frozen.{ours}" for name, ours in OF_DENSE.items()},
+        **{f"last/{name}": f"last.{ours}" for name, ours in OF_DENSE.items()},
+        **{"batch/gamma": "batch.weight", "batch/beta": "batch.bias"},
+        "batch/moving_mean": "batch.running_mean",
+        "batch/moving_variance": "batch.running_var",
+        **{f"norm/{name}": f"norm.{name}" for name in ("mean", "variance")},
+    }
+    assert set(names) == {name for name in trained if not name.endswith(("count", "seed"))}
+    for theirs, ours in names.items():
+        carried = written[ours].numpy().T
+        np.testing.assert_array_equal(carried, trained[theirs].reshape(carried.shape), theirs)
+
+
+OF_DENSE = {"kernel": "weight", "bias": "bias"}
+
+
 def test_the_best_weights_come_back_as_in_the_program(two_heads):
     source = (two_heads.folder / "train.py").read_text(encoding="utf-8")
     rule = 'schedule.EarlyStopping(model, patience=2, restore_best_weights=True, monitor="loss")'
