@@ -1,8 +1,8 @@
-"""Layers of images and of sound in float64, where TensorFlow or Keras has float32 alone.
+"""Layers and penalties in float64, where TensorFlow or Keras has float32 alone.
 
 TensorFlow resizes in float32. For float64 images, some of its kernels have no gradient; they are
 cast first, which the kernels do as well. MelSpectrogram subtracts a float32 constant, which
-TensorFlow refuses.
+TensorFlow refuses. So is the factor of an OrthogonalRegularizer, which stays rounded to float32.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ def install() -> None:
     kind: Any = getattr(keras.layers, "MelSpectrogram", None)  # Keras 2 has none
     if kind is not None and not hasattr(kind._dbscale, "_has_float64"):
         kind._dbscale = _scaling(kind._dbscale)
+    kind = getattr(keras.regularizers, "OrthogonalRegularizer", None)
+    if kind is not None and not hasattr(kind.__call__, "_has_float64"):
+        kind.__call__ = _penalty(kind.__call__)
 
 
 def _resizing(resize: Any) -> Any:
@@ -48,3 +51,13 @@ def _scaling(scale: Any) -> Any:
 
     scaled._has_float64 = True  # type: ignore[attr-defined]
     return scaled
+
+
+def _penalty(penalty: Any) -> Any:
+    @wraps(penalty)
+    def called(self: Any, inputs: Any) -> Any:
+        self.factor = tf.cast(self.factor, inputs.dtype)
+        return penalty(self, inputs)
+
+    called._has_float64 = True  # type: ignore[attr-defined]
+    return called

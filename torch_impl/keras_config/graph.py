@@ -80,7 +80,10 @@ def read_graph(config: Config) -> Graph:
         return _functional(config)
     names = [name_of(layer) for layer in config["layers"]]
     if not names or config["layers"][0]["class_name"] != "InputLayer":
-        raise ValueError("Sequential without an input shape: expected a model that was built")
+        raise ValueError(
+            "Sequential without an input shape: expected a model that was built, such as one whose "
+            "first layer is keras.Input(shape)"
+        )
     tensors = [Tensor(name, 0, 0) for name in names]
     calls = [Call(name, 0, [x]) for name, x in zip(names[1:], tensors, strict=False)]
     return Graph(tensors[0], tensors[-1], tuple(calls))

@@ -21,10 +21,18 @@ def called_anew(factory: Callable[[], Any], seed: int) -> Reference:
     """Calls a factory as `call_factory` does; the optimizer of its model has made no step.
 
     Raises:
-        InputError: the optimizer has made steps, and cannot be made anew of its configuration.
+        InputError: the optimizer has made steps, and cannot be made anew of its configuration; or
+            the model is one that was returned before.
     """
     reference = call_factory(factory, seed)
     model: Any = reference.model
+    if getattr(model, "_parity_returned", False):
+        raise InputError(
+            f"the Keras factory returned the same model {model.name!r} twice; expected a new one "
+            "at each call, since a check changes it: build and compile it inside of the function, "
+            "and not at the top of its module"
+        )
+    model._parity_returned = True
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return reference

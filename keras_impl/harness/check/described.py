@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.model import leaves, named_variables
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import told_simply
+from keras_impl.harness.check.structure import slots_of
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.versions import IS_KERAS_2, path_of
 from parity.errors import InputError
@@ -55,6 +57,7 @@ def described(
         )
     reference = called_anew(factory, spec.seed)
     model = reference.model
+    _build(reference)
     found: dict[str, Any] = {"model": None, "problem": ""}
     try:
         with told_simply(model):
@@ -68,6 +71,18 @@ def described(
     own, told = own_code(reference, numbers, Path(spec.folder))
     found["draws"] = sorted(_draws(model, numbers, told), key=lambda draw: draw[1])
     return reference, found, own
+
+
+def _build(reference: Reference) -> None:
+    """Builds a Sequential without an Input for the samples that `fit` gets.
+
+    Its config would not say what it takes. That is left to whom it concerns, if there are none.
+    """
+    model = reference.model
+    if isinstance(model, keras.Sequential) and not model.built:
+        with suppress(InputError):
+            _, (slot,) = slots_of(reference)
+            model.build((None, *slot.shape))
 
 
 def _shared(model: keras.Model) -> set[str]:

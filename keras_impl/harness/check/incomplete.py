@@ -21,13 +21,20 @@ def incomplete(passes: Sequence[Calls]) -> list[dict[str, str]]:
     return [*_random(passes), *_masked(passes)]
 
 
-def unknown_targets(problem: str) -> dict[str, str]:
-    """Returns what a check leaves open if it does not know what targets a loss takes."""
-    return {
-        "what": UNKNOWN_TARGETS,
-        "why": f"no targets are known: {problem}",
-        "do": "give samples of them: keras_impl.Reference(model, y=...), or --data with x and y",
-    }
+def unknown_targets(problem: str, *, has_given: bool = False) -> dict[str, str]:
+    """Returns what a check leaves open if the loss has no value for its targets.
+
+    Args:
+        problem: in words.
+        has_given: whether targets are of the data, and not drawn.
+    """
+    if has_given:
+        why = f"the loss has no value: {problem}"
+        do = "find what Keras refuses: model.evaluate(x, y, sample_weight=...) of a few samples"
+    else:
+        why = f"no targets are known: {problem}"
+        do = "give samples of them: keras_impl.Reference(model, y=...), or --data with x and y"
+    return {"what": UNKNOWN_TARGETS, "why": why, "do": do}
 
 
 def replayable(passes: Sequence[Calls]) -> dict[str, float]:

@@ -61,7 +61,7 @@ def perturb_constants(model: keras.Model) -> None:
             "activity",
         ):
             regularizer = getattr(layer, f"{name}_regularizer", None)
-            for factor in ("l1", "l2"):
+            for factor in ("l1", "l2", "factor"):
                 if getattr(regularizer, factor, None):
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)

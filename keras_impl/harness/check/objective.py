@@ -133,7 +133,7 @@ class Objective:
         )
 
     def problem_of(self, output: Any, num: int) -> str:
-        """Returns why the model has no loss for targets that were drawn; "" if it has one.
+        """Returns why the model has no loss for its targets; "" if it has one.
 
         Args:
             output: of the model.
@@ -147,8 +147,14 @@ class Objective:
             self.value(output, batch)
         except Exception as error:  # Keras, or a loss of the user, may raise anything
             told = str(error).strip().partition("\n")[0][:160]
-            return f"Keras raises for those that were drawn ({type(error).__name__}: {told})"
+            whose = "those that `fit` gets" if self.has_given else "those that were drawn"
+            return f"Keras raises for {whose} ({type(error).__name__}: {told})"
         return ""
+
+    @property
+    def has_given(self) -> bool:
+        """Whether the targets of an output are of the data, and not drawn."""
+        return "data" in self.kinds.values()
 
     def _output_of(self, name: str) -> Any:
         return self._parts[name] if name else self._output

@@ -91,7 +91,8 @@ class Pass:
             write_counted(mode, each, parts, self.exercise.used_masked, writer)
         writer.facts["incomplete"] = incomplete(passes)
         if objective is not None and objective.problem:
-            writer.facts["incomplete"].append(unknown_targets(objective.problem))
+            left = unknown_targets(objective.problem, has_given=objective.has_given)
+            writer.facts["incomplete"].append(left)
         writer.facts["incomplete"] += own_steps.left_open(whole_of(self.reference).model)
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)

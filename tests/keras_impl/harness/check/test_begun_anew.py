@@ -98,3 +98,14 @@ def test_an_optimizer_without_a_configuration_is_refused_in_one_line():
 
     with pytest.raises(InputError, match=r"has made steps, and Own\.from_config\(get_config\(\)\)"):
         called_anew(trained(lambda: Own(1)), 0)
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_a_factory_that_returns_one_model_again_and_again_is_refused(is_compiled):
+    """Such as one that was made at the top of a module: each probe would change it for the next."""
+    model = trained(keras.optimizers.SGD, epochs=0)()
+    if not is_compiled:
+        model.optimizer = None
+    assert called_anew(lambda: model, 0).model is model
+    with pytest.raises(InputError, match=r"returned the same model .* twice; expected a new one"):
+        called_anew(lambda: model, 0)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_impl import Reference
 from keras_impl.harness.call_list import Calls
-from keras_impl.harness.check.incomplete import incomplete
+from keras_impl.harness.check.incomplete import incomplete, unknown_targets
 from keras_impl.harness.check.run import run_check
 from keras_impl.harness.kept_samples import kept_samples
 from parity.programs.check_spec import CheckSpec
@@ -192,3 +192,12 @@ def test_what_a_layer_of_noise_drew_explains_its_output(layer, apply):
     assert len(np.unique(np.round(y[~drawn], 12))) == 1  # all that is dropped becomes one number
     assert np.corrcoef(x[drawn], y[drawn])[0, 1] > 1 - 1e-12
     assert 0.1 < 1 - drawn.mean() < 0.45
+
+
+def test_a_loss_that_refuses_what_fit_gets_is_told_from_targets_that_are_not_known():
+    drawn = unknown_targets("Keras raises for those that were drawn (ValueError: x)")
+    given = unknown_targets("Keras raises for those that `fit` gets (...)", has_given=True)
+    assert drawn["why"].startswith("no targets are known: ")
+    assert "Reference(model, y=...)" in drawn["do"]
+    assert given["why"].startswith("the loss has no value: Keras raises for those that `fit` gets")
+    assert "model.evaluate(" in given["do"]
