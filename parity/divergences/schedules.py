@@ -57,6 +57,9 @@ def plateau_rates(values: np.ndarray, first: float, s: Mapping[str, Any]) -> np.
     return np.array(rates)
 
 
+_OF_THE_RATE = ("LearningRateScheduler", "ReduceLROnPlateau")  # callbacks that set it
+
+
 def _plateau(evidence: Evidence) -> Mapping[str, Any] | None:
     callbacks = evidence.keras.facts["schedule"]["callbacks"]
     return next((c for c in callbacks if c.get("class") == "ReduceLROnPlateau"), None)
@@ -104,17 +107,23 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     ours = evidence.port[key]
     deltas = probe_inputs.told_apart(evidence.keras.facts["schedule"]["callbacks"])
     metrics = probe_inputs.metrics(int(evidence.keras.spec["seed"]), deltas)
+    if not _gives(evidence.keras[key], metrics, _settings(facts)):
+        return []  # another callback acts on the rate, too
     for count, rule in itertools.product((1, 2, 3), _right_rules(_settings(facts))):
         tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):
             changes = {k: v for _, change, _ in some for k, v in change.items()}
             if len(changes) < count:  # two values for the same setting
                 continue
-            changed = {**rule, **changes}
-            rates = plateau_rates(metrics[changed["monitor"]][: len(ours)], float(ours[0]), changed)
-            if rates.shape == ours.shape and np.allclose(rates, ours, rtol=1e-6, atol=0):
+            if _gives(ours, metrics, {**rule, **changes}):
                 return [(name, text) for name, _, text in some]
     return []
+
+
+def _gives(rates: np.ndarray, metrics: Mapping[str, np.ndarray], rule: Mapping[str, Any]) -> bool:
+    """Whether a rule gives the rates of the epochs."""
+    found = plateau_rates(metrics[rule["monitor"]][: len(rates)], float(rates[0]), rule)
+    return found.shape == rates.shape and np.allclose(found, rates, rtol=1e-6, atol=0)
 
 
 def _right_rules(s: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -191,7 +200,12 @@ def scaled(evidence: Evidence) -> Match | None:
 
 
 def _other(evidence: Evidence) -> Match | None:
-    return Match(PLACE, "different rates") if _rates(evidence) else None
+    if not _rates(evidence):
+        return None
+    callbacks = evidence.keras.facts["schedule"]["callbacks"]
+    names = [str(each["class"]) for each in callbacks if each.get("class") in _OF_THE_RATE]
+    told = f"; in Keras by {' and '.join(names)}" if names else ""
+    return Match(PLACE, f"different rates{told}")
 
 
 RULES: dict[str, Recogniser] = {

@@ -92,10 +92,13 @@ class _Writer:
             name: mask for name, mask in told.items() if not tensors_in([call.options.get(name)])
         }
         is_inside = layer["class_name"] == "TimeDistributed" or call.layer in self.traced.inner
-        if masks and (is_inside or any(not mask.layer for mask in masks.values())):
+        if joined := [name for name, mask in masks.items() if not mask.layer]:
             raise ValueError(
-                "it takes a mask of several, or inside of it, which is not written yet"
+                f"its {', '.join(joined)} joins the masks of several tensors, which no source is "
+                "written for yet"
             )
+        if masks and is_inside:
+            raise ValueError("a mask reaches layers inside of it: no source is written for it yet")
         if layer["class_name"] == "TimeDistributed":
             self._write_each_step(layer, call, places)
             return

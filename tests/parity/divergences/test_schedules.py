@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from check_evidence import evidence_of, names
 
 from parity.data import probe_inputs
 from parity.divergences.schedules import plateau_rates
@@ -80,3 +81,37 @@ def test_the_metrics_of_the_probe_tell_the_two_rules_apart():
                 plateau_rates(values(0), FIRST, {**s, "torch": is_torch}) for is_torch in (0, 1)
             ]
             assert not np.allclose(*both, rtol=1e-6, atol=0)
+
+
+PLATEAU = {"class": "ReduceLROnPlateau", "factor": 0.5, "patience": 2, "monitor": "val_loss"}
+RULE = {
+    **{"factor": 0.5, "patience": 2, "cooldown": 0, "mode": "min", "monitor": "val_loss"},
+    **{"min_delta": 1e-4, "min_lr": 0.0, "torch": False, "relative": False},
+}
+
+
+def epochs(rule, seed=3):
+    return plateau_rates(probe_inputs.metrics(seed)["val_loss"], FIRST, rule)
+
+
+@pytest.mark.parametrize("falls", [1.0, 0.9], ids=["alone", "beside_a_scheduler"])
+def test_a_plateau_explains_a_port_only_where_it_explains_keras(falls, tmp_path):
+    """Another callback lowers the rate by a tenth in each epoch, which the port lacks."""
+
+    def reference(recorded):
+        kinds = [PLATEAU, *([{"class": "LearningRateScheduler"}] if falls < 1 else [])]
+        recorded.facts["schedule"] |= {"kind": "epoch", "callbacks": kinds}
+        own = epochs(RULE)
+        recorded.arrays["schedule/epochs"] = own * falls ** np.arange(len(own))
+
+    def port(parts):
+        parts.arrays["schedule/epochs"] = epochs({**RULE, "patience": 1})
+        parts.facts["given"]["schedulers"] = True
+
+    found = names(evidence_of(tmp_path, reference, port))
+    if falls == 1:
+        assert found["G1"] == "one epoch of patience less"
+    else:
+        assert set(found) == {"G13"}
+        told = "different rates; in Keras by ReduceLROnPlateau and LearningRateScheduler"
+        assert found["G13"] == told
