@@ -23,7 +23,7 @@ from torch_impl.harness.convert.by_shape import convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.memory import limit_memory
-from torch_impl.harness.convert.optimizer import write_optimizer
+from torch_impl.harness.convert.optimizer import problems_of_steps, write_optimizer
 from torch_impl.harness.convert.proof import (
     constants_in,
     error_of,
@@ -91,6 +91,8 @@ def _with_twin(
 def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
     """Writes the state of the module, and what is told of it."""
     problems = [*done.coverage.problems, *done.problems]
+    if request["optimizer"]:
+        problems += problems_of_steps(done)
     is_written = not problems or bool(request["anyway"])
     names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
     told: dict[str, Any] = {

@@ -80,10 +80,9 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
         set_weights(twin, arrays)
         return write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), SEED)
 
-    trainable = [name for name, variable in twin.variables.items() if variable.trainable]
     told = "its twin by the configuration in the file"
     most = most_of(trace, has_float32=twin.has_float32)
-    return Source(trace, arrays, keys, told, again, trainable, most)
+    return Source(trace, arrays, keys, told, again, twin.trained, most)
 
 
 def source_of_bundle(trace: Trace) -> Source:
