@@ -159,9 +159,10 @@ def _by_graph(
     coverage.constants += [name for name in coverage.unfilled if name in constants]
     coverage.unfilled = [name for name in coverage.unfilled if name not in constants]
     if source.again is not None and not problems:
-        again = error_with(port, source.again())
+        trace, most = source.again()
+        again = error_with(port, trace)
         error = max(error, again)
-        if not again <= source.most:
+        if not again <= most:
             problems.append(f"with the weights of the file, the output differs by {again:.1e}")
     proof = f"the output of the module is that of {source.told}"
     return Done(

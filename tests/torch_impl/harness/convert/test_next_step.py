@@ -1,4 +1,4 @@
-"""A converted optimizer trains what Keras trains, or it is said which weights and numbers differ."""
+"""A converted optimizer trains what Keras trains; other weights and numbers are told."""
 
 import numpy as np
 import pytest
