@@ -154,10 +154,10 @@ def _by_graph(
     _set(port, items, source.arrays)
     spread = port.cargo.spread
     coverage = coverage_of(port.module, items, source.arrays, spread)
-    shapes = {name: array.shape for name, array in source.arrays.items()}
-    coverage.untied = untied(source.trace.facts, port.module, coverage.unfilled, shapes)
     coverage.constants += [name for name in coverage.unfilled if name in constants]
     coverage.unfilled = [name for name in coverage.unfilled if name not in constants]
+    shapes = {name: array.shape for name, array in source.arrays.items()}
+    coverage.untied = untied(source.trace.facts, port.module, coverage.unfilled, shapes)
     if source.again is not None and not problems:
         trace, most = source.again()
         again = error_with(port, trace)
