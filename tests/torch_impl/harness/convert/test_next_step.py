@@ -22,7 +22,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("next-step")
     draw = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
-    memory = keras.Sequential([keras.Input((5, 3)), L.LSTM(4, name="lstm"), L.Dense(2)])
+    memory = keras.Sequential([keras.Input((5, 3)), L.LSTM(4, name="lstm"), L.Dense(2, name="end")])
     memory.compile(keras.optimizers.Adam(0.01), "mse")
     frozen = keras.Sequential([keras.Input((5, 3)), L.Dense(4), L.Flatten(), L.Dense(2)])
     frozen.layers[0].trainable = False
@@ -30,7 +30,11 @@ def files(tmp_path_factory):
     cosine = keras.Sequential([keras.Input((5, 3)), L.Flatten(), L.Dense(2)])
     rate = keras.optimizers.schedules.CosineDecay(0.03, 8)
     cosine.compile(keras.optimizers.SGD(rate, momentum=0.9, clipnorm=0.5), "mse")
-    for name, model in (("memory", memory), ("frozen", frozen), ("cosine", cosine)):
+    norm = L.BatchNormalization(scale=False, name="norm")
+    plain = keras.Sequential([keras.Input((5, 3)), L.Flatten(), norm, L.Dense(2)])
+    plain.compile(keras.optimizers.Adam(0.01), "mse")
+    models = {"memory": memory, "frozen": frozen, "cosine": cosine, "norm": plain}
+    for name, model in models.items():
         x, y = draw.normal(size=(8, 5, 3)), draw.normal(size=(8, 2))
         model.fit(x, y, batch_size=4, verbose=0)
         model.save(folder / f"{name}.keras")
@@ -118,7 +122,7 @@ def test_what_keras_trains_and_the_optimizer_does_not_have_is_named(files, tmp_p
     done = converted(files / "memory.keras", factory, tmp_path, optimizer=True)
     assert not done.is_written
     (problem,) = done.problems
-    assert "does not train dense.kernel, dense.bias, which Keras trains" in problem
+    assert "does not train end.kernel, end.bias, which Keras trains" in problem
 
 
 class Flat(nn.Module):
@@ -140,6 +144,22 @@ def test_a_layer_that_is_frozen_in_keras_has_to_be_frozen_in_the_port(freezes, f
     done = converted(files / "frozen.keras", factory, tmp_path, optimizer=True)
     assert done.is_written == freezes
     assert freezes or "which Keras does not train: freeze these parameters" in done.problems[0]
+
+
+@pytest.mark.parametrize("freezes", [True, False])
+def test_ones_that_keras_leaves_out_must_not_be_trained(freezes, files, tmp_path):
+    def factory():
+        net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(15, eps=1e-3), nn.Linear(15, 2))
+        net[1].weight.requires_grad_(not freezes)
+        return Port(net, optimizer=torch.optim.Adam(net.parameters(), **RATE))
+
+    done = converted(files / "norm.keras", factory, tmp_path, optimizer=True)
+    assert done.is_written == freezes
+    assert done.constants == ["1.weight"]
+    assert freezes or done.problems == [
+        "the Port's optimizer trains 1.weight, which Keras does not have: freeze it with "
+        "module.get_parameter('1.weight').requires_grad_(False)"
+    ]
 
 
 def flat_end(make):
