@@ -123,7 +123,8 @@ def write_optimizer(
         folder: receives `optimizer.pt`: what `optimizer.state_dict()` returns.
 
     Returns:
-        What is told of it: the number of steps, the rate, and the slots.
+        What is told of it: the number of steps, the rate of the next step, the slots, and notes:
+        what the next steps do otherwise than Keras's.
 
     Raises:
         InputError: the port has no optimizer, or none that can hold the state.
