@@ -121,4 +121,6 @@ def convert(
         if done.optimizer is not None:
             kept = ", ".join(done.optimizer["slots"]) or "no slots"
             say(f"wrote {optimizer_path(out)}: {done.optimizer['steps']} steps, {kept}")
+            for note in done.optimizer["notes"]:
+                say(f"the next steps differ: {note}")
     return 1 if done.problems else 0

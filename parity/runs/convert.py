@@ -72,7 +72,8 @@ class Converted:
         num_weights: weights in the file.
         places: of each weight: its path in the file, the parameters that it fills, and how these
             were found.
-        optimizer: steps, rate and slots, if the state of the optimizer was written.
+        optimizer: steps, rate (None: it is not known), slots, and notes: what the next steps do
+            otherwise than Keras's, a sentence each; if the state of the optimizer was written.
     """
 
     is_written: bool

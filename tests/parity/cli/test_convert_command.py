@@ -45,3 +45,16 @@ def test_what_is_needed(left):
     result = called("m.keras", *rest)
     assert result.exit_code == 2
     assert left in result.output
+
+
+def test_what_the_next_steps_do_otherwise_is_printed(monkeypatch, tmp_path):
+    from parity.runs import convert
+
+    note = "Keras's rate follows CosineDecay; the Port has that of the next step"
+    told = {"steps": 2, "rate": 0.1, "slots": ["momentum"], "notes": [note]}
+    done = convert.Converted(True, [], "proved", 0.0, [], 1, 1, [], told)
+    monkeypatch.setattr(convert, "convert", lambda given: done)
+    out = tmp_path / "o.safetensors"
+    result = called("m.keras", "--torch", "a:b", "--out", out, "--optimizer")
+    assert result.exit_code == 0
+    assert f"o.optimizer.pt: 2 steps, momentum\nthe next steps differ: {note}" in result.output

@@ -95,6 +95,9 @@ def convert_by_shape(
             items[-1].set(_real(arrays[key]))
     keys = {key: key for key in arrays}
     coverage = coverage_of(module, items, arrays)
+    problems = _unordered(module, modules, found, why)
+    if coverage.problems:
+        problems.append(f"only shapes could tell which weight belongs where: {why}")
     return Done(
         factory,
         built,
@@ -103,7 +106,7 @@ def convert_by_shape(
         arrays,
         keys,
         coverage,
-        _unordered(module, modules, found, why),
+        problems,
         f"each weight fits one place alone; no output was compared, since {why}",
     )
 
@@ -241,8 +244,8 @@ def _pairs(
         name, paths = next(iter(open_.items()))
         rivals = [n for n, other in open_.items() if set(other) & set(paths)]
         raise InputError(
-            f"{listed(rivals)} may each be any of {listed(paths)}, and nothing tells which: {why}. "
-            f"Give --config, or --map {name}={paths[0]} and so on"
+            f"{listed(rivals)} may each be any of {listed(paths)}, and nothing tells which: {why}; "
+            f"--map {name}={paths[0]} and so on tells them apart"
         )
     if not found:
         raise InputError(f"no layer of the file fits into the module: {why}")

@@ -114,7 +114,11 @@ def untied(
         shapes: of the weights of Keras, by name.
     """
     calls = Counter(tuple(node["weights"]) for node in facts.get("nodes", []))
-    sizes = {name: sorted(module.get_parameter(name).shape) for name in unfilled}
+    sizes = {
+        name: sorted(module.get_parameter(name).shape)
+        for name in unfilled
+        if not _is_beside_filled(module, name, unfilled)
+    }
     found = []
     for weights, count in calls.items():
         wanted = [sorted(shapes[name]) for name in weights if name in shapes]
@@ -127,6 +131,16 @@ def untied(
                 f"module {count} times"
             )
     return found
+
+
+def _is_beside_filled(root: nn.Module, name: str, unfilled: Sequence[str]) -> bool:
+    """Whether a layer of torch has another parameter that is filled: then it is no second one."""
+    path = name.rpartition(".")[0]
+    owner = root.get_submodule(path)
+    if not type(owner).__module__.startswith("torch.nn."):
+        return False
+    names = (f"{path}.{own}" for own, _ in owner.named_parameters(recurse=False))
+    return any(each not in unfilled for each in names)
 
 
 def _is_held(item: Carried, array: np.ndarray) -> bool:

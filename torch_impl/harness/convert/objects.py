@@ -25,7 +25,7 @@ def by_objects(twin: Twin, told: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         twin: of the model.
         told: of each weight in the file, its "key".
     """
-    trained = [name for name, variable in twin.variables.items() if variable.trainable]
+    trained = twin.trained
     found: dict[str, str] = {}
     for each in told:
         parts = each["key"].removesuffix(_END).split("/")

@@ -21,8 +21,14 @@ from parity.files.atomic import atomic_path
 from parity.weights.copied import Copied
 from parity.weights.request import OPTIMIZER
 from torch_impl.harness.convert.done import Done
+from torch_impl.harness.convert.next_step import (
+    scheduled_rate,
+    told_of_numbers,
+    told_of_rate,
+    trained_otherwise,
+)
 from torch_impl.harness.factories import call_factory
-from torch_impl.harness.port.slots import set_slots, why_not_carried
+from torch_impl.harness.port.slots import divides_by_rate, set_slots, why_not_carried
 
 _OF_KERAS_2 = "is_legacy_optimizer"  # among the settings
 _ITERATIONS, _PRODUCT = "iterations", "u_product"
@@ -117,7 +123,8 @@ def write_optimizer(
         folder: receives `optimizer.pt`: what `optimizer.state_dict()` returns.
 
     Returns:
-        What is told of it: the number of steps, the rate, and the slots.
+        What is told of it: the number of steps, the rate of the next step, the slots, and notes:
+        what the next steps do otherwise than Keras's.
 
     Raises:
         InputError: the port has no optimizer, or none that can hold the state.
@@ -133,16 +140,39 @@ def write_optimizer(
         for slot, keys in slots.items()
     }
     numbers = {name: copied.arrays[f"slots/{key}"] for name, key in others.items()}
-    rate = float(numbers.pop("rate", np.float64(_written_rate(compiled))))
+    config: Mapping[str, Any] = _entry(compiled)["config"]
+    rate = _rate_of(config, numbers)
     if (why := why_not_carried(port, arrays, numbers)) is not None:
         raise InputError(f"--optimizer: {why}")
-    set_slots(port, arrays, numbers, rate)
-    if rate:
+    if rate is None and divides_by_rate(port, arrays):
+        raise InputError(
+            f"--optimizer: {type(port.built.optimizer).__name__} keeps the momentum divided by the "
+            "rate, and the schedule of Keras's rate is not known; use torch_impl.optim"
+        )
+    set_slots(port, arrays, numbers, rate or 0.0)
+    if rate is not None:
         for group in port.built.optimizer.param_groups:
             group["lr"] = rate
     with atomic_path(folder / OPTIMIZER) as path:
         torch.save(_as_built(done), path)
-    return {"steps": int(numbers[_ITERATIONS]), "rate": rate, "slots": sorted(slots)}
+    return {
+        "steps": int(numbers[_ITERATIONS]),
+        "rate": rate,
+        "slots": sorted(slots),
+        "notes": [*told_of_rate(port, config, rate), *told_of_numbers(port, config)],
+    }
+
+
+def problems_of_steps(done: Done) -> list[str]:
+    """Returns why the next step of a port would not be Keras's, a sentence each.
+
+    Args:
+        done: the port with its weights; without an optimizer there is nothing to say.
+    """
+    port = done.under_test
+    if port is None or port.built.optimizer is None:
+        return []
+    return trained_otherwise(port, done.items, done.trainable)
 
 
 def _entry(compiled: Mapping[str, Any] | None) -> Any:
@@ -151,10 +181,14 @@ def _entry(compiled: Mapping[str, Any] | None) -> Any:
     return told.get("optimizer") or told.get("optimizer_config")
 
 
-def _written_rate(compiled: Mapping[str, Any] | None) -> float:
-    """Returns the rate among the settings of an optimizer; 0 if it is a schedule."""
-    rate = _entry(compiled)["config"].get("learning_rate")
-    return float(rate) if isinstance(rate, int | float) else 0.0
+def _rate_of(config: Mapping[str, Any], numbers: dict[str, np.ndarray]) -> float | None:
+    """Takes the rate of the next step out of the numbers; None: of a schedule not known."""
+    stored, written = numbers.pop("rate", None), config.get("learning_rate")
+    if stored is not None:
+        return float(stored)
+    if isinstance(written, Mapping):
+        return scheduled_rate(config, int(numbers[_ITERATIONS]))
+    return float(written) if isinstance(written, int | float) else None
 
 
 def _read(copied: Copied, key: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from parity.weights.request import BACK, REQUEST, STATE, TOLD
 from torch_impl.harness.convert.by_shape import convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
+from torch_impl.harness.convert.hints import empty_arrays, joined_convolutions
 from torch_impl.harness.convert.memory import limit_memory
-from torch_impl.harness.convert.optimizer import write_optimizer
+from torch_impl.harness.convert.optimizer import problems_of_steps, write_optimizer
 from torch_impl.harness.convert.proof import (
     constants_in,
     error_of,
     error_with,
+    output_of,
     without_effect,
 )
 from torch_impl.harness.convert.source import Source, source_of_bundle, source_of_file
@@ -79,7 +82,7 @@ def _with_twin(
     copied: Copied, config: Mapping[str, Any] | None, files: Path
 ) -> tuple[Source | None, str]:
     if config is None:
-        return None, "the file has no configuration"
+        return None, "the file has no configuration (give it with --config)"
     try:
         return source_of_file(copied, config, files / "twin"), ""
     except InputError:
@@ -91,6 +94,8 @@ def _with_twin(
 def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
     """Writes the state of the module, and what is told of it."""
     problems = [*done.coverage.problems, *done.problems]
+    if request["optimizer"]:
+        problems += problems_of_steps(done)
     is_written = not problems or bool(request["anyway"])
     names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
     told: dict[str, Any] = {
@@ -144,6 +149,7 @@ def _by_graph(
     if not error <= source.most:
         far = f"differs by {error:.1e}" if np.isfinite(error) else "has another shape, or fails"
         problems.append(f"the output of the module {far} from {source.told}; see `parity check`")
+        problems += empty_arrays(port.module, items, partial(output_of, port))
     elif lost := without_effect(port, items):
         problems.append(
             f"the output does not depend on {listed(lost)}, so that its place is not proved"
@@ -152,14 +158,17 @@ def _by_graph(
     _set(port, items, source.arrays)
     spread = port.cargo.spread
     coverage = coverage_of(port.module, items, source.arrays, spread)
-    shapes = {name: array.shape for name, array in source.arrays.items()}
-    coverage.untied = untied(source.trace.facts, port.module, coverage.unfilled, shapes)
     coverage.constants += [name for name in coverage.unfilled if name in constants]
     coverage.unfilled = [name for name in coverage.unfilled if name not in constants]
+    shapes = {name: array.shape for name, array in source.arrays.items()}
+    coverage.untied = untied(source.trace.facts, port.module, coverage.unfilled, shapes)
+    unused = {name: shapes[name] for name in coverage.unused}
+    problems += joined_convolutions(port.module, coverage.unfilled, unused)
     if source.again is not None and not problems:
-        again = error_with(port, source.again())
+        trace, most = source.again()
+        again = error_with(port, trace)
         error = max(error, again)
-        if not again <= source.most:
+        if not again <= most:
             problems.append(f"with the weights of the file, the output differs by {again:.1e}")
     proof = f"the output of the module is that of {source.told}"
     return Done(

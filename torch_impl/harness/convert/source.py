@@ -34,8 +34,8 @@ class Source:
         arrays: the weights to carry, by name.
         keys: where each of them is in the file, by name.
         told: what the trace is of, in words.
-        again: the trace with the weights to carry in the place of the drawn ones; None: those of
-            the trace are these.
+        again: returns the trace with the weights to carry in the place of the drawn ones, and how
+            far an output may be off there; None: the weights of the trace are these.
         trainable: names of the weights that Keras trains, in Keras's order.
         most: how far the output of a module may be off, relative to the largest number.
     """
@@ -44,7 +44,7 @@ class Source:
     arrays: Mapping[str, np.ndarray]
     keys: Mapping[str, str]
     told: str
-    again: Callable[[], Trace] | None
+    again: Callable[[], tuple[Trace, float]] | None
     trainable: list[str]
     most: float
 
@@ -76,14 +76,14 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
         told = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"the model of the configuration cannot be run ({told})") from None
 
-    def again() -> Trace:
+    def again() -> tuple[Trace, float]:
         set_weights(twin, arrays)
-        return write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), SEED)
+        made = write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), SEED)
+        return made, most_of(made, has_float32=twin.has_float32)
 
-    trainable = [name for name, variable in twin.variables.items() if variable.trainable]
     told = "its twin by the configuration in the file"
     most = most_of(trace, has_float32=twin.has_float32)
-    return Source(trace, arrays, keys, told, again, trainable, most)
+    return Source(trace, arrays, keys, told, again, twin.trained, most)
 
 
 def source_of_bundle(trace: Trace) -> Source:

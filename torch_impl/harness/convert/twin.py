@@ -96,6 +96,15 @@ class Twin:
         kinds = [type(module).__name__ for module in self.module.modules()]
         return any(kind.startswith(_FLOAT32) for kind in kinds)
 
+    @property
+    def trained(self) -> list[str]:
+        """Names of the weights that Keras trains, in its order; those of frozen layers are none."""
+        return [
+            name
+            for name, variable in self.variables.items()
+            if variable.trainable and any(tensor.requires_grad for tensor in variable.tensors)
+        ]
+
     def short(self, leaf: Leaf) -> str:
         """Returns the name of a layer as a user gives it: the last part, if no other has it."""
         return self._names[leaf.name]

@@ -21,9 +21,11 @@ from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.harness.convert.twin_inputs import TwinInputs
 from torch_impl.harness.convert.twin_nodes import Node, nodes_of, whole_layers
+from torch_impl.harness.convert.twin_rounding import PASSES, changed_by, moved_pass
 from torch_impl.keras_config.graph import Tensor, fill
 from torch_impl.weights import set_variable, to_array
 
+_OUTPUT = "forward/eval/output"
 _POSITIVE = ("gamma", "moving_variance", "variance", "scale")
 
 
@@ -90,6 +92,7 @@ def write_trace(twin: Twin, inputs: TwinInputs, folder: Path, seed: int) -> Trac
     nodes = nodes_of(twin, calls)
     writer = CheckWriter()
     writer.facts.update(_facts(twin, inputs, nodes, returned))
+    writer.facts["noise"] = _noise(twin, inputs.arguments(arrays), nodes, returned)
     for name, variable in twin.variables.items():
         writer.put(f"weights/{name}", to_array(variable.to_keras(variable.tensors)))
     for number, array in enumerate(arrays):
@@ -128,10 +131,29 @@ def _facts(twin: Twin, inputs: TwinInputs, nodes: Sequence[Node], returned: Any)
             name: {"shape": list(twin.shape(name)), "trainable": variable.trainable}
             for name, variable in twin.variables.items()
         },
-        "noise": {},
         "dtype": "float64",
         "num_parameters": sum(p.numel() for p in twin.module.parameters()),
     }
+
+
+def _noise(twin: Twin, arguments: Any, nodes: Sequence[Node], returned: Any) -> dict[str, float]:
+    """Returns how much rounding changes the output, and what goes into the last layer."""
+    key, found = _OUTPUT, {_OUTPUT: 0.0}
+    for number in PASSES:
+        calls, moved = moved_pass(twin, arguments, number)
+        found[key] = max(found[key], changed_by(_flat(returned), _flat(moved)))
+        if not nodes:
+            continue
+        last = nodes[-1]
+        before = f"forward/eval/{last.facts['name']}/input/0"
+        for node in reversed(nodes_of(twin, calls)):
+            shapes = [x.shape for x in node.inputs]
+            if node.facts["name"] == last.facts["name"] and shapes == [
+                x.shape for x in last.inputs
+            ]:
+                change = changed_by(last.inputs[:1], node.inputs[:1])
+                found[before] = max(found.get(before, 0.0), change)
+    return found
 
 
 def _output_names(twin: Twin) -> list[str]:

@@ -7,7 +7,8 @@ and layout, each output after the activation that Keras's model ends with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,15 @@ class Outputs:
             name for name in self.names if any(f"{name}/".startswith(f"{part}/") for part in parts)
         )
         self.own_names = tuple(name for name in self.own_names if name not in self.left_out)
+
+    @contextmanager
+    def of_others(self, arrays: Mapping[str, np.ndarray] | Trace) -> Iterator[None]:
+        """Compares with other arrays of Keras in the block, such as those by other weights."""
+        before, self._arrays = self._arrays, arrays
+        try:
+            yield
+        finally:
+            self._arrays = before
 
     def named(self, port: Port) -> Port:
         """Returns a port with one loss, whose outputs have names.

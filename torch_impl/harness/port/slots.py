@@ -5,7 +5,7 @@ What cannot be carried is told, and never guessed: an optimizer of the user's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +121,12 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
     return None
 
 
+def divides_by_rate(port: PortUnderTest, slots: Mapping[str, Any]) -> bool:
+    """Whether the optimizer of a port keeps one of some slots of Keras divided by the rate."""
+    known = (_keys(port.built.optimizer) or {}).values()
+    return any(by_rate and slot in slots for slot, by_rate in known)
+
+
 @torch.no_grad()
 def set_slots(
     port: PortUnderTest,
@@ -138,6 +144,8 @@ def set_slots(
     """
     optimizer: Any = port.built.optimizer
     count = int(others.get(_COUNTER, 0))
+    # State of a parameter that it does not have, such as a frozen one, cannot be saved.
+    own = {id(p) for group in optimizer.param_groups for p in group["params"]}
     is_keras = isinstance(optimizer, KerasOptimizer)
     for group in optimizer.param_groups:
         if is_keras:
@@ -145,7 +153,7 @@ def set_slots(
         if _PRODUCT in group:
             group[_PRODUCT] = float(others.get(_PRODUCT, 1.0))
     for item in port.carried:
-        _set(optimizer, item, slots, rate)
+        _set(optimizer, item, slots, rate, own)
     for state in () if is_keras else optimizer.state.values():
         if type(optimizer).__name__ != "SGD":
             state["step"] = torch.tensor(float(count))
@@ -154,9 +162,13 @@ def set_slots(
 
 
 def _set(
-    optimizer: Any, item: Carried, slots: Mapping[str, Mapping[str, np.ndarray]], rate: float
+    optimizer: Any,
+    item: Carried,
+    slots: Mapping[str, Mapping[str, np.ndarray]],
+    rate: float,
+    own: Collection[int],
 ) -> None:
-    """Sets the slots of one weight."""
+    """Sets the slots of one weight, in those tensors that the optimizer has, by their ids."""
     variable = item.variable
     for key, (slot, by_rate) in (_keys(optimizer) or {}).items():
         if item.name not in slots.get(slot, {}) or variable.is_computed:
@@ -166,6 +178,8 @@ def _set(
         if variable.gradient_of is not None:
             parts = (parts[0],) * len(parts)  # two biases, each with the gradient of their sum
         for tensor, part in zip(variable.tensors, parts, strict=True):
+            if id(tensor) not in own:
+                continue
             state = optimizer.state[tensor]
             if key not in state:
                 state[key] = torch.zeros_like(tensor, requires_grad=False)

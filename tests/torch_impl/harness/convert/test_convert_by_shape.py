@@ -23,7 +23,7 @@ def test_two_layers_of_one_shape_are_refused_by_name(files, tmp_path):
         converted(files / "rows.weights.h5", weight_ports.rows, tmp_path)
     told = str(caught.value)
     assert "dense, dense_1, dense_2 may each be any of 0, 2, 3" in told
-    assert "the file has no configuration" in told
+    assert "the file has no configuration (give it with --config)" in told
     assert "--map dense=0" in told
 
 
@@ -41,7 +41,8 @@ def test_rows_behind_a_flatten_are_not_in_a_known_order(files, tmp_path):
     pairs = {"first": "a", "second": "b"}
     done = converted(files / "images.weights.h5", weight_ports.Named, tmp_path, layers=pairs)
     assert done.problems == [
-        "the order of the rows of fc after a flatten is not known: the file has no configuration"
+        "the order of the rows of fc after a flatten is not known: the file has no configuration "
+        "(give it with --config)"
     ]
     assert not done.is_written
 
@@ -102,7 +103,11 @@ def test_a_parameter_too_many_is_named(files, tmp_path):
         file["layers/dense/vars/1"] = np.ones(3, "f4")
     build = lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))  # noqa: E731
     done = converted(path, build, tmp_path / "made")
-    assert done.problems == ["1.weight, 1.bias are filled by no weight"]
+    assert done.problems == [
+        "1.weight, 1.bias are filled by no weight",
+        "only shapes could tell which weight belongs where: the file has no configuration (give it "
+        "with --config)",
+    ]
 
 
 @pytest.mark.parametrize(

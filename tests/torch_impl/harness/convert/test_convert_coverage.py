@@ -25,11 +25,18 @@ def files(tmp_path_factory):
     x = inputs = keras.Input((4,))
     x = L.BatchNormalization(scale=False, center=False, name="norm")(L.Dense(4)(x))
     model = keras.Model(inputs, L.Dense(2, name="end")(keras.ops.tanh(x)))
+    row = keras.Input((4,))
+    branch = [row, L.Dense(4), L.BatchNormalization(scale=False)]
+    branch = keras.Sequential(branch, name="branch")
+    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    x = L.Concatenate()([branch(left), branch(right)])
+    pair = keras.Model([left, right], L.Dense(2, name="end")(x))
     draw = np.random.default_rng(0)
-    for weight in (*model.weights, *twice.weights):
+    for weight in (*model.weights, *twice.weights, *pair.weights):
         weight.assign(draw.uniform(0.5, 1, weight.shape))
     model.save(folder / "norm.keras")
     twice.save(folder / "twice.keras")
+    pair.save(folder / "pair.keras")
     return folder
 
 
@@ -101,3 +108,43 @@ class Twice(nn.Module):
 def test_ones_that_the_output_does_not_need_are_a_parameter_too_many(files, tmp_path):
     done = converted(files / "norm.keras", lambda: Norm(more=True), tmp_path)
     assert done.problems == ["more.weight, more.bias are filled by no weight"]
+
+
+class Pair(nn.Module):
+    """A branch that both inputs go through; or a branch for each."""
+
+    def __init__(self, *, tied=True, scale=1.0):
+        super().__init__()
+        self.left, self.right = self.branch(scale), self.branch(scale)
+        if tied:
+            self.right = self.left
+        self.end = nn.Linear(8, 2)
+
+    def branch(self, scale):
+        norm = nn.BatchNorm1d(4, eps=1e-3)
+        nn.init.constant_(norm.weight, scale)
+        return nn.Sequential(nn.Linear(4, 4), norm)
+
+    def forward(self, left, right):
+        return self.end(torch.cat([self.left(left), self.right(right)], 1))
+
+
+def test_ones_that_keras_leaves_out_are_kept_in_a_shared_branch_too(files, tmp_path):
+    done = converted(files / "pair.keras", Pair, tmp_path)
+    assert done.problems == []
+    assert done.constants == ["left.1.weight"]
+
+
+def test_a_branch_for_each_input_is_refused_and_the_shared_layers_are_named(files, tmp_path):
+    done = converted(files / "pair.keras", lambda: Pair(tied=False), tmp_path)
+    assert not done.is_written
+    told = [problem for problem in done.problems if "2 times, with the same weights" in problem]
+    assert len(told) == 2
+
+
+def test_another_scale_in_a_shared_branch_is_refused(files, tmp_path):
+    done = converted(files / "pair.keras", lambda: Pair(scale=1.5), tmp_path)
+    assert not done.is_written
+    assert done.problems[0] == "left.1.weight is filled by no weight"
+    assert "differs by" in done.problems[1]
+    assert len(done.problems) == 2

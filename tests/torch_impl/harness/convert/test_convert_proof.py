@@ -5,7 +5,7 @@ import torch
 from conversions import default_dtype
 from torch import nn
 
-from torch_impl.harness.convert.proof import without_effect
+from torch_impl.harness.convert.proof import most_of, without_effect
 from torch_impl.harness.port.carried import PAIRING, Carried
 from torch_impl.layouts import variables
 
@@ -48,3 +48,25 @@ def test_what_has_no_effect_is_named(module, lost):
             net.forward = net["used"].forward
         found = without_effect(FakePort(net), items(net))
     assert sorted({name.partition("/")[0] for name in found}) == lost
+
+
+class Measured:
+    """A trace that has measured what rounding changes."""
+
+    def __init__(self, noise):
+        self.facts = {"noise": {"forward/eval/output": noise}, "dtype": "float64"}
+
+
+@pytest.mark.parametrize(
+    ("noise", "has_float32", "most"),
+    [
+        (0.0, False, 1e-10),
+        (1e-9, False, 3e-8),  # thirty times, as in a check
+        (1e-3, False, 1e-6),  # which limits it
+        (0.0, True, 1e-6),
+        (2.7e-6, True, 5.4e-6),  # twice
+        (1e-3, True, 1e-5),
+    ],
+)
+def test_an_output_may_be_off_by_what_rounding_was_measured_to_change(noise, has_float32, most):
+    assert most_of(Measured(noise), has_float32=has_float32) == pytest.approx(most)

@@ -133,3 +133,45 @@ def test_a_constant_of_the_module_keeps_its_value_and_is_named(files, tmp_path):
 def test_a_layer_of_pairs_that_is_not_there_is_refused(files, tmp_path):
     with pytest.raises(InputError, match="no Keras call 'nowhere'"):
         converted(files / "rows.keras", weight_ports.rows, tmp_path, layers={"nowhere": "0"})
+
+
+@pytest.fixture(scope="module")
+def two_outputs(tmp_path_factory):
+    """A vector, and an image behind a sigmoid."""
+    import keras
+    from keras import layers as L
+
+    keras.utils.set_random_seed(1)
+    image = keras.Input((4, 4, 3))
+    x = L.Conv2D(4, 3, padding="same", use_bias=False)(image)
+    mask = L.Conv2D(1, 1, activation="sigmoid", name="mask")(x)
+    model = keras.Model(image, [L.Dense(2, name="vector")(L.Flatten()(x)), mask])
+    path = tmp_path_factory.mktemp("two") / "two.keras"
+    model.save(path)
+    return path
+
+
+class Two(nn.Module):
+    def __init__(self, last):
+        super().__init__()
+        self.conv, self.mask = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.Conv2d(4, 1, 1)
+        self.vector, self.last = nn.Linear(64, 2), last
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.vector(x.flatten(1)), self.last(self.mask(x))
+
+
+@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.Identity()], ids=["sigmoid", "logits"])
+def test_an_image_beside_a_vector_is_right_with_its_last_activation_or_without(
+    last, two_outputs, tmp_path
+):
+    done = converted(two_outputs, lambda: Two(last), tmp_path)
+    assert done.problems == []
+    assert done.num_filled == 5
+
+
+def test_an_image_beside_a_vector_with_another_activation_is_refused(two_outputs, tmp_path):
+    done = converted(two_outputs, lambda: Two(nn.Hardsigmoid()), tmp_path)
+    assert not done.is_written
+    assert "differs by" in done.problems[0]
