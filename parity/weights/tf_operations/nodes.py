@@ -104,11 +104,10 @@ class Nodes:
         module = f"keras.src.ops.{_HOME.get(kind, 'numpy')}"
         return self._added(module, kind, kind, settings, arguments, given or {}, result, leads)
 
-    def layer(self, kind: str, x: Tensor, **settings: Any) -> Tensor:
-        """Returns the output of a new layer of Keras, of numbers that are not whole."""
-        everywhere = {"trainable": True, "dtype": "float32"}
-        module = "keras.layers"
-        return self._added(module, kind, None, everywhere | settings, [x], {}, "float32", x.leads)
+    def layer(self, kind: str, x: Tensor, dtype: str, **settings: Any) -> Tensor:
+        """Returns the output of a new layer of Keras, which computes in a dtype."""
+        settings = {"trainable": True, "dtype": dtype, **settings}
+        return self._added("keras.layers", kind, None, settings, [x], {}, dtype, x.leads)
 
     def _added(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 
 from parity.weights.tf_operations.elementwise import Rule, known
 from parity.weights.tf_operations.nodes import (
+    Array,
     Nodes,
     Refused,
     Tensor,
@@ -144,13 +145,39 @@ def _matmul(
 
 
 def _tensordot(op: Nodes, a: Any, b: Any, axes: Any) -> Tensor:
+    """A product with a constant matrix along one axis is one of matrices.
+
+    Keras's Tensordot of lists of axes compares None with numbers, which Python 3.14 forbids.
+    """
     a, b = beside(a, b)
     floats(a, b)
-    if not isinstance(axes, int):
-        axes = [[each] if isinstance(each, int) else each for each in axes]
-        if not all(isinstance(each, int) for part in axes for each in part):
-            raise Refused(f"with axes={axes!r}: expected numbers")
-    return op("Tensordot", a, b, leads=False, axes=axes)
+    one = _one_of_each([[-1], [0]] if axes == 1 else axes)
+    if one is None or not (isinstance(a, Tensor) and isinstance(b, Array) and _is_matrix(b)):
+        if isinstance(axes, int):
+            return op("Tensordot", a, b, leads=False, axes=axes)
+        told = "expected a number, or one axis of each, the second of a constant matrix"
+        raise Refused(f"with axes={axes!r}: {told}")
+    axis, other = one
+    if other in (1, -1):
+        b = Array([list(column) for column in zip(*b.value, strict=True)], b.dtype)
+    if axis != -1:
+        a = op("Moveaxis", a, leads=a.leads and axis > 0, source=axis, destination=-1)
+    return op("Matmul", a, b)
+
+
+def _one_of_each(axes: Any) -> tuple[int, int] | None:
+    """Returns the axes of two tensors, if there is one of each."""
+    if not isinstance(axes, list) or len(axes) != 2:
+        return None
+    first, second = ([each] if isinstance(each, int) else each for each in axes)
+    found = [*first, *second] if isinstance(first, list) and isinstance(second, list) else []
+    is_one = len(found) == 2 and len(first) == 1 and all(isinstance(e, int) for e in found)
+    return (found[0], found[1]) if is_one else None
+
+
+def _is_matrix(array: Array) -> bool:
+    rows = array.value
+    return all(isinstance(row, list) and not isinstance(row[0], list) for row in rows if row)
 
 
 def _swapped(op: Nodes, a: Tensor, conjugate: bool = False) -> Tensor:

@@ -6,7 +6,15 @@ from itertools import accumulate
 from typing import Any
 
 from parity.weights.tf_operations.elementwise import Rule
-from parity.weights.tf_operations.nodes import Nodes, Refused, Sizes, Tensor, beside, floats
+from parity.weights.tf_operations.nodes import (
+    Nodes,
+    Refused,
+    Sizes,
+    Tensor,
+    beside,
+    dtype_of,
+    floats,
+)
 from parity.weights.tf_operations.reductions import axes_in, keeps_samples
 
 _POOLED = {"VALID": "valid", "SAME": "same"}
@@ -55,7 +63,7 @@ def _reshaped(op: Nodes, tensor: Tensor, shape: Any) -> Tensor:
     if is_led and sum(is_open) == 2:
         rest = [-1 if o else size for o, size in zip(is_open[1:], sizes[1:], strict=True)]
         floats(tensor)
-        return op.layer("Reshape", tensor, target_shape=rest)
+        return op.layer("Reshape", tensor, str(dtype_of(tensor)), target_shape=rest)
     raise Refused("with several sizes that are known only when the model is run")
 
 
@@ -208,6 +216,7 @@ def _resized(
     return op.layer(
         "Resizing",
         images,
+        str(dtype_of(images)) if method == "nearest" else "float32",  # as TensorFlow returns
         height=size[0],
         width=size[1],
         interpolation=method,
