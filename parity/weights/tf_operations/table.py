@@ -46,25 +46,26 @@ def applied(op: Nodes, function: str, first: Any, given: Mapping[str, Any]) -> A
     rule = TABLE.get(name)
     if rule is None:
         raise Refused("for which Keras 3 has no operation that is known to compute the same")
-    known = inspect.signature(rule).parameters
+    _, taken, *others = inspect.signature(rule).parameters.values()
+    known = {each.name: each for each in others}
     told = {k: v for k, v in given.items() if k != "name" and (k in known or v is not None)}
-    for key in told:
-        if key not in list(known)[2:]:
-            raise Refused(f"with {key}={told[key]!r}: expected no such argument"[:200])
-    lacking = [
-        each.name
-        for each in list(known.values())[2:]
-        if each.default is each.empty and each.kind is not each.VAR_POSITIONAL
-        if each.name not in told
-    ]
+    for key, value in told.items():
+        if key not in known:
+            raise Refused(f"with {key}={value!r}: expected no such argument"[:200])
+    needed = [e for e in others if e.default is e.empty and e.kind is not e.VAR_POSITIONAL]
+    lacking = [f"argument {each.name!r}" for each in needed if each.name not in told]
     if lacking or not _has([first, told], Tensor | Sizes):
-        lost = f"argument {lacking[0]!r}" if lacking else "tensors"
-        raise Refused(f"whose {lost} Keras 2 did not write into the file")
+        raise Refused(f"whose {[*lacking, 'tensors'][0]} Keras 2 did not write into the file")
     if name not in _WITH_SIZES and _has([first, told], Sizes):
         if name in _OF_SIZES and not _has([first, told], Tensor):
             return Sizes()
         raise Refused("of a size that is known only when the model is run")
-    return rule(op, first, **told)
+    if taken.annotation == "Tensor" and not isinstance(first, Tensor | Sizes):
+        raise Refused("of a constant: expected a tensor")
+    try:
+        return rule(op, first, **told)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:  # of any file
+        raise Refused("with arguments that TensorFlow does not take") from error
 
 
 def _has(value: Any, kind: Any) -> bool:

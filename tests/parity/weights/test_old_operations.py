@@ -194,6 +194,10 @@ def test_where_the_first_axis_is_not_that_of_the_samples_it_is_refused():
         (op("a", "math.add", ["gone", 0, 0, {"y": ["late", 0, 0]}]), "whose tensors Keras 2 did"),
         (op("a", "math.add", ["a", 0, 0, {"y": 1}]), "which takes what is not in the file"),
         (op("a", "math.add", 3), "whose call cannot be read"),
+        (op("a", "slice", ["in", 0, 0, {"begin": [0], "size": [1, 2]}]),
+         "with arguments that TensorFlow does not take"),
+        (op("a", "tile", ["_CONSTANT_VALUE", -1, [1.0], {"multiples": ["whole", 0, 0]}]),
+         "of a constant: expected a tensor"),
         (op("a", "matmul", ["in", 0, 0, {"b": [["x"]]}]), "with tensors or texts in an array"),
     ],
 )  # fmt: skip
