@@ -234,11 +234,175 @@ def squeeze_and_shift():
     return keras.Model(inputs, [corners, tf.nn.softmax(score, axis=2), tf.cast(best, tf.float32)])
 
 
+def cbam():
+    """Attention over channels and places."""
+    inputs = keras.Input((8, 8, 6))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
+    shared, out = layers.Dense(2, activation="relu"), layers.Dense(8)
+    avg = out(shared(tf.reduce_mean(x, axis=(1, 2))))
+    top = out(shared(tf.reduce_max(x, axis=(1, 2))))
+    x = x * tf.nn.sigmoid(avg + top)[:, None, None, :]
+    places = tf.concat(
+        [tf.reduce_mean(x, axis=3, keepdims=True), tf.reduce_max(x, axis=3, keepdims=True)], axis=3
+    )
+    x = tf.multiply(x, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(places))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
+
+
+def wavenet():
+    """Gated causal convolutions with skips."""
+    inputs = keras.Input((16, 4))
+    x, skips = layers.Conv1D(6, 1)(inputs), []
+    for rate in (1, 2, 4):
+        y = layers.Conv1D(12, 2, padding="causal", dilation_rate=rate)(x)
+        y = tf.tanh(y[:, :, :6]) * tf.sigmoid(y[:, :, 6:])
+        skips.append(layers.Conv1D(6, 1)(y))
+        x = x + layers.Conv1D(6, 1)(y)
+    total = tf.nn.relu(tf.add_n(skips))
+    return keras.Model(inputs, layers.Conv1D(2, 1)(total)[:, -1])
+
+
+def fourier_features():
+    """Coordinates as sines and cosines, as in NeRF."""
+    inputs = keras.Input((3,))
+    parts = [inputs]
+    for k in range(4):
+        parts += [tf.sin(2.0**k * math.pi * inputs), tf.cos(2.0**k * math.pi * inputs)]
+    x = tf.concat(parts, axis=-1)
+    h = layers.Dense(16, activation="relu")(x)
+    h = layers.Dense(16, activation="relu")(tf.concat([h, x], -1))
+    rgb, sigma = tf.sigmoid(layers.Dense(3)(h)), tf.nn.relu(layers.Dense(1)(h))
+    return keras.Model(inputs, tf.concat([rgb, sigma], axis=-1))
+
+
+def capsules():
+    """Squashed vectors."""
+    inputs = keras.Input((8, 8, 2))
+    x = layers.Conv2D(16, 3, strides=2)(inputs)
+    x = tf.reshape(x, (-1, 3 * 3 * 4, 4))
+    squared = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
+    x = squared / (1.0 + squared) * x / tf.sqrt(squared + 1e-7)
+    return keras.Model(inputs, tf.sqrt(tf.reduce_sum(x**2, -1)))
+
+
+def mixture_density():
+    """Weights, means and deviations beside each other."""
+    inputs = keras.Input((5,))
+    h = layers.Dense(12, activation="tanh")(inputs)
+    pi, mu, sigma = tf.split(layers.Dense(9)(h), 3, axis=1)
+    pi = tf.exp(pi - tf.reduce_logsumexp(pi, axis=1, keepdims=True))
+    sigma = tf.math.softplus(sigma) + 1e-4
+    return keras.Model(inputs, tf.stack([pi, mu, sigma], axis=-1))
+
+
+def temporal_attention():
+    """Steps weighed by what a small network says of them."""
+    inputs = keras.Input((10, 4))
+    h = layers.GRU(6, return_sequences=True)(inputs)
+    score = layers.Dense(1)(tf.nn.tanh(layers.Dense(6)(h)))
+    alpha = tf.nn.softmax(score, axis=1)
+    context = tf.reduce_sum(alpha * h, axis=1)
+    return keras.Model(inputs, [layers.Dense(2)(context), tf.squeeze(alpha, -1)])
+
+
+def window_attention():
+    """Windows cut out by reshape, a causal mask of a constant, and back."""
+    inputs = keras.Input((8, 8, 4))
+    B = tf.shape(inputs)[0]
+    x = tf.reshape(inputs, (B, 2, 4, 2, 4, 4))
+    x = tf.transpose(x, perm=(0, 1, 3, 2, 4, 5))
+    x = tf.reshape(x, (-1, 16, 4))
+    q, k, v = (layers.Dense(4)(x) for _ in range(3))
+    scores = q @ tf.transpose(k, (0, 2, 1)) * (4**-0.5)
+    mask = tf.constant(np.tril(np.ones((16, 16), "float32")))
+    scores = scores + (1.0 - mask) * -1e9
+    x = tf.nn.softmax(scores) @ v
+    x = tf.reshape(x, (B, 2, 2, 4, 4, 4))
+    x = tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4, 5)), (B, 8, 8, 4))
+    return keras.Model(inputs, x + inputs)
+
+
+def film():
+    """Channels scaled and shifted by a label."""
+    image, label = keras.Input((8, 8, 3)), keras.Input((), dtype="int32")
+    one_hot = tf.one_hot(label, depth=5)
+    gamma, beta = tf.split(layers.Dense(12)(one_hot), 2, axis=-1)
+    x = layers.Conv2D(6, 3)(image)
+    x = x * tf.reshape(1 + gamma, (-1, 1, 1, 6)) + tf.expand_dims(tf.expand_dims(beta, 1), 1)
+    x = tf.where(x > 0, x, 0.1 * x)
+    return keras.Model([image, label], layers.Conv2D(1, 3)(x))
+
+
+def pixel_shuffle():
+    """Super-resolution, as EDSR has it."""
+    inputs = keras.Input((6, 6, 3))
+    x = (inputs - tf.constant([0.4488, 0.4371, 0.404]) * 255) / 127.5
+    x = y = layers.Conv2D(8, 3, padding="same")(x)
+    for _ in range(2):
+        z = layers.Conv2D(8, 3, padding="same", activation="relu")(y)
+        y = y + layers.Conv2D(8, 3, padding="same")(z) * 0.1
+    x = tf.nn.depth_to_space(layers.Conv2D(12, 3, padding="same")(x + y), 2)
+    return keras.Model(inputs, tf.clip_by_value(x * 127.5 + 114.4, 0.0, 255.0))
+
+
+def refused_contrastive():
+    """Two unit vectors, one by a function with two results."""
+    a, b = keras.Input((6,)), keras.Input((4,))
+    u = tf.linalg.normalize(layers.Dense(5)(a), axis=-1)[0]
+    v = tf.math.l2_normalize(layers.Dense(5)(b), -1)
+    return keras.Model([a, b], tf.matmul(u, v, transpose_b=True) / 0.07)
+
+
+def tutorial_attention():
+    """The attention of TensorFlow's tutorial on Transformers, with what it takes from shapes."""
+    inputs = keras.Input((None, 8))
+    batch = tf.shape(inputs)[0]
+    q, k, v = (layers.Dense(8)(inputs) for _ in range(3))
+    q, k, v = (tf.transpose(tf.reshape(t, (batch, -1, 2, 4)), perm=[0, 2, 1, 3]) for t in (q, k, v))
+    logits = tf.matmul(q, k, transpose_b=True)
+    dk = tf.cast(tf.shape(k)[-1], tf.float32)
+    weights = tf.nn.softmax(logits / tf.math.sqrt(dk), axis=-1)
+    x = tf.transpose(tf.matmul(weights, v), perm=[0, 2, 1, 3])
+    return keras.Model(inputs, layers.Dense(8)(tf.reshape(x, (batch, -1, 8))))
+
+
+def class_token():
+    """A token in front of all others, as ViT has it."""
+    inputs = keras.Input((9, 4))
+    token = tf.zeros_like(inputs[:, :1]) + 0.5
+    x = tf.concat([token, inputs], axis=1) + tf.range(10, dtype=tf.float32)[:, tf.newaxis] / 10
+    x = layers.MultiHeadAttention(2, 4)(x, x) + x
+    return keras.Model(inputs, layers.Dense(2)(tf.gather(x, 0, axis=1)))
+
+
+def noise_gate():
+    """A spectrogram's head: decibels, normalised by mean and deviation."""
+    inputs = keras.Input((12, 5))
+    x = 10.0 * tf.math.log(tf.maximum(1e-10, tf.square(inputs))) / tf.math.log(10.0)
+    x = tf.maximum(x, tf.reduce_max(x, axis=[1, 2], keepdims=True) - 80)
+    mean, variance = tf.nn.moments(x, axes=[1], keepdims=True)
+    x = (x - mean) / (tf.sqrt(variance) + 1e-6)
+    x = layers.Conv1D(4, 3)(x)
+    return keras.Model(inputs, tf.reduce_mean(tf.math.reduce_std(x, axis=1), -1, keepdims=True))
+
+
+def refused_segmentation():
+    """Logits resized to the picture, whatever its size is."""
+    inputs = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(inputs)
+    x = layers.Conv2D(2, 1)(x)
+    x = tf.image.resize(x, tf.shape(inputs)[1:3])
+    return keras.Model(inputs, tf.nn.softmax(x))
+
+
 NETWORKS = {
     made.__name__: made
     for made in (
         *(residual_blocks, self_attention, batch_attention, squeeze_excite, last_steps),
         *(dense_blocks, positional_encoding, channel_shuffle, u_net, variational, siamese),
-        *(gated_residual, dueling, patches, two_towers, squeeze_and_shift),
+        *(gated_residual, dueling, patches, two_towers, squeeze_and_shift, cbam, wavenet),
+        *(fourier_features, capsules, mixture_density, temporal_attention, window_attention),
+        *(film, pixel_shuffle, refused_contrastive, tutorial_attention, class_token),
+        *(noise_gate, refused_segmentation),
     )
 }

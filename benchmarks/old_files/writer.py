@@ -269,12 +269,13 @@ def models():
 def write(folder, name, model):
     """Writes both files of a model, and what it computes."""
     generator = np.random.default_rng(1)
-    xs = [
-        generator.integers(0, 11, (2, *x.shape[1:])).astype("int32")
-        if x.dtype == "int32"
-        else generator.normal(size=(2, *x.shape[1:])).astype("float32")
-        for x in model.inputs
-    ]
+    xs = []
+    for each in model.inputs:
+        shape = [2, *(size or 6 for size in each.shape[1:])]
+        if each.dtype == "int32":
+            xs.append(generator.integers(0, 11, shape).astype("int32"))
+        else:
+            xs.append(generator.normal(size=shape).astype("float32"))
     ys = model(xs if len(xs) > 1 else xs[0], training=False)
     ys = tf.nest.flatten(ys)
     for ending in ("h5", "keras"):

@@ -68,7 +68,15 @@ PROGRAM_MODULES = (
     *("files/private", "weights/old_config", "weights/old_operations"),
     *(
         f"weights/tf_operations/{name}"
-        for name in ("elementwise", "nodes", "reductions", "selection", "shaping", "table")
+        for name in (
+            "elementwise",
+            "nodes",
+            "numbers",
+            "reductions",
+            "selection",
+            "shaping",
+            "table",
+        )
     ),
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),

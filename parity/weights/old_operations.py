@@ -18,6 +18,9 @@ _OTHERS = ("ClassMethod", "InstanceMethod", "InstanceProperty")  # of a tensor, 
 _CONSTANT = "_CONSTANT_VALUE"
 _COMPUTING = ("Embedding", "Rescaling", "Normalization", "CategoryEncoding")  # take integers, too
 _COUNTING = ("Discretization", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization")
+# Settings that say how long the last axis is, and layers that keep it.
+_LENGTHS = {"Dense": "units", "Embedding": "output_dim"}
+_SAME = ("LayerNormalization", "BatchNormalization", "Dropout", "Activation", "ReLU")
 _REFUSED = object()
 
 Layer = Mapping[str, Any]
@@ -38,15 +41,17 @@ class _Call:
         source: layer and number of the call, as Keras 3 counts.
         dtypes: of the outputs; further ones have that of the last.
         leads: whether the first axis is that of the samples.
+        last: length of the last axis of an only output; None if that is not known.
     """
 
     source: Place
     dtypes: Sequence[str | None]
     leads: bool
+    last: int | None = None
 
     def output(self, index: int) -> Tensor:
         dtype = self.dtypes[min(index, len(self.dtypes) - 1)]
-        return Tensor((*self.source, index), dtype, self.leads)
+        return Tensor((*self.source, index), dtype, self.leads, self.last)
 
 
 @dataclass
@@ -115,7 +120,8 @@ class _Reader:
             source = self.counted([name, number, 0])
             calls = [each for each in taken if isinstance(each, _Call)]
             is_led = all(each.leads for each in calls)
-            returned = _Call((source[0], source[1]), _dtypes_of(layer, calls), is_led)
+            dtypes, last = _dtypes_of(layer, calls), _last_of(layer, calls)
+            returned = _Call((source[0], source[1]), dtypes, is_led, last)
         self.found.returned[name, number] = returned
         return True
 
@@ -137,7 +143,7 @@ class _Reader:
         nodes, last = op.finished(returned)
         made += nodes
         dtypes = [returned.dtype, *(["int32"] if plain_name(function) == "top_k" else [])]
-        return _Call((last, 0), dtypes, returned.leads)
+        return _Call((last, 0), dtypes, returned.leads, returned.last)
 
     def _refuse(self, layer: Layer, why: str) -> None:
         settings = _settings(layer)
@@ -234,6 +240,19 @@ def _dtypes_of(layer: Layer, calls: Sequence[_Call]) -> list[str | None]:
         return [dtype]
     is_float = all(each in FLOATS for call in calls for each in call.dtypes)
     return [dtype if is_float and kind not in _COUNTING else None]
+
+
+def _last_of(layer: Layer, calls: Sequence[_Call]) -> int | None:
+    """Returns the length of the last axis of what a layer makes; None if that is not known."""
+    kind, settings = layer.get("class_name"), _settings(layer)
+    if kind == "InputLayer":
+        shape = settings.get("batch_input_shape")
+        found = shape[-1] if isinstance(shape, list) and shape else None
+    else:
+        found = settings.get(_LENGTHS[kind]) if kind in _LENGTHS else None
+    if kind in _SAME and len(calls) == 1:
+        found = calls[0].last
+    return found if isinstance(found, int) else None
 
 
 def _dtype_in(settings: Mapping[str, Any]) -> str:

@@ -39,11 +39,13 @@ class Tensor:
         source: where it comes from, as Keras 3 counts.
         dtype: Keras's name of its dtype; None if that is not known.
         leads: whether its first axis is known to be that of the samples.
+        last: length of its last axis; None if that is not known.
     """
 
     source: Source
     dtype: str | None
     leads: bool = False
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ class Sizes:
     Attributes:
         samples: whether it is the number of samples, or a shape that begins with it.
         several: whether it is a whole shape, or a part of it.
+        last: the last number of a shape; None if that is not known.
     """
 
     samples: bool = False
     several: bool = False
+    last: int | None = None
 
 
 @dataclass
@@ -87,6 +91,7 @@ class Nodes:
         *arguments: Any,
         result: str | None = None,
         leads: bool | None = None,
+        last: int | None = None,
         given: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> Tensor:
@@ -98,16 +103,26 @@ class Nodes:
             result: the dtype of the output; that of the first tensor by default.
             leads: whether the first axis of the output is that of the samples; by default, if it
                 is so of a tensor, which is right for operations on each entry.
+            last: length of the last axis, if that is known; if `leads` is not told, that to which
+                the arguments broadcast.
             given: arguments of the call by their names.
             **settings: of the operation.
         """
         module = f"keras.src.ops.{_HOME.get(kind, 'numpy')}"
-        return self._added(module, kind, kind, settings, arguments, given or {}, result, leads)
+        source = self._added(module, kind, kind, settings, arguments, given or {})
+        tensors = tensors_in(arguments)
+        dtype = result or dtype_of(*tensors)
+        if leads is not None:
+            return Tensor(source, dtype, leads, last)
+        return Tensor(source, dtype, any(each.leads for each in tensors), _last_of(arguments))
 
-    def layer(self, kind: str, x: Tensor, dtype: str, **settings: Any) -> Tensor:
+    def layer(
+        self, kind: str, x: Tensor, dtype: str, last: int | None = None, **settings: Any
+    ) -> Tensor:
         """Returns the output of a new layer of Keras, which computes in a dtype."""
         settings = {"trainable": True, "dtype": dtype, **settings}
-        return self._added("keras.layers", kind, None, settings, [x], {}, dtype, x.leads)
+        source = self._added("keras.layers", kind, None, settings, [x], {})
+        return Tensor(source, dtype, x.leads, last)
 
     def _added(
         self,
@@ -117,11 +132,8 @@ class Nodes:
         settings: Mapping[str, Any],
         arguments: Sequence[Any],
         given: Mapping[str, Any],
-        result: str | None,
-        leads: bool | None,
-    ) -> Tensor:
+    ) -> Source:
         name = self._free(f"{self.name}_{kind.lower()}")
-        tensors = tensors_in(arguments)
         call = {"args": written(list(arguments)), "kwargs": written(dict(given))}
         self.made.append(
             {
@@ -133,8 +145,7 @@ class Nodes:
                 "inbound_nodes": [call],
             }
         )
-        is_led = any(each.leads for each in tensors) if leads is None else leads
-        return Tensor((name, 0, 0), result or dtype_of(*tensors), is_led)
+        return name, 0, 0
 
     def _free(self, name: str) -> str:
         found, number = name, 1
@@ -160,6 +171,23 @@ def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, list | tuple):
         return [tensor for each in value for tensor in tensors_in(each)]
     return [value] if isinstance(value, Tensor) else []
+
+
+def last_of(value: Any) -> int | None:
+    """Returns the length of the last axis of a tensor, an array or a number; None if unknown."""
+    if isinstance(value, Tensor):
+        return value.last
+    rows = value.value if isinstance(value, Array) else 1
+    while isinstance(rows, list) and rows and isinstance(rows[0], list):
+        rows = rows[0]
+    return len(rows) if isinstance(rows, list) else 1
+
+
+def _last_of(arguments: Sequence[Any]) -> int | None:
+    """Returns the length to which the last axes of arguments broadcast."""
+    lengths = [last_of(each) for each in arguments if not isinstance(each, list)]
+    known = [each for each in lengths if each is not None]
+    return max(known) if known and len(known) == len(arguments) else None
 
 
 def dtype_of(*values: Any) -> str | None:

@@ -15,6 +15,7 @@ from parity.weights.tf_operations.nodes import (
     beside,
     dtype_of,
     floats,
+    last_of,
     numbers,
 )
 
@@ -141,7 +142,7 @@ def _matmul(
         a = op("Swapaxes", a, leads=False, axis1=-2, axis2=-1)
     if transpose_b or adjoint_b:
         b = op("Swapaxes", b, leads=False, axis1=-2, axis2=-1)
-    return op("Matmul", a, b, leads=isinstance(a, Tensor) and a.leads)
+    return op("Matmul", a, b, leads=isinstance(a, Tensor) and a.leads, last=last_of(b))
 
 
 def _tensordot(op: Nodes, a: Any, b: Any, axes: Any) -> Tensor:
@@ -162,7 +163,7 @@ def _tensordot(op: Nodes, a: Any, b: Any, axes: Any) -> Tensor:
         b = Array([list(column) for column in zip(*b.value, strict=True)], b.dtype)
     if axis != -1:
         a = op("Moveaxis", a, leads=a.leads and axis > 0, source=axis, destination=-1)
-    return op("Matmul", a, b)
+    return op("Matmul", a, b, leads=a.leads, last=last_of(b))
 
 
 def _one_of_each(axes: Any) -> tuple[int, int] | None:

@@ -92,7 +92,7 @@ def _best(
     if index_type != "int32" or not sorted:
         told = f"with index_type={index_type!r}, sorted={sorted!r}"
         raise Refused(f"{told}: expected int32 and True")
-    return op("TopK", input, k=whole(k, "a number"), sorted=True)
+    return op("TopK", input, leads=input.leads, k=whole(k, "a number"), sorted=True)
 
 
 def _items(op: Nodes, tensor: Any, slice_spec: Any) -> Any:
@@ -100,6 +100,8 @@ def _items(op: Nodes, tensor: Any, slice_spec: Any) -> Any:
     given = slice_spec if isinstance(slice_spec, list) else [slice_spec]
     key = [_part(each) for each in given]
     if isinstance(tensor, Sizes):
+        if key == [-1] and tensor.last is not None:
+            return tensor.last
         samples = tensor.samples and key == [0]
         return Sizes(samples, several=not (len(key) == 1 and isinstance(key[0], int)))
     return _sliced(op, tensor, key)

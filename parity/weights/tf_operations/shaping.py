@@ -22,7 +22,7 @@ _POOLED = {"VALID": "valid", "SAME": "same"}
 
 def _shape(op: Nodes, input: Tensor, out_type: Any = None) -> Sizes:
     """A shape is no node: Keras 3 computes with the numbers themselves."""
-    return Sizes(samples=input.leads, several=True)
+    return Sizes(samples=input.leads, several=True, last=input.last)
 
 
 def _sizes(shape: Any) -> list[Any]:
@@ -59,18 +59,25 @@ def _reshaped(op: Nodes, tensor: Tensor, shape: Any) -> Tensor:
     is_led = bool(sizes) and isinstance(sizes[0], Sizes) and sizes[0].samples and tensor.leads
     if sum(is_open) <= 1:
         told = [-1 if o else size for o, size in zip(is_open, sizes, strict=True)]
-        return op("Reshape", tensor, leads=is_led, newshape=told)
+        return op("Reshape", tensor, leads=is_led, last=_known(told[-1:]), newshape=told)
     if is_led and sum(is_open) == 2:
         rest = [-1 if o else size for o, size in zip(is_open[1:], sizes[1:], strict=True)]
         floats(tensor)
-        return op.layer("Reshape", tensor, str(dtype_of(tensor)), target_shape=rest)
+        dtype, last = str(dtype_of(tensor)), _known(rest[-1:])
+        return op.layer("Reshape", tensor, dtype, last, target_shape=rest)
     raise Refused("with several sizes that are known only when the model is run")
+
+
+def _known(sizes: list[int]) -> int | None:
+    """Returns the size in a list of one, if it is a number of entries."""
+    return sizes[0] if sizes and sizes[0] > 0 else None
 
 
 def _transposed(op: Nodes, a: Tensor, perm: Any = None, conjugate: bool = False) -> Tensor:
     axes = None if perm is None else whole(perm, "perm")
     leads = a.leads and isinstance(axes, list) and axes[:1] == [0]
-    return op("Transpose", a, leads=leads, axes=axes)
+    stays = isinstance(axes, list) and axes[-1:] == [len(axes) - 1]
+    return op("Transpose", a, leads=leads, last=a.last if stays else None, axes=axes)
 
 
 def _expanded(op: Nodes, input: Tensor, axis: Any) -> Tensor:
@@ -162,7 +169,8 @@ def _blocks(kind: str) -> Rule:
     def rule(op: Nodes, input: Tensor, block_size: int, data_format: str = "NHWC") -> Tensor:
         if data_format != "NHWC":
             raise Refused(f"with data_format={data_format!r}: expected NHWC")
-        return op(kind, input, block_size=block_size, data_format="channels_last")
+        settings: dict[str, Any] = {"block_size": block_size, "data_format": "channels_last"}
+        return op(kind, input, leads=input.leads, **settings)
 
     return rule
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from parity.weights.tf_operations import elementwise, reductions, selection, shaping
 from parity.weights.tf_operations.nodes import Nodes, Refused, Sizes, Tensor
+from parity.weights.tf_operations.numbers import NUMBERS, number_of
 
 # By TensorFlow's name as `plain_name` returns it.
 TABLE: dict[str, elementwise.Rule] = {
@@ -43,6 +44,10 @@ def applied(op: Nodes, function: str, first: Any, given: Mapping[str, Any]) -> A
         Refused: Keras 3 has nothing that computes the same.
     """
     name = plain_name(function)
+    is_number = isinstance(first, int | float) and not _has([given], Tensor | Sizes)
+    if name in NUMBERS and is_number:
+        others = [each for key, each in given.items() if key != "name"]
+        return number_of(name, [first, *others])
     rule = TABLE.get(name)
     if rule is None:
         raise Refused("for which Keras 3 has no operation that is known to compute the same")

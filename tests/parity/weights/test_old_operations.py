@@ -175,6 +175,46 @@ def test_where_the_first_axis_is_not_that_of_the_samples_it_is_refused():
     assert "'reshape' of TensorFlow with several sizes that are known only when" in told
 
 
+def test_the_width_of_a_layer_is_a_number_and_so_is_its_root():
+    """The scores of an attention, over the root of the width of its keys."""
+    width = size(-1)
+    call = ["tf.__operators__.getitem", 0, 0, {"dtype": "float32"}]
+    layers = [
+        *(IN, {**DENSE, "config": {"units": 8, "dtype": "float32"}}, shape_of("split"), width),
+        op("split", "reshape", ["dense", 0, 0, {"shape": [-1, 4, 2]}]),
+        op("cast", "cast", call),
+        op("root", "math.sqrt", ["cast", 0, 0, {}]),
+        op("scores", "math.truediv", ["dense", 0, 0, {"y": ["root", 0, 0], "name": None}]),
+    ]
+    found = operations_in(layers)
+    assert not found.problems
+    assert only(found, "scores")["inbound_nodes"][0]["args"][1] == 1.4142135381698608  # float32
+    assert [found.nodes[name] for name in ("cast", "root")] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("layer", "last"),
+    [
+        (op("a", "math.add", ["dense", 0, 0, {"y": 1.0}]), 8),
+        (op("a", "math.add", ["dense", 0, 0, {"y": ["in", 0, 0]}]), 8),  # broadcasts
+        (op("a", "math.multiply", ["one", 0, 0, {"y": [1.0, 2.0, 3.0]}]), 3),
+        (op("a", "linalg.matmul", ["in", 0, 0, {"b": [[1.0, 2.0]]}]), 2),
+        (op("a", "linalg.matmul", ["dense", 0, 0, {"b": ["in", 0, 0], "transpose_b": True}]), None),
+        (op("a", "compat.v1.transpose", ["dense", 0, 0, {"perm": [1, 0, 2]}]), 8),
+        (op("a", "compat.v1.transpose", ["dense", 0, 0, {"perm": [0, 2, 1]}]), None),
+        (op("a", "concat", [["in", 0, 0, {"axis": 1}], ["one", 0, 0, {"axis": 1}]]), None),
+        (op("a", "math.reduce_sum", ["dense", 0, 0, {"axis": 1}]), None),
+        (op("a", "math.top_k", ["dense", 0, 0, {"k": 2}]), None),
+        (op("a", "nn.depth_to_space", ["dense", 0, 0, {"block_size": 2}]), None),
+    ],
+)
+def test_the_length_of_the_last_axis_is_known_only_where_it_is_sure(layer, last):
+    eight = {**DENSE, "config": {"units": 8, "dtype": "float32"}}
+    one = {**DENSE, "name": "one", "config": {"units": 1, "dtype": "float32"}}
+    found = operations_in([IN, eight, one, layer])
+    assert found.returned["a", 0].last == last
+
+
 @pytest.mark.parametrize(
     ("layer", "told"),
     [
