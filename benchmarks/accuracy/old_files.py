@@ -46,7 +46,7 @@ def difference(path: Path) -> float:
     xs = [given[name] for name in given if name.startswith("x")]
     ys = model(xs if len(xs) > 1 else xs[0], training=False)
     worst = 0.0
-    for number, y in enumerate(ys if isinstance(ys, list) else [ys]):
+    for number, y in enumerate(keras.tree.flatten(ys)):
         expected = given[f"y{number}"].astype(np.float64)
         ours = np.asarray(y, np.float64)
         if ours.shape != expected.shape:

@@ -29,9 +29,12 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
 
 
 def operation_config(operation: Any) -> dict[str, Any]:
-    """Returns the constants of an operation that is an activation."""
+    """Returns the constants of an operation that is an activation, and the axis of a softmax."""
     held = {name: getattr(operation, name, None) for name in _CONSTANTS}
-    return {name: value for name, value in held.items() if isinstance(value, float)}
+    found = {name: value for name, value in held.items() if isinstance(value, float)}
+    if type(operation).__name__ == "Softmax" and isinstance(operation.axis, int):
+        found["axis"] = operation.axis
+    return found
 
 
 def activation_config(activation: Any) -> dict[str, Any]:

@@ -64,7 +64,20 @@ PROGRAM_MODULES = (
         "programs/factories",
         "programs/user_modules",
     ),
-    *("files/private", "weights/old_config"),  # a file of Keras 2 as the program
+    # A file of Keras 2 as the program.
+    *("files/private", "weights/old_config", "weights/old_operations"),
+    *(
+        f"weights/tf_operations/{name}"
+        for name in (
+            "elementwise",
+            "nodes",
+            "numbers",
+            "reductions",
+            "selection",
+            "shaping",
+            "table",
+        )
+    ),
     *("sweeps/program_child", "traces/feed_file"),
     *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )

@@ -10,8 +10,10 @@ an attention, without saying that they are tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from parity.weights.old_operations import Operations, is_operation, operations_in
 
 UNKNOWN = [None]  # shape of a tensor that nobody has told
 # Keras 2 has clip(x / 5 + 1 / 2), Keras 3 clip(x / 6 + 1 / 2).
@@ -33,10 +35,12 @@ def entries_in(config: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def changed_rules(config: Any) -> Iterator[str]:
-    """Yields what of a configuration of Keras 2 has another rule in Keras 3."""
+    """Yields what of a configuration of Keras 2 has another rule in Keras 3, or none."""
     for entry in entries_in(config):
         kind, settings = entry["class_name"], entry["config"]
         name = settings.get("name")
+        if isinstance(layers := settings.get("layers"), list):
+            yield from _operations_of([e for e in layers if isinstance(e, Mapping)]).problems
         if kind in _LAYERS:
             told = f"{kind}, layer {name!r}, which in Keras 2 {_LAYERS[kind]}"
             yield f"{told}, and in Keras 3 does not"
@@ -75,13 +79,17 @@ def renewed_graph(
         return dict(settings)
     names = {str(each.get("name")) for each in layers}
     inner = {str(each.get("name")) for each in layers if _begins_with_input(each)}
+    operations = _operations_of(layers, _Sources(names, inner, rename).one)
     found = []
     for layer in layers:
+        if (name := str(layer.get("name"))) in operations.nodes:
+            found += operations.nodes[name]
+            continue
         kept = {key: value for key, value in layer.items() if key != "build_config"}
         if "name" in layer:
             kept["name"] = rename(layer["name"])
         if "inbound_nodes" in layer:
-            source = _Sources(names, inner, rename)
+            source = _Sources(names, inner, rename, operations)
             kept["inbound_nodes"] = [source.call(each, layer) for each in _calls(layer)]
         found.append(kept)
     # Of the outputs, Keras 3 counts the call that made a functional model, too.
@@ -89,7 +97,7 @@ def renewed_graph(
         str(each.get("name")) for each in layers if each.get("class_name") != "Sequential"
     }
     ends = {
-        key: _ends(settings[key], _Sources(names, late, rename))
+        key: _ends(settings[key], _Sources(names, late, rename, operations))
         for key in ("input_layers", "output_layers")
         if key in settings
     }
@@ -102,6 +110,13 @@ def one_axis(kind: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         return {**settings, "axis": axis[0]}
     return dict(settings)
+
+
+def _operations_of(
+    layers: list[Mapping[str, Any]], counted: Callable[[Any], Any] = list
+) -> Operations:
+    """Returns the operations of TensorFlow in a graph, if it has any."""
+    return operations_in(layers, counted) if any(map(is_operation, layers)) else Operations()
 
 
 def _calls(layer: Mapping[str, Any]) -> list[Any]:
@@ -125,11 +140,13 @@ class _Sources:
         names: of its layers.
         counted: names of the models whose calls are counted from 1.
         rename: what becomes of a name.
+        operations: of the graph.
     """
 
     names: set[str]
     counted: set[str]
     rename: Callable[[Any], Any]
+    operations: Operations = field(default_factory=Operations)
 
     def call(self, call: Any, layer: Mapping[str, Any]) -> Any:
         """Returns a call as Keras 3 writes it; what is no call of Keras 2 stays."""
@@ -163,6 +180,8 @@ class _Sources:
         if not isinstance(source, list) or len(source) < 3 or not isinstance(source[0], str):
             return source
         name, number, *rest = source
+        if isinstance(number, int) and (place := self.operations.place(name, number)):
+            return [*place, *rest]
         if name in self.counted and isinstance(number, int) and number > 0:
             number -= 1
         return [self.rename(name), number, *rest]

@@ -1,8 +1,9 @@
 """Computes in float64 what a port casts to another dtype, and notes where it does.
 
 A port may cast to float32 in its code (`x.float()`), or compute under `torch.autocast`. In a check
-in float64, inside the block, such a cast leaves a tensor of float64 as it is, and autocast is off.
-What remains is what the program computes apart from how it rounds, as in Keras's half.
+in float64, inside the block, such a cast leaves a tensor of float64 as it is, and gives float64 of
+whole numbers and of masks; autocast is off. What remains is what the program computes apart from
+how it rounds, as in Keras's half.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ class _WithoutCasts(TorchFunctionMode):
         if name not in _CASTS or not isinstance(output, torch.Tensor) or not arguments:
             return output
         given = arguments[0]
-        if not isinstance(given, torch.Tensor) or given.dtype != torch.float64:
-            return output
         # Keras's random layers of images compute in float32 too.
-        if output.dtype not in _LOWER or is_by_image_layers():
+        if output.dtype not in _LOWER or is_by_image_layers() or not torch.is_tensor(given):
             return output
-        self._note(f"{name}()")
-        return given.to(device=output.device)
+        if given.dtype == torch.float64:
+            self._note(f"{name}()")
+            return given.to(device=output.device)
+        # A mask, or whole numbers: the cast itself rounds nothing, but what follows would.
+        return output if given.is_floating_point() else output.to(torch.float64)

@@ -22,7 +22,9 @@ def operation(layer: Any, call: Call) -> Operation:
     Raises:
         ValueError: it has a tensor by name.
     """
-    settings = {k: v for k, v in layer["config"].items() if k not in ("name", "dtype")}
+    settings = {key: value for key, value in layer["config"].items() if key != "name"}
+    if not isinstance(settings.get("dtype"), str):  # a policy, or none, and not a setting of `cast`
+        settings.pop("dtype", None)
     count = 0
 
     def source(value: Any) -> str:

@@ -144,7 +144,13 @@ def last_of(output: Any, calls: Sequence[Call]) -> Call | None:
 
 
 def activation(call: Call) -> str | None:
-    """Returns the name of the activation that a call is; None for a call of another kind."""
+    """Returns the name of the activation that a call is; None for a call of another kind.
+
+    A softmax along another axis than the last is none: a port would have to be told the axis.
+    """
+    axis = call.config.get("axis")
+    if isinstance(axis, int) and axis not in (-1, len(call.output.shape) - 1):
+        return None
     return call.kind.partition("activation:")[2] or None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from parity.weights.old_config import changed_rules, entries_in, one_axis, renewed_graph
+from parity.weights.old_operations import is_operation
 
 _MODELS = {"Functional": "functional", "Model": "functional", "Sequential": "sequential"}
 # Settings of layers that say nothing of what is computed, or that a build finds anew.
@@ -26,7 +27,6 @@ _ALONE = {"groups": 1, "trainable": True}  # of layers that have no such argumen
 _UNUSED = {"SeparableConv1D": ("kernel_initializer",), "SeparableConv2D": ("kernel_initializer",)}
 _OF_OPTIMIZERS = ("is_legacy_optimizer", "jit_compile")
 _OF_EVERY_LAYER = ("name", "trainable", "dtype", "activity_regularizer", "input_shape")
-_GONE = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 
 
 def renewed(config: Any) -> Any:
@@ -77,9 +77,7 @@ def changed(config: Any) -> Iterator[str]:
     for entry in entries_in(config):
         kind, settings = entry["class_name"], entry["config"]
         name = settings.get("name")
-        if kind in _GONE:
-            yield f"the operation {settings.get('function') or name!r}, which is no layer"
-        elif _is_kerass(entry, kind) and not _is_there(kind):
+        if _is_kerass(entry, kind) and not (is_operation(entry) or _is_there(kind)):
             yield f"the class {kind!r} of layer {name!r}, which Keras 3 has not"
 
 

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from keras_impl.harness.program.old_file import renewed_file, version_of
+from keras_impl.harness.program.old_order import has_operations, model_in_old_order
 from keras_impl.harness.program.renewed_config import changed
 from parity.errors import InputError
 from parity.files.private import private_folder
@@ -61,7 +62,7 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
                 )
             try:
                 short = {name: keras.losses.get(name) for name in _SHORT}
-                model = keras.models.load_model(readable, custom_objects=short, safe_mode=True)
+                model = _loaded(readable, short)
             except Exception as error:  # of any part of Keras, for any config
                 told = " ".join(str(error).split())[:300]
                 raise InputError(
@@ -76,6 +77,12 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
         return model
 
     return load
+
+
+def _loaded(path: Path, custom_objects: Mapping[str, Any]) -> Any:
+    if version_of(path).startswith("2.") and has_operations(_configs(path)):
+        return model_in_old_order(path, custom_objects)
+    return keras.models.load_model(path, custom_objects=dict(custom_objects), safe_mode=True)
 
 
 @contextmanager

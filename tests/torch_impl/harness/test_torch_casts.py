@@ -46,9 +46,21 @@ def test_autocast_is_off_in_float64_alone(dtype):
         assert found == []
 
 
+@pytest.mark.parametrize("given", [[1, 2], [True, False]], ids=str)
+def test_whole_numbers_and_masks_become_float64_as_in_keras_s_half(given):
+    x = torch.tensor(given)
+    with without_casts("float64") as found:
+        y = x.float() + 1e-9
+    assert y.dtype == torch.float64
+    assert y.tolist() == [each + 1e-9 for each in given]  # float32 loses it
+    assert found == []  # the cast itself rounds nothing
+    with without_casts("float32"):
+        assert x.float().dtype == torch.float32
+
+
 def test_other_casts_are_made():
     with without_casts("float64") as found:
-        assert torch.tensor([1, 2]).float().dtype == torch.float32
+        assert torch.tensor([1.5, 2]).long().dtype == torch.int64
         assert torch.tensor([0.5], dtype=torch.float64).long().dtype == torch.int64
         assert torch.tensor([0.5], dtype=torch.float32).double().dtype == torch.float64
         assert torch.tensor([0.5], dtype=torch.float64).to("cpu").dtype == torch.float64

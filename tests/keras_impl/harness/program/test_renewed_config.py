@@ -101,7 +101,7 @@ def test_a_metric_that_was_a_function_is_a_class():
         (layer("RandomCrop", height=2, width=2), "RandomCrop, layer 'x', which in Keras 2 crops"),
         (layer("ThresholdedReLU", theta=1.0),
          "the class 'ThresholdedReLU' of layer 'x', which Keras 3 has not"),
-        (layer("TFOpLambda", function="math.add"), "the operation 'math.add', which is no layer"),
+        (layer("TFOpLambda", function="math.add"), "the operation 'math.add' of TensorFlow whose"),
     ],
 )  # fmt: skip
 def test_what_keras_3_computes_otherwise_is_named_wherever_it_is(config, told):

@@ -84,7 +84,12 @@ def test_a_sequential_of_keras_2_has_its_input_in_the_first_layer():
 
 @pytest.mark.parametrize(
     "name",
-    ["photos.h5", "words.keras", "two_outputs.h5", "inner.h5", "states.keras", "heads_key.keras"],
+    [
+        *("photos.h5", "words.keras", "two_outputs.h5", "inner.h5", "states.keras"),
+        "heads_key.keras",
+        # With operations of TensorFlow.
+        *("self_attention.h5", "self_attention.keras", "squeeze_and_shift.h5", "inside.h5"),
+    ],
 )
 def test_the_twin_of_a_file_of_keras_2_computes_what_keras_2_did(tmp_path, name):
     copy_stored(OLD / name, tmp_path)
@@ -100,6 +105,16 @@ def test_the_twin_of_a_file_of_keras_2_computes_what_keras_2_did(tmp_path, name)
     for number, y in enumerate(ys if isinstance(ys, list | tuple) else [ys]):
         # Keras 2 computed in float32.
         np.testing.assert_allclose(y.numpy(), given[f"y{number}"], rtol=2e-5, atol=2e-6)
+
+
+def test_an_operation_of_tensorflow_that_has_no_equal_has_no_twin():
+    drop = entry("drop", "TFOpLambda", [], function="nn.dropout")
+    drop["inbound_nodes"] = [["one", 0, 0, {"rate": 0.5}]]
+    first = entry("a", "InputLayer", [], batch_input_shape=[None, 3])
+    inner = {"name": "model", "layers": [first, dense("one", "a", 4), drop]}
+    ends = {"input_layers": [["a", 0, 0]], "output_layers": [["drop", 0, 0]]}
+    with pytest.raises(ValueError, match=r"the operation 'nn\.dropout' of TensorFlow"):
+        Twin({"class_name": "Functional", "config": {**inner, **ends}})
 
 
 def test_what_keras_3_computes_otherwise_has_no_twin(tmp_path):
