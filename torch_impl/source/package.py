@@ -19,7 +19,6 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
-from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, frozen_paths, initial_text
 from torch_impl.source.module_text import model_text, name_of_class
@@ -28,7 +27,7 @@ from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
 from torch_impl.source.plain_package import Written, plain_files
-from torch_impl.source.program import Program
+from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import rules_of
 from torch_impl.source.train_text import train_text
 from torch_impl.source.weights import carry, fill_arrays, matched, targets
@@ -102,12 +101,11 @@ def write_package(
     else:
         statements = [*initial_text(module, draws)[0], *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
-        feed = _feed(program)
-        train, left_out = train_text(facts, statements, rules, feed, out.name, class_name)
+        train, left_out = train_text(facts, statements, rules, program, out.name, class_name)
         files = {"__init__.py": "", "model.py": model, "train.py": train}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
-        written = Written(files, module, left_out)
+        written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
     written.left_out += rules.left_out
     written.left_out += left_out_of(own, facts.get("added_losses", []))
@@ -179,20 +177,6 @@ def _variables(names: Sequence[str], known: Mapping[str, Variable]) -> dict[str,
     return {by_path[path]: known[end] for path, end in found.items()}
 
 
-def _feed(program: Program) -> Sequence[str]:
-    """Returns the function that turns inputs, if they are not what a Port gives a module."""
-    turned = [
-        value.layout is Layout.FIRST and len(value.shape) == 3 for value in program.inputs.values()
-    ]
-    if not any(turned) or len(turned) > 1:
-        return []
-    return [
-        "def feed(x: np.ndarray) -> torch.Tensor:",
-        '    """Turns (N, T, C) into (N, C, T)."""',
-        "    return torch.as_tensor(x).transpose(1, 2)",
-    ]
-
-
 _TEST = '''"""Compares the port with what Keras computed, without TensorFlow."""
 
 from pathlib import Path
@@ -225,6 +209,7 @@ def _readme(package: str, class_name: str, written: Written) -> str:
         "",
         "Run the test with `pytest`, and train with",
         f"`python -m {package}.train data.npz --seed 42`.",
+        *written.data,
     ]
     for title, sentences in (
         ("To be written", written.open),

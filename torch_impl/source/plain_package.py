@@ -25,6 +25,7 @@ from torch_impl.source.plain import as_plain
 from torch_impl.source.plain_layout import linear, load_lines, places_of
 from torch_impl.source.plain_train import plain_train
 from torch_impl.source.program import Program, all_of
+from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import RuleTexts
 
 
@@ -39,6 +40,7 @@ class Written:
         differs: a sentence for each that cannot be Keras's.
         open: a sentence for each part that is to be written.
         about: lines for README.md.
+        data: likewise, of the file that train.py takes.
     """
 
     files: dict[str, str]
@@ -47,6 +49,7 @@ class Written:
     differs: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
     about: Sequence[str] = ()
+    data: Sequence[str] = ()
 
 
 def plain_files(
@@ -101,7 +104,8 @@ def plain_files(
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
     differs = [*_ALWAYS, *drawing]
-    return Written(files, module, train.left_out, differs, about=_ABOUT)
+    data = about_data(arrays_of(program, facts))
+    return Written(files, module, train.left_out, differs, about=_ABOUT, data=data)
 
 
 def _drawing(program: Program) -> list[str]:
