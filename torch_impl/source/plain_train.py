@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
-from torch_impl.keras_config.training import NO_NUMBER
+from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
 from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
@@ -27,6 +27,7 @@ from torch_impl.source.reading_text import (
 )
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.train_text import optimizer_text, planned_parts, written
+from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
 
 
@@ -87,9 +88,16 @@ def plain_train(
             given["optimizer"] = "optimizer"
         except ValueError as error:
             found.left_out.append(f"the optimizer: {error}")
-    given |= _callbacks(training, found.left_out, has_optimizer="optimizer" in given)
-    found.left_out += [f"the callback {name}: {NO_NUMBER}" for name in compiled.left_out]
-    given |= _metrics(training, found.left_out)
+    metrics, measured = _metrics(training, found.left_out)
+    given |= metrics
+    given |= _callbacks(
+        training,
+        measured,
+        found.left_out,
+        list(compiled.outputs),
+        has_optimizer="optimizer" in given,
+    )
+    found.left_out += [sentence_of_callback(name) for name in compiled.left_out]
     penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
     for name, text in (rules.activities | rules.constraints).items():
         found.left_out.append(f"{text} of {name!r}: it has no plain form")
@@ -203,8 +211,26 @@ def _loss(training: Training, own: Mapping[str, str], left_out: list[str]) -> st
     return f"rules.OutputLosses({', '.join([text, *([written(weights)] if weights else [])])})"
 
 
-def _callbacks(training: Training, left_out: list[str], *, has_optimizer: bool) -> dict[str, str]:
+def _callbacks(
+    training: Training,
+    measured: Any,
+    left_out: list[str],
+    outputs: Sequence[str],
+    *,
+    has_optimizer: bool,
+) -> dict[str, str]:
+    """Returns the callbacks that watch what an epoch has.
+
+    Args:
+        training: all that was planned.
+        measured: the metrics that have a plain form.
+        left_out: gets a sentence for each callback that has none.
+        outputs: names of the outputs.
+        has_optimizer: whether there is one, on which some callbacks act.
+    """
     found: dict[str, str] = {}
+    known = names_of_epoch(training.loss, {"metrics": measured}, outputs)
+    left_out += without_watched(training, known, all_names(training, outputs))
     plans = training.schedulers if has_optimizer else []
     schedulers = [text for plan in plans if (text := _tried(callback, plan, left_out))]
     if schedulers:
@@ -215,21 +241,29 @@ def _callbacks(training: Training, left_out: list[str], *, has_optimizer: bool) 
     return found
 
 
-def _metrics(training: Training, left_out: list[str]) -> dict[str, str]:
+def _metrics(training: Training, left_out: list[str]) -> tuple[dict[str, str], Any]:
+    """Returns the source of the metrics, and the plans of those that have one."""
     if "weighted_metrics" in training.settings:
         left_out.append("the metrics that count samples by their weights")
     plans = training.settings.get("metrics", [])
-    if isinstance(plans, Mapping):
-        parts = {name: _listed(each, left_out) for name, each in plans.items()}
-        inner = ", ".join(f'"{name}": {part}' for name, part in parts.items() if part != "[]")
-        return {"metrics": f"{{{inner}}}"} if inner else {}
-    text = _listed(plans, left_out)
-    return {} if text == "[]" else {"metrics": text}
+    parts = {
+        name: _written_metrics(each, left_out)
+        for name, each in (plans if isinstance(plans, Mapping) else {"": plans}).items()
+    }
+    texts = {
+        name: f"[{', '.join(text for _, text in part)}]" for name, part in parts.items() if part
+    }
+    measured: Any = {name: [plan for plan, _ in part] for name, part in parts.items()}
+    if not isinstance(plans, Mapping):
+        return ({"metrics": texts[""]} if texts else {}), measured[""]
+    inner = ", ".join(f'"{name}": {text}' for name, text in texts.items())
+    return ({"metrics": f"{{{inner}}}"} if texts else {}), measured
 
 
-def _listed(plans: Any, left_out: list[str]) -> str:
+def _written_metrics(plans: Any, left_out: list[str]) -> list[tuple[Any, str]]:
+    """Returns each metric with its source, but for those that have none."""
     plans = plans if isinstance(plans, list) else [plans]
-    return f"[{', '.join(text for plan in plans if (text := _tried(metric, plan, left_out)))}]"
+    return [(plan, text) for plan in plans if (text := _tried(metric, plan, left_out))]
 
 
 def _tried(write: Callable[[Any], str], plan: Any, left_out: list[str]) -> str | None:

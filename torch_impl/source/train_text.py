@@ -9,7 +9,7 @@ from typing import Any
 
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.training import NO_NUMBER
+from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
@@ -23,6 +23,7 @@ from torch_impl.source.reading_text import (
     reading,
 )
 from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.watched import all_names, without_watched
 from torch_impl.source.wrapping import wrapped
 
 _NAMES = ("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np")
@@ -60,6 +61,8 @@ def train_text(
     own: dict[str, str] = {}
     training = planned_parts(facts, compiled, own)
     left_out = [sentence for _, sentence in training.problems]
+    known = all_names(training, compiled.outputs)
+    left_out += without_watched(training, known, known)
     body = ["    seeds = KerasSeeds(torch.initial_seed())", f"    model = {class_name}()"]
     body += [line for text in initial for line in wrapped(f"    {text}")]
     given = {"module": "model"}
@@ -84,7 +87,7 @@ def train_text(
         given["scheduler"] = schedulers[0] if len(schedulers) == 1 else f"[{', '.join(schedulers)}]"
     if training.early_stopping is not None:
         given["early_stopping"] = written(training.early_stopping.on(Parameter("model")))
-    left_out += [f"the callback {name}: {NO_NUMBER}" for name in compiled.left_out]
+    left_out += [sentence_of_callback(name) for name in compiled.left_out]
     settings = dict(training.settings)
     weights = settings.pop("class_weight", None)
     given |= {name: written(value) for name, value in settings.items()}
