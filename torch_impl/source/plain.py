@@ -6,6 +6,7 @@ arguments of the part of `torch_impl`. What has no plain part is refused by name
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from torch_impl.source.parts import (
     merging,
     noise,
     normalization,
+    operations,
     pools,
     recurrent,
 )
@@ -140,14 +142,29 @@ def _keywords(text: str) -> list[str]:
 
 def _functions(text: str) -> str:
     """Returns an expression with plain functions."""
-    if 'OPERATIONS["' in text:
-        name = text.partition('OPERATIONS["')[2].partition('"')[0]
-        raise ValueError(f"the operation {name} has no plain function")
+    for name in re.findall(r'OPERATIONS\["(\w+)"\]', text):
+        function = getattr(operations, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
+        unknown = set(_keywords_of(text, name)) - arguments_of(function) if function else set()
+        if function is None or unknown:
+            told = f" with {', '.join(sorted(unknown))}" if unknown else ""
+            raise ValueError(f"the operation {name}{told} has no plain function")
+        text = text.replace(f'OPERATIONS["{name}"](', f"parts.{function.__name__}(")
     for name in re.findall(r"\bactivations\.(\w+)\(", text):
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
     text = re.sub(r"\bactivations\.(\w+)\(", r"parts.\1(", text)
     return re.sub(r"\bwith_mask\(", "parts.with_mask(", text)
+
+
+def _keywords_of(text: str, operation: str) -> list[str]:
+    """Returns the names of the arguments of an operation."""
+    tree = ast.parse(re.sub(r"\{\w+\}", "x", text), mode="eval")
+    return [
+        str(keyword.arg)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and f"'{operation}'" in ast.unparse(call.func)
+        for keyword in call.keywords
+    ]
 
 
 def _made(planned: Planned, called: Called) -> Planned:

@@ -9,13 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_impl.source.parts.operations import clip
+
 EPSILON = 1e-7  # Keras's
-
-
-def clip(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Returns x between two bounds, on which its gradient is 1, as in Keras."""
-    x = torch.where(x < low, low, x)
-    return torch.where(x > high, high, x)
 
 
 class Loss(nn.Module):
