@@ -19,6 +19,7 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
+from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, frozen_paths, initial_text
 from torch_impl.source.module_text import model_text, name_of_class
@@ -27,6 +28,7 @@ from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
 from torch_impl.source.plain_package import Written, plain_files
+from torch_impl.source.program import Program, all_of
 from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import rules_of
 from torch_impl.source.train_text import train_text
@@ -73,14 +75,20 @@ def write_package(
     twin, traced = _traced(told, described["shared"])
     if plain and (told.functions or own["layers"]):
         names = [*own["layers"], *(function.name for function in told.functions)]
-        raise NoTwinError([f"{name!r} is code of the program, without --plain" for name in names])
+        raise NoTwinError(
+            [
+                f"{name!r} is code of the program, which is possible only without --plain"
+                for name in names
+            ],
+            "plain form",
+        )
     numbers = [(name, number) for name, number in described["draws"]]
     program = program_of(traced, _first_draws([*numbers, *draws_in(own)]))
     if plain:
         without_seeds(program)
     fold(program)
     class_name = name_of_class(program)
-    about = f"The network {traced.name!r} of Keras in PyTorch; images have channels first."
+    about = f"The network {traced.name!r} of Keras in PyTorch{_layout(program)}."
     model = model_text(program, about, told.functions)
     module = _made(model, out.name, class_name)
     carry(module, program, renamed(weights, own))
@@ -126,6 +134,16 @@ def write_package(
         "open": written.open,
         "differs": written.differs,
     }
+
+
+def _layout(program: Program) -> str:
+    """Returns what the first line of model.py says of layouts: of the tensors that it has."""
+    values = [value for each in all_of(program) for value in each.inputs.values()]
+    values += [v for each in all_of(program) for line in each.lines for v in line.outputs]
+    ranks = {len(value.shape) for value in values if value.layout is Layout.FIRST}
+    if max(ranks, default=0) > 3:
+        return "; images have channels first"
+    return "; convolutions have channels first" if 3 in ranks else ""
 
 
 def _traced(told: Told, shared: Sequence[str]) -> tuple[Any, Traced]:

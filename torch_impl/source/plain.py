@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,7 +87,18 @@ def as_plain(program: Program) -> None:
                 problems.append(f"layer {line.name!r}: {error}")
         each.lines = lines if not problems else each.lines
     if problems:
-        raise NoTwinError([f"{problem}, which --plain needs" for problem in problems])
+        raise without_plain(problems)
+
+
+def without_plain(problems: Sequence[str]) -> NoTwinError:
+    """Returns the error of what has no plain form.
+
+    Args:
+        problems: a sentence for each part.
+    """
+    if len(problems) == 1:
+        return NoTwinError([f"{problems[0]}, which --plain needs"])
+    return NoTwinError(problems, "plain form, which --plain needs")
 
 
 def is_part(kind: Any) -> bool:

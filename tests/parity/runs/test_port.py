@@ -206,7 +206,7 @@ def test_what_is_the_users_own_is_written_as_stubs_and_all_of_it_is_told(own):
     number = own.open[1].removeprefix("model.py, line ").partition(":")[0]
     assert own.result.verdict == "error"
     assert own.result.errors == (
-        "the port is not finished: bent is to be written (for layer 'wide'): what Keras's computes "
+        "the port is not finished: bent is to be written (for layer 'wide'): as Keras computes it "
         f"in ported_keras.py, line {_line('def bent')} (model.py:{number})",
     )
     assert [sentence.partition(": ")[2].partition(" is to be")[0] for sentence in own.open] == [
