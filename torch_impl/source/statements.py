@@ -102,7 +102,10 @@ def _needs_brackets(line: Line, place: int, inner: str) -> bool:
         filled = line.text.replace(f"{{{place}}}", text)
         return ast.parse(re.sub(r"\{(\w+)\}", r"_\1", filled), mode="eval").body
 
-    without = parsed(inner)
+    try:
+        without = parsed(inner)
+    except SyntaxError:  # such as `x ** 2.sum()`
+        return True
     is_sum = isinstance(without, ast.BinOp) and isinstance(without.op, ast.Add | ast.Sub)
     if not (is_sum or isinstance(without, ast.Compare)):
         return True
