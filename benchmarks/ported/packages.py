@@ -103,11 +103,7 @@ def written(program: Program, folder: Path, memory: float) -> Written:
     out = folder / f"port_of_{program.name.lower()}"
     out.mkdir(parents=True)
     with ctc_in_float64():
-        spec = CheckSpec(seed=_SEED, folder=str(ROOT))
-        reference, told_program, own = described(program.factory, spec)
-        facts: dict[str, Any] = {"program": told_program, "own": own}
-        seeds = [(v, np.asarray(v)) for v in reference.model.variables if not is_weight(v)]
-        facts |= _facts(program, reference)
+        reference, facts, seeds = _told(program)
         initial = get_weights(reference.model)
         try:
             told = write_package(facts, _by_paths(initial), out)
@@ -135,6 +131,37 @@ def written(program: Program, folder: Path, memory: float) -> Written:
         finally:
             sys.path.remove(str(folder))
         return Written(**found, initial=apart, differences=differences)
+
+
+def package_of(program: Program, out: Path, *, plain: bool = False) -> dict[str, Any]:
+    """Writes the package of a program into a folder that exists, without a check.
+
+    Args:
+        program: to port.
+        out: the folder.
+        plain: whether its network and its training need torch alone.
+
+    Returns:
+        What `write_package` returns.
+
+    Raises:
+        ValueError: it cannot be written.
+    """
+    use_dtype("float64")
+    with ctc_in_float64():
+        reference, facts, _ = _told(program)
+        weights = get_weights(reference.model)
+        facts["weights"] = list(weights)
+        return write_package(facts, _by_paths(weights), out, plain=plain)
+
+
+def _told(program: Program) -> tuple[Reference, dict[str, Any], list[Any]]:
+    """Returns what a factory returns, what a port is written of, and its seeds as they begin."""
+    spec = CheckSpec(seed=_SEED, folder=str(ROOT))
+    reference, told_program, own = described(program.factory, spec)
+    seeds = [(v, np.asarray(v)) for v in reference.model.variables if not is_weight(v)]
+    facts: dict[str, Any] = {"program": told_program, "own": own}
+    return reference, facts | _facts(program, reference), seeds
 
 
 def _facts(program: Program, reference: Reference) -> dict[str, Any]:

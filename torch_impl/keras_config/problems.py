@@ -15,14 +15,15 @@ class NoTwinError(ValueError):
 
     Args:
         problems: a sentence for each.
+        lacks: what they have not.
 
     Attributes:
         problems: as given.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(self, problems: Sequence[str], lacks: str = "twin") -> None:
         self.problems = list(dict.fromkeys(problems))
-        lines = [f"{len(self.problems)} parts of the model have no twin:", *self.problems]
+        lines = [f"{len(self.problems)} parts of the model have no {lacks}:", *self.problems]
         super().__init__(self.problems[0] if len(self.problems) == 1 else "\n- ".join(lines))
 
 

@@ -20,7 +20,18 @@ from torch_impl.keras_config.planned import Planned, parameters_of
 from torch_impl.metrics.configuration import value_of
 from torch_impl.optim.arguments import DEFAULTS
 
-NO_NUMBER = "it is code of the program, or changes no number"
+# What callbacks of Keras do that are no part of a port; others are code of the program.
+_DOES = {
+    **dict.fromkeys(
+        ("ModelCheckpoint", "BackupAndRestore"), "it writes weights, and changes no number"
+    ),
+    **dict.fromkeys(
+        ("CSVLogger", "TensorBoard", "RemoteMonitor", "ProgbarLogger", "History"),
+        "it tells how the training goes, and changes no number",
+    ),
+    "TerminateOnNaN": "it ends a training whose loss is no number, which a port does not",
+    "SwapEMAWeights": "it validates averages of the weights, which a port does not",
+}
 _BY_SHAPE = ("crossentropy", "ce")
 _SHAPED_METRICS = ("accuracy", "acc")
 _CALLBACKS = {
@@ -121,11 +132,16 @@ def planned_callback(name: str, settings: Mapping[str, Any]) -> Planned:
             schedule.LearningRateScheduler, rule if callable(rule) else planned_rate(rule)
         )
     if name not in _CALLBACKS:
-        raise ValueError(f"the callback {name}: {NO_NUMBER}")
+        raise ValueError(sentence_of_callback(name))
     known = _known(_CALLBACKS[name], settings)
     if "min_delta" in known:  # which may be a whole number
         known["min_delta"] = float(known["min_delta"])
     return Planned(_CALLBACKS[name], **known)
+
+
+def sentence_of_callback(name: str) -> str:
+    """Returns why a callback is left out, by the name of its class."""
+    return f"the callback {name}: {_DOES.get(name, 'it is code of the program')}"
 
 
 def planned_metric(config: str | Mapping[str, Any]) -> str | Planned:

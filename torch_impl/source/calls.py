@@ -10,7 +10,7 @@ from torch_impl.keras_config.builders import plan_layer
 from torch_impl.keras_config.graph import Call, Constant, Tensor, fill, tensors_in
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Form, literal
-from torch_impl.source.forms.operations import Operation
+from torch_impl.source.forms.operation import Operation
 
 ARRAY = "{self}.value"  # the array in the graph, which a module holds
 CUSTOM = "custom"  # the user's own layers and functions, in an entry of a config that knows them

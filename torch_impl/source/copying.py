@@ -13,7 +13,7 @@ from torch_impl.source.imports import imported
 
 # In the order in which their parts stand in a file.
 MODULES = (
-    *("activations", "convolutions", "pools", "normalization", "noise", "merging"),
+    *("activations", "operations", "convolutions", "pools", "normalization", "noise", "merging"),
     *("recurrent", "attention", "weights", "losses", "clipping", "optimizers", "schedules"),
     *("callbacks", "metrics", "training"),
 )

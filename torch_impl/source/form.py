@@ -7,6 +7,7 @@ wherever that computes the same, else the part of `torch_impl`, with the reason.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,8 @@ class Applied:
         layout: of the first input, as it is now.
         ends: whether the model returns the output.
         listed: whether the layer takes its inputs as one list.
-        whole: whether the first input has whole numbers.
+        whole: whether the first input has whole numbers or truth values.
+        truth: whether it has truth values.
     """
 
     inputs: tuple[Shape, ...]
@@ -45,6 +47,7 @@ class Applied:
     ends: bool = False
     listed: bool = False
     whole: bool = False
+    truth: bool = False
 
     @property
     def rank(self) -> int:
@@ -119,6 +122,8 @@ def literal(value: Any) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(map(literal, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
     return repr(value)
 
 

@@ -42,6 +42,7 @@ class Traced:
         layers: the entries of its config by name.
         shapes: of each tensor, in Keras's layout; None: an axis that may have any length.
         whole: the tensors of whole numbers or truth values.
+        truths: those of truth values.
         masks: of each call that is told some, by the names of the arguments.
         end_masks: of the outputs of the model that have one.
         inner: models that are layers of it, or that a layer applies to each step, by name.
@@ -53,6 +54,7 @@ class Traced:
     layers: Mapping[str, Config]
     shapes: Mapping[Tensor, Shape]
     whole: frozenset[Tensor]
+    truths: frozenset[Tensor]
     masks: Mapping[tuple[str, int], Mapping[str, Mask]]
     end_masks: Mapping[Tensor, Mask]
     inner: Mapping[str, Traced]
@@ -140,12 +142,15 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
     entries = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
     shapes: dict[Tensor, Shape] = {}
     whole: set[Tensor] = set()
+    truths: set[Tensor] = set()
 
     def note(place: Tensor, one: torch.Tensor, other: torch.Tensor) -> None:
         pairs = zip(one.shape[1:], other.shape[1:], strict=True)
         shapes[place] = (None, *(a if a == b else None for a, b in pairs))
         if not one.is_floating_point():
             whole.add(place)
+        if one.dtype == torch.bool:
+            truths.add(place)
 
     places = _tensors_at(twin.graph.inputs)
     for place, *both in zip(places, first.inputs[id(twin)], second.inputs[id(twin)], strict=True):
@@ -188,6 +193,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         entries,
         shapes,
         frozenset(whole),
+        frozenset(truths),
         masks,
         ends,
         inner,

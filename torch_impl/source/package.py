@@ -29,7 +29,8 @@ from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
 from torch_impl.source.plain_package import Written, plain_files
-from torch_impl.source.program import Program
+from torch_impl.source.program import Program, all_of
+from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import rules_of
 from torch_impl.source.train_text import train_text
 from torch_impl.source.weights import carry, fill_arrays, matched, targets
@@ -75,14 +76,20 @@ def write_package(
     twin, traced = _traced(told, described["shared"])
     if plain and (told.functions or own["layers"]):
         names = [*own["layers"], *(function.name for function in told.functions)]
-        raise NoTwinError([f"{name!r} is code of the program, without --plain" for name in names])
+        raise NoTwinError(
+            [
+                f"{name!r} is code of the program, which is possible only without --plain"
+                for name in names
+            ],
+            "plain form",
+        )
     numbers = [(name, number) for name, number in described["draws"]]
     program = program_of(traced, _first_draws([*numbers, *draws_in(own)]))
     if plain:
         without_seeds(program)
     fold(program)
     class_name = name_of_class(program)
-    about = f"The network {traced.name!r} of Keras in PyTorch; images have channels first."
+    about = f"The network {traced.name!r} of Keras in PyTorch{_layout(program)}."
     model = model_text(program, about, told.functions)
     module = _made(model, out.name, class_name)
     carry(module, program, renamed(weights, own))
@@ -106,12 +113,11 @@ def write_package(
     else:
         statements = [*initial_text(module, draws)[0], *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
-        feed = _feed(program)
-        train, left_out = train_text(facts, statements, rules, feed, out.name, class_name)
+        train, left_out = train_text(facts, statements, rules, program, out.name, class_name)
         files = {"__init__.py": "", "model.py": model, "train.py": train}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
-        written = Written(files, module, left_out)
+        written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
     written.left_out += rules.left_out
     written.left_out += left_out_of(own, facts.get("added_losses", []))
@@ -132,6 +138,16 @@ def write_package(
         "open": written.open,
         "differs": written.differs,
     }
+
+
+def _layout(program: Program) -> str:
+    """Returns what the first line of model.py says of layouts: of the tensors that it has."""
+    values = [value for each in all_of(program) for value in each.inputs.values()]
+    values += [v for each in all_of(program) for line in each.lines for v in line.outputs]
+    ranks = {len(value.shape) for value in values if value.layout is Layout.FIRST}
+    if max(ranks, default=0) > 3:
+        return "; images have channels first"
+    return "; convolutions have channels first" if 3 in ranks else ""
 
 
 def _traced(told: Told, shared: Sequence[str]) -> tuple[Any, Traced]:
@@ -183,20 +199,6 @@ def _variables(names: Sequence[str], known: Mapping[str, Variable]) -> dict[str,
     return {by_path[path]: known[end] for path, end in found.items()}
 
 
-def _feed(program: Program) -> Sequence[str]:
-    """Returns the function that turns inputs, if they are not what a Port gives a module."""
-    turned = [
-        value.layout is Layout.FIRST and len(value.shape) == 3 for value in program.inputs.values()
-    ]
-    if not any(turned) or len(turned) > 1:
-        return []
-    return [
-        "def feed(x: np.ndarray) -> torch.Tensor:",
-        '    """Turns (N, T, C) into (N, C, T)."""',
-        "    return torch.as_tensor(x).transpose(1, 2)",
-    ]
-
-
 _TEST = '''"""Compares the port with what Keras computed, without TensorFlow."""
 
 from pathlib import Path
@@ -229,6 +231,7 @@ def _readme(package: str, class_name: str, written: Written) -> str:
         "",
         "Run the test with `pytest`, and train with",
         f"`python -m {package}.train data.npz --seed 42`.",
+        *written.data,
     ]
     for title, sentences in (
         ("To be written", written.open),

@@ -6,9 +6,10 @@ arguments of the part of `torch_impl`. What has no plain part is refused by name
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from torch_impl.source.parts import (
     merging,
     noise,
     normalization,
+    operations,
     pools,
     recurrent,
 )
@@ -85,7 +87,18 @@ def as_plain(program: Program) -> None:
                 problems.append(f"layer {line.name!r}: {error}")
         each.lines = lines if not problems else each.lines
     if problems:
-        raise NoTwinError([f"{problem}, which --plain needs" for problem in problems])
+        raise without_plain(problems)
+
+
+def without_plain(problems: Sequence[str]) -> NoTwinError:
+    """Returns the error of what has no plain form.
+
+    Args:
+        problems: a sentence for each part.
+    """
+    if len(problems) == 1:
+        return NoTwinError([f"{problems[0]}, which --plain needs"])
+    return NoTwinError(problems, "plain form, which --plain needs")
 
 
 def is_part(kind: Any) -> bool:
@@ -140,14 +153,29 @@ def _keywords(text: str) -> list[str]:
 
 def _functions(text: str) -> str:
     """Returns an expression with plain functions."""
-    if 'OPERATIONS["' in text:
-        name = text.partition('OPERATIONS["')[2].partition('"')[0]
-        raise ValueError(f"the operation {name} has no plain function")
+    for name in re.findall(r'OPERATIONS\["(\w+)"\]', text):
+        function = getattr(operations, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
+        unknown = set(_keywords_of(text, name)) - arguments_of(function) if function else set()
+        if function is None or unknown:
+            told = f" with {', '.join(sorted(unknown))}" if unknown else ""
+            raise ValueError(f"the operation {name}{told} has no plain function")
+        text = text.replace(f'OPERATIONS["{name}"](', f"parts.{function.__name__}(")
     for name in re.findall(r"\bactivations\.(\w+)\(", text):
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
     text = re.sub(r"\bactivations\.(\w+)\(", r"parts.\1(", text)
     return re.sub(r"\bwith_mask\(", "parts.with_mask(", text)
+
+
+def _keywords_of(text: str, operation: str) -> list[str]:
+    """Returns the names of the arguments of an operation."""
+    tree = ast.parse(re.sub(r"\{\w+\}", "x", text), mode="eval")
+    return [
+        str(keyword.arg)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and f"'{operation}'" in ast.unparse(call.func)
+        for keyword in call.keywords
+    ]
 
 
 def _made(planned: Planned, called: Called) -> Planned:

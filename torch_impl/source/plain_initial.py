@@ -142,10 +142,14 @@ def penalty_lines(penalties: Mapping[str, str], plain: nn.Module, left_out: list
     lines = [
         "def penalty(model: nn.Module) -> torch.Tensor:",
         '    """Returns the regularisers of the weights, which are part of the loss."""',
-        "    total = torch.zeros(())",
     ]
-    for text, names in by_text.items():
-        for name in names:
-            line = f'    total = total + {text}(model.get_parameter("{name}"))'
-            lines += wrapped(line)
+    terms = [
+        f'{text}(model.get_parameter("{name}"))'
+        for text, names in by_text.items()
+        for name in names
+    ]
+    if len(terms) == 1:
+        return [*lines, *wrapped(f"    return {terms[0]}")]
+    for number, term in enumerate(terms):
+        lines += wrapped(f"    total = {'total + ' if number else ''}{term}")
     return [*lines, "    return total"]

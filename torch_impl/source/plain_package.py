@@ -15,16 +15,16 @@ from torch import nn
 
 from parity.files.atomic import write_bytes
 from torch_impl import layers
-from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.copying import copied, names_of_parts
 from torch_impl.source.initial import Draw
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.names_used import imported_from, names_used
-from torch_impl.source.plain import as_plain
+from torch_impl.source.plain import as_plain, without_plain
 from torch_impl.source.plain_layout import linear, load_lines, places_of
 from torch_impl.source.plain_train import plain_train
 from torch_impl.source.program import Program, all_of
+from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import RuleTexts
 
 
@@ -39,6 +39,7 @@ class Written:
         differs: a sentence for each that cannot be Keras's.
         open: a sentence for each part that is to be written.
         about: lines for README.md.
+        data: likewise, of the file that train.py takes.
     """
 
     files: dict[str, str]
@@ -47,6 +48,7 @@ class Written:
     differs: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
     about: Sequence[str] = ()
+    data: Sequence[str] = ()
 
 
 def plain_files(
@@ -83,7 +85,7 @@ def plain_files(
     foreign = [f"{name} of torch_impl has no plain part" for name in imported_from(model, _OWN)]
     foreign += [f"{name} is no part" for name in sorted(parts - names_of_parts())]
     if foreign:
-        raise NoTwinError(foreign)
+        raise without_plain(foreign)
     if parts:
         files["parts.py"] = copied(parts, "Parts of the network that torch has not.")
     for name, text in files.items():
@@ -101,7 +103,8 @@ def plain_files(
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
     differs = [*_ALWAYS, *drawing]
-    return Written(files, module, train.left_out, differs, about=_ABOUT)
+    data = about_data(arrays_of(program, facts))
+    return Written(files, module, train.left_out, differs, about=_ABOUT, data=data)
 
 
 def _drawing(program: Program) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,18 +9,25 @@ from typing import Any
 from torch import nn
 
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
-from torch_impl.keras_config.training import NO_NUMBER
+from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
-from torch_impl.source.form import Layout, literal
+from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
-from torch_impl.source.names import attribute
 from torch_impl.source.names_used import names_used
 from torch_impl.source.plain_initial import initial_lines, penalty_lines
 from torch_impl.source.plain_rules import as_rule, callback, metric
 from torch_impl.source.program import Program
+from torch_impl.source.reading_text import (
+    Arrays,
+    about_training,
+    arrays_of,
+    is_turned,
+    reading,
+)
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.train_text import optimizer_text, planned_parts, written
+from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
 
 
@@ -62,7 +68,7 @@ def plain_train(
         frozen: statements that exclude weights from the training.
         names: of the package, and of the class of the model.
     """
-    package, class_name = names
+    _, class_name = names
     own: dict[str, str] = {}
     compiled = compiled_of_facts(facts)
     training = planned_parts(facts, compiled, own)
@@ -82,9 +88,16 @@ def plain_train(
             given["optimizer"] = "optimizer"
         except ValueError as error:
             found.left_out.append(f"the optimizer: {error}")
-    given |= _callbacks(training, found.left_out, has_optimizer="optimizer" in given)
-    found.left_out += [f"the callback {name}: {NO_NUMBER}" for name in compiled.left_out]
-    given |= _metrics(training, found.left_out)
+    metrics, measured = _metrics(training, found.left_out)
+    given |= metrics
+    given |= _callbacks(
+        training,
+        measured,
+        found.left_out,
+        list(compiled.outputs),
+        has_optimizer="optimizer" in given,
+    )
+    found.left_out += [sentence_of_callback(name) for name in compiled.left_out]
     penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
     for name, text in (rules.activities | rules.constraints).items():
         found.left_out.append(f"{text} of {name!r}: it has no plain form")
@@ -110,8 +123,10 @@ def plain_train(
         sections.append([*head, about, *initial])
     if penalty:
         sections.append(penalty)
-    sections += [_load_weights(class_name), *_reading(program, outputs)]
-    return _files(found, sections, facts, given, program, package, class_name)
+    arrays = arrays_of(program, facts)
+    constants, *functions = _reading(program, arrays, by_name=len(outputs) > 1)
+    sections = [constants, *sections, _load_weights(class_name), *functions]
+    return _files(found, sections, facts, given, program, arrays, names)
 
 
 def _files(
@@ -120,14 +135,17 @@ def _files(
     facts: Mapping[str, Any],
     given: Mapping[str, str],
     program: Program,
-    package: str,
-    class_name: str,
+    arrays: Arrays,
+    names: tuple[str, str],
 ) -> PlainTrain:
-    own = "\n\n\n".join("\n".join(lines) for lines in sections)
+    package, class_name = names
+    constants, *functions = sections
+    own = "\n\n\n".join("\n".join(lines) for lines in functions)
     used = names_used(own, "rules")
-    loop, imports = chosen(["fit"])
+    loop, imports = chosen(["fit", "split_off"])
     imports |= {
         "argparse": ("argparse", ""),
+        "sys": ("sys", ""),
         "Path": ("pathlib", "Path"),
         "np": ("numpy", ""),
         "torch": ("torch", ""),
@@ -136,16 +154,16 @@ def _files(
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
     lines += [f"from {package}.model import {class_name}"]
     fit = facts["program"]["fit"]
-    arrays = _arrays(program, given)
-    about = _ABOUT.format(package=package, arrays=arrays)
+    about = about_training(package, "does, in plain torch", arrays)
     main = _MAIN.format(
         epochs=fit.get("epochs") or 1,
         batch_size=fit.get("batch_size") or 32,
         shuffle=fit.get("shuffle") is not False,
-        first=arrays.partition(",")[0].partition(" ")[0],
+        split=fit.get("validation_split") or 0.0,
     )
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
+    weights = "\n".join([weights, *constants])
     found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{loop}\n\n\n{main}"
     if used:
         found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
@@ -193,8 +211,26 @@ def _loss(training: Training, own: Mapping[str, str], left_out: list[str]) -> st
     return f"rules.OutputLosses({', '.join([text, *([written(weights)] if weights else [])])})"
 
 
-def _callbacks(training: Training, left_out: list[str], *, has_optimizer: bool) -> dict[str, str]:
+def _callbacks(
+    training: Training,
+    measured: Any,
+    left_out: list[str],
+    outputs: Sequence[str],
+    *,
+    has_optimizer: bool,
+) -> dict[str, str]:
+    """Returns the callbacks that watch what an epoch has.
+
+    Args:
+        training: all that was planned.
+        measured: the metrics that have a plain form.
+        left_out: gets a sentence for each callback that has none.
+        outputs: names of the outputs.
+        has_optimizer: whether there is one, on which some callbacks act.
+    """
     found: dict[str, str] = {}
+    known = names_of_epoch(training.loss, {"metrics": measured}, outputs)
+    left_out += without_watched(training, known, all_names(training, outputs))
     plans = training.schedulers if has_optimizer else []
     schedulers = [text for plan in plans if (text := _tried(callback, plan, left_out))]
     if schedulers:
@@ -205,21 +241,29 @@ def _callbacks(training: Training, left_out: list[str], *, has_optimizer: bool) 
     return found
 
 
-def _metrics(training: Training, left_out: list[str]) -> dict[str, str]:
+def _metrics(training: Training, left_out: list[str]) -> tuple[dict[str, str], Any]:
+    """Returns the source of the metrics, and the plans of those that have one."""
     if "weighted_metrics" in training.settings:
         left_out.append("the metrics that count samples by their weights")
     plans = training.settings.get("metrics", [])
-    if isinstance(plans, Mapping):
-        parts = {name: _listed(each, left_out) for name, each in plans.items()}
-        inner = ", ".join(f'"{name}": {part}' for name, part in parts.items() if part != "[]")
-        return {"metrics": f"{{{inner}}}"} if inner else {}
-    text = _listed(plans, left_out)
-    return {} if text == "[]" else {"metrics": text}
+    parts = {
+        name: _written_metrics(each, left_out)
+        for name, each in (plans if isinstance(plans, Mapping) else {"": plans}).items()
+    }
+    texts = {
+        name: f"[{', '.join(text for _, text in part)}]" for name, part in parts.items() if part
+    }
+    measured: Any = {name: [plan for plan, _ in part] for name, part in parts.items()}
+    if not isinstance(plans, Mapping):
+        return ({"metrics": texts[""]} if texts else {}), measured[""]
+    inner = ", ".join(f'"{name}": {text}' for name, text in texts.items())
+    return ({"metrics": f"{{{inner}}}"} if texts else {}), measured
 
 
-def _listed(plans: Any, left_out: list[str]) -> str:
+def _written_metrics(plans: Any, left_out: list[str]) -> list[tuple[Any, str]]:
+    """Returns each metric with its source, but for those that have none."""
     plans = plans if isinstance(plans, list) else [plans]
-    return f"[{', '.join(text for plan in plans if (text := _tried(metric, plan, left_out)))}]"
+    return [(plan, text) for plan in plans if (text := _tried(metric, plan, left_out))]
 
 
 def _tried(write: Callable[[Any], str], plan: Any, left_out: list[str]) -> str | None:
@@ -240,16 +284,14 @@ def _load_weights(class_name: str) -> list[str]:
     ]
 
 
-def _reading(program: Program, outputs: Sequence[str]) -> list[list[str]]:
+def _reading(program: Program, arrays: Arrays, *, by_name: bool) -> list[list[str]]:
     """Returns the functions that read arrays of a file, and turn images."""
-    sections = []
-    inputs = program.inputs
+    inputs, sections = program.inputs, []
     if len(inputs) == 1:
         (value,) = inputs.values()
         shape = ", ".join(["N", *("?" if s is None else str(s) for s in value.shape[1:])])
-        is_turned = value.layout is Layout.FIRST
-        told = f"({shape}) with the channels second" if is_turned else f"({shape})"
-        turned = ".movedim(-1, 1)" if is_turned else ""
+        told = f"({shape}) with the channels second" if is_turned(value) else f"({shape})"
+        turned = ".movedim(-1, 1)" if is_turned(value) else ""
         sections.append(
             [
                 "def feed(x: np.ndarray) -> torch.Tensor:",
@@ -257,22 +299,7 @@ def _reading(program: Program, outputs: Sequence[str]) -> list[list[str]]:
                 f"    return torch.as_tensor(x){turned}",
             ]
         )
-        x = ['    x = feed(numbers(data["x" + ending]))']
-    else:
-        x = ["    x = {"]
-        for name, value in inputs.items():
-            kind = "images" if value.layout is Layout.FIRST else "torch.as_tensor"
-            row = f'        "{attribute(name)}": {kind}(numbers(data["x_{name}" + ending]))'
-            x += _entry(row)
-        x.append("    }")
-    if len(outputs) > 1:
-        y = ["    y = {"]
-        for name in outputs:
-            y += _entry(f'        "{name}": torch.as_tensor(numbers(data["y_{name}" + ending]))')
-        y.append("    }")
-    else:
-        y = ['    y = torch.as_tensor(numbers(data["y" + ending]))']
-    if any("images(" in line for line in x):
+    elif any(map(is_turned, inputs.values())):
         sections.append(
             [
                 "def images(x: np.ndarray) -> torch.Tensor:",
@@ -280,47 +307,20 @@ def _reading(program: Program, outputs: Sequence[str]) -> list[list[str]]:
                 "    return torch.as_tensor(x).movedim(-1, 1)",
             ]
         )
-    sections.append(
-        [
-            'def read(data: Any, ending: str = "") -> tuple[Any, Any]:',
-            '    """Returns inputs and targets of a file, whose names may have an ending."""',
-            *x,
-            *y,
-            "    return x, y",
-        ]
-    )
-    sections.append(
-        [
-            "def numbers(array: np.ndarray) -> np.ndarray:",
-            '    """Returns real numbers in the dtype of the network; whole ones stay."""',
-            '    dtype = str(torch.get_default_dtype()).removeprefix("torch.")',
-            '    return array.astype(dtype) if array.dtype.kind == "f" else array',
-        ]
-    )
-    return sections
 
+    def taken(name: str, text: str) -> str:
+        kind = "images" if is_turned(inputs[name]) else "torch.as_tensor"
+        return f"{'feed' if len(inputs) == 1 else kind}(numbers({text}))"
 
-def _entry(row: str) -> list[str]:
-    lines = wrapped(row, behind=1)
-    return [*lines[:-1], f"{lines[-1]},"]
+    constants, *functions = reading(arrays, taken, "torch.as_tensor(numbers({}))", by_name=by_name)
+    numbers = [
+        "def numbers(array: np.ndarray) -> np.ndarray:",
+        '    """Returns real numbers in the dtype of the network; whole ones stay."""',
+        '    dtype = str(torch.get_default_dtype()).removeprefix("torch.")',
+        '    return array.astype(dtype) if array.dtype.kind == "f" else array',
+    ]
+    return [constants, *sections, *functions, numbers]
 
-
-def _arrays(program: Program, given: Mapping[str, str]) -> str:
-    """Returns the names of the arrays in a file of data."""
-    inputs = list(program.inputs)
-    names = ["x"] if len(inputs) == 1 else [f"x_{name}" for name in inputs]
-    outputs = re.findall(r'"([^"]*)"', given.get("output_names", ""))
-    names += [f"y_{name}" for name in outputs] or ["y"]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-_ABOUT = '''"""Trains the network as the Keras program does, in plain torch.
-
-    python -m {package}.train data.npz --seed 42
-
-The file has {arrays},
-and if there is validation the same with _val behind the name, in Keras's layout.
-"""'''
 
 _MAIN = '''def main() -> None:
     """Trains as `fit` does, and prints loss and metrics of each epoch."""
@@ -334,6 +334,12 @@ _MAIN = '''def main() -> None:
         "--shuffle", action=argparse.BooleanOptionalAction, default={shuffle}
     )
     parser.add_argument(
+        "--validation-split",
+        type=float,
+        default={split},
+        help="share of the samples, the last ones, if the file has no validation",
+    )
+    parser.add_argument(
         "--from-keras", action="store_true", help="begin with the weights of the model"
     )
     parser.add_argument("--out", type=Path, help="file for the trained weights")
@@ -343,11 +349,15 @@ _MAIN = '''def main() -> None:
     training = build()
     if given.from_keras:
         load_weights(training.model)
-    data = np.load(given.data)
-    validation = read(data, "_val") if "{first}_val" in data else None
+    file = opened(given.data)
+    data, validation = read(file), None
+    if any(f"{{name}}_val" in file for name in NEEDED):
+        validation = read(file, "_val")
+    elif given.validation_split:
+        data, validation = split_off(data, given.validation_split)
     history = fit(
         training,
-        read(data),
+        data,
         validation,
         epochs=given.epochs,
         batch_size=given.batch_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,8 +73,8 @@ def statements_of(
             before = swallowed
             place = reads.index(before.makes[0])
             is_whole = re.search(r"[(\[,] ?\{" + str(place) + r"\}[,)\]]", line.text) is not None
-            inner = before.text if before.is_atom or is_whole else f"({before.text})"
-            texts[place] = inner
+            needs = not (before.is_atom or is_whole) and _needs_brackets(line, place, before.text)
+            texts[place] = f"({before.text})" if needs else before.text
             reads = [*reads[:place], *before.reads, *reads[place + 1 :]]
             notes = before.notes + notes
         text = _filled(line.text, texts, attributes.get(number, ""))
@@ -89,6 +90,26 @@ def statements_of(
         else:
             done.append(statement)
     return done
+
+
+def _needs_brackets(line: Line, place: int, inner: str) -> bool:
+    """Whether an expression needs brackets in the place of a tensor of another one.
+
+    Around what binds closer than a sum or a comparison, nobody writes them.
+    """
+
+    def parsed(text: str) -> ast.expr:
+        filled = line.text.replace(f"{{{place}}}", text)
+        return ast.parse(re.sub(r"\{(\w+)\}", r"_\1", filled), mode="eval").body
+
+    try:
+        without = parsed(inner)
+    except SyntaxError:  # such as `x ** 2.sum()`
+        return True
+    is_sum = isinstance(without, ast.BinOp) and isinstance(without.op, ast.Add | ast.Sub)
+    if not (is_sum or isinstance(without, ast.Compare)):
+        return True
+    return ast.dump(without) != ast.dump(parsed(f"({inner})"))
 
 
 def _swallowed(

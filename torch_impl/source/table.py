@@ -18,6 +18,7 @@ from torch_impl.source.forms import (
     core,
     merging,
     normalization,
+    operation,
     operations,
     own,
     pooling,
@@ -60,9 +61,9 @@ def form_of(planned: Planned, call: Applied, *, masked: bool = False) -> Form:
     return inside if after is None else _activated(inside, after, call)
 
 
-def operation_of(operation: operations.Operation, call: Applied) -> Form:
+def operation_of(called: operation.Operation, call: Applied) -> Form:
     """Returns how the call of an operation of keras.ops is written."""
-    return operations.ROWS.get(operation.name, operations.other)(operation, call)
+    return operations.ROWS.get(called.name, operation.other)(called, call)
 
 
 def _inner(planned: Planned, call: Applied, takes: Layout, masked: bool) -> Form:

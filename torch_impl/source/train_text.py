@@ -9,12 +9,21 @@ from typing import Any
 
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.training import NO_NUMBER
+from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
 from torch_impl.source.own.stub_text import loss_text
+from torch_impl.source.program import Program, Value
+from torch_impl.source.reading_text import (
+    Arrays,
+    about_training,
+    arrays_of,
+    is_turned,
+    reading,
+)
 from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.watched import all_names, without_watched
 from torch_impl.source.wrapping import wrapped
 
 _NAMES = ("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np")
@@ -34,7 +43,7 @@ def train_text(
     facts: Mapping[str, Any],
     initial: Sequence[str],
     rules: RuleTexts,
-    feed: Sequence[str],
+    program: Program,
     package: str,
     class_name: str,
 ) -> tuple[str, list[str]]:
@@ -44,7 +53,7 @@ def train_text(
         facts: of the trace of the Keras half.
         initial: statements that draw the initial weights of `model` from `seeds`.
         rules: penalties of weights and outputs, and constraints.
-        feed: source of the argument of the module for each input, if not all are as `Port` has it.
+        program: the model.
         package: name of the package.
         class_name: of the module.
     """
@@ -52,6 +61,8 @@ def train_text(
     own: dict[str, str] = {}
     training = planned_parts(facts, compiled, own)
     left_out = [sentence for _, sentence in training.problems]
+    known = all_names(training, compiled.outputs)
+    left_out += without_watched(training, known, known)
     body = ["    seeds = KerasSeeds(torch.initial_seed() % 2**32)", f"    model = {class_name}()"]
     body += [line for text in initial for line in wrapped(f"    {text}")]
     given = {"module": "model"}
@@ -76,10 +87,11 @@ def train_text(
         given["scheduler"] = schedulers[0] if len(schedulers) == 1 else f"[{', '.join(schedulers)}]"
     if training.early_stopping is not None:
         given["early_stopping"] = written(training.early_stopping.on(Parameter("model")))
-    left_out += [f"the callback {name}: {NO_NUMBER}" for name in compiled.left_out]
+    left_out += [sentence_of_callback(name) for name in compiled.left_out]
     settings = dict(training.settings)
     weights = settings.pop("class_weight", None)
     given |= {name: written(value) for name, value in settings.items()}
+    feed = _feed(program)
     if feed:
         given["feed"] = "feed"
     if weights:
@@ -88,7 +100,14 @@ def train_text(
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
     body += wrapped(f"    return Port(model, {told_port})")
     fit = facts["program"]["fit"]
+    arrays = arrays_of(program, facts)
+    constants, *functions = _reading(program, arrays)
     source = _TEMPLATE.format(
+        about=about_training(package, "does", arrays),
+        constants="\n".join(constants),
+        reading="\n\n\n".join("\n".join(lines) for lines in functions),
+        shuffle=fit.get("shuffle") is not False,
+        split=fit.get("validation_split") or 0.0,
         package=package,
         class_name=class_name,
         imports=_imports("\n".join(body)),
@@ -100,13 +119,40 @@ def train_text(
     return source, left_out
 
 
+def _feed(program: Program) -> Sequence[str]:
+    """Returns the function that turns an input, if it is not what a Port gives a module."""
+    values = list(program.inputs.values())
+    if len(values) > 1 or not _is_sequence(values[0]):
+        return []
+    return [
+        "def feed(x: np.ndarray) -> torch.Tensor:",
+        '    """Turns (N, T, C) into (N, C, T)."""',
+        "    return torch.as_tensor(x).transpose(1, 2)",
+    ]
+
+
+def _is_sequence(value: Value) -> bool:
+    """Whether an input is a sequence with its channels second, which a Port does not turn."""
+    return is_turned(value) and len(value.shape) == 3
+
+
+def _reading(program: Program, arrays: Arrays) -> list[list[str]]:
+    """Returns the constants and functions that read a file; Trainer turns images itself."""
+
+    def taken(name: str, text: str) -> str:
+        is_here = len(program.inputs) > 1 and _is_sequence(program.inputs[name])
+        return f"torch.as_tensor({text}).transpose(1, 2)" if is_here else text
+
+    return reading(arrays, taken, "{}", by_name=False)
+
+
 def _mapping(texts: Mapping[str, str]) -> str:
     """Returns a dictionary of names and source."""
     return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
 
 
 def _imports(body: str) -> str:
-    names = {"KerasSeeds", "Port", "Trainer"}
+    names = {"KerasSeeds", "Port"}
     names |= {
         name
         for name in (
@@ -127,6 +173,8 @@ def _imports(body: str) -> str:
     for name, module in _MODULES.items():
         if f"{name}(" in body or f", {name})" in body:
             by_module.setdefault(module, []).append(name)
+    by_module["torch_impl.trainer"] = ["Batch", "Stepper", "Trainer"]
+    by_module["torch_impl.trainer.arguments"] = ["weighting"]
     for module in sorted(by_module):
         lines += from_import(module, by_module[module])
     return "\n".join(lines)
@@ -185,18 +233,15 @@ def written(value: Any) -> str:
     return literal(value)
 
 
-_TEMPLATE = '''"""Trains the network as the Keras program does.
-
-    python -m {package}.train data.npz --seed 42
-
-The file has x, y, and if there is validation x_val and y_val, in Keras's layout.
-"""
+_TEMPLATE = '''{about}
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -206,6 +251,7 @@ from safetensors.torch import load_file
 from {package}.model import {class_name}
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
+{constants}
 
 
 {feed}def build() -> Port:
@@ -223,36 +269,53 @@ def load_weights(model: {class_name}) -> {class_name}:
     return model
 
 
-def epoch(port: Port, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Makes a step for each batch, as `Trainer` does, without its metrics."""
+def epoch(port: Port, batches: Iterable[tuple[Any, ...]]) -> None:
+    """Makes a step for each batch (x, y) or (x, y, weight), as `Trainer` does.
+
+    Metrics are not counted. The batches have what the network and the loss take.
+    """
+    stepper = Stepper(port)
+    weighted = weighting(port.class_weight, stepper.dtype)
     port.module.train()
-    for x, y in batches:
-        port.optimizer.zero_grad()
-        port.loss(port.module(x), y).backward()
-        port.optimizer.step()
+    for batch in batches:
+        stepper.step(weighted(Batch(*batch)))
+
+
+{reading}
 
 
 def main() -> None:
     """Trains as `fit` does: the same order of samples, masks, rates and stops."""
     parser = argparse.ArgumentParser(description="Trains the network as Keras does.")
-    parser.add_argument("data", type=Path, help="a .npz file with x and y")
+    parser.add_argument("data", type=Path, help="a .npz file with the data")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--epochs", type=int, default={epochs})
     parser.add_argument("--batch-size", type=int, default={batch_size})
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    parser.add_argument(
+        "--validation-split",
+        type=float,
+        default={split},
+        help="share of the samples, the last ones, if the file has no validation",
+    )
     parser.add_argument("--out", type=Path, help="file for the trained weights")
     given = parser.parse_args()
     torch.set_default_dtype(getattr(torch, given.dtype))
     torch.manual_seed(given.seed)
     port = build()
-    data = np.load(given.data)
-    validation = (data["x_val"], data["y_val"]) if "x_val" in data else None
+    data = opened(given.data)
+    x, y, weight = read(data)
+    is_validated = any(f"{{name}}_val" in data for name in NEEDED)
     history = Trainer(port).fit(
-        data["x"],
-        data["y"],
+        x,
+        y,
+        sample_weight=weight,
+        class_weight=port.class_weight,
         batch_size=given.batch_size,
         epochs=given.epochs,
-        validation_data=validation,
+        shuffle={shuffle},
+        validation_split=0.0 if is_validated else given.validation_split,
+        validation_data=read(data, "_val") if is_validated else None,
     )
     for name, values in history.history.items():
         print(name, *(f"{{value:.6g}}" for value in values))

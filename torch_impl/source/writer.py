@@ -117,6 +117,7 @@ class _Writer:
             is_end,
             listed,
             bool(places) and places[0] in self.traced.whole,
+            bool(places) and places[0] in self.traced.truths,
         )
         form = self._form(layer, call, applied)
         if form.takes not in (Layout.ANY, layout) and len(shapes[0]) > 2:

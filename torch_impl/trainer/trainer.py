@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from torch_impl.trainer.arguments import check_numbers, is_validated, sorted_data
+from torch_impl.trainer.arguments import (
+    check_numbers,
+    gives_batches,
+    is_validated,
+    sorted_data,
+)
 from torch_impl.trainer.batches import (
     ArrayBatches,
     Batch,
@@ -113,7 +118,8 @@ class Trainer:
             validation_split: share of the samples, the last ones, that are for validation.
             validation_data: (x, y), (x, y, weight), or an iterable of batches.
             shuffle: whether samples of arrays are shuffled.
-            class_weight: from label to the weight of its samples.
+            class_weight: from label to the weight of its samples; None: that of the port, if
+                the samples are arrays without weights of their own.
             sample_weight: (N,) weights; the loss takes them as `sample_weight`.
             initial_epoch: number of the first epoch; None: 0, or after `load_state_dict` the
                 first one that had not been finished.
@@ -132,6 +138,8 @@ class Trainer:
         check_numbers(batch_size=batch_size, epochs=epochs, steps_per_epoch=steps_per_epoch)
         check_numbers(validation_steps=validation_steps)
         check_numbers(validation_batch_size=validation_batch_size)
+        if class_weight is None and sample_weight is None and not gives_batches(x, y):
+            class_weight = self.port.class_weight
         x = self._in_keras_order(x, is_shuffled=shuffle)
         train, validation = sorted_data(
             *(x, y, sample_weight, class_weight, validation_split, validation_data),

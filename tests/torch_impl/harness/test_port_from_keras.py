@@ -194,8 +194,7 @@ def test_all_that_has_no_equal_is_told_in_one_message():
         "4 parts of the Keras model have none here:",
         "- the loss 'own_loss': it is none of Keras's in torch_impl.losses; give loss=...",
         "- the optimizer 'Adam': it is none of Keras's in torch_impl.optim; give optimizer=...",
-        "- the callback LambdaCallback: it is code of the program, or changes no number; leave it "
-        "out of callbacks=[...]",
+        "- the callback LambdaCallback: it is code of the program; leave it out of callbacks=[...]",
         "- the metric 'own_loss': it is none of Keras's; give metrics=...",
     ]
 

@@ -12,7 +12,17 @@ from torch_impl.source.copying import MODULES, chosen, copied, names_of_parts
 from torch_impl.source.names_used import imported_from, names_used
 
 FOLDER = Path(parts.__file__).parent
-ALLOWED = {"__future__", "collections", "ctypes", "dataclasses", "math", "numpy", "torch", "typing"}
+ALLOWED = {
+    "warnings",
+    "__future__",
+    "collections",
+    "ctypes",
+    "dataclasses",
+    "math",
+    "numpy",
+    "torch",
+    "typing",
+}
 
 
 def imported_by(source):

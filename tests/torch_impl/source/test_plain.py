@@ -61,6 +61,7 @@ def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):
     assert "layer 'sparse': the activation sparsemax has no plain function" in told
     assert "layer 'columns': Dropout with {'noise_shape'" in told
     assert "gated" not in told
+    assert told.startswith("3 parts of the model have no plain form, which --plain needs:\n")
 
 
 def test_frozen_layers_are_found_in_models_of_models_too(tmp_path):

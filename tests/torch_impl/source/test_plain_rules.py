@@ -171,6 +171,52 @@ def test_a_loss_and_its_gradient_are_keras_ones(name, settings, weight, ending):
     assert (found - expected).abs().max() <= BAR * expected.abs().max()
 
 
+WEIGHTS = {
+    "pixels": ((3, 4, 4, 1), (3, 4, 4)),
+    "pixels_in_a_column": ((3, 4, 4, 1), (3, 4, 4, 1)),
+    "steps": ((3, 5, 2), (3, 5)),
+    "samples_in_a_column": ((3, 2), (3, 1)),
+    "samples_of_one_step": ((3, 1, 2), (3,)),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weights_have_the_shape_of_the_values_of_the_loss(case):
+    shape, of_weights = WEIGHTS[case]
+    generator = torch.Generator().manual_seed(5)
+    output, target = (torch.randn(shape, generator=generator) for _ in range(2))
+    weight = torch.rand(of_weights, generator=generator)
+    found, expected = (
+        float(home.MeanSquaredError()(output, target, weight)) for home in (plain_losses, losses)
+    )
+    assert found == pytest.approx(expected, rel=BAR)
+    assert found != float(plain_losses.MeanSquaredError()(output, target))
+
+
+def test_outputs_have_weights_of_their_own_or_none():
+    one = {"a": torch.tensor([[1.0], [3.0]]), "b": torch.tensor([[1.0], [5.0]])}
+    none = {name: torch.zeros(2, 1) for name in one}
+    loss = plain_losses.OutputLosses({name: plain_losses.MeanSquaredError() for name in one})
+    assert loss(one, none, {"a": torch.tensor([2.0, 0.0])}) == 14.0  # 2 * 1 / 2, and (1 + 25) / 2
+    assert loss(one, none, torch.tensor([2.0, 0.0])) == 2.0
+    assert loss.parts == {"a": 1.0, "b": 1.0}
+
+
+def test_a_rule_that_watches_what_an_epoch_has_not_is_told_and_waits():
+    rule = callbacks.EarlyStopping(torch.nn.Linear(1, 1), monitor="val_loss")
+    with pytest.warns(UserWarning, match="EarlyStopping watches 'val_loss', which the epoch has"):
+        assert not training.is_there(rule, {"loss": 1.0})
+    assert training.is_there(rule, {"val_loss": 1.0})
+
+
+def test_arrays_of_other_lengths_and_two_kinds_of_weights_are_refused():
+    x, model = torch.ones(4, 1), torch.nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"arrays of \[3, 4\] samples: expected one number"):
+        training.fit(training.Training(model), (x, torch.ones(3), None))
+    with pytest.raises(ValueError, match="weights of classes and of samples: expected one"):
+        training.fit(training.Training(model, class_weight={0: 2.0}), (x, x, x))
+
+
 def test_a_column_is_compared_with_targets_in_a_row():
     output, target = torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])
     assert plain_losses.MeanSquaredError()(output, target) == 2.0  # (0 + 4) / 2

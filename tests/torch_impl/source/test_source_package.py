@@ -10,6 +10,7 @@ import pytest
 import torch
 from keras import layers as L
 
+from benchmarks.ported import packages
 from benchmarks.ported.packages import BAR, written
 from benchmarks.ported.programs import Program
 from torch_impl.keras_config.graph import read_graph
@@ -182,6 +183,32 @@ def test_the_loss_and_a_step_have_the_rules_of_the_layers(tmp_path, monkeypatch)
         variable = variable_of(port.module, weight.path.replace("/", ".", 1))
         ours = variable.to_keras(variable.tensors).detach().numpy()
         assert np.abs(ours - np.asarray(weight)).max() <= BAR, weight.path
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("states", "PyTorch."), ("drawing", "PyTorch; images have channels first.")]
+)
+def test_the_first_line_tells_of_the_layouts_that_there_are(name, told, tmp_path):
+    package_of(name, tmp_path)
+    source = (tmp_path / f"port_of_{name}" / "model.py").read_text(encoding="utf-8")
+    assert source.partition("\n")[0].removesuffix('"""').endswith(told)
+
+
+def halved(x):
+    return x / 2
+
+
+def with_code():
+    """A function of the program, which --plain cannot write."""
+    inputs = L.Input((4,))
+    return compiled(keras.Model(inputs, L.Dense(2)(L.Activation(halved, name="half")(inputs))))
+
+
+def test_code_of_the_program_is_possible_only_without_plain(tmp_path):
+    program = Program("with_code", f"{__file__}:with_code")
+    told = r"'halved' is code of the program, which is possible only without --plain"
+    with pytest.raises(ValueError, match=told):
+        packages.package_of(program, tmp_path, plain=True)
 
 
 @pytest.mark.parametrize("make", [twice, tied, drawing, arrays, states])

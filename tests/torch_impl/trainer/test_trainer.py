@@ -130,6 +130,17 @@ def test_class_weights_count_in_given_batches_too():
     assert worst(weights_of(parts), weights_of(whole)) == 0
 
 
+def test_class_weights_of_the_port_count_unless_fit_is_given_others():
+    weights = {0: 0.5, 2: 3.0}
+    ports = [port_of(keras_model()) for _ in range(3)]
+    ports[0] = dataclasses.replace(ports[0], class_weight=weights)
+    settings = {"epochs": 2, "shuffle": False}
+    ours, without = (trained(port, X, Y, **settings) for port in (ports[0], ports[2]))
+    theirs = trained(ports[1], X, Y, class_weight=weights, **settings)
+    assert worst(ours, theirs) == 0
+    assert worst(without, theirs) > 1e-3
+
+
 class Again:
     """An iterable that can be passed through many times."""
 

@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch_impl.source.form import Applied, Form, Layout, arguments, literal
-from torch_impl.source.forms import activation
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One call of an operation.
-
-    Attributes:
-        name: Keras's name of its class.
-        arguments: in their order, as source; a tensor is "{0}", "{1}".
-        values: the same as values; a tensor is None.
-        settings: by name, of the operation and of the call.
-    """
-
-    name: str
-    arguments: Sequence[str]
-    values: Sequence[Any]
-    settings: Mapping[str, Any]
-
-    def setting(self, name: str, place: int, default: Any = None) -> Any:
-        """Returns a setting that may also stand at a place among the arguments."""
-        if name in self.settings:
-            return self.settings[name]
-        return self.values[place] if place < len(self.values) else default
-
-
-Row = Callable[[Operation, Applied], Form]
+from torch_impl.source.forms import arranging, entrywise
+from torch_impl.source.forms.entrywise import activated
+from torch_impl.source.forms.operation import Operation, Row, other
 
 
 def _infix(sign: str) -> Row:
@@ -45,32 +19,14 @@ def _infix(sign: str) -> Row:
     return row
 
 
-def _comparison(sign: str) -> Row:
-    """Returns the row of a comparison; Keras rounds a number that is not whole to float32."""
-
-    def row(operation: Operation, call: Applied) -> Form:
-        is_whole = not any(isinstance(value, float) for value in operation.values)
-        return _infix(sign)(operation, call) if is_whole else other(operation, call)
-
-    return row
-
-
-def _method(name: str) -> Row:
-    return lambda operation, call: Form(f"{{0}}.{name}()")
-
-
-def _activation(name: str, *settings: str) -> Row:
-    def row(operation: Operation, call: Applied) -> Form:
-        given = {key: operation.settings[key] for key in settings if key in operation.settings}
-        return activation.named(name, call, **given)
-
-    return row
-
-
 def _reduction(method: str, *, every: bool = False) -> Row:
     def row(operation: Operation, call: Applied) -> Form:
+        if operation.settings.get("initial") is not None:
+            return other(operation, call)
         axis = operation.setting("axis", 1)
         keepdim = True if operation.setting("keepdims", 2, False) else None
+        if axis is None and keepdim:
+            axis = list(range(call.rank))
         if axis is None:
             return Form(f"{{0}}.{method}()", None, Layout.LAST)
         axes = [axis] if isinstance(axis, int) else list(axis)
@@ -127,11 +83,12 @@ def _axis(method: str) -> Row:
         axis = operation.setting("axis", 1)
         if axis is None:
             return Form(f"{{0}}.{method}()", None, Layout.LAST)
-        if isinstance(axis, list | tuple):
-            if len(axis) != 1:
-                raise ValueError(f"axis={axis}: expected one")
-            axis = axis[0]
-        return Form(f"{{0}}.{method}({axis})", None, Layout.LAST)
+        axes = [axis] if isinstance(axis, int) else list(axis)
+        if method == "unsqueeze":  # one after the other, of which the first has the least place
+            axes = sorted(a % (call.rank + len(axes)) for a in axes) if len(axes) > 1 else axes
+        elif len(axes) > 1:
+            axes = [tuple(axes)]
+        return Form("{0}" + "".join(f".{method}({a})" for a in axes), None, Layout.LAST)
 
     return row
 
@@ -151,47 +108,30 @@ def _einsum(operation: Operation, call: Applied) -> Form:
     return Form(f"torch.einsum({equation}, {inner})", None, Layout.LAST)
 
 
-def other(operation: Operation, call: Applied) -> Form:
-    """The form of an operation without a row: Keras's operation, as `torch_impl` has it."""
-    told = [*operation.arguments, *(f"{k}={literal(v)}" for k, v in operation.settings.items())]
-    text = f'OPERATIONS["{operation.name}"]({", ".join(told)})'
-    return Form(text, None, Layout.LAST, note="keras.ops's own rules")
-
-
 ROWS: dict[str, Row] = {
+    **entrywise.ROWS,
+    **arranging.ROWS,
     **{name: _infix("+") for name in ("Add",)},
     **{name: _infix("-") for name in ("Subtract",)},
     **{name: _infix("*") for name in ("Multiply",)},
     **{name: _infix("/") for name in ("Divide", "TrueDivide")},
     "Power": _infix("**"),
-    "Equal": _comparison("=="),
-    "NotEqual": _comparison("!="),
-    "Greater": _comparison(">"),
-    "GreaterEqual": _comparison(">="),
-    "Less": _comparison("<"),
-    "LessEqual": _comparison("<="),
     "Matmul": _matmul,
     "Einsum": _einsum,
     "Negative": lambda operation, call: Form("-{0}"),
-    "Square": _method("square"),
-    "Sqrt": _method("sqrt"),
-    "Rsqrt": _method("rsqrt"),
-    "Exp": _method("exp"),
-    "Log": _method("log"),
-    "Sin": _method("sin"),
-    "Cos": _method("cos"),
-    "StopGradient": _method("detach"),
-    "Relu": _activation("relu"),
-    "Relu6": _activation("relu6"),
-    "Silu": _activation("silu"),
-    "Sigmoid": _activation("sigmoid"),
-    "Tanh": _activation("tanh"),
-    "Softmax": _activation("softmax", "axis"),
-    "Softplus": _activation("softplus"),
+    "StopGradient": lambda operation, call: Form("{0}.detach()"),
+    "Relu": activated("relu"),
+    "Relu6": activated("relu6"),
+    "Silu": activated("silu"),
+    "Swish": activated("silu"),
+    "Sigmoid": activated("sigmoid"),
+    "Tanh": activated("tanh"),
+    "Softmax": activated("softmax", "axis"),
+    "Softplus": activated("softplus"),
     "Mean": _reduction("mean"),
     "Sum": _reduction("sum"),
-    "Max": _reduction("amax"),
-    "Min": _reduction("amin"),
+    **{name: _reduction("amax") for name in ("Max", "Amax")},
+    **{name: _reduction("amin") for name in ("Min", "Amin")},
     "Reshape": _reshape,
     "Transpose": _transpose,
     "SwapAxes": _swapped,

@@ -91,7 +91,7 @@ def function_text(function: OwnFunction) -> str:
     users = ", ".join(function.users)
     lines += _comment(f"{_PLACE}: for {users}; x has {function.layout}", "    ")
     lines += [line.removeprefix("    ") for line in _quoted(function.source)]
-    text = f"{function.name} is to be written (for {users}): what Keras's computes{place}"
+    text = f"{function.name} is to be written (for {users}): as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
 
 
@@ -102,7 +102,7 @@ def loss_text(name: str, told: Facts) -> str:
     lines += _docstring(f"Keras's {told['name']}{place}; it is to be written.", "    ")
     lines += [f"    # {_PLACE}: the mean over all samples, one number; Keras has y_true first."]
     lines += [line.removeprefix("    ") for line in _quoted(told["source"])]
-    text = f"{name}, the loss, is to be written: what Keras's computes{place}"
+    text = f"{name}, the loss, is to be written: as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
 
 

@@ -9,13 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_impl.source.parts.operations import clip
+
 EPSILON = 1e-7  # Keras's
-
-
-def clip(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Returns x between two bounds, on which its gradient is 1, as in Keras."""
-    x = torch.where(x < low, low, x)
-    return torch.where(x > high, high, x)
 
 
 class Loss(nn.Module):
@@ -41,7 +37,7 @@ class Loss(nn.Module):
         Args:
             output: (N, ...).
             target: the same, or labels.
-            sample_weight: (N,).
+            sample_weight: (N,), or of the shape of the values of the loss.
         """
         mask = getattr(output, "_keras_mask", None)
         values = self.per_sample(output, target)
@@ -49,7 +45,7 @@ class Loss(nn.Module):
         if mask is not None:
             values, number = torch.where(mask, values, 0.0), mask.sum()
         if sample_weight is not None:
-            values = values * sample_weight.reshape(-1, *[1] * (values.ndim - 1))
+            values = weighted(values, sample_weight)
         return values.sum() if self.reduction == "sum" else values.sum() / number
 
     def per_sample(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -63,6 +59,15 @@ class Loss(nn.Module):
     def values(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns the loss of each sample, of tensors of one rank."""
         raise NotImplementedError
+
+
+def weighted(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Returns values times weights; as in Keras, a last axis of 1 may lack in one."""
+    if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    elif values.ndim == weight.ndim + 1 and values.shape[-1] == 1:
+        values = values[..., 0]
+    return values * weight.to(values.dtype)
 
 
 def logits_of(output: torch.Tensor, from_logits: bool) -> torch.Tensor | None:
@@ -281,19 +286,32 @@ class OutputLosses(nn.Module):
         super().__init__()
         self.losses = nn.ModuleDict(losses)
         self.weights = weights or dict.fromkeys(losses, 1.0)
+        self.parts: dict[str, torch.Tensor] = {}
 
     def forward(
         self,
         outputs: dict[str, torch.Tensor] | torch.Tensor,
         targets: Any,
-        sample_weight: torch.Tensor | None = None,
+        sample_weight: Any = None,
     ) -> torch.Tensor:
-        """Returns the loss of a batch, a scalar."""
+        """Returns the loss of a batch, a scalar.
+
+        Args:
+            outputs: by name, or of the only output.
+            targets: likewise.
+            sample_weight: for all outputs, or by name; an output may have none.
+        """
         if isinstance(outputs, torch.Tensor):
             (name,) = self.losses
             outputs, targets = {name: outputs}, {name: targets}
-        total = torch.zeros(())
+        parts, values = {}, []
         for name, loss in self.losses.items():
-            value = loss(outputs[name], targets[name], sample_weight)
-            total = total + self.weights[name] * value
-        return total
+            weight = sample_weight
+            if isinstance(sample_weight, dict):
+                weight = sample_weight.get(name)
+            parts[name] = loss(outputs[name], targets[name], weight)
+            values.append(self.weights[name] * parts[name])
+        # Of one loss, Keras's history has the sum alone.
+        several = parts if len(parts) > 1 else {}
+        self.parts = {name: value.detach() for name, value in several.items()}
+        return torch.stack(values).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-Arrays = dict[str, torch.Tensor]
+Data = tuple[Any, Any, Any]  # inputs, targets, and weights of samples or None
 
 
 @dataclass
@@ -41,8 +42,8 @@ class Training:
 
 def fit(
     training: Training,
-    data: tuple[Any, Any],
-    validation: tuple[Any, Any] | None = None,
+    data: Data,
+    validation: Data | None = None,
     epochs: int = 1,
     batch_size: int = 32,
     shuffle: bool = True,
@@ -51,14 +52,16 @@ def fit(
 
     Args:
         training: see there.
-        data: inputs and targets, tensors or dictionaries of them.
+        data: inputs, targets, and weights of samples or None: tensors, or dictionaries.
         validation: the same.
         epochs: how often all samples are seen.
         batch_size: samples in a step.
         shuffle: whether the order of samples is drawn; as in Keras, once for all.
     """
     model, stopping = training.model, training.early_stopping
-    size = next(len(x) for x in tensors_in(data[0]))
+    if training.class_weight and data[2] is not None:
+        raise ValueError("weights of classes and of samples: expected one of them")
+    size = number_of(data)
     order = torch.randperm(size) if shuffle else torch.arange(size)
     data = picked(data, order)
     history: dict[str, list[float]] = {}
@@ -70,8 +73,10 @@ def fit(
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
         for scheduler in training.schedulers:
-            scheduler.step(logs[scheduler.monitor])
-        if stopping is not None and stopping.step(logs[stopping.monitor]):
+            if is_there(scheduler, logs):
+                scheduler.step(logs[scheduler.monitor])
+        watches = stopping is not None and is_there(stopping, logs)
+        if watches and stopping.step(logs[stopping.monitor]):
             break
     if stopping is not None:
         stopping.restore()
@@ -79,14 +84,21 @@ def fit(
     return history
 
 
-def train_epoch(
-    training: Training, given: Iterator[tuple[Any, Any]]
-) -> dict[str, float]:
+def is_there(rule: Any, logs: dict[str, float]) -> bool:
+    """Whether an epoch has what a rule watches; it warns if not, as Keras does."""
+    if rule.monitor not in logs:
+        text = (
+            f"{type(rule).__name__} watches {rule.monitor!r}, which the epoch has not: "
+        )
+        warnings.warn(text + ", ".join(logs), stacklevel=2)
+    return rule.monitor in logs
+
+
+def train_epoch(training: Training, given: Iterator[Data]) -> dict[str, float]:
     """Makes a step for each batch; returns the loss and metrics of the epoch."""
     training.model.train()
     measures = Measures(training.metrics)
-    for x, y in given:
-        weight = None
+    for x, y, weight in given:
         if training.class_weight:
             weight = weights_of(y, training.class_weight)
         training.optimizer.zero_grad()
@@ -94,18 +106,19 @@ def train_epoch(
         loss = loss_of(training, output, y, weight)
         loss.backward()
         training.optimizer.step()
-        measures.update(loss, output, y)
+        measures.update(loss, output, y, parts_of(training))
     return measures.compute()
 
 
 @torch.no_grad()
-def evaluate(training: Training, given: Iterator[tuple[Any, Any]]) -> dict[str, float]:
-    """Returns loss and metrics of all batches."""
+def evaluate(training: Training, given: Iterator[Data]) -> dict[str, float]:
+    """Returns loss and metrics of all batches; classes have no weights in it."""
     training.model.eval()
     measures = Measures(training.metrics)
-    for x, y in given:
+    for x, y, weight in given:
         output = called(training, x)
-        measures.update(loss_of(training, output, y, None), output, y)
+        loss = loss_of(training, output, y, weight)
+        measures.update(loss, output, y, parts_of(training))
     return measures.compute()
 
 
@@ -126,10 +139,17 @@ def loss_of(training: Training, output: Any, y: Any, weight: Any) -> torch.Tenso
     return loss
 
 
+def parts_of(training: Training) -> dict[str, torch.Tensor]:
+    """Returns the losses of several outputs in the last batch."""
+    parts: dict[str, torch.Tensor] = getattr(training.loss, "parts", {})
+    return parts
+
+
 def weights_of(y: torch.Tensor, class_weight: dict[int, float]) -> torch.Tensor:
     """Returns the weight of each sample by its label, or by its one-hot row."""
     if y.ndim > 1:
         y = y[..., 0] if y.shape[-1] == 1 else y.argmax(-1)
+    y = y.round() if y.is_floating_point() else y
     weights = torch.ones(len(y), device=y.device)
     for label, weight in class_weight.items():
         weights = torch.where(y == label, weight, weights)
@@ -142,16 +162,21 @@ class Measures:
     def __init__(self, metrics: Any) -> None:
         self.by_output = metrics if isinstance(metrics, dict) else {"": metrics}
         self.total, self.number = torch.zeros(()), 0
+        self.parts: dict[str, list[torch.Tensor]] = {}
         for each in self.by_output.values():
             for metric in each:
                 metric.reset()
 
     @torch.no_grad()
-    def update(self, loss: torch.Tensor, output: Any, y: Any) -> None:
+    def update(
+        self, loss: torch.Tensor, output: Any, y: Any, parts: dict[str, torch.Tensor]
+    ) -> None:
         """Adds a batch."""
         size = next(len(x) for x in tensors_in(y))
         self.total = self.total + loss.detach() * size
         self.number += size
+        for name, part in parts.items():
+            self.parts.setdefault(name, []).append(part)
         for name, metrics in self.by_output.items():
             for metric in metrics:
                 metric.update(output[name] if name else output, y[name] if name else y)
@@ -159,30 +184,52 @@ class Measures:
     def compute(self) -> dict[str, float]:
         """Returns the numbers of the epoch."""
         found = {"loss": float(self.total) / max(self.number, 1)}
+        # In Keras, too, these are means over batches, and the loss is one over samples.
+        for name, values in self.parts.items():
+            found[f"{name}_loss"] = float(torch.stack(values).mean())
         for name, metrics in self.by_output.items():
             before = f"{name}_" if name else ""
             found |= {f"{before}{each.name}": float(each.compute()) for each in metrics}
         return found
 
 
-def batches(data: tuple[Any, Any], size: int) -> Iterator[tuple[Any, Any]]:
-    """Yields inputs and targets of so many samples; the last batch may have fewer."""
-    whole = next(len(x) for x in tensors_in(data[0]))
+def batches(data: Data, size: int) -> Iterator[Data]:
+    """Yields the parts of so many samples; the last batch may have fewer."""
+    whole = number_of(data)
     for first in range(0, whole, size):
         yield picked(data, slice(first, first + size))
 
 
-def picked(data: tuple[Any, Any], which: Any) -> tuple[Any, Any]:
+def picked(data: Data, which: Any) -> Data:
     """Returns some of the samples."""
-    x, y = (
+    x, y, weight = (
         {name: each[which] for name, each in part.items()}
         if isinstance(part, dict)
+        else None
+        if part is None
         else part[which]
         for part in data
     )
-    return x, y
+    return x, y, weight
+
+
+def split_off(data: Data, share: float) -> tuple[Data, Data]:
+    """Returns the samples to train on, and a share of the samples, the last ones."""
+    at = int(number_of(data) * (1.0 - share))
+    return picked(data, slice(at)), picked(data, slice(at, None))
+
+
+def number_of(data: Data) -> int:
+    """Returns the number of samples."""
+    sizes = {len(each) for part in data for each in tensors_in(part)}
+    if len(sizes) != 1:
+        raise ValueError(
+            f"arrays of {sorted(sizes)} samples: expected one number in all"
+        )
+    return sizes.pop()
 
 
 def tensors_in(part: Any) -> Iterator[torch.Tensor]:
-    """Yields the tensors of inputs or targets."""
-    yield from part.values() if isinstance(part, dict) else [part]
+    """Yields the tensors of inputs, targets or weights."""
+    if part is not None:
+        yield from part.values() if isinstance(part, dict) else [part]
