@@ -120,6 +120,8 @@ def write_package(
         written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
     written.left_out += rules.left_out
+    others = described["fit"].get("others", {})
+    written.left_out += [f"{name}={value} of `fit`" for name, value in others.items()]
     written.left_out += left_out_of(own, facts.get("added_losses", []))
     readme = _readme(out.name, class_name, written)
     for name, text in (written.files | {"README.md": readme}).items():

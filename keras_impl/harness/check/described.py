@@ -29,6 +29,13 @@ from parity.programs.check_spec import CheckSpec
 
 _MOST_DRAWS = 100_000  # of one program; a model with more layers has none that are found
 _FIT = ("batch_size", "epochs", "shuffle", "validation_split", "class_weight")
+# Arguments of `fit` that change a training, and their defaults: no port has them.
+_RARE = {
+    "initial_epoch": 0,
+    "steps_per_epoch": None,
+    "validation_steps": None,
+    "validation_freq": 1,
+}
 
 
 def described(
@@ -44,8 +51,8 @@ def described(
         The reference; "model": the config as `to_json` writes it, or None with the reason as
         "problem"; "draws": [path of a weight, or of a layer with "/seed", number of the draw from
         Python's `random`]; "shared": names of layers that several models have, or a model and a
-        TimeDistributed, since the config does not say that they are one; "fit": its arguments; and
-        what `own_code` returns.
+        TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
+        "others" that no port has; and what `own_code` returns.
 
     Raises:
         InputError: this is Keras 2, whose graphs a port is not written of.
@@ -66,6 +73,8 @@ def described(
         found["problem"] = told_of(error)
     arguments = reference.fit_arguments()
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
+    rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
+    found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
     found["shared"] = sorted(_shared(model))
     numbers = _numbers(spec.seed)
     own, told = own_code(reference, numbers, Path(spec.folder))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from keras import layers as L
 
+import keras_impl
 from benchmarks.ported import packages
 from benchmarks.ported.packages import BAR, written
 from benchmarks.ported.programs import Program
@@ -114,6 +115,12 @@ def ruled():
     return compiled(keras.Model(inputs, L.Dense(3)(x)))
 
 
+def rare():
+    """Arguments of `fit` that no port has."""
+    x = np.ones((8, 6))
+    return keras_impl.Reference(ruled(), x=x, y=np.ones((8, 3)), validation_freq=2, epochs=3)
+
+
 def package_of(name, folder):
     return written(Program(name, f"{__file__}:{name}"), folder, memory=1.0)
 
@@ -142,6 +149,13 @@ def test_options_of_all_optimizers_and_lists_of_a_schedule_are_written(tmp_path)
     source = (tmp_path / "port_of_scheduled" / "train.py").read_text(encoding="utf-8")
     assert "clipnorm=1.0" in source
     assert "values=(0.1, 0.05, 0.01)" in source
+
+
+def test_arguments_of_fit_that_change_a_training_are_told(tmp_path):
+    told = "validation_freq=2 of `fit`"
+    assert told in package_of("rare", tmp_path).left_out
+    assert told in (tmp_path / "port_of_rare" / "README.md").read_text(encoding="utf-8")
+    assert not package_of("ruled", tmp_path).left_out
 
 
 def test_nothing_is_named_that_nothing_needs(tmp_path):

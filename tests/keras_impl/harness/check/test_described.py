@@ -31,3 +31,14 @@ def test_a_sequential_without_an_input_is_built_for_the_samples_of_fit(shape):
 def test_without_samples_it_stays_as_it_is():
     _, found, _ = described(sequential(), CheckSpec())
     assert [each["class_name"] for each in found["model"]["config"]["layers"]] == ["Dense", "Dense"]
+
+
+def test_arguments_of_fit_that_no_port_has_are_told_and_usual_ones_are_not():
+    def build():
+        return Reference(
+            sequential(np.ones((8, 3)))().model, x=np.ones((8, 3)), steps_per_epoch=2, epochs=3
+        )
+
+    _, found, _ = described(build, CheckSpec())
+    assert found["fit"]["epochs"] == 3
+    assert found["fit"]["others"] == {"steps_per_epoch": 2}
