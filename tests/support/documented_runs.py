@@ -235,4 +235,7 @@ NOT_RUN = {
 SNIPPETS_NOT_RUN: dict[tuple[str, str], str] = {}
 
 # Options in the text that are those of other programs, which they name.
-FOREIGN_OPTIONS: dict[str, str] = {"--train": "docs/pictures.py"}
+FOREIGN_OPTIONS: dict[str, str] = {
+    "--train": "docs/pictures.py",
+    "--validation-split": "torch_impl/source/plain_train.py",  # of the train.py of a port
+}

@@ -80,6 +80,7 @@ def test_the_weights_of_a_program_are_those_that_it_begins_with(two_heads):
     written = load_file(two_heads.folder / "weights.safetensors")
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
+    keras.backend.clear_session()
     keras.utils.set_random_seed(CheckSpec().seed)
     for weight in ported_keras.two_heads().model.weights:
         theirs = _of_dense(weight, written)

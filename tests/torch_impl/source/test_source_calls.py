@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import torch
 from keras import layers as L
 from keras import ops
 from written import fed, outputs, written
@@ -12,6 +13,7 @@ from written import fed, outputs, written
 def _float64():
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
+    torch.set_default_dtype(torch.float64)
 
 
 def test_the_dtype_of_a_cast_is_a_setting_and_no_policy(tmp_path):
