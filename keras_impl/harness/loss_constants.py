@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from parity.ladder.tolerance import NOISE_FACTOR
+from parity.ladder.tolerance import NOISE_FACTOR, SOFTPLUS_LIMIT
 
-# From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
-SOFTPLUS_LIMIT = 20.0
 # What another pass of a loss raises if numbers of two dtypes meet in it.
 _MIXED = (TypeError, ValueError, tf.errors.InvalidArgumentError)
 

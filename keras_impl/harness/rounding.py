@@ -7,7 +7,6 @@ each of its layers rounds, too (`rounded_layer.py`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,16 +14,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness.loss_constants import SOFTPLUS_LIMIT
 from keras_impl.harness.rounded_layer import rounded_layer
-from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
+from parity.ladder.tolerance import (
+    LARGEST_OF_GELU,
+    NOISE_FACTOR,
+    OF_A_CONSTANT,
+    ROUNDINGS_OF_RESIZING,
+    SOFTPLUS_LIMIT,
+)
 
 # Computed in float32: TensorFlow has no other kernel, or a user's code asks for it.
 _FLOAT32 = {"upsampling", "resizing", "mel_spectrogram", "float32"}
-# How often a value is rounded there, in any direction, by the root of it: four corners, three
-# times a difference, a product and a sum.
-_ROUNDINGS = dict.fromkeys(["upsampling", "resizing"], math.sqrt(4 + 9))
-_LARGEST_OF_A_CONSTANT = 1e-6  # by which a rounded root of 2 may change gelu; tanh changes it more
+_ROUNDINGS = dict.fromkeys(["upsampling", "resizing"], ROUNDINGS_OF_RESIZING)
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _gelu(_: Mapping[str, Any], given: Any, output: Any) -> Any:
     given = tf.cast(given, output.dtype)
     exact = 0.5 * given * (1 + tf.math.erf(given * tf.constant(np.sqrt(0.5), output.dtype)))
     density = tf.exp(-0.5 * given**2) / tf.constant(np.sqrt(2 * np.pi), output.dtype)
-    if float(tf.reduce_max(tf.abs(exact - output))) > _LARGEST_OF_A_CONSTANT:
+    if float(tf.reduce_max(tf.abs(exact - output))) > LARGEST_OF_GELU:
         return OF_A_CONSTANT * given**2 * density
     return (exact - output) * (2 / NOISE_FACTOR)
 

@@ -6,6 +6,8 @@ every scenario. float32 measures noise: see `anchored.py`.
 
 from __future__ import annotations
 
+import math
+
 # Measured (docs/measurements.md): probes differ by at most 1e-14, whole float64 trainings of the
 # article's programs on 600 images by at most 3e-13. The smallest known semantic fault, Adam's bias
 # correction with betas that are not rounded to float32, moves weights by 7e-12 in a step of 0.001.
@@ -23,6 +25,12 @@ OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # others add in another order. The floor is 34 units in the last place.
 FLOAT32 = 4e-6
 FACTOR_OF_FLOAT32 = 10.0
+# A resized value is rounded so often in float32, in any direction, by the root of the number: four
+# corners, three times a difference, a product and a sum.
+ROUNDINGS_OF_RESIZING = math.sqrt(4 + 9)
+LARGEST_OF_GELU = 1e-6  # by which a rounded root of 2 may change gelu; tanh changes it more
+# From here on torch's softplus returns its input: log(1 + exp(-20)), 2e-9, less than Keras's.
+SOFTPLUS_LIMIT = 20.0
 # Images are interpolated in float64 and rounded once to float32, in [0, 1] by at most 6e-8; if the
 # halves add in a different order, a pixel may be rounded differently.
 IMAGES_FLOAT32 = 5e-7

@@ -7,6 +7,7 @@ x_val, y_val, ...       of validation: "_val" behind each name
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,16 +87,8 @@ def about_data(arrays: Arrays) -> list[str]:
         told += f" The sample_weight of fit is weight{own}"
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."
-    return _filled(f"{told} Validation has the same names with _val behind them.")
-
-
-def _filled(text: str) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > WIDTH:
-            lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return lines
+    told += " Validation has the same names with _val behind them."
+    return textwrap.wrap(told, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def reading(

@@ -30,6 +30,19 @@ def version_of(path: Path) -> str:
     return told.decode() if isinstance(told, bytes) else str(told or "")
 
 
+def configs_in(path: Path) -> list[Any]:
+    """Returns the configurations in a file: of the model, and of what an `.h5` was compiled with.
+
+    What a `.keras` was compiled with is in that of its model.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return [json.loads(archive.read(_CONFIG))]
+    with h5py.File(path, "r") as file:
+        texts = [file.attrs.get(name) for name in _OF_H5]
+    return [json.loads(text) for text in texts if text is not None]
+
+
 def renewed_file(path: Path, folder: Path) -> Path:
     """Returns a copy of a file of Keras 2, with its configurations in the words of Keras 3.
 

@@ -8,15 +8,14 @@ order of the file as long as the weights are read.
 from __future__ import annotations
 
 import copy
-import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
+
+from keras_impl.harness.program.old_file import configs_in
 
 _HOME = "keras.src.ops."
 
@@ -37,7 +36,7 @@ def model_in_old_order(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         path: of a `.keras` or `.h5`, with its configurations in the words of Keras 3.
         custom_objects: by the names that the file has for them.
     """
-    config, training = _configs(path)
+    config, training = (*configs_in(path), None)[:2]
     named = dict(custom_objects)
     taken = copy.deepcopy(config)  # Keras takes it apart
     model: Any = keras.saving.deserialize_keras_object(taken, custom_objects=named)
@@ -47,17 +46,6 @@ def model_in_old_order(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         utils: Any = keras.src.legacy.saving.saving_utils
         model.compile(**utils.compile_args_from_training_config(training, named))
     return model
-
-
-def _configs(path: Path) -> tuple[Any, Any]:
-    """Returns the configurations of the model, and of what an `.h5` was compiled with."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json")), None
-    with h5py.File(path, "r") as file:
-        told = file.attrs.get("training_config")
-        config = json.loads(file.attrs["model_config"])
-        return config, None if told is None else json.loads(told)
 
 
 @contextmanager

@@ -6,20 +6,17 @@ outside: what it says it consists of is looked at first, and nothing in it is ru
 
 from __future__ import annotations
 
-import json
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
-from keras_impl.harness.program.old_file import renewed_file, version_of
+from keras_impl.harness.program.old_file import configs_in, renewed_file, version_of
 from keras_impl.harness.program.old_order import has_operations, model_in_old_order
 from keras_impl.harness.program.renewed_config import changed
 from parity.errors import InputError
@@ -52,7 +49,7 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
 
     def load() -> keras.Model:
         with _readable(path) as readable:
-            problems = list(dict.fromkeys(_foreign(_configs(readable), "")))
+            problems = list(dict.fromkeys(_foreign(configs_in(readable), "")))
             if problems:
                 raise InputError(
                     f"{path.name} needs {'; '.join(problems)}; code in a file is never run, nor "
@@ -80,7 +77,7 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
 
 
 def _loaded(path: Path, custom_objects: Mapping[str, Any]) -> Any:
-    if version_of(path).startswith("2.") and has_operations(_configs(path)):
+    if version_of(path).startswith("2.") and has_operations(configs_in(path)):
         return model_in_old_order(path, custom_objects)
     return keras.models.load_model(path, custom_objects=dict(custom_objects), safe_mode=True)
 
@@ -95,7 +92,7 @@ def _readable(path: Path) -> Iterator[Path]:
     if not version_of(path).startswith("2."):
         yield path
         return
-    if problems := list(dict.fromkeys(changed(_configs(path)))):
+    if problems := list(dict.fromkeys(changed(configs_in(path)))):
         raise InputError(
             f"{path.name}, a file of Keras 2, has {'; '.join(problems)}: expected a function of "
             "your own that builds the model in Keras 3 and loads its weights"
@@ -124,16 +121,6 @@ def _renew_rate(optimizer: Any) -> None:
         written = float(f"{kept:.7g}")
         if np.float32(written) == np.float32(kept):
             rate.assign(written)
-
-
-def _configs(path: Path) -> list[Any]:
-    """Returns the configurations in a file: of the model, and of what it was compiled with."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return [json.loads(archive.read("config.json"))]
-    with h5py.File(path, "r") as file:
-        texts = [file.attrs.get(name) for name in ("model_config", "training_config")]
-    return [json.loads(text) for text in texts if text is not None]
 
 
 def _foreign(value: Any, layer: str) -> Iterator[str]:

@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
+from parity.ladder.tolerance import (
+    LARGEST_OF_GELU,
+    NOISE_FACTOR,
+    OF_A_CONSTANT,
+    ROUNDINGS_OF_RESIZING,
+    SOFTPLUS_LIMIT,
+)
 from parity.traces.perturbation import perturbed_one_by_one
 from torch_impl.harness.call import Call
 from torch_impl.harness.calls import recorded_calls
@@ -27,12 +33,7 @@ from torch_impl.weights import set_variable, to_array
 # Constants that move together may hide each other, so those of the two sides move against each
 # other in one of the passes; what is computed in float32 moves in both directions there.
 PASSES = (1, 2)
-# Roundings of a resized value, in any direction, by the root of their number: four corners, three
-# times a difference, a product and a sum.
-_ROUNDINGS = math.sqrt(4 + 9)
 _RESIZED = ("upsampling", "resizing")
-_LARGEST_OF_A_CONSTANT = 1e-6  # by which a rounded root of 2 may change gelu; tanh changes it more
-_SOFTPLUS_LIMIT = 20.0  # from which on torch's softplus returns what it is given
 
 Change = Callable[[Mapping[str, Any], torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -107,7 +108,7 @@ def _change(
         share = torch.rand(output.shape, generator=draw, dtype=output.dtype)
         share = share if number == PASSES[0] else 2 * share - 1
         size = _size_of_pixels(given, output) if call.kind in _RESIZED else output
-        roundings = _ROUNDINGS if call.kind in _RESIZED else 1.0
+        roundings = ROUNDINGS_OF_RESIZING if call.kind in _RESIZED else 1.0
         return 2.0**-24 * roundings * share * size
     change = _CHANGES.get(call.kind)
     if change is None or not (given.is_floating_point() or call.kind in _SCALES):
@@ -135,13 +136,13 @@ def _leaky_relu(
 
 
 def _softplus(_: Mapping[str, Any], given: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    return torch.where(given > _SOFTPLUS_LIMIT, given - output, 0.0) * (2 / NOISE_FACTOR)
+    return torch.where(given > SOFTPLUS_LIMIT, given - output, 0.0) * (2 / NOISE_FACTOR)
 
 
 def _gelu(_: Mapping[str, Any], given: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
     """Towards the exact root of 2; of an approximate one, by as much as another root would do."""
     exact = F.gelu(given)
-    if float((exact - output).abs().max()) > _LARGEST_OF_A_CONSTANT:
+    if float((exact - output).abs().max()) > LARGEST_OF_GELU:
         return OF_A_CONSTANT * given**2 * torch.exp(-0.5 * given**2) / math.sqrt(2 * math.pi)
     return (exact - output) * (2 / NOISE_FACTOR)
 

@@ -112,9 +112,8 @@ def _split(axis: int | None = None) -> Row:
     def row(operation: Operation, call: Applied) -> Form:
         given = operation.setting("indices_or_sections", 1)
         place = operation.setting("axis", 2, 0) if axis is None else axis
-        number = given if isinstance(given, int) else list(given)
-        told = str(number)
-        return _last(f"{{0}}.tensor_split({told}, dim={place})")
+        parts = given if isinstance(given, int) else list(given)
+        return _last(f"{{0}}.tensor_split({parts}, dim={place})")
 
     return row
 
@@ -218,8 +217,7 @@ def _diff(operation: Operation, call: Applied) -> Form:
 def _tensordot(operation: Operation, call: Applied) -> Form:
     axes = operation.setting("axes", 2, 2)
     if not isinstance(axes, int):
-        axes = tuple([a] if isinstance(a, int) else list(a) for a in axes)
-        axes = tuple(tuple(part) for part in axes)
+        axes = tuple((a,) if isinstance(a, int) else tuple(a) for a in axes)
     return _last(f"torch.tensordot({{0}}, {{1}}, {literal(axes)})")
 
 
