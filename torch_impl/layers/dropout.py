@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from torch_impl.layers.drawn_layout import from_channels_last, to_channels_last
 from torch_impl.philox import seed_pair, stateless_keep, stateless_uniform
 
 
@@ -26,6 +27,7 @@ class Dropout(nn.Module):
         seed: of the layer, an integer of 64 bits; `initialise` sets it from the program's seed.
         noise_shape: shape of the mask in Keras's layout; values along an axis of length 1 are
             dropped together; None means the length of x.
+        channels_last: whether the input has Keras's layout (N, H, W, C), or (N, T, C), itself.
 
     Attributes:
         mask_dtype: dtype of the random numbers behind a mask; None means that of x, as in Keras. A
@@ -33,7 +35,12 @@ class Dropout(nn.Module):
     """
 
     def __init__(
-        self, rate: float, seed: int = 0, noise_shape: Sequence[int | None] | None = None
+        self,
+        rate: float,
+        seed: int = 0,
+        noise_shape: Sequence[int | None] | None = None,
+        *,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
         self.mask_dtype: torch.dtype | None = None
@@ -43,6 +50,7 @@ class Dropout(nn.Module):
         self.rate = rate
         self.seed = seed
         self.noise_shape = noise_shape
+        self.channels_last = channels_last
         self.num_calls = 0
 
     def _mask_shape(self, shape: torch.Size) -> Sequence[int]:
@@ -56,11 +64,11 @@ class Dropout(nn.Module):
         """Drops in train mode, passes through in eval mode; x is (N, C, H, W) or (N, C)."""
         if not self.training or self.rate == 0:
             return x
-        channels_last = x.movedim(1, -1)  # (2)
-        keep = self.draw(channels_last.shape, x.dtype, x.device)
+        turned = to_channels_last(x, self.channels_last)  # (2)
+        keep = self.draw(turned.shape, x.dtype, x.device)
         # A product with the mask would turn a dropped infinity into NaN.
-        dropped = torch.where(keep, channels_last * (1 / (1 - self.rate)), 0)
-        return dropped.movedim(-1, 1)
+        dropped = torch.where(keep, turned * (1 / (1 - self.rate)), 0)
+        return from_channels_last(dropped, self.channels_last)
 
     def draw(
         self, shape: torch.Size, dtype: torch.dtype, device: torch.device | str = "cpu"
@@ -105,10 +113,15 @@ class SpatialDropout(Dropout):
     2. it takes any number of spatial axes.
 
     Source: keras 3.15 `layers/regularization/spatial_dropout.py`.
+
+    Args:
+        rate: fraction to drop, in [0, 1).
+        seed: of the layer, an integer of 64 bits.
+        channels_last: see `Dropout`.
     """
 
-    def __init__(self, rate: float, seed: int = 0) -> None:
-        super().__init__(rate, seed)
+    def __init__(self, rate: float, seed: int = 0, *, channels_last: bool = False) -> None:
+        super().__init__(rate, seed, channels_last=channels_last)
 
     def _mask_shape(self, shape: torch.Size) -> Sequence[int]:
         return [shape[0], *[1] * (len(shape) - 2), shape[-1]]
@@ -128,6 +141,7 @@ class AlphaDropout(Dropout):
         seed: of the layer, an integer of 64 bits.
         noise_shape: see `Dropout`.
         random_dtype: of the random numbers: Keras's floatx.
+        channels_last: see `Dropout`.
     """
 
     def __init__(
@@ -136,21 +150,24 @@ class AlphaDropout(Dropout):
         seed: int = 0,
         noise_shape: Sequence[int | None] | None = None,
         random_dtype: torch.dtype = torch.float32,
+        *,
+        channels_last: bool = False,
     ) -> None:
-        super().__init__(rate, seed, noise_shape)
+        super().__init__(rate, seed, noise_shape, channels_last=channels_last)
         self.random_dtype = random_dtype
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Drops in train mode, passes through in eval mode; x is (N, C, ...)."""
         if not self.training or self.rate == 0:
             return x
-        channels_last = x.movedim(1, -1)
-        shape = self._mask_shape(channels_last.shape)
+        turned = to_channels_last(x, self.channels_last)
+        shape = self._mask_shape(turned.shape)
         seed = seed_pair(self.seed, self.num_calls)
         drawn = stateless_uniform(shape, seed=seed, dtype=self.random_dtype, device=x.device)  # (2)
         keep = drawn >= self.rate
         self.num_calls += 1
         least = -1.6732632423543772 * 1.0507009873554805
         scale: float = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
-        kept = torch.where(keep, channels_last, least)
-        return (scale * kept - scale * least * self.rate).movedim(-1, 1)
+        kept = torch.where(keep, turned, least)
+        y = scale * kept - scale * least * self.rate
+        return from_channels_last(y, self.channels_last)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from torch_impl.layers.drawn_layout import from_channels_last, to_channels_last
 from torch_impl.normals import stateless_normal
 from torch_impl.philox import seed_pair
 
@@ -14,17 +15,18 @@ from torch_impl.philox import seed_pair
 class _Noise(nn.Module):
     """A counter of calls, and normal numbers in Keras's order (N, H, W, C)."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, channels_last: bool) -> None:
         super().__init__()
         seed_pair(seed)
         self.seed = seed
+        self.channels_last = channels_last
         self.num_calls = 0
 
     def _normal(self, x: torch.Tensor) -> torch.Tensor:
-        shape, seed = x.movedim(1, -1).shape, seed_pair(self.seed, self.num_calls)
+        shape = to_channels_last(x, self.channels_last).shape
+        drawn = stateless_normal(shape, seed=seed_pair(self.seed, self.num_calls), dtype=x.dtype)
         self.num_calls += 1
-        drawn = stateless_normal(shape, seed=seed, dtype=x.dtype)
-        return drawn.to(x.device).movedim(-1, 1)
+        return from_channels_last(drawn.to(x.device), self.channels_last)
 
     def get_extra_state(self) -> dict[str, int]:
         """Part of the state_dict."""
@@ -43,10 +45,11 @@ class GaussianNoise(_Noise):
     Args:
         stddev: of the noise, in [0, 1].
         seed: of the layer, an integer of 64 bits.
+        channels_last: whether the input has Keras's layout (N, H, W, C), or (N, T, C), itself.
     """
 
-    def __init__(self, stddev: float, seed: int = 0) -> None:
-        super().__init__(seed)
+    def __init__(self, stddev: float, seed: int = 0, *, channels_last: bool = False) -> None:
+        super().__init__(seed, channels_last)
         if not 0 <= stddev <= 1:
             raise ValueError(f"stddev={stddev!r}: expected a number in [0, 1]")
         self.stddev = stddev
@@ -71,10 +74,11 @@ class GaussianDropout(_Noise):
     Args:
         rate: like that of Dropout, in [0, 1).
         seed: of the layer, an integer of 64 bits.
+        channels_last: whether the input has Keras's layout (N, H, W, C), or (N, T, C), itself.
     """
 
-    def __init__(self, rate: float, seed: int = 0) -> None:
-        super().__init__(seed)
+    def __init__(self, rate: float, seed: int = 0, *, channels_last: bool = False) -> None:
+        super().__init__(seed, channels_last)
         if not 0 <= rate < 1:
             raise ValueError(f"rate={rate!r}: expected a number in [0, 1)")
         self.rate = rate

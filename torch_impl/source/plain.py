@@ -127,8 +127,11 @@ def _plain(line: Line) -> Line:
         return replace(line, text=text)
     if made.kind in (*_DROPPING, layers.GaussianNoise, layers.GaussianDropout):
         why = ""
-        if made.kind is not layers.SpatialDropout:  # values are dropped one by one, in any layout
-            text = "{self}({0})"
+        settings = dict(made.settings)
+        # Values are dropped one by one, in any layout; torch drops whole channels of (N, C, ...).
+        if settings.pop("channels_last", False) and made.kind is layers.SpatialDropout:
+            text = "{self}({0}.movedim(-1, 1)).movedim(1, -1)"
+        made = Planned(made.kind, *made.arguments, **settings)
     rank = len(line.inputs[0].shape)
     called = Called(rank, "mask=" in text)
     found = _made(made, called)

@@ -39,6 +39,19 @@ def test_a_mask_of_another_shape_is_keras_mask(noise_shape):
         np.testing.assert_array_equal(output, expected)
 
 
+@pytest.mark.parametrize("kind", [Dropout, SpatialDropout, AlphaDropout])
+def test_a_layer_may_take_keras_layout_itself(kind):
+    name = "SpatialDropout1D" if kind is SpatialDropout else kind.__name__
+    theirs = getattr(keras.layers, name)(0.4, seed=12, dtype="float64")
+    ours, default = kind(0.4, seed=12, channels_last=True), kind(0.4, seed=12)
+    for call in range(3):
+        x = signed(SHAPES[1], call)
+        expected = theirs(x, training=True).numpy()
+        assert difference(ours(torch.from_numpy(x)), expected) <= BAR
+        # The default would take steps for channels, and drop others.
+        assert difference(default(torch.from_numpy(x)), expected) > 0.1
+
+
 def test_a_layer_may_keep_the_masks_of_float32_in_float64():
     theirs = keras.layers.Dropout(0.4, seed=12, dtype="float32")
     ours = Dropout(0.4, seed=12).double()

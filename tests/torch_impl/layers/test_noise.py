@@ -30,6 +30,14 @@ def test_noise_is_keras_noise_call_after_call(kind, shape, dtype):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_noise_of_steps_in_keras_layout_is_that_of_turned_ones(kind):
+    x = torch.from_numpy(signed((3, 6, 4), 0))
+    turned = KINDS[kind](0.3, seed=8)(x.movedim(-1, 1)).movedim(1, -1)
+    assert torch.equal(KINDS[kind](0.3, seed=8, channels_last=True)(x), turned)
+    assert not torch.equal(KINDS[kind](0.3, seed=8)(x), turned)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_restored_noise_goes_on_and_another_seed_differs(kind):
     layer, x = KINDS[kind](0.3, seed=8), torch.ones(4, 5)
     layer(x)

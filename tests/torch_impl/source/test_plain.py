@@ -48,6 +48,18 @@ def test_a_plain_network_computes_what_keras_computes(name, tmp_path):
         assert np.abs(ours - each).max() <= BAR * np.abs(each).max()
 
 
+def test_plain_dropouts_of_steps_drop_channels_of_them_or_single_values(tmp_path):
+    x = inputs = L.Input((40, 30))
+    x = L.SpatialDropout1D(0.5, name="channels")(x)
+    model = keras.Model(inputs, [x, L.Dropout(0.5, name="values")(inputs)])
+    full, _, _ = written(model, tmp_path)
+    plain, _ = written_plain(model, tmp_path, full)
+    channels, values = plain.train()(torch.ones(8, 40, 30, dtype=torch.float64))
+    assert torch.equal(channels, channels[:, :1].expand_as(channels))
+    assert {0.0, 2.0} == set(channels.unique().tolist()) == set(values.unique().tolist())
+    assert not torch.equal(values, values[:, :1].expand_as(values))
+
+
 def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):
     x = inputs = L.Input((6, 5, 4, 2))
     x = L.ConvLSTM2D(4, 2, name="moving")(x)

@@ -18,7 +18,10 @@ from torch_impl.keras_config.graph import read_graph
 from torch_impl.source import package
 from torch_impl.weights import variable_of
 
-NAMES = ("drawing", "tied", "built_inside", "states", "scheduled", "ruled", "arrays", "twice")
+NAMES = (
+    *("drawing", "steps", "tied", "built_inside", "states", "scheduled"),
+    *("ruled", "arrays", "twice"),
+)
 ROUNDED = 1.2e-7  # a weight in the file of a package, rounded to float32
 
 
@@ -48,6 +51,15 @@ def drawing():
     x = L.MultiHeadAttention(2, 3, dropout=0.3)(x, x)
     x = L.TimeDistributed(L.Dense(2, kernel_initializer="he_normal"))(x)
     return compiled(keras.Model(images, L.Dropout(0.2)(x)))
+
+
+def steps():
+    """Layers that draw for the steps of a sequence, whose channels are last in either framework."""
+    inputs = L.Input((5, 4))
+    x = L.SpatialDropout1D(0.4)(L.Dense(6)(inputs))
+    x = L.GaussianNoise(0.1)(L.GaussianDropout(0.3)(x))
+    x = L.Dropout(0.3)(L.AlphaDropout(0.2)(x))
+    return compiled(keras.Model(inputs, L.Dense(3)(x)))
 
 
 def tied():
@@ -162,6 +174,13 @@ def test_nothing_is_named_that_nothing_needs(tmp_path):
     package_of("states", tmp_path)
     source = (tmp_path / "port_of_states" / "model.py").read_text(encoding="utf-8")
     assert "_, x, _ = self.lstm(x)" in source
+
+
+def test_what_draws_for_steps_takes_them_as_they_are(tmp_path):
+    package_of("steps", tmp_path)
+    source = (tmp_path / "port_of_steps" / "model.py").read_text(encoding="utf-8")
+    assert source.count("channels_last=True") == 5
+    assert "movedim" not in source
 
 
 def test_a_model_inside_and_outside_of_time_distributed_is_one_module(tmp_path):

@@ -28,16 +28,18 @@ def _embedding(planned: Planned, call: Applied) -> Form:
 
 
 def dropping(planned: Planned, call: Applied) -> Form:
-    """The form of a layer that draws in Keras's layout, and takes channels first."""
+    """The form of a layer that draws in Keras's layout, whatever that of its input."""
     settings = {name: value for name, value in planned.settings.items() if value is not None}
     if not settings.get("seed"):
         settings.pop("seed", None)
     names = [name for name in planned.named if name in settings]
     first, *others = names
-    made = Planned(planned.kind, settings[first], **{name: settings[name] for name in others})
-    if call.rank > 2 and call.layout is Layout.LAST:
-        return Form("{self}({0}.movedim(-1, 1)).movedim(1, -1)", made, Layout.LAST, why=DRAWS)
-    return Form("{self}({0})", made, why=DRAWS)
+    given = {name: settings[name] for name in others}
+    is_last = call.rank > 2 and call.layout is Layout.LAST
+    if is_last:
+        given["channels_last"] = True
+    made = Planned(planned.kind, settings[first], **given)
+    return Form("{self}({0})", made, *([Layout.LAST] if is_last else []), why=DRAWS)
 
 
 ROWS: dict[Any, Row] = {
