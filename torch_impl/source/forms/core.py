@@ -39,7 +39,7 @@ def dropping(planned: Planned, call: Applied) -> Form:
     if is_last:
         given["channels_last"] = True
     made = Planned(planned.kind, settings[first], **given)
-    return Form("{self}({0})", made, *([Layout.LAST] if is_last else []), why=DRAWS)
+    return Form("{self}({0})", made, Layout.LAST if is_last else Layout.ANY, why=DRAWS)
 
 
 ROWS: dict[Any, Row] = {
