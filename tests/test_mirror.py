@@ -93,6 +93,8 @@ ONLY_KERAS_CHECK_FILES = {
     "own_code.py": "likewise",
     "own_layers.py": "likewise",
     "quoted.py": "likewise",
+    "inner_calls.py": "likewise",
+    "subclassed.py": "likewise",
     "as_built.py": "torch is given the weights",
     "batch_of_one.py": "tells whether a program makes such a step",
     "augmented.py": "port/given_images.py: a port is given these images",

@@ -209,12 +209,12 @@ def _candidates(path: str, targets: Sequence[str], by_kind: bool) -> list[str]:
     """Returns the targets that a path means, by the strictest rule that finds any."""
     if path in targets:
         return [path]
-    longer = [target for target in targets if path.endswith(f"/{target}")]
-    if longer:
-        return [max(longer, key=len)]  # "inner/dense/kernel" before "dense/kernel"
-    shorter = [target for target in targets if target.endswith(f"/{path}")]
-    if shorter or not by_kind:
-        return shorter
+    whole = [target for target in targets if target.endswith(f"/{path}")]
+    if whole:  # "outer/inner/dense/kernel" before "dense/kernel", for "inner/dense/kernel"
+        return whole
+    ends = [target for target in targets if path.endswith(f"/{target}")]
+    if ends or not by_kind:
+        return [max(ends, key=len)] if ends else []  # "inner/dense/kernel" before "dense/kernel"
     return [target for target in targets if _kind(target) == _kind(path)]
 
 

@@ -56,7 +56,8 @@ def model_text(
         classes[id(each)] = distinct(class_name(each.name), [*taken, *classes.values()])
         parts.append(_class_text(each, classes, told))
     body = "\n\n\n".join(parts)
-    later = ["F"] if any("F." in held.note for own in stubs for held in own.held) else []
+    notes = [held.note for own in stubs for held in own.held]
+    later = [n for n in ("F", "activations") if any(f"{n}." in note for note in notes)]
     return f'"""{about}"""\n\n{_imports(body, later, package)}\n\n\n{body}\n'
 
 
@@ -87,16 +88,19 @@ def _imports(body: str, for_later: Collection[str], package: str) -> str:
     if "OrderedDict" in used:
         lines += ["from collections import OrderedDict", ""]
     lines += ["import torch", "from torch import nn"]
+
+    def note(name: str) -> str:
+        return "" if name in used else "  # noqa: F401 - of the code that is to be written"
+
     if "F" in {*used, *for_later}:
-        later = "" if "F" in used else "  # noqa: F401 - of the code that is to be written"
-        lines.append(f"from torch.nn import functional as F{later}")
+        lines.append(f"from torch.nn import functional as F{note('F')}")
     own = []
     if names := [name for name in ("arrays", "layers") if name in used]:
         own.append(f"from torch_impl import {', '.join(names)}")
     if "OPERATIONS" in used:
         own.append("from torch_impl.keras_config.operations import OPERATIONS")
-    if "activations" in used:
-        own.append("from torch_impl.layers import activations")
+    if "activations" in {*used, *for_later}:
+        own.append(f"from torch_impl.layers import activations{note('activations')}")
     if "with_mask" in used:
         own.append("from torch_impl.masks import with_mask")
     if "parts" in used:

@@ -24,7 +24,7 @@ from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, frozen_paths, initial_text
 from torch_impl.source.module_text import model_text, name_of_class
-from torch_impl.source.own.facts import NOTHING, draws_in, left_out_of, renamed
+from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, renamed
 from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
@@ -66,11 +66,9 @@ def write_package(
     if described["model"] is None:
         raise ValueError(
             f"the model has no config ({described['problem']}): expected a Sequential or "
-            "functional model"
+            "functional model, or one of a class of your own whose call takes a batch of any size"
         )
     config = described["model"]["config"]
-    if "layers" not in config:
-        raise ValueError("a subclassed model: expected a Sequential or functional one")
     own = facts.get("own") or NOTHING
     told = told_to(config, own)
     twin, traced = _traced(told, described["shared"])
@@ -89,7 +87,7 @@ def write_package(
         without_seeds(program)
     fold(program)
     class_name = name_of_class(program)
-    about = f"The network {traced.name!r} of Keras in PyTorch{_layout(program)}."
+    about = f"The network {_name(traced, own)!r} of Keras in PyTorch{_layout(program)}."
     model = model_text(program, about, told.functions)
     module = _made(model, out.name, class_name)
     carry(module, program, renamed(weights, own))
@@ -140,6 +138,12 @@ def write_package(
         "open": written.open,
         "differs": written.differs,
     }
+
+
+def _name(traced: Traced, own: Facts) -> str:
+    """Returns Keras's name of a model, which a subclassed one has as the only layer of another."""
+    called = [each for each in traced.layers if traced.layers[each]["class_name"] != "InputLayer"]
+    return called[0] if len(called) == 1 and called[0] in own["layers"] else traced.name
 
 
 def _layout(program: Program) -> str:

@@ -22,6 +22,7 @@ from keras_impl.harness.check.model import leaves, named_variables
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import told_simply
 from keras_impl.harness.check.structure import slots_of
+from keras_impl.harness.check.subclassed import as_graph
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.versions import IS_KERAS_2, path_of
 from parity.errors import InputError
@@ -63,12 +64,13 @@ def described(
             "write model.save('model.h5') here, and port that file without --keras-python"
         )
     reference = called_anew(factory, spec.seed)
-    model = reference.model
+    model = graph = reference.model
     _build(reference)
     found: dict[str, Any] = {"model": None, "problem": ""}
     try:
-        with told_simply(model):
-            found["model"] = json.loads(model.to_json())
+        graph = as_graph(reference, spec.batch_size)
+        with told_simply(graph):
+            found["model"] = json.loads(graph.to_json())
     except Exception as error:  # of a class of the user, which may raise anything
         found["problem"] = told_of(error)
     arguments = reference.fit_arguments()
@@ -77,7 +79,7 @@ def described(
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
     found["shared"] = sorted(_shared(model))
     numbers = _numbers(spec.seed)
-    own, told = own_code(reference, numbers, Path(spec.folder))
+    own, told = own_code(reference, graph, numbers, Path(spec.folder))
     found["draws"] = sorted(_draws(model, numbers, told), key=lambda draw: draw[1])
     return reference, found, own
 
@@ -97,7 +99,8 @@ def _build(reference: Reference) -> None:
 def _shared(model: keras.Model) -> set[str]:
     """Returns the names of layers that several models in a model hold, or a TimeDistributed too.
 
-    A name that stands for several such layers is left out: nothing could tell them apart.
+    A name that stands for several such layers is left out: nothing could tell them apart. An Input
+    computes nothing: an encoder and the model around it may begin with the same one.
     """
     holders: dict[int, set[int]] = {}
     names: dict[str, set[int]] = {}
@@ -110,6 +113,8 @@ def _shared(model: keras.Model) -> set[str]:
         if not isinstance(holder, keras.Model | keras.layers.TimeDistributed):
             continue
         for inner in holder._flatten_layers(include_self=False, recursive=False):
+            if isinstance(inner, keras.layers.InputLayer):
+                continue
             holders.setdefault(id(inner), set()).add(id(holder))
             names.setdefault(inner.name, set()).add(id(inner))
             waiting.append(inner)

@@ -15,8 +15,9 @@ import keras
 import numpy as np
 
 from keras_impl.harness.check.initializers import initializers
+from keras_impl.harness.check.inner_calls import facts_of, inner_calls
 from keras_impl.harness.check.model import named_variables
-from keras_impl.harness.check.own_layers import in_graph, is_own, own_layers, wrapped
+from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own, own_layers, wrapped
 from keras_impl.harness.check.quoted import quoted
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.noted_initializers import noted_initializer
@@ -31,12 +32,13 @@ Facts = dict[str, Any]
 
 
 def own_code(
-    reference: Reference, numbers: Mapping[int, int], folder: Path
+    reference: Reference, graph: keras.Model, numbers: Mapping[int, int], folder: Path
 ) -> tuple[Facts, set[int]]:
     """Returns what a port is told of the user's own code, and what is in it.
 
     Args:
         reference: the program.
+        graph: its model, or one that calls it; see `as_graph`.
         numbers: seed -> number of the draw that gave it.
         folder: of the program.
 
@@ -54,11 +56,12 @@ def own_code(
         id(variable): noted_initializer(variable) or (known[name].call if name in known else None)
         for name, variable in variables.items()
     }
-    teller = _Teller(names, drawn, numbers, folder)
-    found = {name: teller.layer(layer) for name, layer in own_layers(model).items()}
+    own = own_layers(graph)
+    teller = _Teller(names, drawn, numbers, folder, inner_calls(own.values()))
+    found = {name: teller.layer(layer) for name, layer in own.items()}
     functions = {
         f"{layer.name}/{setting}": teller.function(value)
-        for layer in in_graph(model)
+        for layer in in_graph(graph)
         if not is_own(layer)
         for setting in _FUNCTIONS
         if _is_own_function(value := getattr(layer, setting, None))
@@ -71,9 +74,9 @@ def own_code(
     problems = [
         f"layer {layer.name!r} ({type(layer).__name__}): it applies {inner.name!r}, a "
         f"{type(inner).__name__} of your own, which is not written yet"
-        for layer, inner in wrapped(model)
+        for layer, inner in wrapped(graph)
     ]
-    refused = [each.name for pair in wrapped(model) for each in pair]
+    refused = [each.name for pair in wrapped(graph) for each in pair]
     told = {"layers": found, "functions": functions, "losses": losses}
     told |= {"problems": problems, "refused": refused}
     return told, teller.seen
@@ -107,7 +110,9 @@ class _Teller:
         drawn: Mapping[int, Any],
         numbers: Mapping[int, int],
         folder: Path,
+        inner: Mapping[int, list[Facts]],
     ) -> None:
+        self._inner_calls = inner
         self._names, self._drawn, self._numbers = names, drawn, numbers
         self._folder = folder
         self._functions: list[Any] = []
@@ -130,7 +135,8 @@ class _Teller:
             "function": {**told, "arguments": _plain_of(layer.arguments)} if is_lambda else None,
             "call": _arguments(type(layer).call),
             "settings": _settings(layer),
-            "calls": [_call(node) for node in getattr(layer, "_inbound_nodes", ())],
+            "calls": self._calls(layer),
+            "is_model": isinstance(layer, keras.Model),
             "passes_masks": bool(getattr(layer, "supports_masking", False)),
             "problems": list(self._problems(layer)),
             "draws": _draws(layer),
@@ -197,7 +203,23 @@ class _Teller:
             entry = {"class_name": type(layer).__name__, "problem": told_of(error)}
         seeds = list(self._seeds_in(layer))
         told |= {"what": "layer", "entry": entry, "weights": weights, "seeds": seeds}
-        return told | {"shapes": _shapes(layer)}
+        return told | {"shapes": self._shapes(layer), "built": bool(layer.built)}
+
+    def _calls(self, layer: Any) -> list[Facts]:
+        """Returns the shapes of each call of a layer of the user's."""
+        nodes = getattr(layer, "_inbound_nodes", ())
+        in_graph = [facts_of(node.input_tensors, node.outputs) for node in nodes]
+        return in_graph or self._inner_calls.get(id(layer), [])
+
+    def _shapes(self, layer: Any) -> Facts | None:
+        """Returns the shape that an inner layer takes, and what it then returns."""
+        calls = self._inner_calls.get(id(layer), [])
+        for call in calls:
+            if len(call["inputs"]) == len(call["outputs"]) == 1:
+                (given,), (made,) = call["inputs"], call["outputs"]
+                if len(given) > 1 and None not in (given[-1], made[-1]):
+                    return {"input": given, "output": made}
+        return _built_for(layer)
 
     def _seeds_in(self, layer: Any) -> Iterator[tuple[str, int]]:
         """Yields (name of a layer inside, or "", number of the draw that gave its seed)."""
@@ -230,7 +252,13 @@ def told_of(error: Exception) -> str:
 def _below(layer: Any, variable: Any) -> str:
     """Returns the path of a variable below a layer."""
     parts = path_of(variable).split("/")
-    return "/".join(parts[parts.index(layer.name) + 1 :]) if layer.name in parts else parts[-1]
+    if layer.name in parts:
+        return "/".join(parts[parts.index(layer.name) + 1 :])
+    # The layers of a functional model had their weights before it had them.
+    for inner in layer.layers if is_graph(layer) else ():
+        if any(each is variable for each in inner.variables):
+            return f"{inner.name}/{_below(inner, variable)}"
+    return parts[-1]
 
 
 def _constant(value: np.ndarray) -> Facts | None:
@@ -320,16 +348,7 @@ def _plain_of(values: Mapping[str, Any]) -> Facts:
     return {name: _plain(value) for name, value in values.items() if _is_plain(value)}
 
 
-def _call(node: Any) -> Facts:
-    """Returns the shapes of one call in the graph, and the dtypes of what it returns."""
-    return {
-        "inputs": [list(tensor.shape) for tensor in node.input_tensors],
-        "outputs": [list(tensor.shape) for tensor in node.outputs],
-        "dtypes": [str(tensor.dtype) for tensor in node.outputs],
-    }
-
-
-def _shapes(layer: Any) -> Facts | None:
+def _built_for(layer: Any) -> Facts | None:
     """Returns the shape that an inner layer was built for, and what it then returns."""
     given = (layer.get_build_config() or {}).get("input_shape")
     if given is None:

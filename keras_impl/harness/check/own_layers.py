@@ -29,10 +29,10 @@ def own_layers(model: keras.Model) -> dict[str, Any]:
 
 def is_own(layer: Any) -> bool:
     """Whether what a layer computes is code of the user's."""
-    return isinstance(layer, keras.layers.Lambda) or not (is_kerass_own(layer) or _is_graph(layer))
+    return isinstance(layer, keras.layers.Lambda) or not (is_kerass_own(layer) or is_graph(layer))
 
 
-def _is_graph(layer: Any) -> bool:
+def is_graph(layer: Any) -> bool:
     """Whether a layer is a Sequential or functional model, whatever its class."""
     module = importlib.import_module("keras.src.models")
     return isinstance(layer, module.Sequential | module.Functional)
@@ -43,7 +43,7 @@ def in_graph(model: Any) -> Iterator[Any]:
     for layer in getattr(model, "layers", ()):
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        if _is_graph(layer):
+        if is_graph(layer):
             yield from in_graph(layer)
             continue
         yield layer

@@ -11,6 +11,7 @@ from keras import layers as L
 from keras import ops
 from safetensors.torch import load_file
 
+import keras_impl
 from keras_impl.harness.check import described as described_file
 from keras_impl.harness.check.described import described
 from keras_impl.harness.check.model import get_weights
@@ -138,7 +139,9 @@ def test_a_model_inside_of_a_layer_is_written_whole(package):
     assert "self.dense = nn.Linear(4, 8)" in inner
     assert "NotImplementedError" not in inner
     assert "self.net = MixerNet()" in source
-    assert "self.parts = nn.ModuleList([nn.Linear(4, 4), layers.Dropout(0.5)])" in source
+    # In a stub tensors have Keras's layout, in which a dropout draws.
+    parts = source.partition("self.parts = nn.ModuleList(")[2].partition("]")[0]
+    assert parts.split() == ["[nn.Linear(4,", "4),", "layers.Dropout(0.5,", "channels_last=True)"]
 
 
 def test_a_stub_takes_what_keras_call_takes(package):
@@ -230,6 +233,116 @@ def test_recurrent_layers_inside_of_a_layer_begin_as_keras_do(tmp_path, monkeypa
 
 
 _CELL = ("kernel", "recurrent_kernel", "bias")
+
+
+class Gate(L.Layer):
+    """Calls a layer only where the width of what it gets is not its own."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.units = units
+        self.dense, self.project = L.Dense(units), L.Dense(units)
+        self.unused = L.Dense(3)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        if shape[-1] != self.units:
+            self.project.build(shape)
+
+    def call(self, x):
+        return self.dense(x) + (x if x.shape[-1] == self.units else self.project(x))
+
+
+class Network(keras.Model):
+    """A class of its own for a whole network, with a functional model inside of it."""
+
+    def __init__(self):
+        super().__init__()
+        images = L.Input((6, 6, 3))
+        x = L.Conv2D(4, 3)(images)
+        x = L.Concatenate()([x, L.Conv2D(4, 3)(images)])
+        self.net = keras.Model(images, x)
+        self.pool = L.GlobalAveragePooling2D()
+        self.gates = [Gate(5), Gate(5)]
+        self.drop = L.Dropout(0.5)
+        self.head = L.Dense(2, activation="softmax")
+
+    def call(self, x, training=None):
+        x = self.pool(self.net(x))
+        for gate in self.gates:
+            x = gate(x)
+        return self.head(self.drop(x, training=training))
+
+
+@pytest.fixture(scope="module")
+def subclassed(tmp_path_factory):
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    folder = tmp_path_factory.mktemp("own") / "port_of_subclassed"
+    folder.mkdir()
+
+    def build():
+        return keras_impl.Reference(Network(), input_shapes=[(6, 6, 3)])
+
+    return (*written(build, folder), folder)
+
+
+def test_a_subclassed_model_is_a_stub_with_all_its_layers(subclassed):
+    told, source, _, _ = subclassed
+    assert source.startswith('"""The network \'network\' of Keras')
+    stub = source[source.index("class Network(nn.Module)") : source.index("class Network2(")]
+    assert "self.net = NetworkNet()" in stub
+    assert "# pool of Keras is x.mean((1, 2))" in stub
+    gates = " ".join(stub.partition("self.gates = nn.ModuleList(")[2].partition("]")[0].split())
+    assert gates.removesuffix(",") == (
+        "[ Gate(has_project=True, in_features=8), Gate(has_project=False, in_features=5)"
+    )
+    assert "self.drop = layers.Dropout(0.5)\n" in stub
+    assert "# network takes (N, 6, 6, 3), returns (N, 2)" in stub
+    assert "return self.network(x.movedim(1, -1))  # (N, 2)" in source
+    assert [each.partition(" is ")[0].rpartition(" ")[2] for each in told["open"]] == [
+        "Gate.forward",
+        "Network.forward",
+    ]
+
+
+def test_its_softmax_tells_the_loss_its_logits(subclassed):
+    """As the last layer of a graph does; that of a layer inside of a graph does not."""
+    assert "self.head = nn.Linear(5, 2)  # activations.softmax(self.head(x))" in subclassed[1]
+
+
+def test_the_weights_of_a_subclassed_model_come_to_their_places(subclassed):
+    _, _, model, folder = subclassed
+    state = load_file(folder / "weights.safetensors")
+    network = model
+    for number in (1, 2):
+        theirs = np.asarray(network.net.layers[number].kernel, np.float32).transpose(3, 2, 0, 1)
+        name = "conv2d" if number == 1 else "conv2d2"
+        np.testing.assert_array_equal(state[f"network.net.{name}.weight"].numpy(), theirs)
+    project = np.asarray(network.gates[0].project.kernel, np.float32)
+    np.testing.assert_array_equal(state["network.gates.0.project.weight"].numpy(), project.T)
+    assert not any("gates.1.project" in name or "unused" in name for name in state)
+
+
+def test_a_layer_that_some_instances_do_not_call_is_there_where_it_is_called(tmp_path):
+    """An argument of the stub says where."""
+
+    def build():
+        x = inputs = L.Input((8,))
+        return keras.Model(inputs, Gate(5, name="second")(Gate(5, name="first")(x)))
+
+    (tmp_path / "port_of_gates").mkdir()
+    _, source, _ = written(build, tmp_path / "port_of_gates")
+    assert "self.project = nn.Linear(8, 5) if has_project else None" in source
+    assert "self.first = Gate(has_project=True, in_features=8)" in source
+    assert "self.second = Gate(has_project=False, in_features=5)" in source
+    assert "# unused of Keras is a Dense that no call uses" in source
+    state = load_file(tmp_path / "port_of_gates" / "weights.safetensors")
+    assert {name.rpartition(".")[0] for name in state} == {
+        "first.dense",
+        "first.project",
+        "second.dense",
+    }
 
 
 def test_what_is_not_compiled_is_told(package):

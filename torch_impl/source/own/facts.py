@@ -228,11 +228,11 @@ def shortened(entry: Facts) -> dict[str, Any]:
     def renew(value: Any, key: str) -> Any:
         if isinstance(value, Mapping):
             return {name: renew(each, name) for name, each in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             is_place = len(value) == 3 and [type(v) for v in value] == [str, int, int]
             if is_place and (key == "keras_history" or key.endswith("_layers")):
                 return [names.get(value[0], value[0]), *value[1:]]
-            return [renew(each, key) for each in value]
+            return type(value)(renew(each, key) for each in value)
         return names.get(value, value) if key == "name" and isinstance(value, str) else value
 
     return {**entry, "config": {**renew(entry["config"], ""), "name": entry["config"]["name"]}}

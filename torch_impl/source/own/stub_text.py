@@ -174,7 +174,8 @@ def _held(held: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
     if held.made is None:
         return _comment(f"{name} of Keras is {held.note or 'a layer without weights'}")
     note = f"  # {held.note}" if held.note else ""
-    line = f"{_INDENT}self.{name} = {made_text(held.made)}"
+    has = "" if held.has is None else f" if {held.has.name} else None"
+    line = f"{_INDENT}self.{name} = {made_text(held.made)}{has}"
     if len(line) + len(note) <= WIDTH:
         return [f"{line}{note}"]
     return [*(_comment(held.note) if note else []), *wrapped(line)]

@@ -50,6 +50,7 @@ class Held:
         facts: of the Keras half, for the first instance.
         shape: of a weight; a `Parameter` where instances differ.
         made: the module of a layer; None: it needs none.
+        has: the argument that says whether an instance has the layer; None: all have it.
         note: how the layer is called, if that is more than its module.
     """
 
@@ -57,6 +58,7 @@ class Held:
     facts: Facts
     shape: tuple[Any, ...] = ()
     made: Planned | None = None
+    has: Parameter | None = None
     note: str = ""
 
 
@@ -133,10 +135,16 @@ def _form(facts: Facts) -> Any:
             each.get("trainable"),
             _form(each["own"]) if each["what"] == "own" else each.get("class"),
             _model(each.get("entry", {})),
+            "." in each["attribute"] and _is_used(each),
         )
         for each in facts["holds"]
     )
     return held, tuple(sorted(facts["settings"])), facts["draws"]
+
+
+def _is_used(each: Facts) -> bool:
+    """Whether a layer of Keras inside of a layer has its weights: one that no call uses may not."""
+    return bool(each.get("built", True))
 
 
 def _model(entry: Facts) -> str:
@@ -227,10 +235,18 @@ def _plan(
             problems.append(f"{where}: its {held.name!r}: {error}")
         return
     place = re.sub(r"\.(\d+)", r"[\1]", held.name)  # of an entry of a list
+    is_model = bool(group.facts[0].get("is_model"))  # what its layers return, it may return
+    used = [_is_used(each) for each, _ in all_of]
+    if not any(used):
+        held.note = f"a {all_of[0][0]['class']} that no call uses"
+        return
+    if not all(used):
+        held.has = value_of(used, f"has_{held.name}")
+        held.facts = all_of[used.index(True)][0]
     plans, note = [], ""
-    for each, own in all_of:
+    for each, own in (all_of[n if is_used else used.index(True)] for n, is_used in enumerate(used)):
         try:
-            form = _inner(each) if own is None else Form("{self}({0})", own)
+            form = _inner(each, is_model) if own is None else Form("{self}({0})", own)
         except ValueError as error:
             if each.get("weights"):
                 problems.append(f"{where}: its {each['attribute']!r}: {error}")
@@ -287,8 +303,12 @@ def _plan_model(group: OwnClass, held: Held) -> None:
         held.note = f"self.{held.name}(x); x has channels first"
 
 
-def _inner(each: Facts) -> Form:
+def _inner(each: Facts, ends: bool) -> Form:
     """Returns how a layer of Keras inside of one of the user's is written.
+
+    Args:
+        each: facts of the layer.
+        ends: whether its output may be one of the model.
 
     Raises:
         ValueError: it cannot be.
@@ -304,11 +324,11 @@ def _inner(each: Facts) -> Form:
         told = (entry.get("build_config") or {}).get("shapes_dict")
         told = told or {"input": [None, None, None]}  # of a layer that asks for none
         inputs = [tuple(shape) for shape in told.values()]
-        return form_of(planned, Applied(tuple(inputs), inputs[0], Layout.LAST))
+        return form_of(planned, Applied(tuple(inputs), inputs[0], Layout.LAST, ends))
     given, made = tuple(shapes["input"]), tuple(shapes["output"])
-    form = form_of(planned, Applied((given,), made, Layout.LAST))
+    form = form_of(planned, Applied((given,), made, Layout.LAST, ends))
     if form.takes is Layout.FIRST and len(given) > 2:
-        form = form_of(planned, Applied((given,), made, Layout.FIRST))
+        form = form_of(planned, Applied((given,), made, Layout.FIRST, ends))
     return form
 
 

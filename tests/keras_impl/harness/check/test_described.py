@@ -42,3 +42,53 @@ def test_arguments_of_fit_that_no_port_has_are_told_and_usual_ones_are_not():
     _, found, _ = described(build, CheckSpec())
     assert found["fit"]["epochs"] == 3
     assert found["fit"]["others"] == {"steps_per_epoch": 2}
+
+
+def test_an_input_is_no_layer_that_two_models_share_and_a_dense_is_one():
+    """As in an autoencoder, whose encoder begins with the input of the whole model."""
+    shared = L.Dense(3, name="shared")
+
+    def build():
+        x = keras.Input((4,), name="x")
+        encoder = keras.Model(x, shared(L.Dense(4)(x)), name="encoder")
+        z = keras.Input((3,), name="z")
+        decoder = keras.Model(z, L.Dense(4)(z), name="decoder")
+        return keras.Model(x, decoder(encoder(x)))
+
+    assert described(build, CheckSpec())[1]["shared"] == []
+
+    def twice():
+        x = keras.Input((4,), name="x")
+        one = keras.Model(x, shared(x), name="one")
+        return keras.Model(x, L.Add()([one(x), shared(x)]))
+
+    assert described(twice, CheckSpec())[1]["shared"] == ["shared"]
+
+
+def test_a_subclassed_model_is_told_as_a_layer_of_a_graph():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = L.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    _, found, own = described(lambda: Reference(Net(), input_shapes=[(5,)]), CheckSpec())
+    names = [each["class_name"] for each in found["model"]["config"]["layers"]]
+    assert names == ["InputLayer", "Net"]
+    assert own["layers"]["net"]["calls"] == [
+        {"inputs": [[None, 5]], "outputs": [[None, 2]], "dtypes": [keras.config.floatx()]}
+    ]
+    assert own["layers"]["net"]["is_model"]
+
+
+def test_a_subclassed_model_that_bears_no_batch_of_any_size_is_a_problem_in_one_line():
+    class Counting(keras.Model):
+        def call(self, x):
+            return x * np.ones((len(np.asarray(x)), 1))
+
+    _, found, _ = described(lambda: Reference(Counting(), input_shapes=[(5,)]), CheckSpec())
+    assert found["model"] is None
+    assert found["problem"]
+    assert "\n" not in found["problem"]

@@ -1,0 +1,38 @@
+"""A subclassed model as a layer of a functional one, whose config tells what goes in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_impl.harness.check.inputs import inputs_of
+from keras_impl.harness.check.own_layers import is_graph
+from keras_impl.harness.factories import Reference
+from parity.data.model_inputs import ModelInput, packed
+
+
+def as_graph(reference: Reference, batch_size: int) -> keras.Model:
+    """Returns a model that has a graph: that of a reference, or one that calls it once.
+
+    Args:
+        reference: the program.
+        batch_size: of the samples for which a model is built, if it is not.
+
+    Raises:
+        InputError: the inputs are not known.
+        Exception: of the user's code, which may not bear a batch of unknown size.
+    """
+    model: Any = reference.model
+    if is_graph(model):
+        return model
+    inputs = inputs_of(reference, batch_size)
+    tensors = [_tensor(each) for each in inputs.each]
+    given = packed(inputs.structure, tensors)
+    return keras.Model(given, model(given), name="network")
+
+
+def _tensor(each: ModelInput) -> Any:
+    is_whole = each.is_whole or each.is_tokens
+    dtype = "bool" if each.kind == "booleans" else "int32" if is_whole else None
+    return keras.Input(each.shape, name=each.name.replace("/", "_"), dtype=dtype)
