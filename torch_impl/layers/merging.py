@@ -242,3 +242,6 @@ def _expanded(
 def _over_norm(x: torch.Tensor) -> torch.Tensor:
     """Does what `keras.ops.normalize` does, whose norm is at least 1e-7."""
     return x * clip(torch.rsqrt(x.square().sum(-1, keepdim=True)), high=1e7)
+
+
+MERGING = (_Merging, Concatenate)  # those that join masks

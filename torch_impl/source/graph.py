@@ -13,7 +13,8 @@ from torch_impl import layers
 from torch_impl.keras_config.graph import Call, Config, Graph, Tensor, name_of
 from torch_impl.keras_config.model import KerasModel, legal_name
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
-from torch_impl.masks import is_any, is_mask, mask_of
+from torch_impl.layers.merging import MERGING
+from torch_impl.masks import is_any, is_mask, mask_arguments, mask_of
 from torch_impl.source.form import Shape
 
 _LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between them is open
@@ -21,15 +22,33 @@ _LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between 
 
 @dataclass(frozen=True)
 class Mask:
-    """A mask of a sequence: that which a layer makes of its input.
+    """A mask of a sequence: that which a layer makes of its input, or joins of their masks.
 
     Attributes:
-        layer: the Embedding or Masking; "" for a mask that is made of several.
+        layer: the Embedding or Masking, or the layer that merges; "" if nothing tells.
         call: number of its call.
+        joined: of a layer that merges, the masks of its inputs; None for one without.
     """
 
     layer: str
     call: int
+    joined: tuple[Mask | None, ...] = ()
+
+
+# Of an argument that takes several tensors, a mask of each that has one.
+Masks = Mask | tuple[Mask | None, ...]
+
+
+def entries_of(masks: Masks) -> tuple[Mask | None, ...]:
+    """Returns the masks of an argument, of one tensor or of several."""
+    return masks if isinstance(masks, tuple) else (masks,)
+
+
+def is_known(masks: Masks) -> bool:
+    """Whether it is told where all masks of an argument come from."""
+    return all(
+        each is None or (bool(each.layer) and is_known(each.joined)) for each in entries_of(masks)
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,7 @@ class Traced:
         end_masks: of the outputs of the model that have one.
         inner: models that are layers of it, or that a layer applies to each step, by name.
         tied: name of a TimeDistributed -> name of the layer in it, if the model has that, too.
+        masked_steps: names of each TimeDistributed whose layer takes a mask.
     """
 
     name: str
@@ -55,10 +75,11 @@ class Traced:
     shapes: Mapping[Tensor, Shape]
     whole: frozenset[Tensor]
     truths: frozenset[Tensor]
-    masks: Mapping[tuple[str, int], Mapping[str, Mask]]
+    masks: Mapping[tuple[str, int], Mapping[str, Masks]]
     end_masks: Mapping[Tensor, Mask]
     inner: Mapping[str, Traced]
     tied: Mapping[str, str]
+    masked_steps: frozenset[str]
 
 
 def trace(twin: KerasModel, config: Config) -> Traced:
@@ -79,23 +100,26 @@ class _Recorder:
         inputs: of the first call of each model.
         outputs: of each call.
         told: masks of each call, by model and layer.
-        sources: masks that layers make, by model.
+        sources: masks that layers make or join, by model, in the order of calls.
         ends: what the twin returned.
     """
 
     def __init__(self, twin: KerasModel) -> None:
         self.inputs: dict[int, list[torch.Tensor]] = {}
         self.outputs: dict[int, dict[str, list[list[torch.Tensor]]]] = {}
-        self.told: dict[tuple[int, str], list[dict[str, torch.Tensor]]] = {}
+        self.told: dict[tuple[int, str], list[dict[str, Any]]] = {}
         self.sources: dict[int, list[tuple[Mask, torch.Tensor]]] = {}
         self.ends: list[torch.Tensor] = []
         self._hooks = []
+        self._watched: list[Any] = []
         for model in twin.modules():
             if isinstance(model, KerasModel):
                 self._hooks.append(model.register_forward_pre_hook(self._note_inputs))
                 for name, child in model.named_children():
                     note = self._noting(model, model.keras_names[name])
                     self._hooks.append(child.register_forward_hook(note, with_kwargs=True))
+                    if isinstance(child, MERGING):
+                        self._watch_join(model, model.keras_names[name], child)
 
     def _note_inputs(self, model: nn.Module, given: Any) -> None:
         self.inputs.setdefault(id(model), _tensors(given))
@@ -113,21 +137,46 @@ class _Recorder:
 
         return note
 
+    def _watch_join(self, model: KerasModel, name: str, child: Any) -> None:
+        """Notes which mask a layer joins of those of its inputs, when the model asks it."""
+        join = child.compute_mask
+
+        def noted(inputs: Any, masks: Any) -> Any:
+            made = join(inputs, masks)
+            if made is not None:
+                number = len(self.outputs[id(model)][name]) - 1
+                parents = tuple(None if m is None else self.source(model, m) for m in masks)
+                self.sources.setdefault(id(model), []).append((Mask(name, number, parents), made))
+            return made
+
+        child.compute_mask = noted
+        self._watched.append(child)
+
+    def source(self, model: KerasModel, mask: Any) -> Mask:
+        """Returns where a mask comes from that a call in a model is told."""
+        for source, made in self.sources.get(id(model), []):
+            same = isinstance(mask, torch.Tensor) and mask.shape == made.shape
+            if same and torch.equal(mask.bool(), made):
+                return source
+        return Mask("", 0)
+
     def remove(self) -> None:
         """Takes the hooks away."""
         for hook in self._hooks:
             hook.remove()
+        for child in self._watched:
+            del child.compute_mask  # the method of its class is there again
 
 
 def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
     recorder = _Recorder(twin)
     settings = {name_of(layer): layer["config"] for layer in config["layers"]}
     given = []
-    for place in _tensors_at(twin.graph.inputs):
+    for number, place in enumerate(_tensors_at(twin.graph.inputs)):
         told = settings[place.layer]
         shape = told.get("batch_shape") or told["shape"]
         dtype = getattr(torch, told["dtype"])
-        given.append(_drawn([4, *(size or length for size in shape[1:])], dtype))
+        given.append(_drawn([4, *(size or length for size in shape[1:])], dtype, number))
     training = twin.training
     try:
         with torch.no_grad():
@@ -165,12 +214,15 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
             note(Tensor(call.layer, call.number, index), one, other)
     inner: dict[str, Traced] = {}
     tied: dict[str, str] = {}
+    masked_steps: set[str] = set()
     known: dict[int, Traced] = {}  # a model in two places is traced once
     names = {id(child): twin.keras_names[name] for name, child in twin.named_children()}
     for name, layer in entries.items():
         child = getattr(twin, legal_name(name), None)
         if isinstance(child, TimeDistributed):
             child, layer = child.get_submodule(child.name), layer["config"]["layer"]
+            if "mask" in mask_arguments(child):
+                masked_steps.add(name)
             if id(child) in names:
                 tied[name] = names[id(child)]
         if isinstance(child, KerasModel):
@@ -186,7 +238,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
     for place, end in zip(_tensors_at(twin.graph.outputs), first.ends, strict=False):
         mask = mask_of(end)
         if mask is not None:
-            ends[place] = _source(first, twin, mask)
+            ends[place] = first.source(twin, mask)
     return Traced(
         config.get("name", "model"),
         twin.graph,
@@ -198,22 +250,21 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         ends,
         inner,
         tied,
+        frozenset(masked_steps),
     )
 
 
-def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Mask]:
+def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Masks]:
     """Returns where the masks come from that a call is told."""
     calls = recorder.told.get((id(twin), call.layer), [])
     told = calls[call.number] if call.number < len(calls) else {}
-    return {name: _source(recorder, twin, mask) for name, mask in told.items()}
-
-
-def _source(recorder: _Recorder, twin: KerasModel, mask: Any) -> Mask:
-    for source, made in recorder.sources.get(id(twin), []):
-        same = isinstance(mask, torch.Tensor) and mask.shape == made.shape
-        if same and torch.equal(mask.bool(), made):
-            return source
-    return Mask("", 0)
+    found: dict[str, Masks] = {}
+    for name, mask in told.items():
+        if isinstance(mask, list | tuple):
+            found[name] = tuple(None if m is None else recorder.source(twin, m) for m in mask)
+        else:
+            found[name] = recorder.source(twin, mask)
+    return found
 
 
 def _makes_mask(module: nn.Module) -> bool:
@@ -221,9 +272,12 @@ def _makes_mask(module: nn.Module) -> bool:
     return isinstance(module, layers.Masking) or is_embedding
 
 
-def _drawn(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
-    """Returns numbers some of which are 0, and some steps of which are, so that masks differ."""
-    generator = torch.Generator().manual_seed(sum(shape))
+def _drawn(shape: list[int], dtype: torch.dtype, number: int) -> torch.Tensor:
+    """Returns numbers some of which are 0, and some steps of which are, so that masks differ.
+
+    Those of inputs of one shape differ, too, by the number of the input.
+    """
+    generator = torch.Generator().manual_seed(1000 * number + sum(shape))
     numbers = torch.randint(0, 2, shape, generator=generator)  # of tokens, too
     if dtype.is_floating_point and len(shape) > 1:
         numbers = numbers * (torch.rand([*shape[:-1], 1], generator=generator) < 0.7)

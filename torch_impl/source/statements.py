@@ -11,7 +11,7 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.source.form import is_atom
-from torch_impl.source.names import attribute
+from torch_impl.source.names import attribute, distinct
 from torch_impl.source.program import Line, Value
 
 _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 columns
@@ -180,16 +180,13 @@ def named(
             end = last.get(value.number, number)
             free = [name for name in _SHORT if live.get(name, -1) <= number]
             again = [name for name in dying if name in _SHORT and name in free]
-            own = attribute(value.name)
             is_far = end - number > _NEAR and value.number not in ends
-            if value.number in masks:
-                own = "mask"
-            if is_far or value.number in masks:
-                chosen = own if live.get(own, -1) <= number else f"{own}_{value.number}"
-            elif again or free:
+            is_mask = value.number in masks or value.name == "mask"
+            own = "mask" if is_mask else attribute(value.name)
+            if (again or free) and not is_far and not is_mask:
                 chosen = (again or free)[0]
             else:
-                chosen = own if live.get(own, -1) <= number else f"{own}_{value.number}"
+                chosen = distinct(own, [name for name, until in live.items() if until > number])
             found[value.number] = chosen
             live[chosen] = end
     return found

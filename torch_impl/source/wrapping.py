@@ -45,7 +45,18 @@ def _is_comprehension(text: str) -> bool:
 def _comprehension(inner: str, indent: str) -> list[str]:
     if len(indent) + len(inner) <= WIDTH:
         return [f"{indent}{inner}"]
-    return wrapped(f"{indent}{inner}")
+    at = _loop(inner)
+    return [*wrapped(f"{indent}{inner[:at]}"), *wrapped(f"{indent}{inner[at + 1 :]}")]
+
+
+def _loop(text: str) -> int:
+    """Returns where the loop of a comprehension begins; the length of the text if there is none."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter in _OPEN) - (letter in _CLOSE)
+        if depth == 0 and text.startswith(" for ", place):
+            return place
+    return len(text)
 
 
 def _last_call(line: str) -> int | None:
@@ -61,12 +72,14 @@ def _last_call(line: str) -> int | None:
 
 
 def _split(text: str) -> list[str]:
-    """Returns the arguments in a text."""
+    """Returns the arguments in a text; the variables of a loop are no arguments."""
     parts, depth, start, quoted = [], 0, 0, False
+    loop = _loop(text)
+    variables = range(loop, text.find(" in ", loop))
     for place, letter in enumerate(text):
         quoted ^= letter == '"'
         depth += 0 if quoted else (letter in _OPEN) - (letter in _CLOSE)
-        if letter == "," and depth == 0 and not quoted:
+        if letter == "," and depth == 0 and not quoted and place not in variables:
             parts.append(text[start:place].strip())
             start = place + 1
     return [*parts, text[start:].strip()]

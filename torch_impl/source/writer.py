@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,8 +25,8 @@ from torch_impl.source.calls import (
     plan_inside,
     with_argument,
 )
-from torch_impl.source.form import Applied, Form, Layout, literal
-from torch_impl.source.graph import Mask, Traced
+from torch_impl.source.form import Applied, Form, Layout, Shape, literal
+from torch_impl.source.graph import Mask, Masks, Traced, entries_of, is_known
 from torch_impl.source.program import Line, Program, Value, first_draw, in_branches, values_in
 from torch_impl.source.table import form_of, operation_of
 
@@ -91,16 +92,19 @@ class _Writer:
         masks = {
             name: mask for name, mask in told.items() if not tensors_in([call.options.get(name)])
         }
-        is_inside = layer["class_name"] == "TimeDistributed" or call.layer in self.traced.inner
-        if joined := [name for name, mask in masks.items() if not mask.layer]:
+        is_step = layer["class_name"] == "TimeDistributed"
+        # All layers inside of a model take masks, or give them on.
+        inner_mask = masks.get("mask") or call.options.get("mask")
+        if is_step and call.layer not in self.traced.masked_steps:
+            masks, inner_mask = {}, None
+        if unknown := [name for name, mask in masks.items() if not is_known(mask)]:
             raise ValueError(
-                f"its {', '.join(joined)} joins the masks of several tensors, which no source is "
-                "written for yet"
+                f"its {', '.join(unknown)} is of a layer for which no source is written"
             )
-        if masks and is_inside:
+        if call.layer in self.traced.inner and inner_mask is not None:
             raise ValueError("a mask reaches layers inside of it: no source is written for it yet")
-        if layer["class_name"] == "TimeDistributed":
-            self._write_each_step(layer, call, places)
+        if is_step:
+            self._write_each_step(layer, call, places, inner_mask)
             return
         if call.layer in self.traced.inner:
             self._write_inner(call, places)
@@ -158,15 +162,19 @@ class _Writer:
         form: Form,
         places: list[Tensor],
         layout: Layout,
-        masks: Mapping[str, Mask],
+        masks: Mapping[str, Masks],
     ) -> None:
         takes = layout if form.takes is Layout.ANY else form.takes
         given = tuple(self._in_layout(place, takes) for place in places)
         gives = form.gives or takes
         text = form.text
         for name, mask in masks.items():
-            text = with_argument(text, f"{name}={{{len(given)}}}")
-            given = (*given, self._mask(mask))
+            each = [None if m is None else self._mask(m) for m in entries_of(mask)]
+            at = itertools.count(len(given))
+            told = ["None" if m is None else f"{{{next(at)}}}" for m in each]
+            value = f"[{', '.join(told)}]" if isinstance(mask, tuple) else told[0]
+            text = with_argument(text, f"{name}={value}")
+            given = (*given, *(m for m in each if m is not None))
         made = []
         config = self.traced.layers[call.layer]["config"]
         is_penalised = config.get("activity_regularizer") is not None
@@ -196,18 +204,43 @@ class _Writer:
         if mask not in self._masks:
             calls = self.traced.graph.calls
             call = next(c for c in calls if (c.layer, c.number) == (mask.layer, mask.call))
-            (place,) = tensors_of(call)
-            layer = self.traced.layers[mask.layer]
-            given = self._in_layout(place, Layout.LAST)
-            text, shape = "{0} != 0", given.shape
-            if layer["class_name"] == "Masking":
-                text = f"({{0}} != {literal(layer['config']['mask_value'])}).any(-1)"
-                shape = given.shape[:-1]
+            if mask.joined:
+                text, given, shape = self._joined(mask, call)
+            else:
+                (place,) = tensors_of(call)
+                layer = self.traced.layers[mask.layer]
+                given = (self._in_layout(place, Layout.LAST),)
+                text, shape = "{0} != 0", given[0].shape
+                if layer["class_name"] == "Masking":
+                    text = f"({{0}} != {literal(layer['config']['mask_value'])}).any(-1)"
+                    shape = shape[:-1]
             value = Value(self._count, shape, Layout.LAST, "mask")
             self._count += 1
-            self.program.lines.append(Line("", text, (given,), (value,)))
+            self.program.lines.append(Line("", text, given, (value,)))
             self._masks[mask] = value
         return self._masks[mask]
+
+    def _joined(self, mask: Mask, call: Call) -> tuple[str, tuple[Value, ...], Shape]:
+        """Returns text, arguments and shape of the mask that a merging layer makes of several."""
+        shape = self.traced.shapes[Tensor(call.layer, call.number, 0)]
+        layer = self.traced.layers[call.layer]
+        given = tuple(
+            self._in_layout(place, Layout.LAST) if each is None else self._mask(each)
+            for each, place in zip(mask.joined, tensors_of(call), strict=True)
+        )
+        axis = layer["config"].get("axis", -1) if layer["class_name"] == "Concatenate" else -1
+        if len(shape) != 3:
+            raise ValueError("a mask of several tensors is written for steps (N, T, C) only")
+        # All steps of a tensor without a mask count.
+        texts = [
+            f"{{{n}}}"
+            if each is not None
+            else f"torch.ones_like({{{n}}}[..., 0], dtype=torch.bool)"
+            for n, each in enumerate(mask.joined)
+        ]
+        if axis % len(shape) == 1:
+            return f"torch.cat([{', '.join(texts)}], dim=1)", given, shape[:-1]
+        return " | ".join(texts), given, shape[:-1]
 
     def _end(self, place: Tensor, layout: Layout) -> Value:
         """Returns an output of the model, which carries its mask to the loss."""
@@ -215,8 +248,10 @@ class _Writer:
         mask = self.traced.end_masks.get(place)
         if mask is None:
             return value
-        if not mask.layer:
-            raise NoTwinError(["the mask of an output is made of several: not written yet"])
+        if not is_known(mask):
+            raise NoTwinError(
+                ["the mask of an output is of a layer for which no source is written"]
+            )
         end = Value(self._count, value.shape, value.layout, value.name)
         self._count += 1
         given = (value, self._mask(mask))
@@ -224,8 +259,15 @@ class _Writer:
         self.program.lines.append(Line("", "with_mask({0}, {1})", given, (end,), note=note))
         return end
 
-    def _write_each_step(self, layer: Any, call: Call, places: list[Tensor]) -> None:
-        """Writes a layer, or a model, that is applied to one step after the other."""
+    def _write_each_step(self, layer: Any, call: Call, places: list[Tensor], mask: Any) -> None:
+        """Writes a layer, or a model, that is applied to one step after the other.
+
+        Args:
+            layer: the entry of the TimeDistributed.
+            call: of it.
+            places: the tensors that it gets.
+            mask: `Mask`, or the place of one, if the layer takes that of each step; or None.
+        """
         place = Tensor(call.layer, call.number, 0)
         shape, end = self.traced.shapes[places[0]], self.traced.shapes[place]
         inside, after = (shape[0], *shape[2:]), (end[0], *end[2:])
@@ -237,7 +279,8 @@ class _Writer:
         else:
             layout = Layout.FIRST if len(inside) > 3 else Layout.LAST
             inner = {"build_config": {"input_shape": inside}, **layer["config"]["layer"]}
-            form = form_of(plan_inside(inner), Applied((inside,), after, layout))
+            applied = Applied((inside,), after, layout)
+            form = form_of(plan_inside(inner), applied, masked=mask is not None)
             takes = layout if form.takes is Layout.ANY else form.takes
             gives, step = form.gives or takes, form.text.replace("{0}", "step")
             made, why = form.made, form.why
@@ -249,8 +292,17 @@ class _Writer:
             step = step.replace("step", "step.movedim(-1, 1)")
         if gives is Layout.FIRST and len(after) > 2:
             step = f"{step}.movedim(1, -1)"
-        text = f"torch.stack([{step} for step in {{0}}.unbind(1)], dim=1)"
-        line = Line(call.layer, text, (self._in_layout(places[0], Layout.LAST),), ())
+        given = (self._in_layout(places[0], Layout.LAST),)
+        loop = "for step in {0}.unbind(1)"
+        if mask is not None:
+            given = (
+                *given,
+                self._mask(mask) if isinstance(mask, Mask) else self._in_layout(mask, Layout.LAST),
+            )
+            step = with_argument(step, "mask=each")
+            loop = "for step, each in zip({0}.unbind(1), {1}.unbind(1), strict=True)"
+        text = f"torch.stack([{step} {loop}], dim=1)"
+        line = Line(call.layer, text, given, ())
         self._append(replace(line, program=program), call, made, why)
 
     def _append(self, line: Line, call: Call, made: Planned | None, why: str) -> None:

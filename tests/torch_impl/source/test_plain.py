@@ -60,6 +60,18 @@ def test_plain_dropouts_of_steps_drop_channels_of_them_or_single_values(tmp_path
     assert not torch.equal(values, values[:, :1].expand_as(values))
 
 
+def test_a_plain_layer_is_told_the_mask_of_each_step(tmp_path):
+    words = L.Input((2, 5), dtype="int32")
+    x = L.TimeDistributed(L.LSTM(3))(L.Embedding(6, 4, mask_zero=True)(words))
+    model = keras.Model(words, L.Dense(2)(x))
+    full, _, _ = written(model, tmp_path)
+    plain, _ = written_plain(model, tmp_path, full)
+    given = np.random.default_rng(1).integers(0, 3, (4, 2, 5))
+    (made,) = outputs(plain.eval()(torch.as_tensor(given)))
+    expected = np.asarray(model(given))
+    assert np.abs(made - expected).max() <= BAR * np.abs(expected).max()
+
+
 def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):
     x = inputs = L.Input((6, 5, 4, 2))
     x = L.ConvLSTM2D(4, 2, name="moving")(x)

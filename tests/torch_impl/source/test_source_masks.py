@@ -69,3 +69,110 @@ def test_a_class_of_ones_own_is_not_keras_of_that_name():
     x = L.Input((4,))
     with pytest.raises(NoTwinError, match="of class 'GaussianNoise': expected one of"):
         source_of(keras.Model(x, GaussianNoise()(x)))
+
+
+OTHERS = np.array([[5, 0, 0, 1, 0], [2, 0, 1, 2, 0], [0, 0, 2, 3, 0]])
+
+
+def joined(join, masked=True):
+    """Two sequences of tokens, one of which may have no mask, that a layer joins."""
+    tokens, others = L.Input((5,), dtype="int32"), L.Input((5,), dtype="int32")
+    x = L.Embedding(6, 4, mask_zero=True)(tokens)
+    y = L.Embedding(6, 4, mask_zero=masked)(others)
+    return keras.Model([tokens, others], L.LSTM(3)(join([x, y])))
+
+
+JOINS = {
+    "add": (L.Add, {}, "mask = mask | ("),
+    "multiply": (L.Multiply, {}, "mask = mask | mask2"),
+    "maximum": (L.Maximum, {}, "mask=[mask, mask2]"),
+    "features": (L.Concatenate, {}, "mask = mask | ("),
+    "steps": (L.Concatenate, {"axis": 1}, "mask = torch.cat([mask, "),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", JOINS)
+def test_masks_of_several_tensors_are_joined_as_keras_joins_them(name, dtype, tmp_path):
+    """Keras's graph has operations for it, unless the layer casts its inputs to another dtype."""
+    kind, settings, text = JOINS[name]
+    model = joined(kind(**settings, dtype=dtype))
+    module, program, source = written(model, tmp_path)
+    if dtype == "float32":
+        assert text in source
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    theirs = np.asarray(model([TOKENS, OTHERS]))
+    # One rounding of what is joined, which an LSTM at its beginning does not make larger.
+    assert np.abs(ours - theirs).max() <= (BAR if dtype == "float64" else 6e-8)
+    # Without the second mask another number of steps would count.
+    (other,) = outputs(module.eval()(*fed(program, [TOKENS, TOKENS])))
+    assert np.abs(other - theirs).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("axis", [1, -1])
+def test_all_steps_of_a_tensor_without_a_mask_count(axis, dtype, tmp_path):
+    model = joined(L.Concatenate(axis=axis, dtype=dtype), masked=False)
+    module, program, source = written(model, tmp_path)
+    assert "torch.ones_like(" in source
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    allowed = BAR if dtype == "float64" else 6e-8
+    assert np.abs(ours - np.asarray(model([TOKENS, OTHERS]))).max() <= allowed
+
+
+def test_a_sum_with_a_tensor_without_a_mask_has_none(tmp_path):
+    model = joined(L.Add(), masked=False)
+    module, program, source = written(model, tmp_path)
+    assert "mask" not in source
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    assert np.abs(ours - np.asarray(model([TOKENS, OTHERS]))).max() <= BAR
+
+
+def test_a_mask_of_masks_is_joined_step_by_step(tmp_path):
+    tokens, others = L.Input((5,), dtype="int32"), L.Input((5,), dtype="int32")
+    table = L.Embedding(6, 4, mask_zero=True)
+    x = L.Concatenate(axis=1)([L.Add()([table(tokens), table(others)]), table(others)])
+    model = keras.Model([tokens, others], L.GRU(3)(L.Dense(4)(x)))
+    module, program, _ = written(model, tmp_path)
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    assert np.abs(ours - np.asarray(model([TOKENS, OTHERS]))).max() <= BAR
+
+
+def each_step(inner, shape=(2, 5), **settings):
+    words = L.Input(shape, dtype="int32")
+    x = L.Embedding(6, 4, mask_zero=True)(words)
+    return keras.Model(words, L.Dense(2)(L.TimeDistributed(inner, **settings)(x)))
+
+
+WORDS = np.stack([TOKENS, OTHERS], axis=1)
+
+
+@pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.GlobalAveragePooling1D])
+def test_a_layer_is_told_the_mask_of_each_step_to_which_it_is_applied(kind, tmp_path):
+    model = each_step(kind() if kind is L.GlobalAveragePooling1D else kind(3))
+    module, program, source = written(model, tmp_path)
+    assert "mask=each" in source
+    (ours,) = outputs(module.eval()(*fed(program, [WORDS])))
+    assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
+
+
+def test_a_layer_that_takes_no_mask_is_not_told_one(tmp_path):
+    model = each_step(L.Dense(3))
+    module, program, source = written(model, tmp_path)
+    assert "mask=each" not in source
+    (ours,) = outputs(module.eval()(*fed(program, [WORDS])))
+    assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
+
+
+@pytest.mark.parametrize("is_step", [True, False])
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask:UserWarning")
+def test_a_mask_that_reaches_layers_inside_of_a_model_is_refused(is_step):
+    steps = L.Input((5, 4))
+    inner = keras.Model(steps, L.LSTM(3)(steps), name="inner")
+    if is_step:
+        model = each_step(inner, name="inner_steps")
+    else:
+        tokens = L.Input((5,), dtype="int32")
+        model = keras.Model(tokens, inner(L.Embedding(6, 4, mask_zero=True)(tokens)))
+    with pytest.raises(NoTwinError, match=r"'inner.*a mask reaches layers inside of it"):
+        source_of(model)

@@ -35,3 +35,17 @@ def test_arguments_that_are_too_long_for_one_line_get_one_each():
 def test_a_comma_in_a_text_separates_nothing():
     text = f'x = f("{"a,b" * 20}", {", ".join(["argument"] * 8)})'
     assert ast.dump(ast.parse("\n".join(wrapped(text)))) == ast.dump(ast.parse(text))
+
+
+def test_a_loop_of_two_variables_has_a_line_of_its_own():
+    step = "self.a_layer_with_a_long_name(step, mask=each)"
+    loop = "for step, each in zip(x.unbind(1), mask.unbind(1), strict=True)"
+    assert wrapped(f"        y = torch.stack([{step} {loop}], dim=1)") == [
+        "        y = torch.stack(",
+        "            [",
+        f"                {step}",
+        f"                {loop}",
+        "            ],",
+        "            dim=1,",
+        "        )",
+    ]
