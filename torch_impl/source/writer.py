@@ -292,17 +292,15 @@ class _Writer:
             step = step.replace("step", "step.movedim(-1, 1)")
         if gives is Layout.FIRST and len(after) > 2:
             step = f"{step}.movedim(1, -1)"
-        given = (self._in_layout(places[0], Layout.LAST),)
+        taken = [self._in_layout(places[0], Layout.LAST)]
         loop = "for step in {0}.unbind(1)"
         if mask is not None:
-            given = (
-                *given,
-                self._mask(mask) if isinstance(mask, Mask) else self._in_layout(mask, Layout.LAST),
-            )
+            is_made = isinstance(mask, Mask)
+            taken.append(self._mask(mask) if is_made else self._in_layout(mask, Layout.LAST))
             step = with_argument(step, "mask=each")
             loop = "for step, each in zip({0}.unbind(1), {1}.unbind(1), strict=True)"
         text = f"torch.stack([{step} {loop}], dim=1)"
-        line = Line(call.layer, text, given, ())
+        line = Line(call.layer, text, tuple(taken), ())
         self._append(replace(line, program=program), call, made, why)
 
     def _append(self, line: Line, call: Call, made: Planned | None, why: str) -> None:
