@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from torch_impl import layers
+from torch_impl.keras_config.custom import CustomLayer
 from torch_impl.keras_config.graph import Call, Config, Graph, Tensor, name_of
 from torch_impl.keras_config.model import KerasModel, legal_name
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
@@ -25,7 +26,8 @@ class Mask:
     """A mask of a sequence: that which a layer makes of its input, or joins of their masks.
 
     Attributes:
-        layer: the Embedding or Masking, or the layer that merges; "" if nothing tells.
+        layer: the Embedding, the Masking or one of the user's own; an operation whose output is
+            the mask; or the layer that merges; "" if nothing tells.
         call: number of its call.
         joined: of a layer that merges, the masks of its inputs; None for one without.
     """
@@ -131,6 +133,8 @@ class _Recorder:
                 mask: Any = module.compute_mask(given[0], None)  # type: ignore[operator]
                 source = Mask(name, len(calls))
                 self.sources.setdefault(id(model), []).append((source, mask))
+            elif isinstance(made, torch.Tensor) and made.dtype == torch.bool:
+                self.sources.setdefault(id(model), []).append((Mask(name, len(calls)), made))
             calls.append(_tensors(made))
             told = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
             self.told.setdefault((id(model), name), []).append(told)
@@ -269,7 +273,8 @@ def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Ma
 
 def _makes_mask(module: nn.Module) -> bool:
     is_embedding = isinstance(module, layers.Embedding) and module.mask_zero
-    return isinstance(module, layers.Masking) or is_embedding
+    own = module.layer if isinstance(module, CustomLayer) else None
+    return isinstance(module, layers.Masking) or is_embedding or hasattr(own, "compute_mask")
 
 
 def _drawn(shape: list[int], dtype: torch.dtype, number: int) -> torch.Tensor:

@@ -26,7 +26,7 @@ from torch_impl.source.own.stub_text import (
 from torch_impl.source.plain import is_part
 from torch_impl.source.program import Line, Program, Value, all_of
 from torch_impl.source.statements import Statement, named, statements_of
-from torch_impl.source.wrapping import WIDTH, wrapped
+from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
 
 _INDENT = " " * 8
 
@@ -117,7 +117,7 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
         f"{variables[value.number]}: torch.Tensor" for value in program.inputs.values()
     )
     lines = [f"class {classes[id(program)]}(nn.Module):"]
-    lines += [f'    """{_docstring(program, variables)}"""', ""]
+    lines += [*docstring(_about(program, variables), "    "), ""]
     if made:
         given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
         lines += [*_head(f"    def __init__(self{given}) -> None:"), f"{_INDENT}super().__init__()"]
@@ -145,7 +145,7 @@ def _type_of(value: Any) -> str:
     return type(value).__name__
 
 
-def _docstring(program: Program, variables: Mapping[int, str]) -> str:
+def _about(program: Program, variables: Mapping[int, str]) -> str:
     if not program.has_shapes:
         return f"A part of the network that repeats, {program.repeats} times."
     taken = ", ".join(
@@ -198,7 +198,9 @@ def _modules(
     for _, line in sorted(parts, key=lambda part: part[0]):
         why = "" if line.why in told else line.why
         told.add(line.why)
-        lines += _commented(f"{_INDENT}self.{by_layer[line.name]} = {_source(line, classes)}", why)
+        lines += _with_comment(
+            f"{_INDENT}self.{by_layer[line.name]} = {_source(line, classes)}", why
+        )
     return attributes, lines
 
 
@@ -273,7 +275,7 @@ def _forward(
         notes = [note for note in dict.fromkeys(statement.notes) if note not in told]
         told.update(notes)
         comment = "; ".join([*shape, *notes])
-        lines += _commented(f"{_INDENT}{target} {text}", comment)
+        lines += _with_comment(f"{_INDENT}{target} {text}", comment)
         if is_return:
             return lines
     lines.append(f"{_INDENT}return {_structure(returned)}")
@@ -295,10 +297,10 @@ def _with_variables(text: str, variables: Mapping[int, str]) -> str:
     return text
 
 
-def _commented(text: str, comment: str) -> list[str]:
+def _with_comment(text: str, comment: str) -> list[str]:
     if not comment:
         return wrapped(text)
     if len(text) + 4 + len(comment) <= WIDTH:
         return [f"{text}  # {comment}"]
     indent = text[: len(text) - len(text.lstrip())]
-    return [f"{indent}# {comment}", *wrapped(text)]
+    return [*commented(comment, indent), *wrapped(text)]

@@ -1,6 +1,8 @@
-"""Long lines of source, wrapped as formatters wrap them."""
+"""Long lines of source, wrapped as formatters wrap them, and texts beside them."""
 
 from __future__ import annotations
+
+import textwrap
 
 WIDTH = 88
 _OPEN, _CLOSE = "([{", ")]}"
@@ -83,3 +85,16 @@ def _split(text: str) -> list[str]:
             parts.append(text[start:place].strip())
             start = place + 1
     return [*parts, text[start:].strip()]
+
+
+def docstring(text: str, indent: str) -> list[str]:
+    """Returns a docstring in as many lines as it needs."""
+    parts = textwrap.wrap(text, WIDTH - len(indent) - 6)
+    if len(parts) == 1:
+        return [f'{indent}"""{text}"""']
+    return [f'{indent}"""{parts[0]}', *(f"{indent}{part}" for part in parts[1:]), f'{indent}"""']
+
+
+def commented(text: str, indent: str) -> list[str]:
+    """Returns a comment in as many lines as it needs."""
+    return [f"{indent}# {part}" for part in textwrap.wrap(text, WIDTH - len(indent) - 2)]

@@ -201,11 +201,20 @@ class _Writer:
 
     def _mask(self, mask: Mask) -> Value:
         """Returns a mask, which is made where it is needed first."""
+        made = Tensor(mask.layer, mask.call, 0)
+        if not mask.joined and made in self.traced.truths:  # of an operation
+            return self._in_layout(made, Layout.LAST)
         if mask not in self._masks:
             calls = self.traced.graph.calls
             call = next(c for c in calls if (c.layer, c.number) == (mask.layer, mask.call))
+            made_by = next((x.made for x in self.program.lines if x.name == mask.layer), None)
+            is_stub = getattr(getattr(made_by, "kind", None), "own", None) is not None
             if mask.joined:
                 text, given, shape = self._joined(mask, call)
+            elif is_stub:
+                given = tuple(self._in_layout(place, Layout.LAST) for place in tensors_of(call))
+                told = ", ".join(f"{{{n}}}" for n in range(len(given)))
+                text, shape = f"{{self}}.compute_mask({told})", given[0].shape[:2]
             else:
                 (place,) = tensors_of(call)
                 layer = self.traced.layers[mask.layer]
@@ -216,7 +225,8 @@ class _Writer:
                     shape = shape[:-1]
             value = Value(self._count, shape, Layout.LAST, "mask")
             self._count += 1
-            self.program.lines.append(Line("", text, given, (value,)))
+            name, maker = (mask.layer, made_by) if is_stub else ("", None)
+            self.program.lines.append(Line(name, text, given, (value,), maker))
             self._masks[mask] = value
         return self._masks[mask]
 

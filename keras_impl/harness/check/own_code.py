@@ -137,6 +137,7 @@ class _Teller:
             "settings": _settings(layer),
             "calls": self._calls(layer),
             "is_model": isinstance(layer, keras.Model),
+            "mask": None if is_lambda else _mask_shape(layer),
             "passes_masks": bool(getattr(layer, "supports_masking", False)),
             "problems": list(self._problems(layer)),
             "draws": _draws(layer),
@@ -232,9 +233,6 @@ class _Teller:
     def _problems(self, layer: Any) -> Iterator[str]:
         if getattr(layer, "mask", None) is not None and isinstance(layer, keras.layers.Lambda):
             yield "its mask is code of its own"
-        outputs = [made for node in layer._inbound_nodes for made in node.outputs]
-        if any(mask_of(made) is not None for made in outputs) and not layer.supports_masking:
-            yield "it makes a mask, by code of its own"
         for attribute, value in vars(layer).items():
             if isinstance(value, dict) and _layers_in(value.values()) and attribute[0] != "_":
                 yield f"it holds layers in a dictionary, {attribute!r}"
@@ -291,6 +289,15 @@ def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
         yield path_of(variable).rpartition("/")[2], variable
     for inner in layer._layers:
         yield inner.name, inner
+
+
+def _mask_shape(layer: Any) -> list[Any] | None:
+    """Returns the shape of the mask that code of a layer makes for its output, or None."""
+    if type(layer).compute_mask is keras.layers.Layer.compute_mask:
+        return None
+    made = [each for node in getattr(layer, "_inbound_nodes", ()) for each in node.outputs]
+    masks = [mask for each in made if (mask := mask_of(each)) is not None]
+    return list(masks[0].shape) if masks else None
 
 
 def _arguments(function: Any) -> list[list[Any]]:

@@ -345,6 +345,73 @@ def test_a_layer_that_some_instances_do_not_call_is_there_where_it_is_called(tmp
     }
 
 
+class Tokens(L.Layer):
+    """Makes a mask by code of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = L.Embedding(6, 4)
+
+    def call(self, x):
+        return self.table(x)
+
+    def compute_mask(self, x, mask=None):
+        return ops.greater(x, 1)
+
+
+class Both(L.Layer):
+    """Is told the masks of two tensors."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        first, second = (ops.cast(each, "float64")[..., None] for each in mask)
+        return inputs[0] * first + inputs[1] * second
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+def test_a_mask_that_code_of_a_layer_makes_is_a_method_to_write(tmp_path, monkeypatch):
+    def build():
+        first, second = L.Input((5,), dtype="int32"), L.Input((5,), dtype="int32")
+        tokens = Tokens(name="tokens")
+        x = Both(name="both")([tokens(first), tokens(second)])
+        return keras.Model([first, second], L.Flatten()(x))
+
+    (tmp_path / "port_of_tokens").mkdir()
+    told, source, model = written(build, tmp_path / "port_of_tokens")
+    assert "def compute_mask(self, inputs: torch.Tensor) -> torch.Tensor:" in source
+    assert "# TO WRITE: which steps count, (N, 5) of truth values, as in Keras" in source
+    assert any("Tokens.compute_mask is to be written" in each for each in told["open"])
+    assert "mask=[mask, mask2]" in source
+
+    monkeypatch.syspath_prepend(tmp_path)
+    file = importlib.import_module("port_of_tokens.model")
+    monkeypatch.setattr(file.Tokens, "forward", lambda self, x: self.table(x))
+    monkeypatch.setattr(file.Tokens, "compute_mask", lambda self, x: x > 1)
+    monkeypatch.setattr(
+        file.Both,
+        "forward",
+        lambda self, x, mask: sum(a * m[..., None] for a, m in zip(x, mask, strict=True)),
+    )
+    network = next(
+        each
+        for each in vars(file).values()
+        if isinstance(each, type)
+        and each.__name__ not in ("Tokens", "Both")
+        and issubclass(each, torch.nn.Module)
+    )()
+    network.load_state_dict(load_file(tmp_path / "port_of_tokens" / "weights.safetensors"))
+    draw = np.random.default_rng(0)
+    x = [draw.integers(0, 6, (3, 5)) for _ in range(2)]
+    expected = np.asarray(model(x))
+    # The weights of the file are rounded to float32.
+    np.testing.assert_allclose(network(*map(torch.as_tensor, x)).detach(), expected, 2e-7, 1e-9)
+
+
 def test_what_is_not_compiled_is_told(package):
     assert package[0]["left_out"] == ["the loss and the optimizer: the model is not compiled"]
 

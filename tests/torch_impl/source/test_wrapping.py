@@ -2,7 +2,7 @@
 
 import ast
 
-from torch_impl.source.wrapping import WIDTH, wrapped
+from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
 
 LONG = (
     "        self.conv = layers.Conv2D("
@@ -49,3 +49,13 @@ def test_a_loop_of_two_variables_has_a_line_of_its_own():
         "            dim=1,",
         "        )",
     ]
+
+
+def test_texts_beside_the_source_have_as_many_lines_as_they_need():
+    assert docstring("Short.", "    ") == ['    """Short."""']
+    text = " ".join(["word"] * 40)
+    for lines in (docstring(text, "    "), commented(text, "        ")):
+        assert len(lines) > 2
+        assert max(map(len, lines)) <= WIDTH
+    assert docstring(text, "    ")[-1] == '    """'
+    assert commented("One line.", "  ") == ["  # One line."]

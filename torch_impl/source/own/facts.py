@@ -6,8 +6,10 @@ Facts of layers go in: `StandIn` runs in the place of one; weights and draws hav
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,6 +56,8 @@ class OwnFunction:
 class StandIn(nn.Module):
     """A layer of the user's, which returns random numbers of the shapes that Keras's has.
 
+    If its code makes a mask, `compute_mask` returns a random one, another for each input.
+
     Args:
         facts: of the layer.
         written: what makes the layer in the source that is written; None: it is a Lambda, or has
@@ -65,6 +69,8 @@ class StandIn(nn.Module):
         self.written = written
         self._calls = facts["calls"]
         self.supports_masking = facts["passes_masks"]
+        if facts.get("mask"):
+            self.compute_mask = partial(_random_mask, facts["mask"])
         names = [name for name, _ in facts["call"]]
         self.mask_arguments = frozenset(filter(is_mask, names))
         self.positional_names = tuple(names)
@@ -78,6 +84,20 @@ class StandIn(nn.Module):
             for shape, dtype in zip(call["outputs"], call["dtypes"], strict=True)
         ]
         return made[0] if len(made) == 1 else tuple(made)
+
+
+def _random_mask(shape: Sequence[int | None], inputs: Any, mask: Any = None) -> torch.Tensor:
+    """Returns a mask of an output, of which most steps count.
+
+    Args:
+        shape: of Keras's; an open side is that of the first input.
+        inputs: of the layer.
+        mask: of these.
+    """
+    first = next(_tensors(inputs))
+    sizes = [first.shape[axis] if side is None else side for axis, side in enumerate(shape)]
+    generator = np.random.default_rng(zlib.crc32(first.detach().numpy().tobytes()))
+    return torch.from_numpy(generator.random(sizes) < 0.7)
 
 
 def _tensors(nest: Any) -> Iterator[torch.Tensor]:

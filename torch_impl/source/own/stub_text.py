@@ -12,7 +12,7 @@ from torch_impl.source.form import Parameter, literal
 from torch_impl.source.own.facts import Facts, OwnFunction
 from torch_impl.source.own.stubs import Held, OwnClass, Stub
 from torch_impl.source.program import Program, all_of
-from torch_impl.source.wrapping import WIDTH, wrapped
+from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
 
 _INDENT = " " * 8
 _PLACE = "TO WRITE"  # what a reader searches for
@@ -58,7 +58,7 @@ def class_text(own: OwnClass, made_text: Any) -> str:
     place, call = _place(facts["source"]), _signature(facts)
     lines = [f"class {own.name}(nn.Module):"]
     about = f"Keras's {facts['class']}{place}; its forward is to be written."
-    lines += _docstring(about, "    ")
+    lines += docstring(about, "    ")
     given = "".join(f", {name}: {_type(values)}" for name, values in own.vectors.items())
     head = f"    def __init__(self{given}) -> None:"
     if len(head) > WIDTH:
@@ -69,16 +69,35 @@ def class_text(own: OwnClass, made_text: Any) -> str:
     for held in own.held:
         lines += _held(held, own.held, made_text)
     lines += ["", *_head(f"    def forward(self{call}) -> {_returned(facts)}:")]
-    lines += [line for text in [f"{_PLACE}:", *_shapes(own)] for line in _comment(text)]
+    lines += [line for text in [f"{_PLACE}:", *_shapes(own)] for line in commented(text, _INDENT)]
     if facts["draws"]:
-        lines += _comment("It draws random numbers, which torch draws in another way.")
+        lines += commented("It draws random numbers, which torch draws in another way.", _INDENT)
     lines += _quoted(facts["source"])
     layers = ", ".join(map(repr, own.layers))
     told = (
         f"{own.name}.forward is to be written (for {layers}): what {facts['class']}.call computes"
     )
     lines += _raised(f"{told}{place}")
+    if any(facts.get("mask") for facts in own.facts):
+        lines += _mask_text(own, place)
     return "\n".join(lines)
+
+
+def _mask_text(own: OwnClass, place: str) -> list[str]:
+    """Returns the method that makes the mask of the output of a layer."""
+    needed = max(len(call["inputs"]) for facts in own.facts for call in facts["calls"])
+    kind = "list[torch.Tensor]" if needed > 1 else "torch.Tensor"
+    shapes = dict.fromkeys(_shape(facts["mask"]) for facts in own.facts if facts.get("mask"))
+    told = f"{own.name}.compute_mask is to be written: what {own.facts[0]['class']} computes"
+    return [
+        "",
+        *_head(f"    def compute_mask(self, inputs: {kind}) -> torch.Tensor:"),
+        *commented(
+            f"{_PLACE}: which steps count, {', '.join(shapes)} of truth values, as in Keras",
+            _INDENT,
+        ),
+        *_raised(f"{told}{place}"),
+    ]
 
 
 def function_text(function: OwnFunction) -> str:
@@ -87,9 +106,9 @@ def function_text(function: OwnFunction) -> str:
     given = "".join(f", {name}: {_type([value])}" for name, value in function.arguments.items())
     lines = _head(f"def {function.name}(x: torch.Tensor{given}) -> torch.Tensor:")
     about = f"Keras's {function.name}{place}; it is to be written."
-    lines += _docstring(about, "    ")
+    lines += docstring(about, "    ")
     users = ", ".join(function.users)
-    lines += _comment(f"{_PLACE}: for {users}; x has {function.layout}", "    ")
+    lines += commented(f"{_PLACE}: for {users}; x has {function.layout}", "    ")
     lines += [line.removeprefix("    ") for line in _quoted(function.source)]
     text = f"{function.name} is to be written (for {users}): as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
@@ -99,7 +118,7 @@ def loss_text(name: str, told: Facts) -> str:
     """Returns the source of a loss."""
     place = _place(told["source"])
     lines = [f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:"]
-    lines += _docstring(f"Keras's {told['name']}{place}; it is to be written.", "    ")
+    lines += docstring(f"Keras's {told['name']}{place}; it is to be written.", "    ")
     lines += [f"    # {_PLACE}: the mean over all samples, one number; Keras has y_true first."]
     lines += [line.removeprefix("    ") for line in _quoted(told["source"])]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
@@ -109,13 +128,6 @@ def loss_text(name: str, told: Facts) -> str:
 def _place(source: Facts) -> str:
     """Returns where the source of Keras is, as part of a sentence."""
     return f" in {source['file']}, line {source['line']}" if source["file"] else ""
-
-
-def _docstring(text: str, indent: str) -> list[str]:
-    parts = textwrap.wrap(text, WIDTH - len(indent) - 6)
-    if len(parts) == 1:
-        return [f'{indent}"""{text}"""']
-    return [f'{indent}"""{parts[0]}', *(f"{indent}{part}" for part in parts[1:]), f'{indent}"""']
 
 
 def _head(line: str) -> list[str]:
@@ -172,13 +184,13 @@ def _held(held: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
     if held.facts["what"] == "weight":
         return _weight(held)
     if held.made is None:
-        return _comment(f"{name} of Keras is {held.note or 'a layer without weights'}")
+        return commented(f"{name} of Keras is {held.note or 'a layer without weights'}", _INDENT)
     note = f"  # {held.note}" if held.note else ""
     has = "" if held.has is None else f" if {held.has.name} else None"
     line = f"{_INDENT}self.{name} = {made_text(held.made)}{has}"
     if len(line) + len(note) <= WIDTH:
         return [f"{line}{note}"]
-    return [*(_comment(held.note) if note else []), *wrapped(line)]
+    return [*(commented(held.note, _INDENT) if note else []), *wrapped(line)]
 
 
 def _made(held: Held, made_text: Any) -> str:
@@ -217,10 +229,6 @@ def _shapes(own: OwnClass) -> list[str]:
 def _shape(shape: Sequence[int | None]) -> str:
     parts = ["N", *("?" if size is None else str(size) for size in shape[1:])]
     return f"({', '.join(parts)})" if len(parts) > 1 else "(N,)"
-
-
-def _comment(text: str, indent: str = _INDENT) -> list[str]:
-    return [f"{indent}# {part}" for part in textwrap.wrap(text, WIDTH - len(indent) - 2)]
 
 
 def _quoted(source: Facts) -> list[str]:
