@@ -93,6 +93,8 @@ ONLY_KERAS_CHECK_FILES = {
     "own_code.py": "likewise",
     "own_layers.py": "likewise",
     "quoted.py": "likewise",
+    "inlined.py": "likewise",
+    "named_weights.py": "likewise",
     "inner_calls.py": "likewise",
     "subclassed.py": "likewise",
     "as_built.py": "torch is given the weights",

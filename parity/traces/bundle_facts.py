@@ -64,13 +64,21 @@ _OPTIONAL: dict[str, Any] = {
     "metric_probe": {"names": [str], "float32": [str]},
     "added_losses": [str],
     "confident": bool,
-    "own": {"layers": dict, "functions": dict, "losses": dict, "problems": [str], "refused": [str]},
+    "own": {
+        "layers": dict,
+        "functions": dict,
+        "losses": dict,
+        "problems": [str],
+        "refused": [str],
+        "inlined": dict,
+    },
     "program": {
         "model": (dict, _NONE),
         "problem": str,
         "fit": dict,
         "draws": [[(str, int)]],
         "shared": [str],
+        "stubbed": [dict],
     },
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}

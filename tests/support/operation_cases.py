@@ -128,6 +128,27 @@ CASES = {
     ),
     "depth_to_space": (lambda x: ops.depth_to_space(x, 2), signed((2, 3, 5, 8))),
     "space_to_depth": (lambda x: ops.space_to_depth(x, 2), signed((2, 4, 6, 3))),
+    # Whole numbers and halves, which float32, in which images are resized, has exactly.
+    "resize": (
+        lambda x: [
+            ops.image.resize(ops.round(4 * x), (10, 14)),
+            ops.image.resize(ops.round(4 * x), (3, 4), interpolation="nearest"),
+        ],
+        signed((2, 5, 7, 3)),
+    ),
+    "patches": (lambda x: ops.image.extract_patches(x, 2), signed((2, 5, 6, 3))),
+    "patches_of_a_rectangle": (
+        lambda x: ops.image.extract_patches(x, (3, 2), strides=(2, 1)),
+        signed((2, 7, 6, 3)),
+    ),
+    "patches_same": (
+        lambda x: ops.image.extract_patches(x, 3, strides=2, padding="same"),
+        signed((2, 6, 7, 2)),
+    ),
+    "patches_dilated": (
+        lambda x: ops.image.extract_patches(x, 2, strides=1, dilation_rate=2),
+        signed((2, 6, 5, 3)),
+    ),
     "norm": (
         lambda x: [
             ops.norm(x, 1, axis=1),

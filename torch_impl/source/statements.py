@@ -17,6 +17,7 @@ from torch_impl.source.program import Line, Value
 _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 columns
 _NEAR = 6  # statements between which a tensor has a short name
 _SHORT = ("x", "y", "z")
+_MOST_LETTERS = 24  # of a variable
 _TOLD = re.compile(r"\bmask=\{v(\d+)\}")  # the mask that a layer is told
 # Modules that may stand around the call of another one.
 _AROUND = (
@@ -148,6 +149,12 @@ def _plain(text: str) -> str:
     return re.sub(r"\{v\d+\}", "x", text)
 
 
+def _short(name: str) -> str:
+    """Returns the end of a long name: "layer_norm" of "encoder_blocks_1_attention_layer_norm"."""
+    end = attribute("_".join(name.split("_")[-2:]))
+    return name if len(name) <= _MOST_LETTERS else end
+
+
 def named(
     statements: Sequence[Statement], inputs: Mapping[str, Value], ends: set[int]
 ) -> dict[int, str]:
@@ -182,7 +189,7 @@ def named(
             again = [name for name in dying if name in _SHORT and name in free]
             is_far = end - number > _NEAR and value.number not in ends
             is_mask = value.number in masks or value.name == "mask"
-            own = "mask" if is_mask else attribute(value.name)
+            own = "mask" if is_mask else _short(attribute(value.name))
             if (again or free) and not is_far and not is_mask:
                 chosen = (again or free)[0]
             else:

@@ -17,8 +17,9 @@ import keras
 
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
-from keras_impl.harness.check.initializers import initializers
-from keras_impl.harness.check.model import leaves, named_variables
+from keras_impl.harness.check.inlined import inlined
+from keras_impl.harness.check.model import leaves
+from keras_impl.harness.check.named_weights import Weights, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import told_simply
 from keras_impl.harness.check.structure import slots_of
@@ -64,24 +65,57 @@ def described(
             "write model.save('model.h5') here, and port that file without --keras-python"
         )
     reference = called_anew(factory, spec.seed)
-    model = graph = reference.model
     _build(reference)
-    found: dict[str, Any] = {"model": None, "problem": ""}
-    try:
-        graph = as_graph(reference, spec.batch_size)
-        with told_simply(graph):
-            found["model"] = json.loads(graph.to_json())
-    except Exception as error:  # of a class of the user, which may raise anything
-        found["problem"] = told_of(error)
+    found, own = _facts(reference, spec)
     arguments = reference.fit_arguments()
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
     rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
-    found["shared"] = sorted(_shared(model))
-    numbers = _numbers(spec.seed)
-    own, told = own_code(reference, graph, numbers, Path(spec.folder))
-    found["draws"] = sorted(_draws(model, numbers, told), key=lambda draw: draw[1])
     return reference, found, own
+
+
+def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns config, draws and own code of a model, with as much of it written out as possible.
+
+    "stubbed" has both without that, for a port that lacks an operation of what is written out.
+    """
+    model = graph = reference.model
+    problem = ""
+    try:
+        graph = as_graph(reference, spec.batch_size)
+    except Exception as error:  # of a class of the user, which may raise anything
+        problem = told_of(error)
+    numbers, weights = _numbers(spec.seed), weights_of(model)
+
+    def facts_of(
+        graph: keras.Model, paths: Mapping[int, str], problem: str = ""
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        found: dict[str, Any] = {"model": None, "problem": problem, "stubbed": []}
+        if not problem:
+            try:
+                with told_simply(graph):
+                    found["model"] = json.loads(graph.to_json())
+            except Exception as error:  # likewise
+                found["problem"] = told_of(error)
+        found["shared"] = sorted(_shared(graph))
+        own, told = own_code(model, graph, weights, numbers, Path(spec.folder))
+        draws = _draws(model, weights, numbers, told, paths)
+        found["draws"] = sorted(draws, key=lambda draw: draw[1])
+        return found, own
+
+    found, own = facts_of(graph, {}, problem)
+    written = None if problem else inlined(model, None if graph is model else graph.input)
+    if written is None:
+        return found, own
+    try:
+        paths = written.paths()
+        other, own_other = facts_of(written.model, paths)
+        if other["model"] is None:
+            return found, own
+        names = {name: path for name, v in weights.variables.items() if (path := paths.get(id(v)))}
+        return other | {"stubbed": [found, own]}, own_other | {"inlined": names}
+    finally:
+        written.restore()
 
 
 def _build(reference: Reference) -> None:
@@ -135,25 +169,33 @@ def _numbers(seed: int) -> dict[int, int]:
 
 
 def _draws(
-    model: keras.Model, numbers: Mapping[int, int], told: set[int]
+    model: keras.Model,
+    weights: Weights,
+    numbers: Mapping[int, int],
+    told: set[int],
+    paths: Mapping[int, str],
 ) -> Iterator[tuple[str, int]]:
     """Yields which draw gave the seed of each initialiser, and of each layer that draws.
 
     Args:
         model: of the program.
+        weights: of it.
         numbers: seed -> number of its draw.
         told: IDs of variables and layers that `own_code` has told.
+        paths: of variables and layers with other names than Keras's, by ID.
     """
-    variables = named_variables(model)
-    for name, found in initializers(model).items():
+    variables = weights.variables
+    for name, found in weights.initial.items():
         own: Any = getattr(found.call, "seed", None)
         is_drawn = isinstance(own, int) and own in numbers and found.config.get("seed") is None
         if is_drawn and id(variables[name]) not in told:
-            yield path_of(variables[name]), numbers[own]
+            variable = variables[name]
+            yield paths.get(id(variable), path_of(variable)), numbers[own]
     for layer in leaves(model):
         if id(layer) in told:
             continue
-        for path, generator in _generators(layer, getattr(layer, "path", None) or layer.name):
+        at = paths.get(id(layer)) or getattr(layer, "path", None) or layer.name
+        for path, generator in _generators(layer, at):
             if generator in numbers:
                 yield f"{path}/seed", numbers[generator]
 

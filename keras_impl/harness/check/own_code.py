@@ -14,12 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.inner_calls import facts_of, inner_calls
-from keras_impl.harness.check.model import named_variables
-from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own, own_layers, wrapped
+from keras_impl.harness.check.named_weights import Weights, below
+from keras_impl.harness.check.own_layers import in_graph, is_own, own_layers, wrapped
 from keras_impl.harness.check.quoted import quoted
-from keras_impl.harness.factories import Reference
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
 
@@ -32,13 +30,18 @@ Facts = dict[str, Any]
 
 
 def own_code(
-    reference: Reference, graph: keras.Model, numbers: Mapping[int, int], folder: Path
+    model: keras.Model,
+    graph: keras.Model,
+    weights: Weights,
+    numbers: Mapping[int, int],
+    folder: Path,
 ) -> tuple[Facts, set[int]]:
     """Returns what a port is told of the user's own code, and what is in it.
 
     Args:
-        reference: the program.
-        graph: its model, or one that calls it; see `as_graph`.
+        model: of the program.
+        graph: it, or one that does the same: see `as_graph` and `inlined`.
+        weights: of the model.
         numbers: seed -> number of the draw that gave it.
         folder: of the program.
 
@@ -48,8 +51,7 @@ def own_code(
         And the IDs of the variables, and of the
         layers, that are inside of these layers.
     """
-    model = reference.model
-    variables, known = named_variables(model), initializers(model)
+    variables, known = weights.variables, weights.initial
     names = {id(variable): name for name, variable in variables.items()}
     # What a variable began with may be more than the attribute says: the bias of an LSTM.
     drawn = {
@@ -78,7 +80,7 @@ def own_code(
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told = {"layers": found, "functions": functions, "losses": losses}
-    told |= {"problems": problems, "refused": refused}
+    told |= {"problems": problems, "refused": refused, "inlined": {}}
     return told, teller.seen
 
 
@@ -147,7 +149,7 @@ class _Teller:
     def _held(self, layer: Any) -> list[Facts]:
         """Returns what a layer holds in its attributes, in their order: weights and layers."""
         held = dict[int, tuple[str, Any]]()
-        for attribute, value in _attributes(layer):
+        for attribute, value in attributes_of(layer):
             held.setdefault(id(value), (attribute, value))
         found: list[Facts] = []
         kind = keras.layers.Layer
@@ -197,7 +199,7 @@ class _Teller:
         weights = []
         for variable in layer.variables:
             if is_weight(variable) and id(variable) in self._names:
-                weights.append({"name": _below(layer, variable), **self._began(variable)})
+                weights.append({"name": below(layer, variable), **self._began(variable)})
         try:
             entry = keras.saving.serialize_keras_object(layer)
         except Exception as error:  # of a class of the user, inside of it
@@ -247,18 +249,6 @@ def told_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _below(layer: Any, variable: Any) -> str:
-    """Returns the path of a variable below a layer."""
-    parts = path_of(variable).split("/")
-    if layer.name in parts:
-        return "/".join(parts[parts.index(layer.name) + 1 :])
-    # The layers of a functional model had their weights before it had them.
-    for inner in layer.layers if is_graph(layer) else ():
-        if any(each is variable for each in inner.variables):
-            return f"{inner.name}/{_below(inner, variable)}"
-    return parts[-1]
-
-
 def _constant(value: np.ndarray) -> Facts | None:
     """Returns the initialiser of a weight whose numbers are alike, which nobody draws; or None."""
     first = float(value.reshape(-1)[0]) if value.size else 0.0
@@ -274,7 +264,7 @@ _OF_KERAS = frozenset(
 )
 
 
-def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
+def attributes_of(layer: Any) -> Iterator[tuple[str, Any]]:
     """Yields the attributes of a layer, and the entries of those that are lists: "blocks.0"."""
     for name, value in vars(layer).items():
         if name in _OF_KERAS:

@@ -25,6 +25,7 @@ WITHOUT = {
     "max_pool": "the operation MaxPool has no plain function",
     "average_pool": "the operation AveragePool has no plain function",
     "max_initial": "the operation Max has no plain function",
+    "resize": "the operation Resize has no plain function",
 }
 
 

@@ -20,7 +20,7 @@ from torch_impl.weights import variable_of
 
 NAMES = (
     *("drawing", "steps", "tied", "built_inside", "states", "scheduled"),
-    *("ruled", "arrays", "twice"),
+    *("ruled", "arrays", "twice", "subclassed", "coded"),
 )
 ROUNDED = 1.2e-7  # a weight in the file of a package, rounded to float32
 
@@ -60,6 +60,56 @@ def steps():
     x = L.GaussianNoise(0.1)(L.GaussianDropout(0.3)(x))
     x = L.Dropout(0.3)(L.AlphaDropout(0.2)(x))
     return compiled(keras.Model(inputs, L.Dense(3)(x)))
+
+
+class Gated(L.Layer):
+    """Code that only calls layers and operations of Keras, and draws in train mode."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.units = units
+        self.dense, self.gate = L.Dense(units), L.Dense(units, activation="sigmoid")
+        self.project = L.Dense(units)
+        self.drop = L.Dropout(0.3)
+
+    def build(self, shape):
+        for layer in (self.dense, self.gate):
+            layer.build(shape)
+        if shape[-1] != self.units:
+            self.project.build(shape)
+
+    def call(self, x, training=None):
+        y = self.drop(self.dense(x) * self.gate(x), training=training)
+        return y + (x if x.shape[-1] == self.units else self.project(x))
+
+
+class Recurrent(keras.Model):
+    """A model of its own around such layers, an LSTM and a model of layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = [Gated(5), Gated(5), Gated(4)]
+        self.memory = L.LSTM(6, return_sequences=True)
+        self.head = keras.Sequential([L.Dense(4, activation="relu"), L.Dense(2)])
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return self.head(keras.ops.mean(self.memory(x), axis=1))
+
+
+def subclassed():
+    return keras_impl.Reference(compiled(Recurrent()), input_shapes=[(7, 3)])
+
+
+def coded():
+    """Layers and functions of the user's own in a graph."""
+    inputs = L.Input((6, 6, 3))
+    x = keras.ops.image.extract_patches(inputs, 3)
+    x = L.Lambda(lambda x: keras.ops.reshape(x, (-1, 4, 27)))(x)
+    x = Gated(5, name="first")(x)
+    x = L.TimeDistributed(L.Dense(5))(Gated(5, name="second")(x))
+    return compiled(keras.Model(inputs, L.Dense(2)(L.Flatten()(x))))
 
 
 def tied():
@@ -181,6 +231,34 @@ def test_what_draws_for_steps_takes_them_as_they_are(tmp_path):
     source = (tmp_path / "port_of_steps" / "model.py").read_text(encoding="utf-8")
     assert source.count("channels_last=True") == 5
     assert "movedim" not in source
+
+
+def test_code_that_calls_only_layers_of_keras_leaves_no_stub(tmp_path):
+    found = package_of("subclassed", tmp_path)
+    assert found.problem == ""
+    source = (tmp_path / "port_of_subclassed" / "model.py").read_text(encoding="utf-8")
+    assert "NotImplementedError" not in source
+    assert "self.memory = layers.LSTM(4, 6, return_sequences=True)" in source
+
+
+def test_code_for_which_no_source_is_written_is_a_stub(tmp_path, monkeypatch):
+    """As with an operation that the twin lacks."""
+    monkeypatch.setattr(package, "program_of", _failing_once(package.program_of))
+    found = package_of("subclassed", tmp_path)
+    assert "Gated.forward is to be written" in found.problem
+    assert "Recurrent.forward is to be written" in found.problem
+
+
+def _failing_once(function):
+    calls = []
+
+    def fails(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise TypeError("an operation that is not known")
+        return function(*given)
+
+    return fails
 
 
 def test_a_model_inside_and_outside_of_time_distributed_is_one_module(tmp_path):

@@ -11,6 +11,7 @@ from torch_impl.keras_config.operations import (
     activation,
     algebra,
     elementwise,
+    images,
     reductions,
     selection,
     shaping,
@@ -25,6 +26,7 @@ OPERATIONS: dict[str, Function] = {
     **selection.ROWS,
     **algebra.ROWS,
     **activation.ROWS,
+    **images.ROWS,
 }
 
 

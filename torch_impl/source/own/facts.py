@@ -21,7 +21,10 @@ from torch_impl.masks import is_mask
 from torch_impl.source.names import distinct
 
 Facts = Mapping[str, Any]
-NOTHING: Facts = {"layers": {}, "functions": {}, "losses": {}, "problems": [], "refused": []}
+NOTHING: Facts = {
+    **{"layers": {}, "functions": {}, "losses": {}, "inlined": {}},
+    **{"problems": [], "refused": []},
+}
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ def renamed(weights: Mapping[str, np.ndarray], own: Facts) -> dict[str, np.ndarr
         for layer, facts in own["layers"].items()
         for at, weight in weights_of(facts)
     }
+    names |= {name.replace(".", "/", 1): path for name, path in own["inlined"].items()}
     return {names.get(name, name): array for name, array in weights.items()}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 
 def clip(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
@@ -302,6 +303,36 @@ def space_to_depth(
     rows, columns = height // block_size, width // block_size
     split = x.reshape(n, rows, block_size, columns, block_size, channels)
     return split.permute(0, 1, 3, 2, 4, 5).reshape(n, rows, columns, -1)
+
+
+def extract_patches(
+    x: torch.Tensor,
+    size: int | tuple[int, int],
+    strides: int | tuple[int, int] | None = None,
+    dilation_rate: int | tuple[int, int] = 1,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+) -> torch.Tensor:
+    """Returns patches of (N, H, W, C) row by row; `F.unfold` has the channels first."""
+    given = (size, size if strides is None else strides, dilation_rate)
+    windows, steps, dilations = (
+        (n, n) if isinstance(n, int) else tuple(n) for n in given
+    )
+    first = x.movedim(-1, 1)
+    if padding == "same":
+        for axis in (3, 2):
+            length, step = first.shape[axis], steps[axis - 2]
+            reach = (windows[axis - 2] - 1) * dilations[axis - 2] + 1
+            total = max((-(-length // step) - 1) * step + reach - length, 0)
+            sides = (total // 2, total - total // 2)
+            first = F.pad(first, sides if axis == 3 else (0, 0, *sides))
+    sizes = zip(first.shape[2:], windows, steps, dilations, strict=True)
+    rows, columns = (
+        (n - (window - 1) * d - 1) // step + 1 for n, window, step, d in sizes
+    )
+    found = F.unfold(first, windows, dilation=dilations, stride=steps)
+    split = found.reshape(len(x), x.shape[-1], windows[0] * windows[1], rows, columns)
+    return split.permute(0, 3, 4, 2, 1).reshape(len(x), rows, columns, -1)
 
 
 def full_like(x: torch.Tensor, fill_value: Any, dtype: str | None = None) -> Any:

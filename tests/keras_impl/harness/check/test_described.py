@@ -65,7 +65,7 @@ def test_an_input_is_no_layer_that_two_models_share_and_a_dense_is_one():
     assert described(twice, CheckSpec())[1]["shared"] == ["shared"]
 
 
-def test_a_subclassed_model_is_told_as_a_layer_of_a_graph():
+def test_a_subclassed_model_is_told_written_out_and_as_a_layer_of_a_graph():
     class Net(keras.Model):
         def __init__(self):
             super().__init__()
@@ -75,6 +75,11 @@ def test_a_subclassed_model_is_told_as_a_layer_of_a_graph():
             return self.dense(x)
 
     _, found, own = described(lambda: Reference(Net(), input_shapes=[(5,)]), CheckSpec())
+    names = [each["class_name"] for each in found["model"]["config"]["layers"]]
+    assert names == ["InputLayer", "Dense"]
+    assert own["layers"] == {}
+    assert own["inlined"] == {"dense.kernel": "dense/kernel", "dense.bias": "dense/bias"}
+    found, own = found["stubbed"]
     names = [each["class_name"] for each in found["model"]["config"]["layers"]]
     assert names == ["InputLayer", "Net"]
     assert own["layers"]["net"]["calls"] == [

@@ -1,0 +1,280 @@
+"""Code of the user's own that only calls layers and operations of Keras, written out in a graph.
+
+A model goes in, of any kind. A functional one comes out, with the same layers: where the model
+calls a layer of the user's own, it has what that layer calls.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.named_weights import below
+from keras_impl.harness.check.own_code import attributes_of
+from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own
+from keras_impl.harness.versions import is_weight
+
+_MOST_TRIALS = 50  # layers whose code needs numbers; one is found in each trial
+
+
+@dataclass
+class Inlined:
+    """A graph in which code of the user's is written out.
+
+    Attributes:
+        model: the functional model.
+        layers: of the user's, whose code is written out, the outer ones first.
+        names: of the layers inside of these, before they got those of attributes: id -> name.
+    """
+
+    model: keras.Model
+    layers: list[Any]
+    names: dict[int, tuple[Any, str]]
+
+    def paths(self) -> dict[int, str]:
+        """Returns the paths of these layers, and of their variables, by ID."""
+        found = {}
+        for layer, name in self.names.values():
+            found[id(layer)] = layer.name
+            if is_own(layer):  # its variables are told by its own facts
+                continue
+            for variable in layer.variables:
+                found[id(variable)] = f"{layer.name}/{below(layer, variable, name)}"
+        return found
+
+    def restore(self) -> None:
+        """Gives all layers their own names again."""
+        for layer, name in self.names.values():
+            layer.name = name
+
+
+def inlined(model: Any, inputs: Any) -> Inlined | None:
+    """Returns a functional model that computes what a model does, with less code of the user's own.
+
+    Layers are written out if their code takes tensors without numbers, does the same in both modes,
+    draws nothing, and has no weights, masks or losses of its own. The others stay as they are. A
+    layer inside of one that is written out has the name of its attribute there, until `restore`.
+
+    Args:
+        model: of the program, which is built.
+        inputs: of a model without a graph, in the structure in which it takes them; None: it has
+            one.
+
+    Returns:
+        The graph; None if nothing could be written out.
+    """
+    if is_graph(model) and not any(map(is_own, in_graph(model))):
+        return None
+    whole: set[int] = set()  # layers that stay as they are
+    given = model.input if inputs is None else inputs
+    for _ in range(_MOST_TRIALS):
+        failed: list[Any] = []
+        try:
+            trials = [_Trial(model, inputs, whole, failed, mode) for mode in (None, False, True)]
+        except Exception:  # code of the user's, which may raise anything
+            if not failed or failed[0] is model:
+                return None
+            whole.add(id(failed[0]))
+            continue
+        layers = trials[0].layers
+        if not layers:
+            return None
+        kept = _that_differs(trials, model)
+        if kept is None:
+            found = Inlined(model, layers, _renamed(model, layers))
+            try:
+                found.model = keras.Model(given, trials[0].made, name=model.name)
+            except Exception:  # of Keras: names that occur twice, or outputs that are no tensors
+                found.restore()
+                return None
+            kept = _holder_of_lost_weights(found)
+            if kept is None:
+                return found
+            found.restore()
+        if kept is model:
+            return None
+        whole.add(id(kept))
+    return None
+
+
+class _Trial:
+    """One call of a model in which layers of the user's run their code.
+
+    Args:
+        model: of the program.
+        inputs: see `inlined`.
+        whole: IDs of the layers that are called as always.
+        failed: gets the layer whose code raised an exception.
+        training: the mode that code is told; None: none.
+
+    Attributes:
+        made: what the model returned.
+        layers: of the user's that ran their code, the outer ones first.
+        calls: of these (layer, tensors, what it returned), the inner ones first.
+    """
+
+    def __init__(
+        self, model: Any, inputs: Any, whole: set[int], failed: list[Any], training: bool | None
+    ) -> None:
+        self.layers: list[Any] = []
+        self.calls: list[tuple[Any, list[Any], list[Any]]] = []
+        self._whole, self._failed, self._training = whole, failed, training
+        with self._watched():
+            self.made = _run(model) if inputs is None else self._run_code(model, inputs)
+
+    def _run_code(self, layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        if all(layer is not each for each in self.layers):
+            self.layers.append(layer)
+        try:
+            _check(layer, arguments, keywords)
+            if layer._call_has_training_arg and keywords.get("training") is None:
+                keywords["training"] = self._training
+            made = layer.call(*arguments, **keywords)
+        except Exception:
+            self._failed.append(layer)
+            raise
+        self.calls.append((layer, _symbolic((arguments, keywords)), _symbolic(made)))
+        return made
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Lets calls of layers of the user's run their code."""
+        own_call, random = versions.Layer.__call__, _module(_RANDOM)
+        kind = _module(_VARIABLES).Variable
+        draw, value, assign, depth = random.draw_seed, kind.value, kind.assign, [0]
+
+        def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+            is_symbolic = bool(_symbolic((arguments, keywords)))
+            if is_symbolic and not depth[0] and is_own(layer) and id(layer) not in self._whole:
+                return self._run_code(layer, *arguments, **keywords)
+            depth[0] += 1
+            try:
+                return own_call(layer, *arguments, **keywords)
+            finally:
+                depth[0] -= 1
+
+        def only_in_layers(function: Callable[..., Any]) -> Callable[..., Any]:
+            """What code does with numbers would be an array in the graph, the same in all calls."""
+
+            def watched(*arguments: Any, **keywords: Any) -> Any:
+                if not depth[0]:
+                    raise ValueError("it draws numbers, or takes or sets those of a weight")
+                return function(*arguments, **keywords)
+
+            return watched
+
+        versions.Layer.__call__ = call
+        random.draw_seed = only_in_layers(draw)
+        kind.value, kind.assign = property(only_in_layers(value.fget)), only_in_layers(assign)
+        try:
+            yield
+        finally:
+            versions.Layer.__call__, random.draw_seed = own_call, draw
+            kind.value, kind.assign = value, assign
+
+
+def _symbolic(nest: Any) -> list[Any]:
+    flat = keras.tree.flatten(nest)
+    return [each for each in flat if isinstance(each, keras.KerasTensor)]
+
+
+def _that_differs(trials: Sequence[_Trial], model: Any) -> Any:
+    """Returns the innermost layer whose code does something else in another trial; or None."""
+    for calls in zip(*(trial.calls for trial in trials), strict=False):
+        layers, inputs, outputs = zip(*calls, strict=True)
+        told = [
+            list(_signature(keras.Function(each, made), model))
+            for each, made in zip(inputs, outputs, strict=True)
+        ]
+        if any(layer is not layers[0] for layer in layers) or told[1:] != told[:-1]:
+            return layers[0]
+    return None
+
+
+def _renamed(model: Any, layers: Sequence[Any]) -> dict[int, tuple[Any, str]]:
+    """Gives layers inside of others the names of attributes; returns the names before."""
+    before: dict[int, tuple[Any, str]] = {}
+    taken = {layer.name for layer in getattr(model, "layers", ())} if is_graph(model) else set()
+    for layer in layers:
+        prefix = "" if layer is model else f"{layer.name}_"
+        for attribute, inner in attributes_of(layer):
+            if isinstance(inner, keras.layers.Layer) and id(inner) not in before:
+                before[id(inner)] = inner, inner.name
+                name = first = f"{prefix}{attribute.replace('.', '_')}"
+                number = 1
+                while name in taken:
+                    number += 1
+                    name = f"{first}_{number}"
+                taken.add(name)
+                inner.name = name
+    return before
+
+
+def _holder_of_lost_weights(found: Inlined) -> Any:
+    """Returns the innermost layer that lost weights, since its code calls a layer on numbers."""
+    there = {id(variable) for variable in found.model.variables}
+    for layer in reversed(found.layers):
+        if any(is_weight(variable) and id(variable) not in there for variable in layer.variables):
+            return layer
+    return None
+
+
+def _run(model: Any) -> Any:
+    """Calls the layers of a graph on its own inputs once more."""
+    graph = getattr(model, "_functional", None) or model
+    return graph._run_through_graph(graph.inputs)
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+_VARIABLES = "keras.src.backend.common.variables"
+_RANDOM = "keras.src.backend.tensorflow.random"
+
+
+def _check(layer: Any, arguments: Any, keywords: Any) -> None:
+    """Checks that a layer does nothing beside its code.
+
+    Raises:
+        ValueError: it has weights, a mask or a loss of its own, or is told a mask.
+    """
+    own, base = type(layer), keras.layers.Layer
+    is_lambda = isinstance(layer, keras.layers.Lambda)
+    has_mask = layer.mask is not None if is_lambda else own.compute_mask is not base.compute_mask
+    given = keras.tree.flatten((arguments, keywords))
+    if (
+        any(map(is_weight, (*layer._trainable_variables, *layer._non_trainable_variables)))
+        or layer._seed_generators
+        or layer.activity_regularizer is not None
+        or has_mask
+        or any(versions.mask_of(each) is not None for each in given)
+    ):
+        raise ValueError("it does more than its code says")
+
+
+def _signature(graph: Any, model: Any) -> Iterator[tuple[Any, ...]]:
+    """Yields what each call in a graph is of, but for the mode that it is told."""
+    known = {id(layer) for layer in model._flatten_layers()}
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            told = {key: value for key, value in node.arguments.kwargs.items() if key != "training"}
+            values = map(_told, keras.tree.flatten((node.arguments.args, told)))
+            # A layer that the code makes anew has another name in each trial.
+            number = id(node.operation) if id(node.operation) in known else 0
+            yield (type(node.operation).__name__, number, *values)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, keras.KerasTensor):
+        return str(tuple(value.shape))
+    if hasattr(value, "shape"):
+        return repr(np.asarray(value).tolist())
+    return repr(value)

@@ -1,0 +1,50 @@
+"""The weights of a model by their names in the trace, and by their paths below layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_impl.harness.check.initializers import initializers
+from keras_impl.harness.check.model import named_variables
+from keras_impl.harness.check.own_layers import is_graph
+from keras_impl.harness.versions import path_of
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of a model, before its layers got other names for a while.
+
+    Attributes:
+        variables: by their names in the trace.
+        initial: how they began, by the same names.
+    """
+
+    variables: Mapping[str, Any]
+    initial: Mapping[str, Any]
+
+
+def weights_of(model: keras.Model) -> Weights:
+    """Returns the weights of a model."""
+    return Weights(named_variables(model), initializers(model))
+
+
+def below(layer: Any, variable: Any, name: str = "") -> str:
+    """Returns the path of a variable below a layer.
+
+    Args:
+        layer: has the variable.
+        variable: of the layer, or of one inside of it.
+        name: that the layer had when the variable was made; "": that of today.
+    """
+    parts, name = path_of(variable).split("/"), name or layer.name
+    if name in parts:
+        return "/".join(parts[parts.index(name) + 1 :])
+    # The layers of a functional model had their weights before it had them.
+    for inner in layer.layers if is_graph(layer) else ():
+        if any(each is variable for each in inner.variables):
+            return f"{inner.name}/{below(inner, variable)}"
+    return parts[-1]

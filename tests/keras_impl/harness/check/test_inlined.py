@@ -1,0 +1,208 @@
+"""Code that only calls layers and operations of Keras is written out; other code stays whole."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras import ops
+
+from keras_impl.harness import versions
+from keras_impl.harness.check.inlined import inlined
+from keras_impl.harness.check.own_layers import in_graph, is_own
+
+X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+
+
+class Block(L.Layer):
+    """Only calls layers and operations, and tells its layers the mode."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.dense = L.Dense(units)
+        self.parts = [L.Dense(units, activation="relu"), L.Dropout(0.5)]
+
+    def call(self, x, training=None):
+        y = self.parts[1](self.parts[0](x), training=training)
+        return ops.tanh(self.dense(y)) + x * 2
+
+
+class Net(keras.Model):
+    """A whole network of its own, with two blocks of one class."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = [Block(6), Block(6)]
+        self.head = L.Dense(2)
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return {"out": self.head(x)}
+
+
+def graph_of(layer, shape=(6,), **options):
+    """A functional model around a layer, and what is written out of it."""
+    inputs = keras.Input(shape, **options)
+    model = keras.Model(inputs, L.Dense(2, name="end")(layer(inputs)))
+    return model, inlined(model, None)
+
+
+def own_of(graph):
+    return [layer for layer in in_graph(graph) if is_own(layer)]
+
+
+def test_a_layer_is_replaced_by_what_its_code_calls():
+    model, found = graph_of(Block(6, name="block"))
+    assert own_of(found.model) == []
+    names = {layer.name for layer in found.model.layers}
+    assert {"block_dense", "block_parts_0", "block_parts_1"} <= names
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert not any(layer.name.startswith("block_") for layer in model._flatten_layers())
+
+
+def test_a_subclassed_model_is_written_out_with_all_that_is_in_it():
+    model = Net()
+    expected = model(X)["out"]
+    found = inlined(model, keras.Input((6,)))
+    assert own_of(found.model) == []
+    assert {"blocks_0_dense", "blocks_1_parts_1", "head"} <= {x.name for x in found.model.layers}
+    np.testing.assert_array_equal(found.model(X)["out"], expected)
+    paths = found.paths()
+    kernel = paths[id(model.blocks[1].dense.kernel)]
+    found.restore()
+    assert kernel == "blocks_1_dense/kernel"
+    assert {id(v) for v in found.model.variables} == {id(v) for v in model.variables}
+
+
+def test_a_function_in_a_lambda_is_written_out():
+    model, found = graph_of(L.Lambda(lambda x: ops.square(x) - 1.0))
+    assert own_of(found.model) == []
+    np.testing.assert_array_equal(found.model(X), model(X))
+
+
+def test_a_model_without_code_of_ones_own_stays():
+    _, found = graph_of(L.Dense(3))
+    assert found is None
+
+
+class Scaled(L.Layer):
+    """Has a weight of its own."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, x):
+        return x * self.scale
+
+
+class Branching(L.Layer):
+    """Does something else in train mode."""
+
+    def call(self, x, training=None):
+        return x * 2 if training else x
+
+
+class Noisy(L.Layer):
+    """Draws numbers of a known shape, which would be an array in the graph."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seed = [3]
+
+    def call(self, x):
+        return x + keras.random.normal((6,), seed=self.seed[0])
+
+
+class Global(L.Layer):
+    """Draws from a generator of the process."""
+
+    def call(self, x):
+        return x + np.random.default_rng().normal(size=6).astype("float32")
+
+
+class Tied(L.Layer):
+    """Takes the numbers of a weight that another layer in it has."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = L.Dense(6)
+
+    def call(self, x):
+        return ops.matmul(self.dense(x), ops.transpose(self.dense.kernel))
+
+
+class Setting(L.Layer):
+    """Sets a weight before it is used."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = L.Dense(6)
+
+    def call(self, x):
+        if self.dense.built:
+            self.dense.kernel.assign(self.dense.kernel * 0.5)
+        return self.dense(x)
+
+
+class Penalised(L.Layer):
+    """Adds to the loss."""
+
+    def call(self, x):
+        self.add_loss(ops.sum(x))
+        return x
+
+
+class Positions(L.Layer):
+    """Calls a layer on numbers, whose weight would be an array in the graph."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = L.Embedding(6, 1)
+
+    def call(self, x):
+        return x + self.table(ops.arange(6))[:, 0]
+
+
+class Numbers(L.Layer):
+    """Needs numbers."""
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        return x * float(ops.convert_to_numpy(x).mean()) if not ops.is_tensor(x) else x
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Scaled, Branching, Noisy, Global, Tied, Setting, Penalised, Positions, Numbers],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
+    layer = kind(name="kept")
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, Block(6)(layer(inputs)))
+    before = [v.numpy() for v in model.variables if versions.is_weight(v)]
+    found = inlined(model, None)
+    assert own_of(found.model) == [layer]
+    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
+    found.restore()
+    for variable, value in zip(filter(versions.is_weight, model.variables), before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_layer_that_is_told_a_mask_stays_whole():
+    tokens = keras.Input((5,), dtype="int32")
+    layer = Block(4)
+    model = keras.Model(tokens, layer(L.Embedding(7, 4, mask_zero=True)(tokens)))
+    found = inlined(model, None)
+    assert found is None or own_of(found.model) == [layer]
+
+
+def test_keras_is_as_before():
+    call, value = versions.Layer.__call__, keras.Variable.value
+    graph_of(Block(6))
+    assert versions.Layer.__call__ is call
+    assert keras.Variable.value is value
