@@ -21,7 +21,7 @@ from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.model import leaves
 from keras_impl.harness.check.named_weights import Weights, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
-from keras_impl.harness.check.own_layers import told_simply
+from keras_impl.harness.check.own_layers import is_graph, told_simply
 from keras_impl.harness.check.structure import slots_of
 from keras_impl.harness.check.subclassed import as_graph
 from keras_impl.harness.factories import Reference
@@ -104,7 +104,10 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         return found, own
 
     found, own = facts_of(graph, {}, problem)
-    written = None if problem else inlined(model, None if graph is model else graph.input)
+    is_whole = not is_graph(model)  # all of it is code of the user's
+    written = None
+    if not problem:
+        written = inlined(model if is_whole else graph, graph.input if is_whole else None)
     if written is None:
         return found, own
     try:

@@ -205,7 +205,8 @@ def _renamed(model: Any, layers: Sequence[Any]) -> dict[int, tuple[Any, str]]:
     for layer in layers:
         prefix = "" if layer is model else f"{layer.name}_"
         for attribute, inner in attributes_of(layer):
-            if isinstance(inner, keras.layers.Layer) and id(inner) not in before:
+            is_named = not attribute.startswith("_")  # else it is Keras's list of layers
+            if is_named and isinstance(inner, keras.layers.Layer) and id(inner) not in before:
                 before[id(inner)] = inner, inner.name
                 name = first = f"{prefix}{attribute.replace('.', '_')}"
                 number = 1

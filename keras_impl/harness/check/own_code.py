@@ -140,7 +140,8 @@ class _Teller:
             "calls": self._calls(layer),
             "is_model": isinstance(layer, keras.Model),
             "mask": None if is_lambda else _mask_shape(layer),
-            "passes_masks": bool(getattr(layer, "supports_masking", False)),
+            "passes_masks": bool(layer.supports_masking)
+            and (is_lambda or not _has_mask_code(layer)),
             "problems": list(self._problems(layer)),
             "draws": _draws(layer),
             "holds": [] if is_lambda else self._held(layer),
@@ -281,9 +282,13 @@ def attributes_of(layer: Any) -> Iterator[tuple[str, Any]]:
         yield inner.name, inner
 
 
+def _has_mask_code(layer: Any) -> bool:
+    return type(layer).compute_mask is not keras.layers.Layer.compute_mask
+
+
 def _mask_shape(layer: Any) -> list[Any] | None:
     """Returns the shape of the mask that code of a layer makes for its output, or None."""
-    if type(layer).compute_mask is keras.layers.Layer.compute_mask:
+    if not _has_mask_code(layer):
         return None
     made = [each for node in getattr(layer, "_inbound_nodes", ()) for each in node.outputs]
     masks = [mask for each in made if (mask := mask_of(each)) is not None]
@@ -291,11 +296,15 @@ def _mask_shape(layer: Any) -> list[Any] | None:
 
 
 def _arguments(function: Any) -> list[list[Any]]:
-    """Returns name, and whether there is a default, of each argument of `call`."""
+    """Returns name, whether there is a default, and a plain one, of each argument of `call`."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = list(inspect.signature(function).parameters.values())[1:]
     return [
-        [each.name, each.default is not inspect.Parameter.empty]
+        [
+            each.name,
+            each.default is not inspect.Parameter.empty,
+            each.default if _is_plain(each.default) else None,
+        ]
         for each in parameters
         if each.kind in kinds and each.name != "training"
     ]

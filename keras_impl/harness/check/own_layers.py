@@ -33,9 +33,10 @@ def is_own(layer: Any) -> bool:
 
 
 def is_graph(layer: Any) -> bool:
-    """Whether a layer is a Sequential or functional model, whatever its class."""
+    """Whether a layer is a Sequential or functional model, of a class that has no own `call`."""
     module = importlib.import_module("keras.src.models")
-    return isinstance(layer, module.Sequential | module.Functional)
+    kinds = (module.Sequential, module.Functional)
+    return isinstance(layer, kinds) and type(layer).call in [kind.call for kind in kinds]
 
 
 def in_graph(model: Any) -> Iterator[Any]:

@@ -9,6 +9,7 @@ import keras
 from keras_impl.harness.check.inputs import inputs_of
 from keras_impl.harness.check.own_layers import is_graph
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.versions import is_kerass_own
 from parity.data.model_inputs import ModelInput, packed
 
 
@@ -25,7 +26,10 @@ def as_graph(reference: Reference, batch_size: int) -> keras.Model:
     """
     model: Any = reference.model
     if is_graph(model):
-        return model
+        if isinstance(model, keras.Sequential) or is_kerass_own(model):
+            return model
+        # A functional model of a class of the user's may have a config without layers.
+        return keras.Model(model._inputs_struct, model._outputs_struct, name=model.name)
     inputs = inputs_of(reference, batch_size)
     tensors = [_tensor(each) for each in inputs.each]
     given = packed(inputs.structure, tensors)

@@ -117,8 +117,8 @@ def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator
     if isinstance(noise_shape, list) and noise_shape[1:2] == [1]:  # that of a recurrent layer
         said = {True: "the same in all steps", False: "others in each step"}
     forms = call["input_forms"][0]
-    # torch drops along the second axis, whatever its meaning.
-    is_last = forms[0] == node["input_shapes"][0] != forms[-1]
+    # torch drops along the second axis, whatever its meaning; a layer of ours may be told it.
+    is_last = forms[0] == node["input_shapes"][0] != forms[-1] and not call.get("channels_last")
     # A port may drop ones of a single step, and multiply all steps by them.
     is_whole_call = call["drops_channels"] or math.prod(forms[0]) == by_channel[:, 0].size
     drops = "whole steps" if call["drops_channels"] and is_last else said[is_whole_call]

@@ -268,3 +268,17 @@ def test_what_a_mask_is_the_same_in_has_a_name(noise_shape, said):
     ones = {"drops_channels": False, "input_forms": [[[8, 1, 4], [8, 4, 1]]]}
     (item,) = forward._grain({"mask/train/drop": mask}, node, ones)
     assert item.torch == said
+
+
+@pytest.mark.parametrize(
+    ("channels_last", "said"), [(False, "whole steps"), (True, "whole channels")]
+)
+def test_a_layer_that_is_told_the_layout_drops_channels_and_another_one_steps(channels_last, said):
+    node = {"name": "drop", "config": {"rate": 0.5}, "input_shapes": [[8, 9, 4]]}
+    call = {"drops_channels": True, "input_forms": [[[8, 9, 4], [8, 4, 9]]]}
+    mask = np.broadcast_to(np.random.default_rng(0).random((8, 1, 4)) > 0.5, (8, 9, 4))
+    (item,) = forward._grain(
+        {"mask/train/drop": mask}, node, {**call, "channels_last": channels_last}
+    )
+    assert item.torch == said
+    assert item.keras == "whole channels"

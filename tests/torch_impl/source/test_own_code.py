@@ -415,6 +415,33 @@ def test_a_mask_that_code_of_a_layer_makes_is_a_method_to_write(tmp_path, monkey
     np.testing.assert_allclose(network(*map(torch.as_tensor, x)).detach(), expected, 2e-7, 1e-9)
 
 
+class Ending(L.Layer):
+    """Takes a mask and ends it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x, scale=2.0, mask=None):
+        return ops.sum(x * ops.cast(mask, x.dtype)[..., None], axis=1) * scale
+
+    def compute_mask(self, x, mask=None):
+        return None
+
+
+def test_a_layer_ends_a_mask_and_keeps_the_defaults_of_its_call(tmp_path):
+    def build():
+        tokens = L.Input((5,), dtype="int32")
+        x = L.Embedding(6, 4, mask_zero=True)(tokens)
+        return keras.Model(tokens, L.Dense(2)(Ending(name="ending")(x)))
+
+    (tmp_path / "port_of_ending").mkdir()
+    _, source, _ = written(build, tmp_path / "port_of_ending")
+    assert "with_mask" not in source
+    assert "self.ending(y, mask=mask)" in source
+    assert "scale: float = 2.0" in source
+
+
 def test_what_is_not_compiled_is_told(package):
     assert package[0]["left_out"] == ["the loss and the optimizer: the model is not compiled"]
 

@@ -41,6 +41,7 @@ def node_of(call: Call) -> dict[str, Any]:
         "rate": call.rate,
         "is_active": call.is_active,
         "drops_channels": call.drops_channels,
+        "channels_last": bool(getattr(call.module, "channels_last", False)),
     }
 
 

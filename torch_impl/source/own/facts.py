@@ -74,7 +74,7 @@ class StandIn(nn.Module):
         self.supports_masking = facts["passes_masks"]
         if facts.get("mask"):
             self.compute_mask = partial(_random_mask, facts["mask"])
-        names = [name for name, _ in facts["call"]]
+        names = [name for name, *_ in facts["call"]]
         self.mask_arguments = frozenset(filter(is_mask, names))
         self.positional_names = tuple(names)
 

@@ -146,9 +146,12 @@ def _head(line: str) -> list[str]:
 def _signature(facts: Facts) -> str:
     """Returns the arguments of `forward`: those of Keras's `call`, by their names."""
     calls = facts["calls"] or [{"inputs": [[]]}]
-    needed = sum(not has_default for _, has_default in facts["call"])
+    needed = sum(not has_default for _, has_default, *_ in facts["call"])
     parts = []
-    for number, (name, has_default) in enumerate(facts["call"]):
+    for number, (name, has_default, default) in enumerate(facts["call"]):
+        if default is not None:
+            parts.append(f", {name}: {_type([default])} = {literal(default)}")
+            continue
         is_list = number == 0 and needed == 1 and len(calls[0]["inputs"]) > 1
         kind = "list[torch.Tensor]" if is_list else "torch.Tensor"
         parts.append(f", {name}: {kind} | None = None" if has_default else f", {name}: {kind}")

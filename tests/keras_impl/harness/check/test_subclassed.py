@@ -62,3 +62,31 @@ def test_arrays_of_fit_tell_the_shape():
 def test_without_any_shape_it_is_an_error_that_says_what_to_do():
     with pytest.raises(InputError, match="does not know the shape of its input"):
         as_graph(Reference(Single()), 4)
+
+
+class Fixed(keras.Model):
+    """A graph in a class whose arguments tell nothing of it."""
+
+    def __init__(self):
+        inputs = keras.Input((3,))
+        super().__init__(inputs, L.Dense(2)(inputs))
+
+
+class Doubled(keras.Model):
+    """A graph with a call of its own."""
+
+    def call(self, x):
+        return super().call(x) * 2
+
+
+def test_a_graph_in_a_class_of_ones_own_has_a_config_with_layers():
+    model = Fixed()
+    graph = as_graph(Reference(model), 4)
+    assert [each["class_name"] for each in graph.get_config()["layers"]] == ["InputLayer", "Dense"]
+    assert graph.layers[-1] is model.layers[-1]
+
+
+def test_a_graph_with_a_call_of_its_own_is_not_taken_for_its_graph():
+    inputs = keras.Input((3,))
+    model = Doubled(inputs, L.Dense(2)(inputs))
+    assert as_graph(Reference(model), 4).layers[-1] is model
