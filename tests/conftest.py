@@ -3,6 +3,7 @@
 import gc
 import os
 import random
+import signal
 import sys
 
 # Read when the frameworks start. One thread: sums are then added in one order, and two workers do
@@ -139,6 +140,21 @@ def direct():
 
     with direct_operations():
         yield
+
+
+@pytest.fixture
+def signals_are_heard():
+    """Also where these tests run in the background of a shell, which ignores some.
+
+    A process that a test starts begins with what its parent ignores.
+    """
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

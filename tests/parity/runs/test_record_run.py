@@ -185,6 +185,7 @@ def test_a_recording_that_is_interrupted_while_it_is_written_leaves_the_old_file
     assert (tmp_path / "a.parity").read_bytes() == b"old"
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
 def test_a_recording_that_is_killed_leaves_no_file(signal_, tmp_path):
     python = tmp_path / "python"
