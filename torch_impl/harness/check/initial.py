@@ -87,7 +87,11 @@ def _other_seeds(number: int) -> Iterator[None]:
     of_torch, of_numpy = torch.manual_seed, np.random.seed
 
     def manual_seed(seed: Any) -> Any:
-        return of_torch(int(seed) + number)
+        if torch.accelerator.is_available():
+            return of_torch(int(seed) + number)
+        # Torch writes down the stack for each kind of device that is not there, which takes longer
+        # than many a factory.
+        return torch.default_generator.manual_seed(int(seed) + number)
 
     def seed(value: Any = None) -> None:
         of_numpy((value + number) % 2**32 if isinstance(value, int) else value)
