@@ -340,6 +340,20 @@ def test_unknown_levels_start_no_child(no_children):
         check("a:b", "c:d", levels=["lossy", "loss"])
 
 
+@pytest.mark.parametrize(("levels", "draws"), [((), True), (("init",), True), (("loss",), False)])
+def test_a_port_is_built_often_only_if_its_initial_weights_are_asked_for(
+    levels, draws, monkeypatch, tmp_path
+):
+    def stop(plan, *arguments):
+        assert {spec.draws for spec in plan.specs} == {draws}
+        raise InputError("planned")
+
+    monkeypatch.setattr("parity.runs.check.run_both", stop)
+    spec = CheckSpec(keras="a:b", torch="a:b", folder=str(tmp_path))
+    with pytest.raises(InputError, match="planned"):
+        check_all([spec], CheckOptions(levels=levels))
+
+
 def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):

@@ -35,7 +35,7 @@ def write_init(
     draws: dict[str, list[np.ndarray]] = {}
     paths = {id(module): path for path, module in port.module.named_modules()}
     started = time.process_time()
-    for number in range(_num_ports(port)):
+    for number in range(_num_ports(port) if spec.draws else 1):
         if number and time.process_time() - started > MOST_TIME:
             break
         if number == 0 and is_large(port):
