@@ -176,15 +176,17 @@ def p_values(law: Law, values: np.ndarray) -> dict[str, float]:
     a rotation of the plane every number stands twice. Only their form is tested, as of half as
     many.
     """
-    from scipy import special, stats
+    return {"form": form_p_value(law, values), **quick_p_values(law, values)}
 
+
+def quick_p_values(law: Law, values: np.ndarray) -> dict[str, float]:
+    """Returns the p values of `p_values` but that of the form, which takes most of the time."""
+    from scipy import special
+
+    if law.kind == "orthogonal":
+        return {}
     n = values.size
     u = law.within(values)
-    far = float(np.abs(values - law.center).max()) > law.bound * (1 + ROUNDING)
-    tested = stats.kstest(values, law.cdf)
-    if law.kind == "orthogonal":
-        form = float(stats.kstwo.sf(tested.statistic, max(n // 2, 1)))
-        return {"form": 0.0 if far else form}
     total = float(-2 * np.log1p(-np.minimum(u, 1 - _NEAREST)).sum())
     sides = special.chdtrc(2 * n, total), special.chdtr(2 * n, total)
     spread = min(1.0, 2 * float(min(sides)))
@@ -193,8 +195,26 @@ def p_values(law: Law, values: np.ndarray) -> dict[str, float]:
     if law.bound == math.inf:
         extremes = min(1.0, 2 * min(below, 1 - below))
     else:
-        extremes = 0.0 if far else below
-    return {"form": float(tested.pvalue), "spread": spread, "extremes": extremes}
+        extremes = 0.0 if _is_far(law, values) else below
+    return {"spread": spread, "extremes": extremes}
+
+
+def form_p_value(law: Law, values: np.ndarray) -> float:
+    """Returns the p value of "form" of `p_values`."""
+    from scipy import stats
+
+    n = values.size
+    if law.kind == "orthogonal" and _is_far(law, values):
+        return 0.0
+    # As `scipy.stats.kstest`, of whose time this is a third.
+    below = law.cdf(np.sort(values))
+    steps = np.arange(n + 1) / n
+    farthest = max((steps[1:] - below).max(), (below - steps[:-1]).max())
+    return float(stats.kstwo.sf(farthest, max(n // 2, 1) if law.kind == "orthogonal" else n))
+
+
+def _is_far(law: Law, values: np.ndarray) -> bool:
+    return float(np.abs(values - law.center).max()) > law.bound * (1 + ROUNDING)
 
 
 def two_sample_p_values(a: np.ndarray, b: np.ndarray) -> dict[str, float]:

@@ -52,6 +52,7 @@ class CheckSpec(Settings):
         threads: intra-op threads of each half.
         brief: whether large arrays of single layers are left out, which say only where a difference
             comes from.
+        draws: whether the port is built as often as the level `init` needs its initial weights.
         described: whether the trace says what a port is written of: `parity port`.
         folder: folder in which the command was called; factories are searched in it.
     """
@@ -68,6 +69,7 @@ class CheckSpec(Settings):
     device: Device = "cpu"
     threads: AtLeast1 = 1
     brief: bool = False
+    draws: bool = True
     described: bool = False
     folder: Text = "."
 

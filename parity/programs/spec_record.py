@@ -112,6 +112,7 @@ class CheckSpecRecord:
         arguments: command line of a training script; older results lack it.
         against: path of the bundle; only in a check without a result.
         brief: whether large arrays of layers are left out; only in a check without a result.
+        draws: whether the port was built as often as its initial weights need; likewise.
         described: whether the trace says what a port is written of; likewise.
         folder: folder in which the command was called; only in a check without a result.
         dtype: of the port; older results lack it, whose checks are in float64.
@@ -129,6 +130,7 @@ class CheckSpecRecord:
     device: Device
     threads: AtLeastOne
     brief: bool | UnsetType = UNSET
+    draws: bool | UnsetType = UNSET
     described: bool | UnsetType = UNSET
     folder: str | UnsetType = UNSET
 

@@ -108,7 +108,10 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     with folder_of(options.out) as root:
         # First without what single layers compute, if that is much; see `brief` of CheckSpec.
         is_brief = not options.whole
-        planned = [each.replace(brief=is_brief and each.against is None) for each in specs]
+        draws = not options.levels or "init" in options.levels
+        planned = [
+            each.replace(brief=is_brief and each.against is None, draws=draws) for each in specs
+        ]
         plan = plan_checks(planned, root)
         bundles = {
             number: source_of(specs[number], root)
@@ -158,7 +161,7 @@ def _results(
         if error is not None:
             if num_checks == 1:
                 raise error
-            told = spec.replace(brief=False)
+            told = spec.replace(brief=False, draws=True)
             result = unfinished(told, [str(error)], mode="replayed")
         results.append(written(RunFolder(folder), result))
         if is_open:

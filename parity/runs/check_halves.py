@@ -130,7 +130,8 @@ def _reference(spec: CheckSpec) -> CheckSpec:
     """Returns what the Keras half is told, or what names the bundle."""
     if spec.against is not None:
         return CheckSpec(against=spec.against, folder=spec.folder)
-    return spec.replace(torch=None, device="cpu")  # the reference is computed in float64
+    # The reference is computed in float64, and draws its initial weights in any case.
+    return spec.replace(torch=None, device="cpu", draws=True)
 
 
 def run_keras(plan: Plan, options: CheckOptions) -> dict[int, InputError | RunError]:

@@ -24,6 +24,8 @@ from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
+# What the halves are told beside the settings of a check, and where their files are.
+UNTOLD = ("against", "brief", "draws", "described", "folder")
 RECORDED = ("keras", "data", "seed", "steps", "batch_size")
 
 
@@ -50,9 +52,7 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
     told["steps"] = num_steps(told["steps"], keras.facts["num_parameters"])
     result = Result(
         verdict=PASS,
-        spec={
-            k: v for k, v in told.items() if k not in ("against", "brief", "described", "folder")
-        },
+        spec={name: value for name, value in told.items() if name not in UNTOLD},
         levels=levels,
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",

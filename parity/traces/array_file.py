@@ -90,6 +90,10 @@ class ArrayFile:
             return np.fromfile(file, DTYPES[dtype], math.prod(shape)).reshape(shape)
 
 
+# Bytes of a file whose content a reader keeps: to open it takes longer than to read a small array.
+MOST_KEPT = 2**22
+
+
 class ArrayReader:
     """Reads the arrays of a complete file one by one, without a map of it in memory.
 
@@ -102,7 +106,9 @@ class ArrayReader:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             self._header: dict[str, Any] = json.loads(file.read(length))
-        self._start = 8 + length
+            self._start = 8 + length
+            size = path.stat().st_size - self._start
+            self._kept = file.read() if size <= MOST_KEPT else None
 
     def __getitem__(self, key: str) -> np.ndarray:
         """Returns an array.
@@ -111,11 +117,14 @@ class ArrayReader:
             OSError, ValueError, LookupError: the file has changed, or NumPy lacks the dtype.
         """
         entry = self._header[key]
-        shape = tuple(entry["shape"])
+        shape, dtype = tuple(entry["shape"]), DTYPES[entry["dtype"]]
+        place, size = entry["data_offsets"][0], math.prod(shape)
+        if self._kept is not None:
+            # A copy, since the caller may write to it.
+            return np.frombuffer(self._kept, dtype, size, place).reshape(shape).copy()
         with self._path.open("rb") as file:
-            file.seek(self._start + entry["data_offsets"][0])
-            array = np.fromfile(file, DTYPES[entry["dtype"]], math.prod(shape))
-        return array.reshape(shape)
+            file.seek(self._start + place)
+            return np.fromfile(file, dtype, size).reshape(shape)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -32,6 +32,7 @@ def main(half: str, connection: socket.socket, root: str) -> None:
     gc.disable()
     _import(half)
     gc.enable()
+    os.fsync = lambda descriptor: None  # no child's files have to outlive a power cut
     # No computation has begun, so that no thread of a framework is lost in a child.
     gc.collect()
     gc.freeze()

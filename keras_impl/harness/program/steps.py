@@ -106,8 +106,12 @@ class Float64Steps:
         versions.build_optimizer(model.optimizer, model.trainable_variables)
         state = versions.state_of(model.optimizer)
         self._initial = {id(variable): variable.numpy() for variable in state}
-        x, y, weight = batch
+        x, y, weight = keras.tree.map_structure(_tensor, batch)
+        # A graph that makes variables is traced twice.
+        is_eager, model.run_eagerly = model.run_eagerly, True
         model.train_on_batch(x, y, sample_weight=weight)
+        model.run_eagerly = is_eager
+        model.make_train_function(force=True)
         model.make_test_function()
 
     def _load(self, anchor: Anchor) -> None:
@@ -143,6 +147,10 @@ class _Given(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict[str, Any]:
         """Returns no settings."""
         return {}
+
+
+def _tensor(array: Any) -> Any:
+    return None if array is None else tf.convert_to_tensor(array)
 
 
 def cast_batch(batch: Sequence[Any], dtype: str) -> Batch:

@@ -37,17 +37,7 @@ SUCCEED = "finish(*directories)"
 SLEEP = "time.sleep(60)"
 RENEWED = {"timeout_s": 1.5, "is_renewed": True}
 
-
-@pytest.fixture(autouse=True)
-def _signals_are_heard():
-    """Also where these tests run in the background of a shell, which ignores some."""
-    numbers = (signal.SIGINT, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_are_heard")
 
 
 @pytest.fixture
@@ -246,14 +236,15 @@ def test_a_job_that_hangs_is_terminated(make_job):
 
 
 def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
-    job = make_job()
-    steps = "for s in (1, 2, 3, 4): time.sleep(0.6); print(f'progress a0 {s}/4 loss=1', flush=True)"
-    assert run_scripts({job: f"{steps}\n{SUCCEED}"}, **RENEWED) == []
-    reason = reason_of(make_job("a", base=job.log.parent / "b"), f"{steps}\n{SLEEP}", **RENEWED)
-    assert "did not end within 1.5 s and was stopped" in reason
-    assert "did not end" in reason_of(
-        make_job("a", base=job.log.parent / "c"), steps, timeout_s=1.5
-    )
+    quick, slow = make_job("a"), make_job("b")
+    told = "print(f'progress {directories[0].name} {step}/3 loss=1', flush=True)"
+    steps = f"for step in (1, 2, 3): time.sleep(0.6); {told}"
+    scripts = {quick: f"{steps}\n{SUCCEED}", slow: f"{steps}\n{SLEEP}"}
+    (failure,) = run_scripts(scripts, **RENEWED)
+    assert failure.job is slow
+    assert "did not end within 1.5 s and was stopped" in failure.reason
+    whole = make_job("a", base=quick.log.parent / "c")
+    assert "did not end" in reason_of(whole, steps, timeout_s=1.5)
 
 
 def test_a_job_that_ignores_sigterm_is_killed_with_its_own_children(make_job, monkeypatch):

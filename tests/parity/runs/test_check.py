@@ -13,15 +13,18 @@ from schemas import assert_valid
 
 from parity import check, record
 from parity.errors import InputError, RunError
+from parity.files.json_io import read_json
 from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
 from parity.report.text.check import check_lines
+from parity.runs import check_halves
 from parity.runs.check import check_all
 from parity.runs.check_halves import plan_checks
 from parity.runs.check_options import CheckOptions
 from parity.traces.bundle import pack, unpack
+from parity.traces.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("warm_halves")
 
@@ -338,6 +341,23 @@ def test_wrong_use_starts_no_child(no_children, values, message, tmp_path):
 def test_unknown_levels_start_no_child(no_children):
     with pytest.raises(InputError, match=r"levels \['lossy'\]: expected some of data, structure"):
         check("a:b", "c:d", levels=["lossy", "loss"])
+
+
+@pytest.mark.parametrize(("levels", "draws"), [((), True), (("init",), True), (("loss",), False)])
+def test_a_port_is_built_often_only_if_its_initial_weights_are_asked_for(
+    levels, draws, monkeypatch, tmp_path
+):
+    def stop(plan, options, *arguments):
+        assert {spec.draws for spec in plan.specs} == {draws}
+        for half, told in (("torch", draws), ("keras", True)):  # a bundle has all draws
+            (job,) = check_halves._jobs(half, plan, options)
+            assert read_json(RunFolder(job.directories[0]).spec)["draws"] is told
+        raise InputError("planned")
+
+    monkeypatch.setattr("parity.runs.check.run_both", stop)
+    spec = CheckSpec(keras="a:b", torch="a:b", folder=str(tmp_path))
+    with pytest.raises(InputError, match="planned"):
+        check_all([spec], CheckOptions(levels=levels))
 
 
 def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):

@@ -9,6 +9,7 @@ import time
 import zipfile
 
 import pytest
+from called import calling
 from paths import ROOT
 from programs_here import FOLDER, spec_of
 from recorded_runs import shared
@@ -38,7 +39,9 @@ def called(folder, *arguments, **environment):
     )
 
 
-def test_a_program_is_recorded_and_its_port_trained_where_there_is_no_keras(tmp_path):
+def test_a_program_is_recorded_and_its_port_trained_where_there_is_no_keras(
+    tmp_path, monkeypatch, capsys
+):
     mine, blocked = tmp_path / "mine", tmp_path / "blocked"
     shutil.copytree(FOLDER, mine)
     ended = called(mine, "record", "small.parity", "small", "--run")
@@ -71,15 +74,16 @@ def test_a_program_is_recorded_and_its_port_trained_where_there_is_no_keras(tmp_
     assert {"keras.safetensors", "torch.safetensors"} <= {path.name for path in run.iterdir()}
     assert not list(run.rglob("feed.safetensors"))
 
+    # From here on, a child has its framework imported; it does not find Keras either.
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    call = calling(monkeypatch, capsys, mine)
     other = ("run", "--torch", "torch_side.py:weighted_validation", *command[2:])
-    ended = called(mine, *other, "wrong", "--json", "wrong.json", **environment)
+    ended = call(*other, "wrong", "--json", "wrong.json")
     assert ended.returncode == 1, ended.stderr
     assert "cause I3" in ended.stdout
 
     # The probes are those of a check.
-    ended = called(
-        mine, "check", "--torch", "torch_side.py:build", *command[2:4], "--quiet", **environment
-    )
+    ended = call("check", "--torch", "torch_side.py:build", *command[2:4], "--quiet")
     assert ended.returncode == 0, ended.stderr
 
 
@@ -185,6 +189,7 @@ def test_a_recording_that_is_interrupted_while_it_is_written_leaves_the_old_file
     assert (tmp_path / "a.parity").read_bytes() == b"old"
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
 def test_a_recording_that_is_killed_leaves_no_file(signal_, tmp_path):
     python = tmp_path / "python"

@@ -195,6 +195,7 @@ def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(
     assert any(f" {half}: " in error and told in error for error in result.errors)
 
 
+@pytest.mark.usefixtures("signals_are_heard")
 def test_control_c_ends_both_children_and_leaves_a_result_that_says_so(tmp_path):
     pids = tmp_path / "pids"
     slow = interpreter(tmp_path, "slow", f"echo $$ >> {pids}; exec sleep 60")

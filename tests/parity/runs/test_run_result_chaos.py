@@ -58,7 +58,7 @@ def long_reference(tmp_path_factory):
 def test_a_long_training_in_float64_is_compared_from_recorded_states(long_reference, tmp_path):
     result = result_of(spec("build"), tmp_path / "run", long_reference)
     assert (result.verdict, result.incomplete) == ("pass", ())
-    assert len(result.anchors["steps"]) > 60
+    assert len(result.anchors["steps"]) > 40
     assert max(result.anchors["difference"]) < 1e-12
     assert result.anchors["rounding"] == []
     told = " ".join(training_texts(result))
@@ -69,5 +69,5 @@ def test_a_long_training_in_float64_is_compared_from_recorded_states(long_refere
 def test_there_a_fault_is_caught_whatever_rounding_has_become(long_reference, tmp_path):
     result = result_of(spec("faster_midway"), tmp_path / "run", long_reference)
     assert (result.verdict, result.first.level) == ("fail", "trajectory")
-    # The first recorded state whose third step is the 101st.
-    assert result.first.item.step in (98, 99, 100)
+    # The first recorded state from which all steps are larger.
+    assert result.first.item.step == 102

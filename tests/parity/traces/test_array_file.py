@@ -5,6 +5,7 @@ import pytest
 from helpers import assert_same_bits
 from safetensors.numpy import load_file, save_file
 
+from parity.traces import array_file
 from parity.traces.array_file import (
     DTYPES,
     ArrayFile,
@@ -49,21 +50,45 @@ def test_an_array_is_read_before_the_file_is_complete(tmp_path):
         assert_same_bits(file["a"], ARRAYS["a"])
 
 
-def test_arrays_are_read_one_by_one_from_a_file_of_ours_or_of_the_library(tmp_path):
+@pytest.mark.parametrize("most_kept", [0, 2**22], ids=["opened_each_time", "kept"])
+def test_arrays_are_read_one_by_one_from_a_file_of_ours_or_of_the_library(
+    most_kept, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(array_file, "MOST_KEPT", most_kept)
     write_arrays(tmp_path / "ours", ARRAYS)
     save_file(ARRAYS, tmp_path / "theirs")
     for name in ("ours", "theirs"):
         reader = ArrayReader(tmp_path / name)
         for key, array in ARRAYS.items():
+            found = reader[key]
+            assert_same_bits(found, array)
+            found[...] = 0  # a copy
             assert_same_bits(reader[key], array)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_file_that_was_cut_afterwards_is_an_error(tmp_path):
+def test_a_large_file_that_was_cut_afterwards_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(array_file, "MOST_KEPT", 0)
     write_arrays(tmp_path / "x", ARRAYS)
     reader = ArrayReader(tmp_path / "x")
     (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-40])
     with pytest.raises(ValueError, match="reshape"):
+        [reader[key] for key in ARRAYS]
+
+
+def test_a_small_file_is_read_once(tmp_path):
+    write_arrays(tmp_path / "x", ARRAYS)
+    reader = ArrayReader(tmp_path / "x")
+    (tmp_path / "x").unlink()
+    for key, array in ARRAYS.items():
+        assert_same_bits(reader[key], array)
+
+
+def test_a_small_file_that_is_cut_is_an_error(tmp_path):
+    write_arrays(tmp_path / "x", ARRAYS)
+    (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-40])
+    reader = ArrayReader(tmp_path / "x")
+    with pytest.raises(ValueError, match="buffer"):
         [reader[key] for key in ARRAYS]
 
 

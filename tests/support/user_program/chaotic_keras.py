@@ -6,9 +6,9 @@ import numpy as np
 from keras_impl import Reference
 
 draw = np.random.default_rng(8)
-X = draw.normal(size=(64, 6))
+X = np.tile(draw.normal(size=(64, 6)), (4, 1))
 Y = np.sin(2 * X[:, :2]) + X[:, 2:4] * X[:, 4:]
-RATE, EPOCHS = 0.14, 60
+RATE, EPOCHS = 0.14, 15  # of 16 steps
 
 
 def build(epochs=EPOCHS):

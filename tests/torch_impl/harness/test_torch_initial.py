@@ -15,11 +15,11 @@ from torch_impl.harness.port.port_under_test import PortUnderTest
 
 @pytest.fixture
 def draws(tmp_path):
-    def of(factory, first=None):
+    def of(factory, first=None, **settings):
         keras = check_pairs.recorded().read(tmp_path / "keras")
         writer = TraceWriter()
         port = PortUnderTest(first or factory, 3, keras)
-        initial.write_init(CheckSpec(seed=3), factory, port, writer)
+        initial.write_init(CheckSpec(seed=3, **settings), factory, port, writer)
         return {name.removeprefix("init/"): array for name, array in writer.arrays.items()}
 
     return of
@@ -48,6 +48,10 @@ def test_a_seed_in_the_factory_does_not_repeat_the_draws(draws):
     first = torch.rand(1)
     torch.random.manual_seed(42)
     assert torch.equal(first, torch.rand(1))
+
+
+def test_a_port_whose_weights_nobody_asks_for_is_built_once(draws):
+    assert draws(check_factories.torch_net, draws=False)["dense1.kernel"].shape == (1, 20)
 
 
 def test_a_slow_factory_is_called_less(draws, monkeypatch):

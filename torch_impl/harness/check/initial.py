@@ -35,7 +35,7 @@ def write_init(
     draws: dict[str, list[np.ndarray]] = {}
     paths = {id(module): path for path, module in port.module.named_modules()}
     started = time.process_time()
-    for number in range(_num_ports(port)):
+    for number in range(_num_ports(port) if spec.draws else 1):
         if number and time.process_time() - started > MOST_TIME:
             break
         if number == 0 and is_large(port):
@@ -87,7 +87,11 @@ def _other_seeds(number: int) -> Iterator[None]:
     of_torch, of_numpy = torch.manual_seed, np.random.seed
 
     def manual_seed(seed: Any) -> Any:
-        return of_torch(int(seed) + number)
+        if torch.accelerator.is_available():
+            return of_torch(int(seed) + number)
+        # Torch writes down the stack for each kind of device that is not there, which takes longer
+        # than many a factory.
+        return torch.default_generator.manual_seed(int(seed) + number)
 
     def seed(value: Any = None) -> None:
         of_numpy((value + number) % 2**32 if isinstance(value, int) else value)
