@@ -101,10 +101,11 @@ def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     n = x.shape[-1]
     centred = x - x.mean(axis=-1, keepdims=True)
-    variance = np.mean(centred**2, axis=-1)
+    squares = centred**2
+    variance = np.mean(squares, axis=-1)
     size = np.abs(x).max(axis=-1)
     variance = np.where(variance > (_NO_SPREAD * size) ** 2, variance, 0.0)
-    third = np.mean(centred**3, axis=-1)
+    third = np.mean(squares * centred, axis=-1)  # a power of 3 takes NumPy ten times as long
     skew = np.divide(third, variance**1.5, out=np.zeros_like(third), where=variance > 0)
     unbiased = math.sqrt(n * (n - 1)) / (n - 2) if n > 2 else 0.0
     return variance * n / (n - 1), skew * unbiased

@@ -1,6 +1,7 @@
 """What all tests start from: one thread, quiet frameworks, generators left as they were found."""
 
 import gc
+import logging
 import os
 import random
 import signal
@@ -26,6 +27,9 @@ from helpers import make_data, small_data
 from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# pyproject.toml leaves pytest's capture of logs out, without which Python would print warnings.
+logging.getLogger().addHandler(logging.NullHandler())
 
 # The same examples in every run and in every worker, and no example database left behind.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
@@ -79,36 +83,23 @@ def _nobody_waits_for_the_disk():
 
 
 @pytest.fixture(autouse=True)
-def _generators_are_left_as_found():
-    """`keras.utils.set_random_seed` reseeds the whole process."""
+def _process_is_left_as_found():
+    """One fixture for all of it: there are so many tests that each one takes seconds.
+
+    `keras.utils.set_random_seed` reseeds the whole process. `keras_impl.build_model` sets Keras's
+    dtype in it; a check in float64 changes some of TensorFlow and Keras, and a port under check
+    makes new tensors in float64.
+    """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
-    torch.set_rng_state(states[2])
-
-
-@pytest.fixture(autouse=True)
-def _keras_dtype_is_left_as_found():
-    """`keras_impl.build_model` sets Keras's dtype for the whole process."""
-    yield
+    torch.set_default_dtype(torch.float32)
+    restore_functions()
     if keras := sys.modules.get("keras"):
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
-
-
-@pytest.fixture(autouse=True)
-def _functions_are_left_as_found():
-    """A check in float64 changes some of TensorFlow and Keras, in its whole process."""
-    yield
-    restore_functions()
-
-
-@pytest.fixture(autouse=True)
-def _torch_dtype_is_left_as_found():
-    """A port under check makes new tensors in float64, in its whole process."""
-    yield
-    torch.set_default_dtype(torch.float32)
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ def agreed(folder, spec):
 @pytest.mark.long
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
-    # Every epoch of the program with three steps, on as few images as can be learnt by heart.
-    sizes = {"train_size": 11, "val_size": 6, "batch_size": 4}
+    # Every epoch of the program with two steps, on as few images as can be learnt by heart.
+    sizes = {"train_size": 6, "val_size": 5, "batch_size": 4}
     result = agreed(tmp_path, scenario(name).replace(dtype="float64", **sizes))
     keras, torch = result.history["keras"], result.history["torch"]
     assert len(keras["loss"]) == {"capacity": 50, "augmentation": 20, "dropout": 20}[name]
@@ -49,22 +49,22 @@ def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, 
 def test_from_each_seed_all_is_drawn_alike_for_three_epochs(monkeypatch, seed, name):
     # In float32, whose masks and initial weights are other streams than those of float64; the last
     # batch of an epoch is a single sample.
-    settings = {"seed": seed, "epochs": 3, "train_size": 35, "val_size": 9, "batch_size": 17}
+    settings = {"seed": seed, "epochs": 3, "train_size": 18, "val_size": 9, "batch_size": 17}
     spec = scenario(name).replace(**settings)
     theirs, ours = (by(monkeypatch, spec, run_data(spec)) for by in (by_keras, by_torch))
     assert_same_weights(ours.start, theirs.start)
-    assert len(ours.fed) == len(theirs.fed) == 9
+    assert len(ours.fed) == len(theirs.fed) == 6
     for (x, y), (expected_x, expected_y) in zip(ours.fed, theirs.fed, strict=True):
         np.testing.assert_array_equal(y, expected_y)
         # What is not augmented is the same to the bit.
         atol = 5e-7 if name == "augmentation" else 0
         np.testing.assert_allclose(x, expected_x, rtol=0, atol=atol)
-    # A mask in each of nine steps; and every number of an order and of an augmentation.
+    # A mask in each of six steps; and every number of an order and of an augmentation.
     assert ours.masks == theirs.masks
-    assert [number for _, number in ours.masks] == ([9, 9] if name == "dropout" else [])
+    assert [number for _, number in ours.masks] == ([6, 6] if name == "dropout" else [])
     np.testing.assert_equal(ours.numpy, theirs.numpy)
     assert ours.python == theirs.python
-    # After nine steps, rounding in float32 is all that differs.
+    # After six steps, rounding in float32 is all that differs.
     assert ours.final.keys() == theirs.final.keys()
     for weight, expected in theirs.final.items():
         np.testing.assert_allclose(ours.final[weight], expected, rtol=0, atol=1e-5)

@@ -3,7 +3,8 @@
     python tests/support/forked_pages.py < PAGES
 
 A line on standard input is a page as JSON: its name, its blocks with their lines, and the folder in
-which they run. A line on standard output is how it ended: exit code, and what it said.
+which they run. A line on standard output is how it ended: exit code, and what it said. The halves
+that a page starts are forks, too.
 """
 
 import gc
@@ -16,6 +17,8 @@ import tempfile
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
+
+import warm_halves
 
 # What blocks of pages import. The port's framework comes first: the other order can crash.
 MODULES = ("torch", "torchvision.transforms.v2", "tensorflow", "keras", "parity")
@@ -64,8 +67,11 @@ def _ended(page, blocks, folder):
                 os.dup2(said.fileno(), 1)
                 os.dup2(said.fileno(), 2)
                 os.chdir(folder)
+                if sys.platform == "linux":
+                    warm_halves.serve_from_here(sys.path[1:])
                 sys.path[0] = ""  # as `python -c` has it, in the place of this file's folder
-                run_blocks(page, blocks)
+                with warm_halves.warmed():
+                    run_blocks(page, blocks)
                 code = 0
             except BaseException:
                 traceback.print_exc()
@@ -81,6 +87,7 @@ def _ended(page, blocks, folder):
 if __name__ == "__main__":
     for module in MODULES:
         importlib.import_module(module)
+    warm_halves.import_halves()
     # No computation has begun, so that no thread of a framework is lost in a fork.
     gc.freeze()
     for sent in sys.stdin:

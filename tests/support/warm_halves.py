@@ -5,6 +5,9 @@ framework (`warm_server`) forks one. The child is a child of this process, in a 
 with the command line, the environment, the folder and the open files that it would have. There is a
 server for each set of the variables that are read when a framework is imported. Other commands are
 started as always, and so is everything on systems other than Linux.
+
+A process that has imported both frameworks, and has computed nothing, can be the server itself: see
+`serve_from_here`.
 """
 
 import atexit
@@ -27,6 +30,8 @@ from parity.bench import client
 from parity.halves import process
 
 SERVER = Path(__file__).with_name("warm_server.py").read_text(encoding="utf-8")
+_SERVER = {"__name__": "warm_server"}
+exec(compile(SERVER, "<string>", "exec"), _SERVER)  # noqa: S102 - no file to Python there, either
 # Beginnings of the names of variables that count when Python, its libraries and a framework start.
 AT_IMPORT = ("CUDA_", "GOMP_", "KERAS_", "KMP_", "LD_", "MALLOC_", "MKL_", "OMP_", "PYTHON", "TF_")
 SET_CHILD_SUBREAPER = 36  # prctl(2): orphans below this process become its children
@@ -43,6 +48,32 @@ def warmed():
             for module in (process, client):
                 patch.setattr(module, "subprocess", stand_in)
         yield
+
+
+def import_halves():
+    """Imports all that children of both halves do."""
+    for half in ("torch", "keras"):
+        _SERVER["import_half"](half)
+
+
+def serve_from_here(paths):
+    """From now on, children of both halves are forks of this process as it is at this time.
+
+    Call it after `import_halves`, before anything is computed.
+
+    Args:
+        paths: where the children find modules, behind those of their environment.
+    """
+    global _server
+    ours, its = socket.socketpair()
+    if not os.fork():
+        ours.close()
+        try:
+            _SERVER["serve"](its, paths)
+        finally:
+            os._exit(0)
+    its.close()
+    _server = lambda half, variables: ours  # noqa: E731
 
 
 def start(arguments, **options):

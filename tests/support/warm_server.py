@@ -30,13 +30,23 @@ def main(half: str, connection: socket.socket, root: str) -> None:
     paths = list(sys.path)
     sys.path.insert(0, root)
     gc.disable()
-    _import(half)
+    import_half(half)
     gc.enable()
     os.fsync = lambda descriptor: None  # no child's files have to outlive a power cut
     # No computation has begun, so that no thread of a framework is lost in a child.
     gc.collect()
     gc.freeze()
     connection.sendall(b"ready\n")
+    serve(connection, paths)
+
+
+def serve(connection: socket.socket, paths: list[str]) -> None:
+    """Forks a child for each request, until the other end is closed.
+
+    Args:
+        connection: to who asks.
+        paths: of the modules of all children; each has those of its environment before them.
+    """
     while True:
         text, files, _, _ = socket.recv_fds(connection, 1 << 20, MOST_FILES)
         if not text:
@@ -49,7 +59,8 @@ def main(half: str, connection: socket.socket, root: str) -> None:
         connection.sendall(f"{pid}\n".encode())
 
 
-def _import(half: str) -> None:
+def import_half(half: str) -> None:
+    """Imports what children of a half do."""
     for name in (half, *OF_CHILDREN):
         importlib.import_module(name)
     package = importlib.import_module(f"{half}_impl")

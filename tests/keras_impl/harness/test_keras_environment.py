@@ -7,15 +7,23 @@ import sys
 import pytest
 from paths import ROOT
 
+# In the place of TensorFlow: it tells what it finds when it is imported, and takes all settings.
+TENSORFLOW = """
+import os
+from unittest.mock import MagicMock
+config = MagicMock()
+print(os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
+"""
 PROGRAM = """
 import os, sys
-sys.path.insert(0, {root!r})
+sys.path[:0] = {paths!r}
 from keras_impl.harness.environment import configure
 from parity.programs.check_spec import CheckSpec
 from parity.programs.scenarios import scenario
 
+assert "tensorflow" not in sys.modules
 configure({spec})
-print(os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
+assert sys.modules["tensorflow"].config.mock_calls
 """
 
 
@@ -27,11 +35,14 @@ print(os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
         ("scenario('dropout')", None, "None"),
     ],
 )
-def test_a_check_goes_without_onednn_and_a_run_and_the_user_have_it(spec, given, expected):
+def test_a_check_goes_without_onednn_and_a_run_and_the_user_have_it(
+    spec, given, expected, tmp_path
+):
+    (tmp_path / "tensorflow.py").write_text(TENSORFLOW)
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
     environment |= {} if given is None else {"TF_ENABLE_ONEDNN_OPTS": given}
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(root=str(ROOT), spec=spec)],
+        [sys.executable, "-c", PROGRAM.format(paths=[str(tmp_path), str(ROOT)], spec=spec)],
         env=environment,
         capture_output=True,
         text=True,

@@ -1,10 +1,9 @@
 """A benchmark of a program: the run that judges comes first, and only what passes is timed."""
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
+from programs_here import FOLDER, keras_half, result_of, spec_of
 from schemas import assert_valid
 
-import keras_impl
 from parity.bench import program
 from parity.bench.program import measure_program
 from parity.bench.result import FAILED, OK, REFUSED, SKIPPED
@@ -74,9 +73,7 @@ def test_the_report_has_a_line_for_what_does_not_apply(result):
 def reference(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
-        run = tmp_path_factory.mktemp("reference")
-        trained(keras_impl, spec_of(epochs=2), run)
-        yield run
+        yield keras_half(tmp_path_factory, spec_of(epochs=2))
 
 
 @pytest.fixture
@@ -118,11 +115,13 @@ def test_a_wrong_port_is_refused_with_the_reason_and_nothing_is_timed(rows_of, p
 
 
 @pytest.fixture
-def rows_of_a_flow(monkeypatch, tmp_path):
+def rows_of_a_flow(monkeypatch, tmp_path, tmp_path_factory):
     """The rows of a benchmark of the flow, whose run is made in this process."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    reference = keras_half(tmp_path_factory, spec_of("flow_keras.py:build", epochs=2))
 
     def run(spec, folder, children):
-        return RunFolder(folder), result_of(spec.replace(epochs=2), folder)
+        return RunFolder(folder), result_of(spec.replace(epochs=2), folder, reference)
 
     def rows(port, **settings):
         monkeypatch.setattr(program, "_run", run)

@@ -151,8 +151,8 @@ def test_an_interpreter_that_is_missing(run):
 
 def test_a_task_that_hangs_is_terminated_alone_and_the_limit_is_that_of_a_task(run):
     started_s = time.monotonic()
-    # Six tasks of 0.45 s take longer than the limit, each takes less.
-    result = run(batch_of(1, 2, 3, 4, 5, 6, 7), sleep_s=0.45, acts={2: "hang"}, timeout_s=2.0)
+    # Six tasks of 0.35 s take longer than the limit, each takes less.
+    result = run(batch_of(1, 2, 3, 4, 5, 6, 7), sleep_s=0.35, acts={2: "hang"}, timeout_s=2.0)
     assert result.finished == {1, 3, 4, 5, 6, 7}
     assert list(result.failed) == [2]
     assert "did not end within 2 s and was stopped" in result.failed[2]

@@ -15,6 +15,7 @@ import stub_half
 from paths import ROOT, SUPPORT
 from programs_here import FOLDER
 
+from parity.cli.main import main
 from parity.halves.options import ChildOptions
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
@@ -197,22 +198,21 @@ def test_a_sweep_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_p
 
 
 @pytest.mark.long
-def test_a_real_sweep_of_a_program_is_killed_and_goes_on(tmp_path):
-    """Both halves train; the first sweep is killed when a run of each half has finished."""
+def test_a_real_sweep_of_a_program_is_killed_and_goes_on(tmp_path, monkeypatch, capsys):
+    """Both halves train; the first sweep is killed when a run of each half has finished.
+
+    The second one is called here, where its halves need not import their frameworks.
+    """
     shutil.copytree(FOLDER, tmp_path / "mine")
-    command = [sys.executable, "-m", "parity", "sweep", "small", "--seeds", "0:2", "--epochs", "3"]
+    command = ["parity", "sweep", "small", "--seeds", "0:2", "--epochs", "3"]
     command += ["--workers", "1", "--json", "sweep.json"]  # a child for all seeds of a half
-
-    def start():
-        return subprocess.Popen(
-            command,
-            cwd=tmp_path / "mine",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    first = start()
+    first = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path / "mine",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     results = tmp_path / "mine" / "parity-sweep" / "results"
     end_s = time.monotonic() + 300
     while len(list(results.rglob("*.json"))) < 1 and time.monotonic() < end_s:
@@ -222,9 +222,12 @@ def test_a_real_sweep_of_a_program_is_killed_and_goes_on(tmp_path):
     first.communicate()
     before = {path.name: path.stat().st_mtime_ns for path in results.rglob("*.json")}
     assert 0 < len(before) < 4
-    second = start()
-    said = second.communicate(timeout=400)[0]
-    assert second.returncode == 3, said  # two seeds decide nothing
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as second:
+        main()
+    said = "".join(capsys.readouterr())
+    assert second.value.code == 3, said  # two seeds decide nothing
     found = json.loads((tmp_path / "mine" / "sweep.json").read_text())
     assert found["verdict"] == "inconclusive", said
     assert found["runs"] == {"finished": 4, "failed": 0, "now": 4 - len(before)}

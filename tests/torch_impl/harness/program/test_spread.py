@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
+from programs_here import FOLDER, keras_half, result_of, spec_of, trained
 
 import keras_impl
 import torch_impl
@@ -201,29 +201,37 @@ def test_a_port_that_divides_by_255_in_float64_is_right_and_one_that_divides_by_
     assert {status["data"], status["trajectory"], status["schedule"]} <= {"fail", "follows"}
 
 
+@pytest.fixture(scope="module")
+def near(tmp_path_factory):
+    """A program whose port is near Keras's training, and the run folder of its Keras half."""
+    folder = tmp_path_factory.mktemp("near")
+    (folder / "near.py").write_text(SOURCE)
+    spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(folder))
+    trained(keras_impl, spec, folder / "run")
+    return spec, folder / "run"
+
+
 def facts_of(run):
     return Trace(RunFolder(run).half("torch").training.path).facts
 
 
-def test_a_port_that_is_near_is_trained_once(tmp_path):
-    (tmp_path / "near.py").write_text(SOURCE)
-    spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(tmp_path))
-    result = result_of(spec, tmp_path / "run")
+def test_a_port_that_is_near_is_trained_once(near, tmp_path):
+    spec, reference = near
+    result = result_of(spec, tmp_path / "run", reference)
     levels = {level.id: level for level in result.levels}
     assert levels["trajectory"].status == levels["schedule"].status == "pass"
     assert levels["trajectory"].worst.allowed == 1e-12
     facts = facts_of(tmp_path / "run")
     assert facts["left_open"] > 0  # Keras computes schedules in float32
     assert "spread" not in facts
-    result_of(spec.replace(torch="near.py:late"), tmp_path / "late", tmp_path / "run")
+    result_of(spec.replace(torch="near.py:late"), tmp_path / "late", reference)
     assert facts_of(tmp_path / "late")["spread"]["scalar/15"] > 0
 
 
-def test_a_port_whose_reference_has_broken_off_is_trained_once(tmp_path):
-    (tmp_path / "near.py").write_text(SOURCE)
-    spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(tmp_path))
-    trained(keras_impl, spec, tmp_path / "run")
+def test_a_port_whose_reference_has_broken_off_is_trained_once(near, tmp_path):
+    spec, reference = near
     half = RunFolder(tmp_path / "run").half("keras")
+    shutil.copytree(RunFolder(reference).half("keras").path, half.path)
     shutil.rmtree(half.training.path)
     half.training.path.mkdir()
     write_json(half.training.failure, {"is_input": True, "message": "a callback raised"})
@@ -232,10 +240,11 @@ def test_a_port_whose_reference_has_broken_off_is_trained_once(tmp_path):
 
 
 def test_a_port_that_is_not_near_is_trained_again_and_allowed_what_that_shows(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, tmp_path_factory
 ):
     monkeypatch.syspath_prepend(str(FOLDER))
-    result = result_of(spec_of(epochs=3), tmp_path)
+    spec = spec_of(epochs=2)
+    result = result_of(spec, tmp_path, keras_half(tmp_path_factory, spec))
     assert result.verdict == "pass"
     (trajectory,) = (level for level in result.levels if level.id == "trajectory")
     assert 1e-12 < trajectory.worst.worst < trajectory.worst.allowed

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 from bench_children import Rounds, collected
-from programs_here import result_of, spec_of
+from programs_here import keras_half, result_of, spec_of
 
 from parity.bench.child import ProgramBenchTask
 from parity.bench.server import NoMoreRounds, NotApplicable
@@ -30,8 +30,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run of the program, with what it was fed."""
-    folder = tmp_path_factory.mktemp("run")
-    assert result_of(spec_of(epochs=2), folder).verdict == "pass"
+    folder, spec = tmp_path_factory.mktemp("run"), spec_of(epochs=2)
+    assert result_of(spec, folder, keras_half(tmp_path_factory, spec)).verdict == "pass"
     return folder
 
 
@@ -97,8 +97,8 @@ def test_a_variant_that_does_not_apply_says_why_before_it_is_ready(run, tmp_path
 
 @pytest.fixture(scope="module")
 def run_of_a_flow(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("flow")
-    assert result_of(flow_spec("build"), folder).verdict == "pass"
+    folder, spec = tmp_path_factory.mktemp("flow"), flow_spec("build")
+    assert result_of(spec, folder, keras_half(tmp_path_factory, spec)).verdict == "pass"
     return folder
 
 
