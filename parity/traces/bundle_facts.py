@@ -79,6 +79,7 @@ _OPTIONAL: dict[str, Any] = {
         "draws": [[(str, int)]],
         "shared": [str],
         "stubbed": [dict],
+        "own_steps": [str],
     },
 }
 _LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}

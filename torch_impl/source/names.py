@@ -32,6 +32,15 @@ def attribute(name: str) -> str:
     return f"{name}_" if name in _TAKEN or keyword.iskeyword(name) else name
 
 
+def held_name(name: str) -> str:
+    """Returns the attribute of a layer of the user's as one of a module: "parts.0" stays.
+
+    What `nn.Module` has itself gets another name: "modules" is modules_.
+    """
+    first, dot, rest = name.partition(".")
+    return f"{attribute(first)}{dot}{rest}"
+
+
 def class_name(name: str) -> str:
     """Returns Keras's name of a model as that of a class; "Net" for a name that Keras gave."""
     if _DEFAULT.fullmatch(name):

@@ -128,6 +128,11 @@ def write_package(
     written.left_out += rules.left_out
     others = described["fit"].get("others", {})
     written.left_out += [f"{name}={value} of `fit`" for name, value in others.items()]
+    written.left_out += [
+        f"{name} of the model: code of your own; train.py trains as `compile` says"
+        for name in described.get("own_steps", [])
+        if name != "test_step"
+    ]
     written.left_out += left_out_of(own, facts.get("added_losses", []))
     readme = _readme(out.name, class_name, written)
     for name, text in (written.files | {"README.md": readme}).items():

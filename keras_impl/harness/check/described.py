@@ -22,6 +22,7 @@ from keras_impl.harness.check.model import leaves
 from keras_impl.harness.check.named_weights import Weights, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import is_graph, told_simply
+from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.check.structure import slots_of
 from keras_impl.harness.check.subclassed import as_graph
 from keras_impl.harness.factories import Reference
@@ -54,7 +55,8 @@ def described(
         "problem"; "draws": [path of a weight, or of a layer with "/seed", number of the draw from
         Python's `random`]; "shared": names of layers that several models have, or a model and a
         TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
-        "others" that no port has; and what `own_code` returns.
+        "others" that no port has; "own_steps": methods of its training that are the user's own; and
+        what `own_code` returns.
 
     Raises:
         InputError: this is Keras 2, whose graphs a port is not written of.
@@ -71,6 +73,7 @@ def described(
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
     rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
+    found["own_steps"] = own_steps(reference.model)
     return reference, found, own
 
 

@@ -80,6 +80,8 @@ class Pass:
             writer.put(f"input/probe/{number}", value)
         calls, output = write_forward(spec, self.reference, x, writer, self.perturbation)
         write_facts(self.reference, self.samples, calls, as_one(model, output), writer)
+        if spec.described:  # a port is written of what `compile` says
+            writer.facts.pop("own_steps", None)
         passes = [calls]
         objective = self.objective = self._objective(output)
         if objective is not None and (told := objective_facts(objective)) is not None:

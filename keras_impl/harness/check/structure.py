@@ -107,6 +107,8 @@ def _slots_of_own_class(reference: Reference) -> tuple[Any, list[Slot]]:
     has_arrays = reference.x is not None and not versions.IS_KERAS_2
     if given == [] and has_arrays and versions.are_arrays(reference.x):
         given = keras.tree.map_structure(_of_array, reference.x)
+    if given == [] and not versions.IS_KERAS_2:
+        given = _built_for(reference.model)
     if given is None or given == []:
         raise InputError(
             "the Keras model does not know the shape of its input; build it, start it with "
@@ -130,6 +132,14 @@ def _slots_of_own_class(reference: Reference) -> tuple[Any, list[Slot]]:
         for number, (name, leaf) in enumerate(zip(names, leaves, strict=True))
     ]
     return structure, slots
+
+
+def _built_for(model: Any) -> list[Input]:
+    """Returns the input for whose shape a model of one input was built, or called on data."""
+    shape = (model.get_build_config() or {}).get("input_shape") if model.built else None
+    if not isinstance(shape, list | tuple) or not all(isinstance(n, int | None) for n in shape):
+        return []  # of several inputs, or of none
+    return [Input(tuple(shape[1:]))]
 
 
 def _of_array(array: Any) -> Input:

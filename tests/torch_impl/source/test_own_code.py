@@ -442,6 +442,34 @@ def test_a_layer_ends_a_mask_and_keeps_the_defaults_of_its_call(tmp_path):
     assert "scale: float = 2.0" in source
 
 
+class Hidden(L.Layer):
+    """Has attributes that a module has, too."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.modules = [L.Dense(3), L.Dense(3)]
+        self.half = L.Dense(3)
+        self.train = self.add_weight(shape=(3,), initializer="ones", name="train")
+
+    def call(self, x):
+        return self.half(self.modules[1](self.modules[0](x))) * self.train
+
+
+def test_attributes_that_a_module_has_itself_get_another_name(tmp_path):
+    def build():
+        inputs = L.Input((3,))
+        return keras.Model(inputs, Hidden(name="own")(inputs))
+
+    (tmp_path / "port_of_hidden").mkdir()
+    _, source, model = written(build, tmp_path / "port_of_hidden")
+    assert "self.modules_ = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])" in source
+    assert "self.half_ = nn.Linear(3, 3)" in source
+    assert "self.train_ = nn.Parameter(torch.ones(3))" in source
+    state = load_file(tmp_path / "port_of_hidden" / "weights.safetensors")
+    kernel = np.asarray(model.get_layer("own").modules[1].kernel, np.float32)
+    np.testing.assert_array_equal(state["own.modules_.1.weight"].numpy(), kernel.T)
+
+
 def test_what_is_not_compiled_is_told(package):
     assert package[0]["left_out"] == ["the loss and the optimizer: the model is not compiled"]
 

@@ -183,6 +183,18 @@ def rare():
     return keras_impl.Reference(ruled(), x=x, y=np.ones((8, 3)), validation_freq=2, epochs=3)
 
 
+class Stepping(keras.Model):
+    """A graph that trains by code of the user's own."""
+
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def stepping():
+    inputs = L.Input((4,))
+    return compiled(Stepping(inputs, L.Dense(2)(inputs)))
+
+
 def package_of(name, folder):
     return written(Program(name, f"{__file__}:{name}"), folder, memory=1.0)
 
@@ -218,6 +230,13 @@ def test_arguments_of_fit_that_change_a_training_are_told(tmp_path):
     assert told in package_of("rare", tmp_path).left_out
     assert told in (tmp_path / "port_of_rare" / "README.md").read_text(encoding="utf-8")
     assert not package_of("ruled", tmp_path).left_out
+
+
+def test_a_train_step_of_ones_own_is_told_and_the_rest_is_ported(tmp_path):
+    told = "train_step of the model: code of your own; train.py trains as `compile` says"
+    found = package_of("stepping", tmp_path)
+    assert found.left_out == (told,)
+    assert all(each.is_equal for each in found.differences.values())
 
 
 def test_nothing_is_named_that_nothing_needs(tmp_path):

@@ -18,7 +18,7 @@ from torch import nn
 
 from torch_impl.keras_config.planned import Planned
 from torch_impl.masks import is_mask
-from torch_impl.source.names import distinct
+from torch_impl.source.names import distinct, held_name
 
 Facts = Mapping[str, Any]
 NOTHING: Facts = {
@@ -205,9 +205,9 @@ def weights_of(facts: Facts, before: str = "") -> Iterator[tuple[str, Facts]]:
     Those of a weight in a layer of Keras have the "entry" of that layer.
     """
     for held in facts["holds"]:
-        at = f"{before}{held['attribute'].replace('.', '/')}"
+        at = f"{before}{held_name(held['attribute']).replace('.', '/')}"
         if held["what"] == "weight":
-            yield f"{before}{held['name']}", held
+            yield f"{before}{held_name(held['name'])}", held
         elif held["what"] == "own":
             yield from weights_of(held["own"], f"{at}/")
         else:
@@ -219,7 +219,7 @@ def weights_of(facts: Facts, before: str = "") -> Iterator[tuple[str, Facts]]:
 def seeds_of(facts: Facts, before: str = "") -> Iterator[tuple[str, int]]:
     """Yields (path below the layer, number of the draw) of each layer inside that draws."""
     for held in facts["holds"]:
-        at = f"{before}{held['attribute'].replace('.', '/')}"
+        at = f"{before}{held_name(held['attribute']).replace('.', '/')}"
         if held["what"] == "own":
             yield from seeds_of(held["own"], f"{at}/")
         elif held["what"] == "layer":

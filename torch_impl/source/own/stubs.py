@@ -22,7 +22,7 @@ from torch_impl.keras_config.planned import Planned
 from torch_impl.source.calls import plan_inside
 from torch_impl.source.form import Applied, Form, Layout, Parameter, defaults_of
 from torch_impl.source.graph import trace
-from torch_impl.source.names import attribute, class_name, distinct
+from torch_impl.source.names import attribute, class_name, distinct, held_name
 from torch_impl.source.own.facts import Facts, shortened
 from torch_impl.source.program import Program
 from torch_impl.source.table import form_of
@@ -183,9 +183,9 @@ def _fill(group: OwnClass, known: Mapping[str, Planned], problems: list[str]) ->
 
     for number, first in enumerate(group.facts[0]["holds"]):
         all_of = [facts["holds"][number] for facts in group.facts]
-        held = Held(first["attribute"], first)
+        held = Held(held_name(first["attribute"]), first)
         if first["what"] == "weight":
-            held.name = first["name"]
+            held.name = held_name(first["name"])
             held.shape = tuple(
                 value_of(list(sizes), f"{held.name}_{axis}")
                 for axis, sizes in enumerate(zip(*(e["shape"] for e in all_of), strict=True))

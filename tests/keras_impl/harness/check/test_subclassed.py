@@ -59,6 +59,13 @@ def test_arrays_of_fit_tell_the_shape():
     assert tuple(graph.inputs[0].shape) == (None, 5)
 
 
+def test_a_model_that_was_called_on_data_knows_the_shape():
+    model = Single()
+    model(np.ones((8, 5), "float32"))
+    graph = as_graph(Reference(model), 4)
+    assert tuple(graph.inputs[0].shape) == (None, 5)
+
+
 def test_without_any_shape_it_is_an_error_that_says_what_to_do():
     with pytest.raises(InputError, match="does not know the shape of its input"):
         as_graph(Reference(Single()), 4)
