@@ -5,8 +5,9 @@
     python benchmarks/accuracy/ported.py networks --only vit cct --check
 
 Sets are the article's programs, the models of the null matrix, sixty networks in the style of
-keras.io, and keras.applications with small images. Each package is written in this process. Its
-row has the lines of model.py, beside torchvision's if it has the network. Then, in float64, come
+keras.io, four that a person wrote in torch, too, and keras.applications with small images. Each
+package is written in this process. Its row has the lines of model.py, beside those of torchvision
+or of that person. Then, in float64, come
 the greatest differences from Keras, each relative to the greatest entry: of the initial weights
 that train.py draws from seed 42; and, with random weights, of the outputs in eval and in train
 mode, dropout included. Outputs may differ by 1e-12, or ten times as much as Keras's own if all
@@ -79,8 +80,8 @@ def _imported(file: Path) -> Iterator[str]:
 
 def ported(program: Program, folder: Path, memory: float) -> tuple[str, str]:
     """Writes a package in this process; returns the word that is counted, and the row's text."""
+    from benchmarks.ported.lines_of_others import lines_of
     from benchmarks.ported.packages import written
-    from benchmarks.ported.torchvision_lines import lines_of
 
     os.environ |= program.environment
     try:
@@ -91,8 +92,8 @@ def ported(program: Program, folder: Path, memory: float) -> tuple[str, str]:
     if found.folder is None:
         return "refused", found.problem
     numbers = [f"{found.num_lines:5} lines"]
-    if "PARITY_NETWORK" in program.environment and (lines := lines_of(program.name)):
-        numbers.append(f"(torchvision: {lines})")
+    if program.is_elsewhere and (lines := lines_of(program.name)):
+        numbers.append(f"({_lines_in_classes(found.folder)} in classes; others: {lines})")
     numbers.append(f"initial {found.initial:.0e}")
     numbers += [f"{mode} {each.found:.0e}" for mode, each in found.differences.items()]
     wrong = [mode for mode, each in found.differences.items() if not each.is_equal]
@@ -102,6 +103,13 @@ def ported(program: Program, folder: Path, memory: float) -> tuple[str, str]:
     left_out = [f"left out: {'; '.join(found.left_out)}"] if found.left_out else []
     text = "  ".join([*numbers, *told, *left_out])
     return ("wrong" if told else "equal" if found.differences else "written"), text
+
+
+def _lines_in_classes(folder: Path) -> int:
+    """Returns the lines of model.py without its imports, as those of others are counted."""
+    body = ast.parse((folder / "model.py").read_text("utf-8")).body
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    return sum((x.end_lineno or 0) - x.lineno + 1 for x in body if isinstance(x, kinds))
 
 
 def checked(program: Program, folder: Path) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The Keras programs that are ported, by sets: article, null, networks, applications."""
+"""The Keras programs that are ported, by sets: article, null, networks, by_hand, applications."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from parity.programs.factories import load_factory
 from parity.programs.scenarios import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
-SETS = ("article", "null", "networks", "applications")
+SETS = ("article", "null", "networks", "by_hand", "applications")
+_BY_HAND = (
+    *("lstm_classifier", "masked_classifier", "bidirectional_classifier"),
+    "vision_transformer",
+)
 _FOLDERS = ("images/originals", "other_kinds/originals")
 
 
@@ -25,11 +29,13 @@ class Program:
         name: of the row, and of the package behind "port_of_".
         keras: its factory, as `parity port` takes it.
         environment: variables that the factory reads.
+        is_elsewhere: whether somebody else may have the network in torch.
     """
 
     name: str
     keras: str
     environment: dict[str, str] = field(default_factory=dict)
+    is_elsewhere: bool = False
 
     @property
     def factory(self) -> Callable[[], Any]:
@@ -55,6 +61,10 @@ def programs_of(name: str, work: Path) -> Iterator[Program]:
         for folder in _FOLDERS:
             for file in sorted((ROOT / "benchmarks" / "foreign" / folder).glob("*.py")):
                 yield Program(file.stem, f"{file}:build")
+    elif name == "by_hand":
+        for network in _BY_HAND:
+            factory = f"benchmarks.ported.by_hand.keras_side:{network}"
+            yield Program(network, factory, is_elsewhere=True)
     else:
         yield from _applications(work)
 
@@ -64,7 +74,8 @@ def _applications(work: Path) -> Iterator[Program]:
 
     for name in constructors():
         environment = {"PARITY_NETWORK": name, "PARITY_CONFIG": str(work / name / "config.json")}
-        yield Program(name, "benchmarks.applications.keras_side:build", environment)
+        factory = "benchmarks.applications.keras_side:build"
+        yield Program(name, factory, environment, is_elsewhere=True)
 
 
 def add_paths() -> None:

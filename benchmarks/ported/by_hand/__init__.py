@@ -1,0 +1,1 @@
+"""Four networks in Keras, and in plain torch by somebody who had seen no written port."""
