@@ -58,7 +58,7 @@ def vision_transformer() -> keras.Model:
     x = layers.Reshape((144, 64))(x)
     positions = layers.Embedding(144, 64, name="position_embedding")(ops.arange(144))
     x = x + positions
-    for i in range(8):
+    for _ in range(8):
         y = layers.LayerNormalization(epsilon=1e-6)(x)
         y = layers.MultiHeadAttention(num_heads=4, key_dim=64, dropout=0.1)(y, y)
         x = layers.Add()([x, y])

@@ -29,6 +29,7 @@ class LSTMClassifier(nn.Module):
         self.classifier = nn.Linear(hidden_size, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Takes (N, T) tokens."""
         x = self.embedding(tokens)  # (N, T, E)
         x = self.input_dropout(x.transpose(1, 2)).transpose(1, 2)
         _, (h_n, _) = self.lstm(x)
@@ -57,6 +58,7 @@ class MaskedBiLSTMClassifier(nn.Module):
         self.classifier = nn.Linear(hidden_size, num_classes)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Takes (N, T) tokens."""
         # Move the zero tokens to the end, wherever they are, so they can be packed.
         mask = tokens != 0  # (N, T)
         order = mask.int().argsort(dim=1, descending=True, stable=True)
@@ -97,6 +99,7 @@ class BiLSTMClassifier(nn.Module):
         self.classifier = nn.Linear(2 * hidden_size, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Takes (N, T) tokens."""
         x = self.embedding(tokens)  # (N, T, E)
         _, (h_n, _) = self.lstm(x)
         # Last layer's final forward and backward states.
@@ -115,6 +118,7 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(num_heads * head_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Takes (N, L, dim); returns the same."""
         # (N, L, 3 * H * D) -> three tensors of (N, H, L, D)
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
@@ -143,6 +147,7 @@ class EncoderBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Takes (N, L, dim); returns the same."""
         x = x + self.attention(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
@@ -180,6 +185,7 @@ class VisionTransformer(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Takes (N, 3, H, W); returns a score for each class."""
         x = self.patches(images).flatten(2).transpose(1, 2)  # (N, L, dim)
         x = self.blocks(x + self.position_embedding)
         return self.head(self.norm(x))  # (N, num_classes) logits
