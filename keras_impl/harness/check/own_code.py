@@ -68,16 +68,23 @@ def own_code(
         for setting in _FUNCTIONS
         if _is_own_function(value := getattr(layer, setting, None))
     }
-    losses = {
-        told["name"]: told
+    given = [
+        (loss, told)
         for loss in keras.tree.flatten(getattr(model, "loss", None))
         if (told := _loss(loss, folder))
-    }
+    ]
+    losses = {told["name"]: told for _, told in given}
     problems = [
         f"layer {layer.name!r} ({type(layer).__name__}): it applies {inner.name!r}, a "
         f"{type(inner).__name__} of your own, which is not written yet"
         for layer, inner in wrapped(graph)
     ]
+    for name in losses:
+        if len({id(loss) for loss, told in given if told["name"] == name}) > 1:
+            problems.append(
+                f"two losses of your own have the name {name!r}: give each one of its own, such as "
+                "by __name__ of a function that another one returns"
+            )
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told = {"layers": found, "functions": functions, "losses": losses}
     told |= {"problems": problems, "refused": refused, "inlined": {}}

@@ -470,6 +470,29 @@ def test_attributes_that_a_module_has_itself_get_another_name(tmp_path):
     np.testing.assert_array_equal(state["own.modules_.1.weight"].numpy(), kernel.T)
 
 
+def weighted(factor):
+    def loss(y_true, y_pred):
+        return factor * ops.mean(ops.square(y_true - y_pred))
+
+    return loss
+
+
+@pytest.mark.parametrize("factors", [(0.3, 2.0), (0.3,)])
+def test_two_losses_of_one_name_are_refused_and_one_for_both_outputs_is_not(factors, tmp_path):
+    def build():
+        inputs = L.Input((3,))
+        model = keras.Model(inputs, [L.Dense(1)(inputs), L.Dense(1)(inputs)])
+        made = [weighted(factor) for factor in factors]
+        model.compile("sgd", [made[0], made[-1]])
+        return model
+
+    if len(factors) == 1:
+        written(build, tmp_path)
+        return
+    with pytest.raises(NoTwinError, match="two losses of your own have the name 'loss'"):
+        written(build, tmp_path)
+
+
 def test_what_is_not_compiled_is_told(package):
     assert package[0]["left_out"] == ["the loss and the optimizer: the model is not compiled"]
 
