@@ -1,6 +1,7 @@
 """Keras programs of which ports are written."""
 
 import keras
+import tensorflow as tf
 from keras import layers as L
 from keras import ops
 
@@ -76,9 +77,10 @@ class Residual(L.Layer):
         self.wide = L.Dense(2 * width, activation="relu")
         self.drop = L.Dropout(0.5)
         self.back = [Gated(width, ops.tanh)]
+        self.share = self.add_weight(shape=(), initializer="ones", name="share")
 
     def call(self, x):
-        return x + self.back[0](self.drop(self.wide(self.norm(x))))
+        return x + self.share * self.back[0](self.drop(self.wide(self.norm(x))))
 
 
 def bent(x):
@@ -98,7 +100,7 @@ def of_ones_own():
             Gated(5, ops.tanh, name="first"),
             Gated(3, ops.tanh, name="second"),
             Residual(3, name="residual"),
-            L.Lambda(lambda x: x * 2, name="doubled"),
+            L.Lambda(lambda x: tf.multiply(x, 2), name="doubled"),
             L.Dense(2),
         ],
         name="own_net",

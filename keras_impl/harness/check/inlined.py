@@ -73,7 +73,10 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     if is_graph(model) and not any(map(is_own, in_graph(model))):
         return None
     whole: set[int] = set()  # layers that stay as they are
-    given = model.input if inputs is None else inputs
+    graph = getattr(model, "_functional", None) or model
+    given = getattr(graph, "_inputs_struct", None) if inputs is None else inputs
+    if given is None:  # a Sequential without an Input
+        return None
     for _ in range(_MOST_TRIALS):
         failed: list[Any] = []
         try:

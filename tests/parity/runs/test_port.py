@@ -310,7 +310,7 @@ def test_a_stub_that_is_filled_in_passes_and_a_wrong_one_fails(own, tmp_path, mo
     written()
 
 
-_RESIDUAL = "x + self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
+_RESIDUAL = "x + self.share * self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
 
 
 def _line(start):

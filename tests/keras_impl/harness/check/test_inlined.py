@@ -81,6 +81,15 @@ def test_a_function_in_a_lambda_is_written_out():
     np.testing.assert_array_equal(found.model(X), model(X))
 
 
+def test_a_layer_in_a_sequential_is_written_out_and_in_one_without_an_input_it_stays():
+    model = keras.Sequential([L.Input((6,)), Block(6), L.Dense(2)])
+    found = inlined(model, None)
+    assert own_of(found.model) == []
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert inlined(keras.Sequential([Block(6), L.Dense(2)]), None) is None
+
+
 def test_a_model_without_code_of_ones_own_stays():
     _, found = graph_of(L.Dense(3))
     assert found is None
