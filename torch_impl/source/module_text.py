@@ -26,7 +26,7 @@ from torch_impl.source.own.stub_text import (
 from torch_impl.source.plain import is_part
 from torch_impl.source.program import Line, Program, Value, all_of
 from torch_impl.source.statements import Statement, named, statements_of
-from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
+from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
 
 _INDENT = " " * 8
 
@@ -120,22 +120,12 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
     lines += [*docstring(_about(program, variables), "    "), ""]
     if made:
         given = "".join(f", {name}: {_type_of(v)}" for name, v in program.parameters.items())
-        lines += [*_head(f"    def __init__(self{given}) -> None:"), f"{_INDENT}super().__init__()"]
+        lines += [*head(f"    def __init__(self{given}) -> None:"), f"{_INDENT}super().__init__()"]
         lines += made
         lines.append("")
-    lines += _head(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
+    lines += head(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
     lines += _forward(statements, variables, program, told)
     return "\n".join(lines)
-
-
-def _head(line: str) -> list[str]:
-    """Returns the head of a function in as many lines as it needs."""
-    if len(line) <= WIDTH:
-        return [line]
-    start, end = line.index("("), line.rindex(") ->")
-    rest = line[end + 1 :]
-    lines = wrapped(f"{line[:start]}({line[start + 1 : end]})", behind=len(rest))
-    return [*lines[:-1], f"{lines[-1]}{rest}"]
 
 
 def _type_of(value: Any) -> str:

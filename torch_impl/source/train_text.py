@@ -152,6 +152,8 @@ def _mapping(texts: Mapping[str, str]) -> str:
 
 
 def _imports(body: str) -> str:
+    # A part of the path of a weight is no name: "net.layers.0.kernel".
+    used = set(re.findall(r'(?<![\w."])(\w+)\.', body))
     names = {"KerasSeeds", "Port"}
     names |= {
         name
@@ -163,11 +165,10 @@ def _imports(body: str) -> str:
             "schedule",
             "initializers",
             "constraints",
+            "regularizers",
         )
-        if f"{name}." in body
+        if name in used
     }
-    if "regularizers." in body:
-        names.add("regularizers")
     lines = from_import("torch_impl", names)
     by_module: dict[str, list[str]] = {}
     for name, module in _MODULES.items():

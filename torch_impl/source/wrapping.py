@@ -98,3 +98,13 @@ def docstring(text: str, indent: str) -> list[str]:
 def commented(text: str, indent: str) -> list[str]:
     """Returns a comment in as many lines as it needs."""
     return [f"{indent}# {part}" for part in textwrap.wrap(text, WIDTH - len(indent) - 2)]
+
+
+def head(line: str) -> list[str]:
+    """Returns the head of a function in as many lines as it needs."""
+    if len(line) <= WIDTH:
+        return [line]
+    start, end = line.index("("), line.rindex(") ->")
+    rest = line[end + 1 :]
+    lines = wrapped(f"{line[:start]}({line[start + 1 : end]})", behind=len(rest))
+    return [*lines[:-1], f"{lines[-1]}{rest}"]

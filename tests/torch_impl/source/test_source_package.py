@@ -15,7 +15,7 @@ from benchmarks.ported import packages
 from benchmarks.ported.packages import BAR, written
 from benchmarks.ported.programs import Program
 from torch_impl.keras_config.graph import read_graph
-from torch_impl.source import package
+from torch_impl.source import package, train_text
 from torch_impl.weights import variable_of
 
 NAMES = (
@@ -237,6 +237,12 @@ def test_a_train_step_of_ones_own_is_told_and_the_rest_is_ported(tmp_path):
     found = package_of("stepping", tmp_path)
     assert found.left_out == (told,)
     assert all(each.is_equal for each in found.differences.values())
+
+
+def test_a_part_of_the_path_of_a_weight_is_not_imported():
+    body = 'draw_initial(model, [("net.layers.0.kernel", initializers.Zeros())])'
+    assert "initializers" in train_text._imports(body)
+    assert "layers" not in train_text._imports(body)
 
 
 def test_nothing_is_named_that_nothing_needs(tmp_path):

@@ -12,7 +12,7 @@ from torch_impl.source.form import Parameter, literal
 from torch_impl.source.own.facts import Facts, OwnFunction
 from torch_impl.source.own.stubs import Held, OwnClass, Stub
 from torch_impl.source.program import Program, all_of
-from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
+from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
 
 _INDENT = " " * 8
 _PLACE = "TO WRITE"  # what a reader searches for
@@ -60,15 +60,12 @@ def class_text(own: OwnClass, made_text: Any) -> str:
     about = f"Keras's {facts['class']}{place}; its forward is to be written."
     lines += docstring(about, "    ")
     given = "".join(f", {name}: {_type(values)}" for name, values in own.vectors.items())
-    head = f"    def __init__(self{given}) -> None:"
-    if len(head) > WIDTH:
-        head = f"    def __init__(\n{_INDENT}self{given}\n    ) -> None:"
-    lines += ["", head, f"{_INDENT}super().__init__()"]
+    lines += ["", *head(f"    def __init__(self{given}) -> None:"), f"{_INDENT}super().__init__()"]
     for name, value in own.settings.items():
         lines += wrapped(f"{_INDENT}self.{name} = {literal(value)}")
     for held in own.held:
         lines += _held(held, own.held, made_text)
-    lines += ["", *_head(f"    def forward(self{call}) -> {_returned(facts)}:")]
+    lines += ["", *head(f"    def forward(self{call}) -> {_returned(facts)}:")]
     lines += [line for text in [f"{_PLACE}:", *_shapes(own)] for line in commented(text, _INDENT)]
     if facts["draws"]:
         lines += commented("It draws random numbers, which torch draws in another way.", _INDENT)
@@ -91,7 +88,7 @@ def _mask_text(own: OwnClass, place: str) -> list[str]:
     told = f"{own.name}.compute_mask is to be written: what {own.facts[0]['class']} computes"
     return [
         "",
-        *_head(f"    def compute_mask(self, inputs: {kind}) -> torch.Tensor:"),
+        *head(f"    def compute_mask(self, inputs: {kind}) -> torch.Tensor:"),
         *commented(
             f"{_PLACE}: which steps count, {', '.join(shapes)} of truth values, as in Keras",
             _INDENT,
@@ -104,7 +101,7 @@ def function_text(function: OwnFunction) -> str:
     """Returns the source of a function of one tensor."""
     place = _place(function.source)
     given = "".join(f", {name}: {_type([value])}" for name, value in function.arguments.items())
-    lines = _head(f"def {function.name}(x: torch.Tensor{given}) -> torch.Tensor:")
+    lines = head(f"def {function.name}(x: torch.Tensor{given}) -> torch.Tensor:")
     about = f"Keras's {function.name}{place}; it is to be written."
     lines += docstring(about, "    ")
     users = ", ".join(function.users)
@@ -128,19 +125,6 @@ def loss_text(name: str, told: Facts) -> str:
 def _place(source: Facts) -> str:
     """Returns where the source of Keras is, as part of a sentence."""
     return f" in {source['file']}, line {source['line']}" if source["file"] else ""
-
-
-def _head(line: str) -> list[str]:
-    """Returns the head of a function, whose arguments have a line of their own if need be."""
-    if len(line) <= WIDTH:
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())]
-    start, end = line.index("("), line.rindex(") ->")
-    inner, inside = line[start + 1 : end], f"{indent}    "
-    if len(inside) + len(inner) <= WIDTH:
-        return [line[: start + 1], f"{inside}{inner}", f"{indent}{line[end:]}"]
-    parts = [f"{inside}{part.strip()}," for part in inner.split(", ")]
-    return [line[: start + 1], *parts, f"{indent}{line[end:]}"]
 
 
 def _signature(facts: Facts) -> str:
@@ -238,7 +222,8 @@ def _quoted(source: Facts) -> list[str]:
     """Returns the source of Keras as a comment."""
     if not source["text"]:
         return []
-    lines = [f"{_INDENT}# Keras's code, {source['file']}, line {source['line']}:", f"{_INDENT}#"]
+    place = f"Keras's code, {source['file']}, line {source['line']}:"
+    lines = [*commented(place, _INDENT), f"{_INDENT}#"]
     width = WIDTH - len(_INDENT) - 4
     for line in source["text"].splitlines():
         plain = "".join(c if c.isprintable() else " " for c in line.expandtabs(4))
