@@ -48,6 +48,8 @@ def _comprehension(inner: str, indent: str) -> list[str]:
     if len(indent) + len(inner) <= WIDTH:
         return [f"{indent}{inner}"]
     at = _loop(inner)
+    if at == len(inner):  # the loop is inside of brackets
+        return wrapped(f"{indent}{inner}")
     return [*wrapped(f"{indent}{inner[:at]}"), *wrapped(f"{indent}{inner[at + 1 :]}")]
 
 

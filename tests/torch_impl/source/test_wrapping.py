@@ -59,3 +59,11 @@ def test_texts_beside_the_source_have_as_many_lines_as_they_need():
         assert max(map(len, lines)) <= WIDTH
     assert docstring(text, "    ")[-1] == '    """'
     assert commented("One line.", "  ") == ["  # One line."]
+
+
+def test_a_loop_inside_of_brackets_leaves_no_empty_line():
+    block = f"Block({', '.join(map(str, range(1000, 1012)))}) for _ in range(9)"
+    lines = wrapped(f"        self.blocks = nn.Sequential(*({block}))")
+    assert all(line.strip() for line in lines)
+    assert lines[1] == "            *("
+    ast.parse("\n".join(line.removeprefix("        ") for line in lines))
