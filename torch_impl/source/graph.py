@@ -113,7 +113,8 @@ class _Recorder:
         self.sources: dict[int, list[tuple[Mask, torch.Tensor]]] = {}
         self.ends: list[torch.Tensor] = []
         self._hooks = []
-        self._watched: list[Any] = []
+        # Layers that join masks -> the models that have them, which all note each call.
+        self._joining: dict[Any, list[tuple[KerasModel, str]]] = {}
         for model in twin.modules():
             if isinstance(model, KerasModel):
                 self._hooks.append(model.register_forward_pre_hook(self._note_inputs))
@@ -121,7 +122,10 @@ class _Recorder:
                     note = self._noting(model, model.keras_names[name])
                     self._hooks.append(child.register_forward_hook(note, with_kwargs=True))
                     if isinstance(child, MERGING):
-                        self._watch_join(model, model.keras_names[name], child)
+                        holders = self._joining.setdefault(child, [])
+                        holders.append((model, model.keras_names[name]))
+        for child in self._joining:
+            self._watch_join(child)
 
     def _note_inputs(self, model: nn.Module, given: Any) -> None:
         self.inputs.setdefault(id(model), _tensors(given))
@@ -141,20 +145,19 @@ class _Recorder:
 
         return note
 
-    def _watch_join(self, model: KerasModel, name: str, child: Any) -> None:
-        """Notes which mask a layer joins of those of its inputs, when the model asks it."""
+    def _watch_join(self, child: Any) -> None:
+        """Notes which mask a layer joins of those of its inputs, when a model asks it."""
         join = child.compute_mask
 
         def noted(inputs: Any, masks: Any) -> Any:
             made = join(inputs, masks)
-            if made is not None:
+            for model, name in self._joining[child] if made is not None else ():
                 number = len(self.outputs[id(model)][name]) - 1
                 parents = tuple(None if m is None else self.source(model, m) for m in masks)
                 self.sources.setdefault(id(model), []).append((Mask(name, number, parents), made))
             return made
 
         child.compute_mask = noted
-        self._watched.append(child)
 
     def source(self, model: KerasModel, mask: Any) -> Mask:
         """Returns where a mask comes from that a call in a model is told."""
@@ -168,7 +171,7 @@ class _Recorder:
         """Takes the hooks away."""
         for hook in self._hooks:
             hook.remove()
-        for child in self._watched:
+        for child in self._joining:
             del child.compute_mask  # the method of its class is there again
 
 

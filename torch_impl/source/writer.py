@@ -93,8 +93,10 @@ class _Writer:
             name: mask for name, mask in told.items() if not tensors_in([call.options.get(name)])
         }
         is_step = layer["class_name"] == "TimeDistributed"
-        # All layers inside of a model take masks, or give them on.
-        inner_mask = masks.get("mask") or call.options.get("mask")
+        # All layers inside of a model take masks, or give them on. Keras tells a model of several
+        # inputs a list, which may have no mask.
+        given = call.options.get("mask")
+        inner_mask = masks.get("mask") or (given if tensors_in([given]) else None)
         if is_step and call.layer not in self.traced.masked_steps:
             masks, inner_mask = {}, None
         if unknown := [name for name, mask in masks.items() if not is_known(mask)]:

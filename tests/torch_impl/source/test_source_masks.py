@@ -1,13 +1,16 @@
 """Masks of sequences are made where they come from, and told to the layers that take them."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 from keras import layers as L
 from written import fed, outputs, source_of, written
 
-from torch_impl.keras_config import NoTwinError
+from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.masks import mask_of
+from torch_impl.source.graph import trace
 
 BAR = 1e-12
 TOKENS = np.array([[3, 1, 0, 0, 0], [2, 4, 1, 2, 0], [1, 1, 2, 3, 4]])
@@ -176,3 +179,32 @@ def test_a_mask_that_reaches_layers_inside_of_a_model_is_refused(is_step):
         model = keras.Model(tokens, inner(L.Embedding(6, 4, mask_zero=True)(tokens)))
     with pytest.raises(NoTwinError, match=r"'inner.*a mask reaches layers inside of it"):
         source_of(model)
+
+
+def test_a_model_of_two_inputs_without_masks_is_written(tmp_path):
+    """Keras tells it a list of two masks that are none."""
+    one, other = L.Input((4,)), L.Input((4,))
+    inner = keras.Model([one, other], L.Dense(3)(L.Add()([one, other])))
+    x, y = L.Input((4,)), L.Input((4,))
+    model = keras.Model([x, y], L.Dense(2)(inner([x, y])))
+    arrays = list(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    module, program, _ = written(model, tmp_path)
+    (ours,) = outputs(module.eval()(*fed(program, arrays)))
+    assert np.abs(ours - np.asarray(model(arrays))).max() <= BAR
+
+
+def test_a_merging_layer_of_two_models_is_traced_and_left_as_it_was():
+    shared = L.Add(name="both")
+    tokens, others = L.Input((5,), dtype="int32"), L.Input((5,), dtype="int32")
+
+    def inner(name):
+        one, other = L.Input((5,), dtype="int32"), L.Input((5,), dtype="int32")
+        tables = [L.Embedding(6, 4, mask_zero=True)(each) for each in (one, other)]
+        return keras.Model([one, other], L.LSTM(3)(shared(tables)), name=name)
+
+    merged = L.Concatenate()([inner(name)([tokens, others]) for name in ("first", "second")])
+    config = json.loads(keras.Model([tokens, others], merged).to_json())["config"]
+    twin = from_keras_config(config, shared=["both"])
+    traced = trace(twin, config)
+    assert set(traced.inner) == {"first", "second"}
+    assert not any("compute_mask" in vars(module) for module in twin.modules())
