@@ -17,7 +17,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.named_weights import below
-from keras_impl.harness.check.own_code import attributes_of
+from keras_impl.harness.check.own_code import attributes_of, has_mask_code
 from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own
 from keras_impl.harness.versions import is_weight
 
@@ -190,10 +190,11 @@ def _symbolic(nest: Any) -> list[Any]:
 
 def _that_differs(trials: Sequence[_Trial], model: Any) -> Any:
     """Returns the innermost layer whose code does something else in another trial; or None."""
+    known = {id(layer) for layer in model._flatten_layers()}
     for calls in zip(*(trial.calls for trial in trials), strict=False):
         layers, inputs, outputs = zip(*calls, strict=True)
         told = [
-            list(_signature(keras.Function(each, made), model))
+            list(_signature(keras.Function(each, made), known))
             for each, made in zip(inputs, outputs, strict=True)
         ]
         if any(layer is not layers[0] for layer in layers) or told[1:] != told[:-1]:
@@ -250,23 +251,24 @@ def _check(layer: Any, arguments: Any, keywords: Any) -> None:
     Raises:
         ValueError: it has weights, a mask or a loss of its own, or is told a mask.
     """
-    own, base = type(layer), keras.layers.Layer
-    is_lambda = isinstance(layer, keras.layers.Lambda)
-    has_mask = layer.mask is not None if is_lambda else own.compute_mask is not base.compute_mask
     given = keras.tree.flatten((arguments, keywords))
     if (
         any(map(is_weight, (*layer._trainable_variables, *layer._non_trainable_variables)))
         or layer._seed_generators
         or layer.activity_regularizer is not None
-        or has_mask
+        or has_mask_code(layer)
         or any(versions.mask_of(each) is not None for each in given)
     ):
         raise ValueError("it does more than its code says")
 
 
-def _signature(graph: Any, model: Any) -> Iterator[tuple[Any, ...]]:
-    """Yields what each call in a graph is of, but for the mode that it is told."""
-    known = {id(layer) for layer in model._flatten_layers()}
+def _signature(graph: Any, known: set[int]) -> Iterator[tuple[Any, ...]]:
+    """Yields what each call in a graph is of, but for the mode that it is told.
+
+    Args:
+        graph: of the calls.
+        known: IDs of the layers of the program.
+    """
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             told = {key: value for key, value in node.arguments.kwargs.items() if key != "training"}

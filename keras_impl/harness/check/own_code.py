@@ -7,6 +7,7 @@ weights and how they began, the layers of Keras inside of it, its settings, and 
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,23 +69,23 @@ def own_code(
         for setting in _FUNCTIONS
         if _is_own_function(value := getattr(layer, setting, None))
     }
-    given = [
-        (loss, told)
+    given = {
+        id(loss): told
         for loss in keras.tree.flatten(getattr(model, "loss", None))
         if (told := _loss(loss, folder))
-    ]
-    losses = {told["name"]: told for _, told in given}
+    }
+    losses = {told["name"]: told for told in given.values()}
     problems = [
         f"layer {layer.name!r} ({type(layer).__name__}): it applies {inner.name!r}, a "
         f"{type(inner).__name__} of your own, which is not written yet"
         for layer, inner in wrapped(graph)
     ]
-    for name in losses:
-        if len({id(loss) for loss, told in given if told["name"] == name}) > 1:
-            problems.append(
-                f"two losses of your own have the name {name!r}: give each one of its own, such as "
-                "by __name__ of a function that another one returns"
-            )
+    problems += [
+        f"two losses of your own have the name {name!r}: give each one of its own, such as by "
+        "__name__ of a function that another one returns"
+        for name, number in Counter(told["name"] for told in given.values()).items()
+        if number > 1
+    ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told = {"layers": found, "functions": functions, "losses": losses}
     told |= {"problems": problems, "refused": refused, "inlined": {}}
@@ -146,9 +147,8 @@ class _Teller:
             "settings": _settings(layer),
             "calls": self._calls(layer),
             "is_model": isinstance(layer, keras.Model),
-            "mask": None if is_lambda else _mask_shape(layer),
-            "passes_masks": bool(layer.supports_masking)
-            and (is_lambda or not _has_mask_code(layer)),
+            "mask": _mask_shape(layer),
+            "passes_masks": bool(layer.supports_masking) and not has_mask_code(layer),
             "problems": list(self._problems(layer)),
             "draws": _draws(layer),
             "holds": [] if is_lambda else self._held(layer),
@@ -241,7 +241,7 @@ class _Teller:
                     yield ("" if each is layer else each.name), number
 
     def _problems(self, layer: Any) -> Iterator[str]:
-        if getattr(layer, "mask", None) is not None and isinstance(layer, keras.layers.Lambda):
+        if isinstance(layer, keras.layers.Lambda) and has_mask_code(layer):
             yield "its mask is code of its own"
         for attribute, value in vars(layer).items():
             if isinstance(value, dict) and _layers_in(value.values()) and attribute[0] != "_":
@@ -289,13 +289,16 @@ def attributes_of(layer: Any) -> Iterator[tuple[str, Any]]:
         yield inner.name, inner
 
 
-def _has_mask_code(layer: Any) -> bool:
+def has_mask_code(layer: Any) -> bool:
+    """Whether code of a layer makes the mask of its output."""
+    if isinstance(layer, keras.layers.Lambda):
+        return layer.mask is not None
     return type(layer).compute_mask is not keras.layers.Layer.compute_mask
 
 
 def _mask_shape(layer: Any) -> list[Any] | None:
     """Returns the shape of the mask that code of a layer makes for its output, or None."""
-    if not _has_mask_code(layer):
+    if not has_mask_code(layer):
         return None
     made = [each for node in getattr(layer, "_inbound_nodes", ()) for each in node.outputs]
     masks = [mask for each in made if (mask := mask_of(each)) is not None]

@@ -106,7 +106,8 @@ def _float64():
 
 
 def written(build, folder):
-    """The package of a model, its model.py, and what was told of it."""
+    """The package of a model in a new folder, its model.py, and what was told of it."""
+    folder.mkdir()
     reference, program, own = described(build, CheckSpec(keras="a:b", folder=str(HERE)))
     if program["stubbed"]:  # as if no code could be written out
         left, own = program["stubbed"]
@@ -123,7 +124,6 @@ def package(tmp_path_factory):
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     folder = tmp_path_factory.mktemp("own") / "port_of_mixed"
-    folder.mkdir()
     return (*written(mixed, folder), folder)
 
 
@@ -214,7 +214,6 @@ def test_recurrent_layers_inside_of_a_layer_begin_as_keras_do(tmp_path, monkeypa
         x = L.Input((6,), dtype="int32")
         return keras.Model(x, L.Dense(2)(Recurrent(name="own")(x)))
 
-    (tmp_path / "port_of_recurrent").mkdir()
     _, source, _ = written(build, tmp_path / "port_of_recurrent")
     assert "# self.table(x.long()); its mask is x != 0" in source
     monkeypatch.syspath_prepend(tmp_path)
@@ -282,7 +281,6 @@ def subclassed(tmp_path_factory):
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     folder = tmp_path_factory.mktemp("own") / "port_of_subclassed"
-    folder.mkdir()
 
     def build():
         return keras_impl.Reference(Network(), input_shapes=[(6, 6, 3)])
@@ -334,7 +332,6 @@ def test_a_layer_that_some_instances_do_not_call_is_there_where_it_is_called(tmp
         x = inputs = L.Input((8,))
         return keras.Model(inputs, Gate(5, name="second")(Gate(5, name="first")(x)))
 
-    (tmp_path / "port_of_gates").mkdir()
     _, source, _ = written(build, tmp_path / "port_of_gates")
     assert "self.project = nn.Linear(8, 5) if has_project else None" in source
     assert "self.first = Gate(has_project=True, in_features=8)" in source
@@ -384,7 +381,6 @@ def test_a_mask_that_code_of_a_layer_makes_is_a_method_to_write(tmp_path, monkey
         x = Both(name="both")([tokens(first), tokens(second)])
         return keras.Model([first, second], L.Flatten()(x))
 
-    (tmp_path / "port_of_tokens").mkdir()
     told, source, model = written(build, tmp_path / "port_of_tokens")
     assert "def compute_mask(self, inputs: torch.Tensor) -> torch.Tensor:" in source
     assert "# TO WRITE: which steps count, (N, 5) of truth values, as in Keras" in source
@@ -435,7 +431,6 @@ def test_a_layer_ends_a_mask_and_keeps_the_defaults_of_its_call(tmp_path):
         x = L.Embedding(6, 4, mask_zero=True)(tokens)
         return keras.Model(tokens, L.Dense(2)(Ending(name="ending")(x)))
 
-    (tmp_path / "port_of_ending").mkdir()
     _, source, _ = written(build, tmp_path / "port_of_ending")
     assert "with_mask" not in source
     assert "self.ending(y, mask=mask)" in source
@@ -460,7 +455,6 @@ def test_attributes_that_a_module_has_itself_get_another_name(tmp_path):
         inputs = L.Input((3,))
         return keras.Model(inputs, Hidden(name="own")(inputs))
 
-    (tmp_path / "port_of_hidden").mkdir()
     _, source, model = written(build, tmp_path / "port_of_hidden")
     assert "self.modules_ = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])" in source
     assert "self.half_ = nn.Linear(3, 3)" in source
@@ -487,10 +481,10 @@ def test_two_losses_of_one_name_are_refused_and_one_for_both_outputs_is_not(fact
         return model
 
     if len(factors) == 1:
-        written(build, tmp_path)
+        written(build, tmp_path / "port")
         return
     with pytest.raises(NoTwinError, match="two losses of your own have the name 'loss'"):
-        written(build, tmp_path)
+        written(build, tmp_path / "port")
 
 
 def test_what_is_not_compiled_is_told(package):
@@ -505,7 +499,7 @@ def test_all_that_cannot_be_written_is_told_at_once(tmp_path):
         return keras.Model(inputs, L.Dense(2)(x))
 
     with pytest.raises(NoTwinError) as raised:
-        written(build, tmp_path)
+        written(build, tmp_path / "port")
     assert raised.value.problems == [
         "layer 'each' (TimeDistributed): it applies 'steps', a Plain of your own, which is not "
         "written yet",

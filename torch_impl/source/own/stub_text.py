@@ -130,7 +130,7 @@ def _place(source: Facts) -> str:
 def _signature(facts: Facts) -> str:
     """Returns the arguments of `forward`: those of Keras's `call`, by their names."""
     calls = facts["calls"] or [{"inputs": [[]]}]
-    needed = sum(not has_default for _, has_default, *_ in facts["call"])
+    needed = sum(not has_default for _, has_default, _ in facts["call"])
     parts = []
     for number, (name, has_default, default) in enumerate(facts["call"]):
         if default is not None:

@@ -242,9 +242,11 @@ def _plan(
         return
     if not all(used):
         held.has = value_of(used, f"has_{held.name}")
-        held.facts = all_of[used.index(True)][0]
+        first_used = all_of[used.index(True)]
+        held.facts = first_used[0]
+        all_of = [it if is_used else first_used for it, is_used in zip(all_of, used, strict=True)]
     plans, note = [], ""
-    for each, own in (all_of[n if is_used else used.index(True)] for n, is_used in enumerate(used)):
+    for each, own in all_of:
         try:
             form = _inner(each, is_model) if own is None else Form("{self}({0})", own)
         except ValueError as error:
