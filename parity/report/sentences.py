@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parity.ladder.result import Found
 
 MAX_CAUSES = 3
+MOST_NAMES = 6  # of what was not compared for one reason; report.json has all
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 LEAST_P = 1e-300  # p values that are kept are at least this
 _NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
@@ -338,7 +339,14 @@ def left_out_texts(result: Result) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for what, why in dict.fromkeys(told):
         reasons.setdefault(why, []).append(what)
-    return [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
+    return [f"{_some(names)}: {why}" for why, names in reasons.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Returns names with commas; of many, the first ones, and how many more there are."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
 
 
 def count_of(parts: Sequence[str]) -> str:

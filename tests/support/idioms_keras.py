@@ -272,6 +272,17 @@ def time_distributed():
     )
 
 
+def sentences():
+    words = keras.Input((4, 5))
+    y = layers.GRU(5, return_sequences=True)(words)
+    y = layers.GRU(5, return_sequences=True)(y)
+    y = layers.Bidirectional(layers.LSTM(3))(y)
+    encoder = keras.Model(words, layers.Dense(4, activation="tanh")(y))
+    x = keras.Input((3, 4, 5))
+    y = layers.GRU(4)(layers.TimeDistributed(encoder)(x))
+    return _compiled(keras.Model(x, layers.Dense(3)(y)))
+
+
 def decoder():
     return _model(
         (6,),

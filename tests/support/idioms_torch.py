@@ -540,6 +540,41 @@ def time_distributed__folded():
     return _port(Net(), feed=lambda x: torch.from_numpy(x).movedim(-1, 2).contiguous())
 
 
+class Sentences(nn.Module):
+    """Reads each sentence by recurrent layers; their attributes are not in the order of the calls.
+
+    Without `folded`, the sentences are read one after the other.
+    """
+
+    def __init__(self, folded):
+        super().__init__()
+        self.folded = folded
+        self.both = nn.LSTM(5, 3, batch_first=True, bidirectional=True)
+        self.above = nn.GRU(5, 5, batch_first=True)
+        self.below = nn.GRU(5, 5, batch_first=True)
+        self.dense = nn.Linear(6, 4)
+        self.memory, self.fc = nn.GRU(4, 4, batch_first=True), nn.Linear(4, 3)
+
+    def read(self, x):
+        _, (h, _) = self.both(self.above(self.below(x)[0])[0])
+        return torch.tanh(self.dense(torch.cat([h[0], h[1]], dim=1)))
+
+    def forward(self, x):
+        if self.folded:
+            x = self.read(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        else:
+            x = torch.stack([self.read(sentence) for sentence in x.unbind(1)], dim=1)
+        return self.fc(self.memory(x)[0][:, -1])
+
+
+def sentences__folded():
+    return _port(Sentences(folded=True), feed=torch.from_numpy)
+
+
+def sentences__in_turn():
+    return _port(Sentences(folded=False), feed=torch.from_numpy)
+
+
 def decoder__view():
     class Net(nn.Module):
         def __init__(self):

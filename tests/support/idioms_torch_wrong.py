@@ -158,6 +158,18 @@ def time_distributed__steps_and_samples():
     return _changed(right.time_distributed__folded(), forward)
 
 
+def sentences__one_direction_twice():
+    port = right.sentences__folded()
+    net = port.module
+
+    def read(x):
+        _, (h, _) = net.both(net.above(net.below(x)[0])[0])
+        return torch.tanh(net.dense(torch.cat([h[0], h[0]], dim=1)))
+
+    net.read = read
+    return port
+
+
 def decoder__sides_swapped():
     def forward(net, x):
         x = F.relu(net.norm(net.fc(x))).view(-1, 5, 3, 4).transpose(2, 3)

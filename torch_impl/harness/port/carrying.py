@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -25,7 +25,8 @@ from torch_impl.harness.port.agreement import output_error
 from torch_impl.harness.port.assignments import Need, Option, Source, assignments, variable_of
 from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
 from torch_impl.harness.port.function_weights import tensors_of
-from torch_impl.harness.port.joined_kernels import Cell, cells_of, ways
+from torch_impl.harness.port.inner_cells import seatings
+from torch_impl.harness.port.joined_kernels import cells_of, ways
 from torch_impl.harness.port.loaded import Loaded
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
@@ -112,22 +113,25 @@ def carry(
 
 
 def _carry_cells(
-    keras: Trace, cells: Sequence[Cell], cargo: Cargo, rest: Callable[[Cargo], Cargo], fits: Any
+    keras: Trace,
+    ways: Iterable[list[Carried]],
+    cargo: Cargo,
+    rest: Callable[[Cargo], Cargo],
+    fits: Callable[[], bool],
 ) -> None:
-    """Carries the weights of cells by hand, in the first way in which the output is Keras's.
+    """Carries the weights of cells in the first way in which the output is Keras's.
 
     If there is none, it is the likeliest way.
 
     Args:
         keras: what Keras computed.
-        cells: of Keras, with parameters that may hold their weights.
+        ways: to carry the weights of the cells, the likeliest first.
         cargo: receives the weights.
         rest: carries what is left beside the cells.
         fits: whether the output of the port is Keras's.
     """
     tried = None
-    for way in ways(cells):
-        items = [item for cell in cells for item in cell.carried(way)]
+    for items in ways:
         _set_all(keras, items)
         found = rest(Cargo([*cargo.carried, *items], cargo.problems, cargo.incomplete))
         tried = tried or (items, found)
@@ -137,6 +141,19 @@ def _carry_cells(
     if tried is not None:
         _set_all(keras, tried[0])
         cargo.carried[:] = tried[1].carried
+
+
+def _ways_of_cells(
+    wanted: Sequence[Need], free: Sequence[Source], most: int
+) -> Iterator[list[Carried]]:
+    """Yields ways to carry weights of recurrent cells; none if there are no cells with room."""
+    seated = [items for items in islice(seatings(wanted, free), most) if items]
+    if seated:
+        yield from seated
+        return
+    cells = cells_of(wanted, free)
+    for way in ways(cells) if cells else ():
+        yield [item for cell in cells for item in cell.carried(way)]
 
 
 def carry_by_load(
@@ -192,13 +209,13 @@ def _carry_rest(
     free = [s for s in found if id(getattr(s.module, s.attribute)) not in taken]
     if not wanted or not free:
         return
-    if cells := cells_of(wanted, free):
+    if ways_of_cells := list(_ways_of_cells(wanted, free, most)):
 
         def rest(others: Cargo) -> Cargo:
             _carry_rest(keras, found, needs, others, output, 1)
             return others
 
-        _carry_cells(keras, cells, cargo, rest, lambda: _error(keras, output) < AGREES)
+        _carry_cells(keras, ways_of_cells, cargo, rest, lambda: _error(keras, output) < AGREES)
         return
     tried: list[list[Carried]] = []
     for chosen in islice(assignments(wanted, free), most):

@@ -132,6 +132,19 @@ def test_what_was_left_out_is_told_together_where_the_reason_is_the_same():
     ]
 
 
+def test_of_many_parts_with_one_reason_the_first_are_named_and_the_others_counted():
+    parts = tuple({"what": f"w{n}", "why": "it is zero"} for n in range(8))
+    texts = [
+        report_lines.text(open_lines(dataclasses.replace(result_of(), not_compared=parts[:count])))
+        for count in (6, 7, 8)
+    ]
+    assert texts == [
+        ["  not compared: w0, w1, w2, w3, w4, w5: it is zero"],
+        ["  not compared: w0, w1, w2, w3, w4 and 2 more: it is zero"],
+        ["  not compared: w0, w1, w2, w3, w4 and 3 more: it is zero"],
+    ]
+
+
 def test_a_report_fits_a_terminal():
     long = {**PLACE, "keras": "a_long_name_of_a_layer" * 4, "torch": "0." * 40}
     parts = [dataclasses.replace(found(place=long), items=("x",) * 30) for _ in range(12)]
