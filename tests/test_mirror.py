@@ -75,6 +75,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "loss_constants.py": "what rounding changes is measured once, in the reference",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",
+    "own_schedules.py": "code of a port's schedule computes in numbers of Python",
     "random_images.py": "port/given_images.py: a port is given what they drew",
     "float64_numbers.py": "torch computes with numbers of Python in float64",
     "float64_layers.py": "torch has these kernels",

@@ -84,7 +84,7 @@ def in_float64() -> Iterator[None]:
         with initializers_noted():
             yield
     except _DTYPE_ERRORS as error:
-        if not _MIXED.search(str(error)):
+        if not is_mixed(error):
             raise
         raise InputError(
             "the Keras model cannot compute in float64, since its code has constants in float32 "
@@ -125,6 +125,11 @@ def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
         if has_none:
             _without_kernel.add(layer)
         return output
+
+
+def is_mixed(error: Exception) -> bool:
+    """Whether code raised an error because it mixes float32 with float64."""
+    return isinstance(error, _DTYPE_ERRORS) and _MIXED.search(str(error)) is not None
 
 
 def lifted(layer: Any, output: Any) -> Any:

@@ -12,7 +12,13 @@ from typing import Any
 
 import keras
 
-from keras_impl.harness import float64_layers, float64_numbers, float64_pools, versions
+from keras_impl.harness import (
+    float64_layers,
+    float64_numbers,
+    float64_pools,
+    own_schedules,
+    versions,
+)
 from keras_impl.harness.casts import in_float64
 from parity.data.model_inputs import KINDS, PADDINGS
 from parity.errors import InputError
@@ -193,6 +199,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
             f"the Keras factory returned {type(built).__name__}; expected a compiled keras.Model, "
             "or keras_impl.Reference(model=...)"
         )
+    own_schedules.adapt(reference.model)
     return reference
 
 

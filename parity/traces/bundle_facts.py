@@ -97,8 +97,10 @@ def check_facts(
         steps: of the trajectory, as the spec says; None: by the size of the model.
     """
     form = _FORM | {name: form for name, form in _OPTIONAL.items() if name in facts}
-    if isinstance(facts.get("schedule"), dict) and "not_compared" in facts["schedule"]:
-        form["schedule"] = {**_FORM["schedule"], "not_compared": [str]}
+    if isinstance(facts.get("schedule"), dict):
+        more = {"not_compared": [str], "exact_known": bool}
+        told = {name: form for name, form in more.items() if name in facts["schedule"]}
+        form["schedule"] = {**_FORM["schedule"], **told}
     if facts.get("dtype", DTYPES[0]) not in DTYPES:
         return f"facts.dtype is {str(facts['dtype'])[:40]!r}; expected one of {DTYPES}"
     if facts.get("loss") is None:  # then there is no output activation either

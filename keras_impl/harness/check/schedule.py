@@ -16,6 +16,7 @@ from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.compiled_rate import CompiledRate, has_schedule
 from keras_impl.harness.factories import Reference
+from keras_impl.harness.versions import is_kerass_own
 from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -46,6 +47,8 @@ def write_schedule(
         schedule = optimizer._learning_rate
         facts["kind"] = type(schedule).__name__
         facts["config"] = plain_nested(schedule.get_config())
+        # What code of the user's would give without rounding is not known.
+        facts["exact_known"] = is_kerass_own(schedule)
         rates = [float(schedule(step)) for step in probe_inputs.SCHEDULE_STEPS]
         writer.put("schedule/steps", np.array(rates))
         writer.put("schedule/exact", np.array(_exact_rates(schedule, rates)))
@@ -92,7 +95,7 @@ def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:
 
     For a user's own schedule this is not known to work, so `rates` are returned as they are.
     """
-    if not type(schedule).__module__.startswith("keras."):
+    if not is_kerass_own(schedule):
         return rates
     exact = type(schedule).from_config(_as_float64(schedule.get_config()))
     return [float(exact(np.float64(step))) for step in probe_inputs.SCHEDULE_STEPS]

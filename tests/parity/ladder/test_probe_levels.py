@@ -297,6 +297,20 @@ def test_what_keras_rounds_in_a_rate_is_allowed_the_port_twice_up_to_four_units(
     assert [item.epoch for item in epochs] == list(range(12))
 
 
+def test_code_of_the_users_may_round_rates_by_as_much_as_a_schedule_of_keras(compared_probe):
+    def with_own(r):
+        scheduled(r)
+        r.facts["schedule"]["exact_known"] = False
+
+    level = compared_probe(None, with_own, levels=("schedule",))["schedule"]
+    steps = [item for item in level.items if item.step is not None]
+    # Twice four units in the last place of the largest rate, which is 0.1.
+    allowed = [1.2e-7 + 8 / 2**23 * 0.1 / item.keras for item in steps]
+    assert [item.allowed for item in steps] == pytest.approx(allowed, rel=1e-6)
+    epochs = [item for item in level.items if item.epoch is not None]
+    assert {item.allowed for item in epochs} == {1.2e-7}
+
+
 def test_a_port_may_have_the_rates_of_the_formula_or_those_of_compiled_steps(compared_probe):
     def with_late_stair(r):
         scheduled(r)

@@ -271,6 +271,7 @@ REFUSALS = {
     "class_weight": (fact({"a": 1.0}, "loss", "class_weight"), "has the label 'a'"),
     "class_weights": (fact({"0": "b"}, "loss", "class_weight"), "'0' is of type str"),
     "not_compared": (fact(7, "schedule", "not_compared"), "not_compared is no list"),
+    "exact_known": (fact("no", "schedule", "exact_known"), "exact_known is of type str"),
     "structure": (fact([0, 0], "input_structure"), r"has \[0, 0\]; expected each input from 0 to"),
     "structure_text": (fact("x", "input_structure"), r"facts.input_structure: it has \['x'\]"),
     "structure_no_number": (fact({}, "input_structure"), "expected each input from 0 to 0 once"),

@@ -9,6 +9,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
 SPEC = CheckSpec(keras="here:build", torch="here:build")
+_DECAY = keras.optimizers.schedules.ExponentialDecay
 
 
 def _reference(rate=0.1, callbacks=()):
@@ -54,9 +55,21 @@ def test_callbacks_begin_with_the_rate_of_a_new_model(callback):
         assert writer.arrays["schedule/epochs"][0] == pytest.approx(0.1, rel=1e-6)
 
 
+def test_what_a_schedule_of_the_users_gives_without_rounding_is_not_known():
+    class Own(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1 / (1.0 + step)
+
+        def get_config(self):
+            return {}
+
+    for schedule, is_known in ((Own(), False), (_DECAY(0.1, 1, 0.5), True)):
+        writer, _ = _written(lambda schedule=schedule: _reference(schedule))
+        assert writer.facts["schedule"]["exact_known"] is is_known
+
+
 def test_a_schedule_is_that_of_a_new_model():
-    decay = keras.optimizers.schedules.ExponentialDecay
-    writer, num_built = _written(lambda: _reference(decay(0.1, 1, 0.5)))
+    writer, num_built = _written(lambda: _reference(_DECAY(0.1, 1, 0.5)))
     assert num_built == 1
     assert writer.facts["schedule"]["kind"] == "ExponentialDecay"
     # Of steps from 0 on.
