@@ -24,6 +24,8 @@ from torch_impl.source.weights import matched, paths, targets
 # Weights that torch's modules begin with as Keras's initialisers say.
 _AS_TORCH = {"gamma": "Ones", "beta": "Zeros", "moving_mean": "Zeros", "moving_variance": "Ones"}
 
+_RATES = ("rate", "recurrent_rate", "stddev")  # of a layer that draws; at 0 it draws nothing
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -246,6 +248,27 @@ def _text(initializer: Initializer) -> str:
         elif value != parameter.default:
             parts.append(f"{name}={literal(value)}")
     return f"initializers.{kind.__name__}({', '.join(parts)})"
+
+
+def unseeded(model: nn.Module, draws: Sequence[Draw]) -> list[str]:
+    """Returns the modules that draw from the seed 0, since no draw of Keras's gives them one.
+
+    Args:
+        model: the written module.
+        draws: of it.
+    """
+    given = {draw.name for draw in draws}
+    return [
+        path
+        for path, module in model.named_modules()
+        if path not in given and getattr(module, "seed", None) == 0 and _takes_seed(module)
+    ]
+
+
+def _takes_seed(module: nn.Module) -> bool:
+    if isinstance(module, RandomImageLayer):
+        return module.draws_seed
+    return any(getattr(module, name, 0) for name in _RATES)
 
 
 def _is_usual(model: nn.Module, draws: Sequence[Draw]) -> bool:

@@ -22,7 +22,7 @@ from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
 from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
-from torch_impl.source.initial import draws_of, frozen_paths, initial_text
+from torch_impl.source.initial import draws_of, frozen_paths, initial_text, unseeded
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, renamed
 from torch_impl.source.own.stub_text import opens
@@ -125,6 +125,7 @@ def write_package(
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
         written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
+        written.left_out += [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
     written.left_out += rules.left_out
     others = described["fit"].get("others", {})
     written.left_out += [f"{name}={value} of `fit`" for name, value in others.items()]
@@ -218,6 +219,10 @@ def _variables(names: Sequence[str], known: Mapping[str, Variable]) -> dict[str,
     return {by_path[path]: known[end] for path, end in found.items()}
 
 
+_NO_SEED = (
+    "the seed of {path!r}: Keras draws one that was not found, so that its random numbers are not "
+    "Keras's and do not follow --seed"
+)
 _TEST = '''"""Compares the port with what Keras computed, without TensorFlow."""
 
 from pathlib import Path

@@ -40,9 +40,9 @@ class Inlined:
 
     def paths(self) -> dict[int, str]:
         """Returns the paths of these layers, and of their variables, by ID."""
-        found = {}
+        found: dict[int, str] = {}
         for layer, name in self.names.values():
-            found[id(layer)] = layer.name
+            found |= _paths_inside(layer, layer.name)
             if is_own(layer):  # its variables are told by its own facts
                 continue
             for variable in layer.variables:
@@ -53,6 +53,14 @@ class Inlined:
         """Gives all layers their own names again."""
         for layer, name in self.names.values():
             layer.name = name
+
+
+def _paths_inside(layer: Any, path: str) -> dict[int, str]:
+    """Returns the paths of a layer and, if it is a graph, of all layers in it, by ID."""
+    found = {id(layer): path}
+    for inner in layer.layers if is_graph(layer) else ():
+        found |= _paths_inside(inner, f"{path}/{inner.name}")
+    return found
 
 
 def inlined(model: Any, inputs: Any) -> Inlined | None:

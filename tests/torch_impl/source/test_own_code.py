@@ -105,11 +105,11 @@ def _float64():
     keras.config.set_dtype_policy("float64")
 
 
-def written(build, folder):
+def written(build, folder, is_stubbed=True):
     """The package of a model in a new folder, its model.py, and what was told of it."""
     folder.mkdir()
     reference, program, own = described(build, CheckSpec(keras="a:b", folder=str(HERE)))
-    if program["stubbed"]:  # as if no code could be written out
+    if is_stubbed and program["stubbed"]:  # as if no code could be written out
         left, own = program["stubbed"]
         program = {**program, **left}
     facts = {"program": program, "own": own, "loss": None, "optimizer": None}
@@ -232,6 +232,40 @@ def test_recurrent_layers_inside_of_a_layer_begin_as_keras_do(tmp_path, monkeypa
     assert theirs.keys() == ours.keys()
     for name, weight in theirs.items():
         np.testing.assert_allclose(ours[name], np.asarray(weight), 0, 1e-15)
+
+
+class Augmented(keras.Model):
+    """Changes images in a model of its own, as most programs do."""
+
+    def __init__(self):
+        super().__init__()
+        self.augment = keras.Sequential([L.RandomFlip(), L.RandomRotation(0.1)])
+        self.conv = L.Conv2D(2, 3)
+        self.tail = keras.Sequential([L.Flatten(), L.Dropout(0.5), L.Dense(2)])
+
+    def call(self, x, training=None):
+        return self.tail(self.conv(self.augment(x, training=training)), training=training)
+
+
+def test_layers_in_models_that_are_attributes_have_keras_seeds(tmp_path, monkeypatch):
+    def build():
+        return keras_impl.Reference(Augmented(), inputs=keras_impl.Input((8, 8, 3)))
+
+    told, _, _ = written(build, tmp_path / "port_of_augmented", is_stubbed=False)
+    assert not any("seed" in sentence for sentence in told["left_out"])
+    monkeypatch.syspath_prepend(tmp_path)
+    torch.manual_seed(5)
+    module = importlib.import_module("port_of_augmented.train").build().module
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    model = build().model
+    flip, rotation = model.augment.layers
+    for ours, theirs in (
+        (module.augment.random_flip, flip.generator),
+        (module.augment.random_rotation, rotation.generator),
+        (module.tail.dropout, model.tail.layers[1].seed_generator),
+    ):
+        assert ours.seed == int(np.asarray(theirs.state)[0])
 
 
 _CELL = ("kernel", "recurrent_kernel", "bias")

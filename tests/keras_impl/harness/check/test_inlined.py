@@ -75,6 +75,25 @@ def test_a_subclassed_model_is_written_out_with_all_that_is_in_it():
     assert {id(v) for v in found.model.variables} == {id(v) for v in model.variables}
 
 
+def test_layers_in_a_model_that_is_an_attribute_have_its_name_in_front():
+    class Augmented(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.augment = keras.Sequential([L.RandomFlip(), keras.Sequential([L.Dropout(0.5)])])
+            self.head = L.Dense(2)
+
+        def call(self, x):
+            return self.head(self.augment(x))
+
+    model = Augmented()
+    found = inlined(model, keras.Input((4, 4, 3)))
+    flip, inner = model.augment.layers
+    paths = found.paths()
+    assert paths[id(flip)] == f"augment/{flip.name}"
+    assert paths[id(inner.layers[0])] == f"augment/{inner.name}/{inner.layers[0].name}"
+    found.restore()
+
+
 def test_a_function_in_a_lambda_is_written_out():
     model, found = graph_of(L.Lambda(lambda x: ops.square(x) - 1.0))
     assert own_of(found.model) == []
