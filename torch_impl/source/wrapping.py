@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Sequence
 
 WIDTH = 88
 _OPEN, _CLOSE = "([{", ")]}"
+_HEAD = re.compile(r"(?P<indent> *)(return |[\w., ]+ = )")  # of a statement with a value
+# Operators of the same strength, the weakest first.
+_OPERATORS = ((" + ", " - "), (" * ", " / ", " // ", " @ ", " % "))
 
 
 def wrapped(line: str, behind: int = 0) -> list[str]:
@@ -22,6 +27,8 @@ def wrapped(line: str, behind: int = 0) -> list[str]:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
     start = _last_call(line)
+    if (found := _operands(line, start)) is not None:
+        return found
     if start is None:
         return [line]
     head, inner, tail = line[: start + 1], line[start + 1 : -1], line[-1]
@@ -38,6 +45,46 @@ def wrapped(line: str, behind: int = 0) -> list[str]:
         return [head, *parts[0], f"{indent}{tail}"]
     lines = [each for part in parts for each in (*part[:-1], f"{part[-1]},")]
     return [head, *lines, f"{indent}{tail}"]
+
+
+def _operands(line: str, start: int | None) -> list[str] | None:
+    """Returns a statement whose value is in brackets, since arguments alone are not wrapped there.
+
+    So it is for a sum of three, and for one that ends with no call.
+
+    Args:
+        line: a statement, with its indent.
+        start: where its last bracket opens, if the line ends with one.
+
+    Returns:
+        Its lines; None for a line that is no such statement.
+    """
+    head = _HEAD.match(line)
+    if head is None:
+        return None
+    value, inside = line[head.end() :], f"{head['indent']}    "
+    places = next(filter(None, (_places(value, group) for group in _OPERATORS)), [])
+    if not places:
+        return None
+    if start is not None and len(places) == 1 and head.end() + places[0] < start < WIDTH:
+        return None  # the arguments of the last call are wrapped
+    lines = [f"{inside}{value}"]
+    if len(lines[0]) > WIDTH:
+        parts = zip([0, *places], [*places, len(value)], strict=True)
+        rows = [wrapped(f"{inside}{value[begin:end].strip()}") for begin, end in parts]
+        lines = [each for row in rows for each in row]
+    return [f"{head.group()}(", *lines, f"{head['indent']})"]
+
+
+def _places(value: str, operators: Sequence[str]) -> list[int]:
+    """Returns where operators stand in an expression, outside of all brackets and texts."""
+    found, depth, quoted = [], 0, False
+    for place, letter in enumerate(value):
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in _OPEN) - (letter in _CLOSE)
+        if depth == 0 and not quoted and value.startswith(tuple(operators), place):
+            found.append(place)
+    return found
 
 
 def _is_comprehension(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+
 from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
 
 LONG = (
@@ -30,6 +32,58 @@ def test_arguments_that_are_too_long_for_one_line_get_one_each():
     assert lines[:4] == ["draw_initial(", "    model,", "    seeds,", "    ["]
     assert max(map(len, lines)) <= WIDTH
     ast.parse("\n".join(lines))
+
+
+SUMS = {
+    "ends_with_no_call": """\
+        total = (
+            F.avg_pool2d(first_branch_of_two, 3, stride=1, padding=1, ceil_mode=False)
+            + second_branch
+        )
+""",
+    "ends_with_a_call": """\
+        total = first_branch + F.avg_pool2d(
+            second_branch_of_two, 3, stride=1, padding=1, count_include_pad=False
+        )
+""",
+    "three": """\
+        return (
+            self.first_projection_of_three(x)
+            + self.second_projection_of_three(y)
+            - self.third_projection_of_three(z)
+        )
+""",
+    "products_in_a_sum": """\
+        return (
+            self.first_projection_of_three(x) * self.second_projection_of_three(y)
+            + third_of_three
+        )
+""",
+    "fits_in_brackets": """\
+        return (
+            self.first_projection_of_three(x) * self.second_projection(y) * self.third
+        )
+""",
+    "arguments_of_an_operand": """\
+        total, rest = (
+            self.first_projection_with_a_long_name(
+                first_argument_of_the_call, second_argument_of_the_call
+            )
+            + the_rest
+        )
+""",
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sum_is_wrapped_at_its_weakest_operators_or_in_its_last_call(name):
+    expected = SUMS[name].splitlines()
+    indent = " " * 8
+    parts = [line.strip() for line in expected]
+    line = " ".join(parts).replace("( ", "(").replace(" )", ")")
+    if expected[0].endswith((" = (", "return (")):
+        line = line.replace(" (", " ", 1)[:-1]
+    assert wrapped(f"{indent}{line}") == expected
 
 
 def test_a_comma_in_a_text_separates_nothing():
