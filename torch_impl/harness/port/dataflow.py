@@ -61,37 +61,53 @@ def places_joined(nodes: Nodes, numbers: Sequence[int]) -> list[int] | None:
     return found if len(found) == len(numbers) == len(set(found)) else None
 
 
-def signatures(nodes: Nodes) -> list[dict[int, Signature]]:
-    """Returns the signatures of the layers with weights, from those that tell least to most.
-
-    The first entry holds the shapes of a layer's weights. Each further entry adds the signatures of
-    its neighbours in the entry before, and the activations and merges on the way to them. Then the
-    same follows, with what directly follows a layer beside its shapes: a chain of layers and
-    activations, up to where anything else takes its output. So two branches differ by their last
-    activations where Keras does not tell what follows, since the code of a model computes it.
+class Neighbourhoods:
+    """The layers with weights that are near each other in a list of calls.
 
     Args:
         nodes: with kind, weights (name -> shape), sources, and origins if these differ.
-
-    Returns:
-        Entries, each from the number of a layer to its signature.
     """
-    forward = takers(nodes)
-    weighted = [number for number, node in enumerate(nodes) if node["weights"]]
-    above = {n: _reached(nodes, n, [origins(node) for node in nodes]) for n in weighted}
-    below = {n: _reached(nodes, n, forward) for n in weighted}
-    shapes: dict[int, Signature] = {n: _shapes(nodes[n]) for n in weighted}
-    chains = {n: (shapes[n], *_followers(nodes, n, forward)) for n in weighted}
-    found = []
-    for last in (shapes, chains):
-        found.append(last)
-        for _ in range(ROUNDS):
-            told = {number: _short(signature) for number, signature in last.items()}
-            found.append(
-                {n: (told[n], *(_seen(each[n], told) for each in (above, below))) for n in weighted}
-            )
-            last = found[-1]
-    return found
+
+    def __init__(self, nodes: Nodes) -> None:
+        forward, backward = takers(nodes), [origins(node) for node in nodes]
+        weighted = [number for number, node in enumerate(nodes) if node["weights"]]
+        self._above = {n: _reached(nodes, n, backward) for n in weighted}
+        self._below = {n: _reached(nodes, n, forward) for n in weighted}
+        self._shapes: dict[int, Signature] = {n: _shapes(nodes[n]) for n in weighted}
+        self._chains: dict[int, Signature] = {
+            n: (self._shapes[n], *_followers(nodes, n, forward)) for n in weighted
+        }
+
+    def signatures(self, partners: Mapping[int, int]) -> list[dict[int, Signature]]:
+        """Returns the signatures of the layers without a partner, the least telling ones first.
+
+        The first entry holds the shapes of a layer's weights. Each further entry adds the
+        signatures of its neighbours in the entry before, and the activations and merges on the way
+        to them. Then the same follows, with what directly follows a layer beside its shapes: a
+        chain of layers and activations, up to where anything else takes its output. So two branches
+        differ by their last activations where Keras does not tell what follows, since the code of a
+        model computes it.
+
+        Args:
+            partners: number of a layer -> number of the pair that it is in: the two of a pair, and
+                only they, look alike to their neighbours.
+
+        Returns:
+            Entries, each from the number of a layer to its signature.
+        """
+        paired = {number: f"pair {pair}" for number, pair in partners.items()}
+        found = []
+        for first in (self._shapes, self._chains):
+            last = {n: signature for n, signature in first.items() if n not in paired}
+            found.append(last)
+            for _ in range(ROUNDS):
+                told = {number: _short(signature) for number, signature in last.items()} | paired
+                last = {
+                    n: (told[n], _seen(self._above[n], told), _seen(self._below[n], told))
+                    for n in last
+                }
+                found.append(last)
+        return found
 
 
 def _short(signature: Signature) -> str:

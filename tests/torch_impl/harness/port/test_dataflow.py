@@ -1,6 +1,6 @@
 """The neighbourhood of a layer, by which it is known in two programs."""
 
-from torch_impl.harness.port.dataflow import signatures
+from torch_impl.harness.port.dataflow import Neighbourhoods
 
 
 def node(kind, *sources, shape=None):
@@ -19,7 +19,7 @@ def residual(num_blocks):
 
 
 def test_a_signature_of_many_neighbours_is_no_longer_in_each_round():
-    found = signatures(residual(40))
+    found = Neighbourhoods(residual(40)).signatures({})
     longest = [max(len(repr(signature)) for signature in each.values()) for each in found]
     assert max(longest) < 200 * 42  # a line for each neighbour
 
@@ -32,7 +32,9 @@ def test_branches_in_another_order_have_the_same_signatures():
         node("concatenate", 1, 2),
     ]
     second = [first[0], first[2], first[1], node("concatenate", 2, 1)]
-    for theirs, ours in zip(signatures(first), signatures(second), strict=True):
+    for theirs, ours in zip(
+        *(Neighbourhoods(n).signatures({}) for n in (first, second)), strict=True
+    ):
         assert (theirs[0], theirs[1], theirs[2]) == (ours[0], ours[2], ours[1])
 
 
@@ -43,6 +45,6 @@ def test_layers_of_one_shape_differ_by_what_is_near():
         node("dense", 1, shape=[4, 4]),
         node("dense", 2, shape=[4, 4]),
     ]
-    shapes, nearest, *_ = signatures(nodes)
+    shapes, nearest, *_ = Neighbourhoods(nodes).signatures({})
     assert shapes[0] == shapes[2] == shapes[3]
     assert len({nearest[number] for number in (0, 2, 3)}) == 3

@@ -52,6 +52,30 @@ def test_branches_in_another_order_are_paired_by_their_weights():
     assert (left, more) == ([], [])
 
 
+def _branches(order, length=9):
+    """Two chains of equal layers, which begin with layers of different shapes and end in a sum."""
+    nodes, last = [], {}
+    for name in order:
+        branch, number = name[0], int(name[1:])
+        made = dense(name, ({"a": 3, "b": 5}[branch], 4)[number > 0], 4)
+        made["sources"] = [last.get(branch, -1)]
+        last[branch] = len(nodes)
+        nodes.append(made)
+    total = node("sum", "add", (4, 4), (), [(4, 4), (4, 4)])
+    return [*nodes, {**total, "sources": [last["a"], last["b"]]}]
+
+
+def test_layers_far_from_what_differs_stay_in_the_branch_of_their_neighbours():
+    steps = range(9)
+    keras = _branches([f"{branch}{n}" for n in steps for branch in "ab"])
+    torch = _branches([*(f"b{n}" for n in steps), *(f"a{n}" for n in steps)])
+    for each in torch:
+        each["name"] = f"port_{each['name']}"
+    pairs, left, more = names(keras, torch)
+    assert [theirs for _, theirs in pairs] == [f"port_{ours}" for ours, _ in pairs]
+    assert (left, more) == ([], [])
+
+
 def test_names_decide_between_layers_that_are_alike():
     keras = [dense("first", 5, 5), dense("second", 5, 5)]
     torch = [dense("net.extra", 5, 5), dense("net.first", 5, 5), dense("net.second", 5, 5)]
