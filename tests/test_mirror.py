@@ -116,6 +116,7 @@ ONLY_KERAS_CHECK_FILES = {
     "inputs.py": "a probe is drawn by Keras, and the port is given it",
     "structure.py": "likewise",
     "uses.py": "likewise",
+    "ranges.py": "likewise",
     "flat_steps.py": "torch's optimizers take all weights at once",
     "kept_states.py": "torch's optimizers keep their slots themselves",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",

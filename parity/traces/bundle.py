@@ -43,7 +43,7 @@ from parity.traces.bundle_coding import check_codes, decode, encode
 from parity.traces.bundle_facts import check_facts
 from parity.traces.bundle_spec import SCHEMA, check_spec_of, read_content
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace, write_records
+from parity.traces.trace import ARE_NAN, Trace, write_records
 
 STORED = "stored.safetensors"  # while a bundle is unpacked
 
@@ -59,6 +59,10 @@ def pack(folder: Path, path: Path) -> None:
         InputError: what was recorded is none that could be read again, or cannot be written.
     """
     trace = Trace(folder)
+    for left in trace.facts.get("incomplete", ()):
+        if ARE_NAN in left["why"]:  # such a bundle could prove nothing
+            told = f"of {left['what']}, {left['why']}; {left['do']}"
+            raise InputError(f"this Keras model cannot be recorded: {told}")
     write_archive(path, probe_entries(trace, trace.spec))
 
 

@@ -27,6 +27,7 @@ from parity.files.json_io import read_json, write_json
 from parity.traces.array_file import ArrayReader, write_arrays
 from parity.traces.folder import ARRAYS, HISTORY, INDEX, SUCCESS, RunFolder
 
+ARE_NAN = "are NaN in Keras"  # of an output, in the reason why it cannot be compared
 _MIN_SHARED = 4096  # bytes of an array that is looked for under other keys
 
 History = dict[str, list[float]]

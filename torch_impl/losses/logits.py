@@ -27,7 +27,7 @@ def softmax(logits: torch.Tensor, axis: Axis = -1) -> torch.Tensor:
         logits: real numbers.
         axis: one, several that are taken together, or None for all axes.
     """
-    return _carrying(over_axes(torch.softmax, logits, axis), logits)
+    return carrying(over_axes(torch.softmax, logits, axis), logits)
 
 
 def over_axes(
@@ -51,7 +51,13 @@ def over_axes(
 
 def sigmoid(logits: torch.Tensor) -> torch.Tensor:
     """Returns the sigmoid, which carries its logits."""
-    return _carrying(logits.sigmoid(), logits)
+    return carrying(logits.sigmoid(), logits)
+
+
+def carrying(output: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Returns the output of a softmax or sigmoid, which carries its logits from now on."""
+    output._keras_logits = logits  # type: ignore[attr-defined]
+    return output
 
 
 def reachable_logits(output: torch.Tensor, from_logits: bool) -> tuple[torch.Tensor, bool]:
@@ -115,8 +121,3 @@ class _SoftmaxCrossentropy(torch.autograd.Function):
         of_logits = gradient * (logits.softmax(ctx.axis) - target)  # (1)
         of_target = -gradient * logits.log_softmax(ctx.axis) if ctx.needs_input_grad[1] else None
         return of_logits, of_target, None
-
-
-def _carrying(output: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    output._keras_logits = logits  # type: ignore[attr-defined]
-    return output

@@ -5,11 +5,14 @@ The calls of a pass in eval mode and of one in train mode go in; entries for the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from keras_impl.harness.call_list import Calls
 from parity.ladder.incomplete import DRAWS
 from parity.ladder.loss_items import UNKNOWN_TARGETS
+from parity.traces.trace import ARE_NAN
 
 
 def incomplete(passes: Sequence[Calls]) -> list[dict[str, str]]:
@@ -35,6 +38,31 @@ def unknown_targets(problem: str, *, has_given: bool = False) -> dict[str, str]:
         why = f"no targets are known: {problem}"
         do = "give samples of them: keras_impl.Reference(model, y=...), or --data with x and y"
     return {"what": UNKNOWN_TARGETS, "why": why, "do": do}
+
+
+def not_a_number(arrays: Mapping[str, np.ndarray], *, has_data: bool) -> list[dict[str, str]]:
+    """Returns the outputs in which Keras has NaN: what a port makes there could not be judged.
+
+    Args:
+        arrays: of the trace, with `forward/MODE/output…`.
+        has_data: whether the samples are the user's, and not drawn.
+    """
+    samples = "the samples of --data" if has_data else "inputs that were drawn at random"
+    do = "look for such numbers in the samples, and in the weights"
+    if not has_data:
+        do = "say which numbers the inputs take, Reference(model, inputs=keras_impl.Input(shape, "
+        do += "range=(low, high))), or give samples of them: --data"
+    found = []
+    for mode in ("eval", "train"):
+        outputs = [
+            arrays[key] for key in sorted(arrays) if key.startswith(f"forward/{mode}/output")
+        ]
+        count = sum(int(np.isnan(each).sum()) for each in outputs)
+        if count:
+            total = sum(each.size for each in outputs)
+            why = f"{count:,} of its {total:,} numbers {ARE_NAN}, for {samples}"
+            found.append({"what": f"the output ({mode})", "why": why, "do": do})
+    return found
 
 
 def replayable(passes: Sequence[Calls]) -> dict[str, float]:

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.casts import in_float64
+from keras_impl.harness.check.ranges import in_range
 from keras_impl.harness.check.structure import Slot, refuse_texts, slots_of
 from keras_impl.harness.check.uses import Uses, watched
 from keras_impl.harness.factories import Input, Reference
@@ -73,7 +74,8 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
         part = slice(at, at := at + math.prod(shape))
         each.append(_planned(slot, shape, uses, part, number))
         left_out += _left_out(each[-1], uses, part)
-    return Inputs(tuple(each), structure, own, tuple(left_out))
+    ranged, told = in_range(reference, structure, each, own or batch_size)
+    return Inputs(ranged, structure, own, (*left_out, *told))
 
 
 def stateful_layers(model: keras.Model) -> list[Any]:

@@ -22,6 +22,7 @@ from keras_impl.harness.check.described import described
 from keras_impl.harness.check.exercised import not_compared
 from keras_impl.harness.check.flat_steps import OneByOneSteps, is_one_by_one
 from keras_impl.harness.check.image_changes import write_image_changes
+from keras_impl.harness.check.incomplete import not_a_number
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.model import build, get_weights, set_weights
@@ -90,6 +91,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         give_back_large_blocks()
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
+    first.writer.facts["incomplete"] += not_a_number(first.writer.arrays, has_data=samples.has_data)
     _write_training(spec, factory, first)
     del reference  # a model with its optimizer, of which only one is in memory at a time
     writer.arrays |= first.writer.arrays

@@ -254,17 +254,26 @@ def watched(model: keras.Model, fed: Any, tensors: Sequence[Any], value: int) ->
                 return call_layer(layer, *arguments, **keywords)
         return call_layer(layer, *arguments, **keywords)
 
+    with state_kept(model):
+        versions.Layer.__call__ = watched_layer
+        try:
+            with versions.watched_operations(watch.note_operation):
+                model(fed, training=False)
+        finally:
+            versions.Layer.__call__ = call_layer
+    return watch.uses
+
+
+@contextmanager
+def state_kept(model: keras.Model) -> Iterator[None]:
+    """Gives a model back what calls in the block change: statistics, generators, its own state."""
     kept = [v for v in model.non_trainable_variables if v is not None]
     kept += [v for v in model.variables if "seed_generator" in versions.path_of(v)]
     if not all(map(versions.is_kerass_own, model._flatten_layers())):
         kept += model.trainable_variables  # code of the user's may set them, to mask a kernel
     before = [variable.numpy() for variable in kept]
-    versions.Layer.__call__ = watched_layer
     try:
-        with versions.watched_operations(watch.note_operation):
-            model(fed, training=False)
+        yield
     finally:
-        versions.Layer.__call__ = call_layer
         for variable, content in zip(kept, before, strict=True):
             variable.assign(content)
-    return watch.uses

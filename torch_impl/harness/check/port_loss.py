@@ -150,8 +150,11 @@ def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], to
 
     def of_one(returned: Any, targets: Arrays, weights: Any) -> torch.Tensor:
         output = port.outputs.raw(returned)[""]
-        mask = mask_of(output)
-        output = from_returned(output, port.keras["forward/eval/output"].shape, port.returned)
+        mask, logits = mask_of(output), getattr(output, "_keras_logits", None)
+        shape = port.keras["forward/eval/output"].shape
+        output = from_returned(output, shape, port.returned)
+        if logits is not None:  # which turning loses
+            output = keras_logits.carrying(output, from_returned(logits, shape, port.returned))
         output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(targets[""]).to(port.device)
         if by_label is not None:

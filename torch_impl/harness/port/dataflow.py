@@ -73,6 +73,7 @@ class Neighbourhoods:
         weighted = [number for number, node in enumerate(nodes) if node["weights"]]
         self._above = {n: _reached(nodes, n, backward) for n in weighted}
         self._below = {n: _reached(nodes, n, forward) for n in weighted}
+        self._beside = {n: _merged_with(nodes, n, forward, backward) for n in weighted}
         self._shapes: dict[int, Signature] = {n: _shapes(nodes[n]) for n in weighted}
         self._chains: dict[int, Signature] = {
             n: (self._shapes[n], *_followers(nodes, n, forward)) for n in weighted
@@ -86,7 +87,8 @@ class Neighbourhoods:
         to them. Then the same follows, with what directly follows a layer beside its shapes: a
         chain of layers and activations, up to where anything else takes its output. So two branches
         differ by their last activations where Keras does not tell what follows, since the code of a
-        model computes it.
+        model computes it. The last entries add the layers with which one is merged first: two
+        branches of the same input may differ in nothing else.
 
         Args:
             partners: number of a layer -> number of the pair that it is in: the two of a pair, and
@@ -107,6 +109,11 @@ class Neighbourhoods:
                     for n in last
                 }
                 found.append(last)
+        for _ in range(ROUNDS):
+            told = {number: _short(signature) for number, signature in last.items()} | paired
+            sides = (self._above, self._below, self._beside)
+            last = {n: (told[n], *(_seen(side[n], told) for side in sides)) for n in last}
+            found.append(last)
         return found
 
 
@@ -156,6 +163,38 @@ def _reached(
                 telling = (nodes[other]["kind"],) if _is_telling(nodes[other]) else ()
                 waiting.append((other, (*path, *telling)))
     return found
+
+
+def _merged_with(
+    nodes: Nodes,
+    start: int,
+    forward: Sequence[Sequence[int]],
+    backward: Sequence[Sequence[int | None]],
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Returns the layers with weights, or -1, that meet a layer where it is merged first.
+
+    A sum of three may be two sums. They have the form of `_reached`, without kinds.
+    """
+    merges: list[int] = []
+    seen, waiting = {start}, [start]
+    while waiting:
+        for other in forward[waiting.pop()]:
+            if other in seen or nodes[other]["weights"]:
+                continue
+            seen.add(other)
+            (merges if len(backward[other]) > 1 else waiting).append(other)
+    for number in merges:  # grows
+        after = forward[number]
+        if len(after) == 1 and nodes[after[0]]["kind"] == nodes[number]["kind"]:
+            merges += [after[0]] if after[0] not in merges else []
+    found, seen, waiting = set[int](), {start, *merges}, list(merges)
+    while waiting:
+        for origin in backward[waiting.pop()]:
+            if origin is None or origin in seen:
+                continue
+            seen.add(origin)
+            (found.add if origin < 0 or nodes[origin]["weights"] else waiting.append)(origin)
+    return [(number, ()) for number in found]
 
 
 def _is_telling(node: Mapping[str, Any]) -> bool:

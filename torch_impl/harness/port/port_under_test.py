@@ -22,6 +22,7 @@ from torch_impl.harness.calls import Passed, recorded_calls
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.agreement import agreeing, ends_alike, output_error
 from torch_impl.harness.port.call_places import advice_on, check_written, told_of
+from torch_impl.harness.port.carried_logits import carried_logits
 from torch_impl.harness.port.carried_state import CarriedState
 from torch_impl.harness.port.carrying import (
     AGREES,
@@ -258,7 +259,8 @@ class PortUnderTest(PortFeed, PortWeights):
         goes_on = passed_images(self, mode, passed)
         told = dropout_masks(self, mode), whole, goes_on, drawn_masks(self, mode), self.fused
         watch = recorded_calls(self.module, *told, given_images(self, mode), **how)
-        with given_masks(self, mode), watch as calls:
+        logits = carried_logits(self.built.loss, self.keras.facts)
+        with given_masks(self, mode), logits, watch as calls:
             self.nest = self.module(*arguments)
             output = self.outputs.of(self.nest)
         return calls, masked(self, mode, output)

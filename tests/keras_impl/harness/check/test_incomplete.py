@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_impl import Reference
 from keras_impl.harness.call_list import Calls
-from keras_impl.harness.check.incomplete import incomplete, unknown_targets
+from keras_impl.harness.check.incomplete import incomplete, not_a_number, unknown_targets
 from keras_impl.harness.check.run import run_check
 from keras_impl.harness.kept_samples import kept_samples
 from parity.programs.check_spec import CheckSpec
@@ -28,6 +28,33 @@ def probed(build, **settings):
 
 def named(writer):
     return [entry["layer"] for entry in writer.facts["incomplete"]]
+
+
+def test_outputs_with_nan_are_told_by_mode_with_what_to_do():
+    arrays = {
+        "forward/eval/output/a": np.array([np.nan, 1.0]),
+        "forward/eval/output/b": np.array([np.nan, np.nan]),
+        "forward/train/output": np.array([np.inf, -np.inf]),  # their sum is NaN, and they are not
+        "forward/train/dense/output": np.array([np.nan]),
+    }
+    (drawn,) = not_a_number(arrays, has_data=False)
+    (given,) = not_a_number(arrays, has_data=True)
+    assert drawn["what"] == "the output (eval)"
+    assert drawn["why"].startswith("3 of its 4 numbers are NaN in Keras, for inputs that were")
+    assert "range=(low, high)" in drawn["do"]
+    assert "--data" in given["why"]
+    assert "samples" in given["do"]
+
+
+def test_a_model_that_makes_nan_is_incomplete():
+    def build():
+        x = keras.Input((3,))
+        model = keras.Model(x, L.Dense(2)(keras.ops.sqrt(-1.0 - keras.ops.square(x))))
+        model.compile("sgd", "mse")
+        return model
+
+    told = [entry["what"] for entry in probed(build).facts["incomplete"]]
+    assert told == ["the output (eval)", "the output (train)"]
 
 
 def test_layers_that_draw_are_named_unless_what_they_draw_is_told():

@@ -76,6 +76,29 @@ def test_layers_far_from_what_differs_stay_in_the_branch_of_their_neighbours():
     assert (left, more) == ([], [])
 
 
+def test_branches_of_one_input_are_told_apart_by_what_they_are_added_to():
+    def program(prefix, first, second):
+        """Each sum is of a layer that has an equal one, and of one that has none."""
+        kinds = {"a": 3, "b": 6}
+        nodes = []
+        for name in (first, second):
+            nodes += [
+                {**dense(f"{prefix}{name}_equal", 5, 4), "sources": [-1]},
+                {**dense(f"{prefix}{name}_other", kinds[name], 4), "sources": [-1]},
+                {
+                    **node(f"{prefix}{name}_sum", "add", (4, 4), (), [(4, 4), (4, 4)]),
+                    "sources": [len(nodes), len(nodes) + 1],
+                },
+            ]
+        joined = node(f"{prefix}all", "concatenate", (4, 8), (), [(4, 4), (4, 4)])
+        order = (2, 5) if first == "a" else (5, 2)
+        return [*nodes, {**joined, "sources": list(order)}]
+
+    pairs, left, more = names(program("", "a", "b"), program("port_", "b", "a"))
+    assert [theirs for _, theirs in pairs] == [f"port_{ours}" for ours, _ in pairs]
+    assert (left, more) == ([], [])
+
+
 def test_names_decide_between_layers_that_are_alike():
     keras = [dense("first", 5, 5), dense("second", 5, 5)]
     torch = [dense("net.extra", 5, 5), dense("net.first", 5, 5), dense("net.second", 5, 5)]
