@@ -119,6 +119,7 @@ ONLY_KERAS_CHECK_FILES = {
     "ranges.py": "likewise",
     "flat_steps.py": "torch's optimizers take all weights at once",
     "kept_states.py": "torch's optimizers keep their slots themselves",
+    "constraints.py": "a probe is drawn by Keras, and the port is given it",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",
     "occurrences.py": "torch adds up the rows of a token before a step",
     "passes.py": "a probe is drawn by Keras, and the port is given it",

@@ -272,6 +272,14 @@ def time_distributed():
     )
 
 
+def limited():
+    return _model(
+        (6,),
+        layers.Dense(8, activation="relu", kernel_constraint=keras.constraints.MaxNorm(2)),
+        layers.Dense(3),
+    )
+
+
 def sentences():
     words = keras.Input((4, 5))
     y = layers.GRU(5, return_sequences=True)(words)

@@ -540,6 +540,19 @@ def time_distributed__folded():
     return _port(Net(), feed=lambda x: torch.from_numpy(x).movedim(-1, 2).contiguous())
 
 
+def limited__renorm(axis=0, limit=2.0):
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+
+    class Limited(optim.Adam):
+        def step(self, closure=None):
+            super().step(closure)
+            with torch.no_grad():
+                net[0].weight.copy_(torch.renorm(net[0].weight, 2, axis, limit))
+
+    optimizer = Limited(net.parameters(), learning_rate=1e-3)
+    return Port(net, loss=nn.MSELoss(), optimizer=optimizer)
+
+
 class Sentences(nn.Module):
     """Reads each sentence by recurrent layers; their attributes are not in the order of the calls.
 

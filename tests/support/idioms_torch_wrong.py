@@ -158,6 +158,18 @@ def time_distributed__steps_and_samples():
     return _changed(right.time_distributed__folded(), forward)
 
 
+def limited__rows_for_columns():
+    return right.limited__renorm(axis=1)
+
+
+def limited__another_limit():
+    return right.limited__renorm(limit=2.1)
+
+
+def limited__not():
+    return right.limited__renorm(limit=1e9)
+
+
 def sentences__one_direction_twice():
     port = right.sentences__folded()
     net = port.module

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.attention import perturb_scale
+from keras_impl.harness.check.constraints import leave_out_epsilon
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.rounding import Perturbation
@@ -44,6 +45,7 @@ def perturb_constants(model: keras.Model) -> None:
     """
     for layer in model._flatten_layers():
         perturb_scale(layer)
+        leave_out_epsilon(layer)
         if not versions.is_kerass_own(layer):
             _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.

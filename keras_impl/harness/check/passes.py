@@ -18,6 +18,7 @@ from keras_impl.harness.casts import cast_layers, float32_layers
 from keras_impl.harness.check import own_steps
 from keras_impl.harness.check.as_built import kept_as_built
 from keras_impl.harness.check.begun_anew import called_anew
+from keras_impl.harness.check.constraints import constrained, constraints_of
 from keras_impl.harness.check.exercised import Exercise, revived
 from keras_impl.harness.check.facts import objective_facts, write_facts
 from keras_impl.harness.check.forward import as_one, write_forward
@@ -217,8 +218,13 @@ def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
     build(reference, samples)
     advance(reference.model, number)
     built, kept = get_weights(reference.model), frozenset(kept_as_built(reference))
-    weights = HeldWeights(
-        (name, weight if name in kept else probe_inputs.filled(samples.seed, {name: weight})[name])
-        for name, weight in built.items()
-    )
+    constraints = constraints_of(reference.model)
+
+    def begun(name: str, weight: np.ndarray) -> np.ndarray:
+        if name in kept:
+            return weight
+        filled = probe_inputs.filled(samples.seed, {name: weight})[name]
+        return constrained(name, filled, constraints)
+
+    weights = HeldWeights((name, begun(name, weight)) for name, weight in built.items())
     return Pass(reference, samples, weights, number)
