@@ -146,11 +146,11 @@ def _carry_cells(
 def _ways_of_cells(
     wanted: Sequence[Need], free: Sequence[Source], most: int
 ) -> Iterator[list[Carried]]:
-    """Yields ways to carry weights of recurrent cells; none if there are no cells with room."""
-    seated = [items for items in islice(seatings(wanted, free), most) if items]
-    if seated:
-        yield from seated
-        return
+    """Yields ways to carry weights of recurrent cells; none if there are no cells with room.
+
+    Code may hold the weights in a layer of torch, and compute the gates by itself.
+    """
+    yield from (items for items in islice(seatings(wanted, free), most) if items)
     cells = cells_of(wanted, free)
     for way in ways(cells) if cells else ():
         yield [item for cell in cells for item in cell.carried(way)]
