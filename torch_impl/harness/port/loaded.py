@@ -6,9 +6,11 @@ of one, in any order, comes out as a variable, so that its gradient and its step
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ from parity.errors import InputError
 from torch_impl.harness.port.call_places import told_of
 from torch_impl.harness.port.function_weights import Place, as_it_is, placed, tensors_of
 from torch_impl.layouts import Variable
+
+_MOST_AXES = 5  # of a weight, which are tried in all orders
+_GATES = (3, 4)  # of a GRU and of an LSTM, in the last axis of a matrix
 
 
 class WeightsByName(dict[str, np.ndarray]):
@@ -54,6 +59,34 @@ def load_by(
         ) from error
 
 
+def _turned_into(array: np.ndarray, held: np.ndarray) -> np.ndarray | None:
+    """Returns where each entry of an array stands in a vector with the same values, or None."""
+    places = np.arange(array.size).reshape(array.shape)
+    for order in _orders(array.shape):
+        if np.array_equal(order(array).reshape(-1), held):
+            found = np.empty_like(places.reshape(-1))
+            found[order(places).reshape(-1)] = np.arange(array.size)
+            return found
+    return None
+
+
+def _orders(shape: Sequence[int]) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Yields ways in which layouts order a weight: its axes in any order, then its gates, too."""
+    num_axes = len(shape)
+    axes = list(itertools.permutations(range(num_axes))) if num_axes <= _MOST_AXES else []
+    yield from (partial(np.transpose, axes=each) for each in axes)
+    if num_axes != 2:
+        return
+    for gates in (n for n in _GATES if shape[-1] % n == 0):
+        for order in list(itertools.permutations(range(gates)))[1:]:
+            yield from (partial(_gated, order=order, axes=each) for each in axes)
+
+
+def _gated(array: np.ndarray, order: Sequence[int], axes: Sequence[int]) -> np.ndarray:
+    parts = np.split(array, len(order), axis=-1)
+    return np.concatenate([parts[gate] for gate in order], axis=-1).transpose(axes)
+
+
 class Loaded:
     """The parameters and buffers of a module, searched by value.
 
@@ -76,8 +109,8 @@ class Loaded:
 
         Args:
             name: of the weight.
-            array: its value. If a value stands in it twice, only a tensor with the same values in
-                the same order has them.
+            array: its value. If a value stands in it twice, only a tensor with the same values has
+                them, in an order that layouts have: see `_orders`.
         """
         wanted = array.astype(np.float64).reshape(-1)
         if not wanted.size:
@@ -99,9 +132,11 @@ class Loaded:
             if not is_told_apart:
                 if len(values) != wanted.size:
                     continue
-                positions = np.arange(wanted.size)
-                if (values[np.argsort(order)] != wanted).any():
+                held = np.empty_like(values)
+                held[order] = values
+                if (turned := _turned_into(wanted.reshape(array.shape), held)) is None:
                     continue
+                positions = turned
             place = Place(owner, attribute, torch.from_numpy(positions).reshape(array.shape))
             short = name.partition(".")[2]
             return placed(replace(as_it_is(owner, attribute), name=short), place)

@@ -43,6 +43,38 @@ def test_a_weight_in_another_order_is_found_and_set(order):
     assert np.array_equal(tensor, order(other))
 
 
+def gates(order, axes):
+    return lambda k: np.concatenate([np.split(k, len(order), -1)[g] for g in order], -1).transpose(
+        axes
+    )
+
+
+LAYOUTS = {
+    "linear": ((4, 6), lambda k: k.T),
+    "convolution": ((2, 3, 4, 5), lambda k: k.transpose(3, 2, 0, 1)),
+    "gru": ((3, 6), gates((1, 0, 2), (1, 0))),
+    "lstm_of_others": ((3, 8), gates((0, 1, 3, 2), (1, 0))),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_value_that_stands_twice_does_not_hide_a_weight_in_the_order_of_a_layout(name):
+    shape, order = LAYOUTS[name]
+    kernel = draw(*shape)
+    kernel.reshape(-1)[-1] = kernel.reshape(-1)[0]
+    variable = Loaded(net_with(order(kernel).copy())).find("dense.kernel", kernel)
+    assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
+    other = draw(*shape) + 1
+    (tensor,) = variable.to_torch(torch.tensor(other))
+    assert np.array_equal(tensor, order(other))
+
+
+def test_a_value_that_stands_twice_hides_a_weight_in_any_other_order():
+    kernel = draw(4, 5)
+    kernel[3, 4] = kernel[0, 0]
+    assert Loaded(net_with(kernel[[3, 0, 2, 1]])).find("dense.kernel", kernel) is None
+
+
 def test_a_weight_that_is_part_of_a_parameter_is_set_alone():
     parts = draw(3, 4, 5)
     net = net_with(parts.reshape(12, 5))
