@@ -109,6 +109,8 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     metrics = probe_inputs.metrics(int(evidence.keras.spec["seed"]), deltas)
     if not _gives(evidence.keras[key], metrics, _settings(facts)):
         return []  # another callback acts on the rate, too
+    if any(_gives(ours, metrics, rule) for rule in _right_rules(_settings(facts))):
+        return []  # the rates are right, for as many epochs as the port makes
     for count, rule in itertools.product((1, 2, 3), _right_rules(_settings(facts))):
         tried = [c for c in _changes(rule) if any(rule[k] != v for k, v in c[1].items())]
         for some in itertools.combinations(tried, count):

@@ -94,6 +94,24 @@ def epochs(rule, seed=3):
     return plateau_rates(probe_inputs.metrics(seed)["val_loss"], FIRST, rule)
 
 
+def test_a_port_that_goes_on_where_keras_stops_cuts_no_rate_late(tmp_path):
+    """Keras stops after some epochs, and the port has the same rates up to there and beyond."""
+
+    def reference(recorded):
+        stops = {"class": "EarlyStopping", "monitor": "val_loss", "patience": 5}
+        recorded.facts["schedule"] |= {"kind": "epoch", "callbacks": [PLATEAU, stops]}
+        recorded.arrays["schedule/epochs"] = epochs(RULE)[:8]
+        recorded.arrays["schedule/stopped"] = np.array(7)
+
+    def port(parts):
+        parts.arrays["schedule/epochs"] = epochs(RULE)
+        parts.arrays["schedule/stopped"] = np.array(-1)
+        parts.facts["given"]["schedulers"] = True
+
+    found = names(evidence_of(tmp_path, reference, port))
+    assert found.keys() & {"G1", "G2", "G3", "G4", "G6"} == set()
+
+
 @pytest.mark.parametrize("falls", [1.0, 0.9], ids=["alone", "beside_a_scheduler"])
 def test_a_plateau_explains_a_port_only_where_it_explains_keras(falls, tmp_path):
     """Another callback lowers the rate by a tenth in each epoch, which the port lacks."""
