@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def unknown_weights(keras: Trace, port: Trace, *, is_right: bool) -> set[str]:
-    """Returns the weights of unknown Keras layers that may be somewhere in the port.
+    """Returns the weights of unknown Keras layers, and of told ones, that may be in the port.
 
     They are not if each parameter of the port has another weight of Keras, and the output is not
     Keras's: then the port lacks them.
@@ -21,12 +21,13 @@ def unknown_weights(keras: Trace, port: Trace, *, is_right: bool) -> set[str]:
     """
     if not is_right and _has_no_room(port):
         return set()
+    told = {entry["what"] for entry in port.facts.get("incomplete") or []}  # of a cell by hand
     return {
         weight
         for node in keras.facts["nodes"]
-        if node["kind"].startswith("unknown:")
         for weight in node["weights"]
         if weight not in port.facts["weights"]
+        and (weight in told or node["kind"].startswith("unknown:"))
     }
 
 
@@ -38,7 +39,7 @@ def _has_no_room(port: Trace) -> bool:
 def unknown_parameters(port: Trace) -> set[str]:
     """Returns the parameters of the port that an entry of `incomplete` speaks of."""
     told = {entry["what"] for entry in port.facts.get("incomplete") or []}
-    return {
+    return set(port.facts.get("by_hand", ())) | {
         name
         for name in port.facts["not_carried"]
         if any(name == what or name.startswith(f"{what}.") for what in told)

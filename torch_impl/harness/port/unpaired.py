@@ -6,6 +6,7 @@ cannot be "pass") and `not_compared` (told, no more).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
 
 
 def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Returns the facts `keras_left`, `torch_left`, `not_held`, `incomplete` and `not_compared`.
+    """Returns the facts `keras_left`, `torch_left`, `by_hand`, `not_held`, `incomplete` and so on.
 
     A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
     but a known layer may be what is wrong, unless the output of the port is Keras's. A recurrent
@@ -68,23 +69,28 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
         and node["name"] not in inner
         and not (node["weights"] and names.issuperset(node["weights"]) and _is_fine(port, node))
     ]
+    by_hand, parts = _by_hand(port, keras_left, held)
+    keras_left = [node for node in keras_left if node["name"] not in by_hand]
     torch_left = [
         n
         for n, call in enumerate(port.calls)
         if n not in paired[1]
+        and n not in parts
         and not (
             _is_held(port.nodes[n], call.variables, held)
             and (call.module is None or n in recurrent or _is_fine(port, port.nodes[n]))
         )
     ]
     not_held = _not_held(port, names)
+    free = [name for name, p in port.module.named_parameters() if id(p) not in held]
     return {
+        "by_hand": free if by_hand else [],
         "not_held": list(not_held),
         "keras_left": [node["name"] for node in keras_left],
         "torch_left": [port.nodes[n]["name"] for n in torch_left],
         "incomplete": [
             *port.cargo.incomplete,
-            *_unknown(port, keras_left, held),
+            *_unknown(port, held, by_hand),
             *_random(port, keras_left, facts),
             *map(_moved, (name for name, is_moved in not_held.items() if is_moved)),
         ],
@@ -145,24 +151,63 @@ def _is_held(node: Mapping[str, Any], variables: Sequence[Any], held: set[int]) 
     return all(id(tensor) in held for v in variables for tensor in held_tensors(v))
 
 
-def _unknown(
+def _by_hand(
     port: PortUnderTest, keras_left: Sequence[Mapping[str, Any]], held: set[int]
-) -> list[dict[str, str]]:
-    """Returns the weights of unknown layers, if the port has parameters that may be theirs."""
+) -> tuple[set[str], set[int]]:
+    """Returns recurrent layers of Keras that a port may compute by hand, and calls of their parts.
+
+    Such a layer has no partner, and the port has parameters without one that are as many as its
+    weights: their places are not known, and nothing says that the layer is missing.
+    """
+    weights, names = port.keras.facts["weights"], {item.name for item in port.carried}
+    free = {id(p): p.numel() for p in port.module.parameters() if id(p) not in held}
+    found = {
+        node["name"]: sum(
+            math.prod(weights[name]["shape"]) for name in node["weights"] if name not in names
+        )
+        for node in keras_left
+        if node["kind"] in _RECURRENT and node["weights"]
+    }
+    # Torch's biases may be twice Keras's.
+    if not sum(found.values()) or sum(free.values()) < sum(found.values()):
+        return set(), set()
+    parts = {
+        n
+        for n, call in enumerate(port.calls)
+        if port.nodes[n]["kind"] not in _RECURRENT
+        and port.nodes[n]["weights"]
+        and all(id(tensor) in free for v in call.variables for tensor in held_tensors(v))
+    }
+    return (set(found), parts) if parts else (set(), set())
+
+
+def _unknown(port: PortUnderTest, held: set[int], by_hand: Collection[str]) -> list[dict[str, str]]:
+    """Returns the weights of unknown layers, if the port has parameters that may be theirs.
+
+    Args:
+        port: the port.
+        held: IDs of the parameters that have a weight of Keras.
+        by_hand: names of recurrent layers of Keras that the port may compute by hand.
+    """
     free = [name for name, p in port.module.named_parameters() if id(p) not in held]
     if not free:
         return []
     names = {item.name for item in port.carried}
-    kinds = {w: node["kind"] for node in port.keras.facts["nodes"] for w in node["weights"]}
+    layers = {w: node for node in port.keras.facts["nodes"] for w in node["weights"]}
     unknown = [
         name
         for name in port.keras.facts["weights"]
-        if name not in names and kinds.get(name, "unknown:").startswith("unknown:")
+        if name not in names
+        and (
+            name not in layers
+            or layers[name]["kind"].startswith("unknown:")
+            or layers[name]["name"] in by_hand
+        )
     ]
     return [
         {
             "what": name,
-            "why": f"its layer is not known, and none of {', '.join(free)} fits its shape",
+            "why": f"no call of the port is its layer; none of {', '.join(free)} fits its shape",
             "do": "give Port a `load` that sets it, or name the pair in `layers`",
         }
         for name in unknown

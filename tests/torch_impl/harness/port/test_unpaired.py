@@ -1,9 +1,13 @@
 """What has no partner is told, with what to do; what only has its weights elsewhere is not."""
 
+import keras
 import numpy as np
 import torch
+from both_halves import levels, recorded
 from torch import nn
 
+from parity.ladder.items import FAIL, PASS
+from parity.traces.trace import Trace
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.unpaired import left_over, told_nodes, told_pairs
 
@@ -123,3 +127,50 @@ def test_a_computed_weight_is_told_by_its_parts():
     port = PortUnderTest(normed, 3, recorded)
     (entry,) = left_over(port, told_pairs(port))["not_compared"]
     assert entry["what"] == "the gradients of the parts of dense.kernel"
+
+
+class GateByGate(nn.Module):
+    """A GRU whose recurrent kernel is two layers, since the reset comes before the second."""
+
+    def __init__(self):
+        super().__init__()
+        self.inputs, self.head = nn.Linear(3, 12), nn.Linear(4, 2)
+        self.gates, self.candidate = nn.Linear(4, 8, bias=False), nn.Linear(4, 4, bias=False)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), 4)
+        for step in x.unbind(1):
+            of_z, of_r, of_h = self.inputs(step).chunk(3, dim=-1)
+            z, r = (torch.cat([of_z, of_r], -1) + self.gates(h)).sigmoid().chunk(2, dim=-1)
+            h = z * h + (1 - z) * torch.tanh(of_h + self.candidate(r * h))
+        return self.head(h)
+
+
+class LastStep(nn.Module):
+    """Has no GRU, and no parameters that could be one."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.head(x[:, -1])
+
+
+def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_path):
+    def reference():
+        x = keras.Input((5, 3))
+        memory = keras.layers.GRU(4, reset_after=False, name="memory")
+        model = keras.Model(x, keras.layers.Dense(2, name="head")(memory(x)))
+        model.compile("sgd", "mse")
+        return model
+
+    trace = recorded(reference, tmp_path / "keras", steps=1)
+    found = levels(trace, GateByGate, tmp_path / "by_hand")
+    assert found["structure"].status == PASS
+    facts = Trace(tmp_path / "by_hand").facts
+    told = [entry["what"] for entry in facts["incomplete"]]
+    assert told == ["memory.gru_cell/recurrent_kernel"]
+    assert facts["by_hand"] == ["gates.weight", "candidate.weight"]
+    without = levels(trace, LastStep, tmp_path / "without")
+    assert "memory" in [item.name for item in without["structure"].items if item.status == FAIL]
