@@ -68,6 +68,23 @@ def is_own(config: Any) -> bool:
     )
 
 
+def is_operation(layer: Config) -> bool:
+    """Whether an entry of a config is an operation of keras.ops, or one that holds an array.
+
+    `keras.activations.relu` with settings is one, too.
+    """
+    module = layer.get("module") or ""
+    return ".ops" in module or ".activations.activations" in module or is_held_array(layer)
+
+
+def is_held_array(layer: Config) -> bool:
+    """Whether an entry is the array that a layer of the program is called on."""
+    return layer["class_name"] == "HeldArray" and layer.get("module") == _HELD
+
+
+_HELD = "keras_impl.harness.check.held_array"
+
+
 def read_graph(config: Config) -> Graph:
     """Returns the graph of a functional model's config, or the chain of a Sequential's.
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.held_array import HeldArray, is_array
 from keras_impl.harness.check.named_weights import below
 from keras_impl.harness.check.own_code import attributes_of, has_mask_code
 from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own
@@ -91,7 +92,7 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
             return None
         kept = _that_differs(trials, model)
         if kept is None:
-            found = Inlined(model, layers, _renamed(model, layers))
+            found = Inlined(model, layers, _renamed(model, layers, trials[0].arrays))
             try:
                 found.model = keras.Model(given, trials[0].made, name=model.name)
             except Exception:  # of Keras: names that occur twice, or outputs that are no tensors
@@ -121,6 +122,7 @@ class _Trial:
         made: what the model returned.
         layers: of the user's that ran their code, the outer ones first.
         calls: of these (layer, tensors, what it returned), the inner ones first.
+        arrays: (operation, layer that takes the array) of each array that a layer is called on.
     """
 
     def __init__(
@@ -128,13 +130,18 @@ class _Trial:
     ) -> None:
         self.layers: list[Any] = []
         self.calls: list[tuple[Any, list[Any], list[Any]]] = []
+        self.arrays: list[tuple[HeldArray, Any]] = []
         self._whole, self._failed, self._training = whole, failed, training
+        self._beside: list[Any] = []  # a tensor of the graph, for each layer that runs its code
         with self._watched():
             self.made = _run(model) if inputs is None else self._run_code(model, inputs)
 
     def _run_code(self, layer: Any, *arguments: Any, **keywords: Any) -> Any:
         if all(layer is not each for each in self.layers):
             self.layers.append(layer)
+        # Code that is called on numbers alone makes what is beside the tensors of the outer code.
+        taken = _symbolic((arguments, keywords)) or self._beside[-1:]
+        self._beside.append(taken[0])
         try:
             _check(layer, arguments, keywords)
             if layer._call_has_training_arg and keywords.get("training") is None:
@@ -143,7 +150,22 @@ class _Trial:
         except Exception:
             self._failed.append(layer)
             raise
-        self.calls.append((layer, _symbolic((arguments, keywords)), _symbolic(made)))
+        finally:
+            self._beside.pop()
+        self.calls.append((layer, taken, _symbolic(made)))
+        return made
+
+    def _as_tensors(self, layer: Any, arguments: Any, keywords: Any) -> tuple[Any, Any]:
+        """Returns arguments of a layer of Keras's; arrays are tensors of the graph."""
+
+        def as_tensor(value: Any) -> Any:
+            if not is_array(value):
+                return value
+            operation = HeldArray()
+            self.arrays.append((operation, layer))
+            return operation(self._beside[-1], value)
+
+        made: tuple[Any, Any] = keras.tree.map_structure(as_tensor, (arguments, keywords))
         return made
 
     @contextmanager
@@ -155,8 +177,14 @@ class _Trial:
 
         def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
             is_symbolic = bool(_symbolic((arguments, keywords)))
-            if is_symbolic and not depth[0] and is_own(layer) and id(layer) not in self._whole:
-                return self._run_code(layer, *arguments, **keywords)
+            is_in_code = bool(self._beside) and not depth[0]
+            if (is_symbolic or is_in_code) and not depth[0] and is_own(layer):
+                if id(layer) not in self._whole:
+                    return self._run_code(layer, *arguments, **keywords)
+                if not is_symbolic:
+                    raise ValueError(f"it calls {layer.name!r}, which stays whole, on numbers")
+            elif is_in_code:
+                arguments, keywords = self._as_tensors(layer, arguments, keywords)
             depth[0] += 1
             try:
                 return own_call(layer, *arguments, **keywords)
@@ -202,8 +230,16 @@ def _that_differs(trials: Sequence[_Trial], model: Any) -> Any:
     return None
 
 
-def _renamed(model: Any, layers: Sequence[Any]) -> dict[int, tuple[Any, str]]:
-    """Gives layers inside of others the names of attributes; returns the names before."""
+def _renamed(
+    model: Any, layers: Sequence[Any], arrays: Sequence[tuple[HeldArray, Any]]
+) -> dict[int, tuple[Any, str]]:
+    """Gives layers inside of others the names of attributes; returns the names before.
+
+    Args:
+        model: of the program.
+        layers: that run their code.
+        arrays: see `_Trial`; each gets the name of the layer that takes it.
+    """
     before: dict[int, tuple[Any, str]] = {}
     taken = {layer.name for layer in getattr(model, "layers", ())} if is_graph(model) else set()
     for layer in layers:
@@ -212,14 +248,20 @@ def _renamed(model: Any, layers: Sequence[Any]) -> dict[int, tuple[Any, str]]:
             is_named = not attribute.startswith("_")  # else it is Keras's list of layers
             if is_named and isinstance(inner, keras.layers.Layer) and id(inner) not in before:
                 before[id(inner)] = inner, inner.name
-                name = first = f"{prefix}{attribute.replace('.', '_')}"
-                number = 1
-                while name in taken:
-                    number += 1
-                    name = f"{first}_{number}"
-                taken.add(name)
-                inner.name = name
+                inner.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
+    for operation, layer in arrays:
+        operation.name = _free(f"{layer.name}_input", taken)
     return before
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Returns a name that is not taken, with a number if need be, and takes it."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    taken.add(found)
+    return found
 
 
 def _holder_of_lost_weights(found: Inlined) -> Any:

@@ -7,6 +7,7 @@ from keras import layers as L
 from keras import ops
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.held_array import HeldArray
 from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.own_layers import in_graph, is_own
 
@@ -162,15 +163,26 @@ class Penalised(L.Layer):
         return x
 
 
-class Positions(L.Layer):
-    """Calls a layer on numbers, whose weight would be an array in the graph."""
+class Drawing(L.Layer):
+    """Takes numbers, and draws others beside them."""
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.table = L.Embedding(6, 1)
+        self.seed = keras.random.SeedGenerator(1)
 
     def call(self, x):
-        return x + self.table(ops.arange(6))[:, 0]
+        return x + keras.random.normal((6,), seed=self.seed)
+
+
+class OnNumbers(L.Layer):
+    """Calls a layer on numbers that has to stay whole, and whose result would be an array."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.drawing = Drawing()
+
+    def call(self, x):
+        return x + self.drawing(ops.ones(6))
 
 
 class Numbers(L.Layer):
@@ -185,7 +197,7 @@ class Numbers(L.Layer):
 
 @pytest.mark.parametrize(
     "kind",
-    [Scaled, Branching, Noisy, Global, Tied, Setting, Penalised, Positions, Numbers],
+    [Scaled, Branching, Noisy, Global, Tied, Setting, Penalised, OnNumbers, Numbers],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
@@ -199,6 +211,65 @@ def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
     found.restore()
     for variable, value in zip(filter(versions.is_weight, model.variables), before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
+
+
+class Positions(L.Layer):
+    """Begins to count at 2."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = L.Embedding(9, 6)
+
+    def call(self, places):
+        return self.table(places + 2)
+
+
+class Tokens(L.Layer):
+    """Calls a layer of its own on numbers alone."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.words, self.positions = L.Embedding(7, 6), Positions()
+
+    def call(self, x):
+        return self.words(x) + self.positions(ops.arange(ops.shape(x)[-1]))
+
+
+class Causal(L.Layer):
+    """Gives a layer an array beside its tensors."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.attention = L.MultiHeadAttention(2, 3)
+
+    def call(self, x):
+        mask = np.tril(np.ones((1, 4, 4), dtype="int32"))
+        return self.attention(x, x, attention_mask=mask)
+
+
+def test_a_layer_that_is_called_on_numbers_is_in_the_graph_with_its_weights():
+    model, found = graph_of(Tokens(name="tokens"), (5,), dtype="int32")
+    assert own_of(found.model) == []
+    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
+    (call,) = (x for x in found.model.operations if isinstance(x, HeldArray))
+    np.testing.assert_array_equal(call._inbound_nodes[0].arguments.args[1], [2, 3, 4, 5, 6])
+    assert call.name == "tokens_positions_table_input"
+    tokens = np.array([[0, 1, 2, 3, 6], [6, 5, 5, 0, 1]], dtype="int32")
+    np.testing.assert_array_equal(found.model(tokens), model(tokens))
+
+
+def test_numbers_of_another_length_are_not_those_of_the_graph():
+    """The positions of an axis of any length are known when the model runs."""
+    _, found = graph_of(Tokens(name="tokens"), (None,), dtype="int32")
+    assert found is None
+
+
+def test_an_array_beside_the_tensors_of_a_layer_is_in_the_graph():
+    model, found = graph_of(Causal(), (4, 6))
+    assert own_of(found.model) == []
+    assert sum(isinstance(x, HeldArray) for x in found.model.operations) == 1
+    x = np.random.default_rng(1).normal(size=(3, 4, 6)).astype("float32")
+    np.testing.assert_allclose(found.model(x), model(x), rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -204,7 +204,8 @@ def test_every_operation_is_compared():
     for case in (*CASES.values(), *PRODUCTS.values()):
         found |= used(*case)
     integers = {"BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "LeftShift", "RightShift"}
-    assert OPERATIONS.keys() - found - integers == OTHER_NAMES
+    ours = {"HeldArray"}  # which no function of keras.ops makes
+    assert OPERATIONS.keys() - found - integers - ours == OTHER_NAMES
 
 
 REFUSED = {
