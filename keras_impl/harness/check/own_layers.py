@@ -69,22 +69,41 @@ def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def told_simply(model: keras.Model) -> Iterator[None]:
-    """Lets layers of the user's own in a model have a config that is text.
+    """Lets the layers of a model have a config that is text, and says what they compute.
 
-    Their `get_config` may be missing, or hold what no text says.
+    The `get_config` of a layer of the user's own may be missing, or hold what no text says. Keras
+    writes its `keras.ops.gelu`, which approximates, by the name of the exact one of
+    keras.activations.
     """
     layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
+    told = {id(layer): layer for layer in in_graph(model) if not is_own(layer)}
+    approximating = [(layer, names) for layer in told.values() if (names := _with_gelu(layer))]
 
     def config_of(layer: Any) -> Any:
         return lambda: {"name": layer.name, "trainable": layer.trainable, "dtype": _policy(layer)}
 
-    for layer in layers:
-        layer.__dict__["get_config"] = config_of(layer)
+    def with_gelu(layer: Any, names: list[str]) -> Any:
+        own = layer.get_config
+        return lambda: {**own(), **dict.fromkeys(names, _GELU)}
+
+    changed = {id(layer): (layer, config_of(layer)) for layer in layers}
+    changed |= {id(layer): (layer, with_gelu(layer, names)) for layer, names in approximating}
+    for layer, config in changed.values():
+        layer.__dict__["get_config"] = config
     try:
         yield
     finally:
-        for layer in layers:
+        for layer, _ in changed.values():
             del layer.__dict__["get_config"]
+
+
+_GELU = {"module": "keras.ops", "class_name": "function", "config": "gelu"}
+
+
+def _with_gelu(layer: Any) -> list[str]:
+    """Returns the settings of a layer of Keras's that are the gelu of keras.ops."""
+    names = ("activation", "recurrent_activation")
+    return [name for name in names if getattr(layer, name, None) is keras.ops.gelu]
 
 
 def _policy(layer: Any) -> str:
