@@ -326,6 +326,15 @@ def test_positions_are_written_and_shifted_ones_fail_at_their_embedding(folder, 
     assert "shifted by a constant" in first
 
 
+def test_a_plain_package_has_the_weights_of_code_that_was_written_out(folder):
+    """Its test says where each is: by the names of the layers in Keras."""
+    spec = CheckSpec(keras="ported_keras:placed", folder=str(SUPPORT))
+    done = port_spec(spec, folder / "placed_plain", CheckOptions(), plain=True)
+    assert done.result.verdict == "pass"
+    test = (done.folder / "test_parity.py").read_text(encoding="utf-8")
+    assert '("embedding_1.embeddings", "placed_places.weight", None, (), (0, 1))' in test
+
+
 _RESIDUAL = "x + self.share * self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
 
 
