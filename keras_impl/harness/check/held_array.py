@@ -35,7 +35,10 @@ class HeldArray(keras.Operation):
         return {"name": self.name}
 
 
+_OTHERS = (keras.KerasTensor, keras.Variable)
+
+
 def is_array(value: Any) -> bool:
-    """Whether a value has numbers: an array, or a tensor that is none of a graph."""
-    is_tensor = keras.ops.is_tensor(value) and not isinstance(value, keras.KerasTensor)
+    """Whether a value has numbers that stay: an array, or a tensor that is none of a graph."""
+    is_tensor = keras.ops.is_tensor(value) and not isinstance(value, _OTHERS)
     return is_tensor or isinstance(value, np.ndarray)

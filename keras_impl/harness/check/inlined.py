@@ -19,7 +19,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.check.held_array import HeldArray, is_array
 from keras_impl.harness.check.named_weights import below
 from keras_impl.harness.check.own_code import attributes_of, has_mask_code
-from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own
+from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own, takes_weights
 from keras_impl.harness.versions import is_weight
 
 _MOST_TRIALS = 50  # layers whose code needs numbers; one is found in each trial
@@ -217,15 +217,17 @@ def _symbolic(nest: Any) -> list[Any]:
 
 
 def _that_differs(trials: Sequence[_Trial], model: Any) -> Any:
-    """Returns the innermost layer whose code does something else in another trial; or None."""
+    """Returns the innermost layer whose code does something else in another trial; or None.
+
+    A layer whose code computes with a weight itself is returned, too.
+    """
     known = {id(layer) for layer in model._flatten_layers()}
     for calls in zip(*(trial.calls for trial in trials), strict=False):
         layers, inputs, outputs = zip(*calls, strict=True)
-        told = [
-            list(_signature(keras.Function(each, made), known))
-            for each, made in zip(inputs, outputs, strict=True)
-        ]
-        if any(layer is not layers[0] for layer in layers) or told[1:] != told[:-1]:
+        graphs = [keras.Function(each, made) for each, made in zip(inputs, outputs, strict=True)]
+        told = [list(_signature(graph, known)) for graph in graphs]
+        is_same = all(layer is layers[0] for layer in layers) and told[1:] == told[:-1]
+        if not is_same or any(takes_weights(graphs[0])):
             return layers[0]
     return None
 

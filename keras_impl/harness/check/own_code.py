@@ -17,7 +17,13 @@ import numpy as np
 
 from keras_impl.harness.check.inner_calls import facts_of, inner_calls
 from keras_impl.harness.check.named_weights import Weights, below
-from keras_impl.harness.check.own_layers import in_graph, is_own, own_layers, wrapped
+from keras_impl.harness.check.own_layers import (
+    in_graph,
+    is_own,
+    own_layers,
+    takes_weights,
+    wrapped,
+)
 from keras_impl.harness.check.quoted import quoted
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
@@ -85,6 +91,10 @@ def own_code(
         "__name__ of a function that another one returns"
         for name, number in Counter(told["name"] for told in given.values()).items()
         if number > 1
+    ]
+    problems += [
+        f"layer {name!r}: it computes with {path!r}, a weight itself, which is not written yet"
+        for name, path in takes_weights(getattr(graph, "_functional", None) or graph)
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told = {"layers": found, "functions": functions, "losses": losses}

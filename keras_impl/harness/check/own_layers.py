@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_impl.harness.versions import is_kerass_own
+from keras_impl.harness.versions import is_kerass_own, path_of
 
 
 def own_layers(model: keras.Model) -> dict[str, Any]:
@@ -65,6 +65,25 @@ def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
     for layer in in_graph(model):
         if not is_own(layer):
             yield from ((layer, inner) for inner in _inside(layer) if is_own(inner))
+
+
+def takes_weights(graph: Any) -> Iterator[tuple[str, str]]:
+    """Yields (name of an operation or layer, path of a weight) of weights among the arguments.
+
+    A config has the numbers of such a weight, as if it were an array that does not train.
+
+    Args:
+        graph: a functional model or function; models inside of it are looked at, too.
+    """
+    depths = getattr(graph, "_nodes_by_depth", {})  # a Sequential without an Input has none
+    for node in (node for nodes in depths.values() for node in nodes):
+        given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        for value in given:
+            if isinstance(value, keras.Variable):
+                yield node.operation.name, path_of(value)
+        if is_graph(node.operation):
+            inner = getattr(node.operation, "_functional", None) or node.operation
+            yield from takes_weights(inner)
 
 
 @contextmanager

@@ -142,6 +142,25 @@ class Tied(L.Layer):
         return ops.matmul(self.dense(x), ops.transpose(self.dense.kernel))
 
 
+class TiedDirectly(Tied):
+    """Computes with a weight itself, which a config would have as an array."""
+
+    def call(self, x):
+        return ops.matmul(self.dense(x), self.dense.kernel)
+
+
+class OnWeight(Tied):
+    """Calls a layer on a weight."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.other = L.Dense(6)
+        self.other.build((6, 6))
+
+    def call(self, x):
+        return self.dense(x) + ops.matmul(x, self.other(self.dense.kernel))
+
+
 class Setting(L.Layer):
     """Sets a weight before it is used."""
 
@@ -197,7 +216,10 @@ class Numbers(L.Layer):
 
 @pytest.mark.parametrize(
     "kind",
-    [Scaled, Branching, Noisy, Global, Tied, Setting, Penalised, OnNumbers, Numbers],
+    [
+        *(Scaled, Branching, Noisy, Global, Tied, TiedDirectly, OnWeight, Setting, Penalised),
+        *(OnNumbers, Numbers),
+    ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
