@@ -95,6 +95,8 @@ ONLY_KERAS_CHECK_FILES = {
     "quoted.py": "likewise",
     "inlined.py": "likewise",
     "held_array.py": "likewise",
+    "held_weight.py": "likewise",
+    "attributes.py": "likewise",
     "named_weights.py": "likewise",
     "inner_calls.py": "likewise",
     "subclassed.py": "likewise",

@@ -62,6 +62,8 @@ def is_own(config: Any) -> bool:
     if not isinstance(config, Mapping):
         return False
     module = str(config.get("module") or "keras").partition(".")[0]
+    if is_held(config):
+        return False
     is_function = config.get("class_name") == "function" and module == "builtins"
     return ">" in str(config.get("registered_name") or "") or not (
         is_function or module in ("keras", "tensorflow", "tf_keras")
@@ -79,10 +81,17 @@ def is_operation(layer: Config) -> bool:
 
 def is_held_array(layer: Config) -> bool:
     """Whether an entry is the array that a layer of the program is called on."""
-    return layer["class_name"] == "HeldArray" and layer.get("module") == _HELD
+    return layer.get("module") == _ARRAY
 
 
-_HELD = "keras_impl.harness.check.held_array"
+def is_held(layer: Config) -> bool:
+    """Whether an entry is such an array, or a weight that a layer of the program has itself."""
+    return layer.get("module") in (_ARRAY, _WEIGHT)
+
+
+# Where the layers and operations are that the Keras half puts into a graph.
+_ARRAY = "keras_impl.harness.check.held_array"
+_WEIGHT = "keras_impl.harness.check.held_weight"
 
 
 def read_graph(config: Config) -> Graph:

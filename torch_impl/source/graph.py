@@ -16,7 +16,7 @@ from torch_impl.keras_config.graph import (
     Config,
     Graph,
     Tensor,
-    is_held_array,
+    is_held,
     name_of,
     tensors_of,
 )
@@ -229,7 +229,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         number = numbers.get(call.layer, 0)
         numbers[call.layer] = number + 1
         takes = {(tensor.layer, tensor.call) for tensor in tensors_of(call)}
-        if is_held_array(entries[call.layer]) or (takes and takes <= fixed):
+        if is_held(entries[call.layer]) or (takes and takes <= fixed):
             fixed.add((call.layer, call.number))
         pairs = zip(*(each[call.layer][number] for each in made), strict=True)
         for index, (one, other) in enumerate(pairs):

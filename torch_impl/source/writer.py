@@ -162,7 +162,8 @@ class _Writer:
         masks: Mapping[str, Masks],
     ) -> None:
         takes = layout if form.takes is Layout.ANY else form.takes
-        given = tuple(self._in_layout(place, takes) for place in places)
+        taken = places if "{0}" in form.text else []  # an array or a weight needs no tensor
+        given = tuple(self._in_layout(place, takes) for place in taken)
         gives = form.gives or takes
         text = form.text
         for name, mask in masks.items():

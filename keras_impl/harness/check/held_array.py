@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_impl.harness import versions
 
-class HeldArray(keras.Operation):
+
+class HeldArray(versions.Operation):
     """Returns an array, whatever the tensor beside it is.
 
     Keras computes a layer that is called on numbers alone at once, and a graph then has the result
@@ -35,10 +37,8 @@ class HeldArray(keras.Operation):
         return {"name": self.name}
 
 
-_OTHERS = (keras.KerasTensor, keras.Variable)
-
-
 def is_array(value: Any) -> bool:
     """Whether a value has numbers that stay: an array, or a tensor that is none of a graph."""
-    is_tensor = keras.ops.is_tensor(value) and not isinstance(value, _OTHERS)
+    others = (keras.KerasTensor, keras.Variable)
+    is_tensor = keras.ops.is_tensor(value) and not isinstance(value, others)
     return is_tensor or isinstance(value, np.ndarray)

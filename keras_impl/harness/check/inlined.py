@@ -16,9 +16,16 @@ import keras
 import numpy as np
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.attributes import attributes_of
 from keras_impl.harness.check.held_array import HeldArray, is_array
+from keras_impl.harness.check.held_weight import (
+    WEIGHT,
+    HeldWeight,
+    can_be_held,
+    weights_as_tensors,
+)
 from keras_impl.harness.check.named_weights import below
-from keras_impl.harness.check.own_code import attributes_of, has_mask_code
+from keras_impl.harness.check.own_code import has_mask_code
 from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own, takes_weights
 from keras_impl.harness.versions import is_weight
 
@@ -33,15 +40,17 @@ class Inlined:
         model: the functional model.
         layers: of the user's, whose code is written out, the outer ones first.
         names: of the layers inside of these, before they got those of attributes: id -> name.
+        weights: of these layers themselves, as layers of the graph.
     """
 
     model: keras.Model
     layers: list[Any]
     names: dict[int, tuple[Any, str]]
+    weights: list[HeldWeight]
 
     def paths(self) -> dict[int, str]:
         """Returns the paths of these layers, and of their variables, by ID."""
-        found = {}
+        found = {id(held.variable): f"{held.name}/{WEIGHT}" for held in self.weights}
         for layer, name in self.names.values():
             found[id(layer)] = layer.name
             if is_own(layer):  # its variables are told by its own facts
@@ -60,7 +69,7 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     """Returns a functional model that computes what a model does, with less code of the user's own.
 
     Layers are written out if their code takes tensors without numbers, does the same in both modes,
-    draws nothing, and has no weights, masks or losses of its own. The others stay as they are. A
+    draws nothing, and has no masks or losses of its own. The others stay as they are. A
     layer inside of one that is written out has the name of its attribute there, until `restore`.
 
     Args:
@@ -92,7 +101,8 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
             return None
         kept = _that_differs(trials, model)
         if kept is None:
-            found = Inlined(model, layers, _renamed(model, layers, trials[0].arrays))
+            names = _renamed(model, layers, trials[0])
+            found = Inlined(model, layers, names, list(trials[0].weights.values()))
             try:
                 found.model = keras.Model(given, trials[0].made, name=model.name)
             except Exception:  # of Keras: names that occur twice, or outputs that are no tensors
@@ -123,6 +133,7 @@ class _Trial:
         layers: of the user's that ran their code, the outer ones first.
         calls: of these (layer, tensors, what it returned), the inner ones first.
         arrays: (operation, layer that takes the array) of each array that a layer is called on.
+        weights: that code computes with, by their IDs.
     """
 
     def __init__(
@@ -131,6 +142,7 @@ class _Trial:
         self.layers: list[Any] = []
         self.calls: list[tuple[Any, list[Any], list[Any]]] = []
         self.arrays: list[tuple[HeldArray, Any]] = []
+        self.weights: dict[int, HeldWeight] = {}
         self._whole, self._failed, self._training = whole, failed, training
         self._beside: list[Any] = []  # a tensor of the graph, for each layer that runs its code
         with self._watched():
@@ -146,7 +158,8 @@ class _Trial:
             _check(layer, arguments, keywords)
             if layer._call_has_training_arg and keywords.get("training") is None:
                 keywords["training"] = self._training
-            made = layer.call(*arguments, **keywords)
+            with weights_as_tensors(layer, taken[0], self.weights):
+                made = layer.call(*arguments, **keywords)
         except Exception:
             self._failed.append(layer)
             raise
@@ -232,26 +245,29 @@ def _that_differs(trials: Sequence[_Trial], model: Any) -> Any:
     return None
 
 
-def _renamed(
-    model: Any, layers: Sequence[Any], arrays: Sequence[tuple[HeldArray, Any]]
-) -> dict[int, tuple[Any, str]]:
+def _renamed(model: Any, layers: Sequence[Any], trial: _Trial) -> dict[int, tuple[Any, str]]:
     """Gives layers inside of others the names of attributes; returns the names before.
 
     Args:
         model: of the program.
         layers: that run their code.
-        arrays: see `_Trial`; each gets the name of the layer that takes it.
+        trial: has arrays, which get the names of the layers that take them, and weights, which get
+            those of attributes.
     """
     before: dict[int, tuple[Any, str]] = {}
+    done: set[int] = set()
     taken = {layer.name for layer in getattr(model, "layers", ())} if is_graph(model) else set()
     for layer in layers:
         prefix = "" if layer is model else f"{layer.name}_"
         for attribute, inner in attributes_of(layer):
+            if (held := trial.weights.get(id(inner))) is not None and id(held) not in done:
+                done.add(id(held))
+                held.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
             is_named = not attribute.startswith("_")  # else it is Keras's list of layers
             if is_named and isinstance(inner, keras.layers.Layer) and id(inner) not in before:
                 before[id(inner)] = inner, inner.name
                 inner.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
-    for operation, layer in arrays:
+    for operation, layer in trial.arrays:
         operation.name = _free(f"{layer.name}_input", taken)
     return before
 
@@ -293,11 +309,12 @@ def _check(layer: Any, arguments: Any, keywords: Any) -> None:
     """Checks that a layer does nothing beside its code.
 
     Raises:
-        ValueError: it has weights, a mask or a loss of its own, or is told a mask.
+        ValueError: it has a mask or a loss of its own, is told a mask, or has weights that no
+            config can tell.
     """
     given = keras.tree.flatten((arguments, keywords))
     if (
-        any(map(is_weight, (*layer._trainable_variables, *layer._non_trainable_variables)))
+        not can_be_held(layer)
         or layer._seed_generators
         or layer.activity_regularizer is not None
         or has_mask_code(layer)
@@ -317,9 +334,12 @@ def _signature(graph: Any, known: set[int]) -> Iterator[tuple[Any, ...]]:
         for node in graph._nodes_by_depth[depth]:
             told = {key: value for key, value in node.arguments.kwargs.items() if key != "training"}
             values = map(_told, keras.tree.flatten((node.arguments.args, told)))
+            operation = node.operation
             # A layer that the code makes anew has another name in each trial.
-            number = id(node.operation) if id(node.operation) in known else 0
-            yield (type(node.operation).__name__, number, *values)
+            number = id(operation) if id(operation) in known else 0
+            if isinstance(operation, HeldWeight):
+                number = id(operation.variable)
+            yield (type(operation).__name__, number, *values)
 
 
 def _told(value: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_impl.harness.check.attributes import attributes_of
 from keras_impl.harness.check.inner_calls import facts_of, inner_calls
 from keras_impl.harness.check.named_weights import Weights, below
 from keras_impl.harness.check.own_layers import (
@@ -275,28 +276,6 @@ def _constant(value: np.ndarray) -> Facts | None:
     if first in (0.0, 1.0):
         return {"class_name": "Ones" if first else "Zeros", "config": {}}
     return {"class_name": "Constant", "config": {"value": first}}
-
-
-_OF_KERAS = frozenset(
-    ["_layers", "_metrics", "_losses", "_trainable_variables", "_non_trainable_variables"]
-)
-
-
-def attributes_of(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Yields the attributes of a layer, and the entries of those that are lists: "blocks.0"."""
-    for name, value in vars(layer).items():
-        if name in _OF_KERAS:
-            continue
-        is_list = isinstance(value, list | tuple)
-        entries = [(f"{name}.{n}", each) for n, each in enumerate(value)] if is_list else []
-        for each in entries or [(name, value)]:
-            if isinstance(each[1], keras.layers.Layer | keras.Variable):
-                yield each
-    # What is held in a way that no attribute tells has the name of its own.
-    for variable in [*layer._trainable_variables, *layer._non_trainable_variables]:
-        yield path_of(variable).rpartition("/")[2], variable
-    for inner in layer._layers:
-        yield inner.name, inner
 
 
 def has_mask_code(layer: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from keras_impl.harness.check.held_weight import HeldWeight
 from keras_impl.harness.versions import is_kerass_own, path_of
 
 
@@ -29,7 +30,8 @@ def own_layers(model: keras.Model) -> dict[str, Any]:
 
 def is_own(layer: Any) -> bool:
     """Whether what a layer computes is code of the user's."""
-    return isinstance(layer, keras.layers.Lambda) or not (is_kerass_own(layer) or is_graph(layer))
+    is_kerass = is_kerass_own(layer) or is_graph(layer) or isinstance(layer, HeldWeight)
+    return isinstance(layer, keras.layers.Lambda) or not is_kerass
 
 
 def is_graph(layer: Any) -> bool:

@@ -316,6 +316,7 @@ def test_positions_are_written_and_shifted_ones_fail_at_their_embedding(folder, 
     model = done.folder / "model.py"
     text = model.read_text(encoding="utf-8")
     assert "torch.arange(7, device=x.device)" in text
+    assert "self.placed_scale = layers.Weight((6,))" in text
     model.write_text(text.replace("arange(7,", "arange(1, 8,"), encoding="utf-8")
     monkeypatch.syspath_prepend(folder)
     test = runpy.run_path(str(done.folder / "test_parity.py"))
@@ -333,6 +334,7 @@ def test_a_plain_package_has_the_weights_of_code_that_was_written_out(folder):
     assert done.result.verdict == "pass"
     test = (done.folder / "test_parity.py").read_text(encoding="utf-8")
     assert '("embedding_1.embeddings", "placed_places.weight", None, (), (0, 1))' in test
+    assert '("placed.gain", "placed_scale.value", None, (), (0,))' in test
 
 
 _RESIDUAL = "x + self.share * self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"

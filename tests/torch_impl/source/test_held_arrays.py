@@ -1,4 +1,4 @@
-"""Arrays that a layer is called on: positions that are counted, and arrays that a module holds."""
+"""What code of one's own computes with beside tensors: arrays that count, others, and weights."""
 
 import keras
 import numpy as np
@@ -8,6 +8,8 @@ from keras import layers as L
 from written import fed, outputs, source_of, written, written_plain
 
 from keras_impl.harness.check.inlined import inlined
+from keras_impl.harness.noted_initializers import initializers_noted
+from torch_impl import regularizers
 from torch_impl.keras_config import from_keras_config
 from torch_impl.source.forms.held import counted
 from torch_impl.source.weights import fill_arrays
@@ -81,9 +83,22 @@ class Causal(L.Layer):
         return self.attention(x, x, attention_mask=mask)
 
 
+class Scaled(L.Layer):
+    """Has weights of its own."""
+
+    def build(self, shape):
+        options = {"initializer": "random_normal", "name": "scale"}
+        self.scale = self.add_weight(shape=(shape[-1],), **options, regularizer="l2")
+        self.table = self.add_weight(shape=shape[1:], initializer="he_normal", trainable=False)
+
+    def call(self, x):
+        return x * self.scale + self.table
+
+
 def graph(layer):
     inputs = keras.Input((4, 5))
-    model = keras.Model(inputs, L.Dense(2, name="end")(layer(inputs)))
+    with initializers_noted():
+        model = keras.Model(inputs, L.Dense(2, name="end")(layer(inputs)))
     return inlined(model, None)
 
 
@@ -100,6 +115,7 @@ LAYERS = {
     "any_numbers": lambda: Encoder(np.array([7, 0, 0, 3]), name="encoder"),
     "real": Stepped,
     "causal": Causal,
+    "weights": lambda: Scaled(name="scaled"),
 }
 
 
@@ -108,13 +124,13 @@ def found(request):
     return graph(request.param())
 
 
-def test_a_module_computes_what_keras_does_with_an_array(found, tmp_path):
+def test_a_module_computes_what_keras_does_with_them(found, tmp_path):
     module, program = module_of(found, tmp_path)
     (ours,) = outputs(module(*fed(program, [PATCHES])))
     assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
 
 
-def test_a_twin_computes_what_keras_does_with_an_array(found):
+def test_a_twin_computes_what_keras_does_with_them(found):
     twin = from_keras_config(found.model.to_json()).double()
     twin.load_keras_weights(found.model.get_weights())
     ours = twin.eval()(torch.as_tensor(PATCHES)).detach().numpy()
@@ -141,6 +157,18 @@ def test_other_numbers_are_a_buffer_with_the_name_of_what_takes_them():
     assert "self.encoder_table_input = arrays.Array((4,), dtype=torch.int64)" in source
     assert "(4,)" in source
     assert program.arrays["encoder_table_input"].tolist() == [7, 0, 0, 3]
+
+
+def test_a_weight_is_a_module_that_has_it_and_keeps_its_rules():
+    _, source = source_of(graph(Scaled(name="scaled")).model)
+    assert "self.scaled_scale = layers.Weight((5,))" in source
+    assert "x = x * self.scaled_scale.value  # (N, 4, 5)" in source
+    assert "x = x + self.scaled_table.value  # (N, 4, 5)" in source
+    twin = from_keras_config(graph(Scaled(name="scaled")).model.to_json())
+    (rules,) = twin.rules_by_layer().values()
+    assert str(rules.regularizers["value"]) == str(regularizers.L2(0.01))
+    assert twin.scaled_scale.value.requires_grad
+    assert not twin.scaled_table.value.requires_grad
 
 
 def test_positions_that_begin_at_another_place_differ(tmp_path):

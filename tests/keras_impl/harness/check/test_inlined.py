@@ -8,8 +8,10 @@ from keras import ops
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.held_array import HeldArray
+from keras_impl.harness.check.held_weight import HeldWeight
 from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.own_layers import in_graph, is_own
+from keras_impl.harness.noted_initializers import initializers_noted
 
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 
@@ -97,13 +99,92 @@ def test_a_model_without_code_of_ones_own_stays():
 
 
 class Scaled(L.Layer):
-    """Has a weight of its own."""
+    """Has weights of its own, one of them in a list and one that does not train."""
 
     def build(self, shape):
-        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+        self.more = [
+            self.add_weight(shape=(), initializer="zeros", trainable=False),
+            self.add_weight(shape=(shape[-1],), initializer="he_normal", regularizer="l2"),
+        ]
 
     def call(self, x):
-        return x * self.scale
+        return x * self.scale + self.more[0] * self.more[1]
+
+
+def test_weights_of_a_layer_itself_are_in_the_graph():
+    with initializers_noted():
+        model, found = graph_of(Scaled(name="scaled"))
+    assert own_of(found.model) == []
+    layer = found.layers[0]
+    held = {x.name: x for x in found.model.layers if isinstance(x, HeldWeight)}
+    assert {name: each.variable for name, each in held.items()} == {
+        "scaled_scale": layer.scale,
+        "scaled_more_0": layer.more[0],
+        "scaled_more_1": layer.more[1],
+    }
+    assert found.paths()[id(layer.more[1])] == "scaled_more_1/value"
+    for variable in (layer.scale, *layer.more):
+        variable.assign(np.random.default_rng(3).normal(size=variable.shape))
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert isinstance(layer.scale, keras.Variable)
+    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
+
+
+def test_a_layer_that_is_called_twice_has_its_weights_once():
+    inputs, layer = keras.Input((6,)), Scaled(name="scaled")
+    with initializers_noted():
+        model = keras.Model(inputs, layer(layer(inputs)))
+    found = inlined(model, None)
+    assert sum(isinstance(x, HeldWeight) for x in found.model.layers) == 3
+    np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
+
+
+class OfNumbers(Scaled):
+    """Its weight begins with numbers that no config has."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer=lambda s, dtype: ops.ones(s))
+        self.more = [1.0, 0.0]
+
+
+class Whole(Scaled):
+    """Its weight has whole numbers."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(6,), initializer="ones", dtype="int32")
+        self.more = [1.0, 0.0]
+
+    def call(self, x):
+        return x * ops.cast(self.scale, "float32")
+
+
+class Moving(Scaled):
+    """Sets its weight."""
+
+    def call(self, x):
+        self.more[0].assign(1.0)
+        return super().call(x)
+
+
+class OfAnother(Scaled):
+    """Its weight belongs to a layer inside of it, too."""
+
+    def build(self, shape):
+        self.dense = L.Dense(6)
+        self.dense.build(shape)
+        self.scale, self.more = self.dense.bias, [1.0, 0.0]
+
+    def call(self, x):
+        return super().call(self.dense(x))
+
+
+class Swapping(Scaled):
+    """Takes another weight of the same shape in train mode."""
+
+    def call(self, x, training=None):
+        return x * (self.scale if training else self.more[1])
 
 
 class Branching(L.Layer):
@@ -217,7 +298,21 @@ class Numbers(L.Layer):
 @pytest.mark.parametrize(
     "kind",
     [
-        *(Scaled, Branching, Noisy, Global, Tied, TiedDirectly, OnWeight, Setting, Penalised),
+        *(
+            OfNumbers,
+            Whole,
+            Moving,
+            OfAnother,
+            Swapping,
+            Branching,
+            Noisy,
+            Global,
+            Tied,
+            TiedDirectly,
+            OnWeight,
+            Setting,
+            Penalised,
+        ),
         *(OnNumbers, Numbers),
     ],
 )
@@ -225,7 +320,8 @@ class Numbers(L.Layer):
 def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
     layer = kind(name="kept")
     inputs = keras.Input((6,))
-    model = keras.Model(inputs, Block(6)(layer(inputs)))
+    with initializers_noted():
+        model = keras.Model(inputs, Block(6)(layer(inputs)))
     before = [v.numpy() for v in model.variables if versions.is_weight(v)]
     found = inlined(model, None)
     assert own_of(found.model) == [layer]
