@@ -62,7 +62,7 @@ def is_own(config: Any) -> bool:
     if not isinstance(config, Mapping):
         return False
     module = str(config.get("module") or "keras").partition(".")[0]
-    if is_held(config):
+    if config.get("module") in (_ARRAY, _WEIGHT, _SAMPLE):
         return False
     is_function = config.get("class_name") == "function" and module == "builtins"
     return ">" in str(config.get("registered_name") or "") or not (
@@ -71,12 +71,13 @@ def is_own(config: Any) -> bool:
 
 
 def is_operation(layer: Config) -> bool:
-    """Whether an entry of a config is an operation of keras.ops, or one that holds an array.
+    """Whether an entry of a config is an operation of keras.ops, or one that the Keras half adds.
 
     `keras.activations.relu` with settings is one, too.
     """
     module = layer.get("module") or ""
-    return ".ops" in module or ".activations.activations" in module or is_held_array(layer)
+    is_ours = module in (_ARRAY, _SAMPLE)
+    return ".ops" in module or ".activations.activations" in module or is_ours
 
 
 def is_held_array(layer: Config) -> bool:
@@ -92,6 +93,7 @@ def is_held(layer: Config) -> bool:
 # Where the layers and operations are that the Keras half puts into a graph.
 _ARRAY = "keras_impl.harness.check.held_array"
 _WEIGHT = "keras_impl.harness.check.held_weight"
+_SAMPLE = "keras_impl.harness.check.each_sample"
 
 
 def read_graph(config: Config) -> Graph:

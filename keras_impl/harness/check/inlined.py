@@ -17,6 +17,7 @@ import numpy as np
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.attributes import attributes_of
+from keras_impl.harness.check.each_sample import sizes_of_batches
 from keras_impl.harness.check.held_array import HeldArray, is_array
 from keras_impl.harness.check.held_weight import (
     WEIGHT,
@@ -145,7 +146,7 @@ class _Trial:
         self.weights: dict[int, HeldWeight] = {}
         self._whole, self._failed, self._training = whole, failed, training
         self._beside: list[Any] = []  # a tensor of the graph, for each layer that runs its code
-        with self._watched():
+        with self._watched(), sizes_of_batches(lambda: self._beside[-1] if self._beside else None):
             self.made = _run(model) if inputs is None else self._run_code(model, inputs)
 
     def _run_code(self, layer: Any, *arguments: Any, **keywords: Any) -> Any:

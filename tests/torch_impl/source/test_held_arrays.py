@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as L
+from keras import ops
 from written import fed, outputs, source_of, written, written_plain
 
 from keras_impl.harness.check.inlined import inlined
@@ -95,6 +96,20 @@ class Scaled(L.Layer):
         return x * self.scale + self.table
 
 
+class Token(L.Layer):
+    """Puts a weight before the steps of every sample, and rows behind them."""
+
+    def build(self, shape):
+        options = {"initializer": "random_normal"}
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), name="token", **options)
+        self.rows = self.add_weight(shape=(2, shape[-1]), name="rows", **options)
+
+    def call(self, x):
+        size, _, width = ops.shape(x)
+        token = ops.broadcast_to(self.token, (size, 1, width))
+        return ops.concatenate([token, x, ops.tile(self.rows, (size, 1, 1))], axis=1)
+
+
 def graph(layer):
     inputs = keras.Input((4, 5))
     with initializers_noted():
@@ -115,6 +130,7 @@ LAYERS = {
     "any_numbers": lambda: Encoder(np.array([7, 0, 0, 3]), name="encoder"),
     "real": Stepped,
     "causal": Causal,
+    "token": lambda: Token(name="token"),
     "weights": lambda: Scaled(name="scaled"),
 }
 
@@ -169,6 +185,12 @@ def test_a_weight_is_a_module_that_has_it_and_keeps_its_rules():
     assert str(rules.regularizers["value"]) == str(regularizers.L2(0.01))
     assert twin.scaled_scale.value.requires_grad
     assert not twin.scaled_table.value.requires_grad
+
+
+def test_a_weight_for_each_sample_is_expanded():
+    _, source = source_of(graph(LAYERS["token"]()).model)
+    assert "y = self.token_token.value.expand(len(x), -1, -1)  # (N, 1, 5)" in source
+    assert "self.token_rows.value.unsqueeze(0).expand(len(x), -1, -1)" in source
 
 
 def test_positions_that_begin_at_another_place_differ(tmp_path):

@@ -7,6 +7,7 @@ from keras import layers as L
 from keras import ops
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.each_sample import EachSample
 from keras_impl.harness.check.held_array import HeldArray
 from keras_impl.harness.check.held_weight import HeldWeight
 from keras_impl.harness.check.inlined import inlined
@@ -139,6 +140,47 @@ def test_a_layer_that_is_called_twice_has_its_weights_once():
     found = inlined(model, None)
     assert sum(isinstance(x, HeldWeight) for x in found.model.layers) == 3
     np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
+
+
+class Token(L.Layer):
+    """Puts weights before and behind the steps of every sample."""
+
+    def build(self, shape):
+        self.first = self.add_weight(shape=(1, 1, shape[-1]), initializer="he_normal")
+        self.last = self.add_weight(shape=(2, shape[-1]), initializer="he_normal")
+
+    def call(self, x):
+        size, _, width = ops.shape(x)
+        first = ops.broadcast_to(self.first, (size, 1, width))
+        last = ops.tile(self.last, (size, 1, 1))
+        again = ops.repeat(self.first, size, axis=0)
+        both = ops.broadcast_to(self.last, (size, 2, width))
+        return ops.concatenate([first, x, last, again, both], axis=1)
+
+
+def test_a_weight_for_each_sample_has_the_size_of_the_batch():
+    with initializers_noted():
+        model, found = graph_of(Token(name="token"), (3, 6))
+    assert own_of(found.model) == []
+    assert sum(isinstance(x, EachSample) for x in found.model.operations) == 4
+    for size in (1, 5):
+        x = np.random.default_rng(size).normal(size=(size, 3, 6)).astype("float32")
+        np.testing.assert_array_equal(found.model(x), model(x))
+
+
+class OfEachStep(Scaled):
+    """Needs the size of the batch for an axis that is not the first."""
+
+    def call(self, x):
+        return x * ops.tile(ops.mean(self.scale)[None, None], (1, ops.shape(x)[0]))[0, :1]
+
+
+class OfSeveral(Scaled):
+    """Repeats two rows as often as there are samples."""
+
+    def call(self, x):
+        two = ops.stack([self.scale, self.scale])
+        return x * ops.repeat(two, ops.shape(x)[0], axis=0)[0]
 
 
 class OfNumbers(Scaled):
