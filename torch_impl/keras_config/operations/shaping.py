@@ -15,6 +15,8 @@ from torch_impl.keras_config.operations.arguments import Axis, Function, axes_of
 
 def _reshape(x: torch.Tensor, newshape: Any) -> torch.Tensor:
     sizes = (newshape,) if isinstance(newshape, int) else newshape
+    if -1 in sizes[1:] and sizes[0] is None:  # the size of the batch, and one that is found
+        sizes = [len(x), *sizes[1:]]
     return x.reshape([-1 if size is None else size for size in sizes])
 
 
