@@ -99,6 +99,43 @@ def test_a_model_without_code_of_ones_own_stays():
     assert found is None
 
 
+class Nested(L.Layer):
+    """Calls a model with a layer of ones own, and one without."""
+
+    def __init__(self, inner, **options):
+        super().__init__(**options)
+        self.net = keras.Sequential([L.Dense(6, name="first"), inner], name="net")
+        self.plain = keras.Sequential([L.Dense(6, name="first"), L.Dense(6)])
+
+    def call(self, x, training=None):
+        return self.plain(self.net(x, training=training))
+
+
+def test_a_model_inside_that_has_a_layer_of_ones_own_is_replaced_by_its_layers():
+    layer = Nested(Block(6, name="block"), name="nested")
+    inputs = keras.Input((6,))
+    outer = keras.Sequential([L.Dense(6, name="first"), Block(6, name="other")], name="outer")
+    model = keras.Model(inputs, outer(layer(inputs)))
+    found = inlined(model, None)
+    assert own_of(found.model) == []
+    names = {each.name for each in found.model.layers}
+    assert {"first", "first_2", "block_dense", "other_dense", "nested_plain"} <= names
+    assert not {"net", "nested_net", "outer"} & names
+    kernel = layer.net.layers[0].kernel
+    held = next(x for x in found.model.layers if any(v is kernel for v in x.weights))
+    assert found.paths()[id(kernel)] == f"{held.name}/kernel"
+    np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
+    found.restore()
+    assert [each.name for each in layer.net.layers] == ["first", "block"]
+    assert [each.name for each in outer.layers] == ["first", "other"]
+
+
+def test_a_model_inside_whose_layer_of_ones_own_does_more_stays_a_model():
+    _, found = graph_of(Nested(Branching(), name="nested"))
+    assert "nested_net" in {each.name for each in found.model.layers}
+    assert len(own_of(found.model)) == 1
+
+
 class Scaled(L.Layer):
     """Has weights of its own, one of them in a list and one that does not train."""
 
