@@ -65,7 +65,7 @@ class Gated(L.Layer):
         self.shift = self.add_weight(shape=(self.units,), initializer="ones", name="offset")
 
     def call(self, x):
-        return self.scale * self.squash(x @ self.kernel + self.shift) * ops.sigmoid(x @ self.gate)
+        return self.scale * self.squash(x @ self.kernel + self.shift) * tf.sigmoid(x @ self.gate)
 
 
 class Residual(L.Layer):
@@ -80,7 +80,7 @@ class Residual(L.Layer):
         self.share = self.add_weight(shape=(), initializer="ones", name="share")
 
     def call(self, x):
-        return x + self.share * self.back[0](self.drop(self.wide(self.norm(x))))
+        return tf.add(x, self.share * self.back[0](self.drop(self.wide(self.norm(x)))))
 
 
 def bent(x):
@@ -106,4 +106,35 @@ def of_ones_own():
         name="own_net",
     )
     model.compile("sgd", cubic)
+    return model
+
+
+class Placed(L.Layer):
+    """Adds an embedding of positions to that of tokens, as most transformers of text do.
+
+    It has a weight of its own that scales what it adds.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.tokens, self.places = L.Embedding(11, 6), L.Embedding(9, 6)
+        self.scale = self.add_weight(shape=(6,), initializer="he_normal", name="gain")
+
+    def call(self, x):
+        return self.tokens(x) + self.places(ops.arange(0, ops.shape(x)[-1], 1)) * self.scale
+
+
+def placed():
+    """A layer that is called on positions, which no batch has, and that has a weight."""
+    model = keras.Sequential(
+        [
+            L.Input((7,), dtype="int32"),
+            Placed(name="placed"),
+            L.LayerNormalization(),
+            L.GlobalAveragePooling1D(),
+            L.Dense(3, activation="softmax"),
+        ],
+        name="placed_net",
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
     return model

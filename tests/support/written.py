@@ -30,8 +30,11 @@ def source_of(model):
     return program, model_text(program, "A network.")
 
 
-def written(model, folder):
-    """A module in float64 with the weights of a Keras model; its program and its source."""
+def written(model, folder, paths=None):
+    """A module in float64 with the weights of a Keras model; its program and its source.
+
+    `paths` are those of variables that have other paths than Keras's, by ID.
+    """
     program, source = source_of(model)
     path = folder / f"written_{next(_NUMBERS)}.py"
     path.write_text(source, encoding="utf-8")
@@ -44,8 +47,8 @@ def written(model, folder):
         module = getattr(file, name_of_class(program))()
     finally:
         torch.set_default_dtype(before)
-    weights = {w.path: np.asarray(w) for w in model.weights if "seed_generator" not in w.path}
-    carry(module, program, weights)
+    kept = [w for w in model.weights if "seed_generator" not in w.path]
+    carry(module, program, {(paths or {}).get(id(w), w.path): np.asarray(w) for w in kept})
     return module, program, source
 
 

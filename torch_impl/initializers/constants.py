@@ -9,6 +9,7 @@ import abc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,19 +51,27 @@ class Ones(_Drawless):
 
 @dataclass(frozen=True)
 class Constant(_Drawless):
-    """One value everywhere.
+    """One value everywhere, or those of an array.
 
     Differs from torch.nn.init.constant_ in:
-    1. the value is rounded to float32, in float64 too.
+    1. a number is rounded to float32, in float64 too;
+    2. an array is broadcast to the shape of the weight. Its numbers are not rounded.
 
     Attributes:
-        value: a number.
+        value: a number, or an array as nested tuples.
     """
 
-    value: float = 0.0
+    value: float | tuple[Any, ...] = 0.0
 
     def _values(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        return torch.full(shape, float32(self.value), dtype=dtype)  # (1)
+        if not isinstance(self.value, tuple):
+            return torch.full(shape, float32(self.value), dtype=dtype)  # (1)
+        array = torch.tensor(self.value, dtype=torch.float64)
+        try:
+            return array.to(dtype).expand(shape).clone()  # (2)
+        except RuntimeError:
+            own = tuple(array.shape)
+            raise ValueError(f"{shape=}: expected one to which an array of {own} fits") from None
 
 
 @dataclass(frozen=True)

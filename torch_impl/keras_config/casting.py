@@ -149,6 +149,17 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_refused, "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling3D"),
     (_refused, "UnitNormalization PReLU ELU Softmax"),
 )
+
+
+def takes_real(kind: str) -> bool:
+    """Whether a layer computes with real numbers what it is given in integers.
+
+    Args:
+        kind: Keras's name of its class.
+    """
+    return INTEGERS.get(kind) is _real
+
+
 # Keras does not cast the real numbers of these (`autocast = False`): their outputs are rounded.
 _UNCAST = ("LayerNormalization", "GroupNormalization")
 

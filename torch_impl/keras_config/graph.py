@@ -62,10 +62,38 @@ def is_own(config: Any) -> bool:
     if not isinstance(config, Mapping):
         return False
     module = str(config.get("module") or "keras").partition(".")[0]
+    if config.get("module") in (_ARRAY, _WEIGHT, _SAMPLE):
+        return False
     is_function = config.get("class_name") == "function" and module == "builtins"
     return ">" in str(config.get("registered_name") or "") or not (
         is_function or module in ("keras", "tensorflow", "tf_keras")
     )
+
+
+def is_operation(layer: Config) -> bool:
+    """Whether an entry of a config is an operation of keras.ops, or one that the Keras half adds.
+
+    `keras.activations.relu` with settings is one, too.
+    """
+    module = layer.get("module") or ""
+    is_ours = module in (_ARRAY, _SAMPLE)
+    return ".ops" in module or ".activations.activations" in module or is_ours
+
+
+def is_held_array(layer: Config) -> bool:
+    """Whether an entry is the array that a layer of the program is called on."""
+    return layer.get("module") == _ARRAY
+
+
+def is_held(layer: Config) -> bool:
+    """Whether an entry is such an array, or a weight that a layer of the program has itself."""
+    return layer.get("module") in (_ARRAY, _WEIGHT)
+
+
+# Where the layers and operations are that the Keras half puts into a graph.
+_ARRAY = "keras_impl.harness.check.held_array"
+_WEIGHT = "keras_impl.harness.check.held_weight"
+_SAMPLE = "keras_impl.harness.check.each_sample"
 
 
 def read_graph(config: Config) -> Graph:

@@ -20,6 +20,7 @@ from torch_impl.keras_config.graph import (
     Graph,
     Tensor,
     fill,
+    is_operation,
     name_of,
     read_graph,
     sequence_of,
@@ -328,9 +329,7 @@ def _legal_path(path: str) -> str:
 
 def _is_free(layer: Config) -> bool:
     """Whether a layer is a model or an operation, which have no dtype."""
-    module = layer.get("module") or ""
-    # `keras.activations.relu` with settings is an operation, too.
-    return "layers" in layer["config"] or ".ops" in module or ".activations.activations" in module
+    return "layers" in layer["config"] or is_operation(layer)
 
 
 def _build(layer: Config, custom: Custom, sharing: Sharing) -> nn.Module:

@@ -82,6 +82,7 @@ from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, Rever
 from torch_impl.layers.spectral_normalization import SpectralNormalization
 from torch_impl.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from torch_impl.layers.weight import Weight
 from torch_impl.torch_names import explain_torch_names
 
 __all__ = [
@@ -184,6 +185,7 @@ __all__ = [
     "Subtract",
     "UnitNormalization",
     "UpSampling",
+    "Weight",
     "ZeroPadding",
     "activations",
     "glorot_uniform",

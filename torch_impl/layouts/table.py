@@ -22,6 +22,7 @@ LAYOUTS: dict[type[nn.Module], Row] = {
     **attention.ROWS,
     layers.PReLU: lambda module: [same(module, "alpha", "weight")],
     nn.PReLU: lambda module: [same(module, "alpha", "weight")],
+    layers.Weight: lambda module: [same(module, "value", "value")],
     nn.Embedding: lambda module: [same(module, "embeddings", "weight")],
     layers.SpectralNormalization: lambda module: _spectral_normalization(module),
 }

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
+from torch_impl.arrays import Array
 from torch_impl.keras_config.builders import plan_layer
-from torch_impl.keras_config.graph import Call, Constant, Tensor, fill, tensors_in
+from torch_impl.keras_config.graph import (
+    Call,
+    Constant,
+    Tensor,
+    fill,
+    is_held_array,
+    tensors_in,
+)
 from torch_impl.keras_config.planned import Planned
-from torch_impl.source.form import Form, literal
+from torch_impl.source.form import Applied, Form, Layout, literal
+from torch_impl.source.forms.held import counted
 from torch_impl.source.forms.operation import Operation
+from torch_impl.source.table import operation_of
 
 ARRAY = "{self}.value"  # the array in the graph, which a module holds
 CUSTOM = "custom"  # the user's own layers and functions, in an entry of a config that knows them
@@ -46,6 +58,39 @@ def operation(layer: Any, call: Call) -> Operation:
     if len(options) < len(call.options):
         raise ValueError("a tensor that is given by name is not written yet")
     return Operation(layer["class_name"], texts, values, {**settings, **options})
+
+
+def form_of_operation(
+    layer: Any, call: Call, applied: Applied, constants: Sequence[torch.Tensor]
+) -> tuple[Form, torch.Tensor | None]:
+    """Returns how the call of an operation is written, and the array that its module holds.
+
+    Args:
+        layer: the entry of the operation.
+        call: of it.
+        applied: what is known of the call.
+        constants: the arrays of the graph.
+
+    Raises:
+        ValueError: it has several arrays, or a tensor by name.
+    """
+    given = constants_of(call)
+    if not given:
+        return operation_of(operation(layer, call), applied), None
+    array = constants[given[0].number]
+    dtype = None if array.is_floating_point() else array.dtype
+    made = Planned(Array, tuple(array.shape), **({} if dtype is None else {"dtype": dtype}))
+    if is_held_array(layer):
+        text = counted(array)
+        if text is not None:
+            return Form(text, None, Layout.ANY, Layout.LAST), None
+        form = Form(ARRAY, None, Layout.ANY, Layout.LAST)
+    else:
+        last = replace(applied, layout=Layout.LAST)
+        form = replace(operation_of(operation(layer, call), last), takes=Layout.LAST)
+    if form.text.count(ARRAY) != 1 or len(given) > 1:
+        raise ValueError("an array in its arguments is not written yet")
+    return replace(form, made=made, why="of the Keras program"), array
 
 
 def constants_of(call: Call) -> list[Constant]:

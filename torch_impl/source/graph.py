@@ -11,7 +11,15 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.custom import CustomLayer
-from torch_impl.keras_config.graph import Call, Config, Graph, Tensor, name_of
+from torch_impl.keras_config.graph import (
+    Call,
+    Config,
+    Graph,
+    Tensor,
+    is_held,
+    name_of,
+    tensors_of,
+)
 from torch_impl.keras_config.model import KerasModel, legal_name
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
 from torch_impl.layers.merging import MERGING
@@ -61,7 +69,8 @@ class Traced:
         name: Keras's name of the model.
         graph: its calls.
         layers: the entries of its config by name.
-        shapes: of each tensor, in Keras's layout; None: an axis that may have any length.
+        shapes: of each tensor, in Keras's layout; None: an axis that may have any length, such as
+            the first one, unless the tensor is made of an array alone.
         whole: the tensors of whole numbers or truth values.
         truths: those of truth values.
         masks: of each call that is told some, by the names of the arguments.
@@ -197,12 +206,15 @@ def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
 def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorder) -> Traced:
     entries = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
     shapes: dict[Tensor, Shape] = {}
+    fixed: set[tuple[str, int]] = set()  # calls that no batch goes into
     whole: set[Tensor] = set()
     truths: set[Tensor] = set()
 
     def note(place: Tensor, one: torch.Tensor, other: torch.Tensor) -> None:
-        pairs = zip(one.shape[1:], other.shape[1:], strict=True)
-        shapes[place] = (None, *(a if a == b else None for a, b in pairs))
+        sides = [a if a == b else None for a, b in zip(one.shape, other.shape, strict=True)]
+        if (place.layer, place.call) not in fixed:
+            sides = [None, *sides[1:]]
+        shapes[place] = tuple(sides)
         if not one.is_floating_point():
             whole.add(place)
         if one.dtype == torch.bool:
@@ -216,6 +228,9 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
     for call in twin.graph.calls:
         number = numbers.get(call.layer, 0)
         numbers[call.layer] = number + 1
+        takes = {(tensor.layer, tensor.call) for tensor in tensors_of(call)}
+        if is_held(entries[call.layer]) or (takes and takes <= fixed):
+            fixed.add((call.layer, call.number))
         pairs = zip(*(each[call.layer][number] for each in made), strict=True)
         for index, (one, other) in enumerate(pairs):
             note(Tensor(call.layer, call.number, index), one, other)

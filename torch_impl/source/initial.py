@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from torch_impl.initializers import GlorotUniform, Initializer, Ones, Zeros, from_config
@@ -21,6 +22,7 @@ from torch_impl.source.own.facts import Facts, seeds_of, weights_of
 from torch_impl.source.program import Program
 from torch_impl.source.weights import matched, paths, targets
 
+_MOST_NUMBERS = 100  # of an array in the source
 # Weights that torch's modules begin with as Keras's initialisers say.
 _AS_TORCH = {"gamma": "Ones", "beta": "Zeros", "moving_mean": "Zeros", "moving_variance": "Ones"}
 
@@ -237,8 +239,18 @@ def initial_text(model: nn.Module, draws: Sequence[Draw]) -> tuple[list[str], st
 
 
 def _text(initializer: Initializer) -> str:
-    """Returns the call that makes an initialiser, without its defaults."""
+    """Returns the call that makes an initialiser, without its defaults.
+
+    Raises:
+        ValueError: it has an array of more numbers than a person would write.
+    """
     kind = type(initializer)
+    size = np.size(getattr(initializer, "value", 0.0))
+    if size > _MOST_NUMBERS:
+        raise ValueError(
+            f"an initializer is an array of {size} numbers: expected at most {_MOST_NUMBERS}, "
+            "since train.py has them in its source"
+        )
     parts = []
     for name, parameter in inspect.signature(kind).parameters.items():
         value = getattr(initializer, name)

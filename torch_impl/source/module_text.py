@@ -146,7 +146,8 @@ def _about(program: Program, variables: Mapping[int, str]) -> str:
 
 
 def _shape(shape: Shape) -> str:
-    parts = ["N", *("?" if size is None else str(size) for size in shape[1:])]
+    parts = ["?" if size is None else str(size) for size in shape]
+    parts[:1] = ["N" if shape[:1] in ((), (None,)) else parts[0]]  # an array has no batch
     return f"({', '.join(parts)})" if len(parts) > 1 else "(N,)"
 
 

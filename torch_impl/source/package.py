@@ -24,7 +24,7 @@ from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, frozen_paths, initial_text, unseeded
 from torch_impl.source.module_text import model_text, name_of_class
-from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, renamed
+from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
 from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
@@ -113,7 +113,7 @@ def write_package(
         for name in sorted(arrays):
             weight = f'load_file(WEIGHTS)["{name}"]'
             frozen.append(f'model.get_buffer("{name}").copy_({weight})')
-        found = _variables(facts["weights"], targets(module, program))
+        found = _variables(facts["weights"], own, targets(module, program))
         place = (out, about)
         written = plain_files(facts, program, module, draws, rules, found, frozen, place)
     else:
@@ -212,9 +212,12 @@ def _made(source: str, package: str, class_name: str) -> nn.Module:
     return made
 
 
-def _variables(names: Sequence[str], known: Mapping[str, Variable]) -> dict[str, Variable]:
+def _variables(
+    names: Sequence[str], own: Facts, known: Mapping[str, Variable]
+) -> dict[str, Variable]:
     """Returns the variables of a module by the names of Keras's weights."""
-    by_path = {name.replace(".", "/", 1): name for name in names}
+    paths = paths_in(own)
+    by_path = {paths.get(path := name.replace(".", "/", 1), path): name for name in names}
     found = matched(list(by_path), list(known))
     return {by_path[path]: known[end] for path, end in found.items()}
 

@@ -132,7 +132,7 @@ def _plain(line: Line) -> Line:
         if settings.pop("channels_last", False) and made.kind is layers.SpatialDropout:
             text = "{self}({0}.movedim(-1, 1)).movedim(1, -1)"
         made = Planned(made.kind, *made.arguments, **settings)
-    rank = len(line.inputs[0].shape)
+    rank = len(line.inputs[0].shape) if line.inputs else 0
     called = Called(rank, "mask=" in text)
     found = _made(made, called)
     if is_part(found.kind):

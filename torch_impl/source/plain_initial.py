@@ -75,7 +75,7 @@ def _text(initializer: Initializer, shape: Sequence[int], tensor: Sequence[int])
         return "nn.init.zeros_({})"
     if kind == "Ones":
         return "nn.init.ones_({})"
-    if kind == "Constant":
+    if kind == "Constant" and not isinstance(given.value, tuple):
         return f"nn.init.constant_({{}}, {arguments(given.value)})"
     if kind == "RandomUniform":
         return f"nn.init.uniform_({{}}, {arguments(given.minval, given.maxval)})"
@@ -90,7 +90,7 @@ def _text(initializer: Initializer, shape: Sequence[int], tensor: Sequence[int])
         return f"nn.init.orthogonal_({{}}{gain})"
     if isinstance(initializer, VarianceScaling):
         return _scaled(initializer, shape, tensor)
-    raise ValueError(f"{kind} has no plain form")
+    raise ValueError(f"{kind}{' of an array' if kind == 'Constant' else ''} has no plain form")
 
 
 def _scaled(initializer: VarianceScaling, shape: Sequence[int], tensor: Sequence[int]) -> str:

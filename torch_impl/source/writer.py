@@ -7,30 +7,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
-from torch_impl.arrays import Array
 from torch_impl.keras_config.builders import plan_layer
-from torch_impl.keras_config.graph import Call, Tensor, fill, tensors_in, tensors_of
+from torch_impl.keras_config.casting import takes_real
+from torch_impl.keras_config.graph import Call, Tensor, fill, is_operation, tensors_in, tensors_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.masks import is_mask
 from torch_impl.source.calls import (
-    ARRAY,
     CUSTOM,
     called_with,
-    constants_of,
+    form_of_operation,
     has_any,
-    operation,
     plan_inside,
     with_argument,
 )
 from torch_impl.source.form import Applied, Form, Layout, Shape, literal
 from torch_impl.source.graph import Mask, Masks, Traced, entries_of, is_known
 from torch_impl.source.program import Line, Program, Value, first_draw, in_branches, values_in
-from torch_impl.source.table import form_of, operation_of
+from torch_impl.source.table import form_of
 
 OUTPUT = "_output"  # behind the name of a layer: the module of its output, which has a penalty
+_REAL = literal(torch.float64)  # the dtype in which a network is made
 _SPATIAL = frozenset(
     f"{kind}{rank}D"
     for rank in (1, 2, 3)
@@ -132,20 +132,12 @@ class _Writer:
         self._add(call, form, places, applied.layout, masks)
 
     def _form(self, layer: Any, call: Call, applied: Applied) -> Form:
-        module = layer.get("module") or ""
-        if ".ops" in module or ".activations.activations" in module:
-            constants = constants_of(call)
-            if not constants:
-                return operation_of(operation(layer, call), applied)
-            form = operation_of(operation(layer, call), replace(applied, layout=Layout.LAST))
-            if form.text.count(ARRAY) != 1 or len(constants) > 1:
-                raise ValueError("an array in its arguments is not written yet")
-            array = self.traced.graph.constants[constants[0].number]
-            self.program.arrays[call.layer] = array
-            dtype = None if array.is_floating_point() else array.dtype
-            given = {} if dtype is None else {"dtype": dtype}
-            made = Planned(Array, tuple(array.shape), **given)
-            return replace(form, made=made, takes=Layout.LAST, why="of the Keras program")
+        if is_operation(layer):
+            constants = self.traced.graph.constants
+            form, array = form_of_operation(layer, call, applied, constants)
+            if array is not None:
+                self.program.arrays[call.layer] = array
+            return form
         planned = plan_layer(layer, plan_inside, layer.get(CUSTOM, {}))
         options = {
             name: value
@@ -154,6 +146,9 @@ class _Writer:
         }
         is_masked = (call.layer, call.number) in self.traced.masks
         form = form_of(planned, applied, masked=is_masked)
+        if applied.whole and form.made is not None and takes_real(layer["class_name"]):
+            dtype = "{self}.weight.dtype" if form.made.kind is nn.Linear else _REAL
+            form = replace(form, text=form.text.replace("{0}", f"{{0}}.to({dtype})"))
         if has_any(options.values()) or len(call.arguments) > 1:
             return called_with(form, planned, call, options)
         return form
@@ -167,7 +162,8 @@ class _Writer:
         masks: Mapping[str, Masks],
     ) -> None:
         takes = layout if form.takes is Layout.ANY else form.takes
-        given = tuple(self._in_layout(place, takes) for place in places)
+        taken = places if "{0}" in form.text else []  # an array or a weight needs no tensor
+        given = tuple(self._in_layout(place, takes) for place in taken)
         gives = form.gives or takes
         text = form.text
         for name, mask in masks.items():

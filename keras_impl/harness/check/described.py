@@ -17,6 +17,7 @@ import keras
 
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
+from keras_impl.harness.check.initializers import all_initializers
 from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.model import leaves
 from keras_impl.harness.check.named_weights import Weights, weights_of
@@ -89,6 +90,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
     except Exception as error:  # of a class of the user, which may raise anything
         problem = told_of(error)
     numbers, weights = _numbers(spec.seed), weights_of(model)
+    initial = all_initializers(model)
 
     def facts_of(
         graph: keras.Model, paths: Mapping[int, str], problem: str = ""
@@ -115,6 +117,10 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         return found, own
     try:
         paths = written.paths()
+        drawn = {id(held.variable) for held in written.weights}
+        own_names = [name for name, each in weights.variables.items() if id(each) in drawn]
+        noted = {name: initial[name] for name in own_names}
+        weights = Weights(weights.variables, {**weights.initial, **noted})
         other, own_other = facts_of(written.model, paths)
         if other["model"] is None:
             return found, own

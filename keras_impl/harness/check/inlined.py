@@ -6,19 +6,18 @@ calls a layer of the user's own, it has what that layer calls.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_impl.harness import versions
+from keras_impl.harness.check.attributes import attributes_of
+from keras_impl.harness.check.held_weight import WEIGHT, HeldWeight
 from keras_impl.harness.check.named_weights import below
-from keras_impl.harness.check.own_code import attributes_of, has_mask_code
-from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own
+from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own, takes_weights
+from keras_impl.harness.check.trial import Trial
 from keras_impl.harness.versions import is_weight
 
 _MOST_TRIALS = 50  # layers whose code needs numbers; one is found in each trial
@@ -32,15 +31,17 @@ class Inlined:
         model: the functional model.
         layers: of the user's, whose code is written out, the outer ones first.
         names: of the layers inside of these, before they got those of attributes: id -> name.
+        weights: of these layers themselves, as layers of the graph.
     """
 
     model: keras.Model
     layers: list[Any]
     names: dict[int, tuple[Any, str]]
+    weights: list[HeldWeight]
 
     def paths(self) -> dict[int, str]:
         """Returns the paths of these layers, and of their variables, by ID."""
-        found: dict[int, str] = {}
+        found = {id(held.variable): f"{held.name}/{WEIGHT}" for held in self.weights}
         for layer, name in self.names.values():
             found |= _paths_inside(layer, layer.name)
             if is_own(layer):  # its variables are told by its own facts
@@ -67,7 +68,7 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     """Returns a functional model that computes what a model does, with less code of the user's own.
 
     Layers are written out if their code takes tensors without numbers, does the same in both modes,
-    draws nothing, and has no weights, masks or losses of its own. The others stay as they are. A
+    draws nothing, and has no masks or losses of its own. The others stay as they are. A
     layer inside of one that is written out has the name of its attribute there, until `restore`.
 
     Args:
@@ -88,7 +89,7 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     for _ in range(_MOST_TRIALS):
         failed: list[Any] = []
         try:
-            trials = [_Trial(model, inputs, whole, failed, mode) for mode in (None, False, True)]
+            trials = [Trial(model, inputs, whole, failed, mode) for mode in (None, False, True)]
         except Exception:  # code of the user's, which may raise anything
             if not failed or failed[0] is model:
                 return None
@@ -99,7 +100,8 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
             return None
         kept = _that_differs(trials, model)
         if kept is None:
-            found = Inlined(model, layers, _renamed(model, layers))
+            names = _renamed(model, layers, trials[0])
+            found = Inlined(model, layers, names, list(trials[0].weights.values()))
             try:
                 found.model = keras.Model(given, trials[0].made, name=model.name)
             except Exception:  # of Keras: names that occur twice, or outputs that are no tensors
@@ -115,119 +117,65 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     return None
 
 
-class _Trial:
-    """One call of a model in which layers of the user's run their code.
+def _that_differs(trials: Sequence[Trial], model: Any) -> Any:
+    """Returns the innermost layer whose code does something else in another trial; or None.
 
-    Args:
-        model: of the program.
-        inputs: see `inlined`.
-        whole: IDs of the layers that are called as always.
-        failed: gets the layer whose code raised an exception.
-        training: the mode that code is told; None: none.
-
-    Attributes:
-        made: what the model returned.
-        layers: of the user's that ran their code, the outer ones first.
-        calls: of these (layer, tensors, what it returned), the inner ones first.
+    A layer whose code computes with a weight itself is returned, too.
     """
-
-    def __init__(
-        self, model: Any, inputs: Any, whole: set[int], failed: list[Any], training: bool | None
-    ) -> None:
-        self.layers: list[Any] = []
-        self.calls: list[tuple[Any, list[Any], list[Any]]] = []
-        self._whole, self._failed, self._training = whole, failed, training
-        with self._watched():
-            self.made = _run(model) if inputs is None else self._run_code(model, inputs)
-
-    def _run_code(self, layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        if all(layer is not each for each in self.layers):
-            self.layers.append(layer)
-        try:
-            _check(layer, arguments, keywords)
-            if layer._call_has_training_arg and keywords.get("training") is None:
-                keywords["training"] = self._training
-            made = layer.call(*arguments, **keywords)
-        except Exception:
-            self._failed.append(layer)
-            raise
-        self.calls.append((layer, _symbolic((arguments, keywords)), _symbolic(made)))
-        return made
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Lets calls of layers of the user's run their code."""
-        own_call, random = versions.Layer.__call__, _module(_RANDOM)
-        kind = _module(_VARIABLES).Variable
-        draw, value, assign, depth = random.draw_seed, kind.value, kind.assign, [0]
-
-        def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-            is_symbolic = bool(_symbolic((arguments, keywords)))
-            if is_symbolic and not depth[0] and is_own(layer) and id(layer) not in self._whole:
-                return self._run_code(layer, *arguments, **keywords)
-            depth[0] += 1
-            try:
-                return own_call(layer, *arguments, **keywords)
-            finally:
-                depth[0] -= 1
-
-        def only_in_layers(function: Callable[..., Any]) -> Callable[..., Any]:
-            """What code does with numbers would be an array in the graph, the same in all calls."""
-
-            def watched(*arguments: Any, **keywords: Any) -> Any:
-                if not depth[0]:
-                    raise ValueError("it draws numbers, or takes or sets those of a weight")
-                return function(*arguments, **keywords)
-
-            return watched
-
-        versions.Layer.__call__ = call
-        random.draw_seed = only_in_layers(draw)
-        kind.value, kind.assign = property(only_in_layers(value.fget)), only_in_layers(assign)
-        try:
-            yield
-        finally:
-            versions.Layer.__call__, random.draw_seed = own_call, draw
-            kind.value, kind.assign = value, assign
-
-
-def _symbolic(nest: Any) -> list[Any]:
-    flat = keras.tree.flatten(nest)
-    return [each for each in flat if isinstance(each, keras.KerasTensor)]
-
-
-def _that_differs(trials: Sequence[_Trial], model: Any) -> Any:
-    """Returns the innermost layer whose code does something else in another trial; or None."""
     known = {id(layer) for layer in model._flatten_layers()}
     for calls in zip(*(trial.calls for trial in trials), strict=False):
         layers, inputs, outputs = zip(*calls, strict=True)
-        told = [
-            list(_signature(keras.Function(each, made), known))
-            for each, made in zip(inputs, outputs, strict=True)
-        ]
-        if any(layer is not layers[0] for layer in layers) or told[1:] != told[:-1]:
+        graphs = [keras.Function(each, made) for each, made in zip(inputs, outputs, strict=True)]
+        told = [list(_signature(graph, known)) for graph in graphs]
+        is_same = all(layer is layers[0] for layer in layers) and told[1:] == told[:-1]
+        if not is_same or any(takes_weights(graphs[0])):
             return layers[0]
     return None
 
 
-def _renamed(model: Any, layers: Sequence[Any]) -> dict[int, tuple[Any, str]]:
-    """Gives layers inside of others the names of attributes; returns the names before."""
+def _renamed(model: Any, layers: Sequence[Any], trial: Trial) -> dict[int, tuple[Any, str]]:
+    """Gives layers inside of others the names of attributes; returns the names before.
+
+    Args:
+        model: of the program.
+        layers: that run their code.
+        trial: has arrays, which get the names of the layers that take them, weights, which get
+            those of attributes, and models whose layers are called in their place. Such a layer
+            keeps its name, unless another one has it, too.
+    """
     before: dict[int, tuple[Any, str]] = {}
+    done: set[int] = set()
     taken = {layer.name for layer in getattr(model, "layers", ())} if is_graph(model) else set()
+    absent = {id(each) for each in trial.opened}  # from the graph
+    for inner in (inner for each in trial.opened for inner in each.layers):
+        is_input = isinstance(inner, keras.layers.InputLayer)
+        if not is_input and id(inner) not in absent and id(inner) not in before:
+            before[id(inner)] = inner, inner.name
+            inner.name = _free(inner.name, taken)
     for layer in layers:
         prefix = "" if layer is model else f"{layer.name}_"
         for attribute, inner in attributes_of(layer):
-            is_named = not attribute.startswith("_")  # else it is Keras's list of layers
-            if is_named and isinstance(inner, keras.layers.Layer) and id(inner) not in before:
+            if (held := trial.weights.get(id(inner))) is not None and id(held) not in done:
+                done.add(id(held))
+                held.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
+            # Else it is Keras's list of layers.
+            is_layer = isinstance(inner, keras.layers.Layer) and not attribute.startswith("_")
+            if is_layer and id(inner) not in absent and id(inner) not in before:
                 before[id(inner)] = inner, inner.name
-                name = first = f"{prefix}{attribute.replace('.', '_')}"
-                number = 1
-                while name in taken:
-                    number += 1
-                    name = f"{first}_{number}"
-                taken.add(name)
-                inner.name = name
+                inner.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
+    for operation, layer in trial.arrays:
+        operation.name = _free(f"{layer.name}_input", taken)
     return before
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Returns a name that is not taken, with a number if need be, and takes it."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    taken.add(found)
+    return found
 
 
 def _holder_of_lost_weights(found: Inlined) -> Any:
@@ -237,37 +185,6 @@ def _holder_of_lost_weights(found: Inlined) -> Any:
         if any(is_weight(variable) and id(variable) not in there for variable in layer.variables):
             return layer
     return None
-
-
-def _run(model: Any) -> Any:
-    """Calls the layers of a graph on its own inputs once more."""
-    graph = getattr(model, "_functional", None) or model
-    return graph._run_through_graph(graph.inputs)
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(name)
-
-
-_VARIABLES = "keras.src.backend.common.variables"
-_RANDOM = "keras.src.backend.tensorflow.random"
-
-
-def _check(layer: Any, arguments: Any, keywords: Any) -> None:
-    """Checks that a layer does nothing beside its code.
-
-    Raises:
-        ValueError: it has weights, a mask or a loss of its own, or is told a mask.
-    """
-    given = keras.tree.flatten((arguments, keywords))
-    if (
-        any(map(is_weight, (*layer._trainable_variables, *layer._non_trainable_variables)))
-        or layer._seed_generators
-        or layer.activity_regularizer is not None
-        or has_mask_code(layer)
-        or any(versions.mask_of(each) is not None for each in given)
-    ):
-        raise ValueError("it does more than its code says")
 
 
 def _signature(graph: Any, known: set[int]) -> Iterator[tuple[Any, ...]]:
@@ -281,9 +198,12 @@ def _signature(graph: Any, known: set[int]) -> Iterator[tuple[Any, ...]]:
         for node in graph._nodes_by_depth[depth]:
             told = {key: value for key, value in node.arguments.kwargs.items() if key != "training"}
             values = map(_told, keras.tree.flatten((node.arguments.args, told)))
+            operation = node.operation
             # A layer that the code makes anew has another name in each trial.
-            number = id(node.operation) if id(node.operation) in known else 0
-            yield (type(node.operation).__name__, number, *values)
+            number = id(operation) if id(operation) in known else 0
+            if isinstance(operation, HeldWeight):
+                number = id(operation.variable)
+            yield (type(operation).__name__, number, *values)
 
 
 def _told(value: Any) -> str:

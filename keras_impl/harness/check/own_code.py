@@ -15,9 +15,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_impl.harness.check.attributes import attributes_of
 from keras_impl.harness.check.inner_calls import facts_of, inner_calls
 from keras_impl.harness.check.named_weights import Weights, below
-from keras_impl.harness.check.own_layers import in_graph, is_own, own_layers, wrapped
+from keras_impl.harness.check.own_layers import (
+    in_graph,
+    is_own,
+    own_layers,
+    takes_weights,
+    wrapped,
+)
 from keras_impl.harness.check.quoted import quoted
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
@@ -85,6 +92,10 @@ def own_code(
         "__name__ of a function that another one returns"
         for name, number in Counter(told["name"] for told in given.values()).items()
         if number > 1
+    ]
+    problems += [
+        f"layer {name!r}: it computes with {path!r}, a weight itself, which is not written yet"
+        for name, path in takes_weights(getattr(graph, "_functional", None) or graph)
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told = {"layers": found, "functions": functions, "losses": losses}
@@ -265,28 +276,6 @@ def _constant(value: np.ndarray) -> Facts | None:
     if first in (0.0, 1.0):
         return {"class_name": "Ones" if first else "Zeros", "config": {}}
     return {"class_name": "Constant", "config": {"value": first}}
-
-
-_OF_KERAS = frozenset(
-    ["_layers", "_metrics", "_losses", "_trainable_variables", "_non_trainable_variables"]
-)
-
-
-def attributes_of(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Yields the attributes of a layer, and the entries of those that are lists: "blocks.0"."""
-    for name, value in vars(layer).items():
-        if name in _OF_KERAS:
-            continue
-        is_list = isinstance(value, list | tuple)
-        entries = [(f"{name}.{n}", each) for n, each in enumerate(value)] if is_list else []
-        for each in entries or [(name, value)]:
-            if isinstance(each[1], keras.layers.Layer | keras.Variable):
-                yield each
-    # What is held in a way that no attribute tells has the name of its own.
-    for variable in [*layer._trainable_variables, *layer._non_trainable_variables]:
-        yield path_of(variable).rpartition("/")[2], variable
-    for inner in layer._layers:
-        yield inner.name, inner
 
 
 def has_mask_code(layer: Any) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 
-from keras_impl.harness.versions import is_kerass_own
+from keras_impl.harness.check.held_weight import HeldWeight
+from keras_impl.harness.versions import is_kerass_own, path_of
 
 
 def own_layers(model: keras.Model) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def own_layers(model: keras.Model) -> dict[str, Any]:
 
 def is_own(layer: Any) -> bool:
     """Whether what a layer computes is code of the user's."""
-    return isinstance(layer, keras.layers.Lambda) or not (is_kerass_own(layer) or is_graph(layer))
+    is_kerass = is_kerass_own(layer) or is_graph(layer) or isinstance(layer, HeldWeight)
+    return isinstance(layer, keras.layers.Lambda) or not is_kerass
 
 
 def is_graph(layer: Any) -> bool:
@@ -67,24 +69,62 @@ def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
             yield from ((layer, inner) for inner in _inside(layer) if is_own(inner))
 
 
+def takes_weights(graph: Any) -> Iterator[tuple[str, str]]:
+    """Yields (name of an operation or layer, path of a weight) of weights among the arguments.
+
+    A config has the numbers of such a weight, as if it were an array that does not train.
+
+    Args:
+        graph: a functional model or function; models inside of it are looked at, too.
+    """
+    depths = getattr(graph, "_nodes_by_depth", {})  # a Sequential without an Input has none
+    for node in (node for nodes in depths.values() for node in nodes):
+        given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        for value in given:
+            if isinstance(value, keras.Variable):
+                yield node.operation.name, path_of(value)
+        if is_graph(node.operation):
+            inner = getattr(node.operation, "_functional", None) or node.operation
+            yield from takes_weights(inner)
+
+
 @contextmanager
 def told_simply(model: keras.Model) -> Iterator[None]:
-    """Lets layers of the user's own in a model have a config that is text.
+    """Lets the layers of a model have a config that is text, and says what they compute.
 
-    Their `get_config` may be missing, or hold what no text says.
+    The `get_config` of a layer of the user's own may be missing, or hold what no text says. Keras
+    writes its `keras.ops.gelu`, which approximates, by the name of the exact one of
+    keras.activations.
     """
     layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
+    told = {id(layer): layer for layer in in_graph(model) if not is_own(layer)}
+    approximating = [(layer, names) for layer in told.values() if (names := _with_gelu(layer))]
 
     def config_of(layer: Any) -> Any:
         return lambda: {"name": layer.name, "trainable": layer.trainable, "dtype": _policy(layer)}
 
-    for layer in layers:
-        layer.__dict__["get_config"] = config_of(layer)
+    def with_gelu(layer: Any, names: list[str]) -> Any:
+        own = layer.get_config
+        return lambda: {**own(), **dict.fromkeys(names, _GELU)}
+
+    changed = {id(layer): (layer, config_of(layer)) for layer in layers}
+    changed |= {id(layer): (layer, with_gelu(layer, names)) for layer, names in approximating}
+    for layer, config in changed.values():
+        layer.__dict__["get_config"] = config
     try:
         yield
     finally:
-        for layer in layers:
+        for layer, _ in changed.values():
             del layer.__dict__["get_config"]
+
+
+_GELU = {"module": "keras.ops", "class_name": "function", "config": "gelu"}
+
+
+def _with_gelu(layer: Any) -> list[str]:
+    """Returns the settings of a layer of Keras's that are the gelu of keras.ops."""
+    names = ("activation", "recurrent_activation")
+    return [name for name in names if getattr(layer, name, None) is keras.ops.gelu]
 
 
 def _policy(layer: Any) -> str:

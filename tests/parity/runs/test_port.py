@@ -310,6 +310,33 @@ def test_a_stub_that_is_filled_in_passes_and_a_wrong_one_fails(own, tmp_path, mo
     written()
 
 
+def test_positions_are_written_and_shifted_ones_fail_at_their_embedding(folder, monkeypatch):
+    done = ported("placed", folder)
+    assert (done.result.verdict, done.open) == ("pass", ())
+    model = done.folder / "model.py"
+    text = model.read_text(encoding="utf-8")
+    assert "torch.arange(7, device=x.device)" in text
+    assert "self.placed_scale = layers.Weight((6,))" in text
+    model.write_text(text.replace("arange(7,", "arange(1, 8,"), encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    test = runpy.run_path(str(done.folder / "test_parity.py"))
+    with pytest.raises(AssertionError) as failure:
+        test["test_the_port_trains_as_keras_does"]()
+    first = str(failure.value).partition("\n  1  ")[2].partition("\n  2  ")[0]
+    assert first.startswith("forward: input of embedding_1 (eval)")
+    assert "shifted by a constant" in first
+
+
+def test_a_plain_package_has_the_weights_of_code_that_was_written_out(folder):
+    """Its test says where each is: by the names of the layers in Keras."""
+    spec = CheckSpec(keras="ported_keras:placed", folder=str(SUPPORT))
+    done = port_spec(spec, folder / "placed_plain", CheckOptions(), plain=True)
+    assert done.result.verdict == "pass"
+    test = (done.folder / "test_parity.py").read_text(encoding="utf-8")
+    assert '("embedding_1.embeddings", "placed_places.weight", None, (), (0, 1))' in test
+    assert '("placed.gain", "placed_scale.value", None, (), (0,))' in test
+
+
 _RESIDUAL = "x + self.share * self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
 
 

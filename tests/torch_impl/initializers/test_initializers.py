@@ -224,6 +224,25 @@ def test_the_gain_of_an_identity_is_lost_in_a_configuration_as_in_keras():
     assert from_config(config).gain == restored.gain
 
 
+ARRAYS = {
+    "float64": (np.array([0.1, 0.2, 0.3]), (3,)),
+    "float32": (np.array([[0.1], [0.2]], dtype="float32"), (2, 3)),
+    "whole": (np.eye(3, dtype="int64").flatten(), (9,)),
+    "list": ([0.1, 0.2, 0.3], (4, 3)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("value", "shape"), ARRAYS.values(), ids=ARRAYS)
+def test_an_array_gives_the_numbers_of_keras(value, shape, dtype):
+    """An array of NumPy has its own numbers, and a list those of float32."""
+    theirs = keras.initializers.Constant(value)
+    ours = from_config(keras.initializers.serialize(theirs))(shape, dtype=dtype).numpy()
+    expected = theirs(shape, dtype=str(dtype).removeprefix("torch.")).numpy()
+    assert ours.dtype == expected.dtype
+    np.testing.assert_array_equal(ours, expected)
+
+
 MISTAKES = {
     "name": (lambda: from_config("xavier"), r"initializer 'xavier': expected one of \['Constant'"),
     "seed_generator": (
@@ -234,9 +253,17 @@ MISTAKES = {
         ),
         r"seed=\{.*SeedGenerator.*: expected an integer",
     ),
+    "value": (
+        lambda: from_config({"class_name": "Constant", "config": {"value": {"a": 1}}}),
+        r"value=\{'a': 1\}: expected a number or an array",
+    ),
+    "words": (
+        lambda: from_config({"class_name": "Constant", "config": {"value": ["a"]}}),
+        r"value of dtype <U1: expected an array of numbers",
+    ),
     "array": (
-        lambda: from_config({"class_name": "Constant", "config": {"value": [1, 2]}}),
-        r"value=\[1, 2\]: expected a number",
+        lambda: initializers.Constant((1.0, 2.0))((3,)),
+        r"shape=\(3,\): expected one to which an array of \(2,\) fits",
     ),
     "scale": (lambda: initializers.VarianceScaling(0.0), "scale=0.0: expected a positive number"),
     "mode": (lambda: initializers.VarianceScaling(mode="fan"), "mode='fan': expected one of"),

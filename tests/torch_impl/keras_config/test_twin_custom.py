@@ -10,6 +10,7 @@ from test_twin_layers import assert_twin
 from torch import nn
 from torch.nn import functional as F
 
+from keras_impl.harness.check.own_layers import told_simply
 from torch_impl.keras_config import KerasModel, NoTwinError, from_keras_config
 from torch_impl.keras_config.custom import CustomLayer
 from torch_impl.layouts import Variable
@@ -204,6 +205,25 @@ def test_a_gelu_of_keras_ops_is_told_apart_by_the_user(monkeypatch):
         twin.load_keras_weights(model.get_weights())
         found.append(np.abs(twin(torch.tensor(x)).detach().numpy() - theirs).max())
     assert found[0] < 1e-7 < 1e-5 < found[1]
+
+
+def test_a_config_that_has_the_module_of_a_gelu_says_which_it_is():
+    """As `parity port` records it; the exact one beside it stays."""
+    keras.utils.set_random_seed(0)
+    exact, memory = L.Dense(2, activation="gelu"), L.LSTM(3, recurrent_activation=ops.gelu)
+    model = keras.Sequential([L.Input((4, 3)), exact, L.Dense(2, activation=ops.gelu), memory])
+    before = model.to_json()
+    with told_simply(model):
+        told = model.to_json()
+    assert model.to_json() == before
+    x = np.linspace(-6, 6, 24).reshape(2, 4, 3)
+    theirs = model(x).numpy()
+    found = []
+    for config in (told, before):
+        twin = from_keras_config(config)
+        twin.load_keras_weights(model.get_weights())
+        found.append(np.abs(twin(torch.tensor(x)).detach().numpy() - theirs).max())
+    assert found[0] < 1e-6 < 1e-5 < found[1]
 
 
 def test_a_factory_that_returns_no_module_is_an_error():

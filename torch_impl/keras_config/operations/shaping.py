@@ -15,6 +15,8 @@ from torch_impl.keras_config.operations.arguments import Axis, Function, axes_of
 
 def _reshape(x: torch.Tensor, newshape: Any) -> torch.Tensor:
     sizes = (newshape,) if isinstance(newshape, int) else newshape
+    if -1 in sizes[1:] and sizes[0] is None:  # the size of the batch, and one that is found
+        sizes = [len(x), *sizes[1:]]
     return x.reshape([-1 if size is None else size for size in sizes])
 
 
@@ -107,6 +109,11 @@ def _broadcast(x: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     return x.expand(*shape)
 
 
+def _each_sample(x: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
+    """Returns x, (1, ...), once for each sample of another tensor."""
+    return x.expand(len(beside), *x.shape[1:])
+
+
 def _filled(value: float) -> Function:
     def like(x: torch.Tensor, dtype: str | None = None) -> torch.Tensor:
         return torch.full_like(x, value, dtype=dtype_named(dtype) if dtype else None)
@@ -152,6 +159,7 @@ ROWS: dict[str, Function] = {
     "ExpandDims": _expand,
     "Swapaxes": lambda x, axis1, axis2: x.transpose(axis1, axis2),
     "Moveaxis": lambda x, source, destination: x.movedim(source, destination),
+    "EachSample": _each_sample,
     "BroadcastTo": _broadcast,
     "Concatenate": _joined,
     "Stack": lambda x, axis=0: torch.stack(list(x), dim=axis),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from torch_impl import layers
@@ -23,7 +26,8 @@ def activation_of(entry: Entry) -> Planned | None:
     """Returns the activation of a layer's config, which is a name or a layer; None for linear.
 
     Keras writes some functions of keras.ops by the name of another one in keras.activations: a
-    gelu of keras.ops approximates, and its name means the exact one, in Keras too.
+    gelu of keras.ops approximates, and its name means the exact one, in Keras too. In what `parity
+    port` records it has its module.
 
     Raises:
         ValueError: it is an object of another class, or a function that is not Keras's.
@@ -37,6 +41,8 @@ def activation_of(entry: Entry) -> Planned | None:
     if isinstance(value, str):
         return Planned(layers.Activation, value)
     kind = value.get("class_name")
+    if _is_approximate(value):
+        return Planned(layers.Activation, "gelu", approximate=True)
     if kind in SIMPLE:
         return SIMPLE[kind](Entry(value, entry.build, entry.custom))
     if kind in (None, "__lambda__"):
@@ -70,6 +76,8 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
         return Calling(own)
     if isinstance(value, str):
         return value
+    if _is_approximate(value):
+        return layers.Activation("gelu", approximate=True)
     if value["class_name"] in SIMPLE:
         made: nn.Module = SIMPLE[value["class_name"]](Entry(value, entry.build)).build()
         return made
@@ -77,6 +85,11 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
         f"{name} of class {value['class_name']!r}: expected a name, or "
         f"custom={{'{entry.name}/{name}': function}}"
     )
+
+
+def _is_approximate(value: Mapping[str, Any]) -> bool:
+    """Whether a function is the gelu of keras.ops."""
+    return (value.get("module"), value.get("config")) == ("keras.ops", "gelu")
 
 
 def _prelu(entry: Entry) -> Planned:

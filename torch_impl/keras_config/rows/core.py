@@ -23,7 +23,12 @@ def _embedding(entry: Entry) -> Planned:
     return Planned(layers.Embedding, **entry.pick("input_dim", "output_dim", "mask_zero"))
 
 
+def _weight(entry: Entry) -> Planned:
+    return Planned(layers.Weight, tuple(entry.config["shape"]))
+
+
 ROWS: dict[str, Row] = {
+    "HeldWeight": _weight,
     "Dense": _dense,
     "Embedding": _embedding,
     "ActivityRegularization": lambda entry: Planned(nn.Identity),

@@ -203,6 +203,11 @@ def _broadcast(operation: Operation, call: Applied) -> Form:
     return _last(f"{{0}}.expand({arguments(*operation.setting('shape', 1))})")
 
 
+def _each_sample(operation: Operation, call: Applied) -> Form:
+    sides = ", ".join(["len({1})", *["-1"] * (call.rank - 1)])
+    return _last(f"{{0}}.expand({sides})")
+
+
 def _meshgrid(operation: Operation, call: Applied) -> Form:
     inner = ", ".join(f"{{{number}}}" for number in range(len(call.inputs)))
     indexing = operation.settings.get("indexing", "xy")
@@ -263,6 +268,7 @@ ROWS: dict[str, Row] = {
     "Ravel": _text("{0}.flatten()"),
     "Moveaxis": _moved,
     "BroadcastTo": _broadcast,
+    "EachSample": _each_sample,
     "Diag": _corner("diag"),
     "Diagonal": _diagonal,
     "Tril": _corner("tril"),

@@ -27,6 +27,10 @@ def _embedding(planned: Planned, call: Applied) -> Form:
     return Form(text, made, Layout.ANY, Layout.LAST)
 
 
+def _weight(planned: Planned, call: Applied) -> Form:
+    return Form("{self}.value", planned, Layout.ANY, Layout.LAST)
+
+
 def dropping(planned: Planned, call: Applied) -> Form:
     """The form of a layer that draws in Keras's layout, whatever that of its input."""
     settings = {name: value for name, value in planned.settings.items() if value is not None}
@@ -45,6 +49,7 @@ def dropping(planned: Planned, call: Applied) -> Form:
 ROWS: dict[Any, Row] = {
     nn.Linear: _linear,
     layers.Embedding: _embedding,
+    layers.Weight: _weight,
     **dict.fromkeys(
         (
             *(layers.Dropout, layers.SpatialDropout, layers.AlphaDropout),

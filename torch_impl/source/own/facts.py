@@ -160,13 +160,18 @@ def renamed(weights: Mapping[str, np.ndarray], own: Facts) -> dict[str, np.ndarr
         weights: by their names in the trace of the Keras half, with "/" behind the layer.
         own: what the Keras half tells.
     """
+    names = paths_in(own)
+    return {names.get(name, name): array for name, array in weights.items()}
+
+
+def paths_in(own: Facts) -> dict[str, str]:
+    """Returns the paths of weights in code of the user's, by their names in `renamed`."""
     names = {
         weight["weight"].replace(".", "/", 1): f"{layer}/{at}"
         for layer, facts in own["layers"].items()
         for at, weight in weights_of(facts)
     }
-    names |= {name.replace(".", "/", 1): path for name, path in own["inlined"].items()}
-    return {names.get(name, name): array for name, array in weights.items()}
+    return names | {name.replace(".", "/", 1): path for name, path in own["inlined"].items()}
 
 
 def draws_in(own: Facts) -> list[tuple[str, int]]:

@@ -112,6 +112,14 @@ class Array(nn.Module):
         self.register_buffer("value", torch.zeros(shape, dtype=dtype))
 
 
+class Weight(nn.Module):
+    """A weight with which the network computes by itself; `value` is its parameter."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(shape))
+
+
 def with_mask(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Returns x, which tells the loss which of its steps count, as in Keras."""
     x._keras_mask = mask  # type: ignore[attr-defined]

@@ -97,3 +97,19 @@ def test_a_subclassed_model_that_bears_no_batch_of_any_size_is_a_problem_in_one_
     assert found["model"] is None
     assert found["problem"]
     assert "\n" not in found["problem"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_weight_that_a_graph_computes_with_itself_is_told(inside):
+    """A config would have its numbers, which do not train."""
+
+    def build():
+        x = keras.Input((4,), name="x")
+        dense = L.Dense(4, name="first")
+        model = keras.Model(x, keras.ops.matmul(dense(x), dense.kernel), name="inner")
+        return keras.Sequential([keras.Input((4,)), model]) if inside else model
+
+    _, _, own = described(build, CheckSpec())
+    assert [each.partition(", a weight")[0] for each in own["problems"]] == [
+        "layer 'matmul': it computes with 'first/kernel'"
+    ]
