@@ -26,7 +26,7 @@ from torch_impl.source.reading_text import (
     reading,
 )
 from torch_impl.source.rules_text import RuleTexts
-from torch_impl.source.train_text import optimizer_text, planned_parts, written
+from torch_impl.source.train_text import lacking_text, optimizer_text, planned_parts, written
 from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
 
@@ -160,6 +160,7 @@ def _files(
         batch_size=fit.get("batch_size") or 32,
         shuffle=fit.get("shuffle") is not False,
         split=fit.get("validation_split") or 0.0,
+        lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
     )
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
@@ -347,7 +348,7 @@ _MAIN = '''def main() -> None:
     torch.set_default_dtype(getattr(torch, given.dtype))
     torch.manual_seed(given.seed)
     training = build()
-    if given.from_keras:
+{lacking}    if given.from_keras:
         load_weights(training.model)
     file = opened(given.data)
     data, validation = read(file), None

@@ -26,7 +26,11 @@ from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.watched import all_names, without_watched
 from torch_impl.source.wrapping import wrapped
 
-_NAMES = ("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np")
+# Names that train.py has itself.
+_NAMES = (
+    *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
+    *("argparse", "sys", "read", "array", "opened", "load_weights", "load_file", "weighting"),
+)
 _MODULES = {
     "constrain": "torch_impl.constraints",
     "load_arrays": "torch_impl.arrays",
@@ -80,7 +84,7 @@ def train_text(
         given["optimizer"] = "optimizer"
         if rules.constraints:
             body += wrapped(f"    constrain(model, optimizer, {_mapping(rules.constraints)})")
-    if compiled.loss is None and compiled.optimizer is None:
+    if compiled.loss is None and compiled.optimizer is None and training.loss is None:
         left_out.append("the loss and the optimizer: the model is not compiled")
     schedulers = [written(each.on(Parameter("optimizer"))) for each in training.schedulers]
     if schedulers:
@@ -113,6 +117,7 @@ def train_text(
         imports=_imports("\n".join(body)),
         feed="".join(f"{text}\n\n\n" for text in [*own.values(), "\n".join(feed)] if text),
         body="\n".join(body),
+        lacking=lacking_text("port", [n for n in ("loss", "optimizer") if n not in given]),
         batch_size=fit.get("batch_size") or 32,
         epochs=fit.get("epochs") or 1,
     )
@@ -192,8 +197,11 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     told_own = facts.get("own", {}).get("losses", {})
     told_loss = facts.get("loss") or {}
     names = {out: each["name"] for out, each in (told_loss.get("outputs") or {}).items()}
+    # Facts have no loss for whose targets nothing is known: of one output, it is the only one.
+    is_one = len(facts.get("outputs") or []) < 2
+    only = next(iter(told_own), None) if is_one and not told_loss else told_loss.get("name")
     stubs = {}
-    for output, name in (names or {"": told_loss.get("name")}).items():
+    for output, name in (names or {"": only}).items():
         if name in told_own:
             known = attribute(re.sub(r"\W", "_", name))
             known = f"{known}_" if known in _NAMES else known
@@ -208,6 +216,21 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     else:
         training = planned(compiled)
     return training
+
+
+def lacking_text(port: str, names: Sequence[str]) -> str:
+    """Returns statements that end a training which lacks a part, with what to do.
+
+    Args:
+        port: what has the parts as attributes, in the source.
+        names: of the parts that were not ported.
+    """
+    return "".join(
+        f"""    if {port}.{name} is None:
+        raise SystemExit("the {name} was not ported, see README.md: give build() one")
+"""
+        for name in names
+    )
 
 
 def optimizer_text(plan: Planned) -> str:
@@ -304,7 +327,7 @@ def main() -> None:
     torch.set_default_dtype(getattr(torch, given.dtype))
     torch.manual_seed(given.seed)
     port = build()
-    data = opened(given.data)
+{lacking}    data = opened(given.data)
     x, y, weight = read(data)
     is_validated = any(f"{{name}}_val" in data for name in NEEDED)
     history = Trainer(port).fit(

@@ -69,10 +69,12 @@ def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def told_simply(model: keras.Model) -> Iterator[None]:
-    """Lets layers of the user's own in a model have a config that is text.
+    """Lets a model with code of the user's own have a config that is text.
 
-    Their `get_config` may be missing, or hold what no text says.
+    The `get_config` of a layer may be missing, or hold what no text says. So may
+    what `compile` got.
     """
+    models = [each for each in model._flatten_layers() if isinstance(each, keras.Model)]
     layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
 
     def config_of(layer: Any) -> Any:
@@ -80,9 +82,13 @@ def told_simply(model: keras.Model) -> Iterator[None]:
 
     for layer in layers:
         layer.__dict__["get_config"] = config_of(layer)
+    for each in models:
+        each.__dict__["get_compile_config"] = lambda: None
     try:
         yield
     finally:
+        for each in models:
+            del each.__dict__["get_compile_config"]
         for layer in layers:
             del layer.__dict__["get_config"]
 

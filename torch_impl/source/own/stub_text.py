@@ -115,9 +115,10 @@ def loss_text(name: str, told: Facts) -> str:
     """Returns the source of a loss."""
     place = _place(told["source"])
     lines = [f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:"]
-    lines += docstring(f"Keras's {told['name']}{place}; it is to be written.", "    ")
-    lines += [f"    # {_PLACE}: the mean over all samples, one number; Keras has y_true first."]
-    lines += [line.removeprefix("    ") for line in _quoted(told["source"])]
+    lines += docstring(f"Keras's {told['class']}{place}; it is to be written.", "    ")
+    made = "sum" if told["reduction"] == "sum" else "mean"
+    lines += [f"    # {_PLACE}: the {made} over all samples, one number; Keras has y_true first."]
+    lines += [line.removeprefix("    ") for line in _quoted(told["source"], told["values"])]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
 
@@ -218,12 +219,14 @@ def _shape(shape: Sequence[int | None]) -> str:
     return f"({', '.join(parts)})" if len(parts) > 1 else "(N,)"
 
 
-def _quoted(source: Facts) -> list[str]:
-    """Returns the source of Keras as a comment."""
+def _quoted(source: Facts, values: Facts | None = None) -> list[str]:
+    """Returns the source of Keras as a comment, behind the values of names in it."""
+    known = [f"{name} = {literal(value)}" for name, value in (values or {}).items()]
+    told = [line for text in known for line in commented(text, _INDENT)]
     if not source["text"]:
-        return []
+        return told
     place = f"Keras's code, {source['file']}, line {source['line']}:"
-    lines = [*commented(place, _INDENT), f"{_INDENT}#"]
+    lines = [*told, *commented(place, _INDENT), f"{_INDENT}#"]
     width = WIDTH - len(_INDENT) - 4
     for line in source["text"].splitlines():
         plain = "".join(c if c.isprintable() else " " for c in line.expandtabs(4))
