@@ -20,6 +20,7 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
+from torch_impl.source.fit_text import left_out_of_training
 from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, frozen_paths, initial_text
@@ -126,13 +127,7 @@ def write_package(
         written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
     written.left_out += rules.left_out
-    others = described["fit"].get("others", {})
-    written.left_out += [f"{name}={value} of `fit`" for name, value in others.items()]
-    written.left_out += [
-        f"{name} of the model: code of your own; train.py trains as `compile` says"
-        for name in described.get("own_steps", [])
-        if name != "test_step"
-    ]
+    written.left_out += left_out_of_training(described)
     written.left_out += left_out_of(own, facts.get("added_losses", []))
     readme = _readme(out.name, class_name, written)
     for name, text in (written.files | {"README.md": readme}).items():

@@ -11,6 +11,7 @@ from torch import nn
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
+from torch_impl.source.fit_text import batch_size_of
 from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
@@ -157,7 +158,7 @@ def _files(
     about = about_training(package, "does, in plain torch", arrays)
     main = _MAIN.format(
         epochs=fit.get("epochs") or 1,
-        batch_size=fit.get("batch_size") or 32,
+        batch_size=batch_size_of(fit),
         shuffle=fit.get("shuffle") is not False,
         split=fit.get("validation_split") or 0.0,
         lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),

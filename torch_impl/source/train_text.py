@@ -10,6 +10,7 @@ from typing import Any
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
+from torch_impl.source.fit_text import batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
@@ -118,7 +119,7 @@ def train_text(
         feed="".join(f"{text}\n\n\n" for text in [*own.values(), "\n".join(feed)] if text),
         body="\n".join(body),
         lacking=lacking_text("port", [n for n in ("loss", "optimizer") if n not in given]),
-        batch_size=fit.get("batch_size") or 32,
+        batch_size=batch_size_of(fit),
         epochs=fit.get("epochs") or 1,
     )
     return source, left_out

@@ -9,6 +9,7 @@ import pytest
 from keras import layers as L
 from keras import ops
 
+import keras_impl
 from benchmarks.ported import packages
 from benchmarks.ported.programs import Program
 
@@ -80,6 +81,20 @@ def of_keras():
     return net(keras.losses.Huber(0.5))
 
 
+class Windows(keras.utils.PyDataset):
+    """Makes batches of 6."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, number):
+        return np.ones((6, 4)), np.ones((6, 3))
+
+
+def of_batches():
+    return keras_impl.Reference(net("mse"), x=Windows())
+
+
 def without():
     return net(None)
 
@@ -149,3 +164,13 @@ def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeyp
     assert end_of(folder, monkeypatch) == (
         "the loss was not ported, see README.md: give build() one"
     )
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_batches_of_the_program_give_their_size_and_are_told(plain, tmp_path):
+    told, folder, source = written("of_batches", tmp_path, plain=plain)
+    assert '"--batch-size", type=int, default=6)' in source
+    assert [each.partition(":")[0] for each in told["left_out"]] == [
+        "the batches of Windows, a PyDataset, that `fit` gets"
+    ]
+    assert "Windows" in (folder / "README.md").read_text(encoding="utf-8")
