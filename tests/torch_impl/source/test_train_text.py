@@ -95,6 +95,30 @@ def of_batches():
     return keras_impl.Reference(net("mse"), x=Windows())
 
 
+class Worst(keras.metrics.Metric):
+    """A metric of the program's, with a name that is not that of its class."""
+
+    def __init__(self):
+        super().__init__(name="worst")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return 0.0
+
+
+def spread(y_true, y_pred):
+    return ops.max(y_pred, axis=-1) - ops.min(y_pred, axis=-1)
+
+
+def measured():
+    model = net(None)
+    wide = keras.metrics.MeanMetricWrapper(spread, name="wide")
+    model.compile("sgd", "mse", metrics=[Worst(), spread, wide, "mae"])
+    return model
+
+
 def without():
     return net(None)
 
@@ -174,3 +198,14 @@ def test_batches_of_the_program_give_their_size_and_are_told(plain, tmp_path):
         "the batches of Windows, a PyDataset, that `fit` gets"
     ]
     assert "Windows" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_metric_of_the_program_is_told_by_its_name_and_its_class(tmp_path):
+    """One of Keras's is none of them."""
+    told, _, source = written("measured", tmp_path)
+    assert told["left_out"] == [
+        "the metric 'worst' of your class Worst: it is none of Keras's",
+        "the metric 'spread': it is none of Keras's",
+        "the metric 'wide' of your function spread: it is none of Keras's",
+    ]
+    assert "metrics=[metrics.MeanAbsoluteError(" in source or 'metrics=["mae"]' in source
