@@ -16,7 +16,14 @@ import numpy as np
 
 from keras_impl.harness.check.inner_calls import facts_of, inner_calls
 from keras_impl.harness.check.named_weights import Weights, below
-from keras_impl.harness.check.own_layers import in_graph, is_own, own_layers, wrapped
+from keras_impl.harness.check.own_layers import (
+    in_graph,
+    is_own,
+    own_layers,
+    why_refused,
+    wrapped,
+    wrapped_in,
+)
 from keras_impl.harness.check.own_losses import own_losses
 from keras_impl.harness.check.plain_values import is_plain, plain, plain_of
 from keras_impl.harness.check.quoted import quoted
@@ -71,8 +78,7 @@ def own_code(
     }
     losses, problems_of_losses = own_losses(model, folder)
     problems = [
-        f"layer {layer.name!r} ({type(layer).__name__}): it applies {inner.name!r}, a "
-        f"{type(inner).__name__} of your own, which is not written yet"
+        f"layer {layer.name!r} ({type(layer).__name__}): {why_refused(inner)}"
         for layer, inner in wrapped(graph)
     ]
     problems += problems_of_losses
@@ -189,10 +195,13 @@ class _Teller:
         for variable in layer.variables:
             if is_weight(variable) and id(variable) in self._names:
                 weights.append({"name": below(layer, variable), **self._began(variable)})
+        refused = [why_refused(each) for _, each in wrapped_in(layer)]
         try:
             entry = keras.saving.serialize_keras_object(layer)
         except Exception as error:  # of a class of the user, inside of it
-            entry = {"class_name": type(layer).__name__, "problem": told_of(error)}
+            refused = refused or [told_of(error)]
+        if refused:
+            entry = {"class_name": type(layer).__name__, "problem": refused[0]}
         seeds = list(self._seeds_in(layer))
         told |= {"what": "layer", "entry": entry, "weights": weights, "seeds": seeds}
         return told | {"shapes": self._shapes(layer), "built": bool(layer.built)}

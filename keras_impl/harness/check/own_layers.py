@@ -62,9 +62,32 @@ def _inside(layer: Any) -> Iterator[Any]:
 
 def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
     """Yields (layer of Keras, layer of the user's that it applies)."""
-    for layer in in_graph(model):
-        if not is_own(layer):
-            yield from ((layer, inner) for inner in _inside(layer) if is_own(inner))
+    pairs = [pair for layer in in_graph(model) for pair in wrapped_in(layer)]
+    # The layers inside of a Bidirectional are in the graph, too.
+    yield from {(id(layer), id(inner)): (layer, inner) for layer, inner in pairs}.values()
+
+
+def wrapped_in(layer: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields the same of a layer, which may hold several cells."""
+    if is_own(layer):
+        return
+    for inner in _inside(layer):
+        for each in (inner, *getattr(inner, "cells", ())):
+            if is_own(each):
+                yield layer, each
+            elif each is not inner or not hasattr(each, "cell"):
+                continue
+            else:  # such as the RNN of a Bidirectional
+                yield from wrapped_in(each)
+
+
+def why_refused(inner: Any) -> str:
+    """Returns why a port has no stub of a layer that one of Keras's applies, and what to do."""
+    return (
+        f"it applies {inner.name!r} of your class {type(inner).__name__}, and parity port leaves "
+        "no stub inside of a layer of Keras; write its module yourself, and give it to "
+        f"torch_impl.from_keras_config(custom={{{inner.name!r}: ...}}), see docs/twin.md"
+    )
 
 
 @contextmanager

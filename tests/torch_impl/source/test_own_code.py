@@ -501,10 +501,60 @@ def test_all_that_cannot_be_written_is_told_at_once(tmp_path):
     with pytest.raises(NoTwinError) as raised:
         written(build, tmp_path / "port")
     assert raised.value.problems == [
-        "layer 'each' (TimeDistributed): it applies 'steps', a Plain of your own, which is not "
-        "written yet",
+        "layer 'each' (TimeDistributed): it applies 'steps' of your class Plain, and parity port "
+        "leaves no stub inside of a layer of Keras; write its module yourself, and give it to "
+        "torch_impl.from_keras_config(custom={'steps': ...}), see docs/twin.md",
         "layer 'holder' of class 'Holder': it holds layers in a dictionary, 'parts'",
     ]
+
+
+class Cell(L.Layer):
+    """A recurrent cell that holds a layer."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.state_size = units
+        self.dense = L.Dense(units)
+
+    def call(self, x, states):
+        h = ops.tanh(self.dense(ops.concatenate([x, states[0]], -1)))
+        return h, [h]
+
+
+class Around(L.Layer):
+    """Holds a recurrent layer, and does what no port writes."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.memory = L.RNN(Cell(3, name="own_cell"))
+
+    def call(self, x):
+        return self.memory(x) * np.asarray(self.memory.cell.dense.units, "float64")
+
+
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning")
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: L.RNN(Cell(3, name="own_cell"), name="it"), "layer 'it' (RNN): "),
+        (lambda: L.RNN([L.GRUCell(3), Cell(3, name="own_cell")], name="it"), "layer 'it' (RNN): "),
+        (
+            lambda: Around(name="it"),
+            "layer 'it' of class 'Around': its 'memory': a RNN that cannot be ported: ",
+        ),
+    ],
+    ids=["cell", "stack", "inside"],
+)
+def test_a_cell_of_the_users_is_refused_by_name_with_what_to_do(make, told, tmp_path):
+    def build():
+        inputs = L.Input((5, 4))
+        return keras.Model(inputs, L.Dense(2)(make()(inputs)))
+
+    with pytest.raises(NoTwinError) as raised:
+        written(build, tmp_path / "port")
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"{told}it applies 'own_cell' of your class Cell, and")
+    assert "custom={'own_cell': ...}" in problem
 
 
 def test_what_a_layer_does_beside_its_call_is_told():
