@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +41,7 @@ _MODULES = {
     "SKIPPED": "torch_impl.initial_weights",
     "Penalty": "torch_impl.penalty",
     "RegularizedLoss": "torch_impl.penalty",
+    "takes_weights": "torch_impl.losses.outputs",
 }
 
 
@@ -107,6 +108,7 @@ def train_text(
     fit = facts["program"]["fit"]
     arrays = arrays_of(program, facts)
     constants, *functions = _reading(program, arrays)
+    weightless = _weightless_text(own, arrays)
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays),
         constants="\n".join(constants),
@@ -115,9 +117,10 @@ def train_text(
         split=fit.get("validation_split") or 0.0,
         package=package,
         class_name=class_name,
-        imports=_imports("\n".join(body)),
+        imports=_imports("\n".join([*body, weightless])),
         feed="".join(f"{text}\n\n\n" for text in [*own.values(), "\n".join(feed)] if text),
         body="\n".join(body),
+        weightless=weightless,
         lacking=lacking_text("port", [n for n in ("loss", "optimizer") if n not in given]),
         batch_size=batch_size_of(fit),
         epochs=fit.get("epochs") or 1,
@@ -201,12 +204,13 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     # Facts have no loss for whose targets nothing is known: of one output, it is the only one.
     is_one = len(facts.get("outputs") or []) < 2
     only = next(iter(told_own), None) if is_one and not told_loss else told_loss.get("name")
+    is_weighted = bool(told_loss.get("sample_weight") or told_loss.get("class_weight"))
     stubs = {}
     for output, name in (names or {"": only}).items():
         if name in told_own:
             known = attribute(re.sub(r"\W", "_", name))
             known = f"{known}_" if known in _NAMES else known
-            own[known] = loss_text(known, told_own[name])
+            own[known] = loss_text(known, told_own[name], is_weighted=is_weighted)
             stubs[output] = Parameter(known)
     if "" in stubs:
         training = planned(replace(compiled, loss=None))
@@ -217,6 +221,25 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     else:
         training = planned(compiled)
     return training
+
+
+def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        *wrapped(f"    for loss in {names}:"),
+        '        if not takes_weights(loss) and any(name.startswith("weight") for name in data):',
+        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def lacking_text(port: str, names: Sequence[str]) -> str:
@@ -329,7 +352,7 @@ def main() -> None:
     torch.manual_seed(given.seed)
     port = build()
 {lacking}    data = opened(given.data)
-    x, y, weight = read(data)
+{weightless}    x, y, weight = read(data)
     is_validated = any(f"{{name}}_val" in data for name in NEEDED)
     history = Trainer(port).fit(
         x,

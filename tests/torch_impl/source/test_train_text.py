@@ -57,6 +57,20 @@ def summed():
     return net(Quantiles([0.1, 0.5, 0.9], reduction="sum"))
 
 
+def with_classes():
+    model = net(Quantiles([0.1, 0.5, 0.9]))
+    return keras_impl.Reference(model, class_weight={0: 1.0, 1: 2.0})
+
+
+def with_samples():
+    arrays = {"x": np.ones((8, 4)), "y": np.ones((8, 3)), "sample_weight": np.ones(8)}
+    return keras_impl.Reference(net(raised), **arrays)
+
+
+def of_function():
+    return net(raised)
+
+
 def of_two_classes():
     return net([Quantiles(0.1, name="low"), Quantiles(0.9, name="high")], 2)
 
@@ -209,3 +223,41 @@ def test_a_metric_of_the_program_is_told_by_its_name_and_its_class(tmp_path):
         "the metric 'wide' of your function spread: it is none of Keras's",
     ]
     assert "metrics=[metrics.MeanAbsoluteError(" in source or 'metrics=["mae"]' in source
+
+
+@pytest.mark.parametrize("name", ["with_classes", "with_samples"])
+def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_path):
+    _, _, source = written(name, tmp_path)
+    assert "sample_weight: torch.Tensor | None = None" in source
+    text = " ".join(source.replace("#", "").split())
+    assert "a value for each sample, times its weight if it has one, and the mean of all" in text
+
+
+@pytest.mark.parametrize("ending", ["", "_val"])
+def test_weights_that_a_loss_does_not_take_end_the_training_with_a_sentence(
+    ending, tmp_path, monkeypatch
+):
+    _, folder, source = written("of_function", tmp_path)
+    assert "def raised(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:" in source
+    weights = {f"weight{ending}": np.ones(8)}
+    assert end_of(folder, monkeypatch, **weights) == (
+        "the file has weights, and the loss takes none: give raised the "
+        "argument sample_weight, (N,)"
+    )
+
+
+def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypatch):
+    _, folder, _ = written("of_function", tmp_path)
+    monkeypatch.syspath_prepend(folder.parent)
+    train = importlib.import_module(f"{folder.name}.train")
+    seen = []
+
+    def raised(y_pred, y_true, sample_weight=None):
+        seen.append(sample_weight)
+        return ((y_pred - y_true) ** 2).mean()
+
+    monkeypatch.setattr(train, "raised", raised)
+    np.savez(folder / "data.npz", x=np.ones((8, 4)), y=np.ones((8, 3)), weight=np.arange(8.0))
+    monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
+    train.main()
+    assert sorted(seen[0].tolist()) == list(range(8))

@@ -111,13 +111,23 @@ def function_text(function: OwnFunction) -> str:
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
 
 
-def loss_text(name: str, told: Facts) -> str:
-    """Returns the source of a loss."""
+def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
+    """Returns the source of a loss.
+
+    Args:
+        name: of the function.
+        told: of the Keras half.
+        is_weighted: whether the program gives `fit` weights of samples or of classes.
+    """
     place = _place(told["source"])
-    lines = [f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:"]
+    given = ", sample_weight: torch.Tensor | None = None" if is_weighted else ""
+    lines = head(f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor{given}) -> torch.Tensor:")
     lines += docstring(f"Keras's {told['class']}{place}; it is to be written.", "    ")
     made = "sum" if told["reduction"] == "sum" else "mean"
-    lines += [f"    # {_PLACE}: the {made} over all samples, one number; Keras has y_true first."]
+    what = f"the {made} over all samples, one number"
+    if is_weighted:
+        what = f"a value for each sample, times its weight if it has one, and the {made} of all"
+    lines += commented(f"{_PLACE}: {what}; Keras has y_true first.", "    ")
     lines += [line.removeprefix("    ") for line in _quoted(told["source"], told["values"])]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
