@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_impl.harness.check.inner_calls import facts_of, inner_calls
+from keras_impl.harness.check.inner_calls import facts_of, inner_calls, nests_in
 from keras_impl.harness.check.named_weights import Weights, below
 from keras_impl.harness.check.own_layers import (
     in_graph,
@@ -209,7 +209,12 @@ class _Teller:
     def _calls(self, layer: Any) -> list[Facts]:
         """Returns the shapes of each call of a layer of the user's."""
         nodes = getattr(layer, "_inbound_nodes", ())
-        in_graph = [facts_of(node.input_tensors, node.outputs) for node in nodes]
+        in_graph = [
+            facts_of(node.input_tensors, node.outputs)
+            | nests_in(layer, node.arguments.args, node.arguments.kwargs)
+            | next(iter(self._inner_calls.get(id(node), [])), {})
+            for node in nodes
+        ]
         return in_graph or self._inner_calls.get(id(layer), [])
 
     def _shapes(self, layer: Any) -> Facts | None:

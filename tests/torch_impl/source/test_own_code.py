@@ -464,6 +464,43 @@ def test_attributes_that_a_module_has_itself_get_another_name(tmp_path):
     np.testing.assert_array_equal(state["own.modules_.1.weight"].numpy(), kernel.T)
 
 
+class Mix(L.Layer):
+    """Takes a dict and a list, and returns a dict."""
+
+    def call(self, inputs, others=None):
+        a = inputs["a"] * 2.0 + inputs["b"]["c"]
+        return {"sum": a + others[0], "last": a}
+
+
+def test_a_stub_takes_a_dict_with_keras_keys(tmp_path, monkeypatch):
+    def build():
+        a, b, c = (L.Input((3,), name=name) for name in "abc")
+        x = Mix(name="mix")({"b": {"c": c}, "a": a}, others=[b])
+        return keras.Model([a, b, c], L.Dense(2)(x["last"] + x["sum"]))
+
+    _, source, model = written(build, tmp_path / "port_of_mix")
+    assert "inputs: dict[str, dict[str, torch.Tensor] | torch.Tensor]" in source
+    assert "others: list[torch.Tensor] | None = None" in source
+    assert '{"b": {"c": c}, "a": a}, others=[b])' in source
+    text = " ".join(source.replace("#", "").split())
+    assert 'takes inputs={"b": {"c": (N, 3)}, "a": (N, 3)}, others=[(N, 3)]' in text
+    assert 'in a tuple: of Keras\'s {"sum": (N, 3), "last": (N, 3)} by sorted keys' in text
+
+    def forward(self, inputs, others):
+        a = inputs["a"] * 2 + inputs["b"]["c"]
+        return a, a + others[0]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    file = importlib.import_module("port_of_mix.model")
+    monkeypatch.setattr(file.Mix, "forward", forward)
+    network = file.Net()
+    network.load_state_dict(load_file(tmp_path / "port_of_mix" / "weights.safetensors"))
+    draw = np.random.default_rng(0)
+    x = [draw.normal(size=(4, 3)).astype("float32") for _ in range(3)]
+    expected = np.asarray(model(x))
+    np.testing.assert_allclose(network(*map(torch.as_tensor, x)).detach(), expected, 1e-5, 1e-6)
+
+
 def weighted(factor):
     def loss(y_true, y_pred):
         return factor * ops.mean(ops.square(y_true - y_pred))
