@@ -337,7 +337,12 @@ def _is_setting(value: Any) -> bool:
 
 
 def _name_of(value: Any) -> str:
-    """Returns the name of a function, or of the class of an object or of its config."""
+    """Returns the name of a function, or of the class of an object or of its config.
+
+    Of a number that JSON has not, it is that number: "inf".
+    """
+    if isinstance(value, float):
+        return str(value)
     if isinstance(value, Mapping):
         config = value.get("config")
         name = config if isinstance(config, str) else value.get("class_name", "dict")

@@ -14,8 +14,8 @@ from typing import Any
 
 import keras
 
+from keras_impl.harness.check.outer_values import shown
 from keras_impl.harness.check.output_losses import is_kerass, name_of
-from keras_impl.harness.check.plain_values import plain_of
 from keras_impl.harness.check.quoted import quoted
 from keras_impl.harness.versions import is_kerass_own
 
@@ -31,9 +31,9 @@ def own_losses(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list
         folder: of the program.
 
     Returns:
-        Of each: "name"; "class", of the code; "source"; "values" of settings by the names that the
-        code has for them, "self.alpha" of an attribute; "reduction" of a Loss, None if there is
-        none. And a sentence for each name that several have.
+        Of each: "name"; "class", of the code; "source"; "values" of settings as source, by the
+        names that the code has for them, "self.alpha" of an attribute; "reduction" of a Loss. And
+        a sentence for each name that several have.
     """
     given = {
         id(loss): told
@@ -61,9 +61,9 @@ def _told(loss: Any, folder: Path) -> Facts | None:
     told = {"name": name, "reduction": reduction if isinstance(loss, keras.losses.Loss) else "mean"}
     values = {}
     if isinstance(loss, keras.losses.Loss) and is_kerass_own(loss):  # it wraps a function
-        loss, values = loss.fn, plain_of(getattr(loss, "_fn_kwargs", {}))
+        loss, values = loss.fn, shown(getattr(loss, "_fn_kwargs", {}))
     while isinstance(loss, partial):
-        loss, values = loss.func, {**plain_of(loss.keywords), **values}
+        loss, values = loss.func, {**shown(loss.keywords), **values}
     if inspect.isroutine(loss):
         holder = getattr(loss, "__self__", None)
         return {
@@ -82,7 +82,7 @@ def _told(loss: Any, folder: Path) -> Facts | None:
 
 def _attributes(holder: Any) -> Facts:
     """Returns the plain attributes of an object, by "self.NAME"."""
-    found = plain_of(getattr(holder, "__dict__", {}))
+    found = shown(getattr(holder, "__dict__", {}))
     return {
         f"self.{name}": value
         for name, value in found.items()

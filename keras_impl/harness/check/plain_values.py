@@ -1,4 +1,4 @@
-"""Plain values: numbers, truth values, text, None, and nests of these, ready for JSON.
+"""Plain values: finite numbers, truth values, text, None, and nests of these, ready for JSON.
 
 Any value goes in. Whether it is plain comes out, and its copy in lists and mappings.
 """
@@ -6,6 +6,7 @@ Any value goes in. Whether it is plain comes out, and its copy in lists and mapp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def is_plain(value: Any) -> bool:
     """Whether a value is plain, or a list or tuple of plain ones."""
     if isinstance(value, list | tuple):
         return all(map(is_plain, value))
-    return isinstance(value, _PLAIN)
+    return isinstance(value, _PLAIN) and not (isinstance(value, float) and not isfinite(value))
 
 
 def plain(value: Any) -> Any:

@@ -501,6 +501,43 @@ def test_a_stub_takes_a_dict_with_keras_keys(tmp_path, monkeypatch):
     np.testing.assert_allclose(network(*map(torch.as_tensor, x)).detach(), expected, 1e-5, 1e-6)
 
 
+def scaled(rate):
+    class Scaled(L.Layer):
+        """Uses a name of the function around it."""
+
+        def __init__(self, low=float("-inf"), **options):
+            super().__init__(**options)
+            self.low = low
+
+        def call(self, x):
+            return ops.maximum(x * rate, self.low)
+
+        def get_config(self):
+            return {**super().get_config(), "low": self.low}
+
+    return Scaled(name="scaled")
+
+
+def test_values_of_names_in_quoted_code_are_shown(tmp_path):
+    power = 3
+
+    def raised(x):
+        return x**power
+
+    def build():
+        inputs = L.Input((3,))
+        x = L.Activation(raised)(scaled(0.25)(inputs))
+        return keras.Model(inputs, L.Dense(2)(x))
+
+    _, source, _ = written(build, tmp_path / "port_of_scaled")
+    layer, _, rest = source.partition("class Scaled(")[2].partition("class ")
+    assert "        # rate = 0.25\n" in layer
+    assert 'self.low = "-inf"' in layer
+    assert "    # power = 3\n" in source
+    assert "power" not in layer
+    assert "rate = " not in rest
+
+
 def weighted(factor):
     def loss(y_true, y_pred):
         return factor * ops.mean(ops.square(y_true - y_pred))

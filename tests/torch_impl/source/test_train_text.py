@@ -146,9 +146,9 @@ def written(name, folder, *, plain=False):
 
 
 CASES = {
-    "of_class": ("quantile", ["self.levels = (0.1, 0.5, 0.9)"], "class Quantiles"),
-    "summed": ("quantile", ["self.levels = (0.1, 0.5, 0.9)"], "class Quantiles"),
-    "in_a_list": ("quantile", ["self.levels = (0.1, 0.5, 0.9)"], "class Quantiles"),
+    "of_class": ("quantile", ["self.levels = [0.1, 0.5, 0.9]"], "class Quantiles"),
+    "summed": ("quantile", ["self.levels = [0.1, 0.5, 0.9]"], "class Quantiles"),
+    "in_a_list": ("quantile", ["self.levels = [0.1, 0.5, 0.9]"], "class Quantiles"),
     "of_method": ("distance", ["self.power = 3.0"], "def distance"),
     "of_partial": ("partial", ["power = 4"], "def raised"),
 }

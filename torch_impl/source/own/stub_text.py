@@ -233,8 +233,9 @@ def _shapes(own: OwnClass) -> list[str]:
 
 def _quoted(source: Facts, values: Facts | None = None) -> list[str]:
     """Returns the source of Keras as a comment, behind the values of names in it."""
-    known = [f"{name} = {literal(value)}" for name, value in (values or {}).items()]
-    told = [line for text in known for line in commented(text, _INDENT)]
+    known = {**(values or {}), **source["values"]}
+    texts = [f"{name} = {value}" for name, value in known.items()]
+    told = [line for text in texts for line in commented(text, _INDENT)]
     if not source["text"]:
         return told
     place = f"Keras's code, {source['file']}, line {source['line']}:"
