@@ -1,9 +1,11 @@
-"""What a port lacks of how a program trains: arguments of `fit`, batches and steps of its own."""
+"""What a port has otherwise of how a program trains, or lacks: `fit`, batches, steps, rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from parity.ladder.trajectory_items import weights_by_rows
 
 KERAS_BATCH_SIZE = 32  # of `fit` that is told none
 
@@ -41,6 +43,21 @@ def left_out_of_training(described: Mapping[str, Any]) -> list[str]:
         if name != "test_step"
     ]
     return found
+
+
+def rows_apart(facts: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence on weights whose rows Keras's optimizer moves one by one; none: no such.
+
+    Args:
+        facts: of the trace of the Keras half.
+    """
+    names = weights_by_rows(facts.get("not_compared") or [])
+    if not names:
+        return []
+    return [
+        f"the training of {', '.join(names)} where a row of an embedding occurs several times in "
+        "a batch: Keras's optimizer takes each by itself, and torch adds up their gradients before"
+    ]
 
 
 def _of_batches(fit: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from torch_impl.source.fit_text import batch_size_of, left_out_of_training
+from torch_impl.source.fit_text import batch_size_of, left_out_of_training, rows_apart
 
 PARTS = "train.py takes the arrays of a file, which hold what it gives, and makes batches of"
 
@@ -45,3 +45,22 @@ def test_arrays_are_not_told():
 )
 def test_the_batch_size_is_that_of_fit_or_of_its_batches(fit, size):
     assert batch_size_of(fit) == size
+
+
+def test_rows_that_keras_moves_one_by_one_are_told_once():
+    entries = [
+        {"what": f"{what} of {name}.embeddings{how}", "why": "", "arrays": []}
+        for name in ("words", "tags")
+        for what, how in (("training", " by repeated rows"), ("training", ""), ("gradient", ""))
+    ]
+    assert rows_apart({"not_compared": entries}) == [
+        "the training of words.embeddings, tags.embeddings where a row of an embedding occurs "
+        "several times in a batch: Keras's optimizer takes each by itself, and torch adds up their "
+        "gradients before"
+    ]
+
+
+def test_a_port_without_such_rows_says_nothing_of_them():
+    entry = {"what": "training of words.embeddings", "why": "rounding", "arrays": []}
+    assert rows_apart({"not_compared": [entry]}) == rows_apart({"not_compared": None}) == []
+    assert rows_apart({}) == []
