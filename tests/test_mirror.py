@@ -79,6 +79,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "float64_numbers.py": "torch computes with numbers of Python in float64",
     "float64_layers.py": "torch has these kernels",
     "inner_dropouts.py": "a port is given Keras's masks, as those of dropout layers",
+    "own_dropouts.py": "likewise",
     "recurrent_calls.py": "a port is given Keras's masks inside of a layer: port/inner_masks.py",
     "recurrent_masks.py": "likewise",
     "stacked_cells.py": "port/recurrent_stack.py takes those of torch apart",
