@@ -16,6 +16,7 @@ from torch import nn
 
 from torch_impl.keras_config import KerasModel, from_keras_config
 from torch_impl.keras_config.model import legal_name
+from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layers.activations import ACTIVATIONS
 from torch_impl.weights import get_weights, read
 
@@ -423,3 +424,26 @@ def test_gradients_are_read_by_the_names_of_the_weights():
     twin(torch.tensor(values((2, *IMAGES), 0))).sum().backward()
     trainable = {name for name in twin.keras_weights() if "moving" not in name}
     assert read(twin, gradient=True).keys() == trainable
+
+
+def test_a_sequential_that_is_not_built_is_told_once_with_its_name():
+    model = keras.Sequential([L.Dense(4), L.BatchNormalization(), L.Dense(2)], name="head")
+    with pytest.raises(NoTwinError) as error:
+        from_keras_config(model.to_json())
+    assert error.value.problems == [
+        "Sequential 'head' without an input shape: expected a model that was built, such as one "
+        "whose first layer is keras.Input(shape)"
+    ]
+
+
+def test_other_problems_of_such_a_sequential_are_told_beside_it():
+    model = keras.Sequential([L.Dense(4, name="own"), L.BatchNormalization()], name="head")
+    config = json.loads(model.to_json())["config"]
+    config["layers"][0]["config"]["kernel_initializer"]["class_name"] = "MyStart"
+    with pytest.raises(NoTwinError) as error:
+        from_keras_config(config)
+    told = [each.partition(":")[0] for each in error.value.problems]
+    assert told == [
+        "Sequential 'head' without an input shape",
+        "layer 'own' of class 'Dense'",
+    ]
