@@ -124,6 +124,12 @@ class Calls(list[Call]):
             self.drew[name] = type(layer).__name__
         self.draws.append(Draw(name, kind, np.asarray(outputs[0])))
 
+    def forget_draws(self, name: str) -> None:
+        """Forgets what a layer drew in its call, since its mask is known."""
+        self.drew.pop(name, None)
+        self.factors.pop(name, None)
+        self.draws[:] = [draw for draw in self.draws if draw.layer != name]
+
 
 def known_noise() -> Collection[str]:
     """Returns the kinds of layers whose noise can be told: in Keras 2, none."""

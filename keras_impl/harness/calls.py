@@ -32,6 +32,7 @@ from keras_impl.harness.kinds import (
     kind_of_operation,
 )
 from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
+from keras_impl.harness.own_dropouts import is_own_dropout, kept_entries
 from keras_impl.harness.random_images import is_random_image, state_of
 from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
 from keras_impl.harness.recurrent_masks import cells_of
@@ -191,6 +192,11 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, multiple = kept_samples(inputs[0], first_of(output))
             if mask is not None:
                 calls.factors[name] = multiple
+        if is_own_dropout(layer) and len(inputs) == 1:
+            is_dropout, found = kept_entries(inputs[0], first_of(output), layer.rate)
+            if is_dropout:  # by value, whatever its code is
+                kind, mask = "dropout", found
+                calls.forget_draws(name)
         again = _repeated(call, layer, kind, arguments, keywords)
         noted = Call(name, kind, layer, inputs, first_of(output), mask, config, again=again)
         noted.given_masks = given_masks_of(inputs, keywords.get("mask"))

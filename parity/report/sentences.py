@@ -155,6 +155,11 @@ def compared_text(level: Level) -> str:
     return f"{text}, bit for bit" if is_exact(level) else text
 
 
+def without_numbers(level: Level) -> str:
+    """Returns why there is no data to compare, which every program has; "" of other levels."""
+    return level.tolerance_source if level.id == "data" and not level.applies else ""
+
+
 def is_exact(level: Level) -> bool:
     """Whether a level is compared bit for bit."""
     return all(item.unit == "count" for item in level.items)
@@ -333,9 +338,14 @@ def special_status(result: Result, level: Level) -> str:
 
 
 def left_out_texts(result: Result) -> list[str]:
-    """Returns what was not compared without effect on the verdict, a text for each reason."""
-    told = [(entry["what"], entry["why"]) for entry in result.not_compared]
-    told += [pair for level in result.levels for pair in level.not_compared]
+    """Returns what was not compared without effect on the verdict, a text for each reason.
+
+    A level knows both halves: what it says of a thing stands for what Keras alone has told.
+    """
+    of_levels = [pair for level in result.levels for pair in level.not_compared]
+    known = {what for what, _ in of_levels}
+    told = [(e["what"], e["why"]) for e in result.not_compared if e["what"] not in known]
+    told += of_levels
     reasons: dict[str, list[str]] = {}
     for what, why in dict.fromkeys(told):
         reasons.setdefault(why, []).append(what)

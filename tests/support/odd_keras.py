@@ -213,3 +213,25 @@ def loaded_with_schedule():
         path = os.path.join(folder, "model.keras")
         _trained(_two(optimizer=SGD(schedule, momentum=0.9))).save(path)
         return keras.models.load_model(path)
+
+
+class AlwaysDropout(L.Dropout):
+    """Drops in eval mode, too, as in a Monte Carlo dropout."""
+
+    def call(self, x):
+        return super().call(x, training=True)
+
+
+class OwnDropout(L.SpatialDropout1D):
+    """Drops when Keras's does."""
+
+    def call(self, x, training=False):
+        return super().call(x, training=training)
+
+
+def always_dropped():
+    return _chain(L.Dense(6), AlwaysDropout(0.4, name="always"), L.Dense(3))
+
+
+def own_dropout():
+    return _chain(L.Dense(6), OwnDropout(0.4, name="own"), L.Dense(3), shape=(4, 5))

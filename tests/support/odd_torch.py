@@ -339,3 +339,42 @@ def loaded_with_schedule():
 
 def loaded_with_schedule__decay_wrong():
     return _port(_mlp(), optimizer=_falling(0.6))
+
+
+class _Dropped(nn.Module):
+    def __init__(self, rate, mode=None, channels=False):
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 6), nn.Linear(6, 3)
+        self.rate, self.mode, self.channels = rate, mode, channels
+
+    def forward(self, x):
+        x, mode = self.first(x), self.training if self.mode is None else self.mode
+        if self.channels:
+            x = F.dropout1d(x.mT, self.rate, mode).mT
+        else:
+            x = F.dropout(x, self.rate, mode)
+        return self.last(x)
+
+
+def always_dropped():
+    return _port(_Dropped(0.4, mode=True))
+
+
+def always_dropped__in_training_wrong():
+    return _port(_Dropped(0.4))
+
+
+def always_dropped__rate_wrong():
+    return _port(_Dropped(0.3, mode=True))
+
+
+def own_dropout():
+    return _port(_Dropped(0.4, channels=True))
+
+
+def own_dropout__always_wrong():
+    return _port(_Dropped(0.4, mode=True, channels=True))
+
+
+def own_dropout__single_wrong():
+    return _port(_Dropped(0.4))

@@ -108,8 +108,9 @@ def read_graph(config: Config) -> Graph:
         return _functional(config)
     names = [name_of(layer) for layer in config["layers"]]
     if not names or config["layers"][0]["class_name"] != "InputLayer":
+        which = f"Sequential {config['name']!r}" if "name" in config else "Sequential"
         raise ValueError(
-            "Sequential without an input shape: expected a model that was built, such as one whose "
+            f"{which} without an input shape: expected a model that was built, such as one whose "
             "first layer is keras.Input(shape)"
         )
     tensors = [Tensor(name, 0, 0) for name in names]
@@ -300,6 +301,9 @@ class _Reader:
         raise ValueError(f"argument of class {kind!r}: expected a tensor, a number, text or a list")
 
 
+NO_SHAPE = "has no input shape"
+
+
 def input_shapes(layer: Config) -> list[tuple[int | None, ...]]:
     """Returns the shapes of a layer's inputs at its first call, batch axis included.
 
@@ -310,7 +314,7 @@ def input_shapes(layer: Config) -> list[tuple[int | None, ...]]:
     if built is None:
         built = [tensor["shape"] for tensor in input_tensors(layer)]
     if not built:
-        raise ValueError(f"{name_of(layer)!r} has no input shape: expected a model that was built")
+        raise ValueError(f"{name_of(layer)!r} {NO_SHAPE}: expected a model that was built")
     several = isinstance(built[0], list | tuple)
     return [tuple(shape) for shape in (built if several else [built])]
 

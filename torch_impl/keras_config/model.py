@@ -15,6 +15,7 @@ from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.casting import Inputs, cast_results
 from torch_impl.keras_config.custom import Custom
 from torch_impl.keras_config.graph import (
+    NO_SHAPE,
     Config,
     Constant,
     Graph,
@@ -119,6 +120,7 @@ class KerasModel(RuledModel):
                 not (layer.get("name") or layer["config"].get("name")) for layer in config["layers"]
             ):
                 raise NoTwinError(problems) from None
+        is_unread = bool(problems)
         for number, constant in enumerate(self.graph.constants):
             self.register_buffer(_constant(number), constant, persistent=False)
         self._dtypes: dict[str, torch.dtype] = {}
@@ -139,7 +141,8 @@ class KerasModel(RuledModel):
                         self._inputs[name] = Inputs(layer)
                         self._rules[name] = _rules(module, layer)
                 except NoTwinError as error:
-                    problems += error.problems
+                    # That a model has no shape is said once, and not again of each layer.
+                    problems += [p for p in error.problems if not (is_unread and NO_SHAPE in p)]
                     continue
                 self.keras_names[legal_name(name)] = name
                 self.add_module(legal_name(name), module)

@@ -189,6 +189,16 @@ def _shown(config: Any, name: str) -> str:
     return repr(registered if registered and ">" in str(registered) else name)
 
 
+def _of_own(config: Mapping[str, Any], name: str) -> str:
+    """Returns a metric of the user's by its name, and by its class if that is another one."""
+    shown, settings = _shown(config, name), config.get("config")
+    called = settings.get("name") if isinstance(settings, Mapping) else None
+    if called is None or called == name:
+        return repr(name) if str(config.get("registered_name")).startswith("own>") else shown
+    kind = "class" if name[:1].isupper() else "function"
+    return f"{called!r} of your {kind} {name}"
+
+
 def _known(kind: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key in parameters_of(kind)}
 
@@ -200,7 +210,7 @@ def _made(config: Any, name: str) -> metrics.Metric:
         ValueError: there is none.
     """
     if is_own(config):
-        raise ValueError(f"the metric {_shown(config, name)}: it is none of Keras's")
+        raise ValueError(f"the metric {_of_own(config, name)}: it is none of Keras's")
     try:
         return metrics.from_config(config)
     except (ValueError, TypeError, LookupError, AttributeError) as error:

@@ -140,7 +140,7 @@ class Softmax(nn.Module):
 
 
 class PReLU(nn.Module):
-    """max(x, 0) + alpha * min(x, 0), with an alpha for each entry.
+    """max(x, 0) + alpha * min(x, 0), with an alpha for each entry that no axis shares.
 
     Differs from torch.nn.PReLU in:
     1. alpha starts at 0, not at 0.25;

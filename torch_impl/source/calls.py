@@ -110,21 +110,48 @@ def called_with(form: Form, planned: Planned, call: Call, options: Mapping[str, 
     count = 0
     parts = []
     for value in call.arguments:
-        if not isinstance(value, Tensor):
+        if not tensors_in([value]):
             raise ValueError("its arguments are not tensors alone, which is not written yet")
-        parts.append(f"{{{count}}}")
-        count += 1
+        parts.append(source_of(value, count))
+        count += len(tensors_in([value]))
     for name, value in options.items():
-        if isinstance(value, Tensor):
-            parts.append(f"{name}={{{count}}}")
-            count += 1
-        elif value is not None and not tensors_in([value]):
-            parts.append(f"{name}={literal(value)}")
-        elif tensors_in([value]):
-            inner = [f"{{{count + n}}}" for n in range(len(tensors_in([value])))]
-            count += len(inner)
-            parts.append(f"{name}=[{', '.join(inner)}]")
+        if value is not None or tensors_in([value]):
+            parts.append(f"{name}={source_of(value, count)}")
+            count += len(tensors_in([value]))
     return replace(form, text=f"{{self}}({', '.join(parts)})")
+
+
+def source_of(value: Any, first: int = 0) -> str:
+    """Returns the source of an argument, with "{0}", "{1}" for its tensors, in their order.
+
+    Args:
+        value: a tensor, a plain value, or a nest of these.
+        first: number of the first tensor.
+    """
+    if isinstance(value, Tensor):
+        return f"{{{first}}}"
+    if not isinstance(value, list | tuple | Mapping) or not tensors_in([value]):
+        return literal(value)
+    parts = []
+    for each in value.values() if isinstance(value, Mapping) else value:
+        parts.append(source_of(each, first))
+        first += len(tensors_in([each]))
+    if isinstance(value, Mapping):
+        named = zip(value, parts, strict=True)
+        return f"{{{', '.join(f'{literal(key)}: {part}' for key, part in named)}}}"
+    return f"[{', '.join(parts)}]"
+
+
+def nest_of(call: Call) -> str:
+    """Returns the source of the first argument of a call that is more than a list of tensors."""
+    first = call.arguments[0] if call.arguments else None
+    entries = first if isinstance(first, list | tuple) else [first]
+    return "" if all(isinstance(each, Tensor) for each in entries) else source_of(first)
+
+
+def mask_of(call: Call) -> str:
+    """Returns the source of the mask that a stub makes for its output."""
+    return f"{{self}}.compute_mask({source_of(call.arguments[0])})"
 
 
 def with_argument(text: str, argument: str) -> str:

@@ -37,6 +37,7 @@ class Applied:
         layout: of the first input, as it is now.
         ends: whether the model returns the output.
         listed: whether the layer takes its inputs as one list.
+        nest: source of the first argument, if it is a dict or a nest of lists; "": it is not.
         whole: whether the first input has whole numbers or truth values.
         truth: whether it has truth values.
     """
@@ -48,6 +49,7 @@ class Applied:
     listed: bool = False
     whole: bool = False
     truth: bool = False
+    nest: str = ""
 
     @property
     def rank(self) -> int:

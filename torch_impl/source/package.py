@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
+from torch_impl.source.fit_text import left_out_of_training, rows_apart
 from torch_impl.source.form import Layout
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, frozen_paths, initial_text, unseeded
@@ -127,15 +129,12 @@ def write_package(
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
         written.left_out += [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
     written.left_out += rules.left_out
-    others = described["fit"].get("others", {})
-    written.left_out += [f"{name}={value} of `fit`" for name, value in others.items()]
-    written.left_out += [
-        f"{name} of the model: code of your own; train.py trains as `compile` says"
-        for name in described.get("own_steps", [])
-        if name != "test_step"
-    ]
+    written.left_out += left_out_of_training(described)
     written.left_out += left_out_of(own, facts.get("added_losses", []))
-    readme = _readme(out.name, class_name, written)
+    all_told = replace(
+        written, differs=[*written.differs, *rows_apart(facts)]
+    )  # a check tells it, too
+    readme = _readme(out.name, class_name, all_told)
     for name, text in (written.files | {"README.md": readme}).items():
         write_bytes(out / name, text.encode())
     state = {

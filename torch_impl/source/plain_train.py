@@ -11,6 +11,7 @@ from torch import nn
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
+from torch_impl.source.fit_text import batch_size_of
 from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
@@ -26,7 +27,7 @@ from torch_impl.source.reading_text import (
     reading,
 )
 from torch_impl.source.rules_text import RuleTexts
-from torch_impl.source.train_text import optimizer_text, planned_parts, written
+from torch_impl.source.train_text import lacking_text, optimizer_text, planned_parts, written
 from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
 
@@ -157,9 +158,10 @@ def _files(
     about = about_training(package, "does, in plain torch", arrays)
     main = _MAIN.format(
         epochs=fit.get("epochs") or 1,
-        batch_size=fit.get("batch_size") or 32,
+        batch_size=batch_size_of(fit),
         shuffle=fit.get("shuffle") is not False,
         split=fit.get("validation_split") or 0.0,
+        lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
     )
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
@@ -347,7 +349,7 @@ _MAIN = '''def main() -> None:
     torch.set_default_dtype(getattr(torch, given.dtype))
     torch.manual_seed(given.seed)
     training = build()
-    if given.from_keras:
+{lacking}    if given.from_keras:
         load_weights(training.model)
     file = opened(given.data)
     data, validation = read(file), None

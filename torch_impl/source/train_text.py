@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
+from torch_impl.source.fit_text import batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
@@ -26,7 +27,11 @@ from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.watched import all_names, without_watched
 from torch_impl.source.wrapping import wrapped
 
-_NAMES = ("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np")
+# Names that train.py has itself.
+_NAMES = (
+    *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
+    *("argparse", "sys", "read", "array", "opened", "load_weights", "load_file", "weighting"),
+)
 _MODULES = {
     "constrain": "torch_impl.constraints",
     "load_arrays": "torch_impl.arrays",
@@ -36,6 +41,7 @@ _MODULES = {
     "SKIPPED": "torch_impl.initial_weights",
     "Penalty": "torch_impl.penalty",
     "RegularizedLoss": "torch_impl.penalty",
+    "takes_weights": "torch_impl.losses.outputs",
 }
 
 
@@ -80,7 +86,7 @@ def train_text(
         given["optimizer"] = "optimizer"
         if rules.constraints:
             body += wrapped(f"    constrain(model, optimizer, {_mapping(rules.constraints)})")
-    if compiled.loss is None and compiled.optimizer is None:
+    if compiled.loss is None and compiled.optimizer is None and training.loss is None:
         left_out.append("the loss and the optimizer: the model is not compiled")
     schedulers = [written(each.on(Parameter("optimizer"))) for each in training.schedulers]
     if schedulers:
@@ -102,6 +108,7 @@ def train_text(
     fit = facts["program"]["fit"]
     arrays = arrays_of(program, facts)
     constants, *functions = _reading(program, arrays)
+    weightless = _weightless_text(own, arrays)
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays),
         constants="\n".join(constants),
@@ -110,10 +117,12 @@ def train_text(
         split=fit.get("validation_split") or 0.0,
         package=package,
         class_name=class_name,
-        imports=_imports("\n".join(body)),
+        imports=_imports("\n".join([*body, weightless])),
         feed="".join(f"{text}\n\n\n" for text in [*own.values(), "\n".join(feed)] if text),
         body="\n".join(body),
-        batch_size=fit.get("batch_size") or 32,
+        weightless=weightless,
+        lacking=lacking_text("port", [n for n in ("loss", "optimizer") if n not in given]),
+        batch_size=batch_size_of(fit),
         epochs=fit.get("epochs") or 1,
     )
     return source, left_out
@@ -192,12 +201,16 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     told_own = facts.get("own", {}).get("losses", {})
     told_loss = facts.get("loss") or {}
     names = {out: each["name"] for out, each in (told_loss.get("outputs") or {}).items()}
+    # Facts have no loss for whose targets nothing is known: of one output, it is the only one.
+    is_one = len(facts.get("outputs") or []) < 2
+    only = next(iter(told_own), None) if is_one and not told_loss else told_loss.get("name")
+    is_weighted = bool(told_loss.get("sample_weight") or told_loss.get("class_weight"))
     stubs = {}
-    for output, name in (names or {"": told_loss.get("name")}).items():
+    for output, name in (names or {"": only}).items():
         if name in told_own:
             known = attribute(re.sub(r"\W", "_", name))
             known = f"{known}_" if known in _NAMES else known
-            own[known] = loss_text(known, told_own[name])
+            own[known] = loss_text(known, told_own[name], is_weighted=is_weighted)
             stubs[output] = Parameter(known)
     if "" in stubs:
         training = planned(replace(compiled, loss=None))
@@ -208,6 +221,40 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     else:
         training = planned(compiled)
     return training
+
+
+def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        *wrapped(f"    for loss in {names}:"),
+        '        if not takes_weights(loss) and any(name.startswith("weight") for name in data):',
+        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def lacking_text(port: str, names: Sequence[str]) -> str:
+    """Returns statements that end a training which lacks a part, with what to do.
+
+    Args:
+        port: what has the parts as attributes, in the source.
+        names: of the parts that were not ported.
+    """
+    return "".join(
+        f"""    if {port}.{name} is None:
+        raise SystemExit("the {name} was not ported, see README.md: give build() one")
+"""
+        for name in names
+    )
 
 
 def optimizer_text(plan: Planned) -> str:
@@ -304,8 +351,8 @@ def main() -> None:
     torch.set_default_dtype(getattr(torch, given.dtype))
     torch.manual_seed(given.seed)
     port = build()
-    data = opened(given.data)
-    x, y, weight = read(data)
+{lacking}    data = opened(given.data)
+{weightless}    x, y, weight = read(data)
     is_validated = any(f"{{name}}_val" in data for name in NEEDED)
     history = Trainer(port).fit(
         x,

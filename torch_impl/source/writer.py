@@ -21,6 +21,8 @@ from torch_impl.source.calls import (
     called_with,
     form_of_operation,
     has_any,
+    mask_of,
+    nest_of,
     plan_inside,
     with_argument,
 )
@@ -114,16 +116,16 @@ class _Writer:
         shapes = tuple(self.traced.shapes[place] for place in places)
         first = Tensor(call.layer, call.number, 0)
         layout = self._now(places[0]) if places else Layout.LAST
-        is_end = first in self._ends
         listed = bool(call.arguments) and isinstance(call.arguments[0], list | tuple)
         applied = Applied(
             shapes,
             self.traced.shapes[first],
             layout,
-            is_end,
+            first in self._ends,
             listed,
             bool(places) and places[0] in self.traced.whole,
             bool(places) and places[0] in self.traced.truths,
+            nest_of(call),
         )
         form = self._form(layer, call, applied)
         if form.takes not in (Layout.ANY, layout) and len(shapes[0]) > 2:
@@ -203,16 +205,15 @@ class _Writer:
         if not mask.joined and made in self.traced.truths:  # of an operation
             return self._in_layout(made, Layout.LAST)
         if mask not in self._masks:
-            calls = self.traced.graph.calls
-            call = next(c for c in calls if (c.layer, c.number) == (mask.layer, mask.call))
+            key, calls = (mask.layer, mask.call), self.traced.graph.calls
+            call = next(each for each in calls if (each.layer, each.number) == key)
             made_by = next((x.made for x in self.program.lines if x.name == mask.layer), None)
             is_stub = getattr(getattr(made_by, "kind", None), "own", None) is not None
             if mask.joined:
                 text, given, shape = self._joined(mask, call)
             elif is_stub:
                 given = tuple(self._in_layout(place, Layout.LAST) for place in tensors_of(call))
-                told = ", ".join(f"{{{n}}}" for n in range(len(given)))
-                text, shape = f"{{self}}.compute_mask({told})", given[0].shape[:2]
+                text, shape = mask_of(call), given[0].shape[:2]
             else:
                 (place,) = tensors_of(call)
                 layer = self.traced.layers[mask.layer]

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.check.taken_nests import nest_of, nests_of
 
 Facts = dict[str, Any]
 
@@ -23,7 +24,8 @@ def inner_calls(layers: Iterable[Any]) -> dict[int, list[Facts]]:
 
     Returns:
         id of each layer that they call -> the facts of its different calls; see `facts_of`. Those
-        of a layer whose code does not bear it are left out.
+        of a layer whose code does not bear it are left out. And id of each node of the graph whose
+        call returns a dict -> what is "returned".
     """
     backend = importlib.import_module("keras.src.backend")
     found: dict[int, list[Facts]] = {}
@@ -31,7 +33,9 @@ def inner_calls(layers: Iterable[Any]) -> dict[int, list[Facts]]:
         for node in getattr(layer, "_inbound_nodes", ()):
             given = node.arguments
             with _noted(found), suppress(Exception):  # code of the user's may raise anything
-                backend.compute_output_spec(layer.call, *given.args, **given.kwargs)
+                made = backend.compute_output_spec(layer.call, *given.args, **given.kwargs)
+                if told := _returned(made):
+                    found[id(node)] = [told]
     return found
 
 
@@ -42,6 +46,7 @@ def _noted(found: dict[int, list[Facts]]) -> Iterator[None]:
     def noted(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         made = call_layer(layer, *arguments, **keywords)
         facts = facts_of(tf.nest.flatten((arguments, keywords)), tf.nest.flatten(made))
+        facts |= nests_in(layer, arguments, keywords) | _returned(made)
         calls = found.setdefault(id(layer), [])
         if facts not in calls:
             calls.append(facts)
@@ -52,6 +57,18 @@ def _noted(found: dict[int, list[Facts]]) -> Iterator[None]:
         yield
     finally:
         versions.Layer.__call__ = call_layer
+
+
+def nests_in(layer: Any, arguments: Any, keywords: Any) -> Facts:
+    """Returns "nests" of the arguments of a call, if one has several tensors: `taken_nests`."""
+    nests = nests_of(layer.call, arguments, keywords)
+    return {"nests": nests} if nests else {}
+
+
+def _returned(made: Any) -> Facts:
+    """Returns the nest of what a call "returned", if that is a dict."""
+    nest = nest_of(made)
+    return {"returned": nest} if nest and "dict" in nest else {}
 
 
 def facts_of(inputs: Iterable[Any], outputs: Iterable[Any]) -> Facts:

@@ -119,22 +119,31 @@ def _of_outputs(given: Any, names: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _told(metric: Any) -> Any:
-    """Returns the name or the configuration of a metric; of one of the user's own, its name."""
+    """Returns the name or the configuration of a metric.
+
+    Of one of the user's own, it is the name, and the class or function as one that is registered,
+    which tells it from one of Keras's with this name.
+    """
     if isinstance(metric, str):
         return metric
     name = str(getattr(metric, "name", getattr(metric, "__name__", type(metric).__name__)))
-    own = {"class_name": "custom", "config": {"name": name}}
     function = getattr(metric, "_fn", None)
     for part in (metric, function):
         if part is None:
             continue
         kind = part if hasattr(part, "__name__") else type(part)
         if str(kind.__module__).partition(".")[0] != "keras":
-            return own  # its name may be that of one of Keras's
+            return _own(name, kind)  # its name may be that of one of Keras's
     try:
         return keras.metrics.serialize(metric)
     except (AttributeError, NotImplementedError, TypeError, ValueError):
-        return own
+        return _own(name, type(metric))
+
+
+def _own(name: str, code: Any) -> dict[str, Any]:
+    """Returns what is told of a metric whose class or function is code of the user's."""
+    told = str(code.__name__)
+    return {"class_name": told, "config": {"name": name}, "registered_name": f"own>{told}"}
 
 
 def _probe(

@@ -93,9 +93,20 @@ def trainable(model: keras.Model) -> dict[str, keras.Variable]:
     }
 
 
+def is_built(model: keras.Model) -> bool:
+    """Whether a model has all of its weights.
+
+    A cell of the user's without a `build` gets those of its layers when it is called with numbers:
+    Keras finds the shapes of a recurrent layer without a call of its cell.
+    """
+    cells = [layer.cell for layer in model._flatten_layers() if hasattr(layer, "cell")]
+    layers = [cell for cell in cells if isinstance(cell, keras.layers.Layer)]
+    return model.built and all(each.built for cell in layers for each in cell._flatten_layers())
+
+
 def build(reference: Reference, samples: Samples) -> None:
     """Creates the variables of a model that has not been called yet."""
-    if not reference.model.built:
+    if not is_built(reference.model):
         with in_float64():
             x = samples.inputs("eval", samples.fixed or 1)
             reference.model(as_fed(reference, x), training=False)

@@ -7,7 +7,6 @@ weights and how they began, the layers of Keras inside of it, its settings, and 
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,19 @@ import keras
 import numpy as np
 
 from keras_impl.harness.check.attributes import attributes_of
-from keras_impl.harness.check.inner_calls import facts_of, inner_calls
+from keras_impl.harness.check.inner_calls import facts_of, inner_calls, nests_in
 from keras_impl.harness.check.named_weights import Weights, below
 from keras_impl.harness.check.own_layers import (
     in_graph,
     is_own,
     own_layers,
     takes_weights,
+    why_refused,
     wrapped,
+    wrapped_in,
 )
+from keras_impl.harness.check.own_losses import own_losses
+from keras_impl.harness.check.plain_values import is_plain, plain, plain_of
 from keras_impl.harness.check.quoted import quoted
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
@@ -32,7 +35,6 @@ from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_
 # Settings of every layer, and those of a Lambda, whose function is told as such.
 _OF_ALL = ("name", "trainable", "dtype", "function", "output_shape", "mask", "arguments")
 _FUNCTIONS = ("activation", "recurrent_activation")
-_PLAIN = (bool, int, float, str, type(None))
 
 Facts = dict[str, Any]
 
@@ -76,29 +78,18 @@ def own_code(
         for setting in _FUNCTIONS
         if _is_own_function(value := getattr(layer, setting, None))
     }
-    given = {
-        id(loss): told
-        for loss in keras.tree.flatten(getattr(model, "loss", None))
-        if (told := _loss(loss, folder))
-    }
-    losses = {told["name"]: told for told in given.values()}
+    losses, problems_of_losses = own_losses(model, folder)
     problems = [
-        f"layer {layer.name!r} ({type(layer).__name__}): it applies {inner.name!r}, a "
-        f"{type(inner).__name__} of your own, which is not written yet"
+        f"layer {layer.name!r} ({type(layer).__name__}): {why_refused(inner)}"
         for layer, inner in wrapped(graph)
     ]
-    problems += [
-        f"two losses of your own have the name {name!r}: give each one of its own, such as by "
-        "__name__ of a function that another one returns"
-        for name, number in Counter(told["name"] for told in given.values()).items()
-        if number > 1
-    ]
+    problems += problems_of_losses
     problems += [
         f"layer {name!r}: it computes with {path!r}, a weight itself, which is not written yet"
         for name, path in takes_weights(getattr(graph, "_functional", None) or graph)
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
-    told = {"layers": found, "functions": functions, "losses": losses}
+    told: Facts = {"layers": found, "functions": functions, "losses": losses}
     told |= {"problems": problems, "refused": refused, "inlined": {}}
     return told, teller.seen
 
@@ -107,15 +98,6 @@ def _is_own_function(value: Any) -> bool:
     """Whether a value is a function that neither Keras nor TensorFlow has."""
     home = (getattr(value, "__module__", None) or "").partition(".")[0]
     return inspect.isfunction(value) and home not in ("keras", "tensorflow", "tf_keras")
-
-
-def _loss(loss: Any, folder: Path) -> Facts | None:
-    """Returns what is told of a loss, by the name that its facts have; None if it is Keras's."""
-    if _is_own_function(loss):
-        return {"name": loss.__name__, "source": quoted(loss, folder)}
-    if isinstance(loss, keras.losses.Loss) and not is_kerass_own(loss):
-        return {"name": type(loss).__name__, "source": quoted(type(loss), folder)}
-    return None
 
 
 class _Teller:
@@ -153,7 +135,7 @@ class _Teller:
         return {
             "class": type(layer).__name__,
             "source": quoted(type(layer), self._folder),
-            "function": {**told, "arguments": _plain_of(layer.arguments)} if is_lambda else None,
+            "function": {**told, "arguments": plain_of(layer.arguments)} if is_lambda else None,
             "call": _arguments(type(layer).call),
             "settings": _settings(layer),
             "calls": self._calls(layer),
@@ -195,7 +177,7 @@ class _Teller:
         seed = getattr(call, "seed", None)
         config: Facts | None = None
         if call is not None and is_kerass_own(call) and hasattr(call, "get_config"):
-            told = {key: _plain(value) for key, value in call.get_config().items()}
+            told = {key: plain(value) for key, value in call.get_config().items()}
             config = {"class_name": type(call).__name__, "config": told}
         if config is None:
             config = _constant(variable.numpy())
@@ -219,10 +201,13 @@ class _Teller:
         for variable in layer.variables:
             if is_weight(variable) and id(variable) in self._names:
                 weights.append({"name": below(layer, variable), **self._began(variable)})
+        refused = [why_refused(each) for _, each in wrapped_in(layer)]
         try:
             entry = keras.saving.serialize_keras_object(layer)
         except Exception as error:  # of a class of the user, inside of it
-            entry = {"class_name": type(layer).__name__, "problem": told_of(error)}
+            refused = refused or [told_of(error)]
+        if refused:
+            entry = {"class_name": type(layer).__name__, "problem": refused[0]}
         seeds = list(self._seeds_in(layer))
         told |= {"what": "layer", "entry": entry, "weights": weights, "seeds": seeds}
         return told | {"shapes": self._shapes(layer), "built": bool(layer.built)}
@@ -230,7 +215,12 @@ class _Teller:
     def _calls(self, layer: Any) -> list[Facts]:
         """Returns the shapes of each call of a layer of the user's."""
         nodes = getattr(layer, "_inbound_nodes", ())
-        in_graph = [facts_of(node.input_tensors, node.outputs) for node in nodes]
+        in_graph = [
+            facts_of(node.input_tensors, node.outputs)
+            | nests_in(layer, node.arguments.args, node.arguments.kwargs)
+            | next(iter(self._inner_calls.get(id(node), [])), {})
+            for node in nodes
+        ]
         return in_graph or self._inner_calls.get(id(layer), [])
 
     def _shapes(self, layer: Any) -> Facts | None:
@@ -302,7 +292,7 @@ def _arguments(function: Any) -> list[list[Any]]:
         [
             each.name,
             each.default is not inspect.Parameter.empty,
-            each.default if _is_plain(each.default) else None,
+            each.default if is_plain(each.default) else None,
         ]
         for each in parameters
         if each.kind in kinds and each.name != "training"
@@ -318,7 +308,7 @@ def _settings(layer: Any) -> Facts:
         config = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
     unsaid = {*_OF_ALL, *inspect.signature(keras.layers.Layer.__init__).parameters}
     return {
-        name: _plain(value) if _is_plain(value) else _name_of(value)
+        name: plain(value) if is_plain(value) else _name_of(value)
         for name, value in config.items()
         if name not in unsaid and name.isidentifier() and _is_setting(value)
     }
@@ -327,30 +317,21 @@ def _settings(layer: Any) -> Facts:
 def _is_setting(value: Any) -> bool:
     """Whether a value is no layer, weight or array: it is a number, text, or has a name."""
     kinds = (keras.layers.Layer, keras.Variable)
-    return _is_plain(value) or not (isinstance(value, kinds) or hasattr(value, "shape"))
+    return is_plain(value) or not (isinstance(value, kinds) or hasattr(value, "shape"))
 
 
 def _name_of(value: Any) -> str:
-    """Returns the name of a function, or of the class of an object or of its config."""
+    """Returns the name of a function, or of the class of an object or of its config.
+
+    Of a number that JSON has not, it is that number: "inf".
+    """
+    if isinstance(value, float):
+        return str(value)
     if isinstance(value, Mapping):
         config = value.get("config")
         name = config if isinstance(config, str) else value.get("class_name", "dict")
         return str(name)
     return str(getattr(value, "__name__", type(value).__name__))
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, _PLAIN)
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _plain_of(values: Mapping[str, Any]) -> Facts:
-    return {name: _plain(value) for name, value in values.items() if _is_plain(value)}
 
 
 def _built_for(layer: Any) -> Facts | None:

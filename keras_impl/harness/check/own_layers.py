@@ -64,9 +64,32 @@ def _inside(layer: Any) -> Iterator[Any]:
 
 def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
     """Yields (layer of Keras, layer of the user's that it applies)."""
-    for layer in in_graph(model):
-        if not is_own(layer):
-            yield from ((layer, inner) for inner in _inside(layer) if is_own(inner))
+    pairs = [pair for layer in in_graph(model) for pair in wrapped_in(layer)]
+    # The layers inside of a Bidirectional are in the graph, too.
+    yield from {(id(layer), id(inner)): (layer, inner) for layer, inner in pairs}.values()
+
+
+def wrapped_in(layer: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields the same of a layer, which may hold several cells."""
+    if is_own(layer):
+        return
+    for inner in _inside(layer):
+        for each in (inner, *getattr(inner, "cells", ())):
+            if is_own(each):
+                yield layer, each
+            elif each is not inner or not hasattr(each, "cell"):
+                continue
+            else:  # such as the RNN of a Bidirectional
+                yield from wrapped_in(each)
+
+
+def why_refused(inner: Any) -> str:
+    """Returns why a port has no stub of a layer that one of Keras's applies, and what to do."""
+    return (
+        f"it applies {inner.name!r} of your class {type(inner).__name__}, and parity port leaves "
+        "no stub inside of a layer of Keras; write its module yourself, and give it to "
+        f"torch_impl.from_keras_config(custom={{{inner.name!r}: ...}}), see docs/twin.md"
+    )
 
 
 def takes_weights(graph: Any) -> Iterator[tuple[str, str]]:
@@ -90,12 +113,13 @@ def takes_weights(graph: Any) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def told_simply(model: keras.Model) -> Iterator[None]:
-    """Lets the layers of a model have a config that is text, and says what they compute.
+    """Lets a model have a config that is text, and that says what it computes.
 
-    The `get_config` of a layer of the user's own may be missing, or hold what no text says. Keras
-    writes its `keras.ops.gelu`, which approximates, by the name of the exact one of
-    keras.activations.
+    The `get_config` of a layer of the user's own may be missing, or hold what no text says. So may
+    what `compile` got. Keras writes its `keras.ops.gelu`, which approximates, by the name of the
+    exact one of keras.activations.
     """
+    models = [each for each in model._flatten_layers() if isinstance(each, keras.Model)]
     layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
     told = {id(layer): layer for layer in in_graph(model) if not is_own(layer)}
     approximating = [(layer, names) for layer in told.values() if (names := _with_gelu(layer))]
@@ -111,9 +135,13 @@ def told_simply(model: keras.Model) -> Iterator[None]:
     changed |= {id(layer): (layer, with_gelu(layer, names)) for layer, names in approximating}
     for layer, config in changed.values():
         layer.__dict__["get_config"] = config
+    for each in models:
+        each.__dict__["get_compile_config"] = lambda: None
     try:
         yield
     finally:
+        for each in models:
+            del each.__dict__["get_compile_config"]
         for layer, _ in changed.values():
             del layer.__dict__["get_config"]
 

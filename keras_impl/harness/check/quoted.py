@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from keras_impl.harness.check.outer_values import outer_values
 from parity.programs.user_modules import INSTALLED
 
 _MOST = 120  # lines of a class; of a longer one, `call` alone is quoted
@@ -25,8 +26,13 @@ def quoted(thing: Any, folder: Path) -> dict[str, Any]:
         folder: of the program; files are named relative to it.
 
     Returns:
-        "file"; "line", from 1; "text". If no file has the source: "", 0 and "".
+        "file"; "line", from 1; "text". If no file has the source: "", 0 and "". And "values" of
+        names that it has from around it: see `outer_values`.
     """
+    return {**_quoted(thing, folder), "values": outer_values(thing)}
+
+
+def _quoted(thing: Any, folder: Path) -> dict[str, Any]:
     if inspect.isclass(thing):
         return _class(thing, folder)
     code = getattr(inspect.unwrap(thing), "__code__", None)

@@ -34,6 +34,7 @@ from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation
 from parity.data import probe_inputs
 from parity.halves.memory import SMALLER, give_back_large_blocks
+from parity.ladder.trajectory_items import by_rows
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec, num_steps
 from parity.traces.trace import TraceWriter
 
@@ -100,8 +101,7 @@ def write_trajectory(
         names = {id(variable): name for name, variable in trainable(model).items()}
         apart = taken_apart(model.optimizer, repeated, variables)
         writer.facts["not_compared"] = [
-            told(f"training of {names[id(variables[number])]} by repeated rows", _APART)
-            for number in apart
+            told(by_rows(names[id(variables[number])]), _APART) for number in apart
         ]
 
 

@@ -15,7 +15,7 @@ import keras
 from keras_impl.harness import versions
 from keras_impl.harness.check import run_check
 from keras_impl.harness.check.metrics import metrics_of
-from keras_impl.harness.check.model import get_weights
+from keras_impl.harness.check.model import get_weights, is_built
 from keras_impl.harness.check.outputs import loss_weights_of
 from keras_impl.harness.check.parts import parts_in
 from keras_impl.harness.compiled_rate import has_schedule
@@ -191,7 +191,7 @@ def _write_start(
     """Writes initial weights, the states of the layers' generators, and the metrics."""
     model = reference.model
     is_called = "parts" not in writer.facts.get(FACT, {})  # else its step calls what it holds
-    if is_called and not model.built and versions.are_arrays(reference.x):
+    if is_called and not is_built(model) and versions.are_arrays(reference.x):
         first = keras.tree.map_structure(lambda array: array[:1], reference.x)
         with building(dtype):
             model(first, training=False)

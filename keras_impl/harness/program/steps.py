@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.check.model import get_weights, set_weights, trainable
+from keras_impl.harness.check.model import get_weights, is_built, set_weights, trainable
 from keras_impl.harness.check.noise import perturb_constants
 from keras_impl.harness.check.structure import as_taken
 from keras_impl.harness.compiled_rate import has_schedule
@@ -101,7 +101,7 @@ class Float64Steps:
     def _begin(self, batch: Batch) -> None:
         """Creates weights, slots and metrics, the last of which a first step makes."""
         model = self._model
-        if not model.built:
+        if not is_built(model):
             model(batch[0], training=False)
         versions.build_optimizer(model.optimizer, model.trainable_variables)
         state = versions.state_of(model.optimizer)

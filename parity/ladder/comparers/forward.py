@@ -77,7 +77,8 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
         if nodes[keras_name]["kind"] == "dropout":
             yield from _grain(keras, nodes[keras_name], calls[torch_name])
         mode = "on" if torch_name in active.get("eval", []) else "off"
-        yield compare_exact(f"{keras_name} (eval)", "off", mode)
+        in_keras = "on" if f"mask/eval/{keras_name}" in keras else "off"  # a dropout of one's own
+        yield compare_exact(f"{keras_name} (eval)", in_keras, mode)
         mode = "on" if torch_name in active.get("train", []) else "off"
         is_on = "on" if rate else "off"
         yield compare_exact(f"{keras_name} (train)", is_on, mode if rate else "off")

@@ -107,7 +107,9 @@ def _level_line(result: Result, level: Level) -> Line:
     elif not level.applies:
         status = (f"{'-':<9}", "dim")
     if level.worst is None:
-        return [(f"  {level.id:<11}", ""), status]
+        why = sentences.without_numbers(level)
+        told: Line = [(shortened(why, WIDTH - 2 - 11 - 9), "dim")] if why else []
+        return [(f"  {level.id:<11}", ""), status, *told]
     differs, allowed = sentences.level_numbers(result, level)
     numbers = f"{differs:>9}  {allowed:>9}  "
     item = sentences.level_place(result, level)

@@ -263,8 +263,12 @@ def test_all_that_is_missing_is_told_at_once():
 
 def test_one_that_is_missing_is_one_sentence():
     model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
-    with pytest.raises(NoTwinError, match=r"^layer 'first' of class 'Patches': expected one of"):
+    with pytest.raises(
+        NoTwinError, match=r"^layer 'first' of class 'Patches': expected one of"
+    ) as found:
         from_keras_config(model.to_json())
+    assert len(str(found.value)) < 200
+    assert "layers of Keras in docs/twin.md" in str(found.value)
 
 
 def test_an_inner_model_gets_what_is_the_users_own():

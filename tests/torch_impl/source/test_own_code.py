@@ -498,6 +498,80 @@ def test_attributes_that_a_module_has_itself_get_another_name(tmp_path):
     np.testing.assert_array_equal(state["own.modules_.1.weight"].numpy(), kernel.T)
 
 
+class Mix(L.Layer):
+    """Takes a dict and a list, and returns a dict."""
+
+    def call(self, inputs, others=None):
+        a = inputs["a"] * 2.0 + inputs["b"]["c"]
+        return {"sum": a + others[0], "last": a}
+
+
+def test_a_stub_takes_a_dict_with_keras_keys(tmp_path, monkeypatch):
+    def build():
+        a, b, c = (L.Input((3,), name=name) for name in "abc")
+        x = Mix(name="mix")({"b": {"c": c}, "a": a}, others=[b])
+        return keras.Model([a, b, c], L.Dense(2)(x["last"] + x["sum"]))
+
+    _, source, model = written(build, tmp_path / "port_of_mix")
+    assert "inputs: dict[str, dict[str, torch.Tensor] | torch.Tensor]" in source
+    assert "others: list[torch.Tensor] | None = None" in source
+    assert '{"b": {"c": c}, "a": a}, others=[b])' in source
+    text = " ".join(source.replace("#", "").split())
+    assert 'takes inputs={"b": {"c": (N, 3)}, "a": (N, 3)}, others=[(N, 3)]' in text
+    assert 'in a tuple: of Keras\'s {"sum": (N, 3), "last": (N, 3)} by sorted keys' in text
+
+    def forward(self, inputs, others):
+        a = inputs["a"] * 2 + inputs["b"]["c"]
+        return a, a + others[0]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    file = importlib.import_module("port_of_mix.model")
+    monkeypatch.setattr(file.Mix, "forward", forward)
+    network = file.Net()
+    network.load_state_dict(load_file(tmp_path / "port_of_mix" / "weights.safetensors"))
+    draw = np.random.default_rng(0)
+    x = [draw.normal(size=(4, 3)).astype("float32") for _ in range(3)]
+    expected = np.asarray(model(x))
+    np.testing.assert_allclose(network(*map(torch.as_tensor, x)).detach(), expected, 1e-5, 1e-6)
+
+
+def scaled(rate):
+    class Scaled(L.Layer):
+        """Uses a name of the function around it."""
+
+        def __init__(self, low=float("-inf"), **options):
+            super().__init__(**options)
+            self.low = low
+
+        def call(self, x):
+            return ops.maximum(x * rate, self.low)
+
+        def get_config(self):
+            return {**super().get_config(), "low": self.low}
+
+    return Scaled(name="scaled")
+
+
+def test_values_of_names_in_quoted_code_are_shown(tmp_path):
+    power = 3
+
+    def raised(x):
+        return x**power
+
+    def build():
+        inputs = L.Input((3,))
+        x = L.Activation(raised)(scaled(0.25)(inputs))
+        return keras.Model(inputs, L.Dense(2)(x))
+
+    _, source, _ = written(build, tmp_path / "port_of_scaled")
+    layer, _, rest = source.partition("class Scaled(")[2].partition("class ")
+    assert "        # rate = 0.25\n" in layer
+    assert 'self.low = "-inf"' in layer
+    assert "    # power = 3\n" in source
+    assert "power" not in layer
+    assert "rate = " not in rest
+
+
 def weighted(factor):
     def loss(y_true, y_pred):
         return factor * ops.mean(ops.square(y_true - y_pred))
@@ -535,10 +609,60 @@ def test_all_that_cannot_be_written_is_told_at_once(tmp_path):
     with pytest.raises(NoTwinError) as raised:
         written(build, tmp_path / "port")
     assert raised.value.problems == [
-        "layer 'each' (TimeDistributed): it applies 'steps', a Plain of your own, which is not "
-        "written yet",
+        "layer 'each' (TimeDistributed): it applies 'steps' of your class Plain, and parity port "
+        "leaves no stub inside of a layer of Keras; write its module yourself, and give it to "
+        "torch_impl.from_keras_config(custom={'steps': ...}), see docs/twin.md",
         "layer 'holder' of class 'Holder': it holds layers in a dictionary, 'parts'",
     ]
+
+
+class Cell(L.Layer):
+    """A recurrent cell that holds a layer."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.state_size = units
+        self.dense = L.Dense(units)
+
+    def call(self, x, states):
+        h = ops.tanh(self.dense(ops.concatenate([x, states[0]], -1)))
+        return h, [h]
+
+
+class Around(L.Layer):
+    """Holds a recurrent layer, and does what no port writes."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.memory = L.RNN(Cell(3, name="own_cell"))
+
+    def call(self, x):
+        return self.memory(x) * np.asarray(self.memory.cell.dense.units, "float64")
+
+
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning")
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: L.RNN(Cell(3, name="own_cell"), name="it"), "layer 'it' (RNN): "),
+        (lambda: L.RNN([L.GRUCell(3), Cell(3, name="own_cell")], name="it"), "layer 'it' (RNN): "),
+        (
+            lambda: Around(name="it"),
+            "layer 'it' of class 'Around': its 'memory': a RNN that cannot be ported: ",
+        ),
+    ],
+    ids=["cell", "stack", "inside"],
+)
+def test_a_cell_of_the_users_is_refused_by_name_with_what_to_do(make, told, tmp_path):
+    def build():
+        inputs = L.Input((5, 4))
+        return keras.Model(inputs, L.Dense(2)(make()(inputs)))
+
+    with pytest.raises(NoTwinError) as raised:
+        written(build, tmp_path / "port")
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"{told}it applies 'own_cell' of your class Cell, and")
+    assert "custom={'own_cell': ...}" in problem
 
 
 def test_what_a_layer_does_beside_its_call_is_told():

@@ -239,6 +239,21 @@ def test_a_train_step_of_ones_own_is_told_and_the_rest_is_ported(tmp_path):
     assert all(each.is_equal for each in found.differences.values())
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_the_readme_says_once_which_rows_train_otherwise(is_told, tmp_path, monkeypatch):
+    """The facts are those of the check; `test_occurrences` has when a model has such rows."""
+    right = packages.write_package
+    entry = {"what": "training of table.embeddings by repeated rows", "why": "", "arrays": []}
+    told = {"not_compared": [entry] if is_told else []}
+    monkeypatch.setattr(
+        packages, "write_package", lambda facts, *given: right({**facts, **told}, *given)
+    )
+    package_of("states", tmp_path)
+    text = (tmp_path / "port_of_states" / "README.md").read_text(encoding="utf-8")
+    assert text.count("the training of table.embeddings where a row of") == int(is_told)
+    assert ("## What cannot be Keras's" in text) is is_told
+
+
 def test_a_part_of_the_path_of_a_weight_is_not_imported():
     body = 'draw_initial(model, [("net.layers.0.kernel", initializers.Zeros())])'
     assert "initializers" in train_text._imports(body)

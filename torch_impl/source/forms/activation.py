@@ -89,8 +89,26 @@ def _softmax(planned: Planned, call: Applied) -> Form:
     return named("softmax", call, axis=axis if isinstance(axis, int) else tuple(axis))
 
 
+def _axes(numbers: set[int]) -> str:
+    """Returns axes of Keras's layout in words, counted with that of the batch."""
+    told = ", ".join(map(str, sorted(numbers)))
+    return f"axis {told} of Keras" if len(numbers) == 1 else f"axes {told} of Keras"
+
+
 def _prelu(planned: Planned, call: Applied) -> Form:
-    why = "an alpha for each entry, and a slope of 0 at 0"
+    shared = planned.named.get("shared_axes") or ()
+    shared = {shared} if isinstance(shared, int) else set(shared)
+    sizes = dict(enumerate(planned.named["shape"], start=1))
+    own = {axis for axis, size in sizes.items() if axis not in shared and size != 1}
+    if not own:
+        alphas = "one alpha"
+    elif own == {len(sizes)} and len(sizes) > 1:
+        alphas = "an alpha for each channel"
+    elif own == {axis for axis, size in sizes.items() if size != 1}:
+        alphas = "an alpha for each entry"
+    else:
+        alphas = f"an alpha for each place along {_axes(own)}"
+    why = f"{alphas}, and a slope of 0 at 0"
     return Form("{self}({0})", told(planned), Layout.LAST, why=why)
 
 

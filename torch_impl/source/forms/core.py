@@ -10,7 +10,8 @@ from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Applied, Form, Layout, Row
 
-DRAWS = "Keras's masks, from its seed"
+_MASKS = "Keras's masks, from its seed"
+_NOISE = "Keras's noise, from its seed"
 
 
 def _linear(planned: Planned, call: Applied) -> Form:
@@ -43,7 +44,9 @@ def dropping(planned: Planned, call: Applied) -> Form:
     if is_last:
         given["channels_last"] = True
     made = Planned(planned.kind, settings[first], **given)
-    return Form("{self}({0})", made, Layout.LAST if is_last else Layout.ANY, why=DRAWS)
+    is_noise = planned.kind in (layers.GaussianNoise, layers.GaussianDropout)
+    layout, why = Layout.LAST if is_last else Layout.ANY, _NOISE if is_noise else _MASKS
+    return Form("{self}({0})", made, layout, why=why)
 
 
 ROWS: dict[Any, Row] = {

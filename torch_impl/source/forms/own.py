@@ -11,6 +11,8 @@ from torch_impl.source.form import Applied, Form, Layout, Row, arguments, told
 
 
 def _inputs(call: Applied) -> str:
+    if call.nest:
+        return call.nest
     inputs = ", ".join(f"{{{number}}}" for number in range(len(call.inputs)))
     return f"[{inputs}]" if call.listed else inputs
 

@@ -35,7 +35,7 @@ class OwnFunction:
         name: of the function in the source that is written.
         keras: its name in Keras.
         number: tells it from the other functions of the user's.
-        source: "file", "line" and "text" of it.
+        source: "file", "line" and "text" of it, and "values" of names in it.
         users: what uses it: "layer 'dense'".
         arguments: that it gets beside its input, by name.
         layout: of its input, in words.

@@ -10,6 +10,7 @@ from typing import Any
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Parameter, literal
 from torch_impl.source.own.facts import Facts, OwnFunction
+from torch_impl.source.own.nests import nest_text, shape_text, type_of
 from torch_impl.source.own.stubs import Held, OwnClass, Stub
 from torch_impl.source.program import Program, all_of
 from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
@@ -82,9 +83,8 @@ def class_text(own: OwnClass, made_text: Any) -> str:
 
 def _mask_text(own: OwnClass, place: str) -> list[str]:
     """Returns the method that makes the mask of the output of a layer."""
-    needed = max(len(call["inputs"]) for facts in own.facts for call in facts["calls"])
-    kind = "list[torch.Tensor]" if needed > 1 else "torch.Tensor"
-    shapes = dict.fromkeys(_shape(facts["mask"]) for facts in own.facts if facts.get("mask"))
+    kind = type_of(_nests(own.facts[0]).get(own.facts[0]["call"][0][0]))
+    shapes = dict.fromkeys(shape_text(facts["mask"]) for facts in own.facts if facts.get("mask"))
     told = f"{own.name}.compute_mask is to be written: what {own.facts[0]['class']} computes"
     return [
         "",
@@ -111,13 +111,24 @@ def function_text(function: OwnFunction) -> str:
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
 
 
-def loss_text(name: str, told: Facts) -> str:
-    """Returns the source of a loss."""
+def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
+    """Returns the source of a loss.
+
+    Args:
+        name: of the function.
+        told: of the Keras half.
+        is_weighted: whether the program gives `fit` weights of samples or of classes.
+    """
     place = _place(told["source"])
-    lines = [f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:"]
-    lines += docstring(f"Keras's {told['name']}{place}; it is to be written.", "    ")
-    lines += [f"    # {_PLACE}: the mean over all samples, one number; Keras has y_true first."]
-    lines += [line.removeprefix("    ") for line in _quoted(told["source"])]
+    given = ", sample_weight: torch.Tensor | None = None" if is_weighted else ""
+    lines = head(f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor{given}) -> torch.Tensor:")
+    lines += docstring(f"Keras's {told['class']}{place}; it is to be written.", "    ")
+    made = "sum" if told["reduction"] == "sum" else "mean"
+    what = f"the {made} over all samples, one number"
+    if is_weighted:
+        what = f"a value for each sample, times its weight if it has one, and the {made} of all"
+    lines += commented(f"{_PLACE}: {what}; Keras has y_true first.", "    ")
+    lines += [line.removeprefix("    ") for line in _quoted(told["source"], told["values"])]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
 
@@ -129,17 +140,20 @@ def _place(source: Facts) -> str:
 
 def _signature(facts: Facts) -> str:
     """Returns the arguments of `forward`: those of Keras's `call`, by their names."""
-    calls = facts["calls"] or [{"inputs": [[]]}]
-    needed = sum(not has_default for _, has_default, _ in facts["call"])
-    parts = []
-    for number, (name, has_default, default) in enumerate(facts["call"]):
+    nests, parts = _nests(facts), []
+    for name, has_default, default in facts["call"]:
         if default is not None:
             parts.append(f", {name}: {_type([default])} = {literal(default)}")
             continue
-        is_list = number == 0 and needed == 1 and len(calls[0]["inputs"]) > 1
-        kind = "list[torch.Tensor]" if is_list else "torch.Tensor"
+        kind = type_of(nests.get(name))
         parts.append(f", {name}: {kind} | None = None" if has_default else f", {name}: {kind}")
     return "".join(parts)
+
+
+def _nests(facts: Facts) -> Facts:
+    """Returns the nests in which the first call of a layer takes tensors, by argument."""
+    nests: Facts = facts["calls"][0].get("nests", {}) if facts["calls"] else {}
+    return nests
 
 
 def _returned(facts: Facts) -> str:
@@ -204,26 +218,28 @@ def _shapes(own: OwnClass) -> list[str]:
     found = []
     for name, facts in zip(own.layers, own.facts, strict=True):
         for call in facts["calls"]:
-            taken = ", ".join(map(_shape, call["inputs"]))
-            made = ", ".join(map(_shape, call["outputs"]))
+            taken = ", ".join(map(shape_text, call["inputs"]))
+            if any("dict" in nest for nest in call.get("nests", {}).values()):
+                taken = ", ".join(f"{n}={nest_text(nest)}" for n, nest in call["nests"].items())
+            made = ", ".join(map(shape_text, call["outputs"]))
             sentence = f"{name} takes {taken}, returns {made}"
+            if "returned" in call:
+                sentence += f", in a tuple: of Keras's {nest_text(call['returned'])} by sorted keys"
             if sentence not in found:
                 found.append(sentence)
     is_image = any(len(s) > 2 for facts in own.facts for c in facts["calls"] for s in c["inputs"])
     return [*found, "tensors have Keras's layout, channels last"] if is_image else found
 
 
-def _shape(shape: Sequence[int | None]) -> str:
-    parts = ["N", *("?" if size is None else str(size) for size in shape[1:])]
-    return f"({', '.join(parts)})" if len(parts) > 1 else "(N,)"
-
-
-def _quoted(source: Facts) -> list[str]:
-    """Returns the source of Keras as a comment."""
+def _quoted(source: Facts, values: Facts | None = None) -> list[str]:
+    """Returns the source of Keras as a comment, behind the values of names in it."""
+    known = {**(values or {}), **source["values"]}
+    texts = [f"{name} = {value}" for name, value in known.items()]
+    told = [line for text in texts for line in commented(text, _INDENT)]
     if not source["text"]:
-        return []
+        return told
     place = f"Keras's code, {source['file']}, line {source['line']}:"
-    lines = [*commented(place, _INDENT), f"{_INDENT}#"]
+    lines = [*told, *commented(place, _INDENT), f"{_INDENT}#"]
     width = WIDTH - len(_INDENT) - 4
     for line in source["text"].splitlines():
         plain = "".join(c if c.isprintable() else " " for c in line.expandtabs(4))

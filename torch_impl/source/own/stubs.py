@@ -319,7 +319,7 @@ def _inner(each: Facts, ends: bool) -> Form:
         raise ValueError("a Lambda inside of a layer of your own is not written yet")
     entry = each["entry"]
     if "problem" in entry:
-        raise ValueError(f"a {each['class']} that cannot be told: {entry['problem']}")
+        raise ValueError(f"a {each['class']} that cannot be ported: {entry['problem']}")
     planned = plan_layer(entry, plan_inside, {})
     shapes = each["shapes"]
     if shapes is None:

@@ -9,7 +9,13 @@ from keras_impl import Reference
 from keras_impl.harness import versions
 from keras_impl.harness.check.gradient import write_gradients
 from keras_impl.harness.check.inputs import inputs_of
-from keras_impl.harness.check.model import build, get_weights, set_weights, trainable
+from keras_impl.harness.check.model import (
+    build,
+    get_weights,
+    is_built,
+    set_weights,
+    trainable,
+)
 from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.factories import call_factory
 from parity.data.samples import Samples
@@ -25,6 +31,47 @@ def prepared(factory):
     samples = Samples(CheckSpec(), inputs_of(reference, 4).each)
     build(reference, samples)
     return reference, samples
+
+
+class Cell(L.Layer):
+    """A recurrent cell without a `build`, which holds a layer."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.state_size = 3
+        self.dense = L.Dense(3)
+
+    def call(self, x, states):
+        h = self.dense(x) + states[0]
+        return h, [h]
+
+
+def of_cells():
+    inputs = keras.Input((5, 2))
+    model = keras.Model(inputs, L.RNN(Cell(name="cell"), name="rnn")(inputs))
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning")
+def test_a_cell_without_a_build_has_the_weights_of_its_layers():
+    """Keras makes them at the first call with numbers, and `built` is true before."""
+    fresh = call_factory(of_cells, 0)
+    assert fresh.model.built
+    assert not is_built(fresh.model)
+    assert get_weights(fresh.model) == {}
+    _, samples = prepared(of_cells)
+    build(fresh, samples)
+    assert is_built(fresh.model)
+    names = list(get_weights(fresh.model))
+    assert [name.rpartition("/")[2] for name in names] == ["kernel", "bias"]
+    set_weights(fresh.model, get_weights(fresh.model))
+
+
+def test_a_model_with_an_input_is_built():
+    inputs = keras.Input((5, 2))
+    layers = [L.LSTM(2, return_sequences=True), L.RNN([L.GRUCell(2), L.LSTMCell(3)])]
+    assert is_built(keras.Sequential([inputs, *layers]))
 
 
 def tokens():

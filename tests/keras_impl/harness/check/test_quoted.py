@@ -44,7 +44,8 @@ def test_a_class_of_a_script_that_has_ended_is_quoted_from_its_file(tmp_path):
 def test_functions_are_quoted_too(tmp_path):
     found = runpy.run_path(str(written(tmp_path, "train.py", CLASS)))
     told = quoted(found["apply"], tmp_path)
-    assert told == {"file": "train.py", "line": 12, "text": "def apply(x):\n    return x + 1"}
+    text = "def apply(x):\n    return x + 1"
+    assert told == {"file": "train.py", "line": 12, "text": text, "values": {}}
     assert quoted(found["double"], tmp_path)["text"] == "double = lambda x: 2 * x"
 
 
@@ -63,5 +64,6 @@ def test_of_a_long_class_the_call_is_quoted(tmp_path):
 
 
 def test_what_no_file_has_is_not_quoted(tmp_path):
-    assert quoted(len, tmp_path) == {"file": "", "line": 0, "text": ""}
-    assert quoted(type("Made", (), {}), tmp_path) == {"file": "", "line": 0, "text": ""}
+    nothing = {"file": "", "line": 0, "text": "", "values": {}}
+    assert quoted(len, tmp_path) == nothing
+    assert quoted(type("Made", (), {}), tmp_path) == nothing

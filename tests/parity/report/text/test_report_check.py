@@ -152,3 +152,26 @@ def test_a_table_is_as_wide_as_a_terminal_whatever_the_names():
     lines = rows(found)
     assert max(map(len, lines)) <= WIDTH
     assert "\x1b" not in "".join(lines)
+
+
+def test_what_was_not_compared_is_told_once():
+    """The level knows more of it than Keras's half alone, which told of another thing, too."""
+    what, agrees = "gradient of a", "it agrees, but rounding may change it"
+    entries = tuple({"what": name, "why": "rounding may"} for name in (what, "gradient of b"))
+    levels = [dataclasses.replace(level("gradient"), not_compared=((what, agrees),))]
+    result = dataclasses.replace(result_of(level("data"), *levels), not_compared=entries)
+    told = [line for line in report(result) if "not compared" in line]
+    assert told == [
+        "  not compared: gradient of b: rounding may",
+        f"  not compared: {what}: {agrees}",
+    ]
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("data", True), ("schedule", False)])
+def test_the_ladder_says_why_there_is_no_data_and_not_that_there_is_no_schedule(name, is_told):
+    why = "no layer of the port could be paired by its input"
+    absent = Level(name, SKIPPED, why, applies=False)
+    line = next(
+        each for each in report(result_of(absent, level("forward"))) if each.split()[:1] == [name]
+    )
+    assert line.split(maxsplit=2)[1:] == (["-", why] if is_told else ["-"])

@@ -1,0 +1,263 @@
+"""train.py of a package: a loss of the program, and what is said of data that it cannot take."""
+
+import importlib
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras import ops
+
+import keras_impl
+from benchmarks.ported import packages
+from benchmarks.ported.programs import Program
+
+
+class Quantiles(keras.losses.Loss):
+    """A loss as a class, with numbers of its own."""
+
+    def __init__(self, levels, name="quantile", **options):
+        super().__init__(name=name, **options)
+        self.levels, self.table = levels, np.ones(3)
+
+    def call(self, y_true, y_pred):
+        e = y_true - y_pred
+        level = ops.convert_to_tensor(self.levels, dtype=e.dtype)
+        return ops.mean(ops.maximum(level * e, (level - 1) * e), axis=-1)
+
+
+class Holder:
+    """Has a loss as a method."""
+
+    def __init__(self, power):
+        self.power = power
+
+    def distance(self, y_true, y_pred):
+        return ops.mean(ops.abs(y_true - y_pred) ** self.power, axis=-1)
+
+
+def raised(y_true, y_pred, power=2):
+    return ops.mean(ops.abs(y_true - y_pred) ** power, axis=-1)
+
+
+def net(loss, outputs=1):
+    inputs = L.Input((4,))
+    made = [L.Dense(3, name=f"out{number}")(inputs) for number in range(outputs)]
+    model = keras.Model(inputs, made if outputs > 1 else made[0])
+    model.compile("sgd", loss)
+    return model
+
+
+def of_class():
+    return net(Quantiles([0.1, 0.5, 0.9]))
+
+
+def summed():
+    return net(Quantiles([0.1, 0.5, 0.9], reduction="sum"))
+
+
+def with_classes():
+    model = net(Quantiles([0.1, 0.5, 0.9]))
+    return keras_impl.Reference(model, class_weight={0: 1.0, 1: 2.0})
+
+
+def with_samples():
+    arrays = {"x": np.ones((8, 4)), "y": np.ones((8, 3)), "sample_weight": np.ones(8)}
+    return keras_impl.Reference(net(raised), **arrays)
+
+
+def of_function():
+    return net(raised)
+
+
+def of_two_classes():
+    return net([Quantiles(0.1, name="low"), Quantiles(0.9, name="high")], 2)
+
+
+def one_of_two():
+    return net({"out0": "mse", "out1": Quantiles(0.1)}, 2)
+
+
+def in_a_list():
+    return net([Quantiles([0.1, 0.5, 0.9])])
+
+
+def of_method():
+    return net(Holder(3.0).distance)
+
+
+def of_partial():
+    return net(partial(raised, power=4))
+
+
+def of_keras():
+    return net(keras.losses.Huber(0.5))
+
+
+class Windows(keras.utils.PyDataset):
+    """Makes batches of 6."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, number):
+        return np.ones((6, 4)), np.ones((6, 3))
+
+
+def of_batches():
+    return keras_impl.Reference(net("mse"), x=Windows())
+
+
+class Worst(keras.metrics.Metric):
+    """A metric of the program's, with a name that is not that of its class."""
+
+    def __init__(self):
+        super().__init__(name="worst")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return 0.0
+
+
+def spread(y_true, y_pred):
+    return ops.max(y_pred, axis=-1) - ops.min(y_pred, axis=-1)
+
+
+def measured():
+    model = net(None)
+    wide = keras.metrics.MeanMetricWrapper(spread, name="wide")
+    model.compile("sgd", "mse", metrics=[Worst(), spread, wide, "mae"])
+    return model
+
+
+def without():
+    return net(None)
+
+
+def written(name, folder, *, plain=False):
+    """What is told of a package, its folder and its train.py."""
+    out = folder / f"train_of_{name}"
+    out.mkdir()
+    told = packages.package_of(Program(name, f"{__file__}:{name}"), out, plain=plain)
+    return told, out, (out / "train.py").read_text(encoding="utf-8")
+
+
+CASES = {
+    "of_class": ("quantile", ["self.levels = [0.1, 0.5, 0.9]"], "class Quantiles"),
+    "summed": ("quantile", ["self.levels = [0.1, 0.5, 0.9]"], "class Quantiles"),
+    "in_a_list": ("quantile", ["self.levels = [0.1, 0.5, 0.9]"], "class Quantiles"),
+    "of_method": ("distance", ["self.power = 3.0"], "def distance"),
+    "of_partial": ("partial", ["power = 4"], "def raised"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_loss_of_any_form_is_a_stub_with_its_code_and_its_numbers(name, tmp_path):
+    told, _, source = written(name, tmp_path)
+    loss, values, code = CASES[name]
+    assert told["left_out"] == []
+    assert f"def {loss}(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:" in source
+    assert f"loss={loss}, " in source
+    assert all(f"    # {value}\n" in source for value in values)
+    assert f"#   {code}" in source
+    assert ("the sum over all samples" in source) == (name == "summed")
+    assert [f"{loss}, the loss, is to be written" in each for each in told["open"]] == [True]
+
+
+def test_each_of_several_outputs_has_its_stub(tmp_path):
+    told, _, source = written("of_two_classes", tmp_path)
+    assert 'loss={"out0": low, "out1": high}' in " ".join(source.split())
+    assert source.count("# self.levels = ") == len(told["open"]) == 2
+    _, _, source = written("one_of_two", tmp_path)
+    assert '"out0": losses.MeanSquaredError(), "out1": quantile' in " ".join(source.split())
+
+
+def test_a_loss_of_keras_leaves_no_stub(tmp_path):
+    told, _, source = written("of_keras", tmp_path)
+    assert (told["open"], told["left_out"]) == ([], [])
+    assert "TO WRITE" not in source
+    assert "SystemExit" not in source.partition("def main")[2]
+
+
+def end_of(folder, monkeypatch, *, build=None, **arrays):
+    """How `python -m PACKAGE.train` ends on a file with these arrays: its message."""
+    draw = np.random.default_rng(0)
+    np.savez(folder / "data.npz", x=draw.normal(size=(8, 4)), y=np.ones((8, 3)), **arrays)
+    monkeypatch.syspath_prepend(folder.parent)
+    train = importlib.import_module(f"{folder.name}.train")
+    if build is not None:
+        monkeypatch.setattr(train, "build", build(train.build))
+    monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
+    with pytest.raises(SystemExit) as raised:
+        train.main()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeypatch):
+    _, folder, _ = written("without", tmp_path, plain=plain)
+    assert end_of(folder, monkeypatch) == (
+        "the loss was not ported, see README.md: give build() one"
+    )
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_batches_of_the_program_give_their_size_and_are_told(plain, tmp_path):
+    told, folder, source = written("of_batches", tmp_path, plain=plain)
+    assert '"--batch-size", type=int, default=6)' in source
+    assert [each.partition(":")[0] for each in told["left_out"]] == [
+        "the batches of Windows, a PyDataset, that `fit` gets"
+    ]
+    assert "Windows" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_metric_of_the_program_is_told_by_its_name_and_its_class(tmp_path):
+    """One of Keras's is none of them."""
+    told, _, source = written("measured", tmp_path)
+    assert told["left_out"] == [
+        "the metric 'worst' of your class Worst: it is none of Keras's",
+        "the metric 'spread': it is none of Keras's",
+        "the metric 'wide' of your function spread: it is none of Keras's",
+    ]
+    assert "metrics=[metrics.MeanAbsoluteError(" in source or 'metrics=["mae"]' in source
+
+
+@pytest.mark.parametrize("name", ["with_classes", "with_samples"])
+def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_path):
+    _, _, source = written(name, tmp_path)
+    assert "sample_weight: torch.Tensor | None = None" in source
+    text = " ".join(source.replace("#", "").split())
+    assert "a value for each sample, times its weight if it has one, and the mean of all" in text
+
+
+@pytest.mark.parametrize("ending", ["", "_val"])
+def test_weights_that_a_loss_does_not_take_end_the_training_with_a_sentence(
+    ending, tmp_path, monkeypatch
+):
+    _, folder, source = written("of_function", tmp_path)
+    assert "def raised(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:" in source
+    weights = {f"weight{ending}": np.ones(8)}
+    assert end_of(folder, monkeypatch, **weights) == (
+        "the file has weights, and the loss takes none: give raised the "
+        "argument sample_weight, (N,)"
+    )
+
+
+def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypatch):
+    _, folder, _ = written("of_function", tmp_path)
+    monkeypatch.syspath_prepend(folder.parent)
+    train = importlib.import_module(f"{folder.name}.train")
+    seen = []
+
+    def raised(y_pred, y_true, sample_weight=None):
+        seen.append(sample_weight)
+        return ((y_pred - y_true) ** 2).mean()
+
+    monkeypatch.setattr(train, "raised", raised)
+    np.savez(folder / "data.npz", x=np.ones((8, 4)), y=np.ones((8, 3)), weight=np.arange(8.0))
+    monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
+    train.main()
+    assert sorted(seen[0].tolist()) == list(range(8))
