@@ -43,6 +43,7 @@ ONLY_TORCH_FILES = {
     "schedule.py": "learning rates and callbacks by Keras's rules",
     "trainer.py": "the loop of model.fit",
     "torch_names.py": "torch's names for what has Keras's name",
+    "near_names.py": "Keras tells itself what it has not",
 }
 
 # Of the harness, what only one child does.

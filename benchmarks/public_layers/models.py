@@ -16,7 +16,7 @@ def bare(setting: Setting) -> keras.Model:
 
     A dense layer of the same size is in front of it, so that gradients go through the layer.
     """
-    inputs, made = _around(setting)
+    inputs, made = around(setting)
     return keras.Model(inputs, made)
 
 
@@ -24,7 +24,7 @@ def checkable(settings: Sequence[Setting]) -> keras.Model:
     """Returns a compiled model of one or more branches: `bare`, and one dense layer behind all."""
     given, flat = [], []
     for setting in settings:
-        inputs, made = _around(setting)
+        inputs, made = around(setting)
         given += inputs
         # In eval mode a RandomCrop leaves images at their size.
         kind = layers.GlobalAveragePooling2D if setting.layer == "RandomCrop" else layers.Flatten
@@ -35,7 +35,7 @@ def checkable(settings: Sequence[Setting]) -> keras.Model:
     return model
 
 
-def _around(setting: Setting) -> tuple[list[Any], list[Any]]:
+def around(setting: Setting) -> tuple[list[Any], list[Any]]:
     """Returns the inputs of the layer's branch, and the outputs of the layer."""
     inputs = [_input(given) for given in setting.given]
     tensors = [

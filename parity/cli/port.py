@@ -73,5 +73,5 @@ def port(
             say(f"cannot be Keras's: {sentence}")
         for sentence in ported.open:
             say(f"to be written: {sentence}")
-        print_lines(check_lines(ported.result))
+        print_lines(check_lines(ported.result, len(ported.left_out)))
     return exit_code(ported.result.verdict)

@@ -63,8 +63,13 @@ def settings(result: Result) -> list[str]:
     ]
 
 
-def sentence(result: Result) -> str:
-    """Returns the meaning of the verdict."""
+def sentence(result: Result, num_lacking: int = 0) -> str:
+    """Returns the meaning of the verdict.
+
+    Args:
+        result: of a run or a check.
+        num_lacking: number of parts of the Keras program that the port is known to lack.
+    """
     if result.verdict == ERROR:
         return "a half failed"
     if result.verdict == FAIL:
@@ -73,13 +78,17 @@ def sentence(result: Result) -> str:
     if result.verdict == INCOMPLETE:
         names = ", ".join(entry["what"] for entry in result.incomplete)
         return f"not decided: {names} could not be compared; {compared} of {total} levels agree"
-    text = f"the port is right: all {total} levels agree"
+    far = " as far as it was ported" if num_lacking else ""
+    text = f"the port is right{far}: all {total} levels agree"
     if is_scenario(result):
         is_float64 = result.spec.get("dtype") == "float64"
         text = "the two runs are the same" + ("" if is_float64 else ", within float32 rounding")
         text += f": all {total} levels agree"
     if compared < total:
         text = f"{compared} of {total} levels agree; not compared: {'; '.join(left_out(result))}"
+    if num_lacking:
+        verb = "were" if num_lacking > 1 else "was"
+        text += f"; {count(num_lacking, 'part')} of the program {verb} not ported"
     ids = dict.fromkeys(str(found.causes[0]["id"]) for found in result.accepted)
     return text + (f"; accepted: {', '.join(ids)}" if ids else "") + _tolerance(result)
 

@@ -4,6 +4,8 @@ import keras
 from keras import layers as L
 from keras import ops
 
+import keras_impl
+
 
 def _compiled(inputs, outputs, loss, optimizer=None):
     model = keras.Model(inputs, outputs)
@@ -57,3 +59,12 @@ def scheduled():
     rate = keras.optimizers.schedules.PolynomialDecay(0.05, 6, 0.001, power=2.0)
     optimizer = keras.optimizers.SGD(rate, momentum=0.9)
     return _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
+
+
+def clipped():
+    """A clip by the norm of all gradients, and a rate that is cut."""
+    x = keras.Input((4,))
+    optimizer = keras.optimizers.SGD(0.05, global_clipnorm=0.5)
+    model = _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
+    plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.3, patience=2)
+    return keras_impl.Reference(model, callbacks=[plateau])

@@ -1,11 +1,15 @@
 """Ports of `habits_keras.py`: NAME or NAME__WAY is right, and NAME__WAY_wrong is not."""
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
 from small_nets import Net, initialised
 from torch import nn
 
-from torch_impl import Port, optim
+from torch_impl import Port, optim, schedule
+from torch_impl.source.parts.clipping import clip_global_norm
+from torch_impl.source.parts.optimizers import SGD
 
 
 def _port(net, loss=None, optimizer=None, **given):
@@ -189,3 +193,46 @@ def scheduled__early_wrong():
 def scheduled__power_wrong():
     net = nn.Sequential(nn.Linear(4, 2))
     return _port(net, optimizer=lambda weights: _Scheduled(weights, lambda n: _decayed(n, 1.0)))
+
+
+# --- optimizers that read the gradients of all weights --------------------------------------------
+
+
+class _Clipped(torch.optim.Optimizer):
+    """Takes it for granted that each weight has a gradient, as in a training."""
+
+    def __init__(self, parameters, limit):
+        super().__init__(parameters, {"lr": 0.05})
+        self.limit = limit
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        weights = [each for group in self.param_groups for each in group["params"]]
+        norm = torch.stack([each.grad.square().sum() for each in weights]).sum().sqrt()
+        scale = self.limit / norm.clamp(min=self.limit)
+        for each in weights:
+            each -= self.param_groups[0]["lr"] * scale * each.grad
+
+
+def _of_clipped(made, patience=2):
+    port = _port(nn.Sequential(nn.Linear(4, 2)), optimizer=made)
+    plateau = schedule.ReduceLROnPlateau(
+        port.optimizer, factor=0.3, patience=patience, monitor="loss"
+    )
+    return dataclasses.replace(port, scheduler=plateau)
+
+
+def clipped():
+    return _of_clipped(lambda weights: _Clipped(weights, 0.5))
+
+
+def clipped__as_in_plain_ports():
+    return _of_clipped(lambda weights: SGD(weights, 0.05, clip=clip_global_norm(0.5)))
+
+
+def clipped__late_wrong():
+    return _of_clipped(lambda weights: _Clipped(weights, 0.5), patience=3)
+
+
+def clipped__limit_wrong():
+    return _of_clipped(lambda weights: _Clipped(weights, 0.6))

@@ -8,9 +8,12 @@ that of the next one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
 
 RATE = "lr"
 
@@ -142,3 +145,36 @@ def step_of(optimizer: torch.optim.Optimizer, given: float | None = None) -> flo
     finally:
         rate = watch.end()
     return rate
+
+
+def idle_step_of(module: nn.Module, optimizer: torch.optim.Optimizer) -> float:
+    """Makes a step whose gradients are zeros; returns the learning rate that it used.
+
+    In a training, all that is trained has a gradient. So code that reads them, such as a clip by
+    the norm of all, works in a step that only counts. Momentum and decay may move the weights.
+
+    Args:
+        module: of the port; its gradients are replaced.
+        optimizer: makes the step; parameters that it has beside those of the module get
+            gradients, too.
+    """
+    # An optimizer for sparse gradients, such as SparseAdam, refuses others.
+    sparse = {
+        each.weight
+        for each in module.modules()
+        if isinstance(each, nn.Embedding | nn.EmbeddingBag) and each.sparse
+    }
+    for parameter in {*module.parameters(), *_parameters(optimizer)}:
+        # Anew for each step, which may change them, or set them to None.
+        if not parameter.requires_grad or is_lazy(parameter):
+            parameter.grad = None
+            continue
+        layout = torch.sparse_coo if parameter in sparse else parameter.layout
+        parameter.grad = torch.zeros_like(parameter.detach(), layout=layout)
+    return step_of(optimizer)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+    """Yields what an optimizer trains, in all its groups."""
+    for group in optimizer.param_groups:
+        yield from group["params"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch_impl.losses import crossentropy, hinge, probabilistic, regression, segmentation
 from torch_impl.losses.base import Loss
+from torch_impl.near_names import one_of
 
 # By Keras's names: that of the class, that of the function, and the short ones.
 _NAMES: dict[type[Loss], str] = {
@@ -58,5 +59,5 @@ def from_config(config: str | Mapping[str, Any]) -> Loss:
 
 def _class(name: Any) -> type[Loss]:
     if name not in LOSSES:
-        raise ValueError(f"loss {name!r}: expected one of {sorted(LOSSES)}")
+        raise ValueError(f"loss {name!r}: {one_of(name, LOSSES, 'torch_impl.losses.LOSSES')}")
     return LOSSES[name]

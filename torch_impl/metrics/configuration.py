@@ -22,6 +22,7 @@ from torch_impl.metrics import (
 )
 from torch_impl.metrics.base import Metric
 from torch_impl.metrics.names import snake_case
+from torch_impl.near_names import one_of
 
 _CLASSES: tuple[type[Metric], ...] = (
     *(means.Mean, means.Sum),
@@ -104,7 +105,7 @@ def _of_function(name: Any, settings: dict[str, Any]) -> Metric:
 
 def _class(name: Any) -> type[Metric]:
     if name not in METRICS:
-        raise ValueError(f"metric {name!r}: expected one of {sorted(METRICS)}")
+        raise ValueError(f"metric {name!r}: {one_of(name, METRICS, 'torch_impl.metrics.METRICS')}")
     return METRICS[name]
 
 

@@ -20,6 +20,7 @@ from torch_impl.source.copying import copied, names_of_parts
 from torch_impl.source.initial import Draw
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.names_used import imported_from, names_used
+from torch_impl.source.own.stub_text import opens
 from torch_impl.source.plain import as_plain, without_plain
 from torch_impl.source.plain_layout import linear, load_lines, places_of
 from torch_impl.source.plain_train import plain_train
@@ -104,7 +105,8 @@ def plain_files(
     )
     differs = [*_ALWAYS, *drawing]
     data = about_data(arrays_of(program, facts))
-    return Written(files, module, train.left_out, differs, about=_ABOUT, data=data)
+    open_ = opens(train.train, "train.py")
+    return Written(files, module, train.left_out, differs, open_, about=_ABOUT, data=data)
 
 
 def _drawing(program: Program) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,20 +16,34 @@ from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
 from torch_impl.source.names_used import names_used
+from torch_impl.source.parts import training as loop
 from torch_impl.source.plain_initial import initial_lines, penalty_lines
+from torch_impl.source.plain_reading import load_weights, reading_of
 from torch_impl.source.plain_rules import as_rule, callback, metric
 from torch_impl.source.program import Program
-from torch_impl.source.reading_text import (
-    Arrays,
-    about_training,
-    arrays_of,
-    is_turned,
-    reading,
-)
+from torch_impl.source.reading_text import Arrays, about_training, arrays_of
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.train_text import lacking_text, optimizer_text, planned_parts, written
 from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
+
+# Names that train.py has itself, in each program or in some.
+_NAMES = (
+    *(name for name in dir(loop) if not name.startswith("_")),
+    *("argparse", "sys", "Path", "np", "load_file", "rules", "WEIGHTS", "Arrays", "NEEDED"),
+    *(
+        "KNOWN",
+        "signature",
+        "build",
+        "initialise",
+        "penalty",
+        "load_weights",
+        "feed",
+        "images",
+        "read",
+    ),
+    *("array", "opened", "numbers", "main"),
+)
 
 
 @dataclass
@@ -72,7 +86,7 @@ def plain_train(
     _, class_name = names
     own: dict[str, str] = {}
     compiled = compiled_of_facts(facts)
-    training = planned_parts(facts, compiled, own)
+    training = planned_parts(facts, compiled, own, _NAMES)
     found = PlainTrain(left_out=[sentence for _, sentence in training.problems])
     given: dict[str, str] = {}
     body = [f"    model = {class_name}()"]
@@ -80,7 +94,7 @@ def plain_train(
     if initial:
         body.append("    initialise(model)")
     body += [line for statement in frozen for line in wrapped(f"    {statement}")]
-    loss = _loss(training, own, found.left_out)
+    loss = _loss(training, found.left_out)
     if loss is not None:
         given["loss"] = loss
     if training.optimizer is not None:
@@ -112,11 +126,12 @@ def plain_train(
     told = "".join(f", {name}={text}" for name, text in given.items())
     body += wrapped(f"    return Training(model{told})")
     sections = [
+        *(text.splitlines() for text in own.values()),
         [
             "def build() -> Training:",
             '    """Returns the network with all that trains it, drawn by torch\'s generator."""',
             *body,
-        ]
+        ],
     ]
     if initial:
         head = wrapped(f"def initialise(model: {class_name}) -> None:")
@@ -125,9 +140,10 @@ def plain_train(
     if penalty:
         sections.append(penalty)
     arrays = arrays_of(program, facts)
-    constants, *functions = _reading(program, arrays, by_name=len(outputs) > 1)
-    sections = [constants, *sections, _load_weights(class_name), *functions]
-    return _files(found, sections, facts, given, program, arrays, names)
+    constants, *functions = reading_of(program, arrays, by_name=len(outputs) > 1)
+    sections = [constants, *sections, load_weights(class_name), *functions]
+    weightless = _weightless_text(own, arrays)
+    return _files(found, sections, facts, given, program, arrays, names, weightless)
 
 
 def _files(
@@ -138,12 +154,13 @@ def _files(
     program: Program,
     arrays: Arrays,
     names: tuple[str, str],
+    weightless: str,
 ) -> PlainTrain:
     package, class_name = names
     constants, *functions = sections
     own = "\n\n\n".join("\n".join(lines) for lines in functions)
     used = names_used(own, "rules")
-    loop, imports = chosen(["fit", "split_off"])
+    copy, imports = chosen(["fit", "split_off"])
     imports |= {
         "argparse": ("argparse", ""),
         "sys": ("sys", ""),
@@ -152,6 +169,8 @@ def _files(
         "torch": ("torch", ""),
         "load_file": ("safetensors.torch", "load_file"),
     }
+    if weightless:
+        imports["signature"] = ("inspect", "signature")
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
     lines += [f"from {package}.model import {class_name}"]
     fit = facts["program"]["fit"]
@@ -162,11 +181,12 @@ def _files(
         shuffle=fit.get("shuffle") is not False,
         split=fit.get("validation_split") or 0.0,
         lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
+        weightless=weightless,
     )
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
     weights = "\n".join([weights, *constants])
-    found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{loop}\n\n\n{main}"
+    found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{copy}\n\n\n{main}"
     if used:
         found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
     found.port = _port(given, program)
@@ -195,12 +215,9 @@ def _port(given: Mapping[str, str], program: Program) -> list[str]:
     return lines
 
 
-def _loss(training: Training, own: Mapping[str, str], left_out: list[str]) -> str | None:
+def _loss(training: Training, left_out: list[str]) -> str | None:
     """Returns the loss, or those of several outputs in one; None if there is none."""
     if training.loss is None:
-        return None
-    if own:
-        left_out.append(f"the loss: {', '.join(own)} is code of the program")
         return None
     try:
         text = as_rule(written(training.loss))
@@ -211,6 +228,26 @@ def _loss(training: Training, own: Mapping[str, str], left_out: list[str]) -> st
         return text
     weights = training.settings.get("loss_weights")
     return f"rules.OutputLosses({', '.join([text, *([written(weights)] if weights else [])])})"
+
+
+def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        '    if any(name.startswith("weight") for name in file):',
+        *wrapped(f"        for loss in {names}:"),
+        '            if "sample_weight" not in signature(loss).parameters:',
+        '                text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '                raise SystemExit(f"the file has weights, its loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _callbacks(
@@ -277,53 +314,6 @@ def _tried(write: Callable[[Any], str], plan: Any, left_out: list[str]) -> str |
         return None
 
 
-def _load_weights(class_name: str) -> list[str]:
-    return [
-        *wrapped(f"def load_weights(model: {class_name}) -> {class_name}:"),
-        '    """Gives a network the weights that the Keras model had."""',
-        "    model.load_state_dict(load_file(WEIGHTS))",
-        "    return model",
-    ]
-
-
-def _reading(program: Program, arrays: Arrays, *, by_name: bool) -> list[list[str]]:
-    """Returns the functions that read arrays of a file, and turn images."""
-    inputs, sections = program.inputs, []
-    if len(inputs) == 1:
-        (value,) = inputs.values()
-        shape = ", ".join(["N", *("?" if s is None else str(s) for s in value.shape[1:])])
-        told = f"({shape}) with the channels second" if is_turned(value) else f"({shape})"
-        turned = ".movedim(-1, 1)" if is_turned(value) else ""
-        sections.append(
-            [
-                "def feed(x: np.ndarray) -> torch.Tensor:",
-                f'    """Returns what the network takes: {told}."""',
-                f"    return torch.as_tensor(x){turned}",
-            ]
-        )
-    elif any(map(is_turned, inputs.values())):
-        sections.append(
-            [
-                "def images(x: np.ndarray) -> torch.Tensor:",
-                '    """Returns what the network takes: the channels second."""',
-                "    return torch.as_tensor(x).movedim(-1, 1)",
-            ]
-        )
-
-    def taken(name: str, text: str) -> str:
-        kind = "images" if is_turned(inputs[name]) else "torch.as_tensor"
-        return f"{'feed' if len(inputs) == 1 else kind}(numbers({text}))"
-
-    constants, *functions = reading(arrays, taken, "torch.as_tensor(numbers({}))", by_name=by_name)
-    numbers = [
-        "def numbers(array: np.ndarray) -> np.ndarray:",
-        '    """Returns real numbers in the dtype of the network; whole ones stay."""',
-        '    dtype = str(torch.get_default_dtype()).removeprefix("torch.")',
-        '    return array.astype(dtype) if array.dtype.kind == "f" else array',
-    ]
-    return [constants, *sections, *functions, numbers]
-
-
 _MAIN = '''def main() -> None:
     """Trains as `fit` does, and prints loss and metrics of each epoch."""
     parser = argparse.ArgumentParser(description="Trains the network as Keras does.")
@@ -352,7 +342,7 @@ _MAIN = '''def main() -> None:
 {lacking}    if given.from_keras:
         load_weights(training.model)
     file = opened(given.data)
-    data, validation = read(file), None
+{weightless}    data, validation = read(file), None
     if any(f"{{name}}_val" in file for name in NEEDED):
         validation = read(file, "_val")
     elif given.validation_split:

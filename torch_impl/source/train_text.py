@@ -190,13 +190,19 @@ def _imports(body: str) -> str:
     return "\n".join(lines)
 
 
-def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, str]) -> Training:
+def planned_parts(
+    facts: Mapping[str, Any],
+    compiled: Compiled,
+    own: dict[str, str],
+    taken: Collection[str] = _NAMES,
+) -> Training:
     """Plans all that trains the model.
 
     Args:
         facts: of the trace of the Keras half.
         compiled: the same, in the words of Keras's configs.
         own: gets the source of the losses of the user's, by name.
+        taken: names that train.py has itself.
     """
     told_own = facts.get("own", {}).get("losses", {})
     told_loss = facts.get("loss") or {}
@@ -209,7 +215,7 @@ def planned_parts(facts: Mapping[str, Any], compiled: Compiled, own: dict[str, s
     for output, name in (names or {"": only}).items():
         if name in told_own:
             known = attribute(re.sub(r"\W", "_", name))
-            known = f"{known}_" if known in _NAMES else known
+            known = f"{known}_" if known in taken else known
             own[known] = loss_text(known, told_own[name], is_weighted=is_weighted)
             stubs[output] = Parameter(known)
     if "" in stubs:

@@ -63,10 +63,10 @@ class Stepper:
         port = self.port
         x = mapped(self._input, batch.x)
         if port.feed is not None:
-            x = mapped(self._moved, port.feed(*leaves(batch.x)))
+            x = mapped(self._moved, port.feed(*leaves(mapped(self._cast, batch.x))))
         y = mapped(self._tensor, batch.y)
         if port.target is not None and batch.y is not None:
-            y = mapped(self._moved, port.target(batch.y))
+            y = mapped(self._moved, port.target(mapped(self._cast, batch.y)))
         return Batch(x, y, mapped(self._tensor, batch.weight))
 
     def forward(self, x: Any) -> Any:
@@ -131,6 +131,15 @@ class Stepper:
         tensor = torch.as_tensor(array)
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
         return tensor.to(self.device, dtype)
+
+    def _cast(self, array: Any) -> Any:
+        """Returns what `feed` or `target` gets: real numbers in the dtype of the module."""
+        if isinstance(array, torch.Tensor):
+            return array.to(self.dtype) if array.is_floating_point() else array
+        name = str(self.dtype).removeprefix("torch.")
+        # NumPy has no bfloat16: such a module gets what the file has.
+        is_real = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+        return array.astype(name, copy=False) if is_real and name != "bfloat16" else array
 
     def _moved(self, value: Any) -> Any:
         return value.to(self.device) if isinstance(value, torch.Tensor) else value

@@ -58,7 +58,7 @@ class Trainer:
 
     NumPy arrays of rank 4 or more have their channels last and are turned, unless the module has
     `channels_last = True`; tensors are taken as they are. `feed` and `target` of the port replace
-    that. Real numbers get the dtype of the module.
+    that. Real numbers get the dtype of the module, also those that `feed` and `target` get.
 
     Args:
         port: module, loss and optimizer; also metrics, schedulers, early stopping, seeds.

@@ -7,6 +7,7 @@ outside: what it says it consists of is looked at first, and nothing in it is ru
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
@@ -64,7 +65,7 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
                 told = " ".join(str(error).split())[:300]
                 raise InputError(
                     f"{path.name}: Keras {keras.__version__} cannot load it "
-                    f"({type(error).__name__}: {told}); expected what model.save has written"
+                    f"({type(error).__name__}: {told}); expected {_expected(path)}"
                 ) from error
         if not isinstance(model, keras.Model):
             raise InputError(f"{path.name} has a {type(model).__name__}; expected a model")
@@ -74,6 +75,18 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
         return model
 
     return load
+
+
+def _expected(path: Path) -> str:
+    """Returns what to give in the place of a file that Keras cannot load."""
+    function = "a function of your own that builds the model and loads its weights"
+    if version_of(path).startswith("2.") or zipfile.is_zipfile(path):
+        return f"a file that keras.models.load_model loads, or {function}"
+    # Such as x + y between layers: `model.save` writes it, and `load_model` does not read it.
+    return (
+        "a file that keras.models.load_model loads: Keras writes some models into an .h5 which it "
+        f"cannot read again, and can as .keras; or {function}"
+    )
 
 
 def _loaded(path: Path, custom_objects: Mapping[str, Any]) -> Any:

@@ -15,12 +15,17 @@ from parity.report.text.result import STYLES, error_lines, head_line, level_line
 MAX_NAME = 24  # characters of a program's name in a table
 
 
-def check_lines(result: Result) -> list[Line]:
-    """Returns the report of one check, line by line."""
+def check_lines(result: Result, num_lacking: int = 0) -> list[Line]:
+    """Returns the report of one check, line by line.
+
+    Args:
+        result: of the check.
+        num_lacking: number of parts of the Keras program that the port is known to lack.
+    """
     lines = [head_line(result)]
     lines += level_lines(result) if result.verdict != ERROR else error_lines(result)
     lines += found_lines(result) + setting_lines(result) + open_lines(result)
-    lines += _time_lines(result) + sentence_lines(result)
+    lines += _time_lines(result) + sentence_lines(result, num_lacking)
     return [*[[(plain(text), style) for text, style in line] for line in lines], []]
 
 

@@ -84,9 +84,9 @@ def training_lines(result: Result) -> list[Line]:
     return [[(row, "")] for told in training_texts(result) for row in wrapped(told, "  ")]
 
 
-def sentence_lines(result: Result) -> list[Line]:
+def sentence_lines(result: Result, num_lacking: int = 0) -> list[Line]:
     """Returns the meaning of the verdict, in its colour."""
-    told = sentences.capital(sentences.sentence(result))
+    told = sentences.capital(sentences.sentence(result, num_lacking))
     return [[(row, STYLES[result.verdict])] for row in wrapped(told, "  ")]
 
 

@@ -15,6 +15,8 @@ WRONG = {
     "features__steps_wrong": "forward",
     "scheduled__early_wrong": "schedule",
     "scheduled__power_wrong": "schedule",
+    "clipped__late_wrong": "schedule",
+    "clipped__limit_wrong": "optimizer",
 }
 RIGHT = [name for name in PORTS if name not in WRONG]
 

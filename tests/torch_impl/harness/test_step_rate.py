@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from torch_impl import optim
-from torch_impl.harness.step_rate import StepRate, step_of
+from torch_impl.harness.step_rate import StepRate, idle_step_of, step_of
 from torch_impl.schedule import ExponentialDecay
 
 
@@ -153,3 +153,45 @@ def test_an_error_of_the_step_leaves_the_groups_as_they_were():
     with pytest.raises(ZeroDivisionError):
         step_of(optimizer)
     assert type(optimizer.param_groups[0]) is dict
+
+
+class ByTheNormOfAll(torch.optim.SGD):
+    """Reads the gradient of each weight, and sets them to None behind the step."""
+
+    def step(self, closure=None):
+        weights = [each for group in self.param_groups for each in group["params"]]
+        norm = torch.stack([each.grad.square().sum() for each in weights]).sum().sqrt()
+        for each in weights:
+            each.grad = each.grad / norm.clamp(min=1.0)
+        super().step(closure)
+        self.zero_grad()
+
+
+def test_an_idle_step_has_gradients_of_zeros_for_all_that_is_trained():
+    net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2).requires_grad_(False))
+    outside = parameter()  # such as one of the loss
+    before = [each.detach().clone() for each in (*net.parameters(), outside)]
+    optimizer = ByTheNormOfAll([*net[0].parameters(), outside], lr=0.25)
+    for _ in range(3):
+        assert idle_step_of(net, optimizer) == 0.25
+    for each, value in zip((*net.parameters(), outside), before, strict=True):
+        torch.testing.assert_close(each.detach(), value, rtol=0, atol=0)
+    with pytest.raises(AttributeError, match="NoneType"):
+        step_of(ByTheNormOfAll(net.parameters(), lr=0.25))
+
+
+def test_what_is_not_trained_has_no_gradient_in_an_idle_step():
+    net = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2).requires_grad_(False), nn.LazyLinear(2))
+    for each in net[0].parameters():
+        each.grad = torch.ones_like(each)
+    idle_step_of(net, torch.optim.SGD(net.parameters(), lr=0.25))
+    assert [each.grad is None for each in net.parameters()] == [False, False, *[True] * 4]
+    assert not any(each.grad.any() for each in net[0].parameters())
+
+
+def test_an_optimizer_for_sparse_gradients_gets_such():
+    net = nn.Embedding(5, 2, sparse=True)
+    assert idle_step_of(net, torch.optim.SparseAdam(net.parameters(), lr=0.25)) == 0.25
+    dense = nn.Embedding(5, 2)
+    with pytest.raises(RuntimeError, match="dense gradients"):
+        idle_step_of(dense, torch.optim.SparseAdam(dense.parameters(), lr=0.25))

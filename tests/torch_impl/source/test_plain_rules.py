@@ -69,6 +69,18 @@ def test_an_optimizer_makes_the_steps_of_keras(name, settings):
     assert (expected - 1).abs().max() > 1e-5
 
 
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_step_without_gradients_is_taken(name):
+    """It trains nothing, and counts; with a gradient, the weight moves."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = plain_optim.SGD([weight], 0.5, clip=CLIPS[name](1.0))
+    optimizer.step()
+    assert (weight.tolist(), optimizer.param_groups[0]["step"]) == ([1.0] * 3, 1)
+    weight.grad = torch.tensor([1.0, 0.0, 0.0])
+    optimizer.step()
+    assert weight.tolist() == [0.5, 1.0, 1.0]
+
+
 def test_epsilon_at_torchs_place_is_seen():
     """The bar tells Keras's Adam from torch's."""
     parameters = [torch.nn.Parameter(torch.ones(3))]

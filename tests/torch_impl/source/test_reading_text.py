@@ -66,7 +66,15 @@ def several():
     )
 
 
+def sequences():
+    """Sequences for a convolution, which `feed` of the port turns."""
+    model = keras.Sequential([L.Input((T, 2)), L.Conv1D(3, 1), L.Flatten(), L.Dense(1)])
+    model.compile("sgd", "mse")
+    return keras_impl.Reference(model, x=STEPS, y=Y, epochs=2, batch_size=8)
+
+
 FILES = {
+    "sequences": {"x": STEPS, "y": Y},
     "one": {"x": X, "y": Y, "weight": W},
     "classes": {"x": X, "y": LABELS},
     "several": {
@@ -163,6 +171,23 @@ def test_a_file_without_the_weights_of_the_program_is_told(trained, kind):
     without, printed = trained(f"one_{kind}", arrays)
     assert max((with_weights[key] - without[key]).abs().max() for key in without) > 1e-3
     assert "fit sample_weight, and the file has no weight: all samples count" in printed.err
+
+
+@pytest.mark.parametrize("kind", ["full", "plain"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_has_real_numbers_of_either_dtype(trained, name, kind):
+    """The network is trained in that of `--dtype`, whatever the file has."""
+    rounded = {
+        key: array.astype("float32") if array.dtype.kind == "f" else array
+        for key, array in FILES[name].items()
+    }
+    for dtype, bar in (("float64", 1e-6), ("float32", 0)):
+        one, other = (
+            trained(f"{name}_{kind}", arrays, "--dtype", dtype)[0]
+            for arrays in (rounded, FILES[name])
+        )
+        assert {str(each.dtype) for each in one.values()} == {f"torch.{dtype}"}
+        assert max((one[key] - other[key]).abs().max() for key in one) <= bar
 
 
 def test_the_names_of_the_arrays_are_told(packages):

@@ -235,6 +235,26 @@ def test_feed_and_target_of_the_port_get_the_arrays_of_a_batch():
     assert found["loss"] == pytest.approx((25 + 36) / 2)
 
 
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_feed_and_target_get_real_numbers_in_the_dtype_of_the_module(given, dtype):
+    """Whole numbers, such as tokens and labels, stay what they are."""
+    seen = []
+
+    def noted(array):
+        seen.append(torch.as_tensor(array))
+        return seen[-1].to(dtype)
+
+    port = line(feed=noted, target=noted)
+    port.module.to(dtype)
+    trainer = Trainer(port)
+    x, labels = COLUMN.astype(given), COLUMN.astype(int)
+    for y in (x, torch.as_tensor(x), labels):
+        trainer.evaluate(y, y)
+        trainer.predict(y)
+    assert [each.dtype for each in seen] == [*[dtype] * 6, *[torch.int64] * 3]
+
+
 def test_validation_has_its_own_loss_if_the_port_says_so():
     port = line(rate=0.0, validation_loss=lambda output, target: output.sum() * 0 + 0.5)
     found = Trainer(port).fit(COLUMN, 0 * COLUMN, validation_data=(COLUMN, COLUMN)).history

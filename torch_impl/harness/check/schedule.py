@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from parity.data import probe_inputs
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.factories import Port, call_factory
-from torch_impl.harness.step_rate import step_of
+from torch_impl.harness.step_rate import idle_step_of
 from torch_impl.schedule.stepping import begin_epoch, monitor_of, takes_value
 
 
@@ -41,14 +40,12 @@ def write_schedule(
 
 
 def _rates_by_step(port: Port) -> np.ndarray:
-    """Returns the rate of each step. All gradients are zero."""
+    """Returns the rate of each step."""
     assert port.optimizer is not None
     rates = {}
-    for parameter in port.module.parameters():
-        parameter.grad = torch.zeros_like(parameter)
     steps = probe_inputs.SCHEDULE_STEPS
     for step in range(max(steps) + 1):
-        rates[step] = step_of(port.optimizer)
+        rates[step] = idle_step_of(port.module, port.optimizer)
         is_epoch_end = (step + 1) % port.steps_per_epoch == 0
         if port.scheduler_interval == "step" or is_epoch_end:
             for scheduler in port.schedulers:
@@ -66,7 +63,7 @@ def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list
 
     for epoch in range(len(metrics["loss"])):
         after = [scheduler for scheduler in port.schedulers if not begin_epoch(scheduler, epoch)]
-        rates.append(step_of(port.optimizer))
+        rates.append(idle_step_of(port.module, port.optimizer))
         for scheduler in after:
             if takes_value(scheduler):
                 scheduler.step(value_of(scheduler))

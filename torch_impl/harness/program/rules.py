@@ -21,7 +21,7 @@ import torch
 from parity.traces.trace import History, TraceWriter
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.harness.step_rate import step_of
+from torch_impl.harness.step_rate import idle_step_of
 from torch_impl.trainer import Trainer
 from torch_impl.trainer.arguments import is_validated
 from torch_impl.trainer.callbacks import callbacks_of
@@ -50,8 +50,6 @@ def write_rules(
     first = int(fit["initial_epoch"])
     trainer = Trainer(built)
     callbacks = callbacks_of(built)
-    for parameter in built.module.parameters():
-        parameter.grad = None
     _mark(port, 0)
     for callback in callbacks:
         callback.trainer = trainer
@@ -63,7 +61,7 @@ def write_rules(
         for callback in callbacks:
             callback.on_epoch_begin(first + number)
         for step in range(end - start):
-            rates.append(step_of(built.optimizer))
+            rates.append(idle_step_of(built.module, built.optimizer))
             for callback in callbacks:
                 if callback.watches_steps:
                     callback.on_train_batch_end(step, {})

@@ -28,6 +28,8 @@ def clip_global_norm(limit: float) -> Callable[[Gradients], Gradients]:
     """Returns what makes all gradients shorter whose common norm exceeds a limit."""
 
     def clip(gradients: Gradients) -> Gradients:
+        if not gradients:  # a step that trains nothing
+            return []
         norm = torch.stack([g.square().sum() for g in gradients]).sum().sqrt()
         return [g * (limit / norm.clamp(min=limit)) for g in gradients]
 

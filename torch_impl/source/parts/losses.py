@@ -281,10 +281,10 @@ class OutputLosses(nn.Module):
     """The weighted sum of the losses of several outputs, or of the only one."""
 
     def __init__(
-        self, losses: dict[str, nn.Module], weights: dict[str, float] | None = None
+        self, losses: dict[str, Any], weights: dict[str, float] | None = None
     ) -> None:
         super().__init__()
-        self.losses = nn.ModuleDict(losses)
+        self.losses = losses  # which may be functions
         self.weights = weights or dict.fromkeys(losses, 1.0)
         self.parts: dict[str, torch.Tensor] = {}
 
@@ -309,7 +309,8 @@ class OutputLosses(nn.Module):
             weight = sample_weight
             if isinstance(sample_weight, dict):
                 weight = sample_weight.get(name)
-            parts[name] = loss(outputs[name], targets[name], weight)
+            given = (outputs[name], targets[name])
+            parts[name] = loss(*given) if weight is None else loss(*given, weight)
             values.append(self.weights[name] * parts[name])
         # Of one loss, Keras's history has the sum alone.
         several = parts if len(parts) > 1 else {}

@@ -19,7 +19,7 @@ class Training:
 
     Attributes:
         model: the network.
-        loss: of (outputs, targets, sample_weight).
+        loss: of (outputs, targets), and with weights of samples of a third one.
         optimizer: of its weights.
         schedulers: each gets the metric that it monitors after an epoch.
         early_stopping: likewise; says when the training ends.
@@ -133,7 +133,8 @@ def called(training: Training, x: Any) -> Any:
 
 def loss_of(training: Training, output: Any, y: Any, weight: Any) -> torch.Tensor:
     """Returns the loss of a batch, with the penalty of the weights."""
-    loss: torch.Tensor = training.loss(output, y, weight)
+    given = (output, y) if weight is None else (output, y, weight)
+    loss: torch.Tensor = training.loss(*given)
     if training.penalty is not None:
         loss = loss + training.penalty(training.model)
     return loss

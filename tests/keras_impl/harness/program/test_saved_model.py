@@ -127,8 +127,29 @@ def test_what_a_hostile_file_names_is_neither_imported_nor_read(tmp_path, change
         saved_model(path)()
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_an_h5_that_keras_writes_and_does_not_read_is_told_as_such(tmp_path):
+    """The same model in a `.keras` is read."""
+    inputs = L.Input((3,))
+    one, other = L.Dense(2)(inputs), L.Dense(2)(inputs)
+    model = keras.Model(inputs, one + other)
+    for name in ("sum.h5", "sum.keras"):
+        model.save(tmp_path / name)
+    with pytest.raises(InputError, match=r"sum\.h5: Keras .* cannot load it") as raised:
+        saved_model(tmp_path / "sum.h5")()
+    assert "an .h5 which it cannot read again, and can as .keras" in str(raised.value)
+    loaded = saved_model(tmp_path / "sum.keras")()
+    x = np.ones((2, 3))
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
 def test_what_keras_cannot_load_is_one_line(tmp_path):
+    """It is a `.keras`: another form would not help."""
     path = changed(tmp_path, lambda layer: layer["config"].update(units="many"))
     with pytest.raises(InputError, match=r"changed\.keras: Keras .* cannot load it") as raised:
         saved_model(path)()
     assert "\n" not in str(raised.value)
+    assert str(raised.value).endswith(
+        "expected a file that keras.models.load_model loads, or a function of your own that builds "
+        "the model and loads its weights"
+    )

@@ -87,6 +87,20 @@ def test_a_pass_says_how_much_it_rests_on():
     assert "is right" not in sentence
 
 
+def test_a_port_that_lacks_parts_is_right_only_as_far_as_it_goes():
+    def told(number, *levels):
+        lines = check_lines(result_of(*levels), number)
+        return " ".join(" ".join("".join(text for text, _ in line) for line in lines).split())
+
+    both = level("data"), level("loss")
+    far = "The port is right as far as it was ported: all 2 levels agree; "
+    assert told(1, *both).endswith(f"{far}1 part of the program was not ported")
+    assert told(3, *both).endswith(f"{far}3 parts of the program were not ported")
+    assert told(0, *both).endswith("The port is right: all 2 levels agree")
+    some = told(2, level("data"), Level("loss", SKIPPED, "there is none"))
+    assert some.endswith("loss (there is none); 2 parts of the program were not ported")
+
+
 def test_levels_that_are_not_compared_for_one_reason_are_told_together():
     names, why = ("optimizer", "trajectory"), "the port gives no optimizer"
     levels = [Level(name, SKIPPED, why) for name in names]

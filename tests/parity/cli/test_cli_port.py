@@ -1,0 +1,45 @@
+"""`parity port`: what it prints of a package, and its exit code."""
+
+from pathlib import Path
+
+import pytest
+from checked import level, result_of
+from click.testing import CliRunner
+
+from parity.cli.main import cli
+from parity.runs import port
+
+
+@pytest.fixture
+def called(monkeypatch, tmp_path):
+    """Calls the command for a package that lacks some parts, and has this result."""
+
+    def call(left_out, result):
+        made = port.Ported(Path("made"), ("model.py",), left_out, (), (), result)
+        monkeypatch.setattr(port, "port_spec", lambda *_, **__: made)
+        given = ["port", "a:b", "--out", str(tmp_path / "made")]
+        return CliRunner().invoke(cli, given, standalone_mode=False)
+
+    return call
+
+
+LACKS = ("constraints.MaxNorm(max_value=2) of 'dense.kernel': it has no plain form",)
+
+
+def test_a_package_that_lacks_a_part_is_not_called_right_without_more(called):
+    done = called(LACKS, result_of(level("data"), level("loss")))
+    assert f"not ported: {LACKS[0]}" in done.output
+    told = " ".join(done.output.split())
+    assert "The port is right as far as it was ported: all 2 levels agree; 1 part" in told
+    assert done.return_value == 0  # that of the check
+
+
+def test_a_package_that_lacks_nothing_is(called):
+    done = called((), result_of(level("data"), level("loss")))
+    assert done.output.rstrip().endswith("The port is right: all 2 levels agree")
+
+
+def test_the_exit_code_of_a_package_that_differs_is_1(called):
+    done = called(LACKS, result_of(level("data"), level("loss", worst=1.0)))
+    assert done.return_value == 1
+    assert "right" not in done.output

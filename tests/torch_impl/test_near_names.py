@@ -1,0 +1,17 @@
+"""A message names what is almost the given name, and where all names are."""
+
+from torch_impl.losses import LOSSES
+from torch_impl.near_names import one_of
+
+
+def test_names_that_are_almost_the_given_one_are_told():
+    told = one_of("Mean_Squared_Eror", LOSSES, "torch_impl.losses.LOSSES")
+    assert told.startswith(
+        "expected one of torch_impl.losses.LOSSES, such as 'mean_squared_error' or "
+    )
+    assert len(told) < 160
+
+
+def test_a_name_like_no_other_is_told_where_all_are():
+    for name in ("quantile_of_mine", 7, None, "x" * 10_000):
+        assert one_of(name, LOSSES, "LOSSES") == "expected one of LOSSES"
