@@ -1,8 +1,9 @@
 """Configurations of older files, in the form that Keras writes today.
 
-Two things are missing in a legacy `.h5`: the shapes with which the layers of a Sequential were
-built, and, in files of Keras 2, the calls of a functional model as Keras 3 writes them. The shapes
-are found by building one layer after the other and calling it.
+Three things are missing in a legacy `.h5`: the shapes with which the layers of a Sequential were
+built, the modules of classes, which tell the operation `Add` of `x + y` from the layer `Add`, and,
+in files of Keras 2, the calls of a functional model as Keras 3 writes them. The shapes are found by
+building one layer after the other and calling it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch_impl.keras_config.graph import (
     read_graph,
     tensors_of,
 )
+from torch_impl.keras_config.operations import OPERATIONS
 
 _ATTENTION = ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention")
 
@@ -49,6 +51,7 @@ def in_todays_form(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renew(config: dict[str, Any]) -> None:
+    _mark_operations(config["layers"])
     config.update(renewed_graph(config))
     layers: list[dict[str, Any]] = config["layers"]
     for layer in layers:
@@ -78,6 +81,21 @@ def _renew(config: dict[str, Any]) -> None:
         _add_shapes_of_calls(config)
     elif _lacks_shapes(layers):
         _add_shapes(layers)
+
+
+def _mark_operations(layers: list[Any]) -> None:
+    """Gives the operations of Keras 3 in a list of layers the module that a `.keras` file has.
+
+    The configuration of a layer always tells whether it is trained; that of an operation does not.
+    """
+    for layer in layers:
+        if not isinstance(layer, dict) or "module" in layer:
+            continue
+        calls, settings = layer.get("inbound_nodes"), layer.get("config")
+        is_called = bool(calls) and all(isinstance(call, dict) for call in calls)
+        is_known = layer.get("class_name") in OPERATIONS
+        if is_known and is_called and isinstance(settings, dict) and "trainable" not in settings:
+            layer["module"] = "keras.src.ops"
 
 
 def _both_directions(layer: Mapping[str, Any]) -> dict[str, Any]:
