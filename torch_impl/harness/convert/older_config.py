@@ -52,7 +52,9 @@ def in_todays_form(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _renew(config: dict[str, Any]) -> None:
     _mark_operations(config["layers"])
+    before = config["layers"]
     config.update(renewed_graph(config))
+    is_renewed = config["layers"] is not before
     layers: list[dict[str, Any]] = config["layers"]
     for layer in layers:
         if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
@@ -78,7 +80,7 @@ def _renew(config: dict[str, Any]) -> None:
         if "layers" in layer["config"]:
             _renew(layer["config"])
     if "input_layers" in config:
-        _add_shapes_of_calls(config)
+        _add_shapes_of_calls(config, is_renewed=is_renewed)
     elif _lacks_shapes(layers):
         _add_shapes(layers)
 
@@ -91,7 +93,7 @@ def _mark_operations(layers: list[Any]) -> None:
     for layer in layers:
         if not isinstance(layer, dict) or "module" in layer:
             continue
-        calls, settings = layer.get("inbound_nodes"), layer.get("config")
+        calls, settings = layer.get("inbound_nodes") or [], layer.get("config")
         is_called = bool(calls) and all(isinstance(call, dict) for call in calls)
         is_known = layer.get("class_name") in OPERATIONS
         if is_known and is_called and isinstance(settings, dict) and "trainable" not in settings:
@@ -110,10 +112,15 @@ def _both_directions(layer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add_shapes_of_calls(config: dict[str, Any]) -> None:
+def _add_shapes_of_calls(config: dict[str, Any], *, is_renewed: bool) -> None:
     """Adds the shapes of their inputs to the layers of a functional model.
 
     Keras 3 writes the shape of each tensor into the calls. Of Keras 2, each call is made.
+
+    Args:
+        config: of the model.
+        is_renewed: whether Keras 2 wrote it. In a configuration of Keras 3, a shape like `UNKNOWN`
+            is that of one number a sample.
     """
     layers = {name_of(layer): layer for layer in config["layers"]}
     graph = read_graph(config)
@@ -126,7 +133,8 @@ def _add_shapes_of_calls(config: dict[str, Any]) -> None:
     for call in graph.calls:
         layer, given = layers[call.layer], tensors_of(call)
         entries = _entries(layer["inbound_nodes"][call.number])
-        if any(entry.get("shape") in (None, UNKNOWN) for entry in entries):
+        unknown = (None, UNKNOWN) if is_renewed else (None,)
+        if any(entry.get("shape") in unknown for entry in entries):
             tensors = [made[t.layer, t.call, t.index] for t in given]
             for entry, x in zip(entries, tensors, strict=True):
                 entry["shape"] = [None, *x.shape[1:]]

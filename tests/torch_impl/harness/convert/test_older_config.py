@@ -149,6 +149,7 @@ OPERATIONS = {
     "softmax": lambda x, y: ops.softmax(y),
     "softmax by a layer": lambda x, y: L.Softmax()(y),
     "mean": lambda x, y: ops.mean(y, axis=-1, keepdims=True),
+    "one number a sample": lambda x, y: ops.einsum("ij,ij->i", x, y)[:, None],
     "of the name of a layer": lambda x, y: keras.activations.relu(y, negative_slope=0.25),
     "in a model": lambda x, y: keras.Sequential([keras.Input((4,)), inner_sum()])(y),
 }
