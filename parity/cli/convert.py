@@ -49,9 +49,12 @@ from parity.halves.options import ChildOptions
 @click.option(
     "--to-keras",
     is_flag=True,
-    help="The other way: WEIGHTS is a state_dict, and FILE a .weights.h5 that Keras loads.",
+    help="The other way: WEIGHTS is a state_dict, FILE one that Keras loads, of --like's form.",
 )
-@path_option("--like", help="With --to-keras: a .weights.h5 or .h5 of the same model.")
+@path_option(
+    "--like",
+    help="With --to-keras: a .weights.h5 or .h5 of the same model; FILE needs the same ending.",
+)
 @click.option(
     "--anyway", is_flag=True, help="Write what is proved or filled in part only; exit code 1."
 )

@@ -25,7 +25,11 @@ from parity.runs.steps import error_of, planned
 from parity.runs.weight_files import config_in, copy_weights, is_bundle, write_like
 from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder
+from parity.weights.copied import read_copied
 from parity.weights.request import BACK, OPTIMIZER, REQUEST, STATE, TOLD
+
+# Form of a file -> the endings with which Keras's `load_weights` takes it.
+_ENDINGS = {".weights.h5": (".weights.h5",), ".h5": (".h5", ".hdf5")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +112,9 @@ def convert(given: Conversion) -> Converted:
             unpack(source, RunFolder(root).half("keras").path)
         else:
             copy_weights(source, root / "weights")
+        if given.like is not None:
+            form = "bundle" if bundle else read_copied(root / "weights").form
+            check_ending(given.out, given.like, form)
         config = None if given.config is None else config_in(given.config, root / "config")
         request = {
             "path": os.path.abspath(source),
@@ -127,6 +134,28 @@ def convert(given: Conversion) -> Converted:
         if told.is_written:
             _write(given, root, half.path)
         return told
+
+
+def check_ending(out: Path, like: Path, form: str) -> None:
+    """Refuses a file that Keras would not load, since it chooses the form by the ending.
+
+    Args:
+        out: the file to write.
+        like: the file whose structure it gets.
+        form: of `like`, which its content tells: see `Stored`.
+
+    Raises:
+        InputError: no file of that form can be written, or `out` has the ending of another form.
+    """
+    if form not in _ENDINGS:
+        told = "a bundle" if form == "bundle" else f"a {form}"
+        raise InputError(f"--like {like}: expected a .weights.h5 or .h5 of the model, not {told}")
+    is_weights = out.name.endswith(".weights.h5")
+    if is_weights != (form == ".weights.h5") or not out.name.endswith(_ENDINGS[form]):
+        raise InputError(
+            f"--out {out}: expected the ending {_ENDINGS[form][0]}, by which Keras knows the form "
+            f"of --like {like}; for another form, give a --like of that form"
+        )
 
 
 def _run(given: Conversion, root: Path, half: RunFolder) -> None:

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from weight_files import build, inputs, values, weight_files
 
 from parity.errors import InputError
-from parity.runs.convert import Conversion, convert, optimizer_path, pairs_of
+from parity.runs.convert import Conversion, check_ending, convert, optimizer_path, pairs_of
 from parity.weights.read import read_weights
 
 PORT = """
@@ -176,7 +176,58 @@ def test_a_hostile_configuration_is_refused_in_one_line(change, files, folder):
 def test_code_in_a_state_dict_is_not_run(files, folder):
     mark = folder / "mark"
     (folder / "state.pt").write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
-    back = given(files, folder, weights=folder / "state.pt", like=files / "rows.h5")
+    settings = {"like": files / "rows.h5", "out": folder / "back.h5"}
+    back = given(files, folder, weights=folder / "state.pt", **settings)
     with pytest.raises(InputError, match="no state_dict"):
         convert(back)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "out"),
+    [(".weights.h5", "a.weights.h5"), (".h5", "a.h5"), (".h5", "a.hdf5"), (".h5", "weights.h5")],
+)
+def test_the_ending_by_which_keras_knows_the_form_is_taken(form, out, tmp_path):
+    check_ending(tmp_path / out, tmp_path / "like.h5", form)
+
+
+@pytest.mark.parametrize(
+    ("form", "out"),
+    [
+        (".h5", "a.weights.h5"),
+        (".weights.h5", "a.h5"),
+        (".weights.h5", "a.hdf5"),
+        (".h5", "a.safetensors"),
+        (".weights.h5", "weights.h5"),
+        (".h5", "a.keras"),
+    ],
+)
+def test_the_ending_of_another_form_is_refused_before_anything_is_computed(form, out, tmp_path):
+    with pytest.raises(InputError, match=rf"{out}: expected the ending \{form},"):
+        check_ending(tmp_path / out, tmp_path / "like.h5", form)
+
+
+@pytest.mark.parametrize("form", [".keras", "checkpoint", "bundle"])
+def test_a_form_that_is_not_written_is_refused(form, tmp_path):
+    with pytest.raises(InputError, match=r"expected a \.weights\.h5 or \.h5 of the model, not a "):
+        check_ending(tmp_path / "a.weights.h5", tmp_path / "like", form)
+
+
+def test_keras_loads_what_is_written_with_the_right_ending_alone(files, folder):
+    from safetensors.numpy import save_file
+
+    theirs = values(files, "rows")
+    layers = {"0": "dense", "2": "dense_1", "3": "dense_2"}
+    state = {f"{n}.weight": theirs[f"{layer}/kernel"].T * 2 for n, layer in layers.items()}
+    state |= {f"{n}.bias": theirs[f"{layer}/bias"] * 2 for n, layer in layers.items()}
+    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, folder / "state.safetensors")
+    settings = {"weights": folder / "state.safetensors", "like": files / "rows.h5"}
+    with pytest.raises(InputError, match="expected the ending"):
+        convert(given(files, folder, out=folder / "back.weights.h5", **settings))
+    assert not (folder / "back.weights.h5").exists()
+    assert convert(given(files, folder, out=folder / "back.h5", **settings)).problems == []
+    model = build("rows")
+    model.load_weights(folder / "back.h5")
+    for layer in layers.values():
+        kernel = model.get_layer(layer).kernel.numpy()
+        assert np.array_equal(kernel, 2 * theirs[f"{layer}/kernel"])

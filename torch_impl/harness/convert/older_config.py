@@ -1,8 +1,9 @@
 """Configurations of older files, in the form that Keras writes today.
 
-Two things are missing in a legacy `.h5`: the shapes with which the layers of a Sequential were
-built, and, in files of Keras 2, the calls of a functional model as Keras 3 writes them. The shapes
-are found by building one layer after the other and calling it.
+Three things are missing in a legacy `.h5`: the shapes with which the layers of a Sequential were
+built, the modules of classes, which tell the operation `Add` of `x + y` from the layer `Add`, and,
+in files of Keras 2, the calls of a functional model as Keras 3 writes them. The shapes are found by
+building one layer after the other and calling it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch_impl.keras_config.graph import (
     read_graph,
     tensors_of,
 )
+from torch_impl.keras_config.operations import OPERATIONS
 
 _ATTENTION = ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention")
 
@@ -49,7 +51,10 @@ def in_todays_form(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renew(config: dict[str, Any]) -> None:
+    _mark_operations(config["layers"])
+    before = config["layers"]
     config.update(renewed_graph(config))
+    is_renewed = config["layers"] is not before
     layers: list[dict[str, Any]] = config["layers"]
     for layer in layers:
         if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
@@ -75,9 +80,24 @@ def _renew(config: dict[str, Any]) -> None:
         if "layers" in layer["config"]:
             _renew(layer["config"])
     if "input_layers" in config:
-        _add_shapes_of_calls(config)
+        _add_shapes_of_calls(config, is_renewed=is_renewed)
     elif _lacks_shapes(layers):
         _add_shapes(layers)
+
+
+def _mark_operations(layers: list[Any]) -> None:
+    """Gives the operations of Keras 3 in a list of layers the module that a `.keras` file has.
+
+    The configuration of a layer always tells whether it is trained; that of an operation does not.
+    """
+    for layer in layers:
+        if not isinstance(layer, dict) or "module" in layer:
+            continue
+        calls, settings = layer.get("inbound_nodes") or [], layer.get("config")
+        is_called = bool(calls) and all(isinstance(call, dict) for call in calls)
+        is_known = layer.get("class_name") in OPERATIONS
+        if is_known and is_called and isinstance(settings, dict) and "trainable" not in settings:
+            layer["module"] = "keras.src.ops"
 
 
 def _both_directions(layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,10 +112,15 @@ def _both_directions(layer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add_shapes_of_calls(config: dict[str, Any]) -> None:
+def _add_shapes_of_calls(config: dict[str, Any], *, is_renewed: bool) -> None:
     """Adds the shapes of their inputs to the layers of a functional model.
 
     Keras 3 writes the shape of each tensor into the calls. Of Keras 2, each call is made.
+
+    Args:
+        config: of the model.
+        is_renewed: whether Keras 2 wrote it. In a configuration of Keras 3, a shape like `UNKNOWN`
+            is that of one number a sample.
     """
     layers = {name_of(layer): layer for layer in config["layers"]}
     graph = read_graph(config)
@@ -108,7 +133,8 @@ def _add_shapes_of_calls(config: dict[str, Any]) -> None:
     for call in graph.calls:
         layer, given = layers[call.layer], tensors_of(call)
         entries = _entries(layer["inbound_nodes"][call.number])
-        if any(entry.get("shape") in (None, UNKNOWN) for entry in entries):
+        unknown = (None, UNKNOWN) if is_renewed else (None,)
+        if any(entry.get("shape") in unknown for entry in entries):
             tensors = [made[t.layer, t.call, t.index] for t in given]
             for entry, x in zip(entries, tensors, strict=True):
                 entry["shape"] = [None, *x.shape[1:]]

@@ -17,15 +17,18 @@ from torch import nn
 from torch_impl.harness.call import Call
 from torch_impl.harness.convert.twin import Leaf, Twin
 from torch_impl.harness.kinds import kind_of
+from torch_impl.keras_config.operations import Operation
 from torch_impl.keras_config.rows.modules import Activated, KerasLayer
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
 from torch_impl.layouts import variables
 
+# What a port may leave out at the end of an output: its loss takes the logits.
+LAST_ACTIVATIONS = ("activation:softmax", "activation:sigmoid")
 _PARTS = ("query", "key", "value", "attention_output")
 _TURNS = "movedim()"  # by which a layer turns Keras's layout into torch's and back
 
 
-@dataclass(frozen=True)
+@dataclass
 class Node:
     """A call of a layer of the twin.
 
@@ -74,9 +77,48 @@ def nodes_of(twin: Twin, calls: Sequence[Call]) -> list[Node]:
             "sources": sources,
             "weights": list(_weights(call, names)),
         }
-        numbers[number] = len(found)
         found.append(Node(facts, inputs, output))
+        found += _activation_in_steps(call, found[-1], len(found) - 1)
+        numbers[number] = len(found) - 1
     return found
+
+
+def _activation_in_steps(call: Call, node: Node, number: int) -> list[Node]:
+    """Takes the softmax or sigmoid out of the node of a TimeDistributed, as a node of its own.
+
+    Such a layer is watched as one, so that its activation would be hidden in it.
+
+    Args:
+        call: of the layer.
+        node: of the call; becomes that of the layer without its activation.
+        number: of the node.
+    """
+    if not isinstance(call.module, TimeDistributed):
+        return []
+    inner = call.module.get_submodule(call.module.name)
+    activation = inner.activation if isinstance(inner, KerasLayer) else None
+    if activation is None or (kind := _kind_of(activation)) not in LAST_ACTIVATIONS:
+        return []
+    inner.activation = None  # type: ignore[assignment]
+    try:
+        with torch.no_grad():
+            linear = call.module(call.inputs[0])
+    finally:
+        inner.activation = activation
+    if not torch.equal(activation(linear), node.output):  # it was given a mask, or draws
+        return []
+    facts = {
+        "name": f"{node.facts['name']}.activation",
+        "kind": kind,
+        "config": {},
+        "input_shapes": [list(linear.shape)],
+        "output_shape": list(linear.shape),
+        "sources": [number],
+        "weights": [],
+    }
+    made = Node(facts, [linear], node.output)
+    node.output = linear
+    return [made]
 
 
 def _mapped(source: int | None, numbers: Mapping[int, int]) -> int | None:
@@ -137,10 +179,17 @@ def _kind(call: Call) -> str:
     if isinstance(module, TimeDistributed):
         inner = module.get_submodule(module.name)
         return kind_of(inner.layer if isinstance(inner, KerasLayer) else inner)
-    name = getattr(module, "name", None)
-    if call.kind == "unknown:Activation" and isinstance(name, str):
+    return call.kind if module is None else _kind_of(module, call.kind)
+
+
+def _kind_of(module: nn.Module, kind: str = "") -> str:
+    """Returns the kind of a module of the twin; of an operation, such as keras.ops.sigmoid, too."""
+    kind, name = kind or kind_of(module), getattr(module, "name", None)
+    if kind == "unknown:Activation" and isinstance(name, str):
         return f"activation:{name}"
-    return call.kind
+    if isinstance(module, Operation) and f"activation:{str(name).lower()}" in LAST_ACTIVATIONS:
+        return f"activation:{str(name).lower()}"
+    return kind
 
 
 def _key(variable: Any) -> tuple[int, tuple[str, ...]]:

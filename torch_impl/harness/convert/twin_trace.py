@@ -20,7 +20,12 @@ from parity.traces.trace import CheckWriter, RunResult, Trace
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.harness.convert.twin_inputs import TwinInputs
-from torch_impl.harness.convert.twin_nodes import Node, nodes_of, whole_layers
+from torch_impl.harness.convert.twin_nodes import (
+    LAST_ACTIVATIONS,
+    Node,
+    nodes_of,
+    whole_layers,
+)
 from torch_impl.harness.convert.twin_rounding import PASSES, changed_by, moved_pass
 from torch_impl.keras_config.graph import Tensor, fill
 from torch_impl.weights import set_variable, to_array
@@ -171,10 +176,8 @@ def _output_names(twin: Twin) -> list[str]:
 
 def _activation(nodes: Sequence[Node], output: torch.Tensor) -> str | None:
     """Returns the softmax or sigmoid that an output ends with, which a port may leave out."""
-    last = nodes[-1] if nodes else None
-    if last is None or last.output.shape != output.shape or not torch.equal(last.output, output):
-        last = next((n for n in reversed(nodes) if n.output.shape == output.shape), None)
-    if last is None or not torch.equal(last.output, output):
-        return None
-    kind = last.facts["kind"].removeprefix("activation:")
-    return kind if kind in ("softmax", "sigmoid") else None
+    # Several outputs may have one shape, so only the values tell which node made this one.
+    made = (n for n in reversed(nodes) if n.output.shape == output.shape)
+    last = next((node for node in made if torch.equal(node.output, output)), None)
+    kind = "" if last is None else last.facts["kind"]
+    return kind.removeprefix("activation:") if kind in LAST_ACTIVATIONS else None

@@ -1,8 +1,11 @@
 """Configurations of Keras 2 and of legacy files give the same twin as those of today."""
 
+import keras
 import numpy as np
 import pytest
 import torch
+from keras import layers as L
+from keras import ops
 from paths import SUPPORT
 
 from parity.weights.copied import read_copied
@@ -129,3 +132,48 @@ def test_what_keras_3_computes_otherwise_has_no_twin(tmp_path):
         ValueError, match=r"hard_sigmoid of layer 'out'.*Keras 3 computes otherwise"
     ):
         Twin({"class_name": "Sequential", "config": {"name": "net", "layers": layers}})
+
+
+OPERATIONS = {
+    "sum of tensors": lambda x, y: x + y,
+    "sum by a layer": lambda x, y: L.Add()([x, y]),
+    "difference": lambda x, y: x - y,
+    "product and quotient": lambda x, y: x * y / (1.0 + x * x),
+    "numbers": lambda x, y: 2.0 - y * 3.0,
+    "a part": lambda x, y: y[:, 1:3],
+    "join": lambda x, y: ops.concatenate([x, y], -1),
+    "join by a layer": lambda x, y: L.Concatenate()([x, y]),
+    "maximum": lambda x, y: ops.maximum(x, y),
+    "shape": lambda x, y: ops.reshape(y, (-1, 4, 1)),
+    "shape by a layer": lambda x, y: L.Reshape((4, 1))(y),
+    "softmax": lambda x, y: ops.softmax(y),
+    "softmax by a layer": lambda x, y: L.Softmax()(y),
+    "mean": lambda x, y: ops.mean(y, axis=-1, keepdims=True),
+    "one number a sample": lambda x, y: ops.einsum("ij,ij->i", x, y)[:, None],
+    "of the name of a layer": lambda x, y: keras.activations.relu(y, negative_slope=0.25),
+    "in a model": lambda x, y: keras.Sequential([keras.Input((4,)), inner_sum()])(y),
+}
+
+
+def inner_sum():
+    x = keras.Input((4,))
+    return keras.Model(x, x + L.Dense(4)(x))
+
+
+@pytest.mark.parametrize("case", OPERATIONS)
+def test_an_operation_in_a_legacy_file_is_told_from_the_layer_of_its_name(case, tmp_path):
+    """Keras itself cannot load most of these `.h5`, whose weights are good."""
+    keras.utils.set_random_seed(5)
+    x = keras.Input((4,))
+    model = keras.Model(x, L.Dense(2)(OPERATIONS[case](x, L.Dense(4)(x))))
+    model.save(tmp_path / "model.h5")
+    copy_stored(tmp_path / "model.h5", tmp_path)
+    copied = read_copied(tmp_path)
+    twin = Twin(copied.config)
+    keys = keys_by_name(twin, copied.weights)
+    set_weights(twin, {own: copied.arrays[f"weights/{key}"] for own, key in keys.items()})
+    given = np.random.default_rng(6).normal(size=(3, 4))
+    with torch.no_grad():
+        ours = twin.module(torch.from_numpy(given)).numpy()
+    # Keras computes in float32.
+    np.testing.assert_allclose(ours, model(given.astype("float32")).numpy(), rtol=2e-5, atol=2e-6)
