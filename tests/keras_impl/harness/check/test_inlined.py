@@ -90,6 +90,7 @@ def test_layers_in_a_model_that_is_an_attribute_have_its_name_in_front():
             return self.head(self.augment(x))
 
     model = Augmented()
+    model(np.zeros((1, 4, 4, 3)))
     found = inlined(model, keras.Input((4, 4, 3)))
     flip, inner = model.augment.layers
     paths = found.paths()
