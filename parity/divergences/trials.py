@@ -144,7 +144,9 @@ def _search(evidence: Evidence) -> Sequence[Change] | None:
     if trial.name is None or trial.family is None:
         return None
     base = {**trial.settings, "clip": trial.clip}
-    if base["decay"] and not trial.gives_keras(base) and trial.gives(trial.family, base):
+    excluded = evidence.keras.facts.get("undecayed", [trial.name])  # older bundles do not say it
+    is_other = base["decay"] and trial.name in excluded and not trial.gives_keras(base)
+    if is_other and trial.gives(trial.family, base):
         how, factor = base["decay"]
         text = f"{trial.name}: none in Keras, which excludes it, {how} {factor:g} in the port"
         return [Change("C11", "decay", base["decay"], text)]

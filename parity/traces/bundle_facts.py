@@ -51,6 +51,7 @@ _OPTIONAL: dict[str, Any] = {
     "incomplete": [{"what": str, "why": str, "do": str}],
     "cast_to_float64": [str],
     "float32_inside": [str],
+    "undecayed": [str],
     "trained_steps": int,
     "model_file": str,
     "replayable": {"*": _NUMBER},

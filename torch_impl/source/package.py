@@ -33,7 +33,7 @@ from torch_impl.source.plain import without_seeds
 from torch_impl.source.plain_package import Written, plain_files
 from torch_impl.source.program import Program, all_of
 from torch_impl.source.reading_text import about_data, arrays_of
-from torch_impl.source.rules_text import rules_of
+from torch_impl.source.rules_text import rules_of, undecayed_text
 from torch_impl.source.train_text import train_text
 from torch_impl.source.weights import carry, fill_arrays, matched, targets
 from torch_impl.source.wrapping import wrapped
@@ -107,6 +107,9 @@ def write_package(
     }
     draws = draws_of(module, program, traced, numbers, own["layers"])
     rules = rules_of(twin.rules_by_layer(), program, module)
+    found = _variables(facts["weights"], own, targets(module, program))
+    excluded = [found[name] for name in facts.get("undecayed", ()) if name in found]
+    rules.undecayed = undecayed_text(module, excluded)
     frozen = [
         f'model.get_submodule("{path}").requires_grad_(False)'
         for path in frozen_paths(module, program, traced)
@@ -115,7 +118,6 @@ def write_package(
         for name in sorted(arrays):
             weight = f'load_file(WEIGHTS)["{name}"]'
             frozen.append(f'model.get_buffer("{name}").copy_({weight})')
-        found = _variables(facts["weights"], own, targets(module, program))
         place = (out, about)
         written = plain_files(facts, program, module, draws, rules, found, frozen, place)
     else:

@@ -116,6 +116,8 @@ def plain_train(
     penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
     for name, text in (rules.activities | rules.constraints).items():
         found.left_out.append(f"{text} of {name!r}: it has no plain form")
+    if rules.undecayed:
+        found.left_out.append("exclude_from_weight_decay of the optimizer: all weights decay here")
     if penalty and loss is not None:
         given["penalty"] = "penalty"
     if compiled.class_weight:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rules import LayerRules
 from torch_impl.keras_config.training import short
 from torch_impl.layouts import Variable
-from torch_impl.source.form import arguments, told
+from torch_impl.source.form import arguments, literal, told
 from torch_impl.source.program import Program
 from torch_impl.source.weights import paths, targets
 from torch_impl.source.writer import OUTPUT
@@ -26,12 +26,14 @@ class RuleTexts:
         penalties: name of a parameter -> its regulariser.
         activities: name of a module -> the regulariser of its output.
         constraints: name of a module and Keras's of a weight -> its constraint.
+        undecayed: the weights that the optimizer excludes from weight decay; "" if there are none.
         left_out: a sentence for each rule that has no source.
     """
 
     penalties: dict[str, str] = field(default_factory=dict)
     activities: dict[str, str] = field(default_factory=dict)
     constraints: dict[str, str] = field(default_factory=dict)
+    undecayed: str = ""
     left_out: list[str] = field(default_factory=list)
 
 
@@ -70,6 +72,26 @@ def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Modul
         if rule.projections:
             found.left_out.append(f"the regulariser of the projections of layer {layer!r}")
     return found
+
+
+def undecayed_text(module: nn.Module, excluded: Iterable[Variable]) -> str:
+    """Returns a list of parameters as source; "" if none is meant.
+
+    Args:
+        module: the written one, `model` in the source.
+        excluded: variables of it.
+    """
+    tensors = {id(tensor) for variable in excluded for tensor in variable.tensors}
+    names = [name for name, weight in module.named_parameters() if id(weight) in tensors]
+    small = [name for name, weight in module.named_parameters() if weight.ndim < 2]
+    if not names:
+        return ""
+    if names == small:  # biases and scales, as most programs mean
+        return "[weight for weight in model.parameters() if weight.ndim < 2]"
+    if len(names) == 1:
+        return f"[model.get_parameter({literal(names[0])})]"
+    listed = ", ".join(map(literal, names))
+    return f"[model.get_parameter(name) for name in ({listed})]"
 
 
 def _variable(known: Mapping[str, Variable], layer: str, name: str) -> Variable | None:

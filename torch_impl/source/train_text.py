@@ -84,6 +84,8 @@ def train_text(
     if training.optimizer is not None:
         body += wrapped(f"    optimizer = {optimizer_text(training.optimizer)}")
         given["optimizer"] = "optimizer"
+        if rules.undecayed:
+            body += wrapped(f"    optimizer.exclude_from_weight_decay({rules.undecayed})")
         if rules.constraints:
             body += wrapped(f"    constrain(model, optimizer, {_mapping(rules.constraints)})")
     if compiled.loss is None and compiled.optimizer is None and training.loss is None:

@@ -14,7 +14,7 @@ from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.check.begun_anew import trained_steps
 from keras_impl.harness.check.initializers import all_initializers
-from keras_impl.harness.check.model import named_variables, named_weights
+from keras_impl.harness.check.model import named_variables, named_weights, trainable
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.output_losses import config_of, name_of
 from keras_impl.harness.check.own_steps import own_steps
@@ -60,6 +60,9 @@ def write_facts(
         if optimizer is None
         else {"class": type(optimizer).__name__, "config": plain_nested(optimizer.get_config())}
     )
+    if getattr(optimizer, "weight_decay", None) and not versions.IS_KERAS_2:
+        decays: Any = optimizer._use_weight_decay  # type: ignore[union-attr]
+        writer.facts["undecayed"] = sorted(n for n, v in trainable(model).items() if not decays(v))
     writer.facts["trained_steps"] = trained_steps(model)
     if file := getattr(model, "_parity_file", ""):  # that `saved_model` has read
         writer.facts["model_file"] = file

@@ -53,6 +53,19 @@ def test_a_decay_of_weights_that_keras_excludes_is_told(tmp_path):
     assert found["C11"].startswith("dense1.bias: none in Keras, which excludes it")
 
 
+@pytest.mark.parametrize("excluded", [[], ["dense1.bias"]])
+def test_it_is_told_only_of_weights_that_keras_says_it_excludes(excluded, tmp_path):
+    """Something else, such as a constraint, may keep a weight of Keras from the rule."""
+
+    def reference(recorded):
+        optimizer("SGD", momentum=0.0, weight_decay=DECAY)(recorded)
+        optimized(recorded, decayed, only="kernel")
+        recorded.facts["undecayed"] = excluded
+
+    found = names(evidence_of(tmp_path, reference, lambda parts: optimized(parts, decayed)))
+    assert ("C11" in found) == bool(excluded)
+
+
 def test_a_decay_that_both_have_explains_no_last_digits(tmp_path):
     def reference(recorded):
         optimizer("SGD", momentum=0.0, weight_decay=DECAY)(recorded)
