@@ -69,7 +69,9 @@ def write_package(
         written_out = {**facts, "program": {**described, "stubbed": []}}
         try:
             return write_package(written_out, weights, out, plain=plain)
-        except Exception:  # the user's code may do what no source is written for, in any way
+        except Exception as error:  # the code may do what no source is written for, in any way
+            if plain and isinstance(error, NoTwinError):
+                raise  # a stub has no plain form, either
             program, own = stubbed
             left = {**facts, "program": {**described, **program}, "own": own}
             return write_package(left, weights, out, plain=plain)

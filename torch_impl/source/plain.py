@@ -263,6 +263,8 @@ def _attention(planned: Planned, called: Called) -> Planned:
     wrong = {key: given[key] for key in others if given[key]}
     if given["attention_axes"] not in (None, 1, (1,), [1]):
         wrong["attention_axes"] = given["attention_axes"]
+    if any(isinstance(shape, Parameter) for shape in shapes):
+        raise ValueError("MultiHeadAttention of several sizes in one block has no plain part")
     if any(shape is not None and len(shape) != 2 for shape in shapes):
         wrong["query_shape"] = shapes[0]
     if not isinstance(given["output_shape"] or 1, int):

@@ -88,6 +88,20 @@ def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):
     assert told.startswith("3 parts of the model have no plain form, which --plain needs:\n")
 
 
+def test_an_attention_whose_size_is_an_argument_of_a_block_is_refused_by_name(tmp_path):
+    x = inputs = L.Input((5, 6))
+    for width in (6, 4):
+        x = L.Dense(width)(x)
+        for _ in range(2):
+            x = L.LayerNormalization()(x)
+            y = L.MultiHeadAttention(2, width)(x, x)
+            x = L.Dense(width, activation="relu")(L.LayerNormalization()(L.Add()([x, y])))
+    model = keras.Model(inputs, x)
+    full, _, _ = written(model, tmp_path)
+    with pytest.raises(NoTwinError, match="MultiHeadAttention of several sizes in one block has"):
+        written_plain(model, tmp_path, full)
+
+
 def test_frozen_layers_are_found_in_models_of_models_too(tmp_path):
     inner = keras.Sequential([L.Input((3,)), L.Dense(4, name="kept"), L.Dense(2)], name="inner")
     inner.get_layer("kept").trainable = False

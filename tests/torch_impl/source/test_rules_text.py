@@ -23,8 +23,15 @@ def of(net, *names):
     ]
 
 
+def parameters(text, model):
+    """What the source lists."""
+    names = {"model": model}
+    exec(f"found = {text}", names)  # noqa: S102
+    return names["found"]
+
+
 def meant(text, model):
-    found = eval(text, {"model": model})
+    found = parameters(text, model)
     return [name for name, p in model.named_parameters() if any(p is each for each in found)]
 
 
@@ -52,9 +59,7 @@ def test_optimizers_of_this_project_take_it(net):
     from torch_impl import optim
 
     optimizer = optim.AdamW(net.parameters(), learning_rate=0.1, weight_decay=0.5)
-    optimizer.exclude_from_weight_decay(
-        eval(undecayed_text(net, of(net, "b.bias")), {"model": net})
-    )
+    optimizer.exclude_from_weight_decay(parameters(undecayed_text(net, of(net, "b.bias")), net))
     before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
     for weight in net.parameters():
         weight.grad = torch.zeros_like(weight)
