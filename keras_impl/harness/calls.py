@@ -32,7 +32,7 @@ from keras_impl.harness.kinds import (
     kind_of_operation,
 )
 from keras_impl.harness.layer_config import activation_config, operation_config, plain_config
-from keras_impl.harness.own_dropouts import is_own_dropout, kept_entries
+from keras_impl.harness.own_dropouts import is_own_dropout, kept_entries, rate_of
 from keras_impl.harness.random_images import is_random_image, state_of
 from keras_impl.harness.recurrent_calls import add_recurrent, call_cells
 from keras_impl.harness.recurrent_masks import cells_of
@@ -192,11 +192,14 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, multiple = kept_samples(inputs[0], first_of(output))
             if mask is not None:
                 calls.factors[name] = multiple
-        if is_own_dropout(layer) and len(inputs) == 1:
-            is_dropout, found = kept_entries(inputs[0], first_of(output), layer.rate)
-            if is_dropout:  # by value, whatever its code is
-                kind, mask = "dropout", found
-                calls.forget_draws(name)
+        if len(inputs) == 1 and tf.is_tensor(output) and (mask is None or is_own_dropout(layer)):
+            in_eval = name in calls.drew and not versions.is_training(layer, keywords)
+            rate = rate_of(layer, inputs[0], output, draws_in_eval=in_eval)
+            if rate is not None:  # by value, whatever its code is
+                is_dropout, found = kept_entries(inputs[0], output, rate)
+                if is_dropout:
+                    kind, mask, config = "dropout", found, {**config, "rate": rate}
+                    calls.forget_draws(name)
         again = _repeated(call, layer, kind, arguments, keywords)
         noted = Call(name, kind, layer, inputs, first_of(output), mask, config, again=again)
         noted.given_masks = given_masks_of(inputs, keywords.get("mask"))

@@ -235,3 +235,18 @@ def always_dropped():
 
 def own_dropout():
     return _chain(L.Dense(6), OwnDropout(0.4, name="own"), L.Dense(3), shape=(4, 5))
+
+
+class DirectDropout(L.Layer):
+    """Drops by a function of Keras, in each mode."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.generator = keras.random.SeedGenerator(3)
+
+    def call(self, x):
+        return keras.random.dropout(x, 0.4, seed=self.generator)
+
+
+def direct_dropout():
+    return _chain(L.Dense(6), DirectDropout(name="direct"), L.Dense(3))

@@ -378,3 +378,24 @@ def own_dropout__always_wrong():
 
 def own_dropout__single_wrong():
     return _port(_Dropped(0.4))
+
+
+def direct_dropout():
+    return _port(_Dropped(0.4, mode=True))
+
+
+def direct_dropout__drawn():
+    def keep(x):
+        return x * (torch.rand_like(x) >= 0.4) / 0.6
+
+    net = _Dropped(0.4)
+    net.forward = lambda x: net.last(keep(net.first(x)))
+    return _port(net)
+
+
+def direct_dropout__rate_wrong():
+    return _port(_Dropped(0.3, mode=True))
+
+
+def direct_dropout__in_training_wrong():
+    return _port(_Dropped(0.4))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_impl.harness.own_dropouts import is_own_dropout, kept_entries
+from keras_impl.harness.own_dropouts import is_own_dropout, kept_entries, rate_of
 
 X = np.array([[1.0, -2.0, 0.0, 4.0]])
 
@@ -44,3 +44,29 @@ def test_a_rate_of_nothing_or_all_explains_no_drop():
     dropped = np.array([[1.0, 0.0, 0.0, 4.0]])
     assert kept_entries(X, dropped, 0.0) == (False, None)
     assert kept_entries(X, np.zeros_like(X), 1.0) == (False, None)
+
+
+class Drawing(keras.layers.Layer):
+    """Of the user's, with any code."""
+
+
+DROPPED = np.array([[1 / 0.6, 0.0, 0.0, 4 / 0.6]])
+
+
+def test_a_layer_that_drops_in_eval_mode_is_a_dropout_from_then_on():
+    layer = Drawing()
+    assert rate_of(layer, X, DROPPED, draws_in_eval=False) is None
+    assert rate_of(layer, X, DROPPED, draws_in_eval=True) == pytest.approx(0.4)
+    assert rate_of(layer, X, X, draws_in_eval=False) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "output", [X, X + 1, 0 * X, X[:, :2]], ids=["on", "noise", "none", "shape"]
+)
+def test_a_layer_that_draws_something_else_is_none(output):
+    assert rate_of(Drawing(), X, output, draws_in_eval=True) is None
+
+
+def test_the_rate_of_a_subclass_is_its_own_and_a_layer_of_keras_has_none():
+    assert rate_of(Own(0.3), X, X, draws_in_eval=False) == 0.3
+    assert rate_of(keras.layers.Dropout(0.3), X, DROPPED, draws_in_eval=True) is None
