@@ -163,6 +163,8 @@ def _functions(text: str) -> str:
             told = f" with {', '.join(sorted(unknown))}" if unknown else ""
             raise ValueError(f"the operation {name}{told} has no plain function")
         text = text.replace(f'OPERATIONS["{name}"](', f"parts.{function.__name__}(")
+    text = re.sub(r"(?<![\w.])clip\((\{\d\}), low=", r"parts.maximum(\1, ", text)
+    text = re.sub(r"(?<![\w.])clip\((\{\d\}), high=", r"parts.minimum(\1, ", text)
     for name in re.findall(r"\bactivations\.(\w+)\(", text):
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
