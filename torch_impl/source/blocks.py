@@ -209,7 +209,11 @@ def _replace(program: Program, windows: Sequence[_Window]) -> None:
         prefixes = [""] * len(parts)
     kinds = [line.made.kind for line in parts[0] if line.made is not None]
     block, vectors = _block(parts, windows[0], prefixes[0])
-    block.name = block_name(prefixes[0], _family(kinds))
+    block.name = block_name(prefixes, _family(kinds))
+    block.taken = {
+        name: tuple(dict.fromkeys(window.inputs[place].written_shape for window in windows))
+        for place, name in enumerate(block.inputs)
+    }
     lines: list[Line] = []
     taken = [line.name for line in program.lines]
     at = 0

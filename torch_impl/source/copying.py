@@ -13,9 +13,9 @@ from torch_impl.source.imports import imported
 
 # In the order in which their parts stand in a file.
 MODULES = (
-    *("activations", "operations", "convolutions", "pools", "normalization", "noise", "merging"),
-    *("recurrent", "attention", "weights", "losses", "clipping", "optimizers", "schedules"),
-    *("callbacks", "metrics", "training"),
+    *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
+    *("merging", "recurrent", "attention", "weights", "losses", "clipping", "optimizers"),
+    *("schedules", "callbacks", "metrics", "training"),
 )
 _HOME = "torch_impl.source.parts"
 

@@ -29,6 +29,7 @@ from torch_impl.source.statements import Statement, named, statements_of
 from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
 
 _INDENT = " " * 8
+_MOST_SIZES = 3  # of an axis that a docstring names
 
 
 def model_text(
@@ -97,6 +98,8 @@ def _imports(body: str, for_later: Collection[str], package: str) -> str:
     own = []
     if names := [name for name in ("arrays", "layers") if name in used]:
         own.append(f"from torch_impl import {', '.join(names)}")
+    if "clip" in used:
+        own.append("from torch_impl.clip import clip")
     if "OPERATIONS" in used:
         own.append("from torch_impl.keras_config.operations import OPERATIONS")
     if "activations" in {*used, *for_later}:
@@ -139,10 +142,31 @@ def _about(program: Program, variables: Mapping[int, str]) -> str:
     if not program.has_shapes:
         return f"A part of the network that repeats, {program.repeats} times."
     taken = ", ".join(
-        f"{variables[v.number]} {_shape(v.written_shape)}" for v in program.inputs.values()
+        f"{variables[v.number]} {_shape_of_all(program.taken.get(name, [v.written_shape]))}"
+        for name, v in program.inputs.items()
     )
-    given = ", ".join(_shape(value.written_shape) for value in _returned(program))
-    return f"Takes {taken}; returns {given}."
+    return f"Takes {taken}; returns {_shapes(program.outputs)}."
+
+
+def _shapes(outputs: Any) -> str:
+    """Returns the shapes of what a model returns: those of a dictionary by their names."""
+    if isinstance(outputs, Value):
+        return _shape(outputs.written_shape)
+    if isinstance(outputs, Mapping):
+        return f"{{{', '.join(f'{literal(k)}: {_shapes(part)}' for k, part in outputs.items())}}}"
+    return ", ".join(map(_shapes, outputs))
+
+
+def _shape_of_all(shapes: Sequence[Shape]) -> str:
+    """Returns the shapes of an input in one: "(N, 3 or 12, 32)"; "?" where there are many sizes."""
+    if len(set(map(len, shapes))) > 1:
+        return " or ".join(map(_shape, shapes))
+    sizes = [
+        dict.fromkeys("?" if n is None else str(n) for n in each)
+        for each in zip(*shapes, strict=True)
+    ]
+    parts = [" or ".join(each) if len(each) <= _MOST_SIZES else "?" for each in sizes[1:]]
+    return f"({', '.join(['N', *parts])})" if parts else "(N,)"
 
 
 def _shape(shape: Shape) -> str:

@@ -16,6 +16,8 @@ _TAKEN = frozenset(dir(nn.Module())) | {
     "layers",
     "activations",
     "arrays",
+    "clip",
+    "with_mask",
 }
 _DEFAULT = re.compile(r"(sequential|functional|model)(_\d+)?")
 
@@ -69,13 +71,16 @@ def common_prefix(names: Sequence[str]) -> str:
     return shared[: shared.rfind("_") + 1]
 
 
-def block_name(prefix: str, family: str) -> str:
+def block_name(prefixes: Sequence[str], family: str) -> str:
     """Returns the name of a class for parts whose layers have names with a prefix.
 
     Args:
-        prefix: "conv2_block1_" of the first one, or "".
+        prefixes: of each part, "conv2_block1_"; or "". Numbers aside, all have to be the same:
+            "down1_" says nothing of the part "bottom_".
         family: its name without a prefix.
     """
-    words = [re.sub(r"\d+[a-z]?$", "", word) for word in prefix.split("_")]
-    words = [word for word in words if word and not word.isdigit()]
-    return class_name("_".join(words) or family)
+    found = set()
+    for prefix in prefixes:
+        words = [re.sub(r"\d+[a-z]?$", "", word) for word in prefix.split("_")]
+        found.add("_".join(word for word in words if word and not word.isdigit()))
+    return class_name((found.pop() if len(found) == 1 else "") or family)

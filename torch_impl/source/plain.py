@@ -29,12 +29,13 @@ from torch_impl.source.parts import (
     operations,
     pools,
     recurrent,
+    resizing,
 )
 from torch_impl.source.program import Line, Program, all_of
 
 _PARTS = (
     *(activations, attention, convolutions, merging, noise, normalization, pools),
-    recurrent,
+    *(recurrent, resizing),
 )
 _DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
 _OWN_SEEDS = ("seed", "random_dtype")  # of streams of numbers that torch has not
@@ -163,6 +164,8 @@ def _functions(text: str) -> str:
             told = f" with {', '.join(sorted(unknown))}" if unknown else ""
             raise ValueError(f"the operation {name}{told} has no plain function")
         text = text.replace(f'OPERATIONS["{name}"](', f"parts.{function.__name__}(")
+    text = re.sub(r"(?<![\w.])clip\((\{\d\}), low=", r"parts.maximum(\1, ", text)
+    text = re.sub(r"(?<![\w.])clip\((\{\d\}), high=", r"parts.minimum(\1, ", text)
     for name in re.findall(r"\bactivations\.(\w+)\(", text):
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
@@ -307,7 +310,15 @@ def _bidirectional(planned: Planned, called: Called) -> Planned:
     return _same(planned, called)
 
 
+def _upsampling(planned: Planned, called: Called) -> Planned:
+    interpolation = planned.named.get("interpolation", "nearest")
+    if interpolation != "bilinear":  # torch has other weights for cubic ones, and no Lanczos
+        raise ValueError(f"UpSampling with interpolation={interpolation!r} has no plain part")
+    return Planned(resizing.UpSampling, planned.named.get("size", 2))
+
+
 _ROWS: dict[Any, Row] = {
+    layers.UpSampling: _upsampling,
     layers.Dropout: _dropout,
     layers.AlphaDropout: _alpha,
     layers.SpatialDropout: _spatial,

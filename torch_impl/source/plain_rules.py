@@ -169,6 +169,10 @@ _METRICS: dict[str, _Row] = {
     "MeanAbsolutePercentageError": _of_loss("MeanAbsolutePercentageError"),
     "MeanSquaredLogarithmicError": _of_loss("MeanSquaredLogarithmicError"),
     "LogCoshError": _of_loss("LogCosh"),
+    **{
+        name: _of_loss(name)
+        for name in ("Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson")
+    },
     "BinaryCrossentropy": _of_loss("BinaryCrossentropy", "from_logits", "label_smoothing"),
     "CategoricalCrossentropy": _of_loss(
         "CategoricalCrossentropy", "from_logits", "label_smoothing"

@@ -95,6 +95,7 @@ class Program:
         parameters: of a block, with the values of the first one.
         has_shapes: whether tensors have the same shapes in each use of a block.
         repeats: how often a block stands in the network.
+        taken: of a block, the shapes of each input in its uses, by name.
         arrays: in its graph, by the names of the operations that take them.
     """
 
@@ -105,6 +106,7 @@ class Program:
     parameters: dict[str, Any] = field(default_factory=dict)
     has_shapes: bool = True
     repeats: int = 1
+    taken: Mapping[str, Sequence[Shape]] = field(default_factory=dict)
     arrays: dict[str, torch.Tensor] = field(default_factory=dict)
 
 

@@ -85,3 +85,56 @@ def test_few_lines_that_repeat_once_are_left_as_they_are():
         x = L.Dense(5, activation="relu")(x)
     _, source = source_of(keras.Model(inputs, x))
     assert source.count("(nn.Module)") == 1
+
+
+def unet():
+    """One block in five places, whose names have nothing in common."""
+
+    def block(x, name):
+        for number in (1, 2):
+            x = L.Conv2D(6, 3, padding="same", use_bias=False, name=f"{name}_conv{number}")(x)
+            x = L.BatchNormalization(name=f"{name}_bn{number}")(x)
+            x = L.Activation("relu", name=f"{name}_relu{number}")(x)
+        return x
+
+    x = inputs = L.Input((8, 8, 3))
+    x = block(x, "down")
+    x = block(L.MaxPooling2D()(x), "bottom")
+    x = block(L.UpSampling2D()(x), "dec")
+    return keras.Model(inputs, x)
+
+
+def test_a_block_of_parts_with_names_of_their_own_has_no_name_of_one_of_them(tmp_path):
+    _, source = source_of(unet())
+    assert "class ConvBlock(nn.Module)" in source
+    for name in ("down", "bottom", "dec"):
+        assert f"self.{name} = ConvBlock(" in source
+    assert differs_by(unet(), tmp_path) <= BAR
+
+
+def causal():
+    """Blocks of one output shape, of which the first one has fewer channels before it."""
+    x = inputs = L.Input((9, 3))
+    for rate in (1, 2, 4):
+        y = L.Conv1D(12, 3, padding="causal", dilation_rate=rate, activation="relu")(x)
+        y = L.LayerNormalization()(y)
+        y = L.Conv1D(12, 3, padding="causal", dilation_rate=rate, activation="relu")(y)
+        x = L.LayerNormalization()(y)
+    return keras.Model(inputs, L.Dense(2)(x))
+
+
+def test_a_docstring_tells_all_sizes_that_a_block_takes(tmp_path):
+    """And one size where there is one."""
+    _, source = source_of(causal())
+    assert '"""Takes x (N, 3 or 12, 9); returns (N, 9, 12)."""' in source
+    _, source = source_of(transformer())
+    assert '"""Takes x (N, 6, 8); returns (N, 6, 8)."""' in source
+
+
+def test_a_docstring_names_the_outputs_of_a_dictionary(tmp_path):
+    inputs = L.Input((4,), name="x")
+    one, other = L.Dense(3, name="kind")(inputs), L.Dense(1, name="size")(inputs)
+    _, source = source_of(keras.Model(inputs, {"kind": one, "size": other}))
+    assert '''"""Takes x (N, 4); returns {"kind": (N, 3), "size": (N, 1)}."""''' in source
+    _, source = source_of(keras.Model(inputs, [one, other]))
+    assert '"""Takes x (N, 4); returns (N, 3), (N, 1)."""' in source

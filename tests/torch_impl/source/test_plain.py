@@ -60,6 +60,24 @@ def test_plain_dropouts_of_steps_drop_channels_of_them_or_single_values(tmp_path
     assert not torch.equal(values, values[:, :1].expand_as(values))
 
 
+def test_images_that_are_enlarged_between_their_pixels_have_a_plain_form(tmp_path):
+    """TensorFlow computes them in float32. Other weights of pixels are refused."""
+
+    def model_of(interpolation):
+        images = L.Input((5, 4, 3))
+        x = L.UpSampling2D((2, 3), interpolation=interpolation, name="up")(images)
+        return keras.Model(images, x)
+
+    model = model_of("bilinear")
+    full, _, _ = written(model, tmp_path)
+    plain, program = written_plain(model, tmp_path, full)
+    x = np.random.default_rng(3).normal(size=(2, 5, 4, 3))
+    (made,) = outputs(plain(*fed(program, [x])))
+    assert np.abs(made - np.asarray(model(x))).max() <= 1e-6
+    with pytest.raises(NoTwinError, match="layer 'up': UpSampling with interpolation='bicubic'"):
+        written_plain(model_of("bicubic"), tmp_path, None)
+
+
 def test_a_plain_layer_is_told_the_mask_of_each_step(tmp_path):
     words = L.Input((2, 5), dtype="int32")
     x = L.TimeDistributed(L.LSTM(3))(L.Embedding(6, 4, mask_zero=True)(words))

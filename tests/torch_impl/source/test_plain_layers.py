@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from torch_impl import layers
-from torch_impl.source.parts import attention, noise, recurrent
+from torch_impl.source.parts import attention, noise, recurrent, resizing
 
 BAR = 1e-13  # of a dozen steps or a few sums, which round in other places
 
@@ -122,3 +122,15 @@ def test_noise_has_its_spread_and_only_in_train_mode():
         assert made.std() == pytest.approx(stddev, rel=share)
         assert made.mean() == pytest.approx(3.0, abs=5 * stddev / x.numel() ** 0.5)
         assert module.eval()(x) is x
+
+
+@pytest.mark.parametrize("size", [2, (3, 1), (2, 4)])
+def test_images_are_enlarged_as_tensorflow_does_it(size):
+    """In float32; a bicubic kernel of torch has other weights."""
+    x = torch.randn(2, 3, 5, 4)
+    full = layers.UpSampling(size, "bilinear")(x)
+    plain = resizing.UpSampling(size)(x)
+    assert (plain.shape, plain.dtype) == (full.shape, torch.float64)
+    assert (plain - full).abs().max() <= 1e-6 * full.abs().max()
+    cubic = layers.UpSampling(size, "bicubic")(x)
+    assert (resizing.UpSampling(size, "bicubic")(x) - cubic).abs().max() > 1e-2

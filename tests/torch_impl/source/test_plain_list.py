@@ -27,8 +27,7 @@ OF_SETTINGS = {
     "`output_padding` of transposed convolutions": "Conv1DTranspose_4 Conv1DTranspose_5 "
     "Conv2DTranspose_4 Conv2DTranspose_5 Conv2DTranspose_7 Conv3DTranspose_4 Conv3DTranspose_5",
     '`padding="same"` of a `Conv3DTranspose`': "Conv3DTranspose_2",
-    "another `interpolation` of `UpSampling2D`": "UpSampling2D_3 UpSampling2D_4 UpSampling2D_5 "
-    "UpSampling2D_6",
+    "another `interpolation` of `UpSampling2D`": "UpSampling2D_4 UpSampling2D_5 UpSampling2D_6",
     "`GroupNormalization` of another axis": "GroupNormalization_4",
     "without `center` or `scale`": "GroupNormalization_2 GroupNormalization_3",
     "`invert` of a `Normalization`": "Normalization_3",

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from torch_impl import losses, metrics, optim, schedule
+from torch_impl.keras_config.training import planned_metric
 from torch_impl.source.parts import callbacks, clipping, schedules, training, weights
 from torch_impl.source.parts import losses as plain_losses
 from torch_impl.source.parts import metrics as plain_metrics
 from torch_impl.source.parts import optimizers as plain_optim
+from torch_impl.source.plain_rules import metric
 
 # Both round in other places: a few units of float64 in each of twelve steps.
 BAR = 1e-14
@@ -319,6 +321,25 @@ def test_metrics_of_an_epoch_are_keras_ones():
         assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
         ours.reset()
         assert float(ours.compute()) == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson"]
+)
+def test_metrics_that_are_losses_are_keras_ones(name):
+    assert metric(planned_metric({"class_name": name, "config": {"name": "m"}})) == (
+        f'rules.Average("m", rules.{name}().per_sample)'
+    )
+    ours = plain_metrics.Average("m", getattr(plain_losses, name)().per_sample)
+    theirs = getattr(metrics, name)()
+    generator = torch.Generator().manual_seed(4)
+    for size in (5, 8, 1):
+        output = probabilities((size, 3), generator)
+        target = torch.nn.functional.one_hot(torch.arange(size) % 3, 3).double()
+        ours.update(output, target)
+        theirs.update(output, target)
+    assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
+    assert abs(float(ours.compute())) > 0.1
 
 
 def test_accuracies_of_classes_are_keras_ones():

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
-from written import fed, outputs, written
+from written import fed, outputs, written, written_plain
 
 
 @pytest.fixture(autouse=True)
@@ -25,4 +26,89 @@ def test_the_dtype_of_a_cast_is_a_setting_and_no_policy(tmp_path):
     module, program, _ = written(model, tmp_path)
     x = np.random.default_rng(0).normal(size=(3, 4))
     for ours, theirs in zip(outputs(module.eval()(*fed(program, [x]))), model(x), strict=True):
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-12)
+
+
+def around(*layers):
+    """A model of images with these layers between two convolutions, and an input for it."""
+    x = inputs = L.Input((6, 5, 3))
+    for layer in (L.Conv2D(4, 2), *layers, L.Conv2D(2, 2)):
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def forward_of(model, folder):
+    """The source of `forward`; the written module computes what Keras computes."""
+    module, program, source = written(model, folder)
+    x = np.random.default_rng(0).normal(size=(3, 6, 5, 3))
+    (ours,) = outputs(module.eval()(*fed(program, [x])))
+    np.testing.assert_allclose(ours, np.asarray(model(x)), rtol=1e-12)
+    return source[source.index("def forward") :]
+
+
+ACTIVATIONS = {
+    "F.relu(": lambda x: keras.activations.relu(x),
+    "F.relu6(": lambda x: keras.activations.relu(x, max_value=6),
+    "F.elu(": lambda x: keras.activations.elu(x),
+    "activations.leaky_relu(self.conv2d(x))": lambda x: keras.activations.leaky_relu(x),
+    # What is no default stays.
+    "activations.relu(self.conv2d(x), max_value=2.0)": lambda x: keras.activations.relu(
+        x, max_value=2.0
+    ),
+    "activations.elu(self.conv2d(x), alpha=0.5)": lambda x: keras.activations.elu(x, alpha=0.5),
+}
+
+
+@pytest.mark.parametrize("text", ACTIVATIONS)
+def test_an_activation_that_is_called_is_told_what_is_no_default(text, tmp_path):
+    """Keras gives a function all its settings, with those that nobody has written."""
+    keras.backend.clear_session()
+    found = forward_of(around(ACTIVATIONS[text]), tmp_path)
+    assert text in found
+    assert "negative_slope=0.0" not in found
+
+
+def test_one_number_for_all_channels_needs_no_other_layout(tmp_path):
+    found = forward_of(around(L.Rescaling(0.5, offset=-1.0)), tmp_path)
+    assert found.count("movedim") == 1  # of the output
+    assert forward_of(around(L.Rescaling([0.1, 0.2, 0.3, 0.4])), tmp_path).count("movedim") == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda x: ops.maximum(x, 0.5), "clip(x, low=0.5)"),
+        (lambda x: ops.minimum(x, 0.5), "clip(x, high=0.5)"),
+        (lambda x: ops.maximum(0.5, x), 'OPERATIONS["Maximum"](0.5, x)'),
+    ],
+    ids=["maximum", "minimum", "number_first"],
+)
+def test_a_bound_has_the_value_and_the_slope_of_keras_where_both_are_equal(
+    function, text, tmp_path
+):
+    inputs = L.Input((3,), name="x")
+    model = keras.Model(inputs, function(inputs))
+    full, program, source = written(model, tmp_path)
+    plain, _ = written_plain(model, tmp_path, full)
+    assert text in source
+    x = tf.constant([[0.25, 0.5, 0.75]], dtype="float64")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        expected = model(x)
+    slopes = tape.gradient(expected, x).numpy()
+    for module in (full, plain):
+        given = torch.tensor(x.numpy(), requires_grad=True)
+        made = module(*fed(program, [given]))
+        made.sum().backward()
+        np.testing.assert_array_equal(made.detach().numpy(), np.asarray(expected))
+        np.testing.assert_array_equal(given.grad.numpy(), slopes)
+
+
+def test_a_layer_named_as_a_function_does_not_hide_it(tmp_path):
+    inputs = L.Input((3,))
+    x = L.Dense(3, name="clip")(inputs)
+    model = keras.Model(inputs, [ops.maximum(x, 0.5), x])
+    module, program, _ = written(model, tmp_path)
+    x = np.ones((2, 3))
+    for ours, theirs in zip(outputs(module(*fed(program, [x]))), model(x), strict=True):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-12)

@@ -34,9 +34,10 @@ def test_a_prefix_ends_at_an_underscore():
 
 
 def test_a_block_is_named_by_its_prefix_without_numbers():
-    assert block_name("conv2_block1_", "block") == "ConvBlock"
-    assert block_name("block2a_", "conv_block") == "Block"
-    assert block_name("", "transformer_block") == "TransformerBlock"
+    assert block_name(["conv2_block1_", "conv2_block2_"], "block") == "ConvBlock"
+    assert block_name(["block2a_", "block2b_"], "conv_block") == "Block"
+    assert block_name(["", ""], "transformer_block") == "TransformerBlock"
+    assert block_name(["down0_", "bottom_", "dec1_"], "conv_block") == "ConvBlock"
 
 
 def test_a_name_that_is_taken_gets_a_number():

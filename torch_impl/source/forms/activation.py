@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
+from torch_impl.layers.activations import ACTIVATIONS
 from torch_impl.source.form import Applied, Form, Layout, Row, arguments, told
 
 # Keras's name -> a function of torch with the same values and derivatives.
@@ -34,7 +36,15 @@ _ALONG = ("softmax", "log_softmax", "sparsemax", "glu")
 
 def named(name: str, call: Applied, **settings: Any) -> Form:
     """Returns the form of an activation by its name in keras.activations."""
-    given = {key: value for key, value in settings.items() if value is not None}
+    defaults = _defaults(name)
+    given = {
+        key: value
+        for key, value in settings.items()
+        # Keras tells all settings of a function: relu(x, negative_slope=0.0, threshold=0.0).
+        if value is not None and value != defaults.get(key, inspect.Parameter.empty)
+    }
+    if name == "relu" and given == {"max_value": 6}:
+        name, given = "relu6", {}
     if name == "linear":
         return Form("{0}")
     if name == "sigmoid":
@@ -46,6 +56,13 @@ def named(name: str, call: Applied, **settings: Any) -> Form:
     told = arguments(**given)
     text = f"activations.{name}({{0}}{', ' if told else ''}{told})"
     return Form(text, note=_REASONS.get(name, ""))
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    """Returns the defaults of an activation of `torch_impl`, which are Keras's."""
+    function = ACTIVATIONS.get(name)
+    told = inspect.signature(function).parameters if function is not None else {}
+    return {key: parameter.default for key, parameter in told.items()}
 
 
 def _carried(name: str, call: Applied, axis: int | None = None) -> Form:

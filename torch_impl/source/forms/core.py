@@ -8,7 +8,7 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
-from torch_impl.source.form import Applied, Form, Layout, Row
+from torch_impl.source.form import Applied, Form, Layout, Row, told
 
 _MASKS = "Keras's masks, from its seed"
 _NOISE = "Keras's noise, from its seed"
@@ -49,8 +49,20 @@ def dropping(planned: Planned, call: Applied) -> Form:
     return Form("{self}({0})", made, layout, why=why)
 
 
+def _rescaling(planned: Planned, call: Applied) -> Form:
+    numbers = (planned.named["scale"], planned.named["offset"])
+    is_alike = all(isinstance(number, int | float) for number in numbers)  # for all channels
+    return Form("{self}({0})", told(planned), Layout.ANY if is_alike else Layout.LAST)
+
+
+def _depth(planned: Planned, call: Applied) -> Form:
+    return Form("{self}({0})", told(planned))  # it drops whole samples
+
+
 ROWS: dict[Any, Row] = {
     nn.Linear: _linear,
+    layers.Rescaling: _rescaling,
+    layers.StochasticDepth: _depth,
     layers.Embedding: _embedding,
     layers.Weight: _weight,
     **dict.fromkeys(

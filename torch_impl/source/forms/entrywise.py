@@ -147,6 +147,23 @@ def _extreme(operation: Operation, call: Applied) -> Form:
     return replace(made, takes=layout, note="the first of two equal ones gets the slope")
 
 
+def _bounded(bound: str) -> Row:
+    """The greater or the lesser of a tensor and a number, whose gradient is the tensor's if equal.
+
+    Args:
+        bound: argument of `torch_impl.clip` that the number is. `torch.clamp` has the gradient 0
+            there in some releases, and `torch.maximum` a half.
+    """
+
+    def row(operation: Operation, call: Applied) -> Form:
+        number = operation.values[1] if len(operation.values) > 1 else None
+        if call.whole or operation.settings or type(number) not in (int, float):
+            return _extreme(operation, call)
+        return Form(f"clip({operation.arguments[0]}, {bound}={literal(number)})")
+
+    return row
+
+
 def _own(operation: Operation, call: Applied) -> Form:
     """An operation on each entry that torch has not, in any layout."""
     return replace(other(operation, call), takes=Layout.ANY)
@@ -203,8 +220,8 @@ ROWS: dict[str, Row] = {
     "RightShift": _function("torch.bitwise_right_shift"),
     "Isclose": _close,
     "Clip": _clip,
-    "Maximum": _extreme,
-    "Minimum": _extreme,
+    "Maximum": _bounded("low"),
+    "Minimum": _bounded("high"),
     "DivideNoNan": _extreme,
     "Cbrt": _own,
     "ReLU": activated("relu", "negative_slope", "max_value", "threshold"),
