@@ -41,6 +41,7 @@ class Conversion:
         torch: factory of the module or of a Port.
         out: the file that is written.
         layers: pairs that are not found: Keras layer -> module.
+        same_rows: modules whose kernels have their rows in Keras's order, though no output tells.
         config: a file with the configuration of the model, if `weights` has none.
         like: a file of the model, whose structure the weights get on the way back.
         optimizer: whether to write the state of the optimizer beside `out`.
@@ -54,6 +55,7 @@ class Conversion:
     torch: str
     out: Path
     layers: Mapping[str, str] = field(default_factory=dict)
+    same_rows: Sequence[str] = ()
     config: Path | None = None
     like: Path | None = None
     optimizer: bool = False
@@ -121,6 +123,7 @@ def convert(given: Conversion) -> Converted:
             "is_bundle": bundle,
             "config": config,
             "layers": dict(given.layers),
+            "same_rows": list(given.same_rows),
             "state": None if given.like is None else os.path.abspath(given.weights),
             "optimizer": given.optimizer,
             "anyway": given.anyway,

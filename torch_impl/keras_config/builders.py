@@ -17,6 +17,7 @@ from torch_impl.keras_config.custom import (
 )
 from torch_impl.keras_config.graph import Config, is_own, name_of
 from torch_impl.keras_config.masks import PASSING
+from torch_impl.keras_config.near_names import expected_one_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
@@ -98,9 +99,9 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
         problems = [f"{name}: {REFUSED[kind]}"]
     elif factory is None and (kind not in BUILDERS or is_own(layer)):
         own = layer.get("registered_name") or kind
-        problems.append(
-            f"{name}: expected one of {sorted(BUILDERS)}, or custom={{{own!r}: factory}}"
-        )
+        # Names near to that of a class of the user's own would say nothing.
+        expected = expected_one_of(kind, () if is_own(layer) else BUILDERS)
+        problems.append(f"{name}: {expected}, or custom={{{own!r}: factory}}")
     if problems:
         raise NoTwinError(problems)
     entry = Entry(layer, build, custom)

@@ -401,10 +401,10 @@ def test_constants_are_in_no_state_and_move_with_the_model():
     assert {buffer.dtype for buffer in twin.float().buffers()} == {torch.float32, torch.int64}
 
 
-def test_an_unknown_operation_is_an_error_that_lists_the_known():
+def test_an_unknown_operation_is_an_error_that_says_what_was_expected():
     inputs = L.Input(FEATURES)
     model = keras.Model(inputs, ops.i0(inputs))
-    with pytest.raises(ValueError, match=r"operation 'I0': expected one of \['Abs', 'Abs"):
+    with pytest.raises(ValueError, match=r"operation 'I0': expected one of Keras's"):
         from_keras_config(model.get_config())
 
 

@@ -20,7 +20,7 @@ from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 from parity.weights.copied import Copied, read_copied
 from parity.weights.request import BACK, REQUEST, STATE, TOLD
-from torch_impl.harness.convert.by_shape import convert_by_shape
+from torch_impl.harness.convert.by_shape import GivenPlaces, convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.hints import empty_arrays, joined_convolutions
@@ -39,6 +39,7 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.carried import Carried
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.keras_config.problems import NoTwinError, without_custom
 
 
 def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
@@ -70,7 +71,8 @@ def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> No
         done = _by_graph(spec, factory, source, request["layers"])
     else:
         assert copied is not None
-        done = convert_by_shape(spec, factory, copied, request["layers"], why)
+        given = GivenPlaces(request["layers"], request["same_rows"])
+        done = convert_by_shape(spec, factory, copied, given, why)
     _write(done, folder, request, copied)
 
 
@@ -88,7 +90,9 @@ def _with_twin(
     except InputError:
         raise
     except ValueError as error:
-        return None, f"its configuration has no twin ({' '.join(str(error).split())})"
+        problems = error.problems if isinstance(error, NoTwinError) else [str(error)]
+        told = "; ".join(" ".join(each.split()) for each in without_custom(problems))
+        return None, f"its configuration has no twin ({told})"
 
 
 def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:

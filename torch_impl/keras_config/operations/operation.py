@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from torch_impl.keras_config.near_names import expected_one_of
 from torch_impl.keras_config.operations import (
     activation,
     algebra,
@@ -44,7 +45,7 @@ class Operation(nn.Module):
     def __init__(self, name: str, **settings: Any) -> None:
         super().__init__()
         if name not in OPERATIONS:
-            raise ValueError(f"operation {name!r}: expected one of {sorted(OPERATIONS)}")
+            raise ValueError(f"operation {name!r}: {expected_one_of(name, OPERATIONS)}")
         if settings.get("data_format") == "channels_first":
             message = "data_format='channels_first': expected 'channels_last'"
             raise ValueError(f"operation {name!r} with {message}")
