@@ -127,6 +127,8 @@ def convert(
         if not done.problems:
             said = "" if done.error is None else f" (largest difference {done.error:.1e})"
             say(f"{done.proof}{said}")
+        for weight, names in done.in_parts.items():
+            say(f"in several parameters, by the Port's load: {weight} in {', '.join(names)}")
         if done.constants:
             say(f"kept as the factory makes them: {', '.join(done.constants)}")
         if done.optimizer is not None:

@@ -76,10 +76,12 @@ class Converted:
         error: greatest difference of the outputs, relative; None: they were not compared.
         constants: buffers and frozen parameters that keep their values.
         num_weights: weights in the file.
+        num_filled: those of them with a place.
         places: of each weight: its path in the file, the parameters that it fills, and how these
             were found.
         optimizer: steps, rate (None: it is not known), slots, and notes: what the next steps do
             otherwise than Keras's, a sentence each; if the state of the optimizer was written.
+        in_parts: weights that the Port's `load` puts into several parameters, with their names.
     """
 
     is_written: bool
@@ -91,6 +93,7 @@ class Converted:
     num_filled: int
     places: list[dict[str, Any]]
     optimizer: dict[str, Any] | None = None
+    in_parts: dict[str, list[str]] = field(default_factory=dict)
 
 
 def optimizer_path(out: Path) -> Path:

@@ -102,6 +102,7 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
         problems += problems_of_steps(done)
     is_written = not problems or bool(request["anyway"])
     names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
+    spread = {} if done.under_test is None else done.under_test.cargo.spread
     told: dict[str, Any] = {
         "is_written": is_written,
         "problems": problems,
@@ -109,7 +110,8 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
         "error": None if done.error is None or not np.isfinite(done.error) else done.error,
         "constants": done.coverage.constants,
         "num_weights": len(done.arrays),
-        "num_filled": len(done.items),
+        "num_filled": len(done.items) + len(spread),
+        "in_parts": spread,
         "places": [
             {
                 "weight": done.keys[item.name],
@@ -135,12 +137,28 @@ def _write_back(done: Done, folder: Path, state: str, told: dict[str, Any]) -> N
     """Writes what the module holds with another state, in Keras's layout."""
     from safetensors.numpy import save_file
 
+    _check_all_held(done, told["in_parts"])
     read_state(done.built.module, Path(state))
     save_file(
         {done.keys[item.name]: np.ascontiguousarray(item.value()) for item in done.items},
         folder / BACK,
     )
     told["constants"] = []
+
+
+def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
+    """Refuses a module that does not hold each weight of Keras in one place of its own."""
+    if spread:
+        places = "; ".join(f"{name} in {', '.join(parts)}" for name, parts in spread.items())
+        raise InputError(
+            f"the Port's `load` spreads weights over several parameters ({places}), and nothing "
+            "turns it round: for --to-keras, hold each of them in one parameter"
+        )
+    held = {item.name for item in done.items}
+    if missing := [name for name in done.arrays if name not in held]:
+        raise InputError(
+            f"the module holds no {listed(missing)}: a file that Keras loads needs all weights"
+        )
 
 
 def _by_graph(
