@@ -37,6 +37,12 @@ from parity.halves.options import ChildOptions
     metavar="LAYER=MODULE",
     help="A Keras layer and its torch module, if they are not found; may be repeated.",
 )
+@click.option(
+    "--same-rows",
+    multiple=True,
+    metavar="MODULE",
+    help="A torch module whose kernel has Keras's order of rows, if no output tells; repeatable.",
+)
 @path_option(
     "--config",
     help="`model.to_json()`, or a .keras or .h5 of the model, if WEIGHTS has no configuration.",
@@ -66,6 +72,7 @@ def convert(
     torch: str,
     out: Path,
     pairs: tuple[str, ...],
+    same_rows: tuple[str, ...],
     config: Path | None,
     optimizer: bool,
     to_keras: bool,
@@ -100,6 +107,7 @@ def convert(
         torch=torch,
         out=out,
         layers=pairs_of(pairs),
+        same_rows=same_rows,
         config=config,
         like=like,
         optimizer=optimizer,
@@ -119,6 +127,8 @@ def convert(
         if not done.problems:
             said = "" if done.error is None else f" (largest difference {done.error:.1e})"
             say(f"{done.proof}{said}")
+        for weight, names in done.in_parts.items():
+            say(f"in several parameters, by the Port's load: {weight} in {', '.join(names)}")
         if done.constants:
             say(f"kept as the factory makes them: {', '.join(done.constants)}")
         if done.optimizer is not None:

@@ -41,6 +41,7 @@ class Conversion:
         torch: factory of the module or of a Port.
         out: the file that is written.
         layers: pairs that are not found: Keras layer -> module.
+        same_rows: modules whose kernels have their rows in Keras's order, though no output tells.
         config: a file with the configuration of the model, if `weights` has none.
         like: a file of the model, whose structure the weights get on the way back.
         optimizer: whether to write the state of the optimizer beside `out`.
@@ -54,6 +55,7 @@ class Conversion:
     torch: str
     out: Path
     layers: Mapping[str, str] = field(default_factory=dict)
+    same_rows: Sequence[str] = ()
     config: Path | None = None
     like: Path | None = None
     optimizer: bool = False
@@ -74,10 +76,12 @@ class Converted:
         error: greatest difference of the outputs, relative; None: they were not compared.
         constants: buffers and frozen parameters that keep their values.
         num_weights: weights in the file.
+        num_filled: those of them with a place.
         places: of each weight: its path in the file, the parameters that it fills, and how these
             were found.
         optimizer: steps, rate (None: it is not known), slots, and notes: what the next steps do
             otherwise than Keras's, a sentence each; if the state of the optimizer was written.
+        in_parts: weights that the Port's `load` puts into several parameters, with their names.
     """
 
     is_written: bool
@@ -89,6 +93,7 @@ class Converted:
     num_filled: int
     places: list[dict[str, Any]]
     optimizer: dict[str, Any] | None = None
+    in_parts: dict[str, list[str]] = field(default_factory=dict)
 
 
 def optimizer_path(out: Path) -> Path:
@@ -121,6 +126,7 @@ def convert(given: Conversion) -> Converted:
             "is_bundle": bundle,
             "config": config,
             "layers": dict(given.layers),
+            "same_rows": list(given.same_rows),
             "state": None if given.like is None else os.path.abspath(given.weights),
             "optimizer": given.optimizer,
             "anyway": given.anyway,

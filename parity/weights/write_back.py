@@ -30,8 +30,12 @@ def write_back(like: Path, arrays: Path, folder: Path, to: Path) -> None:
     if stored.form not in (".weights.h5", ".h5"):
         raise InputError(f"{like}: expected a .weights.h5 or .h5, not a {stored.form}")
     given = load_file(arrays)
-    if left := sorted({array.key for array in stored.weights} ^ set(given)):
-        raise InputError(f"{like}: the weight {left[0][:80]!r} is in one of the two alone")
+    own = {array.key for array in stored.weights}
+    if left := sorted(own ^ set(given)):
+        where = "this file" if left[0] in own else "the module"
+        raise InputError(
+            f"{like}: {left[0][:80]!r} is in {where} alone; expected the same weights in both"
+        )
     shutil.copyfile(like, to)
     with refusals(like), h5py.File(to, "r+") as file:
         for array in stored.weights:

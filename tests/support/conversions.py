@@ -28,6 +28,7 @@ def converted(source: Path, factory, folder: Path, **request) -> Converted:
     (folder / "torch").mkdir()
     copy_stored(source, folder / "weights")
     asked = {"path": str(source), "is_bundle": False, "config": None, "layers": {}, "state": None}
+    asked["same_rows"] = []
     write_json(
         folder / "torch" / REQUEST, {**asked, "optimizer": False, "anyway": False, **request}
     )

@@ -17,7 +17,6 @@ from torch_impl.keras_config.custom import (
 )
 from torch_impl.keras_config.graph import Config, is_own, name_of
 from torch_impl.keras_config.masks import PASSING
-from torch_impl.keras_config.near_names import expected_one_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError, of_settings
 from torch_impl.keras_config.rows import (
@@ -38,8 +37,9 @@ from torch_impl.keras_config.rows import (
 )
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
 from torch_impl.keras_config.rows.refused import REFUSED
+from torch_impl.near_names import one_of
 
-_LISTED = "layers of Keras in docs/twin.md"
+_LISTED = "the layers of Keras in docs/twin.md"
 
 BUILDERS: dict[str, Row] = {
     **core.ROWS,
@@ -102,7 +102,7 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
     elif factory is None and (kind not in BUILDERS or is_own(layer)):
         own = layer.get("registered_name") or kind
         problems.append(
-            f"{name}: {expected_one_of(kind, BUILDERS, _LISTED)}, or custom={{{own!r}: factory}}"
+            f"{name}: {one_of(kind, BUILDERS, _LISTED)}, or custom={{{own!r}: factory}}"
         )
     if problems:
         raise NoTwinError(problems)

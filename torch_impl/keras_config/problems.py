@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from torch_impl import constraints, initializers, regularizers
@@ -25,6 +26,14 @@ class NoTwinError(ValueError):
         self.problems = list(dict.fromkeys(problems))
         lines = [f"{len(self.problems)} parts of the model have no {lacks}:", *self.problems]
         super().__init__(self.problems[0] if len(self.problems) == 1 else "\n- ".join(lines))
+
+
+_CUSTOM = re.compile(r"(: expected|, or|; give its torch module by) custom=\{.*", re.DOTALL)
+
+
+def without_custom(problems: Sequence[str]) -> list[str]:
+    """Returns problems without the advice to give `custom`, for who calls no Python function."""
+    return [_CUSTOM.sub("", problem) for problem in problems]
 
 
 _READERS: dict[str, Callable[..., object]] = {

@@ -58,3 +58,15 @@ def test_what_the_next_steps_do_otherwise_is_printed(monkeypatch, tmp_path):
     result = called("m.keras", "--torch", "a:b", "--out", out, "--optimizer")
     assert result.exit_code == 0
     assert f"o.optimizer.pt: 2 steps, momentum\nthe next steps differ: {note}" in result.output
+
+
+def test_weights_in_several_parameters_are_counted_and_printed(monkeypatch, tmp_path):
+    from parity.runs import convert
+
+    parts = {"gru.kernel": ["fw.a", "fw.b"]}
+    done = convert.Converted(True, [], "proved", 0.0, [], 2, 2, [], in_parts=parts)
+    monkeypatch.setattr(convert, "convert", lambda given: done)
+    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / "o.safetensors")
+    assert result.exit_code == 0
+    assert "2 of 2 weights" in result.output
+    assert "in several parameters, by the Port's load: gru.kernel in fw.a, fw.b" in result.output

@@ -48,6 +48,19 @@ _INNER = ("forward_", "backward_")  # beginnings of the names of layers in a lay
 
 
 @dataclass(frozen=True)
+class GivenPlaces:
+    """What a user says of the places of weights.
+
+    Attributes:
+        layers: layer of the file -> path of a module.
+        same_rows: paths of modules whose kernels have their rows in Keras's order.
+    """
+
+    layers: Mapping[str, str]
+    same_rows: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class _Layer:
     """Arrays of the file that belong to one layer.
 
@@ -63,7 +76,7 @@ class _Layer:
 
 
 def convert_by_shape(
-    spec: CheckSpec, factory: Callable[[], Any], copied: Copied, pairs: Mapping[str, str], why: str
+    spec: CheckSpec, factory: Callable[[], Any], copied: Copied, given: GivenPlaces, why: str
 ) -> Done:
     """Carries the weights of a file without a graph.
 
@@ -71,7 +84,7 @@ def convert_by_shape(
         spec: has the seed.
         factory: returns a module or a Port.
         copied: the weights of the file.
-        pairs: layer of the file -> path of a module.
+        given: what the user says of the places.
         why: there is no graph.
 
     Raises:
@@ -83,7 +96,8 @@ def convert_by_shape(
         raise InputError(f"{why}, and the module has parameters without a shape")
     layers = {layer.name: layer for layer in _layers(copied.weights)}
     modules = dict(_modules(module))
-    found = _pairs(layers, modules, pairs, why)
+    found = _pairs(layers, modules, given.layers, why)
+    _check_rows(given.same_rows, modules)
     arrays = {each["key"]: copied.arrays[f"weights/{each['key']}"] for each in copied.weights}
     items = []
     for name, path in found.items():
@@ -95,7 +109,8 @@ def convert_by_shape(
             items[-1].set(_real(arrays[key]))
     keys = {key: key for key in arrays}
     coverage = coverage_of(module, items, arrays)
-    problems = _unordered(module, modules, found, why)
+    rows = [path for path in _wide(module, modules, found) if path not in given.same_rows]
+    problems = _unordered(rows, why) if rows else []
     if coverage.problems:
         problems.append(f"only shapes could tell which weight belongs where: {why}")
     return Done(
@@ -107,8 +122,18 @@ def convert_by_shape(
         keys,
         coverage,
         problems,
-        f"each weight fits one place alone; no output was compared, since {why}",
+        _proof(given, found, why),
     )
+
+
+def _proof(given: GivenPlaces, found: Mapping[str, str], why: str) -> str:
+    """Returns in words how the places are known."""
+    own = "" if len(given.layers) < len(found) else "each weight is where --map says"
+    if given.layers and not own:
+        own = "each weight fits one place alone, or is where --map says"
+    rows = f", with Keras's order of the rows of {listed(given.same_rows)}, as --same-rows says"
+    told = f"{own or 'each weight fits one place alone'}{rows if given.same_rows else ''}"
+    return f"{told}; no output was compared, since {why}"
 
 
 def _real(array: np.ndarray) -> np.ndarray:
@@ -234,28 +259,43 @@ def _pairs(
     while free:
         taken = set(found.values())
         free = {name: [p for p in paths if p not in taken] for name, paths in free.items()}
-        sure = next((name for name, paths in free.items() if len(paths) == 1), None)
-        rivals = [n for n, paths in free.items() if sure and paths == free[sure]]
-        if sure is None or len(rivals) > 1:
+        places = list(free.values())
+        sure = next((n for n, p in free.items() if len(p) == 1 and places.count(p) == 1), None)
+        if sure is None:
             break
         found[sure] = free.pop(sure)[0]
-    open_ = {name: paths for name, paths in free.items() if paths}
-    if open_:
-        name, paths = next(iter(open_.items()))
-        rivals = [n for n, other in open_.items() if set(other) & set(paths)]
-        raise InputError(
-            f"{listed(rivals)} may each be any of {listed(paths)}, and nothing tells which: {why}; "
-            f"--map {name}={paths[0]} and so on tells them apart"
-        )
+    if open_ := {name: paths for name, paths in free.items() if paths}:
+        raise InputError(_ambiguous(open_, why))
     if not found:
         raise InputError(f"no layer of the file fits into the module: {why}")
     return found
 
 
-def _unordered(
-    root: nn.Module, modules: Mapping[str, nn.Module], found: Mapping[str, str], why: str
-) -> list[str]:
-    """Returns a sentence if rows of a kernel may be in another order after a flatten."""
+def _ambiguous(free: dict[str, list[str]], why: str) -> str:
+    """Returns what to do about layers that may each be several modules: all of them at once."""
+    name, paths = next(iter(free.items()))
+    example, groups = f"--map {name}={paths[0]}", []
+    while free:
+        name, paths = next(iter(free.items()))
+        rivals = [n for n, other in free.items() if set(other) & set(paths)]
+        groups.append(f"{listed(rivals, 12)} may each be any of {listed(paths, 12)}")
+        free = {n: other for n, other in free.items() if n not in rivals}
+    return (
+        f"{'; '.join(groups)}; nothing tells which: {why}; {example} and so on, for each of them, "
+        "tells them apart"
+    )
+
+
+def _check_rows(same_rows: Sequence[str], modules: Mapping[str, nn.Module]) -> None:
+    """Rejects modules of --same-rows that are not there, or have no rows."""
+    linear = [path for path, module in modules.items() if isinstance(module, nn.Linear)]
+    for path in same_rows:
+        if path not in linear:
+            raise InputError(f"--same-rows {path}: expected an nn.Linear: {listed(linear, 12)}")
+
+
+def _wide(root: nn.Module, modules: Mapping[str, nn.Module], found: Mapping[str, str]) -> list[str]:
+    """Returns the modules whose kernels have rows that may be in another order than Keras's."""
     is_spatial = any(kind_of(module) in SPATIAL for module in root.modules())
     sizes = {
         int(getattr(module, name))
@@ -269,6 +309,14 @@ def _unordered(
         for path, module in linear
         if any(module.in_features % size == 0 and module.in_features > size for size in sizes)
     ]
-    if not is_spatial or not wide:
-        return []
-    return [f"the order of the rows of {listed(wide)} after a flatten is not known: {why}"]
+    return wide if is_spatial else []
+
+
+def _unordered(paths: Sequence[str], why: str) -> list[str]:
+    """Returns a sentence on rows that may be in another order than Keras's."""
+    options = " ".join(f"--same-rows {path}" for path in paths)
+    return [
+        f"the order of the rows of {listed(paths)} is not known: it is not Keras's if the module "
+        f"flattens images or sequences with the channels first before it, and {why}; if it does "
+        f"not, say so with {options}"
+    ]

@@ -20,7 +20,7 @@ from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 from parity.weights.copied import Copied, read_copied
 from parity.weights.request import BACK, REQUEST, STATE, TOLD
-from torch_impl.harness.convert.by_shape import convert_by_shape
+from torch_impl.harness.convert.by_shape import GivenPlaces, convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
 from torch_impl.harness.convert.hints import empty_arrays, joined_convolutions
@@ -39,6 +39,7 @@ from torch_impl.harness.factories import Port
 from torch_impl.harness.port.carried import Carried
 from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.keras_config.problems import NoTwinError, without_custom
 
 
 def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
@@ -70,7 +71,8 @@ def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> No
         done = _by_graph(spec, factory, source, request["layers"])
     else:
         assert copied is not None
-        done = convert_by_shape(spec, factory, copied, request["layers"], why)
+        given = GivenPlaces(request["layers"], request["same_rows"])
+        done = convert_by_shape(spec, factory, copied, given, why)
     _write(done, folder, request, copied)
 
 
@@ -88,7 +90,9 @@ def _with_twin(
     except InputError:
         raise
     except ValueError as error:
-        return None, f"its configuration has no twin ({' '.join(str(error).split())})"
+        problems = error.problems if isinstance(error, NoTwinError) else [str(error)]
+        told = "; ".join(" ".join(each.split()) for each in without_custom(problems))
+        return None, f"its configuration has no twin ({told})"
 
 
 def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
@@ -98,6 +102,7 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
         problems += problems_of_steps(done)
     is_written = not problems or bool(request["anyway"])
     names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
+    spread = {} if done.under_test is None else done.under_test.cargo.spread
     told: dict[str, Any] = {
         "is_written": is_written,
         "problems": problems,
@@ -105,7 +110,8 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
         "error": None if done.error is None or not np.isfinite(done.error) else done.error,
         "constants": done.coverage.constants,
         "num_weights": len(done.arrays),
-        "num_filled": len(done.items),
+        "num_filled": len(done.items) + len(spread),
+        "in_parts": spread,
         "places": [
             {
                 "weight": done.keys[item.name],
@@ -131,12 +137,28 @@ def _write_back(done: Done, folder: Path, state: str, told: dict[str, Any]) -> N
     """Writes what the module holds with another state, in Keras's layout."""
     from safetensors.numpy import save_file
 
+    _check_all_held(done, told["in_parts"])
     read_state(done.built.module, Path(state))
     save_file(
         {done.keys[item.name]: np.ascontiguousarray(item.value()) for item in done.items},
         folder / BACK,
     )
     told["constants"] = []
+
+
+def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
+    """Refuses a module that does not hold each weight of Keras in one place of its own."""
+    if spread:
+        places = "; ".join(f"{name} in {', '.join(parts)}" for name, parts in spread.items())
+        raise InputError(
+            f"the Port's `load` spreads weights over several parameters ({places}), and nothing "
+            "turns it round: for --to-keras, hold each of them in one parameter"
+        )
+    held = {item.name for item in done.items}
+    if missing := [name for name in done.arrays if name not in held]:
+        raise InputError(
+            f"the module holds no {listed(missing)}: a file that Keras loads needs all weights"
+        )
 
 
 def _by_graph(

@@ -28,6 +28,7 @@ from torch_impl.harness.call import Call
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.convert.twin import Leaf, Twin
 from torch_impl.harness.port.function_weights import flat_tensors
+from torch_impl.keras_config.operations import Operation
 from torch_impl.weights import set_variable, to_array
 
 # Constants that move together may hide each other, so those of the two sides move against each
@@ -110,7 +111,8 @@ def _change(
         size = _size_of_pixels(given, output) if call.kind in _RESIZED else output
         roundings = ROUNDINGS_OF_RESIZING if call.kind in _RESIZED else 1.0
         return 2.0**-24 * roundings * share * size
-    change = _CHANGES.get(call.kind)
+    name = call.module.name if isinstance(call.module, Operation) else ""
+    change = _CHANGES.get(_OPERATIONS.get(name, call.kind))
     if change is None or not (given.is_floating_point() or call.kind in _SCALES):
         return torch.zeros_like(output)
     sign = -1 if number != PASSES[0] and call.kind not in _SCALES else 1
@@ -172,6 +174,14 @@ _CHANGES: dict[str, Change] = {
     "activation:relu": _leaky_relu,
     "rescaling": _rescaling,
     "normalization": _normalization,
+}
+# Class of an operation, such as keras.activations.gelu of a tensor -> its kind.
+_OPERATIONS = {
+    "Softplus": "activation:softplus",
+    "Gelu": "activation:gelu",
+    "LeakyRelu": "activation:leaky_relu",
+    "ReLU": "activation:relu",
+    "Relu": "activation:relu",
 }
 _SCALES = ("rescaling", "normalization")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import nn
 
-from torch_impl.keras_config.near_names import expected_one_of
 from torch_impl.keras_config.operations import (
     activation,
     algebra,
@@ -18,8 +17,9 @@ from torch_impl.keras_config.operations import (
     shaping,
 )
 from torch_impl.keras_config.operations.arguments import Function
+from torch_impl.near_names import one_of
 
-_HERE = "operations in torch_impl.keras_config.operations.OPERATIONS"
+_HERE = "the operations in torch_impl.keras_config.operations.OPERATIONS"
 
 # By Keras's class names.
 OPERATIONS: dict[str, Function] = {
@@ -47,7 +47,7 @@ class Operation(nn.Module):
     def __init__(self, name: str, **settings: Any) -> None:
         super().__init__()
         if name not in OPERATIONS:
-            told = expected_one_of(name, OPERATIONS, _HERE)
+            told = one_of(name, OPERATIONS, _HERE)
             raise ValueError(f"operation {name!r}: {told}")
         if settings.get("data_format") == "channels_first":
             message = "data_format='channels_first': expected 'channels_last'"

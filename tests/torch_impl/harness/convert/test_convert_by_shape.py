@@ -41,10 +41,110 @@ def test_rows_behind_a_flatten_are_not_in_a_known_order(files, tmp_path):
     pairs = {"first": "a", "second": "b"}
     done = converted(files / "images.weights.h5", weight_ports.Named, tmp_path, layers=pairs)
     assert done.problems == [
-        "the order of the rows of fc after a flatten is not known: the file has no configuration "
-        "(give it with --config)"
+        "the order of the rows of fc is not known: it is not Keras's if the module flattens images "
+        "or sequences with the channels first before it, and the file has no configuration (give "
+        "it with --config); if it does not, say so with --same-rows fc"
     ]
     assert not done.is_written
+
+
+class Ends(nn.Module):
+    """Sequences, of which the last step and the mean are joined, and no flatten."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv1d(3, 3, 3), nn.Conv1d(3, 3, 3)
+        self.na, self.nb = nn.LayerNorm(3, eps=1e-3), nn.LayerNorm(3, eps=1e-3)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = self.na(self.a(x).mT).mT
+        x = self.nb(self.b(x).mT).mT
+        return self.out(torch.cat((x[..., -1], x.mean(-1)), 1))
+
+
+PLACES = {
+    "conv1d": "a",
+    "conv1d_1": "b",
+    "layer_normalization": "na",
+    "layer_normalization_1": "nb",
+}
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """The same in Keras, with a Lambda, so that it has no twin."""
+    import keras
+    from keras import layers as L
+
+    keras.utils.set_random_seed(2)
+    given = x = keras.Input((8, 3))
+    names = iter(PLACES)
+    convs, norms = [next(names), next(names)], [next(names), next(names)]
+    for conv, norm in zip(convs, norms, strict=True):
+        x = L.LayerNormalization(name=norm)(L.Conv1D(3, 3, name=conv)(x))
+    last = L.Lambda(lambda t: t[:, -1], name="last_step")(x)
+    out = L.Dense(2, name="dense")(L.Concatenate()([last, L.GlobalAveragePooling1D()(x)]))
+    model = keras.Model(given, out)
+    path = tmp_path_factory.mktemp("ends") / "ends.keras"
+    model.save(path)
+    x = np.random.default_rng(3).normal(size=(5, 8, 3)).astype("f4")
+    return path, x, model(x).numpy()
+
+
+def test_all_layers_that_nothing_tells_apart_are_told_at_once(ends, tmp_path):
+    with pytest.raises(InputError) as caught:
+        converted(ends[0], Ends, tmp_path)
+    told = str(caught.value)
+    assert "conv1d, conv1d_1 may each be any of a, b" in told
+    assert "layer_normalization, layer_normalization_1 may each be any of na, nb" in told
+    assert "its function is Python code, which a config has not); --map conv1d=a and so on" in told
+    assert "custom=" not in told  # an argument of a Python function
+    assert "dense" not in told  # it can be one module alone
+
+
+def test_rows_of_which_the_user_knows_the_order_are_written(ends, tmp_path):
+    path, x, theirs = ends
+    refused = converted(path, Ends, tmp_path / "a", layers={**PLACES, "dense": "out"})
+    assert not refused.is_written
+    assert "say so with --same-rows out" in refused.problems[0]
+    done = converted(path, Ends, tmp_path / "b", layers=PLACES, same_rows=["out"])
+    assert done.problems == []
+    assert "Keras's order of the rows of out, as --same-rows says" in done.proof
+    net = Ends()
+    net.load_state_dict(load_file(tmp_path / "b" / "torch" / STATE))
+    with torch.no_grad():
+        ours = net(torch.from_numpy(x).mT).numpy()
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)  # float32, numbers up to 3
+
+
+@pytest.mark.parametrize("module", ["nowhere", "a", ""])
+def test_rows_of_what_has_none_are_refused(module, ends, tmp_path):
+    with pytest.raises(InputError, match=f"--same-rows {module}: expected an nn.Linear: out"):
+        converted(ends[0], Ends, tmp_path, layers=PLACES, same_rows=[module])
+
+
+def test_a_class_of_ones_own_is_told_in_one_line(tmp_path):
+    """Not with the ninety classes that have a twin."""
+    import keras
+    from keras import layers as L
+
+    class Patches(L.Layer):
+        def call(self, x):
+            return x * 2.0
+
+    given = keras.Input((4,))
+    x = L.Dense(4)(Patches(name="patches")(L.Dense(4)(given)))
+    keras.Model(given, x).save(tmp_path / "own.keras")
+    with pytest.raises(InputError) as caught:
+        converted(tmp_path / "own.keras", lambda: nn.Sequential(*2 * [nn.Linear(4, 4)]), tmp_path)
+    told = str(caught.value)
+    assert (
+        "layer 'patches' of class 'Patches': expected one of the layers of Keras in docs/twin.md"
+        in told
+    )
+    assert "custom=" not in told
+    assert len(told) < 400
 
 
 def test_layers_of_different_shapes_need_no_graph(files, tmp_path):

@@ -13,7 +13,9 @@ from weight_files import FORMS, MODELS, config, inputs, values, weight_files
 from weight_ports import RIGHT, WRONG
 
 from parity.errors import InputError
-from parity.weights.request import STATE
+from parity.weights.read import read_weights
+from parity.weights.request import BACK, STATE
+from torch_impl import Port
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +177,73 @@ def test_an_image_beside_a_vector_with_another_activation_is_refused(two_outputs
     done = converted(two_outputs, lambda: Two(nn.Hardsigmoid()), tmp_path)
     assert not done.is_written
     assert "differs by" in done.problems[0]
+
+
+class Halves(nn.Module):
+    """Keras's second kernel in two parameters, which only a `load` can fill."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.top, self.bottom = (nn.Parameter(torch.zeros(2, 4)) for _ in range(2))
+        self.bias = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x):
+        x = torch.tanh(self.first(x))
+        return self.last(x[:, :2] @ self.top + x[:, 2:] @ self.bottom + self.bias)
+
+
+def halves():
+    def load(net, weights):
+        def put(parameter, array):
+            parameter.data.copy_(torch.as_tensor(array))
+
+        for name, module in (("dense", net.first), ("dense_2", net.last)):
+            put(module.weight, weights[f"{name}.kernel"].T)
+            put(module.bias, weights[f"{name}.bias"])
+        put(net.top, weights["dense_1.kernel"][:2])
+        put(net.bottom, weights["dense_1.kernel"][2:])
+        put(net.bias, weights["dense_1.bias"])
+
+    return Port(Halves(), load=load)
+
+
+def test_a_weight_in_several_parameters_is_written_and_told(files, tmp_path):
+    done = converted(files / "rows.keras", halves, tmp_path)
+    assert done.problems == []
+    assert done.num_filled == done.num_weights == 6
+    assert done.in_parts == {"dense_1.kernel": ["top", "bottom"]}
+    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
+    both = torch.cat((state["top"], state["bottom"])).numpy()
+    assert np.array_equal(both, theirs["dense_1/kernel"])
+
+
+def back(files, name, factory, folder, **settings):
+    """What comes of the way back, with the state that the way there has written."""
+    converted(files / f"{name}.keras", factory, folder / "there", **settings)
+    settings |= {"state": str(folder / "there" / "torch" / STATE), "config": config(files, name)}
+    return converted(files / f"{name}.weights.h5", factory, folder / "back", **settings)
+
+
+def test_the_way_back_of_a_load_that_spreads_a_weight_says_why_there_is_none(files, tmp_path):
+    told = r"spreads weights over several parameters \(dense_1\.kernel in top, bottom\)"
+    with pytest.raises(InputError, match=told):
+        back(files, "rows", halves, tmp_path)
+    assert not (tmp_path / "back" / "torch" / BACK).exists()
+
+
+def test_a_load_that_keeps_each_weight_whole_goes_back(files, tmp_path):
+    done = back(files, "images", weight_ports.loading, tmp_path)
+    assert done.problems == []
+    assert done.in_parts == {}
+    ours = load_file(tmp_path / "back" / "torch" / BACK)
+    theirs = {place["weight"]: place["name"] for place in done.places}
+    stored = read_weights(files / "images.weights.h5")
+    assert theirs.keys() == ours.keys() == stored.keys()
+    assert all(np.array_equal(ours[key].numpy(), stored[key]) for key in stored)
+
+
+def test_the_way_back_needs_all_weights_whatever_is_said(files, tmp_path):
+    name, factory, _ = WRONG["a bias too few"]
+    with pytest.raises(InputError, match=r"the module holds no first\.bias"):
+        back(files, name, factory, tmp_path, anyway=True)

@@ -46,8 +46,17 @@ def files(tmp_path_factory):
             L.Conv2D(2, 3),
         ],
     }
-    for name, layers in models.items():
-        model = keras.Sequential(layers)
+    functions = {
+        "bell of a tensor": lambda x: keras.activations.gelu(x),
+        "slope of a tensor": lambda x: keras.activations.relu(x, negative_slope=0.2),
+        "leak of a tensor": lambda x: keras.ops.leaky_relu(x, 0.2),
+    }
+    for name, layers in [*models.items(), *functions.items()]:
+        if callable(layers):
+            given = keras.Input((6,))
+            model = keras.Model(given, L.Dense(2)(layers(L.Dense(5)(given))))
+        else:
+            model = keras.Sequential(layers)
         draw = np.random.default_rng(1)
         model.set_weights([w + draw.normal(0, 0.2, w.shape) for w in model.get_weights()])
         model.save(folder / f"{name}.keras")
@@ -104,6 +113,9 @@ RIGHT = {
     "a division by 255": ("scale", of(scaled, lambda x: x / 255 - 0.3)),
     "means and variances": ("normal", of(scaled, normal)),
     "torch's gelu": ("bell", of(dense, F.gelu)),
+    "torch's gelu for an operation": ("bell of a tensor", of(dense, F.gelu)),
+    "a slope of an operation": ("slope of a tensor", of(dense, lambda x: F.leaky_relu(x, 0.2))),
+    "a leak of an operation": ("leak of a tensor", of(dense, lambda x: F.leaky_relu(x, 0.2))),
     "a resizing in float64": ("large", of(large)),
 }
 WRONG = {
@@ -116,6 +128,14 @@ WRONG = {
     "another offset": ("scale", of(scaled, lambda x: x / 255 - 0.3001)),
     "another variance": ("normal", of(scaled, lambda x: normal(x, 0.7001))),
     "the other gelu": ("bell", of(dense, lambda x: F.gelu(x, approximate="tanh"))),
+    "the other gelu for an operation": (
+        "bell of a tensor",
+        of(dense, lambda x: F.gelu(x, approximate="tanh")),
+    ),
+    "another slope of an operation": (
+        "slope of a tensor",
+        of(dense, lambda x: F.leaky_relu(x, 0.200001)),
+    ),
     "aligned corners": ("large", of(large, align_corners=True)),
 }
 
