@@ -62,6 +62,17 @@ def test_another_last_activation_of_the_only_output_is_refused(case, tmp_path):
     assert "differs by" in done.problems[0]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_sigmoid_of_steps_is_found_whatever_its_last_bit_is(seed, tmp_path):
+    """Of all steps at once, a processor may round otherwise than of one step."""
+    keras.utils.set_random_seed(seed)
+    given = keras.Input((7, 5))
+    last = L.TimeDistributed(L.Dense(1, activation="sigmoid"), name=f"steps_{seed}")
+    keras.Model(given, last(given)).save(tmp_path / "model.keras")
+    done = converted(tmp_path / "model.keras", lambda: Ends(nn.Identity()), tmp_path / "a")
+    assert done.problems == []
+
+
 def three(x):
     """Outputs of one shape: two end with a sigmoid, and the one between them does not."""
     return [
