@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from parity.ladder.result import Found
 
 MAX_CAUSES = 3
-MOST_NAMES = 6  # of what was not compared for one reason; report.json has all
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 LEAST_P = 1e-300  # p values that are kept are at least this
 _NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
@@ -344,28 +343,6 @@ def special_status(result: Result, level: Level) -> str:
         return "follows"
     is_accepted = any(item.status == ACCEPTED for item in level.items)
     return "accepted" if level.status == PASS and is_accepted else ""
-
-
-def left_out_texts(result: Result) -> list[str]:
-    """Returns what was not compared without effect on the verdict, a text for each reason.
-
-    A level knows both halves: what it says of a thing stands for what Keras alone has told.
-    """
-    of_levels = [pair for level in result.levels for pair in level.not_compared]
-    known = {what for what, _ in of_levels}
-    told = [(e["what"], e["why"]) for e in result.not_compared if e["what"] not in known]
-    told += of_levels
-    reasons: dict[str, list[str]] = {}
-    for what, why in dict.fromkeys(told):
-        reasons.setdefault(why, []).append(what)
-    return [f"{_some(names)}: {why}" for why, names in reasons.items()]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Returns names with commas; of many, the first ones, and how many more there are."""
-    if len(names) <= MOST_NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
 
 
 def count_of(parts: Sequence[str]) -> str:

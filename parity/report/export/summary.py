@@ -20,6 +20,7 @@ from parity.report.export.bench_tables import to_markdown
 from parity.report.export.markdown import NONE, code, escaped, table
 from parity.report.fixes import fix_lines, is_code
 from parity.report.found import AnyResult, redact_paths
+from parity.report.left_out import left_out_texts
 from parity.report.sweep_sentences import (
     DIVERGED,
     MARGIN,
@@ -176,7 +177,7 @@ def _found(result: Result) -> list[str]:
     lines += [f"- **setting** {_text(text)}" for text in settings[:MAX_SETTINGS]]
     if len(settings) > MAX_SETTINGS:
         lines.append(f"- and {len(settings) - MAX_SETTINGS} more different settings")
-    if left := sentences.left_out_texts(result):
+    if left := left_out_texts(result):
         lines.append(f"- **not compared** {_text('; '.join(left))}")
     return lines
 

@@ -19,8 +19,8 @@ from parity.report.html.layers import layer_blocks, trajectory_table
 from parity.report.html.predictions import prediction_blocks
 from parity.report.html.samples import sample_blocks
 from parity.report.html.svg import NAMES
+from parity.report.left_out import left_out_texts
 from parity.report.reproduce import command_of
-from parity.report.sentences import left_out_texts
 from parity.report.training import training_texts
 from parity.report.verdict import sentence_of
 

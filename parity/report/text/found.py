@@ -9,6 +9,7 @@ from parity.divergences.names import full_name
 from parity.divergences.places import RAISES
 from parity.report import sentences
 from parity.report.fixes import TRIED, fix_lines
+from parity.report.left_out import left_out_texts
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
 
 if TYPE_CHECKING:
@@ -123,6 +124,6 @@ def open_lines(result: Result) -> list[Line]:
         head = "  could not be compared: "
         lines.append([(head, "bold yellow"), (shortened(entry["what"], WIDTH - len(head)), "")])
         lines += labelled("why", entry["why"]) + labelled("do", entry["do"], "bold")
-    for text in sentences.left_out_texts(result):
+    for text in left_out_texts(result):
         lines += [[(row, "dim")] for row in wrapped(f"not compared: {text}", "  ")]
     return lines
