@@ -109,9 +109,9 @@ def write_package(
     }
     draws = draws_of(module, program, traced, numbers, own["layers"])
     rules = rules_of(twin.rules_by_layer(), program, module)
-    found = _variables(facts["weights"], own, targets(module, program))
-    excluded = [found[name] for name in facts.get("undecayed", ()) if name in found]
-    rules.undecayed = undecayed_text(module, excluded)
+    known = targets(module, program)
+    excluded = _variables(facts.get("undecayed", ()), own, known)
+    rules.undecayed = undecayed_text(module, excluded.values())
     frozen = [
         f'model.get_submodule("{path}").requires_grad_(False)'
         for path in frozen_paths(module, program, traced)
@@ -120,6 +120,7 @@ def write_package(
         for name in sorted(arrays):
             weight = f'load_file(WEIGHTS)["{name}"]'
             frozen.append(f'model.get_buffer("{name}").copy_({weight})')
+        found = _variables(facts["weights"], own, known)
         place = (out, about)
         written = plain_files(facts, program, module, draws, rules, found, frozen, place)
     else:
