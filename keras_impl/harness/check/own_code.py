@@ -246,6 +246,9 @@ class _Teller:
     def _problems(self, layer: Any) -> Iterator[str]:
         if isinstance(layer, keras.layers.Lambda) and has_mask_code(layer):
             yield "its mask is code of its own"
+        if takes_mask(layer):
+            todo = "write it as a layer of your own, whose call has the argument mask"
+            yield f"its function takes the mask, which no port of a Lambda gets: {todo}"
         for attribute, value in vars(layer).items():
             if isinstance(value, dict) and _layers_in(value.values()) and attribute[0] != "_":
                 yield f"it holds layers in a dictionary, {attribute!r}"
@@ -275,6 +278,11 @@ def has_mask_code(layer: Any) -> bool:
     if isinstance(layer, keras.layers.Lambda):
         return layer.mask is not None
     return type(layer).compute_mask is not keras.layers.Layer.compute_mask
+
+
+def takes_mask(layer: Any) -> bool:
+    """Whether a layer is a Lambda whose function is told the mask of its input."""
+    return bool(getattr(layer, "_fn_expects_mask_arg", False))
 
 
 def _mask_shape(layer: Any) -> list[Any] | None:
