@@ -57,14 +57,26 @@ def _adapt(schedule: Any) -> None:
         try:
             return dict(own.get_config(self))
         except NotImplementedError:
-            told = {name: value for name, value in vars(self).items() if isinstance(value, _PLAIN)}
-            return {name: value for name, value in told.items() if not name.startswith("_parity")}
+            given = attributes_of(self).items()
+            return {name: value for name, value in given if isinstance(value, _PLAIN)}
 
     schedule._parity_in_float32 = False
     # A class of the same name: reports tell it, and Keras writes it into the config.
     names = {name: getattr(own, name) for name in ("__module__", "__qualname__", "__doc__")}
     changed = {"__call__": call, "get_config": get_config}
     schedule.__class__ = type(own.__name__, (own,), names | changed)
+
+
+def class_of(schedule: Any) -> type:
+    """Returns the class of a schedule as the user has written it."""
+    kind = type(schedule)
+    return kind.__mro__[1] if "_parity_in_float32" in vars(schedule) else kind
+
+
+def attributes_of(schedule: Any) -> dict[str, Any]:
+    """Returns what code of the user's has set in a schedule, by name."""
+    given = vars(schedule).items()
+    return {name: value for name, value in given if not name.startswith("_parity")}
 
 
 @contextmanager

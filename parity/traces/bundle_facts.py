@@ -69,6 +69,7 @@ _OPTIONAL: dict[str, Any] = {
         "layers": dict,
         "functions": dict,
         "losses": dict,
+        "schedules": dict,
         "problems": [str],
         "refused": [str],
         "inlined": dict,

@@ -14,6 +14,7 @@ from torch import nn
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
+from torch_impl.harness.port.call_places import check_written
 from torch_impl.losses.outputs import OutputLosses
 from torch_impl.penalty import Added, RegularizedLoss
 from torch_impl.seeds import KerasSeeds
@@ -233,12 +234,17 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
 
     Raises:
         InputError: the factory returns something else.
+        UnfinishedError: code that it calls is still to be written.
     """
     torch.set_default_dtype(getattr(torch, dtype))
     torch.manual_seed(seed)
     np.random.seed(seed)
     with _optimizing_float64() if dtype == "float64" else nullcontext():
-        built = factory()
+        try:
+            built = factory()
+        except NotImplementedError as error:
+            check_written(error)
+            raise
     port = built if isinstance(built, Port) else Port(built)
     if not isinstance(port.module, nn.Module):
         raise InputError(

@@ -108,6 +108,11 @@ class Lambda(Calling):
         """`mask`, if the function has such an argument: see `torch_impl.masks`."""
         return frozenset({"mask"} & self._takes)
 
+    @property
+    def drops_masks(self) -> bool:
+        """Whether a mask for the layer goes nowhere: Keras's takes it, the function does not."""
+        return not self.mask_arguments
+
     def compute_mask(self, inputs: Any, mask: Any) -> Any:
         """Returns the mask of the output."""
         return None if self.mask is None else self.mask(inputs, mask)

@@ -77,6 +77,8 @@ def told_to(
         ValueError: the model gives a mask to a layer that takes none.
     """
     own = {key: value for key, value in options.items() if not _is_empty_mask(key, value)}
+    if getattr(module, "drops_masks", False):
+        own = {key: value for key, value in own.items() if not is_mask(key)}
     unknown = sorted(filter(is_mask, own.keys() - mask_arguments(module)))
     if unknown:
         given_by_model = ", ".join(unknown)

@@ -176,7 +176,8 @@ _ABOUT = (
 )
 _ALWAYS = (
     "what a seed draws: initial weights have Keras's distributions, and other values",
-    "the order of samples: it is drawn by torch, once for a training as in Keras",
+    "the order of samples: it is drawn by torch, once for a training, as Keras does after "
+    "set_random_seed; without a seed, Keras draws an order for each epoch",
 )
 _TEST = '''"""Compares the port with what Keras computed, without TensorFlow.
 

@@ -16,6 +16,7 @@ from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
 from torch_impl.source.names_used import names_used
+from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.parts import training as loop
 from torch_impl.source.plain_initial import initial_lines, penalty_lines
 from torch_impl.source.plain_reading import load_weights, reading_of
@@ -85,7 +86,8 @@ def plain_train(
     """
     _, class_name = names
     own: dict[str, str] = {}
-    compiled = compiled_of_facts(facts)
+    taken = (*_NAMES, class_name)
+    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, taken, plain=True)
     training = planned_parts(facts, compiled, own, _NAMES)
     found = PlainTrain(left_out=[sentence for _, sentence in training.problems])
     given: dict[str, str] = {}
@@ -128,7 +130,7 @@ def plain_train(
     told = "".join(f", {name}={text}" for name, text in given.items())
     body += wrapped(f"    return Training(model{told})")
     sections = [
-        *(text.splitlines() for text in own.values()),
+        *(text.splitlines() for text in (*schedules, *own.values())),
         [
             "def build() -> Training:",
             '    """Returns the network with all that trains it, drawn by torch\'s generator."""',

@@ -14,6 +14,7 @@ from torch_impl.source.fit_text import batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
+from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.own.stub_text import loss_text
 from torch_impl.source.program import Program, Value
 from torch_impl.source.reading_text import (
@@ -63,7 +64,7 @@ def train_text(
         package: name of the package.
         class_name: of the module.
     """
-    compiled = compiled_of_facts(facts)
+    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, (*_NAMES, class_name))
     own: dict[str, str] = {}
     training = planned_parts(facts, compiled, own)
     left_out = [sentence for _, sentence in training.problems]
@@ -119,8 +120,12 @@ def train_text(
         split=fit.get("validation_split") or 0.0,
         package=package,
         class_name=class_name,
-        imports=_imports("\n".join([*body, weightless])),
-        feed="".join(f"{text}\n\n\n" for text in [*own.values(), "\n".join(feed)] if text),
+        imports=_imports(
+            "\n".join([*body, weightless, *(text.partition("\n")[0] for text in schedules)])
+        ),
+        feed="".join(
+            f"{text}\n\n\n" for text in [*schedules, *own.values(), "\n".join(feed)] if text
+        ),
         body="\n".join(body),
         weightless=weightless,
         lacking=lacking_text("port", [n for n in ("loss", "optimizer") if n not in given]),

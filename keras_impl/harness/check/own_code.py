@@ -29,6 +29,7 @@ from keras_impl.harness.check.own_layers import (
 from keras_impl.harness.check.own_losses import own_losses
 from keras_impl.harness.check.plain_values import is_plain, plain, plain_of
 from keras_impl.harness.check.quoted import quoted
+from keras_impl.harness.check.schedule_code import own_schedules
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
 
@@ -57,9 +58,9 @@ def own_code(
 
     Returns:
         "layers": facts by name; "functions": facts by "LAYER/activation"; "losses": facts by name;
-        "problems": what cannot be told, a sentence each; "refused": names of the layers in these.
-        And the IDs of the variables, and of the
-        layers, that are inside of these layers.
+        "schedules": facts by class; "problems": what cannot be told, a sentence each; "refused":
+        names of the layers in these. And the IDs of the variables, and of the layers, that are
+        inside of these layers.
     """
     variables, known = weights.variables, weights.initial
     names = {id(variable): name for name, variable in variables.items()}
@@ -90,6 +91,7 @@ def own_code(
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told: Facts = {"layers": found, "functions": functions, "losses": losses}
+    told["schedules"] = own_schedules(model, folder)
     told |= {"problems": problems, "refused": refused, "inlined": {}}
     return told, teller.seen
 
@@ -244,6 +246,9 @@ class _Teller:
     def _problems(self, layer: Any) -> Iterator[str]:
         if isinstance(layer, keras.layers.Lambda) and has_mask_code(layer):
             yield "its mask is code of its own"
+        if takes_mask(layer):
+            todo = "write it as a layer of your own, whose call has the argument mask"
+            yield f"its function takes the mask, which no port of a Lambda gets: {todo}"
         for attribute, value in vars(layer).items():
             if isinstance(value, dict) and _layers_in(value.values()) and attribute[0] != "_":
                 yield f"it holds layers in a dictionary, {attribute!r}"
@@ -273,6 +278,11 @@ def has_mask_code(layer: Any) -> bool:
     if isinstance(layer, keras.layers.Lambda):
         return layer.mask is not None
     return type(layer).compute_mask is not keras.layers.Layer.compute_mask
+
+
+def takes_mask(layer: Any) -> bool:
+    """Whether a layer is a Lambda whose function is told the mask of its input."""
+    return bool(getattr(layer, "_fn_expects_mask_arg", False))
 
 
 def _mask_shape(layer: Any) -> list[Any] | None:

@@ -397,7 +397,8 @@ def plain_heads(two_heads, folder):
     shutil.copy(two_heads.folder / port.BUNDLE, out)
     assert told["differs"] == [
         "what a seed draws: initial weights have Keras's distributions, and other values",
-        "the order of samples: it is drawn by torch, once for a training as in Keras",
+        "the order of samples: it is drawn by torch, once for a training, as Keras does after "
+        "set_random_seed; without a seed, Keras draws an order for each epoch",
     ]
     return out
 

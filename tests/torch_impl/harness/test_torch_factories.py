@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from parity.errors import InputError
+from parity.errors import InputError, UnfinishedError
 from torch_impl.harness.factories import Port, call_factory
 from torch_impl.optim import Adam
 from torch_impl.schedule import ReduceLROnPlateau
@@ -107,3 +107,19 @@ def test_what_a_module_adds_counts_once_in_the_loss_and_in_that_of_validation():
 def test_what_a_module_adds_needs_a_loss():
     with pytest.raises(ValueError, match="added_loss without a loss: expected"):
         Port(nn.Linear(1, 1), added_loss=lambda net: net.kl).with_one_loss()
+
+
+def test_code_that_is_still_to_be_written_is_told_as_such_while_a_port_is_built():
+    def build():
+        raise NotImplementedError("the rate is to be written")
+
+    with pytest.raises(UnfinishedError, match="is not finished: the rate is to be written"):
+        call_factory(build, 0)
+
+
+def test_what_torch_itself_lacks_is_no_unfinished_port():
+    def build():
+        return torch.nn.Module()(torch.ones(1))
+
+    with pytest.raises(NotImplementedError, match="forward"):
+        call_factory(build, 0)

@@ -11,6 +11,7 @@ from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
+from torch_impl.keras_config.custom import Lambda
 from torch_impl.keras_config.graph import Call, Tensor
 from torch_impl.keras_config.masks import taken_from, told_to
 from torch_impl.masks import mask_of
@@ -325,6 +326,14 @@ def test_the_inputs_of_a_call_lose_their_masks_where_keras_takes_them():
     call = Call("attention", 0, [query], {"value": value, "attention_mask": mask})
     assert taken_from("MultiHeadAttention", call) == [query, value]
     assert taken_from("GroupQueryAttention", call) == []
+
+
+def test_a_mask_for_a_lambda_reaches_its_function_only_by_an_argument_as_in_keras():
+    x = torch.zeros(2, 3)
+    for function, told in ((lambda t: t, {}), (lambda t, mask: t, {"mask": x > 0})):
+        options, first, _ = told_to("code", Lambda(function), [x], {"mask": x > 0}, ([None], {}))
+        assert options.keys() == told.keys()
+        assert first is x
 
 
 def test_a_mask_for_a_layer_that_takes_none_is_refused():

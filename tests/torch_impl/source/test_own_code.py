@@ -112,9 +112,11 @@ def written(build, folder, is_stubbed=True):
     if is_stubbed and program["stubbed"]:  # as if no code could be written out
         left, own = program["stubbed"]
         program = {**program, **left}
-    facts = {"program": program, "own": own, "loss": None, "optimizer": None}
     model = reference.model
-    weights = {n.replace(".", "/", 1): array for n, array in get_weights(model).items()}
+    arrays = get_weights(model)
+    facts = {"program": program, "own": own, "loss": None, "optimizer": None}
+    facts["weights"] = list(arrays)
+    weights = {n.replace(".", "/", 1): array for n, array in arrays.items()}
     told = write_package(facts, weights, folder)
     return told, (folder / "model.py").read_text(encoding="utf-8"), model
 
@@ -663,6 +665,62 @@ def test_a_cell_of_the_users_is_refused_by_name_with_what_to_do(make, told, tmp_
     (problem,) = raised.value.problems
     assert problem.startswith(f"{told}it applies 'own_cell' of your class Cell, and")
     assert "custom={'own_cell': ...}" in problem
+
+
+# Keras warns of it, since the mask ends there.
+WITHOUT_MASK = pytest.mark.filterwarnings("ignore:Layer 'code' \\(of type Lambda\\):UserWarning")
+
+
+def masked(function, **options):
+    """A Lambda between a layer that has a mask, and one that would leave masked steps out."""
+
+    def build():
+        inputs = L.Input((5, 3))
+        x = L.LSTM(4, return_sequences=True)(L.Masking()(inputs))
+        x = L.Lambda(function, name="code", **options)(x)
+        return keras.Model(inputs, L.GlobalAveragePooling1D()(x))
+
+    return build
+
+
+def masked_steps():
+    x = np.random.default_rng(3).normal(size=(2, 5, 3))
+    x[:, 3:] = 0.0
+    return x
+
+
+@WITHOUT_MASK
+def test_a_lambda_behind_a_mask_is_written_out_and_ends_the_mask_as_in_keras(tmp_path, monkeypatch):
+    folder = tmp_path / "port_of_masked"
+    told, source, model = written(masked(lambda x: x * 0.5), folder, is_stubbed=False)
+    assert told["open"] == []
+    assert "self.lstm(y, mask=mask) * 0.5).mean(1)" in source
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module("port_of_masked.train")
+    net = train.load_weights(importlib.import_module("port_of_masked.model").Net()).double()
+    made = net(torch.as_tensor(masked_steps())).detach().numpy()
+    # The file has the weights in float32.
+    np.testing.assert_allclose(made, np.asarray(model(masked_steps())), rtol=1e-5, atol=1e-6)
+
+
+@WITHOUT_MASK
+def test_the_stub_of_a_lambda_behind_a_mask_gets_its_input_alone(tmp_path):
+    told, source, _ = written(masked(lambda x: x * 0.5), tmp_path / "port")
+    (sentence,) = told["open"]
+    assert "is to be written (for layer 'code')" in sentence
+    assert "function_of_code(self.lstm(y, mask=mask)).mean(1)" in source
+
+
+@WITHOUT_MASK
+def test_a_lambda_whose_function_takes_the_mask_is_refused_with_what_to_do(tmp_path):
+    def counted(x, mask=None):
+        return x if mask is None else x * ops.cast(mask, x.dtype)[..., None]
+
+    with pytest.raises(NoTwinError) as raised:
+        written(masked(counted, output_shape=(5, 4)), tmp_path / "port")
+    (problem,) = raised.value.problems
+    assert problem.startswith("layer 'code' of class 'Lambda': its function takes the mask")
+    assert problem.endswith("write it as a layer of your own, whose call has the argument mask")
 
 
 def test_what_a_layer_does_beside_its_call_is_told():

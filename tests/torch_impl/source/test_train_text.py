@@ -1,6 +1,7 @@
 """train.py of a package: a loss of the program, and what is said of data that it cannot take."""
 
 import importlib
+import sys
 from functools import partial
 
 import keras
@@ -137,6 +138,32 @@ def without():
     return net(None)
 
 
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that rises, and then is what another schedule says."""
+
+    def __init__(self, peak, steps):
+        self.peak, self.steps = peak, steps
+        self.after = keras.optimizers.schedules.ExponentialDecay(peak, 10, 0.5)
+
+    def __call__(self, step):
+        rise = self.peak * (ops.cast(step, "float32") + 1.0) / self.steps
+        return ops.minimum(rise, self.after(step))
+
+
+def scheduled(rate):
+    model = net(None)
+    model.compile(keras.optimizers.Adam(rate, beta_2=0.98), "mse")
+    return model
+
+
+def of_own_schedule():
+    return scheduled(Warmup(0.25, 4))
+
+
+def of_keras_schedule():
+    return scheduled(keras.optimizers.schedules.ExponentialDecay(0.25, 10, 0.5))
+
+
 def written(name, folder, *, plain=False):
     """What is told of a package, its folder and its train.py."""
     out = folder / f"train_of_{name}"
@@ -180,6 +207,45 @@ def test_a_loss_of_keras_leaves_no_stub(tmp_path):
     assert (told["open"], told["left_out"]) == ([], [])
     assert "TO WRITE" not in source
     assert "SystemExit" not in source.partition("def main")[2]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_schedule_of_the_users_own_is_a_stub_with_its_code_and_its_numbers(plain, tmp_path):
+    told, _, source = written("of_own_schedule", tmp_path, plain=plain)
+    base = "" if plain else "(schedule.LearningRateSchedule)"
+    assert f"\nclass Warmup{base}:\n" in source
+    assert "        self.peak = 0.25\n        self.steps = 4\n" in source
+    assert "        # self.after is an object of ExponentialDecay in Keras\n" in source
+    assert "#           rise = self.peak * (ops.cast(step" in source
+    assert "learning_rate=Warmup(), beta_2=0.98" in source
+    assert told["left_out"] == []
+    assert ["Warmup, the schedule, is to be written" in each for each in told["open"]] == [True]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_schedule_that_is_written_gives_the_rates_of_keras(plain, tmp_path, monkeypatch):
+    """In float32, as Keras computes it; plain torch has Python's numbers."""
+    _, folder, source = written("of_own_schedule", tmp_path, plain=plain)
+    head, _, rest = source.partition("        raise NotImplementedError(")
+    rate = "        return self.peak * min((step + 1) / self.steps, 0.5 ** (step / 10))\n"
+    (folder / "train.py").write_text(
+        head + rate + rest.partition("        )\n")[2], encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)
+    monkeypatch.delitem(sys.modules, f"{folder.name}.train", raising=False)
+    build = importlib.import_module(f"{folder.name}.train").build
+    made, theirs = build().optimizer.schedule, Warmup(0.25, 4)
+    for step in (0, 2, 3, 4, 30):
+        assert made(step) == pytest.approx(float(theirs(step)), rel=1e-6)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_schedule_of_keras_leaves_no_stub(plain, tmp_path):
+    told, _, source = written("of_keras_schedule", tmp_path, plain=plain)
+    assert (told["open"], told["left_out"]) == ([], [])
+    assert "TO WRITE" not in source
+    assert "ExponentialDecay(" in source
 
 
 def end_of(folder, monkeypatch, *, build=None, **arrays):

@@ -15,8 +15,8 @@ from torch_impl.source.own.stubs import Held, OwnClass, Stub
 from torch_impl.source.program import Program, all_of
 from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
 
-_INDENT = " " * 8
-_PLACE = "TO WRITE"  # what a reader searches for
+INDENT = " " * 8  # of statements in a method
+PLACE = "TO WRITE"  # what a reader searches for
 
 
 def classes_in(program: Program) -> list[OwnClass]:
@@ -56,26 +56,26 @@ def class_text(own: OwnClass, made_text: Any) -> str:
         made_text: writes the call that makes a module.
     """
     facts = own.facts[0]
-    place, call = _place(facts["source"]), _signature(facts)
+    place, call = place_of(facts["source"]), _signature(facts)
     lines = [f"class {own.name}(nn.Module):"]
     about = f"Keras's {facts['class']}{place}; its forward is to be written."
     lines += docstring(about, "    ")
     given = "".join(f", {name}: {_type(values)}" for name, values in own.vectors.items())
-    lines += ["", *head(f"    def __init__(self{given}) -> None:"), f"{_INDENT}super().__init__()"]
+    lines += ["", *head(f"    def __init__(self{given}) -> None:"), f"{INDENT}super().__init__()"]
     for name, value in own.settings.items():
-        lines += wrapped(f"{_INDENT}self.{name} = {literal(value)}")
+        lines += wrapped(f"{INDENT}self.{name} = {literal(value)}")
     for held in own.held:
         lines += _held(held, own.held, made_text)
     lines += ["", *head(f"    def forward(self{call}) -> {_returned(facts)}:")]
-    lines += [line for text in [f"{_PLACE}:", *_shapes(own)] for line in commented(text, _INDENT)]
+    lines += [line for text in [f"{PLACE}:", *_shapes(own)] for line in commented(text, INDENT)]
     if facts["draws"]:
-        lines += commented("It draws random numbers, which torch draws in another way.", _INDENT)
-    lines += _quoted(facts["source"])
+        lines += commented("It draws random numbers, which torch draws in another way.", INDENT)
+    lines += quoted(facts["source"])
     layers = ", ".join(map(repr, own.layers))
     told = (
         f"{own.name}.forward is to be written (for {layers}): what {facts['class']}.call computes"
     )
-    lines += _raised(f"{told}{place}")
+    lines += raised(f"{told}{place}")
     if any(facts.get("mask") for facts in own.facts):
         lines += _mask_text(own, place)
     return "\n".join(lines)
@@ -90,25 +90,25 @@ def _mask_text(own: OwnClass, place: str) -> list[str]:
         "",
         *head(f"    def compute_mask(self, inputs: {kind}) -> torch.Tensor:"),
         *commented(
-            f"{_PLACE}: which steps count, {', '.join(shapes)} of truth values, as in Keras",
-            _INDENT,
+            f"{PLACE}: which steps count, {', '.join(shapes)} of truth values, as in Keras",
+            INDENT,
         ),
-        *_raised(f"{told}{place}"),
+        *raised(f"{told}{place}"),
     ]
 
 
 def function_text(function: OwnFunction) -> str:
     """Returns the source of a function of one tensor."""
-    place = _place(function.source)
+    place = place_of(function.source)
     given = "".join(f", {name}: {_type([value])}" for name, value in function.arguments.items())
     lines = head(f"def {function.name}(x: torch.Tensor{given}) -> torch.Tensor:")
     about = f"Keras's {function.name}{place}; it is to be written."
     lines += docstring(about, "    ")
     users = ", ".join(function.users)
-    lines += commented(f"{_PLACE}: for {users}; x has {function.layout}", "    ")
-    lines += [line.removeprefix("    ") for line in _quoted(function.source)]
+    lines += commented(f"{PLACE}: for {users}; x has {function.layout}", "    ")
+    lines += [line.removeprefix("    ") for line in quoted(function.source)]
     text = f"{function.name} is to be written (for {users}): as Keras computes it{place}"
-    return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
+    return "\n".join([*lines, *(line.removeprefix("    ") for line in raised(text))])
 
 
 def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
@@ -119,7 +119,7 @@ def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
         told: of the Keras half.
         is_weighted: whether the program gives `fit` weights of samples or of classes.
     """
-    place = _place(told["source"])
+    place = place_of(told["source"])
     given = ", sample_weight: torch.Tensor | None = None" if is_weighted else ""
     lines = head(f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor{given}) -> torch.Tensor:")
     lines += docstring(f"Keras's {told['class']}{place}; it is to be written.", "    ")
@@ -127,13 +127,13 @@ def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
     what = f"the {made} over all samples, one number"
     if is_weighted:
         what = f"a value for each sample, times its weight if it has one, and the {made} of all"
-    lines += commented(f"{_PLACE}: {what}; Keras has y_true first.", "    ")
-    lines += [line.removeprefix("    ") for line in _quoted(told["source"], told["values"])]
+    lines += commented(f"{PLACE}: {what}; Keras has y_true first.", "    ")
+    lines += [line.removeprefix("    ") for line in quoted(told["source"], told["values"])]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
-    return "\n".join([*lines, *(line.removeprefix("    ") for line in _raised(text))])
+    return "\n".join([*lines, *(line.removeprefix("    ") for line in raised(text))])
 
 
-def _place(source: Facts) -> str:
+def place_of(source: Facts) -> str:
     """Returns where the source of Keras is, as part of a sentence."""
     return f" in {source['file']}, line {source['line']}" if source["file"] else ""
 
@@ -180,18 +180,18 @@ def _held(held: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
             return []
         parts = [h for h in beside if h.name.partition(".")[0] == name]
         inner = ", ".join(_made(part, made_text) for part in parts)
-        notes = [f"{_INDENT}# {part.note}" for part in parts if part.note]
-        return [*notes, *wrapped(f"{_INDENT}self.{name} = nn.ModuleList([{inner}])")]
+        notes = [f"{INDENT}# {part.note}" for part in parts if part.note]
+        return [*notes, *wrapped(f"{INDENT}self.{name} = nn.ModuleList([{inner}])")]
     if held.facts["what"] == "weight":
         return _weight(held)
     if held.made is None:
-        return commented(f"{name} of Keras is {held.note or 'a layer without weights'}", _INDENT)
+        return commented(f"{name} of Keras is {held.note or 'a layer without weights'}", INDENT)
     note = f"  # {held.note}" if held.note else ""
     has = "" if held.has is None else f" if {held.has.name} else None"
-    line = f"{_INDENT}self.{name} = {made_text(held.made)}{has}"
+    line = f"{INDENT}self.{name} = {made_text(held.made)}{has}"
     if len(line) + len(note) <= WIDTH:
         return [f"{line}{note}"]
-    return [*(commented(held.note, _INDENT) if note else []), *wrapped(line)]
+    return [*(commented(held.note, INDENT) if note else []), *wrapped(line)]
 
 
 def _made(held: Held, made_text: Any) -> str:
@@ -205,9 +205,9 @@ def _weight(held: Held) -> list[str]:
     sizes = ", ".join(e.name if isinstance(e, Parameter) else str(e) for e in held.shape)
     tensor = f"torch.{begin}({sizes})" if held.shape else f"torch.{begin}(())"
     if facts["trainable"]:
-        line = f"{_INDENT}self.{held.name} = nn.Parameter({tensor})"
+        line = f"{INDENT}self.{held.name} = nn.Parameter({tensor})"
     else:
-        line = f'{_INDENT}self.register_buffer("{held.name}", {tensor})'
+        line = f'{INDENT}self.register_buffer("{held.name}", {tensor})'
     own = facts["attribute"]
     note = "" if own == held.name else f"  # self.{own} in Keras"
     return [f"{line}{note}"] if len(line) + len(note) <= WIDTH else wrapped(line)
@@ -231,34 +231,34 @@ def _shapes(own: OwnClass) -> list[str]:
     return [*found, "tensors have Keras's layout, channels last"] if is_image else found
 
 
-def _quoted(source: Facts, values: Facts | None = None) -> list[str]:
+def quoted(source: Facts, values: Facts | None = None) -> list[str]:
     """Returns the source of Keras as a comment, behind the values of names in it."""
     known = {**(values or {}), **source["values"]}
     texts = [f"{name} = {value}" for name, value in known.items()]
-    told = [line for text in texts for line in commented(text, _INDENT)]
+    told = [line for text in texts for line in commented(text, INDENT)]
     if not source["text"]:
         return told
     place = f"Keras's code, {source['file']}, line {source['line']}:"
-    lines = [*told, *commented(place, _INDENT), f"{_INDENT}#"]
-    width = WIDTH - len(_INDENT) - 4
+    lines = [*told, *commented(place, INDENT), f"{INDENT}#"]
+    width = WIDTH - len(INDENT) - 4
     for line in source["text"].splitlines():
         plain = "".join(c if c.isprintable() else " " for c in line.expandtabs(4))
         indent = plain[: len(plain) - len(plain.lstrip())]
         parts = textwrap.wrap(
             plain, width, subsequent_indent=f"{indent}    ", drop_whitespace=True
         ) or [""]
-        lines += [f"{_INDENT}#   {part}".rstrip() for part in parts]
+        lines += [f"{INDENT}#   {part}".rstrip() for part in parts]
     return lines
 
 
-def _raised(text: str) -> list[str]:
+def raised(text: str) -> list[str]:
     """Returns the statement that raises an error with a sentence."""
-    width = WIDTH - len(_INDENT) - 8
-    if len(text) <= WIDTH - len(_INDENT) - len('raise NotImplementedError("")'):
-        return [f"{_INDENT}raise NotImplementedError({literal(text)})"]
+    width = WIDTH - len(INDENT) - 8
+    if len(text) <= WIDTH - len(INDENT) - len('raise NotImplementedError("")'):
+        return [f"{INDENT}raise NotImplementedError({literal(text)})"]
     parts = textwrap.wrap(text, width, drop_whitespace=False)
-    inner = [f"{_INDENT}    {literal(part)}" for part in parts]
-    return [f"{_INDENT}raise NotImplementedError(", *inner, f"{_INDENT})"]
+    inner = [f"{INDENT}    {literal(part)}" for part in parts]
+    return [f"{INDENT}raise NotImplementedError(", *inner, f"{INDENT})"]
 
 
 def opens(text: str, file: str) -> list[str]:

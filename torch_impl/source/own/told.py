@@ -65,6 +65,8 @@ def told_to(config: Config, own: Facts) -> Told:
         told.custom[key] = _known(known, facts, key.rpartition("/")[0], None)
     for entry in _entries(told.config):
         entry[CUSTOM] = told.custom
+        if entry["class_name"] == "Lambda":
+            _without_masks(entry)
     functions = {function.name: function for function in known.values()}
     told.functions.extend(functions.values())
     return told
@@ -99,6 +101,13 @@ def _known(
     found = OwnFunction(name, facts["name"], number, source, users, given, layout, lambda_)
     known[layer, lambda_ is None] = found
     return found
+
+
+def _without_masks(entry: dict[str, Any]) -> None:
+    """Takes the masks from the calls of a Lambda, whose function does not get them in Keras."""
+    for node in entry.get("inbound_nodes", ()):
+        if isinstance(node, dict):
+            node.get("kwargs", {}).pop("mask", None)
 
 
 def _entries(config: dict[str, Any]) -> Iterator[dict[str, Any]]:

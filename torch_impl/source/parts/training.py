@@ -56,7 +56,8 @@ def fit(
         validation: the same.
         epochs: how often all samples are seen.
         batch_size: samples in a step.
-        shuffle: whether the order of samples is drawn; as in Keras, once for all.
+        shuffle: whether the order of samples is drawn, once for all epochs. Keras does
+            so after set_random_seed, and draws one for each epoch without a seed.
     """
     model, stopping = training.model, training.early_stopping
     if training.class_weight and data[2] is not None:
