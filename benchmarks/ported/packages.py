@@ -179,7 +179,8 @@ def _facts(program: Program, reference: Reference) -> dict[str, Any]:
     return writer.facts | {
         "loss": objective_facts(objective),
         "metrics": metrics_of(model, list(parts)),
-        "outputs": [{"name": name} for name in parts],
+        "outputs": [{"name": n, "shape": list(part.shape[1:])} for n, part in parts.items()],
+        "output_shape": list(keras.tree.flatten(output)[0].shape[1:]),
         "optimizer": None
         if optimizer is None
         else {"class": type(optimizer).__name__, "config": plain_nested(optimizer.get_config())},

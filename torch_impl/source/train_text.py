@@ -218,12 +218,14 @@ def planned_parts(
     is_one = len(facts.get("outputs") or []) < 2
     only = next(iter(told_own), None) if is_one and not told_loss else told_loss.get("name")
     is_weighted = bool(told_loss.get("sample_weight") or told_loss.get("class_weight"))
+    shapes = {each["name"]: each["shape"] for each in facts.get("outputs") or []}
     stubs = {}
     for output, name in (names or {"": only}).items():
         if name in told_own:
             known = attribute(re.sub(r"\W", "_", name))
             known = f"{known}_" if known in taken else known
-            own[known] = loss_text(known, told_own[name], is_weighted=is_weighted)
+            shape = shapes.get(output, facts.get("output_shape") or ())
+            own[known] = loss_text(known, told_own[name], shape, is_weighted=is_weighted)
             stubs[output] = Parameter(known)
     if "" in stubs:
         training = planned(replace(compiled, loss=None))

@@ -31,7 +31,8 @@ def own_losses(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list
         folder: of the program.
 
     Returns:
-        Of each: "name"; "class", of the code; "source"; "values" of settings as source, by the
+        Of each: "name"; "class", of the code; "is_function", whose targets Keras gives the rank of
+        the output; "source"; "values" of settings as source, by the
         names that the code has for them, "self.alpha" of an attribute; "reduction" of a Loss. And
         a sentence for each name that several have.
     """
@@ -69,12 +70,14 @@ def _told(loss: Any, folder: Path) -> Facts | None:
         return {
             **told,
             "class": loss.__name__,
+            "is_function": True,
             "source": quoted(loss, folder),
             "values": values | (_attributes(holder) if inspect.ismethod(loss) else {}),
         }
     return {
         **told,
         "class": type(loss).__name__,
+        "is_function": False,
         "source": quoted(type(loss), folder),
         "values": values | _attributes(loss),
     }

@@ -291,6 +291,29 @@ def test_a_metric_of_the_program_is_told_by_its_name_and_its_class(tmp_path):
     assert "metrics=[metrics.MeanAbsoluteError(" in source or 'metrics=["mae"]' in source
 
 
+def of_a_column(loss):
+    inputs = L.Input((4,))
+    model = keras.Model(inputs, L.Dense(1)(inputs))
+    model.compile("sgd", loss)
+    return keras_impl.Reference(model, x=np.ones((8, 4)), y=np.arange(8.0))
+
+
+def column_of_function():
+    return of_a_column(raised)
+
+
+def column_of_class():
+    return of_a_column(Quantiles([0.1]))
+
+
+@pytest.mark.parametrize("name", ["column_of_function", "column_of_class", "of_function"])
+def test_a_function_gets_targets_of_the_rank_of_an_output_of_one_column(name, tmp_path):
+    """As Keras gives them: a line for a line, (N,) against (N, 1) would make (N, N)."""
+    _, _, source = written(name, tmp_path)
+    assert ("y_true = y_true[:, None]" in source) == (name == "column_of_function")
+    assert f"# y_pred is (N, {3 if name == 'of_function' else 1}).\n" in source
+
+
 @pytest.mark.parametrize("name", ["with_classes", "with_samples"])
 def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_path):
     _, _, source = written(name, tmp_path)

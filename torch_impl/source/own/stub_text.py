@@ -111,12 +111,13 @@ def function_text(function: OwnFunction) -> str:
     return "\n".join([*lines, *(line.removeprefix("    ") for line in raised(text))])
 
 
-def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
+def loss_text(name: str, told: Facts, shape: Sequence[int | None], *, is_weighted: bool) -> str:
     """Returns the source of a loss.
 
     Args:
         name: of the function.
         told: of the Keras half.
+        shape: of one output of the model; () if it is not known.
         is_weighted: whether the program gives `fit` weights of samples or of classes.
     """
     place = place_of(told["source"])
@@ -128,7 +129,12 @@ def loss_text(name: str, told: Facts, *, is_weighted: bool) -> str:
     if is_weighted:
         what = f"a value for each sample, times its weight if it has one, and the {made} of all"
     lines += commented(f"{PLACE}: {what}; Keras has y_true first.", "    ")
+    if shape:
+        lines += commented(f"y_pred is {shape_text([None, *shape])}.", "    ")
     lines += [line.removeprefix("    ") for line in quoted(told["source"], told["values"])]
+    if told.get("is_function") and list(shape) == [1]:
+        lines += ["    if y_true.ndim == 1:  # Keras gives a function y_true as (N, 1), too"]
+        lines += ["        y_true = y_true[:, None]"]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
     return "\n".join([*lines, *(line.removeprefix("    ") for line in raised(text))])
 
