@@ -87,8 +87,7 @@ class Neighbourhoods:
         to them. Then the same follows, with what directly follows a layer beside its shapes: a
         chain of layers and activations, up to where anything else takes its output. So two branches
         differ by their last activations where Keras does not tell what follows, since the code of a
-        model computes it. The last entries add the layers with which one is merged first: two
-        branches of the same input may differ in nothing else.
+        model computes it.
 
         Args:
             partners: number of a layer -> number of the pair that it is in: the two of a pair, and
@@ -109,12 +108,25 @@ class Neighbourhoods:
                     for n in last
                 }
                 found.append(last)
+        return found
+
+    def merged(self, partners: Mapping[int, int]) -> dict[int, Signature]:
+        """Returns signatures that add the layers with which a layer is merged first.
+
+        Two branches of one input may differ in nothing else. These signatures tell layers apart
+        that all of `signatures` leave alike, and no others: where code computes what merges them,
+        as an attention does, only one half may tell it.
+
+        Args:
+            partners: see `signatures`.
+        """
+        paired = {number: f"pair {pair}" for number, pair in partners.items()}
+        last = self.signatures(partners)[-1]
         for _ in range(ROUNDS):
             told = {number: _short(signature) for number, signature in last.items()} | paired
             sides = (self._above, self._below, self._beside)
             last = {n: (told[n], *(_seen(side[n], told) for side in sides)) for n in last}
-            found.append(last)
-        return found
+        return last
 
 
 def _short(signature: Signature) -> str:

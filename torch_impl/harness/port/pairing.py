@@ -17,7 +17,8 @@ from typing import Any
 
 from parity.errors import InputError
 from torch_impl.harness.kinds import RANDOM_IMAGE
-from torch_impl.harness.port.dataflow import Neighbourhoods, origins, places_joined, takers
+from torch_impl.harness.port.alike import Alike
+from torch_impl.harness.port.dataflow import origins, places_joined, takers
 
 
 @dataclass(frozen=True)
@@ -211,46 +212,22 @@ def _pair_by_flow(
 
     The widest neighbourhood comes first. If it differs, because something else in the port is
     wrong, a narrower one decides. Whatever is paired tells more of its neighbours, which are looked
-    at again. Of layers whose neighbourhoods are equal to the end, one group after the other is
-    paired, in the order in which they are joined, if they are, and else in that in which they run.
+    at again. Layers that are equal to the end are paired one group after the other, in the order
+    in which they are joined, if they are, and else in that in which they run.
     """
-    theirs, ours = Neighbourhoods(keras), Neighbourhoods(torch)
+    alike = Alike(keras, torch)
     while True:
-        views = zip(
-            theirs.signatures({row: row for row in pairs}),
-            ours.signatures({column: row for row, column in pairs.items()}),
-            strict=True,
-        )
-        groups = list(_groups(list(views)))
-        alone = [(rows, columns) for rows, columns in groups if len(rows) == 1]
+        groups, is_sure = alike.groups(pairs)
         before = len(pairs)
-        for rows, columns in alone or groups:
+        for rows, columns in groups:
             for row, column in _in_order(keras, torch, rows, columns):
                 is_free = row not in pairs and column not in pairs.values()
                 if is_free and _score(keras[row], torch[column]) >= _SAME_WEIGHTS:
                     pairs[row] = column
-            if not alone and len(pairs) > before:
+            if not is_sure and len(pairs) > before:
                 break
         if len(pairs) == before:
             return
-
-
-def _groups(
-    views: Sequence[tuple[Mapping[int, Any], Mapping[int, Any]]],
-) -> Iterator[tuple[list[int], list[int]]]:
-    """Yields layers of both halves that look alike, the widest neighbourhoods first."""
-    for view in reversed(views):
-        rows, columns = (_by_signature(half) for half in view)
-        for signature, found in rows.items():
-            if len(found) == len(columns.get(signature, ())):
-                yield found, columns[signature]
-
-
-def _by_signature(half: Mapping[int, Any]) -> dict[Any, list[int]]:
-    found: dict[Any, list[int]] = {}
-    for number, signature in half.items():
-        found.setdefault(signature, []).append(number)
-    return found
 
 
 def _in_order(
