@@ -133,6 +133,7 @@ LAYERS = {
     "Permute": (lambda: layers.Permute((2, 1, 3)), IMAGE),
     "RMSNormalization": (lambda: layers.RMSNormalization(8), IMAGE),
     "ReLU": (lambda: layers.ReLU(6.0, 0.1, 0.5), VECTOR),
+    "Weight": (lambda: layers.Weight((4,)), VECTOR),
     "RepeatVector": (lambda: layers.RepeatVector(3), VECTOR),
     "Rescaling": (lambda: layers.Rescaling(2.0), VECTOR),
     "Reshape": (lambda: layers.Reshape((2, 2)), VECTOR),
