@@ -27,6 +27,8 @@ def adapt(model: Any) -> None:
     Args:
         model: a keras.Model, which may hold optimizers as attributes.
     """
+    if versions.IS_KERAS_2:
+        return
     for value in (getattr(model, "optimizer", None), *vars(model).values()):
         if not isinstance(value, keras.optimizers.Optimizer):
             continue

@@ -41,7 +41,8 @@ def in_range(
     open_sides = [n for n, each in enumerate(found) if _is_open(each)]
     if not open_sides or not _makes_nan(reference, structure, found, num):
         return found, []
-    for ranges in (_ranges_of_samples(reference, found), dict.fromkeys(open_sides, _POSITIVE)):
+    known = _ranges_of_samples(reference, found)
+    for ranges in (known, {}) if known else ({},):
         tried = _limited(found, ranges, open_sides)
         if _makes_nan(reference, structure, tried, num):
             continue

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from causal_layer import Causal
 from keras import layers as L
 from keras import ops
 from written import fed, outputs, source_of, written, written_plain
@@ -70,18 +71,6 @@ class Stepped(L.Layer):
     def call(self, x):
         grid = np.linspace(-1, 1, 8).reshape(4, 2)
         return x * self.dense(grid) + self.dense2(np.arange(4)[:, None])
-
-
-class Causal(L.Layer):
-    """Gives a layer an array beside its tensors."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.attention = L.MultiHeadAttention(2, 3)
-
-    def call(self, x):
-        mask = np.tril(np.ones((1, 4, 4), dtype="int32"))
-        return self.attention(x, x, attention_mask=mask)
 
 
 class Scaled(L.Layer):

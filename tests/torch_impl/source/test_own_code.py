@@ -10,6 +10,7 @@ import torch
 from keras import layers as L
 from keras import ops
 from safetensors.torch import load_file
+from seeded_packages import both_of_a_seed
 
 import keras_impl
 from keras_impl.harness.check import described as described_file
@@ -185,16 +186,7 @@ def test_weights_come_to_their_places(package):
 def test_train_begins_with_keras_weights_of_the_seed(package, monkeypatch):
     """Draws of layers of the user's are in Keras's order, among those of the others."""
     folder = package[3]
-    monkeypatch.syspath_prepend(folder.parent)
-    torch.set_default_dtype(torch.float64)
-    try:
-        torch.manual_seed(5)
-        module = importlib.import_module(f"{folder.name}.train").build().module
-    finally:
-        torch.set_default_dtype(torch.float32)
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(5)
-    model = mixed()
+    module, model = both_of_a_seed(folder, mixed, monkeypatch)
     for name in ("one", "two", "three"):
         layer, stub = model.get_layer(name), module.get_submodule(name)
         kernels = [each.kernel for each in (*layer.net.layers, layer.parts[0])]
@@ -218,16 +210,8 @@ def test_recurrent_layers_inside_of_a_layer_begin_as_keras_do(tmp_path, monkeypa
 
     _, source, _ = written(build, tmp_path / "port_of_recurrent")
     assert "# self.table(x.long()); its mask is x != 0" in source
-    monkeypatch.syspath_prepend(tmp_path)
-    torch.set_default_dtype(torch.float64)
-    try:
-        torch.manual_seed(5)
-        module = importlib.import_module("port_of_recurrent.train").build().module
-    finally:
-        torch.set_default_dtype(torch.float32)
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(5)
-    layer = build().get_layer("own")
+    module, model = both_of_a_seed(tmp_path / "port_of_recurrent", build, monkeypatch)
+    layer = model.get_layer("own")
     ours = {v.name: v.to_keras(v.tensors).detach().numpy() for v in all_variables(module.own)}
     theirs = {"memory/lstm_cell/" + name: getattr(layer.memory.cell, name) for name in _CELL}
     theirs["table/embeddings"] = layer.table.embeddings
@@ -255,12 +239,8 @@ def test_layers_in_models_that_are_attributes_have_keras_seeds(tmp_path, monkeyp
 
     told, _, _ = written(build, tmp_path / "port_of_augmented", is_stubbed=False)
     assert not any("seed" in sentence for sentence in told["left_out"])
-    monkeypatch.syspath_prepend(tmp_path)
-    torch.manual_seed(5)
-    module = importlib.import_module("port_of_augmented.train").build().module
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(5)
-    model = build().model
+    module, built = both_of_a_seed(tmp_path / "port_of_augmented", build, monkeypatch)
+    model = built.model
     flip, rotation = model.augment.layers
     for ours, theirs in (
         (module.augment.random_flip, flip.generator),

@@ -1,14 +1,13 @@
 """The package of code that was written out: it begins as Keras does from the same seed."""
 
-import importlib
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-import torch
 from keras import layers as L
 from keras import ops
+from seeded_packages import both_of_a_seed
 
 from keras_impl.harness.check.described import described
 from keras_impl.harness.check.model import get_weights
@@ -58,16 +57,7 @@ def package(build, folder):
 
 def test_weights_are_drawn_in_the_order_of_keras(tmp_path, monkeypatch):
     package(placed, tmp_path / "port_of_placed")
-    monkeypatch.syspath_prepend(tmp_path)
-    torch.set_default_dtype(torch.float64)
-    try:
-        torch.manual_seed(5)
-        module = importlib.import_module("port_of_placed.train").build().module
-    finally:
-        torch.set_default_dtype(torch.float32)
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(5)
-    model = placed()
+    module, model = both_of_a_seed(tmp_path / "port_of_placed", placed, monkeypatch)
     layer = model.get_layer("placed")
     pairs = {
         "begin.weight": np.asarray(model.get_layer("begin").kernel).T,

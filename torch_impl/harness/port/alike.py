@@ -40,7 +40,8 @@ class Alike:
         found = list(_groups(views))
         alone = _of_one(found)
         if widest := [] if alone else list(_groups(views[-1:])):
-            merged = self._keras.merged(partners[0]), self._torch.merged(partners[1])
+            theirs = self._keras.merged(told[0][-1], partners[0])
+            merged = theirs, self._torch.merged(told[1][-1], partners[1])
             alone = _of_one(part for group in widest for part in _split(group, merged))
         return alone or found, bool(alone)
 

@@ -110,7 +110,9 @@ class Neighbourhoods:
                 found.append(last)
         return found
 
-    def merged(self, partners: Mapping[int, int]) -> dict[int, Signature]:
+    def merged(
+        self, last: Mapping[int, Signature], partners: Mapping[int, int]
+    ) -> dict[int, Signature]:
         """Returns signatures that add the layers with which a layer is merged first.
 
         Two branches of one input may differ in nothing else. These signatures tell layers apart
@@ -118,15 +120,15 @@ class Neighbourhoods:
         as an attention does, only one half may tell it.
 
         Args:
-            partners: see `signatures`.
+            last: the last of `signatures`.
+            partners: see there.
         """
         paired = {number: f"pair {pair}" for number, pair in partners.items()}
-        last = self.signatures(partners)[-1]
         for _ in range(ROUNDS):
             told = {number: _short(signature) for number, signature in last.items()} | paired
             sides = (self._above, self._below, self._beside)
             last = {n: (told[n], *(_seen(side[n], told) for side in sides)) for n in last}
-        return last
+        return dict(last)
 
 
 def _short(signature: Signature) -> str:

@@ -90,7 +90,7 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
         "torch_left": [port.nodes[n]["name"] for n in torch_left],
         "incomplete": [
             *port.cargo.incomplete,
-            *_unknown(port, held, by_hand),
+            *_unknown(port, free, by_hand),
             *_random(port, keras_left, facts),
             *map(_moved, (name for name, is_moved in not_held.items() if is_moved)),
         ],
@@ -181,15 +181,16 @@ def _by_hand(
     return (set(found), parts) if parts else (set(), set())
 
 
-def _unknown(port: PortUnderTest, held: set[int], by_hand: Collection[str]) -> list[dict[str, str]]:
+def _unknown(
+    port: PortUnderTest, free: Sequence[str], by_hand: Collection[str]
+) -> list[dict[str, str]]:
     """Returns the weights of unknown layers, if the port has parameters that may be theirs.
 
     Args:
         port: the port.
-        held: IDs of the parameters that have a weight of Keras.
+        free: names of the parameters that have no weight of Keras.
         by_hand: names of recurrent layers of Keras that the port may compute by hand.
     """
-    free = [name for name, p in port.module.named_parameters() if id(p) not in held]
     if not free:
         return []
     names = {item.name for item in port.carried}

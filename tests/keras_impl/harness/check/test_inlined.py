@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from causal_layer import Causal
 from keras import layers as L
 from keras import ops
 
@@ -450,18 +451,6 @@ class Tokens(L.Layer):
 
     def call(self, x):
         return self.words(x) + self.positions(ops.arange(ops.shape(x)[-1]))
-
-
-class Causal(L.Layer):
-    """Gives a layer an array beside its tensors."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.attention = L.MultiHeadAttention(2, 3)
-
-    def call(self, x):
-        mask = np.tril(np.ones((1, 4, 4), dtype="int32"))
-        return self.attention(x, x, attention_mask=mask)
 
 
 def test_a_layer_that_is_called_on_numbers_is_in_the_graph_with_its_weights():
