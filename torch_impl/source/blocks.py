@@ -16,7 +16,7 @@ from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Parameter, defaults_of, order_of
 from torch_impl.source.names import attribute, block_name, common_prefix, distinct
-from torch_impl.source.program import Line, Program, Value, first_draw, values_in
+from torch_impl.source.program import Line, Program, Value, all_of, first_draw, values_in
 
 _LONGEST = 40  # lines of a block
 _MOST_ENDS = 2  # tensors that go into a block, and that come out
@@ -25,10 +25,14 @@ _COST = 5  # lines that a class has beside those of its body
 
 
 def fold(program: Program) -> None:
-    """Replaces repeated parts of a program by calls of blocks, until none is worth a class."""
-    while (best := _best(program)) is not None:
-        _replace(program, best)
-    _chain(program)
+    """Replaces repeated parts of a program by calls of blocks, until none is worth a class.
+
+    So it does in each model that is a layer of it, such as the base of a transfer.
+    """
+    for each in all_of(program):
+        while (best := _best(each)) is not None:
+            _replace(each, best)
+        _chain(each)
 
 
 @dataclass(frozen=True)

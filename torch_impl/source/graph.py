@@ -93,6 +93,16 @@ class Traced:
     masked_steps: frozenset[str]
 
 
+def entries_by_path(traced: Traced, before: str = "") -> dict[str, Config]:
+    """Returns the entries of all layers in the config, also of models inside, by their paths."""
+    found = {f"{before}{name}": layer for name, layer in traced.layers.items()}
+    for name, inner in traced.inner.items():
+        wrapped = traced.layers[name]["config"].get("layer")
+        path = f"{name}/{name_of(wrapped)}" if wrapped else name
+        found |= entries_by_path(inner, f"{before}{path}/")
+    return found
+
+
 def trace(twin: KerasModel, config: Config) -> Traced:
     """Runs a twin on random numbers, and returns its calls with the shapes of their tensors.
 

@@ -11,13 +11,12 @@ import numpy as np
 from torch import nn
 
 from torch_impl.initializers import GlorotUniform, Initializer, Ones, Zeros, from_config
-from torch_impl.keras_config.graph import name_of
 from torch_impl.keras_config.initial import initializer_of
 from torch_impl.keras_config.settings import holder
 from torch_impl.layers.image.random_layer import RandomImageLayer
 from torch_impl.layers.initial import KERNELS, is_seeded
 from torch_impl.source.form import literal
-from torch_impl.source.graph import Traced
+from torch_impl.source.graph import Traced, entries_by_path
 from torch_impl.source.own.facts import Facts, seeds_of, weights_of
 from torch_impl.source.program import Program
 from torch_impl.source.weights import matched, paths, targets
@@ -65,7 +64,7 @@ def draws_of(
     """
     known = targets(module, program)
     by_layer = dict(paths(program))
-    entries = _entries(traced)
+    entries = entries_by_path(traced)
     drawn = {name: number for name, number in numbers if not name.endswith("/seed")}
     places = {target: drawn[name] for name, target in matched(list(drawn), list(known)).items()}
     found: list[Draw] = []
@@ -174,16 +173,6 @@ def _noted(weight: Facts) -> Initializer | None:
     return initializer_of(weight["name"], holder(weight["entry"], weight["name"]))
 
 
-def _entries(traced: Traced, before: str = "") -> dict[str, Any]:
-    """Returns the entries of all layers in the config by their paths."""
-    found = {f"{before}{name}": layer for name, layer in traced.layers.items()}
-    for name, inner in traced.inner.items():
-        wrapped = traced.layers[name]["config"].get("layer")
-        path = f"{name}/{name_of(wrapped)}" if wrapped else name
-        found |= _entries(inner, f"{before}{path}/")
-    return found
-
-
 def _entry(entries: Mapping[str, Any], path: str) -> Any:
     """Returns the entry of a layer, or of the one that it is inside of."""
     while path not in entries:
@@ -200,24 +189,6 @@ def _of_layer(known: Iterable[str], layer: str) -> list[str]:
 def _is_begun(name: str, initializer: Initializer) -> bool:
     """Whether the module has the value from the beginning."""
     return _AS_TORCH.get(name) == type(initializer).__name__
-
-
-def frozen_paths(module: nn.Module, program: Program, traced: Traced) -> list[str]:
-    """Returns the modules whose weights do not train, since the layer says `trainable=False`.
-
-    Args:
-        module: the written one.
-        program: of which it was written.
-        traced: the model.
-    """
-    entries = _entries(traced)
-    return [
-        path
-        for layer, path in paths(program)
-        if layer in entries
-        and not entries[layer]["config"].get("trainable", True)
-        and any(True for _ in module.get_submodule(path).parameters())
-    ]
 
 
 def initial_text(model: nn.Module, draws: Sequence[Draw]) -> tuple[list[str], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import re
 from collections.abc import Iterable, Sequence
@@ -44,10 +45,17 @@ def held_name(name: str) -> str:
 
 
 def class_name(name: str) -> str:
-    """Returns Keras's name of a model as that of a class; "Net" for a name that Keras gave."""
+    """Returns Keras's name of a model as that of a class; "Net" for a name that Keras gave.
+
+    A number at the end tells models apart. Several are settings, which name no class:
+    "mobilenetv2_1.00_224" is Mobilenetv2.
+    """
     if _DEFAULT.fullmatch(name):
         return "Net"
     words = re.split(r"[\W_]+", name)
+    numbers = list(itertools.takewhile(str.isdigit, reversed(words)))
+    if 1 < len(numbers) < len(words):
+        words = words[: -len(numbers)]
     joined = "".join(word[:1].upper() + word[1:] for word in words)
     return joined if joined[:1].isalpha() else f"Net{joined}"
 

@@ -23,8 +23,9 @@ from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
 from torch_impl.source.fit_text import left_out_of_training, rows_apart
 from torch_impl.source.form import Layout
+from torch_impl.source.frozen import frozen_text
 from torch_impl.source.graph import Traced, trace
-from torch_impl.source.initial import draws_of, frozen_paths, initial_text, unseeded
+from torch_impl.source.initial import draws_of, initial_text, unseeded
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
 from torch_impl.source.own.stub_text import opens
@@ -112,10 +113,7 @@ def write_package(
     known = targets(module, program)
     excluded = _variables(facts.get("undecayed", ()), own, known)
     rules.undecayed = undecayed_text(module, excluded.values())
-    frozen = [
-        f'model.get_submodule("{path}").requires_grad_(False)'
-        for path in frozen_paths(module, program, traced)
-    ]
+    frozen = frozen_text(module, program, traced)
     if plain:
         for name in sorted(arrays):
             weight = f'load_file(WEIGHTS)["{name}"]'

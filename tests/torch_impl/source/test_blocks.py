@@ -1,5 +1,7 @@
 """Parts of a model that repeat become one class, whose arguments are the numbers that differ."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -138,3 +140,28 @@ def test_a_docstring_names_the_outputs_of_a_dictionary(tmp_path):
     assert '''"""Takes x (N, 4); returns {"kind": (N, 3), "size": (N, 1)}."""''' in source
     _, source = source_of(keras.Model(inputs, [one, other]))
     assert '"""Takes x (N, 4); returns (N, 3), (N, 1)."""' in source
+
+
+def transfer():
+    """A base that is called twice, and has blocks; so has the model around it."""
+    parts = residual()
+    base = keras.Model(parts.input, parts.output, name="base")
+    first, second = L.Input((8, 8, 4)), L.Input((8, 8, 4))
+    x = L.Concatenate()([base(first), base(second)])
+    for number in (1, 2, 3):
+        y = L.Dense(16, activation="relu", name=f"head{number}_in")(x)
+        y = L.LayerNormalization(name=f"head{number}_norm")(y)
+        x = L.Add(name=f"head{number}_add")([x, L.Dense(16, name=f"head{number}_out")(y)])
+    return keras.Model([first, second], x)
+
+
+def test_a_model_inside_has_blocks_too(tmp_path):
+    model = transfer()
+    module, program, source = written(model, tmp_path)
+    names = re.findall(r"class (\w+)\(nn.Module\)", source)
+    assert names == ["StageBlock", "Base", "Head", "Net"]
+    assert "stage1_block2=StageBlock(4)" in source
+    x = np.random.default_rng(0).normal(size=(2, 3, 8, 8, 4))
+    theirs = np.asarray(model(list(x)))
+    (ours,) = outputs(module.eval()(*fed(program, list(x))))
+    assert np.abs(ours - theirs).max() <= BAR * np.abs(theirs).max()

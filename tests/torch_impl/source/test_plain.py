@@ -1,7 +1,5 @@
 """Programs in plain torch: whole models, and what is refused or left out."""
 
-import json
-
 import keras
 import numpy as np
 import plain_keras
@@ -10,10 +8,8 @@ import torch
 from keras import layers as L
 from written import fed, outputs, written, written_plain
 
-from torch_impl.keras_config import NoTwinError, from_keras_config
+from torch_impl.keras_config import NoTwinError
 from torch_impl.keras_config.training import planned_callback, planned_metric
-from torch_impl.source.graph import trace
-from torch_impl.source.initial import frozen_paths
 from torch_impl.source.parts.losses import MeanSquaredError, OutputLosses
 from torch_impl.source.plain_rules import as_rule, callback, metric
 
@@ -118,18 +114,6 @@ def test_an_attention_whose_size_is_an_argument_of_a_block_is_refused_by_name(tm
     full, _, _ = written(model, tmp_path)
     with pytest.raises(NoTwinError, match="MultiHeadAttention of several sizes in one block has"):
         written_plain(model, tmp_path, full)
-
-
-def test_frozen_layers_are_found_in_models_of_models_too(tmp_path):
-    inner = keras.Sequential([L.Input((3,)), L.Dense(4, name="kept"), L.Dense(2)], name="inner")
-    inner.get_layer("kept").trainable = False
-    x = L.Input((3,))
-    y = L.Dense(1, name="end", trainable=False)(L.Dropout(0.5, trainable=False)(inner(x)))
-    model = keras.Model(x, y)
-    config = json.loads(model.to_json())["config"]
-    module, program, _ = written(model, tmp_path)
-    found = frozen_paths(module, program, trace(from_keras_config(config), config))
-    assert found == ["inner.kept", "end"]
 
 
 @pytest.mark.parametrize(

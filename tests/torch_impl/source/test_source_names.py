@@ -22,7 +22,15 @@ def test_a_layer_is_an_attribute(name, expected):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("resnet50", "Resnet50"), ("functional_3", "Net"), ("my net", "MyNet"), ("3d", "Net3d")],
+    [
+        ("resnet50", "Resnet50"),
+        ("functional_3", "Net"),
+        ("my net", "MyNet"),
+        ("3d", "Net3d"),
+        ("tower_2", "Tower2"),
+        ("mobilenetv2_1.00_224", "Mobilenetv2"),
+        ("1_2", "Net12"),
+    ],
 )
 def test_a_model_is_a_class(name, expected):
     assert class_name(name) == expected

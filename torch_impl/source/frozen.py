@@ -1,0 +1,68 @@
+"""What does not train since its layer says `trainable=False`, as source of train.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from torch_impl.source.form import literal
+from torch_impl.source.graph import Traced, entries_by_path
+from torch_impl.source.program import Program
+from torch_impl.source.weights import paths
+
+_MOST_STATEMENTS = 2  # more modules than that are named in a list
+
+
+def frozen_text(module: nn.Module, program: Program, traced: Traced) -> list[str]:
+    """Returns the statements that freeze `model`: nothing for a network that trains whole.
+
+    Args:
+        module: the written one.
+        program: of which it was written.
+        traced: the model.
+    """
+    found = list(_topmost(module, set(_frozen_layers(program, traced))))
+    if len(found) <= _MOST_STATEMENTS:
+        return [f"{_reached(path)}.requires_grad_(False)" for path in found]
+    return [
+        f"frozen = [{', '.join(map(literal, found))}]",
+        "for name in frozen:",
+        "    model.get_submodule(name).requires_grad_(False)",
+    ]
+
+
+def _frozen_layers(program: Program, traced: Traced) -> Iterator[str]:
+    """Yields the paths of the modules whose layers do not train."""
+    entries = entries_by_path(traced)
+    for layer, path in paths(program):
+        if layer in entries and not entries[layer]["config"].get("trainable", True):
+            yield path
+
+
+def _topmost(module: nn.Module, frozen: set[str], path: str = "") -> Iterator[str]:
+    """Yields the paths of the largest modules all of whose parameters are in frozen ones."""
+    if _is_frozen(module, frozen, path):
+        if any(True for _ in module.parameters()):
+            yield path
+        return
+    for name, child in module.named_children():
+        yield from _topmost(child, frozen, f"{path}.{name}" if path else name)
+
+
+def _is_frozen(module: nn.Module, frozen: set[str], path: str) -> bool:
+    if path in frozen:
+        return True
+    if any(True for _ in module.parameters(recurse=False)):
+        return False
+    return all(
+        _is_frozen(child, frozen, f"{path}.{name}" if path else name)
+        for name, child in module.named_children()
+    )
+
+
+def _reached(path: str) -> str:
+    """Returns the expression for a module of `model`, as a person would write it."""
+    if all(part.isidentifier() for part in path.split(".")):
+        return f"model.{path}"
+    return f"model.get_submodule({literal(path)})" if path else "model"
