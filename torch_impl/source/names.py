@@ -91,4 +91,5 @@ def block_name(prefixes: Sequence[str], family: str) -> str:
     for prefix in prefixes:
         words = [re.sub(r"\d+[a-z]?$", "", word) for word in prefix.split("_")]
         found.add("_".join(word for word in words if word and not word.isdigit()))
-    return class_name((found.pop() if len(found) == 1 else "") or family)
+    shared = found.pop() if len(found) == 1 else ""
+    return class_name(family if not shared or _DEFAULT.fullmatch(shared) else shared)

@@ -50,8 +50,9 @@ class Line:
         program: of a model that is a layer; None: it is none.
         why: what a comment beside the module says.
         note: what a comment beside the expression says.
-        given: arguments of a block.
-        members: the lines that the call of a block replaces.
+        given: arguments of a block, or of a model whose class others have, too.
+        members: the lines that the call of a block replaces; or those of the model, whose names
+            are below that of the line.
         is_named: whether a block has its name from Keras.
         chain: blocks that follow each other, in a sequence.
         drawn: number of the first draw of Keras for the module; None: nothing is drawn.
@@ -97,6 +98,7 @@ class Program:
         repeats: how often a block stands in the network.
         taken: of a block, the shapes of each input in its uses, by name.
         arrays: in its graph, by the names of the operations that take them.
+        is_model: whether it is one of Keras's, and no block.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Program:
     repeats: int = 1
     taken: Mapping[str, Sequence[Shape]] = field(default_factory=dict)
     arrays: dict[str, torch.Tensor] = field(default_factory=dict)
+    is_model: bool = True
 
 
 def in_branches(program: Program) -> None:

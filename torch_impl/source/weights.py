@@ -17,28 +17,41 @@ from torch_impl.weights import match, set_variable
 
 def paths(program: Program) -> Iterator[tuple[str, str]]:
     """Yields (path of a Keras layer, path of its module) of each layer that has a module."""
-    attributes, done = attributes_of(program), set()
-    for line in program.lines:
-        name = attributes.get(line.name) if line.is_module else None
+    yield from _paths(program, program)
+
+
+def _paths(named: Program, written: Program) -> Iterator[tuple[str, str]]:
+    """Yields these of a model whose class is that of an equal one.
+
+    Args:
+        named: the model, whose lines have Keras's names.
+        written: the one whose lines have the attributes.
+    """
+    attributes, done = attributes_of(written), set()
+    for line, own in zip(named.lines, written.lines, strict=True):
+        name = attributes.get(own.name) if own.is_module else None
         if name is not None and line.name not in done:
             done.add(line.name)
-            yield from _of_line(line, name)
+            yield from _of_line(line, own, name)
 
 
-def _of_line(line: Line, path: str) -> Iterator[tuple[str, str]]:
-    if line.chain:
-        for name, each in zip(chain_names(line), line.chain, strict=True):
-            yield from _of_line(each, f"{path}.{name}")
-    elif line.members and line.program is not None:
-        attributes = attributes_of(line.program)
-        for member, inner in zip(line.members, line.program.lines, strict=True):
-            if inner.is_module:
-                yield member.keras_path, f"{path}.{attributes[inner.name]}"
-    elif line.program is not None:
-        for layer, inside in paths(line.program):
-            yield f"{line.keras_path}/{layer}", f"{path}.{inside}"
+def _of_line(named: Line, written: Line, path: str) -> Iterator[tuple[str, str]]:
+    if written.chain:
+        links = zip(named.chain, written.chain, chain_names(written), strict=True)
+        for each, own, name in links:
+            yield from _of_line(each, own, f"{path}.{name}")
+    elif written.members and written.program is not None:
+        attributes = attributes_of(written.program)
+        done: set[str] = set()
+        for member, inner in zip(named.members, written.program.lines, strict=True):
+            if inner.is_module and inner.name not in done:
+                done.add(inner.name)
+                yield from _of_line(member, inner, f"{path}.{attributes[inner.name]}")
+    elif written.program is not None and named.program is not None:
+        for layer, inside in _paths(named.program, written.program):
+            yield f"{named.keras_path}/{layer}", f"{path}.{inside}"
     else:
-        yield line.keras_path, path
+        yield named.keras_path, path
 
 
 def arrays_of(program: Program, before: str = "") -> Iterator[tuple[str, torch.Tensor]]:
