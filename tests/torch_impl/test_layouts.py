@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.layouts import LAYOUTS, variables
+from torch_impl.layouts import LAYOUTS, joined_parameters, variables
 from torch_impl.weights import assign, get_weights, match, read, set_weights
 
 # Of each module, the shapes of Keras's variables; all lengths of an example differ.
@@ -173,3 +173,33 @@ def test_a_point_in_the_name_of_a_layer_is_an_underscore():
     paths = {weight.path: weight.numpy() for weight in theirs.weights}
     assert assign(model, paths) == set(paths)
     np.testing.assert_array_equal(read(model)["stage_1/kernel"], theirs.kernel.numpy())
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (layers.GRU(3, 2), [("bias_ih_l0", "bias_hh_l0")]),
+        (layers.GRU(3, 2, reset_after=False), []),
+        (layers.LSTM(3, 2), []),
+        (nn.LSTM(3, 2), []),  # both are added: Keras has their sum
+        (nn.GRU(3, 2, 2), [(f"bias_ih_l{n}", f"bias_hh_l{n}") for n in (0, 1)]),
+        (nn.Sequential(nn.GRUCell(3, 2)), [("0.bias_ih", "0.bias_hh")]),
+        (nn.Sequential(nn.Linear(3, 2), nn.MultiheadAttention(4, 2)), []),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_parameters_that_keras_has_in_one_variable_are_the_biases_of_a_gru(module, expected):
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    found = [tuple(names[id(x)] for x in joined) for joined in joined_parameters(module)]
+    assert found == expected
+
+
+def test_a_frozen_bias_is_joined_with_nothing():
+    module = layers.GRU(3, 2)
+    module.bias_hh_l0.requires_grad_(False)
+    assert joined_parameters(module) == []
+
+
+def test_both_directions_have_their_own():
+    module = layers.Bidirectional(layers.GRU(3, 2), layers.GRU(3, 2, go_backwards=True))
+    assert len(joined_parameters(module)) == 2

@@ -4,6 +4,7 @@
 joins them.
 """
 
+from torch_impl.layouts.joined import joined_parameters
 from torch_impl.layouts.recurrent import recurrent_variables
 from torch_impl.layouts.table import LAYOUTS, all_variables, variables
 from torch_impl.layouts.variable import Row, Tensors, Variable
@@ -14,6 +15,7 @@ __all__ = [
     "Tensors",
     "Variable",
     "all_variables",
+    "joined_parameters",
     "recurrent_variables",
     "variables",
 ]

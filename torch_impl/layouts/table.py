@@ -38,7 +38,7 @@ def variables(module: nn.Module) -> Iterator[Variable]:
     Raises:
         ValueError: the module has no counterpart in Keras, for example an nn.LSTM of two layers.
     """
-    row = _row(module)
+    row = row_of(module)
     if row is not None:
         yield from row(module)
         return
@@ -55,7 +55,7 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
     Raises:
         ValueError: see `variables`.
     """
-    row = _row(module)
+    row = row_of(module)
     if row is not None:
         yield from row(module)
         return
@@ -68,7 +68,8 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
     yield from _of_children(module, all_variables)
 
 
-def _row(module: nn.Module) -> Row | None:
+def row_of(module: nn.Module) -> Row | None:
+    """Returns the row of a module; None: it has none of its own."""
     own: Any = getattr(type(module), "keras_variables", None)
     if own is not None:
         return cast(Row, own)

@@ -91,7 +91,12 @@ class KerasOptimizer(torch.optim.Optimizer):
         if isinstance(rate, bool) or not isinstance(rate, int | float):
             raise ValueError(f"learning_rate={rate!r}: expected a number or LearningRateSchedule")
         defaults = {"lr": rate, **settings, "step": 0, "weight_decay": plain(weight_decay or 0.0)}
-        super().__init__(params, {**defaults, "exclude_from_weight_decay": ()})
+        super().__init__(params, {**defaults, "exclude_from_weight_decay": (), "joined": ()})
+
+    @property
+    def takes_norms(self) -> bool:
+        """Whether a step takes the norms of single weights or gradients."""
+        return bool(self.common["clipnorm"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -179,6 +184,38 @@ class KerasOptimizer(torch.optim.Optimizer):
                 if any(parameter is excluded for excluded in var_list)
                 or any(re.search(pattern, name) for pattern in var_names)
             )
+
+    def join_norms(self, sets: Collection[Collection[torch.Tensor]]) -> None:
+        """Takes one norm of the parameters in each set; another call replaces the sets.
+
+        They are one variable in Keras, as the two biases of a GRU are: `clipnorm` clips them as
+        one, and `Lamb` has one rate for them. `torch_impl.layouts.joined_parameters` finds them.
+
+        Args:
+            sets: of parameters of this optimizer, each in one group.
+
+        Raises:
+            ValueError: a set has parameters of no group, or of several.
+        """
+        places = {
+            id(parameter): (number, place)
+            for number, group in enumerate(self.param_groups)
+            for place, parameter in enumerate(group["params"])
+        }
+        found: list[list[tuple[int, ...]]] = [[] for _ in self.param_groups]
+        for parameters in sets:
+            at = [places.get(id(parameter), (-1, 0)) for parameter in parameters]
+            numbers = {number for number, _ in at}
+            if len(numbers) != 1 or -1 in numbers:
+                shapes = [tuple(parameter.shape) for parameter in parameters]
+                raise ValueError(
+                    f"parameters of shapes {shapes} to be joined: expected parameters of one group "
+                    "of this optimizer"
+                )
+            found[numbers.pop()].append(tuple(place for _, place in at))
+        # Positions stay right in a copy and after load_state_dict.
+        for group, joined in zip(self.param_groups, found, strict=True):
+            group["joined"] = tuple(joined)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Adds parameters, which take over the count of earlier steps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -18,10 +18,30 @@ class Batch(NamedTuple):
     parameters: Tensors
     gradients: Tensors
 
+    @property
+    def joined(self) -> list[list[int]]:
+        """Numbers of the gradients that have one norm; see `KerasOptimizer.join_norms`."""
+        places = {id(parameter): place for place, parameter in enumerate(self.parameters)}
+        return [
+            [places[id(p)] for p in (self.group["params"][n] for n in numbers) if id(p) in places]
+            for numbers in self.group["joined"]
+        ]
+
     def changed(self, change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Batch:
         """Returns a batch with the gradients `change(parameter, gradient)`."""
         pairs = zip(self.parameters, self.gradients, strict=True)
         return self._replace(gradients=[change(*pair) for pair in pairs])
+
+
+def norms_of(tensors: Tensors, joined: Sequence[Sequence[int]] = ()) -> list[torch.Tensor]:
+    """Returns the Euclidean norm of each tensor; those whose numbers are joined have one."""
+    squares = [tensor.square().sum() for tensor in tensors]
+    for numbers in joined:
+        if numbers:
+            whole = torch.stack([squares[number] for number in numbers]).sum()
+            for number in numbers:
+                squares[number] = whole
+    return [square.sqrt() for square in squares]
 
 
 def mix_squares(slots: Tensors, values: Tensors, rho: float) -> None:

@@ -6,11 +6,12 @@ No rule equals `torch.nn.utils.clip_grad_norm_`, which divides by the norm + 1e-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from torch_impl.optim.batch import Batch, Tensors
+from torch_impl.optim.batch import Batch, Tensors, norms_of
 
 
 def clip(batches: list[Batch], limits: dict[str, Any]) -> list[Batch]:
@@ -23,7 +24,7 @@ def clip(batches: list[Batch], limits: dict[str, Any]) -> list[Batch]:
         limits: has the keys "clipnorm", "clipvalue" and "global_clipnorm", at most one not None.
     """
     if (limit := limits["clipnorm"] or 0) > 0:
-        return [b._replace(gradients=clip_by_norm(b.gradients, limit)) for b in batches]
+        return [b._replace(gradients=clip_by_norm(b.gradients, limit, b.joined)) for b in batches]
     if (limit := limits["clipvalue"] or 0) > 0:
         return [b._replace(gradients=clip_by_value(b.gradients, limit)) for b in batches]
     if (limit := limits["global_clipnorm"] or 0) > 0:
@@ -32,13 +33,17 @@ def clip(batches: list[Batch], limits: dict[str, Any]) -> list[Batch]:
     return batches
 
 
-def clip_by_norm(gradients: Tensors, clipnorm: float) -> list[torch.Tensor]:
+def clip_by_norm(
+    gradients: Tensors, clipnorm: float, joined: Sequence[Sequence[int]] = ()
+) -> list[torch.Tensor]:
     """Returns g * clipnorm / max(norm of g, clipnorm), each gradient by its own norm.
+
+    Gradients whose numbers are joined have one norm.
 
     Source: `tf.clip_by_norm`, which keras 3.15 `backend/tensorflow/optimizer.py` calls.
     """
     # A gradient that is short enough is also multiplied and divided, which can change its last bit.
-    norms = [gradient.square().sum().sqrt().clamp(min=clipnorm) for gradient in gradients]
+    norms = [norm.clamp(min=clipnorm) for norm in norms_of(gradients, joined)]
     return [
         gradient.mul(clipnorm).div_(norm) for gradient, norm in zip(gradients, norms, strict=True)
     ]

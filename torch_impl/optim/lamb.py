@@ -8,7 +8,7 @@ import torch
 
 from torch_impl.optim.arguments import CommonArguments, Parameters
 from torch_impl.optim.base import KerasOptimizer
-from torch_impl.optim.batch import Group, Tensors
+from torch_impl.optim.batch import Batch, Group, Tensors, norms_of
 from torch_impl.optim.rounding import numpy_dtype, power
 from torch_impl.schedule.base import LearningRateSchedule
 
@@ -21,7 +21,8 @@ class Lamb(KerasOptimizer):
         u = m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + epsilon)
         w -= lr * |w| / |u| * u
 
-    The norms are those of one whole weight. A weight or an update of zeros alone has the factor 1.
+    The norms are those of one whole weight, also if that is two parameters: see `join_norms`. A
+    weight or an update of zeros alone has the factor 1.
 
     Torch 2.13 has no Lamb. Differs from the algorithm of the paper in:
     1. weight_decay is no part of u, and decays the weights before, see `KerasOptimizer`;
@@ -53,6 +54,11 @@ class Lamb(KerasOptimizer):
         settings = {"betas": (beta_1, beta_2), "eps": epsilon}
         super().__init__(params, learning_rate, settings, weight_decay, **common)
 
+    @property
+    def takes_norms(self) -> bool:
+        """It always does."""
+        return True
+
     def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:
         dtype: Any = numpy_dtype(parameters[0].dtype)
         beta_1, beta_2 = group["betas"]
@@ -67,8 +73,11 @@ class Lamb(KerasOptimizer):
         torch._foreach_add_(roots, group["eps"])
         updates = torch._foreach_div(momentums, of_momentum)
         torch._foreach_div_(updates, roots)
-        for parameter, update in zip(parameters, updates, strict=True):
-            of_weight, of_update = parameter.square().sum().sqrt(), update.square().sum().sqrt()
+        joined = Batch(group, parameters, gradients).joined
+        norms = norms_of(parameters, joined), norms_of(list(updates), joined)
+        for parameter, update, of_weight, of_update in zip(
+            parameters, updates, *norms, strict=True
+        ):
             has_ratio = (of_weight > 0) & (of_update > 0)
             ratio = torch.where(has_ratio, of_weight / of_update, 1.0)
             parameter.sub_(ratio * self._rate(group) * update)

@@ -11,7 +11,8 @@ from torch import nn
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rules import LayerRules
 from torch_impl.keras_config.training import short
-from torch_impl.layouts import Variable
+from torch_impl.layouts import Variable, joined_parameters
+from torch_impl.optim import Lamb
 from torch_impl.source.form import arguments, literal, told
 from torch_impl.source.program import Program
 from torch_impl.source.weights import paths, targets
@@ -27,6 +28,7 @@ class RuleTexts:
         activities: name of a module -> the regulariser of its output.
         constraints: name of a module and Keras's of a weight -> its constraint.
         undecayed: the weights that the optimizer excludes from weight decay; "" if there are none.
+        joins: whether some parameters are one variable in Keras.
         left_out: a sentence for each rule that has no source.
     """
 
@@ -34,6 +36,7 @@ class RuleTexts:
     activities: dict[str, str] = field(default_factory=dict)
     constraints: dict[str, str] = field(default_factory=dict)
     undecayed: str = ""
+    joins: bool = False
     left_out: list[str] = field(default_factory=list)
 
 
@@ -45,7 +48,7 @@ def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Modul
         program: of which the module was written.
         module: the written one.
     """
-    found = RuleTexts()
+    found = RuleTexts(joins=bool(joined_parameters(module)))
     by_layer, known = dict(paths(program)), targets(module, program)
     names = {id(each): name for name, each in module.named_modules()}
     for layer, rule in rules.items():
@@ -92,6 +95,11 @@ def undecayed_text(module: nn.Module, excluded: Iterable[Variable]) -> str:
         return f"[model.get_parameter({literal(names[0])})]"
     listed = ", ".join(map(literal, names))
     return f"[model.get_parameter(name) for name in ({listed})]"
+
+
+def takes_norms(optimizer: Planned) -> bool:
+    """Whether an optimizer takes the norms of single weights or gradients."""
+    return optimizer.kind is Lamb or bool(optimizer.settings.get("clipnorm"))
 
 
 def _variable(known: Mapping[str, Variable], layer: str, name: str) -> Variable | None:

@@ -24,7 +24,7 @@ from torch_impl.source.reading_text import (
     is_turned,
     reading,
 )
-from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.rules_text import RuleTexts, takes_norms
 from torch_impl.source.watched import all_names, without_watched
 from torch_impl.source.wrapping import wrapped
 
@@ -40,6 +40,7 @@ _MODULES = {
     "draw_initial": "torch_impl.initial_weights",
     "SEED": "torch_impl.initial_weights",
     "SKIPPED": "torch_impl.initial_weights",
+    "joined_parameters": "torch_impl.layouts",
     "Penalty": "torch_impl.penalty",
     "RegularizedLoss": "torch_impl.penalty",
     "takes_weights": "torch_impl.losses.outputs",
@@ -87,6 +88,9 @@ def train_text(
         given["optimizer"] = "optimizer"
         if rules.undecayed:
             body += wrapped(f"    optimizer.exclude_from_weight_decay({rules.undecayed})")
+        if rules.joins and takes_norms(training.optimizer):
+            body.append("    # both biases of a GRU are one variable in Keras, with one norm")
+            body.append("    optimizer.join_norms(joined_parameters(model))")
         if rules.constraints:
             body += wrapped(f"    constrain(model, optimizer, {_mapping(rules.constraints)})")
     if compiled.loss is None and compiled.optimizer is None and training.loss is None:

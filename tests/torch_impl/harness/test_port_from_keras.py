@@ -282,3 +282,13 @@ def test_penalties_and_constraints_of_the_layers_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Port.from_keras(nn.Linear(6, 2), model.get_compile_config())
+
+
+def test_a_gru_of_torch_is_clipped_as_the_one_of_keras():
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, keras.layers.GRU(4, name="gru")(inputs))
+    model.compile(K.SGD(0.1, clipnorm=0.1), "mse")
+    optimizer = Port.from_keras(nn.GRU(3, 4), model).optimizer
+    assert optimizer.param_groups[0]["joined"] == ((2, 3),)
+    model.compile(K.SGD(0.1, clipvalue=0.1), "mse")
+    assert Port.from_keras(nn.GRU(3, 4), model).optimizer.param_groups[0]["joined"] == ()

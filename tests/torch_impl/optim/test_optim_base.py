@@ -118,6 +118,54 @@ def test_torchs_own_clipping_does_not_pass_this_test():
     assert greatest_difference(ours, theirs) > 1e-10
 
 
+def as_rows(numbers):
+    return [torch.nn.Parameter(torch.tensor(row)) for row in numbers]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("Adam", {"clipnorm": 0.3}), ("SGD", {"clipnorm": 0.3}), ("Lamb", {})]
+)
+def test_parameters_that_are_joined_have_the_norm_of_keras_one_variable(name, settings):
+    """As the bias of a GRU, whose two rows are two parameters in torch."""
+    rng = np.random.default_rng(0)
+    start, other = rng.normal(size=(2, 3)), rng.normal(size=4)
+    keras.config.set_floatx("float64")  # conftest sets it back
+    whole, single = keras.Variable(start), keras.Variable(other)
+    theirs = getattr(keras.optimizers, name)(learning_rate=0.1, **settings)
+    rows, alone = as_rows(start), as_rows([other])
+    ours = getattr(optim, name)([rows[0], *alone, rows[1]], learning_rate=0.1, **settings)
+    ours.join_norms([rows])
+    for _ in range(4):
+        gradients = rng.normal(size=(2, 3)) * [[1.0], [5.0]], rng.normal(size=4)
+        theirs.apply(list(map(keras.ops.convert_to_tensor, gradients)), [whole, single])
+        for parameter, gradient in zip([*rows, *alone], [*gradients[0], gradients[1]], strict=True):
+            parameter.grad = torch.tensor(gradient)
+        copy.deepcopy(ours).step()  # another optimizer's weights: nothing of it comes back
+        ours.step()
+    moved = torch.stack([row.detach() for row in rows]).numpy()
+    np.testing.assert_allclose(moved, np.asarray(whole), rtol=1e-12)
+    np.testing.assert_allclose(alone[0].detach().numpy(), np.asarray(single), rtol=1e-12)
+    assert abs(moved - start).max() > 0.01
+
+
+def test_one_that_has_no_gradient_has_no_part_in_the_norm():
+    rows = as_rows([[3.0, 4.0], [1.0, 1.0]])
+    ours = SGD(rows, learning_rate=1.0, clipnorm=1.0)
+    ours.join_norms([rows])
+    rows[0].grad = torch.tensor([3.0, 4.0])
+    ours.step()
+    np.testing.assert_allclose(rows[0].detach().numpy(), [2.4, 3.2], rtol=1e-6)
+
+
+def test_joined_parameters_of_two_groups_or_of_none_are_an_error():
+    rows = as_rows([[1.0], [2.0]])
+    ours = SGD([{"params": rows[:1]}, {"params": rows[1:]}], learning_rate=1.0, clipnorm=1.0)
+    with pytest.raises(ValueError, match=r"shapes \[\(1,\), \(1,\)\] to be joined: expected"):
+        ours.join_norms([rows])
+    with pytest.raises(ValueError, match="expected parameters of one group"):
+        ours.join_norms([as_rows([[1.0]])])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_one_entry_that_is_not_finite_spoils_all_of_a_global_norm_as_in_keras(bad):
     gradients = make_gradients("float64", 1)[0]

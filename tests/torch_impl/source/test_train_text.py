@@ -156,6 +156,33 @@ def scheduled(rate):
     return model
 
 
+def sequence(cell, optimizer):
+    inputs = L.Input((4, 3))
+    model = keras.Model(inputs, L.Dense(1)(cell(inputs)))
+    model.compile(optimizer, "mse")
+    return model
+
+
+def of_gru_clipped():
+    return sequence(L.Bidirectional(L.GRU(2)), keras.optimizers.Adam(clipnorm=0.1))
+
+
+def of_gru_lamb():
+    return sequence(L.GRU(2), keras.optimizers.Lamb())
+
+
+def of_gru_cut():
+    return sequence(L.GRU(2), keras.optimizers.Adam(global_clipnorm=0.1))
+
+
+def of_gru_one_bias():
+    return sequence(L.GRU(2, reset_after=False), keras.optimizers.Adam(clipnorm=0.1))
+
+
+def of_lstm_clipped():
+    return sequence(L.LSTM(2), keras.optimizers.Adam(clipnorm=0.1))
+
+
 def of_own_schedule():
     return scheduled(Warmup(0.25, 4))
 
@@ -170,6 +197,29 @@ def written(name, folder, *, plain=False):
     out.mkdir()
     told = packages.package_of(Program(name, f"{__file__}:{name}"), out, plain=plain)
     return told, out, (out / "train.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_joined"),
+    [
+        ("of_gru_clipped", True),
+        ("of_gru_lamb", True),
+        ("of_gru_cut", False),
+        ("of_gru_one_bias", False),
+        ("of_lstm_clipped", False),
+    ],
+)
+def test_both_biases_of_a_gru_have_one_norm_where_an_optimizer_takes_norms(
+    name, is_joined, tmp_path
+):
+    _, _, text = written(name, tmp_path)
+    assert ("    optimizer.join_norms(joined_parameters(model))" in text) == is_joined
+    assert ("from torch_impl.layouts import joined_parameters" in text) == is_joined
+
+
+def test_a_plain_package_tells_that_both_biases_are_clipped_alone(tmp_path):
+    told, _, _ = written("of_gru_clipped", tmp_path, plain=True)
+    assert "one norm of both biases of a GRU: each is clipped alone here" in told["left_out"]
 
 
 CASES = {

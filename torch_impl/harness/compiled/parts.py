@@ -14,6 +14,8 @@ from torch_impl.harness.compiled.told import compiled_in
 from torch_impl.keras_config.compiled import Compiled, Training, planned
 from torch_impl.keras_config.graph import is_own
 from torch_impl.keras_config.planned import Planned
+from torch_impl.layouts import joined_parameters
+from torch_impl.optim import KerasOptimizer
 
 # Arguments of a Port that go with another one: who gives that one gives these.
 _WITH = {"loss_weights": "loss"}
@@ -84,6 +86,8 @@ def _built(
     optimizer = given.get("optimizer")
     if "optimizer" not in given and training.optimizer is not None:
         optimizer = made["optimizer"] = build("optimizer", training.optimizer, module.parameters())
+        if isinstance(optimizer, KerasOptimizer) and optimizer.takes_norms:
+            optimizer.join_norms(joined_parameters(module))
     if training.schedulers and "scheduler" not in given and not problems:
         if optimizer is None:
             problems.append(f"{training.schedulers[0].kind.__name__}: there is no optimizer")
