@@ -31,6 +31,7 @@ from keras_impl.harness.program.steps import (
     others_of,
     slots_of,
     validation_batches,
+    with_exact_weights,
 )
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
@@ -237,7 +238,8 @@ class Anchors(keras.callbacks.Callback):
         self._write_apart("anchor_noise", [made[step] for step in measured], others)
         moving = Float64Steps(build(), validation, self._dtype, moves_constants=True)
         others = [
-            moving.made(self._read(step), validates=step in validated) for step in with_constants
+            moving.made(self._with_exact_weights(self._read(step)), validates=step in validated)
+            for step in with_constants
         ]
         self._write_apart("anchor_constants", [made[step] for step in with_constants], others)
 
@@ -256,6 +258,14 @@ class Anchors(keras.callbacks.Callback):
         anchor = self._folder.read(step)
         assert anchor is not None
         batches = [cast_batch(batch, self._dtype) for batch in anchor.batches]
+        return dataclasses.replace(anchor, batches=batches)
+
+    def _with_exact_weights(self, anchor: Anchor) -> Anchor:
+        """Returns an anchor with weights of classes that are not rounded, as a port may have."""
+        given = self._reference.class_weight
+        if given is None:
+            return anchor
+        batches = [with_exact_weights(batch, given, self._dtype) for batch in anchor.batches]
         return dataclasses.replace(anchor, batches=batches)
 
 

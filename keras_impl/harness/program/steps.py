@@ -165,6 +165,24 @@ def cast_batch(batch: Sequence[Any], dtype: str) -> Batch:
     return x, y, weight
 
 
+def with_exact_weights(batch: Batch, class_weight: Mapping[int, float], dtype: str) -> Batch:
+    """Returns a batch with the weights of classes as the program has them.
+
+    Args:
+        batch: its weights are those of a dtype, as `fit` makes them.
+        class_weight: of the program.
+        dtype: of the training.
+    """
+    x, y, weight = batch
+    if weight is None:
+        return batch
+    rounded = np.asarray(weight)
+    exact = rounded.copy()
+    for each in class_weight.values():
+        exact[rounded == np.dtype(dtype).type(each)] = each
+    return x, y, exact
+
+
 def validation_batches(reference: Reference, nests: Mapping[str, Any], dtype: str) -> list[Batch]:
     """Returns the batches of one validation, in float64.
 

@@ -68,7 +68,7 @@ class Loss:
         target = port.target_of(dict(targets) if names else targets[""])
         if built.class_weight is not None:
             labels = port.tensor(targets[""])
-            weights = sample_weights(labels, built.class_weight)
+            weights = sample_weights(labels, built.class_weight, getattr(torch, port.dtype))
         if not names:
             returned = self._of_one(returned, target, weights)
         elif not is_by_name(self._given) and built.target is None:
@@ -158,7 +158,7 @@ def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], to
         output = activated(output, form, facts.get("output_activation"))
         labels = port.tensor(targets[""]).to(port.device)
         if by_label is not None:
-            weights = sample_weights(labels, by_label)
+            weights = sample_weights(labels, by_label, getattr(torch, port.dtype))
         value: torch.Tensor = own(output, labels, weights, mask=mask)
         return value
 

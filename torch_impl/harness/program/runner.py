@@ -123,7 +123,8 @@ class Runner:
         x, y, weight = nest
         batch = Batch(x, y, weight if self._has_weights else None)
         if self._built.class_weight is not None and batch.weight is None:
-            batch = weighting(self._built.class_weight, self._stepper.dtype)(batch)
+            # As in the training, whose weights are rounded.
+            batch = weighting(self._built.class_weight, getattr(torch, self._trained_in))(batch)
         return self._stepper.prepared(batch)
 
     @contextmanager
