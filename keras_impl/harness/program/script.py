@@ -45,6 +45,8 @@ class Script:
         seed: what every call of the script that sets a seed gets in the place of its own integer;
             None: that integer.
         folder: in which it runs; None: that of the file.
+        keeps_numpy: whether what the script draws by NumPy begins with its own integer all the
+            same.
 
     Attributes:
         num_fits: calls of `fit` in the last run.
@@ -57,8 +59,11 @@ class Script:
         arguments: Sequence[str] = (),
         seed: int | None = None,
         folder: Path | None = None,
+        *,
+        keeps_numpy: bool = False,
     ) -> None:
         self._path, self._arguments, self._seed = path, list(arguments), seed
+        self._keeps_numpy = keeps_numpy
         self._folder = path.parent if folder is None else folder
         self._alike = Alike(path.name)
         self._loop: str | None = None  # how the script trains without calling `fit`
@@ -106,7 +111,8 @@ class Script:
                 failed.append(error)
                 raise
 
-        with self._as_main(), self._taken(taken), seeded(self._seed):
+        seeds = seeded(self._seed, keeps_numpy=self._keeps_numpy)
+        with self._as_main(), self._taken(taken), seeds:
             try:
                 runpy.run_path(str(self._path), run_name="__main__")
             except SystemExit as error:
@@ -242,7 +248,7 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
         folder = Path(spec.folder).resolve()
         seed = spec.seed if spec.described else None  # whose draws are looked for
         path = (folder / spec.keras).resolve()
-        return Script(path, spec.arguments, seed, folder).reference
+        return Script(path, spec.arguments, seed, folder, keeps_numpy=spec.described).reference
     if spec.described and spec.is_model_file:
         return saved_model(Path(spec.folder) / spec.keras)
     return load_factory("--keras", spec.keras, spec.folder)

@@ -18,22 +18,26 @@ import numpy as np
 import tensorflow as tf
 
 _LIBRARIES = ("keras", "tensorflow", "tf_keras")
+_SET_ALL = keras.utils.set_random_seed  # that of Python, NumPy and TensorFlow
 _OF_TF_KERAS = "keras._tf_keras.keras.utils"  # what `tf.keras.utils` is
 
 
 @contextmanager
-def seeded(seed: int | None) -> Iterator[None]:
+def seeded(seed: int | None, *, keeps_numpy: bool = False) -> Iterator[None]:
     """Gives every call of the block that sets a seed, in code of the user, the same integer.
 
     Args:
         seed: the integer; None: every call keeps its own.
+        keeps_numpy: whether NumPy gets the user's own integer all the same. Keras draws nothing
+            from it, and a script makes its data by it, and numbers from these.
     """
     if seed is None:
         yield
         return
     before = [(owner, name, getattr(owner, name)) for owner, name in _places()]
     for owner, name, own in before:
-        setattr(owner, name, _replaced(own, seed))
+        if not (keeps_numpy and owner is np.random):
+            setattr(owner, name, _replaced(own, seed, keeps_numpy))
     try:
         yield
     finally:
@@ -52,11 +56,16 @@ def _places() -> Iterator[tuple[Any, str]]:
     yield random, "seed"
 
 
-def _replaced(own: Callable[..., Any], seed: int) -> Callable[..., Any]:
+def _replaced(own: Callable[..., Any], seed: int, keeps_numpy: bool) -> Callable[..., Any]:
+    sets_numpy = own is _SET_ALL
+
     def set_seed(*arguments: Any, **keywords: Any) -> Any:
         caller = str(sys._getframe(1).f_globals.get("__name__", ""))
         if caller.partition(".")[0] in _LIBRARIES:
             return own(*arguments, **keywords)
-        return own(seed)
+        made = own(seed)
+        if keeps_numpy and sets_numpy:
+            np.random.seed(*arguments, **keywords)
+        return made
 
     return set_seed

@@ -21,7 +21,7 @@ WAYS = {
 }
 
 
-def drawn(tmp_path, way, seed=None, begins=9):
+def drawn(tmp_path, way, seed=None, begins=9, **options):
     """What a script draws after it has set its seeds: Python, NumPy, order of `fit`, weights."""
     path = tmp_path / "train.py"
     path.write_text(
@@ -34,7 +34,7 @@ def drawn(tmp_path, way, seed=None, begins=9):
     )
     keras.utils.clear_session()
     keras.utils.set_random_seed(begins)
-    found = Script(path, seed=seed).reference()
+    found = Script(path, seed=seed, **options).reference()
     return [*found.class_weight.values(), *found.model.get_weights()[0].ravel()]
 
 
@@ -46,6 +46,15 @@ def test_a_script_keeps_its_own_seed(way, tmp_path):
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_set_a_seed_gets_the_seed_that_was_asked_for(way, tmp_path):
     assert drawn(tmp_path, WAYS[way], seed=7) == drawn(tmp_path, "", begins=7)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, tmp_path):
+    """A port needs the draws of Keras from its own seed, and the data of the script."""
+    python, numpy, tensorflow, *weights = drawn(tmp_path, WAYS[way], seed=7, keeps_numpy=True)
+    asked = drawn(tmp_path, "", begins=7)
+    assert [python, tensorflow, *weights] == [asked[0], *asked[2:]]
+    assert numpy == np.random.RandomState(5).random_sample()
 
 
 def test_a_script_that_sets_no_seed_begins_with_that_of_the_program(tmp_path):
