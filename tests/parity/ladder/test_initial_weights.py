@@ -65,7 +65,7 @@ def test_the_item_tells_what_keras_draws_and_what_speaks_against_the_port():
 def test_a_port_that_draws_keras_own_numbers_passes_however_unlikely_they_are():
     """Whether it does is seen at the seed of the check; the numbers of other seeds follow."""
     config, keras = draws("HeNormal", 1)
-    seeded = np.concatenate([keras[:1], keras[1:] * 0.7])
+    seeded = np.concatenate([keras[:1], keras[1:] * 0.3])
     assert compared(config, keras, seeded).status == PASS
     assert compared(config, keras, seeded.astype(np.float32)).status == PASS
     seeded[0] = seeded[0][::-1]
