@@ -114,7 +114,8 @@ def _drawn_alike(name: str, keras: np.ndarray, torch: np.ndarray) -> Item:
     """Compares what both halves draw from the seed of the check, up to a rounding to float32."""
     entries = min(keras.size, torch.size)
     allowed = _FLOAT32 * float(np.abs(keras).max())
-    return compare_close(name, keras[:entries], torch[:entries], allowed=allowed)
+    drawn = torch[:entries].astype(keras.dtype)
+    return compare_close(name, keras[:entries], drawn, allowed=allowed)
 
 
 def _different(draws: np.ndarray) -> np.ndarray:
