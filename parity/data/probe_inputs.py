@@ -34,6 +34,8 @@ SLOT_STEPS = (1, 12)  # slots are compared after these steps
 TRAJECTORY_CUT_BEFORE = 3
 NUM_EPOCHS = 90  # length of the sequence of metrics that schedules receive
 MOST_DELTAS = 3  # values of min_delta that it can distinguish, each with 28 more epochs
+# Weights of which a root is taken: that of a negative number is NaN.
+_POSITIVE = ("gamma", "moving_variance", "variance")
 # Parts of the names of metrics of which less is better.
 _FALLING = (
     "loss",
@@ -95,14 +97,14 @@ def filled(seed: int, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     """Replaces constant weights by random ones, so that a swap or an omission shows.
 
     Most biases, scales and moving statistics start as zeros or ones. Weights whose name ends in
-    "gamma" or "moving_variance" become U(0.5, 1.5), all others N(0, 0.1). All are rounded to values
-    of float32.
+    "gamma" or "variance" become U(0.5, 1.5), all others N(0, 0.1). All are rounded to values of
+    float32.
     """
     result = {}
     for name, weight in weights.items():
         draw = generator(seed, "weight", name)
         if weight.size and (weight == weight.reshape(-1)[0]).all():
-            if short_name(name) in ("gamma", "moving_variance"):
+            if short_name(name) in _POSITIVE:
                 weight = draw.uniform(0.5, 1.5, size=weight.shape)
             else:
                 weight = draw.normal(scale=0.1, size=weight.shape)

@@ -76,7 +76,13 @@ def test_features_are_signed_to_the_border_with_a_level_of_their_own():
 
 @pytest.mark.parametrize(
     ("name", "low"),
-    [("bn.gamma", 0.5), ("a.b/gamma", 0.5), ("bn.moving_variance", 0.5), ("dense.bias", None)],
+    [
+        ("bn.gamma", 0.5),
+        ("a.b/gamma", 0.5),
+        ("bn.moving_variance", 0.5),
+        ("normalization.variance", 0.5),
+        ("dense.bias", None),
+    ],
 )
 def test_constant_weights_get_other_values(name, low):
     (found,) = probe.filled(0, {name: np.ones((300,), np.float32)}).values()

@@ -103,6 +103,28 @@ def test_a_layer_that_is_dead_by_its_kernel_is_revived(activation, bias):
         assert writer.arrays[f"gradient/{name}"].any()
 
 
+class Root(L.Layer):
+    """Takes the root of its weight, which begins as a constant, and is drawn around zero."""
+
+    def build(self, shape):
+        self.size = self.add_weight(shape=(), initializer="ones", name="size")
+
+    def call(self, x):
+        return x * keras.ops.sqrt(self.size)
+
+
+def test_a_draw_that_makes_nan_is_never_taken_for_one_that_shows_more():
+    """NaN has every effect that is looked for. Here, a part stays dead in each draw of numbers."""
+    seeds = [probe_inputs.redrawn(3, number) for number in range(8)]
+    drawn = [probe_inputs.filled(seed, {"root.size": np.ones(1)})["root.size"] for seed in seeds]
+    assert drawn[0] > 0  # of the seed itself
+    assert min(drawn) < 0
+    dead = [lambda: L.Lambda(lambda x: -keras.ops.square(x) - 1), lambda: L.ReLU(name="dead")]
+    writer = probed(chain(lambda: Root(name="root"), *dead, lambda: L.Dense(1)), seed=3)
+    assert not np.isnan(writer.arrays["forward/eval/output"]).any()
+    assert "dead" in str(told(writer))
+
+
 def test_the_same_seed_draws_the_same_probe_and_the_first_draw_is_that_of_the_seed():
     first, second = (probed(nets.keras_gated, seed=3) for _ in range(2))
     assert set(first.arrays) == set(second.arrays)
