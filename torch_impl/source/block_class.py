@@ -29,11 +29,12 @@ def block_of(
         prefix: of the names of its layers.
     """
     owns: dict[str, str] = {}  # a module that is called twice has one name
-    for line in parts[0]:
+    for number, line in enumerate(parts[0]):
         if line.is_module and line.name not in owns:
-            owns[line.name] = distinct(_own(line.name, prefix), owns.values())
-    vectors: dict[str, tuple[Any, ...]] = {}
-    names: dict[tuple[int, Slot], str] = {}
+            names = [part[number].name for part in parts]
+            owns[line.name] = distinct(_own(names, prefix), owns.values())
+    vectors: dict[str, tuple[Any, ...]] = {}  # parameters in the order of their lines
+    slots: dict[tuple[int, Slot], str] = {}
     for number, slot, vector in differing(parts):
         known = next((name for name, other in vectors.items() if other == vector), None)
         if known is None:
@@ -43,16 +44,17 @@ def block_of(
             while known in vectors:
                 known += "_"
             vectors[known] = vector
-        names[number, slot] = known
+        slots[number, slot] = known
     lines = []
     for number, line in enumerate(parts[0]):
-        given = {slot: Parameter(name) for (at, slot), name in names.items() if at == number}
+        given = {slot: Parameter(name) for (at, slot), name in slots.items() if at == number}
         made = line.made and _with_parameters(
             line.made, [part[number].made for part in parts], given
         )
-        name = owns.get(line.name) or (line.name and _own(line.name, prefix))
+        name = owns.get(line.name) or (line.name and _own([line.name], prefix))
         passed_on = {**line.given, **{str(slot): value for slot, value in given.items()}}
         lines.append(replace(line, name=name, made=made, given={} if made else passed_on))
+    vectors = dict(sorted(vectors.items(), key=lambda pair: not is_size(pair[0])))
     block = Program("block", lines=lines, is_model=False)
     block.inputs = {value.name or "x": value for value in inputs}
     if len(block.inputs) < len(inputs):
@@ -64,22 +66,37 @@ def block_of(
     return block, vectors
 
 
+def is_size(parameter: str) -> bool:
+    """Whether a parameter says how many channels or features there are; these come first."""
+    return parameter.endswith(("channels", "features"))
+
+
 def _with_parameters(
     made: Planned, all_made: Sequence[Planned | None], given: Mapping[Slot, Parameter]
 ) -> Planned:
     """Returns what makes a module in all parts."""
     settings = sorted({name for each in all_made if each is not None for name in each.settings})
     order = [*made.settings, *(name for name in settings if name not in made.settings)]
-    slots: dict[Slot, Any] = {**slots_of(made, order), **given}
-    arguments = [slots[place] for place in range(len(made.arguments))]
-    return Planned(made.kind, *arguments, **{name: slots[name] for name in order})
+    values: dict[Slot, Any] = {**slots_of(made, order), **given}
+    arguments = [values[place] for place in range(len(made.arguments))]
+    return Planned(made.kind, *arguments, **{name: values[name] for name in order})
 
 
-def _own(name: str, prefix: str) -> str:
-    """Returns the name of a layer within its block: without the prefix, or Keras's count."""
+def _own(names: Sequence[str], prefix: str) -> str:
+    """Returns the name of a layer within its block: without the prefix, or what counts the blocks.
+
+    Args:
+        names: of the layer in each part: "conv_1_bn" and "conv_2_bn" are conv_bn.
+        prefix: of the first one.
+    """
     if prefix:
-        return attribute(name.removeprefix(prefix))
-    return attribute(re.sub(r"_\d+$", "", name))
+        return attribute(names[0].removeprefix(prefix))
+    columns = list(zip(*(name.split("_") for name in names), strict=False))
+    kept = [column[0] for column in columns if len(set(column)) == 1]
+    counts = [word for column in columns if len(set(column)) > 1 for word in column]
+    if len({name.count("_") for name in names}) == 1 and kept and all(map(str.isdigit, counts)):
+        return attribute(re.sub(r"_\d+$", "", "_".join(kept)))
+    return attribute(re.sub(r"_\d+$", "", names[0]))
 
 
 def _slot_name(made: Planned | None, slot: Slot) -> str:

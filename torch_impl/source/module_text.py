@@ -12,6 +12,7 @@ from torch import nn
 from torch_impl import arrays, layers
 from torch_impl.keras_config.graph import fill
 from torch_impl.keras_config.planned import Planned
+from torch_impl.source.block_class import is_size
 from torch_impl.source.form import Shape, literal
 from torch_impl.source.names import class_name, distinct
 from torch_impl.source.naming import attributes_of, chain_names
@@ -224,8 +225,9 @@ def _source(line: Line, classes: Mapping[int, str]) -> str:
     if line.made is not None:
         return made_text(line.made)
     if not line.chain:
-        given = ", ".join(map(literal, line.given.values()))
-        return f"{classes[id(line.program)]}({given})"
+        sizes = [literal(value) for name, value in line.given.items() if is_size(name)]
+        others = [f"{k}={literal(value)}" for k, value in line.given.items() if not is_size(k)]
+        return f"{classes[id(line.program)]}({', '.join([*sizes, *others])})"
     parts = [_source(each, classes) for each in line.chain]
     if all(each.is_named for each in line.chain):
         names = chain_names(line)

@@ -14,6 +14,7 @@ from torch_impl.source.program import Line, Program, Value, values_in
 _LONGEST = 40  # lines of a block
 _MOST_ENDS = 2  # tensors that go into a block, and that come out
 _GAIN = 5  # lines that a class must save
+_AT_MODULE = 0.5  # of several cuts that save alike, one that begins with a module is taken
 _COST = 5  # lines that a class has beside those of its body
 
 
@@ -63,6 +64,8 @@ def _gain(program: Program, windows: Sequence[Window]) -> float:
         gain *= 1.5 if whole else 1.1
     elif any(_cuts(program, window) for window in windows):
         gain *= 0.5
+    if parts[0][0].is_module:  # and not with the activation or the sum of what comes before
+        gain += _AT_MODULE
     extra = len(windows[0].inputs) + len(windows[0].outputs) - 2
     return gain - extra * length * len(windows) * 0.3
 
