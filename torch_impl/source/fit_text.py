@@ -35,7 +35,7 @@ def left_out_of_training(described: Mapping[str, Any]) -> list[str]:
         described: the fact "program" of the Keras half.
     """
     fit = described["fit"]
-    found = _of_batches(fit)
+    found = [*_of_batches(fit), *_of_later(fit.get("later"))]
     found += [f"{name}={value} of `fit`" for name, value in fit.get("others", {}).items()]
     found += [
         f"{name} of the model: code of your own; train.py trains as `compile` says"
@@ -43,6 +43,26 @@ def left_out_of_training(described: Mapping[str, Any]) -> list[str]:
         if name != "test_step"
     ]
     return found
+
+
+def about_later(fit: Mapping[str, Any]) -> list[str]:
+    """Returns sentences on the calls of `fit` that a port lacks, for those who read train.py.
+
+    Args:
+        fit: what the Keras half tells of the arguments of `fit`.
+    """
+    later = fit.get("later")
+    if not later:
+        return []
+    told = [f"It trains what the first call of fit does ({_place(later['first'])})."]
+    told += [
+        f"The call stands in a loop ({_place(loop)}): later rounds are not ported."
+        for loop in later["loops"]
+    ]
+    if calls := later["calls"]:
+        noun = "call is" if len(calls) == 1 else f"{len(calls)} calls are"
+        told.append(f"The other {noun} not ported: {', '.join(map(_place, calls))}.")
+    return told
 
 
 def rows_apart(facts: Mapping[str, Any]) -> list[str]:
@@ -58,6 +78,28 @@ def rows_apart(facts: Mapping[str, Any]) -> list[str]:
         f"the training of {', '.join(names)} where a row of an embedding occurs several times in "
         "a batch: Keras's optimizer takes each by itself, and torch adds up their gradients before"
     ]
+
+
+def _of_later(later: Mapping[str, Any] | None) -> list[str]:
+    """Returns a sentence for each call of `fit` beside the first one, and each loop around it."""
+    if not later:
+        return []
+    first = f"the port has the first call, in {_place(later['first'])}"
+    found = [
+        f"later rounds of the loop `{loop['text']}` in {_place(loop)}, which calls `fit`: {first}"
+        for loop in later["loops"]
+    ]
+    for call in later["calls"]:
+        told = f"another call of `fit`, `{call['text']}` in {_place(call)}: {first}"
+        if call["changes"]:
+            changes = [f"`{each['text']}` (line {each['line']})" for each in call["changes"]]
+            told += f"; before the other one, the script has {', '.join(changes)}"
+        found.append(told)
+    return found
+
+
+def _place(place: Mapping[str, Any]) -> str:
+    return f"{place['file']}, line {place['line']}"
 
 
 def _of_batches(fit: Mapping[str, Any]) -> list[str]:

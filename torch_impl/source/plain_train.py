@@ -11,7 +11,7 @@ from torch import nn
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
-from torch_impl.source.fit_text import batch_size_of
+from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
@@ -178,7 +178,7 @@ def _files(
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
     lines += [f"from {package}.model import {class_name}"]
     fit = facts["program"]["fit"]
-    about = about_training(package, "does, in plain torch", arrays)
+    about = about_training(package, "does, in plain torch", arrays, about_later(fit))
     main = _MAIN.format(
         epochs=fit.get("epochs") or 1,
         batch_size=batch_size_of(fit),

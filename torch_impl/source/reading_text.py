@@ -63,17 +63,21 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     )
 
 
-def about_training(package: str, does: str, arrays: Arrays) -> str:
+def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str]) -> str:
     """Returns the docstring of train.py, with what the file of data has.
 
     Args:
         package: name of the package.
         does: how it trains, behind "as the Keras program".
         arrays: in the file.
+        more: sentences on what the training lacks.
     """
     lines = [f'"""Trains the network as the Keras program {does}.', ""]
     lines += [f"    python -m {package}.train data.npz --seed 42", ""]
-    return "\n".join([*lines, *about_data(arrays), '"""'])
+    lines += about_data(arrays)
+    if more:
+        lines += ["", *_filled(" ".join(more))]
+    return "\n".join([*lines, '"""'])
 
 
 def about_data(arrays: Arrays) -> list[str]:
@@ -88,7 +92,11 @@ def about_data(arrays: Arrays) -> list[str]:
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."
     told += " Validation has the same names with _val behind them."
-    return textwrap.wrap(told, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return _filled(told)
+
+
+def _filled(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def reading(

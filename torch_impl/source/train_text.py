@@ -10,7 +10,7 @@ from typing import Any
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
-from torch_impl.source.fit_text import batch_size_of
+from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
@@ -113,7 +113,7 @@ def train_text(
     constants, *functions = _reading(program, arrays)
     weightless = _weightless_text(own, arrays)
     source = _TEMPLATE.format(
-        about=about_training(package, "does", arrays),
+        about=about_training(package, "does", arrays, about_later(fit)),
         constants="\n".join(constants),
         reading="\n\n\n".join("\n".join(lines) for lines in functions),
         shuffle=fit.get("shuffle") is not False,

@@ -57,8 +57,8 @@ def described(
         "problem"; "draws": [path of a weight, or of a layer with "/seed", number of the draw from
         Python's `random`]; "shared": names of layers that several models have, or a model and a
         TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
-        "others" that no port has, and "batches" of `batches_given`; "own_steps": methods of its
-        training that are the user's own; and what `own_code` returns.
+        "others" that no port has, "batches" of `batches_given` and "later" of `later_fits`;
+        "own_steps": methods of its training that are the user's own; and what `own_code` returns.
 
     Raises:
         InputError: this is Keras 2, whose graphs a port is not written of.
@@ -75,6 +75,7 @@ def described(
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
     rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
     found["fit"]["batches"] = batches_given(reference)
+    found["fit"]["later"] = getattr(factory, "later", None)  # of a script
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
     found["own_steps"] = own_steps(reference.model)
     return reference, found, own

@@ -1,8 +1,10 @@
 """train.py of a package: a loss of the program, and what is said of data that it cannot take."""
 
+import ast
 import importlib
 import sys
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from keras import ops
 import keras_impl
 from benchmarks.ported import packages
 from benchmarks.ported.programs import Program
+from keras_impl.harness.program.script import Script
 
 
 class Quantiles(keras.losses.Loss):
@@ -350,3 +353,50 @@ def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypat
     monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
     train.main()
     assert sorted(seen[0].tolist()) == list(range(8))
+
+
+class OfScript(Program):
+    """A program that is a training script."""
+
+    @property
+    def factory(self):
+        return Script(Path(self.keras))
+
+
+PHASES = """
+import keras, numpy as np
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+model.compile("sgd", "mse")
+x, y = np.ones((8, 4)), np.ones((8, 3))
+model.fit(x, y)
+"""
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["with_parts", "plain"])
+def test_train_py_and_readme_tell_the_calls_of_fit_that_are_not_ported(tmp_path, plain):
+    def package(name, source):
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        (tmp_path / name).mkdir()
+        told = packages.package_of(
+            OfScript(name, str(tmp_path / f"{name}.py")), tmp_path / name, plain=plain
+        )
+        files = [tmp_path / name / file for file in ("train.py", "README.md")]
+        return told["left_out"], *(file.read_text(encoding="utf-8") for file in files)
+
+    left_out, train, readme = package("one_phase", PHASES)
+    assert left_out == []
+    assert not any("first call" in text for text in (train, readme))
+    more = "model.layers[0].trainable = False\nmodel.fit(x, y, epochs=3)\n"
+    left_out, train, readme = package("two_phases", PHASES + more)
+    (sentence,) = left_out
+    assert sentence == (
+        "another call of `fit`, `model.fit(x, y, epochs=3)` in two_phases.py, line 8: the port has "
+        "the first call, in two_phases.py, line 6; before the other one, the script has "
+        "`model.layers[0].trainable = False` (line 7)"
+    )
+    assert f"- {sentence}\n" in readme
+    told = (
+        "It trains what the first call of fit does (two_phases.py, line 6). The other call is not "
+        "ported: two_phases.py, line 8."
+    )
+    assert told in " ".join(ast.get_docstring(ast.parse(train)).split())
