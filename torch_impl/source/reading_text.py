@@ -46,7 +46,7 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     """
     loss = facts.get("loss") or {}
     outputs = [each["name"] for each in facts.get("outputs") or []]
-    inputs = list(program.inputs)
+    inputs, told = list(program.inputs), _told_names(facts)
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
     if len(outputs) > 1:  # those of an output without a loss are not needed
         taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
@@ -55,12 +55,36 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
         targets = {f"y_{name}": name for name in taken}
         weights = {f"weight_{name}": name for name in taken}
     return Arrays(
-        {"x": inputs[0]} if len(inputs) == 1 else {f"x_{name}": name for name in inputs},
+        {"x": inputs[0]}
+        if len(inputs) == 1
+        else {f"x_{told.get(name, name)}": name for name in inputs},
         targets,
         weights,
         bool(loss.get("sample_weight")),
         not loss.get("class_weight"),
     )
+
+
+def _told_names(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the names that inputs have for those who feed the model, by those of their layers.
+
+    `--data` of a check has the same names: of a dictionary its keys, of a nest paths with dots.
+    """
+    config = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
+    places = _places(config.get("input_layers"))
+    names = [each["name"].replace("/", ".") for each in facts.get("inputs") or []]
+    return dict(zip(places, names, strict=True)) if len(places) == len(names) else {}
+
+
+def _places(nest: Any) -> list[str]:
+    """Returns the layers of the inputs of a config, as Keras flattens their structure."""
+    if isinstance(nest, Mapping):
+        return [name for key in sorted(nest) for name in _places(nest[key])]
+    if not isinstance(nest, list | tuple) or not nest:
+        return []
+    if isinstance(nest[0], str):  # [layer, node, tensor]
+        return [nest[0]]
+    return [name for each in nest for name in _places(each)]
 
 
 def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str]) -> str:
