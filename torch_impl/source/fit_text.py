@@ -28,20 +28,24 @@ def batch_size_of(fit: Mapping[str, Any]) -> int:
     return int(fit.get("batch_size") or given.get("batch_size") or KERAS_BATCH_SIZE)
 
 
-def left_out_of_training(described: Mapping[str, Any]) -> list[str]:
+def left_out_of_training(described: Mapping[str, Any], *, is_plain: bool = False) -> list[str]:
     """Returns a sentence for each part of a training that train.py has otherwise, or lacks.
 
     Args:
         described: the fact "program" of the Keras half.
+        is_plain: whether train.py imports torch alone, and has no stub of a `train_step`.
     """
     fit = described["fit"]
     found = [*_of_batches(fit), *_of_later(fit.get("later"))]
     found += [f"{name}={value} of `fit`" for name, value in fit.get("others", {}).items()]
-    found += [
-        f"{name} of the model: code of your own; train.py trains as `compile` says"
-        for name in described.get("own_steps", [])
-        if name != "test_step"
-    ]
+    has_stub = fit.get("step") is not None and not is_plain
+    for name in described.get("own_steps", []):
+        if name == "test_step" or (name == "train_step" and has_stub):
+            continue
+        told = f"{name} of the model: code of your own; train.py trains as `compile` says"
+        if name == "train_step" and fit.get("step") is not None:
+            told += "; without --plain, it is left as a stub"
+        found.append(told)
     return found
 
 

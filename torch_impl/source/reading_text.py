@@ -28,6 +28,8 @@ class Arrays:
         weights: name of an array -> name of the output, of several.
         is_weighted: whether the Keras program gave `fit` weights of samples.
         takes_weights: whether it can: it has no weights of classes.
+
+    A program that gives `fit` no targets has none in its file.
     """
 
     inputs: Mapping[str, str]
@@ -48,6 +50,8 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     outputs = [each["name"] for each in facts.get("outputs") or []]
     inputs, told = list(program.inputs), _told_names(facts)
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
+    if not has_targets(facts):
+        return Arrays(_input_arrays(inputs, told), {}, {}, is_weighted=False, takes_weights=True)
     if len(outputs) > 1:  # those of an output without a loss are not needed
         taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
         measured = (facts.get("metrics") or {}).values()
@@ -63,6 +67,25 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
         bool(loss.get("sample_weight")),
         not loss.get("class_weight"),
     )
+
+
+def _input_arrays(inputs: Sequence[str], told: Mapping[str, str]) -> dict[str, str]:
+    if len(inputs) == 1:
+        return {"x": inputs[0]}
+    return {f"x_{told.get(name, name)}": name for name in inputs}
+
+
+def has_targets(facts: Mapping[str, Any]) -> bool:
+    """Whether `fit` gets targets: a `train_step` of the user's own may take inputs alone.
+
+    Args:
+        facts: of the trace of the Keras half.
+    """
+    step = (facts.get("own_training") or {}).get("data")
+    if step is not None and step["targets"] is None:
+        return False
+    fit = (facts.get("program") or {}).get("fit") or {}
+    return bool(fit.get("has_targets", True))
 
 
 def _told_names(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -100,14 +123,17 @@ def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str])
     lines += [f"    python -m {package}.train data.npz --seed 42", ""]
     lines += about_data(arrays)
     if more:
-        lines += ["", *_filled(" ".join(more))]
+        lines += ["", *filled(" ".join(more))]
     return "\n".join([*lines, '"""'])
 
 
 def about_data(arrays: Arrays) -> list[str]:
     """Returns what a file of data has, in lines."""
     needed = [*arrays.inputs, *arrays.targets]
-    told = f"The file has {', '.join(needed[:-1])} and {needed[-1]}, in Keras's layout."
+    names = [", ".join(needed[:-1]), needed[-1]] if len(needed) > 1 else needed
+    told = f"The file has {' and '.join(names)}, in Keras's layout."
+    if not arrays.targets:
+        told += " It has no targets: the program gives fit none."
     if not arrays.takes_weights:
         told += " It has no weights of samples: the program has those of classes."
     else:
@@ -116,11 +142,19 @@ def about_data(arrays: Arrays) -> list[str]:
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."
     told += " Validation has the same names with _val behind them."
-    return _filled(told)
+    return filled(told)
 
 
-def _filled(text: str) -> list[str]:
+def filled(text: str) -> list[str]:
+    """Returns sentences in lines."""
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def told_data(arrays: Arrays) -> str:
+    """Returns what a step gets of the arrays in a file, in words."""
+    if not arrays.targets:
+        return "x alone"
+    return "(x, y, weight)" if arrays.is_weighted else "(x, y)"
 
 
 def reading(
@@ -142,7 +176,9 @@ def reading(
         *wrapped(f"KNOWN = [{', '.join(map(literal, known))}]"),
     ]
     body = _inputs(arrays, taken)
-    if len(arrays.targets) > 1 or by_name:
+    if not arrays.targets:
+        body.append("    y = None")
+    elif len(arrays.targets) > 1 or by_name:
         rows = [f'"{name}": {target.format(_array(key))}' for key, name in arrays.targets.items()]
         body += _mapping("y", rows)
     else:

@@ -9,6 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import torch
 from keras import layers as L
 from keras import ops
 
@@ -353,6 +355,78 @@ def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypat
     monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
     train.main()
     assert sorted(seen[0].tolist()) == list(range(8))
+
+
+class Doubling(keras.Model):
+    """Trains on x alone, by code of its own."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = ops.mean((self(data, training=True) - 2 * data) ** 2)
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply(gradients, self.trainable_weights)
+        return {"loss": loss}
+
+
+ONLY_X = np.random.default_rng(1).normal(size=(20, 3))
+
+
+def of_own_step():
+    inputs = L.Input((3,))
+    model = Doubling(inputs, L.Dense(3)(L.Dropout(0.2)(inputs)))
+    model.compile(keras.optimizers.Adam(0.1))
+    return keras_impl.Reference(model, x=ONLY_X, epochs=2, batch_size=5)
+
+
+def test_a_step_of_ones_own_is_a_stub_and_train_py_trains_by_it(tmp_path, monkeypatch, capsys):
+    """Written line by line, it repeats the run of Keras; its file has no targets."""
+    told, out, source = written("of_own_step", tmp_path)
+    assert told["left_out"] == []
+    assert ["train_step is to be written" in each for each in told["open"]] == [True]
+    readme = (out / "README.md").read_text(encoding="utf-8")
+    for text in (readme, ast.get_docstring(ast.parse(source))):
+        words = " ".join(text.split())
+        assert (
+            "The file has x, in Keras's layout. It has no targets: the program gives fit" in words
+        )
+        assert "The program makes its steps by Doubling.train_step in " in words
+        assert "compile" in words.partition("The program makes its steps")[2]
+    begin, _, rest = source.partition("    raise NotImplementedError(")
+    lines = (
+        "    loss = (model(data) - 2 * data).square().mean()\n"
+        "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n"
+        '    return {"loss": loss}\n\n\n'
+    )
+    _, _, end = rest.partition("\n\n\n")
+    (out / "train.py").write_text(begin + lines + end, encoding="utf-8")
+    np.savez(tmp_path / "data.npz", x=ONLY_X)
+    arguments = [str(tmp_path / "data.npz"), "--dtype", "float64", "--out", str(tmp_path / "w.pt")]
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    try:
+        importlib.import_module(f"{out.name}.train").main()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert capsys.readouterr().out.startswith("loss ")
+    found = torch.load(tmp_path / "w.pt", weights_only=True)
+    keras.backend.clear_session()
+    keras.config.set_floatx("float64")
+    keras.utils.set_random_seed(42)
+    reference = of_own_step()
+    begins = np.asarray(reference.model.weights[0]).copy()
+    reference.model.fit(**reference.fit_arguments(), verbose=0)
+    kernel, bias = map(np.asarray, reference.model.weights[:2])
+    np.testing.assert_allclose(found["dense.weight"].numpy().T, kernel, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["dense.bias"].numpy(), bias, rtol=0, atol=1e-12)
+    assert np.abs(kernel - begins).min() > 0.1
+
+
+def test_a_plain_package_tells_a_step_of_ones_own_and_where_it_is_a_stub(tmp_path):
+    told, _, source = written("of_own_step", tmp_path, plain=True)
+    (sentence,) = told["left_out"]
+    assert sentence.startswith("train_step of the model: code of your own")
+    assert sentence.endswith("without --plain, it is left as a stub")
+    assert "The program makes its steps by Doubling.train_step in" in " ".join(source.split())
 
 
 class OfScript(Program):
