@@ -118,6 +118,7 @@ ONLY_KERAS_CHECK_FILES = {
     "given.py": "torch is given the targets",
     "held_weights.py": "a port reads the weights from the trace, one at a time",
     "parts.py": "in torch a part of how a port is fed: port/parts.py",
+    "repeated_norms.py": "what Keras normalises apart is told once, of the reference",
     "step_data.py": "torch is given the data of a step",
     "metric_outputs.py": "torch is given the outputs of metrics",
     "objective.py": "port_loss.py: a port may return and call anything",
