@@ -98,6 +98,7 @@ ONLY_KERAS_CHECK_FILES = {
     "own_losses.py": "likewise",
     "schedule_code.py": "likewise",
     "step_code.py": "likewise",
+    "regularizer_code.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",
     "given_batches.py": "likewise",

@@ -70,6 +70,7 @@ _OPTIONAL: dict[str, Any] = {
         "functions": dict,
         "losses": dict,
         "schedules": dict,
+        "regularizers": dict,
         "problems": [str],
         "refused": [str],
         "inlined": dict,

@@ -132,12 +132,14 @@ def train_text(
         package=package,
         class_name=class_name,
         imports=_imports(
-            "\n".join([*body, weightless, *(text.partition("\n")[0] for text in schedules)]),
+            "\n".join(
+                [*body, weightless, *(text.partition("\n")[0] for text in [*schedules, *rules.own])]
+            ),
             step.stepper,
         ),
         feed="".join(
             f"{text}\n\n\n"
-            for text in [*schedules, *own.values(), step.source, "\n".join(feed)]
+            for text in [*schedules, *rules.own, *own.values(), step.source, "\n".join(feed)]
             if text
         ),
         body="\n".join(body),

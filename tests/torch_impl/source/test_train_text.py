@@ -357,6 +357,64 @@ def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypat
     assert sorted(seen[0].tolist()) == list(range(8))
 
 
+class L2(keras.regularizers.Regularizer):
+    """A penalty of rows, with the name of one of Keras's."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * ops.sum(ops.max(x, axis=0))
+
+
+def of_own_regularizer():
+    x = L.Input((4,))
+    y = L.Dense(3, activation="tanh", name="first", kernel_regularizer=L2(0.5))(x)
+    y = L.Dense(2, name="last", activity_regularizer=L2(0.25), bias_regularizer="l2")(y)
+    model = keras.Model(x, y)
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_regulariser_of_ones_own_is_a_stub_of_weights_and_outputs(tmp_path, monkeypatch):
+    told, out, source = written("of_own_regularizer", tmp_path)
+    assert told["left_out"] == []
+    assert ["L2, the regulariser, is to be written" in each for each in told["open"]] == [True]
+    assert "#           return self.factor * ops.sum(ops.max(x, axis=0))" in source
+    text = " ".join(source.replace("#", "").split())
+    assert "x is the kernel of 'first' or the output of 'last'." in text
+    assert '"first.weight": L2(factor=0.5)' in text
+    assert '"last.bias": regularizers.L2(l2=0.01)' in text or "regularizers.L2()" in text
+
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module(f"{out.name}.train")
+    monkeypatch.setattr(train.L2, "__call__", lambda self, x: self.factor * x.amax(0).sum())
+    port = train.build()
+    train.load_weights(port.module)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    output = port.module(torch.as_tensor(x))
+    keras.backend.clear_session()
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    model = of_own_regularizer()
+    state = {name: value.numpy() for name, value in port.module.state_dict().items()}
+    model.set_weights([a.T if a.ndim > 1 else a for a in state.values()])
+    model(x, training=True)
+    expected = sum(map(float, model.losses))
+    penalties = sum(float(term.detach()) for term in port.loss.penalty.terms())
+    np.testing.assert_allclose(penalties, expected, rtol=1e-6)
+    assert len(output) == 5
+
+
+def test_a_plain_package_names_regularisers_of_ones_own(tmp_path):
+    told, _, source = written("of_own_regularizer", tmp_path, plain=True)
+    assert sorted(each.partition(":")[0] for each in told["left_out"]) == [
+        "L2(factor=0.25) of 'last_output'",
+        "the regulariser L2 of 'first.weight'",
+    ]
+    assert source.count("rules.l2(") == 1  # that of Keras
+
+
 class Doubling(keras.Model):
     """Trains on x alone, by code of its own."""
 
