@@ -65,6 +65,7 @@ _OPTIONAL: dict[str, Any] = {
     "metric_probe": {"names": [str], "float32": [str]},
     "added_losses": [str],
     "confident": bool,
+    "activated": [str],
     "own": {
         "layers": dict,
         "functions": dict,

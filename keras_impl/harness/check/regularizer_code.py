@@ -38,7 +38,8 @@ def own_regularizers(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
 
 def rules_in(layer: Any) -> dict[str, Any]:
     """Returns the regularisers of the user's own that a layer of Keras has, by setting."""
-    rules = {name: getattr(layer, name, None) for name in _settings(type(layer))}
+    kind: Any = type(layer)
+    rules = {name: getattr(layer, name, None) for name in _settings(kind)}
     return {name: rule for name, rule in rules.items() if rule and not is_kerass_own(rule)}
 
 
