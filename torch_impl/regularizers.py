@@ -126,18 +126,19 @@ REGULARIZERS: dict[str, type[Regularizer]] = {
 }
 
 
-def from_config(config: str | Mapping[str, Any] | None) -> Regularizer | None:
+def from_config(config: str | Mapping[str, Any] | Regularizer | None) -> Regularizer | None:
     """Returns the regulariser that Keras's configuration describes.
 
     Args:
         config: a name such as "l2", or a dictionary of `keras.regularizers.serialize`, with
-            "class_name" and "config"; None, for a layer without a regulariser, gives None.
+            "class_name" and "config"; None, for a layer without a regulariser, gives None, and a
+            regulariser gives itself.
 
     Raises:
         ValueError: there is no regulariser of that name here.
     """
-    if config is None:
-        return None
+    if config is None or isinstance(config, Regularizer):
+        return config
     kind, settings = named(config, REGULARIZERS, "regularizer")
     return kind(**settings)
 

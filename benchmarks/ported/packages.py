@@ -177,6 +177,7 @@ def _facts(program: Program, reference: Reference) -> dict[str, Any]:
     optimizer = getattr(model, "optimizer", None)
     write_schedule(spec, program.factory, reference, writer)
     return writer.facts | {
+        "inputs": [each.to_json() for each in samples.model_inputs],
         "loss": objective_facts(objective),
         "metrics": metrics_of(model, list(parts)),
         "outputs": [{"name": n, "shape": list(part.shape[1:])} for n, part in parts.items()],

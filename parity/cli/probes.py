@@ -17,7 +17,7 @@ PROBES: list[Decorator] = [
         "--data",
         metavar="FILE",
         shell_complete=files(),
-        help="A .npz file with x and y.  [default: random samples]",
+        help="A .npz file with x and y, or x_NAME, y_NAME of several.  [default: random samples]",
     ),
     click.option(
         "--dtype",

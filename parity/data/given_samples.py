@@ -1,13 +1,16 @@
 """Samples of a user's own, from a `.npz` archive that may be from anyone.
 
-A path and the inputs of a model go in. An array for each input, and the targets, come out: those of
-one input are `x`, those of several have the names of the inputs.
+A path and the inputs of a model go in. An array for each input, and the targets of each output,
+come out. The names are those of the file that train.py of a port reads:
+
+    x, y                    one input, one output; also x_train, y_train
+    x_<input>, y_<output>   several; "." for "/" in a name
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,62 +20,80 @@ from parity.data.model_inputs import ModelInput
 from parity.data.npz import read_npz
 from parity.errors import InputError
 
+_OTHERS = ("_train", "_val", "_test")  # targets that are none of an output
 
-def read_samples(path: Path, inputs: Sequence[ModelInput]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Returns an array for each input, and targets.
+
+def read_samples(
+    path: Path, inputs: Sequence[ModelInput]
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Returns an array for each input, and targets by the name of their output, "" of an only one.
 
     Of tokens int64, booleans, else float64 with values of float32; integer targets are int64.
+    There may be no targets: some models train without.
 
     Raises:
-        InputError: the archive lacks an array, or one does not fit its input.
+        InputError: the archive lacks an input, or an array does not fit.
     """
     names, of_targets = _names(path, inputs)
-    arrays = read_npz(path, (*names, of_targets))
-    y = arrays[of_targets]
+    arrays = read_npz(path, (*names, *of_targets))
     for name, entry in zip(names, inputs, strict=True):
-        _check_shapes(path, name, arrays[name], of_targets, y, entry)
+        _check_shape(path, name, arrays[name], entry)
+    _check_lengths(path, arrays)
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
             raise InputError(f"--data {path}: {name} has values that are not finite numbers")
-    y = probe_inputs.single(y.astype(np.float64 if y.dtype.kind == "f" else np.int64))
+    targets = {
+        output: probe_inputs.single(y.astype(np.float64 if y.dtype.kind == "f" else np.int64))
+        for name, output in of_targets.items()
+        for y in (arrays[name],)
+    }
     found = [
         _as_input(path, name, arrays[name], entry)
         for name, entry in zip(names, inputs, strict=True)
     ]
-    return found, y
+    return found, targets
 
 
-def _names(path: Path, inputs: Sequence[ModelInput]) -> tuple[list[str], str]:
-    """Returns the names of the arrays of each input, and that of the targets."""
+def _names(path: Path, inputs: Sequence[ModelInput]) -> tuple[list[str], dict[str, str]]:
+    """Returns the names of the arrays of each input, and those of targets with their outputs."""
     read_npz(path, ())  # checks the whole directory
     with zipfile.ZipFile(path) as archive:
-        held = {name.removesuffix(".npy") for name in archive.namelist()}
-    only = inputs[0].name if len(inputs) == 1 else ""
-    if only in ("x", "x_train") or (only and only not in held):
-        is_short = bool({"x", "y"} & held)
-        names, of_targets = (["x"], "y") if is_short else (["x_train"], "y_train")
-        expected = "x and y, or x_train and y_train"
+        held = [name.removesuffix(".npy") for name in archive.namelist()]
+    if len(inputs) == 1:
+        names = ["x_train"] if "x_train" in held and "x" not in held else ["x"]
+        expected = "x, or x_train, the input of the model"
     else:
-        names = [entry.name.replace("/", ".") for entry in inputs]
-        of_targets = "y" if "y" in held or "y_train" not in held else "y_train"
-        expected = f"{', '.join(names)}, the inputs of the model, and y"
-    if not {*names, of_targets} <= held:
+        names = [f"x_{entry.name.replace('/', '.')}" for entry in inputs]
+        expected = f"{', '.join(names)}, the inputs of the model"
+    if not set(names) <= set(held):
         shown = ", ".join(sorted(held)[:8]) or "no arrays"
-        raise InputError(f"--data {path}: it has {shown}; expected {expected}")
-    return names, of_targets
+        raise InputError(
+            f"--data {path}: it has {shown}; expected {expected}, and y, or y_ with the name of "
+            "each output"
+        )
+    short = "y_train" if names == ["x_train"] else "y"
+    if short in held:
+        return names, {short: ""}
+    return names, {n: n[2:] for n in held if n.startswith("y_") and not n.endswith(_OTHERS)}
 
 
-def _check_shapes(
-    path: Path, name: str, x: np.ndarray, of_targets: str, y: np.ndarray, entry: ModelInput
-) -> None:
+def _check_shape(path: Path, name: str, x: np.ndarray, entry: ModelInput) -> None:
     expected = entry.shape
     fits = len(x.shape) == len(expected) + 1 and all(
         a is None or a == b for a, b in zip(expected, x.shape[1:], strict=True)
     )
-    if not fits or not y.ndim or not len(x) or len(x) != len(y):
+    if not fits:
         raise InputError(
-            f"--data {path}: {name} of shape {x.shape} and {of_targets} of shape {y.shape}; "
-            f"expected the same number of samples in both, of shape {expected}"
+            f"--data {path}: {name} of shape {x.shape}; expected samples of shape {expected}"
+        )
+
+
+def _check_lengths(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
+    if len(lengths) > 1 or 0 in lengths:
+        told = " and ".join(f"{name} of shape {array.shape}" for name, array in arrays.items())
+        raise InputError(
+            f"--data {path}: {told}; expected the same number of samples in all, of one or more"
         )
 
 

@@ -38,7 +38,7 @@ class Samples:
         self.model_inputs = tuple(inputs)
         self.fixed = batch_size
         self.batch_size = batch_size or spec.batch_size
-        self._given: tuple[list[np.ndarray], np.ndarray] | None = None
+        self._given: tuple[list[np.ndarray], dict[str, np.ndarray]] | None = None
         if spec.data is not None:
             self._given = read_samples(Path(spec.folder) / spec.data, self.model_inputs)
 
@@ -46,6 +46,11 @@ class Samples:
     def has_data(self) -> bool:
         """Whether the samples are the user's own."""
         return self._given is not None
+
+    @property
+    def given_targets(self) -> tuple[str, ...]:
+        """The outputs whose targets are the user's own, in order; "" stands for an only one."""
+        return () if self._given is None else tuple(sorted(self._given[1]))
 
     def of_seed(self, seed: int) -> Samples:
         """Returns those of another seed, of the same inputs and the same data."""
@@ -66,14 +71,28 @@ class Samples:
             return [array[rows] for array in self._given[0]]
         return [each.drawn(self.seed, purpose, num) for each in self.model_inputs]
 
-    def targets(self, purpose: str, num: int, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-        """Returns targets of a kind for `num` outputs of one shape."""
-        if self._given is not None and purpose != "confident":
-            y = self._given[1]
-            _check_targets(y, kind, shape)
+    def targets(
+        self, purpose: str, num: int, kind: str, shape: tuple[int, ...], output: str = ""
+    ) -> np.ndarray:
+        """Returns targets of a kind for `num` outputs of one shape.
+
+        Args:
+            purpose: of the batch.
+            num: of its samples.
+            kind: see `drawn_targets`.
+            shape: of one sample of the output.
+            output: its name, of several; those of `given_targets` are not drawn.
+
+        Raises:
+            InputError: the user's do not suit the kind.
+        """
+        if self._given is not None and purpose != "confident" and output in self._given[1]:
+            y = self._given[1][output]
+            _check_targets(f"y_{output}" if output else "y", y, kind, shape)
             rows: np.ndarray = y[self._rows(purpose, num)]
             return np.eye(shape[-1])[rows] if kind == "one_hot" and y.ndim == 1 else rows
-        return self.drawn_targets(self.seed, purpose, num, kind, shape)
+        drawn = f"{purpose}/{output}" if output else purpose
+        return self.drawn_targets(self.seed, drawn, num, kind, shape)
 
     @staticmethod
     def drawn_targets(
@@ -142,7 +161,7 @@ class Samples:
 
     def _rows(self, purpose: str, num: int) -> np.ndarray:
         assert self._given is not None
-        return self.rows(purpose, num, len(self._given[1]))
+        return self.rows(purpose, num, len(self._given[0][0]))
 
     def rows(self, purpose: str, num: int, count: int) -> np.ndarray:
         """Returns the rows of a batch in arrays of `count` samples; the first follow the last."""
@@ -168,15 +187,15 @@ def _of_other_form(
     return drawn
 
 
-def _check_targets(y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
+def _check_targets(name: str, y: np.ndarray, kind: str, shape: tuple[int, ...]) -> None:
     """Rejects targets that the loss cannot use; a loss of unknown kind is not checked."""
     is_labels = kind == "classes" or (kind == "one_hot" and y.ndim == 1)
     if is_labels:
         fits = y.shape[1:] in (shape[:-1], (*shape[:-1], 1)) and y.dtype.kind == "i"
         if not fits or y.min() < 0 or y.max() >= shape[-1]:
             raise InputError(
-                f"--data: y of shape {y.shape} and type {y.dtype.name}, from {y.min()} to "
+                f"--data: {name} of shape {y.shape} and type {y.dtype.name}, from {y.min()} to "
                 f"{y.max()}; expected classes in [0, {shape[-1]}), one for each output"
             )
     elif kind != "values" and y.shape[1:] != shape and (*y.shape[1:], 1) != shape:
-        raise InputError(f"--data: y of shape {y.shape}; expected samples of shape {shape}")
+        raise InputError(f"--data: {name} of shape {y.shape}; expected samples of shape {shape}")

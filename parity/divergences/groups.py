@@ -76,6 +76,7 @@ class _Grouping:
         self.groups: list[Group] = []
         self._uncarried: set[str | None] = set()  # layers whose weights are not Keras's
         self._behind: set[str] = set()  # layers that get something else for it
+        self._joined: set[str] = set()  # layers behind a normalisation that gets other batches
         self._astray: set[str] = set()  # layers behind one that may be paired with another
         is_own = is_compared(keras, port)
         names = ("data", "structure", "init", "forward", "loss", "metrics", "gradient")
@@ -164,9 +165,12 @@ class _Grouping:
     def _forward(self, level: Level) -> None:
         """Adds a group for each layer, and one for its state; the model is one if no layer differs.
 
-        A dropout that one half lacks explains what the next layers get in train mode.
+        A dropout that one half lacks explains what the next layers get in train mode, and so does a
+        normalisation that gets other batches: its state says more than what comes behind it.
         """
-        lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
+        joined = [i for i in _telling(level) if self._is_joined(i)]
+        self._joined = {name for item in joined for name in self._places.behind(item.name)}
+        lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)] + joined
         behind = {name for item in lacking for name in self._places.behind(item.name)}
 
         told = (self._port.facts.get("augmentation") or {}).items()
@@ -183,8 +187,9 @@ class _Grouping:
             return layer in self._behind or (layer in behind and "(train)" in item.name)
 
         def key(item: Item) -> str:
-            is_state = item.name.endswith(STATE)
-            return item.name if is_state else self._layer_or_name(item)
+            if self._is_joined(item):  # what comes behind it in a layer gets other batches, too
+                return f"{self._layer_or_name(item)}{STATE}"
+            return item.name if item.name.endswith(STATE) else self._layer_or_name(item)
 
         before = len(self.groups)
         self._by(level, key, follows)
@@ -193,6 +198,10 @@ class _Grouping:
         self.groups[before:] = sure or found
         if len(self.groups) == before and not any(map(follows, _telling(level))):
             self._whole("forward")
+
+    def _is_joined(self, item: Item) -> bool:
+        """Whether an item is the state of a normalisation that Keras calls several times."""
+        return f"batches/{item.name.removesuffix(STATE)}" in self._keras
 
     def _loss(self, level: Level) -> None:
         telling = _telling(level)
@@ -228,6 +237,7 @@ class _Grouping:
     def _gradient(self, level: Level) -> None:
         """Adds the groups of gradients; those of a layer that differs before are left out."""
         forward = self._layers("forward") | self._layers("data") | self._uncarried | self._astray
+        forward |= self._joined
         ends_badly = any(group.level.id == "loss" for group in self.groups)
         stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
         arrived = set(self._port.below("forced/arrived"))

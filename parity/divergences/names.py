@@ -17,7 +17,7 @@ A67 last-real-step  A64 missing-mask  A65 other-mask  A66 added-mask
 A5 symmetric-same-padding  A24 ceil-mode  A7 max-pool-padding  A8 average-pool-padding
 A9 transposed-conv-crop  A18 window-placement
 C1 batch-norm-epsilon  C2 batch-norm-momentum  C3 unbiased-variance  C4 frozen-norm
-C5 batch-of-one
+C5 batch-of-one  C17 joined-batches
 A13 layer-constant  A29 inner-activation  A20 gelu-approximation  A21 softmax-axis
 R1 first-states  R2 wrong-state  R3 walked-otherwise  R4 merge-mode  R7 forgotten-states
 R8 cell-formula  R5 masks-of-steps  R6 steps-not-dropped

@@ -76,16 +76,71 @@ def _kept(evidence: Evidence) -> tuple[float, bool] | None:
     if name == "moving_variance":
         scales.append((count / max(count - 1, 1), True))
     for scale, is_unbiased in scales:
-        change = scale * statistic - start
-        usable = np.abs(change) > 1e3 * evidence.close
-        if not usable.any():
-            continue
-        rates = (ours - start)[usable] / change[usable]
-        rate = float(np.median(rates))
-        # A rate of 0 is a layer that is frozen.
-        if rate and np.abs(rates - rate).max() < 1e2 * evidence.close:
+        rate, _ = _rate(evidence, start, scale * statistic, ours)
+        if rate:  # that of a layer that is frozen is 0
             return 1 - rate, is_unbiased
     return None
+
+
+def _rate(
+    evidence: Evidence, start: np.ndarray, statistic: np.ndarray, ours: np.ndarray
+) -> tuple[float, int]:
+    """Returns by which share a statistic moves the port's value in all channels, 0 if it does not.
+
+    And the number of channels that show it.
+    """
+    change = statistic - start
+    usable = np.abs(change) > 1e3 * evidence.close
+    if not usable.any():
+        return 0.0, 0
+    rates = (ours - start)[usable] / change[usable]
+    rate = float(np.median(rates))
+    is_one = np.abs(rates - rate).max() < 1e2 * evidence.close
+    return (rate, int(usable.sum())) if is_one else (0.0, 0)
+
+
+def _joined(evidence: Evidence) -> Match | None:
+    """Recognises the statistics of one batch of all that Keras's layer normalises in several."""
+    name = evidence.item.name
+    weight = name.partition(" (")[0]
+    if evidence.level.id != "forward" or not name.endswith(STATE):
+        return None
+    stem = weight.removesuffix("variance").removesuffix("mean")
+    keys = [f"batches/{stem}{part}" for part in ("mean", "variance")]
+    if any(key not in evidence.keras for key in keys) or f"state/{weight}" not in evidence.port:
+        return None
+    means, variances = (evidence.keras[key] for key in keys)
+    is_variance = weight.endswith("variance")
+    statistic = means.mean(axis=0)
+    if is_variance:  # Keras's batches have as many samples each
+        statistic = (variances + means**2).mean(axis=0) - statistic**2
+    start, ours = evidence.keras[f"weights/{weight}"], evidence.port[f"state/{weight}"]
+    told = ""
+    rate, channels = _rate(evidence, start, statistic, ours)
+    if not rate and is_variance:
+        rate, channels, told = *_unbiased_rate(evidence, start, statistic, ours), ", unbiased"
+    if not 0 < rate <= 1 or channels < 2:  # one channel has a rate for any number
+        return None
+    number, size = len(means), len(evidence.keras["input/probe/0"])
+    return Match(
+        NUMBERS,
+        f"{stem.rpartition('/')[0] or stem.rpartition('.')[0]}: Keras normalises {number} batches "
+        f"of {size}, the port one of {number * size}; it keeps {1 - rate:.6g} of the old value and "
+        f"takes the {'variance' if is_variance else 'mean'} of that batch{told}",
+    )
+
+
+def _unbiased_rate(
+    evidence: Evidence, start: np.ndarray, statistic: np.ndarray, ours: np.ndarray
+) -> tuple[float, int]:
+    """Returns the same of a variance that is divided by n - 1, of an n that is not known."""
+    if len(start) < 3:  # for two unknown numbers
+        return 0.0, 0
+    both = np.stack([start, statistic], axis=1)
+    (kept, share), *_ = np.linalg.lstsq(both, ours, rcond=None)
+    is_close = evidence.is_close(both @ np.array([kept, share]), ours)
+    is_more = 1 < share / max(1 - kept, 1e-12) <= 2  # n / (n - 1)
+    return (float(1 - kept), len(start)) if is_close and is_more else (0.0, 0)
 
 
 def _momentum(evidence: Evidence) -> Match | None:
@@ -145,4 +200,5 @@ RULES: dict[str, Recogniser] = {
     "C3": _unbiased,
     "C4": lambda evidence: _frozen(evidence) or _norm_statistics(evidence),
     "C5": _batch_of_one,
+    "C17": _joined,
 }

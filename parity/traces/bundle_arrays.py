@@ -13,6 +13,7 @@ PARTS = {
     "weights": ("F64",),
     "built": ("F64",),
     "state": ("F64",),
+    "batches": ("F64",),  # statistics of a normalisation that is called several times
     "input": ("F64", "I64", "BOOL"),
     "target": ("F64", "I64"),
     "weight": ("F64",),  # of samples

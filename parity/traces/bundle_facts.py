@@ -65,11 +65,13 @@ _OPTIONAL: dict[str, Any] = {
     "metric_probe": {"names": [str], "float32": [str]},
     "added_losses": [str],
     "confident": bool,
+    "activated": [str],
     "own": {
         "layers": dict,
         "functions": dict,
         "losses": dict,
         "schedules": dict,
+        "regularizers": dict,
         "problems": [str],
         "refused": [str],
         "inlined": dict,

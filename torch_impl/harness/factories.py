@@ -86,8 +86,8 @@ class Port:
         train_step: the port's own step, for a Keras model with a `train_step` of its own: called
             with what Keras's gets, in tensors: x alone, (x, y) or (x, y, weights), where x is what
             `feed` and y what `target` makes of them; returns the numbers that Keras's returns, by
-            the same names. It makes the steps of all optimizers. `parity run` makes the steps of
-            a training with it, in float64, unless there is `train_epoch`.
+            the same names. It makes the steps of all optimizers. A Trainer makes its steps with
+            it, and so does `parity run`, in float64, unless there is `train_epoch`.
         augment: what the port does with the images of a flow of ImageDataGenerator in training: a
             KerasTransform or an ImageDataGenerator of `torch_impl.augment`, a `v2.Compose` with
             one, or a function of (images (N, C, H, W), parameters by the names of Keras's

@@ -22,6 +22,7 @@ from torch_impl.source.own.stub_text import (
     classes_in,
     function_text,
     is_stub,
+    making_masks,
     models_in,
 )
 from torch_impl.source.plain import is_part
@@ -47,12 +48,13 @@ def model_text(
     classes: dict[int, str] = {}
     told: set[str] = set()
     stubs = classes_in(program)
+    makers = making_masks(program, stubs)
     parts = [function_text(function) for function in functions]
     for own in stubs:
         for name, model in models_in(own).items():
             classes[id(model)] = name
             parts.append(_class_text(model, classes, told))
-        parts.append(class_text(own, made_text))
+        parts.append(class_text(own, made_text, makes_mask=own in makers))
     taken = _taken(program)
     for each in all_of(program):
         classes[id(each)] = distinct(class_name(each.name), [*taken, *classes.values()])

@@ -28,12 +28,13 @@ from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, initial_text, unseeded
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
+from torch_impl.source.own.step_text import about_step
 from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
 from torch_impl.source.plain_package import Written, plain_files
 from torch_impl.source.program import Program, all_of
-from torch_impl.source.reading_text import about_data, arrays_of
+from torch_impl.source.reading_text import about_data, arrays_of, filled
 from torch_impl.source.rules_text import rules_of, undecayed_text
 from torch_impl.source.train_text import train_text
 from torch_impl.source.weights import carry, fill_arrays, matched, targets
@@ -132,8 +133,10 @@ def write_package(
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
         written.left_out += [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
     written.left_out += rules.left_out
-    written.left_out += left_out_of_training(described)
+    written.left_out += left_out_of_training(described, is_plain=plain)
     written.left_out += left_out_of(own, facts.get("added_losses", []))
+    step = about_step(described["fit"], is_plain=plain)
+    written.data = [*written.data, *filled(" ".join(step))]
     all_told = replace(
         written, differs=[*written.differs, *rows_apart(facts)]
     )  # a check tells it, too

@@ -127,7 +127,8 @@ def penalty_lines(penalties: Mapping[str, str], plain: nn.Module, left_out: list
     for name, text in penalties.items():
         kind, _, rest = text.removeprefix("regularizers.").partition("(")
         factors = [part.partition("=")[2] or part for part in rest[:-1].split(", ")]
-        rule = {"L1": "l1", "L2": "l2", "L1L2": "l1_l2"}.get(kind)
+        is_keras = text.startswith("regularizers.")  # the user's own may have such a name, too
+        rule = {"L1": "l1", "L2": "l2", "L1L2": "l1_l2"}.get(kind) if is_keras else None
         if name not in known or rule is None:
             left_out.append(f"the regulariser {kind} of {name!r}: it has no plain form")
             continue

@@ -11,12 +11,13 @@ from torch import nn
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
-from torch_impl.source.fit_text import batch_size_of
+from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
 from torch_impl.source.names_used import names_used
 from torch_impl.source.own.schedule_text import with_own_schedule
+from torch_impl.source.own.step_text import about_step
 from torch_impl.source.parts import training as loop
 from torch_impl.source.plain_initial import initial_lines, penalty_lines
 from torch_impl.source.plain_reading import load_weights, reading_of
@@ -180,7 +181,8 @@ def _files(
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
     lines += [f"from {package}.model import {class_name}"]
     fit = facts["program"]["fit"]
-    about = about_training(package, "does, in plain torch", arrays)
+    more = [*about_step(fit, is_plain=True), *about_later(fit)]
+    about = about_training(package, "does, in plain torch", arrays, more)
     main = _MAIN.format(
         epochs=fit.get("epochs") or 1,
         batch_size=batch_size_of(fit),

@@ -28,6 +28,8 @@ class Arrays:
         weights: name of an array -> name of the output, of several.
         is_weighted: whether the Keras program gave `fit` weights of samples.
         takes_weights: whether it can: it has no weights of classes.
+
+    A program that gives `fit` no targets has none in its file.
     """
 
     inputs: Mapping[str, str]
@@ -46,8 +48,10 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     """
     loss = facts.get("loss") or {}
     outputs = [each["name"] for each in facts.get("outputs") or []]
-    inputs = list(program.inputs)
+    inputs, told = list(program.inputs), _told_names(facts)
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
+    if not has_targets(facts):
+        return Arrays(_input_arrays(inputs, told), {}, {}, is_weighted=False, takes_weights=True)
     if len(outputs) > 1:  # those of an output without a loss are not needed
         taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
         measured = (facts.get("metrics") or {}).values()
@@ -55,7 +59,9 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
         targets = {f"y_{name}": name for name in taken}
         weights = {f"weight_{name}": name for name in taken}
     return Arrays(
-        {"x": inputs[0]} if len(inputs) == 1 else {f"x_{name}": name for name in inputs},
+        {"x": inputs[0]}
+        if len(inputs) == 1
+        else {f"x_{told.get(name, name)}": name for name in inputs},
         targets,
         weights,
         bool(loss.get("sample_weight")),
@@ -63,23 +69,71 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     )
 
 
-def about_training(package: str, does: str, arrays: Arrays) -> str:
+def _input_arrays(inputs: Sequence[str], told: Mapping[str, str]) -> dict[str, str]:
+    if len(inputs) == 1:
+        return {"x": inputs[0]}
+    return {f"x_{told.get(name, name)}": name for name in inputs}
+
+
+def has_targets(facts: Mapping[str, Any]) -> bool:
+    """Whether `fit` gets targets: a `train_step` of the user's own may take inputs alone.
+
+    Args:
+        facts: of the trace of the Keras half.
+    """
+    step = (facts.get("own_training") or {}).get("data")
+    if step is not None and step["targets"] is None:
+        return False
+    fit = (facts.get("program") or {}).get("fit") or {}
+    return bool(fit.get("has_targets", True))
+
+
+def _told_names(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the names that inputs have for those who feed the model, by those of their layers.
+
+    `--data` of a check has the same names: of a dictionary its keys, of a nest paths with dots.
+    """
+    config = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
+    places = _places(config.get("input_layers"))
+    names = [each["name"].replace("/", ".") for each in facts.get("inputs") or []]
+    return dict(zip(places, names, strict=True)) if len(places) == len(names) else {}
+
+
+def _places(nest: Any) -> list[str]:
+    """Returns the layers of the inputs of a config, as Keras flattens their structure."""
+    if isinstance(nest, Mapping):
+        return [name for key in sorted(nest) for name in _places(nest[key])]
+    if not isinstance(nest, list | tuple) or not nest:
+        return []
+    if isinstance(nest[0], str):  # [layer, node, tensor]
+        return [nest[0]]
+    return [name for each in nest for name in _places(each)]
+
+
+def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str]) -> str:
     """Returns the docstring of train.py, with what the file of data has.
 
     Args:
         package: name of the package.
         does: how it trains, behind "as the Keras program".
         arrays: in the file.
+        more: sentences on what the training lacks.
     """
     lines = [f'"""Trains the network as the Keras program {does}.', ""]
     lines += [f"    python -m {package}.train data.npz --seed 42", ""]
-    return "\n".join([*lines, *about_data(arrays), '"""'])
+    lines += about_data(arrays)
+    if more:
+        lines += ["", *filled(" ".join(more))]
+    return "\n".join([*lines, '"""'])
 
 
 def about_data(arrays: Arrays) -> list[str]:
     """Returns what a file of data has, in lines."""
     needed = [*arrays.inputs, *arrays.targets]
-    told = f"The file has {', '.join(needed[:-1])} and {needed[-1]}, in Keras's layout."
+    names = [", ".join(needed[:-1]), needed[-1]] if len(needed) > 1 else needed
+    told = f"The file has {' and '.join(names)}, in Keras's layout."
+    if not arrays.targets:
+        told += " It has no targets: the program gives fit none."
     if not arrays.takes_weights:
         told += " It has no weights of samples: the program has those of classes."
     else:
@@ -88,7 +142,19 @@ def about_data(arrays: Arrays) -> list[str]:
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."
     told += " Validation has the same names with _val behind them."
-    return textwrap.wrap(told, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return filled(told)
+
+
+def filled(text: str) -> list[str]:
+    """Returns sentences in lines."""
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def told_data(arrays: Arrays) -> str:
+    """Returns what a step gets of the arrays in a file, in words."""
+    if not arrays.targets:
+        return "x alone"
+    return "(x, y, weight)" if arrays.is_weighted else "(x, y)"
 
 
 def reading(
@@ -110,7 +176,9 @@ def reading(
         *wrapped(f"KNOWN = [{', '.join(map(literal, known))}]"),
     ]
     body = _inputs(arrays, taken)
-    if len(arrays.targets) > 1 or by_name:
+    if not arrays.targets:
+        body.append("    y = None")
+    elif len(arrays.targets) > 1 or by_name:
         rows = [f'"{name}": {target.format(_array(key))}' for key, name in arrays.targets.items()]
         body += _mapping("y", rows)
     else:

@@ -14,6 +14,7 @@ from torch_impl.keras_config.training import short
 from torch_impl.layouts import Variable, joined_parameters
 from torch_impl.optim import Lamb
 from torch_impl.source.form import arguments, literal, told
+from torch_impl.source.own.regularizer_text import OwnRegularizer, regularizer_text
 from torch_impl.source.program import Program
 from torch_impl.source.weights import paths, targets
 from torch_impl.source.writer import OUTPUT
@@ -29,6 +30,7 @@ class RuleTexts:
         constraints: name of a module and Keras's of a weight -> its constraint.
         undecayed: the weights that the optimizer excludes from weight decay; "" if there are none.
         joins: whether some parameters are one variable in Keras.
+        own: sources of the regularisers of the user's own, which are to be written.
         left_out: a sentence for each rule that has no source.
     """
 
@@ -37,6 +39,7 @@ class RuleTexts:
     constraints: dict[str, str] = field(default_factory=dict)
     undecayed: str = ""
     joins: bool = False
+    own: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -68,13 +71,25 @@ def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Modul
             found.constraints[f"{path}.{name}"] = _text("constraints", constraint)
         if rule.activity is not None:
             end = by_layer.get(f"{layer}{OUTPUT}")
-            if end is None or not rule.activity.is_layout_free:
+            is_own = isinstance(rule.activity, OwnRegularizer)  # which is told the layout
+            if end is None or not (rule.activity.is_layout_free or is_own):
                 found.left_out.append(f"the regulariser of the output of layer {layer!r}")
             else:
                 found.activities[end] = _text("regularizers", rule.activity)
         if rule.projections:
             found.left_out.append(f"the regulariser of the projections of layer {layer!r}")
+    found.own += _own_texts(rules.values())
     return found
+
+
+def _own_texts(rules: Iterable[LayerRules]) -> list[str]:
+    """Returns the sources of the regularisers of the user's, one for each class."""
+    by_name: dict[str, list[OwnRegularizer]] = {}
+    for rule in rules:
+        for each in (rule.activity, *rule.regularizers.values()):
+            if isinstance(each, OwnRegularizer):
+                by_name.setdefault(each.name, []).append(each)
+    return [regularizer_text(each) for each in by_name.values()]
 
 
 def undecayed_text(module: nn.Module, excluded: Iterable[Variable]) -> str:
@@ -110,6 +125,8 @@ def _variable(known: Mapping[str, Variable], layer: str, name: str) -> Variable 
 
 def _text(module: str, rule: Any) -> str:
     """Returns the call that makes a regulariser or a constraint."""
+    if isinstance(rule, OwnRegularizer):
+        return rule.text
     settings = dict(_settings(rule))
     planned = told(Planned(type(rule), **settings))
     given = arguments(*planned.arguments, **planned.settings)

@@ -10,11 +10,12 @@ from typing import Any
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
-from torch_impl.source.fit_text import batch_size_of
+from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names import attribute
 from torch_impl.source.own.schedule_text import with_own_schedule
+from torch_impl.source.own.step_text import about_step, own_step
 from torch_impl.source.own.stub_text import loss_text
 from torch_impl.source.program import Program, Value
 from torch_impl.source.reading_text import (
@@ -23,6 +24,7 @@ from torch_impl.source.reading_text import (
     arrays_of,
     is_turned,
     reading,
+    told_data,
 )
 from torch_impl.source.rules_text import RuleTexts, takes_norms
 from torch_impl.source.watched import all_names, without_watched
@@ -32,7 +34,12 @@ from torch_impl.source.wrapping import wrapped
 _NAMES = (
     *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
     *("argparse", "sys", "read", "array", "opened", "load_weights", "load_file", "weighting"),
+    "train_step",
 )
+_LIBRARY = {
+    *("layers", "losses", "metrics", "optim", "schedule", "initializers", "constraints"),
+    "regularizers",
+}
 _MODULES = {
     "constrain": "torch_impl.constraints",
     "load_arrays": "torch_impl.arrays",
@@ -109,15 +116,19 @@ def train_text(
         given["feed"] = "feed"
     if weights:
         given["class_weight"] = written(weights)
+    fit = facts["program"]["fit"]
+    arrays = arrays_of(program, facts)
+    step = own_step(fit, class_name, told_data(arrays), has_optimizer="optimizer" in given)
+    given |= {"train_step": step.given} if step.given else {}
     given["seeds"] = "seeds"
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
     body += wrapped(f"    return Port(model, {told_port})")
-    fit = facts["program"]["fit"]
-    arrays = arrays_of(program, facts)
     constants, *functions = _reading(program, arrays)
     weightless = _weightless_text(own, arrays)
+    more = [*about_step(fit, is_plain=False), *about_later(fit)]
+    needed = () if step.given else ("loss", "optimizer")
     source = _TEMPLATE.format(
-        about=about_training(package, "does", arrays),
+        about=about_training(package, "does", arrays, more),
         constants="\n".join(constants),
         reading="\n\n\n".join("\n".join(lines) for lines in functions),
         shuffle=fit.get("shuffle") is not False,
@@ -125,16 +136,22 @@ def train_text(
         package=package,
         class_name=class_name,
         imports=_imports(
-            "\n".join([*body, weightless, *(text.partition("\n")[0] for text in schedules)])
+            "\n".join(
+                [*body, weightless, *(text.partition("\n")[0] for text in [*schedules, *rules.own])]
+            ),
+            step.stepper,
         ),
         feed="".join(
-            f"{text}\n\n\n" for text in [*schedules, *own.values(), "\n".join(feed)] if text
+            f"{text}\n\n\n"
+            for text in [*schedules, *rules.own, *own.values(), step.source, "\n".join(feed)]
+            if text
         ),
         body="\n".join(body),
         weightless=weightless,
-        lacking=lacking_text("port", [n for n in ("loss", "optimizer") if n not in given]),
+        lacking=lacking_text("port", [n for n in needed if n not in given]),
         batch_size=batch_size_of(fit),
         epochs=fit.get("epochs") or 1,
+        stepper=step.stepper,
     )
     return source, left_out
 
@@ -171,30 +188,16 @@ def _mapping(texts: Mapping[str, str]) -> str:
     return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
 
 
-def _imports(body: str) -> str:
+def _imports(body: str, stepper: str = "Stepper") -> str:
     # A part of the path of a weight is no name: "net.layers.0.kernel".
     used = set(re.findall(r'(?<![\w."])(\w+)\.', body))
-    names = {"KerasSeeds", "Port"}
-    names |= {
-        name
-        for name in (
-            "layers",
-            "losses",
-            "metrics",
-            "optim",
-            "schedule",
-            "initializers",
-            "constraints",
-            "regularizers",
-        )
-        if name in used
-    }
+    names = {"KerasSeeds", "Port", *(used & _LIBRARY)}
     lines = from_import("torch_impl", names)
     by_module: dict[str, list[str]] = {}
     for name, module in _MODULES.items():
         if f"{name}(" in body or f", {name})" in body:
             by_module.setdefault(module, []).append(name)
-    by_module["torch_impl.trainer"] = ["Batch", "Stepper", "Trainer"]
+    by_module["torch_impl.trainer"] = ["Batch", stepper, "Trainer"]
     by_module["torch_impl.trainer.arguments"] = ["weighting"]
     for module in sorted(by_module):
         lines += from_import(module, by_module[module])
@@ -341,7 +344,7 @@ def epoch(port: Port, batches: Iterable[tuple[Any, ...]]) -> None:
 
     Metrics are not counted. The batches have what the network and the loss take.
     """
-    stepper = Stepper(port)
+    stepper = {stepper}(port)
     weighted = weighting(port.class_weight, stepper.dtype)
     port.module.train()
     for batch in batches:

@@ -2,8 +2,9 @@
 
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.callbacks import Callback
+from torch_impl.trainer.given_step import GivenStepper
 from torch_impl.trainer.history import History
 from torch_impl.trainer.step import Stepper
 from torch_impl.trainer.trainer import Trainer
 
-__all__ = ["Batch", "Callback", "History", "Stepper", "Trainer"]
+__all__ = ["Batch", "Callback", "GivenStepper", "History", "Stepper", "Trainer"]

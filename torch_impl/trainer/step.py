@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -37,8 +37,10 @@ class Stepper:
         ValueError: the port has no loss or no optimizer.
     """
 
+    NEEDED: ClassVar[tuple[str, ...]] = ("loss", "optimizer")
+
     def __init__(self, port: Port) -> None:
-        for name in ("loss", "optimizer"):
+        for name in self.NEEDED:
             if getattr(port, name) is None:
                 raise ValueError(f"the port has no {name}: expected Port(module, {name}=...)")
         self.port = port = port.with_one_loss()

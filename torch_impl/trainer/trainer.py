@@ -31,6 +31,7 @@ from torch_impl.trainer.batches import (
     PreparedBatches,
 )
 from torch_impl.trainer.callbacks import Callback, Scheduling, as_callback, callbacks_of
+from torch_impl.trainer.given_step import GivenStepper
 from torch_impl.trainer.history import History
 from torch_impl.trainer.step import Stepper
 
@@ -62,7 +63,8 @@ class Trainer:
 
     Args:
         port: module, loss and optimizer; also metrics, schedulers, early stopping, seeds.
-        stepper: makes the steps; None: a Stepper of the port.
+        stepper: makes the steps; None: a Stepper of the port, or a GivenStepper if it has a
+            `train_step` and no `train_epoch`.
 
     Attributes:
         port: as given.
@@ -70,14 +72,15 @@ class Trainer:
         stop_training: a callback that sets it ends the training after the step or the epoch.
 
     Raises:
-        ValueError: the port has no loss or no optimizer.
+        ValueError: the port has no loss or no optimizer, and no `train_step`.
     """
 
     def __init__(self, port: Port, stepper: Stepper | None = None) -> None:
+        has_step = port.train_step is not None and port.train_epoch is None
         self.port = port
         self.history = History()
         self.stop_training = False
-        self._stepper = stepper or Stepper(port)
+        self._stepper = stepper or (GivenStepper(port) if has_step else Stepper(port))
         self._callbacks: list[Callback] = []
         self._order_seed: int | None = None
         self._num_epochs = 0  # that are finished
@@ -213,7 +216,12 @@ class Trainer:
 
         These are the states of module, optimizer, callbacks and seeds, those of torch's generator
         and of a flow, the number of finished epochs, and the history.
+
+        Raises:
+            ValueError: the port has no optimizer, but a `train_step` that has some.
         """
+        if self._stepper.optimizer is None:
+            raise ValueError("a port without an optimizer has no state: expected Port(optimizer=)")
         seeds = self.port.seeds
         return {
             "module": self.port.module.state_dict(),

@@ -25,10 +25,11 @@ from keras_impl.harness.check.named_weights import Weights, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import is_graph, told_simply
 from keras_impl.harness.check.own_steps import own_steps
+from keras_impl.harness.check.step_code import own_step
 from keras_impl.harness.check.structure import slots_of
 from keras_impl.harness.check.subclassed import as_graph
 from keras_impl.harness.factories import Reference
-from keras_impl.harness.versions import IS_KERAS_2, path_of
+from keras_impl.harness.versions import IS_KERAS_2, are_arrays, path_of
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
@@ -57,8 +58,9 @@ def described(
         "problem"; "draws": [path of a weight, or of a layer with "/seed", number of the draw from
         Python's `random`]; "shared": names of layers that several models have, or a model and a
         TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
-        "others" that no port has, and "batches" of `batches_given`; "own_steps": methods of its
-        training that are the user's own; and what `own_code` returns.
+        "others" that no port has, "batches" of `batches_given`, "later" of `later_fits`,
+        "has_targets", which only arrays x without y lack, and "step" of `own_step`;
+        "own_steps": methods of its training that are the user's own; and what `own_code` returns.
 
     Raises:
         InputError: this is Keras 2, whose graphs a port is not written of.
@@ -75,6 +77,9 @@ def described(
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
     rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
     found["fit"]["batches"] = batches_given(reference)
+    found["fit"]["later"] = getattr(factory, "later", None)  # of a script
+    found["fit"]["has_targets"] = _has_targets(reference)
+    found["fit"]["step"] = own_step(reference, Path(spec.folder))
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
     found["own_steps"] = own_steps(reference.model)
     return reference, found, own
@@ -130,6 +135,12 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         return other | {"stubbed": [found, own]}, own_other | {"inlined": names}
     finally:
         written.restore()
+
+
+def _has_targets(reference: Reference) -> bool:
+    """Whether `fit` gets targets, as far as that is known."""
+    x = reference.x
+    return x is None or reference.y is not None or not are_arrays(x)
 
 
 def _build(reference: Reference) -> None:

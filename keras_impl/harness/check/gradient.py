@@ -22,6 +22,7 @@ from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.loss import penalties
 from keras_impl.harness.check.model import named_variables, trainable
 from keras_impl.harness.check.objective import Batch, Objective
+from keras_impl.harness.check.repeated_norms import noted_moments, write_repeated
 from keras_impl.harness.check.sequence_masks import uses_masked
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.last_activations import end_with
@@ -58,7 +59,7 @@ def write_gradients(
     fed = as_fed(objective.reference, x)
     reset_states(model)
     watch = recorded_calls(fed, perturbation, mask_tries=MASK_TRIES)
-    with tf.GradientTape(persistent=True) as tape, watch as calls:
+    with tf.GradientTape(persistent=True) as tape, watch as calls, noted_moments() as moments:
         output = model(fed, training=True)
         end_with(calls, output)
         loss = objective.value(output, batch)
@@ -90,6 +91,7 @@ def write_gradients(
     for name, variable in named_variables(model).items():
         if short_name(name) in MOVING:
             writer.put(f"state/{name}", variable.numpy())
+    write_repeated(model, moments, writer)
     by_weight = dict(zip(variables, gradients, strict=False))
     exercise = Exercise(
         used_masked=[

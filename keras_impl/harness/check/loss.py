@@ -85,7 +85,8 @@ def write_confident_loss(
         calls: of its last pass.
         outputs: that it made, by name.
         writer: receives `loss/confident/…`, and the facts `output_activation`, of the only output,
-            and `confident`: false if there is no such loss.
+            `confident`: false if there is no such loss, and `activated`: the outputs that are given
+            behind their activation, since its name does not say all of it.
         perturbation: how rounded numbers are moved.
     """
     model = objective.model
@@ -97,13 +98,16 @@ def write_confident_loss(
     counts = counts_of_outputs(outputs)
     # A port's loss divides what it adds for the last batch by the number of outputs that it gets.
     is_of_batch = any(getattr(layer, "_losses", None) for layer in model._flatten_layers())
-    for name, last in lasts.items():
+    for name, last in list(lasts.items()):
         linear, y = objective.confident(name, spec.dtype)
         if counts or is_of_batch:
             num_rows = int(outputs[name].shape[0])
             linear, y = confident_of(linear, y, objective.kinds[name], counts.get(name), num_rows)
         targets[name] = y
-        if last is None and _takes_probabilities(objective, name):  # activated further up
+        if last is not None and not _is_known(model, last, linear):
+            linear, lasts[name] = _applied(activation_of(model, last), linear), None
+            writer.facts.setdefault("activated", []).append(name)
+        elif last is None and _takes_probabilities(objective, name):  # activated further up
             linear = _OF_LOGITS[objective.kinds[name]](tf.constant(linear)).numpy()
         given[name] = linear
     batch = objective.weighted("confident", targets)
@@ -180,6 +184,24 @@ def _activation(output: Any, calls: list[Call]) -> Call | None:
     """Returns the call that made an output, if it is an activation."""
     last = last_of(output, calls)
     return last if last is not None and activation(last) is not None else None
+
+
+def _is_known(model: keras.Model, call: Call, linear: np.ndarray) -> bool:
+    """Whether the name of an activation says what it computes: Keras's of that name, as it is.
+
+    A gelu may approximate, a leaky ReLU may have another slope, and a function of the user's may
+    have any name.
+    """
+    try:
+        named = keras.activations.get(activation(call))
+    except ValueError:  # Keras has none of that name
+        return False
+    theirs = _applied(activation_of(model, call), linear)
+    return bool(np.allclose(_applied(named, linear), theirs, rtol=1e-12, atol=0))
+
+
+def _applied(function: Any, linear: np.ndarray) -> np.ndarray:
+    return np.asarray(function(tf.constant(linear)))
 
 
 def _takes_probabilities(objective: Objective, name: str) -> bool:

@@ -26,6 +26,7 @@ from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.loss_constants import moved_loss
 from parity.data.samples import Samples
+from parity.errors import InputError
 from parity.traces.trace import TraceWriter, keyed
 
 
@@ -61,6 +62,9 @@ class Objective:
         samples: of the probe.
         output: of the model, for some batch: it tells structure and shapes.
         kinds: of the targets, if they are known from another pass.
+
+    Raises:
+        InputError: the file of the samples lacks targets.
 
     Attributes:
         names: of the outputs, in the order in which Keras flattens them.
@@ -111,8 +115,12 @@ class Objective:
         kinds: dict[str, str] = {}
         parts = self._parts or {"": output}
         for name, loss in self.losses.items():
+            needs = loss is not None and not self.is_own
+            if needs and self.samples.has_data and not self._is_of_file(name):
+                lacking = f"y_{name}, the targets of that output" if name else "y, the targets"
+                raise InputError(f"--data: the file has no {lacking}, which the loss needs")
             kind, has_form = kind_of(loss)
-            if loss is None or has_form or self.is_own or (self.samples.has_data and not name):
+            if loss is None or has_form or self.is_own or self._is_of_file(name):
                 is_given = loss is compute_loss and self._given.of(name) is not None
                 kinds[name] = DATA if is_given else kind
                 continue
@@ -174,7 +182,7 @@ class Objective:
             name: self._target(name, purpose, num, kind) for name, kind in self.kinds.items()
         }
         for name, where in (counts or {}).items():
-            if name in targets and (name or not self.samples.has_data):
+            if name in targets and not self._is_of_file(name):
                 kind, num_classes = self.kinds[name], self.shapes[name][-1]
                 targets[name] = targets_of(targets[name], kind, where, num_classes)
         return self.weighted(purpose, targets)
@@ -191,10 +199,11 @@ class Objective:
             assert y is not None
             rows: np.ndarray = y[self.samples.rows(purpose, num, len(y))]
             return rows
-        shape = self.shapes[name]
-        if not name:
-            return self.samples.targets(purpose, num, kind, shape)
-        return Samples.drawn_targets(self.samples.seed, f"{purpose}/{name}", num, kind, shape)
+        return self.samples.targets(purpose, num, kind, self.shapes[name], name)
+
+    def _is_of_file(self, name: str) -> bool:
+        """Whether the targets of an output are those of `--data`."""
+        return name in self.samples.given_targets
 
     def confident(self, name: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns outputs before the activation with growing confidence, and their targets."""

@@ -7,7 +7,7 @@ weights and how they began, the layers of Keras inside of it, its settings, and 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from keras_impl.harness.check.own_layers import (
 from keras_impl.harness.check.own_losses import own_losses
 from keras_impl.harness.check.plain_values import is_plain, plain, plain_of
 from keras_impl.harness.check.quoted import quoted
+from keras_impl.harness.check.regularizer_code import own_regularizers
 from keras_impl.harness.check.schedule_code import own_schedules
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
@@ -58,9 +59,9 @@ def own_code(
 
     Returns:
         "layers": facts by name; "functions": facts by "LAYER/activation"; "losses": facts by name;
-        "schedules": facts by class; "problems": what cannot be told, a sentence each; "refused":
-        names of the layers in these. And the IDs of the variables, and of the layers, that are
-        inside of these layers.
+        "schedules": facts by class; "regularizers": facts by "LAYER/SETTING"; "problems": what
+        cannot be told, a sentence each; "refused": names of the layers in these. And the IDs of the
+        variables, and of the layers, that are inside of these layers.
     """
     variables, known = weights.variables, weights.initial
     names = {id(variable): name for name, variable in variables.items()}
@@ -92,6 +93,8 @@ def own_code(
     refused = [each.name for pair in wrapped(graph) for each in pair]
     told: Facts = {"layers": found, "functions": functions, "losses": losses}
     told["schedules"] = own_schedules(model, folder)
+    plain_layers = [layer for layer in in_graph(graph) if not is_own(layer)]
+    told["regularizers"] = own_regularizers(plain_layers, folder)
     told |= {"problems": problems, "refused": refused, "inlined": {}}
     return told, teller.seen
 
@@ -134,11 +137,12 @@ class _Teller:
         """Returns the facts of a layer."""
         is_lambda = isinstance(layer, keras.layers.Lambda)
         told = self.function(layer.function) if is_lambda else {}
+        holds = [] if is_lambda else self._held(layer)
         return {
             "class": type(layer).__name__,
             "source": quoted(type(layer), self._folder),
             "function": {**told, "arguments": plain_of(layer.arguments)} if is_lambda else None,
-            "call": _arguments(type(layer).call),
+            "call": _with_mask(_arguments(type(layer).call), holds),
             "settings": _settings(layer),
             "calls": self._calls(layer),
             "is_model": isinstance(layer, keras.Model),
@@ -146,7 +150,7 @@ class _Teller:
             "passes_masks": bool(layer.supports_masking) and not has_mask_code(layer),
             "problems": list(self._problems(layer)),
             "draws": _draws(layer),
-            "holds": [] if is_lambda else self._held(layer),
+            "holds": holds,
         }
 
     def _held(self, layer: Any) -> list[Facts]:
@@ -197,6 +201,8 @@ class _Teller:
     def _inner(self, layer: Any, attribute: str) -> Facts:
         """Returns what is told of a layer that another one holds."""
         told: Facts = {"attribute": attribute, "class": type(layer).__name__}
+        calls = self._inner_calls.get(id(layer), [])
+        told["masked"] = sorted({name for call in calls for name in call.get("masked", [])})
         if is_own(layer):
             return {**told, "what": "own", "own": self.layer(layer)}
         weights = []
@@ -271,6 +277,17 @@ def _constant(value: np.ndarray) -> Facts | None:
     if first in (0.0, 1.0):
         return {"class_name": "Ones" if first else "Zeros", "config": {}}
     return {"class_name": "Constant", "config": {"value": first}}
+
+
+def _with_mask(arguments: list[Any], holds: Iterable[Facts]) -> list[Any]:
+    """Returns the arguments of a call, with the mask that Keras gives layers inside if none has it.
+
+    A tensor of Keras carries it; one of torch does not.
+    """
+    has_mask = any(name.endswith("mask") for name, *_ in arguments)
+    if has_mask or not any(each.get("masked") for each in holds):
+        return arguments
+    return [*arguments, ["mask", True, None]]
 
 
 def has_mask_code(layer: Any) -> bool:

@@ -6,6 +6,7 @@ A model goes in. Such layers come out.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness.check.held_weight import HeldWeight
+from keras_impl.harness.check.regularizer_code import rules_in
 from keras_impl.harness.versions import is_kerass_own, path_of
 
 
@@ -116,8 +118,8 @@ def told_simply(model: keras.Model) -> Iterator[None]:
     """Lets a model have a config that is text, and that says what it computes.
 
     The `get_config` of a layer of the user's own may be missing, or hold what no text says. So may
-    what `compile` got. Keras writes its `keras.ops.gelu`, which approximates, by the name of the
-    exact one of keras.activations.
+    that of a regulariser, and what `compile` got. Keras writes its `keras.ops.gelu`, which
+    approximates, by the name of the exact one of keras.activations.
     """
     models = [each for each in model._flatten_layers() if isinstance(each, keras.Model)]
     layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
@@ -133,6 +135,8 @@ def told_simply(model: keras.Model) -> Iterator[None]:
 
     changed = {id(layer): (layer, config_of(layer)) for layer in layers}
     changed |= {id(layer): (layer, with_gelu(layer, names)) for layer, names in approximating}
+    rules = [rule for layer in told.values() for rule in rules_in(layer).values()]
+    changed |= {id(rule): (rule, dict) for rule in rules if not inspect.isroutine(rule)}
     for layer, config in changed.values():
         layer.__dict__["get_config"] = config
     for each in models:

@@ -22,19 +22,32 @@ def own_steps(model: keras.Model) -> list[str]:
     return found
 
 
-def left_open(model: keras.Model) -> list[dict[str, str]]:
-    """Returns what keeps a check of such a model from an answer: its own `train_step`."""
+def left_open(model: keras.Model, *, is_described: bool = False) -> list[dict[str, str]]:
+    """Returns what keeps a check of such a model from an answer: its own `train_step`.
+
+    Args:
+        model: of the user.
+        is_described: whether a port is written of it, whose bundle has no steps.
+    """
     if "train_step" not in own_steps(model):
         return []
-    return [
-        {
-            "what": OWN_TRAIN_STEP,
-            "why": f"{type(model).__name__} defines it, and may use another loss than `compile`'s: "
-            "loss, gradients and steps of the port are left out",
-            "do": "give the port's step, `Port(train_step=...)`; or `parity run`, which trains "
-            "both halves whole",
-        }
-    ]
+    name = type(model).__name__
+    if is_described:
+        why = f"{name} defines it, and what Keras computed for this port has no steps by it"
+        do = (
+            "write it, and let `parity check` compare it with the Keras program: `--keras PROGRAM "
+            "--torch PACKAGE.train:build`"
+        )
+    else:
+        why = (
+            f"{name} defines it, and may use another loss than `compile`'s: loss, gradients and "
+            "steps of the port are left out"
+        )
+        do = (
+            "give the port's step, `Port(train_step=...)`; or `parity run`, which trains both "
+            "halves whole"
+        )
+    return [{"what": OWN_TRAIN_STEP, "why": why, "do": do}]
 
 
 def left_out(model: keras.Model) -> list[dict[str, str]]:

@@ -101,7 +101,9 @@ class Pass:
         if objective is not None and objective.problem:
             left = unknown_targets(objective.problem, has_given=objective.has_given)
             writer.facts["incomplete"].append(left)
-        writer.facts["incomplete"] += own_steps.left_open(whole_of(self.reference).model)
+        writer.facts["incomplete"] += own_steps.left_open(
+            whole_of(self.reference).model, is_described=spec.described
+        )
         writer.facts["replayable"] = replayable(passes)
         writer.facts["cast_to_float64"] = cast_layers(model)
         nodes = writer.facts["nodes"]

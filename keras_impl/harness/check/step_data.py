@@ -58,7 +58,9 @@ class StepData:
         structure: Any = None
         if reference.y is not None:
             structure = _numbered(reference.y)
-        elif self._samples.has_data or self._finds_targets():
+        elif names := self._samples.given_targets:
+            structure = 0 if names == ("",) else {name: at for at, name in enumerate(names)}
+        elif self._finds_targets():
             structure = 0
         self.target_structure = structure
 
@@ -77,8 +79,8 @@ class StepData:
         x = given or self._samples.inputs(purpose, num)
         if self._y:
             y = self._rows(self._y, purpose, num)
-        elif self._samples.has_data:
-            y = [self._samples.targets(purpose, num, _VALUES, ())]
+        elif names := self._samples.given_targets:
+            y = [self._samples.targets(purpose, num, _VALUES, (), name) for name in names]
         elif self._objective is not None:
             y = list(self._objective.batch(purpose, num).targets.values())
         else:

@@ -84,13 +84,19 @@ def slots_of(reference: Reference) -> tuple[Any, list[Slot]]:
         nest = getattr(model, "_nested_inputs", None)
     structure, names = _numbered(nest if isinstance(nest, Mapping | list | tuple) else tensors)
     if len(names) != len(tensors) or not isinstance(structure, Mapping):
-        names = [tensor.name for tensor in tensors] if _is_flat(structure) else names
+        names = [_name_of(tensor) for tensor in tensors] if _is_flat(structure) else names
     told = _told_of(reference, names)
     slots = [
         Slot(name, tuple(tensor.shape[1:]), _dtype_of(tensor), given)
         for name, tensor, given in zip(names, tensors, told, strict=True)
     ]
     return structure, slots
+
+
+def _name_of(tensor: Any) -> str:
+    """Returns the name of an input: that of its layer, since Keras numbers tensors without end."""
+    layer = getattr(getattr(tensor, "_keras_history", None), "operation", None)
+    return str(layer.name if isinstance(layer, keras.layers.InputLayer) else tensor.name)
 
 
 def _is_flat(structure: Any) -> bool:

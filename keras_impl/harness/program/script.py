@@ -16,12 +16,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import keras
 
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.alike import Alike
+from keras_impl.harness.program.later_fits import later_fits
 from keras_impl.harness.program.saved_model import saved_model
 from keras_impl.harness.program.script_seeds import seeded
 from parity.errors import InputError, ParityError
@@ -51,6 +53,7 @@ class Script:
     Attributes:
         num_fits: calls of `fit` in the last run.
         broke_off: the error with which the last run ended after its first call of `fit`, or None.
+        later: of the last `reference`, what the script trains beside it: see `later_fits`.
     """
 
     def __init__(
@@ -69,6 +72,12 @@ class Script:
         self._loop: str | None = None  # how the script trains without calling `fit`
         self.num_fits = 0
         self.broke_off: str | None = None
+        self.later: dict[str, Any] | None = None
+        self._others: set[str] = set()  # modules that the script has not imported
+
+    def __call__(self) -> Reference:
+        """Returns `reference()`: a script is a factory."""
+        return self.reference()
 
     def reference(self) -> Reference:
         """Runs the script up to its first call of `fit`, and returns what that call would train.
@@ -79,6 +88,7 @@ class Script:
         found: list[Reference] = []
 
         def stop(reference: Reference) -> Any:
+            self.later = self._later_fits(sys._getframe())
             found.append(reference)
             raise _Enough
 
@@ -167,7 +177,7 @@ class Script:
     def _as_main(self) -> Iterator[None]:
         """Gives the script its command line, its folders, and modules that are imported anew."""
         before = sys.argv, list(sys.path), Path.cwd()
-        modules = set(sys.modules)
+        self._others = set(sys.modules)
         sys.argv = [str(self._path), *self._arguments]
         sys.path.insert(0, str(self._path.parent))
         os.environ.setdefault("MPLBACKEND", "Agg")  # a window would wait for somebody to close it
@@ -178,9 +188,26 @@ class Script:
             sys.argv, sys.path[:] = before[:2]
             os.chdir(before[2])
             # What a module draws while it is imported, it has to draw in the next run too.
-            for module in set(sys.modules) - modules:
+            for module in set(sys.modules) - self._others:
                 if self._is_own(sys.modules[module]):
                     del sys.modules[module]
+
+    def _later_fits(self, frame: FrameType | None) -> dict[str, Any] | None:
+        """Returns what the script trains beside the call of `fit` that a frame is in."""
+        files: dict[Path, dict[str, Any]] = {}
+        for name, module in list(sys.modules.items()):
+            if name not in self._others and self._is_own(module):
+                path = Path(str(module.__file__)).resolve()
+                files |= {path: vars(module)} if path.suffix == ".py" else {}
+        frames = []
+        while frame is not None:
+            file = Path(frame.f_code.co_filename).resolve()
+            if file == self._path.resolve():
+                files[file] = frame.f_globals
+            if file in files:
+                frames.append(frame)
+            frame = frame.f_back
+        return later_fits(frames[::-1], files)
 
     def _is_own(self, module: Any) -> bool:
         """Whether a module lies beside the script, or below."""
@@ -248,7 +275,7 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
         folder = Path(spec.folder).resolve()
         seed = spec.seed if spec.described else None  # whose draws are looked for
         path = (folder / spec.keras).resolve()
-        return Script(path, spec.arguments, seed, folder, keeps_numpy=spec.described).reference
+        return Script(path, spec.arguments, seed, folder, keeps_numpy=spec.described)
     if spec.described and spec.is_model_file:
         return saved_model(Path(spec.folder) / spec.keras)
     return load_factory("--keras", spec.keras, spec.folder)

@@ -27,15 +27,18 @@ ROWS = np.zeros((7, 4, 5, 3))
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": ROWS}, "it has x; expected x and y, or x_train and y_train"),
-        ({"a": ROWS, "b": ROWS}, "it has a, b; expected x and y"),
-        ({}, "it has no arrays; expected x and y"),
+        (
+            {"a": ROWS, "b": ROWS},
+            "it has a, b; expected x, or x_train, the input of the model, and",
+        ),
+        ({}, "it has no arrays; expected x, or x_train"),
         ({"x": ROWS, "y": np.zeros(6)}, "x of shape (7, 4, 5, 3) and y of shape (6,)"),
         ({"x": ROWS[:0], "y": np.zeros(0)}, "x of shape (0, 4, 5, 3)"),
         ({"x": ROWS[:, :, :4], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
         ({"x": ROWS[..., 0], "y": np.zeros(7)}, "of shape (None, 5, 3)"),
         ({"x": np.array(1.0), "y": np.zeros(7)}, "x of shape ()"),
         ({"x": ROWS, "y": np.array(1.0)}, "y of shape ()"),
+        ({"x": ROWS, "y_a": np.zeros(7), "y_b": np.zeros(8)}, "y_b of shape (8,); expected the"),
         ({"x": ROWS * np.nan, "y": np.zeros(7)}, "x has values that are not finite numbers"),
         ({"x": ROWS, "y": np.full(7, np.inf)}, "y has values that are not finite numbers"),
         ({"x": ROWS.astype(str), "y": np.zeros(7)}, "x has values that are not finite numbers"),
@@ -44,8 +47,8 @@ ROWS = np.zeros((7, 4, 5, 3))
         ({"x": ROWS.astype(object), "y": np.zeros(7)}, "stores x as Python objects"),
     ],
     ids=[
-        *["no_y", "other_names", "nothing", "lengths", "empty", "side", "axes", "scalar"],
-        *["scalar_y", "nan", "infinite_y", "text", "text_y", "complex", "objects"],
+        *["other_names", "nothing", "lengths", "empty", "side", "axes", "scalar", "scalar_y"],
+        *["lengths_of_two", "nan", "infinite_y", "text", "text_y", "complex", "objects"],
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(arrays, message, tmp_path):
@@ -64,30 +67,41 @@ def test_what_is_no_token_is_refused(values, tmp_path):
 
 
 def test_several_inputs_have_their_names_in_the_file(tmp_path):
+    """Those of the file that train.py of a port takes."""
     rows, known, y = np.ones((4, 3)) / 2, np.eye(4, 3), np.arange(4)
-    found, targets = of_file(tmp_path, FLAGS, **{"rows.0": rows, "known": known, "y_train": y})
+    given = {"x_rows.0": rows, "x_known": known, "y": y, "weight": y, "x_known_val": known[:1]}
+    found, targets = of_file(tmp_path, FLAGS, **given)
     np.testing.assert_array_equal(found[0], rows)
     np.testing.assert_array_equal(found[1], known == 1)
     assert [array.dtype for array in found] == [np.float64, bool]
-    np.testing.assert_array_equal(targets, y)
-    with pytest.raises(InputError, match=re.escape("it has x, y; expected rows.0, known, the")):
+    np.testing.assert_array_equal(targets[""], y)
+    expected = "it has x, y; expected x_rows.0, x_known, the inputs of the model, and y, or y_ with"
+    with pytest.raises(InputError, match=re.escape(expected)):
         of_file(tmp_path, FLAGS, x=rows, y=y)
-    with pytest.raises(InputError, match=re.escape("known of shape (4,) and y of shape (4,)")):
-        of_file(tmp_path, FLAGS, **{"rows.0": rows, "known": y, "y": y})
+    with pytest.raises(InputError, match=re.escape("x_known of shape (4,); expected samples of")):
+        of_file(tmp_path, FLAGS, **{"x_rows.0": rows, "x_known": y, "y": y})
 
 
-def test_one_input_may_be_called_by_its_name(tmp_path):
-    (table,), _ = of_file(tmp_path, TABLE, table=np.ones((2, 3)), y=np.zeros(2))
-    assert table.dtype == np.float64
+@pytest.mark.parametrize(
+    ("arrays", "outputs"),
+    [
+        ({"y": 1}, [""]),
+        ({"y_kind": 1, "y_size": 1, "y_kind_val": 1}, ["kind", "size"]),
+        ({"y_val": 1, "weight": 1}, []),
+    ],
+    ids=["one", "two", "none"],
+)
+def test_targets_have_the_names_of_their_outputs(arrays, outputs, tmp_path):
+    given = {name: np.zeros(7) for name in arrays}
+    _, targets = of_file(tmp_path, IMAGES, x=ROWS, **given)
+    assert sorted(targets) == outputs
 
 
 @pytest.mark.parametrize("value", [0, 5, 1.5])
 def test_a_column_of_tokens_is_looked_at_alone(value, tmp_path):
     x = np.array([[-7.5, value, 0.25]])
-    with pytest.raises(
-        InputError, match=re.escape("table has values that are not tokens in [1, 5)")
-    ):
-        of_file(tmp_path, TABLE, table=x, y=np.zeros(1))
+    with pytest.raises(InputError, match=re.escape("x has values that are not tokens in [1, 5)")):
+        of_file(tmp_path, TABLE, x=x, y=np.zeros(1))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\5\6" + bytes(18)], ids=repr)

@@ -92,6 +92,18 @@ def test_samples_come_from_the_file_in_order_and_begin_again(names, x, tmp_path)
     np.testing.assert_array_equal(one_hot.argmax(-1), targets)
 
 
+def test_each_output_of_a_file_has_its_own_targets_and_others_are_drawn(x, tmp_path):
+    samples = of_file(tmp_path, x=x, y_kind=np.arange(7) % 4, y_size=np.arange(7.0))
+    assert samples.given_targets == ("kind", "size")
+    kinds = samples.targets("probe", 7, "classes", (4,), "kind")
+    sizes = samples.targets("probe", 7, "values", (), "size")
+    np.testing.assert_array_equal(kinds, sizes % 4)
+    other = samples.targets("probe", 7, "values", (), "other")
+    assert not set(other) & set(range(7))
+    with pytest.raises(InputError, match=re.escape("y_kind of shape (7,) and type int64, from 0")):
+        samples.targets("probe", 7, "classes", (3,), "kind")
+
+
 def test_those_of_another_seed_are_of_the_same_file(x, tmp_path):
     samples = of_file(tmp_path, x=x, y=np.arange(7))
     (tmp_path / "data.npz").unlink()

@@ -74,7 +74,7 @@ def test_a_bundle_feeds_a_port_as_keras_does(model, tmp_path):
 
 def test_a_file_of_samples_has_an_array_for_each_input(tmp_path):
     draw = np.random.default_rng(0)
-    x = {"user": draw.integers(0, 8, (30, 3)), "age": draw.normal(size=(30, 4))}
+    x = {"x_user": draw.integers(0, 8, (30, 3)), "x_age": draw.normal(size=(30, 4))}
     np.savez(tmp_path / "samples.npz", **x, y=draw.normal(size=(30, 2)))
     specs = [
         CheckSpec(

@@ -2,7 +2,12 @@
 
 import pytest
 import steps_torch
+from paths import ROOT
 from port_files import checked_ports, ports_in
+
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
@@ -62,3 +67,23 @@ def test_a_wrong_step_fails(checked, name):
     assert (result.verdict, result.errors) == ("fail", ())
     causes = {found.causes[0]["id"] for found in result.divergences}
     assert NAMED[name] in causes
+
+
+def test_a_step_that_is_to_be_written_leaves_the_network_compared(tmp_path):
+    """A stub of `parity port`: the check is not decided, and says what is to be done."""
+    (tmp_path / "unfinished.py").write_text(
+        "import dataclasses, steps_torch\n\n"
+        "def step(data):\n    raise NotImplementedError('the step is to be written')\n\n"
+        "def build():\n    return dataclasses.replace(steps_torch.plain(), train_step=step)\n",
+        encoding="utf-8",
+    )
+    spec = CheckSpec(
+        keras="steps_keras.py:plain",
+        torch=str(tmp_path / "unfinished.py:build"),
+        folder=str(ROOT / "tests" / "support"),
+    )
+    (result,) = check_all([spec], CheckOptions())
+    assert (result.verdict, result.errors) == ("incomplete", ())
+    (told,) = result.incomplete
+    assert told["why"] == "the port is not finished: the step is to be written (unfinished.py:4)"
+    assert {each.id: each.status for each in result.levels}["forward"] == "pass"

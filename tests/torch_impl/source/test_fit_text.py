@@ -2,7 +2,12 @@
 
 import pytest
 
-from torch_impl.source.fit_text import batch_size_of, left_out_of_training, rows_apart
+from torch_impl.source.fit_text import (
+    about_later,
+    batch_size_of,
+    left_out_of_training,
+    rows_apart,
+)
 
 PARTS = "train.py takes the arrays of a file, which hold what it gives, and makes batches of"
 
@@ -45,6 +50,31 @@ def test_arrays_are_not_told():
 )
 def test_the_batch_size_is_that_of_fit_or_of_its_batches(fit, size):
     assert batch_size_of(fit) == size
+
+
+def place(line, text="", **more):
+    return {"file": "train.py", "line": line, "text": text, **more}
+
+
+def test_later_rounds_and_calls_of_fit_are_told_with_their_places():
+    later = {
+        "first": place(5, "model.fit(x)"),
+        "loops": [place(4, "for fold in range(3)")],
+        "calls": [place(8, "model.fit(y)", changes=[]), place(9, "model.fit(z)", changes=[])],
+    }
+    first = "the port has the first call, in train.py, line 5"
+    assert left_out_of_training({"fit": {"later": later}}) == [
+        f"later rounds of the loop `for fold in range(3)` in train.py, line 4, which calls `fit`: "
+        f"{first}",
+        f"another call of `fit`, `model.fit(y)` in train.py, line 8: {first}",
+        f"another call of `fit`, `model.fit(z)` in train.py, line 9: {first}",
+    ]
+    assert about_later({"later": later}) == [
+        "It trains what the first call of fit does (train.py, line 5).",
+        "The call stands in a loop (train.py, line 4): later rounds are not ported.",
+        "The other 2 calls are not ported: train.py, line 8, train.py, line 9.",
+    ]
+    assert about_later({"later": None}) == about_later({}) == []
 
 
 def test_rows_that_keras_moves_one_by_one_are_told_once():

@@ -427,6 +427,98 @@ def test_a_mask_that_code_of_a_layer_makes_is_a_method_to_write(tmp_path, monkey
     np.testing.assert_allclose(network(*map(torch.as_tensor, x)).detach(), expected, 2e-7, 1e-9)
 
 
+class Masked(L.Layer):
+    """A table with a mask of its own, which needs no numbers: the network makes it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = L.Embedding(6, 4)
+        self.drop = L.Dropout(0.5)
+
+    def call(self, x, training=False):
+        x = self.table(x)
+        return self.drop(x) if training else x
+
+    def compute_mask(self, x, mask=None):
+        return ops.not_equal(x, 0)
+
+
+class Attending(L.Layer):
+    """Keras hands the mask of x to layers in it, and no line of its code says so."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_masking = True
+        self.att, self.drop = L.MultiHeadAttention(1, 4), L.Dropout(0.5)
+
+    def call(self, x, training=False):
+        y = self.att(x, x)
+        return x + (self.drop(y) if training else y)
+
+
+class Told(Attending):
+    """The same, which is told the mask."""
+
+    def call(self, x, training=False, mask=None):
+        return super().call(x, training)
+
+
+def attending(table, kind=Attending):
+    x = L.Input((5,), dtype="int32")
+    y = L.GlobalAveragePooling1D()(kind(name="attending")(table(x)))
+    return keras.Model(x, L.Dense(2)(y))
+
+
+def test_a_mask_that_the_network_makes_by_itself_is_no_method_to_write(tmp_path):
+    told, source, _ = written(
+        lambda: attending(Masked(name="masked"), Told), tmp_path / "port_of_told"
+    )
+    assert "mask = x != 0" in source
+    assert "self.attending(y, mask=mask)" in source
+    assert "compute_mask(self, inputs" not in source
+    assert [each.partition(" is to be")[0].rpartition(" ")[2] for each in told["open"]] == [
+        *("Masked.forward", "Told.forward")
+    ]
+
+
+def test_masks_that_keras_hands_on_inside_are_told_and_given(tmp_path, monkeypatch):
+    _, source, model = written(
+        lambda: attending(L.Embedding(6, 4, mask_zero=True)), tmp_path / "port_of_attending"
+    )
+    text = " ".join(source.replace("#", "").split())
+    note = "self.att(x, y); Keras hands on the masks that query and value carry, as query_mask and"
+    assert f"{note} value_mask, by itself" in text
+    assert "self, x: torch.Tensor, mask: torch.Tensor | None = None" in text
+    assert "self.attending(y, mask=mask)" in text
+
+    monkeypatch.syspath_prepend(tmp_path)
+    file = importlib.import_module("port_of_attending.model")
+    network = file.Net()
+    network.load_state_dict(
+        load_file(tmp_path / "port_of_attending" / "weights.safetensors"), strict=False
+    )
+    network.eval()
+    x = np.random.default_rng(0).integers(0, 3, (8, 5))
+    expected = np.asarray(model(x))
+
+    def apart(*names):
+        def forward(self, x, mask):
+            return x + self.att(x, x, **dict.fromkeys(names, mask))
+
+        monkeypatch.setattr(file.Attending, "forward", forward)
+        return np.abs(network(torch.as_tensor(x)).detach().numpy() - expected).max()
+
+    assert apart("query_mask", "value_mask") < 1e-6
+    assert apart() > 1e-3  # written line by line
+
+
+def test_without_a_mask_nothing_is_told_of_one(tmp_path):
+    _, source, _ = written(lambda: attending(L.Embedding(6, 4)), tmp_path / "port_of_unmasked")
+    assert "mask:" not in source
+    assert "hands on" not in source
+    assert "self.att = layers.MultiHeadAttention(1, 4, (5, 4))  # self.att(x, y)\n" in source
+
+
 class Ending(L.Layer):
     """Takes a mask and ends it."""
 

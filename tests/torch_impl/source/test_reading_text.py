@@ -14,6 +14,14 @@ from safetensors.torch import load_file
 import keras_impl
 from benchmarks.ported.packages import package_of
 from benchmarks.ported.programs import Program
+from keras_impl.harness.check.inputs import inputs_of
+from parity.data.samples import Samples
+from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
+from torch_impl.source.form import Layout
+from torch_impl.source.program import Program as Net
+from torch_impl.source.program import Value
+from torch_impl.source.reading_text import arrays_of
 
 BAR = 1e-12
 N, T = 40, 5
@@ -144,6 +152,41 @@ def apart(weights, state):
         np.abs(np.asarray(w) - as_keras(w, state)).max() / np.abs(np.asarray(w)).max()
         for w in weights
     )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_file_is_the_one_that_a_check_takes(name, tmp_path):
+    """`parity port --data` and train.py have one file, with one name for each array."""
+    keras.backend.clear_session()
+    np.savez(tmp_path / "data.npz", **FILES[name])
+    inputs = inputs_of(globals()[name](), 4).each
+    samples = Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), inputs)
+    outputs = ("kind", "path", "size") if name == "several" else ("",)
+    assert samples.given_targets == outputs
+    arrays = [FILES[name].get(f"x_{each.name}", FILES[name].get("x")) for each in inputs]
+    start = samples.rows("probe", 1, len(arrays[0]))
+    for rows, array in zip(samples.inputs("probe", 1), arrays, strict=True):
+        np.testing.assert_array_equal(rows, array[start].astype("float32"))
+    np.savez(tmp_path / "data.npz", flat=X, steps=STEPS, image=IMAGES, y=Y)
+    with pytest.raises(InputError, match="expected x"):
+        Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), inputs)
+
+
+def test_inputs_have_the_names_by_which_the_model_is_fed():
+    """A dictionary of other keys than its layers: Keras flattens it by the sorted keys."""
+    value = Value(1, (None, 3), Layout.LAST, "")
+    program = Net("net", inputs={"first": value, "second": value, "third": value})
+    places = {"b": ["first", 0, 0], "a": {"c": ["second", 0, 0], "d": ["third", 0, 0]}}
+    facts = {
+        "program": {"model": {"config": {"input_layers": places}}},
+        "inputs": [{"name": name} for name in ("a/c", "a/d", "b")],
+    }
+    assert arrays_of(program, facts).inputs == {
+        "x_b": "first",
+        "x_a.c": "second",
+        "x_a.d": "third",
+    }
+    assert list(arrays_of(program, {}).inputs) == ["x_first", "x_second", "x_third"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,18 +1,23 @@
 """train.py of a package: a loss of the program, and what is said of data that it cannot take."""
 
+import ast
 import importlib
 import sys
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import torch
 from keras import layers as L
 from keras import ops
 
 import keras_impl
 from benchmarks.ported import packages
 from benchmarks.ported.programs import Program
+from keras_impl.harness.program.script import Script
 
 
 class Quantiles(keras.losses.Loss):
@@ -400,3 +405,180 @@ def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypat
     monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
     train.main()
     assert sorted(seen[0].tolist()) == list(range(8))
+
+
+class L2(keras.regularizers.Regularizer):
+    """A penalty of rows, with the name of one of Keras's."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * ops.sum(ops.max(x, axis=0))
+
+
+def of_own_regularizer():
+    x = L.Input((4,))
+    y = L.Dense(3, activation="tanh", name="first", kernel_regularizer=L2(0.5))(x)
+    y = L.Dense(2, name="last", activity_regularizer=L2(0.25), bias_regularizer="l2")(y)
+    model = keras.Model(x, y)
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_regulariser_of_ones_own_is_a_stub_of_weights_and_outputs(tmp_path, monkeypatch):
+    told, out, source = written("of_own_regularizer", tmp_path)
+    assert told["left_out"] == []
+    assert ["L2, the regulariser, is to be written" in each for each in told["open"]] == [True]
+    assert "#           return self.factor * ops.sum(ops.max(x, axis=0))" in source
+    text = " ".join(source.replace("#", "").split())
+    assert "x is the kernel of 'first' or the output of 'last'." in text
+    assert '"first.weight": L2(factor=0.5)' in text
+    assert '"last.bias": regularizers.L2(l2=0.01)' in text or "regularizers.L2()" in text
+
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module(f"{out.name}.train")
+    monkeypatch.setattr(train.L2, "__call__", lambda self, x: self.factor * x.amax(0).sum())
+    port = train.build()
+    train.load_weights(port.module)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    output = port.module(torch.as_tensor(x))
+    keras.backend.clear_session()
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    model = of_own_regularizer()
+    state = {name: value.numpy() for name, value in port.module.state_dict().items()}
+    model.set_weights([a.T if a.ndim > 1 else a for a in state.values()])
+    model(x, training=True)
+    expected = sum(map(float, model.losses))
+    penalties = sum(float(term.detach()) for term in port.loss.penalty.terms())
+    np.testing.assert_allclose(penalties, expected, rtol=1e-6)
+    assert len(output) == 5
+
+
+def test_a_plain_package_names_regularisers_of_ones_own(tmp_path):
+    told, _, source = written("of_own_regularizer", tmp_path, plain=True)
+    assert sorted(each.partition(":")[0] for each in told["left_out"]) == [
+        "L2(factor=0.25) of 'last_output'",
+        "the regulariser L2 of 'first.weight'",
+    ]
+    assert source.count("rules.l2(") == 1  # that of Keras
+
+
+class Doubling(keras.Model):
+    """Trains on x alone, by code of its own."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = ops.mean((self(data, training=True) - 2 * data) ** 2)
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply(gradients, self.trainable_weights)
+        return {"loss": loss}
+
+
+ONLY_X = np.random.default_rng(1).normal(size=(20, 3))
+
+
+def of_own_step():
+    inputs = L.Input((3,))
+    model = Doubling(inputs, L.Dense(3)(L.Dropout(0.2)(inputs)))
+    model.compile(keras.optimizers.Adam(0.1))
+    return keras_impl.Reference(model, x=ONLY_X, epochs=2, batch_size=5)
+
+
+def test_a_step_of_ones_own_is_a_stub_and_train_py_trains_by_it(tmp_path, monkeypatch, capsys):
+    """Written line by line, it repeats the run of Keras; its file has no targets."""
+    told, out, source = written("of_own_step", tmp_path)
+    assert told["left_out"] == []
+    assert ["train_step is to be written" in each for each in told["open"]] == [True]
+    readme = (out / "README.md").read_text(encoding="utf-8")
+    for text in (readme, ast.get_docstring(ast.parse(source))):
+        words = " ".join(text.split())
+        assert (
+            "The file has x, in Keras's layout. It has no targets: the program gives fit" in words
+        )
+        assert "The program makes its steps by Doubling.train_step in " in words
+        assert "compile" in words.partition("The program makes its steps")[2]
+    begin, _, rest = source.partition("    raise NotImplementedError(")
+    lines = (
+        "    loss = (model(data) - 2 * data).square().mean()\n"
+        "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n"
+        '    return {"loss": loss}\n\n\n'
+    )
+    _, _, end = rest.partition("\n\n\n")
+    (out / "train.py").write_text(begin + lines + end, encoding="utf-8")
+    np.savez(tmp_path / "data.npz", x=ONLY_X)
+    arguments = [str(tmp_path / "data.npz"), "--dtype", "float64", "--out", str(tmp_path / "w.pt")]
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    try:
+        importlib.import_module(f"{out.name}.train").main()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert capsys.readouterr().out.startswith("loss ")
+    found = torch.load(tmp_path / "w.pt", weights_only=True)
+    keras.backend.clear_session()
+    keras.config.set_floatx("float64")
+    keras.utils.set_random_seed(42)
+    reference = of_own_step()
+    begins = np.asarray(reference.model.weights[0]).copy()
+    reference.model.fit(**reference.fit_arguments(), verbose=0)
+    kernel, bias = map(np.asarray, reference.model.weights[:2])
+    np.testing.assert_allclose(found["dense.weight"].numpy().T, kernel, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found["dense.bias"].numpy(), bias, rtol=0, atol=1e-12)
+    assert np.abs(kernel - begins).min() > 0.1
+
+
+def test_a_plain_package_tells_a_step_of_ones_own_and_where_it_is_a_stub(tmp_path):
+    told, _, source = written("of_own_step", tmp_path, plain=True)
+    (sentence,) = told["left_out"]
+    assert sentence.startswith("train_step of the model: code of your own")
+    assert sentence.endswith("without --plain, it is left as a stub")
+    assert "The program makes its steps by Doubling.train_step in" in " ".join(source.split())
+
+
+class OfScript(Program):
+    """A program that is a training script."""
+
+    @property
+    def factory(self):
+        return Script(Path(self.keras))
+
+
+PHASES = """
+import keras, numpy as np
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+model.compile("sgd", "mse")
+x, y = np.ones((8, 4)), np.ones((8, 3))
+model.fit(x, y)
+"""
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["with_parts", "plain"])
+def test_train_py_and_readme_tell_the_calls_of_fit_that_are_not_ported(tmp_path, plain):
+    def package(name, source):
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        (tmp_path / name).mkdir()
+        told = packages.package_of(
+            OfScript(name, str(tmp_path / f"{name}.py")), tmp_path / name, plain=plain
+        )
+        files = [tmp_path / name / file for file in ("train.py", "README.md")]
+        return told["left_out"], *(file.read_text(encoding="utf-8") for file in files)
+
+    left_out, train, readme = package("one_phase", PHASES)
+    assert left_out == []
+    assert not any("first call" in text for text in (train, readme))
+    more = "model.layers[0].trainable = False\nmodel.fit(x, y, epochs=3)\n"
+    left_out, train, readme = package("two_phases", PHASES + more)
+    (sentence,) = left_out
+    assert sentence == (
+        "another call of `fit`, `model.fit(x, y, epochs=3)` in two_phases.py, line 8: the port has "
+        "the first call, in two_phases.py, line 6; before the other one, the script has "
+        "`model.layers[0].trainable = False` (line 7)"
+    )
+    assert f"- {sentence}\n" in readme
+    told = (
+        "It trains what the first call of fit does (two_phases.py, line 6). The other call is not "
+        "ported: two_phases.py, line 8."
+    )
+    assert told in " ".join(ast.get_docstring(ast.parse(train)).split())

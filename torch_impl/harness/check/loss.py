@@ -55,6 +55,7 @@ class _ConfidentOutput:
         self._axis = -1 if np.array_equal(given, array) else 1
         self._form = port.outputs.forms.get(name, "same") if name else form
         self._has_logits = hasattr(port.outputs.raw(port.nest)[name], "_keras_logits")
+        self._is_activated = name in port.keras.facts.get("activated", ())
         self._name = port.outputs.activation_of(name) if name else None
         if not name:
             self._name = port.keras.facts.get("output_activation")
@@ -62,6 +63,8 @@ class _ConfidentOutput:
     def output(self) -> torch.Tensor | None:
         """Returns them after the activation, if the port has it; None if it is not known."""
         linear, name = self.linear, self._name
+        if self._is_activated:  # a port without the activation needs what went into it
+            return None if self._form == "linear" else linear
         if self._form == "linear" or name is None:
             return linear
         if name == "softmax":

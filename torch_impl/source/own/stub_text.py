@@ -16,6 +16,7 @@ from torch_impl.source.program import Program, all_of
 from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
 
 INDENT = " " * 8  # of statements in a method
+MASK = "compute_mask"
 PLACE = "TO WRITE"  # what a reader searches for
 
 
@@ -48,12 +49,31 @@ def is_stub(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Stub)
 
 
-def class_text(own: OwnClass, made_text: Any) -> str:
+def making_masks(program: Program, classes: Sequence[OwnClass]) -> list[OwnClass]:
+    """Returns the classes of the user's whose `compute_mask` somebody calls.
+
+    Args:
+        program: the model, which makes most masks by itself.
+        classes: that it calls, and that these hold: in those, code of the user's needs the masks.
+    """
+    makers = {
+        line.name
+        for each in all_of(program)
+        for line in each.lines
+        if line.text.startswith(f"{{self}}.{MASK}(")
+    }
+    inside: list[Any] = [h.made.kind for own in classes for h in own.held if h.made is not None]
+    held = [kind.own for kind in inside if is_stub(kind)]
+    return [own for own in classes if makers & {*own.layers} or own in held]
+
+
+def class_text(own: OwnClass, made_text: Any, *, makes_mask: bool) -> str:
     """Returns the source of a class.
 
     Args:
         own: the class.
         made_text: writes the call that makes a module.
+        makes_mask: whether its `compute_mask` is called.
     """
     facts = own.facts[0]
     place, call = place_of(facts["source"]), _signature(facts)
@@ -76,7 +96,7 @@ def class_text(own: OwnClass, made_text: Any) -> str:
         f"{own.name}.forward is to be written (for {layers}): what {facts['class']}.call computes"
     )
     lines += raised(f"{told}{place}")
-    if any(facts.get("mask") for facts in own.facts):
+    if makes_mask and any(facts.get("mask") for facts in own.facts):
         lines += _mask_text(own, place)
     return "\n".join(lines)
 

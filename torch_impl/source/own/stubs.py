@@ -263,6 +263,7 @@ def _plan(
     held.note = "" if note == f"self.{place}(x)" and plans[0] is not None else note
     if all_of[0][0].get("entry", {}).get("config", {}).get("mask_zero"):
         held.note += "; its mask is x != 0"
+    held.note = _with_masks(held.note, f"self.{place}(x)", all_of[0][0].get("masked", ()))
     made = [plan for plan in plans if plan is not None]
     if len(made) < len(plans) or len({(p.kind, len(p.arguments)) for p in made}) > 1:
         if made:
@@ -285,6 +286,19 @@ def _plan(
             for name in names
         },
     )
+
+
+def _with_masks(note: str, call: str, masked: Sequence[str]) -> str:
+    """Returns what is told of a layer, with the masks that Keras's call does not show."""
+    if not masked:
+        return note
+    told = "the mask that x carries, as mask"
+    if list(masked) != ["mask"]:
+        inputs = [name.removesuffix("_mask") for name in masked]
+        noun = "masks" if len(masked) > 1 else "mask"
+        verb = "carry" if len(masked) > 1 else "carries"
+        told = f"the {noun} that {' and '.join(inputs)} {verb}, as {' and '.join(masked)}"
+    return f"{note or call}; Keras hands on {told}, by itself"
 
 
 def _plan_model(group: OwnClass, held: Held) -> None:

@@ -71,3 +71,45 @@ def test_code_that_needs_numbers_tells_what_it_called_before_it_failed():
     assert called(layer, (4,)) == {
         id(layer.inner): [{"inputs": [[None, 4]], "outputs": [[None, 2]], "dtypes": ["float32"]}]
     }
+
+
+class Attending(L.Layer):
+    """Hands a tensor to layers that take masks: as it comes, normalised, and added up."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_masking = True
+        self.norm = L.LayerNormalization()
+        self.first, self.second = (L.MultiHeadAttention(1, 2) for _ in range(2))
+        self.memory, self.plain = L.LSTM(4, return_sequences=True), L.Dense(4)
+
+    def call(self, x):
+        y = self.norm(x)
+        z = self.second(y, y + 0.0) + self.memory(x)
+        return self.plain(x) + z + self.first(x, x, value_mask=ops.ones_like(x[..., 0], "bool"))
+
+
+def test_masks_that_keras_hands_on_by_itself_are_told():
+    layer = Attending()
+    x = keras.Input((5,), dtype="int32")
+    layer(L.Embedding(6, 4, mask_zero=True)(x))
+    found = {name: calls[0].get("masked") for name, calls in _by_name(layer).items()}
+    assert found == {
+        "norm": None,
+        "first": ["query_mask"],  # the other one is given
+        "second": ["query_mask"],  # a sum carries no mask
+        "memory": ["mask"],
+        "plain": None,
+    }
+
+
+def test_no_mask_is_told_where_the_tensors_carry_none():
+    layer = Attending()
+    layer(keras.Input((5, 4)))
+    assert not any(call.get("masked") for calls in _by_name(layer).values() for call in calls)
+
+
+def _by_name(layer):
+    calls = inner_calls([layer])
+    names = ("norm", "first", "second", "memory", "plain")
+    return {name: calls[id(getattr(layer, name))] for name in names}

@@ -7,6 +7,7 @@ import pytest
 from keras_impl import Reference
 from keras_impl.harness import versions
 from keras_impl.harness.check.objective import Objective
+from parity.data.model_inputs import ModelInput
 from parity.data.samples import Samples
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
@@ -253,3 +254,29 @@ def test_one_weight_of_each_sample_for_three_outputs_is_written_once():
 def test_metrics_in_the_place_of_the_weights_of_losses_are_refused_with_what_to_write():
     with pytest.raises(InputError, match=r"loss_weights=.*its third argument.*metrics=\[...\]"):
         objective_of(L.Dense(1), loss="mse", loss_weights=["mae"])
+
+
+def of_file(folder, **arrays):
+    """The objective of two outputs whose samples are those of a file."""
+    versions.use_dtype("float64")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, two(inputs))
+    model.compile("sgd", {"a": "mse", "b": "mae"})
+    np.savez(folder / "data.npz", x=np.ones((8, 4)), **arrays)
+    spec = CheckSpec(data="data.npz", folder=str(folder))
+    samples = Samples(spec, [ModelInput("x", (4,))])
+    return Objective(Reference(model), samples, model(np.ones((N, 4))))
+
+
+def test_each_output_gets_its_targets_of_a_file(tmp_path):
+    y = {"y_a": np.arange(16.0).reshape(8, 2), "y_b": np.arange(24.0).reshape(8, 3)}
+    targets = of_file(tmp_path, **y).batch("probe", N).targets
+    for name, array in targets.items():
+        assert all((row == y[f"y_{name}"]).all(-1).any() for row in array)
+
+
+def test_a_file_that_lacks_the_targets_of_an_output_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the file has no y_b, the targets of that output, which"):
+        of_file(tmp_path, y_a=np.ones((8, 2)))
+    with pytest.raises(InputError, match="the file has no y_"):
+        of_file(tmp_path, y=np.ones((8, 2)))

@@ -87,3 +87,15 @@ def test_a_subclassed_model_is_told_its_inputs_in_lists():
     structure, slots = slots_of(reference)
     assert structure == [0, 1]
     assert [slot.name for slot in slots] == ["input0", "input1"]
+
+
+def test_an_input_without_a_name_has_that_of_its_layer():
+    """Keras numbers its tensors through the whole process: a file could not name them."""
+
+    def build():
+        inputs = [keras.Input((2,)), keras.Input((3,))]
+        return inputs_keras.compiled(inputs, keras.layers.Concatenate()(inputs))
+
+    for _ in range(2):
+        slots = slots_of(reference_of(build))[1]
+        assert [slot.name for slot in slots] == ["input_layer", "input_layer_1"]
