@@ -28,6 +28,7 @@ class Arrays:
         weights: name of an array -> name of the output, of several.
         is_weighted: whether the Keras program gave `fit` weights of samples.
         takes_weights: whether it can: it has no weights of classes.
+        real: names of the arrays that Keras makes real numbers of, whatever the file has.
 
     A program that gives `fit` no targets has none in its file.
     """
@@ -37,6 +38,7 @@ class Arrays:
     weights: Mapping[str, str]
     is_weighted: bool
     takes_weights: bool
+    real: frozenset[str] = frozenset()
 
 
 def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
@@ -48,10 +50,11 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     """
     loss = facts.get("loss") or {}
     outputs = [each["name"] for each in facts.get("outputs") or []]
-    inputs, told = list(program.inputs), _told_names(facts)
+    given = _input_arrays(list(program.inputs), _told_names(facts))
+    real = frozenset(array for array, name in given.items() if name in _real_inputs(facts))
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
     if not has_targets(facts):
-        return Arrays(_input_arrays(inputs, told), {}, {}, is_weighted=False, takes_weights=True)
+        return Arrays(given, {}, {}, is_weighted=False, takes_weights=True, real=real)
     if len(outputs) > 1:  # those of an output without a loss are not needed
         taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
         measured = (facts.get("metrics") or {}).values()
@@ -59,13 +62,12 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
         targets = {f"y_{name}": name for name in taken}
         weights = {f"weight_{name}": name for name in taken}
     return Arrays(
-        {"x": inputs[0]}
-        if len(inputs) == 1
-        else {f"x_{told.get(name, name)}": name for name in inputs},
+        given,
         targets,
         weights,
         bool(loss.get("sample_weight")),
         not loss.get("class_weight"),
+        real,
     )
 
 
@@ -73,6 +75,16 @@ def _input_arrays(inputs: Sequence[str], told: Mapping[str, str]) -> dict[str, s
     if len(inputs) == 1:
         return {"x": inputs[0]}
     return {f"x_{told.get(name, name)}": name for name in inputs}
+
+
+def _real_inputs(facts: Mapping[str, Any]) -> set[str]:
+    """Returns the inputs of real numbers, by the names of their layers.
+
+    A model turns what it is fed into the dtype of its inputs: images are often bytes in a file.
+    """
+    config = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
+    settings = [layer["config"] for layer in config.get("layers", ())]
+    return {each["name"] for each in settings if str(each.get("dtype")).startswith("float")}
 
 
 def has_targets(facts: Mapping[str, Any]) -> bool:
@@ -222,6 +234,7 @@ def reading(
             '        raise SystemExit(f"the file of data has no {name}: {told}")',
             "    return data[name]",
         ],
+        *([_REAL] if arrays.real else []),
         [
             "def opened(path: Path) -> Arrays:",
             '    """Returns the arrays of a file, whose names are known."""',
@@ -237,6 +250,14 @@ def reading(
             "    return data",
         ],
     ]
+
+
+_REAL = [
+    "def real(data: Arrays, name: str) -> np.ndarray:",
+    '    """Returns an array of the file as real numbers, as Keras takes the bytes of images."""',
+    "    values = array(data, name)",
+    "    return values.astype(np.result_type(values, np.float32), copy=False)",
+]
 
 
 def _on_weights(arrays: Arrays) -> list[str]:
@@ -263,12 +284,15 @@ def _comprehension(*parts: str) -> list[str]:
     return [line] if len(line) <= WIDTH else [f"        {part}" for part in parts]
 
 
-def _array(name: str) -> str:
-    return f'array(data, "{name}" + ending)'
+def _array(name: str, *, is_real: bool = False) -> str:
+    return f'{"real" if is_real else "array"}(data, "{name}" + ending)'
 
 
 def _inputs(arrays: Arrays, taken: Callable[[str, str], str]) -> list[str]:
-    rows = {name: taken(name, _array(key)) for key, name in arrays.inputs.items()}
+    rows = {
+        name: taken(name, _array(key, is_real=key in arrays.real))
+        for key, name in arrays.inputs.items()
+    }
     if len(rows) == 1:
         return [f"    x = {next(iter(rows.values()))}"]
     return _mapping("x", [f'"{attribute(name)}": {text}' for name, text in rows.items()])

@@ -33,7 +33,17 @@ from torch_impl.source.wrapping import wrapped
 # Names that train.py has itself.
 _NAMES = (
     *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
-    *("argparse", "sys", "read", "array", "opened", "load_weights", "load_file", "weighting"),
+    *(
+        "argparse",
+        "sys",
+        "read",
+        "array",
+        "real",
+        "opened",
+        "load_weights",
+        "load_file",
+        "weighting",
+    ),
     "train_step",
 )
 _LIBRARY = {

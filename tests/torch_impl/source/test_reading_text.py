@@ -172,6 +172,21 @@ def test_the_file_is_the_one_that_a_check_takes(name, tmp_path):
         Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), inputs)
 
 
+BYTES = RNG.integers(0, 4, (N, 4, 4, 2), dtype=np.uint8)
+
+
+def test_bytes_of_images_train_as_in_keras_which_makes_real_numbers_of_them(trained):
+    weights, _ = of_keras("several", x=[X, STEPS, BYTES])
+    state, _ = trained("several_full", FILES["several"] | {"x_image": BYTES})
+    assert apart(weights, state) <= BAR
+
+
+def test_bytes_are_real_numbers_in_plain_torch_too(trained):
+    files = [FILES["several"] | {"x_image": each} for each in (BYTES, BYTES.astype(float))]
+    first, second = (trained("several_plain", each)[0] for each in files)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_inputs_have_the_names_by_which_the_model_is_fed():
     """A dictionary of other keys than its layers: Keras flattens it by the sorted keys."""
     value = Value(1, (None, 3), Layout.LAST, "")
