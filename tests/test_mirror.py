@@ -96,6 +96,8 @@ ONLY_KERAS_CHECK_FILES = {
     "own_code.py": "likewise",
     "own_layers.py": "likewise",
     "own_losses.py": "likewise",
+    "loss_graphs.py": "likewise",
+    "local_names.py": "likewise",
     "schedule_code.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",

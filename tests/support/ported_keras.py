@@ -1,6 +1,7 @@
 """Keras programs of which ports are written."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers as L
 from keras import ops
@@ -88,7 +89,8 @@ def bent(x):
 
 
 def cubic(y, p):
-    return ops.mean(ops.abs(y - p) ** 3, axis=-1)
+    """Calls TensorFlow, so that it is not written out."""
+    return tf.reduce_mean(tf.abs(y - p) ** 3, axis=-1)
 
 
 def of_ones_own():
@@ -137,4 +139,62 @@ def placed():
         name="placed_net",
     )
     model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def contrastive(margin):
+    def contrastive_loss(y_true, y_pred):
+        square_pred = ops.square(y_pred)
+        margin_square = ops.square(ops.maximum(margin - y_pred, 0))
+        return ops.mean((1 - y_true) * square_pred + y_true * margin_square)
+
+    return contrastive_loss
+
+
+class Pinball(keras.losses.Loss):
+    """A loss with numbers of its own, which computes a value for each sample."""
+
+    def __init__(self, quantiles):
+        super().__init__(name="pinball")
+        self.quantiles = quantiles
+
+    def call(self, y_true, y_pred):
+        err = ops.expand_dims(y_true, -1) - y_pred
+        q = ops.convert_to_tensor(self.quantiles, dtype=err.dtype)
+        return ops.mean(ops.maximum(q * err, (q - 1.0) * err), axis=(1, 2))
+
+
+def own_losses(*, is_weighted=True):
+    """Two outputs with losses of the user's own, whose code only calls operations."""
+    x = inputs = L.Input((6,))
+    x = L.Dense(8, activation="tanh")(x)
+    same = L.Dense(1, activation="sigmoid", name="same")(x)
+    load = L.Reshape((4, 3), name="load")(L.Dense(12)(x))
+    model = keras.Model(inputs, {"same": same, "load": load})
+    losses = {"same": contrastive(0.8), "load": Pinball([0.1, 0.5, 0.9])}
+    model.compile("adam", losses, loss_weights={"same": 1.0, "load": 0.5})
+    draw = np.random.default_rng(0)
+    return keras_impl.Reference(
+        model,
+        x=draw.normal(size=(16, 6)),
+        y={"same": draw.integers(0, 2, 16), "load": draw.normal(size=(16, 4))},
+        sample_weight=draw.uniform(0.5, 2, 16) if is_weighted else None,
+        batch_size=8,
+    )
+
+
+def own_losses_without_weights():
+    return own_losses(is_weighted=False)
+
+
+def masked_loss():
+    """Steps that the mask of an embedding leaves out do not count."""
+
+    def squares(y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    tokens = L.Input((5,), dtype="int32")
+    x = L.Embedding(7, 4, mask_zero=True)(tokens)
+    model = keras.Model(tokens, L.LSTM(3, return_sequences=True)(x))
+    model.compile("sgd", squares)
     return model

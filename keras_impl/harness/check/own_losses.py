@@ -34,7 +34,7 @@ def own_losses(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list
         Of each: "name"; "class", of the code; "is_function", whose targets Keras gives the rank of
         the output; "source"; "values" of settings as source, by the
         names that the code has for them, "self.alpha" of an attribute; "reduction" of a Loss. And
-        a sentence for each name that several have.
+        a sentence for each name that several have. `write_loss_graphs` adds "graphs" later.
     """
     given = {
         id(loss): told

@@ -25,6 +25,7 @@ from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.incomplete import not_a_number
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
+from keras_impl.harness.check.loss_graphs import write_loss_graphs
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
@@ -92,6 +93,8 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
     first.writer.facts["incomplete"] += not_a_number(first.writer.arrays, has_data=samples.has_data)
+    if spec.described and first.objective is not None:
+        write_loss_graphs(first.objective, writer.facts["own"]["losses"])
     _write_training(spec, factory, first)
     del reference  # a model with its optimizer, of which only one is in memory at a time
     writer.arrays |= first.writer.arrays

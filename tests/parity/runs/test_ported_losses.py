@@ -1,0 +1,54 @@
+"""Ports of programs whose losses are code of the user's own that only calls Keras."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from parity.programs.check_spec import CheckSpec
+from parity.runs.check_options import CheckOptions
+from parity.runs.port import port_spec
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
+
+SUPPORT = Path(__file__).resolve().parents[2] / "support"
+
+
+def ported(name, folder, *, plain=False):
+    spec = CheckSpec(keras=f"ported_keras:{name}", folder=str(SUPPORT))
+    return port_spec(spec, folder / f"port_of_{name}", CheckOptions(), plain=plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        *(("own_losses", False), ("own_losses", True), ("own_losses_without_weights", False)),
+        *(("own_losses_without_weights", True), ("masked_loss", False)),
+    ],
+)
+def test_they_are_written_and_pass(name, plain, tmp_path):
+    done = ported(name, tmp_path, plain=plain)
+    assert (done.open, done.left_out) == ((), ())
+    assert done.result.verdict == "pass"
+    source = (done.folder / "train.py").read_text(encoding="utf-8")
+    assert "TO WRITE" not in source
+    assert ("mask_of(y_pred)" in source) == (name == "masked_loss")
+    assert source.count("sample_weight: torch.Tensor | None") == 2 * (name == "own_losses")
+
+
+def test_a_wrong_number_in_one_fails_at_the_loss(tmp_path, monkeypatch):
+    done = ported("own_losses", tmp_path)
+    train = done.folder / "train.py"
+    text = train.read_text(encoding="utf-8")
+    train.write_text(text.replace("clip(0.8 - y_pred", "clip(0.7 - y_pred"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    test = runpy.run_path(str(done.folder / "test_parity.py"))
+    with pytest.raises(AssertionError, match="loss"):
+        test["test_the_port_trains_as_keras_does"]()
+
+
+def test_a_plain_one_with_a_mask_stays_a_stub(tmp_path):
+    done = ported("masked_loss", tmp_path, plain=True)
+    (sentence,) = done.open
+    assert "squares, the loss, is to be written" in sentence
+    assert done.result.verdict == "error"
