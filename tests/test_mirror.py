@@ -98,6 +98,7 @@ ONLY_KERAS_CHECK_FILES = {
     "own_losses.py": "likewise",
     "loss_graphs.py": "likewise",
     "local_names.py": "likewise",
+    "rate_code.py": "likewise",
     "schedule_code.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",

@@ -13,7 +13,9 @@ from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.fit_text import batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
+from torch_impl.source.names_used import names_used
 from torch_impl.source.own.loss_texts import HOMES, is_written, loss_texts
+from torch_impl.source.own.rate_text import with_own_rates
 from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.program import Program, Value, has_masks
 from torch_impl.source.reading_text import (
@@ -31,6 +33,7 @@ from torch_impl.source.wrapping import wrapped
 _NAMES = (
     *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
     *("argparse", "sys", "read", "array", "opened", "load_weights", "load_file", "weighting"),
+    "math",
 )
 _MODULES = {
     **HOMES,
@@ -64,6 +67,7 @@ def train_text(
         class_name: of the module.
     """
     compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, (*_NAMES, class_name))
+    compiled, rates = with_own_rates(compiled, facts, (*_NAMES, class_name))
     own: dict[str, str] = {}
     training = planned_parts(facts, compiled, own, is_masked=has_masks(program))
     left_out = [sentence for _, sentence in training.problems]
@@ -111,26 +115,19 @@ def train_text(
     arrays = arrays_of(program, facts)
     constants, *functions = _reading(program, arrays)
     weightless = _weightless_text(own, arrays)
+    heads = [text.partition("\n")[0] for text in schedules]
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays),
         constants="\n".join(constants),
         reading="\n\n\n".join("\n".join(lines) for lines in functions),
         shuffle=fit.get("shuffle") is not False,
         split=fit.get("validation_split") or 0.0,
+        math="import math\n" if names_used("\n".join(rates), "math") else "",
         package=package,
         class_name=class_name,
-        imports=_imports(
-            "\n".join(
-                [
-                    *body,
-                    weightless,
-                    *(text.partition("\n")[0] for text in schedules),
-                    *(text for text in own.values() if is_written(text)),
-                ]
-            )
-        ),
+        imports=_imports("\n".join([*body, weightless, *heads, *filter(is_written, own.values())])),
         feed="".join(
-            f"{text}\n\n\n" for text in [*schedules, *own.values(), "\n".join(feed)] if text
+            f"{text}\n\n\n" for text in [*schedules, *rates, *own.values(), "\n".join(feed)] if text
         ),
         body="\n".join(body),
         weightless=weightless,
@@ -298,7 +295,7 @@ _TEMPLATE = '''{about}
 from __future__ import annotations
 
 import argparse
-import sys
+{math}import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -26,13 +26,18 @@ def outer_values(thing: Any) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for function in _functions(thing):
-        closure = function.__closure__ or ()
-        cells = dict(zip(function.__code__.co_freevars, closure, strict=True))
-        around = {name: value for name, cell in cells.items() for value in _contents(cell)}
-        known = function.__globals__
-        names = [name for name in _global_names(function.__code__) if name in known]
-        found |= shown({name: known[name] for name in names} | around)
+        found |= shown(named_values(function))
     return found
+
+
+def named_values(function: FunctionType) -> dict[str, Any]:
+    """Returns what the names stand for that a function has from around it."""
+    closure = function.__closure__ or ()
+    cells = dict(zip(function.__code__.co_freevars, closure, strict=True))
+    around = {name: value for name, cell in cells.items() for value in _contents(cell)}
+    known = function.__globals__
+    names = [name for name in _global_names(function.__code__) if name in known]
+    return {name: known[name] for name in names} | around
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, str]:

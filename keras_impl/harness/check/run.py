@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.own_training import write_own_training
 from keras_impl.harness.check.parts import plan_of, whole_of
 from keras_impl.harness.check.passes import Pass, most_exercised
+from keras_impl.harness.check.rate_code import rates_of
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
@@ -77,7 +79,8 @@ def run_check(
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     if spec.described:
-        reference, writer.facts["program"], writer.facts["own"] = described(factory, spec)
+        reference, writer.facts["program"], own = described(factory, spec)
+        writer.facts["own"] = {**own, "rates": rates_of(reference, Path(spec.folder))}
     else:
         reference = called_anew(factory, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:

@@ -33,6 +33,7 @@ def test_they_are_written_and_pass(name, plain, tmp_path):
     source = (done.folder / "train.py").read_text(encoding="utf-8")
     assert "TO WRITE" not in source
     assert ("mask_of(y_pred)" in source) == (name == "masked_loss")
+    assert ("LearningRateScheduler(optimizer, stepped)" in source) == (name == "masked_loss")
     assert source.count("sample_weight: torch.Tensor | None") == 2 * (name == "own_losses")
 
 
@@ -47,8 +48,22 @@ def test_a_wrong_number_in_one_fails_at_the_loss(tmp_path, monkeypatch):
         test["test_the_port_trains_as_keras_does"]()
 
 
+def test_a_wrong_number_in_a_function_of_the_rate_fails_at_the_schedule(tmp_path, monkeypatch):
+    done = ported("masked_loss", tmp_path)
+    train = done.folder / "train.py"
+    text = train.read_text(encoding="utf-8")
+    train.write_text(text.replace("math.exp(-0.1)", "math.exp(-0.2)"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    test = runpy.run_path(str(done.folder / "test_parity.py"))
+    with pytest.raises(AssertionError, match="schedule"):
+        test["test_the_port_trains_as_keras_does"]()
+
+
 def test_a_plain_one_with_a_mask_stays_a_stub(tmp_path):
     done = ported("masked_loss", tmp_path, plain=True)
     (sentence,) = done.open
     assert "squares, the loss, is to be written" in sentence
+    assert done.left_out == (
+        "the callback LearningRateScheduler: its function is code of the program",
+    )
     assert done.result.verdict == "error"
