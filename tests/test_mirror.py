@@ -99,6 +99,7 @@ ONLY_KERAS_CHECK_FILES = {
     "loss_graphs.py": "likewise",
     "local_names.py": "likewise",
     "rate_code.py": "likewise",
+    "quoted_helpers.py": "likewise",
     "schedule_code.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",

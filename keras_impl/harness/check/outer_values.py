@@ -25,7 +25,7 @@ def outer_values(thing: Any) -> dict[str, str]:
         thing: a class, or a function.
     """
     found: dict[str, str] = {}
-    for function in _functions(thing):
+    for function in functions_in(thing):
         found |= shown(named_values(function))
     return found
 
@@ -55,7 +55,8 @@ def shown(values: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _functions(thing: Any) -> Iterator[FunctionType]:
+def functions_in(thing: Any) -> Iterator[FunctionType]:
+    """Yields the functions of a class, or a function."""
     parts = list(vars(thing).values()) if inspect.isclass(thing) else [thing]
     for part in parts:
         function = inspect.unwrap(getattr(part, "__func__", getattr(part, "fget", part)))
