@@ -1,5 +1,6 @@
 """Ports of programs whose losses are code of the user's own that only calls Keras."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -57,6 +58,25 @@ def test_a_wrong_number_in_a_function_of_the_rate_fails_at_the_schedule(tmp_path
     test = runpy.run_path(str(done.folder / "test_parity.py"))
     with pytest.raises(AssertionError, match="schedule"):
         test["test_the_port_trains_as_keras_does"]()
+
+
+def test_a_loss_without_its_mean_is_told_as_such(tmp_path, monkeypatch):
+    """What a person forgets who writes Keras's code line by line."""
+    done = ported("own_losses", tmp_path)
+    train = done.folder / "train.py"
+    text = train.read_text(encoding="utf-8")
+    changed = re.sub(r"return reduce_weighted\(.*\)", "return values * sample_weight", text)
+    train.write_text(changed, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    test = runpy.run_path(str(done.folder / "test_parity.py"))
+    with pytest.raises(AssertionError) as failure:
+        test["test_the_port_trains_as_keras_does"]()
+    told = " ".join(str(failure.value).split())
+    assert "cause D21 the port's loss is a value for each sample" in told
+    assert "a tensor of shape (" in told
+    assert "expected one, the mean over all samples" in told
+    assert "fix return losses.mean() at the end of the loss" in told
+    assert "Port(target=...)" not in told
 
 
 def test_a_plain_one_with_a_mask_stays_a_stub(tmp_path):
