@@ -189,6 +189,23 @@ def own_losses_without_weights():
     return own_losses(is_weighted=False)
 
 
+def cast_loss():
+    """The loss names float32, and holds a loss of Keras that was made in float32."""
+
+    def masked(y_true, y_pred):
+        y_true = ops.cast(y_true, "float32")
+        is_told = ops.cast(ops.not_equal(y_true, -1.0), "float32")
+        squares = ops.sum(is_told * ops.square(y_true - y_pred), axis=-1)
+        whole = keras.losses.MeanSquaredError(dtype="float32")
+        return squares / (ops.sum(is_told, axis=-1) + 1e-6) + whole(y_true, y_pred)
+
+    model = keras.Sequential([L.Input((6,)), L.Dense(3)])
+    model.compile("sgd", masked)
+    draw = np.random.default_rng(0)
+    y = np.where(draw.random((16, 3)) < 0.3, -1, draw.normal(size=(16, 3)))
+    return keras_impl.Reference(model, x=draw.normal(size=(16, 6)), y=y, batch_size=8)
+
+
 RATES = {0: 0.1, 2: 0.02}
 
 

@@ -19,6 +19,7 @@ from keras_impl.harness.check.local_names import Names, names_noted
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outer_values import outer_values, shown
 from keras_impl.harness.check.output_losses import name_of
+from keras_impl.harness.loss_dtype import in_one_dtype
 from keras_impl.harness.versions import mask_of
 
 Facts = dict[str, Any]
@@ -63,10 +64,12 @@ def loss_graph(
         "variables", the names that the code has for tensors, by the names of the operations that
         make them; "is_column", whether Keras gives targets (N,) as (N, 1); "reduction".
     """
+    y, shape = np.asarray(y), sides if shape is None else shape
     try:
-        return _loss_graph(loss, np.asarray(y), sides, sides if shape is None else shape)
+        found: Facts | None = in_one_dtype(lambda: _loss_graph(loss, y, sides, shape))
     except Exception:  # code of the user's, which may raise anything
         return None
+    return found
 
 
 def _loss_graph(given: Any, y: np.ndarray, sides: tuple[int, ...], shape: Shape) -> Facts | None:
@@ -75,7 +78,7 @@ def _loss_graph(given: Any, y: np.ndarray, sides: tuple[int, ...], shape: Shape)
     own = getattr(loss, "fn", loss)
     if (
         type(loss).__call__ is not keras.losses.Loss.__call__
-        or loss.dtype != keras.backend.floatx()
+        or _module(_BACKEND).standardize_dtype(loss.dtype) != keras.backend.floatx()
         or loss.reduction not in _REDUCTIONS
         or y.dtype.kind not in "biuf"
         or not y.ndim
@@ -84,8 +87,9 @@ def _loss_graph(given: Any, y: np.ndarray, sides: tuple[int, ...], shape: Shape)
     is_function = loss is not own
     holders = [loss, getattr(own, "__self__", loss)]
     kept = [dict(vars(each)) for each in holders]
-    before = _state(loss, own)
     try:
+        loss(y, output)  # which raises an error if its code mixes dtypes
+        before = _state(loss, own)
         found = _checked(loss, y, output, shape, is_function=is_function)
         return found if _state(loss, own) == before else None  # it keeps a state
     finally:
@@ -223,6 +227,7 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
+_BACKEND = "keras.src.backend"
 _COMPILE = "keras.src.trainers.compile_utils"
 _LOSS = "keras.src.losses.loss"
 _VARIABLES = "keras.src.backend.common.variables"

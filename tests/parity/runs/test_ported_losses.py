@@ -25,6 +25,7 @@ def ported(name, folder, *, plain=False):
     [
         *(("own_losses", False), ("own_losses", True), ("own_losses_without_weights", False)),
         *(("own_losses_without_weights", True), ("masked_loss", False)),
+        *(("cast_loss", False), ("cast_loss", True)),
     ],
 )
 def test_they_are_written_and_pass(name, plain, tmp_path):

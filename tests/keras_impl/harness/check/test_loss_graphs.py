@@ -158,6 +158,19 @@ def test_variables_have_the_names_of_the_code():
     assert list(loss_graph(squares, Y, (3,))["variables"].values()) == ["error"]
 
 
+def of_named_dtypes(y, p):
+    y = ops.cast(y, "float32")
+    is_told = ops.cast(ops.not_equal(y, -1.0), "float32")
+    return ops.sum(is_told * ops.square(y - p), axis=-1) / ops.sum(is_told, axis=-1)
+
+
+def test_code_that_names_float32_has_the_graph_of_the_dtype_of_the_program():
+    found = loss_graph(of_named_dtypes, Y, (3,))
+    dtypes = [each["config"].get("dtype") for each in found["config"]["layers"]]
+    assert "float64" in dtypes
+    assert "float32" not in dtypes
+
+
 @pytest.mark.parametrize(
     "loss",
     [
