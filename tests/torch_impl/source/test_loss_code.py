@@ -273,12 +273,8 @@ def test_reductions_and_masks_are_those_of_keras(reduction, is_masked):
     assert_same(of_torch(function, y, output, weight, mask), wanted)
 
 
-PLAIN = [
-    name
-    for name in CASES
-    if not {"combined", "objects", "labels", "probabilities"} & set(name.split())
-    and not name.startswith("binary")
-]
+# The focal losses of Keras take a crossentropy of each entry.
+PLAIN = [name for name in CASES if name != "binary_focal_crossentropy"]
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -353,11 +349,32 @@ def test_an_array_that_is_not_finite_is_refused():
         text_of(loss, drawn(VALUES, (3,)), (3,))
 
 
-@pytest.mark.parametrize("name", ["combined", "labels"])
-def test_a_crossentropy_has_no_plain_form(name):
-    loss, kind, shape, sides = CASES[name]
-    with pytest.raises(ValueError, match="Crossentropy has no plain form"):
-        text_of(loss, drawn(kind, shape), sides, plain=True)
+def of_each_entry(y_true, y_pred):
+    return ops.binary_crossentropy(y_true, y_pred)
+
+
+def along_another_axis(y_true, y_pred):
+    return ops.categorical_crossentropy(y_true, y_pred, axis=1)
+
+
+@pytest.mark.parametrize("loss", [of_each_entry, along_another_axis])
+def test_only_the_crossentropies_of_keras_losses_have_a_plain_form(loss):
+    y, output = drawn("shares", (3, 3)), output_of((3, 3))
+    with pytest.raises(ValueError, match=r"has no (plain form|source)"):
+        text_of(loss, y, (3, 3), plain=True)
+    assert_same(
+        of_torch(function_of(text_of(loss, y, (3, 3))), y, output), of_keras(loss, y, output)
+    )
+
+
+@pytest.mark.parametrize(("plain", "home"), [(False, "losses"), (True, "rules")])
+def test_the_binary_crossentropy_of_keras_losses_is_one_call(plain, home):
+    def loss(y_true, y_pred):
+        return K.binary_crossentropy(y_true, y_pred, from_logits=True)
+
+    source = text_of(loss, drawn(BITS, (3,)), (3,), plain=plain)
+    call = f"{home}.BinaryCrossentropy(from_logits=True).values(y_pred, y_true)"
+    assert source.splitlines()[-1] == f"    return {call}.mean()"
 
 
 def test_another_number_is_seen():

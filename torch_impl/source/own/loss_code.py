@@ -18,7 +18,7 @@ from torch_impl.source.form import Applied, Form, Layout, Parameter, is_atom, li
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.names import attribute, distinct
 from torch_impl.source.own.facts import Facts
-from torch_impl.source.own.loss_forms import BOUNDS, CLIPS, CROSSENTROPIES
+from torch_impl.source.own.loss_forms import BINARY, MEAN_OF_BINARY, PLAIN_ROWS, ROWS
 from torch_impl.source.own.stub_text import place_of
 from torch_impl.source.plain import with_plain_functions
 from torch_impl.source.statements import needs_brackets
@@ -102,6 +102,7 @@ class _Writer:
         self._traced, self._plain, self._is_masked = traced, plain, is_masked
         self._makers = {(call.layer, call.number): call for call in traced.graph.calls}
         self._same: dict[Tensor, Tensor] = {}  # what does nothing -> its input
+        self._means = self._of_binary()
         self._forms = {key: self._form(call) for key, call in self._makers.items()}
         self._end = self._base(traced.graph.outputs)
         self._wanted: dict[Tensor, str] = {}
@@ -143,6 +144,7 @@ class _Writer:
         key = (self._end.layer, self._end.call)
         config = self._traced.layers[self._end.layer]["config"]
         is_mean = self._traced.layers[self._end.layer]["class_name"] == "Mean"
+        is_mean &= self._end.layer not in self._means
         if rank and is_mean and reduction in _MEAN and not config.get("keepdims"):
             self._forms[key] = Form("{0}.mean()")  # the mean of means of as many values
             rank = 0
@@ -182,6 +184,33 @@ class _Writer:
     def _does_nothing(self, key: tuple[str, int]) -> bool:
         return Tensor(*key, 0) in self._same
 
+    def _of_binary(self) -> set[str]:
+        """Joins each mean over the last axis with the binary crossentropy that it alone takes.
+
+        Returns the names of these means, whose calls have the arguments of the crossentropies.
+        """
+        layers, graph = self._traced.layers, self._traced.graph
+        uses = Counter(place for call in graph.calls for place in tensors_of(call))
+        found: set[str] = set()
+        for call in graph.calls:
+            entry, places = layers[call.layer], tensors_of(call)
+            if entry["class_name"] != "Mean" or len(places) != 1:
+                continue
+            (place,) = places
+            axes, rank = entry["config"].get("axis"), len(self._traced.shapes[place])
+            axes = axes if isinstance(axes, list | tuple) else [axes]
+            is_last = len(axes) == 1 and axes[0] in (-1, rank - 1)
+            is_binary = layers[place.layer]["class_name"] == BINARY
+            is_only = uses[place] == 1 and place != graph.outputs
+            if is_last and is_binary and is_only and not entry["config"].get("keepdims"):
+                inner = self._makers.pop((place.layer, place.call))
+                settings = layers[place.layer]["config"]
+                logits = settings.get("from_logits", False)
+                joined = replace(call, arguments=[*inner.arguments[:2], logits], options={})
+                self._makers[call.layer, call.number] = joined
+                found.add(call.layer)
+        return found
+
     def _form(self, call: Call) -> Form:
         """Returns how a call is written; one that does nothing is noted.
 
@@ -206,10 +235,8 @@ class _Writer:
             nest_of(call),
         )
         told = operation(layer, replace(call, arguments=fill(call.arguments, self._told)))
-        if self._plain and layer["class_name"] in CROSSENTROPIES:
-            raise ValueError(f"{layer['class_name']} has no plain form in a loss")
-        rows = BOUNDS if self._plain else {**CROSSENTROPIES, **BOUNDS, **CLIPS}
-        form = rows.get(layer["class_name"], operation_of)(told, applied)
+        name = MEAN_OF_BINARY if call.layer in self._means else layer["class_name"]
+        form = (PLAIN_ROWS if self._plain else ROWS).get(name, operation_of)(told, applied)
         if form.made is not None or Layout.FIRST in (form.takes, form.gives):
             raise ValueError(f"{layer['class_name']} has no source in a loss")
         text = form.text.replace("torch.get_default_dtype()", "y_pred.dtype")

@@ -17,18 +17,24 @@ def _binary(operation: Operation, call: Applied) -> Form:
     return Form(text, None, Layout.LAST)
 
 
-def _row(name: str) -> Row:
+def _without_mean(operation: Operation, call: Applied) -> Form:
+    raise ValueError(f"{operation.name} of each entry has no plain form")
+
+
+def _row(name: str, home: str) -> Row:
+    """A crossentropy of each sample, by a class of `losses` or of a file of rules."""
+
     def row(operation: Operation, call: Applied) -> Form:
         target, output = operation.arguments[:2]
         given = {"from_logits": operation.setting("from_logits", 2, False) or None}
         axis = operation.setting("axis", 3, -1)
         if axis not in (-1, len(call.inputs[-1]) - 1):
             given["axis"] = axis
+        if "axis" in given and (name.startswith("Sparse") or home == "rules"):
+            raise ValueError(f"{name} with {axis=} has no source")
         if name.startswith("Sparse"):
-            if "axis" in given:
-                raise ValueError(f"{name} with {axis=} has no source")
             target = f"{target}.long()"
-        text = f"losses.{name}({arguments(**given)}).values({output}, {target})"
+        text = f"{home}.{name}({arguments(**given)}).values({output}, {target})"
         return Form(text, None, Layout.LAST)
 
     return row
@@ -51,9 +57,20 @@ def _extreme(sign: str) -> Row:
     return row
 
 
-CROSSENTROPIES: dict[str, Row] = {
-    "BinaryCrossentropy": _binary,
-    **{name: _row(name) for name in ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")},
+BINARY, MEAN_OF_BINARY = "BinaryCrossentropy", "mean of BinaryCrossentropy"
+_OF_SAMPLES = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+_BOUNDS: dict[str, Row] = {"Maximum": _extreme(">="), "Minimum": _extreme("<=")}
+# By Keras's names of the operations; the mean is that of keras.losses, over the last axis.
+ROWS: dict[str, Row] = {
+    BINARY: _binary,
+    MEAN_OF_BINARY: _row(BINARY, "losses"),
+    **{name: _row(name, "losses") for name in _OF_SAMPLES},
+    **_BOUNDS,
+    "Clip": _clip,
 }
-BOUNDS: dict[str, Row] = {"Maximum": _extreme(">="), "Minimum": _extreme("<=")}
-CLIPS: dict[str, Row] = {"Clip": _clip}
+PLAIN_ROWS: dict[str, Row] = {
+    BINARY: _without_mean,
+    MEAN_OF_BINARY: _row(BINARY, "rules"),
+    **{name: _row(name, "rules") for name in _OF_SAMPLES},
+    **_BOUNDS,
+}
