@@ -42,6 +42,9 @@ class RunError(ParityError, RuntimeError):
     exit_code = 3
 
 
+UNFINISHED = "the port is not finished"  # how the message of an UnfinishedError begins
+
+
 class UnfinishedError(RunError):
     """A port has code that is still to be written; nothing was compared."""
 

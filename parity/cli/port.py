@@ -55,6 +55,7 @@ def port(
     With --plain, model.py and train.py import neither parity nor torch_impl. What torch lacks of
     Keras's rules is written into parts.py and rules.py. Its seeds are torch's.
     """
+    from parity.report.sentences import is_unfinished
     from parity.report.text.check import check_lines
     from parity.report.text.terminal import print_lines
     from parity.runs.check_options import CheckOptions
@@ -72,6 +73,8 @@ def port(
         for sentence in ported.differs:
             say(f"cannot be Keras's: {sentence}")
         for sentence in ported.open:
-            say(f"to be written: {sentence}")
+            say(f"to be written: {out}/{sentence}")
         print_lines(check_lines(ported.result, len(ported.left_out)))
+        if is_unfinished(ported.result):
+            say(f"Write it, then run: pytest {out}/test_parity.py")
     return exit_code(ported.result.verdict)

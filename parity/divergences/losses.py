@@ -14,6 +14,7 @@ from parity.divergences.sample_losses import mean_of, target_of_another, weights
 from parity.divergences.training import confident, crossentropies
 
 _DELTAS = sorted({1.0, *(n / 20 for n in range(1, 101)), 10.0})
+_SEVERAL = "the loss returned several numbers"  # of the torch half
 _MAX_AXES = 5  # 24 orders
 
 
@@ -51,8 +52,17 @@ def _forms(error: np.ndarray, said: float) -> Iterator[tuple[str, np.ndarray]]:
     yield "the absolute error", error
 
 
+def _several(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    if item.name != "loss raises" or _SEVERAL not in str(item.torch):
+        return None
+    return Match(NUMBERS, str(item.torch).partition(": ")[2])
+
+
 def _raises(evidence: Evidence) -> Match | None:
     item = evidence.item
+    if _SEVERAL in str(item.torch):
+        return None
     if item.name in ("loss raises", "gradient raises", "trajectory raises"):
         keras = evidence.keras
         keys = [f"target/probe/{each['name']}" for each in keras.facts.get("outputs") or []]
@@ -130,6 +140,7 @@ def _orders(y: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 RULES: dict[str, Recogniser] = {
     "D14": _threshold,
+    "D21": _several,
     "D15": _raises,
     "D16": lambda evidence: _other_target(evidence) or target_of_another(evidence),
     "D17": _no_logarithm,

@@ -36,8 +36,8 @@ D1 activated-twice  D2 clipped-probabilities  C9 missing-penalty  C8 other-penal
 D19 masked-loss
 D4 label-smoothing  D5 class-weights  D18 sample-weights  D9 loss-broadcast
 D12 loss-reduction  D14 loss-threshold
-I7 output-losses  D15 loss-raises  D16 other-target  D17 logarithm-missing  D20 limited-samples
-D13 other-loss
+I7 output-losses  D21 loss-of-samples  D15 loss-raises  D16 other-target  D17 logarithm-missing
+D20 limited-samples  D13 other-loss
 E9 gradient-cut  E6 untrained-weight  E3 scaled-gradient  E7 other-gradient
 S13 average-of-weights  S2 number-of-steps  S3 moved-weights  S1 other-mode  S4 multiplied-gradients
 S6 multiplied-number  S5 kept-gradients  S9 other-network-input

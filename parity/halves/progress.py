@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from parity.errors import UNFINISHED
 from parity.files.log_text import log_line
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.options import ChildOptions
@@ -152,7 +153,8 @@ class _Headlines:
         reason = failure.reason.partition("\n")[0].removeprefix(f"{name}: ")
         first = self._first.setdefault(reason, name)
         told = reason.partition("; ")[0] if first == name else f"the same as {first}"
-        return f"failed: {name}: {told}"
+        is_open = reason.startswith(UNFINISHED)
+        return f"{'waits' if is_open else 'failed'}: {name}: {told}"
 
 
 class _Plain:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name, module_text
+from parity.errors import UNFINISHED
 from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.fixes import fix_text
@@ -62,6 +63,12 @@ def settings(result: Result) -> list[str]:
     ]
 
 
+def is_unfinished(result: Result) -> bool:
+    """Whether nothing was compared since the port has code that is still to be written."""
+    known = [error.startswith(UNFINISHED) for error in result.errors]
+    return result.verdict == ERROR and bool(known) and all(known)
+
+
 def sentence(result: Result, num_lacking: int = 0) -> str:
     """Returns the meaning of the verdict.
 
@@ -69,6 +76,8 @@ def sentence(result: Result, num_lacking: int = 0) -> str:
         result: of a run or a check.
         num_lacking: number of parts of the Keras program that the port is known to lack.
     """
+    if is_unfinished(result):
+        return "nothing was compared yet: the check waits for code that is to be written"
     if result.verdict == ERROR:
         return "a half failed"
     if result.verdict == FAIL:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from parity.ladder.items import FAIL
 from parity.ladder.result import ERROR, Result
-from parity.report.sentences import capital, differences, extent, item_name, sentence
+from parity.report.sentences import (
+    capital,
+    differences,
+    extent,
+    is_unfinished,
+    item_name,
+    sentence,
+)
 
 
 def sentence_of(result: Result) -> str:
     """Returns the meaning of the verdict, and the place of the failure."""
+    if is_unfinished(result):
+        return f"{capital(sentence(result))}."
     if result.verdict == ERROR:
         return "There is no comparison: a half failed, or its files are missing."
     if result.verdict == FAIL:

@@ -179,7 +179,16 @@ CASES = {
 
 
 A, B = signed((2, 3, 4), 8), signed((2, 4, 5), 9)
+HOT, SHARES = np.eye(3)[[0, 2, 1, 1]], np.linspace(0.05, 0.9, 12).reshape(4, 3)
 PRODUCTS = {
+    "binary_crossentropy": (ops.binary_crossentropy, HOT, SHARES),
+    "binary_of_logits": (lambda y, x: ops.binary_crossentropy(y, x, True), HOT, SHARES),
+    "categorical_crossentropy": (ops.categorical_crossentropy, HOT, SHARES),
+    "categorical_of_logits": (
+        lambda y, x: ops.categorical_crossentropy(y, x, from_logits=True, axis=1),
+        *(HOT, SHARES),
+    ),
+    "sparse_crossentropy": (ops.sparse_categorical_crossentropy, np.array([0, 2, 1, 1]), SHARES),
     "matmul": (ops.matmul, A, B),
     "matmul_vector": (ops.matmul, A, signed((4,))),
     "dot": (ops.dot, A, signed((4, 5))),

@@ -1,6 +1,9 @@
 """Keras programs of which ports are written."""
 
+import math
+
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers as L
 from keras import ops
@@ -88,7 +91,8 @@ def bent(x):
 
 
 def cubic(y, p):
-    return ops.mean(ops.abs(y - p) ** 3, axis=-1)
+    """Calls TensorFlow, so that it is not written out."""
+    return tf.reduce_mean(tf.abs(y - p) ** 3, axis=-1)
 
 
 def of_ones_own():
@@ -138,3 +142,88 @@ def placed():
     )
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
+
+
+def contrastive(margin):
+    def contrastive_loss(y_true, y_pred):
+        square_pred = ops.square(y_pred)
+        margin_square = ops.square(ops.maximum(margin - y_pred, 0))
+        return ops.mean((1 - y_true) * square_pred + y_true * margin_square)
+
+    return contrastive_loss
+
+
+class Pinball(keras.losses.Loss):
+    """A loss with numbers of its own, which computes a value for each sample."""
+
+    def __init__(self, quantiles):
+        super().__init__(name="pinball")
+        self.quantiles = quantiles
+
+    def call(self, y_true, y_pred):
+        err = ops.expand_dims(y_true, -1) - y_pred
+        q = ops.convert_to_tensor(self.quantiles, dtype=err.dtype)
+        return ops.mean(ops.maximum(q * err, (q - 1.0) * err), axis=(1, 2))
+
+
+def own_losses(*, is_weighted=True):
+    """Two outputs with losses of the user's own, whose code only calls operations."""
+    x = inputs = L.Input((6,))
+    x = L.Dense(8, activation="tanh")(x)
+    same = L.Dense(1, activation="sigmoid", name="same")(x)
+    load = L.Reshape((4, 3), name="load")(L.Dense(12)(x))
+    model = keras.Model(inputs, {"same": same, "load": load})
+    losses = {"same": contrastive(0.8), "load": Pinball([0.1, 0.5, 0.9])}
+    model.compile("adam", losses, loss_weights={"same": 1.0, "load": 0.5})
+    draw = np.random.default_rng(0)
+    return keras_impl.Reference(
+        model,
+        x=draw.normal(size=(16, 6)),
+        y={"same": draw.integers(0, 2, 16), "load": draw.normal(size=(16, 4))},
+        sample_weight=draw.uniform(0.5, 2, 16) if is_weighted else None,
+        batch_size=8,
+    )
+
+
+def own_losses_without_weights():
+    return own_losses(is_weighted=False)
+
+
+def cast_loss():
+    """The loss names float32, and holds a loss of Keras that was made in float32."""
+
+    def masked(y_true, y_pred):
+        y_true = ops.cast(y_true, "float32")
+        is_told = ops.cast(ops.not_equal(y_true, -1.0), "float32")
+        squares = ops.sum(is_told * ops.square(y_true - y_pred), axis=-1)
+        whole = keras.losses.MeanSquaredError(dtype="float32")
+        return squares / (ops.sum(is_told, axis=-1) + 1e-6) + whole(y_true, y_pred)
+
+    model = keras.Sequential([L.Input((6,)), L.Dense(3)])
+    model.compile("sgd", masked)
+    draw = np.random.default_rng(0)
+    y = np.where(draw.random((16, 3)) < 0.3, -1, draw.normal(size=(16, 3)))
+    return keras_impl.Reference(model, x=draw.normal(size=(16, 6)), y=y, batch_size=8)
+
+
+RATES = {0: 0.1, 2: 0.02}
+
+
+def stepped(epoch, lr):
+    if epoch % 4 in (1, 3):  # half of them
+        return lr * math.exp(-0.1)
+    return RATES[epoch % 4]
+
+
+def masked_loss():
+    """Steps that the mask of an embedding leaves out do not count; the rate is a function's."""
+
+    def squares(y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    tokens = L.Input((5,), dtype="int32")
+    x = L.Embedding(7, 4, mask_zero=True)(tokens)
+    model = keras.Model(tokens, L.LSTM(3, return_sequences=True)(x))
+    model.compile("sgd", squares)
+    rate = keras.callbacks.LearningRateScheduler(stepped)
+    return keras_impl.Reference(model, callbacks=[rate])

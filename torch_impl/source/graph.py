@@ -27,6 +27,7 @@ from torch_impl.masks import is_any, is_mask, mask_arguments, mask_of
 from torch_impl.source.form import Shape
 
 _LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between them is open
+_SAMPLES = (4, 5)  # likewise, of a batch
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,19 @@ def entries_by_path(traced: Traced, before: str = "") -> dict[str, Config]:
     return found
 
 
-def trace(twin: KerasModel, config: Config) -> Traced:
+def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Traced:
     """Runs a twin on random numbers, and returns its calls with the shapes of their tensors.
 
     Args:
         twin: of the config.
         config: `model.get_config()`.
+        has_batches: whether the first axis of each tensor is that of the batch; a loss may reduce
+            it.
     """
-    first, second = (_run(twin, config, length) for length in _LENGTHS)
+    sizes = (_SAMPLES[0],) * 2 if has_batches else _SAMPLES
+    first, second = (
+        _run(twin, config, length, size) for length, size in zip(_LENGTHS, sizes, strict=True)
+    )
     return _traced(twin, config, first, second)
 
 
@@ -123,9 +129,11 @@ class _Recorder:
         told: masks of each call, by model and layer.
         sources: masks that layers make or join, by model, in the order of calls.
         ends: what the twin returned.
+        size: of the batch.
     """
 
-    def __init__(self, twin: KerasModel) -> None:
+    def __init__(self, twin: KerasModel, size: int) -> None:
+        self.size = size
         self.inputs: dict[int, list[torch.Tensor]] = {}
         self.outputs: dict[int, dict[str, list[list[torch.Tensor]]]] = {}
         self.told: dict[tuple[int, str], list[dict[str, Any]]] = {}
@@ -194,15 +202,16 @@ class _Recorder:
             del child.compute_mask  # the method of its class is there again
 
 
-def _run(twin: KerasModel, config: Config, length: int) -> _Recorder:
-    recorder = _Recorder(twin)
+def _run(twin: KerasModel, config: Config, length: int, size: int) -> _Recorder:
+    recorder = _Recorder(twin, size)
     settings = {name_of(layer): layer["config"] for layer in config["layers"]}
     given = []
     for number, place in enumerate(_tensors_at(twin.graph.inputs)):
         told = settings[place.layer]
         shape = told.get("batch_shape") or told["shape"]
         dtype = getattr(torch, told["dtype"])
-        given.append(_drawn([4, *(size or length for size in shape[1:])], dtype, number))
+        sides = [side or length for side in shape[1:]]
+        given.append(_drawn([size, *sides], dtype, number))
     training = twin.training
     try:
         with torch.no_grad():
@@ -217,12 +226,13 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
     entries = {layer.get("name") or name_of(layer): layer for layer in config["layers"]}
     shapes: dict[Tensor, Shape] = {}
     fixed: set[tuple[str, int]] = set()  # calls that no batch goes into
+    has_batches = first.size == second.size
     whole: set[Tensor] = set()
     truths: set[Tensor] = set()
 
     def note(place: Tensor, one: torch.Tensor, other: torch.Tensor) -> None:
         sides = [a if a == b else None for a, b in zip(one.shape, other.shape, strict=True)]
-        if (place.layer, place.call) not in fixed:
+        if has_batches and (place.layer, place.call) not in fixed:
             sides = [None, *sides[1:]]
         shapes[place] = tuple(sides)
         if not one.is_floating_point():

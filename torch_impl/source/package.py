@@ -75,6 +75,8 @@ def write_package(
             if plain and isinstance(error, NoTwinError):
                 raise  # a stub has no plain form, either
             program, own = stubbed
+            told = facts.get("own", {})  # of what trains the model, which is the same
+            own = {**own, **{key: told[key] for key in ("losses", "rates") if key in told}}
             left = {**facts, "program": {**described, **program}, "own": own}
             return write_package(left, weights, out, plain=plain)
     if described["model"] is None:

@@ -123,7 +123,7 @@ def arguments_of(part: Any) -> set[str]:
 
 
 def _plain(line: Line) -> Line:
-    text, why, made = _functions(line.text), line.why, line.made
+    text, why, made = with_plain_functions(line.text), line.why, line.made
     if made is None:
         return replace(line, text=text)
     if made.kind in (*_DROPPING, layers.GaussianNoise, layers.GaussianDropout):
@@ -155,22 +155,30 @@ def _keywords(text: str) -> list[str]:
     return re.findall(r"(\w+)=", inner)
 
 
-def _functions(text: str) -> str:
-    """Returns an expression with plain functions."""
+def with_plain_functions(text: str, home: str = "parts") -> str:
+    """Returns an expression with plain functions.
+
+    Args:
+        text: with "{0}", "{1}" for its tensors.
+        home: module of the package that has the functions.
+
+    Raises:
+        ValueError: a function has no plain form.
+    """
     for name in re.findall(r'OPERATIONS\["(\w+)"\]', text):
         function = getattr(operations, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
         unknown = set(_keywords_of(text, name)) - arguments_of(function) if function else set()
         if function is None or unknown:
             told = f" with {', '.join(sorted(unknown))}" if unknown else ""
             raise ValueError(f"the operation {name}{told} has no plain function")
-        text = text.replace(f'OPERATIONS["{name}"](', f"parts.{function.__name__}(")
-    text = re.sub(r"(?<![\w.])clip\((\{\d\}), low=", r"parts.maximum(\1, ", text)
-    text = re.sub(r"(?<![\w.])clip\((\{\d\}), high=", r"parts.minimum(\1, ", text)
+        text = text.replace(f'OPERATIONS["{name}"](', f"{home}.{function.__name__}(")
+    text = re.sub(r"(?<![\w.])clip\((\{\d\}), low=", rf"{home}.maximum(\1, ", text)
+    text = re.sub(r"(?<![\w.])clip\((\{\d\}), high=", rf"{home}.minimum(\1, ", text)
     for name in re.findall(r"\bactivations\.(\w+)\(", text):
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
-    text = re.sub(r"\bactivations\.(\w+)\(", r"parts.\1(", text)
-    return re.sub(r"\bwith_mask\(", "parts.with_mask(", text)
+    text = re.sub(r"\bactivations\.(\w+)\(", rf"{home}.\1(", text)
+    return re.sub(r"\bwith_mask\(", f"{home}.with_mask(", text)
 
 
 def _keywords_of(text: str, operation: str) -> list[str]:

@@ -22,7 +22,7 @@ from torch_impl.source.parts import training as loop
 from torch_impl.source.plain_initial import initial_lines, penalty_lines
 from torch_impl.source.plain_reading import load_weights, reading_of
 from torch_impl.source.plain_rules import as_rule, callback, metric
-from torch_impl.source.program import Program
+from torch_impl.source.program import Program, has_masks
 from torch_impl.source.reading_text import Arrays, about_training, arrays_of
 from torch_impl.source.rules_text import RuleTexts, takes_norms
 from torch_impl.source.train_text import lacking_text, optimizer_text, planned_parts, written
@@ -89,7 +89,8 @@ def plain_train(
     own: dict[str, str] = {}
     taken = (*_NAMES, class_name)
     compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, taken, plain=True)
-    training = planned_parts(facts, compiled, own, _NAMES)
+    masked = has_masks(program)
+    training = planned_parts(facts, compiled, own, _NAMES, is_masked=masked, plain=True)
     found = PlainTrain(left_out=[sentence for _, sentence in training.problems])
     given: dict[str, str] = {}
     body = [f"    model = {class_name}()"]
@@ -178,6 +179,8 @@ def _files(
     }
     if weightless:
         imports["signature"] = ("inspect", "signature")
+    if names_used(own, "F"):
+        imports["F"] = ("torch.nn", "functional")
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
     lines += [f"from {package}.model import {class_name}"]
     fit = facts["program"]["fit"]

@@ -164,3 +164,8 @@ def all_of(program: Program) -> Sequence[Program]:
             if each.program is not None:
                 found += [inner for inner in all_of(each.program) if inner not in found]
     return [*found, program]
+
+
+def has_masks(program: Program) -> bool:
+    """Whether an output of a model carries a mask."""
+    return any("with_mask(" in line.text for line in program.lines)

@@ -73,8 +73,7 @@ def statements_of(
         if swallowed is not None:
             before = swallowed
             place = reads.index(before.makes[0])
-            is_whole = re.search(r"[(\[,] ?\{" + str(place) + r"\}[,)\]]", line.text) is not None
-            needs = not (before.is_atom or is_whole) and _needs_brackets(line, place, before.text)
+            needs = not before.is_atom and needs_brackets(line.text, place, before.text)
             texts[place] = f"({before.text})" if needs else before.text
             reads = [*reads[:place], *before.reads, *reads[place + 1 :]]
             notes = before.notes + notes
@@ -93,21 +92,30 @@ def statements_of(
     return done
 
 
-def _needs_brackets(line: Line, place: int, inner: str) -> bool:
+def needs_brackets(outer: str, place: int, inner: str, *, least: bool = False) -> bool:
     """Whether an expression needs brackets in the place of a tensor of another one.
 
     Around what binds closer than a sum or a comparison, nobody writes them.
+
+    Args:
+        outer: with "{0}", "{1}" for its tensors.
+        place: of the tensor.
+        inner: is more than an atom.
+        least: whether it has none around products, either, where they change nothing.
     """
+    if re.search(r"[(\[,] ?\{" + str(place) + r"\}[,)\]]", outer) is not None:  # an argument
+        return False
 
     def parsed(text: str) -> ast.expr:
-        filled = line.text.replace(f"{{{place}}}", text)
+        filled = outer.replace(f"{{{place}}}", text)
         return ast.parse(re.sub(r"\{(\w+)\}", r"_\1", filled), mode="eval").body
 
     try:
         without = parsed(inner)
     except SyntaxError:  # such as `x ** 2.sum()`
         return True
-    is_sum = isinstance(without, ast.BinOp) and isinstance(without.op, ast.Add | ast.Sub)
+    operators = ast.operator if least else (ast.Add, ast.Sub)
+    is_sum = isinstance(without, ast.BinOp) and isinstance(without.op, operators)
     if not (is_sum or isinstance(without, ast.Compare)):
         return True
     return ast.dump(without) != ast.dump(parsed(f"({inner})"))

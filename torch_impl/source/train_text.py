@@ -13,11 +13,12 @@ from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
-from torch_impl.source.names import attribute
+from torch_impl.source.names_used import names_used
+from torch_impl.source.own.loss_texts import HOMES, is_written, loss_texts
+from torch_impl.source.own.rate_text import with_own_rates
 from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.own.step_text import about_step, own_step
-from torch_impl.source.own.stub_text import loss_text
-from torch_impl.source.program import Program, Value
+from torch_impl.source.program import Program, Value, has_masks
 from torch_impl.source.reading_text import (
     Arrays,
     about_training,
@@ -33,27 +34,17 @@ from torch_impl.source.wrapping import wrapped
 # Names that train.py has itself.
 _NAMES = (
     *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
-    *(
-        "argparse",
-        "sys",
-        "read",
-        "array",
-        "real",
-        "opened",
-        "load_weights",
-        "load_file",
-        "weighting",
-    ),
-    "train_step",
+    *("argparse", "sys", "read", "array", "real", "opened", "load_weights", "load_file"),
+    *("weighting", "math", "train_step"),
 )
 _LIBRARY = {
     *("layers", "losses", "metrics", "optim", "schedule", "initializers", "constraints"),
     "regularizers",
 }
 _MODULES = {
+    **HOMES,
     "constrain": "torch_impl.constraints",
     "load_arrays": "torch_impl.arrays",
-    "activations": "torch_impl.layers",
     "draw_initial": "torch_impl.initial_weights",
     "SEED": "torch_impl.initial_weights",
     "SKIPPED": "torch_impl.initial_weights",
@@ -83,8 +74,9 @@ def train_text(
         class_name: of the module.
     """
     compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, (*_NAMES, class_name))
+    compiled, rates = with_own_rates(compiled, facts, (*_NAMES, class_name))
     own: dict[str, str] = {}
-    training = planned_parts(facts, compiled, own)
+    training = planned_parts(facts, compiled, own, is_masked=has_masks(program))
     left_out = [sentence for _, sentence in training.problems]
     known = all_names(training, compiled.outputs)
     left_out += without_watched(training, known, known)
@@ -137,25 +129,21 @@ def train_text(
     weightless = _weightless_text(own, arrays)
     more = [*about_step(fit, is_plain=False), *about_later(fit)]
     needed = () if step.given else ("loss", "optimizer")
+    heads = [text.partition("\n")[0] for text in [*schedules, *rules.own]]
+    parts = [*schedules, *rules.own, *rates, *own.values(), step.source, "\n".join(feed)]
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays, more),
         constants="\n".join(constants),
         reading="\n\n\n".join("\n".join(lines) for lines in functions),
         shuffle=fit.get("shuffle") is not False,
         split=fit.get("validation_split") or 0.0,
+        math="import math\n" if names_used("\n".join(rates), "math") else "",
         package=package,
         class_name=class_name,
         imports=_imports(
-            "\n".join(
-                [*body, weightless, *(text.partition("\n")[0] for text in [*schedules, *rules.own])]
-            ),
-            step.stepper,
+            "\n".join([*body, weightless, *heads, *filter(is_written, own.values())]), step.stepper
         ),
-        feed="".join(
-            f"{text}\n\n\n"
-            for text in [*schedules, *rules.own, *own.values(), step.source, "\n".join(feed)]
-            if text
-        ),
+        feed="".join(f"{text}\n\n\n" for text in parts if text),
         body="\n".join(body),
         weightless=weightless,
         lacking=lacking_text("port", [n for n in needed if n not in given]),
@@ -202,10 +190,11 @@ def _imports(body: str, stepper: str = "Stepper") -> str:
     # A part of the path of a weight is no name: "net.layers.0.kernel".
     used = set(re.findall(r'(?<![\w."])(\w+)\.', body))
     names = {"KerasSeeds", "Port", *(used & _LIBRARY)}
-    lines = from_import("torch_impl", names)
+    lines = ["from torch.nn import functional as F"] if "F" in used else []
+    lines += from_import("torch_impl", names)
     by_module: dict[str, list[str]] = {}
     for name, module in _MODULES.items():
-        if f"{name}(" in body or f", {name})" in body:
+        if re.search(rf'(?<![\w."]){name}[.(\[]', body) or f", {name})" in body:
             by_module.setdefault(module, []).append(name)
     by_module["torch_impl.trainer"] = ["Batch", stepper, "Trainer"]
     by_module["torch_impl.trainer.arguments"] = ["weighting"]
@@ -219,6 +208,9 @@ def planned_parts(
     compiled: Compiled,
     own: dict[str, str],
     taken: Collection[str] = _NAMES,
+    *,
+    is_masked: bool,
+    plain: bool = False,
 ) -> Training:
     """Plans all that trains the model.
 
@@ -227,23 +219,10 @@ def planned_parts(
         compiled: the same, in the words of Keras's configs.
         own: gets the source of the losses of the user's, by name.
         taken: names that train.py has itself.
+        is_masked: see `loss_texts`.
+        plain: likewise.
     """
-    told_own = facts.get("own", {}).get("losses", {})
-    told_loss = facts.get("loss") or {}
-    names = {out: each["name"] for out, each in (told_loss.get("outputs") or {}).items()}
-    # Facts have no loss for whose targets nothing is known: of one output, it is the only one.
-    is_one = len(facts.get("outputs") or []) < 2
-    only = next(iter(told_own), None) if is_one and not told_loss else told_loss.get("name")
-    is_weighted = bool(told_loss.get("sample_weight") or told_loss.get("class_weight"))
-    shapes = {each["name"]: each["shape"] for each in facts.get("outputs") or []}
-    stubs = {}
-    for output, name in (names or {"": only}).items():
-        if name in told_own:
-            known = attribute(re.sub(r"\W", "_", name))
-            known = f"{known}_" if known in taken else known
-            shape = shapes.get(output, facts.get("output_shape") or ())
-            own[known] = loss_text(known, told_own[name], shape, is_weighted=is_weighted)
-            stubs[output] = Parameter(known)
+    stubs = loss_texts(facts, own, taken, is_masked=is_masked, plain=plain)
     if "" in stubs:
         training = planned(replace(compiled, loss=None))
         training.loss = stubs[""]
@@ -318,7 +297,7 @@ _TEMPLATE = '''{about}
 from __future__ import annotations
 
 import argparse
-import sys
+{math}import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

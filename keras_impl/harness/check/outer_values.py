@@ -25,14 +25,19 @@ def outer_values(thing: Any) -> dict[str, str]:
         thing: a class, or a function.
     """
     found: dict[str, str] = {}
-    for function in _functions(thing):
-        closure = function.__closure__ or ()
-        cells = dict(zip(function.__code__.co_freevars, closure, strict=True))
-        around = {name: value for name, cell in cells.items() for value in _contents(cell)}
-        known = function.__globals__
-        names = [name for name in _global_names(function.__code__) if name in known]
-        found |= shown({name: known[name] for name in names} | around)
+    for function in functions_in(thing):
+        found |= shown(named_values(function))
     return found
+
+
+def named_values(function: FunctionType) -> dict[str, Any]:
+    """Returns what the names stand for that a function has from around it."""
+    closure = function.__closure__ or ()
+    cells = dict(zip(function.__code__.co_freevars, closure, strict=True))
+    around = {name: value for name, cell in cells.items() for value in _contents(cell)}
+    known = function.__globals__
+    names = [name for name in _global_names(function.__code__) if name in known]
+    return {name: known[name] for name in names} | around
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, str]:
@@ -50,7 +55,8 @@ def shown(values: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _functions(thing: Any) -> Iterator[FunctionType]:
+def functions_in(thing: Any) -> Iterator[FunctionType]:
+    """Yields the functions of a class, or a function."""
     parts = list(vars(thing).values()) if inspect.isclass(thing) else [thing]
     for part in parts:
         function = inspect.unwrap(getattr(part, "__func__", getattr(part, "fget", part)))

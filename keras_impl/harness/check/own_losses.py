@@ -17,6 +17,7 @@ import keras
 from keras_impl.harness.check.outer_values import shown
 from keras_impl.harness.check.output_losses import is_kerass, name_of
 from keras_impl.harness.check.quoted import quoted
+from keras_impl.harness.check.quoted_helpers import quoted_helpers
 from keras_impl.harness.versions import is_kerass_own
 
 Facts = dict[str, Any]
@@ -32,9 +33,10 @@ def own_losses(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list
 
     Returns:
         Of each: "name"; "class", of the code; "is_function", whose targets Keras gives the rank of
-        the output; "source"; "values" of settings as source, by the
-        names that the code has for them, "self.alpha" of an attribute; "reduction" of a Loss. And
-        a sentence for each name that several have.
+        the output; "source"; "helpers", the sources of what it calls; "values" of settings as
+        source, by the names that the code has for them, "self.alpha" of an attribute; "reduction"
+        of a Loss. And a sentence for each name that several have. `write_loss_graphs` adds "graphs"
+        later.
     """
     given = {
         id(loss): told
@@ -72,6 +74,7 @@ def _told(loss: Any, folder: Path) -> Facts | None:
             "class": loss.__name__,
             "is_function": True,
             "source": quoted(loss, folder),
+            "helpers": quoted_helpers(loss, folder),
             "values": values | (_attributes(holder) if inspect.ismethod(loss) else {}),
         }
     return {
@@ -79,6 +82,7 @@ def _told(loss: Any, folder: Path) -> Facts | None:
         "class": type(loss).__name__,
         "is_function": False,
         "source": quoted(type(loss), folder),
+        "helpers": quoted_helpers(type(loss), folder),
         "values": values | _attributes(loss),
     }
 

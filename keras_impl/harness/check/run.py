@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.incomplete import not_a_number
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
+from keras_impl.harness.check.loss_graphs import write_loss_graphs
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.own_training import write_own_training
 from keras_impl.harness.check.parts import plan_of, whole_of
 from keras_impl.harness.check.passes import Pass, most_exercised
+from keras_impl.harness.check.rate_code import rates_of
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
@@ -76,7 +79,8 @@ def run_check(
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
     if spec.described:
-        reference, writer.facts["program"], writer.facts["own"] = described(factory, spec)
+        reference, writer.facts["program"], own = described(factory, spec)
+        writer.facts["own"] = {**own, "rates": rates_of(reference, Path(spec.folder))}
     else:
         reference = called_anew(factory, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:
@@ -92,6 +96,8 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     write_init(spec, factory, reference, samples, writer)
     first = most_exercised(spec, factory, reference, samples)
     first.writer.facts["incomplete"] += not_a_number(first.writer.arrays, has_data=samples.has_data)
+    if spec.described and first.objective is not None:
+        write_loss_graphs(first.objective, writer.facts["own"]["losses"])
     _write_training(spec, factory, first)
     del reference  # a model with its optimizer, of which only one is in memory at a time
     writer.arrays |= first.writer.arrays

@@ -53,10 +53,11 @@ def _lines(result: Result) -> list[Line]:
 
 def head_line(result: Result) -> Line:
     """Returns the subject, the settings that its numbers depend on, and the verdict."""
-    verdict = result.verdict.upper()
+    is_open = sentences.is_unfinished(result)
+    verdict = "NOT FINISHED" if is_open else result.verdict.upper()
     told = f"  {'  '.join(sentences.settings(result))}  "
     name = shortened(plain(sentences.subject(result)), WIDTH - len(told) - len(verdict))
-    return [(name, "bold"), (told, ""), (verdict, STYLES[result.verdict])]
+    return [(name, "bold"), (told, ""), (verdict, _style(result))]
 
 
 def error_lines(result: Result) -> list[Line]:
@@ -87,7 +88,12 @@ def training_lines(result: Result) -> list[Line]:
 def sentence_lines(result: Result, num_lacking: int = 0) -> list[Line]:
     """Returns the meaning of the verdict, in its colour."""
     told = sentences.capital(sentences.sentence(result, num_lacking))
-    return [[(row, STYLES[result.verdict])] for row in wrapped(told, "  ")]
+    return [[(row, _style(result))] for row in wrapped(told, "  ")]
+
+
+def _style(result: Result) -> str:
+    """Returns the style of a verdict; a port that is not finished is no error."""
+    return STYLES[INCOMPLETE if sentences.is_unfinished(result) else result.verdict]
 
 
 def level_lines(result: Result) -> list[Line]:

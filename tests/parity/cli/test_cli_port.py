@@ -1,5 +1,6 @@
 """`parity port`: what it prints of a package, and its exit code."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from checked import level, result_of
 from click.testing import CliRunner
 
 from parity.cli.main import cli
+from parity.errors import UNFINISHED
+from parity.ladder.result import ERROR
 from parity.runs import port
 
 
@@ -14,8 +17,8 @@ from parity.runs import port
 def called(monkeypatch, tmp_path):
     """Calls the command for a package that lacks some parts, and has this result."""
 
-    def call(left_out, result):
-        made = port.Ported(Path("made"), ("model.py",), left_out, (), (), result)
+    def call(left_out, result, open_=()):
+        made = port.Ported(Path("made"), ("model.py",), left_out, open_, (), result)
         monkeypatch.setattr(port, "port_spec", lambda *_, **__: made)
         given = ["port", "a:b", "--out", str(tmp_path / "made")]
         return CliRunner().invoke(cli, given, standalone_mode=False)
@@ -43,3 +46,28 @@ def test_the_exit_code_of_a_package_that_differs_is_1(called):
     done = called(LACKS, result_of(level("data"), level("loss", worst=1.0)))
     assert done.return_value == 1
     assert "right" not in done.output
+
+
+OPEN = ("train.py, line 42: own, the loss, is to be written",)
+
+
+def test_a_package_with_code_to_write_says_where_and_that_the_check_waits(called, tmp_path):
+    told = f"{UNFINISHED}: own, the loss, is to be written (train.py:42)"
+    result = dataclasses.replace(result_of(), verdict=ERROR, errors=(told,))
+    done = called((), result, OPEN)
+    lines = [line for line in done.output.splitlines() if line.strip()]
+    folder = tmp_path / "made"
+    assert f"to be written: {folder}/train.py, line 42: own, the loss, is to be written" in lines
+    assert "NOT FINISHED" in done.output
+    assert "the check waits for code that is to be written" in " ".join(done.output.split())
+    assert lines[-1] == f"Write it, then run: pytest {folder}/test_parity.py"
+    assert not {"error", "failed", "half"} & set(done.output.lower().split())
+    assert done.return_value == 3
+
+
+def test_a_half_that_crashes_is_told_as_before(called):
+    result = dataclasses.replace(result_of(), verdict=ERROR, errors=("killed",))
+    done = called((), result, OPEN)
+    assert "ERROR" in done.output
+    assert done.output.rstrip().endswith("A half failed")
+    assert done.return_value == 3

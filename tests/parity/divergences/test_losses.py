@@ -1,5 +1,7 @@
 """The form of a loss is named by its numbers: threshold, targets in another order, no logarithm."""
 
+from dataclasses import replace
+
 import numpy as np
 import one_layer
 import pytest
@@ -122,3 +124,22 @@ def test_a_loss_that_divides_by_other_targets_is_named():
     some = told("own", right / share, right, logits, labels)
     assert some["D12"] == "the port divides by those that are not 0, Keras by all targets"
     assert "D12" not in told("own", right * 0.51, right, logits, labels)
+
+
+def raised(text):
+    """What is recognised of a loss that raises this."""
+    keras, port = one_layer.facts([], [], {})
+    arrays = {"target/probe": Y}
+    found = one_layer.evidence((keras, arrays), (port, {}), "loss raises", 1.0, 2.0, "loss")
+    found.item = replace(found.item, torch=text)
+    return one_layer.names(found)
+
+
+def test_a_loss_that_is_a_value_for_each_sample_is_named_and_not_called_one_of_other_targets():
+    text = "ValueError: the loss returned several numbers, a tensor of shape (8,), from own; ..."
+    assert raised(text) == {"D21": text.removeprefix("ValueError: ")}
+
+
+def test_another_error_of_a_loss_is_one_of_its_targets():
+    text = "RuntimeError: 0D or 1D target tensor expected"
+    assert raised(text) == {"D15": f"for targets float64 (8, 3): {text}"}

@@ -10,6 +10,7 @@ import pytest
 from helpers import Terminal
 from paths import ROOT
 
+from parity.errors import UNFINISHED
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay
 
@@ -68,6 +69,14 @@ def test_a_job_that_never_started_is_a_line(jobs):
     with ProgressDisplay(jobs, quiet=False, stream=stream) as display:
         display.on_done(jobs[0], Failure(jobs[0], f"{name}: the interpreter was not found"))
     assert stream.getvalue() == f"failed: {name}: the interpreter was not found\n"
+
+
+def test_a_port_that_is_not_finished_has_not_failed(jobs):
+    stream = io.StringIO()
+    reason = f"{UNFINISHED}: own is to be written"
+    with ProgressDisplay(jobs, quiet=False, stream=stream) as display:
+        display.on_done(jobs[0], Failure(jobs[0], f"{jobs[0].name}: {reason}"))
+    assert stream.getvalue() == f"waits: {jobs[0].name}: {reason}\n"
 
 
 def test_a_reason_of_several_jobs_is_told_once(jobs):

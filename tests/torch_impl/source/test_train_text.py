@@ -47,6 +47,17 @@ def raised(y_true, y_pred, power=2):
     return ops.mean(ops.abs(y_true - y_pred) ** power, axis=-1)
 
 
+SCALE = 3
+
+
+def scaled(error):
+    return SCALE * ops.abs(error)
+
+
+def with_helper(y_true, y_pred):
+    return ops.mean(scaled(y_true - y_pred), axis=-1)
+
+
 def net(loss, outputs=1):
     inputs = L.Input((4,))
     made = [L.Dense(3, name=f"out{number}")(inputs) for number in range(outputs)]
@@ -95,6 +106,10 @@ def of_method():
 
 def of_partial():
     return net(partial(raised, power=4))
+
+
+def of_helper():
+    return net(with_helper)
 
 
 def of_keras():
@@ -247,6 +262,20 @@ def test_a_loss_of_any_form_is_a_stub_with_its_code_and_its_numbers(name, tmp_pa
     assert f"#   {code}" in source
     assert ("the sum over all samples" in source) == (name == "summed")
     assert [f"{loss}, the loss, is to be written" in each for each in told["open"]] == [True]
+
+
+def test_the_stub_of_a_loss_shows_what_the_loss_calls_too(tmp_path):
+    _, _, source = written("of_helper", tmp_path)
+    code = source[source.index("def with_helper(y_pred") : source.index("raise NotImpl")]
+    parts = [
+        "#   def with_helper(y_true",
+        "# SCALE = 3",
+        "#   def scaled(error):",
+        "#       return S",
+    ]
+    places = [code.index(f"    {part}") for part in parts]
+    assert places == sorted(places)
+    assert [code.count(part) for part in parts] == [1, 1, 1, 1]
 
 
 def test_each_of_several_outputs_has_its_stub(tmp_path):

@@ -75,6 +75,8 @@ class Loss:
             target = port.outputs.like_returned(returned, target)
             weights = port.outputs.like_returned(returned, weights)
         value: torch.Tensor = self._given(returned, target, **self._weighted(weights))
+        if isinstance(value, torch.Tensor) and value.numel() != 1:
+            raise ValueError(_several(self._given, value))
         self._parts = parts_of(self._given)
         return value
 
@@ -120,6 +122,15 @@ class Loss:
             if f"{key}/{name}" in keras
         }
         return found or None
+
+
+def _several(loss: Any, value: torch.Tensor) -> str:
+    """Returns what is said of a loss that is several numbers; a check looks for its first words."""
+    told = getattr(loss, "__name__", type(loss).__name__)
+    return (
+        f"the loss returned several numbers, a tensor of shape {tuple(value.shape)}, from {told}; "
+        "expected one, the mean over all samples: return the .mean() of it, as Keras takes it"
+    )
 
 
 def is_by_name(loss: Any) -> bool:

@@ -19,7 +19,7 @@ import torch
 
 import parity
 import torch_impl
-from parity.errors import UnfinishedError
+from parity.errors import UNFINISHED, UnfinishedError
 
 # Files in these folders are not the user's. The separator at the end matters: a user may have a
 # folder "torch_implementation".
@@ -71,7 +71,7 @@ def check_written(error: BaseException) -> None:
     if not isinstance(error, NotImplementedError) or not frames:
         return
     if (frames[-1].line or "").startswith("raise") and _is_users(frames[-1].filename):
-        message = f"the port is not finished: {error} ({line_of(error)})"
+        message = f"{UNFINISHED}: {error} ({line_of(error)})"
         raise UnfinishedError(message) from error
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch_impl.keras_config.operations import (
     activation,
     algebra,
+    crossentropy,
     elementwise,
     images,
     reductions,
@@ -29,6 +30,7 @@ OPERATIONS: dict[str, Function] = {
     **selection.ROWS,
     **algebra.ROWS,
     **activation.ROWS,
+    **crossentropy.ROWS,
     **images.ROWS,
 }
 

@@ -151,7 +151,13 @@ def loss_text(name: str, told: Facts, shape: Sequence[int | None], *, is_weighte
     lines += commented(f"{PLACE}: {what}; Keras has y_true first.", "    ")
     if shape:
         lines += commented(f"y_pred is {shape_text([None, *shape])}.", "    ")
-    lines += [line.removeprefix("    ") for line in quoted(told["source"], told["values"])]
+    said = {**told["values"], **told["source"]["values"]}
+    notes = quoted(told["source"], told["values"])
+    for helper in told.get("helpers", []):  # what it calls
+        values = {key: text for key, text in helper["values"].items() if key not in said}
+        said |= values
+        notes += [f"{INDENT}#", *quoted({**helper, "values": values})]
+    lines += [line.removeprefix("    ") for line in notes]
     if told.get("is_function") and list(shape) == [1]:
         lines += ["    if y_true.ndim == 1:  # Keras gives a function y_true as (N, 1), too"]
         lines += ["        y_true = y_true[:, None]"]
