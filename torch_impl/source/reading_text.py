@@ -254,7 +254,7 @@ def reading(
 
 _REAL = [
     "def real(data: Arrays, name: str) -> np.ndarray:",
-    '    """Returns an array of the file as real numbers, as Keras takes the bytes of images."""',
+    '    """Returns an array as real numbers, as Keras takes the bytes of images."""',
     "    values = array(data, name)",
     "    return values.astype(np.result_type(values, np.float32), copy=False)",
 ]

@@ -51,6 +51,8 @@ OF_OPERATIONS = {
     "`sparsemax`": "sparsemax",
     "a softmax over all axes": "softmax_axis",
     "`max` and `min` with `initial`": "max_initial",
+    "crossentropies in a network": "binary_crossentropy binary_of_logits categorical_crossentropy "
+    "categorical_of_logits sparse_crossentropy sparse_of_logits",
 }
 NEEDED = {
     **{name: {"num_classes": 2, "target_class_ids": [0]} for name in ("IoU", "OneHotIoU")},
