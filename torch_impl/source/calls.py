@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,10 @@ from torch_impl.source.forms.operation import Operation
 from torch_impl.source.table import operation_of
 
 ARRAY = "{self}.value"  # the array in the graph, which a module holds
+# A tensor and an array, of which one number may stand in the source.
+_ARITHMETIC = re.compile(
+    rf"(\{{0\}} [-+*/] {re.escape(ARRAY)})|({re.escape(ARRAY)} [-+*/] \{{0\}})"
+)
 CUSTOM = "custom"  # the user's own layers and functions, in an entry of a config that knows them
 
 
@@ -90,6 +95,8 @@ def form_of_operation(
         form = replace(operation_of(operation(layer, call), last), takes=Layout.LAST)
     if form.text.count(ARRAY) != 1 or len(given) > 1:
         raise ValueError("an array in its arguments is not written yet")
+    if array.ndim == 0 and dtype is None and _ARITHMETIC.fullmatch(form.text):
+        return Form(form.text.replace(ARRAY, literal(array.item())), None, Layout.ANY), None
     return replace(form, made=made, why="of the Keras program"), array
 
 

@@ -85,6 +85,14 @@ class Scaled(L.Layer):
         return x * self.scale + self.table
 
 
+class Divided(L.Layer):
+    """Has numbers of its own, which Keras keeps as tensors without axes."""
+
+    def call(self, x):
+        root = ops.sqrt(ops.cast(5, x.dtype))
+        return ops.cast(2, x.dtype) - x / root
+
+
 class Token(L.Layer):
     """Puts a weight before the steps of every sample, and rows behind them."""
 
@@ -121,6 +129,7 @@ LAYERS = {
     "causal": Causal,
     "token": lambda: Token(name="token"),
     "weights": lambda: Scaled(name="scaled"),
+    "numbers": lambda: Divided(name="divided"),
 }
 
 
@@ -162,6 +171,14 @@ def test_other_numbers_are_a_buffer_with_the_name_of_what_takes_them():
     assert "self.encoder_table_input = arrays.Array((4,), dtype=torch.int64)" in source
     assert "(4,)" in source
     assert program.arrays["encoder_table_input"].tolist() == [7, 0, 0, 3]
+
+
+def test_one_number_stands_in_the_source(tmp_path):
+    """It needs no array in the file of weights."""
+    found = graph(LAYERS["numbers"]())
+    _, _, source = written(found.model, tmp_path, found.paths())
+    assert "2.0 - x / 2.23606797749979" in source
+    assert "arrays" not in source
 
 
 def test_a_weight_is_a_module_that_has_it_and_keeps_its_rules():
