@@ -163,6 +163,11 @@ def _renamed(model: Any, layers: Sequence[Any], trial: Trial) -> dict[int, tuple
             if is_layer and id(inner) not in absent and id(inner) not in before:
                 before[id(inner)] = inner, inner.name
                 inner.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
+    # Keras names an operation "mean", as the user may name a layer.
+    graphs = [keras.Function(given, made) for _, given, made in trial.calls]
+    for operation in {id(each): each for graph in graphs for each in graph.operations}.values():
+        if not isinstance(operation, keras.layers.Layer) and operation.name in taken:
+            operation.name = _free(operation.name, taken)
     for operation, layer in trial.arrays:
         operation.name = _free(f"{layer.name}_input", taken)
     return before

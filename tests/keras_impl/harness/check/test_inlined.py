@@ -478,6 +478,19 @@ def test_an_array_beside_the_tensors_of_a_layer_is_in_the_graph():
     np.testing.assert_allclose(found.model(x), model(x), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["mean", "end"])
+def test_an_operation_may_have_the_name_of_a_layer(name):
+    """Keras counts its own names alone, and refuses a graph that has one twice."""
+    keras.backend.clear_session()
+    inputs = keras.Input((6,))
+    x = L.Lambda(lambda x: x - ops.mean(x, axis=1, keepdims=True))(inputs)
+    model = keras.Model(inputs, L.Dense(2, name=name)(x))
+    found = inlined(model, None)
+    assert [layer.name for layer in in_graph(found.model) if layer.name == name] == [name]
+    assert own_of(found.model) == []
+    np.testing.assert_array_equal(found.model(X), model(X))
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_layer_that_is_told_a_mask_stays_whole():
     tokens = keras.Input((5,), dtype="int32")
