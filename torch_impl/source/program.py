@@ -140,8 +140,14 @@ def in_branches(program: Program) -> None:
             waiting.pop()
             done.setdefault(id(line), line)
     # What no output needs changes nothing, but a layer of it has weights.
-    left = [line for line in program.lines if id(line) not in done]
-    program.lines = [*done.values(), *left]
+    left: list[Line] = []
+    needed_by_left: set[int] = set()
+    for line in reversed(program.lines):
+        is_needed = any(value.number in needed_by_left for value in line.outputs)
+        if id(line) not in done and (line.is_module or is_needed):
+            left.append(line)
+            needed_by_left |= {value.number for value in line.inputs}
+    program.lines = [*done.values(), *reversed(left)]
 
 
 def values_in(structure: Any) -> list[Value]:

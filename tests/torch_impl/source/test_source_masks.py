@@ -68,6 +68,19 @@ class GaussianNoise(L.Layer):
         return x * 2
 
 
+def test_a_mask_that_nothing_needs_is_not_made(tmp_path):
+    """Keras tells an LSTM with given states none; the last Dense takes none; the loss has it."""
+    tokens = L.Input((5,), dtype="int32")
+    x = L.Embedding(6, 4, mask_zero=True)(tokens)
+    states = [L.Dense(3)(L.Flatten()(L.Embedding(6, 2)(tokens))) for _ in range(2)]
+    x = L.LSTM(3, return_sequences=True)(x, initial_state=states)
+    model = keras.Model(tokens, L.TimeDistributed(L.Dense(2))(x))
+    _, source = source_of(model)
+    assert source.count("!= 0") == 1
+    assert "with_mask" in source
+    assert difference(model, TOKENS, tmp_path) <= BAR
+
+
 def test_a_class_of_ones_own_is_not_keras_of_that_name():
     x = L.Input((4,))
     with pytest.raises(NoTwinError, match="of class 'GaussianNoise': expected one of"):
