@@ -23,6 +23,7 @@ from parity.weights.request import BACK, REQUEST, STATE, TOLD
 from torch_impl.harness.convert.by_shape import GivenPlaces, convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
+from torch_impl.harness.convert.further import compared_further
 from torch_impl.harness.convert.hints import empty_arrays, joined_convolutions
 from torch_impl.harness.convert.memory import limit_memory
 from torch_impl.harness.convert.optimizer import problems_of_steps, write_optimizer
@@ -176,6 +177,9 @@ def _by_graph(
         problems.append(
             f"the output does not depend on {listed(lost)}, so that its place is not proved"
         )
+    if not problems:
+        more, again = compared_further(port, source.further, source.told)
+        problems, error = [*problems, *more], max(error, again)
     constants = [] if problems else constants_in(port, unheld(port.module, items))
     _set(port, items, source.arrays)
     spread = port.cargo.spread
