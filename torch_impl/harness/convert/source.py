@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,7 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
 
     told = "its twin by the configuration in the file"
     most = most_of(trace, has_float32=twin.has_float32)
-    further = tuple(further_of(twin, inputs, folder, SEED, partial(set_weights, twin, first)))
+    further = tuple(further_of(twin, inputs, folder, SEED, first))
     return Source(trace, arrays, keys, told, again, twin.trained, most, further)
 
 

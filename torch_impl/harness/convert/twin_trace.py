@@ -67,6 +67,14 @@ def set_weights(twin: Twin, weights: Mapping[str, np.ndarray]) -> None:
         set_variable(variable, name, weights[name])
 
 
+def passed(twin: Twin, inputs: TwinInputs, arrays: Sequence[np.ndarray]) -> tuple[list[Node], Any]:
+    """Returns the nodes of a pass of a twin with its present weights, and what it returns."""
+    keep: Any = lambda number, x, rate: x  # noqa: E731
+    with torch.no_grad(), recorded_calls(twin.module, keep, whole_layers(twin)) as calls:
+        returned = twin.module(inputs.arguments(arrays))
+    return nodes_of(twin, calls), returned
+
+
 def _flat(value: Any) -> list[torch.Tensor]:
     if isinstance(value, Mapping):
         return [leaf for key in sorted(value) for leaf in _flat(value[key])]
@@ -83,7 +91,12 @@ def _joined(returned: Any) -> np.ndarray:
 
 
 def write_trace(
-    twin: Twin, inputs: TwinInputs, folder: Path, arrays: Sequence[np.ndarray]
+    twin: Twin,
+    inputs: TwinInputs,
+    folder: Path,
+    arrays: Sequence[np.ndarray],
+    *,
+    has_layers: bool = True,
 ) -> Trace:
     """Writes what a twin with its present weights computes; returns it.
 
@@ -92,11 +105,9 @@ def write_trace(
         inputs: its inputs.
         folder: is made.
         arrays: the batch that it is fed.
+        has_layers: whether to write what each layer computes; else only the last one.
     """
-    keep: Any = lambda number, x, rate: x  # noqa: E731
-    with torch.no_grad(), recorded_calls(twin.module, keep, whole_layers(twin)) as calls:
-        returned = twin.module(inputs.arguments(arrays))
-    nodes = nodes_of(twin, calls)
+    nodes, returned = passed(twin, inputs, arrays)
     writer = CheckWriter()
     writer.facts.update(_facts(twin, inputs, nodes, returned))
     writer.facts["noise"] = _noise(twin, inputs.arguments(arrays), nodes, returned)
@@ -107,7 +118,7 @@ def write_trace(
     writer.put("forward/eval/output", _joined(returned))
     for key, counts in _counted(returned, list(dict.fromkeys(_output_names(twin)))):
         writer.put(key, counts)
-    for node in nodes:
+    for node in nodes if has_layers else nodes[-1:]:
         key = f"forward/eval/{node.facts['name']}"
         for number, x in enumerate(node.inputs):
             writer.put(f"{key}/input/{number}", to_array(x))

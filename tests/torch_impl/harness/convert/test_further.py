@@ -16,7 +16,7 @@ def saved(path, given, outputs):
 
 
 def words(path, *, mask_zero=True, sequences=False, ends=1):
-    given = keras.Input((7,), dtype="int32")
+    given = keras.Input((7,), dtype="int32", name="x")
     table = L.Embedding(9, 4, mask_zero=mask_zero, name="table")
 
     def outputs(x):
