@@ -122,3 +122,93 @@ def test_a_conversion_finds_the_places(cell, order, tmp_path):
         tmp_path / "model.keras", lambda: Net(cell, order, keep=False), tmp_path / "b"
     )
     assert "differs by" in wrong.problems[0]
+
+
+class OfBoth(nn.Module):
+    """Two layers of cat([x, h]), which parity takes apart only if they are one."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(FEATURES, FEATURES)
+        self.gates = nn.Linear(FEATURES + UNITS, 2 * UNITS)
+        self.candidate = nn.Linear(FEATURES + UNITS, UNITS)
+        self.out = nn.Linear(UNITS, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        h = x.new_zeros(len(x), UNITS)
+        for step in x.unbind(1):
+            z, r = torch.sigmoid(self.gates(torch.cat([step, h], 1))).chunk(2, 1)
+            n = torch.tanh(self.candidate(torch.cat([step, r * h], 1)))
+            h = z * h + (1 - z) * n
+        return self.out(h)
+
+
+class Scaled(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * 1.5
+
+
+def load(net, weights):
+    for name in ("first", "out"):
+        getattr(net, name).weight.copy_(torch.from_numpy(weights[f"{name}.kernel"].T))
+        getattr(net, name).bias.copy_(torch.from_numpy(weights[f"{name}.bias"]))
+    names = ("kernel", "recurrent_kernel", "bias")
+    parts = [torch.from_numpy(weights[f"memory.gru_cell/{name}"]) for name in names]
+    both = torch.cat(parts[:2]).T
+    net.gates.weight.copy_(both[: 2 * UNITS])
+    net.candidate.weight.copy_(both[2 * UNITS :])
+    net.gates.bias.copy_(parts[2][: 2 * UNITS])
+    net.candidate.bias.copy_(parts[2][2 * UNITS :])
+
+
+@pytest.fixture(scope="module")
+def one_cell(tmp_path_factory):
+    def build():
+        keras.utils.set_random_seed(3)
+        first = L.Dense(FEATURES, name="first")
+        cell = L.GRU(UNITS, reset_after=False, name="memory")
+        layers = [keras.Input((5, FEATURES)), first, cell, L.Dense(2, name="out")]
+        made = keras.Sequential(layers)
+        made.compile(keras.optimizers.SGD(0.1), "mse")
+        return made
+
+    return recorded(build, tmp_path_factory.mktemp("one") / "keras", steps=2)
+
+
+def of_both(change=None, **settings):
+    def build():
+        net = OfBoth()
+        if change is not None:
+            change(net)
+        return Port(net, nn.MSELoss(), optim.SGD(net.parameters(), 0.1), **settings)
+
+    return build
+
+
+def test_weights_that_could_not_be_set_are_no_divergence(one_cell, tmp_path):
+    found = levels(one_cell, of_both(), tmp_path / "torch")
+    assert not [name for name, level in found.items() if level.status == "fail" and name != "init"]
+    told = dict(found["forward"].not_compared)
+    assert "memory.gru_cell/kernel" in told["output (eval)"]
+    assert "give Port a `load`" in told["output (eval)"]
+    assert {found[name].status for name in ("gradient", "trajectory")} == {"skipped"}
+
+
+def test_with_a_load_all_of_it_is_compared(one_cell, tmp_path):
+    found = levels(one_cell, of_both(load=load), tmp_path / "torch")
+    assert {found[name].status for name in ("forward", "loss", "optimizer")} == {"pass"}
+    assert found["forward"].not_compared == ()
+
+
+@pytest.mark.parametrize("layer", ["first", "out"])
+def test_another_layer_that_is_wrong_fails_all_the_same(layer, one_cell, tmp_path):
+    """Before and behind the cell whose weights are not set."""
+
+    def change(net):
+        old = getattr(net, layer)
+        setattr(net, layer, Scaled(old.in_features, old.out_features))
+
+    found = levels(one_cell, of_both(change), tmp_path / "torch")
+    assert found["forward"].status == "fail"
+    assert found["forward"].first_failure.name.startswith(f"{layer}, with Keras's input")
