@@ -6,7 +6,8 @@ weights -> trace of the twin, or of Keras -> PortUnderTest, which pairs -> weigh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,8 @@ def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
 def _by_graph(
     spec: CheckSpec, factory: Callable[[], Any], source: Source, layers: Mapping[str, str]
 ) -> Done:
-    port = PortUnderTest(_with_layers(factory, layers), spec.seed, source.trace)
+    with _told_of_map(layers):
+        port = PortUnderTest(_with_layers(factory, layers), spec.seed, source.trace)
     items, problems = list(port.carried), [*port.problems]
     problems += [f"{each['what']}: {each['why']}" for each in port.cargo.incomplete]
     error = error_of(port)
@@ -212,6 +214,19 @@ def _by_graph(
         port,
         source.trainable,
     )
+
+
+@contextmanager
+def _told_of_map(layers: Mapping[str, str]) -> Iterator[None]:
+    """Lets an error about pairs of layers speak of --map, by which the user gave them."""
+    try:
+        yield
+    except InputError as error:
+        start, _, rest = str(error).partition("}: ")
+        if not (layers and rest and start.startswith("layers={")):
+            raise
+        given = " ".join(f"--map {layer}={module}" for layer, module in layers.items())
+        raise InputError(f"{given}: {rest}") from error
 
 
 def _with_layers(factory: Callable[[], Any], layers: Mapping[str, str]) -> Callable[[], Any]:
