@@ -165,9 +165,9 @@ def unplaced(keras: Trace, port: Trace) -> str:
     The port may hold them where no place was found, such as in a recurrent cell by hand. It then
     computes with other values, and an output that is not Keras's says nothing.
     """
-    if outputs_agree(keras, port, "eval"):
-        return ""
     told = {entry["what"] for entry in port.facts.get("incomplete") or []}
+    if told.isdisjoint(keras.facts["weights"]) or outputs_agree(keras, port, "eval"):
+        return ""
     unknown = unknown_weights(keras, port, is_right=False)
     names = [name for name in keras.facts["weights"] if name in unknown & told]
     if not names:
