@@ -138,6 +138,7 @@ ONLY_KERAS_CHECK_FILES = {
     "structure.py": "likewise",
     "uses.py": "likewise",
     "ranges.py": "likewise",
+    "widened.py": "likewise",
     "flat_steps.py": "torch's optimizers take all weights at once",
     "kept_states.py": "torch's optimizers keep their slots themselves",
     "constraints.py": "a probe is drawn by Keras, and the port is given it",

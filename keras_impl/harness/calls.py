@@ -39,6 +39,7 @@ from keras_impl.harness.recurrent_masks import cells_of
 from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.stacked_cells import layers_of
 
+_CUTS = ("unknown:Clip", "maximum", "minimum")
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 
@@ -289,8 +290,13 @@ def _note_weights(calls: Calls, attention: Attention, weights: Any) -> Any:
 def _repeated(
     call: Any, called_object: Any, kind: str, arguments: Any, keywords: Any
 ) -> Callable[[Any], Any] | None:
-    """Returns what an activation makes of another input; None for other calls."""
-    is_one = kind.startswith("activation:") and arguments
+    """Returns what an activation makes of another input; None for other calls.
+
+    `clip`, and a minimum or maximum of a tensor and a number, are activations, too.
+    """
+    tensors = tensors_in((arguments, keywords))
+    is_cut = kind in _CUTS and len(tensors) == 1 and tensors[0] is arguments[0]
+    is_one = (kind.startswith("activation:") or is_cut) and arguments
     return (lambda x: call(called_object, x, *arguments[1:], **keywords)) if is_one else None
 
 

@@ -37,7 +37,8 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
     "--keras",
     metavar="MODULE:FUNCTION",
     shell_complete=files(),
-    help="Function that returns the compiled Keras model; or a training script.",
+    help="Function that returns the compiled Keras model; or a training script; or a .keras or .h5 "
+    "file of model.save.",
 )
 @click.option(
     "--torch",

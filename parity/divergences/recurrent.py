@@ -320,7 +320,9 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     for name, merged in _MERGED.items():
         if name != merge:
             yield "R4", f"merge_mode {merge} in Keras, {name} in the port", merged(*parts)
-    yield "R4", "the port has both directions the other way round", _MERGED[merge](*parts[::-1])
+    turned = _MERGED[merge](*parts[::-1])
+    if not np.array_equal(turned, _MERGED[merge](*parts)):  # a sum is the same in any order
+        yield "R4", "the port has both directions the other way round", turned
     if not is_whole:
         text = "the forward direction agrees, the backward one is at another step"
         yield "A25", text, _MERGED[merge](parts[0], back[:, 0])

@@ -17,6 +17,7 @@ from parity.ladder.compare import compare_close
 from parity.ladder.counted import only_counted
 from parity.ladder.items import PASS
 from parity.ladder.rounding import allowed, allowed_in_training, dtype_of, limits_of
+from parity.ladder.unknown_weights import unknown_weights
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -155,4 +156,26 @@ def outputs_agree(keras: Trace, port: Trace, *modes: str) -> bool:
         key in port
         and compare_output(keras, port[key], port.facts["output_form"], mode).status == PASS
         for mode, key in keys.items()
+    )
+
+
+def unplaced(keras: Trace, port: Trace) -> str:
+    """Returns why what comes of some weights of Keras is not known; "" if it is.
+
+    The port may hold them where no place was found, such as in a recurrent cell by hand. It then
+    computes with other values, and an output that is not Keras's says nothing.
+    """
+    told = {entry["what"] for entry in port.facts.get("incomplete") or []}
+    if told.isdisjoint(keras.facts["weights"]) or outputs_agree(keras, port, "eval"):
+        return ""
+    unknown = unknown_weights(keras, port, is_right=False)
+    names = [name for name in keras.facts["weights"] if name in unknown & told]
+    if not names:
+        return ""
+    is_one = len(names) == 1
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"the port computes it without Keras's values of {shown}, for which no "
+        f"{'place was' if is_one else 'places were'} found: give Port a `load` that sets "
+        f"{'it' if is_one else 'them'}"
     )

@@ -27,6 +27,7 @@ from parity.runs.check_halves import (
     run_both,
 )
 from parity.runs.check_options import CheckOptions, allowed_by_user, source_of
+from parity.runs.model_files import check_model_file
 from parity.runs.steps import unfinished, written
 from parity.traces.bundle_archive import check_archive
 from parity.traces.folder import RunFolder
@@ -182,7 +183,9 @@ def _check_spec(spec: CheckSpec) -> None:
             "expected either the factory of a Keras model (--keras) or a bundle (--against), got "
             + ("neither" if spec.keras is None else "both")
         )
-    if spec.keras is not None:
+    if spec.keras is not None and spec.is_model_file:
+        check_model_file(spec)
+    elif spec.keras is not None:
         check_keras(spec.keras, spec.folder, spec.arguments)
     elif spec.data is not None:
         raise InputError("--data works only with --keras: a bundle has its own samples")

@@ -28,6 +28,7 @@ from parity.traces.folder import RunFolder
 from parity.weights.copied import read_copied
 from parity.weights.request import BACK, OPTIMIZER, REQUEST, STATE, TOLD
 
+STATE_ENDING = ".safetensors"  # of what is written for torch
 # Form of a file -> the endings with which Keras's `load_weights` takes it.
 _ENDINGS = {".weights.h5": (".weights.h5",), ".h5": (".h5", ".hdf5")}
 
@@ -39,7 +40,7 @@ class Conversion:
     Attributes:
         weights: a file of Keras, or a bundle; with `like`, a state_dict of the module.
         torch: factory of the module or of a Port.
-        out: the file that is written.
+        out: the file that is written: a .safetensors, or with `like` one of its form.
         layers: pairs that are not found: Keras layer -> module.
         same_rows: modules whose kernels have their rows in Keras's order, though no output tells.
         config: a file with the configuration of the model, if `weights` has none.
@@ -109,6 +110,12 @@ def convert(given: Conversion) -> Converted:
         RunError: the child crashed.
     """
     check_reference("--torch", given.torch, given.folder)
+    if given.like is None and given.out.suffix != STATE_ENDING:
+        raise InputError(
+            f"--out {given.out}: expected the ending {STATE_ENDING}, since the file is one of "
+            f"safetensors; for a file of torch.save, write {given.out.stem}{STATE_ENDING}, and "
+            "save what safetensors.torch.load_file returns of it"
+        )
     given.children.check_interpreters()
     with private_folder("convert") as root:
         source = given.weights if given.like is None else given.like

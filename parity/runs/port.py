@@ -5,8 +5,10 @@ Keras factory -> child -> bundle -> child -> package -> check -> Result
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +33,7 @@ from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder
 
 BUNDLE = "reference.parity"
+_TAKEN = ("keras", "tensorflow", "torch")  # which another interpreter may have
 
 
 @dataclass(frozen=True)
@@ -146,4 +149,26 @@ def _check_out(out: Path) -> None:
     """Rejects a folder that cannot be a package, before anything is computed."""
     if not out.name.isidentifier() or keyword.iskeyword(out.name):
         raise InputError(f"--out {out}: expected the name of a Python package, such as port_of_net")
+    if is_taken(out):
+        raise InputError(
+            f"--out {out}: a package of the name {out.name} is installed, which an import would "
+            f"find instead; expected a name of its own, such as {out.name}_port"
+        )
     make_empty(out)
+
+
+def is_taken(out: Path) -> bool:
+    """Whether the name of a folder is that of a package of Python, of Keras, torch or this project.
+
+    Args:
+        out: of the package; it may exist.
+    """
+    if out.name in sys.stdlib_module_names or out.name in _TAKEN:
+        return True
+    try:
+        found = importlib.util.find_spec(out.name)
+    except (ImportError, ValueError):  # of a module that is damaged, or has no spec
+        return True
+    places = [] if found is None else [found.origin, *(found.submodule_search_locations or ())]
+    own = out.absolute()
+    return any(place and own not in (Path(place), *Path(place).parents) for place in places)

@@ -57,7 +57,7 @@ def record_spec(spec: CheckSpec, path: Path, options: CheckOptions) -> Path:
     """Does the same as `record`, from a spec."""
     if spec.keras is None:
         raise InputError("keras is None: expected the factory of a Keras model")
-    if spec.described and spec.is_model_file:
+    if spec.is_model_file:
         check_model_file(spec)
     else:
         option = "MODEL" if spec.described else "--keras"

@@ -19,7 +19,7 @@ class Variable:
         name: Keras's path below the layer, "kernel" or "lstm_cell/kernel".
         module: has the tensors.
         attributes: names of its parameters or buffers; two if torch splits a Keras variable, such
-            as the bias of an LSTM.
+            as the bias of an LSTM. With a path in front, "gates.weight", of a module inside.
         to_keras: turns these tensors into Keras's array.
         to_torch: turns Keras's array into these tensors.
         gradient_of: if the variable is the sum of two tensors, the one whose gradient is taken;
@@ -41,14 +41,22 @@ class Variable:
     @property
     def tensors(self) -> Tensors:
         """The parameters or buffers, as the module holds them."""
-        return tuple(getattr(self.module, attribute) for attribute in self.attributes)
+        return tuple(getattr(*_held_by(self.module, path)) for path in self.attributes)
 
     @property
     def is_computed(self) -> bool:
         """Whether the module computes a tensor from others, as weight normalisation does."""
-        module = self.module
-        held = {*module._parameters.keys(), *module._buffers.keys()}  # of a script, lists
-        return any(attribute not in held for attribute in self.attributes)
+        return any(not _is_held(*_held_by(self.module, path)) for path in self.attributes)
+
+
+def _held_by(module: nn.Module, path: str) -> tuple[nn.Module, str]:
+    inside, _, name = path.rpartition(".")
+    return (module.get_submodule(inside) if inside else module), name
+
+
+def _is_held(module: nn.Module, name: str) -> bool:
+    held = {*module._parameters.keys(), *module._buffers.keys()}  # of a script, lists
+    return name in held
 
 
 Row = Callable[[nn.Module], Sequence[Variable]]

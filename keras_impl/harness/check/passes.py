@@ -38,6 +38,7 @@ from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.check.parts import optimizers_in, whole_of
 from keras_impl.harness.check.sequence_masks import counts_of_outputs, write_counted
+from keras_impl.harness.check.widened import unreached_in, widened
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.rounding import Perturbation, in_float32
 from keras_impl.harness.versions import advance, reseed
@@ -48,6 +49,7 @@ from parity.traces.trace import TraceWriter
 
 MAX_PASSES = 8  # of a probe that is drawn again and again
 MAX_PASSES_OF_LARGE = 3
+MAX_REVIVED = 2  # how often dead activations are moved once others got larger numbers
 
 
 @dataclass
@@ -94,6 +96,8 @@ class Pass:
             writer.facts["loss"] = told
             writer.facts["added_losses"] = adding_layers(model)
             passes.append(self._write_train_mode(spec, x, objective, calls, output))
+        if self.perturbation is None:
+            self.exercise.unreached = unreached_in(calls)
         parts = outputs_of(model, output) or {"": output}
         for mode, each in zip(("eval", "train"), passes, strict=False):
             write_counted(mode, each, parts, self.exercise.used_masked, writer)
@@ -218,6 +222,27 @@ def most_exercised(
             best = last
         if not best.exercise.num_problems:
             break
+    return _reaching_more(spec, factory, best) if best.exercise.unreached else best
+
+
+def _reaching_more(spec: CheckSpec, factory: Callable[[], Any], best: Pass) -> Pass:
+    """Returns a pass whose activations get more numbers beyond their limits, if it leaves less."""
+    samples, start = best.samples, best.start
+    scratch = start.again(factory, best.weights).reference
+    kept = frozenset(kept_as_built(scratch))
+    x = samples.inputs("probe", samples.batch_size)
+    weights = widened(scratch, best.weights, x, kept)
+    del scratch
+    for _ in range(1 + MAX_REVIVED):
+        if weights is None:
+            break
+        tried = start.again(factory, HeldWeights(weights.items()))
+        tried.run(spec)
+        if tried.exercise.num_left < best.exercise.num_left:
+            best = tried
+        if not tried.exercise.dead:
+            break
+        weights = revived(tried.weights, tried.writer, tried.exercise.dead)
     return best
 
 

@@ -276,6 +276,6 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
         seed = spec.seed if spec.described else None  # whose draws are looked for
         path = (folder / spec.keras).resolve()
         return Script(path, spec.arguments, seed, folder, keeps_numpy=spec.described)
-    if spec.described and spec.is_model_file:
+    if spec.is_model_file:
         return saved_model(Path(spec.folder) / spec.keras)
     return load_factory("--keras", spec.keras, spec.folder)

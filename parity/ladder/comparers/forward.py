@@ -15,7 +15,14 @@ from parity.ladder.comparers.probe import measured, raised
 from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.items import DECIDES, FOLLOWS, INTRODUCED, STYLE
 from parity.ladder.outcome import Outcome, judged_if_any
-from parity.ladder.recorded import MODES, close, compare_output, compare_recorded, outputs_agree
+from parity.ladder.recorded import (
+    MODES,
+    close,
+    compare_output,
+    compare_recorded,
+    outputs_agree,
+    unplaced,
+)
 from parity.ladder.tolerance import FLOAT64
 
 if TYPE_CHECKING:
@@ -26,15 +33,19 @@ if TYPE_CHECKING:
 def of_probe(keras: Trace, port: Trace) -> Outcome:
     """Compares what the port returns in both modes, its state, and how its dropouts drop.
 
-    The layers in between only say where a difference comes from.
+    The layers in between only say where a difference comes from. Where the port has not all of
+    Keras's weights, they alone decide, each with Keras's input: what it returns says nothing.
     """
+    left, why = [], unplaced(keras, port)
     items = [*_dropouts(keras, port), *raised(port, "images"), *of_images(keras, port)]
     for mode in MODES:
         items += raised(port, f"forward/{mode}")
         for keras_name, _ in port.facts["pairs"]:
-            items += _layer(keras, port, mode, keras_name)
+            items += _layer(keras, port, mode, keras_name, decides=bool(why))
         key = f"forward/{mode}/output"
-        if key in port and key in keras:
+        if why:
+            left.append((f"output ({mode})", why))
+        elif key in port and key in keras:
             items.append(compare_output(keras, port[key], port.facts["output_form"], mode))
     if keras.facts.get("stateful") and "goes_on" in port.facts:
         ours = "kept" if port.facts["goes_on"] else "not kept"
@@ -45,10 +56,10 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             continue
         if f"forced/{key}" in port:
             own = compare_recorded(keras, key, port[f"forced/{key}"], label)
-            items.append(replace(own, role=INTRODUCED))
-        if key in port:
+            items.append(own if why else replace(own, role=INTRODUCED))
+        if key in port and not why:
             items.append(close(keras, port, key, label))
-    return judged_if_any(f"{measured(keras)}; dropout uses Keras's masks", items)
+    return judged_if_any(f"{measured(keras)}; dropout uses Keras's masks", items, left)
 
 
 STATES = "states behind a batch (eval)"  # of a stateful layer
@@ -138,15 +149,26 @@ def _chance_of_whole(by_channel: np.ndarray) -> float:
     return float(of_one_place ** (places - 1))
 
 
-def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
-    """Compares a layer for Keras's values, and what the port makes of its own."""
+def _layer(
+    keras: Trace, port: Trace, mode: str, name: str, *, decides: bool = False
+) -> Iterator[Item]:
+    """Compares a layer for Keras's values, and what the port makes of its own.
+
+    Args:
+        keras: the results of Keras.
+        port: those of the port.
+        mode: "eval" or "train".
+        name: of the layer.
+        decides: whether a layer with weights decides by what it makes of Keras's input, and what
+            the port makes of its own is left out.
+    """
     node = port.facts["targets"].get(mode, {}).get(name)
     is_style = name in port.facts["style"] or _is_one_step(keras, port, mode, name)
     first, _ = port.facts["ends"][name]  # the layer itself, or what pads or crops before it
     draws = mode == "train" and _is_random_image(keras, name)
     has_same = not draws or _gets_keras_images(keras, port)
     number = 0
-    while (key := f"forward/{mode}/{first}/input/{number}") in keras:
+    while not decides and (key := f"forward/{mode}/{first}/input/{number}") in keras:
         if key in port:
             item = close(keras, port, key, f"input of {name} ({mode})")
             yield replace(item, role=STYLE if is_style or draws else INTRODUCED)
@@ -157,7 +179,9 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
     # What comes behind a random layer of images is given to the port, so its own output decides. In
     # other units than Keras's, such as behind a Rescaling, only the distribution of images does.
     own = (DECIDES if has_same else FOLLOWS) if draws else INTRODUCED
-    parts = (("own", f"{name}, with Keras's input", own), ("output", name, FOLLOWS))
+    own = DECIDES if decides and _has_weights(keras, name) else own
+    parts = [("own", f"{name}, with Keras's input", own), ("output", name, FOLLOWS)]
+    parts = parts[:1] if decides else parts
     for part, label, role in parts:
         if f"{prefix}/{part}" in port:
             ours = port[f"{prefix}/{part}"]
@@ -170,6 +194,10 @@ def _layer(keras: Trace, port: Trace, mode: str, name: str) -> Iterator[Item]:
 def _is_random_image(keras: Trace, name: str) -> bool:
     kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
     return str(kinds.get(name, "")).startswith(START)
+
+
+def _has_weights(keras: Trace, name: str) -> bool:
+    return any(node["weights"] for node in keras.facts["nodes"] if node["name"] == name)
 
 
 def _gets_keras_images(keras: Trace, port: Trace) -> bool:

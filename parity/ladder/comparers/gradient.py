@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, no_loss, raised, within_rounding
+from parity.ladder.comparers.probe import (
+    HELD_OTHERWISE,
+    measured,
+    no_loss,
+    raised,
+    within_rounding,
+)
 from parity.ladder.items import INTRODUCED
 from parity.ladder.loss_items import UNUSED
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import held_otherwise
+from parity.ladder.recorded import held_otherwise, unplaced
 from parity.ladder.rounding import allowed, limits_of
 
 if TYPE_CHECKING:
@@ -30,6 +36,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
     if (why := port.facts.get("no_loss")) is not None:
+        return skipped(why)
+    if why := unplaced(keras, port):
         return skipped(why)
     most_allowed = limits_of(keras).most
     items = raised(port, "gradient")

@@ -9,7 +9,7 @@ from parity.ladder.comparers.probe import measured, no_loss, raised
 from parity.ladder.items import INTRODUCED
 from parity.ladder.loss_items import CONFIDENT, GRADIENT, OF_KERAS, of_output
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import close, compare_recorded
+from parity.ladder.recorded import close, compare_recorded, unplaced
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -31,6 +31,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if "loss/own" in port:
         own = compare_recorded(keras, "loss/value", port["loss/own"], OF_KERAS)
         items.append(replace(own, role=INTRODUCED))
+    if why := unplaced(keras, port):
+        return judged_if_any(measured(keras), items, [("the loss of the model's outputs", why)])
     for name in names:
         if (key := f"loss/of/{name}") in port and key in keras:
             items.append(close(keras, port, key, of_output("loss", name)))

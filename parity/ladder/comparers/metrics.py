@@ -10,7 +10,7 @@ from parity.ladder.comparers.probe import measured, no_loss, raised, within_roun
 from parity.ladder.metric_items import NAME, PARTS
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
 from parity.ladder.own_steps import is_compared
-from parity.ladder.recorded import close
+from parity.ladder.recorded import close, unplaced
 from parity.ladder.rounding import limits_of
 
 if TYPE_CHECKING:
@@ -38,10 +38,13 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if not told["names"]:
         return skipped("the Keras model has no metrics", applies=False)
     items, left_out = raised(port, "metrics"), []
+    why = unplaced(keras, port)
     for theirs, ours in (port.facts.get("metric_names") or {}).items():
         items.append(compare_exact(f"{NAME}{theirs}", theirs, ours))
     for item, is_decided in _values(keras, port):
-        if is_decided:
+        if why and not item.agrees and not item.name.endswith(PARTS["given"]):
+            left_out.append((f"the metric {item.name}", why))
+        elif is_decided:
             most = limits_of(keras).most
             left_out.append((f"the metric {item.name}", within_rounding(most)))
         else:

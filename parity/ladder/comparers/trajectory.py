@@ -17,7 +17,7 @@ from parity.ladder.comparers.probe import (
     within_rounding,
 )
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import held_otherwise, weights_after
+from parity.ladder.recorded import held_otherwise, unplaced, weights_after
 from parity.ladder.rounding import allowed_loss, limits_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
         return skipped(why)
     if not port.facts["given"]["loss"] and any(keras.names("penalty_gradient")):
         return skipped("the port gives no loss, and Keras's loss has penalties")
+    if why := unplaced(keras, port):
+        return skipped(why)
     items = []
     not_compared: dict[str, str] = {}
     unknown = held_otherwise(keras, port)

@@ -34,7 +34,7 @@ def test_out_is_not_the_file_that_is_read(tmp_path):
 
 
 def test_out_has_to_be_in_a_folder_that_exists(tmp_path):
-    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / "none" / "o")
+    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / "none" / "o.safetensors")
     assert isinstance(result.exception, InputError)
 
 
@@ -70,3 +70,12 @@ def test_weights_in_several_parameters_are_counted_and_printed(monkeypatch, tmp_
     assert result.exit_code == 0
     assert "2 of 2 weights" in result.output
     assert "in several parameters, by the Port's load: gru.kernel in fw.a, fw.b" in result.output
+
+
+@pytest.mark.parametrize("name", ["o.pt", "o.pth", "o.bin", "o"])
+def test_what_is_written_for_torch_has_the_ending_of_its_form(name, tmp_path):
+    """torch.load takes no safetensors."""
+    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / name)
+    assert isinstance(result.exception, InputError)
+    assert "expected the ending .safetensors" in str(result.exception)
+    assert "write o.safetensors" in str(result.exception)

@@ -6,6 +6,8 @@ import pytest
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
+from parity.runs.check import check_all
+from parity.runs.check_options import CheckOptions
 from parity.runs.model_files import check_model_file
 
 
@@ -62,3 +64,59 @@ def test_weights_without_a_model_are_refused(tmp_path):
 def test_a_path_of_a_model_is_told_from_a_factory(tmp_path, keras, is_file):
     folder_with(tmp_path)
     assert spec_of(tmp_path, keras).is_model_file is is_file
+
+
+_PORT = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, last):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(3, 4), nn.Linear(4, 2), last
+
+    def forward(self, x):
+        return self.second(self.last(self.first(x)))
+
+
+def right():
+    return Net(torch.tanh)
+
+
+def wrong():
+    return Net(torch.sigmoid)
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A compiled model in both forms, beside a right and a wrong port."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("saved")
+    keras.utils.set_random_seed(2)
+    layers = [keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile("sgd", "mse")
+    for name in ("m.keras", "m.h5"):
+        model.save(folder / name)
+    (folder / "port.py").write_text(_PORT, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["m.keras", "m.h5"])
+def test_a_check_takes_the_file_of_a_model(form, saved):
+    specs = [
+        CheckSpec(keras=form, torch=f"port.py:{name}", folder=str(saved), steps=1)
+        for name in ("right", "wrong")
+    ]
+    right, wrong = check_all(specs, CheckOptions())
+    statuses = [{level.id: level.status for level in each.levels} for each in (right, wrong)]
+    assert [each["structure"] for each in statuses] == ["pass", "pass"]
+    assert [each["forward"] for each in statuses] == ["pass", "fail"]
+
+
+def test_a_check_refuses_what_is_no_file_of_a_model_and_starts_no_child(tmp_path):
+    spec = CheckSpec(keras="none.keras", torch="port.py:right", folder=str(tmp_path))
+    with pytest.raises(InputError, match=r"none\.keras: there is no such file"):
+        check_all([spec], CheckOptions())

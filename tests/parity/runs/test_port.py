@@ -360,6 +360,23 @@ def test_a_folder_that_is_no_package_is_refused_at_once(tmp_path, name):
         port_spec(CheckSpec(keras="a:b"), tmp_path / name, CheckOptions())
 
 
+@pytest.mark.parametrize("name", ["torch", "json", "numpy", "parity", "tensorflow"])
+def test_the_name_of_an_installed_package_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(InputError, match=f"--out .*: a package of the name {name} is installed"):
+        port_spec(CheckSpec(keras="a:b"), tmp_path / name, CheckOptions())
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_name_of_its_own_is_free_also_if_its_folder_is_there(tmp_path, is_there, monkeypatch):
+    out = tmp_path / "torch_of_mine"
+    if is_there:
+        out.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert not port.is_taken(out)
+
+
 def test_a_folder_with_files_is_refused_at_once(tmp_path):
     (tmp_path / "port").mkdir()
     (tmp_path / "port" / "mine.txt").touch()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output
@@ -113,9 +114,10 @@ def _ends_well(port: PortUnderTest, found: Forced, form: str, mode: str) -> bool
 
 
 def _of_steps(port: PortUnderTest) -> set[str]:
-    """Returns the recurrent layers of Keras in whose place the port calls a cell in each step.
+    """Returns the recurrent layers of Keras in whose place the port calls a part of one.
 
-    What such a layer returns is not what a cell returns in the first step.
+    What such a layer returns is not what a cell returns in the first step; nor what a module of
+    torch does, if the port merges its two directions in code of its own.
     """
     return {
         pair.node["name"]
@@ -123,6 +125,12 @@ def _of_steps(port: PortUnderTest) -> set[str]:
         if pair.node["kind"] in ("lstm", "gru", "simple_rnn")
         and pair.call.inputs
         and pair.call.inputs[0].ndim == len(pair.node["input_shapes"][0]) - 1
+    } | {
+        pair.node["name"]
+        for pair in port.pairs
+        if pair.node["kind"] == "bidirectional"
+        and pair.node["config"].get("merge_mode") in ("sum", "mul", "ave")
+        and isinstance(pair.call.module, nn.RNNBase)
     }
 
 

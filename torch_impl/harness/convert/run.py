@@ -6,7 +6,8 @@ weights -> trace of the twin, or of Keras -> PortUnderTest, which pairs -> weigh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from parity.weights.request import BACK, REQUEST, STATE, TOLD
 from torch_impl.harness.convert.by_shape import GivenPlaces, convert_by_shape
 from torch_impl.harness.convert.coverage import coverage_of, listed, unheld, untied
 from torch_impl.harness.convert.done import Done
+from torch_impl.harness.convert.further import compared_further
 from torch_impl.harness.convert.hints import empty_arrays, joined_convolutions
 from torch_impl.harness.convert.memory import limit_memory
 from torch_impl.harness.convert.optimizer import problems_of_steps, write_optimizer
+from torch_impl.harness.convert.placing import place
 from torch_impl.harness.convert.proof import (
     constants_in,
     error_of,
@@ -36,8 +39,6 @@ from torch_impl.harness.convert.proof import (
 from torch_impl.harness.convert.source import Source, source_of_bundle, source_of_file
 from torch_impl.harness.convert.state import read_state, write_state
 from torch_impl.harness.factories import Port
-from torch_impl.harness.port.carried import Carried
-from torch_impl.harness.port.loaded import WeightsByName, load_by
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.keras_config.problems import NoTwinError, without_custom
 
@@ -164,7 +165,8 @@ def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
 def _by_graph(
     spec: CheckSpec, factory: Callable[[], Any], source: Source, layers: Mapping[str, str]
 ) -> Done:
-    port = PortUnderTest(_with_layers(factory, layers), spec.seed, source.trace)
+    with _told_of_map(layers):
+        port = PortUnderTest(_with_layers(factory, layers), spec.seed, source.trace)
     items, problems = list(port.carried), [*port.problems]
     problems += [f"{each['what']}: {each['why']}" for each in port.cargo.incomplete]
     error = error_of(port)
@@ -176,8 +178,11 @@ def _by_graph(
         problems.append(
             f"the output does not depend on {listed(lost)}, so that its place is not proved"
         )
+    if not problems:
+        told, again = compared_further(port, items, source.further, source.told)
+        problems, error = [*problems, *told], max(error, again)
     constants = [] if problems else constants_in(port, unheld(port.module, items))
-    _set(port, items, source.arrays)
+    place(port, items, source.arrays)
     spread = port.cargo.spread
     coverage = coverage_of(port.module, items, source.arrays, spread)
     coverage.constants += [name for name in coverage.unfilled if name in constants]
@@ -192,7 +197,9 @@ def _by_graph(
         error = max(error, again)
         if not again <= most:
             problems.append(f"with the weights of the file, the output differs by {again:.1e}")
-    proof = f"the output of the module is that of {source.told}"
+    left = [each for one in source.further for each in one.left]
+    more = f"; not compared, since no number is there: {listed(left)}" if left else ""
+    proof = f"the output of the module is that of {source.told}{more}"
     return Done(
         factory,
         port.built,
@@ -209,22 +216,17 @@ def _by_graph(
     )
 
 
-def _set(port: PortUnderTest, items: list[Carried], arrays: Mapping[str, np.ndarray]) -> None:
-    port.begin_as_built()
-    if port.built.load is not None:
-        given = {name: port.cast(array) for name, array in arrays.items()}
-        load_by(port.built.load, port.built.module, WeightsByName(given))
-        return
-    for item in items:
-        try:
-            item.set(_as_held(item, arrays[item.name]))
-        except ValueError as error:
-            raise InputError(f"{item.name}: {error}") from None
-
-
-def _as_held(item: Carried, array: np.ndarray) -> np.ndarray:
-    is_real = item.variable.tensors[0].is_floating_point() and array.dtype.kind == "f"
-    return array.astype(np.float64) if is_real else array
+@contextmanager
+def _told_of_map(layers: Mapping[str, str]) -> Iterator[None]:
+    """Lets an error about pairs of layers speak of --map, by which the user gave them."""
+    try:
+        yield
+    except InputError as error:
+        start, _, rest = str(error).partition("}: ")
+        if not (layers and rest and start.startswith("layers={")):
+            raise
+        given = " ".join(f"--map {layer}={module}" for layer, module in layers.items())
+        raise InputError(f"{given}: {rest}") from error
 
 
 def _with_layers(factory: Callable[[], Any], layers: Mapping[str, str]) -> Callable[[], Any]:

@@ -5,7 +5,7 @@ The names are those of a check: "dense_1.kernel".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from parity.data import initial_draws, probe_inputs
 from parity.errors import InputError
 from parity.traces.trace import Trace
 from parity.weights.copied import Copied
+from torch_impl.harness.convert.further import Further, further_of
 from torch_impl.harness.convert.named import keys_by_name
 from torch_impl.harness.convert.proof import most_of
 from torch_impl.harness.convert.twin import Twin
@@ -38,6 +39,7 @@ class Source:
             far an output may be off there; None: the weights of the trace are these.
         trainable: names of the weights that Keras trains, in Keras's order.
         most: how far the output of a module may be off, relative to the largest number.
+        further: other batches, each of which shows what the first one does not.
     """
 
     trace: Trace
@@ -47,6 +49,7 @@ class Source:
     again: Callable[[], tuple[Trace, float]] | None
     trainable: list[str]
     most: float
+    further: Sequence[Further] = ()
 
 
 def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> Source:
@@ -66,10 +69,12 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
     arrays = {name: copied.arrays[f"weights/{key}"] for name, key in keys.items()}
     drawn = drawn_weights(twin, SEED)
     fixed = {name: arrays[name] for name, array in drawn.items() if array.dtype.kind != "f"}
-    set_weights(twin, drawn | fixed)
+    first = drawn | fixed
+    set_weights(twin, first)
     try:
         inputs = TwinInputs(twin)
-        trace = write_trace(twin, inputs, folder, SEED)
+        batch = inputs.drawn(SEED)
+        trace = write_trace(twin, inputs, folder, batch)
     except InputError:
         raise
     except (RuntimeError, MemoryError, LookupError, TypeError, AttributeError) as error:
@@ -78,12 +83,13 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
 
     def again() -> tuple[Trace, float]:
         set_weights(twin, arrays)
-        made = write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), SEED)
+        made = write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), batch)
         return made, most_of(made, has_float32=twin.has_float32)
 
     told = "its twin by the configuration in the file"
     most = most_of(trace, has_float32=twin.has_float32)
-    return Source(trace, arrays, keys, told, again, twin.trained, most)
+    further = tuple(further_of(twin, inputs, folder, SEED, first))
+    return Source(trace, arrays, keys, told, again, twin.trained, most, further)
 
 
 def source_of_bundle(trace: Trace) -> Source:

@@ -1,4 +1,8 @@
-"""What a twin is fed: numbers, or tokens where an entry chooses a row of a table."""
+"""What a twin is fed: numbers, or tokens where an entry chooses a row of a table.
+
+There are two batches. The first has no padding, so that a module that handles padding otherwise
+still shows which weight is where. The second has sequences that end with padding.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ import torch
 from torch import nn
 
 from parity.data import probe_inputs
+from parity.data.model_inputs import ModelInput, Tokens
 from parity.errors import InputError
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.keras_config.graph import Tensor, fill
+from torch_impl.layers import Masking
 
 NUM_SAMPLES = 4
 MAX_ENTRIES = 2**26  # of one sample, of all inputs; an image of 4,000 pixels squared has as many
@@ -56,6 +62,7 @@ class TwinInputs:
         if sum(map(math.prod, self.shapes)) > MAX_ENTRIES:
             raise InputError(f"the inputs have the shapes {self.shapes}, which is too large")
         self._counts = self._tokens()
+        self._fillers = self._left_out()
 
     def drawn(self, seed: int) -> list[np.ndarray]:
         """Returns a batch: numbers as float64, tokens as int64."""
@@ -65,6 +72,29 @@ class TwinInputs:
                 self.names, self.shapes, self.dtypes, self._counts, strict=True
             )
         ]
+
+    def padded(self, seed: int) -> list[np.ndarray] | None:
+        """Returns a batch whose sequences end with padding, but for one; None: nothing is padding.
+
+        Padding is token 0, or what a layer `Masking` leaves out. It is drawn of all tokens: what
+        Keras does not mask, a module may not leave out.
+        """
+        batch, found = self.drawn(seed), False
+        for number, (name, shape) in enumerate(zip(self.names, self.shapes, strict=True)):
+            count, filler = self._counts[number], self._fillers[number]
+            if max(shape[:1] if filler is not None else shape, default=1) < 2:
+                continue
+            if count is not None and count > 1:
+                tokens = (Tokens(0, count - 1, "post"),)
+                drawn = ModelInput(name, shape, "tokens", tokens=tokens)
+            elif filler is not None:
+                drawn = ModelInput(name, shape, filler=filler, padding="post")
+            else:
+                continue
+            dtype = batch[number].dtype
+            batch[number] = drawn.drawn(seed, "padded", NUM_SAMPLES).astype(dtype)
+            found = True
+        return batch if found else None
 
     def arguments(self, arrays: Sequence[np.ndarray]) -> Any:
         """Returns the argument of the twin for a batch."""
@@ -92,6 +122,42 @@ class TwinInputs:
             counts.append(min(sizes) if sizes else None)
         return counts
 
+    def _left_out(self) -> list[float | None]:
+        """Returns the value of steps that a layer `Masking` leaves out, of each input."""
+        arrays = [
+            np.zeros((1, *shape)) if count is not None else self._ones(number)
+            for number, (shape, count) in enumerate(zip(self.shapes, self._counts, strict=True))
+        ]
+        seen: list[tuple[float, torch.Tensor]] = []
+
+        def note(masking: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            seen.append((_filler(masking), given[0]))
+
+        handles = [
+            module.register_forward_pre_hook(note)
+            for module in self._twin.module.modules()
+            if isinstance(module, Masking)
+        ]
+        if not handles:
+            return [None] * len(arrays)
+        try:
+            with torch.no_grad():
+                self._twin.module(self.arguments(arrays))
+        finally:
+            for handle in handles:
+                handle.remove()
+        return [
+            next((value for value, x in seen if np.array_equal(x.numpy(), array)), None)
+            for array in arrays
+        ]
+
+    def _ones(self, number: int) -> np.ndarray:
+        """Returns a sample of an input by which it is known again."""
+        shape, dtype = self.shapes[number], self.dtypes[number]
+        return np.full((1, *shape), number + 1).astype(
+            "float64" if dtype.startswith("float") else dtype
+        )
+
     def _given_to_tables(self, arrays: Sequence[np.ndarray]) -> list[tuple[int, torch.Tensor]]:
         cast = [array.astype(dtype) for array, dtype in zip(arrays, self.dtypes, strict=True)]
         keep: Any = lambda number, x, rate: x  # noqa: E731
@@ -102,6 +168,11 @@ class TwinInputs:
             for call in calls
             if isinstance(call.module, nn.Embedding)
         ]
+
+
+def _filler(masking: nn.Module) -> float:
+    assert isinstance(masking, Masking)
+    return float(np.float32(masking.mask_value))  # Keras rounds it before it compares
 
 
 def _as_lists(structure: Any) -> Any:

@@ -36,11 +36,13 @@ class Node:
         facts: as those of Keras's half: name, kind, config, shapes, sources, weights.
         inputs: in Keras's layout.
         output: in Keras's layout.
+        call: which the node stands for; None: for a part of one.
     """
 
     facts: dict[str, Any]
     inputs: list[torch.Tensor]
     output: torch.Tensor
+    call: Call | None = None
 
 
 def whole_layers(twin: Twin) -> list[str]:
@@ -77,7 +79,7 @@ def nodes_of(twin: Twin, calls: Sequence[Call]) -> list[Node]:
             "sources": sources,
             "weights": list(_weights(call, names)),
         }
-        found.append(Node(facts, inputs, output))
+        found.append(Node(facts, inputs, output, call))
         found += _activation_in_steps(call, found[-1], len(found) - 1)
         numbers[number] = len(found) - 1
     return found

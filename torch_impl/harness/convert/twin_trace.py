@@ -6,7 +6,7 @@ may be constant, or equal to another one, and would hide that the two were excha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from parity.data import probe_inputs
 from parity.files.json_io import write_json
 from parity.traces.folder import RunFolder
-from parity.traces.trace import CheckWriter, RunResult, Trace
+from parity.traces.trace import CheckWriter, RunResult, Trace, keyed
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.harness.convert.twin_inputs import TwinInputs
@@ -28,6 +28,7 @@ from torch_impl.harness.convert.twin_nodes import (
 )
 from torch_impl.harness.convert.twin_rounding import PASSES, changed_by, moved_pass
 from torch_impl.keras_config.graph import Tensor, fill
+from torch_impl.masks import mask_of
 from torch_impl.weights import set_variable, to_array
 
 _OUTPUT = "forward/eval/output"
@@ -66,6 +67,14 @@ def set_weights(twin: Twin, weights: Mapping[str, np.ndarray]) -> None:
         set_variable(variable, name, weights[name])
 
 
+def passed(twin: Twin, inputs: TwinInputs, arrays: Sequence[np.ndarray]) -> tuple[list[Node], Any]:
+    """Returns the nodes of a pass of a twin with its present weights, and what it returns."""
+    keep: Any = lambda number, x, rate: x  # noqa: E731
+    with torch.no_grad(), recorded_calls(twin.module, keep, whole_layers(twin)) as calls:
+        returned = twin.module(inputs.arguments(arrays))
+    return nodes_of(twin, calls), returned
+
+
 def _flat(value: Any) -> list[torch.Tensor]:
     if isinstance(value, Mapping):
         return [leaf for key in sorted(value) for leaf in _flat(value[key])]
@@ -81,20 +90,24 @@ def _joined(returned: Any) -> np.ndarray:
     return np.concatenate([to_array(each).reshape(len(each), -1) for each in flat], -1)
 
 
-def write_trace(twin: Twin, inputs: TwinInputs, folder: Path, seed: int) -> Trace:
+def write_trace(
+    twin: Twin,
+    inputs: TwinInputs,
+    folder: Path,
+    arrays: Sequence[np.ndarray],
+    *,
+    has_layers: bool = True,
+) -> Trace:
     """Writes what a twin with its present weights computes; returns it.
 
     Args:
         twin: the model.
-        inputs: what it is fed.
+        inputs: its inputs.
         folder: is made.
-        seed: of the batch.
+        arrays: the batch that it is fed.
+        has_layers: whether to write what each layer computes; else only the last one.
     """
-    arrays = inputs.drawn(seed)
-    keep: Any = lambda number, x, rate: x  # noqa: E731
-    with torch.no_grad(), recorded_calls(twin.module, keep, whole_layers(twin)) as calls:
-        returned = twin.module(inputs.arguments(arrays))
-    nodes = nodes_of(twin, calls)
+    nodes, returned = passed(twin, inputs, arrays)
     writer = CheckWriter()
     writer.facts.update(_facts(twin, inputs, nodes, returned))
     writer.facts["noise"] = _noise(twin, inputs.arguments(arrays), nodes, returned)
@@ -103,7 +116,9 @@ def write_trace(twin: Twin, inputs: TwinInputs, folder: Path, seed: int) -> Trac
     for number, array in enumerate(arrays):
         writer.put(f"input/probe/{number}", array)
     writer.put("forward/eval/output", _joined(returned))
-    for node in nodes:
+    for key, counts in _counted(returned, list(dict.fromkeys(_output_names(twin)))):
+        writer.put(key, counts)
+    for node in nodes if has_layers else nodes[-1:]:
         key = f"forward/eval/{node.facts['name']}"
         for number, x in enumerate(node.inputs):
             writer.put(f"{key}/input/{number}", to_array(x))
@@ -112,6 +127,31 @@ def write_trace(twin: Twin, inputs: TwinInputs, folder: Path, seed: int) -> Trac
     write_json(RunFolder(folder).spec, {})
     writer.write(folder, environment={}, result=RunResult({}, {}, 0.0))
     return Trace(folder)
+
+
+def _counted(returned: Any, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields where outputs count that carry a mask, as Keras's half writes it."""
+    flat = _flat(returned)
+    masks = [mask_of(each) for each in flat]
+    found = [None if mask is None else to_array(mask).astype(bool) for mask in masks]
+    if all(counts is None or counts.all() for counts in found):
+        return
+    if len(flat) == 1:
+        yield "counted/eval/output", np.asarray(found[0])
+        return
+    for name, counts in zip(names, found, strict=False):
+        if counts is not None:
+            yield keyed("counted/eval/output", name), counts
+    whole = [
+        np.ones(tuple(each.shape), bool) if counts is None else _widened(counts, each.shape)
+        for counts, each in zip(found, flat, strict=True)
+    ]
+    yield "counted/eval/output", np.concatenate([x.reshape(len(x), -1) for x in whole], -1)
+
+
+def _widened(counts: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    left = counts.reshape(*counts.shape, *[1] * (len(shape) - counts.ndim))
+    return np.broadcast_to(left, tuple(shape))
 
 
 def _facts(twin: Twin, inputs: TwinInputs, nodes: Sequence[Node], returned: Any) -> dict[str, Any]:

@@ -62,12 +62,14 @@ class Source:
         module: holds it.
         attribute: its name there.
         place: see `Need`.
+        root: module of the whole port, in which it has this name.
     """
 
     name: str
     module: nn.Module
     attribute: str
     place: int | None = None
+    root: nn.Module | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

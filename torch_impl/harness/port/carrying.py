@@ -26,13 +26,14 @@ from torch_impl.harness.port.assignments import Need, Option, Source, assignment
 from torch_impl.harness.port.carried import LOAD, NAMES, PAIRING, VALUES, Carried
 from torch_impl.harness.port.function_weights import tensors_of
 from torch_impl.harness.port.inner_cells import seatings
-from torch_impl.harness.port.joined_kernels import cells_of, ways
+from torch_impl.harness.port.joined_kernels import Cell, cells_of, placings
 from torch_impl.harness.port.loaded import Loaded
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
 from torch_impl.layouts import Variable
 
 MOST_TRIALS = 24
+MOST_PLACINGS = 48  # of cells: the gates of an LSTM have 24 orders
 # An assignment that is wrong changes an output by more than rounding ever does.
 AGREES = 1e6  # in units of what rounding explains, 1e-12 or more: relative 1e-6
 
@@ -118,7 +119,7 @@ def _carry_cells(
     cargo: Cargo,
     rest: Callable[[Cargo], Cargo],
     fits: Callable[[], bool],
-) -> None:
+) -> bool:
     """Carries the weights of cells in the first way in which the output is Keras's.
 
     If there is none, it is the likeliest way.
@@ -129,6 +130,9 @@ def _carry_cells(
         cargo: receives the weights.
         rest: carries what is left beside the cells.
         fits: whether the output of the port is Keras's.
+
+    Returns:
+        Whether there is one.
     """
     tried = None
     for items in ways:
@@ -137,10 +141,11 @@ def _carry_cells(
         tried = tried or (items, found)
         if fits():
             cargo.carried[:] = found.carried
-            return
+            return True
     if tried is not None:
-        _set_all(keras, tried[0])
+        _set_all(keras, tried[1].carried)
         cargo.carried[:] = tried[1].carried
+    return False
 
 
 def _ways_of_cells(
@@ -151,9 +156,12 @@ def _ways_of_cells(
     Code may hold the weights in a layer of torch, and compute the gates by itself.
     """
     yield from (items for items in islice(seatings(wanted, free), most) if items)
-    cells = cells_of(wanted, free)
-    for way in ways(cells) if cells else ():
-        yield [item for cell in cells for item in cell.carried(way)]
+    seen: list[list[Cell]] = []
+    for order in (free, sorted(free, key=lambda s: np.inf if s.place is None else s.place)):
+        cells = cells_of(wanted, order)
+        if cells and cells not in seen:
+            seen.append(cells)
+            yield from islice(placings(cells), MOST_PLACINGS)
 
 
 def carry_by_load(
@@ -215,8 +223,15 @@ def _carry_rest(
             _carry_rest(keras, found, needs, others, output, 1)
             return others
 
-        _carry_cells(keras, ways_of_cells, cargo, rest, lambda: _error(keras, output) < AGREES)
-        return
+        before = list(cargo.carried)
+        fits = _carry_cells(
+            keras, ways_of_cells, cargo, rest, lambda: _error(keras, output) < AGREES
+        )
+        if fits:
+            return
+        likely, cargo.carried[:] = list(cargo.carried), before
+    else:
+        likely = []
     tried: list[list[Carried]] = []
     for chosen in islice(assignments(wanted, free), most):
         items = [
@@ -229,7 +244,10 @@ def _carry_rest(
             how = VALUES if len(tried) > 1 or _is_open(wanted, free, chosen) else NAMES
             cargo.carried += [replace(item, how=how) for item in items]
             return
-    if tried:
+    if likely:
+        _set_all(keras, likely)
+        cargo.carried[:] = likely
+    elif tried:
         _set_all(keras, tried[0])
         cargo.carried += tried[0]
 
@@ -280,7 +298,7 @@ def sources_of(module: nn.Module, calls: Sequence[Call], pairing: Pairing) -> li
     for path, owner, name, tensor in tensors_of(module):
         if tensor.is_floating_point():
             full = f"{path}.{name}" if path else name
-            found.append(Source(full, owner, name, places.get(id(tensor))))
+            found.append(Source(full, owner, name, places.get(id(tensor)), module))
     return found
 
 

@@ -18,6 +18,7 @@ from torch_impl.harness.port.drawn_masks import replayed
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.parts import parts_left_out
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.harness.port.unreached import unreached
 
 _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
 
@@ -98,6 +99,7 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str,
             *port.cargo.not_compared,
             *_computed(port),
             *map(_by_itself, parts_left_out(port.module)),
+            *unreached(port),
         ],
     }
 

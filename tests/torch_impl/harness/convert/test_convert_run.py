@@ -133,7 +133,7 @@ def test_a_constant_of_the_module_keeps_its_value_and_is_named(files, tmp_path):
 
 
 def test_a_layer_of_pairs_that_is_not_there_is_refused(files, tmp_path):
-    with pytest.raises(InputError, match="no Keras call 'nowhere'"):
+    with pytest.raises(InputError, match=r"^--map nowhere=0: there is no Keras call 'nowhere'"):
         converted(files / "rows.keras", weight_ports.rows, tmp_path, layers={"nowhere": "0"})
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from torch_impl.harness.port.assignments import Need, Source
-from torch_impl.harness.port.joined_kernels import Way, cells_of, ways
+from torch_impl.harness.port.joined_kernels import Way, cells_of, placings, ways
 
 UNITS, FEATURES = 2, 3
 WINDOW = (3, 3)
@@ -83,3 +83,100 @@ def test_weights_of_other_shapes_are_no_cell():
     net = nn.ModuleDict({"gates": nn.Linear(FEATURES + UNITS + 1, 4 * UNITS)})
     assert cells_of(needs(), sources(net)) == []
     assert cells_of(needs()[:1], sources(net)) == []
+
+
+# --- a GRU, whose candidate needs a product of its own -------------------------------------------
+
+
+def gru_needs(biases=1):
+    rows = 3 * UNITS
+    return [
+        Need("memory.cell/kernel", (FEATURES, rows)),
+        Need("memory.cell/recurrent_kernel", (UNITS, rows)),
+        Need("memory.cell/bias", (rows,) if biases == 1 else (2, rows)),
+    ]
+
+
+def gru_sources(net):
+    return [
+        Source(name, net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], None, net)
+        for name, _ in net.named_parameters()
+    ]
+
+
+class Raw(nn.Module):
+    """Parameters as Keras has them, or as torch does."""
+
+    def __init__(self, is_turned):
+        super().__init__()
+        shapes = [(3 * UNITS, FEATURES), (3 * UNITS, UNITS)]
+        for name, shape in zip(("w", "u"), shapes, strict=True):
+            setattr(self, name, nn.Parameter(torch.zeros(shape[::-1] if is_turned else shape)))
+        self.b = nn.Parameter(torch.zeros(3 * UNITS))
+
+
+def linears(*sizes):
+    """A Linear for each (features, units of gates, whether it has a bias)."""
+    return nn.ModuleDict({f"part_{n}": nn.Linear(i, o, b) for n, (i, o, b) in enumerate(sizes)})
+
+
+GRUS = {
+    "one matrix each": lambda: Raw(False),
+    "one matrix each, as Keras's": lambda: Raw(True),
+    "the candidate by itself": lambda: linears(
+        (FEATURES, 3 * UNITS, True), (UNITS, 2 * UNITS, False), (UNITS, UNITS, False)
+    ),
+    "a Linear for each gate": lambda: linears(
+        *[(FEATURES, UNITS, True)] * 3, *[(UNITS, UNITS, False)] * 3
+    ),
+    "two biases": lambda: linears((FEATURES, 3 * UNITS, True), (UNITS, 3 * UNITS, True)),
+}
+
+
+@pytest.mark.parametrize("gates", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+@pytest.mark.parametrize("form", GRUS)
+def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gates):
+    net = nn.ModuleDict({"memory": GRUS[form]()}).double()
+    wanted = gru_needs(2 if form == "two biases" else 1)
+    (cell,) = cells_of(wanted, gru_sources(net))
+    generator = np.random.default_rng(0)
+    given = {need.name: generator.normal(size=need.shape) for need in wanted}
+    items = cell.carried(Way(gates))
+    for item in items:
+        item.set(given[item.name])
+    for item in items:
+        np.testing.assert_array_equal(item.value(), given[item.name])
+    assert len(items) == 3
+    assert all(bool(parameter.all()) for parameter in net.parameters())
+    # The first rows of what the port computes of its input are those of its first gate.
+    first = next(p for p in net.parameters() if FEATURES in p.shape)
+    rows = first if first.shape[1] == FEATURES else first.T
+    kernel = given["memory.cell/kernel"]
+    expected = kernel[:, gates[0] * UNITS : (gates[0] + 1) * UNITS].T
+    np.testing.assert_array_equal(rows[:UNITS].detach(), expected)
+
+
+def test_each_cell_gets_the_parameters_of_one_module():
+    net = nn.ModuleDict({"one": Raw(False), "two": Raw(True)})
+    wanted = [
+        Need(need.name.replace("memory", name), need.shape)
+        for name in ("first", "second")
+        for need in gru_needs()
+    ]
+    found = cells_of(wanted, gru_sources(net))
+    names = [[source.name for group in cell.sources for source in group] for cell in found]
+    assert names == [["one.w", "one.u"], ["two.w", "two.u"]]
+
+
+def test_cells_of_three_and_of_four_gates_are_laid_out_each_in_its_way():
+    net = nn.ModuleDict({"gru": Raw(False), "lstm": linears((FEATURES + UNITS, 4 * UNITS, True))})
+    lstm = [Need(need.name.replace("memory", "lstm"), need.shape) for need in needs()]
+    cells = cells_of([*gru_needs(), *lstm], gru_sources(net))
+    assert [cell.num_gates for cell in cells] == [3, 4]
+    # Six orders of three gates, 24 of four, and two of these with the state in front.
+    assert sum(1 for _ in placings(cells)) == 6 * 26
+
+
+def test_a_gate_too_few_is_no_cell():
+    net = nn.ModuleDict({"memory": linears((FEATURES, 3 * UNITS, True), (UNITS, 2 * UNITS, False))})
+    assert cells_of(gru_needs(), gru_sources(net)) == []

@@ -1,0 +1,128 @@
+"""Weights under which the activations of a Keras model get numbers beyond their limits.
+
+`relu6` and `relu` are the same function of numbers below 6, and a probe that goes no further tells
+them not apart. The calls of a pass in eval mode go in. Which activations get no such numbers comes
+out, and weights under which they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.harness import versions
+from keras_impl.harness.call import Call
+from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.inputs import reset_states
+from keras_impl.harness.check.model import named_weights, set_weights
+from keras_impl.harness.check.structure import as_fed
+from keras_impl.harness.factories import Reference
+from parity.data.pieces import Function, limits_of, not_beyond
+from parity.data.probe_inputs import single
+from parity.data.widening import Step, factors_for
+
+_ROUNDS = 4  # a factor is an estimate behind the first activation
+_MAX_ROWS = 4_096  # of what the gates of a recurrent layer get
+
+
+def unreached_in(calls: Sequence[Call]) -> dict[str, list[float]]:
+    """Returns the activations that get no number beyond some of their limits, with these limits.
+
+    Args:
+        calls: of a pass in eval mode.
+    """
+    found = {}
+    for call in calls:
+        step = _step_of(call, {})
+        if step.given is None or not step.given.size or not step.limits:
+            continue
+        low, high = float(step.given.min()), float(step.given.max())
+        if missing := not_beyond(step.limits, low, high):
+            found[call.name] = missing
+    return found
+
+
+def widened(
+    reference: Reference,
+    weights: Mapping[str, np.ndarray],
+    x: list[np.ndarray],
+    kept: frozenset[str],
+) -> dict[str, np.ndarray] | None:
+    """Returns weights under which more activations get numbers beyond their limits.
+
+    Args:
+        reference: of the model, whose weights are changed.
+        weights: of a probe.
+        x: its inputs.
+        kept: names of weights that stay as they are.
+
+    Returns:
+        All weights; None if there are none.
+    """
+    model, found = reference.model, dict(weights)
+    names = {id(variable): name for name, variable in named_weights(model).items()}
+    fed, is_changed = as_fed(reference, x), False
+    for _ in range(_ROUNDS):
+        set_weights(model, found)
+        reset_states(model)
+        with recorded_calls(fed) as calls:
+            model(fed, training=False)
+        steps = [_step_of(call, names) for call in calls]
+        for step in steps:
+            step.weights = [name for name in step.weights if name not in kept]
+        factors = factors_for(steps)
+        if not factors:
+            break
+        is_changed = True
+        found |= {name: single(found[name] * factor) for name, factor in factors.items()}
+    return found if is_changed else None
+
+
+def _step_of(call: Call, names: Mapping[int, str]) -> Step:
+    own = [names[id(each)] for each in call.weights if id(each) in names]
+    step = Step(call.kind, call.sources, own)
+    if call.again is not None and call.inputs and call.inputs[0].dtype.is_floating:
+        step.function = _function_of(call)
+        step.given = np.asarray(call.inputs[0])
+        step.limits = limits_of(step.function)
+    elif call.layer is not None and call.inputs:
+        parts = list(_gates_of(call))
+        step.limits = [limit for limits, _ in parts for limit in limits]
+        if step.limits:
+            step.given = np.concatenate([given.ravel() for _, given in parts])
+    return step
+
+
+def _function_of(call: Call) -> Function:
+    """Returns an activation as a function of numbers, along the batch."""
+    given, again = call.inputs[0], call.again
+    assert again is not None
+
+    def function(numbers: np.ndarray) -> np.ndarray:
+        rows = numbers.reshape(-1, *[1] * (len(given.shape) - 1))
+        return np.asarray(again(tf.constant(rows, given.dtype))).reshape(numbers.shape)
+
+    return function
+
+
+def _gates_of(call: Call) -> Iterator[tuple[list[float], np.ndarray]]:
+    """Yields the limits of the gates of a recurrent layer, and what its input gives them."""
+    layer: Any = call.layer
+    directions = [getattr(layer, f"{way}_layer", None) for way in ("forward", "backward")]
+    for each in [one for one in directions if one is not None] or [layer]:
+        cell = getattr(each, "cell", None)
+        kernel, x = getattr(cell, "kernel", None), call.inputs[0]
+        if kernel is None or len(kernel.shape) != 2 or x.shape[-1] != kernel.shape[0]:
+            continue
+        functions = (getattr(cell, f"{part}activation", None) for part in ("", "recurrent_"))
+        limits = [limit for f in functions if f is not None for limit in limits_of(_of_numbers(f))]
+        if limits and versions.is_kerass_own(cell):
+            rows = np.asarray(x).reshape(-1, x.shape[-1])[:_MAX_ROWS]
+            yield limits, rows @ np.asarray(kernel)
+
+
+def _of_numbers(activation: Any) -> Function:
+    return lambda numbers: np.asarray(activation(tf.constant(numbers)))

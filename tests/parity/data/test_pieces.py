@@ -1,0 +1,68 @@
+"""Where the slope of an activation jumps, and how far numbers have to go."""
+
+import math
+
+import numpy as np
+import pytest
+
+from parity.data.pieces import MOST_FACTOR, factor_beyond, limits_of, not_beyond
+
+LIMITS = {
+    "relu6": (lambda x: np.clip(x, 0, 6), [6]),
+    "hard sigmoid": (lambda x: np.clip(x / 6 + 0.5, 0, 1), [-3, 3]),
+    "hard sigmoid of Keras 2": (lambda x: np.clip(x / 5 + 0.5, 0, 1), [-2.5, 2.5]),
+    "hard tanh": (lambda x: np.clip(x, -1, 1), [-1, 1]),
+    "hard silu": (lambda x: x * np.clip(x / 6 + 0.5, 0, 1), [-3, 3]),
+    "soft shrink": (lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0), [-0.5, 0.5]),
+    "between the numbers of the grid": (lambda x: np.minimum(x, 3.1234), [3.1234]),
+    "a step": (lambda x: np.where(x > 1.3, x, 0), [1.3]),
+    "of pixels": (lambda x: np.clip(x, 0, 255), [255]),
+}
+WITHOUT = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky relu": lambda x: np.where(x > 0, x, 0.3 * x),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "gelu": lambda x: 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "softplus": lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0),
+    "exponential": np.exp,
+    "square": np.square,
+    "a staircase": np.round,
+    "softmax, which is none of single numbers": lambda x: np.exp(x) / np.exp(x).sum(),
+    "a sum": np.sum,
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_are_where_the_slope_jumps(name):
+    function, expected = LIMITS[name]
+    assert limits_of(function) == pytest.approx(expected, abs=1 / 64)
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_smooth_function_has_none_and_that_at_zero_does_not_count(name):
+    assert limits_of(WITHOUT[name]) == []
+
+
+def test_a_function_that_raises_has_none():
+    def function(x):
+        raise TypeError("(4, 3) expected")
+
+    assert limits_of(function) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "low", "high", "factor", "left"),
+    [
+        ([6.0], -2.0, 3.0, 3.0, [6.0]),  # to 9, one and a half times the limit
+        ([6.0], -2.0, 6.5, 1.0, []),
+        ([-3.0, 3.0], -4.0, 1.5, 3.0, [3.0]),
+        ([-3.0, 3.0], -1.0, 1.5, 4.5, [-3.0, 3.0]),  # the farther one
+        ([-3.0], 0.0, 1.0, MOST_FACTOR, [-3.0]),  # no factor makes a number negative
+        ([], -1.0, 1.0, 1.0, []),
+    ],
+)
+def test_numbers_are_multiplied_until_some_are_beyond(limits, low, high, factor, left):
+    assert factor_beyond(limits, low, high) == pytest.approx(factor)
+    assert not_beyond(limits, low, high) == left
