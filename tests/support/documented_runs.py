@@ -79,6 +79,9 @@ NOT_RUN = {
     "parity check --keras mypackage.keras_model:build --torch mypackage.torch_model:build": (
         "likewise"
     ),
+    "parity check --keras model.keras --torch torch_model.py:build": (
+        "needs the file of a model; `tests/parity/runs` checks ports against such files"
+    ),
     "parity check --keras keras_model.py:build --torch torch_model.py:build --data samples.npz": (
         "likewise; samples are read in tests/parity/data/test_samples.py"
     ),
