@@ -183,13 +183,13 @@ def _moves_by_float32(keras: Recorded, key: str) -> bool:
     """Whether a weight after a step may differ by more, since part of the model is in float32.
 
     Where an entry of its gradient is nearly zero, an optimizer that normalises its steps makes much
-    of what float32 changes there. It changes the gradient by more than `most` then, too.
+    of what float32 changes there, which may be little of the largest entry.
     """
     gradient = f"gradient/{_weight_after_a_step(key)}"
     if gradient not in keras or not keras.facts.get("float32_inside"):
         return False
     limits = limits_of(keras)
-    return limits.factor * _measured(keras, gradient) > limits.most
+    return limits.factor * _measured(keras, gradient) > limits.floor
 
 
 def _largest_of_kind(keras: Recorded, key: str) -> float:

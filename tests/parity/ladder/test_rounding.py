@@ -92,8 +92,11 @@ def test_a_gradient_that_cancels_may_be_any_rounding(recorded, tmp_path):
 
 
 def test_a_part_in_float32_makes_what_is_trained_uncertain_up_to_a_limit(recorded, tmp_path):
-    """An optimizer that normalises its steps makes much of a gradient that is nearly zero."""
-    noise = {"gradient/dense1.kernel": 1e-6, "trajectory/2/dense1.kernel": 5e-6}
+    """An optimizer that normalises its steps makes much of an entry that is nearly zero.
+
+    What float32 changes there is little of the largest entry of the gradient.
+    """
+    noise = {"gradient/dense1.kernel": 8e-9, "trajectory/2/dense1.kernel": 5e-6}
     noise |= {"trajectory/2/dense2.kernel": 5e-6}
     inside = recorded.copy()
     inside.facts["float32_inside"] = ["resize"]

@@ -130,19 +130,18 @@ def test_a_computed_weight_is_told_by_its_parts():
 
 
 class GateByGate(nn.Module):
-    """A GRU whose recurrent kernel is two layers, since the reset comes before the second."""
+    """A GRU of two layers, each of which takes the input and the state as one tensor."""
 
     def __init__(self):
         super().__init__()
-        self.inputs, self.head = nn.Linear(3, 12), nn.Linear(4, 2)
-        self.gates, self.candidate = nn.Linear(4, 8, bias=False), nn.Linear(4, 4, bias=False)
+        self.gates, self.candidate = nn.Linear(3 + 4, 8), nn.Linear(3 + 4, 4)
+        self.head = nn.Linear(4, 2)
 
     def forward(self, x):
         h = x.new_zeros(len(x), 4)
         for step in x.unbind(1):
-            of_z, of_r, of_h = self.inputs(step).chunk(3, dim=-1)
-            z, r = (torch.cat([of_z, of_r], -1) + self.gates(h)).sigmoid().chunk(2, dim=-1)
-            h = z * h + (1 - z) * torch.tanh(of_h + self.candidate(r * h))
+            z, r = self.gates(torch.cat([step, h], -1)).sigmoid().chunk(2, dim=-1)
+            h = z * h + (1 - z) * torch.tanh(self.candidate(torch.cat([step, r * h], -1)))
         return self.head(h)
 
 
@@ -170,7 +169,9 @@ def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_pa
     assert found["structure"].status == PASS
     facts = Trace(tmp_path / "by_hand").facts
     told = [entry["what"] for entry in facts["incomplete"]]
-    assert told == ["memory.gru_cell/recurrent_kernel"]
-    assert facts["by_hand"] == ["gates.weight", "candidate.weight"]
+    assert told == [f"memory.gru_cell/{name}" for name in ("kernel", "recurrent_kernel", "bias")]
+    assert facts["by_hand"] == [
+        f"{layer}.{name}" for layer in ("gates", "candidate") for name in ("weight", "bias")
+    ]
     without = levels(trace, LastStep, tmp_path / "without")
     assert "memory" in [item.name for item in without["structure"].items if item.status == FAIL]
