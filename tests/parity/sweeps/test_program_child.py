@@ -154,7 +154,7 @@ def test_arrays_are_told_in_the_order_in_which_they_are_given():
     assert np.array_equal(task.nests["val"][0], x_val)
     fit = task.settings["fit"]
     assert (fit["batch_size"], fit["epochs"], fit["shuffle"]) == (16, 2, True)
-    assert fit["class_weight"] == {"0": 0.5, "1": 2.0}
+    assert fit["class_weight"] == {"0": 0.7, "1": 2.1}
     assert (task.settings["has_penalties"], task.settings["has_accuracy"]) == (True, True)
 
 

@@ -62,7 +62,7 @@ def test_fit_gets_its_own_arguments_but_for_validation_and_callbacks(
         *("x", "y", "sample_weight", "batch_size", "class_weight", "shuffle"),
         *("epochs", "verbose", "callbacks"),
     }
-    assert (len(given["x"]), given["class_weight"]) == (samples, {0: 0.5, 1: 2.0})
+    assert (len(given["x"]), given["class_weight"]) == (samples, {0: 0.7, 1: 2.1})
     assert [type(each).__name__ for each in given["callbacks"]] == ["Rounds"]
 
 
@@ -71,7 +71,8 @@ def test_steps_are_made_on_one_batch(fits, tmp_path):
     ((model, given),) = fits
     assert int(model.optimizer.iterations) == 8
     _, y, weight = next(iter(given["x"]))
-    assert weight.numpy().tolist() == [{0: 0.5, 1: 2.0}.get(label, 1.0) for label in y.numpy()]
+    expected = np.array([{0: 0.7, 1: 2.1}.get(label, 1.0) for label in y.numpy()], np.float32)
+    assert weight.numpy().tolist() == expected.tolist()
 
 
 def test_written_batches_are_fed_from_memory_with_their_weights(fits, tmp_path):
