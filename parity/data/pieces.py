@@ -7,6 +7,7 @@ apart only if it goes beyond.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -40,7 +41,8 @@ def limits_of(function: Function) -> list[float]:
     coarse = np.arange(_NEAR, _FAR + _COARSE / 2, _COARSE)
     found: list[float] = []
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a softmax warns of one number
             if not _is_by_entry(function, fine):
                 return []
             for grid in (-coarse[::-1], fine, coarse):

@@ -5,12 +5,12 @@ Keras factory -> child -> bundle -> child -> package -> check -> Result
 
 from __future__ import annotations
 
-import importlib.util
 import keyword
 import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def is_taken(out: Path) -> bool:
     if out.name in sys.stdlib_module_names or out.name in _TAKEN:
         return True
     try:
-        found = importlib.util.find_spec(out.name)
+        found = PathFinder.find_spec(out.name)  # what is imported already, or not, counts alike
     except (ImportError, ValueError):  # of a module that is damaged, or has no spec
         return True
     places = [] if found is None else [found.origin, *(found.submodule_search_locations or ())]

@@ -1,6 +1,7 @@
 """Where the slope of an activation jumps, and how far numbers have to go."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ LIMITS = {
     "between the numbers of the grid": (lambda x: np.minimum(x, 3.1234), [3.1234]),
     "a step": (lambda x: np.where(x > 1.3, x, 0), [1.3]),
     "of pixels": (lambda x: np.clip(x, 0, 255), [255]),
+    "one that warns": (lambda x: warnings.warn("of it", stacklevel=1) or np.clip(x, 0, 6), [6]),
 }
 WITHOUT = {
     "relu": lambda x: np.maximum(x, 0),

@@ -170,7 +170,7 @@ def nested(depth):
     return {"parts": [nested(depth - 1)]} if depth else "array"
 
 
-STEPS = 30  # of the training in float64, in six epochs
+STEPS = 60  # of the training in float64, in twelve epochs
 WRONG = {
     "schema": (at("schema", to="parity.run_bundle/0"), "record it again"),
     "spec": (at("spec", "epochs", to=0), "its spec: epochs=0"),
@@ -180,7 +180,7 @@ WRONG = {
     "wall": (at("wall_s", to=-1.0), "wall_s is -1.0"),
     "no_facts": (without("facts"), "run.json has no facts that is a dict"),
     "history_text": (at("history", "loss", to=["x"] * 6), "history.loss[0] is of type str"),
-    "history_short": (at("history", "loss", to=[1.0]), "history.loss has 1 numbers for 6 epochs"),
+    "history_short": (at("history", "loss", to=[1.0]), "history.loss has 1 numbers for 12 epochs"),
     "history_empty": (at("history", to={}), "history has no 'loss'"),
     "no_epochs": (at("facts", "epoch_ends", to=[]), "facts.epoch_ends are no numbers of steps"),
     "ends": (at("facts", "epoch_ends", to=[5, 5]), "facts.epoch_ends are no numbers of steps"),
@@ -193,14 +193,14 @@ WRONG = {
     "num_train": (at("facts", "num_train", to="a"), "facts.num_train is of type str"),
     "anchors": (at("facts", "anchors", to=[0]), "facts has no 'anchors_measured'"),
     "other_states": (at("anchors", to={}), "the recorded states of which its facts speak"),
-    "steps": (array("training/loss", np.zeros(STEPS - 1)), "'training/loss' has the shape (29,)"),
+    "steps": (array("training/loss", np.zeros(STEPS - 1)), "'training/loss' has the shape (59,)"),
     "rates": (array("training/rates", np.full(STEPS, np.nan)), "values that are not finite"),
     "no_rates": (dropped("training/rates"), "'training/rates' has the shape None"),
     "final": (array("training/final/dense.bias", np.zeros(9)), "has the shape (9,); expected (8,)"),
     "no_final": (dropped("training/final/dense.bias"), "has the shape None; expected (8,)"),
     "weight": (dropped("training/weights/5/dense.bias"), "some weights of step 5 are missing"),
     "of_no_step": (
-        renamed("training/weights/5/dense.bias", "training/weights/31/dense.bias"),
+        renamed("training/weights/5/dense.bias", "training/weights/61/dense.bias"),
         "is of no step and weight",
     ),
     "no_number": (
