@@ -28,7 +28,7 @@ from torch_impl.source.own.stub_text import (
 from torch_impl.source.plain import is_part
 from torch_impl.source.program import Line, Program, Value, all_of
 from torch_impl.source.statements import Statement, named, statements_of
-from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
+from torch_impl.source.wrapping import docstring, head, with_comment
 
 _INDENT = " " * 8
 _MOST_SIZES = 3  # of an axis that a docstring names
@@ -216,7 +216,7 @@ def _modules(
     for _, line in sorted(parts, key=lambda part: part[0]):
         why = "" if line.why in told else line.why
         told.add(line.why)
-        lines += _with_comment(
+        lines += with_comment(
             f"{_INDENT}self.{by_layer[line.name]} = {_source(line, classes)}", why
         )
     return attributes, lines
@@ -294,7 +294,7 @@ def _forward(
         notes = [note for note in dict.fromkeys(statement.notes) if note not in told]
         told.update(notes)
         comment = "; ".join([*shape, *notes])
-        lines += _with_comment(f"{_INDENT}{target} {text}", comment)
+        lines += with_comment(f"{_INDENT}{target} {text}", comment)
         if is_return:
             return lines
     lines.append(f"{_INDENT}return {_structure(returned)}")
@@ -314,12 +314,3 @@ def _with_variables(text: str, variables: Mapping[int, str]) -> str:
     for number, name in variables.items():
         text = text.replace(f"{{v{number}}}", name)
     return text
-
-
-def _with_comment(text: str, comment: str) -> list[str]:
-    if not comment:
-        return wrapped(text)
-    if len(text) + 4 + len(comment) <= WIDTH:
-        return [f"{text}  # {comment}"]
-    indent = text[: len(text) - len(text.lstrip())]
-    return [*commented(comment, indent), *wrapped(text)]

@@ -7,10 +7,17 @@ import textwrap
 from collections.abc import Sequence
 
 WIDTH = 88
+_SIMPLE = r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d[\w.]*)"  # of a power: a name or a number
+_POWER = re.compile(rf"(?<![\w.)\]])({_SIMPLE}) \*\* (-?{_SIMPLE})(?![\w.(\[])")
 _OPEN, _CLOSE = "([{", ")]}"
 _HEAD = re.compile(r"(?P<indent> *)(return |[\w., ]+ = )")  # of a statement with a value
 # Operators of the same strength, the weakest first.
 _OPERATORS = ((" + ", " - "), (" * ", " / ", " // ", " @ ", " % "))
+
+
+def with_close_powers(line: str) -> str:
+    """Returns a statement as formatters write it: `x**2`, and `x.abs() ** 2`."""
+    return _POWER.sub(r"\1**\2", line)
 
 
 def wrapped(line: str, behind: int = 0) -> list[str]:
@@ -23,6 +30,7 @@ def wrapped(line: str, behind: int = 0) -> list[str]:
         line: with its indent, without a comment.
         behind: number of characters that follow its last line, such as a comma.
     """
+    line = with_close_powers(line)
     if len(line) + behind <= WIDTH:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
@@ -134,6 +142,22 @@ def _split(text: str) -> list[str]:
             parts.append(text[start:place].strip())
             start = place + 1
     return [*parts, text[start:].strip()]
+
+
+def with_comment(text: str, comment: str) -> list[str]:
+    """Returns a statement with a comment, which stands before it where the line is too short.
+
+    Args:
+        text: with its indent.
+        comment: "": there is none.
+    """
+    text = with_close_powers(text)
+    if not comment:
+        return wrapped(text)
+    if len(text) + 4 + len(comment) <= WIDTH:
+        return [f"{text}  # {comment}"]
+    indent = text[: len(text) - len(text.lstrip())]
+    return [*commented(comment, indent), *wrapped(text)]
 
 
 def docstring(text: str, indent: str) -> list[str]:

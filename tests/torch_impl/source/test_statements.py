@@ -8,7 +8,7 @@ from written import source_of
 
 CASES = {
     "x = x + x * F.relu(x)": lambda x: x + x * L.ReLU()(x),
-    "(x ** 2).sum(1)": lambda x: ops.sum(x**2, axis=1),
+    "(x**2).sum(1)": lambda x: ops.sum(x**2, axis=1),
     "x - (x + F.relu(x))": lambda x: x - (x + L.ReLU()(x)),
     "x * (x + F.relu(x))": lambda x: x * (x + L.ReLU()(x)),
     "x / (x * F.relu(x))": lambda x: x / (x * L.ReLU()(x)),

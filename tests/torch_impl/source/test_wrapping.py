@@ -1,10 +1,12 @@
 """Long statements are wrapped as formatters do it, and short ones stay."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
-from torch_impl.source.wrapping import WIDTH, commented, docstring, wrapped
+from torch_impl.source.wrapping import WIDTH, commented, docstring, with_comment, wrapped
 
 LONG = (
     "        self.conv = layers.Conv2D("
@@ -121,3 +123,30 @@ def test_a_loop_inside_of_brackets_leaves_no_empty_line():
     assert all(line.strip() for line in lines)
     assert lines[1] == "            *("
     ast.parse("\n".join(line.removeprefix("        ") for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("y = x ** 2", "y = x**2"),
+        ("y = self.scale.value ** -0.5 + 2 ** n", "y = self.scale.value**-0.5 + 2**n"),
+        ("y = x.abs() ** 2", "y = x.abs() ** 2"),
+        ("y = x ** y.abs()", "y = x ** y.abs()"),
+        ("y = (x + 1) ** 2", "y = (x + 1) ** 2"),
+        ("y = x[0] ** 2", "y = x[0] ** 2"),
+        ("y = x ** y[0]", "y = x ** y[0]"),
+        ("y = 2.0 ** x", "y = 2.0**x"),
+    ],
+)
+def test_a_power_of_names_and_numbers_has_no_spaces(given, expected):
+    """As `ruff format` writes it."""
+    assert wrapped(given) == [expected]
+    assert with_comment(given, "(N,)") == [f"{expected}  # (N,)"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "-"],
+        input=f"{given}\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{expected}\n"

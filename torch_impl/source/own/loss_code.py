@@ -23,7 +23,7 @@ from torch_impl.source.own.stub_text import place_of
 from torch_impl.source.plain import with_plain_functions
 from torch_impl.source.statements import needs_brackets
 from torch_impl.source.table import operation_of
-from torch_impl.source.wrapping import WIDTH, commented, docstring, head, wrapped
+from torch_impl.source.wrapping import docstring, head, with_comment, wrapped
 
 _LONGEST = 76  # characters of an expression
 _SHORTEST = 24  # characters of a part of one that gets a variable, so that it is shorter
@@ -321,10 +321,7 @@ class _Writer:
         """Adds a statement with a comment beside it, or above it, which no other one has."""
         told = "; ".join(note for note in dict.fromkeys(notes) if note not in self._told_notes)
         self._told_notes.update(notes)
-        if told and len(text) + 4 + len(told) <= WIDTH:
-            self._lines.append(f"{text}  # {told}")
-        else:
-            self._lines += [*(commented(told, "    ") if told else []), *wrapped(text)]
+        self._lines += with_comment(text, told)
 
     def _free(self, place: Tensor, reads: Sequence[Tensor], others: Sequence[str] = ()) -> str:
         """Returns a name for a tensor that no variable has which is still to be read."""
