@@ -378,10 +378,10 @@ def test_a_name_of_its_own_is_free_also_if_its_folder_is_there(tmp_path, is_ther
 
 
 def test_a_folder_with_files_is_refused_at_once(tmp_path):
-    (tmp_path / "port").mkdir()
-    (tmp_path / "port" / "mine.txt").touch()
+    (tmp_path / "port_of_mine").mkdir()
+    (tmp_path / "port_of_mine" / "mine.txt").touch()
     with pytest.raises(InputError, match="expected an empty folder"):
-        port_spec(CheckSpec(keras="a:b"), tmp_path / "port", CheckOptions())
+        port_spec(CheckSpec(keras="a:b"), tmp_path / "port_of_mine", CheckOptions())
 
 
 # In plain torch: of the same references, so that Keras is not asked again.
