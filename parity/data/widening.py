@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.data.pieces import MOST_FACTOR, Function, factor_beyond
+from parity.data.pieces import MOST_FACTOR, Function, factor_beyond, not_beyond
 from parity.data.probe_inputs import sampled
 from parity.data.weight_names import short_name
 
@@ -28,6 +28,8 @@ _OF_OWN_SIZE = (
     *("lstm", "gru", "simple_rnn", "conv_lstm", "bidirectional"),
 )
 _NEAR_ONE = 1.01
+ROUNDS = 4  # of new weights: a factor is an estimate behind the first activation
+MAX_ROWS = 4_096  # of what the gates of a recurrent layer get
 
 
 @dataclass
@@ -52,6 +54,12 @@ class Step:
     function: Function | None = None
     limits: Sequence[float] = ()
     least: float = 0.0
+
+    def missing(self) -> list[float]:
+        """Returns the limits beyond which there is no number."""
+        if self.given is None or not self.given.size or not self.limits:
+            return []
+        return not_beyond(self.limits, float(self.given.min()), float(self.given.max()))
 
 
 def factors_for(steps: Sequence[Step]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Unpack
 
 import torch
@@ -93,10 +93,14 @@ class KerasOptimizer(torch.optim.Optimizer):
         defaults = {"lr": rate, **settings, "step": 0, "weight_decay": plain(weight_decay or 0.0)}
         super().__init__(params, {**defaults, "exclude_from_weight_decay": (), "joined": ()})
 
-    @property
-    def takes_norms(self) -> bool:
-        """Whether a step takes the norms of single weights or gradients."""
-        return bool(self.common["clipnorm"])
+    @classmethod
+    def takes_norms(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether a step takes the norms of single weights or gradients.
+
+        Args:
+            settings: of the optimizer, "clipnorm" among them.
+        """
+        return bool(settings.get("clipnorm"))
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

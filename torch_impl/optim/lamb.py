@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 import torch
@@ -54,9 +55,9 @@ class Lamb(KerasOptimizer):
         settings = {"betas": (beta_1, beta_2), "eps": epsilon}
         super().__init__(params, learning_rate, settings, weight_decay, **common)
 
-    @property
-    def takes_norms(self) -> bool:
-        """It always does."""
+    @classmethod
+    def takes_norms(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether it takes norms, which it always does."""
         return True
 
     def _update(self, group: Group, parameters: Tensors, gradients: Tensors) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +21,9 @@ def share_classes(program: Program) -> None:
     called twice is left as it is.
     """
     groups: dict[Any, list[int]] = {}
-    models = [id(line.program) for line in program.lines]
+    calls = Counter(id(line.program) for line in program.lines)
     for number, line in enumerate(program.lines):
-        if line.program is None or models.count(id(line.program)) > 1:
+        if line.program is None or calls[id(line.program)] > 1:
             continue
         sign = sign_of_model(line.program)
         if sign is not None:
@@ -35,17 +36,13 @@ def share_classes(program: Program) -> None:
 def _share(program: Program, numbers: list[int]) -> None:
     lines = [program.lines[number] for number in numbers]
     models = [line.program for line in lines if line.program is not None]
-    inputs = [list(model.inputs.values()) for model in models]
     parts = [model.lines for model in models]
-    shared, vectors = block_of(parts, inputs[0], models[0].outputs)
+    inputs = [list(model.inputs.values()) for model in models]
+    shared, vectors = block_of(parts, inputs, models[0].outputs)
     if len(vectors) > _MOST_ARGUMENTS:
         return
     shared.is_model = True
     shared.name = block_name([line.name for line in lines], family(parts[0]))
-    shared.taken = {
-        name: tuple(dict.fromkeys(given[place].written_shape for given in inputs))
-        for place, name in enumerate(shared.inputs)
-    }
     for index, (number, line) in enumerate(zip(numbers, lines, strict=True)):
         program.lines[number] = replace(
             line,

@@ -18,14 +18,17 @@ from torch_impl.source.program import Line, Program, Value
 
 
 def block_of(
-    parts: Sequence[Sequence[Line]], inputs: Sequence[Value], outputs: Any, prefix: str = ""
+    parts: Sequence[Sequence[Line]],
+    inputs: Sequence[Sequence[Value]],
+    outputs: Any,
+    prefix: str = "",
 ) -> tuple[Program, dict[str, tuple[Any, ...]]]:
     """Returns the class of several parts, and the values of its parameters in each part.
 
     Args:
         parts: the lines of each.
-        inputs: the tensors of the first part that come from outside.
-        outputs: those that it returns, in their structure.
+        inputs: of each, the tensors that come from outside.
+        outputs: those that the first part returns, in their structure.
         prefix: of the names of its layers.
     """
     owns: dict[str, str] = {}  # a module that is called twice has one name
@@ -56,9 +59,13 @@ def block_of(
         lines.append(replace(line, name=name, made=made, given={} if made else passed_on))
     vectors = dict(sorted(vectors.items(), key=lambda pair: not is_size(pair[0])))
     block = Program("block", lines=lines, is_model=False)
-    block.inputs = {value.name or "x": value for value in inputs}
-    if len(block.inputs) < len(inputs):
-        block.inputs = {f"x{n}": value for n, value in enumerate(inputs)}
+    block.inputs = {value.name or "x": value for value in inputs[0]}
+    if len(block.inputs) < len(inputs[0]):
+        block.inputs = {f"x{n}": value for n, value in enumerate(inputs[0])}
+    block.taken = {
+        name: tuple(dict.fromkeys(given[place].written_shape for given in inputs))
+        for place, name in enumerate(block.inputs)
+    }
     block.outputs = outputs
     block.parameters = {name: vector[0] for name, vector in vectors.items()}
     block.has_shapes = len({tuple(v.shape for line in p for v in line.outputs) for p in parts}) == 1

@@ -35,12 +35,9 @@ def _replace(program: Program, windows: Sequence[Window]) -> None:
     prefixes = prefixes_of(parts)
     ends = windows[0].outputs
     outputs = ends[0] if len(ends) == 1 else list(ends)
-    block, vectors = block_of(parts, windows[0].inputs, outputs, prefixes[0])
+    inputs = [window.inputs for window in windows]
+    block, vectors = block_of(parts, inputs, outputs, prefixes[0])
     block.name = block_name(prefixes, family(parts[0]))
-    block.taken = {
-        name: tuple(dict.fromkeys(window.inputs[place].written_shape for window in windows))
-        for place, name in enumerate(block.inputs)
-    }
     lines: list[Line] = []
     taken = [line.name for line in program.lines]
     at = 0

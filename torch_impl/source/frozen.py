@@ -22,7 +22,9 @@ def frozen_text(module: nn.Module, program: Program, traced: Traced) -> list[str
         program: of which it was written.
         traced: the model.
     """
-    found = list(_topmost(module, set(_frozen_layers(program, traced))))
+    layers = map(module.get_submodule, _frozen_layers(program, traced))
+    frozen = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    found = list(_topmost(module, frozen))
     if len(found) <= _MOST_STATEMENTS:
         return [f"{_reached(path)}.requires_grad_(False)" for path in found]
     return [
@@ -40,25 +42,14 @@ def _frozen_layers(program: Program, traced: Traced) -> Iterator[str]:
             yield path
 
 
-def _topmost(module: nn.Module, frozen: set[str], path: str = "") -> Iterator[str]:
-    """Yields the paths of the largest modules all of whose parameters are in frozen ones."""
-    if _is_frozen(module, frozen, path):
-        if any(True for _ in module.parameters()):
-            yield path
+def _topmost(module: nn.Module, frozen: set[int], path: str = "") -> Iterator[str]:
+    """Yields the paths of the largest modules all of whose parameters, by ID, are frozen."""
+    parameters = {id(parameter) for parameter in module.parameters()}
+    if parameters and parameters <= frozen:
+        yield path
         return
     for name, child in module.named_children():
         yield from _topmost(child, frozen, f"{path}.{name}" if path else name)
-
-
-def _is_frozen(module: nn.Module, frozen: set[str], path: str) -> bool:
-    if path in frozen:
-        return True
-    if any(True for _ in module.parameters(recurse=False)):
-        return False
-    return all(
-        _is_frozen(child, frozen, f"{path}.{name}" if path else name)
-        for name, child in module.named_children()
-    )
 
 
 def _reached(path: str) -> str:

@@ -24,7 +24,7 @@ from torch_impl.source.plain_reading import load_weights, reading_of
 from torch_impl.source.plain_rules import as_rule, callback, metric
 from torch_impl.source.program import Program, has_masks
 from torch_impl.source.reading_text import Arrays, about_training, arrays_of
-from torch_impl.source.rules_text import RuleTexts, takes_norms
+from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.train_text import lacking_text, optimizer_text, planned_parts, written
 from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
@@ -107,7 +107,7 @@ def plain_train(
             given["optimizer"] = "optimizer"
         except ValueError as error:
             found.left_out.append(f"the optimizer: {error}")
-        if rules.joins and takes_norms(training.optimizer):
+        if rules.joins_norms(training.optimizer):
             found.left_out.append("one norm of both biases of a GRU: each is clipped alone here")
     metrics, measured = _metrics(training, found.left_out)
     given |= metrics

@@ -51,7 +51,8 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     loss = facts.get("loss") or {}
     outputs = [each["name"] for each in facts.get("outputs") or []]
     given = _input_arrays(list(program.inputs), _told_names(facts))
-    real = frozenset(array for array, name in given.items() if name in _real_inputs(facts))
+    real_inputs = _real_inputs(facts)
+    real = frozenset(array for array, name in given.items() if name in real_inputs)
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
     if not has_targets(facts):
         return Arrays(given, {}, {}, is_weighted=False, takes_weights=True, real=real)
@@ -82,9 +83,14 @@ def _real_inputs(facts: Mapping[str, Any]) -> set[str]:
 
     A model turns what it is fed into the dtype of its inputs: images are often bytes in a file.
     """
-    config = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
-    settings = [layer["config"] for layer in config.get("layers", ())]
+    settings = [layer["config"] for layer in _config(facts).get("layers", ())]
     return {each["name"] for each in settings if str(each.get("dtype")).startswith("float")}
+
+
+def _config(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the config of the model; empty if it has none."""
+    found: Mapping[str, Any] = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
+    return found
 
 
 def has_targets(facts: Mapping[str, Any]) -> bool:
@@ -105,8 +111,7 @@ def _told_names(facts: Mapping[str, Any]) -> dict[str, str]:
 
     `--data` of a check has the same names: of a dictionary its keys, of a nest paths with dots.
     """
-    config = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
-    places = _places(config.get("input_layers"))
+    places = _places(_config(facts).get("input_layers"))
     names = [each["name"].replace("/", ".") for each in facts.get("inputs") or []]
     return dict(zip(places, names, strict=True)) if len(places) == len(names) else {}
 

@@ -12,7 +12,6 @@ from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rules import LayerRules
 from torch_impl.keras_config.training import short
 from torch_impl.layouts import Variable, joined_parameters
-from torch_impl.optim import Lamb
 from torch_impl.source.form import arguments, literal, told
 from torch_impl.source.own.regularizer_text import OwnRegularizer, regularizer_text
 from torch_impl.source.program import Program
@@ -41,6 +40,11 @@ class RuleTexts:
     joins: bool = False
     own: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+
+    def joins_norms(self, optimizer: Planned) -> bool:
+        """Whether an optimizer takes norms of parameters that are one variable in Keras."""
+        kind: Any = optimizer.kind
+        return self.joins and bool(kind.takes_norms(optimizer.settings))
 
 
 def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Module) -> RuleTexts:
@@ -110,11 +114,6 @@ def undecayed_text(module: nn.Module, excluded: Iterable[Variable]) -> str:
         return f"[model.get_parameter({literal(names[0])})]"
     listed = ", ".join(map(literal, names))
     return f"[model.get_parameter(name) for name in ({listed})]"
-
-
-def takes_norms(optimizer: Planned) -> bool:
-    """Whether an optimizer takes the norms of single weights or gradients."""
-    return optimizer.kind is Lamb or bool(optimizer.settings.get("clipnorm"))
 
 
 def _variable(known: Mapping[str, Variable], layer: str, name: str) -> Variable | None:

@@ -27,7 +27,7 @@ from torch_impl.source.reading_text import (
     reading,
     told_data,
 )
-from torch_impl.source.rules_text import RuleTexts, takes_norms
+from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.watched import all_names, without_watched
 from torch_impl.source.wrapping import wrapped
 
@@ -97,7 +97,7 @@ def train_text(
         given["optimizer"] = "optimizer"
         if rules.undecayed:
             body += wrapped(f"    optimizer.exclude_from_weight_decay({rules.undecayed})")
-        if rules.joins and takes_norms(training.optimizer):
+        if rules.joins_norms(training.optimizer):
             body.append("    # both biases of a GRU are one variable in Keras, with one norm")
             body.append("    optimizer.join_norms(joined_parameters(model))")
         if rules.constraints:

@@ -17,22 +17,21 @@ from torch_impl.weights import match, set_variable
 
 def paths(program: Program) -> Iterator[tuple[str, str]]:
     """Yields (path of a Keras layer, path of its module) of each layer that has a module."""
-    yield from _paths(program, program)
+    yield from _of_lines(program.lines, program)
 
 
-def _paths(named: Program, written: Program) -> Iterator[tuple[str, str]]:
-    """Yields these of a model whose class is that of an equal one.
+def _of_lines(named: Sequence[Line], written: Program) -> Iterator[tuple[str, str]]:
+    """Yields these of lines that have a class whose lines do the same.
 
     Args:
-        named: the model, whose lines have Keras's names.
-        written: the one whose lines have the attributes.
+        named: has Keras's names.
+        written: the class, whose lines have the attributes.
     """
     attributes, done = attributes_of(written), set()
-    for line, own in zip(named.lines, written.lines, strict=True):
-        name = attributes.get(own.name) if own.is_module else None
-        if name is not None and line.name not in done:
-            done.add(line.name)
-            yield from _of_line(line, own, name)
+    for line, own in zip(named, written.lines, strict=True):
+        if own.is_module and own.name not in done:
+            done.add(own.name)
+            yield from _of_line(line, own, attributes[own.name])
 
 
 def _of_line(named: Line, written: Line, path: str) -> Iterator[tuple[str, str]]:
@@ -40,16 +39,15 @@ def _of_line(named: Line, written: Line, path: str) -> Iterator[tuple[str, str]]
         links = zip(named.chain, written.chain, chain_names(written), strict=True)
         for each, own, name in links:
             yield from _of_line(each, own, f"{path}.{name}")
-    elif written.members and written.program is not None:
-        attributes = attributes_of(written.program)
-        done: set[str] = set()
-        for member, inner in zip(named.members, written.program.lines, strict=True):
-            if inner.is_module and inner.name not in done:
-                done.add(inner.name)
-                yield from _of_line(member, inner, f"{path}.{attributes[inner.name]}")
-    elif written.program is not None and named.program is not None:
-        for layer, inside in _paths(named.program, written.program):
-            yield f"{named.keras_path}/{layer}", f"{path}.{inside}"
+    elif written.program is not None:
+        if written.members:  # which have the whole names
+            inside, before = _of_lines(named.members, written.program), ""
+        else:
+            assert named.program is not None
+            inside = _of_lines(named.program.lines, written.program)
+            before = f"{named.keras_path}/"
+        for layer, place in inside:
+            yield f"{before}{layer}", f"{path}.{place}"
     else:
         yield named.keras_path, path
 

@@ -20,12 +20,9 @@ from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.model import named_weights, set_weights
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
-from parity.data.pieces import Function, limits_of, not_beyond
+from parity.data.pieces import Function, limits_of
 from parity.data.probe_inputs import single
-from parity.data.widening import Step, factors_for
-
-_ROUNDS = 4  # a factor is an estimate behind the first activation
-_MAX_ROWS = 4_096  # of what the gates of a recurrent layer get
+from parity.data.widening import MAX_ROWS, ROUNDS, Step, factors_for
 
 
 def unreached_in(calls: Sequence[Call]) -> dict[str, list[float]]:
@@ -34,15 +31,8 @@ def unreached_in(calls: Sequence[Call]) -> dict[str, list[float]]:
     Args:
         calls: of a pass in eval mode.
     """
-    found = {}
-    for call in calls:
-        step = _step_of(call, {})
-        if step.given is None or not step.given.size or not step.limits:
-            continue
-        low, high = float(step.given.min()), float(step.given.max())
-        if missing := not_beyond(step.limits, low, high):
-            found[call.name] = missing
-    return found
+    steps = {call.name: _step_of(call, {}, {}) for call in calls}
+    return {name: missing for name, step in steps.items() if (missing := step.missing())}
 
 
 def widened(
@@ -65,12 +55,13 @@ def widened(
     model, found = reference.model, dict(weights)
     names = {id(variable): name for name, variable in named_weights(model).items()}
     fed, is_changed = as_fed(reference, x), False
-    for _ in range(_ROUNDS):
+    limits: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
         set_weights(model, found)
         reset_states(model)
         with recorded_calls(fed) as calls:
             model(fed, training=False)
-        steps = [_step_of(call, names) for call in calls]
+        steps = [_step_of(call, names, limits) for call in calls]
         for step in steps:
             step.weights = [name for name in step.weights if name not in kept]
         factors = factors_for(steps)
@@ -81,13 +72,16 @@ def widened(
     return found if is_changed else None
 
 
-def _step_of(call: Call, names: Mapping[int, str]) -> Step:
+def _step_of(call: Call, names: Mapping[int, str], known: dict[str, list[float]]) -> Step:
+    """Returns what is asked of a call; `known` has the limits of those that were asked before."""
     own = [names[id(each)] for each in call.weights if id(each) in names]
     step = Step(call.kind, call.sources, own)
     if call.again is not None and call.inputs and call.inputs[0].dtype.is_floating:
         step.function = _function_of(call)
         step.given = np.asarray(call.inputs[0])
-        step.limits = limits_of(step.function)
+        if call.name not in known:
+            known[call.name] = limits_of(step.function)
+        step.limits = known[call.name]
     elif call.layer is not None and call.inputs:
         parts = list(_gates_of(call))
         step.limits = [limit for limits, _ in parts for limit in limits]
@@ -120,7 +114,7 @@ def _gates_of(call: Call) -> Iterator[tuple[list[float], np.ndarray]]:
         functions = (getattr(cell, f"{part}activation", None) for part in ("", "recurrent_"))
         limits = [limit for f in functions if f is not None for limit in limits_of(_of_numbers(f))]
         if limits and versions.is_kerass_own(cell):
-            rows = np.asarray(x).reshape(-1, x.shape[-1])[:_MAX_ROWS]
+            rows = np.asarray(x).reshape(-1, x.shape[-1])[:MAX_ROWS]
             yield limits, rows @ np.asarray(kernel)
 
 

@@ -39,41 +39,44 @@ def test_they_are_written_and_pass(name, plain, tmp_path):
     assert source.count("sample_weight: torch.Tensor | None") == 2 * (name == "own_losses")
 
 
-def test_a_wrong_number_in_one_fails_at_the_loss(tmp_path, monkeypatch):
-    done = ported("own_losses", tmp_path)
+def failure_of(name, folder, change, monkeypatch):
+    """What the test of a package says of a change of its train.py.
+
+    It is to have another length, or Python takes what it compiled of the file in the same second.
+    """
+    done = ported(name, folder)
     train = done.folder / "train.py"
     text = train.read_text(encoding="utf-8")
-    # Of another length, or Python takes what it compiled of the file in the same second.
-    train.write_text(text.replace("clip(0.8 - y_pred", "clip(0.75 - y_pred"), encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    changed = change(text)
+    assert len(changed) != len(text)
+    train.write_text(changed, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
     test = runpy.run_path(str(done.folder / "test_parity.py"))
-    with pytest.raises(AssertionError, match="loss"):
+    with pytest.raises(AssertionError) as failure:
         test["test_the_port_trains_as_keras_does"]()
+    return str(failure.value)
 
 
-def test_a_wrong_number_in_a_function_of_the_rate_fails_at_the_schedule(tmp_path, monkeypatch):
-    done = ported("masked_loss", tmp_path)
-    train = done.folder / "train.py"
-    text = train.read_text(encoding="utf-8")
-    train.write_text(text.replace("math.exp(-0.1)", "math.exp(-0.25)"), encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    test = runpy.run_path(str(done.folder / "test_parity.py"))
-    with pytest.raises(AssertionError, match="schedule"):
-        test["test_the_port_trains_as_keras_does"]()
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "level"),
+    [
+        ("own_losses", "clip(0.8 - y_pred", "clip(0.75 - y_pred", "loss"),
+        ("masked_loss", "math.exp(-0.1)", "math.exp(-0.25)", "schedule"),
+    ],
+    ids=["of a loss", "of a function of the rate"],
+)
+def test_a_wrong_number_fails_at_its_level(name, right, wrong, level, tmp_path, monkeypatch):
+    told = failure_of(name, tmp_path, lambda text: text.replace(right, wrong), monkeypatch)
+    assert re.search(level, told)
 
 
 def test_a_loss_without_its_mean_is_told_as_such(tmp_path, monkeypatch):
     """What a person forgets who writes Keras's code line by line."""
-    done = ported("own_losses", tmp_path)
-    train = done.folder / "train.py"
-    text = train.read_text(encoding="utf-8")
-    changed = re.sub(r"return reduce_weighted\(.*\)", "return values * sample_weight", text)
-    train.write_text(changed, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    test = runpy.run_path(str(done.folder / "test_parity.py"))
-    with pytest.raises(AssertionError) as failure:
-        test["test_the_port_trains_as_keras_does"]()
-    told = " ".join(str(failure.value).split())
+
+    def change(text):
+        return re.sub(r"return reduce_weighted\(.*\)", "return values * sample_weight", text)
+
+    told = " ".join(failure_of("own_losses", tmp_path, change, monkeypatch).split())
     assert "cause D21 the port's loss is a value for each sample" in told
     assert "a tensor of shape (" in told
     assert "expected one, the mean over all samples" in told

@@ -86,7 +86,7 @@ def _built(
     optimizer = given.get("optimizer")
     if "optimizer" not in given and training.optimizer is not None:
         optimizer = made["optimizer"] = build("optimizer", training.optimizer, module.parameters())
-        if isinstance(optimizer, KerasOptimizer) and optimizer.takes_norms:
+        if isinstance(optimizer, KerasOptimizer) and optimizer.takes_norms(optimizer.common):
             optimizer.join_norms(joined_parameters(module))
     if training.schedulers and "scheduler" not in given and not problems:
         if optimizer is None:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.data.pieces import Function, limits_of, not_beyond
-from parity.data.widening import Step, factors_for
+from parity.data.pieces import Function, limits_of
+from parity.data.widening import MAX_ROWS, ROUNDS, Step, factors_for
 from torch_impl.harness.convert.twin import Twin
 from torch_impl.harness.convert.twin_inputs import TwinInputs
 from torch_impl.harness.convert.twin_nodes import Node
@@ -24,8 +24,6 @@ from torch_impl.keras_config.operations import Operation
 from torch_impl.layers.bidirectional import Bidirectional
 from torch_impl.weights import to_array
 
-_ROUNDS = 4  # a factor is an estimate behind the first activation
-_MAX_ROWS = 4_096  # of what the gates of a recurrent layer get
 # So far the numbers of an activation without an upper limit go, since a module may have one there:
 # that of nn.ReLU6 is 6.
 _LEAST = 8.0
@@ -67,15 +65,15 @@ def widened(
     limits: dict[str, list[float]] = {}
     first: dict[str, list[float]] | None = None
     is_changed = False
-    for number in range(_ROUNDS + 1):
+    for number in range(ROUNDS + 1):
         set_weights(twin, weights)
         nodes, _ = passed(twin, inputs, arrays)
         if not all(bool(torch.isfinite(x).all()) for node in nodes for x in node.inputs):
             return None
         steps = {node.facts["name"]: _step_of(node, least, limits) for node in nodes}
-        now = {name: _missing(step) for name, step in steps.items()}
+        now = {name: step.missing() for name, step in steps.items()}
         first = now if first is None else first
-        factors = factors_for(list(steps.values())) if number < _ROUNDS else {}
+        factors = factors_for(list(steps.values())) if number < ROUNDS else {}
         if not factors:
             break
         is_changed = True
@@ -90,12 +88,6 @@ def widened(
         if (found := [limit for limit in missing if limit not in left.get(name, [])])
     }
     return Widened(weights, reached, left)
-
-
-def _missing(step: Step) -> list[float]:
-    if step.given is None or not step.given.size or not step.limits:
-        return []
-    return not_beyond(step.limits, float(step.given.min()), float(step.given.max()))
 
 
 def _step_of(node: Node, least: float, known: dict[str, list[float]]) -> Step:
@@ -157,7 +149,7 @@ def _gates_of(module: Any, x: torch.Tensor) -> tuple[list[float], np.ndarray]:
     if kernel is None or kernel.ndim != 2 or x.shape[-1] != kernel.shape[1]:
         return [], np.zeros(0)
     limits = [limit for f in functions if f is not None for limit in limits_of(_of_numbers(f))]
-    rows = x.reshape(-1, x.shape[-1])[:_MAX_ROWS]
+    rows = x.reshape(-1, x.shape[-1])[:MAX_ROWS]
     return limits, to_array(rows @ kernel.detach().T.to(rows))
 
 
