@@ -60,6 +60,10 @@ class Port:
             None: images become (N, C, H, W), other arrays stay as they are, and several inputs
             reach the module by the names of its arguments, in a row, or in one.
         target: turns the targets of a batch into the argument of the loss. None: into a tensor.
+        output: turns what the module returns into what loss and metrics take, such as
+            `torch_impl.losses.channels_last` for images (N, C, H, W) and targets in Keras's layout.
+            None: they take what the module returns. Loops and steps of the port's own do it
+            themselves.
         load: puts Keras's weights into the module; called with (module, {"conv1.kernel": array}).
             None: the table of layouts is used.
         layers: Keras layer -> module, for pairs that are not found automatically:
@@ -107,6 +111,7 @@ class Port:
     before_step: Callable[[nn.Module], Any] | None = None
     feed: Callable[..., Any] | None = None
     target: Callable[[np.ndarray], Any] | None = None
+    output: Callable[[Any], Any] | None = None
     load: Callable[[nn.Module, Mapping[str, np.ndarray]], Any] | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
     steps_per_epoch: int = 100
@@ -196,6 +201,10 @@ class Port:
         if self.added_loss is not None and "loss" not in changes:
             raise ValueError("added_loss without a loss: expected Port(loss=..., added_loss=...)")
         return replace(self, **changes, loss_weights=None) if changes else self
+
+    def taken(self, returned: Any) -> Any:
+        """Returns what loss and metrics take of what the module returned."""
+        return returned if self.output is None else self.output(returned)
 
     @property
     def called(self) -> nn.Module:

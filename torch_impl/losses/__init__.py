@@ -13,7 +13,7 @@ from torch_impl.losses.crossentropy import (
     SparseCategoricalCrossentropy,
 )
 from torch_impl.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
-from torch_impl.losses.logits import sigmoid, softmax
+from torch_impl.losses.logits import channels_last, sigmoid, softmax
 from torch_impl.losses.outputs import OutputLosses
 from torch_impl.losses.probabilistic import (
     BinaryFocalCrossentropy,
@@ -59,6 +59,7 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
     "Tversky",
+    "channels_last",
     "from_config",
     "sample_weights",
     "sigmoid",

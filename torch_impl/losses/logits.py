@@ -60,6 +60,17 @@ def carrying(output: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     return output
 
 
+def channels_last(output: torch.Tensor) -> torch.Tensor:
+    """Turns an output (N, C, ...) into Keras's layout (N, ..., C); it carries its logits on.
+
+    Args:
+        output: of a model, with at least two axes, such as images (N, C, H, W).
+    """
+    turned = output.movedim(1, -1)
+    logits = getattr(output, "_keras_logits", None)
+    return turned if logits is None else carrying(turned, logits.movedim(1, -1))
+
+
 def reachable_logits(output: torch.Tensor, from_logits: bool) -> tuple[torch.Tensor, bool]:
     """Returns the tensor from which a crossentropy is computed, and whether it has logits.
 

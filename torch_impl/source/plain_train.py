@@ -16,6 +16,7 @@ from torch_impl.source.form import literal
 from torch_impl.source.imports import imported
 from torch_impl.source.initial import Draw
 from torch_impl.source.names_used import names_used
+from torch_impl.source.output_text import about_output, output_text
 from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.own.step_text import about_step
 from torch_impl.source.parts import training as loop
@@ -131,10 +132,13 @@ def plain_train(
     outputs = list(compiled.outputs)
     if len(outputs) > 1:
         given["output_names"] = f"[{', '.join(map(literal, outputs))}]"
+    output, turning = output_text(program, "rules.channels_last") if loss else ("", [])
+    given |= {"output": output} if output else {}
+    body += about_output(output)
     told = "".join(f", {name}={text}" for name, text in given.items())
     body += wrapped(f"    return Training(model{told})")
     sections = [
-        *(text.splitlines() for text in (*schedules, *own.values())),
+        *(text.splitlines() for text in (*schedules, *own.values(), "\n".join(turning)) if text),
         [
             "def build() -> Training:",
             '    """Returns the network with all that trains it, drawn by torch\'s generator."""',
@@ -219,6 +223,7 @@ def _port(given: Mapping[str, str], program: Program) -> list[str]:
         "metrics": "metrics=made.metrics",
         "penalty": "added_loss=made.penalty",
         "class_weight": "class_weight=made.class_weight",
+        "output": "output=made.output",
     }
     lines += [text for name, text in rows.items() if name in given]
     if len(program.inputs) == 1:

@@ -14,6 +14,7 @@ from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names_used import names_used
+from torch_impl.source.output_text import about_output, output_text
 from torch_impl.source.own.loss_texts import HOMES, is_written, loss_texts
 from torch_impl.source.own.rate_text import with_own_rates
 from torch_impl.source.own.schedule_text import with_own_schedule
@@ -123,6 +124,11 @@ def train_text(
     step = own_step(fit, class_name, told_data(arrays), has_optimizer="optimizer" in given)
     given |= {"train_step": step.given} if step.given else {}
     given["seeds"] = "seeds"
+    output, turning = "", []
+    if "loss" in given or "metrics" in given:
+        output, turning = output_text(program, "losses.channels_last")
+    given |= {"output": output} if output else {}
+    body += about_output(output)
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
     body += wrapped(f"    return Port(model, {told_port})")
     constants, *functions = _reading(program, arrays)
@@ -130,7 +136,8 @@ def train_text(
     more = [*about_step(fit, is_plain=False), *about_later(fit)]
     needed = () if step.given else ("loss", "optimizer")
     heads = [text.partition("\n")[0] for text in [*schedules, *rules.own]]
-    parts = [*schedules, *rules.own, *rates, *own.values(), step.source, "\n".join(feed)]
+    functions_of_data = ("\n".join(feed), "\n".join(turning))
+    parts = [*schedules, *rules.own, *rates, *own.values(), step.source, *functions_of_data]
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays, more),
         constants="\n".join(constants),
@@ -141,7 +148,7 @@ def train_text(
         package=package,
         class_name=class_name,
         imports=_imports(
-            "\n".join([*body, weightless, *heads, *filter(is_written, own.values())]), step.stepper
+            "\n".join([*body, *turning, weightless, *heads, *filter(is_written, own.values())]), step.stepper
         ),
         feed="".join(f"{text}\n\n\n" for text in parts if text),
         body="\n".join(body),

@@ -40,26 +40,23 @@ _SPATIAL = frozenset(
 )
 
 
-def program_of(
-    traced: Traced, drawn: Mapping[str, int] | None = None, *, is_inner: bool = False
-) -> Program:
+def program_of(traced: Traced, drawn: Mapping[str, int] | None = None) -> Program:
     """Returns a model as lines.
 
     Args:
         traced: the model.
         drawn: name of a layer -> number of its first draw.
-        is_inner: whether it is a layer of another one.
 
     Raises:
         NoTwinError: some layers cannot be written, with the reasons of all of them.
     """
-    program = _Writer(traced, drawn or {}, is_inner).program
+    program = _Writer(traced, drawn or {}).program
     in_branches(program)
     return program
 
 
 class _Writer:
-    def __init__(self, traced: Traced, drawn: Mapping[str, int], is_inner: bool) -> None:
+    def __init__(self, traced: Traced, drawn: Mapping[str, int]) -> None:
         self.traced, self._drawn = traced, drawn
         self.program = Program(traced.name)
         self._values: dict[Tensor, dict[Layout, Value]] = {}
@@ -82,10 +79,7 @@ class _Writer:
                 self._pretend(call)
         if problems:
             raise NoTwinError(problems)
-        end = None if is_inner else Layout.LAST
-        self.program.outputs = fill(
-            traced.graph.outputs, lambda place: self._end(place, end or self._now(place))
-        )
+        self.program.outputs = fill(traced.graph.outputs, self._end)
 
     def _write(self, call: Call) -> None:
         layer = self.traced.layers[call.layer]
@@ -251,12 +245,15 @@ class _Writer:
             return f"torch.cat([{', '.join(texts)}], dim=1)", given, shape[:-1]
         return " | ".join(texts), given, shape[:-1]
 
-    def _end(self, place: Tensor, layout: Layout) -> Value:
-        """Returns an output of the model, which carries its mask to the loss."""
-        value = self._in_layout(place, layout)
+    def _end(self, place: Tensor) -> Value:
+        """Returns an output of the model as its layer makes it.
+
+        One that carries its mask to the loss is in Keras's layout, as the mask is.
+        """
         mask = self.traced.end_masks.get(place)
         if mask is None:
-            return value
+            return next(iter(self._values[place].values()))
+        value = self._in_layout(place, Layout.LAST)
         if not is_known(mask):
             raise NoTwinError(
                 ["the mask of an output is of a layer for which no source is written"]
@@ -343,7 +340,7 @@ class _Writer:
         """Returns the program of a model that is a layer, or in one; it is written once."""
         traced = self.traced.inner[layer]
         if id(traced) not in self._inner:
-            self._inner[id(traced)] = program_of(traced, self._drawn, is_inner=True)
+            self._inner[id(traced)] = program_of(traced, self._drawn)
         return self._inner[id(traced)]
 
     def _pretend(self, call: Call) -> None:

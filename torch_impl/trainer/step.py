@@ -97,7 +97,7 @@ class Stepper:
 
     def measured(self, output: Any) -> Any:
         """Returns the output in the form that the metrics take."""
-        return output
+        return self.port.taken(output)
 
     def measured_batch(self, batch: Batch) -> Batch:
         """Returns a prepared batch in the form that the metrics take."""
@@ -105,6 +105,7 @@ class Stepper:
 
     def loss(self, function: Any, output: Any, batch: Batch) -> torch.Tensor:
         """Returns what a loss of the port says of a prepared batch, a scalar."""
+        output = self.port.taken(output)
         if batch.weight is None:
             value: torch.Tensor = function(output, batch.y)
             self.parts = parts_of(function)

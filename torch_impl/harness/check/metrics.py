@@ -196,11 +196,12 @@ class _OwnMetrics:
         if not port.outputs.names:
             output = outputs[""]
             made = _rows_of(output, mask_of(output), rows, port.device)
-            return made, port.target_of(y[""][rows])
+            return port.built.taken(made), port.target_of(y[""][rows])
         parts = {
             name: _rows_of(output, mask_of(output), rows, port.device)
             for name, output in outputs.items()
         }
+        parts = port.outputs.taken(port.built, port.nest, parts)
         return parts, port.target_of({name: array[rows] for name, array in y.items()})
 
     def _given(self) -> tuple[Tensors, Arrays]:

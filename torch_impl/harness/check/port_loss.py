@@ -74,7 +74,7 @@ class Loss:
         elif not is_by_name(self._given) and built.target is None:
             target = port.outputs.like_returned(returned, target)
             weights = port.outputs.like_returned(returned, weights)
-        value: torch.Tensor = self._given(returned, target, **self._weighted(weights))
+        value = self._said(returned, target, weights)
         if isinstance(value, torch.Tensor) and value.numel() != 1:
             raise ValueError(_several(self._given, value))
         self._parts = parts_of(self._given)
@@ -84,6 +84,12 @@ class Loss:
     def parts(self) -> dict[str, torch.Tensor]:
         """What the loss of each of several outputs said last, without its weight."""
         return self._parts if self._own is None else {}
+
+    def _said(self, returned: Any, target: Any, weights: Any) -> torch.Tensor:
+        """Returns what the port's loss says of outputs as the port returns them."""
+        output = self._port.built.taken(returned)
+        value: torch.Tensor = self._given(output, target, **self._weighted(weights))
+        return value
 
     def _weighted(self, weights: Any) -> dict[str, Any]:
         """Returns the weights as an argument, if the loss has it; class weights it must have."""
@@ -98,7 +104,7 @@ class Loss:
         if self._takes_whole is None:
             try:
                 with torch.no_grad():
-                    made = self._given(returned, target, **self._weighted(weights))
+                    made = self._said(returned, target, weights)
                 self._takes_whole = isinstance(made, torch.Tensor)
             except Exception:  # the user's code may raise anything
                 self._takes_whole = False

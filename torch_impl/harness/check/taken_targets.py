@@ -30,7 +30,8 @@ def see_targets(port: PortUnderTest, loss: Loss) -> None:
         return
     with torch.no_grad():
         port.has_columns = _takes_columns(port, loss)
-        port.turned_targets = _turned(port, loss)
+        if port.built.output is None:
+            port.turned_targets = _turned(port, loss)
 
 
 def _takes_columns(port: PortUnderTest, loss: Loss) -> bool:

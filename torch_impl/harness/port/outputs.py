@@ -177,6 +177,19 @@ class Outputs:
         """Returns a nest like the one that the port returns, with other things for its outputs."""
         return with_parts(returned, self.own_names if self.names else (), by_name)
 
+    def taken(self, port: Port, returned: Any, by_name: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns outputs of a port as its loss and its metrics take them, by name.
+
+        Args:
+            port: what it makes of its outputs, `Port.output`, is made of these.
+            returned: by the port, in whose form `output` gets them.
+            by_name: outputs as the port returns them.
+        """
+        if port.output is None:
+            return dict(by_name)
+        made = port.output(self.like(returned, by_name))
+        return by_output(made, self.own_names, "what Port(output=...) returns")
+
     def _theirs(self, columns: slice, num: int) -> np.ndarray | None:
         """Returns Keras's output of the probe, if that is the batch; NaN where none counts."""
         key = "forward/eval/output"

@@ -120,6 +120,7 @@ class OwnStepper(StepperOfPort):
                 only = self._as_keras(output)
                 self._is_linear = not _are_probabilities(only, self._activation)
             if self.port.target is None:
+                output = self.port.taken(output)
                 self._labels.see(self.port.loss, output, self.prepared(batch).y)
         module.train(was_training)
 
@@ -143,7 +144,7 @@ class OwnStepper(StepperOfPort):
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
-            return output
+            return self.port.taken(output)
         if self._outputs.names:
             return self._outputs.each(output)
         output = self._as_keras(output)

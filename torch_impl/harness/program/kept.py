@@ -108,7 +108,7 @@ def _objects(port: Port) -> list[Any]:
     found: list[Any] = [inner for module in _modules(port) for inner in module.modules()]
     found += [*port.schedulers, port.early_stopping]
     given = (port.loss, port.validation_loss, port.before_step, port.train_epoch, port.evaluate)
-    for function in (*given, port.feed, port.target):
+    for function in (*given, port.feed, port.target, port.output):
         found += [*_functions(function), getattr(function, "__self__", None)]
     return list({id(each): each for each in found if each is not None}.values())
 

@@ -66,10 +66,9 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 def _carried(name: str, call: Applied, axis: int | None = None) -> Form:
-    """Returns the form of an output, which is in Keras's layout: a turn would lose the logits."""
+    """Returns the form of an output, which carries its logits to the loss."""
     told = "" if axis in (None, call.rank - 1) else f", axis={axis}"
-    takes = Layout.LAST if call.rank > 2 else Layout.ANY
-    return Form(f"activations.{name}({{0}}{told})", None, takes, note=_CARRIED)
+    return Form(f"activations.{name}({{0}}{told})", note=_CARRIED)
 
 
 def _along(name: str, axis: Any, call: Applied) -> Form:
@@ -77,7 +76,7 @@ def _along(name: str, axis: Any, call: Applied) -> Form:
         axes = tuple(call.axis(number) for number in axis)
         return Form(f"activations.{name}({{0}}, {arguments(axis=axes)})")
     if name == "softmax" and call.ends:
-        return _carried("softmax", call, axis % call.rank)
+        return _carried("softmax", call, call.axis(axis))
     number = call.axis(axis)
     number = -1 if number == call.rank - 1 else number
     if name == "sparsemax":

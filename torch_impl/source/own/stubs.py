@@ -310,7 +310,7 @@ def _plan_model(group: OwnClass, held: Held) -> None:
     config = shortened(held.facts["entry"])["config"]
     if any("layers" in layer["config"] for layer in config["layers"]):
         raise ValueError("a model of models inside of a layer of your own is not written yet")
-    program = program_of(trace(from_keras_config(config), config), is_inner=True)
+    program = program_of(trace(from_keras_config(config), config))
     program.name = f"{group.name}_{held.name}"
     name = distinct(class_name(program.name), group.names)
     group.names.append(name)

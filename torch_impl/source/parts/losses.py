@@ -70,6 +70,15 @@ def weighted(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return values * weight.to(values.dtype)
 
 
+def channels_last(output: torch.Tensor) -> torch.Tensor:
+    """Turns an output (N, C, ...) into Keras's layout (N, ..., C), with its logits."""
+    turned = output.movedim(1, -1)
+    logits = getattr(output, "_keras_logits", None)
+    if logits is not None:
+        turned._keras_logits = logits.movedim(1, -1)  # type: ignore[attr-defined]
+    return turned
+
+
 def logits_of(output: torch.Tensor, from_logits: bool) -> torch.Tensor | None:
     """Returns the logits of an output; None if there are probabilities alone."""
     logits: torch.Tensor | None = getattr(output, "_keras_logits", None)

@@ -27,6 +27,7 @@ class Training:
         penalty: of the weights, which is added to the loss.
         output_names: of several outputs, if the network returns them in a tuple.
         class_weight: of the samples of each label, in training alone.
+        output: turns what the network returns into what loss and metrics take.
     """
 
     model: nn.Module
@@ -38,6 +39,7 @@ class Training:
     penalty: Callable[[nn.Module], torch.Tensor] | None = None
     class_weight: dict[int, float] = field(default_factory=dict)
     output_names: Sequence[str] = ()
+    output: Callable[[Any], Any] | None = None
 
 
 def fit(
@@ -127,6 +129,8 @@ def called(training: Training, x: Any) -> Any:
     """Returns the output of the network for one tensor, or for several by name."""
     model = training.model
     output = model(**x) if isinstance(x, dict) else model(x)
+    if training.output is not None:
+        output = training.output(output)
     if isinstance(output, tuple):
         return dict(zip(training.output_names, output, strict=True))
     return output
