@@ -40,11 +40,15 @@ def _replace(program: Program, windows: Sequence[Window]) -> None:
     block.name = block_name(prefixes, family(parts[0]))
     lines: list[Line] = []
     taken = [line.name for line in program.lines]
+    inside = {id(line) for part in parts for line in part}
+    beside = [line.name for line in program.lines if id(line) not in inside]
     at = 0
     for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
         lines += program.lines[at : window.start]
         told = ", ".join(f"{{{n}}}" for n in range(len(window.inputs)))
         own = prefixes[number].rstrip("_")
+        if own in beside:  # another part of the same block of Keras's is a block already
+            own = distinct(next(line.name for line in part if line.is_module), beside)
         given = {name: vector[number] for name, vector in vectors.items()}
         lines.append(
             Line(
@@ -94,11 +98,18 @@ def _chain(program: Program) -> None:
     taken = [line.name for line in lines if not line.chain]
     for number, line in enumerate(lines):
         if line.chain:
-            shared = common_prefix([each.name for each in line.chain if each.is_named])
+            shared = _shared([each.name for each in line.chain if each.is_named])
             name = distinct(attribute(shared.rstrip("_")) if shared else "blocks", taken)
             taken.append(name)
             lines[number] = replace(line, name=name)
     program.lines = lines
+
+
+def _shared(names: Sequence[str]) -> str:
+    """Returns what names have in common: one of them if all others are parts of it."""
+    whole = min(names, key=len, default="")
+    is_whole = whole and all(name == whole or name.startswith(f"{whole}_") for name in names)
+    return whole if is_whole else common_prefix(names)
 
 
 def _is_block(line: Line) -> bool:

@@ -18,5 +18,8 @@ def attributes_of(program: Program) -> dict[str, str]:
 def chain_names(line: Line) -> list[str]:
     """Returns the names of the blocks of a sequence: Keras's, or numbers."""
     if all(each.is_named for each in line.chain):
-        return [attribute(each.name) for each in line.chain]
+        names: list[str] = []
+        for each in line.chain:
+            names.append(distinct(attribute(each.name), names))
+        return names
     return [str(number) for number in range(len(line.chain))]

@@ -114,6 +114,33 @@ def test_a_block_of_parts_with_names_of_their_own_has_no_name_of_one_of_them(tmp
     assert differs_by(unet(), tmp_path) <= BAR
 
 
+def halves():
+    """Parts of two kinds, whose layers are named by the block of Keras that has one or both."""
+    x = inputs = L.Input((8, 8, 4))
+    kinds = [("relu", True), ("relu", False), ("relu", False), ("tanh", True), ("elu", True)]
+    for number, (act, has_squeeze) in enumerate(kinds):
+        name = f"block_{number}"
+        for part in ("expand", "depth"):
+            x = L.Conv2D(4, 3, padding="same", use_bias=False, name=f"{name}_{part}")(x)
+            x = L.BatchNormalization(name=f"{name}_{part}_bn")(x)
+            x = L.Activation(act, name=f"{name}_{part}_act")(x)
+        if has_squeeze:
+            y = L.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+            y = L.Conv2D(2, 1, activation="relu", name=f"{name}_squeeze_conv")(y)
+            y = L.Conv2D(4, 1, activation="sigmoid", name=f"{name}_squeeze_conv_1")(y)
+            x = L.Multiply(name=f"{name}_squeeze_mul")([x, y])
+            x = L.Conv2D(4, 1, name=f"{name}_project")(x)
+    return keras.Model(inputs, L.GlobalAveragePooling2D()(x))
+
+
+def test_two_blocks_whose_layers_have_one_name_in_common_are_two_attributes(tmp_path):
+    """The second one would take the place of the first, or be given twice."""
+    _, source = source_of(halves())
+    assert "block_0=Block()" in source
+    assert "block_0_squeeze_conv=Block2()" in source
+    assert differs_by(halves(), tmp_path) <= BAR
+
+
 def causal():
     """Blocks of one output shape, of which the first one has fewer channels before it."""
     x = inputs = L.Input((9, 3))
