@@ -279,7 +279,7 @@ def _differences(
     for mode, is_train in _MODES.items():
         port.module.train(is_train)
         made = port.module(*_fed(port, x, [each.name for each in samples.model_inputs]))
-        ours = [each.detach().numpy() for each in _leaves(made)]
+        ours = [each.detach().numpy() for each in _leaves(port.taken(made))]
         apart = _distance(theirs[0][mode], ours)
         rounding = _distance(theirs[0][mode], theirs[1][mode])
         in_float32 = [layer for layer in model._flatten_layers() if isinstance(layer, _SOUND)]

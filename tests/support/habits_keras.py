@@ -42,6 +42,29 @@ def mask():
     return _compiled(images, L.Conv2D(1, 1, activation="sigmoid")(x), _overlap)
 
 
+def labelled():
+    """A label for each pixel of an image, and one for the image."""
+    images = keras.Input((6, 5, 2))
+    x = L.Conv2D(4, 3, padding="same", activation="relu", name="first")(images)
+    pixels = L.Conv2D(3, 1, activation="softmax", name="pixels")(x)
+    whole = L.Dense(4, activation="softmax", name="whole")(L.GlobalAveragePooling2D()(x))
+    model = keras.Model(images, {"pixels": pixels, "whole": whole})
+    loss = dict.fromkeys(("pixels", "whole"), "sparse_categorical_crossentropy")
+    metrics = {name: ["accuracy"] for name in ("pixels", "whole")}
+    model.compile(keras.optimizers.SGD(0.01), loss, metrics=metrics)
+    return model
+
+
+def pixels():
+    """A label for each pixel of a square image, with as many classes as pixels in a row."""
+    images = keras.Input((4, 4, 2))
+    x = L.Conv2D(4, 3, padding="same", activation="relu", name="first")(images)
+    model = keras.Model(images, L.Conv2D(4, 1, activation="softmax", name="last")(x))
+    metrics = ["accuracy", "categorical_crossentropy"]
+    model.compile(keras.optimizers.SGD(0.01), "categorical_crossentropy", metrics=metrics)
+    return model
+
+
 def attention():
     tokens = keras.Input((5, 8))
     x = L.MultiHeadAttention(2, 4, dropout=0.3, name="attention")(tokens, tokens)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from small_nets import Net, initialised
 from torch import nn
 
-from torch_impl import Port, optim, schedule
+from torch_impl import Port, losses, optim, schedule
 from torch_impl.source.parts.clipping import clip_global_norm
 from torch_impl.source.parts.optimizers import SGD
 
@@ -82,6 +82,65 @@ def mask__channels_last():
 
 def mask__of_the_batch_wrong():
     return _of_mask(lambda output, y: _overlap(output, y, sides=(0, 1, 2, 3)))
+
+
+# --- images with channels first, which the port turns for loss and metrics ------------------------
+
+
+def _pixels(net, x):
+    return losses.softmax(net.last(F.relu(net.first(x))), axis=1)
+
+
+def _of_pixels(output, loss=None, metrics=("accuracy", "categorical_crossentropy")):
+    convs = {"first": nn.Conv2d(2, 4, 3, padding=1), "last": nn.Conv2d(4, 4, 1)}
+    loss = loss or losses.CategoricalCrossentropy()
+    return _port(Net(_pixels, **convs), loss, output=output, metrics=list(metrics))
+
+
+def pixels():
+    return _of_pixels(losses.channels_last)
+
+
+def pixels__without_logits_wrong():
+    """The turn loses the logits, so that confident outputs are clipped at 1e-7."""
+    return _of_pixels(lambda output: output.movedim(1, -1))
+
+
+def pixels__not_turned_wrong():
+    return _of_pixels(None)
+
+
+def pixels__sides_wrong():
+    """Rows for columns."""
+    return _of_pixels(lambda output: losses.channels_last(output.transpose(2, 3)))
+
+
+def _labelled(net, x):
+    x = F.relu(net.first(x))
+    pixels = losses.softmax(net.pixels(x), axis=1)
+    return pixels, losses.softmax(net.whole(x.mean((2, 3))))
+
+
+def _of_labelled(output, accuracy="accuracy"):
+    parts = {"pixels": nn.Conv2d(4, 3, 1), "whole": nn.Linear(4, 4)}
+    net = Net(_labelled, first=nn.Conv2d(2, 4, 3, padding=1), **parts)
+    loss = {name: losses.SparseCategoricalCrossentropy() for name in parts}
+    metrics = {"pixels": [accuracy], "whole": ["accuracy"]}
+    return _port(net, loss, output=output, metrics=metrics, output_names=list(parts))
+
+
+def labelled():
+    return _of_labelled(lambda made: (losses.channels_last(made[0]), made[1]))
+
+
+def labelled__sides_wrong():
+    return _of_labelled(lambda made: (losses.channels_last(made[0]).transpose(1, 2), made[1]))
+
+
+def labelled__metric_wrong():
+    return _of_labelled(
+        lambda made: (losses.channels_last(made[0]), made[1]), "sparse_top_k_categorical_accuracy"
+    )
 
 
 # --- one layer for query, key and value ----------------------------------------------------------

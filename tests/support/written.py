@@ -7,6 +7,7 @@ import json
 import numpy as np
 import torch
 
+from torch_impl import losses
 from torch_impl.keras_config import from_keras_config
 from torch_impl.source.blocks import fold
 from torch_impl.source.copying import copied
@@ -75,14 +76,30 @@ def fed(program, arrays):
     values = program.inputs.values()
     tensors = [torch.as_tensor(array) for array in arrays]
     return [
-        tensor.movedim(-1, 1) if value.layout is Layout.FIRST else tensor
+        tensor.movedim(-1, 1) if is_first(value) else tensor
         for tensor, value in zip(tensors, values, strict=True)
     ]
 
 
-def outputs(made):
-    """Tensors that a module returned, in a row, as arrays."""
-    if isinstance(made, dict):
-        made = [made[name] for name in sorted(made)]
-    made = made if isinstance(made, list | tuple) else [made]
-    return [np.asarray(each.detach()) for each in made]
+def outputs(made, program):
+    """Tensors that a module returned, in a row, as arrays in Keras's layout."""
+    return [np.asarray(each.detach()) for each in in_keras_layout(made, program.outputs)]
+
+
+def in_keras_layout(made, values):
+    """Tensors of a nest, in a row, whose images are turned; the values are those of a program."""
+    pairs = zip(leaves(made), leaves(values), strict=True)
+    return [losses.channels_last(each) if is_first(value) else each for each, value in pairs]
+
+
+def leaves(nest):
+    """What is in a nest, in Keras's order."""
+    if isinstance(nest, dict):
+        nest = [nest[name] for name in sorted(nest)]
+    return (
+        [leaf for part in nest for leaf in leaves(part)] if type(nest) in (list, tuple) else [nest]
+    )
+
+
+def is_first(value):
+    return value.layout is Layout.FIRST

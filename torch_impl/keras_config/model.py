@@ -14,6 +14,7 @@ from torch import nn
 from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.casting import Inputs, cast_results
 from torch_impl.keras_config.custom import Custom
+from torch_impl.keras_config.given_inputs import flat, paired
 from torch_impl.keras_config.graph import (
     NO_SHAPE,
     Config,
@@ -192,8 +193,10 @@ class KerasModel(RuledModel):
         results: dict[tuple[str, int], list[Any]] = {}
         terms: list[torch.Tensor] = [] if output_terms is None else output_terms
         masks: dict[tuple[str, int], list[torch.Tensor | None]] = {}
-        places, values = self._pair(inputs)
-        given_masks = [None] * len(places) if mask is None else self._pair((mask,))[1]
+        places, values = paired(self.graph.inputs, inputs)
+        given_masks = (
+            [None] * len(places) if mask is None else paired(self.graph.inputs, (mask,))[1]
+        )
         for place, value, each in zip(places, values, given_masks, strict=True):
             results[place.layer, place.call] = [value.to(self._dtypes[place.layer])]
             masks[place.layer, place.call] = [each]
@@ -224,7 +227,7 @@ class KerasModel(RuledModel):
             options, first, told = told_to(call.layer, layer, arguments, options, tuple(beside))
             if isinstance(layer, KerasModel):
                 options["output_terms"] = terms
-            made = _flat(cast_results(layer(*arguments, **options), through))
+            made = flat(cast_results(layer(*arguments, **options), through))
             key = call.layer, call.number
             results[key] = made
             kind = self._kinds[call.layer]
@@ -243,21 +246,6 @@ class KerasModel(RuledModel):
             self.output_terms = terms
         ends = fill(self.graph.outputs, lambda end: with_mask(look_up(end), mask_at(end)))
         return _only(ends)
-
-    def _pair(self, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
-        """Returns the input tensors of the graph and their values, in one order."""
-        given: Any = inputs[0] if len(inputs) == 1 else list(inputs)
-        places: Any = self.graph.inputs
-        if isinstance(given, Mapping):
-            named = places if isinstance(places, Mapping) else {p.layer: p for p in _flat(places)}
-            if given.keys() != named.keys():
-                raise ValueError(f"inputs {sorted(given)}: expected {sorted(named)}")
-            return list(named.values()), [given[name] for name in named]
-        flat = list(places.values()) if isinstance(places, Mapping) else _flat(places)
-        values = _flat(given)
-        if len(values) != len(flat):
-            raise ValueError(f"{len(values)} inputs: expected {len(flat)}")
-        return flat, values
 
     def keras_variables(self) -> Iterator[Variable]:
         """Yields the variables of all layers, one that several layers have only once."""
@@ -377,15 +365,6 @@ def _telling(layer: Config) -> Iterator[None]:
 def _rules(module: nn.Module, layer: Config) -> LayerRules:
     with _telling(layer):
         return rules_of(module, layer)
-
-
-def _flat(value: Any) -> list[Any]:
-    """Returns the tensors of nested lists, tuples and dicts as one list, in Keras's order."""
-    if isinstance(value, Mapping):
-        return [leaf for key in sorted(value) for leaf in _flat(value[key])]
-    if isinstance(value, list | tuple):
-        return [leaf for entry in value for leaf in _flat(entry)]
-    return [value]
 
 
 def _only(outputs: Any) -> Any:

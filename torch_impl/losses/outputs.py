@@ -109,8 +109,8 @@ def by_output(
 
     Args:
         nest: a mapping by name, or a tuple or list in the order of the names; one thing alone if
-            there is one name. Nested mappings have paths as names, "boxes/size"; nested tuples are
-            in order.
+            there is one name. Nested mappings have paths as names, "boxes/size", and tuples in a
+            mapping their numbers, "boxes/0"; nested tuples are in order.
         names: of the outputs.
         what: is sorted, for messages.
         may_lack: whether a mapping may lack names.
@@ -143,12 +143,25 @@ def by_output(
 
 
 def names_in(nest: Mapping[str, Any]) -> list[str]:
-    """Returns the names of what a nested mapping holds: "boxes/size"."""
+    """Returns the names of what a nested mapping holds: "boxes/size", or "boxes/0" of a list."""
     found = []
-    for key, part in nest.items():
+    for key, given in nest.items():
+        part = _numbered(given)
         is_nest = isinstance(part, Mapping)
         found += [f"{key}/{name}" for name in names_in(part)] if is_nest else [str(key)]
     return found
+
+
+def flat(nest: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a nested mapping holds, by its names: see `names_in`."""
+    return _flat(nest, names_in(nest))  # type: ignore[no-any-return]
+
+
+def _numbered(part: Any) -> Any:
+    """Returns a list as the mapping that its paths tell: "u/0" is the first of those of "u"."""
+    if isinstance(part, tuple | list):
+        return {str(number): each for number, each in enumerate(part)}
+    return part
 
 
 def _flat(nest: Any, names: Sequence[str]) -> Any:
@@ -156,6 +169,8 @@ def _flat(nest: Any, names: Sequence[str]) -> Any:
     if isinstance(nest, Mapping):
         found: dict[str, Any] = {}
         for key, part in nest.items():
+            if key not in names and any(name.startswith(f"{key}/") for name in names):
+                part = _numbered(part)
             if key not in names and isinstance(part, Mapping):
                 inner = [name.removeprefix(f"{key}/") for name in names]
                 found |= {f"{key}/{name}": each for name, each in _flat(part, inner).items()}

@@ -156,8 +156,13 @@ def _shapes(outputs: Any) -> str:
     if isinstance(outputs, Value):
         return _shape(outputs.written_shape)
     if isinstance(outputs, Mapping):
-        return f"{{{', '.join(f'{literal(k)}: {_shapes(part)}' for k, part in outputs.items())}}}"
+        return f"{{{', '.join(f'{literal(k)}: {_nested_shapes(x)}' for k, x in outputs.items())}}}"
     return ", ".join(map(_shapes, outputs))
+
+
+def _nested_shapes(outputs: Any) -> str:
+    text = _shapes(outputs)
+    return f"({text})" if _is_several(outputs) else text
 
 
 def _shape_of_all(shapes: Sequence[Shape]) -> str:
@@ -182,7 +187,8 @@ def _type(outputs: Any) -> str:
     if isinstance(outputs, Value):
         return "torch.Tensor"
     if isinstance(outputs, Mapping):
-        return "dict[str, torch.Tensor]"
+        parts = dict.fromkeys(map(_type, outputs.values()))
+        return f"dict[str, {' | '.join(parts)}]"
     if len(outputs) == 1:
         return "torch.Tensor"
     return f"tuple[{', '.join(map(_type, outputs))}]"
@@ -305,9 +311,20 @@ def _structure(returned: Any) -> str:
     if isinstance(returned, str):
         return returned
     if isinstance(returned, Mapping):
-        inner = ", ".join(f'"{key}": {_structure(value)}' for key, value in returned.items())
+        inner = ", ".join(f'"{key}": {_nested(value)}' for key, value in returned.items())
         return f"{{{inner}}}"
     return ", ".join(map(_structure, returned))
+
+
+def _nested(returned: Any) -> str:
+    """Returns what stands under a key: several tensors are a tuple."""
+    text = _structure(returned)
+    return f"({text})" if _is_several(returned) else text
+
+
+def _is_several(nest: Any) -> bool:
+    """Whether a nest is a list of several: one of one is what is in it."""
+    return isinstance(nest, list | tuple) and len(nest) > 1
 
 
 def _with_variables(text: str, variables: Mapping[int, str]) -> str:

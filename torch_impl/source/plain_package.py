@@ -16,6 +16,7 @@ from torch import nn
 from parity.files.atomic import write_bytes
 from torch_impl import layers
 from torch_impl.layouts import Variable
+from torch_impl.losses.outputs import flat
 from torch_impl.source.copying import copied, names_of_parts
 from torch_impl.source.initial import Draw
 from torch_impl.source.module_text import model_text, name_of_class
@@ -80,6 +81,8 @@ def plain_files(
     out, about = place
     drawing = _drawing(program)
     as_plain(program)
+    if isinstance(program.outputs, Mapping):  # of names alone: the loop knows no nests
+        program.outputs = flat(program.outputs)
     model = model_text(program, about, package=out.name)
     files = {"__init__.py": "", "model.py": model}
     parts = names_used(model, "parts")

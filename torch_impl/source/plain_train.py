@@ -132,7 +132,7 @@ def plain_train(
     outputs = list(compiled.outputs)
     if len(outputs) > 1:
         given["output_names"] = f"[{', '.join(map(literal, outputs))}]"
-    output, turning = output_text(program, "rules.channels_last") if loss else ("", [])
+    output, turning = output_text(program, "rules.channels_last")
     given |= {"output": output} if output else {}
     body += about_output(output)
     told = "".join(f", {name}={text}" for name, text in given.items())

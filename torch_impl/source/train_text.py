@@ -124,9 +124,7 @@ def train_text(
     step = own_step(fit, class_name, told_data(arrays), has_optimizer="optimizer" in given)
     given |= {"train_step": step.given} if step.given else {}
     given["seeds"] = "seeds"
-    output, turning = "", []
-    if "loss" in given or "metrics" in given:
-        output, turning = output_text(program, "losses.channels_last")
+    output, turning = output_text(program, "losses.channels_last")
     given |= {"output": output} if output else {}
     body += about_output(output)
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
@@ -148,7 +146,8 @@ def train_text(
         package=package,
         class_name=class_name,
         imports=_imports(
-            "\n".join([*body, *turning, weightless, *heads, *filter(is_written, own.values())]), step.stepper
+            "\n".join([*body, *turning, weightless, *heads, *filter(is_written, own.values())]),
+            step.stepper,
         ),
         feed="".join(f"{text}\n\n\n" for text in parts if text),
         body="\n".join(body),

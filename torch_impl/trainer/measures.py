@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from torch_impl.losses.outputs import by_output
+from torch_impl.losses.outputs import by_output, names_in
 from torch_impl.metrics import Mean, Metric, history_names, metric
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.nests import leaves
@@ -98,7 +98,8 @@ class Outputs:
             self._one = (first[0], first[1], first[2])
             return
         if isinstance(output, Mapping):
-            names = names if set(names) == set(output) else sorted(output)
+            own = names_in(output)
+            names = names if set(names) == set(own) else sorted(own)
         if not names:
             raise ValueError(
                 f"{len(output)} outputs without names: expected Port(output_names=...), or a loss "

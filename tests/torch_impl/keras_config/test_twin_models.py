@@ -15,6 +15,7 @@ from test_twin_layers import BAR, assert_twin, difference, fill_weights, values
 from torch import nn
 
 from torch_impl.keras_config import KerasModel, from_keras_config
+from torch_impl.keras_config.graph import tensors_in
 from torch_impl.keras_config.model import legal_name
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layers.activations import ACTIVATIONS
@@ -326,6 +327,32 @@ def test_inputs_come_beside_each_other_in_a_list_or_by_name():
         twin(one)
     with pytest.raises(ValueError, match=r"inputs \['third'\]: expected \['first', 'second'\]"):
         twin({"third": one})
+
+
+def test_lists_and_dictionaries_in_a_dictionary_of_inputs_have_their_places():
+    """By name at each level, and in a row as Keras's config has them."""
+    names = ("a", "b", "c", "d")
+    a, b, c, d = (L.Input((2,), name=name) for name in names)
+    ends = {"last": L.Subtract()([a, c]), "first": [b * 1.0, d * 1.0]}
+    model, twin = pair(keras.Model({"z": [c, a], "m": {"y": d, "x": b}}, ends))
+    arrays = {name: values((3, 2), n) for n, name in enumerate(names)}
+    one = {name: torch.tensor(array) for name, array in arrays.items()}
+
+    def nest(each):
+        return {"z": [each["c"], each["a"]], "m": {"x": each["b"], "y": each["d"]}}
+
+    made, theirs = twin(nest(one)), model(nest(arrays))
+    for ours, expected in zip(
+        (made["last"], *made["first"]), (theirs["last"], *theirs["first"]), strict=True
+    ):
+        np.testing.assert_array_equal(ours.numpy(), expected)
+    places = [place.layer for place in tensors_in(twin.graph.inputs)]
+    in_a_row = twin(*(one[name] for name in places))
+    assert torch.equal(in_a_row["last"], made["last"])
+    with pytest.raises(ValueError, match="1 inputs under 'z': expected 2"):
+        twin({**nest(one), "z": [one["a"]]})
+    with pytest.raises(ValueError, match=r"input 'm': expected a dictionary of \['x', 'y'\]"):
+        twin({**nest(one), "m": one["a"]})
 
 
 def test_a_config_of_keras_2s_order_of_axes_does_not_pass_this_test():

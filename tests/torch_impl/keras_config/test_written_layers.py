@@ -44,7 +44,7 @@ def test_the_source_of_a_layer_computes_what_keras_computes(name, tmp_path):
     for training in (False, True):
         module.train(training)
         expected = keras.tree.flatten(model(x, training=training))
-        found = outputs(module(*fed(program, [x])))
+        found = outputs(module(*fed(program, [x])), program)
         for ours, theirs in zip(found, map(np.asarray, expected), strict=True):
             assert ours.shape == theirs.shape, source
             scale = max(np.abs(theirs).max(initial=0), 1e-30)
@@ -59,9 +59,8 @@ def test_the_plain_source_of_a_layer_computes_what_the_other_one_does(name, tmp_
     module, program, _ = written(model, tmp_path)
     plain, _ = written_plain(model, tmp_path, module)
     for training in (False,) if name.startswith(DRAWING) else (False, True):
-        pairs = zip(
-            *(outputs(m.train(training)(*fed(program, [x]))) for m in (plain, module)), strict=True
-        )
+        made = [m.train(training)(*fed(program, [x])) for m in (plain, module)]
+        pairs = zip(*(outputs(each, program) for each in made), strict=True)
         for found, expected in pairs:
             scale = max(np.abs(expected).max(initial=0), 1e-30)
             assert found.shape == expected.shape

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.losses import MeanAbsoluteError, MeanSquaredError, OutputLosses
+from torch_impl.losses import (
+    MeanAbsoluteError,
+    MeanSquaredError,
+    OutputLosses,
+    channels_last,
+    sigmoid,
+    softmax,
+)
 from torch_impl.losses.outputs import parts_of, takes_weights
 from torch_impl.penalty import Added, Penalty, RegularizedLoss
 
@@ -82,6 +89,29 @@ def test_nested_losses_and_outputs_have_paths_as_names():
     wanted = {"box": {"size": zero, "place": zero}, "score": zero}
     assert float(loss(given, wanted)) == 2 * 5 + 4
     assert float(loss(((size, place), zero), wanted)) == 2 * 5 + 4
+
+
+def test_lists_in_a_mapping_have_their_numbers_as_names():
+    square = nn.MSELoss()
+    loss = OutputLosses({"maps": [square, square], "score": square}, [2.0, 1.0, 0.5])
+    assert loss.names == ("maps/0", "maps/1", "score")
+    size, place = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [2.0]])
+    zero = torch.zeros((2, 1))
+    given = {"maps": (size, place), "score": size}
+    wanted = {"maps/0": zero, "maps/1": zero, "score": zero}
+    assert float(loss(given, wanted)) == 2 * 5 + 4 + 0.5 * 5
+    with pytest.raises(ValueError, match="outputs of maps/0, score: expected those of the outputs"):
+        loss({"maps": [size], "score": size}, wanted)
+
+
+def test_channels_come_last_with_the_logits():
+    x = torch.randn(2, 4, 3, 5)
+    for output in (softmax(x, axis=1), sigmoid(x)):
+        turned = channels_last(output)
+        assert torch.equal(turned, output.permute(0, 2, 3, 1))
+        assert torch.equal(turned._keras_logits, x.permute(0, 2, 3, 1))
+    assert torch.equal(channels_last(x), x.permute(0, 2, 3, 1))
+    assert not hasattr(channels_last(x), "_keras_logits")
 
 
 def test_a_loss_around_losses_says_itself_whether_they_take_weights():

@@ -38,7 +38,7 @@ def differs_by(model, folder):
     rng = np.random.default_rng(0)
     x = [rng.normal(size=(3, *each.shape[1:])) for each in model.inputs]
     theirs = np.asarray(model(x if len(x) > 1 else x[0]))
-    (ours,) = outputs(module.eval()(*fed(program, x)))
+    (ours,) = outputs(module.eval()(*fed(program, x)), program)
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 

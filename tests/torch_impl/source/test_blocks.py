@@ -51,7 +51,7 @@ def differs_by(model, folder):
     shape = (3, *model.inputs[0].shape[1:])
     x = np.random.default_rng(0).normal(size=shape)
     theirs = np.asarray(model(x))
-    (ours,) = outputs(module.eval()(*fed(program, [x])))
+    (ours,) = outputs(module.eval()(*fed(program, [x])), program)
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 
@@ -190,5 +190,5 @@ def test_a_model_inside_has_blocks_too(tmp_path):
     assert "stage1_block2=StageBlock(4)" in source
     x = np.random.default_rng(0).normal(size=(2, 3, 8, 8, 4))
     theirs = np.asarray(model(list(x)))
-    (ours,) = outputs(module.eval()(*fed(program, list(x))))
+    (ours,) = outputs(module.eval()(*fed(program, list(x))), program)
     assert np.abs(ours - theirs).max() <= BAR * np.abs(theirs).max()

@@ -140,7 +140,7 @@ def found(request):
 
 def test_a_module_computes_what_keras_does_with_them(found, tmp_path):
     module, program = module_of(found, tmp_path)
-    (ours,) = outputs(module(*fed(program, [PATCHES])))
+    (ours,) = outputs(module(*fed(program, [PATCHES])), program)
     assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
 
 
@@ -154,7 +154,7 @@ def test_a_twin_computes_what_keras_does_with_them(found):
 def test_a_module_of_plain_torch_computes_it_too(found, tmp_path):
     module, program = module_of(found, tmp_path)
     plain, _ = written_plain(found.model, tmp_path, module)
-    (ours,) = outputs(plain.eval()(*fed(program, [PATCHES])))
+    (ours,) = outputs(plain.eval()(*fed(program, [PATCHES])), program)
     assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
 
 
@@ -205,5 +205,5 @@ def test_positions_that_begin_at_another_place_differ(tmp_path):
     shifted = graph(Encoder(np.arange(1, 5)[None], name="encoder"))
     shifted.model.set_weights(model.get_weights())
     module, program = module_of(shifted, tmp_path)
-    (ours,) = outputs(module(*fed(program, [PATCHES])))
+    (ours,) = outputs(module(*fed(program, [PATCHES])), program)
     assert np.abs(ours - np.asarray(model(PATCHES))).max() > 1e-3

@@ -40,7 +40,7 @@ def test_a_plain_network_computes_what_keras_computes(name, tmp_path):
     made = plain.eval()(*fed(program, arrays))
     theirs = model(arrays if len(arrays) > 1 else arrays[0], training=False)
     expected = [theirs[key] for key in sorted(theirs)] if isinstance(theirs, dict) else [theirs]
-    for ours, each in zip(outputs(made), map(np.asarray, expected), strict=True):
+    for ours, each in zip(outputs(made, program), map(np.asarray, expected), strict=True):
         assert np.abs(ours - each).max() <= BAR * np.abs(each).max()
 
 
@@ -68,7 +68,7 @@ def test_images_that_are_enlarged_between_their_pixels_have_a_plain_form(tmp_pat
     full, _, _ = written(model, tmp_path)
     plain, program = written_plain(model, tmp_path, full)
     x = np.random.default_rng(3).normal(size=(2, 5, 4, 3))
-    (made,) = outputs(plain(*fed(program, [x])))
+    (made,) = outputs(plain(*fed(program, [x])), program)
     assert np.abs(made - np.asarray(model(x))).max() <= 1e-6
     with pytest.raises(NoTwinError, match="layer 'up': UpSampling with interpolation='bicubic'"):
         written_plain(model_of("bicubic"), tmp_path, None)
@@ -79,9 +79,9 @@ def test_a_plain_layer_is_told_the_mask_of_each_step(tmp_path):
     x = L.TimeDistributed(L.LSTM(3))(L.Embedding(6, 4, mask_zero=True)(words))
     model = keras.Model(words, L.Dense(2)(x))
     full, _, _ = written(model, tmp_path)
-    plain, _ = written_plain(model, tmp_path, full)
+    plain, program = written_plain(model, tmp_path, full)
     given = np.random.default_rng(1).integers(0, 3, (4, 2, 5))
-    (made,) = outputs(plain.eval()(torch.as_tensor(given)))
+    (made,) = outputs(plain.eval()(torch.as_tensor(given)), program)
     expected = np.asarray(model(given))
     assert np.abs(made - expected).max() <= BAR * np.abs(expected).max()
 

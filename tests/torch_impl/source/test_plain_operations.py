@@ -7,7 +7,7 @@ import tensorflow as tf
 import torch
 from keras import Input, ops
 from operation_cases import BINARY, CASES, PRODUCTS, SHAPES, UNARY, signed
-from written import fed, written, written_plain
+from written import fed, in_keras_layout, leaves, written, written_plain
 
 from torch_impl.keras_config.operations import OPERATIONS
 from torch_impl.keras_config.problems import NoTwinError
@@ -43,14 +43,6 @@ def _float64():
     torch.set_default_dtype(torch.float32)
 
 
-def leaves(made):
-    if isinstance(made, dict):
-        made = [made[name] for name in sorted(made)]
-    if isinstance(made, list | tuple):
-        return [leaf for part in made for leaf in leaves(part)]
-    return [made]
-
-
 def compare(function, arrays, folder, name=""):
     """Outputs and slopes of both written networks of one operation are those of Keras."""
     inputs = [Input(batch_shape=a.shape, dtype=str(a.dtype)) for a in arrays]
@@ -80,7 +72,7 @@ def same(module, program, arrays, theirs, upstream, slopes):
     tensors = [torch.tensor(array) for array in arrays]
     for tensor in tensors:
         tensor.requires_grad_(tensor.is_floating_point())
-    ours = leaves(module(*fed(program, tensors)))
+    ours = in_keras_layout(module(*fed(program, tensors)), program.outputs)
     assert len(ours) == len(theirs)
     for mine, their in zip(ours, theirs, strict=True):
         close(mine.detach().numpy(), their.numpy())

@@ -37,7 +37,7 @@ def pooled():
 
 def difference(model, x, folder):
     module, program, _ = written(model, folder)
-    (ours,) = outputs(module.eval()(*fed(program, [x])))
+    (ours,) = outputs(module.eval()(*fed(program, [x])), program)
     return np.abs(ours - np.asarray(model(x))).max()
 
 
@@ -116,12 +116,12 @@ def test_masks_of_several_tensors_are_joined_as_keras_joins_them(name, dtype, tm
     module, program, source = written(model, tmp_path)
     if dtype == "float32":
         assert text in source
-    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])), program)
     theirs = np.asarray(model([TOKENS, OTHERS]))
     # One rounding of what is joined, which an LSTM at its beginning does not make larger.
     assert np.abs(ours - theirs).max() <= (BAR if dtype == "float64" else 6e-8)
     # Without the second mask another number of steps would count.
-    (other,) = outputs(module.eval()(*fed(program, [TOKENS, TOKENS])))
+    (other,) = outputs(module.eval()(*fed(program, [TOKENS, TOKENS])), program)
     assert np.abs(other - theirs).max() > 1e-3
 
 
@@ -131,7 +131,7 @@ def test_all_steps_of_a_tensor_without_a_mask_count(axis, dtype, tmp_path):
     model = joined(L.Concatenate(axis=axis, dtype=dtype), masked=False)
     module, program, source = written(model, tmp_path)
     assert "torch.ones_like(" in source
-    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])), program)
     allowed = BAR if dtype == "float64" else 6e-8
     assert np.abs(ours - np.asarray(model([TOKENS, OTHERS]))).max() <= allowed
 
@@ -140,7 +140,7 @@ def test_a_sum_with_a_tensor_without_a_mask_has_none(tmp_path):
     model = joined(L.Add(), masked=False)
     module, program, source = written(model, tmp_path)
     assert "mask" not in source
-    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])), program)
     assert np.abs(ours - np.asarray(model([TOKENS, OTHERS]))).max() <= BAR
 
 
@@ -150,7 +150,7 @@ def test_a_mask_of_masks_is_joined_step_by_step(tmp_path):
     x = L.Concatenate(axis=1)([L.Add()([table(tokens), table(others)]), table(others)])
     model = keras.Model([tokens, others], L.GRU(3)(L.Dense(4)(x)))
     module, program, _ = written(model, tmp_path)
-    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])))
+    (ours,) = outputs(module.eval()(*fed(program, [TOKENS, OTHERS])), program)
     assert np.abs(ours - np.asarray(model([TOKENS, OTHERS]))).max() <= BAR
 
 
@@ -168,7 +168,7 @@ def test_a_layer_is_told_the_mask_of_each_step_to_which_it_is_applied(kind, tmp_
     model = each_step(kind() if kind is L.GlobalAveragePooling1D else kind(3))
     module, program, source = written(model, tmp_path)
     assert "mask=each" in source
-    (ours,) = outputs(module.eval()(*fed(program, [WORDS])))
+    (ours,) = outputs(module.eval()(*fed(program, [WORDS])), program)
     assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
 
 
@@ -176,7 +176,7 @@ def test_a_layer_that_takes_no_mask_is_not_told_one(tmp_path):
     model = each_step(L.Dense(3))
     module, program, source = written(model, tmp_path)
     assert "mask=each" not in source
-    (ours,) = outputs(module.eval()(*fed(program, [WORDS])))
+    (ours,) = outputs(module.eval()(*fed(program, [WORDS])), program)
     assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
 
 
@@ -202,7 +202,7 @@ def test_a_model_of_two_inputs_without_masks_is_written(tmp_path):
     model = keras.Model([x, y], L.Dense(2)(inner([x, y])))
     arrays = list(np.random.default_rng(0).normal(size=(2, 3, 4)))
     module, program, _ = written(model, tmp_path)
-    (ours,) = outputs(module.eval()(*fed(program, arrays)))
+    (ours,) = outputs(module.eval()(*fed(program, arrays)), program)
     assert np.abs(ours - np.asarray(model(arrays))).max() <= BAR
 
 

@@ -44,8 +44,13 @@ def _by_path(nest: Mapping[str, Any], by_name: Mapping[str, Any], path: tuple[st
     for key, part in nest.items():
         here = (*path, str(key))
         found[key] = by_name.get("/".join(here), part)
-        if isinstance(part, Mapping) and "/".join(here) not in by_name:
+        if "/".join(here) in by_name:
+            continue
+        if isinstance(part, Mapping):
             found[key] = _by_path(part, by_name, here)
+        elif isinstance(part, tuple | list):
+            rows = {str(number): each for number, each in enumerate(part)}
+            found[key] = _of_kind(part, list(_by_path(rows, by_name, here).values()))
     return _like(nest, found)
 
 
