@@ -103,7 +103,7 @@ ONLY_KERAS_CHECK_FILES = {
     "quoted_helpers.py": "likewise",
     "schedule_code.py": "likewise",
     "step_code.py": "likewise",
-    "regularizer_code.py": "likewise",
+    "rule_code.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",
     "given_batches.py": "likewise",

@@ -152,17 +152,18 @@ CONSTRAINTS: dict[str, type[Constraint]] = {
 }
 
 
-def from_config(config: str | Mapping[str, Any] | None) -> Constraint | None:
+def from_config(config: str | Mapping[str, Any] | Constraint | None) -> Constraint | None:
     """Returns the constraint that Keras's configuration describes.
 
     Args:
         config: a name such as "non_neg", or a dictionary of `keras.constraints.serialize`, with
-            "class_name" and "config"; None, for a weight without a constraint, gives None.
+            "class_name" and "config"; None, for a weight without a constraint, gives None, and a
+            constraint gives itself.
 
     Raises:
         ValueError: there is no constraint of that name here.
     """
-    if config is None:
-        return None
+    if config is None or isinstance(config, Constraint):
+        return config
     kind, settings = named(config, CONSTRAINTS, "constraint")
     return kind(**settings)

@@ -71,7 +71,7 @@ _OPTIONAL: dict[str, Any] = {
         "functions": dict,
         "losses": dict,
         "schedules": dict,
-        "regularizers": dict,
+        "rules": dict,
         "problems": [str],
         "refused": [str],
         "inlined": dict,

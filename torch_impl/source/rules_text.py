@@ -13,7 +13,7 @@ from torch_impl.keras_config.rules import LayerRules
 from torch_impl.keras_config.training import short
 from torch_impl.layouts import Variable, joined_parameters
 from torch_impl.source.form import arguments, literal, told
-from torch_impl.source.own.regularizer_text import OwnRegularizer, regularizer_text
+from torch_impl.source.own.own_rules import OwnConstraint, OwnRegularizer, OwnRule, rule_text
 from torch_impl.source.program import Program
 from torch_impl.source.weights import paths, targets
 from torch_impl.source.writer import OUTPUT
@@ -29,7 +29,7 @@ class RuleTexts:
         constraints: name of a module and Keras's of a weight -> its constraint.
         undecayed: the weights that the optimizer excludes from weight decay; "" if there are none.
         joins: whether some parameters are one variable in Keras.
-        own: sources of the regularisers of the user's own, which are to be written.
+        own: sources of the rules of the user's own, which are to be written.
         left_out: a sentence for each rule that has no source.
     """
 
@@ -87,13 +87,13 @@ def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Modul
 
 
 def _own_texts(rules: Iterable[LayerRules]) -> list[str]:
-    """Returns the sources of the regularisers of the user's, one for each class."""
-    by_name: dict[str, list[OwnRegularizer]] = {}
+    """Returns the sources of the rules of the user's, one for each class."""
+    by_name: dict[str, list[OwnRegularizer | OwnConstraint]] = {}
     for rule in rules:
-        for each in (rule.activity, *rule.regularizers.values()):
-            if isinstance(each, OwnRegularizer):
+        for each in (rule.activity, *rule.regularizers.values(), *rule.constraints.values()):
+            if isinstance(each, OwnRegularizer | OwnConstraint):
                 by_name.setdefault(each.name, []).append(each)
-    return [regularizer_text(each) for each in by_name.values()]
+    return [rule_text(each) for each in by_name.values()]
 
 
 def undecayed_text(module: nn.Module, excluded: Iterable[Variable]) -> str:
@@ -124,7 +124,7 @@ def _variable(known: Mapping[str, Variable], layer: str, name: str) -> Variable 
 
 def _text(module: str, rule: Any) -> str:
     """Returns the call that makes a regulariser or a constraint."""
-    if isinstance(rule, OwnRegularizer):
+    if isinstance(rule, OwnRule):
         return rule.text
     settings = dict(_settings(rule))
     planned = told(Planned(type(rule), **settings))

@@ -29,7 +29,7 @@ from keras_impl.harness.check.own_layers import (
 from keras_impl.harness.check.own_losses import own_losses
 from keras_impl.harness.check.plain_values import is_plain, plain, plain_of
 from keras_impl.harness.check.quoted import quoted
-from keras_impl.harness.check.regularizer_code import own_regularizers
+from keras_impl.harness.check.rule_code import own_rules
 from keras_impl.harness.check.schedule_code import own_schedules
 from keras_impl.harness.noted_initializers import noted_initializer
 from keras_impl.harness.versions import is_kerass_own, is_weight, mask_of, path_of
@@ -59,7 +59,7 @@ def own_code(
 
     Returns:
         "layers": facts by name; "functions": facts by "LAYER/activation"; "losses": facts by name;
-        "schedules": facts by class; "regularizers": facts by "LAYER/SETTING"; "problems": what
+        "schedules": facts by class; "rules": facts by "LAYER/SETTING"; "problems": what
         cannot be told, a sentence each; "refused": names of the layers in these. And the IDs of the
         variables, and of the layers, that are inside of these layers.
     """
@@ -94,7 +94,7 @@ def own_code(
     told: Facts = {"layers": found, "functions": functions, "losses": losses}
     told["schedules"] = own_schedules(model, folder)
     plain_layers = [layer for layer in in_graph(graph) if not is_own(layer)]
-    told["regularizers"] = own_regularizers(plain_layers, folder)
+    told["rules"] = own_rules(plain_layers, folder)
     told |= {"problems": problems, "refused": refused, "inlined": {}}
     return told, teller.seen
 

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness.check.held_weight import HeldWeight
-from keras_impl.harness.check.regularizer_code import rules_in
+from keras_impl.harness.check.rule_code import rules_in
 from keras_impl.harness.versions import is_kerass_own, path_of
 
 

@@ -18,6 +18,7 @@ import keras_impl
 from benchmarks.ported import packages
 from benchmarks.ported.programs import Program
 from keras_impl.harness.program.script import Script
+from torch_impl.trainer import Trainer
 
 
 class Quantiles(keras.losses.Loss):
@@ -492,6 +493,79 @@ def test_a_plain_package_names_regularisers_of_ones_own(tmp_path):
         "the regulariser L2 of 'first.weight'",
     ]
     assert source.count("rules.l2(") == 1  # that of Keras
+
+
+class Clip(keras.constraints.Constraint):
+    """The constraint of a critic: all weights lie in a small box."""
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def __call__(self, w):
+        return ops.clip(w, -self.limit, self.limit)
+
+
+def halved(w):
+    return w * ops.convert_to_tensor([[0.5], [1.0], [1.0], [1.0]], dtype=w.dtype)
+
+
+def of_own_constraint():
+    x = L.Input((4,))
+    y = L.Dense(3, name="first", kernel_constraint=halved, bias_constraint=Clip(0.01))(x)
+    y = L.Dense(2, name="last", kernel_constraint=Clip(0.05), bias_constraint="non_neg")(y)
+    model = keras.Model(x, y)
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    return model
+
+
+def test_a_constraint_of_ones_own_is_a_stub_that_replaces_weights_in_keras_layout(
+    tmp_path, monkeypatch
+):
+    told, out, source = written("of_own_constraint", tmp_path)
+    assert told["left_out"] == []
+    assert sorted(each.partition(": ")[2].partition(" is to be")[0] for each in told["open"]) == [
+        *("Clip, the constraint,", "halved, the constraint,")
+    ]
+    text = " ".join(source.replace("#", "").split())
+    assert "class Clip(constraints.Constraint):" in source
+    assert "in Keras's layout, after a step: the bias of 'first' or the kernel of 'last'." in text
+    assert '"last.kernel": Clip(limit=0.05)' in text
+    assert '"last.bias": constraints.NonNeg()' in text
+
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module(f"{out.name}.train")
+    draw = np.random.default_rng(0)
+    data = [draw.normal(size=(6, size)).astype("float32") for size in (4, 2)]
+    keras.backend.clear_session()
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    model = of_own_constraint()
+
+    def trained():
+        port = train.build()
+        for name, tensor in port.module.state_dict().items():
+            kernel, bias = model.get_layer(name.partition(".")[0]).get_weights()
+            tensor.copy_(torch.as_tensor(kernel.T if name.endswith("weight") else bias))
+        Trainer(port).fit(*data, batch_size=6, epochs=2)
+        return {name: each.numpy() for name, each in port.module.state_dict().items()}
+
+    with pytest.raises(NotImplementedError, match="the constraint, is to be written"):
+        trained()
+    rows = torch.tensor([[0.5], [1.0], [1.0], [1.0]])
+    monkeypatch.setattr(train.Clip, "__call__", lambda self, w: w.clip(-self.limit, self.limit))
+    monkeypatch.setattr(train.halved, "__call__", lambda self, w: w * rows)
+    found = trained()
+    model.fit(*data, batch_size=6, epochs=2, verbose=0)
+    for layer in ("first", "last"):
+        kernel, bias = model.get_layer(layer).get_weights()
+        np.testing.assert_allclose(found[f"{layer}.weight"].T, kernel, atol=1e-6)
+        np.testing.assert_allclose(found[f"{layer}.bias"], bias, atol=1e-6)
+
+
+def test_a_plain_package_names_constraints_of_ones_own(tmp_path):
+    told, _, source = written("of_own_constraint", tmp_path, plain=True)
+    assert [each for each in told["left_out"] if each.startswith("Clip(limit=0.05) of")]
+    assert "class Clip" not in source
 
 
 class Doubling(keras.Model):

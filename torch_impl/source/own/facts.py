@@ -23,7 +23,7 @@ from torch_impl.source.names import distinct, held_name
 Facts = Mapping[str, Any]
 NOTHING: Facts = {
     **{"layers": {}, "functions": {}, "losses": {}, "schedules": {}, "inlined": {}},
-    **{"regularizers": {}, "problems": [], "refused": []},
+    **{"rules": {}, "problems": [], "refused": []},
 }
 
 

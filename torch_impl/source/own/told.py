@@ -17,7 +17,7 @@ from torch_impl.keras_config.planned import Planned
 from torch_impl.source.calls import CUSTOM
 from torch_impl.source.names import distinct
 from torch_impl.source.own.facts import Facts, OwnFunction, StandIn
-from torch_impl.source.own.regularizer_text import OwnRegularizer
+from torch_impl.source.own.own_rules import own_rule
 from torch_impl.source.own.stubs import classes_of
 
 _TAKEN = ("x", "torch", "nn", "F", "layers", "activations", "OPERATIONS", "with_mask")
@@ -66,10 +66,10 @@ def told_to(config: Config, own: Facts) -> Told:
         told.custom[key] = _known(known, facts, key.rpartition("/")[0], None)
     for entry in _entries(told.config):
         entry[CUSTOM] = told.custom
-        for key, facts in own["regularizers"].items():
+        for key, facts in own["rules"].items():
             layer, _, setting = key.rpartition("/")
             if layer == entry["config"].get("name"):
-                entry["config"][setting] = OwnRegularizer(facts, key)
+                entry["config"][setting] = own_rule(facts, key)
         if entry["class_name"] == "Lambda":
             _without_masks(entry)
     functions = {function.name: function for function in known.values()}

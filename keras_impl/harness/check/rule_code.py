@@ -1,4 +1,4 @@
-"""What a port is told of regularisers of the user's own: subclasses of Keras's, and functions.
+"""What a port is told of regularisers and constraints of the user's own: classes, and functions.
 
 The layers of a model go in. Facts come out by layer and setting.
 """
@@ -16,10 +16,11 @@ from keras_impl.harness.check.quoted import quoted
 from keras_impl.harness.versions import is_kerass_own
 
 Facts = dict[str, Any]
+_ENDINGS = ("_regularizer", "_constraint")
 
 
-def own_regularizers(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
-    """Returns what a port is told of the regularisers of the user's own, by "LAYER/SETTING".
+def own_rules(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
+    """Returns what a port is told of such rules of weights and outputs, by "LAYER/SETTING".
 
     Args:
         layers: of Keras.
@@ -37,7 +38,7 @@ def own_regularizers(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
 
 
 def rules_in(layer: Any) -> dict[str, Any]:
-    """Returns the regularisers of the user's own that a layer of Keras has, by setting."""
+    """Returns the rules of the user's own that a layer of Keras has, by setting."""
     kind: Any = type(layer)
     rules = {name: getattr(layer, name, None) for name in _settings(kind)}
     return {name: rule for name, rule in rules.items() if rule and not is_kerass_own(rule)}
@@ -45,9 +46,9 @@ def rules_in(layer: Any) -> dict[str, Any]:
 
 @functools.cache
 def _settings(kind: Any) -> tuple[str, ...]:
-    """Returns the names of the regularisers that a class of layers takes."""
+    """Returns the names of the rules that a class of layers takes."""
     own = [inspect.signature(each).parameters for each in kind.__mro__[:-1]]
-    names = {name for each in own for name in each if name.endswith("_regularizer")}
+    names = {name for each in own for name in each if name.endswith(_ENDINGS)}
     return tuple(sorted({"activity_regularizer", *names}))
 
 

@@ -1,4 +1,4 @@
-"""The stub of a regulariser of the user's own, with which penalties are planned."""
+"""Regularisers and constraints of the user's own: what stands for them, and their stubs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from torch_impl.constraints import Constraint
 from torch_impl.regularizers import Regularizer
 from torch_impl.source.names import attribute
 from torch_impl.source.own.facts import Facts
@@ -16,22 +17,16 @@ from torch_impl.source.wrapping import commented, docstring, head, wrapped
 _CUT = "..."  # a value that was too long to be told begins so
 
 
-class OwnRegularizer(Regularizer):
-    """Stands for a regulariser of the user's, in a twin that is not trained.
+class OwnRule:
+    """A rule of the user's, which a layer of Keras has.
 
     Args:
         facts: of it.
         user: the layer and the setting that have it: "dense/kernel_regularizer".
     """
 
-    is_layout_free = False
-
     def __init__(self, facts: Facts, user: str) -> None:
         self.facts, self.user = facts, user
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns no penalty."""
-        return x.sum() * 0.0
 
     @property
     def name(self) -> str:
@@ -51,25 +46,55 @@ class OwnRegularizer(Regularizer):
         return f"{self.name}({given})"
 
 
-def regularizer_text(rules: Sequence[OwnRegularizer]) -> str:
+class OwnRegularizer(OwnRule, Regularizer):
+    """Stands for a regulariser of the user's, in a twin that is not trained."""
+
+    is_layout_free = False
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns no penalty."""
+        return x.sum() * 0.0
+
+
+class OwnConstraint(OwnRule, Constraint):
+    """Stands for a constraint of the user's, likewise."""
+
+    def __call__(self, w: torch.Tensor) -> torch.Tensor:
+        """Returns the weight as it is."""
+        return w
+
+
+def own_rule(facts: Facts, user: str) -> OwnRegularizer | OwnConstraint:
+    """Returns what stands for a rule of the user's: see `OwnRule`."""
+    return (OwnConstraint if user.endswith("_constraint") else OwnRegularizer)(facts, user)
+
+
+def rule_text(rules: Sequence[OwnRegularizer | OwnConstraint]) -> str:
     """Returns the source of a class.
 
     Args:
-        rules: the regularisers of one class of the user's.
+        rules: those of one class of the user's, all of them regularisers or all constraints.
     """
     first = rules[0]
     facts, place = first.facts, place_of(first.facts["source"])
-    lines = [f"class {first.name}(regularizers.Regularizer):"]
+    is_constraint = isinstance(first, OwnConstraint)
+    base = "constraints.Constraint" if is_constraint else "regularizers.Regularizer"
+    lines = [f"class {first.name}({base}):"]
     lines += docstring(f"Keras's {facts['class']}{place}; it is to be written.", "    ")
-    lines += ["", "    is_layout_free = False  # weights come in Keras's layout"]
+    if not is_constraint:
+        lines += ["", "    is_layout_free = False  # weights come in Keras's layout"]
     if first.settings:
         names = "".join(f", {name}: Any" for name in first.settings)
         lines += ["", *head(f"    def __init__(self{names}) -> None:")]
         for name in first.settings:
             lines += wrapped(f"{INDENT}self.{name} = {name}")
-    lines += ["", *head("    def __call__(self, x: torch.Tensor) -> torch.Tensor:")]
+    argument = "w" if is_constraint else "x"
+    lines += ["", *head(f"    def __call__(self, {argument}: torch.Tensor) -> torch.Tensor:")]
     users = " or ".join(_user(rule) for rule in rules)
-    told = f"{PLACE}: the penalty, one number; x is {users}."
+    if is_constraint:
+        told = f"{PLACE}: what replaces w, in Keras's layout, after a step: {users}."
+    else:
+        told = f"{PLACE}: the penalty, one number; x is {users}."
     if any(rule.user.endswith("/activity_regularizer") for rule in rules):
         told += " Outputs that are images have channels first."
     lines += commented(told, INDENT)
@@ -79,12 +104,13 @@ def regularizer_text(rules: Sequence[OwnRegularizer]) -> str:
     ]
     lines += [line for text in others for line in commented(text, INDENT)]
     lines += quoted(facts["source"])
-    lines += raised(f"{first.name}, the regulariser, is to be written: as Keras computes it{place}")
+    noun = "constraint" if is_constraint else "regulariser"
+    lines += raised(f"{first.name}, the {noun}, is to be written: as Keras computes it{place}")
     return "\n".join(lines)
 
 
-def _user(rule: OwnRegularizer) -> str:
+def _user(rule: OwnRule) -> str:
     layer, _, setting = rule.user.rpartition("/")
     if setting == "activity_regularizer":
         return f"the output of {layer!r}"
-    return f"the {setting.removesuffix('_regularizer')} of {layer!r}"
+    return f"the {setting.rpartition('_')[0]} of {layer!r}"
