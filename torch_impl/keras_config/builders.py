@@ -25,6 +25,7 @@ from torch_impl.keras_config.rows import (
     categories,
     convolution,
     core,
+    masking,
     merging,
     normalization,
     pooling,
@@ -56,6 +57,7 @@ BUILDERS: dict[str, Row] = {
     **attention.ROWS,
     **residual.ROWS,
     **sound.ROWS,
+    **masking.ROWS,
 }
 
 

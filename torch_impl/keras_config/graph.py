@@ -62,7 +62,7 @@ def is_own(config: Any) -> bool:
     if not isinstance(config, Mapping):
         return False
     module = str(config.get("module") or "keras").partition(".")[0]
-    if config.get("module") in (_ARRAY, _WEIGHT, _SAMPLE):
+    if config.get("module") in (_ARRAY, _WEIGHT, _SAMPLE, _MASKED, _SIDE):
         return False
     is_function = config.get("class_name") == "function" and module == "builtins"
     return ">" in str(config.get("registered_name") or "") or not (
@@ -76,7 +76,7 @@ def is_operation(layer: Config) -> bool:
     `keras.activations.relu` with settings is one, too.
     """
     module = layer.get("module") or ""
-    is_ours = module in (_ARRAY, _SAMPLE)
+    is_ours = module in (_ARRAY, _SAMPLE, _SIDE)
     return ".ops" in module or ".activations.activations" in module or is_ours
 
 
@@ -93,6 +93,8 @@ def is_held(layer: Config) -> bool:
 # Where the layers and operations are that the Keras half puts into a graph.
 _ARRAY = "keras_impl.harness.check.held_array"
 _WEIGHT = "keras_impl.harness.check.held_weight"
+_MASKED = "keras_impl.harness.check.masked_by"
+_SIDE = "keras_impl.harness.check.open_sides"
 _SAMPLE = "keras_impl.harness.check.each_sample"
 
 

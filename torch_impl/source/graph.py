@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,7 +26,9 @@ from torch_impl.layers.merging import MERGING
 from torch_impl.masks import is_any, is_mask, mask_arguments, mask_of
 from torch_impl.source.form import Shape
 
-_LENGTHS = (32, 43)  # of axes that the model leaves open; what differs between them is open
+# Of axes that the model leaves open; what differs between both is open. The longest that work are
+# taken: a table of positions has an end.
+_LENGTHS = ((32, 43), (16, 19), (8, 9), (5, 6), (3, 4), (1, 2))
 _SAMPLES = (4, 5)  # likewise, of a batch
 
 
@@ -93,6 +95,11 @@ class Traced:
     tied: Mapping[str, str]
     masked_steps: frozenset[str]
 
+    @property
+    def ends(self) -> list[Tensor]:
+        """The outputs of the model, in Keras's order."""
+        return _tensors_at(self.graph.outputs)
+
 
 def entries_by_path(traced: Traced, before: str = "") -> dict[str, Config]:
     """Returns the entries of all layers in the config, also of models inside, by their paths."""
@@ -114,10 +121,19 @@ def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Trac
             it.
     """
     sizes = (_SAMPLES[0],) * 2 if has_batches else _SAMPLES
-    first, second = (
-        _run(twin, config, length, size) for length, size in zip(_LENGTHS, sizes, strict=True)
-    )
-    return _traced(twin, config, first, second)
+    for lengths in _LENGTHS:
+        try:
+            both = [_run(twin, config, *pair) for pair in zip(lengths, sizes, strict=True)]
+            break
+        except IndexError:
+            if lengths is _LENGTHS[-1]:
+                raise
+    traced = _traced(twin, config, *both)
+    # Masks of the outputs of inner models are told to the layers that take them.
+    first = both[0]
+    masks = {place: mask_of(end) for place, end in zip(traced.ends, first.ends, strict=True)}
+    told = {place: first.source(twin, mask) for place, mask in masks.items() if mask is not None}
+    return replace(traced, end_masks=told)
 
 
 class _Recorder:
@@ -276,11 +292,6 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         for call in twin.graph.calls
         if (found := _masks_of(first, twin, call))
     }
-    ends: dict[Tensor, Mask] = {}
-    for place, end in zip(_tensors_at(twin.graph.outputs), first.ends, strict=False):
-        mask = mask_of(end)
-        if mask is not None:
-            ends[place] = first.source(twin, mask)
     return Traced(
         config.get("name", "model"),
         twin.graph,
@@ -289,7 +300,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         frozenset(whole),
         frozenset(truths),
         masks,
-        ends,
+        {},
         inner,
         tied,
         frozenset(masked_steps),

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness.check.held_weight import HeldWeight
+from keras_impl.harness.check.masked_by import MaskedBy
 from keras_impl.harness.check.rule_code import rules_in
 from keras_impl.harness.versions import is_kerass_own, path_of
 
@@ -32,7 +33,8 @@ def own_layers(model: keras.Model) -> dict[str, Any]:
 
 def is_own(layer: Any) -> bool:
     """Whether what a layer computes is code of the user's."""
-    is_kerass = is_kerass_own(layer) or is_graph(layer) or isinstance(layer, HeldWeight)
+    is_ours = isinstance(layer, HeldWeight | MaskedBy)
+    is_kerass = is_kerass_own(layer) or is_graph(layer) or is_ours
     return isinstance(layer, keras.layers.Lambda) or not is_kerass
 
 

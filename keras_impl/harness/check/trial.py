@@ -17,7 +17,9 @@ from keras_impl.harness import versions
 from keras_impl.harness.check.each_sample import sizes_of_batches
 from keras_impl.harness.check.held_array import HeldArray, is_array
 from keras_impl.harness.check.held_weight import HeldWeight, can_be_held, weights_as_tensors
-from keras_impl.harness.check.own_code import has_mask_code, takes_mask
+from keras_impl.harness.check.masked_by import ToldMasks
+from keras_impl.harness.check.open_sides import open_sides
+from keras_impl.harness.check.own_code import has_mask_code
 from keras_impl.harness.check.own_layers import in_graph, is_graph, is_own
 
 
@@ -51,8 +53,17 @@ class Trial:
         self.opened: list[Any] = []
         self._whole, self._failed, self._training = whole, failed, training
         self._beside: list[Any] = []  # a tensor of the graph, for each layer that runs its code
-        with self._watched(), sizes_of_batches(lambda: self._beside[-1] if self._beside else None):
-            self.made = _run(model) if inputs is None else self._run_code(model, inputs)
+        self._masks: list[tuple[Any, Any]] = []  # that were taken from tensors
+        try:
+            with (
+                self._watched(),
+                sizes_of_batches(lambda: self._beside[-1] if self._beside else None),
+                open_sides(lambda: bool(self._beside)),
+            ):
+                self.made = _run(model) if inputs is None else self._run_code(model, inputs)
+        finally:
+            for tensor, mask in self._masks:
+                tensor._keras_mask = mask
 
     def _run_code(self, layer: Any, *arguments: Any, **keywords: Any) -> Any:
         if all(layer is not each for each in self.layers):
@@ -61,11 +72,14 @@ class Trial:
         taken = _symbolic((arguments, keywords)) or self._beside[-1:]
         self._beside.append(taken[0])
         try:
-            _check(layer, arguments, keywords)
+            _check(layer)
+            masks = ToldMasks(layer, arguments, keywords)
+            taken += [mask for mask in masks.flat if all(mask is not each for each in taken)]
+            keywords = {**keywords, **masks.by_name}
             if layer._call_has_training_arg and keywords.get("training") is None:
                 keywords["training"] = self._training
             with weights_as_tensors(layer, taken[0], self.weights):
-                made = layer.call(*arguments, **keywords)
+                made = masks.given_to(layer.call(*arguments, **keywords))
         except Exception:
             self._failed.append(layer)
             raise
@@ -107,6 +121,13 @@ class Trial:
         made: tuple[Any, Any] = keras.tree.map_structure(as_tensor, (arguments, keywords))
         return made
 
+    def _take_masks(self, tensors: list[Any]) -> None:
+        """Takes the masks of tensors, as Keras's attention does when it runs."""
+        for tensor in tensors:
+            if (mask := versions.mask_of(tensor)) is not None:
+                self._masks.append((tensor, mask))
+                tensor._keras_mask = None
+
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Lets calls of layers of the user's run their code."""
@@ -131,6 +152,8 @@ class Trial:
                 return own_call(layer, *arguments, **keywords)
             finally:
                 depth[0] -= 1
+                if not depth[0] and isinstance(layer, _TAKING):
+                    self._take_masks(_symbolic((arguments, keywords)))
 
         def only_in_layers(function: Callable[..., Any]) -> Callable[..., Any]:
             """What code does with numbers would be an array in the graph, the same in all calls."""
@@ -171,25 +194,23 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
+# Layers that take the masks of their inputs away.
+_TAKING = (keras.layers.MultiHeadAttention,)
 _VARIABLES = "keras.src.backend.common.variables"
 _RANDOM = "keras.src.backend.tensorflow.random"
 
 
-def _check(layer: Any, arguments: Any, keywords: Any) -> None:
+def _check(layer: Any) -> None:
     """Checks that a layer does nothing beside its code.
 
     Raises:
-        ValueError: it has a mask or a loss of its own, is told a mask, or has weights that no
-            config can tell.
+        ValueError: it draws, has a penalty, or has weights that no config can tell; or it is a
+            Lambda with a mask.
     """
-    given = keras.tree.flatten((arguments, keywords))
-    if isinstance(layer, keras.layers.Lambda) and not takes_mask(layer):
-        given = []  # Keras tells the layer a mask, which goes nowhere
     if (
         not can_be_held(layer)
         or layer._seed_generators
         or layer.activity_regularizer is not None
-        or has_mask_code(layer)
-        or any(versions.mask_of(each) is not None for each in given)
+        or (isinstance(layer, keras.layers.Lambda) and has_mask_code(layer))
     ):
         raise ValueError("it does more than its code says")

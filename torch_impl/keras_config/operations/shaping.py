@@ -114,6 +114,11 @@ def _each_sample(x: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
     return x.expand(len(beside), *x.shape[1:])
 
 
+def _positions(x: torch.Tensor, axis: int, dtype: str) -> torch.Tensor:
+    """Returns 0, 1, 2, ... along a side of a tensor."""
+    return torch.arange(x.shape[axis], dtype=dtype_named(dtype), device=x.device)
+
+
 def _filled(value: float) -> Function:
     def like(x: torch.Tensor, dtype: str | None = None) -> torch.Tensor:
         return torch.full_like(x, value, dtype=dtype_named(dtype) if dtype else None)
@@ -160,6 +165,7 @@ ROWS: dict[str, Function] = {
     "Swapaxes": lambda x, axis1, axis2: x.transpose(axis1, axis2),
     "Moveaxis": lambda x, source, destination: x.movedim(source, destination),
     "EachSample": _each_sample,
+    "Positions": _positions,
     "BroadcastTo": _broadcast,
     "Concatenate": _joined,
     "Stack": lambda x, axis=0: torch.stack(list(x), dim=axis),

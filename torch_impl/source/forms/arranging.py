@@ -208,6 +208,14 @@ def _each_sample(operation: Operation, call: Applied) -> Form:
     return _last(f"{{0}}.expand({sides})")
 
 
+def _positions(operation: Operation, call: Applied) -> Form:
+    dtype = operation.settings["dtype"]
+    # Whole numbers of 64 bits are as good wherever numbers are looked up or compared.
+    kind = "" if dtype in ("int32", "int64") else f"dtype=torch.{dtype}, "
+    side = f"{{0}}.shape[{call.axis(operation.settings['axis'])}]"
+    return Form(f"torch.arange({side}, {kind}device={{0}}.device)", gives=Layout.LAST)
+
+
 def _meshgrid(operation: Operation, call: Applied) -> Form:
     inner = ", ".join(f"{{{number}}}" for number in range(len(call.inputs)))
     indexing = operation.settings.get("indexing", "xy")
@@ -269,6 +277,7 @@ ROWS: dict[str, Row] = {
     "Moveaxis": _moved,
     "BroadcastTo": _broadcast,
     "EachSample": _each_sample,
+    "Positions": _positions,
     "Diag": _corner("diag"),
     "Diagonal": _diagonal,
     "Tril": _corner("tril"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch_impl.keras_config.custom import Calling, CustomLayer, Lambda
 from torch_impl.keras_config.planned import Planned
+from torch_impl.keras_config.rows.masking import MaskedBy
 from torch_impl.source.form import Applied, Form, Layout, Row, arguments, told
 
 
@@ -36,4 +37,13 @@ def _lambda(planned: Planned, call: Applied) -> Form:
     return replace(_calling(planned, call), text=text, takes=Layout.LAST)
 
 
-ROWS: dict[Any, Row] = {CustomLayer: _layer, Calling: _calling, Lambda: _lambda}
+def _masked(planned: Planned, call: Applied) -> Form:
+    return Form("{0}")  # whoever takes the mask is told it
+
+
+ROWS: dict[Any, Row] = {
+    CustomLayer: _layer,
+    Calling: _calling,
+    Lambda: _lambda,
+    MaskedBy: _masked,
+}
