@@ -78,6 +78,7 @@ class _Grouping:
         self._behind: set[str] = set()  # layers that get something else for it
         self._joined: set[str] = set()  # layers behind a normalisation that gets other batches
         self._astray: set[str] = set()  # layers behind one that may be paired with another
+        self._around: set[str] = set()  # layers beside one, such as a dropout, that one half lacks
         is_own = is_compared(keras, port)
         names = ("data", "structure", "init", "forward", "loss", "metrics", "gradient")
         for name in names[:4] if is_own else names:
@@ -170,8 +171,11 @@ class _Grouping:
         """
         joined = [i for i in _telling(level) if self._is_joined(i)]
         self._joined = {name for item in joined for name in self._places.behind(item.name)}
-        lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)] + joined
+        absent = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
+        lacking = absent + joined
         behind = {name for item in lacking for name in self._places.behind(item.name)}
+        for item in absent:
+            self._around |= self._places.behind(item.name) | self._places.before(item.name)
 
         told = (self._port.facts.get("augmentation") or {}).items()
         augmented = {place.rpartition("/")[0] for place, fact in told if fact["in_eval"]}
@@ -235,9 +239,13 @@ class _Grouping:
         return any(group.level.id not in aside for group in self.groups)
 
     def _gradient(self, level: Level) -> None:
-        """Adds the groups of gradients; those of a layer that differs before are left out."""
+        """Adds the groups of gradients; those of a layer that differs before are left out.
+
+        So are those beside a layer that one half lacks: what it drops is missing on the way back,
+        too.
+        """
         forward = self._layers("forward") | self._layers("data") | self._uncarried | self._astray
-        forward |= self._joined
+        forward |= self._joined | self._around
         ends_badly = any(group.level.id == "loss" for group in self.groups)
         stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
         arrived = set(self._port.below("forced/arrived"))

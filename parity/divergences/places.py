@@ -86,6 +86,18 @@ class Places:
         found |= self._partners(item, self._after_call)
         return {name for name in found if name is not None}
 
+    def before(self, item: str) -> set[str]:
+        """Returns the Keras layers that come next before what an item speaks of, in either half."""
+        layer, call = self.layer_of(item), self.call_of(item)
+        found: set[str] = set()
+        if layer is not None:
+            found |= set(_next(_givers(list(self.nodes.values())), layer, self.pairs)) - {None}
+        if call is not None:
+            given = _givers(list(self.calls.values()))
+            stops = [name for name in self._partner if name != call]
+            found |= {self._partner[n] for n in _next(given, call, stops) if n is not None}
+        return found
+
     def takers(self, item: str) -> set[str]:
         """Returns the Keras layers of what takes the output of an item in the port as it is."""
         return self._partners(item, _takers(list(self.calls.values()), "sources"))
@@ -107,6 +119,19 @@ def _takers(nodes: Sequence[Mapping[str, Any]], key: str = "origins") -> dict[st
             if source is not None and source >= 0:
                 after[names[source]].append(node["name"])
     return after
+
+
+def _givers(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Returns name -> the names of what makes its inputs."""
+    names = [node["name"] for node in nodes]
+    return {
+        node["name"]: [
+            names[source]
+            for source in node.get("origins", node["sources"])
+            if source is not None and source >= 0
+        ]
+        for node in nodes
+    }
 
 
 def _next(
