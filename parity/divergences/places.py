@@ -91,7 +91,8 @@ class Places:
         layer, call = self.layer_of(item), self.call_of(item)
         found: set[str] = set()
         if layer is not None:
-            found |= set(_next(_givers(list(self.nodes.values())), layer, self.pairs)) - {None}
+            given = _givers(list(self.nodes.values()))
+            found |= {name for name in _next(given, layer, self.pairs) if name is not None}
         if call is not None:
             given = _givers(list(self.calls.values()))
             stops = [name for name in self._partner if name != call]

@@ -141,7 +141,8 @@ def of_equal_values(output: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     index = rows[:, None, None], places, columns[None, None]
     sums = np.zeros_like(parts)
     np.add.at(sums, index, parts)
-    return sums[index].reshape(gradient.shape)
+    shared: np.ndarray = sums[index].reshape(gradient.shape)
+    return shared
 
 
 # Kinds of activations -> between which outputs a gradient goes on.
