@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.divergences.handed_states import is_state_of
 from parity.divergences.output_factors import by_output, lacks_a_loss
 from parity.divergences.places import (
     CARRIED,
@@ -180,6 +181,12 @@ class _Grouping:
         told = (self._port.facts.get("augmentation") or {}).items()
         augmented = {place.rpartition("/")[0] for place, fact in told if fact["in_eval"]}
 
+        wrong = {
+            self._places.layer_of(i.name) or ""
+            for i in _telling(level)
+            if not i.name.startswith("input of ") and not i.name.endswith(STATE)
+        }
+
         def follows(item: Item) -> bool:
             layer = self._places.layer_of(item.name)
             if item not in lacking and layer in self._uncarried:
@@ -188,6 +195,8 @@ class _Grouping:
                 return True
             if not item.name.startswith("input of "):
                 return layer in self._behind and item.num_compared == 0
+            if is_state_of(self._keras, item.name, layer, wrong):
+                return True
             return layer in self._behind or (layer in behind and "(train)" in item.name)
 
         def key(item: Item) -> str:

@@ -9,7 +9,7 @@ its gates are, whatever is wrong elsewhere.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import torch
 
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
-from torch_impl.harness.call import Call, first_tensor
+from torch_impl.harness.call import Call, final_states, first_tensor, output_of
 from torch_impl.harness.kinds import RECURRENT, REPLAYED, is_leaf
 from torch_impl.harness.port.assignments import Need, Source, assignments, variable_of
 from torch_impl.harness.port.carried import NAMES, Carried
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 _KINDS = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
-def modules_by_hand(port: PortUnderTest) -> dict[str, str]:
-    """Returns recurrent layers of Keras without a partner -> path of the module that is each.
+def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
+    """Returns recurrent layers of Keras without a partner -> paths of modules that may be each.
+
+    The outermost of these modules comes first, since an inner one may be a step of the layer.
 
     Args:
         port: with Keras's weights.
@@ -53,7 +55,7 @@ def modules_by_hand(port: PortUnderTest) -> dict[str, str]:
         for path, module in port.module.named_modules()
         if path and not is_leaf(module)
     }
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for row, node in enumerate(port.keras.facts["nodes"]):
         names = node["weights"]
         if (
@@ -66,27 +68,44 @@ def modules_by_hand(port: PortUnderTest) -> dict[str, str]:
         own = set[int]().union(*(held[name] for name in names))
         others = set[int]().union(*(ids for name, ids in held.items() if name not in names))
         fitting = [path for path, ids in modules.items() if own <= ids and not ids & (others - own)]
-        innermost = max(fitting, key=lambda path: path.count("."), default=None)
-        if innermost is not None and innermost not in found.values():
-            found[node["name"]] = innermost
+        if fitting:
+            found[node["name"]] = sorted(fitting, key=lambda path: path.count("."))
     return found
 
 
 def called_once(
-    port: PortUnderTest, by_hand: Mapping[str, str], before: Sequence[Call], calls: Sequence[Call]
+    port: PortUnderTest,
+    by_hand: Mapping[str, Sequence[str]],
+    called: Callable[[Mapping[str, str]], Sequence[Call]],
 ) -> dict[str, str]:
     """Returns the modules that take and make what Keras's layer does, in one call.
 
-    Nothing if dropouts are called inside of them: their masks would not be Keras's any more.
+    None is taken in which dropouts are called: their masks would not be Keras's any more.
 
     Args:
-        port: the port.
+        port: with the calls of its modules without these.
         by_hand: of `modules_by_hand`.
-        before: the calls of the port without these modules.
-        calls: those with them.
+        called: returns the calls of the port with some of these modules.
     """
-    if sum(c.kind in REPLAYED for c in before) != sum(c.kind in REPLAYED for c in calls):
-        return {}
+    found: dict[str, str] = {}
+    left = {layer: list(paths) for layer, paths in by_hand.items()}
+    num_dropouts = _num_dropouts(port.calls)
+    while left:
+        tried = {layer: paths[0] for layer, paths in left.items()}
+        calls = called({**found, **tried})
+        if _num_dropouts(calls) == num_dropouts:
+            found |= _fitting(port, tried, calls)
+        left = {layer: p[1:] for layer, p in left.items() if layer not in found and p[1:]}
+    return found
+
+
+def _num_dropouts(calls: Sequence[Call]) -> int:
+    return sum(call.kind in REPLAYED for call in calls)
+
+
+def _fitting(
+    port: PortUnderTest, by_hand: Mapping[str, str], calls: Sequence[Call]
+) -> dict[str, str]:
     nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
     names = {call.name for call in calls}
     found = {}
@@ -97,7 +116,8 @@ def called_once(
         shapes = nodes[layer]["input_shapes"]
         # One that comes as a keyword is not seen, and would be missing if the call is repeated.
         is_given = sum(x.is_floating_point() for x in call.inputs) >= len(shapes)
-        if is_given and sorted(call.output.shape) == sorted(nodes[layer]["output_shape"]):
+        made = [call.output, *([] if call.final is None else [call.final])]
+        if is_given and any(sorted(x.shape) == sorted(nodes[layer]["output_shape"]) for x in made):
             found[layer] = path
     return found
 
@@ -153,7 +173,9 @@ def _is_right(port: PortUnderTest, pair: PairedLayer) -> bool:
             if tensor is None:
                 return False
             given[number] = tensor
-        made = first_tensor(pair.call.run(*given))
+        output = pair.call.run(*given)
+        shape = pair.node["output_shape"]
+        made = output_of(first_tensor(output), final_states(pair.call.module, output), shape)
         theirs = port.keras[f"{prefix}/output"]
         ours = pair.portable(pair.node, pair.call, made, theirs)
         return compare_recorded(port.keras, f"{prefix}/output", ours, "").status == PASS

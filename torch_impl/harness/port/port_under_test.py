@@ -106,7 +106,8 @@ class PortUnderTest(PortFeed, PortWeights):
         self.nodes: list[dict[str, Any]] = []
         self.nest: Any = None  # what the module returned in its last pass
         self.fused: Fused = {}  # layers that are run part by part
-        self.layers: dict[str, str] = {}  # pairs that are known: those of the user, cells by hand
+        self.by_hand: Mapping[str, str] = {}  # recurrent layers of Keras -> modules by hand
+        self.layers: Mapping[str, str] = {}  # pairs that are known: those of the user, and these
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
             with suppress(Exception):  # the code of the port may raise anything
@@ -132,14 +133,17 @@ class PortUnderTest(PortFeed, PortWeights):
         by_hand = modules_by_hand(self)
         if not by_hand or "forward/eval/output" not in self.keras or self._is_right():
             return
-        before, self.layers = self.calls, {**self.layers, **by_hand}
-        by_hand = called_once(self, by_hand, before, self._discovered()[0])
-        self._pair_with(by_hand)
+        found = called_once(self, by_hand, self._called_with)
+        self._pair_with(found)
         if self.built.load is None:
-            order_gates(self, by_hand)
+            order_gates(self, found)
+
+    def _called_with(self, by_hand: Mapping[str, str]) -> list[Call]:
+        self.by_hand, self.layers = by_hand, {**self.built.layers, **by_hand}
+        return self._discovered()[0]
 
     def _pair_with(self, by_hand: Mapping[str, str]) -> None:
-        self.layers = {**self.built.layers, **by_hand}
+        self.by_hand, self.layers = by_hand, {**self.built.layers, **by_hand}
         self.calls, self.output = self._discovered()
         self.pairing = paired_calls(self.keras.facts, self.nodes, self.layers)
         self.all_pairs = self._layers(self.pairing)
@@ -243,6 +247,9 @@ class PortUnderTest(PortFeed, PortWeights):
             with watch as calls:
                 self.nest = self.module(*arguments)
                 output = masked(self, "eval", self.outputs.of(self.nest))
+            for call in calls:
+                if call.name in self.by_hand.values():  # its weights are found one by one
+                    call.weights = list
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self.as_built)
