@@ -174,7 +174,10 @@ class _Grouping:
         self._joined = {name for item in joined for name in self._places.behind(item.name)}
         absent = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
         lacking = absent + joined
-        behind = {name for item in lacking for name in self._places.behind(item.name)}
+        dropping = [i for i in _telling(level) if self._places.around(i.name) is not None]
+        behind = {name for i in (*lacking, *dropping) for name in self._places.behind(i.name)}
+        for item in dropping:
+            self._around |= self._places.behind(item.name) | {self._places.around(item.name) or ""}
         for item in absent:
             self._around |= self._places.behind(item.name) | self._places.before(item.name)
 
@@ -282,8 +285,10 @@ class _Grouping:
                 return True
             if is_arrival and behind & cut_at:
                 return True
-            # Behind a layer that gets Keras's gradient, nothing else matters to its weights.
-            if not is_arrival and layer in arrived:
+            # Behind a layer that gets Keras's gradient, nothing else matters to its weights, unless
+            # it returns states as well.
+            returns = self._places.nodes[layer]["config"].get("return_state")
+            if not is_arrival and layer in arrived and not returns:
                 return False
             return any(name in forward or name in self._behind for name in behind)
 

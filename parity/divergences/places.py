@@ -82,9 +82,19 @@ class Places:
     def behind(self, item: str) -> set[str]:
         """Returns the Keras layers that come next to what an item speaks of, in either half."""
         layer = self.layer_of(item)
+        layer = self.around(item) or layer
         found = set() if layer is None else set(self.next_to(layer, self.pairs))
         found |= self._partners(item, self._after_call)
         return {name for name in found if name is not None}
+
+    def around(self, item: str) -> str | None:
+        """Returns the recurrent layer of which an item's dropout is a part: "memory.dropout.f"."""
+        layer = self.layer_of(item)
+        outer = self.nodes.get((layer or "").partition(".")[0])
+        if layer is None or outer is None or outer["name"] == layer:
+            return None
+        is_inner = self.nodes[layer]["kind"] == "dropout" and outer["kind"] in RECURRENT
+        return str(outer["name"]) if is_inner else None
 
     def before(self, item: str) -> set[str]:
         """Returns the Keras layers that come next before what an item speaks of, in either half."""

@@ -51,7 +51,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     if not evidence.is_forward() or evidence.node is None:
         return []
     if evidence.is_own and evidence.kind in (*_KINDS, "bidirectional"):
-        changes = _changes(evidence, evidence.node)
+        changes, source = _changes(evidence, evidence.node), None
         fits: Any = evidence.gives
     else:
         found = evidence.failing_input()
@@ -67,9 +67,10 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
         def fits(value: np.ndarray) -> bool:
             return evidence.is_close(value, ours) and not evidence.is_close(value, theirs)
 
+    of = "" if evidence.is_own or source is None else f", in {source['name']}"
     for name, text, value in changes:
         if fits(value):
-            return [(name, text)]
+            return [(name, text + (of if name in ("R8", "A29", "A14c") else ""))]
     return []
 
 
@@ -157,10 +158,12 @@ def _in_other_orders(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Ite
     if given[..., 0].size * cell.weights[1].size > _MOST_WORK:
         return
     others = [cell.with_gates(each) for each in itertools.permutations(own) if each != own]
+    right = walked(cell, given, states)[0]
     # A square kernel may be either way round.
     for other in others or [with_turned_kernel(cell)]:
         for text, value in other_formulas(other, given, states):
-            yield "R8", text, _shown(cell, value)
+            if not np.allclose(value, right):  # twice turned round
+                yield "R8", text, _shown(cell, value)
         for text, value in other_activations(other, given, states):
             yield "A29", text, _shown(cell, value)
 

@@ -369,7 +369,9 @@ def setting_texts(result: Result) -> list[str]:
     for row in result.settings:
         (keras, torch), *more = row["layers"]
         name = row["name"]
-        if keras == torch:  # an optimizer of the same name in both
+        if keras == row["keras"] or torch == row["torch"]:  # the class itself is another one
+            keras, torch = "Keras", "the port"
+        elif keras == torch:  # an optimizer of the same name in both
             name, keras, torch = f"{name} of {keras}", "Keras", "the port"
         elif row.get("module") or _NUMBERED.fullmatch(torch):
             torch = module_text(torch, row.get("module", ""))
