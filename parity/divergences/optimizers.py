@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from parity.data import probe_inputs
-from parity.divergences.constraints import missing_constraint
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.missing_constraints import missing_constraint
 from parity.divergences.places import RECURRENT
 from parity.divergences.trials import changed, changes, is_of_two
 
