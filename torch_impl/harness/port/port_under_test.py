@@ -32,7 +32,6 @@ from torch_impl.harness.port.carrying import (
     needs_of,
     sources_of,
 )
-from torch_impl.harness.port.cells_by_hand import called_once, modules_by_hand, order_gates
 from torch_impl.harness.port.copied_parts import carry_with_copies
 from torch_impl.harness.port.drawn_masks import drawn_masks, find_side_that_keeps, nothing_drawn
 from torch_impl.harness.port.dropout_masks import dropout_masks
@@ -42,6 +41,7 @@ from torch_impl.harness.port.fused_trials import Fused, take_apart
 from torch_impl.harness.port.given_images import given_images, passed_images
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.loaded import WeightsByName, load_by
+from torch_impl.harness.port.modules_by_hand import called_once, modules_by_hand, order_gates
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing

@@ -10,7 +10,7 @@ from benchmarks.recurrent_cases import hand_nets
 from torch_impl.harness.call import states_beside
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.port.carried import NAMES, Carried
-from torch_impl.harness.port.cells_by_hand import called_once, modules_by_hand
+from torch_impl.harness.port.modules_by_hand import called_once, modules_by_hand
 from torch_impl.layouts import Variable
 
 NODES = (("lower", "simple_rnn", [4, 6, 3], [4, 6, 5]), ("upper", "simple_rnn", [4, 6, 5], [4, 4]))
