@@ -113,6 +113,8 @@ FAULTS = (
         """
         embedding_normal embedding B8 init: Torch's own initialiser
         lstm_recurrent_uniform lstm B8,B1 init: Torch's own recurrent kernel, the others as in Keras
+        frames_joined frames C17 forward: The frames of a TimeDistributed in one batch
+        biases_clipped_apart gru_clipped E10 optimizer: Each of two biases of a GRU has its own norm
         lstm_second_bias lstm A14 optimizer: Both biases are trained: their sum moves twice as far
         gru_reset_after gru_before A14b structure: Torch's GRU resets after its product
         """,
@@ -186,6 +188,7 @@ FAULTS = (
         class_weights_missing class_weights D5 loss: No class weights
         broadcast mse_one D9 loss: Outputs (N, 1) and targets (N,)
         loss_summed mse D12 loss: The sum for the mean
+        loss_of_samples mse D21 loss: Without its mean: a value for each sample
         loss_absolute mse D13 loss: Absolute for squared error
         smooth_l1 huber D14,D13 loss: Divided by delta
         l2_half l2 C8 loss: Half of the sum of squares
@@ -228,6 +231,7 @@ FAULTS = (
         beta_other amsgrad F14 optimizer: The defaults for 0.8 and 0.99
         head_only adam F15 optimizer: Only the last layer is given to the optimizer
         biases_left_out adam F15 optimizer: Biases are not given to the optimizer
+        constraint_missing constrained F16 optimizer: The norms of the kernel may be greater
         not_frozen frozen E6 trajectory: Keras does not train the first layer
         frozen adam E6 gradient: Keras trains the first layer
         """,

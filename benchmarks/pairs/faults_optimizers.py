@@ -58,5 +58,6 @@ globals().update(
     nesterov_missing=lambda: stepped(optim.SGD, 0.03, momentum=0.8),
     amsgrad_missing=lambda: stepped(optim.Adam, 0.004, beta_1=0.8, beta_2=0.99, epsilon=1e-5),
     beta_other=lambda: stepped(optim.Adam, 0.004, epsilon=1e-5, amsgrad=True),
+    constraint_missing=lambda: stepped(optim.SGD, 0.05),
     not_frozen=lambda: stepped(optim.Adam, 0.002),
 )

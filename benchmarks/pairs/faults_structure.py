@@ -62,6 +62,8 @@ globals().update(
     # initial weights, gradients
     features_detached=lambda: trained(_Detached(4, nn.Conv2d(3, 4, 3), nn.ReLU())),
     # recurrent layers
+    frames_joined=lambda: trained(torch_branches.Frames(joined=True)),
+    biases_clipped_apart=lambda: torch_branches.gru_clipped(joins=False),
     lstm_second_bias=lambda: torch_branches.lstm_torch(),
     gru_reset_after=lambda: torch_branches.gru_torch(),
 )

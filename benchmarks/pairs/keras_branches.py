@@ -35,6 +35,21 @@ def shared() -> keras.Model:
     return classified(inputs, layer(layer(inputs)))
 
 
+def frames() -> keras.Model:
+    """Two normalisations for each frame of a clip, which Keras calls frame by frame."""
+    parts = [L.Dense(6), L.BatchNormalization(), L.ReLU(), L.Dense(4), L.BatchNormalization()]
+    net = keras.Sequential([L.Input((4,)), *parts], name="net")
+    return stack((3, 4), L.TimeDistributed(net))
+
+
+def gru_clipped() -> keras.Model:
+    """A GRU whose gradients are clipped by the norm of each variable."""
+    model = stack((6, 4), L.GRU(5))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.05, clipnorm=0.3), loss)
+    return model
+
+
 globals().update(
     # Tokens, averaged.
     embedding=lambda: stack((9,), L.Embedding(11, 6), L.GlobalAveragePooling1D()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras import optimizers
+from keras import constraints, optimizers
 
 from benchmarks.pairs.keras_net import mlp
 
@@ -33,5 +33,7 @@ globals().update(
     # A norm for all variables.
     global_clipnorm=lambda: mlp(optimizers.SGD(0.05, global_clipnorm=0.3)),
     clipvalue=lambda: mlp(optimizers.Adam(0.002, clipvalue=0.1)),  # A bound for each entry.
+    # The inputs of each unit have a norm of at most 0.7.
+    constrained=lambda: mlp(optimizers.SGD(0.05), kernel_constraint=constraints.MaxNorm(0.7)),
     frozen=lambda: mlp(optimizers.Adam(0.002), trainable=False),  # The first layer is not trained.
 )

@@ -73,7 +73,7 @@ NULL = (
         "torch_branches",
         """
         residual branches shared embedding embedding_conv lstm=lstm,lstm_one_bias lstm_sequence
-        gru=gru,gru_torch gru_before simple_rnn bidirectional
+        gru=gru,gru_torch gru_before gru_clipped simple_rnn bidirectional frames
         """,
     ),
     *_right(
@@ -94,6 +94,7 @@ NULL = (
         adam amsgrad adamw adam_decay sgd_decay rmsprop
         rmsprop_centered adagrad adadelta adamax nadam lion clipnorm=clipnorm,clipnorm_by_hand
         global_clipnorm clipvalue=clipvalue,clipvalue_by_hand frozen=frozen,frozen_left_out
+        constrained
         """,
     ),
     *_right(

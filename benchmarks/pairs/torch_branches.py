@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.pairs.torch_base import NUM_CLASSES, trained
-from torch_impl import Port, layers
+from benchmarks.pairs.torch_base import NUM_CLASSES, keras_init, trained
+from torch_impl import Port, layers, optim
+from torch_impl.layouts import joined_parameters
 
 
 class _Residual(nn.Module):
@@ -140,7 +141,39 @@ def bidirectional() -> Port:
     return trained(_Recurrent("both", cell, 6))
 
 
+class Frames(nn.Module):
+    """Two normalisations for each frame, or, joined, for all of them as one batch."""
+
+    def __init__(self, *, joined: bool = False) -> None:
+        super().__init__()
+        self.joined = joined
+        self.dense, self.norm = nn.Linear(4, 6), layers.BatchNormalization(6)
+        self.dense2, self.norm2 = nn.Linear(6, 4), layers.BatchNormalization(4)
+        self.head = nn.Linear(4, NUM_CLASSES)
+
+    def _frame(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm2(self.dense2(F.relu(self.norm(self.dense(x)))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the logits."""
+        if self.joined:
+            y = self._frame(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        else:
+            y = torch.stack([self._frame(each) for each in x.unbind(1)], 1)
+        return self.head(y.mean(1))
+
+
+def gru_clipped(*, joins: bool = True) -> Port:
+    """Clips the two biases of torch's GRU as one, as Keras does, or each by itself."""
+    module = keras_init(_Recurrent("gru", _keras_cell(nn.GRU(4, 5, batch_first=True)), 5))
+    optimizer = optim.SGD(module.parameters(), learning_rate=0.05, clipnorm=0.3)
+    if joins:
+        optimizer.join_norms(joined_parameters(module))
+    return Port(module, loss=nn.CrossEntropyLoss(), optimizer=optimizer)
+
+
 globals().update(
+    frames=lambda: trained(Frames()),
     residual=lambda: trained(_Residual()),  # A user's module.
     branches=lambda: trained(_Branches()),  # The second branch first.
     shared=lambda: trained(_Shared()),  # One module that is called twice.

@@ -7,6 +7,7 @@ from torch import nn
 
 from benchmarks.pairs.torch_net import mlp, stepped
 from torch_impl import Port, optim
+from torch_impl.constraints import MaxNorm, constrain
 
 
 def _clip_each(module: nn.Module) -> None:
@@ -32,6 +33,13 @@ def frozen_left_out() -> Port:
     return Port(module, loss=nn.MSELoss(), optimizer=optim.Adam(trained, 0.002))
 
 
+def constrained() -> Port:
+    """Brings the norms of the first kernel into their range after each step."""
+    made = stepped(optim.SGD, 0.05)
+    constrain(made.module, made.optimizer, {"0.kernel": MaxNorm(0.7)})
+    return made
+
+
 globals().update(
     # Torch's own, which is the same without momentum.
     sgd=lambda: stepped(torch.optim.SGD, lr=0.03),
@@ -53,6 +61,7 @@ globals().update(
     adamax=lambda: stepped(optim.Adamax),
     nadam=lambda: stepped(optim.Nadam),
     lion=lambda: stepped(optim.Lion, 0.001),
+    constrained=constrained,
     # Clips one parameter after the other.
     clipnorm_by_hand=lambda: stepped(torch.optim.SGD, lr=0.05, before_step=_clip_each),
     clipnorm=lambda: stepped(optim.SGD, 0.05, clipnorm=0.3),

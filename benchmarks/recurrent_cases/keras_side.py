@@ -133,3 +133,25 @@ def stateful() -> Any:
             layers.Dense(2, name="targets"),
         )
     )
+
+
+def grus_by_hand() -> Any:
+    """Two GRUs, which reset behind the product with the state, and before it."""
+    return _sequence(
+        layers.GRU(5, return_sequences=True, name="lower"),
+        layers.GRU(4, reset_after=False, name="upper"),
+    )
+
+
+def lstms_by_hand() -> Any:
+    """Two LSTMs, one on top of the other."""
+    return _sequence(
+        layers.LSTM(5, return_sequences=True, name="lower"), layers.LSTM(4, name="upper")
+    )
+
+
+def rnns_by_hand() -> Any:
+    """Two simple recurrent layers, one on top of the other."""
+    return _sequence(
+        layers.SimpleRNN(5, return_sequences=True, name="lower"), layers.SimpleRNN(4, name="upper")
+    )

@@ -30,6 +30,13 @@ RIGHT = tuple(
         """.strip().splitlines()
     )
     for style in styles.split()
+) + tuple(
+    Pair(f"{PACKAGE}.keras_side:{port.partition('_')[0]}_by_hand", f"{PACKAGE}.by_hand:{port}")
+    for port in """
+    grus_linears grus_parameters grus_keras grus_gates
+    lstms_linears lstms_joined lstms_gates lstms_inline
+    rnns_linears rnns_keras rnns_joined rnns_inline
+    """.strip().split()
 )
 FAULTS = tuple(
     Fault(
@@ -71,6 +78,44 @@ FAULTS = tuple(
         images images_hard_sigmoid_of_keras_2 A29 forward
         valid_images valid_images_padded A18 forward
         stateful stateful_forgets R7 trajectory
+        """.strip().splitlines()
+    )
+) + tuple(
+    Fault(
+        port,
+        f"{PACKAGE}.keras_side:{port.partition('_')[0]}_by_hand",
+        f"{PACKAGE}.by_hand:{port}",
+        tuple(ids.split(",")),
+        "forward",
+    )
+    for port, ids in (
+        row.split()
+        for row in """
+        grus_update_exchanged R8
+        grus_reset_before R8
+        grus_not_reset R8
+        grus_sigmoid A29
+        grus_input_reset R8
+        grus_all_new R8
+        grus_late R8
+        grus_hard_gates A29
+        grus_both A29,R8
+        lstms_plain_c R8
+        lstms_plain_g R8
+        lstms_coupled R8
+        lstms_not_forgotten R8
+        lstms_forget_more R8
+        lstms_o_inside R8
+        lstms_c_before R8
+        lstms_of_input R8
+        lstms_inline_plain_c R8
+        rnns_relu A29
+        rnns_partly R8
+        rnns_residual R8
+        rnns_without_state R8
+        rnns_late R8
+        rnns_upper_relu A29
+        rnns_inline_relu A29
         """.strip().splitlines()
     )
 )

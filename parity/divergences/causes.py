@@ -127,12 +127,28 @@ def _merged(found: list[Found]) -> list[Found]:
         is_alone = cause in ("", *_UNKNOWN) or each.level == "metrics"
         key = number if is_alone else (each.level, cause)
         before = merged.get(key)
-        merged[key] = (
-            each
-            if before is None
-            else dataclasses.replace(before, items=(*before.items, *each.items))
-        )
+        merged[key] = each if before is None else _joined(before, each)
     return list(merged.values())
+
+
+def _joined(found: Found, other: Found) -> Found:
+    """Returns a divergence with the items of another one, and with its place beside its own.
+
+    What differs on the way to a layer is not at that layer's place: the evidence says where it is.
+    """
+    items = (*found.items, *other.items)
+    if other.item.name.startswith("input of "):
+        first, rest = found.causes[0], found.causes[1:]
+        told = [first["detail"], other.causes[0]["detail"]]
+        first = {**first, "detail": "; ".join(dict.fromkeys(filter(None, told)))}
+        return dataclasses.replace(found, items=items, causes=(first, *rest))
+    place, more = found.place, other.place
+    if place is not None and more is not None and more["keras"]:
+        also = [*place.get("also", ()), more]
+        shown = {(each["keras"], each["torch"]) for each in (place, *also[:-1])}
+        if (more["keras"], more["torch"]) not in shown:
+            place = {**place, "also": also}
+    return dataclasses.replace(found, items=items, place=place)
 
 
 def _without(level: Level, accepted: set[int]) -> Level:

@@ -7,10 +7,12 @@ tried in vain, a text that suggests the same changes is not printed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences import REGISTRY
+from parity.divergences.names import modules_text
 from parity.divergences.places import STATE, Places
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 FORWARD = "forward"  # the item of all that a layer gets and makes
 IN_VAIN = "compare the two by hand: no change that Keras's settings suggest ends it"
-_MOST_TEXTS = 3  # of one divergence
+_MOST_TEXTS = 6  # of one divergence; modules with other code are listed by name
+_OF_MODULE = re.compile(r"(.*)  # module `([^`\n]+)`(.*)")
 
 Record = Mapping[str, Any]
 Site = tuple[str, str]  # Keras's layer or "", and an item of it
@@ -38,9 +41,7 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
     vain = {_site(record) for record in _of_level(port, "no_fixes", found.level)}
     if not records and not vain & sites:
         return found
-    texts = list(dict.fromkeys(str(record["text"]) for record in records))
-    left = len(texts) - _MOST_TEXTS
-    told = "\n".join(texts[:_MOST_TEXTS]) + (f"\n# and {left} more like it" if left > 0 else "")
+    told = "\n".join(_listed(dict.fromkeys(str(record["text"]) for record in records)))
     causes = [
         {**cause, "fix": IN_VAIN} if REGISTRY[cause["id"]].is_mechanical else cause
         for cause in found.causes
@@ -48,6 +49,21 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
     if records and causes:
         causes[0] = {**causes[0], "fix": told, "tried": True}
     return dataclasses.replace(found, causes=tuple(causes))
+
+
+def _listed(texts: Iterable[str]) -> list[str]:
+    """Returns lines of code for all modules that need one; those of one code share a line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for text in texts:
+        match = _OF_MODULE.fullmatch(text)
+        code, name, rest = match.groups() if match else (text, "", "")
+        found.setdefault((code, rest), []).extend([name] if name else [])
+    lines = []
+    for number, ((code, rest), names) in enumerate(found.items()):
+        if number < _MOST_TEXTS or not names:
+            lines.append(f"{code}  # {modules_text(names)}{rest}" if names else code)
+    more = [name for names in list(found.values())[_MOST_TEXTS:] for name in names]
+    return [*lines, *([f"# and likewise in {modules_text(more)}"] if more else [])]
 
 
 def fixes_of(found: Found, sites: set[Site], port: Trace) -> list[Record]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.divergences.handed_states import is_state_of
 from parity.divergences.output_factors import by_output, lacks_a_loss
 from parity.divergences.places import (
     CARRIED,
@@ -78,6 +79,7 @@ class _Grouping:
         self._behind: set[str] = set()  # layers that get something else for it
         self._joined: set[str] = set()  # layers behind a normalisation that gets other batches
         self._astray: set[str] = set()  # layers behind one that may be paired with another
+        self._around: set[str] = set()  # layers beside one, such as a dropout, that one half lacks
         is_own = is_compared(keras, port)
         names = ("data", "structure", "init", "forward", "loss", "metrics", "gradient")
         for name in names[:4] if is_own else names:
@@ -170,11 +172,23 @@ class _Grouping:
         """
         joined = [i for i in _telling(level) if self._is_joined(i)]
         self._joined = {name for item in joined for name in self._places.behind(item.name)}
-        lacking = [i for i in _telling(level) if "absent" in (i.keras, i.torch)] + joined
-        behind = {name for item in lacking for name in self._places.behind(item.name)}
+        absent = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
+        lacking = absent + joined
+        dropping = [i for i in _telling(level) if self._places.around(i.name) is not None]
+        behind = {name for i in (*lacking, *dropping) for name in self._places.behind(i.name)}
+        for item in dropping:
+            self._around |= self._places.behind(item.name) | {self._places.around(item.name) or ""}
+        for item in absent:
+            self._around |= self._places.behind(item.name) | self._places.before(item.name)
 
         told = (self._port.facts.get("augmentation") or {}).items()
         augmented = {place.rpartition("/")[0] for place, fact in told if fact["in_eval"]}
+
+        wrong = {
+            self._places.layer_of(i.name) or ""
+            for i in _telling(level)
+            if not i.name.startswith("input of ") and not i.name.endswith(STATE)
+        }
 
         def follows(item: Item) -> bool:
             layer = self._places.layer_of(item.name)
@@ -184,6 +198,8 @@ class _Grouping:
                 return True
             if not item.name.startswith("input of "):
                 return layer in self._behind and item.num_compared == 0
+            if is_state_of(self._keras, item.name, layer, wrong):
+                return True
             return layer in self._behind or (layer in behind and "(train)" in item.name)
 
         def key(item: Item) -> str:
@@ -235,9 +251,13 @@ class _Grouping:
         return any(group.level.id not in aside for group in self.groups)
 
     def _gradient(self, level: Level) -> None:
-        """Adds the groups of gradients; those of a layer that differs before are left out."""
+        """Adds the groups of gradients; those of a layer that differs before are left out.
+
+        So are those beside a layer that one half lacks: what it drops is missing on the way back,
+        too.
+        """
         forward = self._layers("forward") | self._layers("data") | self._uncarried | self._astray
-        forward |= self._joined
+        forward |= self._joined | self._around
         ends_badly = any(group.level.id == "loss" for group in self.groups)
         stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
         arrived = set(self._port.below("forced/arrived"))
@@ -265,8 +285,10 @@ class _Grouping:
                 return True
             if is_arrival and behind & cut_at:
                 return True
-            # Behind a layer that gets Keras's gradient, nothing else matters to its weights.
-            if not is_arrival and layer in arrived:
+            # Behind a layer that gets Keras's gradient, nothing else matters to its weights, unless
+            # it returns states as well.
+            returns = self._places.nodes[layer]["config"].get("return_state")
+            if not is_arrival and layer in arrived and not returns:
                 return False
             return any(name in forward or name in self._behind for name in behind)
 

@@ -88,7 +88,8 @@ def output_of(
         keras: has the weights.
         node: of the layer.
         inputs: (N, T, C) each.
-        masks: of the inputs, (N, T), or None; of a bidirectional layer one for each direction.
+        masks: of the inputs, (N, T), or None; of a bidirectional layer one for each direction, or
+            one for both.
     """
     kind, x = str(node["kind"]), inputs[0]
     if kind in ("global_average_pool", "global_max_pool"):
@@ -96,7 +97,7 @@ def output_of(
     if kind in RECURRENT:
         return recurrent_output(keras, node, node["config"], kind, x, masks[0])
     if kind == "bidirectional":
-        return _both_ways(keras, node, x, masks)
+        return _both_ways(keras, node, x, masks if len(masks) > 1 else [masks[0]] * 2)
     if kind == "batch_norm":
         return _normalised(keras, node, x, masks[0])
     if kind in ATTENTION:

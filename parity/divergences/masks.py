@@ -41,7 +41,8 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.level.id != "forward":
         return []
     searches = (_of_steps, _of_last_step, _of_inputs, _of_layer, _of_statistics)
-    return next((found for search in searches if (found := list(search(evidence))[:1])), [])
+    found = (each for search in searches for each in search(evidence))
+    return list(itertools.islice(found, 1))
 
 
 def _of_layer(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -113,11 +114,8 @@ def _tried(
     known = [mask for mask in masks if mask is not None]
     if not known:
         return
-    if node["kind"] == "bidirectional":
-        one = known[0]
-        yield MISSING, "has the mask in the forward direction alone", [one, None]
-        yield MISSING, "has the mask in the backward direction alone", [None, one]
-        masks = [one, one]
+    if is_both := node["kind"] == "bidirectional":
+        masks = [known[0]] * 2
     own = masks[-1] if node["kind"] in ATTENTION else masks[0]
     if own is None:
         return
@@ -128,6 +126,9 @@ def _tried(
         return [other for _ in masks]
 
     yield MISSING, "takes all steps, the masked ones too", with_other(None)
+    if is_both:  # a mask that one direction lacks may change nothing: no mask at all comes first
+        yield MISSING, "has the mask in the forward direction alone", [own, None]
+        yield MISSING, "has the mask in the backward direction alone", [None, own]
     fillers = {n["config"].get("mask_value") for n in evidence.keras.facts["nodes"]}
     x = inputs_of(evidence.keras, evidence.mode, node)[0]
     for value in fillers - {None}:

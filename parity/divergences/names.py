@@ -46,7 +46,7 @@ S8 other-draws  S7 other-step
 F6 learning-rate  F15 missing-parameters  A14 two-recurrent-biases
 F2 adam-epsilon-placement  F1 adam-epsilon  F4 rmsprop-formula  F5 momentum-at-rate-change
 F8 adagrad-constants  C11 weight-decay-kind  F9 weight-decay-factor
-E1 clipping-together  E2 global-norm-epsilon  E8 other-clipping
+E1 clipping-together  E10 clipping-of-parts  E2 global-norm-epsilon  E8 other-clipping
 F16 missing-constraint  F14 optimizer-constant  F13 other-optimizer
 G12 missing-schedule  G10 schedule-per-epoch  G1 cut-one-epoch-late  G2 cooldown
 G3 improvement-threshold  G4 cut-factor  G6 watched-metric  G8 stopping-epoch
@@ -91,3 +91,11 @@ def module_text(name: str, kind: str = "") -> str:
     if "()" in name:
         return name
     return f"module `{name}`" + (f" ({kind})" if kind else "")
+
+
+def modules_text(names: list[str]) -> str:
+    """Returns modules of the port in words: "modules `0.1`, `0.4`"; see `module_text`."""
+    if len(names) < 2:
+        return module_text(names[0]) if names else ""
+    told = [name if "()" in name else f"`{name}`" for name in names]
+    return ("modules " if any("`" in each for each in told) else "") + ", ".join(told)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from parity.data import probe_inputs
-from parity.data.weight_names import short_name
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.missing_constraints import missing_constraint
 from parity.divergences.places import RECURRENT
-from parity.divergences.trials import changed, changes
+from parity.divergences.trials import changed, changes, is_of_two
 
 
 def _rate(evidence: Evidence) -> Match | None:
@@ -52,36 +50,6 @@ def _two_biases(evidence: Evidence) -> Match | None:
     return None
 
 
-def _constraint(evidence: Evidence) -> Match | None:
-    """Recognises weights that Keras constrains after each step, and the port does not."""
-    item, node = evidence.item, evidence.node
-    if evidence.level.id != "optimizer" or node is None or item.step is None:
-        return None
-    variable = short_name(item.name)
-    given = node["config"].get(f"{variable}_constraint")
-    key = f"optimizer/{item.step}/weights/{item.name}"
-    if not isinstance(given, dict) or key not in evidence.port or key not in evidence.keras:
-        return None
-    shape = evidence.keras.facts["weights"][item.name]["shape"]
-    ours = evidence.port[key]
-    if ours.size != np.prod(shape):
-        return Match(SETTINGS, f"{given.get('class_name')} of {item.name} in Keras")
-    w, config = ours.reshape(shape), given.get("config", {})
-    axes = config.get("axis", 0)
-    norm = np.sqrt((w * w).sum(axis=tuple(axes) if isinstance(axes, list) else axes, keepdims=True))
-    values = {
-        "NonNeg": w * (w >= 0),
-        "MaxNorm": w * np.clip(norm, 0, config.get("max_value", 2)) / (norm + 1e-7),
-        "UnitNorm": w / (norm + 1e-7),
-    }
-    name = str(given.get("class_name"))
-    if name in values and evidence.is_close(
-        values[name].reshape(ours.shape), evidence.keras[key], 1e-6
-    ):
-        return Match(NUMBERS, f"{name} of the port's weights gives Keras's")
-    return Match(SETTINGS, f"{name} of {item.name} in Keras")
-
-
 def _same_class(evidence: Evidence) -> Match | None:
     """Recognises torch's own Adam, RMSprop, ... if no trial gives its numbers."""
     if evidence.level.id != "optimizer" or changes(evidence) is not None:
@@ -94,12 +62,26 @@ def _same_class(evidence: Evidence) -> Match | None:
     return Match(sure, f"{theirs} in Keras, {ours} in the port")
 
 
+def _apart(evidence: Evidence) -> Match | None:
+    """Recognises norms of the two biases of a GRU, which are one variable in Keras."""
+    if evidence.level.id != "optimizer":
+        return None
+    if (found := changed("E10")(evidence)) is not None:
+        return found
+    facts = evidence.keras.facts["optimizer"]
+    failed = {item.name for item in evidence.failed}
+    if facts["class"] != "Lamb" or not all(is_of_two(evidence.keras, name) for name in failed):
+        return None  # of other optimizers, a trial tells it
+    return Match(SETTINGS, f"Lamb has one rate for {min(failed)}, and two in the port")
+
+
 _OF_TRIALS = ("C11", "E1", "E2", "E8", "F1", "F2", "F4", "F5", "F8", "F9", "F14")
 RULES: dict[str, Recogniser] = {
     **{name: changed(name) for name in _OF_TRIALS},
     "A14": _two_biases,
+    "E10": _apart,
     "F6": _rate,
     "F13": lambda evidence: changed("F13")(evidence) or _same_class(evidence),
     "F15": _left_out,
-    "F16": _constraint,
+    "F16": missing_constraint,
 }

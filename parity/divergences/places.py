@@ -82,9 +82,32 @@ class Places:
     def behind(self, item: str) -> set[str]:
         """Returns the Keras layers that come next to what an item speaks of, in either half."""
         layer = self.layer_of(item)
+        layer = self.around(item) or layer
         found = set() if layer is None else set(self.next_to(layer, self.pairs))
         found |= self._partners(item, self._after_call)
         return {name for name in found if name is not None}
+
+    def around(self, item: str) -> str | None:
+        """Returns the recurrent layer of which an item's dropout is a part: "memory.dropout.f"."""
+        layer = self.layer_of(item)
+        outer = self.nodes.get((layer or "").partition(".")[0])
+        if layer is None or outer is None or outer["name"] == layer:
+            return None
+        is_inner = self.nodes[layer]["kind"] == "dropout" and outer["kind"] in RECURRENT
+        return str(outer["name"]) if is_inner else None
+
+    def before(self, item: str) -> set[str]:
+        """Returns the Keras layers that come next before what an item speaks of, in either half."""
+        layer, call = self.layer_of(item), self.call_of(item)
+        found: set[str] = set()
+        if layer is not None:
+            given = _givers(list(self.nodes.values()))
+            found |= {name for name in _next(given, layer, self.pairs) if name is not None}
+        if call is not None:
+            given = _givers(list(self.calls.values()))
+            stops = [name for name in self._partner if name != call]
+            found |= {self._partner[n] for n in _next(given, call, stops) if n is not None}
+        return found
 
     def takers(self, item: str) -> set[str]:
         """Returns the Keras layers of what takes the output of an item in the port as it is."""
@@ -107,6 +130,19 @@ def _takers(nodes: Sequence[Mapping[str, Any]], key: str = "origins") -> dict[st
             if source is not None and source >= 0:
                 after[names[source]].append(node["name"])
     return after
+
+
+def _givers(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Returns name -> the names of what makes its inputs."""
+    names = [node["name"] for node in nodes]
+    return {
+        node["name"]: [
+            names[source]
+            for source in node.get("origins", node["sources"])
+            if source is not None and source >= 0
+        ]
+        for node in nodes
+    }
 
 
 def _next(

@@ -18,15 +18,18 @@ from parity.divergences import arithmetic
 from parity.divergences.between import last_step
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.kept_states import forgotten
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
-from parity.divergences.recurrent_formulas import other_formulas, other_inputs
+from parity.divergences.recurrent_formulas import (
+    other_activations,
+    other_formulas,
+    other_inputs,
+    with_turned_kernel,
+)
 from parity.divergences.recurrent_steps import Cell, walked
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
-from parity.ladder.comparers.forward import STATES
 
-_INNER = ("sigmoid", "hard_sigmoid", "hard_sigmoid (of Keras 2)", "tanh", "relu", "linear")
-_OUTER = ("tanh", "sigmoid", "relu", "linear", "softsign", "elu")
 _KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm")
 _MERGED: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.add,
@@ -38,6 +41,7 @@ _MERGED: dict[str, Callable[..., np.ndarray]] = {
 ACROSS = "the port walks over the samples, not over the steps: batch_first=True is missing"
 
 Node = Mapping[str, Any]
+_MOST_WORK = 5e6  # of one walk: samples * steps * entries of the recurrent kernel
 # (ID, what is different, what the layer gives then)
 Change = tuple[str, str, np.ndarray]
 
@@ -47,7 +51,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     if not evidence.is_forward() or evidence.node is None:
         return []
     if evidence.is_own and evidence.kind in (*_KINDS, "bidirectional"):
-        changes = _changes(evidence, evidence.node)
+        changes, source = _changes(evidence, evidence.node), None
         fits: Any = evidence.gives
     else:
         found = evidence.failing_input()
@@ -63,9 +67,10 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
         def fits(value: np.ndarray) -> bool:
             return evidence.is_close(value, ours) and not evidence.is_close(value, theirs)
 
+    of = "" if evidence.is_own or source is None else f", in {source['name']}"
     for name, text, value in changes:
         if fits(value):
-            return [(name, text)]
+            return [(name, text + (of if name in ("R8", "A29", "A14c") else ""))]
     return []
 
 
@@ -131,6 +136,36 @@ def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
                 yield from _of_handed_states(evidence, node, cell, x)
             yield from _of_several(evidence, node)
             yield from _of_below(evidence, node, cell)
+            if _is_by_hand(evidence, node):
+                yield from _in_other_orders(cell, x, states)
+
+
+def _is_by_hand(evidence: Evidence, node: Node) -> bool:
+    """Whether the weights of a layer were put into a cell by hand, whose order only values tell."""
+    calls = {call["name"]: call["kind"] for call in evidence.port.facts["nodes"]}
+    kind = calls.get(dict(map(tuple, evidence.port.facts["pairs"])).get(node["name"], ""), "")
+    is_loaded = evidence.port.facts["given"]["load"]
+    return kind not in (*_KINDS, "bidirectional") and not is_loaded and node["kind"] != "conv_lstm"
+
+
+def _in_other_orders(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Change]:
+    """Yields what a cell with a mistake gives that has its gates in another order.
+
+    A cell that is wrong does not tell in which order they are: Keras's may have been put anywhere.
+    """
+    given = x[:, ::-1] if cell.config.get("go_backwards") else x
+    own = tuple(range(cell.num_gates))
+    if given[..., 0].size * cell.weights[1].size > _MOST_WORK:
+        return
+    others = [cell.with_gates(each) for each in itertools.permutations(own) if each != own]
+    right = walked(cell, given, states)[0]
+    # A square kernel may be either way round.
+    for other in others or [with_turned_kernel(cell)]:
+        for text, value in other_formulas(other, given, states):
+            if not np.allclose(value, right):  # twice turned round
+                yield "R8", text, _shown(cell, value)
+        for text, value in other_activations(other, given, states):
+            yield "A29", text, _shown(cell, value)
 
 
 def _recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
@@ -193,7 +228,8 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
     else:
         across = walked(cell, given.swapaxes(0, 1))[0].swapaxes(0, 1)
         yield "R3", ACROSS, _shown(cell, across)
-    yield from _activations(cell, given, states)
+    for text, value in other_activations(cell, given, states):
+        yield "A29", text, _shown(cell, value)
     own = tuple(range(cell.num_gates))
     for order in itertools.permutations(own):
         if order != own:
@@ -218,19 +254,6 @@ def _windows(cell: Cell, given: np.ndarray) -> Iterator[Change]:
         for axis, side in enumerate(reversed(sides), start=2):
             value = np.moveaxis(np.moveaxis(value, -axis, 0)[:side], 0, -axis)
         yield "A18", f"{told} in the port, and cut", value
-
-
-def _activations(cell: Cell, given: np.ndarray, states: list[np.ndarray]) -> Iterator[Change]:
-    theirs = tuple(str(cell.config.get(n)) for n in ("activation", "recurrent_activation"))
-    pairs = itertools.product(_OUTER, ("linear",) if cell.kind == "simple_rnn" else _INNER)
-    for outer, inner in pairs:
-        if (outer, inner) == theirs or (cell.kind == "simple_rnn" and outer == theirs[0]):
-            continue
-        changed = replace(
-            cell, activation=arithmetic.ACTIVATIONS[outer], inner=arithmetic.ACTIVATIONS[inner]
-        )
-        text = f"activation {outer}, inner activation {inner} in the port"
-        yield "A29", text, _shown(cell, walked(changed, given, states)[0])
 
 
 def _of_handed_states(
@@ -334,35 +357,6 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     yield "R3", "the port walks in the same direction twice", _MERGED[merge](*last)
 
 
-# --- what is kept between batches -----------------------------------------------------------------
-
-
-def _forgotten(evidence: Evidence) -> Match | None:
-    """Recognises states that a stateful layer keeps from batch to batch, and the port does not."""
-    nodes = evidence.keras.facts["nodes"]
-    if evidence.item.name == STATES:
-        stateful = [node["name"] for node in nodes if _is_stateful(node["config"])]
-        told = f"the states of {', '.join(stateful)} are not kept"
-        return Match(NUMBERS, f"in eval mode, the same batch twice makes the same output: {told}")
-    if evidence.level.id != "trajectory":
-        return None
-    names = [node["name"] for node in nodes if _is_stateful(node["config"])]
-    key = "trajectory/losses"
-    if not names or key not in evidence.keras or "trajectory/loss/1" not in evidence.port:
-        return None
-    first = evidence.port["trajectory/loss/1"]
-    if not evidence.is_close(np.asarray(first).reshape(1), evidence.keras[key][:1]):
-        return None
-    return Match(NUMBERS, f"the first batch agrees, the second does not: states of {names[0]}")
-
-
-def _is_stateful(config: Mapping[str, Any]) -> bool:
-    inner = config.get("layer")
-    return bool(config.get("stateful")) or (
-        isinstance(inner, Mapping) and _is_stateful(inner.get("config", {}))
-    )
-
-
 def _one(name: str) -> Recogniser:
     """Returns the recogniser of an entry that `_found` may find."""
 
@@ -382,5 +376,5 @@ RULES: dict[str, Recogniser] = {
     "A14c": lambda evidence: gates(evidence) or _one("A14c")(evidence),
     "R5": drawn_by_step,
     "R6": not_dropped,
-    "R7": _forgotten,
+    "R7": forgotten,
 }

@@ -13,7 +13,26 @@ from typing import Any
 import numpy as np
 
 Function = Callable[[np.ndarray], np.ndarray]
-OfCell = Callable[["Cell", Sequence[np.ndarray], np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What goes into one step of a cell.
+
+    Attributes:
+        a: what the input gives of each gate, with the bias, (N, ..., gates * units).
+        h: the state before the step, (N, ..., units).
+        c: that of an LSTM's cell; of others h.
+        bias: the second one of a GRU, (gates * units,); zeros without one.
+    """
+
+    a: np.ndarray
+    h: np.ndarray
+    c: np.ndarray
+    bias: np.ndarray
+
+
+OfStep = Callable[["Cell", Step], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +45,6 @@ class Cell:
         activation: of the state.
         inner: of the gates.
         config: of the Keras layer.
-        is_update_exchanged: whether a GRU takes 1 - z for its update gate z.
     """
 
     kind: str
@@ -34,7 +52,6 @@ class Cell:
     activation: Function
     inner: Function
     config: Mapping[str, Any]
-    is_update_exchanged: bool = False
 
     @property
     def units(self) -> int:
@@ -64,7 +81,7 @@ def walked(
     cell: Cell,
     x: np.ndarray,
     states: Sequence[np.ndarray] = (),
-    of_cell: OfCell | None = None,
+    of_step: OfStep | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns h and c after every step, (N, T, ...); without a c, h twice.
 
@@ -72,10 +89,9 @@ def walked(
         cell: of a layer.
         x: (N, T, ...) in the order in which it is walked.
         states: the first ones; zeros if there are none.
-        of_cell: computes (h, c) of an LSTM from its gates (i, f, g, o) before they are activated,
-            and c; None: as Keras does.
+        of_step: computes (h, c) of a step; None: as Keras does.
     """
-    kernel, recurrent, bias = cell.weights
+    kernel, _, bias = cell.weights
     biases: Any = np.zeros((2, kernel.shape[-1]))
     if bias is not None:
         biases[: bias.ndim] = bias
@@ -84,34 +100,47 @@ def walked(
     if states:
         h, c = states[0], states[-1]
     found: list[tuple[np.ndarray, np.ndarray]] = []
+    made = of_step or keras_step
     for a in given:
-        if cell.kind == "simple_rnn":
-            h = c = cell.activation(a + h @ recurrent)
-        elif cell.kind == "gru":
-            h = c = _gru(cell, a, h, biases[1])
-        else:
-            gates = np.split(a + _of_state(cell, h, recurrent), 4, axis=-1)
-            h, c = (of_cell or _lstm)(cell, gates, c)
+        h, c = made(cell, Step(a, h, c, biases[1]))
         found.append((h, c))
     return np.stack([h for h, _ in found], axis=1), np.stack([c for _, c in found], axis=1)
 
 
-def _lstm(cell: Cell, gates: Sequence[np.ndarray], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    i, f, g, o = gates
-    c = cell.inner(f) * c + cell.inner(i) * cell.activation(g)
+def keras_step(cell: Cell, step: Step) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (h, c) after a step, as Keras computes them; without a c, h twice."""
+    if cell.kind == "simple_rnn":
+        h = cell.activation(step.a + step.h @ cell.weights[1])
+        return h, h
+    if cell.kind == "gru":
+        h = _gru(cell, step.a, step.h, step.bias)
+        return h, h
+    i, f, g, o = gates_of(cell, step)
+    c = cell.inner(f) * step.c + cell.inner(i) * cell.activation(g)
     return cell.inner(o) * cell.activation(c), c
 
 
+def gates_of(cell: Cell, step: Step) -> list[np.ndarray]:
+    """Returns the gates of an LSTM, i, f, g and o, before they are activated."""
+    return np.split(step.a + _of_state(cell, step.h, cell.weights[1]), 4, axis=-1)
+
+
 def _gru(cell: Cell, a: np.ndarray, h: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    recurrent = cell.weights[1]
-    parts = np.split(a, 3, axis=-1)
-    others = np.split(h @ recurrent + bias, 3, axis=-1)
-    z, r = (cell.inner(parts[n] + others[n]) for n in (0, 1))
-    last = np.split(recurrent, 3, axis=-1)[2]
-    inside = r * others[2] if cell.config.get("reset_after", True) else (r * h) @ last
-    kept = 1 - z if cell.is_update_exchanged else z
-    mixed: np.ndarray = kept * h + (1 - kept) * cell.activation(parts[2] + inside)
+    z, _, inside = parts_of_gru(cell, Step(a, h, h, bias))
+    mixed: np.ndarray = z * h + (1 - z) * cell.activation(np.split(a, 3, axis=-1)[2] + inside)
     return mixed
+
+
+def parts_of_gru(cell: Cell, step: Step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the gates z and r of a GRU, activated, and what the state adds to its candidate."""
+    recurrent = cell.weights[1]
+    parts = np.split(step.a, 3, axis=-1)
+    others = np.split(step.h @ recurrent + step.bias, 3, axis=-1)
+    z, r = (cell.inner(parts[n] + others[n]) for n in (0, 1))
+    if cell.config.get("reset_after", True):
+        return z, r, r * others[2]
+    last, bias = (np.split(part, 3, axis=-1)[2] for part in (recurrent, step.bias))
+    return z, r, (r * step.h) @ last + bias
 
 
 def _of_input(cell: Cell, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+OF_PARTS = "norm of parts"  # a way of clipping; see `clipped`
 Settings = Mapping[str, Any]
 Gradients = Sequence[np.ndarray]
 
@@ -205,19 +206,30 @@ def keras_settings(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {**TORCH_DEFAULTS[family], **found}
 
 
+def _by_rows(g: np.ndarray, how: str, limit: float) -> np.ndarray:
+    parts = np.split(g, 2) if g.ndim == 2 and len(g) == 2 else [g]
+    return np.concatenate([clipped({"": part}, how, limit)[""] for part in parts])
+
+
 def clipped(
     gradients: Mapping[str, np.ndarray], how: str | None, limit: float
 ) -> dict[str, np.ndarray]:
-    """Clips the gradients of a step: "norm" of each, "value", "global", "global + 1e-6"."""
+    """Clips the gradients of a step: "norm" of each, "value", "global"; "norm + 1e-6" and so on.
+
+    `OF_PARTS` takes the norm of each row of a gradient of two rows.
+    """
+    if how is not None and how.startswith(OF_PARTS):
+        each = how.replace(OF_PARTS, "norm")
+        return {name: _by_rows(g, each, limit) for name, g in gradients.items()}
     if how == "value":
         return {name: np.clip(g, -limit, limit) for name, g in gradients.items()}
-    if how == "norm":
+    extra = 1e-6 if how is not None and how.endswith("1e-6") else 0.0
+    if how is not None and how.startswith("norm"):
         return {
-            name: g * min(1.0, limit / max(float(np.linalg.norm(g)), 1e-300))
+            name: g * min(1.0, limit / max(float(np.linalg.norm(g)) + extra, 1e-300))
             for name, g in gradients.items()
         }
     if how is not None:
         total = float(np.sqrt(sum(float((g * g).sum()) for g in gradients.values())))
-        extra = 1e-6 if how.endswith("1e-6") else 0.0
         return {n: g * min(1.0, limit / (total + extra)) for n, g in gradients.items()}
     return dict(gradients)

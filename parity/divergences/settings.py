@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import Row, kinds_around, rows_of
@@ -118,6 +118,7 @@ class _Agreement:
         return bool(found) and all(item.status == PASS for item in found)
 
 
+T = TypeVar("T")
 Places = Iterator[tuple[tuple[str, str], Row]]
 
 
@@ -129,11 +130,12 @@ def _differences(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
     for part, rows in (
         ("loss", loss_rows),
         ("optimizer", optimizer_rows),
-        ("schedule", schedule_rows),
     ):
         if not agreement.of_level(part):
             place = _classes(part, keras, port)
             yield from ((place, row) for row in _told(rows, keras.facts, port.facts))
+    if not agreement.of_level("schedule"):
+        yield from _told(schedule_rows, keras.facts, port.facts)
     if is_compared(keras, port) and not agreement.of_level("trajectory"):
         yield from own_optimizer_rows(keras, port)
 
@@ -194,18 +196,13 @@ def _of_dropouts(keras: Trace, port: Trace) -> Places:
 
 
 def _classes(part: str, keras: Trace, port: Trace) -> tuple[str, str]:
-    """Returns what the halves have as their loss, optimizer or schedule, in words."""
+    """Returns what the halves have as their loss or optimizer, in words."""
     theirs, ours = keras.facts.get(part) or {}, port.facts.get(part) or {}
-    if part == "schedule":
-        schedulers = port.facts.get("schedulers") or [{}]
-        named = [theirs.get("kind"), *(c.get("class") for c in theirs.get("callbacks", []))]
-        theirs = {"class": next((name for name in named if name), None)}
-        ours = schedulers[0]
     told = theirs.get("class", theirs.get("name")), str(ours.get("class", "")).rpartition(".")[2]
     return str(told[0] or part), told[1] or "the port"
 
 
-def _told(rows: Callable[..., Iterator[Row]], *facts: Any) -> list[Row]:
+def _told(rows: Callable[..., Iterator[T]], *facts: Any) -> list[T]:
     """Returns the rows of a part; of unexpected facts, none: a bundle comes from outside."""
     try:
         return list(rows(*facts))

@@ -175,8 +175,11 @@ def _last_kind(port: Facts) -> str:
 _STOCK = "torch.optim.lr_scheduler."
 
 
-def schedule_rows(keras: Facts, port: Facts) -> Iterator[Row]:
-    """Yields what can be compared of schedules and callbacks."""
+def schedule_rows(keras: Facts, port: Facts) -> Iterator[tuple[tuple[str, str], Row]]:
+    """Yields what can be compared of schedules and callbacks, with the classes of both halves.
+
+    What the port lacks is in Keras, and not in another callback.
+    """
     facts = keras.get("schedule", {})
     theirs, ours = facts.get("kind"), port.get("schedulers") or []
     callbacks = {str(callback.get("class")): callback for callback in facts.get("callbacks", [])}
@@ -184,20 +187,24 @@ def schedule_rows(keras: Facts, port: Facts) -> Iterator[Row]:
     if is_left and not port["optimizer"].get("schedule"):
         for name in (theirs, *callbacks):
             if name and name != "EarlyStopping":
-                yield "schedule", name, _NONE, "G12"
+                yield ("Keras", "the port"), ("schedule", name, _NONE, "G12")
     stopping = port.get("early_stopping") or {}
     if "EarlyStopping" in callbacks and str(stopping.get("class")).startswith("torch_impl."):
         for name in ("patience", "min_delta", "start_from_epoch"):
-            yield name, callbacks["EarlyStopping"].get(name), stopping.get(name), "G8"
+            row = name, callbacks["EarlyStopping"].get(name), stopping.get(name), "G8"
+            yield ("EarlyStopping", str(stopping["class"]).rpartition(".")[2]), row
     for scheduler in ours:
         name = str(scheduler.get("class", ""))
         if name == f"{_STOCK}ReduceLROnPlateau" and "ReduceLROnPlateau" in callbacks:
-            yield from _plateau(callbacks["ReduceLROnPlateau"], scheduler)
+            place = "ReduceLROnPlateau", "ReduceLROnPlateau"
+            yield from ((place, row) for row in _plateau(callbacks[place[0]], scheduler))
         elif name.startswith(_STOCK) and theirs and len(ours) == 1:
             steps = int(port.get("steps_per_epoch", 1))
             every = steps if port.get("scheduler_interval") == "epoch" else 1
             config = facts.get("config", {})
-            yield from _decay(theirs, config, name.removeprefix(_STOCK), scheduler, every)
+            own = name.removeprefix(_STOCK)
+            rows = _decay(theirs, config, own, scheduler, every)
+            yield from (((str(theirs), own), row) for row in rows)
 
 
 def mode_of(callback: Facts) -> str:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data import probe_inputs
+from parity.data.weight_names import short_name
 from parity.divergences import rules
 from parity.divergences.divergence import Recogniser, among
 from parity.ladder.rounding import dtype_of
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
+    from parity.traces.trace import Trace
 
 MAX_CHANGES = 3
 # By the dtype of the port, relative to the change of a weight. A rule in NumPy differs from Keras
@@ -55,9 +57,14 @@ def changed(name: str) -> Recogniser:
 
 
 class _Trial:
-    """One weight: its initial value, its gradients, and its values in the port."""
+    """One weight: its initial value, its gradients, and its values in the port.
 
-    def __init__(self, evidence: Evidence) -> None:
+    Args:
+        evidence: of the optimizer.
+        name: of the weight; None: the largest that fails.
+    """
+
+    def __init__(self, evidence: Evidence, name: str | None = None) -> None:
         keras, port = evidence.keras, evidence.port
         self.facts = keras.facts["optimizer"]
         self.close = _CLOSE[dtype_of(keras.facts)]
@@ -68,9 +75,10 @@ class _Trial:
         names = [name for name in self.shapes if f"optimizer/1/weights/{name}" in port]
         # The largest weight that is still cheap: small ones may hide a rare value.
         names.sort(key=lambda n: (n not in failed, -min(int(np.prod(self.shapes[n])), 2000)))
-        self.name = names[0] if names else None
+        self.name = names[0] if names and name not in names else name
         if self.name is None or self.family is None:
             return
+        self.is_of_two = is_of_two(keras, self.name)
         self.start = probe_inputs.of_step(keras[f"weights/{self.name}"])
         keys = {
             step: f"optimizer/{step}/weights/{self.name}" for step in probe_inputs.OPTIMIZER_STEPS
@@ -132,6 +140,12 @@ class _Trial:
         return True
 
 
+def is_of_two(keras: Trace, name: str) -> bool:
+    """Whether a weight is the bias of a GRU, (2, 3 * units), of which torch has two."""
+    shape = (keras.facts["weights"].get(name) or {}).get("shape") or []
+    return short_name(name) == "bias" and len(shape) == 2 and shape[0] == 2
+
+
 def _keras_clip(config: Mapping[str, Any]) -> tuple[str | None, float]:
     for name, how in (("clipnorm", "norm"), ("global_clipnorm", "global"), ("clipvalue", "value")):
         if config.get(name):
@@ -140,7 +154,14 @@ def _keras_clip(config: Mapping[str, Any]) -> tuple[str | None, float]:
 
 
 def _search(evidence: Evidence) -> Sequence[Change] | None:
-    trial = _Trial(evidence)
+    found = _searched(evidence, _Trial(evidence))
+    if found == []:  # what differs is too small to be seen in that weight
+        worst = max(evidence.failed, key=lambda item: (item.worst or 0.0) / (item.allowed or 1.0))
+        return _searched(evidence, _Trial(evidence, worst.name))
+    return found
+
+
+def _searched(evidence: Evidence, trial: _Trial) -> Sequence[Change] | None:
     if trial.name is None or trial.family is None:
         return None
     base = {**trial.settings, "clip": trial.clip}
@@ -246,6 +267,11 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
     yield from _numbers("F14", "momentum_decay", s, [said.get("momentum_decay"), 0.004])
     yield from _decays(s, said)
     yield from _clips(trial.clip)
+    if trial.clip[0] == "norm" and trial.is_of_two:
+        text = f"in the port, each of the two biases in {trial.name} is clipped by itself"
+        yield Change("E10", "clip", (rules.OF_PARTS, trial.clip[1]), text)
+        text += ", with 1e-6 added to its norm"
+        yield Change("E10", "clip", (f"{rules.OF_PARTS} + 1e-6", trial.clip[1]), text)
     num_steps, _ = s["accumulated"]
     if num_steps > 1:
         told = f"the mean gradient of {num_steps} steps in Keras"
@@ -295,9 +321,9 @@ def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
 def _clips(clip: tuple[str | None, float]) -> Iterator[Change]:
     how, limit = clip
     told = f"{how} {limit:g}" if how else "none"
-    for other in ("norm", "value", "global", "global + 1e-6"):
+    for other in ("norm", "value", "global", "global + 1e-6", "norm + 1e-6"):
         if how and other != how:
-            is_formula = how == "global" and other.endswith("1e-6")
+            is_formula = other == f"{how} + 1e-6"
             is_each = how == "norm" and other.startswith("global")
             name = "E2" if is_formula else "E1" if is_each else "E8"
             yield Change(

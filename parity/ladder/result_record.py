@@ -185,6 +185,7 @@ class PlaceRecord(records.Record):
         introduced: whether the layer makes the error (true) or its input already has it (false);
             null: unknown.
         module: class of the module; null: it is a function. Older files lack it.
+        also: further pairs that show the same; without the key there are none.
     """
 
     keras: records.Name | None
@@ -192,6 +193,7 @@ class PlaceRecord(records.Record):
     where: records.Name | None
     introduced: bool | None
     module: records.Name | UnsetType | None = UNSET
+    also: records.Many[PlaceRecord] | UnsetType = UNSET
 
 
 class _Shown:

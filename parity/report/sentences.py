@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from parity.divergences.names import full_name, module_text
+from parity.divergences.names import full_name, module_text, modules_text
 from parity.errors import UNFINISHED
 from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
@@ -276,7 +276,11 @@ def place_text(found: Found) -> str:
     ours = module_text(str(place["torch"]), place.get("module") or "")
     text = f"{place['keras']} in Keras, {ours} in the port"
     is_told = any(cause.get("where") for cause in found.causes[:1])
-    return text + (f" ({place['where']})" if place.get("where") and not is_told else "")
+    text += f" ({place['where']})" if place.get("where") and not is_told else ""
+    also = place.get("also", ())
+    parts = [modules_text([str(each["torch"]) for each in also if each["torch"]])]
+    parts += [f"{each['keras']} in Keras" for each in also if not each["torch"]]
+    return text + (f"; also {', '.join(filter(None, parts))}" if also else "")
 
 
 def found_title(found: Found) -> str:
@@ -365,7 +369,9 @@ def setting_texts(result: Result) -> list[str]:
     for row in result.settings:
         (keras, torch), *more = row["layers"]
         name = row["name"]
-        if keras == torch:  # an optimizer of the same name in both
+        if keras == row["keras"] or torch == row["torch"]:  # the class itself is another one
+            keras, torch = "Keras", "the port"
+        elif keras == torch:  # an optimizer of the same name in both
             name, keras, torch = f"{name} of {keras}", "Keras", "the port"
         elif row.get("module") or _NUMBERED.fullmatch(torch):
             torch = module_text(torch, row.get("module", ""))

@@ -25,8 +25,9 @@ class Call:
         run: computes the output from other inputs.
         inputs: copies of the input tensors; a later change in place does not reach them.
         output: copy of the output tensor, or of the first of several.
-        final: the last states of a recurrent torch module, concatenated: what Keras returns unless
-            it returns sequences. None for other modules.
+        final: the last states of a recurrent torch module, concatenated, or those that a module
+            of the user's returns beside all outputs: what Keras returns unless it returns
+            sequences. None for other modules.
         sources: what made each input: the number of a call, -1 for an input of the model, None
             if that was not watched.
         origins: the same, but traced back through functions that are not watched, such as
@@ -98,11 +99,26 @@ def first_tensor(output: Any) -> torch.Tensor:
 
 
 def final_states(module: nn.Module | None, output: Any) -> torch.Tensor | None:
-    """Returns the last states (N, directions * units) of what a torch.nn.RNNBase returned."""
-    if not isinstance(module, nn.RNNBase) or not isinstance(output, tuple):
+    """Returns the last states (N, directions * units) of what a recurrent module returned."""
+    if not isinstance(module, nn.RNNBase):
+        return states_beside(output)
+    if not isinstance(output, tuple):
         return None
     with torch._C.DisableTorchFunction():
         return joined_states(module, output).detach().clone()
+
+
+def states_beside(output: Any) -> torch.Tensor | None:
+    """Returns the states (N, units) that a module by hand returns beside outputs of all steps.
+
+    An LSTM returns them with the states of its cells: (outputs, (h, c)).
+    """
+    if not isinstance(output, tuple) or len(output) < 2:
+        return None
+    states = output[1][0] if isinstance(output[1], tuple | list) and output[1] else output[1]
+    first = output[0]
+    both = isinstance(first, torch.Tensor) and isinstance(states, torch.Tensor)
+    return states if both and states.ndim + 1 == first.ndim else None
 
 
 def joined_states(module: nn.RNNBase, output: Any) -> torch.Tensor:

@@ -111,7 +111,38 @@ def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
                 theirs, ours = np.where(is_open, theirs, 0.0), np.where(is_open, ours, 0.0)
             label = f"gradient that reaches {name}"
             item = compare_close(label, theirs, ours, allowed=most, unit="rel")
+            if not item.agrees and theirs.shape == ours.shape == keras[target].shape:
+                tied = (of_equal_values(keras[target], each) for each in (theirs, ours))
+                item = compare_close(label, *tied, allowed=most, unit="rel")
             yield replace(item, role=INTRODUCED)
+
+
+def of_equal_values(output: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Returns a gradient with its sum at every value that a channel of a sample has several times.
+
+    A maximum that several steps share may hand its gradient to one of them, or a part to each.
+    Windows of the same tokens make such values, and what is before them gets the same sum.
+
+    Args:
+        output: (N, ..., C), which the gradient reaches.
+        gradient: (N, ..., C).
+    """
+    if output.ndim < 3:
+        return gradient
+    shape = (len(output), -1, output.shape[-1])
+    values, parts = output.reshape(shape), gradient.reshape(shape)
+    order = np.argsort(values, axis=1, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=1)
+    is_new = np.diff(ranked, axis=1, prepend=ranked[:, :1]) != 0
+    number = np.cumsum(is_new, axis=1)
+    places = np.empty_like(number)
+    np.put_along_axis(places, order, number, axis=1)
+    rows, columns = (np.arange(size) for size in (shape[0], shape[2]))
+    index = rows[:, None, None], places, columns[None, None]
+    sums = np.zeros_like(parts)
+    np.add.at(sums, index, parts)
+    shared: np.ndarray = sums[index].reshape(gradient.shape)
+    return shared
 
 
 # Kinds of activations -> between which outputs a gradient goes on.

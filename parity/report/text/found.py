@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -105,10 +106,17 @@ def _fix_rows(cause: Mapping[str, Any]) -> Iterator[str]:
     for line in fix_lines(cause):
         code, mark, comment = line.partition("  # ")
         if mark and len(line) > WIDTH - 10:
-            yield f"# {comment}"
+            yield from _comment(comment)
             yield code
+        elif line.startswith("# "):
+            yield from _comment(line.removeprefix("# "))
         else:
             yield line
+
+
+def _comment(text: str) -> list[str]:
+    """Returns a comment in lines that can be pasted."""
+    return [f"# {row}" for row in textwrap.wrap(text, WIDTH - 12, break_long_words=False)]
 
 
 def setting_lines(result: Result) -> list[Line]:

@@ -8,6 +8,7 @@ from parity.ladder.engine import compare_levels
 from parity.ladder.items import ACCEPTED, FAIL, PASS
 from parity.ladder.result import Result
 from parity.ladder.table import OF_PROBE
+from parity.report.sentences import place_text
 
 
 @pytest.fixture
@@ -64,6 +65,13 @@ def test_divergences_of_one_level_and_one_cause_are_one(named):
     (found,) = named(biases).divergences
     assert found.items == ("dense1.bias", "dense2.bias")
     assert found.causes[0]["id"] == "B9"
+
+
+def test_all_places_of_one_cause_are_told(named):
+    found = named(biases).first
+    assert (found.place["keras"], found.place["torch"]) == ("dense1", "0")
+    assert [(each["keras"], each["torch"]) for each in found.place["also"]] == [("dense2", "3")]
+    assert place_text(found).endswith("in the port (ports.py:10); also module `3`")
 
 
 def test_divergences_without_a_known_cause_are_not_joined(named):

@@ -236,6 +236,25 @@ def test_clipping_is_that_of_torch(how, clip, limit):
         np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-14, atol=0)
 
 
+def test_clipping_each_weight_is_that_of_torch():
+    expected = parameters()
+    for each in expected:
+        torch.nn.utils.clip_grad_norm_([each], 1.0)
+    found = rules.clipped(GRADIENTS, "norm + 1e-6", 1.0)
+    for gradient, parameter in zip(found.values(), expected, strict=True):
+        np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("extra", [0.0, 1e-6])
+def test_clipping_of_parts_takes_the_norm_of_each_of_two_rows(extra):
+    """Rows of the norms 5 and 1, limited to 2."""
+    given = {"bias": np.array([[3.0, 4.0], [0.6, 0.8]]), "kernel": np.array([3.0, 4.0])}
+    found = rules.clipped(given, rules.OF_PARTS + (" + 1e-6" if extra else ""), 2.0)
+    shrunk = np.array([3.0, 4.0]) * 2 / (5 + extra)
+    np.testing.assert_allclose(found["bias"], [shrunk, [0.6, 0.8]], rtol=1e-15)
+    np.testing.assert_allclose(found["kernel"], shrunk, rtol=1e-15)
+
+
 def test_clipping_by_norms_is_that_of_keras():
     """keras 3.15 optimizers/base_optimizer.py: g * limit / max(norm, limit), by hand."""
     found = rules.clipped(GRADIENTS, "norm", 2.5)

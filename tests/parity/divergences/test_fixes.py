@@ -3,7 +3,7 @@
 import check_pairs
 import pytest
 
-from parity.divergences import REGISTRY
+from parity.divergences import REGISTRY, fixes
 from parity.divergences.fixes import IN_VAIN, with_fix
 from parity.ladder.items import Item
 from parity.ladder.result import Found
@@ -81,13 +81,25 @@ def test_one_change_that_ends_all_is_enough(keras, port):
     assert with_fix(both, keras, trace).causes[0]["fix"] == "Keras's own"
 
 
-def test_the_changes_of_several_layers_are_listed(keras, port):
+def told_of_all(keras, port, text):
     names = [node[0] for node in check_pairs.NODES]
-    trace = port([fix(f"{name}: eps=0.001", layer=name) for name in names])
+    trace = port([fix(text(number), layer=name) for number, name in enumerate(names)])
     items = tuple(f"{name}, with Keras's input (eval)" for name in names)
-    told = with_fix(found("C1", items=items), keras, trace).causes[0]["fix"]
-    first = "\n".join(f"{name}: eps=0.001" for name in names[:3])
-    assert told == f"{first}\n# and 2 more like it"
+    return with_fix(found("C1", items=items), keras, trace).causes[0]["fix"].split("\n")
+
+
+def test_modules_that_need_the_same_code_share_a_line(keras, port):
+    told = told_of_all(keras, port, lambda number: f"nn.ReLU6()  # module `body.{number}`")
+    assert told == ["nn.ReLU6()  # modules `body.0`, `body.1`, `body.2`, `body.3`, `body.4`"]
+    told = told_of_all(keras, port, lambda n: f"x({n % 2})  # module `{n}`, now 3")
+    assert told == ["x(0)  # modules `0`, `2`, `4`, now 3", "x(1)  # modules `1`, `3`, now 3"]
+
+
+def test_every_module_is_listed_whose_code_is_another(keras, port, monkeypatch):
+    monkeypatch.setattr(fixes, "_MOST_TEXTS", 3)
+    told = told_of_all(keras, port, lambda number: f"eps={number}  # module `{number}`")
+    lines = [f"eps={number}  # module `{number}`" for number in range(3)]
+    assert told == [*lines, "# and likewise in modules `3`, `4`"]
 
 
 def test_a_level_of_the_whole_model_has_one_place(keras, port):

@@ -140,6 +140,29 @@ def test_a_gradient_that_is_lost_elsewhere_does_not_follow_from_a_wrong_layer(gr
     assert "gradient that reaches dense1" in found[1][1]
 
 
+def without_dropout(port):
+    """The port lacks the dropout, and what it drops is missing on the way back."""
+    port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[0] != "dropout"]
+    port.facts["nodes"] = [node for node in port.facts["nodes"] if node["name"] != "2"]
+    for number, node in enumerate(port.facts["nodes"]):
+        node["sources"] = [number - 1 if number else -1]
+    port.facts["keras_left"].append("dropout")
+    port.facts["awaited"] = [name for name in port.facts["awaited"] if name != "dropout"]
+
+
+@pytest.mark.parametrize(
+    "key", ["forced/gradient/dense2.kernel", "forced/arrived/dense1.activation"]
+)
+def test_the_gradients_beside_a_missing_dropout_follow_from_it(groups, key):
+    found, _ = groups(wrong_layer("dropout"), without_dropout, add(key))
+    assert [level for level, _ in found] == ["forward"]
+
+
+def test_a_gradient_away_from_a_missing_dropout_does_not_follow_from_it(groups):
+    found, _ = groups(wrong_layer("dropout"), without_dropout, add("forced/gradient/dense1.kernel"))
+    assert [level for level, _ in found] == ["forward", "gradient"]
+
+
 def test_a_wrong_loss_explains_the_gradients_behind_it(groups):
     wrong = [add(f"{part}gradient/{w}") for part in ("", "forced/") for w in WEIGHTS[2:]]
     found, rest = groups(

@@ -1,11 +1,18 @@
 """Cells with a mistake in their formula are computed as torch computes them by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.recurrent_cases import hand_nets
 from parity.divergences import arithmetic
-from parity.divergences.recurrent_formulas import other_formulas, other_inputs
+from parity.divergences.recurrent_formulas import (
+    other_activations,
+    other_formulas,
+    other_inputs,
+)
 from parity.divergences.recurrent_steps import Cell, walked
 
 DRAW = np.random.default_rng(0)
@@ -76,6 +83,88 @@ def test_a_gru_whose_update_gate_is_exchanged():
     text, value = next(iter(other_formulas(made, X)))
     assert "z in the place of 1 - z" in text
     np.testing.assert_allclose(value, np.stack(found, 1), rtol=1e-12)
+
+
+# Cells of torch with a mistake -> what is said of them.
+WRONG = {
+    "gru": {
+        "z exchanged": "computes h = (1 - z) * h + z * g, with z",
+        "no 1 - z": "computes h = z * h + g, without 1 - z",
+        "no reset": "does not reset the state",
+        "input reset": "resets what the input gives",
+        "reset before": "resets before the product",
+        "late": "returns the states before each step",
+        "sigmoid": "activation sigmoid, inner activation sigmoid",
+    },
+    "lstm": {
+        "plain c": "computes h = o * c, without",
+        "plain g": "without the activation of g",
+        "coupled": "computes c = f * c + (1 - f) * g",
+        "no forget": "computes c = c + i * g",
+        "forget + 1": "adds 1 to the forget gate",
+        "o inside": "computes h = tanh(o * c)",
+        "c before": "computes h of the c before the step",
+        "gates of input": "computes the gates of the input alone",
+    },
+    "simple_rnn": {
+        "relu": "activation relu",
+        "partly": "activates what the input gives",
+        "residual": "adds the state before to the new one",
+        "no state": "begins each step with zeros",
+        "late": "returns the states before each step",
+    },
+}
+MADE = {"gru": hand_nets.HandGRU, "lstm": hand_nets.HandLSTM, "simple_rnn": hand_nets.HandRNN}
+
+
+def of_hand(kind, fault, style="keras"):
+    """A cell of torch, its output, and Keras's cell with the same weights."""
+    torch.manual_seed(1)
+    module = MADE[kind](3, 4, style, fault=fault).double()
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    given = {name: value.detach().numpy() for name, value in module.cell.named_parameters()}
+    bias = np.stack([given["b"], given["b2"]]) if kind == "gru" else given["b"]
+    config = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
+    made = Cell(kind, (given["w"], given["u"], bias), TANH, SIGMOID, config)
+    return module(torch.tensor(X))[0].detach().numpy(), made
+
+
+def said(made, output):
+    """What is said of a cell that makes an output."""
+    tried = [*other_formulas(made, X), *other_activations(made, X)]
+    return [text for text, value in tried if np.allclose(value, output, rtol=1e-10, atol=1e-12)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "text"),
+    [(kind, fault, text) for kind, faults in WRONG.items() for fault, text in faults.items()],
+)
+def test_a_cell_by_hand_with_a_mistake_is_told(kind, fault, text):
+    output, made = of_hand(kind, fault)
+    (told,) = said(made, output)
+    assert text in told
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_nothing_is_told_of_a_right_cell_by_hand(kind):
+    output, made = of_hand(kind, "")
+    np.testing.assert_allclose(output, walked(made, X)[0], rtol=1e-12, atol=1e-14)
+    assert said(made, output) == []
+
+
+def test_a_kernel_that_is_transposed_and_biases_that_are_missing_are_told():
+    _, made = of_hand("gru", "")
+    kernel, recurrent, bias = made.weights
+    turned = np.concatenate([part.T for part in np.split(recurrent, 3, -1)], -1)
+    for weights, text in (
+        ((kernel, turned, bias), "takes the recurrent kernel of each gate transposed"),
+        ((kernel, recurrent, 0 * bias), "leaves out the bias"),
+        ((kernel, recurrent, 2 * bias), "adds the bias twice"),
+        ((kernel, recurrent, bias * [[0.0], [1.0]]), "leaves out the first bias"),
+    ):
+        output = walked(replace(made, weights=weights), X)[0]
+        assert said(made, output) == [f"the port {text}"]
 
 
 def test_a_layer_that_gets_c_or_the_step_before_of_the_layer_below():

@@ -252,7 +252,14 @@ def of_schedules(theirs, make, interval="step", steps=100, **given):
         "steps_per_epoch": steps,
         "early_stopping": given.get("early_stopping"),
     }
-    return different(schedule_rows({"schedule": facts}, port))
+    return different(row for _, row in schedule_rows({"schedule": facts}, port))
+
+
+def test_what_the_port_lacks_is_in_keras_and_in_no_other_callback():
+    facts = {"callbacks": [{"class": "EarlyStopping"}, {"class": "LearningRateScheduler"}]}
+    port = {"optimizer": {"schedule": False}, "clips": False}
+    (told,) = schedule_rows({"schedule": facts}, port)
+    assert told == (("Keras", "the port"), ("schedule", "LearningRateScheduler", "none", "G12"))
 
 
 PLATEAU = keras.callbacks.ReduceLROnPlateau

@@ -6,6 +6,7 @@ import pytest
 from ladder_probes import differing, fact, failed, moved, scheduled, statuses
 
 from parity.errors import InputError
+from parity.ladder.comparers.gradient import of_equal_values
 from parity.ladder.comparers.probe import CONSTANT_RATE
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
@@ -146,6 +147,29 @@ def test_a_gradient_that_an_activation_cuts_off_is_not_compared(compared_probe, 
     levels = compared_probe(lambda port: change(port, output))
     assert FAIL not in statuses(levels).values()
     assert [name for items in differing(levels).values() for name in items] == expected
+
+
+STEPS = np.array([[1.0, 1.0, 0.5], [2.0, 2.0, 2.0]])[..., None]  # (N, T, 1): values of a pool
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "is_same"),
+    [
+        ([[3, 3, 0], [2, 2, 2]], [[6, 0, 0], [0, 6, 0]], True),  # the first of equal steps, or all
+        ([[3, 3, 0], [2, 2, 2]], [[3, 0, 3], [0, 6, 0]], False),  # of another value
+        ([[3, 3, 0], [2, 2, 2]], [[6, 0, 0], [0, 5, 0]], False),  # less in all
+        ([[3, 3, 0], [2, 2, 2]], [[0, 6, 0], [6, 0, 1]], False),  # more in all
+    ],
+)
+def test_equal_values_share_the_gradient_of_their_maximum_in_any_way(theirs, ours, is_same):
+    made = [of_equal_values(STEPS, np.array(each, float)[..., None]) for each in (theirs, ours)]
+    assert np.array_equal(*made) == is_same
+    assert made[0].shape == STEPS.shape
+
+
+def test_a_gradient_of_values_without_steps_stays():
+    gradient = np.array([[1.0, 2.0]])
+    assert of_equal_values(np.array([[1.0, 1.0]]), gradient) is gradient
 
 
 def test_other_data_fails_where_outputs_differ(compared_probe):

@@ -282,14 +282,20 @@ class _Made:
         self._output = output
         first, final = first_tensor(output), final_states(call.module, output)
         self.tensor = output_of(first, final, shape)
-        self._directions = 0
-        if self.tensor is final:
+        self._directions, self._is_beside = 0, False
+        if self.tensor is final and not isinstance(call.module, nn.RNNBase):
+            self._is_beside = True
+        elif self.tensor is final:
             assert isinstance(call.module, nn.RNNBase)
             self._directions = num_directions(call.module)
             self.tensor = joined_states(call.module, output)
 
     def with_tensor(self, tensor: torch.Tensor) -> Any:
         """Returns the same with another tensor in its place."""
+        if self._is_beside:
+            first, states, *more = self._output
+            states = tensor if isinstance(states, torch.Tensor) else _with_first(states, tensor)
+            return (first, states, *more)
         if not self._directions:
             return _with_first(self._output, tensor)
         parts = torch.stack(tensor.chunk(self._directions, dim=-1))

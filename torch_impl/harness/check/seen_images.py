@@ -85,7 +85,7 @@ class SeenImages:
         if augments:
             arguments = tuple(_augmented(built.augment, x) for x in arguments)
         identity: Any = lambda number, x, rate: x  # noqa: E731
-        watch = recorded_calls(module, identity, built.layers.values(), given=given)
+        watch = recorded_calls(module, identity, self._port.layers.values(), given=given)
         with suppress(_Reached), watch as calls:
             module(*arguments)
         first = next((call for call in calls if call.kind.startswith(RANDOM_IMAGE)), None)

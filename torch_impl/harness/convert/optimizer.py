@@ -27,6 +27,7 @@ from torch_impl.harness.convert.next_step import (
     told_of_rate,
     trained_otherwise,
 )
+from torch_impl.harness.convert.other_equations import told_of_equations
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.slots import divides_by_rate, set_slots, why_not_carried
 
@@ -159,7 +160,11 @@ def write_optimizer(
         "steps": int(numbers[_ITERATIONS]),
         "rate": rate,
         "slots": sorted(slots),
-        "notes": [*told_of_rate(port, config, rate), *told_of_numbers(port, config)],
+        "notes": [
+            *told_of_rate(port, config, rate),
+            *told_of_numbers(port, config),
+            *told_of_equations(port.built.optimizer, config),
+        ],
     }
 
 

@@ -5,10 +5,10 @@ The calls of both halves and the pairs that are known go in. Groups of layers co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from torch_impl.harness.port.dataflow import Neighbourhoods, Nodes
+from torch_impl.harness.port.dataflow import ROUNDS, Neighbourhoods, Nodes
 
 Group = tuple[list[int], list[int]]  # numbers of layers in Keras, and of as many in the port
 
@@ -19,10 +19,20 @@ class Alike:
     Args:
         keras: calls of Keras.
         torch: calls of the port.
+        shapes: what has to be equal in two layers that look alike; None: the shapes of all weights.
+        needs_neighbours: whether that alone does not make them alike.
     """
 
-    def __init__(self, keras: Nodes, torch: Nodes) -> None:
-        self._keras, self._torch = Neighbourhoods(keras), Neighbourhoods(torch)
+    def __init__(
+        self,
+        keras: Nodes,
+        torch: Nodes,
+        shapes: Callable[[Mapping[str, Any]], Any] | None = None,
+        *,
+        needs_neighbours: bool = False,
+    ) -> None:
+        self._needs_neighbours = needs_neighbours
+        self._keras, self._torch = Neighbourhoods(keras, shapes), Neighbourhoods(torch, shapes)
 
     def groups(self, pairs: Mapping[int, int]) -> tuple[list[Group], bool]:
         """Returns layers without a partner that look alike, and whether each is alone in its half.
@@ -37,6 +47,8 @@ class Alike:
         partners = {row: row for row in pairs}, {column: row for row, column in pairs.items()}
         told = self._keras.signatures(partners[0]), self._torch.signatures(partners[1])
         views = list(zip(*told, strict=True))
+        if self._needs_neighbours:
+            views = [view for n, view in enumerate(views) if n % (ROUNDS + 1)]
         found = list(_groups(views))
         alone = _of_one(found)
         if widest := [] if alone else list(_groups(views[-1:])):

@@ -102,14 +102,14 @@ def carry(
     tried = None
     for chosen in islice(itertools.product(*beside), most):
         items = [item for way in chosen for item in way]
-        _set_all(keras, items)
+        set_all(keras, items)
         now = replace(cargo, carried=[*cargo.carried, *items])
         _carry_rest(keras, found, needs, now, output, most)
         tried = tried or (items, now)
         if _error(keras, output) < AGREES:
             return now
     assert tried is not None
-    _set_all(keras, tried[1].carried)
+    set_all(keras, tried[1].carried)
     return tried[1]
 
 
@@ -136,19 +136,19 @@ def _carry_cells(
     """
     tried = None
     for items in ways:
-        _set_all(keras, items)
+        set_all(keras, items)
         found = rest(Cargo([*cargo.carried, *items], cargo.problems, cargo.incomplete))
         tried = tried or (items, found)
         if fits():
             cargo.carried[:] = found.carried
             return True
     if tried is not None:
-        _set_all(keras, tried[1].carried)
+        set_all(keras, tried[1].carried)
         cargo.carried[:] = tried[1].carried
     return False
 
 
-def _ways_of_cells(
+def ways_of_cells(
     wanted: Sequence[Need], free: Sequence[Source], most: int
 ) -> Iterator[list[Carried]]:
     """Yields ways to carry weights of recurrent cells; none if there are no cells with room.
@@ -217,16 +217,14 @@ def _carry_rest(
     free = [s for s in found if id(getattr(s.module, s.attribute)) not in taken]
     if not wanted or not free:
         return
-    if ways_of_cells := list(_ways_of_cells(wanted, free, most)):
+    if ways := list(ways_of_cells(wanted, free, most)):
 
         def rest(others: Cargo) -> Cargo:
             _carry_rest(keras, found, needs, others, output, 1)
             return others
 
         before = list(cargo.carried)
-        fits = _carry_cells(
-            keras, ways_of_cells, cargo, rest, lambda: _error(keras, output) < AGREES
-        )
+        fits = _carry_cells(keras, ways, cargo, rest, lambda: _error(keras, output) < AGREES)
         if fits:
             return
         likely, cargo.carried[:] = list(cargo.carried), before
@@ -239,16 +237,16 @@ def _carry_rest(
             for n, option in chosen
         ]
         tried.append(items)
-        _set_all(keras, items)
+        set_all(keras, items)
         if _error(keras, output) < AGREES:
             how = VALUES if len(tried) > 1 or _is_open(wanted, free, chosen) else NAMES
             cargo.carried += [replace(item, how=how) for item in items]
             return
     if likely:
-        _set_all(keras, likely)
+        set_all(keras, likely)
         cargo.carried[:] = likely
     elif tried:
-        _set_all(keras, tried[0])
+        set_all(keras, tried[0])
         cargo.carried += tried[0]
 
 
@@ -266,7 +264,8 @@ def _is_open(
     return sum(1 for _ in islice(others, 2)) > 1 and bool(chosen)
 
 
-def _set_all(keras: Trace, items: Sequence[Carried]) -> None:
+def set_all(keras: Trace, items: Sequence[Carried]) -> None:
+    """Sets Keras's weights in their places."""
     for item in items:
         item.set(keras[f"weights/{item.name}"])
 

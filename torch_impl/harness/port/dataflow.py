@@ -7,7 +7,7 @@ that run the branches of one network in different orders.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -66,17 +66,22 @@ class Neighbourhoods:
 
     Args:
         nodes: with kind, weights (name -> shape), sources, and origins if these differ.
+        shapes: what tells a layer with weights from others by itself; None: the shapes of all its
+            weights.
     """
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(
+        self, nodes: Nodes, shapes: Callable[[Mapping[str, Any]], Signature] | None = None
+    ) -> None:
+        of_node = shapes or _shapes
         forward, backward = takers(nodes), [origins(node) for node in nodes]
         weighted = [number for number, node in enumerate(nodes) if node["weights"]]
         self._above = {n: _reached(nodes, n, backward) for n in weighted}
         self._below = {n: _reached(nodes, n, forward) for n in weighted}
         self._beside = {n: _merged_with(nodes, n, forward, backward) for n in weighted}
-        self._shapes: dict[int, Signature] = {n: _shapes(nodes[n]) for n in weighted}
+        self._shapes: dict[int, Signature] = {n: of_node(nodes[n]) for n in weighted}
         self._chains: dict[int, Signature] = {
-            n: (self._shapes[n], *_followers(nodes, n, forward)) for n in weighted
+            n: (self._shapes[n], *_followers(nodes, n, forward, of_node)) for n in weighted
         }
 
     def signatures(self, partners: Mapping[int, int]) -> list[dict[int, Signature]]:
@@ -140,7 +145,12 @@ def _shapes(node: Mapping[str, Any]) -> Signature:
     return tuple(sorted(map(tuple, node["weights"].values())))
 
 
-def _followers(nodes: Nodes, start: int, forward: Sequence[Sequence[int]]) -> Iterator[Any]:
+def _followers(
+    nodes: Nodes,
+    start: int,
+    forward: Sequence[Sequence[int]],
+    shapes: Callable[[Mapping[str, Any]], Signature],
+) -> Iterator[Any]:
     """Yields kinds of activations and shapes of weights that follow a layer one after the other.
 
     Up to a layer without an activation, since its output may go elsewhere as well, by code that is
@@ -153,7 +163,7 @@ def _followers(nodes: Nodes, start: int, forward: Sequence[Sequence[int]]) -> It
         if _is_telling(node):
             yield node["kind"]
         elif node["weights"] and _is_telling(nodes[before]):
-            yield _shapes(node)
+            yield shapes(node)
             count += 1
         else:
             return

@@ -22,7 +22,7 @@ from torch_impl.layouts import Tensors, Variable
 
 # Keras's gates in the order of most programs: of an LSTM i, f, c, o; of a GRU z, r, h, where torch
 # has r, z, n.
-_USUAL = {4: ((0, 1, 2, 3), (0, 1, 3, 2)), 3: ((0, 1, 2), (1, 0, 2))}
+_USUAL = {4: ((0, 1, 2, 3), (0, 1, 3, 2)), 3: ((0, 1, 2), (1, 0, 2)), 1: ((0,),)}
 
 Group = tuple[Source, ...]  # parameters that have the gates of one kernel one after the other
 
@@ -104,9 +104,10 @@ def placings(cells: Sequence[Cell]) -> Iterator[list[Carried]]:
 
 
 def cells_of(needs: Sequence[Need], sources: Sequence[Source]) -> list[Cell]:
-    """Returns the cells of three or four gates whose weights have room in parameters of the port.
+    """Returns the cells whose weights have room in parameters of the port.
 
-    The parameters of a cell are in one module; the innermost that has room is taken.
+    They have one, three or four gates. The parameters of a cell are in one module; the
+    innermost that has room is taken.
 
     Args:
         needs: weights of Keras without a place.

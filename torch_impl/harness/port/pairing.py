@@ -11,7 +11,7 @@ shape and name agree, and the order is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,12 @@ from parity.errors import InputError
 from torch_impl.harness.kinds import RANDOM_IMAGE
 from torch_impl.harness.port.alike import Alike
 from torch_impl.harness.port.dataflow import origins, places_joined, takers
+
+Shapes = Callable[[Mapping[str, Any]], Any]
+
+# Scores of a pair. Weights decide: the others together score less than one pair with weights.
+_SAME_WEIGHTS, _SAME_KERNEL, _WEIGHTED = 100.0, 80.0, 40.0
+_SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 3.0, 2.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ def pair_calls(
     known = _fixed(keras, torch, fixed or {})
     pairs = known | _named(keras, torch, known)
     _pair_by_flow(keras, torch, pairs)
+    for shapes, least in _WRONG:
+        _pair_by_flow(keras, torch, pairs, shapes, least)
     _join_neighbours(keras, torch, pairs)
     rows = [number for number in range(len(keras)) if number not in pairs]
     columns = [number for number in range(len(torch)) if number not in pairs.values()]
@@ -115,9 +123,13 @@ def _shapes(node: Mapping[str, Any]) -> list[list[int]]:
     return sorted(map(list, node["weights"].values()))
 
 
-# Scores of a pair. Weights decide: the others together score less than one pair with weights.
-_SAME_WEIGHTS, _SAME_KERNEL, _WEIGHTED = 100.0, 80.0, 40.0
-_SAME_OUTPUT, _SAME_NAME, _SAME_KIND = 3.0, 2.0, 1.0
+# What of a layer's weights is looked at if one of them is wrong, and what a pair has to score. One
+# that lacks a bias, has other filters, or another window, is where its neighbours say.
+_WRONG: tuple[tuple[Shapes, float], ...] = (
+    (lambda node: tuple(_largest(node["weights"])), _SAME_KERNEL),
+    (lambda node: (*_largest(node["weights"])[:-2], "filters"), _WEIGHTED),
+    (lambda node: len(_largest(node["weights"])), _WEIGHTED),
+)
 # Kinds that mean the same, though the two halves use different words.
 _ALIKE = [
     {"conv", "depthwise_conv"},
@@ -206,7 +218,11 @@ def _in_turn(wanted: Sequence[str], parts: Sequence[str]) -> bool:
 
 
 def _pair_by_flow(
-    keras: Sequence[Mapping[str, Any]], torch: Sequence[Mapping[str, Any]], pairs: dict[int, int]
+    keras: Sequence[Mapping[str, Any]],
+    torch: Sequence[Mapping[str, Any]],
+    pairs: dict[int, int],
+    shapes: Shapes | None = None,
+    least: float = _SAME_WEIGHTS,
 ) -> None:
     """Adds pairs of layers with the same weights and the same neighbourhood.
 
@@ -214,15 +230,22 @@ def _pair_by_flow(
     wrong, a narrower one decides. Whatever is paired tells more of its neighbours, which are looked
     at again. Layers that are equal to the end are paired one group after the other, in the order
     in which they are joined, if they are, and else in that in which they run.
+
+    Args:
+        keras: see `pair_calls`.
+        torch: see there.
+        pairs: those that are known; more are added.
+        shapes: what has to be equal in two layers; None: the shapes of all weights.
+        least: score of a pair.
     """
-    alike = Alike(keras, torch)
+    alike = Alike(keras, torch, shapes, needs_neighbours=least < _SAME_KERNEL)
     while True:
         groups, is_sure = alike.groups(pairs)
         before = len(pairs)
         for rows, columns in groups:
             for row, column in _in_order(keras, torch, rows, columns):
                 is_free = row not in pairs and column not in pairs.values()
-                if is_free and _score(keras[row], torch[column]) >= _SAME_WEIGHTS:
+                if is_free and _score(keras[row], torch[column]) >= least:
                     pairs[row] = column
             if not is_sure and len(pairs) > before:
                 break

@@ -6,7 +6,7 @@ factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights ca
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, islice, product
 from typing import Any
@@ -41,6 +41,7 @@ from torch_impl.harness.port.fused_trials import Fused, take_apart
 from torch_impl.harness.port.given_images import given_images, passed_images
 from torch_impl.harness.port.inner_masks import given_masks, with_inner
 from torch_impl.harness.port.loaded import WeightsByName, load_by
+from torch_impl.harness.port.modules_by_hand import called_once, modules_by_hand, order_gates
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.paired_layer import PairedLayer
 from torch_impl.harness.port.pairing import Pairing
@@ -105,6 +106,8 @@ class PortUnderTest(PortFeed, PortWeights):
         self.nodes: list[dict[str, Any]] = []
         self.nest: Any = None  # what the module returned in its last pass
         self.fused: Fused = {}  # layers that are run part by part
+        self.by_hand: Mapping[str, str] = {}  # recurrent layers of Keras -> modules by hand
+        self.layers: Mapping[str, str] = {}  # pairs that are known: those of the user, and these
         self._pair_up()
         if self._may_be_unturned() and not self._is_right():
             with suppress(Exception):  # the code of the port may raise anything
@@ -121,10 +124,28 @@ class PortUnderTest(PortFeed, PortWeights):
         find_side_that_keeps(self)
 
     def _pair_up(self, *, is_turned: bool = True) -> None:
-        """Pairs the calls of the module with Keras's layers, and gives it Keras's weights."""
+        """Pairs the calls of the module with Keras's layers, and gives it Keras's weights.
+
+        A module that is a recurrent layer by hand is one call, if something in the port is wrong.
+        """
         self._is_turned = is_turned
+        self._pair_with({})
+        by_hand = modules_by_hand(self)
+        if not by_hand or "forward/eval/output" not in self.keras or self._is_right():
+            return
+        found = called_once(self, by_hand, self._called_with)
+        self._pair_with(found)
+        if self.built.load is None:
+            order_gates(self, found)
+
+    def _called_with(self, by_hand: Mapping[str, str]) -> list[Call]:
+        self.by_hand, self.layers = by_hand, {**self.built.layers, **by_hand}
+        return self._discovered()[0]
+
+    def _pair_with(self, by_hand: Mapping[str, str]) -> None:
+        self.by_hand, self.layers = by_hand, {**self.built.layers, **by_hand}
         self.calls, self.output = self._discovered()
-        self.pairing = paired_calls(self.keras.facts, self.nodes, self.built.layers)
+        self.pairing = paired_calls(self.keras.facts, self.nodes, self.layers)
         self.all_pairs = self._layers(self.pairing)
         self.cargo = self._carry()
         if self._carried is not None:
@@ -218,7 +239,7 @@ class PortUnderTest(PortFeed, PortWeights):
         identity: Any = lambda number, x, rate: x  # noqa: E731
         self.forget_states()
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
-        whole = self.built.layers.values()
+        whole = self.layers.values()
         with torch.no_grad():
             watch = recorded_calls(
                 self.module, identity, whole, drawn=nothing_drawn, fused=self.fused
@@ -226,6 +247,9 @@ class PortUnderTest(PortFeed, PortWeights):
             with watch as calls:
                 self.nest = self.module(*arguments)
                 output = masked(self, "eval", self.outputs.of(self.nest))
+            for call in calls:
+                if call.name in self.by_hand.values():  # its weights are found one by one
+                    call.weights = list
             # Before the state changes: a view of a parameter cannot be read afterwards.
             self.nodes = [node_of(call) for call in calls]
         self.module.load_state_dict(self.as_built)
@@ -255,7 +279,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.module.train(training)
         forget_gradients(self.module)
         self.forget_states(purpose)
-        arguments, whole = self.arguments(purpose), self.built.layers.values()
+        arguments, whole = self.arguments(purpose), self.layers.values()
         goes_on = passed_images(self, mode, passed)
         told = dropout_masks(self, mode), whole, goes_on, drawn_masks(self, mode), self.fused
         watch = recorded_calls(self.module, *told, given_images(self, mode), **how)
@@ -292,7 +316,7 @@ class PortUnderTest(PortFeed, PortWeights):
         cargo = carry_with_copies(whole, keras, self.all_pairs, sources, needs, output, beside=ways)
         if cargo.problems or "forward/eval/output" not in keras or self._is_right():
             return cargo
-        others = other_pairings(keras.facts, self.nodes, built.layers, self.pairing)
+        others = other_pairings(keras.facts, self.nodes, self.layers, self.pairing)
         turned = [
             self._layers(self.pairing, is_first=is_first, axes=axes)
             for axes in (None, unknown(self.calls))

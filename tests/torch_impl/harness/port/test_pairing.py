@@ -403,3 +403,42 @@ def test_branches_of_one_shape_are_paired_by_the_places_at_which_they_are_joined
 def test_branches_that_are_added_are_paired_in_the_order_in_which_they_run():
     keras, torch = joined_branches("ba", "ab", kind="add"), joined_branches("xy", "xy", kind="add")
     assert names(keras, torch)[0][:2] == [("b", "x"), ("a", "y")]
+
+
+def windows(order, joined, widths, sizes="345", *, bias=True):
+    """Convolutions of several windows that run in one order, and are joined in another."""
+    nodes = []
+    for name in order:
+        size, width = int(sizes["abc".index(name.lower())]), widths
+        shapes = [(size, 6, width), *([(width,)] if bias else [])]
+        nodes.append({**node(name, "conv", (4, 9, width), shapes, [(4, 9, 6)]), "sources": [-1]})
+        pool = node(f"{name}.pool", "global_max_pool", (4, width), (), [(4, 9, width)])
+        nodes.append({**pool, "sources": [len(nodes) - 1]})
+    merge = node("join", "concatenate", (4, 3 * widths), (), [(4, widths)] * 3)
+    merge["sources"] = [2 * order.index(name) + 1 for name in joined]
+    return [*nodes, merge]
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        windows("CBA", "ABC", 5, bias=False),
+        windows("BCA", "ABC", 5, bias=False),
+        windows("CAB", "ABC", 7),
+        windows("CBA", "ABC", 7, bias=False),
+        windows("CAB", "ABC", 5, "267"),
+        windows("BCA", "ABC", 5, "355"),
+    ],
+    ids=["bias", "bias in another order", "filters", "both", "windows", "one window"],
+)
+def test_branches_with_wrong_weights_are_paired_by_windows_and_by_where_they_are_joined(port):
+    """Their order in either half says nothing."""
+    for order in ("abc", "cba", "bac"):
+        found = dict(names(windows(order, "abc", 5), port)[0])
+        assert [found[name] for name in "abc"] == ["A", "B", "C"]
+
+
+def test_layers_of_other_shapes_and_other_neighbours_are_not_paired_by_the_flow():
+    keras = chained(dense("a", 5, 8), act("r"), dense("b", 8, 2))
+    torch = [dense("x", 9, 7), node("c", "conv", (4, 3), [(3, 7, 3)])]
+    assert names(keras, torch)[0] == [("a", "x")]

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from torch_impl import losses, optim, regularizers, schedule
+from torch_impl import constraints, losses, optim, regularizers, schedule
 from torch_impl.harness.check.fixes.change import (
     Change,
     called,
@@ -37,6 +37,7 @@ from torch_impl.harness.check.fixes.change import (
 from torch_impl.harness.factories import Port
 from torch_impl.harness.kinds import is_leaf, kind_of_function
 from torch_impl.harness.port.portable import from_returned
+from torch_impl.layouts import joined_parameters
 from torch_impl.losses import sample_weights
 from torch_impl.penalty import Penalty, RegularizedLoss
 
@@ -195,10 +196,18 @@ def _optimizer(port: Port, given: Plain) -> Port:
     if "class" in given:
         parameters = [p for p in port.module.parameters() if p.requires_grad]
         made = getattr(optim, given["class"])(parameters, **given["arguments"])
+        if given.get("joins"):
+            made.join_norms(joined_parameters(port.module))
         if names := given.get("excluded"):
             made.exclude_from_weight_decay([port.module.get_parameter(name) for name in names])
         kept = port.before_step if given["keeps_before_step"] else None
         return replace(port, optimizer=made, before_step=kept)
+    if "join" in given:
+        assert isinstance(optimizer, optim.KerasOptimizer)
+        optimizer.join_norms(joined_parameters(port.module))
+    for name, (kind, arguments) in given.get("constraints", {}).items():
+        rule = getattr(constraints, kind)(**arguments)
+        constraints.constrain(port.module, optimizer, {name: rule})
     if "add" in given:
         parameters = [port.module.get_parameter(name) for name in given["add"]]
         optimizer.add_param_group({"params": parameters})

@@ -7,15 +7,18 @@ from typing import Any
 
 from torch import nn
 
+from parity.data.weight_names import constraint_of
 from parity.ladder.comparers import optimizer as level
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import CheckWriter, TraceWriter
 from torch_impl import optim
+from torch_impl.constraints import CONSTRAINTS
 from torch_impl.harness.check.fixes.made import changed_port
 from torch_impl.harness.check.fixes.whole import (
     Suggestion,
     Together,
     Written,
+    as_typed,
     code,
     first_that_ends,
     is_ended,
@@ -25,6 +28,7 @@ from torch_impl.harness.check.fixes.whole import (
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.layouts import joined_parameters
 
 # Keras's name of a number -> torch's in `param_groups`.
 _IN_TORCH = {"learning_rate": "lr", "epsilon": "eps"}
@@ -69,8 +73,13 @@ def optimizer_fix(
 
     second = list(_second_biases(port))
     own = list(_keras_optimizer(port))
-    singles = [*_missing(port), *_numbers(port), *second, *own]
-    return first_that_ends(singles, [(one, two) for one in second for two in own], ends)
+    groups = (facts.get("optimizer") or {}).get("groups") or port.built.optimizer.param_groups
+    limits = list(_constraints(port))
+    singles = [*_missing(port), *_joined(port), *limits]
+    singles += [*_numbers(port, groups[0]), *second, *own]
+    both = [(one, two) for one in second for two in own]
+    both += [(two, one) for one in limits for two in own]
+    return first_that_ends(singles, both, ends)
 
 
 def _agrees(port: PortUnderTest, writer: TraceWriter, facts: Mapping[str, Any]) -> bool:
@@ -96,10 +105,14 @@ def _missing(port: PortUnderTest) -> Iterator[Suggestion]:
         yield Suggestion(text, {"optimizer": {"add": names}})
 
 
-def _numbers(port: PortUnderTest) -> Iterator[Suggestion]:
-    """Yields Keras's numbers for the optimizer that the port has."""
+def _numbers(port: PortUnderTest, group: Mapping[str, Any]) -> Iterator[Suggestion]:
+    """Yields Keras's numbers for the optimizer that the port has.
+
+    Args:
+        port: the port.
+        group: the settings with which it was built; steps may have changed its rate.
+    """
     assert port.built.optimizer is not None
-    group = port.built.optimizer.param_groups[0]
     for name, value in _settings(port).items():
         if name in group and group[name] != value:
             kind = type(port.built.optimizer).__name__
@@ -115,7 +128,7 @@ def _settings(port: PortUnderTest) -> dict[str, Any]:
     config = port.keras.facts["optimizer"]["config"]
     found: dict[str, Any] = {}
     for name in _NUMBERS:
-        value = config.get(name)
+        value = as_typed(config.get(name))
         if name == "weight_decay":
             value = value or 0.0
         if isinstance(value, bool | int | float):
@@ -135,19 +148,22 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
     kind = getattr(optim, facts["class"], None)
     if kind is None:
         return
-    config = facts["config"]
+    config = {name: as_typed(value) for name, value in facts["config"].items()}
     rate = config.get("learning_rate")
     if not isinstance(rate, int | float):  # a schedule, which has a level of its own
         assert port.built.optimizer is not None
-        rate = float(port.built.optimizer.param_groups[0]["lr"])
+        rate = as_typed(float(port.built.optimizer.param_groups[0]["lr"]))
     given = {"learning_rate": rate, **other_than_default(kind, {**config, "learning_rate": None})}
     given |= {name: config[name] for name in _COMMON if config.get(name)}
     text = f"optimizer = torch_impl.optim.{facts['class']}(module.parameters(), {listed(given)})"
+    if joins := _has_norms(facts["class"], given) and bool(joined_parameters(port.module)):
+        text += f"\n{_JOINED}"
     clips = any(given.get(name) for name in _CLIPS)
     has_step = port.built.before_step is not None
     for keeps in (True, False) if has_step and not clips else (not has_step,):
         note = "" if keeps or not has_step else "  # without clipping before the step"
         change = {"class": facts["class"], "arguments": given, "keeps_before_step": keeps}
+        change |= {"joins": True} if joins else {}
         yield Suggestion(text + note, {"optimizer": change})
         # Keras's configuration does not say which weights it excludes.
         small = [n for n, p in port.module.named_parameters() if p.requires_grad and p.ndim < 2]
@@ -156,6 +172,43 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
             few += ", ..." if len(small) > 3 else ""
             told = f"\noptimizer.exclude_from_weight_decay([{few}])"
             yield Suggestion(text + note + told, {"optimizer": {**change, "excluded": small}})
+
+
+def _constraints(port: PortUnderTest) -> Iterator[Suggestion]:
+    """Yields Keras's constraints of the weights of paired modules, all together."""
+    given: dict[str, tuple[str, dict[str, Any]]] = {}
+    for pair in port.pairs:
+        for weight in pair.node["weights"] if pair.call.module is not None else ():
+            config = constraint_of(pair.node["config"], weight)
+            kind = CONSTRAINTS.get(str(config["class_name"])) if config is not None else None
+            if config is not None and kind is not None:
+                settings = other_than_default(kind, config.get("config", {}))
+                name = f"{pair.call.name.partition('#')[0]}.{weight.partition('.')[2]}"
+                given[name] = kind.__name__, settings
+    if given:
+        rules = (
+            f"{name!r}: torch_impl.constraints.{kind}({listed(settings)})"
+            for name, (kind, settings) in given.items()
+        )
+        text = f"torch_impl.constraints.constrain(module, optimizer, {{{', '.join(rules)}}})"
+        yield Suggestion(text, {"optimizer": {"constraints": given}})
+
+
+_JOINED = "optimizer.join_norms(torch_impl.layouts.joined_parameters(module))"
+
+
+def _has_norms(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether an optimizer takes the norm of each weight: to clip it, or for its rate."""
+    return name == "Lamb" or bool(settings.get("clipnorm"))
+
+
+def _joined(port: PortUnderTest) -> Iterator[Suggestion]:
+    """Yields one norm for parameters that are one variable in Keras, such as biases of a GRU."""
+    optimizer = port.built.optimizer
+    if not isinstance(optimizer, optim.KerasOptimizer) or not joined_parameters(port.module):
+        return
+    if _has_norms(type(optimizer).__name__, optimizer.common):
+        yield Suggestion(_JOINED, {"optimizer": {"join": True}})
 
 
 def _second_biases(port: PortUnderTest) -> Iterator[Suggestion]:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
+
+import numpy as np
 
 from parity.ladder.items import FAIL
 from parity.ladder.outcome import Outcome
@@ -105,6 +108,14 @@ def _of(small: Sequence[Suggestion], count: int) -> Iterator[Together]:
     for some in itertools.combinations(small, count):
         if sum(len(one.takes) for one in some) == len(frozenset().union(*(o.takes for o in some))):
             yield some
+
+
+def as_typed(value: Any) -> Any:
+    """Returns a number as somebody has typed it: Keras keeps 0.05 as 0.05000000074505806."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    short = float(np.format_float_positional(np.float32(value), unique=True, trim="0"))
+    return short if float(np.float32(value)) == value else value
 
 
 def code(value: Any) -> str:

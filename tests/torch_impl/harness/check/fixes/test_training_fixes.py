@@ -17,6 +17,7 @@ from torch_impl import losses, optim, schedule
 from torch_impl.harness.check.fixes import loss as loss_fixes
 from torch_impl.harness.check.fixes import optimizer as optimizer_fixes
 from torch_impl.harness.check.fixes import schedule as schedule_fixes
+from torch_impl.harness.check.fixes.whole import as_typed
 from torch_impl.harness.check.forced import forced_pass
 from torch_impl.harness.check.loss import write_confident_loss
 from torch_impl.harness.check.optimizer import write_optimizer
@@ -401,3 +402,15 @@ def test_a_right_schedule_is_not_tried(tmp_path, monkeypatch):
     right = port_of(**sgd(scheduler=of_keras_plateau))
     wrong = port_of(**sgd(scheduler=plateau()))
     assert tried_schedule(tmp_path, right, wrong, ON_PLATEAU) is None
+
+
+@pytest.mark.parametrize("value", [0.05, 0.001, 1e-7, 0.1, 4e-5])
+def test_a_number_that_keras_keeps_in_float32_is_printed_as_it_was_typed(value):
+    kept = float(np.float32(value))
+    assert kept != value
+    assert as_typed(kept) == value
+
+
+@pytest.mark.parametrize("value", [0.05, 1 / 3, 0.5, 3, True, None, "SGD", float("inf")])
+def test_other_values_stay(value):
+    assert as_typed(value) == value

@@ -1,0 +1,114 @@
+"""Recurrent layers by hand are found by the weights that their modules hold."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.recurrent_cases import hand_nets
+from torch_impl.harness.call import states_beside
+from torch_impl.harness.calls import recorded_calls
+from torch_impl.harness.port.carried import NAMES, Carried
+from torch_impl.harness.port.modules_by_hand import called_once, modules_by_hand
+from torch_impl.layouts import Variable
+
+NODES = (("lower", "simple_rnn", [4, 6, 3], [4, 6, 5]), ("upper", "simple_rnn", [4, 6, 5], [4, 4]))
+
+
+def stacked(drop=False):
+    net = hand_nets.Stacked(hand_nets.HandRNN(3, 5), hand_nets.HandRNN(5, 4))
+    if drop:
+        net.lower.cell = nn.Sequential(net.lower.cell)
+    return net
+
+
+def port_of(net, nodes=NODES):
+    """What is looked at of a port whose kernels have a place."""
+    carried, told = [], []
+    for name, kind, given, made in nodes:
+        held = [n for n, _ in net.named_parameters() if n.startswith(f"{name}.")]
+        for path in held:
+            owner, _, short = path.rpartition(".")
+            variable = Variable(short, net.get_submodule(owner), (short,), None, None)
+            carried.append(Carried(path, variable, NAMES))
+        node = {"name": name, "kind": kind, "weights": held}
+        told.append({**node, "input_shapes": [given], "output_shape": made})
+    port = SimpleNamespace(
+        module=net,
+        cargo=SimpleNamespace(carried=carried),
+        pairing=SimpleNamespace(pairs=()),
+        keras=SimpleNamespace(facts={"nodes": told}),
+    )
+    port.calls = called(net)({})
+    return port
+
+
+def called(net):
+    def run(by_hand):
+        with recorded_calls(net, lambda number, x, rate: x, by_hand.values()) as calls:
+            net(torch.zeros(4, 6, 3))
+        return calls
+
+    return run
+
+
+def test_the_module_of_each_layer_is_found_by_its_weights():
+    found = modules_by_hand(port_of(stacked()))
+    assert found == {"lower": ["lower", "lower.cell"], "upper": ["upper", "upper.cell"]}
+
+
+def test_a_module_with_the_weights_of_two_layers_is_neither():
+    net = nn.ModuleDict({"both": stacked()})
+    net.forward = net["both"].forward
+    nodes = [(f"both.{name}", *rest) for name, *rest in NODES]
+    found = modules_by_hand(port_of(net, nodes))
+    assert found["both.lower"][0] == "both.lower"
+
+
+def test_a_layer_with_a_partner_is_left():
+    port = port_of(stacked())
+    port.pairing.pairs = ((0, 3),)
+    assert list(modules_by_hand(port)) == ["upper"]
+
+
+def test_the_module_that_is_called_once_is_taken_and_not_that_of_a_step():
+    net = stacked()
+    port = port_of(net)
+    assert called_once(port, modules_by_hand(port), called(net)) == {
+        "lower": "lower",
+        "upper": "upper",  # which returns the last state beside all outputs, as Keras's does
+    }
+
+
+def test_a_module_that_makes_another_shape_is_not_taken():
+    net = stacked()
+    port = port_of(net, [("lower", "simple_rnn", [4, 6, 3], [4, 7, 5]), NODES[1]])
+    assert called_once(port, modules_by_hand(port), called(net)) == {"upper": "upper"}
+
+
+def test_a_module_in_which_a_dropout_is_called_is_not_taken():
+    """Its masks would not be Keras's any more."""
+
+    class Dropped(hand_nets.HandRNN):
+        def forward(self, x):
+            return super().forward(nn.functional.dropout(x, 0.5, self.training))
+
+    net = hand_nets.Stacked(Dropped(3, 5), hand_nets.HandRNN(5, 4))
+    port = port_of(net)
+    assert "lower" not in called_once(port, modules_by_hand(port), called(net))
+
+
+SEQUENCE, LAST = torch.zeros(4, 6, 5), torch.ones(4, 5)
+
+
+@pytest.mark.parametrize("output", [(SEQUENCE, LAST), (SEQUENCE, (LAST, LAST)), (SEQUENCE, [LAST])])
+def test_the_last_state_beside_all_outputs(output):
+    assert states_beside(output) is LAST
+
+
+@pytest.mark.parametrize(
+    "output", [SEQUENCE, (SEQUENCE,), (SEQUENCE, SEQUENCE), (SEQUENCE, None), (LAST, LAST)]
+)
+def test_other_outputs_have_no_state_beside_them(output):
+    assert states_beside(output) is None

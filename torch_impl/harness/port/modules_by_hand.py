@@ -1,0 +1,182 @@
+"""Recurrent layers that a port computes by hand, in a module of their own.
+
+A port whose output is not Keras's goes in. Of each recurrent layer of Keras without a partner, the
+module comes out that holds its weights and no others. It is compared as a whole, so that a wrong
+cell is told at its place and not behind it. What it makes of Keras's input also says in which order
+its gates are, whatever is wrong elsewhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import torch
+
+from parity.ladder.items import PASS
+from parity.ladder.recorded import compare_recorded
+from torch_impl.harness.call import Call, final_states, first_tensor, output_of
+from torch_impl.harness.kinds import RECURRENT, REPLAYED, is_leaf
+from torch_impl.harness.port.assignments import Need, Source, assignments, variable_of
+from torch_impl.harness.port.carried import NAMES, Carried
+from torch_impl.harness.port.carrying import (
+    MOST_TRIALS,
+    held_tensors,
+    needs_of,
+    set_all,
+    sources_of,
+    ways_of_cells,
+)
+
+if TYPE_CHECKING:
+    from torch_impl.harness.port.paired_layer import PairedLayer
+    from torch_impl.harness.port.port_under_test import PortUnderTest
+
+_KINDS = (*RECURRENT, "bidirectional", "conv_lstm")
+
+
+def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
+    """Returns recurrent layers of Keras without a partner -> paths of modules that may be each.
+
+    The outermost of these modules comes first, since an inner one may be a step of the layer.
+
+    Args:
+        port: with Keras's weights.
+    """
+    held = {
+        item.name: {id(tensor) for tensor in held_tensors(item.variable)}
+        for item in port.cargo.carried
+    }
+    paired = {row for row, _ in port.pairing.pairs}
+    modules = {
+        path: {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
+        for path, module in port.module.named_modules()
+        if path and not is_leaf(module)
+    }
+    found: dict[str, list[str]] = {}
+    for row, node in enumerate(port.keras.facts["nodes"]):
+        names = node["weights"]
+        if (
+            row in paired
+            or node["kind"] not in _KINDS
+            or not names
+            or not set(names) <= held.keys()
+        ):
+            continue
+        own = set[int]().union(*(held[name] for name in names))
+        others = set[int]().union(*(ids for name, ids in held.items() if name not in names))
+        fitting = [path for path, ids in modules.items() if own <= ids and not ids & (others - own)]
+        if fitting:
+            found[node["name"]] = sorted(fitting, key=lambda path: path.count("."))
+    return found
+
+
+def called_once(
+    port: PortUnderTest,
+    by_hand: Mapping[str, Sequence[str]],
+    called: Callable[[Mapping[str, str]], Sequence[Call]],
+) -> dict[str, str]:
+    """Returns the modules that take and make what Keras's layer does, in one call.
+
+    None is taken in which dropouts are called: their masks would not be Keras's any more.
+
+    Args:
+        port: with the calls of its modules without these.
+        by_hand: of `modules_by_hand`.
+        called: returns the calls of the port with some of these modules.
+    """
+    found: dict[str, str] = {}
+    left = {layer: list(paths) for layer, paths in by_hand.items()}
+    num_dropouts = _num_dropouts(port.calls)
+    while left:
+        tried = {layer: paths[0] for layer, paths in left.items()}
+        calls = called({**found, **tried})
+        if _num_dropouts(calls) == num_dropouts:
+            found |= _fitting(port, tried, calls)
+        left = {layer: p[1:] for layer, p in left.items() if layer not in found and p[1:]}
+    return found
+
+
+def _num_dropouts(calls: Sequence[Call]) -> int:
+    return sum(call.kind in REPLAYED for call in calls)
+
+
+def _fitting(
+    port: PortUnderTest, by_hand: Mapping[str, str], calls: Sequence[Call]
+) -> dict[str, str]:
+    nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
+    names = {call.name for call in calls}
+    found = {}
+    for layer, path in by_hand.items():
+        call = next((call for call in calls if call.name == path), None)
+        if call is None or f"{path}#2" in names:
+            continue
+        shapes = nodes[layer]["input_shapes"]
+        # One that comes as a keyword is not seen, and would be missing if the call is repeated.
+        is_given = sum(x.is_floating_point() for x in call.inputs) >= len(shapes)
+        made = [call.output, *([] if call.final is None else [call.final])]
+        if is_given and any(sorted(x.shape) == sorted(nodes[layer]["output_shape"]) for x in made):
+            found[layer] = path
+    return found
+
+
+def order_gates(port: PortUnderTest, by_hand: Mapping[str, str]) -> None:
+    """Puts the weights of each module there as its output for Keras's input says.
+
+    Args:
+        port: with these modules as calls.
+        by_hand: of `called_once`.
+    """
+    needs = needs_of(port.keras.facts, port.pairing)
+    sources = sources_of(port.module, port.calls, port.pairing)
+    for pair in port.all_pairs:
+        path = by_hand.get(pair.node["name"])
+        if path is None or _is_right(port, pair):
+            continue
+        wanted = [needs[name] for name in pair.node["weights"]]
+        own = [item for item in port.cargo.carried if item.name in pair.node["weights"]]
+        free = [source for source in sources if source.name.startswith(f"{path}.")]
+        for items in _ways(wanted, free):
+            set_all(port.keras, items)
+            if {item.name for item in items} == {item.name for item in own} and _is_right(
+                port, pair
+            ):
+                others = [item for item in port.cargo.carried if item not in own]
+                port.cargo.carried[:] = [*others, *items]
+                break
+        else:
+            set_all(port.keras, own)
+
+
+def _ways(wanted: Sequence[Need], free: Sequence[Source]) -> Iterator[list[Carried]]:
+    yield from ways_of_cells(wanted, free, MOST_TRIALS)
+    for chosen in itertools.islice(assignments(wanted, free), MOST_TRIALS):
+        yield [
+            Carried(wanted[n].name, variable_of(wanted[n], free[option.source], option), NAMES)
+            for n, option in chosen
+        ]
+
+
+def _is_right(port: PortUnderTest, pair: PairedLayer) -> bool:
+    """Whether a module makes of Keras's input what Keras's layer does."""
+    prefix = f"forward/eval/{pair.node['name']}"
+    keys = [f"{prefix}/input/{n}" for n in range(len(pair.node["input_shapes"]))]
+    if f"{prefix}/output" not in port.keras or any(key not in port.keras for key in keys):
+        return False
+    with torch.no_grad(), suppress(Exception):  # the code of the port may raise anything
+        port.module.eval()
+        given = list(pair.call.inputs)
+        for number, key in enumerate(keys):
+            tensor = pair.native(port.keras[key], given[number])
+            if tensor is None:
+                return False
+            given[number] = tensor
+        output = pair.call.run(*given)
+        shape = pair.node["output_shape"]
+        made = output_of(first_tensor(output), final_states(pair.call.module, output), shape)
+        theirs = port.keras[f"{prefix}/output"]
+        ours = pair.portable(pair.node, pair.call, made, theirs)
+        return compare_recorded(port.keras, f"{prefix}/output", ours, "").status == PASS
+    return False
