@@ -4,7 +4,8 @@
 call of its graph. Masks stand beside the tensors, in the same nests. Most layers give on the mask
 of their input, some have a `compute_mask` of their own, and all others destroy it.
 
-Source: keras 3.15 `layers/layer.py`; `supports_masking` and `compute_mask` of all layers.
+Source: keras 3.15 `layers/layer.py`; `supports_masking` and `compute_mask` of all layers;
+`layers/attention/multi_head_attention.py` (`call`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from torch_impl.keras_config.graph import Call, Tensor, fill, tensors_of
+from torch_impl.layers import MultiHeadAttention
 from torch_impl.masks import is_any, is_mask, mask_arguments, positional_names, told_masks
 
 # Keras's layers whose output has the mask of the input, or of the first of several.
@@ -36,6 +38,19 @@ _OF_FIRST_ENTRY = frozenset(["Attention", "AdditiveAttention"])
 
 # Keras takes the masks of their inputs away when they are called: the tensors go on without.
 _TAKING = frozenset(["MultiHeadAttention"])
+
+
+def heeded(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of a call that a layer heeds.
+
+    `MultiHeadAttention` takes the mask of its query from that tensor, or none, whatever it is told.
+
+    Args:
+        kind: Keras's class of the layer.
+        options: of the call.
+    """
+    ignored = "query_mask" if kind == "MultiHeadAttention" else ""
+    return {name: value for name, value in options.items() if name != ignored}
 
 
 def taken_from(kind: str, call: Call) -> list[Tensor]:
@@ -77,6 +92,8 @@ def told_to(
         ValueError: the model gives a mask to a layer that takes none.
     """
     own = {key: value for key, value in options.items() if not _is_empty_mask(key, value)}
+    if isinstance(module, MultiHeadAttention):
+        own = heeded("MultiHeadAttention", own)
     if getattr(module, "drops_masks", False):
         own = {key: value for key, value in own.items() if not is_mask(key)}
     unknown = sorted(filter(is_mask, own.keys() - mask_arguments(module)))

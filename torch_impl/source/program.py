@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,8 +117,10 @@ class Program:
 def in_branches(program: Program) -> None:
     """Puts the lines of a branch behind each other; Keras goes from one branch to another.
 
-    Calls of one module keep their order: they draw masks, and move statistics.
+    Calls of one module keep their order: they draw masks, and move statistics. Of two branches of
+    different inputs, that comes first which the program has made first, such as an encoder.
     """
+    begins = _begins(program)
     makers = {value.number: line for line in program.lines for value in line.outputs}
     earlier: dict[int, Line] = {}  # the call of the same module before a line
     last: dict[str, Line] = {}
@@ -134,6 +137,8 @@ def in_branches(program: Program) -> None:
         needed = [makers[value.number] for value in line.inputs if value.number in makers]
         needed += [earlier[id(line)]] if id(line) in earlier else []
         before = [each for each in needed if id(each) not in done]
+        if len({begins[id(each)][0] for each in before}) > 1:
+            before.sort(key=lambda each: begins[id(each)][1])
         if before:
             waiting += before[::-1]
         else:
@@ -148,6 +153,24 @@ def in_branches(program: Program) -> None:
             left.append(line)
             needed_by_left |= {value.number for value in line.inputs}
     program.lines = [*done.values(), *reversed(left)]
+
+
+def _begins(program: Program) -> dict[int, tuple[frozenset[int], float]]:
+    """Returns what goes into each line by its ID: numbers of inputs, and the first draw before it.
+
+    The lines are in an order in which each follows what it takes.
+    """
+    found: dict[int, tuple[frozenset[int], float]] = {}
+    inputs = {value.number for value in program.inputs.values()}
+    made: dict[int, tuple[frozenset[int], float]] = {
+        number: (frozenset([number]), math.inf) for number in inputs
+    }
+    for line in program.lines:
+        before = [made[value.number] for value in line.inputs if value.number in made]
+        draws = [math.inf if line.drawn is None else line.drawn, *(draw for _, draw in before)]
+        found[id(line)] = frozenset().union(*(reached for reached, _ in before)), min(draws)
+        made |= {value.number: found[id(line)] for value in line.outputs}
+    return found
 
 
 def values_in(structure: Any) -> list[Value]:

@@ -18,7 +18,7 @@ _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 c
 _NEAR = 6  # statements between which a tensor has a short name
 _SHORT = ("x", "y", "z")
 _MOST_LETTERS = 24  # of a variable
-_TOLD = re.compile(r"\bmask=\{v(\d+)\}")  # the mask that a layer is told
+_TOLD = re.compile(r"\b(?:\w+_)?(?<!attention_)mask=\{v(\d+)\}")  # a mask of steps, by any name
 # Modules that may stand around the call of another one.
 _AROUND = (
     layers.BatchNormalization,

@@ -13,6 +13,7 @@ from torch import nn
 from torch_impl.keras_config.builders import plan_layer
 from torch_impl.keras_config.casting import takes_real
 from torch_impl.keras_config.graph import Call, Tensor, fill, is_operation, tensors_in, tensors_of
+from torch_impl.keras_config.masks import heeded
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.masks import is_mask
@@ -83,6 +84,7 @@ class _Writer:
 
     def _write(self, call: Call) -> None:
         layer = self.traced.layers[call.layer]
+        call = replace(call, options=heeded(layer["class_name"], call.options))
         places = tensors_of(call)
         told = self.traced.masks.get((call.layer, call.number), {})
         masks = {

@@ -68,7 +68,7 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     """Returns a functional model that computes what a model does, with less code of the user's own.
 
     Layers are written out if their code takes tensors without numbers, does the same in both modes,
-    draws nothing, and has no masks or losses of its own. The others stay as they are. A
+    draws nothing, and has no losses of its own. The others stay as they are. A
     layer inside of one that is written out has the name of its attribute there, until `restore`.
 
     Args:

@@ -12,6 +12,7 @@ from own_packages import written
 from safetensors.torch import load_file
 
 from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.masks import mask_of
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +177,68 @@ def test_without_a_mask_nothing_is_told_of_one(tmp_path):
     assert "mask:" not in source
     assert "hands on" not in source
     assert "self.att = layers.MultiHeadAttention(1, 4, (5, 4))  # self.att(x, y)\n" in source
+
+
+class Words(L.Layer):
+    """Words with their places in a text of any length, and a mask by code of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table, self.places = L.Embedding(6, 4), L.Embedding(9, 4)
+
+    def call(self, x):
+        return self.table(x) + self.places(ops.arange(0, ops.shape(x)[-1], 1))
+
+    def compute_mask(self, x, mask=None):
+        return ops.not_equal(x, 0)
+
+
+class Decoding(L.Layer):
+    """Attends to itself, to steps before alone, and to another text; is told both masks."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.own, self.other = L.MultiHeadAttention(1, 4), L.MultiHeadAttention(1, 4)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        x, text = inputs
+        own, other = mask or (None, None)  # Keras builds the layer without
+        size = ops.shape(x)[1]
+        i, j = ops.arange(size)[:, None], ops.arange(size)
+        causal = ops.reshape(ops.cast(i >= j, "int32"), (1, size, size))
+        x = x + self.own(x, x, attention_mask=causal, query_mask=own)
+        return x + self.other(x, text, query_mask=own, key_mask=other)
+
+
+def translating():
+    texts = [L.Input((None,), dtype="int32", name=name) for name in ("source", "target")]
+    source, target = (Words(name=f"words_of_{each.name}")(each) for each in texts)
+    source = Told(name="encoding")(source)
+    x = Decoding(name="decoding")([target, source])
+    return keras.Model(texts, L.Dense(3)(x))
+
+
+def test_masks_of_ones_own_are_written_out_along_a_side_of_any_length(tmp_path, monkeypatch):
+    folder = tmp_path / "port_of_translating"
+    told, source, model = written(translating, folder, is_stubbed=False)
+    assert told["open"] == []
+    assert "torch.arange(source.shape[1], device=source.device)" in source
+    assert "mask = source != 0" in source
+    monkeypatch.syspath_prepend(tmp_path)
+    train = importlib.import_module("port_of_translating.train")
+    net = importlib.import_module("port_of_translating.model").Net()
+    net = train.load_weights(net).double().eval()
+    draw = np.random.default_rng(0)
+    for lengths in ((5, 7), (9, 1)):
+        texts = [draw.integers(0, 6, (4, length)) for length in lengths]
+        texts[0][:, -1] = 0
+        made = net(*map(torch.as_tensor, texts))
+        # The file has the weights in float32.
+        np.testing.assert_allclose(made.detach(), np.asarray(model(texts)), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(mask_of(made), texts[1] != 0)
+        whole = net(torch.as_tensor(texts[0]).clamp(min=1), torch.as_tensor(texts[1]))
+        assert (whole - made).abs().max() > 1e-3  # a mask that is left out is seen
 
 
 class Ending(L.Layer):

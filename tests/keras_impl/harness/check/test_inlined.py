@@ -464,10 +464,12 @@ def test_a_layer_that_is_called_on_numbers_is_in_the_graph_with_its_weights():
     np.testing.assert_array_equal(found.model(tokens), model(tokens))
 
 
-def test_numbers_of_another_length_are_not_those_of_the_graph():
-    """The positions of an axis of any length are known when the model runs."""
-    _, found = graph_of(Tokens(name="tokens"), (None,), dtype="int32")
-    assert found is None
+def test_numbers_of_any_length_are_counted_when_the_graph_runs():
+    model, found = graph_of(Tokens(name="tokens"), (None,), dtype="int32")
+    assert own_of(found.model) == []
+    for length in (1, 5):
+        tokens = np.random.default_rng(length).integers(0, 7, (2, length))
+        np.testing.assert_array_equal(found.model(tokens), model(tokens))
 
 
 def test_an_array_beside_the_tensors_of_a_layer_is_in_the_graph():
@@ -492,12 +494,14 @@ def test_an_operation_may_have_the_name_of_a_layer(name):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_layer_that_is_told_a_mask_stays_whole():
+def test_code_that_knows_no_masks_ends_one_as_in_keras():
     tokens = keras.Input((5,), dtype="int32")
-    layer = Block(4)
-    model = keras.Model(tokens, layer(L.Embedding(7, 4, mask_zero=True)(tokens)))
+    model = keras.Model(tokens, Block(4)(L.Embedding(7, 4, mask_zero=True)(tokens)))
     found = inlined(model, None)
-    assert found is None or own_of(found.model) == [layer]
+    assert own_of(found.model) == []
+    given = np.random.default_rng(0).integers(0, 3, (3, 5))
+    np.testing.assert_array_equal(found.model(given), model(given))
+    assert versions.mask_of(found.model(given)) is versions.mask_of(model(given)) is None
 
 
 def test_keras_is_as_before():
