@@ -104,6 +104,8 @@ ONLY_KERAS_CHECK_FILES = {
     "schedule_code.py": "likewise",
     "step_code.py": "likewise",
     "rule_code.py": "likewise",
+    "open_sides.py": "likewise",
+    "masked_by.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",
     "given_batches.py": "likewise",
