@@ -11,7 +11,13 @@ from parity.divergences.divergence import NUMBERS, Divergence, Match
 from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
-from parity.divergences.seen_behind import UNKNOWN, comes_of, wrong_by_hand
+from parity.divergences.seen_behind import (
+    UNKNOWN,
+    comes_of,
+    is_cut_by,
+    unused_states,
+    wrong_by_hand,
+)
 from parity.divergences.settings import differing_settings
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Found
@@ -47,7 +53,12 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     by_hand = {
         name for each, _, evidence in told for name in wrong_by_hand(each, evidence, NUMBERS)
     }
-    found = [(e, group) for e, group, evidence in told if not comes_of(e, evidence, by_hand)]
+    unused = {name for each, _, evidence in told for name in unused_states(each, evidence, NUMBERS)}
+    found = [
+        (each, group)
+        for each, group, evidence in told
+        if not comes_of(each, evidence, by_hand) and not is_cut_by(each, evidence, unused)
+    ]
     groups = [group for group in groups if any(group is shown for _, shown in found)]
     followers = list(following(result.levels, groups))
     open_items = {id(i) for each, group in found if not each.is_accepted for i in group.items}

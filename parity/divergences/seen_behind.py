@@ -41,3 +41,30 @@ def comes_of(found: Found, evidence: Evidence, by_hand: Collection[str]) -> bool
     paired = dict(map(tuple, evidence.port.facts["pairs"]))
     before = on_the_way(evidence.keras.facts["nodes"], paired, evidence.node, failing[0])
     return any(node["name"] in by_hand for node in before)
+
+
+def unused_states(found: Found, evidence: Evidence, least: float) -> Iterator[str]:
+    """Yields the layers whose states a recurrent layer should begin with, and does not.
+
+    Args:
+        found: a divergence.
+        evidence: of it.
+        least: confidence of a cause that is proven.
+    """
+    is_first_state = any(
+        cause["id"] == "R1" and cause["confidence"] >= least for cause in found.causes[:1]
+    )
+    nodes = evidence.keras.facts["nodes"]
+    for source in evidence.node["sources"][1:] if is_first_state and evidence.node else ():
+        if source is not None and source >= 0:
+            yield str(nodes[source]["name"])
+
+
+def is_cut_by(found: Found, evidence: Evidence, unused: Collection[str]) -> bool:
+    """Whether no gradient reaches layers since their states are not used."""
+    if not found.causes or found.causes[0]["id"] != "E6":
+        return False
+    layers = {
+        name: node["name"] for node in evidence.keras.facts["nodes"] for name in node["weights"]
+    }
+    return all(layers.get(item.name) in unused for item in evidence.failed)
