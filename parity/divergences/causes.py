@@ -7,10 +7,17 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences import is_fused, recognised
-from parity.divergences.divergence import Divergence, Match
+from parity.divergences.divergence import NUMBERS, Divergence, Match
 from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
+from parity.divergences.seen_behind import (
+    UNKNOWN,
+    comes_of,
+    is_cut_by,
+    unused_states,
+    wrong_by_hand,
+)
 from parity.divergences.settings import differing_settings
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Found
@@ -18,8 +25,6 @@ from parity.ladder.result import Found
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.traces.trace import Trace
-
-_UNKNOWN = ("N1", "N2")  # say where something differs, not what
 
 
 def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[str] = ()) -> Result:
@@ -40,11 +45,21 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
     if shown:
         groups = [groups[number] for number in shown]
         evidences = [evidences[number] for number in shown]
-    found = [
-        (each, group)
+    told = [
+        (each, group, evidence)
         for group, evidence in zip(groups, evidences, strict=True)
         for each in _found(group, evidence, accept)
     ]
+    by_hand = {
+        name for each, _, evidence in told for name in wrong_by_hand(each, evidence, NUMBERS)
+    }
+    unused = {name for each, _, evidence in told for name in unused_states(each, evidence, NUMBERS)}
+    found = [
+        (each, group)
+        for each, group, evidence in told
+        if not comes_of(each, evidence, by_hand) and not is_cut_by(each, evidence, unused)
+    ]
+    groups = [group for group in groups if any(group is shown for _, shown in found)]
     followers = list(following(result.levels, groups))
     open_items = {id(i) for each, group in found if not each.is_accepted for i in group.items}
     accepted = {id(i) for each, group in found if each.is_accepted for i in group.items}
@@ -124,7 +139,7 @@ def _merged(found: list[Found]) -> list[Found]:
     for number, each in enumerate(found):
         cause = each.causes[0]["id"] if each.causes else ""
         # Two metrics with another definition have two definitions.
-        is_alone = cause in ("", *_UNKNOWN) or each.level == "metrics"
+        is_alone = cause in ("", *UNKNOWN) or each.level == "metrics"
         key = number if is_alone else (each.level, cause)
         before = merged.get(key)
         merged[key] = each if before is None else _joined(before, each)

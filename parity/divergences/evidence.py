@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from parity.data.weight_names import short_name
-from parity.divergences.places import STATE, TURNING, Places
+from parity.divergences.places import RECURRENT, STATE, TURNING, Places
 from parity.ladder.rounding import allowed, dtype_of
 
 if TYPE_CHECKING:
@@ -235,6 +235,17 @@ class Evidence:
         if node["name"] in self._pairs or len(node["sources"]) != 1:
             return None
         return self._made_by(node["sources"][0])
+
+    def is_by_hand(self, node: Mapping[str, Any]) -> bool:
+        """Whether the weights of a recurrent layer were put into a cell by hand.
+
+        Only values tell the order of its gates there, unless the port's own `load` has set them.
+        """
+        kinds = (*RECURRENT, "conv_lstm")
+        calls = {call["name"]: call["kind"] for call in self.port.facts["nodes"]}
+        own = calls.get(self._pairs.get(node["name"], ""), "")
+        is_loaded = bool(self.port.facts["given"]["load"])
+        return node["kind"] in kinds and own not in kinds and not is_loaded
 
     def _made_by(self, source: int | None) -> Mapping[str, Any] | None:
         return None if source is None or source < 0 else self.keras.facts["nodes"][source]

@@ -198,7 +198,7 @@ class _Grouping:
                 return True
             if not item.name.startswith("input of "):
                 return layer in self._behind and item.num_compared == 0
-            if is_state_of(self._keras, item.name, layer, wrong):
+            if is_state_of(self._keras, self._places.pairs, item.name, layer, wrong):
                 return True
             return layer in self._behind or (layer in behind and "(train)" in item.name)
 

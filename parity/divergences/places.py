@@ -81,9 +81,9 @@ class Places:
 
     def behind(self, item: str) -> set[str]:
         """Returns the Keras layers that come next to what an item speaks of, in either half."""
-        layer = self.layer_of(item)
-        layer = self.around(item) or layer
-        found = set() if layer is None else set(self.next_to(layer, self.pairs))
+        found = set()
+        for layer in (self.layer_of(item), self.around(item)):
+            found |= set() if layer is None else set(self.next_to(layer, self.pairs))
         found |= self._partners(item, self._after_call)
         return {name for name in found if name is not None}
 

@@ -136,16 +136,8 @@ def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
                 yield from _of_handed_states(evidence, node, cell, x)
             yield from _of_several(evidence, node)
             yield from _of_below(evidence, node, cell)
-            if _is_by_hand(evidence, node):
+            if evidence.is_by_hand(node) and cell.kind != "conv_lstm":
                 yield from _in_other_orders(cell, x, states)
-
-
-def _is_by_hand(evidence: Evidence, node: Node) -> bool:
-    """Whether the weights of a layer were put into a cell by hand, whose order only values tell."""
-    calls = {call["name"]: call["kind"] for call in evidence.port.facts["nodes"]}
-    kind = calls.get(dict(map(tuple, evidence.port.facts["pairs"])).get(node["name"], ""), "")
-    is_loaded = evidence.port.facts["given"]["load"]
-    return kind not in (*_KINDS, "bidirectional") and not is_loaded and node["kind"] != "conv_lstm"
 
 
 def _in_other_orders(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Change]:
@@ -154,18 +146,25 @@ def _in_other_orders(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Ite
     A cell that is wrong does not tell in which order they are: Keras's may have been put anywhere.
     """
     given = x[:, ::-1] if cell.config.get("go_backwards") else x
-    own = tuple(range(cell.num_gates))
     if given[..., 0].size * cell.weights[1].size > _MOST_WORK:
         return
-    others = [cell.with_gates(each) for each in itertools.permutations(own) if each != own]
     right = walked(cell, given, states)[0]
-    # A square kernel may be either way round.
-    for other in others or [with_turned_kernel(cell)]:
+    for other in _laid_out(cell):
         for text, value in other_formulas(other, given, states):
             if not np.allclose(value, right):  # twice turned round
                 yield "R8", text, _shown(cell, value)
         for text, value in other_activations(other, given, states):
             yield "A29", text, _shown(cell, value)
+
+
+def _laid_out(cell: Cell) -> Iterator[Cell]:
+    """Yields a cell with its gates in all other orders; of one gate, with its kernel turned."""
+    own = tuple(range(cell.num_gates))
+    if len(own) == 1:  # a square kernel may be either way round
+        yield with_turned_kernel(cell)
+    for order in itertools.permutations(own):
+        if order != own:
+            yield cell.with_gates(order)
 
 
 def _recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
@@ -352,6 +351,15 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     if is_whole:
         text = "the port has the backward direction in its own order"
         yield "R3", text, _MERGED[merge](there, back)
+    cells_of_both = [(first, second)]
+    if evidence.is_by_hand(node) and x[..., 0].size * first.weights[1].size <= _MOST_WORK:
+        cells_of_both += zip(_laid_out(first), _laid_out(second), strict=True)
+    for one, other in cells_of_both:
+        for name, search in (("R8", other_formulas), ("A29", other_activations)):
+            for (text, a), (_, b) in zip(search(one, x), search(other, x[:, ::-1]), strict=True):
+                both = (a, b[:, ::-1]) if is_whole else (a[:, -1], b[:, -1])
+                if one is first or not np.allclose(a, there):
+                    yield name, f"{text}, in both directions", _MERGED[merge](*both)
     forwards = walked(second, x)[0]
     last = (there, forwards) if is_whole else (there[:, -1], forwards[:, -1])
     yield "R3", "the port walks in the same direction twice", _MERGED[merge](*last)

@@ -2,6 +2,7 @@
 
 import check_pairs
 import numpy as np
+import one_layer
 import pytest
 
 from parity.divergences.groups import following, grouped
@@ -257,6 +258,30 @@ def test_a_gradient_that_differs_by_anything_else_does_not(groups):
 
 
 # --- places --------------------------------------------------------------------------------------
+
+
+def with_inner_dropout():
+    """Places of an LSTM without a partner that drops its input; a dense layer is behind it."""
+    nodes = [
+        one_layer.node("before", "dense", [-1]),
+        one_layer.node("memory.dropout", "dropout", [0]),
+        one_layer.node("memory", "lstm", [1]),
+        one_layer.node("after", "dense", [2]),
+    ]
+    calls = [one_layer.call("a", "dense", [-1]), one_layer.call("b", "dense", [0])]
+    keras, port = one_layer.facts(nodes, calls)
+    port["pairs"] = [["before", "a"], ["after", "b"]]
+    return Places(one_layer.Arrays(keras, {}), one_layer.Arrays(port, {}))
+
+
+def test_a_dropout_in_a_recurrent_layer_changes_what_comes_behind_that_layer():
+    places = with_inner_dropout()
+    for item in ("memory.dropout", "memory.dropout.rate", "memory.dropout drops"):
+        assert places.around(item) == "memory"
+        assert places.behind(item) == {"after"}
+    assert places.around("memory") is None
+    assert places.before("memory.dropout") == {"before"}
+    assert places.before("after") == {"before"}
 
 
 @pytest.fixture(scope="module")

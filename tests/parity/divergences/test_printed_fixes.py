@@ -21,7 +21,9 @@ TRIED = {
     "adam_stock": "optimizer = torch_impl.optim.Adam(",
     "head_only": "optimizer = Adam(module.parameters(), ...)",
     "plateau_patience": "scheduler = ReduceLROnPlateau(..., patience=2)",
-    "second_skip_rectified": "nn.ReLU(..., inplace=False)  # module `blocks.0.relu1`",
+    "second_skip_rectified": (
+        "nn.ReLU(..., inplace=False)  # modules `blocks.0.relu1`, `blocks.1.relu1`"
+    ),
 }
 NOT_TRIED = {"fed_bgr": [ADVICE], "second_wavenet_cut_in_front": [ADVICE, VAIN]}
 

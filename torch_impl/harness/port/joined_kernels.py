@@ -34,10 +34,12 @@ class Way:
     Attributes:
         gates: places of the port's gates among Keras's.
         state_first: whether the columns of the state are in front of those of the input.
+        as_keras: whether a square matrix is (in, out), as in Keras, and not as in torch.
     """
 
     gates: tuple[int, ...]
     state_first: bool = False
+    as_keras: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,23 @@ class Cell:
         """How many gates it has."""
         return self.recurrent.shape[-1] // self.recurrent.shape[-2]
 
+    @property
+    def is_as_keras(self) -> bool:
+        """Whether a parameter that is not square is (in, out), as all of Keras are."""
+        shapes = [source.shape for group in self.sources for source in group]
+        flat = [shape for shape in shapes if len(shape) == 2 and shape[0] != shape[1]]
+        features, units = self.kernel.shape[-2], self.recurrent.shape[-2]
+        return (
+            any(
+                shape[0] in (features, units)
+                and shape[1] % units == 0
+                and not _as_torch(shape, features, units, ())
+                and not _as_torch(shape, units, units, ())
+                for shape in flat
+            )
+            and len(self.kernel.shape) == 2
+        )
+
     def carried(self, way: Way) -> list[Carried]:
         """Returns the weights of Keras in their places."""
         found = []
@@ -75,7 +94,8 @@ class Cell:
             group = self.sources[0 if is_joined else number]
             width = features + units if is_joined else need.shape[-2]
             own = columns[number] if is_joined else slice(0, width)
-            found.append(Carried(need.name, _kernel(need, group, own, width, way.gates), VALUES))
+            held = _kernel(need, group, own, width, way)
+            found.append(Carried(need.name, held, VALUES))
         if self.bias is not None and self.of_bias:
             found.append(Carried(self.bias.name, _bias(self.bias, self.of_bias, way.gates), VALUES))
         return found
@@ -85,11 +105,14 @@ def ways(cells: Sequence[Cell]) -> Iterator[Way]:
     """Yields the ways in which cells of as many gates may be laid out, the likeliest first."""
     is_joined = any(len(cell.sources) == 1 for cell in cells)
     number = cells[0].num_gates
+    is_keras = any(cell.is_as_keras for cell in cells)
     for gates in _USUAL[number]:
-        yield Way(gates)
+        yield Way(gates, as_keras=is_keras)
         if is_joined:
-            yield Way(gates, state_first=True)
-    yield from (Way(g) for g in itertools.permutations(range(number)) if g not in _USUAL[number])
+            yield Way(gates, state_first=True, as_keras=is_keras)
+    for gates in itertools.permutations(range(number)):
+        if gates not in _USUAL[number]:
+            yield Way(gates, as_keras=is_keras)
 
 
 def placings(cells: Sequence[Cell]) -> Iterator[list[Carried]]:
@@ -228,17 +251,19 @@ def _held(group: Group) -> tuple[nn.Module, tuple[str, ...]]:
     return root.get_submodule(path), names
 
 
-def _kernel(
-    need: Need, group: Group, columns: slice, width: int, gates: tuple[int, ...]
-) -> Variable:
+def _kernel(need: Need, group: Group, columns: slice, width: int, way: Way) -> Variable:
+    gates = way.gates
     *window, _, rows = need.shape
     units = rows // len(gates)
     rank = len(window)
     axes = (*range(2, rank + 2), 1, 0)
     back = tuple(sorted(range(len(axes)), key=lambda axis: axes[axis]))
     shapes = [source.shape for source in group]
-    # A square matrix is as that of most layers of torch.
-    is_turned = [not _as_torch(shape, width, units, window) for shape in shapes]
+    is_turned = [
+        (way.as_keras and _as_keras(shape, width, units, window) > 0)
+        or not _as_torch(shape, width, units, window)
+        for shape in shapes
+    ]
     sizes = [_rows(shape, width, units, window) for shape in shapes]
 
     def rows_of(tensors: Sequence[torch.Tensor]) -> torch.Tensor:

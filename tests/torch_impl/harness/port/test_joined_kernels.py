@@ -156,6 +156,38 @@ def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gate
     np.testing.assert_array_equal(rows[:UNITS].detach(), expected)
 
 
+class Parts(nn.Module):
+    """A GRU in two parts, as x @ kernel or as torch has it; one kernel of the state is square."""
+
+    def __init__(self, *, as_keras):
+        super().__init__()
+        sizes = {
+            "w": (FEATURES, 2 * UNITS),
+            "u": (UNITS, 2 * UNITS),
+            "w2": (FEATURES, UNITS),
+            "u2": (UNITS, UNITS),
+        }
+        for name, size in sizes.items():
+            setattr(self, name, nn.Parameter(torch.zeros(size if as_keras else size[::-1])))
+        self.b = nn.Parameter(torch.zeros(3 * UNITS))
+
+
+@pytest.mark.parametrize("as_keras", [True, False])
+def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
+    net = nn.ModuleDict({"memory": Parts(as_keras=as_keras)}).double()
+    (cell,) = cells_of(gru_needs(1), gru_sources(net))
+    assert cell.is_as_keras is as_keras
+    way = next(ways([cell]))
+    assert way == Way((0, 1, 2), as_keras=as_keras)
+    given = np.random.default_rng(0).normal(size=(UNITS, 3 * UNITS))
+    (item,) = (each for each in cell.carried(way) if each.name.endswith("recurrent_kernel"))
+    item.set(given)
+    square = given[:, 2 * UNITS :]
+    held = net["memory"].u2.detach().numpy()
+    np.testing.assert_array_equal(held, square if as_keras else square.T)
+    np.testing.assert_array_equal(item.value(), given)
+
+
 def test_each_cell_gets_the_parameters_of_one_module():
     net = nn.ModuleDict({"one": Raw(False), "two": Raw(True)})
     wanted = [
