@@ -15,7 +15,8 @@ from torch_impl.source.imports import imported
 MODULES = (
     *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
     *("merging", "recurrent", "attention", "weights", "losses", "clipping", "optimizers"),
-    *("schedules", "callbacks", "metrics", "training"),
+    *("schedules", "callbacks", "metrics", "training", "command_line", "array_checks"),
+    "data_file",
 )
 _HOME = "torch_impl.source.parts"
 

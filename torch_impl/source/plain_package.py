@@ -27,6 +27,7 @@ from torch_impl.source.plain_train import plain_train
 from torch_impl.source.program import Program, all_of
 from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.wrapping import wrapped
 
 
 @dataclass
@@ -96,10 +97,13 @@ def plain_files(
     names = (out.name, class_name)
     train = plain_train(facts, program, (full, module), draws, rules, frozen, names)
     files["train.py"] = train.train
+    files["data_file.py"] = train.data_file
     if train.rules:
         files["rules.py"] = train.rules
+    call = f'    assert_parity(torch="{out.name}.test_parity:port", against=reference)'
     files["test_parity.py"] = _TEST.format(
         package=out.name,
+        call="\n".join(wrapped(call)),
         port="".join(f"        {argument},\n" for argument in train.port),
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
@@ -224,5 +228,5 @@ def load(module: Any, weights: Mapping[str, np.ndarray]) -> None:
 def test_the_port_trains_as_keras_does() -> None:
     """Outputs, losses, gradients, weights after steps, rates and metrics."""
     reference = Path(__file__).with_name("reference.parity")
-    assert_parity(torch="{package}.test_parity:port", against=reference)
+{call}
 '''

@@ -13,15 +13,8 @@ from torch_impl.source.names_used import imported_from, names_used
 
 FOLDER = Path(parts.__file__).parent
 ALLOWED = {
-    "warnings",
-    "__future__",
-    "collections",
-    "ctypes",
-    "dataclasses",
-    "math",
-    "numpy",
-    "torch",
-    "typing",
+    *("__future__", "argparse", "collections", "ctypes", "dataclasses", "math", "pathlib", "sys"),
+    *("typing", "warnings", "zipfile", "zlib", "numpy", "torch"),
 }
 
 
