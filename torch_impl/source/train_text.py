@@ -49,8 +49,6 @@ _MODULES = {
     "constrain": "torch_impl.constraints",
     "load_arrays": "torch_impl.arrays",
     "draw_initial": "torch_impl.initial_weights",
-    "SEED": "torch_impl.initial_weights",
-    "SKIPPED": "torch_impl.initial_weights",
     "joined_parameters": "torch_impl.layouts",
     "Penalty": "torch_impl.penalty",
     "RegularizedLoss": "torch_impl.penalty",
