@@ -12,6 +12,7 @@ from torch_impl import initializers
 from torch_impl.initial_weights import with_axes
 from torch_impl.initializers import Initializer, UnitForgetBias, VarianceScaling
 from torch_impl.initializers.scaling import compute_fans
+from torch_impl.layouts import joined_parameters
 from torch_impl.source.form import arguments
 from torch_impl.source.initial import Draw
 from torch_impl.source.wrapping import wrapped
@@ -59,6 +60,19 @@ def initial_lines(
             lines += [*head[:-1], f"{head[-1]}:"]
             lines += wrapped(f"        {text.replace('{}', 'model.get_parameter(name)')}")
     return lines
+
+
+def joined_biases(full: nn.Module, plain: nn.Module) -> list[str]:
+    """Returns the modules of a plain network whose two biases are one variable in Keras.
+
+    Args:
+        full: the module with the parts of `torch_impl`.
+        plain: the same without them.
+    """
+    trained = {name for name, p in plain.named_parameters() if p.requires_grad}
+    names = {id(parameter): name for name, parameter in full.named_parameters()}
+    sets = [[names[id(parameter)] for parameter in each] for each in joined_parameters(full)]
+    return [each[0].rpartition(".")[0] for each in sets if trained.issuperset(each)]
 
 
 def _text(initializer: Initializer, shape: Sequence[int], tensor: Sequence[int]) -> str:

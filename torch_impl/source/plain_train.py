@@ -21,7 +21,8 @@ from torch_impl.source.names_used import names_called, names_used
 from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.own.step_text import about_step
 from torch_impl.source.parts import training as loop
-from torch_impl.source.plain_initial import initial_lines, penalty_lines
+from torch_impl.source.plain_constraints import constraint_lines
+from torch_impl.source.plain_initial import initial_lines, joined_biases, penalty_lines
 from torch_impl.source.plain_reading import load_weights, reading_of
 from torch_impl.source.plain_rules import as_rule, callback, metric
 from torch_impl.source.program import Program, has_masks
@@ -103,12 +104,14 @@ def plain_train(
         given["loss"] = loss
     if training.optimizer is not None:
         try:
-            body += wrapped(f"    optimizer = {as_rule(optimizer_text(training.optimizer))}")
+            text = as_rule(optimizer_text(training.optimizer))
+            if rules.joins_norms(training.optimizer) and (paths := joined_biases(*modules)):
+                body += _biases(paths)
+                text = re.sub(r"\bclip_norm\(([\d.e-]+)\)", r"clip_joined_norm(\1, biases)", text)
+            body += wrapped(f"    optimizer = {text}")
             given["optimizer"] = "optimizer"
         except ValueError as error:
             found.left_out.append(f"the optimizer: {error}")
-        if rules.joins_norms(training.optimizer):
-            found.left_out.append("one norm of both biases of a GRU: each is clipped alone here")
     metrics, measured = _metrics(training, found.left_out)
     given |= metrics
     given |= _callbacks(
@@ -120,7 +123,9 @@ def plain_train(
     )
     found.left_out += [sentence_of_callback(name) for name in compiled.left_out]
     penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
-    for name, text in (rules.activities | rules.constraints).items():
+    if "optimizer" in given:
+        body += constraint_lines(rules.constraints, *modules, found.left_out)
+    for name, text in rules.activities.items():
         found.left_out.append(f"{text} of {name!r}: it has no plain form")
     if rules.undecayed:
         found.left_out.append("exclude_from_weight_decay of the optimizer: all weights decay here")
@@ -152,6 +157,16 @@ def plain_train(
     sections = [*sections, load_weights(class_name), *functions]
     weightless = _weightless_text(own, arrays)
     return _files(found, sections, facts, given, program, arrays, names, weightless)
+
+
+def _biases(paths: Sequence[str]) -> list[str]:
+    """Returns the statements that name the biases of some GRUs, two each."""
+    names = f"({', '.join(map(literal, paths))}{',' if len(paths) == 1 else ''})"
+    return [
+        "    # both biases of a GRU are one variable in Keras, with one norm",
+        *wrapped(f"    layers = [model.get_submodule(name) for name in {names}]"),
+        "    biases = [(each.bias_ih_l0, each.bias_hh_l0) for each in layers]",
+    ]
 
 
 def _files(

@@ -291,12 +291,16 @@ def lacking_text(port: str, names: Sequence[str]) -> str:
         port: what has the parts as attributes, in the source.
         names: of the parts that were not ported.
     """
-    return "".join(
-        f"""    if {port}.{name} is None:
-        raise SystemExit("the {name} was not ported, see README.md: give build() one")
-"""
+    told = "was not ported, see README.md: give build() one"
+    lines = [
+        line
         for name in names
-    )
+        for line in (
+            f"    if {port}.{name} is None:",
+            *wrapped(f'        raise SystemExit("the {name} {told}")'),
+        )
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def optimizer_text(plan: Planned) -> str:

@@ -237,9 +237,12 @@ def test_both_biases_of_a_gru_have_one_norm_where_an_optimizer_takes_norms(
     assert ("from torch_impl.layouts import joined_parameters" in text) == is_joined
 
 
-def test_a_plain_package_tells_that_both_biases_are_clipped_alone(tmp_path):
-    told, _, _ = written("of_gru_clipped", tmp_path, plain=True)
-    assert "one norm of both biases of a GRU: each is clipped alone here" in told["left_out"]
+def test_a_plain_package_clips_both_biases_as_one(tmp_path):
+    told, _, text = written("of_gru_clipped", tmp_path, plain=True)
+    assert told["left_out"] == []
+    assert "clip=rules.clip_joined_norm(0.1, biases)" in text
+    _, _, text = written("of_lstm_clipped", tmp_path, plain=True)
+    assert "clip=rules.clip_norm(0.1)" in text
 
 
 CASES = {
