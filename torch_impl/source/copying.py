@@ -14,7 +14,16 @@ from torch_impl.source.imports import imported
 # In the order in which their parts stand in a file.
 MODULES = (
     *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
-    *("merging", "recurrent", "attention", "weights", "losses", "clipping", "optimizers"),
+    *(
+        "categories",
+        "merging",
+        "recurrent",
+        "attention",
+        "weights",
+        "losses",
+        "clipping",
+        "optimizers",
+    ),
     *("schedules", "callbacks", "metrics", "training", "command_line", "array_checks"),
     "data_file",
 )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from torch_impl import layers
@@ -22,6 +23,7 @@ from torch_impl.source.form import Parameter
 from torch_impl.source.parts import (
     activations,
     attention,
+    categories,
     convolutions,
     merging,
     noise,
@@ -34,7 +36,7 @@ from torch_impl.source.parts import (
 from torch_impl.source.program import Line, Program, all_of
 
 _PARTS = (
-    *(activations, attention, convolutions, merging, noise, normalization, pools),
+    *(activations, attention, categories, convolutions, merging, noise, normalization, pools),
     *(recurrent, resizing),
 )
 _DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
@@ -325,7 +327,16 @@ def _upsampling(planned: Planned, called: Called) -> Planned:
     return Planned(resizing.UpSampling, planned.named.get("size", 2))
 
 
+def _category_encoding(planned: Planned, called: Called) -> Planned:
+    settings = dict(planned.settings)
+    dtype = settings.pop("dtype", torch.float32)
+    if dtype not in (torch.float32, torch.float64):  # those of the network
+        raise ValueError(f"CategoryEncoding with {dtype=} has no plain part")
+    return _same(Planned(planned.kind, *planned.arguments, **settings), called)
+
+
 _ROWS: dict[Any, Row] = {
+    layers.CategoryEncoding: _category_encoding,
     layers.UpSampling: _upsampling,
     layers.Dropout: _dropout,
     layers.AlphaDropout: _alpha,
