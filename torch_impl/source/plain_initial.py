@@ -117,15 +117,20 @@ def _scaled(initializer: VarianceScaling, shape: Sequence[int], tensor: Sequence
     is_glorot = (initializer.scale, initializer.mode) == (1.0, "fan_avg")
     if is_glorot and initializer.distribution == "uniform" and (fan_in, fan_out) == of_torch:
         return "nn.init.xavier_uniform_({})"
-    average = (fan_in + fan_out) / 2
-    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": average}[initializer.mode]
-    fan = max(1, int(fan) if fan == int(fan) else fan)
     scale = initializer.scale
-    variance = f"{int(scale) if scale == int(scale) else scale} / {fan}"
+    if initializer.mode == "fan_avg":  # scale / ((inputs + outputs) / 2)
+        variance = f"{_number(2 * scale)} / ({fan_in} + {fan_out})"
+    else:
+        fan = max(1, {"fan_in": fan_in, "fan_out": fan_out}[initializer.mode])
+        variance = f"{_number(scale)} / {_number(fan)}"
     if initializer.distribution == "untruncated_normal":
         return f"nn.init.normal_({{}}, 0.0, ({variance}) ** 0.5)"
     name = "uniform" if initializer.distribution == "uniform" else "normal"
     return f"rules.scaled_{name}_({{}}, {variance})"
+
+
+def _number(value: float) -> str:
+    return str(int(value) if value == int(value) else value)
 
 
 def penalty_lines(penalties: Mapping[str, str], plain: nn.Module, left_out: list[str]) -> list[str]:

@@ -12,13 +12,20 @@ Constraint = Callable[[torch.Tensor], torch.Tensor]
 
 
 def scaled_normal_(weight: torch.Tensor, variance: float) -> None:
-    """Draws normal numbers of a variance, cut off at two deviations."""
+    """Draws normal numbers of a variance, cut off at two deviations.
+
+    Keras's variance is scale / fan, of the inputs of a unit, or of half of its inputs
+    and outputs.
+    """
     stddev = variance**0.5 / 0.87962566103423978  # of what is left behind the cut
     nn.init.trunc_normal_(weight, 0.0, stddev, -2 * stddev, 2 * stddev)
 
 
 def scaled_uniform_(weight: torch.Tensor, variance: float) -> None:
-    """Draws uniform numbers of a variance around 0."""
+    """Draws uniform numbers of a variance around 0.
+
+    Of Glorot it is 2 / (inputs + outputs), as Keras counts them.
+    """
     limit = (3 * variance) ** 0.5
     nn.init.uniform_(weight, -limit, limit)
 
