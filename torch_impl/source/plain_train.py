@@ -25,7 +25,7 @@ from torch_impl.source.plain_constraints import constraint_lines
 from torch_impl.source.plain_initial import initial_lines, joined_biases, penalty_lines
 from torch_impl.source.plain_reading import load_weights, reading_of
 from torch_impl.source.plain_rules import as_rule, callback, metric
-from torch_impl.source.program import Program, has_masks
+from torch_impl.source.program import Program, Value, has_masks
 from torch_impl.source.reading_text import Arrays, about_training, arrays_of, opening
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.train_text import (
@@ -182,7 +182,7 @@ def _files(
     package, class_name = names
     own = "\n\n\n".join("\n".join(lines) for lines in sections)
     used = names_used(own, "rules")
-    copy, imports = chosen(["fit", "split_off"])
+    copy, imports = chosen(["fit", "split_off"], _features(given, arrays, program))
     fit = facts["program"]["fit"]
     main = _MAIN.format(
         parser="\n".join(wrapped(f"    {parser_text(fit)}")),
@@ -218,6 +218,23 @@ def _files(
     about_file = "Reads the command line and the file of data, and says what is wrong with them."
     found.data_file = copied(taken, about_file)
     found.port = _port(given, program)
+    return found
+
+
+_FEATURES = {
+    "schedulers": "schedulers",
+    "early_stopping": "stopping",
+    "penalty": "penalty",
+    "class_weight": "classes",
+}
+
+
+def _features(given: Mapping[str, str], arrays: Arrays, program: Program) -> list[str]:
+    """Returns what a program has of the loop: see `torch_impl.source.copying`."""
+    found = [feature for name, feature in _FEATURES.items() if name in given]
+    is_one = len(arrays.inputs) == len(arrays.targets) == 1 and isinstance(program.outputs, Value)
+    if not is_one or "OutputLosses" in given.get("loss", ""):
+        found.append("nest")
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from torch_impl.source import copying, parts
 from torch_impl.source.copying import MODULES, chosen, copied, names_of_parts
+from torch_impl.source.imports import imported
 from torch_impl.source.names_used import imported_from, names_used
 
 FOLDER = Path(parts.__file__).parent
@@ -79,3 +80,30 @@ def test_names_that_a_source_uses_are_found():
     assert names_used(source, "parts") == {"Conv2D", "softmax"}
     assert imported_from(source, ["torch_impl"]) == ["with_mask"]
     assert imported_from(source, ["torch"]) == []
+
+
+FEATURES = ("schedulers", "stopping", "penalty", "classes", "nest")
+
+
+@pytest.mark.parametrize("has", [(), *((name,) for name in FEATURES), FEATURES], ids=str)
+def test_a_loop_has_only_what_a_program_needs_and_pleases_ruff(has, tmp_path):
+    body, imports = chosen(["fit", "split_off"], has)
+    names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Attribute)}
+    words = {
+        "schedulers": "schedulers",
+        "stopping": "early_stopping",
+        "penalty": "penalty",
+        "classes": "class_weight",
+        "nest": "output_names",
+    }
+    assert {name for name, word in words.items() if word in names} == set(has)
+    assert ("OutputMeasures" in names) == ("nest" in has)
+    assert ("warnings" in imports) == bool({"schedulers", "stopping"} & set(has))
+    assert "#:" not in body
+    source = f"{imported(imports)}\n\n{body}\n"
+    (tmp_path / "loop.py").write_text(source, encoding="utf-8")
+    for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
