@@ -180,6 +180,7 @@ def with_plain_functions(text: str, home: str = "parts") -> str:
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
     text = re.sub(r"\bactivations\.(\w+)\(", rf"{home}.\1(", text)
+    text = re.sub(r"\bthrough_float32\(", f"{home}.in_float32(", text)
     return re.sub(r"\bwith_mask\(", f"{home}.with_mask(", text)
 
 

@@ -12,7 +12,7 @@ from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_fac
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.fit_text import about_later, batch_size_of
-from torch_impl.source.form import Parameter, arguments, literal, told
+from torch_impl.source.form import Parameter, arguments, literal, readable, told
 from torch_impl.source.imports import from_import
 from torch_impl.source.names_used import names_called
 from torch_impl.source.own.loss_texts import HOMES, is_written, loss_texts
@@ -316,9 +316,16 @@ def written(value: Any) -> str:
     """Returns the source of a plan, or of a nest of plans and plain values."""
     if isinstance(value, Planned):
         plan = told(value)
-        named = {name: Parameter(written(part)) for name, part in plan.settings.items()}
-        text = arguments(*(Parameter(written(part)) for part in plan.arguments), **named)
         module = value.kind.__module__.split(".")[1]
+        named = {
+            name: Parameter(
+                readable(part)
+                if module == "schedule" and isinstance(part, float)
+                else written(part)
+            )
+            for name, part in plan.settings.items()
+        }
+        text = arguments(*(Parameter(written(part)) for part in plan.arguments), **named)
         return f"{module}.{value.kind.__name__}({text})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{literal(k)}: {written(part)}' for k, part in value.items())}}}"
