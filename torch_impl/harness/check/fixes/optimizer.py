@@ -25,6 +25,7 @@ from torch_impl.harness.check.fixes.whole import (
 from torch_impl.harness.check.optimizer import write_optimizer
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.keras_config.training import short
 
 # Keras's name of a number -> torch's in `param_groups`.
 _IN_TORCH = {"learning_rate": "lr", "epsilon": "eps"}
@@ -100,8 +101,9 @@ def _numbers(port: PortUnderTest) -> Iterator[Suggestion]:
     """Yields Keras's numbers for the optimizer that the port has."""
     assert port.built.optimizer is not None
     group = port.built.optimizer.param_groups[0]
-    for name, value in _settings(port).items():
-        if name in group and group[name] != value:
+    told = [(name, exact) for name, exact in _settings(port).items() if name in group]
+    for name, value in [(name, each) for name, exact in told for each in _as_written(exact)]:
+        if group[name] != value:
             kind = type(port.built.optimizer).__name__
             # A layer of Keras's names takes the rate under its own.
             is_keras = isinstance(port.built.optimizer, optim.KerasOptimizer)
@@ -140,8 +142,20 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
     if not isinstance(rate, int | float):  # a schedule, which has a level of its own
         assert port.built.optimizer is not None
         rate = float(port.built.optimizer.param_groups[0]["lr"])
-    given = {"learning_rate": rate, **other_than_default(kind, {**config, "learning_rate": None})}
-    given |= {name: config[name] for name in _COMMON if config.get(name)}
+    others = other_than_default(kind, {**config, "learning_rate": None})
+    others |= {name: config[name] for name in _COMMON if config.get(name)}
+    for each in _as_written(rate):
+        yield from _of_class(port, {"learning_rate": each, **others})
+
+
+def _as_written(value: Any) -> list[Any]:
+    """Returns a number that float32 may have rounded: as it was written, and as it is."""
+    return [*dict.fromkeys((short(value), value))] if isinstance(value, float) else [value]
+
+
+def _of_class(port: PortUnderTest, given: Mapping[str, Any]) -> Iterator[Suggestion]:
+    """Yields Keras's optimizer with arguments, with all weights decayed and without small ones."""
+    facts = port.keras.facts["optimizer"]
     text = f"optimizer = torch_impl.optim.{facts['class']}(module.parameters(), {listed(given)})"
     clips = any(given.get(name) for name in _CLIPS)
     has_step = port.built.before_step is not None
