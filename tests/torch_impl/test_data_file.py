@@ -208,7 +208,7 @@ ARRAYS = {
     ),
     "of other lengths": (
         {"x": IMAGES, "y": LABELS[1:]},
-        "x has 6, y has 5: expected one number in all",
+        "x has 6, y has 5: expected as many in each",
     ),
     "weights of another length": (
         {"x": IMAGES, "y": LABELS, "weight": LABELS[1:]},
@@ -225,7 +225,7 @@ ARRAYS = {
     "complex": ({"x": IMAGES + 1j, "y": LABELS}, "x has the dtype complex128"),
     "objects": (
         {"x": IMAGES, "y": np.array([[1], [2, 3]] * 3, dtype=object)},
-        "y holds Python objects: expected numbers",
+        "y holds Python objects: expected one array of numbers",
     ),
 }
 

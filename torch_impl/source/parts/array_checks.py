@@ -53,7 +53,7 @@ def check_finite(array: np.ndarray, name: str) -> None:
     bad = ~np.isfinite(array.reshape(len(array), -1)).all(1)
     told = f"NaN or infinite numbers in {bad.sum()} of {len(array)} samples"
     first = f"the first in sample {bad.argmax()}"
-    what = "expected others: replace them, or leave these samples out"
+    what = "expected finite ones; replace them, or leave these samples out"
     raise SystemExit(f"{name} has {told}, {first}: {what}")
 
 

@@ -74,13 +74,13 @@ def stored(file: Mapping[str, Any], name: str) -> np.ndarray:
         array = file[name]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error):
-            told = "holds Python objects: expected numbers; write np.stack of them"
+            told = "holds Python objects: expected one array of numbers, as of np.stack"
         else:
             told = f"is damaged ({error}): expected an array; write the file anew"
         raise SystemExit(f"{name} {told}") from None
     kind = getattr(array, "dtype", type(array))
     if getattr(kind, "kind", "") not in tuple("biuf"):
-        told = "expected numbers; write it with astype, or the numbers of its classes"
+        told = "expected numbers; number classes by np.unique, convert text by astype"
         raise SystemExit(f"{name} has the dtype {kind}: {told}")
     found: np.ndarray = array
     return found
@@ -94,7 +94,7 @@ def check_sizes(arrays: Arrays) -> None:
             raise SystemExit(f"{name} has the shape {array.shape}: {told}")
     if len({len(array) for array in arrays.values()}) > 1:
         told = ", ".join(f"{name} has {len(array)}" for name, array in arrays.items())
-        what = "expected one number in all; leave out those that belong to no other"
+        what = "expected as many in each; write arrays of the same samples"
         raise SystemExit(f"samples: {told}: {what}")
 
 
