@@ -18,18 +18,9 @@ from torch_impl.source.imports import imported
 # In the order in which their parts stand in a file.
 MODULES = (
     *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
-    *(
-        "categories",
-        "merging",
-        "recurrent",
-        "attention",
-        "weights",
-        "losses",
-        "clipping",
-        "optimizers",
-    ),
-    *("schedules", "callbacks", "metrics", "training", "command_line", "array_checks"),
-    "data_file",
+    *("categories", "merging", "recurrent", "conv_lstm", "attention", "weights", "losses"),
+    *("clipping", "optimizers", "schedules", "callbacks", "metrics", "training"),
+    *("command_line", "array_checks", "data_file"),
 )
 _HOME = "torch_impl.source.parts"
 

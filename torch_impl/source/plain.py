@@ -24,6 +24,7 @@ from torch_impl.source.parts import (
     activations,
     attention,
     categories,
+    conv_lstm,
     convolutions,
     merging,
     noise,
@@ -37,7 +38,7 @@ from torch_impl.source.program import Line, Program, all_of
 
 _PARTS = (
     *(activations, attention, categories, convolutions, merging, noise, normalization, pools),
-    *(recurrent, resizing),
+    *(conv_lstm, recurrent, resizing),
 )
 _DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
 _OWN_SEEDS = ("seed", "random_dtype")  # of streams of numbers that torch has not
@@ -259,14 +260,26 @@ def _recurrent(planned: Planned, called: Called) -> Planned:
     if not called.masked:
         settings.pop("zero_output_for_mask", None)
     plain = Planned(planned.kind, *planned.arguments, **settings)
-    for key in ("activation", "recurrent_activation"):
-        value = settings.get(key, "tanh")
-        if not isinstance(value, Parameter) and value not in recurrent.FUNCTIONS:
-            raise ValueError(f"{name} with {key}={value!r} has no plain part")
+    _check_functions(plain)
     stock = {"return_sequences", "return_state", "go_backwards", "use_bias", "units"}
     if name == "SimpleRNN" or (set(settings) <= {*stock, "input_size"} and not called.masked):
         return _same(plain, called)
     return _same(plain, called, f"{name}Loop")
+
+
+def _check_functions(planned: Planned) -> None:
+    for key in ("activation", "recurrent_activation"):
+        value = planned.settings.get(key, "tanh")
+        if not isinstance(value, Parameter) and value not in recurrent.FUNCTIONS:
+            raise ValueError(f"{_name(planned.kind)} with {key}={value!r} has no plain part")
+
+
+def _conv_lstm(planned: Planned, called: Called) -> Planned:
+    _check_functions(planned)
+    settings = dict(_without_seeds(planned).settings)
+    if not called.masked:
+        settings.pop("zero_output_for_mask", None)
+    return _same(Planned(planned.kind, *planned.arguments, **settings), called)
 
 
 def _attention(planned: Planned, called: Called) -> Planned:
@@ -318,6 +331,9 @@ def _einsum(planned: Planned, called: Called) -> Planned:
 def _bidirectional(planned: Planned, called: Called) -> Planned:
     if planned.named.get("merge_mode", "concat") is None:
         raise ValueError("Bidirectional with merge_mode=None has no plain part")
+    for inside in planned.arguments:  # whose outputs have their channels behind the steps
+        if isinstance(inside, Planned) and _ROWS.get(inside.kind) is _conv_lstm:
+            raise ValueError(f"{_name(inside.kind)} in both directions has no plain part")
     return _same(planned, called)
 
 
@@ -345,6 +361,9 @@ _ROWS: dict[Any, Row] = {
     layers.LSTM: _recurrent,
     layers.GRU: _recurrent,
     layers.SimpleRNN: _recurrent,
+    layers.ConvLSTM1D: _conv_lstm,
+    layers.ConvLSTM2D: _conv_lstm,
+    layers.ConvLSTM3D: _conv_lstm,
     layers.Bidirectional: _bidirectional,
     layers.MultiHeadAttention: _attention,
     layers.EinsumDense: _einsum,
