@@ -195,10 +195,10 @@ from typing import Any
 import numpy as np
 from parity import assert_parity
 
-# Weight of Keras, its place here, row, gates and axes in the order that torch has.
-WEIGHTS = [
+# Row, gates and axes in torch's order, of weights of Keras and their places here.
+WEIGHTS: dict[Any, list[tuple[str, str]]] = {{
 {weights}
-]
+}}
 
 
 def port() -> Any:
@@ -216,13 +216,14 @@ def port() -> Any:
 def load(module: Any, weights: Mapping[str, np.ndarray]) -> None:
     """Puts Keras's weights into the network."""
     tensors = module.state_dict()
-    for keras, name, row, gates, axes in WEIGHTS:
-        x = weights[keras] if row is None else weights[keras][row]
-        if gates:
-            parts = np.split(x, len(gates), axis=-1)
-            x = np.concatenate([parts[gate] for gate in gates], axis=-1)
-        tensor = tensors[name]
-        tensor.copy_(tensor.new_tensor(x.transpose(axes)).reshape(tensor.shape))
+    for (row, gates, axes), pairs in WEIGHTS.items():
+        for keras, name in pairs:
+            x = weights[keras] if row is None else weights[keras][row]
+            if gates:
+                parts = np.split(x, len(gates), axis=-1)
+                x = np.concatenate([parts[gate] for gate in gates], axis=-1)
+            tensor = tensors[name]
+            tensor.copy_(tensor.new_tensor(x.transpose(axes)).reshape(tensor.shape))
 
 
 def test_the_port_trains_as_keras_does() -> None:

@@ -332,8 +332,8 @@ def test_a_plain_package_has_the_weights_of_code_that_was_written_out(folder):
     done = port_spec(spec, folder / "placed_plain", CheckOptions(), plain=True)
     assert done.result.verdict == "pass"
     test = (done.folder / "test_parity.py").read_text(encoding="utf-8")
-    assert '("embedding_1.embeddings", "placed_places.weight", None, (), (0, 1))' in test
-    assert '("placed.gain", "placed_scale.value", None, (), (0,))' in test
+    assert '("embedding_1.embeddings", "placed_places.weight")' in test
+    assert '("placed.gain", "placed_scale.value")' in test
 
 
 _RESIDUAL = "x + self.share * self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
