@@ -107,7 +107,8 @@ def plain_files(
         port="".join(f"        {argument},\n" for argument in train.port),
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
-    differs = [*_ALWAYS, *drawing]
+    is_seeded = bool(facts["program"]["fit"].get("is_seeded"))
+    differs = [_INITIAL, _ORDER.format(_ONCE if is_seeded else _EACH), *drawing]
     data = about_data(arrays_of(program, facts))
     open_ = opens(train.train, "train.py")
     return Written(files, module, train.left_out, differs, open_, about=_ABOUT, data=data)
@@ -178,11 +179,10 @@ _ABOUT = (
     "of the layers, and `rules.py` what it lacks of losses, optimizers and the rest. Only the test",
     "imports `parity` and `torch_impl`.",
 )
-_ALWAYS = (
-    "what a seed draws: initial weights have Keras's distributions, and other values",
-    "the order of samples: it is drawn by torch, once for a training, as Keras does after "
-    "set_random_seed; without a seed, Keras draws an order for each epoch",
-)
+_INITIAL = "what a seed draws: initial weights have Keras's distributions, and other values"
+_ORDER = "the order of samples: torch draws it {}"
+_ONCE = "once for a training, as Keras does after set_random_seed"
+_EACH = "for each epoch, as Keras does without a seed"
 _TEST = '''"""Compares the port with what Keras computed, without TensorFlow.
 
 It is the only file here that imports parity and torch_impl: the port needs neither.

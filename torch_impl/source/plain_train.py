@@ -182,8 +182,9 @@ def _files(
     package, class_name = names
     own = "\n\n\n".join("\n".join(lines) for lines in sections)
     used = names_used(own, "rules")
-    copy, imports = chosen(["fit", "split_off"], _features(given, arrays, program))
     fit = facts["program"]["fit"]
+    features = [*_features(given, arrays, program), *(["seeded"] if fit.get("is_seeded") else [])]
+    copy, imports = chosen(["fit", "split_off"], features)
     main = _MAIN.format(
         parser="\n".join(wrapped(f"    {parser_text(fit)}")),
         shuffle=fit.get("shuffle") is not False,

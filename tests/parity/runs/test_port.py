@@ -413,8 +413,7 @@ def plain_heads(two_heads, folder):
     shutil.copy(two_heads.folder / port.BUNDLE, out)
     assert told["differs"] == [
         "what a seed draws: initial weights have Keras's distributions, and other values",
-        "the order of samples: it is drawn by torch, once for a training, as Keras does after "
-        "set_random_seed; without a seed, Keras draws an order for each epoch",
+        "the order of samples: torch draws it for each epoch, as Keras does without a seed",
     ]
     return out
 

@@ -61,19 +61,23 @@ def fit(
         validation: the same.
         epochs: how often all samples are seen.
         batch_size: samples in a step.
-        shuffle: whether the order of samples is drawn, once for all epochs. Keras does
-            so after set_random_seed, and draws one for each epoch without a seed.
+        shuffle: whether the order of samples is drawn, once for all epochs,  #: seeded
+            as Keras does after set_random_seed.  #: seeded
+        #: not seeded: shuffle: whether the order of samples is drawn for each epoch.
     """
     if training.class_weight and data[2] is not None:  #: classes
         text = "weights of classes and of samples: expected one of them"  #: classes
         raise ValueError(text)  #: classes
     size = number_of(data)
-    order = torch.randperm(size) if shuffle else torch.arange(size)
-    data = picked(data, order)
+    order = torch.randperm(size) if shuffle else torch.arange(size)  #: seeded
+    data = picked(data, order)  #: seeded
     stopping = training.early_stopping  #: stopping
     history: dict[str, list[float]] = {}
     for _ in range(epochs):
-        logs = train_epoch(training, batches(data, batch_size))
+        #: not seeded: order = torch.randperm(size) if shuffle else torch.arange(size)
+        #: not seeded: given = batches(picked(data, order), batch_size)
+        given = batches(data, batch_size)  #: seeded
+        logs = train_epoch(training, given)
         if validation is not None:
             found = evaluate(training, batches(validation, batch_size))
             logs |= {f"val_{name}": value for name, value in found.items()}
