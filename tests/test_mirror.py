@@ -19,6 +19,7 @@ ONLY_TORCH_FILES = {
     "native.py": "compiles C files, for speed",
     "source.py": "a Keras model as the source of a torch program",
     "arrays.py": "Keras keeps the arrays of a graph in its config",
+    "data_file.py": "the Keras program has its data itself",
     "initial_weights.py": "Keras's layers draw by themselves",
     "seeds.py": "what keras.utils.set_random_seed fixes",
     "keras_config.py": "Keras reads its own configs",

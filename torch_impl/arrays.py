@@ -2,6 +2,8 @@
 
 self.add = Array((1, 16, 8))
 load_arrays(model, Path("weights.safetensors"))
+
+`load_state` fills a whole model from such a file.
 """
 
 from __future__ import annotations
@@ -58,3 +60,24 @@ def buffers_of(module: nn.Module) -> tuple[str, ...]:
     if isinstance(module, Normalization):  # without a count, they are its arguments
         return ("mean", "variance") if module.count is not None else ()
     return ("value",) if isinstance(module, Array) else ()
+
+
+def load_state(model: nn.Module, path: Path) -> None:
+    """Fills a model with the weights in a file.
+
+    Args:
+        model: gets them; a layer that draws keeps its seed and its count, which are no weights.
+        path: of a safetensors file with all weights by the names of the state_dict.
+
+    Raises:
+        ValueError: weights are missing, or unknown.
+    """
+    from safetensors.torch import load_file
+
+    missing, unknown = model.load_state_dict(load_file(path), strict=False)
+    missing = [name for name in missing if not name.endswith("_extra_state")]
+    if missing or unknown:
+        raise ValueError(
+            f"{path}: {missing} are missing, {unknown} are unknown: expected the weights of "
+            f"{type(model).__name__}"
+        )

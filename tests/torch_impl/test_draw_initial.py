@@ -6,9 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from torch_impl.initial_weights import SEED, SKIPPED, draw_initial
-from torch_impl.initializers import GlorotUniform, HeNormal, Orthogonal, UnitForgetBias, Zeros
-from torch_impl.layers import LSTM, Dropout, RandomCrop, RandomFlip
+from torch_impl.initial_weights import default_of, draw_initial, keras_order
+from torch_impl.initializers import (
+    Constant,
+    GlorotUniform,
+    HeNormal,
+    Orthogonal,
+    RandomUniform,
+    UnitForgetBias,
+    Zeros,
+)
+from torch_impl.layers import GRU, LSTM, Bidirectional, Dropout, RandomCrop, RandomFlip
 from torch_impl.seeds import KerasSeeds
 
 
@@ -21,15 +29,7 @@ class Net(nn.Module):
         self.flip = RandomFlip(seed=3)
 
 
-DRAWS = [
-    ("conv.kernel", HeNormal()),
-    ("", SKIPPED),
-    ("dropout", SEED),
-    ("lstm.lstm_cell/kernel", GlorotUniform()),
-    ("lstm.lstm_cell/recurrent_kernel", Orthogonal()),
-    ("lstm.lstm_cell/bias", UnitForgetBias()),
-    ("conv.bias", Zeros()),
-]
+SETTINGS = {"initializers": {"conv.kernel": HeNormal()}, "skipped": (1,)}
 
 
 def keras_layers():
@@ -46,7 +46,7 @@ def keras_layers():
 def test_the_weights_are_those_of_keras():
     conv, dropout, lstm = keras_layers()
     net = Net()
-    draw_initial(net, KerasSeeds(7), DRAWS)
+    draw_initial(net, KerasSeeds(7), **SETTINGS)
     assert np.array_equal(net.conv.weight.detach().permute(2, 3, 1, 0), conv.kernel)
     assert np.array_equal(net.conv.bias.detach(), conv.bias)
     assert net.dropout.seed == int(np.asarray(dropout.seed_generator.state)[0])
@@ -59,8 +59,8 @@ def test_the_weights_are_those_of_keras():
 
 def test_a_number_too_few_changes_all_that_follows():
     net, other = Net(), Net()
-    draw_initial(net, KerasSeeds(7), DRAWS)
-    draw_initial(other, KerasSeeds(7), [draw for draw in DRAWS if draw[1] != SKIPPED])
+    draw_initial(net, KerasSeeds(7), **SETTINGS)
+    draw_initial(other, KerasSeeds(7), SETTINGS["initializers"])
     assert torch.equal(net.conv.weight, other.conv.weight)
     assert net.dropout.seed != other.dropout.seed
 
@@ -74,20 +74,79 @@ def test_layers_of_images_take_as_many_numbers_as_keras_draws_for_them():
     ]
     generators = [theirs[0].generator, theirs[1].generator, theirs[2].seed_generator]
     ours = nn.Sequential(RandomCrop(4, 4), RandomFlip(), Dropout(0.5))
-    draw_initial(ours, KerasSeeds(7), [(str(number), SEED) for number in range(3)])
+    draw_initial(ours, KerasSeeds(7))
     seeds = [int(np.asarray(generator.state)[0]) for generator in generators]
     assert [layer.seed for layer in ours] == seeds
 
 
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(7, 3)
+        self.both = Bidirectional(GRU(3, 4), GRU(3, 4, go_backwards=True))
+        self.head = nn.Linear(8, 2)
+        self.norm = nn.LayerNorm(2)
+
+
+def test_each_weight_has_the_default_of_keras_in_the_order_of_the_layers():
+    assert list(keras_order(Recurrent())) == [
+        "table.embeddings",
+        *(
+            f"both.{direction}_gru.gru_cell/{weight}"
+            for direction in ("forward", "backward")
+            for weight in ("kernel", "recurrent_kernel", "bias")
+        ),
+        "head.kernel",
+        "head.bias",
+    ]
+    assert default_of("a.gru_cell/recurrent_kernel") == Orthogonal()
+    assert default_of("table.embeddings") == RandomUniform()
+    assert default_of("a.lstm_cell/bias") == UnitForgetBias()
+    assert default_of("a.gru_cell/bias") == default_of("bias") == Zeros()
+    assert default_of("dense.kernel") == GlorotUniform()
+    assert default_of("norm.gamma") is None
+
+
+def test_the_order_may_be_another_than_that_of_the_modules():
+    """Of names in an order, no others are set."""
+    ours, theirs = Net(), Net()
+    begun = ours.conv.bias.clone()
+    draw_initial(ours, KerasSeeds(7), order=["dropout", "conv.kernel"])
+    draw_initial(theirs, KerasSeeds(7), skipped=(0,))
+    assert ours.dropout.seed == KerasSeeds(7).next_layer_seed()
+    assert torch.equal(ours.conv.weight, theirs.conv.weight)
+    assert torch.equal(ours.conv.bias, begun)
+
+
+def test_a_pattern_is_of_all_weights_of_a_kind_and_a_later_entry_replaces_it():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4), nn.LayerNorm(4))
+    draw_initial(
+        net,
+        KerasSeeds(7),
+        {"*.kernel": Constant(2.0), "1.kernel": Constant(3.0), "2.gamma": Constant(0.5)},
+    )
+    assert (net[0].weight == 2).all()
+    assert (net[1].weight == 3).all()
+    assert (net[2].weight == 0.5).all()
+    assert (net[1].bias == 0).all()
+
+
 @pytest.mark.parametrize(
-    ("draw", "error", "message"),
+    ("given", "error", "message"),
     [
-        (("conv.gamma", Zeros()), ValueError, "expected one of .*'kernel'"),
-        (("none.kernel", Zeros()), ValueError, "expected one of"),
-        (("conv", SEED), ValueError, "expected a layer with a seed"),
-        (("flip", SEED), ValueError, "has a seed of its own"),
+        ({"initializers": {"conv.gamma": Zeros()}}, ValueError, "expected one of .*'kernel'"),
+        ({"initializers": {"none.kernel": Zeros()}}, ValueError, "expected one of"),
+        (
+            {"initializers": {"*.gamma": Zeros()}},
+            ValueError,
+            "'\\*.gamma' fits none of conv.kernel",
+        ),
+        ({"order": ["conv"]}, ValueError, "expected a layer with a seed"),
+        ({"order": ["flip"]}, ValueError, "has a seed of its own"),
+        ({"order": ["none"]}, AttributeError, "none"),
     ],
+    ids=str,
 )
-def test_a_draw_that_nothing_takes_is_an_error(draw, error, message):
+def test_a_draw_that_nothing_takes_is_an_error(given, error, message):
     with pytest.raises(error, match=message):
-        draw_initial(Net(), KerasSeeds(0), [draw])
+        draw_initial(Net(), KerasSeeds(0), **given)

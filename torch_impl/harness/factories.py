@@ -258,11 +258,22 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     if not isinstance(port.module, nn.Module):
         raise InputError(
             f"the torch factory returned {type(built).__name__}; expected a torch.nn.Module, or "
-            "torch_impl.Port(module=...)"
+            f"torch_impl.Port(module=...){_of_plain_package(built)}"
         )
     if dtype == "float64":
         port.module.double()  # in place: the optimizer holds these same parameters
     return port
+
+
+def _of_plain_package(built: Any) -> str:
+    """Returns what to give instead of `build` of a port in plain torch; "" for anything else."""
+    package, _, file = type(built).__module__.rpartition(".")
+    if file != "train" or not isinstance(model := getattr(built, "model", None), nn.Module):
+        return ""
+    return (
+        f". A port in plain torch has it as {package}.test_parity:port, and its network alone as "
+        f"{type(model).__module__}:{type(model).__name__}"
+    )
 
 
 @contextmanager

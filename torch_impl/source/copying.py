@@ -1,11 +1,15 @@
-"""Copies parts of `torch_impl.source.parts` into the package of a port, with all that they need."""
+"""Copies parts of `torch_impl.source.parts` into the package of a port, with all that they need.
+
+A line that ends with "#: NAME" is copied if the program has what the name says, and the code behind
+"#: not NAME: " if it has not.
+"""
 
 from __future__ import annotations
 
 import ast
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +18,9 @@ from torch_impl.source.imports import imported
 # In the order in which their parts stand in a file.
 MODULES = (
     *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
-    *("merging", "recurrent", "attention", "weights", "losses", "clipping", "optimizers"),
-    *("schedules", "callbacks", "metrics", "training"),
+    *("categories", "merging", "recurrent", "conv_lstm", "attention", "weights", "losses"),
+    *("clipping", "optimizers", "schedules", "callbacks", "metrics", "training"),
+    *("command_line", "array_checks", "data_file"),
 )
 _HOME = "torch_impl.source.parts"
 
@@ -37,6 +42,10 @@ class Part:
     is_constant: bool
 
 
+_OF_SOME = re.compile(r"^(?P<code>.*?)  #: (?P<name>\w+)$")
+_OF_OTHERS = re.compile(r"^(?P<indent> *)#: not (?P<name>\w+): (?P<code>.*)$")
+
+
 def copied(names: Iterable[str], about: str) -> str:
     """Returns the source of a file of parts.
 
@@ -49,11 +58,14 @@ def copied(names: Iterable[str], about: str) -> str:
     return f'"""{about}"""\n\n{imported(imports)}{gap}{body}\n'
 
 
-def chosen(names: Iterable[str]) -> tuple[str, dict[str, tuple[str, str]]]:
+def chosen(
+    names: Iterable[str], has: Collection[str] | None = None
+) -> tuple[str, dict[str, tuple[str, str]]]:
     """Returns the source of parts and of those that they need, and what they import.
 
     Args:
         names: of parts.
+        has: what the program has, by the names behind "#: "; None: all.
 
     Returns:
         The source; imported name -> (module, its name there or "").
@@ -61,7 +73,7 @@ def chosen(names: Iterable[str]) -> tuple[str, dict[str, tuple[str, str]]]:
     Raises:
         KeyError: there is no part of that name.
     """
-    parts, imports = _all_parts()
+    parts, imports = _all_parts(None if has is None else frozenset(has))
     wanted: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -83,17 +95,33 @@ def chosen(names: Iterable[str]) -> tuple[str, dict[str, tuple[str, str]]]:
 
 def names_of_parts() -> frozenset[str]:
     """Returns the names of all parts."""
-    return frozenset(_all_parts()[0])
+    return frozenset(_all_parts(None)[0])
+
+
+def _of_program(source: str, has: Collection[str] | None) -> str:
+    """Returns the lines of a source that belong to a program."""
+    lines = []
+    for line in source.splitlines():
+        if (some := _OF_SOME.match(line)) is not None:
+            lines += [some["code"]] if has is None or some["name"] in has else []
+        elif (others := _OF_OTHERS.match(line)) is not None:
+            is_other = has is not None and others["name"] not in has
+            lines += [others["indent"] + others["code"]] if is_other else []
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 @functools.cache
-def _all_parts() -> tuple[Mapping[str, Part], Mapping[str, tuple[str, str]]]:
+def _all_parts(
+    has: frozenset[str] | None,
+) -> tuple[Mapping[str, Part], Mapping[str, tuple[str, str]]]:
     """Returns the parts by name, and of each imported name (module, its name there or "")."""
     parts: dict[str, Part] = {}
     imports: dict[str, tuple[str, str]] = {}
     for module in MODULES:
         path = Path(__file__).with_name("parts") / f"{module}.py"
-        source = path.read_text(encoding="utf-8")
+        source = _of_program(path.read_text(encoding="utf-8"), has)
         lines = source.splitlines()
         for node in ast.parse(source).body:
             if isinstance(node, ast.Import):

@@ -129,6 +129,31 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
+_LONG = 12  # characters of a number that nobody writes
+_DIGITS = 6  # of the number in the place of it
+
+
+def readable(value: Any) -> str:
+    """Returns an argument as Python source: 1 / 255 for 0.00392156862745098.
+
+    Of a long number that is a quotient or a root of a short one, exactly, it is that.
+    """
+    text = literal(value)
+    if not isinstance(value, float) or not math.isfinite(value) or len(text) < _LONG:
+        return text
+    inverse, square = (float(f"{x:.{_DIGITS}g}") for x in (1 / value, value * value))
+    found = text
+    if inverse and 1 / inverse == value:
+        found = f"{'-' if value < 0 else ''}1 / {_short(abs(inverse))}"
+    elif value > 0 and square**0.5 == value:
+        found = f"{_short(square)}**0.5"
+    return min(found, text, key=len)
+
+
+def _short(value: float) -> str:
+    return str(int(value) if value == int(value) else value)
+
+
 def even(values: Sequence[int]) -> int | tuple[int, ...]:
     """Returns one number in the place of several equal ones."""
     return values[0] if len(set(values)) == 1 else tuple(values)

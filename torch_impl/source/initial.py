@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from torch_impl.initial_weights import default_of, keras_order, takes_seed
 from torch_impl.initializers import GlorotUniform, Initializer, Ones, Zeros, from_config
 from torch_impl.keras_config.initial import initializer_of
 from torch_impl.keras_config.settings import holder
@@ -24,8 +26,6 @@ from torch_impl.source.weights import matched, paths, targets
 _MOST_NUMBERS = 100  # of an array in the source
 # Weights that torch's modules begin with as Keras's initialisers say.
 _AS_TORCH = {"gamma": "Ones", "beta": "Zeros", "moving_mean": "Zeros", "moving_variance": "Ones"}
-
-_RATES = ("rate", "recurrent_rate", "stddev")  # of a layer that draws; at 0 it draws nothing
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def draws_of(
             if initializer is not None:
                 number = places.get(name)
                 if number is not None or not _is_begun(own, initializer):
-                    found.append(Draw(f"{path}.{own}", number, initializer))
+                    found.append(Draw(_named(module, path, own), number, initializer))
     for name, number in numbers:
         if name.endswith("/seed"):
             owner = _seeded(module, by_layer, name.removesuffix("/seed"))
@@ -149,6 +149,8 @@ def _of_own(facts: Facts, module: nn.Module, path: str) -> Iterator[Draw]:
 
 def _named(module: nn.Module, path: str, at: str) -> str:
     """Returns a path with "." between modules; the rest, of the weight in the last one, stays."""
+    if not path:
+        return at
     first, _, rest = at.partition("/")
     while rest and _has(module, f"{path}.{first}"):
         path = f"{path}.{first}"
@@ -191,22 +193,51 @@ def _is_begun(name: str, initializer: Initializer) -> bool:
     return _AS_TORCH.get(name) == type(initializer).__name__
 
 
-def initial_text(model: nn.Module, draws: Sequence[Draw]) -> tuple[list[str], str]:
-    """Returns the statements that draw the initial weights, and the name that they import.
+def initial_text(model: nn.Module, draws: Sequence[Draw]) -> list[str]:
+    """Returns the statements that draw the initial weights, with a comment where one is needed.
 
     Args:
         model: the written module.
         draws: of it.
     """
     if _is_usual(model, draws):
-        return ["layers.initialise(model, seeds)"], "layers"
-    rows = []
-    for draw in draws:
-        if draw.initializer is not None:
-            rows.append(f'("{draw.name}", {_text(draw.initializer)})')
-        else:
-            rows.append(f'("{draw.name}", {"SEED" if draw.name else "SKIPPED"})')
-    return [f"draw_initial(model, seeds, [{', '.join(rows)}])"], "draw_initial"
+        return ["layers.initialise(model, seeds)"]
+    wanted = {draw.name: draw.initializer for draw in draws if draw.name}
+    usual = list(keras_order(model))
+    is_in_order = _drawn(usual, wanted) == _drawn(wanted, wanted) and set(usual) <= set(wanted)
+    known = usual if is_in_order else list(wanted)
+    own = {name: made for name, made in wanted.items() if made and made != default_of(name)}
+    given = [f'"{name}": {_text(made)}' for name, made in _patterns(own, known).items()]
+    parts = ["model", "seeds", *([f"{{{', '.join(given)}}}"] if given else [])]
+    if not is_in_order:
+        parts.append(f"order=[{', '.join(map(literal, wanted))}]")
+    skipped = tuple(draw.number for draw in draws if not draw.name)
+    comments = []
+    if skipped:
+        comments.append("# skipped: draws of Keras, from 0, for what the network does not need")
+        parts.append(f"skipped={literal(skipped)}")
+    return [*comments, f"draw_initial({', '.join(parts)})"]
+
+
+def _drawn(names: Iterable[str], wanted: Mapping[str, Initializer | None]) -> list[str]:
+    """Returns the names for which a number is drawn."""
+    return [name for name in names if (made := wanted.get(name)) is None or made.draws_seed]
+
+
+def _patterns(own: Mapping[str, Initializer], known: Sequence[str]) -> dict[str, Initializer]:
+    """Returns initialisers by names, or by a pattern where all weights of a kind have one.
+
+    Args:
+        own: those that are not Keras's defaults, by name.
+        known: names of all weights.
+    """
+    found: dict[str, Initializer] = {}
+    for name, made in own.items():
+        kind = f"*.{name.rpartition('.')[2]}"
+        fitting = [other for other in known if fnmatchcase(other, kind)]
+        is_kind = len(fitting) > 1 and all(own.get(other) == made for other in fitting)
+        found.setdefault(kind if is_kind else name, made)
+    return found
 
 
 def _text(initializer: Initializer) -> str:
@@ -244,14 +275,8 @@ def unseeded(model: nn.Module, draws: Sequence[Draw]) -> list[str]:
     return [
         path
         for path, module in model.named_modules()
-        if path not in given and getattr(module, "seed", None) == 0 and _takes_seed(module)
+        if path not in given and getattr(module, "seed", None) == 0 and takes_seed(module)
     ]
-
-
-def _takes_seed(module: nn.Module) -> bool:
-    if isinstance(module, RandomImageLayer):
-        return module.draws_seed
-    return any(getattr(module, name, 0) for name in _RATES)
 
 
 def _is_usual(model: nn.Module, draws: Sequence[Draw]) -> bool:

@@ -13,7 +13,7 @@ from torch_impl import arrays, layers
 from torch_impl.keras_config.graph import fill
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.block_class import is_size
-from torch_impl.source.form import Shape, literal
+from torch_impl.source.form import Shape, literal, readable
 from torch_impl.source.names import class_name, distinct
 from torch_impl.source.naming import attributes_of, chain_names
 from torch_impl.source.own.facts import OwnFunction
@@ -109,6 +109,8 @@ def _imports(body: str, for_later: Collection[str], package: str) -> str:
         own.append(f"from torch_impl.layers import activations{note('activations')}")
     if "with_mask" in used:
         own.append("from torch_impl.masks import with_mask")
+    if "through_float32" in used:
+        own.append("from torch_impl.optim.rounding import through_float32")
     if "parts" in used:
         own += ["", f"from {package} import parts"]
     return "\n".join([*lines, *own])
@@ -271,7 +273,7 @@ def _value(value: Any) -> str:
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, nn.Module) or inspect.isfunction(value):
         raise ValueError(f"{type(value).__name__}: it has no source")
-    return literal(value)
+    return readable(value)
 
 
 def _forward(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 
@@ -35,3 +36,13 @@ def imported_from(source: str, packages: Sequence[str]) -> list[str]:
         elif isinstance(node, ast.Import):
             found += [e.name for e in node.names if e.name.partition(".")[0] in packages]
     return found
+
+
+def names_called(source: str, known: Sequence[str]) -> list[str]:
+    """Returns the known functions that a source calls, and the classes of its arguments.
+
+    Args:
+        source: of some statements.
+        known: names.
+    """
+    return [name for name in known if re.search(rf"(?<![\w.]){name}[(,]", source)]

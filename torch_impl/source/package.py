@@ -125,7 +125,7 @@ def write_package(
         place = (out, about)
         written = plain_files(facts, program, module, draws, rules, found, frozen, place)
     else:
-        statements = [*initial_text(module, draws)[0], *frozen]
+        statements = [*initial_text(module, draws), *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
         train, left_out = train_text(facts, statements, rules, program, out.name, class_name)
         files = {"__init__.py": "", "model.py": model, "train.py": train}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from torch_impl import layers
@@ -22,6 +23,8 @@ from torch_impl.source.form import Parameter
 from torch_impl.source.parts import (
     activations,
     attention,
+    categories,
+    conv_lstm,
     convolutions,
     merging,
     noise,
@@ -34,8 +37,8 @@ from torch_impl.source.parts import (
 from torch_impl.source.program import Line, Program, all_of
 
 _PARTS = (
-    *(activations, attention, convolutions, merging, noise, normalization, pools),
-    *(recurrent, resizing),
+    *(activations, attention, categories, convolutions, merging, noise, normalization, pools),
+    *(conv_lstm, recurrent, resizing),
 )
 _DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
 _OWN_SEEDS = ("seed", "random_dtype")  # of streams of numbers that torch has not
@@ -178,6 +181,7 @@ def with_plain_functions(text: str, home: str = "parts") -> str:
         if not hasattr(activations, name):
             raise ValueError(f"the activation {name} has no plain function")
     text = re.sub(r"\bactivations\.(\w+)\(", rf"{home}.\1(", text)
+    text = re.sub(r"\bthrough_float32\(", f"{home}.in_float32(", text)
     return re.sub(r"\bwith_mask\(", f"{home}.with_mask(", text)
 
 
@@ -256,14 +260,26 @@ def _recurrent(planned: Planned, called: Called) -> Planned:
     if not called.masked:
         settings.pop("zero_output_for_mask", None)
     plain = Planned(planned.kind, *planned.arguments, **settings)
-    for key in ("activation", "recurrent_activation"):
-        value = settings.get(key, "tanh")
-        if not isinstance(value, Parameter) and value not in recurrent.FUNCTIONS:
-            raise ValueError(f"{name} with {key}={value!r} has no plain part")
+    _check_functions(plain)
     stock = {"return_sequences", "return_state", "go_backwards", "use_bias", "units"}
     if name == "SimpleRNN" or (set(settings) <= {*stock, "input_size"} and not called.masked):
         return _same(plain, called)
     return _same(plain, called, f"{name}Loop")
+
+
+def _check_functions(planned: Planned) -> None:
+    for key in ("activation", "recurrent_activation"):
+        value = planned.settings.get(key, "tanh")
+        if not isinstance(value, Parameter) and value not in recurrent.FUNCTIONS:
+            raise ValueError(f"{_name(planned.kind)} with {key}={value!r} has no plain part")
+
+
+def _conv_lstm(planned: Planned, called: Called) -> Planned:
+    _check_functions(planned)
+    settings = dict(_without_seeds(planned).settings)
+    if not called.masked:
+        settings.pop("zero_output_for_mask", None)
+    return _same(Planned(planned.kind, *planned.arguments, **settings), called)
 
 
 def _attention(planned: Planned, called: Called) -> Planned:
@@ -315,6 +331,9 @@ def _einsum(planned: Planned, called: Called) -> Planned:
 def _bidirectional(planned: Planned, called: Called) -> Planned:
     if planned.named.get("merge_mode", "concat") is None:
         raise ValueError("Bidirectional with merge_mode=None has no plain part")
+    for inside in planned.arguments:  # whose outputs have their channels behind the steps
+        if isinstance(inside, Planned) and _ROWS.get(inside.kind) is _conv_lstm:
+            raise ValueError(f"{_name(inside.kind)} in both directions has no plain part")
     return _same(planned, called)
 
 
@@ -325,7 +344,16 @@ def _upsampling(planned: Planned, called: Called) -> Planned:
     return Planned(resizing.UpSampling, planned.named.get("size", 2))
 
 
+def _category_encoding(planned: Planned, called: Called) -> Planned:
+    settings = dict(planned.settings)
+    dtype = settings.pop("dtype", torch.float32)
+    if dtype not in (torch.float32, torch.float64):  # those of the network
+        raise ValueError(f"CategoryEncoding with {dtype=} has no plain part")
+    return _same(Planned(planned.kind, *planned.arguments, **settings), called)
+
+
 _ROWS: dict[Any, Row] = {
+    layers.CategoryEncoding: _category_encoding,
     layers.UpSampling: _upsampling,
     layers.Dropout: _dropout,
     layers.AlphaDropout: _alpha,
@@ -333,6 +361,9 @@ _ROWS: dict[Any, Row] = {
     layers.LSTM: _recurrent,
     layers.GRU: _recurrent,
     layers.SimpleRNN: _recurrent,
+    layers.ConvLSTM1D: _conv_lstm,
+    layers.ConvLSTM2D: _conv_lstm,
+    layers.ConvLSTM3D: _conv_lstm,
     layers.Bidirectional: _bidirectional,
     layers.MultiHeadAttention: _attention,
     layers.EinsumDense: _einsum,

@@ -12,6 +12,7 @@ from torch_impl import initializers
 from torch_impl.initial_weights import with_axes
 from torch_impl.initializers import Initializer, UnitForgetBias, VarianceScaling
 from torch_impl.initializers.scaling import compute_fans
+from torch_impl.layouts import joined_parameters
 from torch_impl.source.form import arguments
 from torch_impl.source.initial import Draw
 from torch_impl.source.wrapping import wrapped
@@ -61,6 +62,19 @@ def initial_lines(
     return lines
 
 
+def joined_biases(full: nn.Module, plain: nn.Module) -> list[str]:
+    """Returns the modules of a plain network whose two biases are one variable in Keras.
+
+    Args:
+        full: the module with the parts of `torch_impl`.
+        plain: the same without them.
+    """
+    trained = {name for name, p in plain.named_parameters() if p.requires_grad}
+    names = {id(parameter): name for name, parameter in full.named_parameters()}
+    sets = [[names[id(parameter)] for parameter in each] for each in joined_parameters(full)]
+    return [each[0].rpartition(".")[0] for each in sets if trained.issuperset(each)]
+
+
 def _text(initializer: Initializer, shape: Sequence[int], tensor: Sequence[int]) -> str:
     """Returns the statement that fills a weight, "{}".
 
@@ -103,15 +117,20 @@ def _scaled(initializer: VarianceScaling, shape: Sequence[int], tensor: Sequence
     is_glorot = (initializer.scale, initializer.mode) == (1.0, "fan_avg")
     if is_glorot and initializer.distribution == "uniform" and (fan_in, fan_out) == of_torch:
         return "nn.init.xavier_uniform_({})"
-    average = (fan_in + fan_out) / 2
-    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": average}[initializer.mode]
-    fan = max(1, int(fan) if fan == int(fan) else fan)
     scale = initializer.scale
-    variance = f"{int(scale) if scale == int(scale) else scale} / {fan}"
+    if initializer.mode == "fan_avg":  # scale / ((inputs + outputs) / 2)
+        variance = f"{_number(2 * scale)} / ({fan_in} + {fan_out})"
+    else:
+        fan = max(1, {"fan_in": fan_in, "fan_out": fan_out}[initializer.mode])
+        variance = f"{_number(scale)} / {_number(fan)}"
     if initializer.distribution == "untruncated_normal":
         return f"nn.init.normal_({{}}, 0.0, ({variance}) ** 0.5)"
     name = "uniform" if initializer.distribution == "uniform" else "normal"
     return f"rules.scaled_{name}_({{}}, {variance})"
+
+
+def _number(value: float) -> str:
+    return str(int(value) if value == int(value) else value)
 
 
 def penalty_lines(penalties: Mapping[str, str], plain: nn.Module, left_out: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from torch import nn
 from torch_impl import layers
 from torch_impl.layouts import Variable
 from torch_impl.source.form import literal
-from torch_impl.source.wrapping import wrapped
+from torch_impl.source.wrapping import WIDTH, wrapped
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,18 @@ def _ways(weight: np.ndarray) -> Iterator[tuple[int | None, tuple[int, ...]]]:
 
 
 def load_lines(places: Mapping[str, Sequence[Place]]) -> list[str]:
-    """Returns the rows of a table: of Keras's names, and of parameters with their order."""
-    lines: list[str] = []
+    """Returns the rows of a table: of an order, with the pairs of Keras's names and parameters."""
+    by_order: dict[str, list[str]] = {}
     for name, found in places.items():
         for place in found:
-            row = wrapped(f'    ("{name}", "{place.name}", {_told(place)})', behind=1)
-            lines += [*row[:-1], f"{row[-1]},"]
+            row = wrapped(f'        ("{name}", "{place.name}")', behind=1)
+            by_order.setdefault(_told(place), []).extend([*row[:-1], f"{row[-1]},"])
+    lines: list[str] = []
+    for order, rows in by_order.items():
+        if len(rows) == 1 and len(one := f"    ({order}): [{rows[0].strip()[:-1]}],") <= WIDTH:
+            lines.append(one)
+        else:
+            lines += [f"    ({order}): [", *rows, "    ],"]
     return lines
 
 

@@ -28,6 +28,7 @@ from torch_impl.source.plain_train import plain_train
 from torch_impl.source.program import Program, all_of
 from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import RuleTexts
+from torch_impl.source.wrapping import wrapped
 
 
 @dataclass
@@ -99,14 +100,18 @@ def plain_files(
     names = (out.name, class_name)
     train = plain_train(facts, program, (full, module), draws, rules, frozen, names)
     files["train.py"] = train.train
+    files["data_file.py"] = train.data_file
     if train.rules:
         files["rules.py"] = train.rules
+    call = f'    assert_parity(torch="{out.name}.test_parity:port", against=reference)'
     files["test_parity.py"] = _TEST.format(
         package=out.name,
+        call="\n".join(wrapped(call)),
         port="".join(f"        {argument},\n" for argument in train.port),
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
-    differs = [*_ALWAYS, *drawing]
+    is_seeded = bool(facts["program"]["fit"].get("is_seeded"))
+    differs = [_INITIAL, _ORDER.format(_ONCE if is_seeded else _EACH), *drawing]
     data = about_data(arrays_of(program, facts))
     open_ = opens(train.train, "train.py")
     return Written(files, module, train.left_out, differs, open_, about=_ABOUT, data=data)
@@ -177,11 +182,10 @@ _ABOUT = (
     "of the layers, and `rules.py` what it lacks of losses, optimizers and the rest. Only the test",
     "imports `parity` and `torch_impl`.",
 )
-_ALWAYS = (
-    "what a seed draws: initial weights have Keras's distributions, and other values",
-    "the order of samples: it is drawn by torch, once for a training, as Keras does after "
-    "set_random_seed; without a seed, Keras draws an order for each epoch",
-)
+_INITIAL = "what a seed draws: initial weights have Keras's distributions, and other values"
+_ORDER = "the order of samples: torch draws it {}"
+_ONCE = "once for a training, as Keras does after set_random_seed"
+_EACH = "for each epoch, as Keras does without a seed"
 _TEST = '''"""Compares the port with what Keras computed, without TensorFlow.
 
 It is the only file here that imports parity and torch_impl: the port needs neither.
@@ -194,10 +198,10 @@ from typing import Any
 import numpy as np
 from parity import assert_parity
 
-# Weight of Keras, its place here, row, gates and axes in the order that torch has.
-WEIGHTS = [
+# Row, gates and axes in torch's order, of weights of Keras and their places here.
+WEIGHTS: dict[Any, list[tuple[str, str]]] = {{
 {weights}
-]
+}}
 
 
 def port() -> Any:
@@ -215,17 +219,18 @@ def port() -> Any:
 def load(module: Any, weights: Mapping[str, np.ndarray]) -> None:
     """Puts Keras's weights into the network."""
     tensors = module.state_dict()
-    for keras, name, row, gates, axes in WEIGHTS:
-        x = weights[keras] if row is None else weights[keras][row]
-        if gates:
-            parts = np.split(x, len(gates), axis=-1)
-            x = np.concatenate([parts[gate] for gate in gates], axis=-1)
-        tensor = tensors[name]
-        tensor.copy_(tensor.new_tensor(x.transpose(axes)).reshape(tensor.shape))
+    for (row, gates, axes), pairs in WEIGHTS.items():
+        for keras, name in pairs:
+            x = weights[keras] if row is None else weights[keras][row]
+            if gates:
+                parts = np.split(x, len(gates), axis=-1)
+                x = np.concatenate([parts[gate] for gate in gates], axis=-1)
+            tensor = tensors[name]
+            tensor.copy_(tensor.new_tensor(x.transpose(axes)).reshape(tensor.shape))
 
 
 def test_the_port_trains_as_keras_does() -> None:
     """Outputs, losses, gradients, weights after steps, rates and metrics."""
     reference = Path(__file__).with_name("reference.parity")
-    assert_parity(torch="{package}.test_parity:port", against=reference)
+{call}
 '''

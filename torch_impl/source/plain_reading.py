@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch_impl.source.program import Program
-from torch_impl.source.reading_text import Arrays, is_turned, reading
+from torch_impl.source.reading_text import Arrays, is_turned, reading, taken_of
 from torch_impl.source.wrapping import wrapped
 
 
@@ -17,8 +20,18 @@ def load_weights(class_name: str) -> list[str]:
     ]
 
 
-def reading_of(program: Program, arrays: Arrays, *, by_name: bool) -> list[list[str]]:
-    """Returns the functions that read arrays of a file, and turn images."""
+def reading_of(
+    program: Program, facts: Mapping[str, Any], arrays: Arrays, losses: Any, *, by_name: bool
+) -> list[list[str]]:
+    """Returns the functions that take arrays of a file, make tensors of them, and turn images.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+        arrays: in the file.
+        losses: the plan of the loss, or those of each output.
+        by_name: whether the only output has its targets in a dictionary, too.
+    """
     inputs, sections = program.inputs, []
     if len(inputs) == 1:
         (value,) = inputs.values()
@@ -32,24 +45,26 @@ def reading_of(program: Program, arrays: Arrays, *, by_name: bool) -> list[list[
                 f"    return torch.as_tensor(x){turned}",
             ]
         )
-    elif any(map(is_turned, inputs.values())):
-        sections.append(
-            [
-                "def images(x: np.ndarray) -> torch.Tensor:",
-                '    """Returns what the network takes: the channels second."""',
-                "    return torch.as_tensor(x).movedim(-1, 1)",
-            ]
-        )
 
     def taken(name: str, text: str) -> str:
-        kind = "images" if is_turned(inputs[name]) else "torch.as_tensor"
-        return f"{'feed' if len(inputs) == 1 else kind}(numbers({text}))"
+        if len(inputs) == 1:
+            return f"feed(tensor({text}))"
+        return f"tensor({text}){'.movedim(-1, 1)' if is_turned(inputs[name]) else ''}"
 
-    constants, *functions = reading(arrays, taken, "torch.as_tensor(numbers({}))", by_name=by_name)
-    numbers = [
-        "def numbers(array: np.ndarray) -> np.ndarray:",
-        '    """Returns real numbers in the dtype of the network; whole ones stay."""',
-        '    dtype = str(torch.get_default_dtype()).removeprefix("torch.")',
-        '    return array.astype(dtype) if array.dtype.kind == "f" else array',
+    texts = taken_of(program, facts, arrays, losses)
+    read = reading(arrays, texts, taken, "tensor({})", by_name=by_name)
+    has_nest = bool(arrays.weights) and arrays.takes_weights
+    nest = [
+        "    if isinstance(array, dict):",
+        "        return {name: tensor(each) for name, each in array.items()}",
     ]
-    return [constants, *sections, *functions, numbers]
+    none = ["    if array is None:", "        return None"]
+    tensor = [
+        "def tensor(array: Any) -> Any:",
+        '    """Returns a tensor, of real numbers in the dtype of the network."""',
+        *(nest if has_nest else []),
+        *(none if arrays.takes_weights else []),
+        '    dtype = torch.get_default_dtype() if array.dtype.kind == "f" else None',
+        "    return torch.as_tensor(array, dtype=dtype)",
+    ]
+    return [*sections, read, tensor]

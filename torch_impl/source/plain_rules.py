@@ -9,7 +9,7 @@ from typing import Any
 
 from torch_impl import metrics
 from torch_impl.keras_config.planned import Planned
-from torch_impl.source.form import arguments, defaults_of, literal, told
+from torch_impl.source.form import Parameter, arguments, defaults_of, literal, readable, told
 from torch_impl.source.parts import callbacks, losses, optimizers, schedules
 from torch_impl.source.plain import arguments_of
 
@@ -78,7 +78,11 @@ def callback(plan: Planned) -> str:
             raise ValueError(f"the callback {kind}: {error}") from None
         own["mode"] = "min" if is_less else "max"
     short = told(Planned(part, **own))
-    given = arguments(*short.arguments, **short.settings)
+    settings = {
+        key: Parameter(readable(each)) if isinstance(each, float) else each
+        for key, each in short.settings.items()
+    }
+    given = arguments(*short.arguments, **settings)
     return f"rules.{kind}({', '.join(filter(None, [of, given]))})"
 
 

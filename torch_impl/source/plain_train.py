@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
+from torch_impl import data_file
 from torch_impl.keras_config.compiled import Training, compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
-from torch_impl.source.fit_text import about_later, batch_size_of
+from torch_impl.source.fit_text import about_later
 from torch_impl.source.form import literal
-from torch_impl.source.imports import imported
+from torch_impl.source.imports import from_import, imported
 from torch_impl.source.initial import Draw
-from torch_impl.source.names_used import names_used
+from torch_impl.source.names_used import names_called, names_used
 from torch_impl.source.output_text import about_output, output_text
 from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.own.step_text import about_step
 from torch_impl.source.parts import training as loop
-from torch_impl.source.plain_initial import initial_lines, penalty_lines
+from torch_impl.source.plain_constraints import constraint_lines
+from torch_impl.source.plain_initial import initial_lines, joined_biases, penalty_lines
 from torch_impl.source.plain_reading import load_weights, reading_of
 from torch_impl.source.plain_rules import as_rule, callback, metric
-from torch_impl.source.program import Program, has_masks
-from torch_impl.source.reading_text import Arrays, about_training, arrays_of
+from torch_impl.source.program import Program, Value, has_masks
+from torch_impl.source.reading_text import Arrays, about_training, arrays_of, opening
 from torch_impl.source.rules_text import RuleTexts
-from torch_impl.source.train_text import lacking_text, optimizer_text, planned_parts, written
+from torch_impl.source.train_text import (
+    lacking_text,
+    optimizer_text,
+    parser_text,
+    planned_parts,
+    written,
+)
 from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
 
 # Names that train.py has itself, in each program or in some.
 _NAMES = (
     *(name for name in dir(loop) if not name.startswith("_")),
-    *("argparse", "sys", "Path", "np", "load_file", "rules", "WEIGHTS", "Arrays", "NEEDED"),
-    *(
-        "KNOWN",
-        "signature",
-        "build",
-        "initialise",
-        "penalty",
-        "load_weights",
-        "feed",
-        "images",
-        "read",
-    ),
-    *("array", "opened", "numbers", "main"),
+    *("argparse", "Path", "np", "load_file", "rules", "WEIGHTS", "signature", "build"),
+    *("initialise", "penalty", "load_weights", "feed", "read", "tensor", "main"),
+    *data_file.__all__,
 )
 
 
@@ -56,12 +55,14 @@ class PlainTrain:
     Attributes:
         train: source of train.py.
         rules: source of rules.py; "": nothing of it is needed.
+        data_file: source of data_file.py.
         port: arguments of `Port` in the test.
         left_out: a sentence for each part that is missing.
     """
 
     train: str = ""
     rules: str = ""
+    data_file: str = ""
     port: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -104,12 +105,14 @@ def plain_train(
         given["loss"] = loss
     if training.optimizer is not None:
         try:
-            body += wrapped(f"    optimizer = {as_rule(optimizer_text(training.optimizer))}")
+            text = as_rule(optimizer_text(training.optimizer))
+            if rules.joins_norms(training.optimizer) and (paths := joined_biases(*modules)):
+                body += _biases(paths)
+                text = re.sub(r"\bclip_norm\(([\d.e-]+)\)", r"clip_joined_norm(\1, biases)", text)
+            body += wrapped(f"    optimizer = {text}")
             given["optimizer"] = "optimizer"
         except ValueError as error:
             found.left_out.append(f"the optimizer: {error}")
-        if rules.joins_norms(training.optimizer):
-            found.left_out.append("one norm of both biases of a GRU: each is clipped alone here")
     metrics, measured = _metrics(training, found.left_out)
     given |= metrics
     given |= _callbacks(
@@ -121,7 +124,9 @@ def plain_train(
     )
     found.left_out += [sentence_of_callback(name) for name in compiled.left_out]
     penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
-    for name, text in (rules.activities | rules.constraints).items():
+    if "optimizer" in given:
+        body += constraint_lines(rules.constraints, *modules, found.left_out)
+    for name, text in rules.activities.items():
         found.left_out.append(f"{text} of {name!r}: it has no plain form")
     if rules.undecayed:
         found.left_out.append("exclude_from_weight_decay of the optimizer: all weights decay here")
@@ -152,10 +157,20 @@ def plain_train(
     if penalty:
         sections.append(penalty)
     arrays = arrays_of(program, facts)
-    constants, *functions = reading_of(program, arrays, by_name=len(outputs) > 1)
-    sections = [constants, *sections, load_weights(class_name), *functions]
+    functions = reading_of(program, facts, arrays, training.loss, by_name=len(outputs) > 1)
+    sections = [*sections, load_weights(class_name), *functions]
     weightless = _weightless_text(own, arrays)
     return _files(found, sections, facts, given, program, arrays, names, weightless)
+
+
+def _biases(paths: Sequence[str]) -> list[str]:
+    """Returns the statements that name the biases of some GRUs, two each."""
+    names = f"({', '.join(map(literal, paths))}{',' if len(paths) == 1 else ''})"
+    return [
+        "    # both biases of a GRU are one variable in Keras, with one norm",
+        *wrapped(f"    layers = [model.get_submodule(name) for name in {names}]"),
+        "    biases = [(each.bias_ih_l0, each.bias_hh_l0) for each in layers]",
+    ]
 
 
 def _files(
@@ -169,43 +184,64 @@ def _files(
     weightless: str,
 ) -> PlainTrain:
     package, class_name = names
-    constants, *functions = sections
-    own = "\n\n\n".join("\n".join(lines) for lines in functions)
+    own = "\n\n\n".join("\n".join(lines) for lines in sections)
     used = names_used(own, "rules")
-    copy, imports = chosen(["fit", "split_off"])
+    fit = facts["program"]["fit"]
+    features = [*_features(given, arrays, program), *(["seeded"] if fit.get("is_seeded") else [])]
+    copy, imports = chosen(["fit", "split_off"], features)
+    main = _MAIN.format(
+        parser="\n".join(wrapped(f"    {parser_text(fit)}")),
+        shuffle=fit.get("shuffle") is not False,
+        lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
+        opening="\n".join(opening(arrays)),
+        weightless=weightless,
+    )
     imports |= {
         "argparse": ("argparse", ""),
-        "sys": ("sys", ""),
         "Path": ("pathlib", "Path"),
         "np": ("numpy", ""),
         "torch": ("torch", ""),
         "load_file": ("safetensors.torch", "load_file"),
     }
+    if not re.search(r"(?<![\w.])np\.", own):
+        del imports["np"]
     if weightless:
         imports["signature"] = ("inspect", "signature")
     if names_used(own, "F"):
         imports["F"] = ("torch.nn", "functional")
+    taken = names_called(own + main, data_file.__all__)
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
+    lines += from_import(f"{package}.data_file", taken)
     lines += [f"from {package}.model import {class_name}"]
-    fit = facts["program"]["fit"]
     more = [*about_step(fit, is_plain=True), *about_later(fit)]
     about = about_training(package, "does, in plain torch", arrays, more)
-    main = _MAIN.format(
-        epochs=fit.get("epochs") or 1,
-        batch_size=batch_size_of(fit),
-        shuffle=fit.get("shuffle") is not False,
-        split=fit.get("validation_split") or 0.0,
-        lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
-        weightless=weightless,
-    )
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
-    weights = "\n".join([weights, *constants])
     found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{copy}\n\n\n{main}"
     if used:
         found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
+    about_file = "Reads the command line and the file of data, and says what is wrong with them."
+    found.data_file = copied(taken, about_file)
     found.port = _port(given, program)
     return found
+
+
+_FEATURES = {
+    "schedulers": "schedulers",
+    "early_stopping": "stopping",
+    "penalty": "penalty",
+    "class_weight": "classes",
+    "output": "turned",
+}
+
+
+def _features(given: Mapping[str, str], arrays: Arrays, program: Program) -> list[str]:
+    """Returns what a program has of the loop: see `torch_impl.source.copying`."""
+    found = [feature for name, feature in _FEATURES.items() if name in given]
+    is_one = len(arrays.inputs) == len(arrays.targets) == 1 and isinstance(program.outputs, Value)
+    if not is_one or "OutputLosses" in given.get("loss", ""):
+        found.append("nest")
+    return [*found, "called"] if {"nest", "turned"} & set(found) else found
 
 
 def _port(given: Mapping[str, str], program: Program) -> list[str]:
@@ -332,37 +368,25 @@ def _tried(write: Callable[[Any], str], plan: Any, left_out: list[str]) -> str |
 
 _MAIN = '''def main() -> None:
     """Trains as `fit` does, and prints loss and metrics of each epoch."""
-    parser = argparse.ArgumentParser(description="Trains the network as Keras does.")
-    parser.add_argument("data", type=Path, help="a .npz file with the data")
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--epochs", type=int, default={epochs})
-    parser.add_argument("--batch-size", type=int, default={batch_size})
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+{parser}
     parser.add_argument(
         "--shuffle", action=argparse.BooleanOptionalAction, default={shuffle}
     )
     parser.add_argument(
-        "--validation-split",
-        type=float,
-        default={split},
-        help="share of the samples, the last ones, if the file has no validation",
-    )
-    parser.add_argument(
         "--from-keras", action="store_true", help="begin with the weights of the model"
     )
-    parser.add_argument("--out", type=Path, help="file for the trained weights")
     given = parser.parse_args()
     torch.set_default_dtype(getattr(torch, given.dtype))
+{opening}
+{weightless}    data, validation = read(file), None
+    if is_validated(file):
+        validation = read(file, "_val")
+    elif validation_share(file, given.validation_split):
+        data, validation = split_off(data, given.validation_split)
     torch.manual_seed(given.seed)
     training = build()
 {lacking}    if given.from_keras:
         load_weights(training.model)
-    file = opened(given.data)
-{weightless}    data, validation = read(file), None
-    if any(f"{{name}}_val" in file for name in NEEDED):
-        validation = read(file, "_val")
-    elif given.validation_split:
-        data, validation = split_off(data, given.validation_split)
     history = fit(
         training,
         data,

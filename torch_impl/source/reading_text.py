@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch_impl.source.data_text import input_texts, output_shapes, target_text, weight_text
 from torch_impl.source.form import Layout, literal
 from torch_impl.source.names import attribute
 from torch_impl.source.program import Program, Value
@@ -28,7 +29,6 @@ class Arrays:
         weights: name of an array -> name of the output, of several.
         is_weighted: whether the Keras program gave `fit` weights of samples.
         takes_weights: whether it can: it has no weights of classes.
-        real: names of the arrays that Keras makes real numbers of, whatever the file has.
 
     A program that gives `fit` no targets has none in its file.
     """
@@ -38,7 +38,6 @@ class Arrays:
     weights: Mapping[str, str]
     is_weighted: bool
     takes_weights: bool
-    real: frozenset[str] = frozenset()
 
 
 def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
@@ -51,11 +50,9 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     loss = facts.get("loss") or {}
     outputs = [each["name"] for each in facts.get("outputs") or []]
     given = _input_arrays(list(program.inputs), _told_names(facts))
-    real_inputs = _real_inputs(facts)
-    real = frozenset(array for array, name in given.items() if name in real_inputs)
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
     if not has_targets(facts):
-        return Arrays(given, {}, {}, is_weighted=False, takes_weights=True, real=real)
+        return Arrays(given, {}, {}, is_weighted=False, takes_weights=True)
     if len(outputs) > 1:  # those of an output without a loss are not needed
         taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
         measured = (facts.get("metrics") or {}).values()
@@ -68,7 +65,6 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
         weights,
         bool(loss.get("sample_weight")),
         not loss.get("class_weight"),
-        real,
     )
 
 
@@ -76,15 +72,6 @@ def _input_arrays(inputs: Sequence[str], told: Mapping[str, str]) -> dict[str, s
     if len(inputs) == 1:
         return {"x": inputs[0]}
     return {f"x_{told.get(name, name)}": name for name in inputs}
-
-
-def _real_inputs(facts: Mapping[str, Any]) -> set[str]:
-    """Returns the inputs of real numbers, by the names of their layers.
-
-    A model turns what it is fed into the dtype of its inputs: images are often bytes in a file.
-    """
-    settings = [layer["config"] for layer in _config(facts).get("layers", ())]
-    return {each["name"] for each in settings if str(each.get("dtype")).startswith("float")}
 
 
 def _config(facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -174,132 +161,103 @@ def told_data(arrays: Arrays) -> str:
     return "(x, y, weight)" if arrays.is_weighted else "(x, y)"
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The source that takes arrays from a file.
+
+    Attributes:
+        inputs: by the names of the inputs.
+        targets: by the names of the arrays.
+        weights: likewise, of those that belong to one output, or to the only one.
+    """
+
+    inputs: Mapping[str, str]
+    targets: Mapping[str, str]
+    weights: Mapping[str, str]
+
+
+def taken_of(program: Program, facts: Mapping[str, Any], arrays: Arrays, losses: Any) -> Taken:
+    """Returns how the arrays of a file are taken.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+        arrays: in the file.
+        losses: the plan of the loss, or those of each output.
+    """
+    shapes = output_shapes(program, facts)
+    by_output = losses if isinstance(losses, Mapping) else {}
+    one = losses if len(arrays.targets) == 1 and not by_output else None
+    if len(by_output) == 1 and len(arrays.targets) == 1:  # the only output has a weight
+        one = next(iter(by_output.values()))
+
+    def loss_of(output: str) -> Any:
+        return by_output.get(output, one)
+
+    targets = {
+        array: target_text(array, loss_of(output), shapes.get(output))
+        for array, output in arrays.targets.items()
+    }
+    weights = {
+        array: weight_text(array, loss_of(output), shapes.get(output))
+        for array, output in [("weight", ""), *arrays.weights.items()]
+    }
+    return Taken(input_texts(program, facts, arrays.inputs), targets, weights)
+
+
 def reading(
-    arrays: Arrays, taken: Callable[[str, str], str], target: str, *, by_name: bool
-) -> list[list[str]]:
-    """Returns the constants and functions of train.py that read a file.
+    arrays: Arrays, taken: Taken, input_: Callable[[str, str], str], target: str, *, by_name: bool
+) -> list[str]:
+    """Returns the function of train.py that takes the arrays of a file.
 
     Args:
         arrays: in the file.
-        taken: returns source for an input, of its name and of the source of its array.
+        taken: how each is taken.
+        input_: returns source for an input, of its name and of the source of its array.
         target: source for a target or a weight, with {} in the place of that of its array.
         by_name: whether the only output has its targets in a dictionary, too.
     """
-    names = [*arrays.inputs, *arrays.targets]
-    known = [*names, "weight", *arrays.weights]
-    constants = [
-        "Arrays = dict[str, np.ndarray]",
-        *wrapped(f"NEEDED = [{', '.join(map(literal, names))}]"),
-        *wrapped(f"KNOWN = [{', '.join(map(literal, known))}]"),
-    ]
-    body = _inputs(arrays, taken)
+    body = _inputs(arrays, taken, input_)
+    texts = {key: target.format(text) for key, text in taken.targets.items()}
     if not arrays.targets:
         body.append("    y = None")
     elif len(arrays.targets) > 1 or by_name:
-        rows = [f'"{name}": {target.format(_array(key))}' for key, name in arrays.targets.items()]
-        body += _mapping("y", rows)
+        body += _mapping("y", [f'"{name}": {texts[key]}' for key, name in arrays.targets.items()])
     else:
-        (key,) = arrays.targets
-        body.append(f"    y = {target.format(_array(key))}")
-    one = target.format("array(data, name)")
-    if arrays.weights:
-        own = ", ".join(f'"{name}": "{key}"' for key, name in arrays.weights.items())
-        body += wrapped(f"    names = {{{own}}}")
-        body += [
-            "    names = {output: name + ending for output, name in names.items()}",
-            "    weight: Any = {",
-            *_comprehension(
-                f"output: {one}", "for output, name in names.items()", "if name in data"
-            ),
-            "    }",
-            '    name = "weight" + ending',
-            "    if not weight:",
-            f"        weight = {one} if name in data else None",
-            "    elif name in data:",
-            '        raise SystemExit(f"{name} and {list(weight)}: expected one of them")',
-        ]
-    else:
-        body += [
-            '    name = "weight" + ending',
-            f"    weight = {one} if name in data else None",
-        ]
-    return [
-        constants,
-        [
-            'def read(data: Arrays, ending: str = "") -> tuple[Any, Any, Any]:',
-            '    """Returns inputs, targets and weights, or None, of names with an ending."""',
-            *body,
-            "    return x, y, weight",
-        ],
-        [
-            "def array(data: Arrays, name: str) -> np.ndarray:",
-            '    """Returns an array of the file."""',
-            "    if name not in data:",
-            "        told = f\"expected {', '.join(NEEDED)}, and found {', '.join(data)}\"",
-            '        raise SystemExit(f"the file of data has no {name}: {told}")',
-            "    return data[name]",
-        ],
-        *([_REAL] if arrays.real else []),
-        [
-            "def opened(path: Path) -> Arrays:",
-            '    """Returns the arrays of a file, whose names are known."""',
-            "    try:",
-            "        with np.load(path) as file:",
-            "            data = {name: file[name] for name in file}",
-            "    except (OSError, ValueError, TypeError) as error:",
-            '        raise SystemExit(f"{path}: expected a .npz file: {error}") from None',
-            '    known = [*KNOWN, *(f"{name}_val" for name in KNOWN)]',
-            "    if unknown := [name for name in data if name not in known]:",
-            "        print(f\"not used: {', '.join(unknown)}\", file=sys.stderr)",
-            *_on_weights(arrays),
-            "    return data",
-        ],
-    ]
-
-
-_REAL = [
-    "def real(data: Arrays, name: str) -> np.ndarray:",
-    '    """Returns an array as real numbers, as Keras takes the bytes of images."""',
-    "    values = array(data, name)",
-    "    return values.astype(np.result_type(values, np.float32), copy=False)",
-]
-
-
-def _on_weights(arrays: Arrays) -> list[str]:
-    """Returns what is told if the program has weights and the file has none, or the reverse."""
-    found = 'any(name.startswith("weight") for name in data)'
+        body += wrapped(f"    y = {next(iter(texts.values()))}")
+    last = "weight"
     if not arrays.takes_weights:
-        return [
-            f"    if {found}:",
-            '        text = "the program has weights of classes, and the file those of samples"',
-            '        raise SystemExit(f"{text}: Keras takes one of them")',
-        ]
-    if not arrays.is_weighted:
-        return []
+        last = "None"
+    elif arrays.weights:
+        names = [f'"{name}": {taken.weights[key]}' for key, name in arrays.weights.items()]
+        every = f"output_weights({taken.weights['weight']}, {{{', '.join(names)}}})"
+        body += wrapped(f"    weight = {target.format(every)}")
+    else:
+        body += wrapped(f"    weight = {target.format(taken.weights['weight'])}")
     return [
-        f"    if not {found}:",
-        '        text = "the Keras program gives fit sample_weight, and the file has no weight"',
-        '        print(f"{text}: all samples count alike", file=sys.stderr)',
+        'def read(file: Arrays, ending: str = "") -> tuple[Any, Any, Any]:',
+        '    """Returns inputs, targets, and weights of samples or None."""',
+        *body,
+        f"    return x, y, {last}",
     ]
 
 
-def _comprehension(*parts: str) -> list[str]:
-    """Returns what stands in the brackets of a comprehension, in one line if that is enough."""
-    line = f"        {' '.join(parts)}"
-    return [line] if len(line) <= WIDTH else [f"        {part}" for part in parts]
+def opening(arrays: Arrays) -> list[str]:
+    """Returns the statements of `main` that open a file."""
+    needed = ", ".join(map(literal, [*arrays.inputs, *arrays.targets]))
+    more = ", ".join(map(literal, ["weight", *arrays.weights]))
+    lines = wrapped(f"    file = opened(given.data, [{needed}], [{more}])")
+    if not arrays.takes_weights:
+        lines.append("    refuse_weights(file)")
+    elif arrays.is_weighted:
+        lines.append("    tell_unweighted(file)")
+    return lines
 
 
-def _array(name: str, *, is_real: bool = False) -> str:
-    return f'{"real" if is_real else "array"}(data, "{name}" + ending)'
-
-
-def _inputs(arrays: Arrays, taken: Callable[[str, str], str]) -> list[str]:
-    rows = {
-        name: taken(name, _array(key, is_real=key in arrays.real))
-        for key, name in arrays.inputs.items()
-    }
+def _inputs(arrays: Arrays, taken: Taken, input_: Callable[[str, str], str]) -> list[str]:
+    rows = {name: input_(name, taken.inputs[name]) for name in arrays.inputs.values()}
     if len(rows) == 1:
-        return [f"    x = {next(iter(rows.values()))}"]
+        return wrapped(f"    x = {next(iter(rows.values()))}")
     return _mapping("x", [f'"{attribute(name)}": {text}' for name, text in rows.items()])
 
 

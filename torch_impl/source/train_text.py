@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from torch_impl import data_file
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.fit_text import about_later, batch_size_of
-from torch_impl.source.form import Parameter, arguments, literal, told
+from torch_impl.source.form import Parameter, arguments, literal, readable, told
 from torch_impl.source.imports import from_import
-from torch_impl.source.names_used import names_used
+from torch_impl.source.names_used import names_called
 from torch_impl.source.output_text import about_output, output_text
 from torch_impl.source.own.loss_texts import HOMES, is_written, loss_texts
 from torch_impl.source.own.rate_text import with_own_rates
@@ -25,7 +26,9 @@ from torch_impl.source.reading_text import (
     about_training,
     arrays_of,
     is_turned,
+    opening,
     reading,
+    taken_of,
     told_data,
 )
 from torch_impl.source.rules_text import RuleTexts
@@ -34,9 +37,9 @@ from torch_impl.source.wrapping import wrapped
 
 # Names that train.py has itself.
 _NAMES = (
-    *("losses", "metrics", "optim", "schedule", "build", "epoch", "main", "feed", "np", "torch"),
-    *("argparse", "sys", "read", "array", "real", "opened", "load_weights", "load_file"),
-    *("weighting", "math", "train_step"),
+    *("losses", "metrics", "optim", "schedule", "build", "main", "feed", "np", "torch", "math"),
+    *("read", "load_weights", "load_state", "train_step", "Path", "Any", "WEIGHTS"),
+    *("KerasSeeds", "Port", "Trainer", *data_file.__all__),
 )
 _LIBRARY = {
     *("layers", "losses", "metrics", "optim", "schedule", "initializers", "constraints"),
@@ -47,8 +50,6 @@ _MODULES = {
     "constrain": "torch_impl.constraints",
     "load_arrays": "torch_impl.arrays",
     "draw_initial": "torch_impl.initial_weights",
-    "SEED": "torch_impl.initial_weights",
-    "SKIPPED": "torch_impl.initial_weights",
     "joined_parameters": "torch_impl.layouts",
     "Penalty": "torch_impl.penalty",
     "RegularizedLoss": "torch_impl.penalty",
@@ -129,35 +130,45 @@ def train_text(
     body += about_output(output)
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
     body += wrapped(f"    return Port(model, {told_port})")
-    constants, *functions = _reading(program, arrays)
+    read = _reading(program, arrays, facts, training)
+    opens = opening(arrays)
     weightless = _weightless_text(own, arrays)
     more = [*about_step(fit, is_plain=False), *about_later(fit)]
     needed = () if step.given else ("loss", "optimizer")
     heads = [text.partition("\n")[0] for text in [*schedules, *rules.own]]
     functions_of_data = ("\n".join(feed), "\n".join(turning))
     parts = [*schedules, *rules.own, *rates, *own.values(), step.source, *functions_of_data]
+    standard, numpy = _modules("\n".join([*parts, *body, *read]))
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays, more),
-        constants="\n".join(constants),
-        reading="\n\n\n".join("\n".join(lines) for lines in functions),
+        reading="\n".join(read),
+        opening="\n".join(opens),
         shuffle=fit.get("shuffle") is not False,
-        split=fit.get("validation_split") or 0.0,
-        math="import math\n" if names_used("\n".join(rates), "math") else "",
+        parser="\n".join(wrapped(f"    {parser_text(fit)}")),
+        standard=standard,
+        numpy=numpy,
         package=package,
         class_name=class_name,
         imports=_imports(
             "\n".join([*body, *turning, weightless, *heads, *filter(is_written, own.values())]),
-            step.stepper,
+            "\n".join([*read, *opens, parser_text(fit), _TEMPLATE]),
         ),
         feed="".join(f"{text}\n\n\n" for text in parts if text),
         body="\n".join(body),
         weightless=weightless,
         lacking=lacking_text("port", [n for n in needed if n not in given]),
-        batch_size=batch_size_of(fit),
-        epochs=fit.get("epochs") or 1,
-        stepper=step.stepper,
     )
     return source, left_out
+
+
+def parser_text(fit: Mapping[str, Any]) -> str:
+    """Returns the statement that makes the command line, with the numbers of the program."""
+    given = arguments(
+        epochs=fit.get("epochs") or 1,
+        batch_size=batch_size_of(fit),
+        validation_split=fit.get("validation_split") or 0.0,
+    )
+    return f"parser = training_parser({given})"
 
 
 def _feed(program: Program) -> Sequence[str]:
@@ -177,14 +188,17 @@ def _is_sequence(value: Value) -> bool:
     return is_turned(value) and len(value.shape) == 3
 
 
-def _reading(program: Program, arrays: Arrays) -> list[list[str]]:
-    """Returns the constants and functions that read a file; Trainer turns images itself."""
+def _reading(
+    program: Program, arrays: Arrays, facts: Mapping[str, Any], training: Training
+) -> list[str]:
+    """Returns the function that takes the arrays of a file; Trainer turns images itself."""
 
     def taken(name: str, text: str) -> str:
         is_here = len(program.inputs) > 1 and _is_sequence(program.inputs[name])
-        return f"torch.as_tensor({text}).transpose(1, 2)" if is_here else text
+        return f"np.swapaxes({text}, 1, 2)" if is_here else text
 
-    return reading(arrays, taken, "{}", by_name=False)
+    texts = taken_of(program, facts, arrays, training.loss)
+    return reading(arrays, texts, taken, "{}", by_name=False)
 
 
 def _mapping(texts: Mapping[str, str]) -> str:
@@ -192,21 +206,37 @@ def _mapping(texts: Mapping[str, str]) -> str:
     return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
 
 
-def _imports(body: str, stepper: str = "Stepper") -> str:
+def _imports(body: str, around: str = "") -> str:
+    """Returns the imports of the libraries that a source needs.
+
+    Args:
+        body: statements of `build` and what stands beside it.
+        around: functions that read a file and train.
+    """
     # A part of the path of a weight is no name: "net.layers.0.kernel".
     used = set(re.findall(r'(?<![\w."])(\w+)\.', body))
-    names = {"KerasSeeds", "Port", *(used & _LIBRARY)}
+    names = {"KerasSeeds", "Port", "Trainer", *(used & _LIBRARY)}
     lines = ["from torch.nn import functional as F"] if "F" in used else []
     lines += from_import("torch_impl", names)
     by_module: dict[str, list[str]] = {}
     for name, module in _MODULES.items():
         if re.search(rf'(?<![\w."]){name}[.(\[]', body) or f", {name})" in body:
             by_module.setdefault(module, []).append(name)
-    by_module["torch_impl.trainer"] = ["Batch", stepper, "Trainer"]
-    by_module["torch_impl.trainer.arguments"] = ["weighting"]
+    if taken := names_called(around, data_file.__all__):
+        by_module["torch_impl.data_file"] = taken
+    by_module.setdefault("torch_impl.arrays", []).append("load_state")
     for module in sorted(by_module):
         lines += from_import(module, by_module[module])
     return "\n".join(lines)
+
+
+def _modules(source: str) -> tuple[str, str]:
+    """Returns the imports of Python, and of NumPy, that a source needs."""
+    standard = ["import math"] if re.search(r"(?<![\w.])math\.", source) else []
+    standard += ["from pathlib import Path", "from typing import Any"]
+    return "\n".join(standard), "import numpy as np\n" if re.search(
+        r"(?<![\w.])np\.", source
+    ) else ""
 
 
 def planned_parts(
@@ -252,7 +282,7 @@ def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
     names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
     lines = [
         *wrapped(f"    for loss in {names}:"),
-        '        if not takes_weights(loss) and any(name.startswith("weight") for name in data):',
+        '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
         '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
         '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
     ]
@@ -266,12 +296,16 @@ def lacking_text(port: str, names: Sequence[str]) -> str:
         port: what has the parts as attributes, in the source.
         names: of the parts that were not ported.
     """
-    return "".join(
-        f"""    if {port}.{name} is None:
-        raise SystemExit("the {name} was not ported, see README.md: give build() one")
-"""
+    told = "was not ported, see README.md: give build() one"
+    lines = [
+        line
         for name in names
-    )
+        for line in (
+            f"    if {port}.{name} is None:",
+            *wrapped(f'        raise SystemExit("the {name} {told}")'),
+        )
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def optimizer_text(plan: Planned) -> str:
@@ -287,9 +321,16 @@ def written(value: Any) -> str:
     """Returns the source of a plan, or of a nest of plans and plain values."""
     if isinstance(value, Planned):
         plan = told(value)
-        named = {name: Parameter(written(part)) for name, part in plan.settings.items()}
-        text = arguments(*(Parameter(written(part)) for part in plan.arguments), **named)
         module = value.kind.__module__.split(".")[1]
+        named = {
+            name: Parameter(
+                readable(part)
+                if module == "schedule" and isinstance(part, float)
+                else written(part)
+            )
+            for name, part in plan.settings.items()
+        }
+        text = arguments(*(Parameter(written(part)) for part in plan.arguments), **named)
         return f"{module}.{value.kind.__name__}({text})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{literal(k)}: {written(part)}' for k, part in value.items())}}}"
@@ -302,21 +343,14 @@ _TEMPLATE = '''{about}
 
 from __future__ import annotations
 
-import argparse
-{math}import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+{standard}
 
-import numpy as np
-import torch
-from safetensors.torch import load_file
+{numpy}import torch
 {imports}
 
 from {package}.model import {class_name}
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
-{constants}
 
 
 {feed}def build() -> Port:
@@ -326,24 +360,8 @@ WEIGHTS = Path(__file__).with_name("weights.safetensors")
 
 def load_weights(model: {class_name}) -> {class_name}:
     """Gives a network the weights that the Keras model had."""
-    missing, unknown = model.load_state_dict(load_file(WEIGHTS), strict=False)
-    # A layer that draws has a seed and a count, which are no weights.
-    missing = [name for name in missing if not name.endswith("_extra_state")]
-    if missing or unknown:
-        raise ValueError(f"{{WEIGHTS}}: {{missing}} are missing, {{unknown}} are unknown")
+    load_state(model, WEIGHTS)
     return model
-
-
-def epoch(port: Port, batches: Iterable[tuple[Any, ...]]) -> None:
-    """Makes a step for each batch (x, y) or (x, y, weight), as `Trainer` does.
-
-    Metrics are not counted. The batches have what the network and the loss take.
-    """
-    stepper = {stepper}(port)
-    weighted = weighting(port.class_weight, stepper.dtype)
-    port.module.train()
-    for batch in batches:
-        stepper.step(weighted(Batch(*batch)))
 
 
 {reading}
@@ -351,36 +369,22 @@ def epoch(port: Port, batches: Iterable[tuple[Any, ...]]) -> None:
 
 def main() -> None:
     """Trains as `fit` does: the same order of samples, masks, rates and stops."""
-    parser = argparse.ArgumentParser(description="Trains the network as Keras does.")
-    parser.add_argument("data", type=Path, help="a .npz file with the data")
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--epochs", type=int, default={epochs})
-    parser.add_argument("--batch-size", type=int, default={batch_size})
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
-    parser.add_argument(
-        "--validation-split",
-        type=float,
-        default={split},
-        help="share of the samples, the last ones, if the file has no validation",
-    )
-    parser.add_argument("--out", type=Path, help="file for the trained weights")
+{parser}
     given = parser.parse_args()
     torch.set_default_dtype(getattr(torch, given.dtype))
+{opening}
+{weightless}    x, y, weight = read(file)
     torch.manual_seed(given.seed)
     port = build()
-{lacking}    data = opened(given.data)
-{weightless}    x, y, weight = read(data)
-    is_validated = any(f"{{name}}_val" in data for name in NEEDED)
-    history = Trainer(port).fit(
+{lacking}    history = Trainer(port).fit(
         x,
         y,
         sample_weight=weight,
-        class_weight=port.class_weight,
         batch_size=given.batch_size,
         epochs=given.epochs,
         shuffle={shuffle},
-        validation_split=0.0 if is_validated else given.validation_split,
-        validation_data=read(data, "_val") if is_validated else None,
+        validation_split=validation_share(file, given.validation_split),
+        validation_data=read(file, "_val") if is_validated(file) else None,
     )
     for name, values in history.history.items():
         print(name, *(f"{{value:.6g}}" for value in values))

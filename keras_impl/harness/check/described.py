@@ -59,7 +59,7 @@ def described(
         Python's `random`]; "shared": names of layers that several models have, or a model and a
         TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
         "others" that no port has, "batches" of `batches_given`, "later" of `later_fits`,
-        "has_targets", which only arrays x without y lack, and "step" of `own_step`;
+        "is_seeded", "has_targets", which only arrays x without y lack, and "step" of `own_step`;
         "own_steps": methods of its training that are the user's own; and what `own_code` returns.
 
     Raises:
@@ -78,6 +78,7 @@ def described(
     rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
     found["fit"]["batches"] = batches_given(reference)
     found["fit"]["later"] = getattr(factory, "later", None)  # of a script
+    found["fit"]["is_seeded"] = getattr(factory, "sets_seed", False)  # likewise
     found["fit"]["has_targets"] = _has_targets(reference)
     found["fit"]["step"] = own_step(reference, Path(spec.folder))
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}

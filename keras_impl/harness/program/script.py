@@ -25,7 +25,7 @@ from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.alike import Alike
 from keras_impl.harness.program.later_fits import later_fits
 from keras_impl.harness.program.saved_model import saved_model
-from keras_impl.harness.program.script_seeds import seeded
+from keras_impl.harness.program.script_seeds import OF_TENSORFLOW, seeded
 from parity.errors import InputError, ParityError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
@@ -54,6 +54,8 @@ class Script:
         num_fits: calls of `fit` in the last run.
         broke_off: the error with which the last run ended after its first call of `fit`, or None.
         later: of the last `reference`, what the script trains beside it: see `later_fits`.
+        sets_seed: whether the script, up to its first call of `fit`, has set the seed of
+            TensorFlow: then `fit` has the samples in one order, else in another in each epoch.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Script:
         self.num_fits = 0
         self.broke_off: str | None = None
         self.later: dict[str, Any] | None = None
+        self.sets_seed = False
         self._others: set[str] = set()  # modules that the script has not imported
 
     def __call__(self) -> Reference:
@@ -111,8 +114,10 @@ class Script:
         self.num_fits, self.broke_off, self._loop = 0, None, None
         self._alike.begin()
         failed: list[BaseException] = []
+        noted: list[str] = []
 
         def taken(reference: Reference) -> Any:
+            self.sets_seed = not set(OF_TENSORFLOW).isdisjoint(noted)
             try:
                 with set_aside(self._path.parent):
                     self._alike.check(reference.model)
@@ -121,7 +126,7 @@ class Script:
                 failed.append(error)
                 raise
 
-        seeds = seeded(self._seed, keeps_numpy=self._keeps_numpy)
+        seeds = seeded(self._seed, keeps_numpy=self._keeps_numpy, noted=noted)
         with self._as_main(), self._taken(taken), seeds:
             try:
                 runpy.run_path(str(self._path), run_name="__main__")

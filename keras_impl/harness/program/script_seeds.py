@@ -19,17 +19,21 @@ import tensorflow as tf
 
 _LIBRARIES = ("keras", "tensorflow", "tf_keras")
 _SET_ALL = keras.utils.set_random_seed  # that of Python, NumPy and TensorFlow
+OF_TENSORFLOW = ("set_random_seed", "set_seed")  # which fix the order of samples, too
 _OF_TF_KERAS = "keras._tf_keras.keras.utils"  # what `tf.keras.utils` is
 
 
 @contextmanager
-def seeded(seed: int | None, *, keeps_numpy: bool = False) -> Iterator[None]:
+def seeded(
+    seed: int | None, *, keeps_numpy: bool = False, noted: list[str] | None = None
+) -> Iterator[None]:
     """Gives every call of the block that sets a seed, in code of the user, the same integer.
 
     Args:
         seed: the integer; None: every call keeps its own.
         keeps_numpy: whether NumPy gets the user's own integer all the same. Keras draws nothing
             from it, and a script makes its data by it, and numbers from these.
+        noted: gets the names of the functions that were called, if there is a seed.
     """
     if seed is None:
         yield
@@ -37,7 +41,7 @@ def seeded(seed: int | None, *, keeps_numpy: bool = False) -> Iterator[None]:
     before = [(owner, name, getattr(owner, name)) for owner, name in _places()]
     for owner, name, own in before:
         if not (keeps_numpy and owner is np.random):
-            setattr(owner, name, _replaced(own, seed, keeps_numpy))
+            setattr(owner, name, _replaced(own, seed, keeps_numpy, noted))
     try:
         yield
     finally:
@@ -56,13 +60,17 @@ def _places() -> Iterator[tuple[Any, str]]:
     yield random, "seed"
 
 
-def _replaced(own: Callable[..., Any], seed: int, keeps_numpy: bool) -> Callable[..., Any]:
+def _replaced(
+    own: Callable[..., Any], seed: int, keeps_numpy: bool, noted: list[str] | None
+) -> Callable[..., Any]:
     sets_numpy = own is _SET_ALL
 
     def set_seed(*arguments: Any, **keywords: Any) -> Any:
         caller = str(sys._getframe(1).f_globals.get("__name__", ""))
         if caller.partition(".")[0] in _LIBRARIES:
             return own(*arguments, **keywords)
+        if noted is not None:
+            noted.append(own.__name__)
         made = own(seed)
         if keeps_numpy and sets_numpy:
             np.random.seed(*arguments, **keywords)

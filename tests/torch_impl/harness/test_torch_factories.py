@@ -89,6 +89,23 @@ def test_anything_else_is_refused(built):
         call_factory(lambda: built, 0)
 
 
+def test_of_a_port_in_plain_torch_it_is_told_what_to_give():
+    """Its `build` returns a Training, with the network and what trains it."""
+
+    class Training:
+        model = nn.ReLU()
+
+    Training.__module__ = "shop.plain_port.train"
+    with pytest.raises(InputError) as refused:
+        call_factory(Training, 0)
+    text = str(refused.value)
+    assert "plain torch has it as shop.plain_port.test_parity:port, and its network" in text
+    assert text.endswith("activation:ReLU")
+    Training.__module__ = "shop.trainer"
+    with pytest.raises(InputError, match=r"Port\(module=\.\.\.\)$"):
+        call_factory(Training, 0)
+
+
 def test_what_a_module_adds_counts_once_in_the_loss_and_in_that_of_validation():
     class Net(nn.Module):
         def forward(self, x):

@@ -6,22 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from torch_impl.source import copying, parts
 from torch_impl.source.copying import MODULES, chosen, copied, names_of_parts
+from torch_impl.source.imports import imported
 from torch_impl.source.names_used import imported_from, names_used
 
 FOLDER = Path(parts.__file__).parent
 ALLOWED = {
-    "warnings",
-    "__future__",
-    "collections",
-    "ctypes",
-    "dataclasses",
-    "math",
-    "numpy",
-    "torch",
-    "typing",
+    *("__future__", "argparse", "collections", "ctypes", "dataclasses", "math", "pathlib", "sys"),
+    *("typing", "warnings", "zipfile", "zlib", "numpy", "torch"),
 }
 
 
@@ -86,3 +81,58 @@ def test_names_that_a_source_uses_are_found():
     assert names_used(source, "parts") == {"Conv2D", "softmax"}
     assert imported_from(source, ["torch_impl"]) == ["with_mask"]
     assert imported_from(source, ["torch"]) == []
+
+
+FEATURES = ("schedulers", "stopping", "penalty", "classes", "nest", "seeded")
+
+
+@pytest.mark.parametrize("has", [(), *((name,) for name in FEATURES), FEATURES], ids=str)
+def test_a_loop_has_only_what_a_program_needs_and_pleases_ruff(has, tmp_path):
+    body, imports = chosen(["fit", "split_off"], has)
+    names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Attribute)}
+    words = {
+        "schedulers": "schedulers",
+        "stopping": "early_stopping",
+        "penalty": "penalty",
+        "classes": "class_weight",
+        "nest": "output_names",
+    }
+    assert {name for name, word in words.items() if word in names} == set(has) - {"seeded"}
+    assert ("once for all epochs" in body) == ("seeded" in has)
+    assert ("OutputMeasures" in names) == ("nest" in has)
+    assert ("warnings" in imports) == bool({"schedulers", "stopping"} & set(has))
+    assert "#:" not in body
+    source = f"{imported(imports)}\n\n{body}\n"
+    (tmp_path / "loop.py").write_text(source, encoding="utf-8")
+    for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("has", [(), ("seeded",)], ids=["each epoch", "once"])
+def test_the_order_of_samples_is_drawn_once_or_for_each_epoch(has):
+    """The samples are their own targets: a model that notes them tells their order."""
+    body, imports = chosen(["fit"], has)
+    loop = {}
+    exec(f"{imported(imports)}\n\n{body}", loop)  # noqa: S102 - of the parts of this project
+    seen = []
+
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            seen.append(x.flatten().tolist())
+            return super().forward(x)
+
+    net = Net(1, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    training = loop["Training"](net, loss=torch.nn.MSELoss(), optimizer=optimizer)
+    x = torch.arange(8.0)[:, None]
+    torch.manual_seed(0)
+    loop["fit"](training, (x, x, None), epochs=3, batch_size=8)
+    assert [sorted(each) for each in seen] == [x.flatten().tolist()] * 3
+    assert len({tuple(each) for each in seen}) == (1 if has else 3)
+    assert seen[0] != x.flatten().tolist()
+    seen.clear()
+    loop["fit"](training, (x, x, None), epochs=2, batch_size=8, shuffle=False)
+    assert seen == [x.flatten().tolist()] * 2

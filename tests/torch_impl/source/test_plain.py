@@ -88,14 +88,14 @@ def test_a_plain_layer_is_told_the_mask_of_each_step(tmp_path):
 
 def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):
     x = inputs = L.Input((6, 5, 4, 2))
-    x = L.ConvLSTM2D(4, 2, name="moving")(x)
+    x = L.ConvLSTM2D(4, 2, dropout=0.3, name="moving")(x)
     x = L.Activation("glu", name="gated")(x)
     x = L.Activation("sparsemax", name="sparse")(x)
     x = L.Dropout(0.5, noise_shape=(None, 1, 1, 2), name="columns")(x)
     with pytest.raises(NoTwinError) as refused:
         written_plain(keras.Model(inputs, x), tmp_path, None)
     told = str(refused.value)
-    assert "layer 'moving': ConvLSTM2D has no plain part" in told
+    assert "layer 'moving': ConvLSTM2D with dropout=0.3 has no plain part" in told
     assert "layer 'sparse': the activation sparsemax has no plain function" in told
     assert "layer 'columns': Dropout with {'noise_shape'" in told
     assert "gated" not in told

@@ -1,10 +1,19 @@
 """Layers in plain torch do what those of `torch_impl` do with masks, states and dropouts."""
 
+import keras
+import numpy as np
 import pytest
 import torch
 
 from torch_impl import layers
-from torch_impl.source.parts import attention, noise, recurrent, resizing
+from torch_impl.source.parts import (
+    attention,
+    categories,
+    conv_lstm,
+    noise,
+    recurrent,
+    resizing,
+)
 
 BAR = 1e-13  # of a dozen steps or a few sums, which round in other places
 
@@ -134,3 +143,50 @@ def test_images_are_enlarged_as_tensorflow_does_it(size):
     assert (plain - full).abs().max() <= 1e-6 * full.abs().max()
     cubic = layers.UpSampling(size, "bicubic")(x)
     assert (resizing.UpSampling(size, "bicubic")(x) - cubic).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 4)], ids=str)
+@pytest.mark.parametrize("mode", ["one_hot", "multi_hot", "count"])
+def test_numbers_are_encoded_as_by_keras(mode, shape):
+    x = np.random.default_rng(0).integers(0, 5, shape)
+    weights = np.random.default_rng(1).uniform(size=shape)
+    theirs = keras.layers.CategoryEncoding(5, output_mode=mode, dtype="float64")
+    ours = categories.CategoryEncoding(5, output_mode=mode)
+    given = [{}] if mode != "count" else [{}, {"count_weights": weights}]
+    for each in given:
+        expected = np.asarray(theirs(x, **each))
+        found = ours(torch.tensor(x), **{key: torch.tensor(w) for key, w in each.items()})
+        assert found.dtype == torch.float64
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6, atol=0)
+
+
+def test_an_encoding_has_the_dtype_of_the_network():
+    assert categories.CategoryEncoding(3).float()(torch.tensor([[1, 2]])).dtype == torch.float32
+
+
+CONVOLUTIONAL = [
+    ("ConvLSTM1D", (7,), {"kernel_size": 3, "return_state": True}),
+    ("ConvLSTM2D", (6, 5), {"kernel_size": (3, 2), "padding": "same", "strides": 2}),
+    ("ConvLSTM2D", (6, 5), {"kernel_size": 2, "dilation_rate": 2, "return_sequences": True}),
+    ("ConvLSTM2D", (6, 5), {"kernel_size": 3, "use_bias": False, "go_backwards": True}),
+    (
+        "ConvLSTM2D",
+        (6, 5),
+        {"kernel_size": 3, "activation": "relu", "recurrent_activation": "hard_sigmoid"},
+    ),
+    ("ConvLSTM3D", (4, 3, 3), {"kernel_size": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "sides", "settings"), CONVOLUTIONAL)
+def test_an_lstm_of_images_is_that_of_the_library(name, sides, settings):
+    full = getattr(layers, name)(3, 4, **settings)
+    plain = alike(getattr(conv_lstm, name)(3, 4, **settings), full)
+    x = torch.randn(2, 5, 3, *sides)
+    found, expected = plain(x), full(x)
+    if not isinstance(found, tuple):
+        found, expected = (found,), (expected,)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == theirs.shape
+        assert (ours - theirs).abs().max() <= BAR * theirs.abs().max()
+    assert "_ih" in "".join(dict(plain.named_parameters()))

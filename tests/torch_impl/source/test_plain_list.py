@@ -37,7 +37,8 @@ OF_SETTINGS = {
     "`return_attention_scores`": "MultiHeadAttention_7",
     "`attention_axes`": "MultiHeadAttention_10",
     "`merge_mode=None` of a `Bidirectional`": "Bidirectional_5",
-    "`ConvLSTM1D`": "Bidirectional_11",
+    "ConvLSTMs in a `Bidirectional`": "Bidirectional_11",
+    "`dropout` and `recurrent_dropout` of ConvLSTMs": "ConvLSTM1D_5 ConvLSTM2D_5 ConvLSTM3D_5",
     "`BatchNormalization`, `Maximum`, `Minimum`, `Multiply`": "BatchNormalization_9 Maximum_2 "
     "Minimum_2 Multiply_2",
     "`GlobalAveragePooling1D` with `keepdims`": "GlobalAveragePooling1D_4",

@@ -83,6 +83,18 @@ def test_a_step_without_gradients_is_taken(name):
     assert weight.tolist() == [0.5, 1.0, 1.0]
 
 
+def test_weights_that_are_one_in_keras_have_one_norm():
+    """Of 3 and 4 it is 5; a third weight, and one without a gradient, keep their own."""
+    weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(4)]
+    for weight, size in zip(weights, (3.0, 12.0, 4.0), strict=False):
+        weight.grad = torch.tensor([size])
+    clip = clipping.clip_joined_norm(1.0, [(weights[0], weights[2]), (weights[3], weights[3])])
+    found = clip([weight.grad for weight in weights[:3]])
+    assert [float(each) for each in found] == pytest.approx([0.6, 1.0, 0.8], abs=BAR)
+    alone = clipping.clip_norm(1.0)([weight.grad for weight in weights[:3]])
+    assert [float(each) for each in alone] == [1.0, 1.0, 1.0]
+
+
 def test_epsilon_at_torchs_place_is_seen():
     """The bar tells Keras's Adam from torch's."""
     parameters = [torch.nn.Parameter(torch.ones(3))]

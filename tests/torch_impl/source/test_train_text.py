@@ -238,9 +238,12 @@ def test_both_biases_of_a_gru_have_one_norm_where_an_optimizer_takes_norms(
     assert ("from torch_impl.layouts import joined_parameters" in text) == is_joined
 
 
-def test_a_plain_package_tells_that_both_biases_are_clipped_alone(tmp_path):
-    told, _, _ = written("of_gru_clipped", tmp_path, plain=True)
-    assert "one norm of both biases of a GRU: each is clipped alone here" in told["left_out"]
+def test_a_plain_package_clips_both_biases_as_one(tmp_path):
+    told, _, text = written("of_gru_clipped", tmp_path, plain=True)
+    assert told["left_out"] == []
+    assert "clip=rules.clip_joined_norm(0.1, biases)" in text
+    _, _, text = written("of_lstm_clipped", tmp_path, plain=True)
+    assert "clip=rules.clip_norm(0.1)" in text
 
 
 CASES = {
@@ -358,7 +361,7 @@ def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeyp
 @pytest.mark.parametrize("plain", [False, True])
 def test_batches_of_the_program_give_their_size_and_are_told(plain, tmp_path):
     told, folder, source = written("of_batches", tmp_path, plain=plain)
-    assert '"--batch-size", type=int, default=6)' in source
+    assert "training_parser(epochs=1, batch_size=6, validation_split=0.0)" in source
     assert [each.partition(":")[0] for each in told["left_out"]] == [
         "the batches of Windows, a PyDataset, that `fit` gets"
     ]
@@ -413,7 +416,7 @@ def test_weights_that_a_loss_does_not_take_end_the_training_with_a_sentence(
 ):
     _, folder, source = written("of_function", tmp_path)
     assert "def raised(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:" in source
-    weights = {f"weight{ending}": np.ones(8)}
+    weights = {"x_val": np.ones((8, 4)), "y_val": np.ones((8, 3)), f"weight{ending}": np.ones(8)}
     assert end_of(folder, monkeypatch, **weights) == (
         "the file has weights, and the loss takes none: give raised the "
         "argument sample_weight, (N,)"

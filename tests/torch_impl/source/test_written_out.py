@@ -82,7 +82,7 @@ def with_array(numbers):
 def test_an_array_that_a_weight_begins_with_is_in_the_source(tmp_path):
     package(with_array(np.array([0.5, -1.0])), tmp_path / "port_of_array")
     train = (tmp_path / "port_of_array" / "train.py").read_text(encoding="utf-8")
-    assert '("dense.bias", initializers.Constant(value=(0.5, -1.0)))' in train
+    assert '"dense.bias": initializers.Constant(value=(0.5, -1.0))' in train
 
 
 def test_an_array_that_nobody_would_write_is_refused(tmp_path):

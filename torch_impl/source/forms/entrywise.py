@@ -13,7 +13,6 @@ from torch_impl.source.forms import activation
 from torch_impl.source.forms.operation import Operation, Row, other
 
 REAL = ".to(torch.get_default_dtype())"
-_ROUNDED = "Keras rounds the number to float32"
 
 
 def _method(name: str) -> Row:
@@ -55,13 +54,12 @@ def beside(operation: Operation, call: Applied) -> tuple[list[str], Layout]:
     return list(operation.arguments[:2]), Layout.ANY if len(ranks) == 1 else Layout.LAST
 
 
-def _rounded(texts: list[str], operation: Operation) -> tuple[list[str], str]:
-    """Returns the arguments with numbers as Keras rounds them, and what a comment says."""
-    note = ""
+def _rounded(texts: list[str], operation: Operation) -> list[str]:
+    """Returns the arguments with numbers as Keras rounds them, in float64 too."""
     for place, value in enumerate(operation.values[: len(texts)]):
         if isinstance(value, float) and float(np.float32(value)) != value:
-            texts[place], note = literal(float(np.float32(value))), _ROUNDED
-    return texts, note
+            texts[place] = f"through_float32({literal(value)})"
+    return texts
 
 
 def _between(sign: str, *, rounds: bool = False) -> Row:
@@ -69,10 +67,8 @@ def _between(sign: str, *, rounds: bool = False) -> Row:
 
     def row(operation: Operation, call: Applied) -> Form:
         texts, layout = beside(operation, call)
-        note = ""
-        if rounds:
-            texts, note = _rounded(texts, operation)
-        return Form(f" {sign} ".join(texts), None, layout, note=note)
+        texts = _rounded(texts, operation) if rounds else texts
+        return Form(f" {sign} ".join(texts), None, layout)
 
     return row
 
@@ -88,12 +84,10 @@ def _function(name: str, *, rounds: bool = False, of_tensors: bool = False) -> R
 
     def row(operation: Operation, call: Applied) -> Form:
         texts, layout = beside(operation, call)
-        note = ""
-        if rounds:
-            texts, note = _rounded(texts, operation)
+        texts = _rounded(texts, operation) if rounds else texts
         if of_tensors:
             texts = [t if "{" in t else f"torch.tensor({t})" for t in texts]
-        return Form(f"{name}({', '.join(texts)})", None, layout, note=note)
+        return Form(f"{name}({', '.join(texts)})", None, layout)
 
     return row
 

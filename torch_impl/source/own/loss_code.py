@@ -31,7 +31,7 @@ _SHORT = ("x", "y", "z")
 # Names that the source of a loss may need.
 _TAKEN = frozenset(
     {"OPERATIONS", "binary_crossentropy", "losses", "mask_of", "reduce_weighted", "rules"}
-    | {"sample_weight"}
+    | {"sample_weight", "through_float32"}
 )
 _FLOAT64 = ', dtype="float64"'
 _MEAN = ("sum_over_batch_size", "mean", "mean_with_sample_weight")

@@ -21,6 +21,7 @@ HOMES = {
     "clip": "torch_impl.clip",
     "mask_of": "torch_impl.masks",
     "reduce_weighted": "torch_impl.losses.reduction",
+    "through_float32": "torch_impl.optim.rounding",
 }
 
 

@@ -16,12 +16,10 @@ class OwnStep:
     Attributes:
         source: of the function; "": the program trains as Keras does.
         given: the argument of `Port` for it.
-        stepper: what makes the steps in `epoch`.
     """
 
     source: str = ""
     given: str = ""
-    stepper: str = "Stepper"
 
 
 def own_step(fit: Facts, class_name: str, data: str, *, has_optimizer: bool) -> OwnStep:
@@ -50,7 +48,7 @@ def own_step(fit: Facts, class_name: str, data: str, *, has_optimizer: bool) -> 
     text = f"train_step is to be written: what {told['class']}.train_step does{place}"
     lines += [line.removeprefix("    ") for line in raised(text)]
     held = "model, optimizer" if has_optimizer else "model"
-    return OwnStep("\n".join(lines), f"lambda data: train_step({held}, data)", "GivenStepper")
+    return OwnStep("\n".join(lines), f"lambda data: train_step({held}, data)")
 
 
 def about_step(fit: Facts, *, is_plain: bool) -> list[str]:

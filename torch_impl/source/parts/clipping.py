@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,6 +14,27 @@ def clip_norm(limit: float) -> Callable[[Gradients], Gradients]:
 
     def clip(gradients: Gradients) -> Gradients:
         norms = [g.square().sum().sqrt().clamp(min=limit) for g in gradients]
+        return [g * limit / norm for g, norm in zip(gradients, norms, strict=True)]
+
+    return clip
+
+
+def clip_joined_norm(
+    limit: float, joined: Sequence[Sequence[torch.nn.Parameter]]
+) -> Callable[[Gradients], Gradients]:
+    """Returns the same, with one norm for the weights in each set, as if joined."""
+
+    def clip(gradients: Gradients) -> Gradients:
+        squares = [g.square().sum() for g in gradients]
+        for weights in joined:
+            own = [weight.grad for weight in weights]
+            at = [i for i, g in enumerate(gradients) if any(g is x for x in own)]
+            total = (
+                torch.stack([squares[i] for i in at]).sum() if at else torch.zeros(())
+            )
+            for i in at:
+                squares[i] = total
+        norms = [square.sqrt().clamp(min=limit) for square in squares]
         return [g * limit / norm for g, norm in zip(gradients, norms, strict=True)]
 
     return clip

@@ -1,4 +1,8 @@
-"""The loop of a training, as Keras's fit makes it."""
+"""The loop of a training, as Keras's fit makes it.
+
+A line that ends with "#: NAME" is copied for programs that have that alone, and the
+code behind "#: not NAME: " for all others; see `torch_impl.source.copying`.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +25,26 @@ class Training:
         model: the network.
         loss: of (outputs, targets), and with weights of samples of a third one.
         optimizer: of its weights.
-        schedulers: each gets the metric that it monitors after an epoch.
-        early_stopping: likewise; says when the training ends.
-        metrics: of the output, or by the names of outputs.
-        penalty: of the weights, which is added to the loss.
-        output_names: of several outputs, if the network returns them in a tuple.
-        class_weight: of the samples of each label, in training alone.
-        output: turns what the network returns into what loss and metrics take.
+        schedulers: each gets the metric that it monitors after an epoch.  #: schedulers
+        early_stopping: likewise; says when the training ends.  #: stopping
+        metrics: of the output.
+            By the names of outputs if there are several.  #: nest
+        penalty: of the weights, which is added to the loss.  #: penalty
+        output_names: of several outputs that the network returns in a tuple.  #: nest
+        class_weight: of the samples of each label, in training alone.  #: classes
+        output: turns what the network returns, for loss and metrics.  #: turned
     """
 
     model: nn.Module
     loss: Any = None
     optimizer: Any = None
-    schedulers: Sequence[Any] = ()
-    early_stopping: Any = None
+    schedulers: Sequence[Any] = ()  #: schedulers
+    early_stopping: Any = None  #: stopping
     metrics: Any = ()
-    penalty: Callable[[nn.Module], torch.Tensor] | None = None
-    class_weight: dict[int, float] = field(default_factory=dict)
-    output_names: Sequence[str] = ()
-    output: Callable[[Any], Any] | None = None
+    penalty: Callable[[nn.Module], torch.Tensor] | None = None  #: penalty
+    class_weight: dict[int, float] = field(default_factory=dict)  #: classes
+    output_names: Sequence[str] = ()  #: nest
+    output: Callable[[Any], Any] | None = None  #: turned
 
 
 def fit(
@@ -54,36 +59,41 @@ def fit(
 
     Args:
         training: see there.
-        data: inputs, targets, and weights of samples or None: tensors, or dictionaries.
+        data: inputs, targets, and weights of samples or None.
         validation: the same.
         epochs: how often all samples are seen.
         batch_size: samples in a step.
-        shuffle: whether the order of samples is drawn, once for all epochs. Keras does
-            so after set_random_seed, and draws one for each epoch without a seed.
+        shuffle: whether the order of samples is drawn, once for all epochs,  #: seeded
+            as Keras does after set_random_seed.  #: seeded
+        #: not seeded: shuffle: whether the order of samples is drawn for each epoch.
     """
-    model, stopping = training.model, training.early_stopping
-    if training.class_weight and data[2] is not None:
-        raise ValueError("weights of classes and of samples: expected one of them")
+    if training.class_weight and data[2] is not None:  #: classes
+        text = "weights of classes and of samples: expected one of them"  #: classes
+        raise ValueError(text)  #: classes
     size = number_of(data)
-    order = torch.randperm(size) if shuffle else torch.arange(size)
-    data = picked(data, order)
+    order = torch.randperm(size) if shuffle else torch.arange(size)  #: seeded
+    data = picked(data, order)  #: seeded
+    stopping = training.early_stopping  #: stopping
     history: dict[str, list[float]] = {}
     for _ in range(epochs):
-        logs = train_epoch(training, batches(data, batch_size))
+        #: not seeded: order = torch.randperm(size) if shuffle else torch.arange(size)
+        #: not seeded: given = batches(picked(data, order), batch_size)
+        given = batches(data, batch_size)  #: seeded
+        logs = train_epoch(training, given)
         if validation is not None:
             found = evaluate(training, batches(validation, batch_size))
             logs |= {f"val_{name}": value for name, value in found.items()}
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
-        for scheduler in training.schedulers:
-            if is_there(scheduler, logs):
-                scheduler.step(logs[scheduler.monitor])
-        watches = stopping is not None and is_there(stopping, logs)
-        if watches and stopping.step(logs[stopping.monitor]):
-            break
-    if stopping is not None:
-        stopping.restore()
-    model.eval()
+        for scheduler in training.schedulers:  #: schedulers
+            if is_there(scheduler, logs):  #: schedulers
+                scheduler.step(logs[scheduler.monitor])  #: schedulers
+        watches = stopping is not None and is_there(stopping, logs)  #: stopping
+        if watches and stopping.step(logs[stopping.monitor]):  #: stopping
+            break  #: stopping
+    if stopping is not None:  #: stopping
+        stopping.restore()  #: stopping
+    training.model.eval()
     return history
 
 
@@ -100,48 +110,55 @@ def is_there(rule: Any, logs: dict[str, float]) -> bool:
 def train_epoch(training: Training, given: Iterator[Data]) -> dict[str, float]:
     """Makes a step for each batch; returns the loss and metrics of the epoch."""
     training.model.train()
-    measures = Measures(training.metrics)
+    measures = OutputMeasures(training.metrics)  #: nest
+    #: not nest: measures = Measures(training.metrics)
     for x, y, weight in given:
-        if training.class_weight:
-            weight = weights_of(y, training.class_weight)
+        if training.class_weight:  #: classes
+            weight = weights_of(y, training.class_weight)  #: classes
         training.optimizer.zero_grad()
-        output = called(training, x)
+        output = called(training, x)  #: called
+        #: not called: output = training.model(x)
         loss = loss_of(training, output, y, weight)
         loss.backward()
         training.optimizer.step()
-        measures.update(loss, output, y, parts_of(training))
+        measures.update(loss, output, y, parts_of(training))  #: nest
+        #: not nest: measures.update(loss, output, y)
     return measures.compute()
 
 
 @torch.no_grad()
 def evaluate(training: Training, given: Iterator[Data]) -> dict[str, float]:
-    """Returns loss and metrics of all batches; classes have no weights in it."""
+    """Returns loss and metrics of all batches, in eval mode."""
     training.model.eval()
-    measures = Measures(training.metrics)
+    measures = OutputMeasures(training.metrics)  #: nest
+    #: not nest: measures = Measures(training.metrics)
     for x, y, weight in given:
-        output = called(training, x)
+        output = called(training, x)  #: called
+        #: not called: output = training.model(x)
         loss = loss_of(training, output, y, weight)
-        measures.update(loss, output, y, parts_of(training))
+        measures.update(loss, output, y, parts_of(training))  #: nest
+        #: not nest: measures.update(loss, output, y)
     return measures.compute()
 
 
 def called(training: Training, x: Any) -> Any:
-    """Returns the output of the network for one tensor, or for several by name."""
-    model = training.model
-    output = model(**x) if isinstance(x, dict) else model(x)
-    if training.output is not None:
-        output = training.output(output)
-    if isinstance(output, tuple):
-        return dict(zip(training.output_names, output, strict=True))
+    """Returns what loss and metrics take of the output of the network."""
+    model = training.model  #: nest
+    output = model(**x) if isinstance(x, dict) else model(x)  #: nest
+    #: not nest: output = training.model(x)
+    if training.output is not None:  #: turned
+        output = training.output(output)  #: turned
+    if isinstance(output, tuple):  #: nest
+        return dict(zip(training.output_names, output, strict=True))  #: nest
     return output
 
 
 def loss_of(training: Training, output: Any, y: Any, weight: Any) -> torch.Tensor:
-    """Returns the loss of a batch, with the penalty of the weights."""
+    """Returns the loss of a batch."""
     given = (output, y) if weight is None else (output, y, weight)
     loss: torch.Tensor = training.loss(*given)
-    if training.penalty is not None:
-        loss = loss + training.penalty(training.model)
+    if training.penalty is not None:  #: penalty
+        loss = loss + training.penalty(training.model)  #: penalty
     return loss
 
 
@@ -164,6 +181,29 @@ def weights_of(y: torch.Tensor, class_weight: dict[int, float]) -> torch.Tensor:
 
 class Measures:
     """Loss and metrics of an epoch, by Keras's names."""
+
+    def __init__(self, metrics: Sequence[Any] = ()) -> None:
+        self.metrics = metrics
+        self.total, self.number = torch.zeros(()), 0
+        for metric in metrics:
+            metric.reset()
+
+    @torch.no_grad()
+    def update(self, loss: torch.Tensor, output: Any, y: Any) -> None:
+        """Adds a batch."""
+        self.total = self.total + loss.detach() * len(y)
+        self.number += len(y)
+        for metric in self.metrics:
+            metric.update(output, y)
+
+    def compute(self) -> dict[str, float]:
+        """Returns the numbers of the epoch."""
+        found = {"loss": float(self.total) / max(self.number, 1)}
+        return found | {each.name: float(each.compute()) for each in self.metrics}
+
+
+class OutputMeasures:
+    """Losses and metrics of an epoch, by the names of outputs."""
 
     def __init__(self, metrics: Any) -> None:
         self.by_output = metrics if isinstance(metrics, dict) else {"": metrics}
@@ -208,15 +248,17 @@ def batches(data: Data, size: int) -> Iterator[Data]:
 
 def picked(data: Data, which: Any) -> Data:
     """Returns some of the samples."""
-    x, y, weight = (
-        {name: each[which] for name, each in part.items()}
-        if isinstance(part, dict)
-        else None
-        if part is None
-        else part[which]
-        for part in data
-    )
-    return x, y, weight
+    #: not nest: x, y, weight = data
+    #: not nest: return x[which], y[which], None if weight is None else weight[which]
+    x, y, weight = (  #: nest
+        {name: each[which] for name, each in part.items()}  #: nest
+        if isinstance(part, dict)  #: nest
+        else None  #: nest
+        if part is None  #: nest
+        else part[which]  #: nest
+        for part in data  #: nest
+    )  #: nest
+    return x, y, weight  #: nest
 
 
 def split_off(data: Data, share: float) -> tuple[Data, Data]:
@@ -227,12 +269,12 @@ def split_off(data: Data, share: float) -> tuple[Data, Data]:
 
 def number_of(data: Data) -> int:
     """Returns the number of samples."""
-    sizes = {len(each) for part in data for each in tensors_in(part)}
-    if len(sizes) != 1:
-        raise ValueError(
-            f"arrays of {sorted(sizes)} samples: expected one number in all"
-        )
-    return sizes.pop()
+    #: not nest: return len(data[0])
+    sizes = {len(each) for part in data for each in tensors_in(part)}  #: nest
+    if len(sizes) != 1:  #: nest
+        text = f"arrays of {sorted(sizes)} samples: expected one number in all"  #: nest
+        raise ValueError(text)  #: nest
+    return sizes.pop()  #: nest
 
 
 def tensors_in(part: Any) -> Iterator[torch.Tensor]:

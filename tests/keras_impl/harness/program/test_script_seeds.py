@@ -57,6 +57,26 @@ def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, t
     assert numpy == np.random.RandomState(5).random_sample()
 
 
+@pytest.mark.parametrize(
+    ("way", "sets_seed"),
+    [*((way, True) for way in WAYS.values()), ("", False), ("np.random.seed(5)", False)],
+)
+def test_it_is_known_whether_a_script_fixes_the_order_of_its_samples(way, sets_seed, tmp_path):
+    """By the seed of TensorFlow; Keras itself sets none, though it calls these functions."""
+    path = tmp_path / "train.py"
+    path.write_text(
+        "import random, keras, numpy as np, tensorflow as tf\n"
+        f"{way}\n"
+        "model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])\n"
+        "model.compile('sgd', 'mse')\n"
+        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)))\n"
+        "keras.utils.set_random_seed(3)\n"  # after the first fit
+    )
+    script = Script(path, seed=7, keeps_numpy=True)
+    script.reference()
+    assert script.sets_seed == sets_seed
+
+
 def test_a_script_that_sets_no_seed_begins_with_that_of_the_program(tmp_path):
     assert drawn(tmp_path, "", begins=7) != drawn(tmp_path, "", begins=8)
 
