@@ -200,6 +200,12 @@ def test_a_file_is_opened_with_the_arrays_that_are_used(file, capsys):
     assert not is_validated({"x": IMAGES})
 
 
+def test_wide_numbers_without_a_sign_are_whole_numbers_that_torch_computes_with(file):
+    arrays = opened(file(x=IMAGES, y=LABELS.astype("uint16"), z=LABELS.astype("uint8")), "xyz")
+    assert (arrays["y"].dtype, arrays["z"].dtype) == (np.int64, np.uint8)
+    np.testing.assert_array_equal(arrays["y"], LABELS)
+
+
 ARRAYS = {
     "lacking": ({"x": IMAGES}, "no y: expected x, y, and found x"),
     "lacking in the validation": (

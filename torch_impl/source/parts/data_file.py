@@ -82,7 +82,9 @@ def stored(file: Mapping[str, Any], name: str) -> np.ndarray:
     if getattr(kind, "kind", "") not in tuple("biuf"):
         told = "expected numbers; number classes by np.unique, convert text by astype"
         raise SystemExit(f"{name} has the dtype {kind}: {told}")
-    found: np.ndarray = array
+    # torch computes little with wider numbers without a sign.
+    is_wide = array.dtype.kind == "u" and array.dtype.itemsize > 1
+    found: np.ndarray = array.astype(np.int64) if is_wide else array
     return found
 
 
