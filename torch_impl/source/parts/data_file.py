@@ -179,7 +179,7 @@ def value_targets(
     if not fits(found, wanted):
         refuse_shape(array, name, shape)
     check_finite(array, name)
-    return array
+    return array.astype(np.float32) if array.dtype.kind == "b" else array
 
 
 def row_targets(file: Arrays, name: str, shape: Shape) -> np.ndarray:
