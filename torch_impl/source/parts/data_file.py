@@ -82,7 +82,9 @@ def stored(file: Mapping[str, Any], name: str) -> np.ndarray:
     if getattr(kind, "kind", "") not in tuple("biuf"):
         told = "expected numbers; number classes by np.unique, convert text by astype"
         raise SystemExit(f"{name} has the dtype {kind}: {told}")
-    found: np.ndarray = array
+    # torch computes little with wider numbers without a sign.
+    is_wide = array.dtype.kind == "u" and array.dtype.itemsize > 1
+    found: np.ndarray = array.astype(np.int64) if is_wide else array
     return found
 
 
@@ -177,7 +179,7 @@ def value_targets(
     if not fits(found, wanted):
         refuse_shape(array, name, shape)
     check_finite(array, name)
-    return array
+    return array.astype(np.float32) if array.dtype.kind == "b" else array
 
 
 def row_targets(file: Arrays, name: str, shape: Shape) -> np.ndarray:
