@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from torch_impl import data_file
-from torch_impl.keras_config.compiled import Training, compiled_of_facts
+from torch_impl.keras_config.compiled import compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
 from torch_impl.source.fit_text import about_later
@@ -24,8 +24,9 @@ from torch_impl.source.own.step_text import about_step
 from torch_impl.source.parts import training as loop
 from torch_impl.source.plain_constraints import constraint_lines
 from torch_impl.source.plain_initial import initial_lines, joined_biases, penalty_lines
+from torch_impl.source.plain_parts import callbacks_of, loss_of, metrics_of
 from torch_impl.source.plain_reading import load_weights, reading_of
-from torch_impl.source.plain_rules import as_rule, callback, metric
+from torch_impl.source.plain_rules import as_rule
 from torch_impl.source.program import Program, Value, has_masks
 from torch_impl.source.reading_text import Arrays, about_training, arrays_of, opening
 from torch_impl.source.rules_text import RuleTexts
@@ -36,7 +37,6 @@ from torch_impl.source.train_text import (
     planned_parts,
     written,
 )
-from torch_impl.source.watched import all_names, names_of_epoch, without_watched
 from torch_impl.source.wrapping import wrapped
 
 # Names that train.py has itself, in each program or in some.
@@ -100,7 +100,7 @@ def plain_train(
     if initial:
         body.append("    initialise(model)")
     body += [line for statement in frozen for line in wrapped(f"    {statement}")]
-    loss = _loss(training, found.left_out)
+    loss = loss_of(training, found.left_out)
     if loss is not None:
         given["loss"] = loss
     if training.optimizer is not None:
@@ -113,9 +113,9 @@ def plain_train(
             given["optimizer"] = "optimizer"
         except ValueError as error:
             found.left_out.append(f"the optimizer: {error}")
-    metrics, measured = _metrics(training, found.left_out)
+    metrics, measured = metrics_of(training, found.left_out)
     given |= metrics
-    given |= _callbacks(
+    given |= callbacks_of(
         training,
         measured,
         found.left_out,
@@ -267,21 +267,6 @@ def _port(given: Mapping[str, str], program: Program) -> list[str]:
     return lines
 
 
-def _loss(training: Training, left_out: list[str]) -> str | None:
-    """Returns the loss, or those of several outputs in one; None if there is none."""
-    if training.loss is None:
-        return None
-    try:
-        text = as_rule(written(training.loss))
-    except ValueError as error:
-        left_out.append(f"the loss: {error}")
-        return None
-    if not isinstance(training.loss, Mapping):
-        return text
-    weights = training.settings.get("loss_weights")
-    return f"rules.OutputLosses({', '.join([text, *([written(weights)] if weights else [])])})"
-
-
 def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
     """Returns statements that end a training with weights which a loss does not take.
 
@@ -300,70 +285,6 @@ def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
         '                raise SystemExit(f"the file has weights, its loss takes none: {text}")',
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _callbacks(
-    training: Training,
-    measured: Any,
-    left_out: list[str],
-    outputs: Sequence[str],
-    *,
-    has_optimizer: bool,
-) -> dict[str, str]:
-    """Returns the callbacks that watch what an epoch has.
-
-    Args:
-        training: all that was planned.
-        measured: the metrics that have a plain form.
-        left_out: gets a sentence for each callback that has none.
-        outputs: names of the outputs.
-        has_optimizer: whether there is one, on which some callbacks act.
-    """
-    found: dict[str, str] = {}
-    known = names_of_epoch(training.loss, {"metrics": measured}, outputs)
-    left_out += without_watched(training, known, all_names(training, outputs))
-    plans = training.schedulers if has_optimizer else []
-    schedulers = [text for plan in plans if (text := _tried(callback, plan, left_out))]
-    if schedulers:
-        found["schedulers"] = f"[{', '.join(schedulers)}]"
-    if training.early_stopping is not None:
-        text = _tried(callback, training.early_stopping, left_out)
-        found |= {"early_stopping": text} if text else {}
-    return found
-
-
-def _metrics(training: Training, left_out: list[str]) -> tuple[dict[str, str], Any]:
-    """Returns the source of the metrics, and the plans of those that have one."""
-    if "weighted_metrics" in training.settings:
-        left_out.append("the metrics that count samples by their weights")
-    plans = training.settings.get("metrics", [])
-    parts = {
-        name: _written_metrics(each, left_out)
-        for name, each in (plans if isinstance(plans, Mapping) else {"": plans}).items()
-    }
-    texts = {
-        name: f"[{', '.join(text for _, text in part)}]" for name, part in parts.items() if part
-    }
-    measured: Any = {name: [plan for plan, _ in part] for name, part in parts.items()}
-    if not isinstance(plans, Mapping):
-        return ({"metrics": texts[""]} if texts else {}), measured[""]
-    inner = ", ".join(f'"{name}": {text}' for name, text in texts.items())
-    return ({"metrics": f"{{{inner}}}"} if texts else {}), measured
-
-
-def _written_metrics(plans: Any, left_out: list[str]) -> list[tuple[Any, str]]:
-    """Returns each metric with its source, but for those that have none."""
-    plans = plans if isinstance(plans, list) else [plans]
-    return [(plan, text) for plan in plans if (text := _tried(metric, plan, left_out))]
-
-
-def _tried(write: Callable[[Any], str], plan: Any, left_out: list[str]) -> str | None:
-    """Returns source; None, with the reason, if there is no plain form."""
-    try:
-        return write(plan)
-    except ValueError as error:
-        left_out.append(str(error))
-        return None
 
 
 _MAIN = '''def main() -> None:

@@ -230,20 +230,6 @@ def test_an_optimizer_is_changed_until_it_is_keras(tmp_path, wrong, expected):
     assert texts(tried_optimizer(tmp_path, right, wrong, "Adam", ADAM)) == expected
 
 
-def test_a_rate_is_told_as_it_was_written_where_keras_keeps_it_in_float32(tmp_path):
-    """0.05, and 0.05000000074505806 only where 0.05 is not enough: it is what was tried."""
-    kept, right = float(np.float32(0.05)), given(optim.SGD, 0.05)
-    result = tried_optimizer(
-        tmp_path, right, given(optim.SGD, 0.01), "SGD", {"learning_rate": kept}
-    )
-    assert texts(result) == ["optimizer = SGD(..., learning_rate=0.05)  # now 0.01"]
-    exact = given(optim.SGD, kept)
-    result = tried_optimizer(
-        tmp_path, exact, given(optim.SGD, 0.01), "SGD", {"learning_rate": kept}
-    )
-    assert texts(result) == ["optimizer = SGD(..., learning_rate=0.05000000074505806)  # now 0.01"]
-
-
 def test_clipping_moves_into_keras_optimizer(tmp_path):
     right = given(optim.SGD, 0.25, clipnorm=0.5)
     config = {"learning_rate": 0.25, "clipnorm": 0.5}
