@@ -182,7 +182,7 @@ def test_every_builder_has_a_case():
     here = {name.partition("_")[0] for name in [*CASES, *ATTENTION]} | MERGING.keys()
     elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES | GLOBALLY_DRAWN | OF_THE_TABLE
     # A weight that code of the user's computes with is no layer of Keras: see test_written_out.py.
-    assert here | elsewhere | {"ReversibleEmbedding", "HeldWeight"} == BUILDERS.keys()
+    assert here | elsewhere | {"ReversibleEmbedding", "HeldWeight", "MaskedBy"} == BUILDERS.keys()
 
 
 @pytest.fixture(autouse=True)

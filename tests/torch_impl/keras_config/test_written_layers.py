@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("direct")
 
 # Layers without a form in plain torch: `parity port --plain` names them.
 WITHOUT_PLAIN = {
-    *("Conv2DTranspose", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Dropout_noise_shape"),
+    *("Conv2DTranspose", "ConvLSTM1D", "Dropout_noise_shape"),
     *("GroupNormalization_instance", "LayerNormalization_rms", "Normalization_inverted"),
     *("RNN", "RNN_stacked", "SpectralNormalization", "SpectralNormalization_dense"),
 }
