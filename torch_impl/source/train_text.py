@@ -33,7 +33,7 @@ from torch_impl.source.reading_text import (
 )
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.watched import all_names, without_watched
-from torch_impl.source.wrapping import wrapped
+from torch_impl.source.wrapping import excused, wrapped
 
 # Names that train.py has itself.
 _NAMES = (
@@ -83,7 +83,7 @@ def train_text(
     known = all_names(training, compiled.outputs)
     left_out += without_watched(training, known, known)
     body = ["    seeds = KerasSeeds(torch.initial_seed() % 2**32)", f"    model = {class_name}()"]
-    body += [line for text in initial for line in wrapped(f"    {text}")]
+    body += [excused(line) for text in initial for line in wrapped(f"    {text}")]
     given = {"module": "model"}
     if training.loss is not None:
         given["loss"] = written(training.loss)

@@ -160,6 +160,15 @@ def with_comment(text: str, comment: str) -> list[str]:
     return [*commented(comment, indent), *wrapped(text)]
 
 
+def excused(line: str) -> str:
+    """Returns a line with a word to ruff if it is too long and cannot be shorter.
+
+    So it is where the name of a weight and what belongs to it stand in one entry of a dictionary.
+    """
+    is_long = len(line) > WIDTH and " " in line.strip()
+    return f"{line}  # noqa: E501" if is_long else line
+
+
 def docstring(text: str, indent: str) -> list[str]:
     """Returns a docstring in as many lines as it needs."""
     parts = textwrap.wrap(text, WIDTH - len(indent) - 6)
