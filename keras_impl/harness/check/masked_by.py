@@ -55,7 +55,7 @@ class ToldMasks:
 
     Attributes:
         by_name: masks by the names of the arguments of `call` that take them.
-        flat: all of them, and those of the first argument.
+        flat: those of a graph: all of them, and those of the first argument.
     """
 
     def __init__(self, layer: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
@@ -75,7 +75,8 @@ class ToldMasks:
         is_told = told is not None
         self._before = told if is_told else keras.tree.map_structure(versions.mask_of, self._first)
         given = keras.tree.flatten((self.by_name, self._before))
-        self.flat = list({id(each): each for each in given if each is not None}.values())
+        symbolic = [each for each in given if isinstance(each, keras.KerasTensor)]
+        self.flat = list({id(each): each for each in symbolic}.values())
 
     def given_to(self, made: Any) -> Any:
         """Returns what the layer made, with the masks that Keras gives it.

@@ -79,6 +79,17 @@ class Named(L.Layer):
         return query + value * ops.cast(both, query.dtype)[..., None]
 
 
+class OfNumbers(L.Layer):
+    """Tells a layer in it a mask of numbers, which is none of the graph."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inner = Summed()
+
+    def call(self, x):
+        return self.inner(x, mask=ops.convert_to_tensor([[1, 1, 0, 0, 1]], "float32"))
+
+
 class Whole(Words):
     """Its mask has whole numbers."""
 
@@ -110,6 +121,7 @@ MODELS = {
     "of_keras": lambda: model_of(L.Embedding(7, 4, mask_zero=True), Residual(True), L.GRU(2)),
     "list": lambda: pair_of(Both(), in_list=True),
     "named": lambda: pair_of(Named(), in_list=False),
+    "of_numbers": lambda: model_of(L.Embedding(7, 4), OfNumbers()),
     "at_the_end": lambda: model_of(Words(), Residual(True)),
 }
 
