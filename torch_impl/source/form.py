@@ -144,13 +144,14 @@ def readable(value: Any) -> str:
     inverse, square = (float(f"{x:.{_DIGITS}g}") for x in (1 / value, value * value))
     found = text
     if inverse and 1 / inverse == value:
-        found = f"{'-' if value < 0 else ''}1 / {_short(abs(inverse))}"
+        found = f"{'-' if value < 0 else ''}1 / {short_number(abs(inverse))}"
     elif value > 0 and square**0.5 == value:
-        found = f"{_short(square)}**0.5"
+        found = f"{short_number(square)}**0.5"
     return min(found, text, key=len)
 
 
-def _short(value: float) -> str:
+def short_number(value: float) -> str:
+    """Returns a number as source, a whole one without its point."""
     return str(int(value) if value == int(value) else value)
 
 

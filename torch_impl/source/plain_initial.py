@@ -13,7 +13,7 @@ from torch_impl.initial_weights import with_axes
 from torch_impl.initializers import Initializer, UnitForgetBias, VarianceScaling
 from torch_impl.initializers.scaling import compute_fans
 from torch_impl.layouts import joined_parameters
-from torch_impl.source.form import arguments
+from torch_impl.source.form import arguments, short_number
 from torch_impl.source.initial import Draw
 from torch_impl.source.wrapping import wrapped
 from torch_impl.weights import variable_of
@@ -119,18 +119,14 @@ def _scaled(initializer: VarianceScaling, shape: Sequence[int], tensor: Sequence
         return "nn.init.xavier_uniform_({})"
     scale = initializer.scale
     if initializer.mode == "fan_avg":  # scale / ((inputs + outputs) / 2)
-        variance = f"{_number(2 * scale)} / ({fan_in} + {fan_out})"
+        variance = f"{short_number(2 * scale)} / ({fan_in} + {fan_out})"
     else:
         fan = max(1, {"fan_in": fan_in, "fan_out": fan_out}[initializer.mode])
-        variance = f"{_number(scale)} / {_number(fan)}"
+        variance = f"{short_number(scale)} / {short_number(fan)}"
     if initializer.distribution == "untruncated_normal":
         return f"nn.init.normal_({{}}, 0.0, ({variance}) ** 0.5)"
     name = "uniform" if initializer.distribution == "uniform" else "normal"
     return f"rules.scaled_{name}_({{}}, {variance})"
-
-
-def _number(value: float) -> str:
-    return str(int(value) if value == int(value) else value)
 
 
 def penalty_lines(penalties: Mapping[str, str], plain: nn.Module, left_out: list[str]) -> list[str]:

@@ -144,7 +144,7 @@ class OwnStepper(StepperOfPort):
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
-            return self.port.taken(output)
+            return super().measured(output)
         if self._outputs.names:
             return self._outputs.each(output)
         output = self._as_keras(output)

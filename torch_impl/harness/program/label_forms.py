@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from torch_impl.harness.port.portable import channels_first
+from torch_impl.losses.logits import channels_last
 from torch_impl.losses.outputs import OutputLosses, by_output
 
 
@@ -46,7 +47,7 @@ class LabelForms:
 
     def as_keras(self, labels: Any) -> Any:
         """Returns what `fed` has made of labels in Keras's layout again."""
-        return self._changed(labels, self._turned, _channels_last)
+        return self._changed(labels, self._turned, channels_last)
 
     def _changed(
         self, labels: Any, names: frozenset[str], change: Callable[[torch.Tensor], torch.Tensor]
@@ -98,7 +99,7 @@ def _needs_turning(loss: Any, output: torch.Tensor, labels: Any) -> bool:
         return False
     least, most = output.min(), output.max()
     itself = (output - least) / (most - least)
-    turned, kept = (_value(loss, output, each) for each in (itself, _channels_last(itself)))
+    turned, kept = (_value(loss, output, each) for each in (itself, channels_last(itself)))
     return turned is not None and (kept is None or turned < kept)
 
 
@@ -114,7 +115,3 @@ def _value(loss: Any, output: torch.Tensor, labels: torch.Tensor) -> float | Non
 
 def _column(labels: torch.Tensor) -> torch.Tensor:
     return labels[:, None]
-
-
-def _channels_last(labels: torch.Tensor) -> torch.Tensor:
-    return labels.movedim(1, -1)

@@ -118,7 +118,7 @@ class ReplayedStepper(StepperOfPort):
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
         if self._has_own_metrics:
-            return self.port.taken(output)
+            return super().measured(output)
         if self.has_several_outputs:
             return self._port.outputs.each(output)
         return self.as_keras(output)

@@ -21,16 +21,25 @@ WAYS = {
 }
 
 
-def drawn(tmp_path, way, seed=None, begins=9, **options):
-    """What a script draws after it has set its seeds: Python, NumPy, order of `fit`, weights."""
+def script(tmp_path, way, *lines):
+    """The path of a script that sets its seeds in a way, makes a model, and goes on."""
     path = tmp_path / "train.py"
     path.write_text(
         "import random, keras, numpy as np, tensorflow as tf\n"
         f"{way}\n"
         "model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])\n"
-        "model.compile('sgd', 'mse')\n"
-        "drawn = [random.random(), np.random.random(), tf.random.uniform(()).numpy()]\n"
-        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)), class_weight=dict(enumerate(drawn)))\n"
+        "model.compile('sgd', 'mse')\n" + "".join(lines)
+    )
+    return path
+
+
+def drawn(tmp_path, way, seed=None, begins=9, **options):
+    """What a script draws after it has set its seeds: Python, NumPy, order of `fit`, weights."""
+    path = script(
+        tmp_path,
+        way,
+        "drawn = [random.random(), np.random.random(), tf.random.uniform(()).numpy()]\n",
+        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)), class_weight=dict(enumerate(drawn)))\n",
     )
     keras.utils.clear_session()
     keras.utils.set_random_seed(begins)
@@ -63,18 +72,15 @@ def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, t
 )
 def test_it_is_known_whether_a_script_fixes_the_order_of_its_samples(way, sets_seed, tmp_path):
     """By the seed of TensorFlow; Keras itself sets none, though it calls these functions."""
-    path = tmp_path / "train.py"
-    path.write_text(
-        "import random, keras, numpy as np, tensorflow as tf\n"
-        f"{way}\n"
-        "model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])\n"
-        "model.compile('sgd', 'mse')\n"
-        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)))\n"
-        "keras.utils.set_random_seed(3)\n"  # after the first fit
+    path = script(
+        tmp_path,
+        way,
+        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)))\n",
+        "keras.utils.set_random_seed(3)\n",  # after the first fit
     )
-    script = Script(path, seed=7, keeps_numpy=True)
-    script.reference()
-    assert script.sets_seed == sets_seed
+    found = Script(path, seed=7, keeps_numpy=True)
+    found.reference()
+    assert found.sets_seed == sets_seed
 
 
 def test_a_script_that_sets_no_seed_begins_with_that_of_the_program(tmp_path):

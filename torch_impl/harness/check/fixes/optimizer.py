@@ -156,7 +156,7 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
     given = {"learning_rate": rate, **other_than_default(kind, {**config, "learning_rate": None})}
     given |= {name: config[name] for name in _COMMON if config.get(name)}
     text = f"optimizer = torch_impl.optim.{facts['class']}(module.parameters(), {listed(given)})"
-    if joins := _has_norms(facts["class"], given) and bool(joined_parameters(port.module)):
+    if joins := kind.takes_norms(given) and bool(joined_parameters(port.module)):
         text += f"\n{_JOINED}"
     clips = any(given.get(name) for name in _CLIPS)
     has_step = port.built.before_step is not None
@@ -197,17 +197,12 @@ def _constraints(port: PortUnderTest) -> Iterator[Suggestion]:
 _JOINED = "optimizer.join_norms(torch_impl.layouts.joined_parameters(module))"
 
 
-def _has_norms(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether an optimizer takes the norm of each weight: to clip it, or for its rate."""
-    return name == "Lamb" or bool(settings.get("clipnorm"))
-
-
 def _joined(port: PortUnderTest) -> Iterator[Suggestion]:
     """Yields one norm for parameters that are one variable in Keras, such as biases of a GRU."""
     optimizer = port.built.optimizer
     if not isinstance(optimizer, optim.KerasOptimizer) or not joined_parameters(port.module):
         return
-    if _has_norms(type(optimizer).__name__, optimizer.common):
+    if optimizer.takes_norms(optimizer.common):
         yield Suggestion(_JOINED, {"optimizer": {"join": True}})
 
 
