@@ -21,6 +21,7 @@ from parity.bench.server import BenchServer
 from parity.data.dataset import Data
 from parity.halves.environment import common_environment
 from parity.programs.run_spec import RunSpec
+from parity.programs.settings import later_seed
 
 ENDLESS = 10**9  # epochs; the callback ends them
 STEPS_PER_EXECUTION = 16
@@ -223,7 +224,7 @@ def _whole_runs(task: BenchTask, data: Data, server: BenchServer) -> None:
     ready(task, server)
     for number in range(ENDLESS):
         server.begin(evaluate)
-        model = _built(task, data, task.spec.seed + number)
+        model = _built(task, data, later_seed(task.spec.seed, number))
         model.fit(**fed, epochs=epochs, verbose=0)
         server.end(samples * epochs)
 

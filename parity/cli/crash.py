@@ -5,6 +5,7 @@ Python ends with 1 after an error, which here means that parity does not hold.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shlex
@@ -20,6 +21,14 @@ def crashed(error: BaseException) -> int:
     """Tells of an unexpected error; returns the exit code."""
     if isinstance(error, FileNotFoundError) and not _has_folder():
         say("parity: the current folder has been removed; change to one that exists", err=True)
+        return InputError.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = str(error.filename)
+        say(
+            f"parity: {name[:80]!r}... has {len(name):,} characters, and no file has so long a "
+            "name; expected the name of an existing file",
+            err=True,
+        )
         return InputError.exit_code
     say(
         f"parity: an unexpected error ended the command, which has no verdict: {told(error)}; "

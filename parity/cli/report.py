@@ -36,6 +36,7 @@ def report(
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed or
     is missing, or the result is undecided.
     """
+    from parity.report.text.terminal import print_lines
     from parity.report.write import write_reports
     from parity.traces.folder import REPORT
 
@@ -48,6 +49,5 @@ def report(
     if not quiet:
         (page,) = (each for each in written.files if each.name == REPORT)
         say(f"{written.verdict}: {page}")
-        if written.sentence:
-            say(written.sentence)
+        print_lines([*written.lines])
     return exit_code(written.verdict)

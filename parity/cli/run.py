@@ -22,7 +22,7 @@ from parity.cli.options import (
     words,
 )
 from parity.cli.program_specs import spec_against, specs_of, unnamed_specs
-from parity.cli.saved import check_file, complain, write_results
+from parity.cli.saved import check_file, complain, new_folder, write_results
 from parity.halves.options import ChildOptions
 from parity.traces.folder import REPORT
 
@@ -87,7 +87,9 @@ def run(
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed.
     """
     import time
+    from contextlib import suppress
 
+    from parity.errors import ParityError
     from parity.programs.scenarios import PROGRAMS
     from parity.report.text.result import result_lines, without_repeats
     from parity.report.text.summary import summary_lines
@@ -112,7 +114,7 @@ def run(
         raise click.UsageError("--keras and --torch give a program without a name")
     else:
         specs = unnamed_specs(pair, numbers, full, settings)
-    folder = out or Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S")
+    folder = out or new_folder(Path("parity-runs") / time.strftime("%Y%m%d-%H%M%S"))
     options = RunOptions(out=folder, children=children, save_weights=save_weights, against=recorded)
 
     known: dict[Path, Any] = {}
@@ -125,7 +127,14 @@ def run(
         if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 
-    results = run_all(specs, options, on_result=report)
+    try:
+        results = run_all(specs, options, on_result=report)
+    except ParityError:
+        if out is None:
+            with suppress(OSError):  # it, or the folder of all runs, has results
+                folder.rmdir()
+                folder.parent.rmdir()
+        raise
     attempt_reports(folder, known, complain)
     if json_file is not None:
         write_results(json_file, [result.to_json() for result in results])

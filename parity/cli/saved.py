@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ def check_folder(path: Path | None) -> None:
     if path is not None:
         with write_errors("--out", path):
             path.mkdir(parents=True, exist_ok=True)
+
+
+def new_folder(path: Path) -> Path:
+    """Makes a folder that was not there: PATH, or PATH-2, PATH-3, ... if others have made these.
+
+    Raises:
+        InputError: none can be made.
+    """
+    for number in itertools.count(1):
+        place = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with write_errors("--out", place):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                place.mkdir()
+                return place
+    raise AssertionError  # it counts on
 
 
 def write_json_file(path: Path, value: dict[str, Any], option: str = "--json") -> None:

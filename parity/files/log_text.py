@@ -17,6 +17,9 @@ _AT_START = re.compile(r"\A(\s*):(?=:)")
 _ANYWHERE = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 
+MAX_LINE = 4000  # characters; a name from elsewhere may have millions
+
+
 def plain(text: str) -> str:
     """Makes control characters (escape codes, line breaks) visible text."""
     return "".join(
@@ -28,8 +31,12 @@ def log_line(text: str) -> str:
     r"""Returns a text as one line that is plain and no command; of one, `::error` is `\x3a:error`.
 
     Args:
-        text: a whole line, since a command may begin in the middle of a name.
+        text: a whole line, since a command may begin in the middle of a name. The middle of one
+            with more than MAX_LINE characters is left out, which the line says.
     """
+    if (left := len(text) - MAX_LINE) > 0:
+        half = MAX_LINE // 2
+        text = f"{text[:half]} ... {left:,} characters are left out ... {text[-half:]}"
     told = _AT_START.sub(r"\1\\x3a", plain(text), count=1)
     return _ANYWHERE.sub(r"\\x23", told)
 

@@ -18,6 +18,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from parity.errors import InputError
 
+NUM_SEEDS = 2**32  # that keras.utils.set_random_seed takes
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -30,6 +32,11 @@ class Rule:
 
     holds: Callable[[Any], bool]
     expected: str
+
+
+def later_seed(seed: int, number: int) -> int:
+    """Returns the seed that comes `number` after one; 0 follows the largest, 2**32 - 1."""
+    return (seed + number) % NUM_SEEDS
 
 
 def one_of(known: Sequence[str]) -> Rule:
@@ -45,7 +52,7 @@ _DEVICE = re.compile(r"cpu|cuda(:(0|[1-9][0-9]*))?")
 
 # Types that several kinds of settings use. A seed has 32 bits, since keras.utils.set_random_seed
 # calls numpy.random.seed.
-Seed = Annotated[int, Rule(lambda value: 0 <= value < 2**32, "an integer in [0, 2**32 - 1]")]
+Seed = Annotated[int, Rule(lambda value: 0 <= value < NUM_SEEDS, "an integer in [0, 2**32 - 1]")]
 Device = Annotated[
     str, Rule(lambda value: _DEVICE.fullmatch(value) is not None, "'cpu', 'cuda' or 'cuda:N'")
 ]

@@ -24,6 +24,7 @@ from parity.programs.program import Program, programs_of
 from parity.programs.scenarios import Margins
 
 FILES = ("parity.toml", "pyproject.toml")
+_MAX_DEPTH = 1000  # parts of a key, for which the reader takes quadratic time
 KEYS = ("tolerance", "accept", "margins", "programs")
 # Margins -> what is 1 of them: points of accuracy, or shares.
 _UNITS = {"accuracy": 0.01, "gap": 0.01, "loss": 1.0, "epochs": 1.0, "collapses": 0.01}
@@ -89,7 +90,12 @@ def _table(path: Path) -> Any:
     import tomllib
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if any(line.partition("=")[0].count(".") > _MAX_DEPTH for line in text.splitlines()):
+            raise ValueError(f"a key has more than {_MAX_DEPTH:,} parts")
+        content = tomllib.loads(text)
+        if _is_too_large(content):
+            raise ValueError("a whole number has more than the 64 bits that TOML allows")
     except (OSError, ValueError, RecursionError) as error:
         if path.name != FILES[0] and not _names_parity(path):
             return None  # other programs read this file, and complain of it
@@ -98,6 +104,13 @@ def _table(path: Path) -> Any:
         return content
     tool = content.get("tool")
     return tool.get("parity") if isinstance(tool, dict) else None
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether a value of a file is, or has in it, a number that no reader of TOML need take."""
+    if isinstance(value, dict | list):
+        return any(map(_is_too_large, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _names_parity(path: Path) -> bool:

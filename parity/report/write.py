@@ -25,9 +25,11 @@ from parity.report.html.pair_page import pair_page
 from parity.report.html.run_page import run_page
 from parity.report.html.runs_page import runs_page
 from parity.report.html.sweep_page import sweep_page
+from parity.report.lines import Line, wrapped
 from parity.report.read import Found, FoundRun, FoundRuns, find
 from parity.report.seed_histories import seed_histories
 from parity.report.sweep_sentences import margins_text, sentence
+from parity.report.text.sweep import MAX_FAILURES, MAX_REASON, failure_lines
 from parity.sweeps.result import SweepResult
 from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
 
@@ -43,12 +45,13 @@ class Written:
     Attributes:
         verdict: verdict of the result, as on its page.
         files: the files, report.html first.
-        sentence: of a sweep, its numbers and the margins that judged it; else "".
+        lines: for the terminal: numbers, margins and missing runs of a sweep; what is missing or
+            damaged of any result.
     """
 
     verdict: str
     files: tuple[Path, ...]
-    sentence: str = ""
+    lines: tuple[Line, ...] = ()
 
 
 def attempt_reports(
@@ -111,12 +114,16 @@ def write_reports(
     except OSError as error:
         what = f"{folder}: the report"
         raise unwritten(what, error, "name another folder with --out") from error
-    told = [
-        f"{sentence(result)}\nmargins {margins_text(result)}"
-        for result in results
-        if isinstance(result, SweepResult)
-    ]
-    return Written(page.verdict, tuple(files), "\n".join(told))
+    lines: list[Line] = []
+    for result in results:
+        if isinstance(result, SweepResult):
+            lines += [[(sentence(result), "")], [(f"margins {margins_text(result)}", "")]]
+            lines += failure_lines(result)
+    for problem in page.problems[:MAX_FAILURES]:
+        lines += [[(line, "")] for line in wrapped(problem, "", max_lines=MAX_REASON)]
+    if left := len(page.problems[MAX_FAILURES:]):
+        lines.append([(f"... and {left} more, which the page has", "")])
+    return Written(page.verdict, tuple(files), tuple(lines))
 
 
 def _read(found: Found, folder: Path) -> tuple[Page, Sequence[AnyResult]]:

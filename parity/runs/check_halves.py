@@ -41,10 +41,14 @@ def make_empty(out: Path) -> None:
     Raises:
         InputError: there is something in it, or it cannot be made.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: expected an empty folder or one that does not exist")
+    expected = f"--out {out}: expected an empty folder or one that does not exist"
+    is_there = out.exists()
+    if is_there and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(expected)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=is_there)
+    except FileExistsError:  # another process has made it in this moment
+        raise InputError(expected) from None
     except OSError as error:
         raise unwritten(f"--out {out}:", error) from error
 

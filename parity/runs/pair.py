@@ -29,7 +29,7 @@ class Pair:
 
     Args:
         spec: of the training.
-        directory: of the run.
+        directory: of the run, which exists and is empty.
         options: how to carry it out.
         comparison: makes the result of what both halves left.
         data: of a scenario, as its result tells them; empty for a program, which has its own.
@@ -55,7 +55,6 @@ class Pair:
         Raises:
             InputError: the bundle that stands for the Keras half cannot be used.
         """
-        self.directory.mkdir(parents=True)
         if (against := self.options.against) is None:
             return [self._job(half) for half in HALVES]
         against.unpack(against.path, self.folder.half("keras"))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from parity.errors import InputError, RunError
+from parity.errors import InputError, RunError, unwritten
 from parity.halves.job import ChildJob, Failure
 from parity.halves.options import ChildOptions
 from parity.halves.progress import ProgressDisplay, run_shown
@@ -70,7 +70,15 @@ def run_all(
     """
     children = options.children
     children.check_interpreters()
-    pairs = [_pair(spec, directory, options) for spec, directory in _directories(specs, options)]
+    programs = [of_run(spec) if isinstance(spec, RunSpec) else spec for spec in specs]
+    data = [told_data(program) for program in programs]
+    comparison = partial(_compared, against=options.against)
+    pairs = [
+        Pair(program, directory, options, comparison, sources)
+        for program, directory, sources in zip(
+            programs, _directories(specs, options.out), data, strict=True
+        )
+    ]
     jobs = _prepare(pairs)
     try:
         _run_pairs(pairs, jobs, options, on_result)
@@ -83,12 +91,6 @@ def run_all(
     results = [pair.result for pair in pairs]
     assert all(results)
     return [result for result in results if result is not None]
-
-
-def _pair(spec: RunSpec | ProgramSpec, directory: Path, options: RunOptions) -> Pair:
-    program = of_run(spec) if isinstance(spec, RunSpec) else spec
-    comparison = partial(_compared, against=options.against)
-    return Pair(program, directory, options, comparison, told_data(program))
 
 
 def _compared(spec: ProgramSpec, folder: RunFolder, against: Recorded | None) -> Result:
@@ -160,14 +162,22 @@ def _finish(
         on_result(result, pair.directory)
 
 
-def _directories(
-    specs: Sequence[RunSpec | ProgramSpec], options: RunOptions
-) -> list[tuple[RunSpec | ProgramSpec, Path]]:
+def _directories(specs: Sequence[RunSpec | ProgramSpec], out: Path) -> list[Path]:
+    """Makes the directory of each run, or none; no other process can have one of them."""
     names = [f"{spec.name}-seed{spec.seed}" for spec in specs]
     if len(set(names)) < len(names):
         names = [f"{number:03d}-{name}" for number, name in enumerate(names)]
-    paths = [options.out / name for name in names]
-    for path in paths:
-        if path.exists():
-            raise InputError(f"{path} exists: name another folder with --out, or remove it")
-    return list(zip(specs, paths, strict=True))
+    made: list[Path] = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (out / name).mkdir()
+            made.append(out / name)
+    except OSError as error:
+        for path in made:
+            path.rmdir()
+        if len(made) < len(names) and (place := out / names[len(made)]).exists():
+            do = "name another folder with --out, or remove it"
+            raise InputError(f"{place} exists: {do}") from None
+        raise unwritten(f"--out {out}:", error) from error
+    return made

@@ -27,6 +27,7 @@ from parity.programs.run_spec import RunSpec
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
 from parity.sweeps.batch import spec_from
 from parity.sweeps.deciding import deciding
+from parity.sweeps.plan import Place
 from parity.sweeps.rows import judge_record
 from parity.sweeps.store import Store
 
@@ -62,6 +63,7 @@ class StoredRecord(records.Record):
     Attributes:
         num_classes: of a scenario.
         outputs: of a program with several, their names.
+        data_sha256: of a scenario: digest of each array that the half was fed.
         fed_sha256: of a program: digest of what `fit` was fed; null: no arrays.
     """
 
@@ -80,6 +82,13 @@ class StoredRecord(records.Record):
     versions: dict[str, str | None] | UnsetType = UNSET
 
 
+UNLIKE_FED = (
+    "its data are not those that Keras was fed: what `fit` gets differs from one call of the "
+    "program to the next, or for some of the seeds alone, or the source of the data has changed; "
+    "draw the data from the seed, or always in the same way, and run it again"
+)
+
+
 @dataclass(frozen=True)
 class StoredRun:
     """What the record of a finished run says.
@@ -91,7 +100,7 @@ class StoredRun:
         wall_s: seconds of training.
         started: seconds since 1970.
         versions: of Python and packages by name; None: not known.
-        fed_sha256: digest of what `fit` was fed; None: not known.
+        fed: digests of what `fit` was fed; None: it had no arrays.
     """
 
     spec: RunSpec | ProgramSpec
@@ -100,7 +109,7 @@ class StoredRun:
     wall_s: float
     started: float
     versions: dict[str, str | None] | None
-    fed_sha256: str | None
+    fed: dict[str, str] | str | None
 
 
 def stored_run(store: Store, key: str) -> StoredRun:
@@ -127,6 +136,20 @@ def run_of(task: Task, store: Store) -> StoredRun:
     found = stored_run(store, task.key)
     if problem := unlike(found, task.half, task.spec):
         raise RunError(f"{task.key} is the record of another run: {problem}")
+    return found
+
+
+def unlike_fed(runs: Mapping[Place, StoredRun]) -> list[Place]:
+    """Returns the ports that were fed other data than their Keras half, among finished runs.
+
+    What a program's `fit` gets is recorded for two seeds, and is the same for all if it is the same
+    for these. Every Keras run says what it was really fed.
+    """
+    found = []
+    for (name, seed, half), run in runs.items():
+        other = runs.get((name, seed, "keras"), run)
+        if half == "torch" and None not in (run.fed, other.fed) and run.fed != other.fed:
+            found.append((name, seed, half))
     return found
 
 
@@ -167,8 +190,16 @@ def _run(found: StoredRecord, record: Mapping[str, Any]) -> StoredRun:
         wall_s=wall_s,
         started=found.run.started,
         versions=None if isinstance(found.versions, UnsetType) else found.versions,
-        fed_sha256=None if isinstance(found.fed_sha256, UnsetType) else found.fed_sha256,
+        fed=_fed(found, spec),
     )
+
+
+def _fed(found: StoredRecord, spec: RunSpec | ProgramSpec) -> dict[str, str] | str | None:
+    name = "data_sha256" if isinstance(spec, RunSpec) else "fed_sha256"
+    digests: dict[str, str] | str | UnsetType | None = getattr(found, name)
+    if isinstance(digests, UnsetType):
+        raise ValueError(f"the file has no {name!r}")
+    return digests
 
 
 def _check_sizes(found: StoredRecord, spec: RunSpec) -> None:

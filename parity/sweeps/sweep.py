@@ -20,18 +20,12 @@ from parity.programs.run_spec import RunSpec
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.store import Store, open_store
-from parity.sweeps.stored_run import StoredRun, run_of
+from parity.sweeps.stored_run import UNLIKE_FED, StoredRun, run_of, unlike_fed
 from parity.sweeps.task import Task, distinct, planned
 
 # Large enough that starting a framework costs little, small enough that the last batch ends soon.
 MAX_BATCH = 16
 BATCHES_A_WORKER = 3
-
-UNLIKE_FED = (
-    "its data are not those that Keras was fed: what `fit` gets differs from one call of the "
-    "program to the next, or for some of the seeds alone; draw the data from the seed, or always "
-    "in the same way"
-)
 
 Engine = Callable[[Sequence[Sequence[Task]], EngineOptions, Any], None]
 
@@ -154,7 +148,9 @@ def _read(
     num_run: int,
 ) -> Sweep:
     sweep = Sweep(num_run=num_run)
-    reasons = {**reasons, **unlike_fed(planned, found)}
+    places = {(task.spec.name, task.spec.seed, task.half): task.key for task in planned}
+    runs = {place: found[key] for place, key in places.items() if key in found}
+    reasons = {**reasons, **{places[place]: UNLIKE_FED for place in unlike_fed(runs)}}
     for task in planned:
         spec = task.spec
         if task.key in found and task.key not in reasons:
@@ -166,25 +162,6 @@ def _read(
             where = {"scenario": spec.name, "seed": spec.seed, "half": task.half}
             sweep.failures.append({**where, "reason": reason})
     return sweep
-
-
-def unlike_fed(planned: Sequence[Task], runs: Mapping[str, StoredRun]) -> dict[str, str]:
-    """Returns the ports of programs that were fed other data than their Keras half: key to reason.
-
-    What `fit` gets is told for two seeds, and taken to be the same for all if it is the same for
-    these. Every Keras run says what it was really fed.
-    """
-    keras = {task.spec: task.key for task in planned if task.half == "keras"}
-    found = {}
-    for task in planned:
-        other = keras.get(task.spec)
-        if not isinstance(task.spec, ProgramSpec) or task.half == "keras" or other is None:
-            continue
-        if task.key in runs and other in runs:
-            fed = [runs[key].fed_sha256 for key in (other, task.key)]
-            if None not in fed and fed[0] != fed[1]:
-                found[task.key] = UNLIKE_FED
-    return found
 
 
 def finished_rows(

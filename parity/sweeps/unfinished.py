@@ -18,7 +18,7 @@ from parity.sweeps.plan import PLAN, Place, Plan, read_plan
 from parity.sweeps.result import SweepResult, result_of
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.store import LocalStore
-from parity.sweeps.stored_run import StoredRun, stored_run, unlike
+from parity.sweeps.stored_run import UNLIKE_FED, StoredRun, stored_run, unlike, unlike_fed
 
 NOT_RUN = "it has not run yet, or has failed"
 _NO_PLAN = "the visible margins judge it, and the runs that it lacks are not known"
@@ -76,9 +76,11 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
     own = {run.spec.name for run in known.values() if isinstance(run.spec, ProgramSpec)}
     terms = {name: Terms() for name in own} if plan is None else plan.terms
     sweep, modes, versions = Sweep(), set(), dict[str, Any]()
+    unlike_keras = unlike_fed({place: run for place, run in runs.items() if run is not None})
     for (scenario, seed, half), run in runs.items():
-        if run is None:
-            row = {"scenario": scenario, "seed": seed, "half": half, "reason": NOT_RUN}
+        if run is None or (scenario, seed, half) in unlike_keras:
+            reason = NOT_RUN if run is None else UNLIKE_FED
+            row = {"scenario": scenario, "seed": seed, "half": half, "reason": reason}
             sweep.failures.append(row)
             continue
         key = keys_of[scenario, seed, half]

@@ -67,6 +67,8 @@ def record_of(half, spec):
         "num_train": spec.train_size,
         "num_val": spec.val_size,
         "outputs": [],
+        "data_sha256": {"x_train": "0" * 64},
+        "fed_sha256": "0" * 64,
         "weights_sha256": f"{draw.getrandbits(256):064x}",
         "run": {"wall_s": 0.5, "started": time.time(), "process": os.getpid()},
     }

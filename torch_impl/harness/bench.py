@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ import torch
 from parity.bench.child import BenchTask, ProgramBenchTask, refuse
 from parity.bench.server import BenchServer
 from parity.data.dataset import Data
+from parity.programs.settings import later_seed
 from torch_impl.data import training_data, validation_data
 from torch_impl.fast import compiled
 from torch_impl.harness.eager import prepare_eager
@@ -117,7 +119,7 @@ def _ours(task: BenchTask, data: Data) -> Work:
         return training
 
     if task.part == "accuracy":
-        seeds = itertools.count(spec.seed)
+        seeds = map(partial(later_seed, spec.seed), itertools.count())
 
         def whole() -> None:
             current[:] = [built(next(seeds))]
@@ -172,7 +174,7 @@ def _eager(task: BenchTask, data: Data) -> Work:
     spec = task.spec
     if task.part == "accuracy":
         current: list[Any] = []
-        seeds = itertools.count(spec.seed)
+        seeds = map(partial(later_seed, spec.seed), itertools.count())
 
         def whole() -> None:
             current[:] = [prepare_eager(spec.replace(seed=next(seeds)), data)]

@@ -18,6 +18,7 @@ from keras_impl.harness.factories import Reference
 from parity.data import initial_draws
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
+from parity.programs.settings import later_seed
 from parity.traces.trace import TraceWriter
 
 SMALL_MODEL = 200_000  # parameters; a larger model is built again only if this is needed
@@ -43,7 +44,7 @@ def write_init(
     for number in range(1, NUM_MODELS if is_small else 2 if is_tiny else 1):
         if not left:
             break
-        redrawn = called_anew(factory, (spec.seed + number) % 2**32)
+        redrawn = called_anew(factory, later_seed(spec.seed, number))
         build(redrawn, samples)
         again = get_weights(redrawn.model)
         for name in left:
@@ -68,7 +69,7 @@ def _drawn(array: np.ndarray, initializer: Initializer | None, seed: int) -> lis
     draws = [array]
     for number in range(1, wanted):
         try:
-            drawn = initializer.draw(array.shape, (seed + number) % 2**32)
+            drawn = initializer.draw(array.shape, later_seed(seed, number))
         except Exception:  # of the user's code, which may take other arguments
             return []
         if drawn.shape != array.shape:

@@ -17,6 +17,7 @@ from keras_impl.harness.check.metrics import metrics_of
 from keras_impl.harness.check.outputs import activation, last_of, outputs_by_name
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, fed_arrays, is_whole, settings_of
+from keras_impl.harness.program.script import Enough
 from keras_impl.harness.program.source import Source
 from keras_impl.harness.program.training import MIB, fit
 from parity.programs.factories import forget_modules
@@ -25,10 +26,6 @@ from parity.traces.trace import RunResult
 
 if TYPE_CHECKING:
     from parity.sweeps.program_child import SweptProgram
-
-
-class _Enough(BaseException):
-    """Ends a script at its call of `fit`; no `except Exception` of the script stops it."""
 
 
 def fit_program(task: SweptProgram) -> RunResult:
@@ -76,13 +73,13 @@ def _begin(spec: ProgramSpec, on_fit: Callable[[Reference], None]) -> None:
 
     def once(reference: Reference) -> None:
         on_fit(reference)
-        raise _Enough
+        raise Enough
 
     forget_modules(spec.folder)
     keras.utils.set_random_seed(spec.seed)  # modules may draw when they are imported
     try:
         Source(spec).train(once)
-    except _Enough:
+    except Enough:
         return
 
 

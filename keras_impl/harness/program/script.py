@@ -34,8 +34,8 @@ from parity.programs.user_modules import set_aside
 OnFit = Callable[[Reference], Any]
 
 
-class _Enough(BaseException):
-    """Ends a script at its call of `fit`; no `except Exception` of the script stops it."""
+class Enough(BaseException):
+    """Ends a script at its call of `fit`; the script may catch it, and trains nothing any more."""
 
 
 class Script:
@@ -93,11 +93,11 @@ class Script:
         def stop(reference: Reference) -> Any:
             self.later = self._later_fits(sys._getframe())
             found.append(reference)
-            raise _Enough
+            raise Enough
 
         try:
             self.run(stop)
-        except _Enough:
+        except Enough:
             return found[0]
         raise AssertionError("a script without fit is an error of `run`")
 
@@ -122,7 +122,7 @@ class Script:
                 with set_aside(self._path.parent):
                     self._alike.check(reference.model)
                     return on_fit(reference)
-            except Exception as error:  # the script may catch it, and must not hide it
+            except BaseException as error:  # the script may catch it, and must not hide it
                 failed.append(error)
                 raise
 
@@ -131,7 +131,7 @@ class Script:
             try:
                 runpy.run_path(str(self._path), run_name="__main__")
             except SystemExit as error:
-                if error.code not in (None, 0):
+                if not failed and error.code not in (None, 0):
                     is_number = isinstance(error.code, int)
                     self._end(f"exit code {error.code}" if is_number else str(error.code), error)
             except Exception as error:
@@ -227,8 +227,11 @@ class Script:
         owner: Any = next(kind for kind in keras.Model.__mro__ if "fit" in vars(kind))
         builder: Any = next(kind for kind in keras.Model.__mro__ if "compile" in vars(kind))
         own, own_batch, own_compile = owner.fit, owner.train_on_batch, builder.compile
+        ended: list[BaseException] = []
 
         def fit(model: Any, *arguments: Any, **keywords: Any) -> Any:
+            if ended:  # the script tries again, or goes on without its first training
+                raise ended[0]
             given = inspect.signature(own).bind(model, *arguments, **keywords).arguments
             self.num_fits += 1
             if self.num_fits > 1:
@@ -238,6 +241,9 @@ class Script:
             owner.fit = own  # the training is no call of the script
             try:
                 return on_fit(Reference(model, callbacks, **known))
+            except BaseException as error:
+                ended.append(error)
+                raise
             finally:
                 owner.fit = fit
 

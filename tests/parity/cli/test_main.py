@@ -97,6 +97,8 @@ def write(path, columns):
         (["list", "--json", "no/such/folder/result.json"], "no/such/folder"),
         (["list", "--json", "."], "expected a file in an existing folder"),
         (["list", "--json", "x" * 300], "expected a file in an existing folder"),
+        (["run", "dropout", "--out", "/dev/null/out"], "--out /dev/null/out: cannot be written"),
+        (["check", "--keras", "k" * 5000, "--torch", "t.py:b"], "has 5,0"),
         (["runn"], "No such command 'runn'"),
         (["run", "--no-such-option"], "No such option"),
     ],
@@ -441,6 +443,7 @@ def record(task, value):
         "num_classes": 10,
         "num_train": 4000,
         "num_val": 1000,
+        "data_sha256": {"x_train": "0" * 64},
         "run": {"wall_s": 1.5, "started": 1000.0},
     }
 
@@ -566,6 +569,8 @@ def test_an_interrupted_sweep_is_reported_by_its_own_margins(sweep, call, tmp_pa
     assert "incomplete (independent, visible margins): " in later
     problem = "sweep.json is of an earlier sweep"
     assert problem in (tmp_path / "out" / "report.html").read_text()
+    assert problem in later, "the terminal says why, too"
+    assert later.count("missing: ") >= 1
 
 
 def test_without_scenario_a_sweep_has_every_cause_and_remedy(sweep):

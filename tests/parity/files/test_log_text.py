@@ -4,7 +4,7 @@ import pytest
 from hostile_texts import COMMANDS, texts
 from hypothesis import given
 
-from parity.files.log_text import log_line, log_text
+from parity.files.log_text import MAX_LINE, log_line, log_text
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,14 @@ def test_no_line_is_a_command_or_holds_a_control_character(text):
     assert not COMMANDS.search(told)
     assert told.isprintable()
     assert log_line(told) == told, "what is shown once is not changed again"
+
+
+def test_the_middle_of_a_line_without_an_end_is_left_out_and_counted():
+    told = log_line(f"key {'a' * 3_000_000} is unknown")
+    assert len(told) < MAX_LINE + 50
+    assert "2,996,015 characters are left out" in told
+    assert (told[:6], told[-12:]) == ("key aa", "a is unknown")
+    assert log_line("a" * MAX_LINE) == "a" * MAX_LINE
 
 
 @given(texts)

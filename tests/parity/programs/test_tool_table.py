@@ -58,8 +58,11 @@ def test_a_tolerance_is_for_all_levels_or_for_each(text, tolerance, tmp_path):
         ("tolerance = {forward = 'x'}", "tolerance: expected a number"),
         ("accept = 'C3'", "accept: expected a list of IDs or names"),
         ("accept = [3]", "accept: expected a list of IDs or names"),
+        (f"tolerance = 0x{'f' * 5000}", "cannot be read .a whole number has more than the 64 bits"),
+        ("x = [[{a = 0x8000000000000000}]]", "more than the 64 bits"),
+        (f"{'a.' * 50_000}a = 1", "a key has more than 1,000 parts"),
     ],
-    ids=["key", "text", "true", "level", "no_list", "no_text"],
+    ids=["key", "text", "true", "level", "no_list", "no_text", "large", "inside", "deep"],
 )
 def test_what_is_none_of_its_settings_is_told(text, message, tmp_path):
     (tmp_path / "pyproject.toml").write_text(f"[tool.parity]\n{text}\n")

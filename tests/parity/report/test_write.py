@@ -42,6 +42,15 @@ MAKERS = {
     "unfinished sweep": (lambda f: stored_runs(f, sweep_rows(seeds=2)), "incomplete", 3),
 }
 
+WHY = {
+    "error": ["the child ended with exit code 1"],
+    "interrupted bench": ["The benchmark was interrupted: cells may be missing", "run it again."],
+    "unfinished sweep": [
+        *["sweep.json is missing: the sweep has not finished", "runs, and the same command"],
+        *["plan.json is missing: the visible margins judge it", "are not known"],
+    ],
+}
+
 
 def call(*arguments):
     """The exit code and the output of `parity report`."""
@@ -61,8 +70,9 @@ def test_every_kind_of_result_has_its_report(name, tmp_path):
     make(tmp_path)
     ended, told = call(tmp_path)
     assert (ended, told.splitlines()[0]) == (code, f"{verdict}: {tmp_path / REPORT}")
-    # The margins that judged a sweep are told, and nothing more of the others.
+    # The margins that judged a sweep, and why a result is not whole.
     more = [f"{verdict} (", "margins visible: ±1.5 points of accuracy"] if "sweep" in name else []
+    more += WHY.get(name, [])
     assert [
         line[: len(start)] for line, start in zip(told.splitlines()[1:], more, strict=True)
     ] == more

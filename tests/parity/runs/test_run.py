@@ -131,6 +131,23 @@ def test_an_existing_run_directory_is_not_overwritten(tmp_path):
         run(small("dropout"), out=tmp_path / "out")
 
 
+def test_of_two_processes_with_the_same_runs_one_is_refused_and_spoils_nothing(tmp_path):
+    out, specs = tmp_path / "out", [small("linear", seed=seed) for seed in (1, 2)]
+    other = out / "linear-seed2"
+    other.mkdir(parents=True)
+    (other / "keras.log").write_text("of another process")
+    with pytest.raises(InputError, match="linear-seed2 exists: name another folder"):
+        run_all(specs, RunOptions(out=out))
+    assert [path.name for path in out.iterdir()] == ["linear-seed2"]
+    assert (other / "keras.log").read_text() == "of another process"
+
+
+def test_a_place_where_no_folder_can_be_is_bad_input(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--out .*file/out: cannot be written"):
+        run(small("linear"), out=tmp_path / "file" / "out")
+
+
 def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         run(small("dropout", data=str(tmp_path / "nowhere.npz")), out=tmp_path / "out")

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 import stub_half
@@ -23,8 +22,8 @@ from parity.programs.run_spec import RunSpec
 from parity.sweeps import local
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.store import open_store
-from parity.sweeps.sweep import UNLIKE_FED, batches_of, run_sweep, unlike_fed
-from parity.sweeps.task import planned, tasks_of
+from parity.sweeps.sweep import batches_of, run_sweep
+from parity.sweeps.task import tasks_of
 
 pytestmark = pytest.mark.usefixtures("warm_halves")
 
@@ -118,26 +117,6 @@ def test_a_batch_is_of_one_program_and_there_are_as_many_as_workers():
     ]
     assert all(len(names) == 1 for names in batches)
     assert batches.count({("torch", "small")}) == 2
-
-
-def fed_runs(tasks, digests):
-    """What records say of the data that runs were fed."""
-    return {
-        task.key: SimpleNamespace(fed_sha256=fed) for task, fed in zip(tasks, digests, strict=True)
-    }
-
-
-def test_a_port_that_was_fed_other_data_than_keras_is_told():
-    tasks = planned(specs_of(0, 1), PYTHONS)
-    runs = fed_runs(tasks, ["0", "0", "1", "2"])
-    assert unlike_fed(tasks, runs) == {tasks[3].key: UNLIKE_FED}
-    del runs[tasks[2].key]
-    assert unlike_fed(tasks, runs) == {}
-
-
-def test_what_a_generator_fed_is_not_known_and_not_compared():
-    tasks = planned(specs_of(0), PYTHONS)
-    assert unlike_fed(tasks, fed_runs(tasks, [None, "batches"])) == {}
 
 
 SWEEP = """

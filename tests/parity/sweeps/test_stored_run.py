@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import stub_half
@@ -13,7 +14,7 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import EarlyStopping, RunSpec
 from parity.sweeps.rows import judge_record
 from parity.sweeps.store import open_store
-from parity.sweeps.stored_run import run_of
+from parity.sweeps.stored_run import run_of, unlike_fed
 from parity.sweeps.task import Task
 
 KEY = "ab" * 32
@@ -62,7 +63,33 @@ def test_what_a_child_writes_is_taken(read, spec):
     found = read(content, spec)
     assert (found.half, found.wall_s, found.versions) == ("torch", 0.5, {"torch": "2.13.0"})
     assert (found.judgement, found.wall_s) == judge_record(content, spec)
-    assert found.fed_sha256 == content.get("fed_sha256")
+    assert found.fed == (DIGEST if spec is PROGRAM else {"x_train": DIGEST})
+
+
+@pytest.mark.parametrize("spec", [SPEC, PROGRAM], ids=["scenario", "program"])
+def test_a_record_says_what_its_half_was_fed(read, spec):
+    name = "fed_sha256" if spec is PROGRAM else "data_sha256"
+    content = record(spec)
+    del content[name]
+    assert f"the file has no '{name}'" in told(read, content, spec=spec)
+
+
+def fed(digests):
+    """Runs by place, of which only the data that they were fed are known."""
+    return {place: SimpleNamespace(fed=digest) for place, digest in digests.items()}
+
+
+@pytest.mark.parametrize("other", [{"x_train": "1"}, {"x_train": "0", "y_train": "0"}, "0"])
+def test_a_port_that_was_fed_other_data_than_keras_is_found(other):
+    same, keras, torch = {"x_train": "0"}, ("a", 1, "keras"), ("a", 1, "torch")
+    other_seed = {("a", 0, "keras"): same, ("a", 0, "torch"): same}
+    assert unlike_fed(fed({**other_seed, keras: same, torch: other})) == [torch]
+    assert unlike_fed(fed({**other_seed, keras: other, torch: same})) == [torch]
+    assert unlike_fed(fed({**other_seed, torch: other})) == []
+
+
+def test_what_a_generator_fed_is_not_known_and_not_compared():
+    assert unlike_fed(fed({("a", 0, "keras"): None, ("a", 0, "torch"): "batches"})) == []
 
 
 def test_settings_that_change_nothing_may_differ(read):

@@ -8,6 +8,7 @@ from report_folders import stored_run, stored_runs, sweep_result, sweep_rows, wr
 from parity.errors import InputError
 from parity.programs.scenarios import MARGINS, scenario
 from parity.sweeps.plan import PLAN, write_plan
+from parity.sweeps.stored_run import UNLIKE_FED
 from parity.sweeps.task import Task
 from parity.sweeps.unfinished import NOT_RUN, is_superseded, sweep_of_store
 
@@ -114,6 +115,18 @@ def test_the_runs_of_an_unfinished_sweep_are_judged_and_the_sweep_is_incomplete(
     for row in rows:
         expected = pytest.approx(row.judgement.val_accuracy)
         assert found[row.scenario, row.seed, row.half] == expected
+
+
+def test_a_port_that_was_fed_other_data_than_keras_is_missing_with_the_reason(tmp_path):
+    rows = sweep_rows(seeds=2)
+    stored_runs(tmp_path, rows)
+    number = next(n for n, row in enumerate(rows) if row.half == "torch")
+    path = tmp_path / "results" / "00" / f"{number:064x}.json"
+    path.write_text(path.read_text().replace("0" * 63 + '0"}', "f" * 64 + '"}'))
+    result, _ = sweep_of_store(tmp_path)
+    (lost,) = result.failures
+    assert (lost["scenario"], lost["half"]) == (rows[number].scenario, "torch")
+    assert lost["reason"] == UNLIKE_FED
 
 
 def test_a_damaged_run_is_told_and_the_others_are_kept(tmp_path):

@@ -11,6 +11,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.check import initial
 from torch_impl.harness.port.port_under_test import PortUnderTest
+from torch_impl.seeds import KerasSeeds
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def draws(tmp_path):
         keras = check_pairs.recorded().read(tmp_path / "keras")
         writer = TraceWriter()
         port = PortUnderTest(first or factory, 3, keras)
-        initial.write_init(CheckSpec(seed=3, **settings), factory, port, writer)
+        initial.write_init(CheckSpec(**{"seed": 3, **settings}), factory, port, writer)
         return {name.removeprefix("init/"): array for name, array in writer.arrays.items()}
 
     return of
@@ -48,6 +49,18 @@ def test_a_seed_in_the_factory_does_not_repeat_the_draws(draws):
     first = torch.rand(1)
     torch.random.manual_seed(42)
     assert torch.equal(first, torch.rand(1))
+
+
+def test_after_the_largest_seed_comes_the_first(draws):
+    seeds = []
+
+    def seeded():
+        KerasSeeds(torch.initial_seed())  # it refuses what is no seed of Keras
+        seeds.append(torch.initial_seed())
+        return check_factories.torch_module()
+
+    draws(seeded, seed=2**32 - 1)
+    assert seeds[-3:] == [(2**32 - 1 + number) % 2**32 for number in range(61, 64)]
 
 
 def test_a_port_whose_weights_nobody_asks_for_is_built_once(draws):

@@ -17,6 +17,7 @@ from torch import nn
 
 from parity.data import initial_draws
 from parity.programs.check_spec import CheckSpec
+from parity.programs.settings import later_seed
 from parity.traces.trace import TraceWriter
 from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.built_again import is_large
@@ -88,13 +89,13 @@ def _other_seeds(number: int) -> Iterator[None]:
 
     def manual_seed(seed: Any) -> Any:
         if torch.accelerator.is_available():
-            return of_torch(int(seed) + number)
+            return of_torch(later_seed(int(seed), number))
         # Torch writes down the stack for each kind of device that is not there, which takes longer
         # than many a factory.
-        return torch.default_generator.manual_seed(int(seed) + number)
+        return torch.default_generator.manual_seed(later_seed(int(seed), number))
 
     def seed(value: Any = None) -> None:
-        of_numpy((value + number) % 2**32 if isinstance(value, int) else value)
+        of_numpy(later_seed(value, number) if isinstance(value, int) else value)
 
     torch.manual_seed, np.random.seed = manual_seed, seed  # type: ignore[assignment]
     try:

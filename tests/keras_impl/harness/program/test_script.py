@@ -51,9 +51,20 @@ def test_a_later_fit_is_that_of_keras(tmp_path):
     assert script.num_fits == 2
 
 
-def test_no_handler_of_the_script_keeps_it_from_ending_at_fit(tmp_path):
-    rest = "try:\n    model.fit(x, y)\nexcept Exception:\n    raise SystemExit(3)\n"
-    assert script_of(tmp_path, rest).reference().epochs == 1
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "except Exception:\n    raise SystemExit(3)",
+        "except BaseException:\n    raise SystemExit(3)",
+        "except BaseException:\n    model.fit(x, y, epochs=9)",
+        "except:\n    pass",
+        "finally:\n    raise ValueError('no history')",
+    ],
+)
+def test_no_handler_of_the_script_keeps_it_from_ending_at_fit(handler, tmp_path):
+    script = script_of(tmp_path, f"try:\n    model.fit(x, y)\n{handler}\n")
+    assert script.reference().epochs == 1
+    assert (script.num_fits, script.broke_off) == (1, None)
 
 
 def test_another_seed_takes_the_place_of_its_own(tmp_path):
