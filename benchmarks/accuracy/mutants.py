@@ -2,7 +2,9 @@
 
 The modules that judge are changed, one small change at a time: a comparison, a sign, a number, an
 `and`, a `not`, a loop that never runs. After each change the tests of the module run; one of them
-fails if they notice. equivalent_mutants.py lists those that compute the same, with the reason.
+fails if they notice: pytest ends with 1. Any other end, such as that of a missing file, says nothing
+of the mutant, and ends the command. The tests pass without a change first, else no mutant is tried.
+equivalent_mutants.py lists those that compute the same, with the reason.
 
     pip install cosmic-ray
     python benchmarks/accuracy/mutants.py --number 20 --seed 1
@@ -32,17 +34,23 @@ ROOT = Path(__file__).resolve().parents[2]
 LADDER, SWEEPS, BEHAVIOUR = "tests/parity/ladder", "tests/parity/sweeps", "tests/parity/behaviour"
 
 _ANCHORS = ("anchors", "anchor_folder", "perturbation")
-_LEVELS = ("run_training", "run_endings", "run_probes", "run_anchors", "run_incomplete")
-_LEVELS += ("probe_levels",)
-_TRAINED = [f"{LADDER}/test_{name}.py" for name in _LEVELS]
+_LEVELS = ("anchors", "behaviour", "decisions", "flow", "rates", "schedule", "trajectory")
+_TRAINED = [f"{LADDER}/test_training_{name}.py" for name in _LEVELS]
+_TRAINED += [f"{LADDER}/test_probe_levels.py", f"{LADDER}/test_incomplete_checks.py"]
 # Modules that judge, and their tests.
 MODULES = {
     "parity/ladder/compare.py": [f"{LADDER}/test_compare.py"],
     "parity/ladder/items.py": [f"{LADDER}/test_result.py", f"{LADDER}/test_engine.py"],
     "parity/ladder/engine.py": [f"{LADDER}/test_engine.py"],
-    "parity/ladder/anchored.py": [f"{LADDER}/test_anchored.py", f"{LADDER}/test_run_anchors.py"],
-    "parity/ladder/comparers/anchors.py": [f"{LADDER}/test_run_anchors.py"],
-    "parity/ladder/decisions.py": [f"{LADDER}/test_decisions.py", f"{LADDER}/test_run_anchors.py"],
+    "parity/ladder/anchored.py": [
+        f"{LADDER}/test_anchored.py",
+        f"{LADDER}/test_training_anchors.py",
+    ],
+    "parity/ladder/comparers/anchors.py": [f"{LADDER}/test_training_anchors.py"],
+    "parity/ladder/decisions.py": [
+        f"{LADDER}/test_decisions.py",
+        f"{LADDER}/test_training_anchors.py",
+    ],
     "parity/ladder/drift.py": [f"{LADDER}/test_drift.py"],
     "parity/ladder/rounding.py": [f"{LADDER}/test_rounding.py", f"{LADDER}/test_recorded.py"],
     "parity/ladder/comparers/trajectory.py": _TRAINED,
@@ -163,25 +171,39 @@ def drawn(module: str, number: int, seed: int) -> list[Mutant]:
 
 
 def is_killed(mutant: Mutant, checkout: Path) -> bool:
-    """Runs the tests of a module in a copy of the project that has the mutant in its place."""
+    """Whether the tests of a module fail in a copy of the project with the mutant in its place."""
     path = checkout / mutant.module
     kept = path.read_text(encoding="utf-8")
     path.write_text(mutant.source, encoding="utf-8")
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    environment = os.environ | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        ended = subprocess.run(
-            [*command, *MODULES[mutant.module]],
-            cwd=checkout,
-            env=environment,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        return has_failure(mutant.module, checkout)
     except subprocess.TimeoutExpired:
         return True
     finally:
         path.write_text(kept, encoding="utf-8")
+
+
+def has_failure(module: str, checkout: Path) -> bool:
+    """Whether one of the tests of a module fails.
+
+    Raises:
+        SystemExit: pytest ended in another way than by its tests.
+    """
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [*command, *MODULES[module]],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    # A mutant that cannot be imported ends the collection with 2, by its own error.
+    is_broken = ended.returncode == 2 and "during collection" in ended.stdout
+    if ended.returncode not in (0, 1) and not is_broken:
+        raise SystemExit(f"{module}: pytest ended with {ended.returncode}\n{ended.stdout[-2000:]}")
     return ended.returncode != 0
 
 
@@ -202,6 +224,8 @@ def judged(module: str, number: int, seed: int) -> tuple[int, int, list[Mutant]]
     killed, equivalent, survivors = 0, 0, []
     with tempfile.TemporaryDirectory(prefix="parity-mutants-") as name:
         checkout = copied(Path(name))
+        if has_failure(module, checkout):
+            raise SystemExit(f"{module}: its tests fail without a change; mend them first")
         for mutant in drawn(module, number, seed):
             if mutant.is_equivalent:
                 equivalent += 1
