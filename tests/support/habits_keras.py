@@ -91,3 +91,15 @@ def clipped():
     model = _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
     plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.3, patience=2)
     return keras_impl.Reference(model, callbacks=[plateau])
+
+
+def averaged():
+    """An average of the weights that stands in their place in the end."""
+    x = keras.Input((4,))
+    optimizer = keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.9)
+    return _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
+
+
+def unaveraged():
+    x = keras.Input((4,))
+    return _compiled(x, L.Dense(2)(x), "mean_squared_error", keras.optimizers.SGD(0.05))

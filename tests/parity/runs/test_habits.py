@@ -22,6 +22,9 @@ WRONG = {
     "scheduled__power_wrong": "schedule",
     "clipped__late_wrong": "schedule",
     "clipped__limit_wrong": "optimizer",
+    "averaged__not_at_all_wrong": "optimizer",
+    "averaged__slowly_wrong": "optimizer",
+    "unaveraged__but_here_wrong": "optimizer",
 }
 RIGHT = [name for name in PORTS if name not in WRONG]
 
@@ -47,3 +50,11 @@ def test_a_wrong_port_fails_at_its_level(checked, name):
     result = checked[name]
     assert result.verdict == "fail"
     assert WRONG[name] in [found.level for found in result.divergences]
+
+
+def test_an_average_that_a_port_lacks_is_named_with_what_gives_it(checked):
+    (cause,) = checked["averaged__not_at_all_wrong"].causes[:1]
+    assert cause["id"] == "F14"
+    assert cause["detail"].startswith("Keras ends with an average of the weights (use_ema=True, ")
+    assert "use_ema=True, ema_momentum=0.9" in cause["fix"]
+    assert cause["tried"]
