@@ -327,3 +327,30 @@ def averaged__slowly_wrong():
 
 def unaveraged__but_here_wrong():
     return _of_averaged(0.9)
+
+
+# --- scaled losses, and losses of the model's own -------------------------------------------------
+
+
+def scaled():
+    return _of_averaged(loss_scale_factor=4.0)
+
+
+def scaled__not_at_all():
+    return _of_averaged()
+
+
+def _shrinking(output, y):
+    return F.mse_loss(output, y) + 0.1 * output.square().mean()
+
+
+def shrinking():
+    return dataclasses.replace(_of_averaged(), loss=_shrinking)
+
+
+def shrinking__forgotten_wrong():
+    return _of_averaged()
+
+
+def shrinking__without_a_loss_open():
+    return dataclasses.replace(_of_averaged(), loss=None)

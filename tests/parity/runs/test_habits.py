@@ -25,8 +25,10 @@ WRONG = {
     "averaged__not_at_all_wrong": "optimizer",
     "averaged__slowly_wrong": "optimizer",
     "unaveraged__but_here_wrong": "optimizer",
+    "shrinking__forgotten_wrong": "loss",
 }
-RIGHT = [name for name in PORTS if name not in WRONG]
+OPEN = "shrinking__without_a_loss_open"
+RIGHT = [name for name in PORTS if name not in (*WRONG, OPEN)]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,12 @@ def test_a_wrong_port_fails_at_its_level(checked, name):
     result = checked[name]
     assert result.verdict == "fail"
     assert WRONG[name] in [found.level for found in result.divergences]
+
+
+def test_a_loss_of_the_models_own_that_nothing_compares_leaves_a_check_open(checked):
+    result = checked[OPEN]
+    assert (result.verdict, result.divergences) == ("incomplete", ())
+    assert [each["what"] for each in result.incomplete] == ["the model's own compute_loss"]
 
 
 def test_an_average_that_a_port_lacks_is_named_with_what_gives_it(checked):

@@ -127,7 +127,7 @@ def _averages(port: PortUnderTest) -> Iterator[tuple[Carried, torch.Tensor]]:
         if len(variable.tensors) != 1 or variable.is_computed:
             continue
         (parameter,) = variable.tensors
-        own = getattr(built.optimizer, "slots", lambda _: {})(parameter)
+        own: dict[str, Any] = getattr(built.optimizer, "slots", lambda _: {})(parameter)
         mean = kept.get(id(parameter), own.get(AVERAGE))
         if mean is not None or is_of_keras:
             yield item, parameter if mean is None else mean
@@ -150,12 +150,20 @@ def cut(port: PortUnderTest) -> None:
 def make_step(port: PortUnderTest, given: float | None) -> float:
     """Makes a step with the present gradients; returns the learning rate of that step.
 
+    The gradients are those of the loss. An optimizer that divides by its `loss_scale_factor` gets
+    them multiplied, as in a training.
+
     Args:
         port: makes the step.
         given: the rate, if a Keras schedule sets it; schedules have a level of their own.
     """
     built = port.built
     assert built.optimizer is not None
+    if factor := getattr(built.optimizer, "common", {}).get("loss_scale_factor"):
+        for group in built.optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad * factor
     if built.before_step is not None:
         built.before_step(built.module)
     rate = step_of(built.optimizer, given)

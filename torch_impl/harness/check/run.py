@@ -123,6 +123,9 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
     """Returns the loss of the port, or Keras's; None if there is none that could be computed."""
     if port.keras.facts["loss"] is None:
         return None
+    if port.built.loss is None and port.keras.facts.get("own_loss"):
+        writer.facts["no_loss"] = "give the port a loss, since the Keras model has a compute_loss"
+        return None
     try:
         loss = Loss(port, form)
         see_targets(port, loss)
