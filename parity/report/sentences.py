@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -331,23 +332,40 @@ def found_texts(result: Result) -> list[str]:
 
 
 def is_inherited(result: Result, level: Level) -> bool:
-    """Whether a level of a check fails only because of divergences at other levels."""
+    """Whether a level of a check fails only because of divergences at other levels.
+
+    That is known where all of it was gone with the fixes of these divergences.
+    """
     shown = {found.level for found in result.unaccepted}
-    return level.status == FAIL and bool(shown) and level.id not in shown
+    if level.status != FAIL or not shown or level.id in shown:
+        return False
+    proven = {name for id_, names in result.proven if id_ == level.id for name in names}
+    return all(item.name in proven for item in level.items if item.status == FAIL)
 
 
 def inherited_text(result: Result) -> str:
-    """Returns how many values differ only because of the divergences; "" if none do."""
-    if not result.inherited:
-        return ""
-    counts: dict[str, int] = {}
-    for level, names in result.inherited:
-        counts[level] = counts.get(level, 0) + len(names)
-    parts = [f"{number:,} at {level}" for level, number in counts.items()]
-    total = sum(len(names) for _, names in result.inherited)
+    """Returns how many values show no divergence of their own, and why; "" if none do."""
+    proven = {(level, name) for level, names in result.proven for name in names}
+    pairs = [(level, name) for level, names in result.inherited for name in names]
+    sure = [level for level, name in pairs if (level, name) in proven]
+    unsure = [level for level, name in pairs if (level, name) not in proven]
     what = "this" if len(result.divergences) == 1 else "these"
-    verb = "item differs" if total == 1 else "items differ"
-    return f"{total:,} more {verb} only because of {what}: {count_of(parts)}"
+    told = []
+    if sure:
+        told.append(f"{_more(sure)} only because of {what}: {_by_level(sure)}")
+    if unsure:
+        more = _more(unsure)
+        told.append(f"{more}, perhaps because of {what}, which no trial shows: {_by_level(unsure)}")
+    return "; ".join(told)
+
+
+def _more(levels: Sequence[str], word: str = "more") -> str:
+    number = len(levels)
+    return f"{number:,} {word} {'item differs' if number == 1 else 'items differ'}"
+
+
+def _by_level(levels: Sequence[str]) -> str:
+    return count_of([f"{number:,} at {level}" for level, number in Counter(levels).items()])
 
 
 def special_status(result: Result, level: Level) -> str:

@@ -54,6 +54,19 @@ def test_a_wrong_port_fails_at_its_level(checked, name):
     assert WRONG[name] in [found.level for found in result.divergences]
 
 
+def test_what_is_gone_with_the_fixes_is_proven_to_follow_from_what_they_mend(checked):
+    for name in ("enlarged__corners_wrong", "clipped__limit_wrong", "scheduled__power_wrong"):
+        result = checked[name]
+        assert result.inherited
+        assert result.proven == result.inherited
+
+
+def test_without_a_fix_nothing_is_proven_to_follow(checked):
+    result = checked["enlarged__squared_wrong"]
+    assert {level for level, _ in result.inherited} == {"loss", "gradient", "trajectory"}
+    assert result.proven == ()
+
+
 def test_a_loss_of_the_models_own_that_nothing_compares_leaves_a_check_open(checked):
     result = checked[OPEN]
     assert (result.verdict, result.divergences) == ("incomplete", ())
