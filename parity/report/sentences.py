@@ -6,7 +6,6 @@ Texts are unchanged from the result: each kind of report escapes them for its fo
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from parity.errors import UNFINISHED
 from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.fixes import fix_text
+from parity.report.settings import NUMBERED
 
 if TYPE_CHECKING:
     from parity.ladder.result import Found
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 LEAST_P = 1e-300  # p values that are kept are at least this
-_NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
@@ -209,7 +208,7 @@ def moment(item: Item) -> str:
 
 def item_name(item: Item) -> str:
     """Returns the name of an item; that of a module which looks like a number says what it is."""
-    return module_text(item.name) if _NUMBERED.fullmatch(item.name) else item.name
+    return module_text(item.name) if NUMBERED.fullmatch(item.name) else item.name
 
 
 def item_place(level: str, item: Item) -> str:
@@ -379,23 +378,6 @@ def special_status(result: Result, level: Level) -> str:
 def count_of(parts: Sequence[str]) -> str:
     """Returns parts as a list in words."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def setting_texts(result: Result) -> list[str]:
-    """Returns the different settings of both halves, even after the first divergence."""
-    texts = []
-    for row in result.settings:
-        (keras, torch), *more = row["layers"]
-        name = row["name"]
-        if keras == row["keras"] or torch == row["torch"]:  # the class itself is another one
-            keras, torch = "Keras", "the port"
-        elif keras == torch:  # an optimizer of the same name in both
-            name, keras, torch = f"{name} of {keras}", "Keras", "the port"
-        elif row.get("module") or _NUMBERED.fullmatch(torch):
-            torch = module_text(torch, row.get("module", ""))
-        text = f"{row['id']}  {name}: {row['keras']} in {keras}, {row['torch']} in {torch}"
-        texts.append(f"{text}, also in {len(more)} more" if more else text)
-    return texts
 
 
 def capital(text: str) -> str:

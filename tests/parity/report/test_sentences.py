@@ -30,9 +30,9 @@ from parity.report.sentences import (
     level_numbers,
     place_text,
     sentence,
-    setting_texts,
     special_status,
 )
+from parity.report.settings import setting_texts
 from parity.report.verdict import sentence_of
 
 PROGRAM = ProgramSpec(keras="app:build", torch="port:build").told()
