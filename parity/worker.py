@@ -22,11 +22,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 from parity.errors import ParityError
 from parity.halves.protocol import EXIT_NOT_INSTALLED, Half, is_installable
+from parity.programs.backend import kept_backend
 from parity.programs.user_modules import add_paths
 
 
@@ -52,7 +54,8 @@ def main(name: str, half: Half, arguments: Sequence[str]) -> int:
     # error, whatever sys.stderr is.
     faulthandler.register(signal.SIGTERM, file=2, all_threads=False, chain=True)
     try:
-        _work(name, half, given, parent)
+        with kept_backend() if name == "keras" else nullcontext():
+            _work(name, half, given, parent)
     except ModuleNotFoundError as error:
         if not is_installable(error):
             raise

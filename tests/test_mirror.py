@@ -143,6 +143,7 @@ ONLY_KERAS_CHECK_FILES = {
     "ranges.py": "likewise",
     "widened.py": "likewise",
     "flat_steps.py": "torch's optimizers take all weights at once",
+    "left_out.py": "what a Keras program uses and nothing compares",
     "kept_states.py": "torch's optimizers keep their slots themselves",
     "constraints.py": "a probe is drawn by Keras, and the port is given it",
     "incomplete.py": "Keras tells which of its parts a port cannot be given",

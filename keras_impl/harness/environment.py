@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError
 from parity.halves.environment import common_environment
+from parity.programs import backend
 from parity.programs.check_spec import CheckSpec
 
 if TYPE_CHECKING:
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
-    """Sets threads, device and precision. Call it before anything imports TensorFlow.
+    """Sets back end, threads, device and precision, and imports Keras; call it before others do.
+
+    The environment has the user's own `KERAS_BACKEND` afterwards, or none: so a program that sets a
+    default for it asks for that.
 
     Raises:
-        InputError: the device does not exist.
+        InputError: the device does not exist, or the user asks for another back end.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    backend.check_surroundings()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["OMP_NUM_THREADS"] = str(spec.threads)
     if spec.device == "cpu":
@@ -44,6 +48,14 @@ def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
             f"device={spec.device!r}: TensorFlow sees no such GPU; use --device cpu, or install "
             "tensorflow[and-cuda] in the interpreter of this half (--keras-python)"
         )
+    own = os.environ.get(backend.VARIABLE)
+    os.environ[backend.VARIABLE] = backend.HERE
+    import keras  # noqa: F401 - it reads the variable now, and never again
+
+    if own is None:
+        del os.environ[backend.VARIABLE]
+    else:
+        os.environ[backend.VARIABLE] = own
 
 
 def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from keras_impl.harness import (
 from keras_impl.harness.casts import in_float64
 from parity.data.model_inputs import KINDS, PADDINGS
 from parity.errors import InputError
+from parity.programs.backend import raise_refused
 
 BATCH_SIZE = 32  # of `fit` without one
 
@@ -191,6 +192,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     keras.utils.set_random_seed(seed)
     with building(dtype):
         built = factory()
+    raise_refused()
     if dtype == "float64":
         versions.use_dtype(dtype)  # the factory may have set another one, or a mixed policy
     reference = built if isinstance(built, Reference) else Reference(built)

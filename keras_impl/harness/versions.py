@@ -154,11 +154,19 @@ def loss_of_output(loss: Any, y: Any, output: Any) -> Callable[[Any], Any]:
 
 
 def apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-    """Makes one step of an optimizer."""
+    """Makes one step of an optimizer.
+
+    Args:
+        optimizer: that steps; it divides by its `loss_scale_factor`.
+        gradients: of the loss as it is, so without that factor.
+        variables: one for each gradient.
+    """
     if IS_KERAS_2:
         optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
-    else:
-        optimizer.apply(list(gradients), list(variables))
+        return
+    if factor := getattr(optimizer, "loss_scale_factor", None):
+        gradients = [gradient * factor for gradient in gradients]
+    optimizer.apply(list(gradients), list(variables))
 
 
 def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:

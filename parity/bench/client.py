@@ -254,7 +254,6 @@ def _wrong(answer: Any, expected: str) -> RunError:
 def _environment(task: BenchTask | ProgramBenchTask, python: str) -> dict[str, str]:
     threads, device = str(task.spec.threads), task.spec.device
     variables = {
-        "KERAS_BACKEND": "tensorflow",
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,

@@ -26,6 +26,7 @@ from parity.ladder.engine import compare_level
 from parity.ladder.items import FAIL
 from parity.ladder.result import Result
 from parity.ladder.table import OF_TRAINING
+from parity.programs.backend import is_refusal
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.run import run_all
@@ -92,13 +93,15 @@ def measure_program(
         A row for each part, batch size and variant, without ratios.
 
     Raises:
-        InputError: the program cannot be found.
+        InputError: the program cannot be found, or asks for another back end of Keras.
     """
     say("the program is trained in both halves, and compared")
     own = spec.program_spec(spec.batch_sizes[0] if spec.batch_sizes else None)
     run, result = _run(own, folder / "run", children)
     if result.verdict == "error":
         reason = "; ".join(error.partition("\n")[0] for error in result.errors)
+        if is_refusal(reason):
+            raise InputError(reason)
         return _rows_without_values(spec, Judgement(FAILED, reason))
     try:
         task = _task(spec, own, run)

@@ -16,6 +16,7 @@ from parity.files.private import private_folder
 from parity.halves.environment import common_environment
 from parity.halves.options import ChildOptions
 from parity.halves.runner import Signals
+from parity.programs.backend import check_surroundings
 from parity.programs.bench_spec import BenchSpec
 
 
@@ -42,6 +43,7 @@ def run_bench(
     """
     children = children or ChildOptions()
     children.check_interpreters()
+    check_surroundings()
     environment = common_environment(("keras", "tensorflow", "torch", "torchvision"))
     environment["began"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     load = BackgroundLoad()

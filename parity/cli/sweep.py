@@ -26,6 +26,7 @@ from parity.cli.program_specs import own_programs, sweep_specs, terms_of
 from parity.cli.saved import check_file, check_folder, complain, write_errors, write_json_file
 from parity.errors import InputError
 from parity.halves.options import ChildOptions
+from parity.programs.backend import is_refusal
 from parity.traces.folder import REPORT, SWEEP
 
 PLAN = "plan.json"
@@ -173,6 +174,8 @@ def sweep(
         print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
     elif result.failures:
         print_lines(failure_lines(result), sys.stderr)
+    if any(is_refusal(str(row["reason"])) for row in result.failures):
+        return InputError.exit_code
     return exit_code(result.verdict)
 
 

@@ -31,6 +31,7 @@ MAX_STEP_ENTRIES = 1_024
 NUM_OPTIMIZER_STEPS, CUT_BEFORE, CUT_FACTOR = 12, 8, 0.25
 OPTIMIZER_STEPS = (1, 2, 7, 8, 12)  # weights are compared after these steps
 SLOT_STEPS = (1, 12)  # slots are compared after these steps
+AVERAGE = "average"  # slot of `use_ema`, compared whenever weights are: it ends up in their place
 TRAJECTORY_CUT_BEFORE = 3
 NUM_EPOCHS = 90  # length of the sequence of metrics that schedules receive
 MOST_DELTAS = 3  # values of min_delta that it can distinguish, each with 28 more epochs

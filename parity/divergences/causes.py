@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences import is_fused, recognised
@@ -76,8 +76,21 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
             with_fix(each, keras, port) for each in _merged([each for each, _ in found])
         ),
         inherited=tuple((level, tuple(names)) for level, names in inherited.items()),
+        proven=_proven(inherited, port),
         settings=tuple(map(dataclasses.asdict, differing_settings(keras, port, result.levels))),
     )
+
+
+def _proven(
+    inherited: Mapping[str, Sequence[str]], port: Trace
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Returns of what shows no divergence of its own what was gone with all fixes applied."""
+    ended: Mapping[str, Sequence[str]] = port.facts.get("ended") or {}
+    found = {
+        level: tuple(name for name in names if name in ended.get(level, ()))
+        for level, names in inherited.items()
+    }
+    return tuple((level, names) for level, names in found.items() if names)
 
 
 def _found(group: Group, evidence: Evidence, accept: Collection[str]) -> list[Found]:

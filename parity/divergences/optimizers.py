@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.missing_constraints import missing_constraint
 from parity.divergences.places import RECURRENT
 from parity.divergences.trials import changed, changes, is_of_two
+from parity.ladder.comparers.optimizer import averaged_weight
 
 
 def _rate(evidence: Evidence) -> Match | None:
@@ -75,11 +78,30 @@ def _apart(evidence: Evidence) -> Match | None:
     return Match(SETTINGS, f"Lamb has one rate for {min(failed)}, and two in the port")
 
 
+def _average(evidence: Evidence) -> Match | None:
+    """Recognises an average of the weights that one half alone keeps, or that is another one."""
+    names = {item.name for item in evidence.failed}
+    is_average = all(name.endswith(f".{probe_inputs.AVERAGE}") for name in names)
+    if evidence.level.id != "optimizer" or not names or not is_average:
+        return changed("F14")(evidence)
+    config = evidence.keras.facts["optimizer"]["config"]
+    if not config.get("use_ema"):
+        return Match(NUMBERS, "the port ends with an average of the weights, and Keras does not")
+    key = f"optimizer/{evidence.item.step}/average/{evidence.item.name.rpartition('.')[0]}"
+    is_kept = not np.array_equal(evidence.port[key], evidence.port[averaged_weight(key)])
+    ours = "another one" if is_kept else "none"
+    momentum = f"use_ema=True, ema_momentum={config['ema_momentum']:g}"
+    return Match(
+        NUMBERS, f"Keras ends with an average of the weights ({momentum}), the port with {ours}"
+    )
+
+
 _OF_TRIALS = ("C11", "E1", "E2", "E8", "F1", "F2", "F4", "F5", "F8", "F9", "F14")
 RULES: dict[str, Recogniser] = {
     **{name: changed(name) for name in _OF_TRIALS},
     "A14": _two_biases,
     "E10": _apart,
+    "F14": _average,
     "F6": _rate,
     "F13": lambda evidence: changed("F13")(evidence) or _same_class(evidence),
     "F15": _left_out,

@@ -27,6 +27,7 @@ from parity.halves import process
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.process import ChildProcess
 from parity.halves.sources import is_pointless
+from parity.programs.backend import check_surroundings
 
 POLL_S = 0.05  # seconds between two checks of the children
 
@@ -60,7 +61,8 @@ def run_jobs(
         The failures, in the order of the jobs.
 
     Raises:
-        InputError: `workers` or `timeout_s` is out of range; nothing was started.
+        InputError: `workers` or `timeout_s` is out of range, or the user asks for another back end
+            than a Keras half has; nothing was started.
         KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received. All children have been stopped
             then, as after every other exception, for example in a callback.
     """
@@ -70,6 +72,8 @@ def run_jobs(
         raise InputError(
             f"timeout is {timeout_s} s; expected more than 0; choose another, or None for no limit"
         )
+    if any(job.half == "keras" for job in jobs):
+        check_surroundings()
     failures: dict[int, Failure] = {}
     waiting = collections.deque(enumerate(jobs))
     running: list[tuple[int, ChildProcess]] = []

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
 OWN_TRAIN_STEP = "the model's own train_step"
+OWN_LOOP = "make_train_function"  # a method of the model; and one that decides what is trained
+OWN_LOSS = "the model's own compute_loss"
 DRAWS = "it draws random numbers"  # how the reason of a layer that does so begins
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
@@ -34,6 +36,10 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
         if has_all_draws(keras, port):  # such as those of a sampling layer, which the step makes
             found = [entry for entry in found if not entry["why"].startswith(DRAWS)]
     found += _told(port, "incomplete")
+    if not port.facts["given"].get("loss") and _has_own_loss(keras):
+        why = "the port gives no loss, and what is trained hangs on it"
+        do = "give it: Port(loss=...), or Port(train_step=...) with a step of its own"
+        found.append({"what": OWN_LOSS, "why": why, "do": do})
     missing = unknown_weights(keras, port, is_right=outputs_agree(keras, port, "eval"))
     for node in keras.facts["nodes"]:
         names = [weight for weight in node["weights"] if weight in missing]
@@ -41,6 +47,11 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
             why = f"parity does not know this layer, and found no place for {', '.join(names)}"
             found.append({"what": node["name"], "why": why, "do": _LOAD})
     return _unique(found)
+
+
+def _has_own_loss(keras: Trace) -> bool:
+    """Whether the model of a reference has a `compute_loss` of its own, and no `train_step`."""
+    return bool(keras.facts.get("own_loss")) and "own_steps" not in keras.facts
 
 
 def incomplete_training(keras: Trace, torch: Trace) -> tuple[dict[str, str], ...]:

@@ -81,7 +81,9 @@ class Result:
             compared.
         errors: a paragraph for each half that failed.
         divergences: what was found to differ by itself, in the order of the levels: a `Found` each.
-        inherited: (level, names of items) of what differs only because something before it does.
+        inherited: (level, names of items) of what differs and shows no divergence of its own.
+        proven: (level, names of items) of these that were gone with the fixes applied to the port:
+            they follow from the divergences.
         settings: different settings of both halves: id, name, keras, torch, layers; hints, which
             do not affect the verdict.
         incomplete: {"what", "why", "do"} of what could not be compared and keeps the verdict open.
@@ -103,6 +105,7 @@ class Result:
     errors: tuple[str, ...] = ()
     divergences: tuple[Found, ...] = ()
     inherited: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    proven: tuple[tuple[str, tuple[str, ...]], ...] = ()
     settings: tuple[dict[str, Any], ...] = ()
     incomplete: tuple[dict[str, str], ...] = ()
     not_compared: tuple[dict[str, str], ...] = ()
@@ -162,6 +165,7 @@ class Result:
                 "first_divergence": first,
                 "divergences": [found.to_json() for found in self.divergences],
                 "inherited": [{"level": id_, "items": list(n)} for id_, n in self.inherited],
+                "proven": [{"level": id_, "items": list(n)} for id_, n in self.proven],
                 "settings": list(self.settings),
                 "incomplete": list(self.incomplete),
                 "not_compared": list(self.not_compared),

@@ -95,6 +95,7 @@ def _result(found: ResultRecord) -> Result:
         errors=tuple(found.errors),
         divergences=tuple(_divergences(found, levels)),
         inherited=tuple((each.level, tuple(each.items)) for each in found.inherited),
+        proven=tuple((each.level, tuple(each.items)) for each in found.proven),
         incomplete=tuple(plain(found.incomplete)),
         not_compared=tuple(plain(found.not_compared)),
         tolerance=dict(found.tolerance),
@@ -179,6 +180,9 @@ def _check_statuses(found: ResultRecord, result: Result) -> None:
 
     What follows from accepted divergences alone is accepted, too.
     """
+    shown = {level: set(names) for level, names in result.inherited}
+    if any(not set(names) <= shown.get(level, set()) for level, names in result.proven):
+        raise ValueError("proven has an item that is not among those of inherited")
     told = {(each.level, name) for each in result.accepted for name in each.items}
     told |= {(level, name) for level, names in result.inherited for name in names}
     for number, (level, record) in enumerate(zip(result.levels, found.levels, strict=True)):

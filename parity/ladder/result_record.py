@@ -243,7 +243,7 @@ class DivergenceRecord(_Shown):
 
 
 class InheritedRecord(records.Record):
-    """What differs at a level only because something before it does.
+    """What differs at a level and shows no divergence of its own.
 
     Attributes:
         level: name of the level.
@@ -343,7 +343,9 @@ class ResultRecord(records.Record):
         first_divergence: the first difference of the two runs; null: there is none.
         divergences: everything that was found to differ by itself, in the order of the levels; only
             in a check.
-        inherited: what differs only because something before it does; only in a check.
+        inherited: what differs and shows no divergence of its own; only in a check.
+        proven: what of it follows from the divergences: with the fixes of their causes applied to
+            the port, it was gone. A result of an older version has none.
         settings: different settings of paired layers, the loss, the optimizer and the schedule,
             but for those where the values agree; only in a check that fails.
         incomplete: what could not be compared; only in a check.
@@ -377,6 +379,7 @@ class ResultRecord(records.Record):
     errors: records.Many[str]
     divergences: records.Many[DivergenceRecord] = field(default_factory=list)
     inherited: records.Many[InheritedRecord] = field(default_factory=list)
+    proven: records.Many[InheritedRecord] = field(default_factory=list)
     incomplete: records.Many[IncompleteRecord] = field(default_factory=list)
     not_compared: records.Many[LeftOutRecord] = field(default_factory=list)
     tolerance: dict[str, records.Number] = field(default_factory=dict)

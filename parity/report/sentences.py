@@ -6,7 +6,7 @@ Texts are unchanged from the result: each kind of report escapes them for its fo
 from __future__ import annotations
 
 import math
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from parity.errors import UNFINISHED
 from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.fixes import fix_text
+from parity.report.settings import NUMBERED
 
 if TYPE_CHECKING:
     from parity.ladder.result import Found
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 LEAST_P = 1e-300  # p values that are kept are at least this
-_NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
 
 
@@ -208,7 +208,7 @@ def moment(item: Item) -> str:
 
 def item_name(item: Item) -> str:
     """Returns the name of an item; that of a module which looks like a number says what it is."""
-    return module_text(item.name) if _NUMBERED.fullmatch(item.name) else item.name
+    return module_text(item.name) if NUMBERED.fullmatch(item.name) else item.name
 
 
 def item_place(level: str, item: Item) -> str:
@@ -331,23 +331,40 @@ def found_texts(result: Result) -> list[str]:
 
 
 def is_inherited(result: Result, level: Level) -> bool:
-    """Whether a level of a check fails only because of divergences at other levels."""
+    """Whether a level of a check fails only because of divergences at other levels.
+
+    That is known where all of it was gone with the fixes of these divergences.
+    """
     shown = {found.level for found in result.unaccepted}
-    return level.status == FAIL and bool(shown) and level.id not in shown
+    if level.status != FAIL or not shown or level.id in shown:
+        return False
+    proven = {name for id_, names in result.proven if id_ == level.id for name in names}
+    return all(item.name in proven for item in level.items if item.status == FAIL)
 
 
 def inherited_text(result: Result) -> str:
-    """Returns how many values differ only because of the divergences; "" if none do."""
-    if not result.inherited:
-        return ""
-    counts: dict[str, int] = {}
-    for level, names in result.inherited:
-        counts[level] = counts.get(level, 0) + len(names)
-    parts = [f"{number:,} at {level}" for level, number in counts.items()]
-    total = sum(len(names) for _, names in result.inherited)
+    """Returns how many values show no divergence of their own, and why; "" if none do."""
+    proven = {(level, name) for level, names in result.proven for name in names}
+    pairs = [(level, name) for level, names in result.inherited for name in names]
+    sure = [level for level, name in pairs if (level, name) in proven]
+    unsure = [level for level, name in pairs if (level, name) not in proven]
     what = "this" if len(result.divergences) == 1 else "these"
-    verb = "item differs" if total == 1 else "items differ"
-    return f"{total:,} more {verb} only because of {what}: {count_of(parts)}"
+    told = []
+    if sure:
+        told.append(f"{_more(sure)} only because of {what}: {_by_level(sure)}")
+    if unsure:
+        more = _more(unsure)
+        told.append(f"{more}, perhaps because of {what}, which no trial shows: {_by_level(unsure)}")
+    return "; ".join(told)
+
+
+def _more(levels: Sequence[str], word: str = "more") -> str:
+    number = len(levels)
+    return f"{number:,} {word} {'item differs' if number == 1 else 'items differ'}"
+
+
+def _by_level(levels: Sequence[str]) -> str:
+    return count_of([f"{number:,} at {level}" for level, number in Counter(levels).items()])
 
 
 def special_status(result: Result, level: Level) -> str:
@@ -361,23 +378,6 @@ def special_status(result: Result, level: Level) -> str:
 def count_of(parts: Sequence[str]) -> str:
     """Returns parts as a list in words."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def setting_texts(result: Result) -> list[str]:
-    """Returns the different settings of both halves, even after the first divergence."""
-    texts = []
-    for row in result.settings:
-        (keras, torch), *more = row["layers"]
-        name = row["name"]
-        if keras == row["keras"] or torch == row["torch"]:  # the class itself is another one
-            keras, torch = "Keras", "the port"
-        elif keras == torch:  # an optimizer of the same name in both
-            name, keras, torch = f"{name} of {keras}", "Keras", "the port"
-        elif row.get("module") or _NUMBERED.fullmatch(torch):
-            torch = module_text(torch, row.get("module", ""))
-        text = f"{row['id']}  {name}: {row['keras']} in {keras}, {row['torch']} in {torch}"
-        texts.append(f"{text}, also in {len(more)} more" if more else text)
-    return texts
 
 
 def capital(text: str) -> str:

@@ -11,9 +11,11 @@ from parity.divergences.causes import name_causes, told_cause
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.ladder.comparers.behaviour import judge_training
 from parity.ladder.comparers.rates import RATE
+from parity.ladder.coverage import NO_EPOCHS
 from parity.ladder.drift import told_anchors, told_drift
 from parity.ladder.engine import compare_level, compare_levels
 from parity.ladder.incomplete import (
+    OWN_LOOP,
     OWN_TRAIN_STEP,
     SEVERAL_OUTPUTS,
     incomplete_of,
@@ -39,7 +41,7 @@ PHANTOM_STEP = (
     "do so by itself; `steps_per_epoch`, or a dataset of known length, keeps Keras from it"
 )
 # What a check leaves open, and the whole training compares.
-_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP, UNKNOWN_TARGETS)
+_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP, UNKNOWN_TARGETS, f"the model's own {OWN_LOOP}")
 
 
 def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None) -> Result:
@@ -71,7 +73,7 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
             *incomplete_training(*trainings),
         ),
         not_compared=(
-            *not_compared_of(keras, port),
+            *(each for each in not_compared_of(keras, port) if each["why"] != NO_EPOCHS),
             *({"what": e["what"], "why": e["why"]} for e in open_ if e["what"] == OWN_TRAIN_STEP),
             *_left_out(*trainings),
             *(map(dict, against.not_compared) if against is not None else ()),

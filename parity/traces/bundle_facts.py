@@ -58,6 +58,7 @@ _OPTIONAL: dict[str, Any] = {
     "dtype": str,
     "batch_of_one": bool,
     "own_steps": [str],
+    "own_loss": bool,
     "stateful": [str],
     "loss_noise": [_NUMBER],
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],

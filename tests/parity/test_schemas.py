@@ -244,6 +244,7 @@ ADDED = {
     "dtype",
     "divergences",
     "inherited",
+    "proven",
     "incomplete",
     "not_compared",
     "tolerance",

@@ -91,3 +91,36 @@ def clipped():
     model = _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
     plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.3, patience=2)
     return keras_impl.Reference(model, callbacks=[plateau])
+
+
+def averaged():
+    """An average of the weights that stands in their place in the end."""
+    x = keras.Input((4,))
+    optimizer = keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.9)
+    return _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
+
+
+def unaveraged():
+    x = keras.Input((4,))
+    return _compiled(x, L.Dense(2)(x), "mean_squared_error", keras.optimizers.SGD(0.05))
+
+
+def scaled():
+    """A loss that is multiplied, and gradients that are divided: it changes no step."""
+    x = keras.Input((4,))
+    optimizer = keras.optimizers.SGD(0.05, loss_scale_factor=4.0)
+    return _compiled(x, L.Dense(2)(x), "mean_squared_error", optimizer)
+
+
+class _Shrinking(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        own = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return own + 0.1 * ops.mean(ops.square(y_pred))
+
+
+def shrinking():
+    """A loss of the model's own beside that of `compile`."""
+    x = keras.Input((4,))
+    model = _Shrinking(x, L.Dense(2)(x))
+    model.compile(keras.optimizers.SGD(0.05), "mean_squared_error")
+    return model

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from small_nets import Net, initialised
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from torch_impl import Port, losses, optim, schedule
 from torch_impl.source.parts.clipping import clip_global_norm
@@ -295,3 +296,61 @@ def clipped__late_wrong():
 
 def clipped__limit_wrong():
     return _of_clipped(lambda weights: _Clipped(weights, 0.6))
+
+
+# --- averages of the weights ----------------------------------------------------------------------
+
+
+def _of_averaged(momentum=None, **settings):
+    port = _port(nn.Sequential(nn.Linear(4, 2)), optimizer=lambda p: optim.SGD(p, 0.05, **settings))
+    if momentum is None:
+        return port
+    update = get_ema_multi_avg_fn(momentum)
+    return dataclasses.replace(port, average=AveragedModel(port.module, multi_avg_fn=update))
+
+
+def averaged():
+    return _of_averaged(use_ema=True, ema_momentum=0.9)
+
+
+def averaged__by_torch():
+    return _of_averaged(0.9)
+
+
+def averaged__not_at_all_wrong():
+    return _of_averaged()
+
+
+def averaged__slowly_wrong():
+    return _of_averaged(0.99)
+
+
+def unaveraged__but_here_wrong():
+    return _of_averaged(0.9)
+
+
+# --- scaled losses, and losses of the model's own -------------------------------------------------
+
+
+def scaled():
+    return _of_averaged(loss_scale_factor=4.0)
+
+
+def scaled__not_at_all():
+    return _of_averaged()
+
+
+def _shrinking(output, y):
+    return F.mse_loss(output, y) + 0.1 * output.square().mean()
+
+
+def shrinking():
+    return dataclasses.replace(_of_averaged(), loss=_shrinking)
+
+
+def shrinking__forgotten_wrong():
+    return _of_averaged()
+
+
+def shrinking__without_a_loss_open():
+    return dataclasses.replace(_of_averaged(), loss=None)

@@ -95,15 +95,20 @@ def failing_run(**changes):
 def explained_run(causes=(CAUSE,), place=PLACE, **changes):
     """A run that fails at one level, and two levels after it only because of that."""
     worst = {"forward": 0.75, "trajectory": 0.25, "schedule": 0.5}
-    levels = tuple(check_level(name, worst=worst.get(name, 0.0)) for name in LEVELS)
+    names = {"schedule": {"item": "learning_rate"}}
+    levels = tuple(
+        check_level(name, worst=worst.get(name, 0.0), **names.get(name, {})) for name in LEVELS
+    )
     found = next(level for level in levels if level.id == "forward").items[0]
+    follows = (
+        ("trajectory", (found.name, "loss")),
+        ("trajectory", ("val_loss",)),
+        ("schedule", ("learning_rate",)),
+    )
     fields = {
         "divergences": (Found("forward", found, (found.name,), tuple(causes), place),),
-        "inherited": (
-            ("trajectory", (found.name, "loss")),
-            ("trajectory", ("val_loss",)),
-            ("schedule", ("learning_rate",)),
-        ),
+        "inherited": follows,
+        "proven": follows,
         **changes,
     }
     return run(levels, **fields)

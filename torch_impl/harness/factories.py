@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
 from torch_impl.harness.port.call_places import check_written
 from torch_impl.losses.outputs import OutputLosses
+from torch_impl.optim.averages import update_after_steps
 from torch_impl.penalty import Added, RegularizedLoss
 from torch_impl.seeds import KerasSeeds
 
@@ -45,6 +47,10 @@ class Port:
             `loss`: what Keras's layers give to `add_loss`, such as `lambda net: net.kl`. It has no
             weights of samples.
         optimizer: holds the parameters of the module.
+        average: the average of the weights that stands in their place after the training, as with
+            `use_ema` of a Keras optimizer: `torch.optim.swa_utils.AveragedModel(module,
+            multi_avg_fn=get_ema_multi_avg_fn(0.99))`. The Port updates it after each step of
+            `optimizer`. None: the optimizers of `torch_impl.optim` keep it themselves.
         scheduler: sets the learning rate in `step()`, or in `step(value)` if it watches a metric;
             or a sequence of such schedulers.
         scheduler_interval: when `step` is called: after every "epoch" or after every "step".
@@ -128,12 +134,15 @@ class Port:
     output_names: Sequence[str] = ()
     network: nn.Module | None = None
     added_loss: Callable[[nn.Module], torch.Tensor] | None = None
+    average: AveragedModel | None = None
 
     def __post_init__(self) -> None:
         if self.scheduler_interval not in ("epoch", "step"):
             raise InputError(
                 f"scheduler_interval={self.scheduler_interval!r}: expected 'epoch' or 'step'"
             )
+        if self.average is not None:
+            update_after_steps(self.average, self.module, self.optimizer)
 
     @classmethod
     def from_keras(
@@ -262,6 +271,8 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
         )
     if dtype == "float64":
         port.module.double()  # in place: the optimizer holds these same parameters
+        if port.average is not None:
+            port.average.double()
     return port
 
 

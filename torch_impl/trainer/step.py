@@ -11,6 +11,7 @@ import torch
 
 from torch_impl.losses.outputs import parts_of, takes_weights
 from torch_impl.masks import detached
+from torch_impl.optim.averages import replace_weights
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.measures import Measures
 from torch_impl.trainer.nests import leaves, mapped
@@ -123,6 +124,8 @@ class Stepper:
         """Ends a training: averages of the weights replace them, if the optimizer keeps some."""
         if hasattr(self.optimizer, "finalize_variable_values"):
             self.optimizer.finalize_variable_values()
+        if self.port.average is not None:
+            replace_weights(self.port.average, self.port.module)
 
     def _input(self, array: Any) -> torch.Tensor:
         tensor = self._tensor(array)

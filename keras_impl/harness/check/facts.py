@@ -53,6 +53,8 @@ def write_facts(
     own = own_steps(whole_of(reference).model)
     if "train_step" in own:
         writer.facts["own_steps"] = own
+    if "compute_loss" in own:
+        writer.facts["own_loss"] = True
     writer.facts["loss"] = None
     optimizer = getattr(model, "optimizer", None)
     writer.facts["optimizer"] = (

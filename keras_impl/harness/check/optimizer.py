@@ -51,8 +51,8 @@ def write_optimizer(
         if step in probe_inputs.OPTIMIZER_STEPS:
             for name, value in probe.weights():
                 writer.put(f"optimizer/{step}/weights/{name}", value)
-        if step in probe_inputs.SLOT_STEPS:
-            for slot, name, value in probe.slots():
+        for slot, name, value in probe.slots() if step in probe_inputs.OPTIMIZER_STEPS else ():
+            if step in probe_inputs.SLOT_STEPS or slot == probe_inputs.AVERAGE:
                 writer.put(f"optimizer/{step}/{slot}/{name}", value)
     writer.put("optimizer/learning_rate", np.array(rates))
 

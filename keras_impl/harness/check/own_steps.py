@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import keras
 
-from parity.ladder.incomplete import OWN_TRAIN_STEP
+from parity.ladder.coverage import METHODS
+from parity.ladder.incomplete import OWN_LOOP, OWN_TRAIN_STEP
+
+_KERAS = ("keras", "tf_keras")
 
 _STEPS = ("train_step", "test_step", "compute_loss")
 
 
 def own_steps(model: keras.Model) -> list[str]:
-    """Returns the names of the methods of a model that are the user's own."""
+    """Returns the names of the steps and losses of a model that are the user's own."""
+    return [name for name in methods_of(model) if name in _STEPS]
+
+
+def methods_of(model: keras.Model) -> list[str]:
+    """Returns the names of the methods of training and validation that are the user's own."""
     found = []
-    for name in _STEPS:
-        owner = next(kind for kind in type(model).__mro__ if name in vars(kind))
-        if owner.__module__.partition(".")[0] not in ("keras", "tf_keras"):
+    for name in METHODS:
+        owner = next((kind for kind in type(model).__mro__ if name in vars(kind)), None)
+        is_own = owner is not None and owner.__module__.partition(".")[0] not in _KERAS
+        if is_own or name in vars(model):
             found.append(name)
     return found
 
@@ -29,9 +38,14 @@ def left_open(model: keras.Model, *, is_described: bool = False) -> list[dict[st
         model: of the user.
         is_described: whether a port is written of it, whose bundle has no steps.
     """
-    if "train_step" not in own_steps(model):
-        return []
+    own = methods_of(model)
     name = type(model).__name__
+    if OWN_LOOP in own and not is_described:
+        why = f"{name} defines it, and may make other steps than those that are compared"
+        do = "`parity run`, which trains both halves whole"
+        return [{"what": f"the model's own {OWN_LOOP}", "why": why, "do": do}]
+    if "train_step" not in own:
+        return []
     if is_described:
         why = f"{name} defines it, and what Keras computed for this port has no steps by it"
         do = (
@@ -48,17 +62,3 @@ def left_open(model: keras.Model, *, is_described: bool = False) -> list[dict[st
             "halves whole"
         )
     return [{"what": OWN_TRAIN_STEP, "why": why, "do": do}]
-
-
-def left_out(model: keras.Model) -> list[dict[str, str]]:
-    """Returns what of such a model is compared in another way, or not at all."""
-    reasons = {
-        "test_step": "a check validates nothing; `parity run` compares what it returns",
-        "compute_loss": "the probes compare what it returns, and call it without x",
-    }
-    name = type(model).__name__
-    return [
-        {"what": f"the model's own {step}", "why": f"{name} defines it: {reasons[step]}"}
-        for step in own_steps(model)
-        if step in reasons
-    ]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness import casts, versions
-from keras_impl.harness.check import begun_anew, own_steps
+from keras_impl.harness.check import begun_anew
 from keras_impl.harness.check.batch_of_one import has_batch_of_one
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.described import described
@@ -26,6 +26,7 @@ from keras_impl.harness.check.image_changes import write_image_changes
 from keras_impl.harness.check.incomplete import not_a_number
 from keras_impl.harness.check.initial import write_init
 from keras_impl.harness.check.inputs import inputs_of, stateful_layers
+from keras_impl.harness.check.left_out import left_out as left_out_of
 from keras_impl.harness.check.loss_graphs import write_loss_graphs
 from keras_impl.harness.check.model import build, get_weights, set_weights
 from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
@@ -109,7 +110,11 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     if stateful := stateful_layers(model):
         writer.facts["stateful"] = [layer.name for layer in stateful]
     whole = whole_of(first.reference).model
-    told = [*own_steps.left_out(whole), *begun_anew.left_out(whole), *casts.left_out(whole)]
+    told = [
+        *left_out_of(first.reference, whole),
+        *begun_anew.left_out(whole),
+        *casts.left_out(whole),
+    ]
     left_out = [{**each, "arrays": []} for each in told]  # a bundle has them all
     set_weights(model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
+from keras_impl.harness.check.left_out import RULES, other_callbacks
 from keras_impl.harness.compiled_rate import CompiledRate, has_schedule
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.versions import is_kerass_own
@@ -53,18 +53,9 @@ def write_schedule(
         writer.put("schedule/steps", np.array(rates))
         writer.put("schedule/exact", np.array(_exact_rates(schedule, rates)))
         writer.put("schedule/compiled", np.array(_compiled_rates(schedule, rates)))
-    known = (
-        keras.callbacks.ReduceLROnPlateau,
-        keras.callbacks.EarlyStopping,
-        keras.callbacks.LearningRateScheduler,
-    )
-    callbacks = [callback for callback in reference.callbacks if isinstance(callback, known)]
+    callbacks = [callback for callback in reference.callbacks if isinstance(callback, RULES)]
     facts["callbacks"] = [_callback_facts(callback) for callback in callbacks]
-    facts["not_compared"] = [
-        type(callback).__name__
-        for callback in reference.callbacks
-        if not isinstance(callback, known)
-    ]
+    facts["not_compared"] = [name for name, _ in other_callbacks(reference)]
     if not callbacks:
         return
     sequence = probe_inputs.metrics(spec.seed, probe_inputs.told_apart(facts["callbacks"]))

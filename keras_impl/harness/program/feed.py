@@ -96,6 +96,13 @@ def check_epochs(reference: Reference) -> None:
             f"fit trains no epoch (epochs={reference.epochs}, "
             f"initial_epoch={reference.initial_epoch}); expected at least one; give more epochs"
         )
+    for name in ("max_epochs", "max_steps_per_epoch"):
+        most = getattr(getattr(keras, "config", None), name, lambda: None)()
+        if most is not None:
+            raise InputError(
+                f"{name} of keras.config is {most}, which shortens every `fit` of Keras; expected "
+                f"none: leave out KERAS_{name.upper()} and keras.config.set_{name}"
+            )
 
 
 def check_validations(reference: Reference) -> None:

@@ -150,6 +150,8 @@ class Script:
             if isinstance(error, SystemExit):
                 line = shlex.join(self._arguments)
                 how += f"; its command line was '{line}' (arguments of the program)"
+            if isinstance(error, ParityError):
+                raise error
             raise InputError(f"{self._path.name} has not come to model.fit: {how}") from error
         self.broke_off = how
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.data.probe_inputs import CUT_BEFORE
+from parity.data.probe_inputs import AVERAGE, CUT_BEFORE
 from parity.ladder import own_steps
 from parity.ladder.compare import compare_close
 from parity.ladder.comparers.own_optimizers import optimizer_items
@@ -20,7 +20,7 @@ from parity.ladder.comparers.probe import (
     raised,
 )
 from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import close, held_otherwise
+from parity.ladder.recorded import compare_recorded, held_otherwise
 from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
 
 if TYPE_CHECKING:
@@ -57,12 +57,20 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             not_compared[f"steps of {weight}"] = HELD_OTHERWISE
             continue
         label = weight if kind == "weights" else f"{weight}.{kind}"
-        item = close(keras, port, f"optimizer/{key}", label, step=int(step))
+        place = theirs = f"optimizer/{key}"
+        if place not in keras:  # an average of the port's, where Keras ends with the weights
+            theirs = averaged_weight(place)
+        item = compare_recorded(keras, theirs, port[place], label, step=int(step))
         if is_constant and int(step) >= CUT_BEFORE and not item.agrees:
             not_compared["steps after a cut of the rate"] = CONSTANT_RATE
         else:
             items.append(item)
     return judged_if_any(measured(keras), items, not_compared.items())
+
+
+def averaged_weight(key: str) -> str:
+    """Returns the key of the weight that an average is of."""
+    return key.replace(f"/{AVERAGE}/", "/weights/")
 
 
 def _rates(keras: Trace, port: Trace) -> Iterator[Item]:

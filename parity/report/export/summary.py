@@ -21,6 +21,7 @@ from parity.report.export.markdown import NONE, code, escaped, table
 from parity.report.fixes import fix_lines, is_code
 from parity.report.found import AnyResult, redact_paths
 from parity.report.left_out import left_out_texts
+from parity.report.settings import setting_texts
 from parity.report.sweep_sentences import (
     DIVERGED,
     MARGIN,
@@ -173,7 +174,7 @@ def _found(result: Result) -> list[str]:
         f"<br>**do** {_text(entry['do'])}"
         for entry in result.incomplete[:MAX_FOUND]
     ]
-    settings = sentences.setting_texts(result)
+    settings = setting_texts(result)
     lines += [f"- **setting** {_text(text)}" for text in settings[:MAX_SETTINGS]]
     if len(settings) > MAX_SETTINGS:
         lines.append(f"- and {len(settings) - MAX_SETTINGS} more different settings")

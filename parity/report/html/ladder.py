@@ -23,6 +23,7 @@ from parity.report.html.page import (
     Rung,
 )
 from parity.report.html.texts import value
+from parity.report.settings import setting_texts
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item, Level
@@ -62,7 +63,7 @@ def _rung(result: Result, level: Level) -> Rung:
 
 def divergences_of(result: Result) -> Divergences | None:
     """Returns all places where the two halves differ; of an older run, the first one."""
-    hints = sentences.setting_texts(result)
+    hints = setting_texts(result)
     if hints:
         hints.insert(0, "Settings that differ, possibly without effect:")
     if result.divergences:

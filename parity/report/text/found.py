@@ -12,6 +12,7 @@ from parity.report import sentences
 from parity.report.fixes import TRIED, fix_lines
 from parity.report.left_out import left_out_texts
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, shown, wrapped
+from parity.report.settings import setting_texts
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -121,7 +122,7 @@ def _comment(text: str) -> list[str]:
 
 def setting_lines(result: Result) -> list[Line]:
     """Returns the different settings of paired layers, with or without an effect."""
-    lines = [[(row, "")] for text in sentences.setting_texts(result) for row in wrapped(text)]
+    lines = [[(row, "")] for text in setting_texts(result) for row in wrapped(text)]
     return [[("  settings that differ", "dim")], *lines] if lines else []
 
 

@@ -192,7 +192,15 @@ def test_json_has_the_keys_of_the_contract():
     assert contract | {"behaviour"} <= set(json_)
     assert set(json_) - contract == {
         *("behaviour", "mode", "data", "history", "wall_s", "anchors", "drift", "errors"),
-        *("settings", "divergences", "inherited", "incomplete", "not_compared", "tolerance"),
+        *(
+            "settings",
+            "divergences",
+            "inherited",
+            "proven",
+            "incomplete",
+            "not_compared",
+            "tolerance",
+        ),
     }
     for level in json_["levels"]:
         assert set(level) == {

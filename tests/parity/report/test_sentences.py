@@ -30,9 +30,9 @@ from parity.report.sentences import (
     level_numbers,
     place_text,
     sentence,
-    setting_texts,
     special_status,
 )
+from parity.report.settings import setting_texts
 from parity.report.verdict import sentence_of
 
 PROGRAM = ProgramSpec(keras="app:build", torch="port:build").told()
@@ -100,6 +100,16 @@ def test_what_follows_is_counted_level_by_level():
         "trajectory", "schedule",
     }  # fmt: skip
     assert coverage(result) == (11, 11)
+
+
+def test_what_no_trial_shows_to_follow_is_no_consequence():
+    result = dataclasses.replace(explained_run(), proven=(("schedule", ("learning_rate",)),))
+    assert inherited_text(result) == (
+        "1 more item differs only because of this: 1 at schedule; 3 more items differ, perhaps "
+        "because of this, which no trial shows: 3 at trajectory"
+    )
+    (trajectory,) = [level for level in result.levels if level.id == "trajectory"]
+    assert special_status(result, trajectory) == ""
 
 
 def p_item(worst):

@@ -22,8 +22,13 @@ WRONG = {
     "scheduled__power_wrong": "schedule",
     "clipped__late_wrong": "schedule",
     "clipped__limit_wrong": "optimizer",
+    "averaged__not_at_all_wrong": "optimizer",
+    "averaged__slowly_wrong": "optimizer",
+    "unaveraged__but_here_wrong": "optimizer",
+    "shrinking__forgotten_wrong": "loss",
 }
-RIGHT = [name for name in PORTS if name not in WRONG]
+OPEN = "shrinking__without_a_loss_open"
+RIGHT = [name for name in PORTS if name not in (*WRONG, OPEN)]
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +52,30 @@ def test_a_wrong_port_fails_at_its_level(checked, name):
     result = checked[name]
     assert result.verdict == "fail"
     assert WRONG[name] in [found.level for found in result.divergences]
+
+
+def test_what_is_gone_with_the_fixes_is_proven_to_follow_from_what_they_mend(checked):
+    for name in ("enlarged__corners_wrong", "clipped__limit_wrong", "scheduled__power_wrong"):
+        result = checked[name]
+        assert result.inherited
+        assert result.proven == result.inherited
+
+
+def test_without_a_fix_nothing_is_proven_to_follow(checked):
+    result = checked["enlarged__squared_wrong"]
+    assert {level for level, _ in result.inherited} == {"loss", "gradient", "trajectory"}
+    assert result.proven == ()
+
+
+def test_a_loss_of_the_models_own_that_nothing_compares_leaves_a_check_open(checked):
+    result = checked[OPEN]
+    assert (result.verdict, result.divergences) == ("incomplete", ())
+    assert [each["what"] for each in result.incomplete] == ["the model's own compute_loss"]
+
+
+def test_an_average_that_a_port_lacks_is_named_with_what_gives_it(checked):
+    (cause,) = checked["averaged__not_at_all_wrong"].causes[:1]
+    assert cause["id"] == "F14"
+    assert cause["detail"].startswith("Keras ends with an average of the weights (use_ema=True, ")
+    assert "use_ema=True, ema_momentum=0.9" in cause["fix"]
+    assert cause["tried"]

@@ -15,12 +15,14 @@ import numpy as np
 import torch
 
 from parity.data import probe_inputs
+from parity.data.probe_inputs import AVERAGE
 from parity.traces.trace import Trace, TraceWriter
 from torch_impl.harness.check.compared_entries import compared_entries
 from torch_impl.harness.port.carried import LOAD, Carried
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import STOCK_SLOTS
 from torch_impl.harness.step_rate import step_of
+from torch_impl.optim.averages import averaged
 from torch_impl.schedule.stepping import begin_epoch
 
 # (seed, number of the step, name and shape of the weight) -> its gradient
@@ -64,6 +66,9 @@ def _write_steps(
             for slot, item, value in _slots(port):
                 if (key := f"optimizer/{step}/{slot}/{item.name}") in keras:
                     writer.put(key, item.of_step(value))
+            for item, value in _averages(port):
+                if item.name in trained:
+                    writer.put(f"optimizer/{step}/{AVERAGE}/{item.name}", item.of_step(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
 
 
@@ -102,8 +107,30 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, Carried, torch.Tensor]]:
             state = optimizer.state.get(parameter, {})
             slots = {stock[key]: value for key, value in state.items() if key in stock}
         for slot, value in slots.items():
-            if value.shape == parameter.shape:
+            if value.shape == parameter.shape and slot != AVERAGE:
                 yield slot, item, value
+
+
+def _averages(port: PortUnderTest) -> Iterator[tuple[Carried, torch.Tensor]]:
+    """Yields what stands in the place of each weight after a training that ends now.
+
+    That is its average, wherever the port keeps one. Without one it is the weight, which is told
+    only where Keras keeps an average.
+    """
+    built = port.built
+    kept: dict[int, torch.Tensor] = {}
+    if built.average is not None and int(built.average.n_averaged):
+        kept = {id(p): mean for p, mean in averaged(built.average, built.module)}
+    is_of_keras = bool(port.keras.facts["optimizer"]["config"].get("use_ema"))
+    for item in port.carried:
+        variable = item.variable
+        if len(variable.tensors) != 1 or variable.is_computed:
+            continue
+        (parameter,) = variable.tensors
+        own: dict[str, Any] = getattr(built.optimizer, "slots", lambda _: {})(parameter)
+        mean = kept.get(id(parameter), own.get(AVERAGE))
+        if mean is not None or is_of_keras:
+            yield item, parameter if mean is None else mean
 
 
 def begin_training(port: PortUnderTest) -> None:
@@ -123,12 +150,20 @@ def cut(port: PortUnderTest) -> None:
 def make_step(port: PortUnderTest, given: float | None) -> float:
     """Makes a step with the present gradients; returns the learning rate of that step.
 
+    The gradients are those of the loss. An optimizer that divides by its `loss_scale_factor` gets
+    them multiplied, as in a training.
+
     Args:
         port: makes the step.
         given: the rate, if a Keras schedule sets it; schedules have a level of their own.
     """
     built = port.built
     assert built.optimizer is not None
+    if factor := getattr(built.optimizer, "common", {}).get("loss_scale_factor"):
+        for group in built.optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad * factor
     if built.before_step is not None:
         built.before_step(built.module)
     rate = step_of(built.optimizer, given)

@@ -14,13 +14,18 @@ from typing import Any
 
 from parity.errors import ParityError, UnfinishedError
 from parity.halves.memory import give_back_large_blocks
+from parity.ladder.engine import compare_levels
 from parity.ladder.incomplete import OWN_TRAIN_STEP
+from parity.ladder.items import FAIL
 from parity.ladder.rounding import dtype_of
+from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.trace import Trace, TraceWriter
+from parity.traces.trace import CheckWriter, Trace, TraceWriter
 from torch_impl.harness.casts import without_casts
 from torch_impl.harness.check.facts import write_facts, write_weights
+from torch_impl.harness.check.fixes.made import changed_port
 from torch_impl.harness.check.fixes.run import write_fixes
+from torch_impl.harness.check.fixes.whole import Written
 from torch_impl.harness.check.forward import output_form, write_forward
 from torch_impl.harness.check.gradient import write_gradients
 from torch_impl.harness.check.image_changes import write_image_changes
@@ -34,6 +39,7 @@ from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.schedule import write_schedule
 from torch_impl.harness.check.taken_targets import see_targets
 from torch_impl.harness.check.trajectory import write_trajectory
+from torch_impl.harness.factories import call_factory
 from torch_impl.harness.port.built_again import built_again, forget_values
 from torch_impl.harness.port.call_places import advice_on, check_written, line_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -66,7 +72,14 @@ def run_check(
         writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
 
 
-def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras: Trace) -> None:
+def _run(
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    writer: TraceWriter,
+    keras: Trace,
+    *,
+    tries_fixes: bool = True,
+) -> None:
     if keras.facts["num_parameters"] >= LARGE_MODEL:
         give_back_large_blocks()
     port = PortUnderTest(factory, spec.seed, keras, spec.device)
@@ -115,13 +128,50 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
         write_schedule(spec, factory, keras, writer)
     if is_brief:
         return  # a check that finds a difference is made again with all layers
+    if not tries_fixes:
+        return
     with _noted(raised, "fixes", port.dtype):
         write_fixes(spec, factory, port, writer)
+        writer.facts["ended"] = _ended(spec, factory, writer, keras)
+
+
+def _ended(
+    spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras: Trace
+) -> dict[str, list[str]]:
+    """Returns level -> items that agree with all fixes applied to the port.
+
+    What differed only because of what they mend is among them; so it is known to follow from that.
+    A large model is not probed a second time.
+    """
+    changes = [change for record in writer.facts["fixes"] for change in _listed(record["change"])]
+    if not changes or keras.facts["num_parameters"] >= LARGE_MODEL:
+        return {}
+
+    def changed() -> Any:
+        return changed_port(call_factory(factory, spec.seed, dtype_of(keras.facts)), changes)
+
+    tried = CheckWriter()
+    _run(spec, changed, tried, keras, tries_fixes=False)
+    port = Written(tried, tried.facts, raised=tried.facts["raised"]).as_trace
+    levels = compare_levels(OF_PROBE, keras, port)
+    failed = {level.id: {i.name for i in level.items if i.status == FAIL} for level in levels}
+    return {
+        level.id: list(dict.fromkeys(i.name for i in level.items if i.name not in failed[level.id]))
+        for level in levels
+        if level.items
+    }
+
+
+def _listed(change: Any) -> list[Any]:
+    return change if isinstance(change, list) else [change]
 
 
 def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
     """Returns the loss of the port, or Keras's; None if there is none that could be computed."""
     if port.keras.facts["loss"] is None:
+        return None
+    if port.built.loss is None and port.keras.facts.get("own_loss"):
+        writer.facts["no_loss"] = "give the port a loss, since the Keras model has a compute_loss"
         return None
     try:
         loss = Loss(port, form)

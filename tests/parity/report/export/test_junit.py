@@ -176,7 +176,9 @@ def test_each_level_of_a_check_lists_its_own_divergences():
     init, forward, _ = (Found(each.id, each.items[0]) for each in levels)
     named = dataclasses.replace(forward, causes=(CAUSE,))
     other = dataclasses.replace(forward, causes=({**CAUSE, "id": "C1", "fix": "eps=1e-3"},))
-    check = dataclasses.replace(result_of(*levels), divergences=(init, named, other))
+    check = dataclasses.replace(
+        result_of(*levels), divergences=(init, named, other), proven=(("loss", ("loss",)),)
+    )
     (suite,) = parsed(check)
     assert end(suite, "init").type == "divergence"
     assert "cause" not in end(suite, "init").message

@@ -74,7 +74,9 @@ def test_divergences_that_the_same_values_show_refer_to_the_first_of_them():
 
 def test_what_follows_is_counted_and_not_listed():
     inherited = (("loss", ("loss",)), ("gradient", tuple(f"w{n}" for n in range(1200))))
-    lines = report_lines.text(found_lines(with_divergences(found(), inherited=inherited)))
+    lines = report_lines.text(
+        found_lines(with_divergences(found(), inherited=inherited, proven=inherited))
+    )
     assert " ".join(" ".join(lines[-2:]).split()).endswith(
         " 1,201 more items differ only because of this: 1 at loss and 1,200 at gradient"
     )
@@ -82,7 +84,10 @@ def test_what_follows_is_counted_and_not_listed():
 
 
 def test_a_level_that_fails_only_because_of_another_says_so():
-    lines = report_lines.text(check_lines(with_divergences(found())))
+    result = with_divergences(found())
+    (item,) = {item.name for level in result.levels if level.id == "loss" for item in level.items}
+    proven = dataclasses.replace(result, proven=(("loss", (item,)),))
+    lines = report_lines.text(check_lines(proven))
     (loss,) = [line for line in lines if line.startswith("  loss ")]
     assert loss.split()[:2] == ["loss", "follows"]
     (forward,) = [line for line in lines if line.startswith("  forward ")]

@@ -201,7 +201,7 @@ def _optimizer(port: Port, given: Plain) -> Port:
         if names := given.get("excluded"):
             made.exclude_from_weight_decay([port.module.get_parameter(name) for name in names])
         kept = port.before_step if given["keeps_before_step"] else None
-        return replace(port, optimizer=made, before_step=kept)
+        return replace(port, optimizer=made, before_step=kept, average=None)
     if "join" in given:
         assert isinstance(optimizer, optim.KerasOptimizer)
         optimizer.join_norms(joined_parameters(port.module))

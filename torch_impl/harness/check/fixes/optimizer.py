@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from parity.data.probe_inputs import AVERAGE
 from parity.data.weight_names import constraint_of
 from parity.ladder.comparers import optimizer as level
 from parity.programs.check_spec import CheckSpec
@@ -38,6 +39,7 @@ _NUMBERS = (
 )
 _COMMON = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
 _CLIPS = _COMMON[:3]
+_AVERAGE = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
 
 
 def optimizer_fix(
@@ -69,7 +71,8 @@ def optimizer_fix(
         )
         tried = CheckWriter()
         write_optimizer(fresh, tried)
-        return tried.arrays.keys() >= steps.keys() and _agrees(port, tried, facts)
+        needed = {key for key in steps if f"/{AVERAGE}/" not in key}  # Keras may keep none
+        return tried.arrays.keys() >= needed and _agrees(port, tried, facts)
 
     second = list(_second_biases(port))
     own = list(_keras_optimizer(port))
@@ -154,7 +157,8 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
         assert port.built.optimizer is not None
         rate = as_typed(float(port.built.optimizer.param_groups[0]["lr"]))
     given = {"learning_rate": rate, **other_than_default(kind, {**config, "learning_rate": None})}
-    given |= {name: config[name] for name in _COMMON if config.get(name)}
+    common = (*_COMMON, *_AVERAGE) if config.get("use_ema") else _COMMON
+    given |= {name: config[name] for name in common if config.get(name)}
     text = f"optimizer = torch_impl.optim.{facts['class']}(module.parameters(), {listed(given)})"
     if joins := kind.takes_norms(given) and bool(joined_parameters(port.module)):
         text += f"\n{_JOINED}"

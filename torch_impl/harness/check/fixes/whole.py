@@ -44,10 +44,16 @@ class Written:
     Args:
         writer: of that stage.
         facts: of the port.
+        raised: errors of the port, by stage; None: none.
     """
 
-    def __init__(self, writer: TraceWriter, facts: Mapping[str, Any]) -> None:
-        self._arrays, self.facts = writer.arrays, {**facts, "raised": {}}
+    def __init__(
+        self,
+        writer: TraceWriter,
+        facts: Mapping[str, Any],
+        raised: Mapping[str, str] | None = None,
+    ) -> None:
+        self._arrays, self.facts = writer.arrays, {**facts, "raised": raised or {}}
 
     def __contains__(self, key: str) -> bool:
         return key in self._arrays
