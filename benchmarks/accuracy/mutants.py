@@ -2,8 +2,8 @@
 
 The modules that judge are changed, one small change at a time: a comparison, a sign, a number, an
 `and`, a `not`, a loop that never runs. After each change the tests of the module run; one of them
-fails if they notice: pytest ends with 1. Any other end, such as that of a missing file, says nothing
-of the mutant, and ends the command. The tests pass without a change first, else no mutant is tried.
+fails if they notice: pytest ends with 1. Any other end, such as that of a missing file, ends the
+command. The tests pass without a change first, else no mutant is tried.
 equivalent_mutants.py lists those that compute the same, with the reason.
 
     pip install cosmic-ray
