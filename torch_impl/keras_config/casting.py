@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from torch_impl.keras_config.graph import Config, fill, name_of
+from torch_impl.keras_config.graph import Config, fill
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,14 @@ def _cut_off_to_real(
     return None if own == torch.uint8 else Cast(policy, (own, policy))  # half are below 0
 
 
+def _of_weights(
+    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+) -> Cast | None:
+    """Keras makes what the layer inside returns an integer again."""
+    is_real = _inner(config, policy, own, training) == Cast(policy)
+    return _cut_off(config, policy, own, training) if is_real else None
+
+
 def _drawing(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
     is_off = not training or not (config.get("rate") or config.get("stddev"))
     return Cast() if is_off else None
@@ -132,12 +140,14 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_kept, "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D"),
     (_kept, "UpSampling1D UpSampling2D UpSampling3D"),
     (_numbers, "Add Subtract Multiply Average Maximum Minimum"),
-    (_real, "Dense LSTM GRU SimpleRNN Bidirectional BatchNormalization Normalization Rescaling"),
+    (_real, "Dense EinsumDense LSTM GRU SimpleRNN Bidirectional BatchNormalization"),
+    (_real, "Normalization Rescaling RNN"),
     (_float32, "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D"),
     (_slope, "LeakyReLU"),
     (_relu, "ReLU"),
     (_activation, "Activation"),
-    (_exact, "MaxPooling1D MaxPooling2D"),
+    (_exact, "MaxPooling1D MaxPooling2D AdaptiveMaxPooling1D AdaptiveMaxPooling2D"),
+    (_of_weights, "SpectralNormalization"),
     (_cut_off, "RMSNormalization"),
     (_cut_off_to_real, "LayerNormalization GroupNormalization"),
     (_drawing, "Dropout AlphaDropout GaussianNoise GaussianDropout"),
@@ -147,6 +157,8 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_refused, "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose"),
     (_refused, "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D"),
     (_refused, "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling3D"),
+    (_refused, "AdaptiveMaxPooling3D"),
+    (_refused, "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D"),
     (_refused, "UnitNormalization PReLU ELU Softmax"),
 )
 
@@ -172,7 +184,7 @@ class Inputs:
     """
 
     def __init__(self, layer: Config) -> None:
-        self.name, self.kind = name_of(layer), layer["class_name"]
+        self.kind = layer["class_name"]
         self.config: Config = layer["config"]
 
     def cast(
@@ -208,8 +220,8 @@ class Inputs:
         if found is None:
             dtype = str(own).removeprefix("torch.")
             raise ValueError(
-                f"input of {self.name!r} (class {self.kind!r}) is {dtype}: expected real numbers, "
-                "since Keras has no result for it; cast it before, such as by a Rescaling layer"
+                f"its input is {dtype}: expected real numbers, since Keras has no result for it; "
+                "cast it before, such as by a Rescaling layer"
             )
         return found
 
