@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from torch_impl.keras_config.graph import Config, fill
+from torch_impl.keras_config.rows import preprocessing
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ def _float32(config: Config, policy: torch.dtype, own: torch.dtype, training: bo
     return Cast(torch.float32)
 
 
+def _signed(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """TensorFlow has no absolute values of other integers."""
+    return None if own in (torch.bool, torch.uint8) else Cast()
+
+
 def _slope(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
     return None if own == torch.bool else Cast(torch.float32)
 
@@ -84,6 +90,13 @@ def _of_weights(
     """Keras makes what the layer inside returns an integer again."""
     is_real = _inner(config, policy, own, training) == Cast(policy)
     return _cut_off(config, policy, own, training) if is_real else None
+
+
+def _attention(
+    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+) -> Cast | None:
+    """Integers become real by a weight."""
+    return Cast(policy) if config.get("use_scale") else None
 
 
 def _drawing(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
@@ -133,15 +146,25 @@ def _by_name(*families: tuple[Rule, str]) -> dict[str, Rule]:
     return {name: rule for rule, names in families for name in names.split()}
 
 
-# A layer that is not here gets integers as they are.
+# A layer that is not here is the user's, and gets integers as they are.
 INTEGERS: dict[str, Rule] = _by_name(
+    (_kept, "CategoryEncoding Discretization IntegerLookup Hashing HashedCrossing Masking"),
+    (_kept, "ReversibleEmbedding LayerScale StochasticDepth CustomScaleLayer"),
+    (_kept, "HeldWeight MaskedBy"),
+    (_signed, "ActivityRegularization"),
+    (_real, " ".join(preprocessing.ROWS)),
+    (_refused, "STFTSpectrogram MelSpectrogram"),
     (_kept, "Identity Flatten Embedding Reshape Permute RepeatVector Concatenate"),
     (_kept, "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"),
     (_kept, "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D"),
     (_kept, "UpSampling1D UpSampling2D UpSampling3D"),
     (_numbers, "Add Subtract Multiply Average Maximum Minimum"),
-    (_real, "Dense EinsumDense LSTM GRU SimpleRNN Bidirectional BatchNormalization"),
-    (_real, "Normalization Rescaling RNN"),
+    (
+        _real,
+        "Dense EinsumDense LSTM GRU SimpleRNN RNN Bidirectional BatchNormalization",
+    ),
+    (_real, "Normalization Rescaling MultiHeadAttention GroupQueryAttention AdditiveAttention"),
+    (_attention, "Attention"),
     (_float32, "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D"),
     (_slope, "LeakyReLU"),
     (_relu, "ReLU"),
@@ -157,7 +180,7 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_refused, "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose"),
     (_refused, "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D"),
     (_refused, "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling3D"),
-    (_refused, "AdaptiveMaxPooling3D"),
+    (_refused, "AdaptiveMaxPooling3D ConvLSTM1D ConvLSTM2D ConvLSTM3D"),
     (_refused, "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D"),
     (_refused, "UnitNormalization PReLU ELU Softmax"),
 )
