@@ -1,10 +1,9 @@
 """Layers that prepare data, called eagerly inside of a model, as in the graph of `fit`.
 
-In a graph, such as of `fit` and `predict`, Keras casts the whole numbers that a Resizing, a
-RandomFlip or a Rescaling is given to the dtype of its policy. Called eagerly, the layer computes
-with whole numbers, and rounds what it makes. A program trains in a graph, and a check calls its
-model eagerly: inside of a model, whole numbers are cast as in a graph. A layer that is called by
-itself is as before.
+In a graph, such as of `fit` and `predict`, Keras casts the numbers that a Resizing, a RandomFlip or
+a Rescaling is given to the dtype of its policy. Called eagerly, the layer computes with whole
+numbers, and rounds what it makes. A program trains in a graph, and a check calls its model eagerly:
+inside of a model, numbers are cast as in a graph. A layer that is called by itself is as before.
 
 Source: keras 3.15 `layers/preprocessing/data_layer.py` (`__call__`).
 """
@@ -24,7 +23,7 @@ _MODULE = "keras.src.layers.preprocessing.data_layer"
 
 
 def install() -> None:
-    """Casts whole numbers inside of models from now on. Keras 2 has no such layers."""
+    """Casts numbers inside of models from now on. Keras 2 has no such layers."""
     if versions.IS_KERAS_2:
         return
     kind: Any = importlib.import_module(_MODULE).DataLayer
@@ -50,5 +49,5 @@ def _is_inside() -> bool:
 
 
 def _cast(value: Any, dtype: str) -> Any:
-    is_whole = tf.is_tensor(value) and (value.dtype.is_integer or value.dtype == tf.bool)
-    return tf.cast(value, dtype) if is_whole else value
+    is_number = tf.is_tensor(value) and value.dtype != tf.string
+    return tf.cast(value, dtype) if is_number else value

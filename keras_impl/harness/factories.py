@@ -201,6 +201,8 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
             f"the Keras factory returned {type(built).__name__}; expected a compiled keras.Model, "
             "or keras_impl.Reference(model=...)"
         )
+    if dtype == "float64":
+        float64_numbers.with_numbers_of_python(reference.model)
     own_schedules.adapt(reference.model)
     return reference
 

@@ -38,6 +38,17 @@ def install() -> None:
             module.convert_to_tensor = _keeping_numbers(module.convert_to_tensor)
 
 
+def with_numbers_of_python(model: keras.Model) -> None:
+    """Makes numbers of Python of the scalars of NumPy that layers and optimizer have as settings.
+
+    TensorFlow computes with a np.float32 in float32, as it does with a number of Python.
+    """
+    for part in (*model._flatten_layers(), getattr(model, "optimizer", None)):
+        held = vars(part) if part is not None else {}
+        for name, value in list(held.items()):
+            held[name] = versions.python_number(value)
+
+
 def _keeping_numbers(convert: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(convert)
     def converted(x: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:

@@ -46,13 +46,15 @@ class Entry:
 
     def unread(self) -> dict[str, Any]:
         """Returns the settings that nothing has read, but for those that have a usual value."""
+        usual = USUAL.get(self.layer["class_name"], {})
         return {
             name: value
             for name, value in self._noted.items()
             if name not in self._noted.read
             and name not in _READ_ELSEWHERE
             and not name.endswith(_OF_WEIGHTS)
-            and value != USUAL.get(name)
+            and value is not None
+            and usual.get(name) not in (..., value)
         }
 
     @property
@@ -77,11 +79,23 @@ class Entry:
 Row = Callable[[Entry], Planned]
 
 # Settings of all layers, which the table of layers does not read: `model.py` and others do.
-_READ_ELSEWHERE = frozenset(["name", "trainable", "dtype", "data_format", "batch_input_shape"])
+_READ_ELSEWHERE = frozenset(
+    [
+        *("name", "trainable", "dtype", "data_format", "batch_input_shape"),
+        *("unit_forget_bias", "l1", "l2"),  # `initial.py`, `rules.py`
+    ]
+)
 _OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 # Settings that no row reads, with the value that they have unless a program says otherwise, if that
-# is not None. A test holds them against Keras.
-USUAL: dict[str, Any] = {}
+# is not None; `...`: any, since they change nothing that is computed. A test holds them against
+# Keras.
+USUAL: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), {"unroll": ...}),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), {"unroll": ...}),
+    "BatchNormalization": {"synchronized": False, "renorm_momentum": ...},  # renorm is refused
+    "Discretization": {"num_bins": ..., "epsilon": ...},  # of adapting, which made the boundaries
+    "IntegerLookup": {"oov_token": ..., "vocabulary_dtype": "int64", "vocabulary_size": ...},
+}
 
 
 class _Noted(dict[str, Any]):
