@@ -90,8 +90,8 @@ _OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 # is not None; `...`: any, since they change nothing that is computed. A test holds them against
 # Keras.
 USUAL: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), {"unroll": ...}),
-    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), {"unroll": ...}),
+    **{kind: {"unroll": ...} for kind in ("LSTM", "GRU", "SimpleRNN", "RNN")},
+    **{f"ConvLSTM{rank}D": {"unroll": ...} for rank in (1, 2, 3)},
     "BatchNormalization": {"synchronized": False, "renorm_momentum": ...},  # renorm is refused
     "Discretization": {"num_bins": ..., "epsilon": ...},  # of adapting, which made the boundaries
     "IntegerLookup": {"oov_token": ..., "vocabulary_dtype": "int64", "vocabulary_size": ...},
