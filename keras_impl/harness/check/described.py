@@ -21,7 +21,7 @@ from keras_impl.harness.check.given_batches import batches_given
 from keras_impl.harness.check.initializers import all_initializers
 from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.model import leaves
-from keras_impl.harness.check.named_weights import Weights, weights_of
+from keras_impl.harness.check.named_weights import Weights, paths_apart, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import is_graph, told_simply
 from keras_impl.harness.check.own_steps import own_steps
@@ -116,7 +116,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         found["draws"] = sorted(draws, key=lambda draw: draw[1])
         return found, own
 
-    found, own = facts_of(graph, {}, problem)
+    found, own = facts_of(graph, paths_apart(graph), problem)
     is_whole = not is_graph(model)  # all of it is code of the user's
     written = None
     if not problem:
