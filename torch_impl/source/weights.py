@@ -113,7 +113,7 @@ def _by_number(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(_NUMBER.sub("", name), []).append(name)
-    found = {}
+    found: dict[str, str] = {}
     for path, several in groups.items():
         meant = [t for t in targets if t == path or t.endswith(f"/{path}")]
         if len(several) == len(meant) > 1:

@@ -36,10 +36,10 @@ def test_a_float32_run_is_as_before():
 def test_settings_that_are_scalars_of_numpy_become_numbers_of_python():
     layer = keras.layers.Dropout(np.float32(0.3), seed=1)
     model = keras.Sequential([keras.Input((4,)), layer])
-    model.compile(keras.optimizers.SGD(0.1, momentum=np.float32(0.5)))
+    model.compile(keras.optimizers.Adam(0.1, beta_1=np.float32(0.5)))
     float64_numbers.with_numbers_of_python(model)
     assert (type(layer.rate), layer.rate) == (float, float(np.float32(0.3)))
-    assert (type(model.optimizer.momentum), model.optimizer.momentum) == (float, 0.5)
+    assert (type(model.optimizer.beta_1), model.optimizer.beta_1) == (float, 0.5)
     assert layer.seed_generator is not None
     assert model.layers == [layer]
 

@@ -502,6 +502,6 @@ def test_texts_and_quantized_layers_are_refused_by_name():
     with pytest.raises(NoTwinError, match=r"^layer 'words' of class 'InputLayer': dtype='string'"):
         from_keras_config({"layers": [inputs]})
     model = keras.Sequential([L.Input((4,)), L.Dense(2, name="head")])
-    model.quantize("int8")
+    model.get_layer("head").quantize("int8")
     with pytest.raises(NoTwinError, match=r"^layer 'head' .*: dtype policy 'QuantizedDTypePolicy'"):
         from_keras_config(model.get_config())

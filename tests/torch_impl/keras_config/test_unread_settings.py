@@ -53,7 +53,8 @@ def test_all_of_a_model_are_told_at_once():
         layer["config"]["of_keras_9"] = 1
     with pytest.raises(NoTwinError) as caught:
         from_keras_config(config)
-    assert [problem[:9] for problem in caught.value.problems] == ["layer 'a' ", "layer 'b' "]
+    names = [problem.partition(" of ")[0] for problem in caught.value.problems]
+    assert names == ["layer 'a'", "layer 'b'"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in USUAL for name in USUAL[kind]])

@@ -139,9 +139,9 @@ def dtype_of(config: Config) -> torch.dtype:
             precision.
     """
     policy = config.get("dtype") or "float32"
-    name = policy if isinstance(policy, str) else policy["config"].get("name")
-    if name is None:  # of a layer that was quantized
-        name = policy["class_name"]
+    if not isinstance(policy, str):  # one without a name is of a layer that was quantized
+        policy = policy["config"].get("name", policy["class_name"])
+    name: str = policy
     if name not in ("float32", "float64", "int32", "int64"):
         raise ValueError(f"dtype policy {name!r}: expected 'float32' or 'float64'")
     dtype: torch.dtype = getattr(torch, name)

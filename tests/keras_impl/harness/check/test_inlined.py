@@ -115,7 +115,7 @@ def test_inner_layers_of_one_name_are_told_apart_by_their_attributes():
     layer = Alike(name="alike")
     model, found = graph_of(layer)
     names = [each.name for each in found.model.layers if isinstance(each, L.Dense)]
-    assert names == ["alike_first", "alike_second"]
+    assert names == ["alike_first", "alike_second", "end"]
     np.testing.assert_array_equal(found.model(X), model(X))
     found.restore()
     assert (layer.first.name, layer.second.name) == ("mean", "mean")
