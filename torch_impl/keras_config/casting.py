@@ -84,12 +84,12 @@ def _cut_off_to_real(
     return None if own == torch.uint8 else Cast(policy, (own, policy))  # half are below 0
 
 
-def _of_weights(
-    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
-) -> Cast | None:
-    """Keras makes what the layer inside returns an integer again."""
-    is_real = _inner(config, policy, own, training) == Cast(policy)
-    return _cut_off(config, policy, own, training) if is_real else None
+def _cell(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """A dropout in front of the weights gets integers."""
+    cell = config["cell"]["config"]
+    cells = [each["config"] for each in cell.get("cells", [])] or [cell]
+    drops = training and any(each.get("dropout") for each in cells)
+    return None if drops else Cast(policy)
 
 
 def _attention(
@@ -161,7 +161,7 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_numbers, "Add Subtract Multiply Average Maximum Minimum"),
     (
         _real,
-        "Dense EinsumDense LSTM GRU SimpleRNN RNN Bidirectional BatchNormalization",
+        "Dense EinsumDense LSTM GRU SimpleRNN Bidirectional BatchNormalization",
     ),
     (_real, "Normalization Rescaling MultiHeadAttention GroupQueryAttention AdditiveAttention"),
     (_real, "MelSpectrogram"),
@@ -171,7 +171,8 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_relu, "ReLU"),
     (_activation, "Activation"),
     (_exact, "MaxPooling1D MaxPooling2D AdaptiveMaxPooling1D AdaptiveMaxPooling2D"),
-    (_of_weights, "SpectralNormalization"),
+    (_refused, "SpectralNormalization"),  # cut off, in a graph other than eagerly
+    (_cell, "RNN"),
     (_cut_off, "RMSNormalization"),
     (_cut_off_to_real, "LayerNormalization GroupNormalization"),
     (_drawing, "Dropout AlphaDropout GaussianNoise GaussianDropout"),

@@ -52,12 +52,15 @@ IN_GRAPHS = ("int32", "uint8")
 PAIRS = [(n, dtype) for n in KNOWN for dtype in (IN_GRAPHS if n in PUBLIC else DTYPES)]
 # bool times noise, which Keras casts to bool, is refused here.
 UNLIKE = {("GaussianDropout", "bool")}
+# Keras cuts off what the layer inside makes, in a graph other numbers than eagerly.
+REFUSED = "SpectralNormalization"
 
 
 # No layers of Keras, or of several inputs, or of numbers of categories, which are integers in
 # tests/torch_impl/layers/test_categories.py and test_public_layers.py.
 NOT_COMPARED = {"HeldWeight", "MaskedBy", "CustomScaleLayer", "StochasticDepth", "HashedCrossing"}
 NOT_COMPARED |= {"ReversibleEmbedding", "CategoryEncoding", "IntegerLookup", "Hashing"}
+NOT_COMPARED |= {"RandomGrayscale"}  # draws other numbers than its twin
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +100,7 @@ def outputs(model, arrays, training):
 
 def in_graph(model, arrays):
     """What Keras gives in a graph, in eval mode, or None where it refuses."""
-    call = tf.function(lambda *given: model(given if len(given) > 1 else given[0]))
+    call = tf.function(lambda *given: model(list(given), training=False))
     try:
         return [output.numpy() for output in flat(call(*arrays))]
     except (tf.errors.OpError, ValueError, TypeError):
@@ -117,14 +120,17 @@ def compare(layer, shape, dtype, number=1):
 def compare_model(model, shapes, dtype, lowest=-4, layer=None):
     fill_weights(model)
     twin = from_keras_config(model.to_json())
-    twin.load_keras_weights(model.get_weights())
+    paths = {weight.path: weight.numpy() for weight in model.weights}
+    twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
     integers = not dtype.startswith("float")
     lows = 0 if integers else 0.3
     arrays = [values(shape, dtype, n, lowest) + lows for n, shape in enumerate(shapes)]
     arrays = [array.astype(dtype) for array in arrays]
     for training in (False, True):
         theirs = outputs(model, arrays, training)
-        if dtype in IN_GRAPHS and not training:
+        if integers and type(layer).__name__ == REFUSED:
+            theirs = None
+        elif dtype in IN_GRAPHS and not training:
             again = in_graph(model, arrays)
             assert (again is None) == (theirs is None)
             for one, other in zip(again or [], theirs or [], strict=True):
@@ -166,7 +172,7 @@ def test_a_merging_layer_takes_every_dtype_as_keras_does(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [*IN_GRAPHS, "float32"])
-@pytest.mark.parametrize("name", ATTENTION)
+@pytest.mark.parametrize("name", [name for name in ATTENTION if "Attention" in name])
 def test_attention_takes_integers_as_keras_does(name, dtype):
     shapes, make = ATTENTION[name]
     inputs = [L.Input(shape, dtype=dtype) for shape in shapes]

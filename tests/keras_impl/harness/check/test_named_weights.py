@@ -10,7 +10,9 @@ from keras_impl.harness.versions import path_of
 def nest(first, second):
     inputs = keras.Input((3,))
     models = [
-        keras.Sequential([keras.Input((3,)), L.Dense(3, name=name), L.Dropout(0.5, name="drop")], n)
+        keras.Sequential(
+            [keras.Input((3,)), L.Dense(3, name=name), L.Dropout(0.5, name="drop")], name=n
+        )
         for n, name in (("one", first), ("two", second))
     ]
     return keras.Model(inputs, L.Dense(2, name="head")(models[1](models[0](inputs)))), models
