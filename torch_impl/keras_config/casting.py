@@ -149,11 +149,11 @@ def _by_name(*families: tuple[Rule, str]) -> dict[str, Rule]:
 # A layer that is not here is the user's, and gets integers as they are.
 INTEGERS: dict[str, Rule] = _by_name(
     (_kept, "CategoryEncoding Discretization IntegerLookup Hashing HashedCrossing Masking"),
-    (_kept, "ReversibleEmbedding LayerScale StochasticDepth CustomScaleLayer"),
+    (_kept, "ReversibleEmbedding LayerScale StochasticDepth"),
     (_kept, "HeldWeight MaskedBy"),
     (_signed, "ActivityRegularization"),
     (_real, " ".join(preprocessing.ROWS)),
-    (_refused, "STFTSpectrogram"),
+    (_refused, "STFTSpectrogram CustomScaleLayer"),
     (_kept, "Identity Flatten Embedding Reshape Permute RepeatVector Concatenate"),
     (_kept, "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"),
     (_kept, "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D"),
