@@ -4,7 +4,6 @@ import keras
 from keras import layers as L
 
 from keras_impl.harness.check.named_weights import paths_apart
-from keras_impl.harness.versions import path_of
 
 
 def nest(first, second):
@@ -23,14 +22,11 @@ def test_layers_of_one_name_have_their_models_in_their_paths():
     found = paths_apart(model)
     for holder in models:
         dense, drop = holder.layers
-        told = [found[id(each)] for each in (dense, *dense.weights, drop)]
-        expected = ["d", "d/kernel", "d/bias", "drop"]
-        assert told == [f"{holder.name}/{end}" for end in expected]
+        told = [found[id(each)] for each in (dense, drop)]
+        assert told == [f"{holder.name}/{end}" for end in ("d", "drop")]
     assert id(model.get_layer("head")) not in found
 
 
 def test_other_layers_keep_keras_paths():
-    model, models = nest("a", "b")
-    found = paths_apart(model)
-    assert all(path.endswith("drop") for path in found.values())
-    assert [path_of(each.weights[0]) for each in models] == ["a/kernel", "b/kernel"]
+    model, _ = nest("a", "b")
+    assert sorted(paths_apart(model).values()) == ["one/drop", "two/drop"]
