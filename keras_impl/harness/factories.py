@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from keras_impl.harness import (
+    data_layers,
     float64_layers,
     float64_numbers,
     float64_pools,
@@ -185,6 +186,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
     """
     versions.clear_session()  # Keras numbers layer names through the whole process
     versions.use_dtype(dtype)
+    data_layers.install()
     if dtype == "float64":
         float64_pools.install()
         float64_numbers.install()
@@ -201,6 +203,8 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
             f"the Keras factory returned {type(built).__name__}; expected a compiled keras.Model, "
             "or keras_impl.Reference(model=...)"
         )
+    if dtype == "float64":
+        float64_numbers.with_numbers_of_python(reference.model)
     own_schedules.adapt(reference.model)
     return reference
 

@@ -20,6 +20,8 @@ from keras_impl.harness import versions
 
 # Whose operations look the function up by its name. A cast does not: `core`.
 _MODULES = ("", ".numpy", ".math")
+_VARIABLES = "keras.src.backend.common.variables"
+_BEFORE_NUMPY = 100  # as TensorFlow's tensors have it: NumPy leaves an operator to them
 # Between an operation and who calls it.
 _OF_OPERATIONS = ("keras.src.backend", "keras.src.ops", "keras.src.utils.traceback_utils")
 
@@ -28,10 +30,23 @@ def install() -> None:
     """Lets Keras's operations keep numbers in float64 from now on, in float64 runs alone."""
     if versions.IS_KERAS_2:
         return
+    # For np.float64(0.9) * variable NumPy would read the variable's value, which a graph has not.
+    importlib.import_module(_VARIABLES).Variable.__array_priority__ = _BEFORE_NUMPY
     for name in _MODULES:
         module: Any = importlib.import_module(f"keras.src.backend.tensorflow{name}")
         if not hasattr(module.convert_to_tensor, "_keeps_numbers"):
             module.convert_to_tensor = _keeping_numbers(module.convert_to_tensor)
+
+
+def with_numbers_of_python(model: keras.Model) -> None:
+    """Makes numbers of Python of the scalars of NumPy that layers and optimizer have as settings.
+
+    TensorFlow computes with a np.float32 in float32, as it does with a number of Python.
+    """
+    for part in (*model._flatten_layers(), getattr(model, "optimizer", None)):
+        held = vars(part) if part is not None else {}
+        for name, value in list(held.items()):
+            held[name] = versions.python_number(value)
 
 
 def _keeping_numbers(convert: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.attention import kernel_inputs
@@ -22,7 +25,7 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
         return {}
     if kind_of(layer) in RECURRENT and isinstance(config.get("cell"), dict):
         config = {**config["cell"]["config"], **config}  # of an RNN with one cell
-    plain = {name: value for name, value in config.items() if _is_plain(value)}
+    plain = _plain_values(config)
     if type(layer).__name__ == "EinsumDense":
         plain["kernel_inputs"] = kernel_inputs(layer)
     return plain
@@ -42,7 +45,16 @@ def activation_config(activation: Any) -> dict[str, Any]:
     if isinstance(activation, versions.Layer):
         return plain_config(activation)
     given = activation.keywords if isinstance(activation, partial) else {}
-    return {name: value for name, value in given.items() if _is_plain(value)}
+    return _plain_values(given)
+
+
+def _plain_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings that are plain values; NumPy's numbers become Python's."""
+    return {
+        name: tf.nest.map_structure(versions.python_number, value)
+        for name, value in settings.items()
+        if _is_plain(value)
+    }
 
 
 def _is_plain(value: Any) -> bool:
@@ -50,4 +62,4 @@ def _is_plain(value: Any) -> bool:
         return all(_is_plain(item) for item in value)
     if isinstance(value, dict):
         return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
+    return value is None or isinstance(value, bool | int | float | str | np.generic)

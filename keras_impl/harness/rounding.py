@@ -90,11 +90,13 @@ def moved(
         kind: of the call, as `kinds.py` names it; "float32" for code that computes in float32.
         config: of the layer.
         given: first input of the call.
-        output: of the call, float64.
+        output: of the call, float64; whole numbers stay as they are.
         generator: draws how much each value moves.
         dtype: of the port.
         sign: of the direction in which constants move: see `Perturbation.sign_of`.
     """
+    if tf.is_tensor(output) and not output.dtype.is_floating:
+        return output
     if dtype == "float32":
         output = rounded_layer(kind, given, output, generator)
     if in_float32(kind, config):

@@ -96,6 +96,11 @@ def may_drop_samples(layer: Any) -> bool:
     return not is_kerass_own(layer) or ".applications." in type(layer).__module__
 
 
+def python_number(value: Any) -> Any:
+    """Returns the number that a scalar of NumPy is; any other value as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def path_of(variable: Any) -> str:
     """Returns "conv1/kernel"."""
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)

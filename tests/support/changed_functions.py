@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-_MARKS = ("_keeps_numbers", "_has_float64", "_pools_volumes")
+_MARKS = ("_keeps_numbers", "_has_float64", "_pools_volumes", "_casts_inside")
 
 
 def restore_functions():
@@ -18,6 +18,8 @@ def restore_functions():
         module = importlib.import_module(f"keras.src.backend.tensorflow{name}")
         holders.append((module, ("convert_to_tensor",)))
     holders.append((keras.layers.MelSpectrogram, ("_dbscale",)))
+    data_layer = importlib.import_module("keras.src.layers.preprocessing.data_layer")
+    holders.append((data_layer.DataLayer, ("__call__",)))
     for holder, names in holders:
         for name in names:
             function = getattr(holder, name)

@@ -53,6 +53,15 @@ CASES = {
     "average": (lambda x: [ops.average(x, 1), ops.average(x, 0, weights=np.arange(1.0, 5))], X),
     "diff": (lambda x: [ops.diff(x), ops.diff(x, 2, 0)], X),
     "trace": (lambda x: [ops.trace(x), ops.trace(x, 1, 1, 2)], X),
+    "several_axes": (
+        lambda x: [
+            *(ops.logsumexp(x, (1, 2)), ops.logsumexp(x, (0, -1), keepdims=True)),
+            *(ops.norm(x, axis=(0, 2)), ops.norm(x, axis=(1, 2), keepdims=True)),
+            *(ops.mean(x, (0, 2)), ops.std(x, (1, 2), keepdims=True), ops.prod(x, (2, 0))),
+            *(ops.max(x, (0, 1)), ops.median(x, (1, 2)), ops.any(x > 2, (0, 2))),
+        ],
+        X,
+    ),
     "moments": (lambda x: [*ops.moments(x, [0, 2]), *ops.moments(x, 1, keepdims=True)], X),
     "sort": (lambda x: [ops.sort(x), ops.sort(x, 0), ops.argsort(x), ops.argsort(x, 0)], X),
     "sort_ties": (lambda x: [ops.argsort(x), ops.sort(x, 0)], TIED),

@@ -18,7 +18,7 @@ from torch_impl.keras_config.custom import (
 from torch_impl.keras_config.graph import Config, is_own, name_of
 from torch_impl.keras_config.masks import PASSING
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.problems import NoTwinError, of_settings
+from torch_impl.keras_config.problems import NoTwinError, naming, of_settings, title_of
 from torch_impl.keras_config.rows import (
     activation,
     attention,
@@ -36,7 +36,7 @@ from torch_impl.keras_config.rows import (
     shaping,
     sound,
 )
-from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
+from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of, planned
 from torch_impl.keras_config.rows.refused import REFUSED
 from torch_impl.near_names import one_of
 
@@ -63,13 +63,8 @@ BUILDERS: dict[str, Row] = {
 
 def build_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Custom) -> nn.Module:
     """Returns the module for one layer of a model's config: see `plan_layer`."""
-    planned = plan_layer(layer, build, custom)
-    try:
-        module: nn.Module = planned.build()
-    except NoTwinError:
-        raise
-    except ValueError as error:
-        raise NoTwinError([f"{_title(layer)}: {error}"]) from None
+    with naming(layer):
+        module: nn.Module = plan_layer(layer, build, custom).build()
     dtype = dtype_of(layer["config"])
     if dtype.is_floating_point:
         module.to(dtype)
@@ -89,7 +84,7 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
     Raises:
         NoTwinError: the layer or some of its settings are unknown.
     """
-    kind, name = layer["class_name"], _title(layer)
+    kind, name = layer["class_name"], title_of(layer)
     factory = found(custom, names_of(layer))
     problems = of_settings(layer)
     if factory is None and kind == "Lambda":
@@ -109,16 +104,8 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
     if problems:
         raise NoTwinError(problems)
     entry = Entry(layer, build, custom)
-    try:
-        return _custom(entry, factory) if factory is not None else BUILDERS[kind](entry)
-    except NoTwinError:
-        raise
-    except ValueError as error:
-        raise NoTwinError([f"{name}: {error}"]) from None
-
-
-def _title(layer: Config) -> str:
-    return f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+    with naming(layer):
+        return _custom(entry, factory) if factory is not None else planned(BUILDERS[kind], entry)
 
 
 def _custom(entry: Entry, factory: Callable[..., Any]) -> Planned:

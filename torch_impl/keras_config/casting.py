@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from torch_impl.keras_config.graph import Config, fill, name_of
+from torch_impl.keras_config.graph import Config, fill
+from torch_impl.keras_config.rows import preprocessing
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ def _float32(config: Config, policy: torch.dtype, own: torch.dtype, training: bo
     return Cast(torch.float32)
 
 
+def _signed(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """TensorFlow has no absolute values of other integers."""
+    return None if own in (torch.bool, torch.uint8) else Cast()
+
+
 def _slope(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
     return None if own == torch.bool else Cast(torch.float32)
 
@@ -76,6 +82,21 @@ def _cut_off_to_real(
 ) -> Cast | None:
     """Keras cuts the normalised numbers off to integers, which it then makes real again."""
     return None if own == torch.uint8 else Cast(policy, (own, policy))  # half are below 0
+
+
+def _cell(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """A dropout in front of the weights gets integers."""
+    cell = config["cell"]["config"]
+    cells = [each["config"] for each in cell.get("cells", [])] or [cell]
+    drops = training and any(each.get("dropout") for each in cells)
+    return None if drops else Cast(policy)
+
+
+def _attention(
+    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+) -> Cast | None:
+    """Integers become real by a weight."""
+    return Cast(policy) if config.get("use_scale") else None
 
 
 def _drawing(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
@@ -125,19 +146,33 @@ def _by_name(*families: tuple[Rule, str]) -> dict[str, Rule]:
     return {name: rule for rule, names in families for name in names.split()}
 
 
-# A layer that is not here gets integers as they are.
+# A layer that is not here is the user's, and gets integers as they are.
 INTEGERS: dict[str, Rule] = _by_name(
+    (_kept, "CategoryEncoding Discretization IntegerLookup Hashing HashedCrossing Masking"),
+    (_kept, "ReversibleEmbedding LayerScale StochasticDepth"),
+    (_kept, "HeldWeight MaskedBy"),
+    (_signed, "ActivityRegularization"),
+    (_real, " ".join(preprocessing.ROWS)),
+    (_refused, "STFTSpectrogram CustomScaleLayer"),
     (_kept, "Identity Flatten Embedding Reshape Permute RepeatVector Concatenate"),
     (_kept, "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"),
     (_kept, "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D"),
     (_kept, "UpSampling1D UpSampling2D UpSampling3D"),
     (_numbers, "Add Subtract Multiply Average Maximum Minimum"),
-    (_real, "Dense LSTM GRU SimpleRNN Bidirectional BatchNormalization Normalization Rescaling"),
+    (
+        _real,
+        "Dense EinsumDense LSTM GRU SimpleRNN Bidirectional BatchNormalization",
+    ),
+    (_real, "Normalization Rescaling MultiHeadAttention GroupQueryAttention AdditiveAttention"),
+    (_real, "MelSpectrogram"),
+    (_attention, "Attention"),
     (_float32, "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D"),
     (_slope, "LeakyReLU"),
     (_relu, "ReLU"),
     (_activation, "Activation"),
-    (_exact, "MaxPooling1D MaxPooling2D"),
+    (_exact, "MaxPooling1D MaxPooling2D AdaptiveMaxPooling1D AdaptiveMaxPooling2D"),
+    (_refused, "SpectralNormalization"),  # cut off, in a graph other than eagerly
+    (_cell, "RNN"),
     (_cut_off, "RMSNormalization"),
     (_cut_off_to_real, "LayerNormalization GroupNormalization"),
     (_drawing, "Dropout AlphaDropout GaussianNoise GaussianDropout"),
@@ -147,6 +182,8 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_refused, "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose"),
     (_refused, "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D"),
     (_refused, "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling3D"),
+    (_refused, "AdaptiveMaxPooling3D ConvLSTM1D ConvLSTM2D ConvLSTM3D"),
+    (_refused, "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D"),
     (_refused, "UnitNormalization PReLU ELU Softmax"),
 )
 
@@ -172,7 +209,7 @@ class Inputs:
     """
 
     def __init__(self, layer: Config) -> None:
-        self.name, self.kind = name_of(layer), layer["class_name"]
+        self.kind = layer["class_name"]
         self.config: Config = layer["config"]
 
     def cast(
@@ -208,8 +245,8 @@ class Inputs:
         if found is None:
             dtype = str(own).removeprefix("torch.")
             raise ValueError(
-                f"input of {self.name!r} (class {self.kind!r}) is {dtype}: expected real numbers, "
-                "since Keras has no result for it; cast it before, such as by a Rescaling layer"
+                f"its input is {dtype}: expected real numbers, since Keras has no result for it; "
+                "cast it before, such as by a Rescaling layer"
             )
         return found
 

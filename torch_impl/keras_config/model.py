@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 
 from torch_impl.keras_config.builders import build_layer
 from torch_impl.keras_config.casting import Inputs, cast_results
-from torch_impl.keras_config.custom import Custom
+from torch_impl.keras_config.custom import Calling, Custom, CustomLayer
 from torch_impl.keras_config.given_inputs import flat, paired
 from torch_impl.keras_config.graph import (
     NO_SHAPE,
@@ -31,7 +31,8 @@ from torch_impl.keras_config.graph import (
 from torch_impl.keras_config.initial import initialise
 from torch_impl.keras_config.masks import mask_of_output, taken_from, told_to
 from torch_impl.keras_config.operations import Operation
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.operations.arguments import dtype_named
+from torch_impl.keras_config.problems import NoTwinError, naming
 from torch_impl.keras_config.rows.entry import dtype_of
 from torch_impl.keras_config.ruled_model import RuledModel
 from torch_impl.keras_config.rules import LayerRules, rules_of
@@ -132,21 +133,22 @@ class KerasModel(RuledModel):
                 layer = sequence_of(layer)
             name = layer.get("name") or name_of(layer)
             self._kinds[name] = layer["class_name"]
-            if layer["class_name"] == "InputLayer":
-                self._dtypes[name] = getattr(torch, layer["config"]["dtype"])
-            else:
-                try:
-                    module = _build(layer, custom or {}, sharing)
-                    if not _is_free(layer):
-                        self._dtypes[name] = dtype_of(layer["config"])
-                        self._inputs[name] = Inputs(layer)
-                        self._rules[name] = _rules(module, layer)
-                except NoTwinError as error:
-                    # That a model has no shape is said once, and not again of each layer.
-                    problems += [p for p in error.problems if not (is_unread and NO_SHAPE in p)]
+            try:
+                if layer["class_name"] == "InputLayer":
+                    with naming(layer):
+                        self._dtypes[name] = dtype_named(layer["config"]["dtype"])
                     continue
-                self.keras_names[legal_name(name)] = name
-                self.add_module(legal_name(name), module)
+                module = _build(layer, custom or {}, sharing)
+                if not _is_free(layer):
+                    self._dtypes[name] = dtype_of(layer["config"])
+                    self._inputs[name] = Inputs(layer)
+                    self._rules[name] = _rules(module, layer)
+            except NoTwinError as error:
+                # That a model has no shape is said once, and not again of each layer.
+                problems += [p for p in error.problems if not (is_unread and NO_SHAPE in p)]
+                continue
+            self.keras_names[legal_name(name)] = name
+            self.add_module(legal_name(name), module)
         if problems:
             raise NoTwinError(problems)
         self._last_use = self._find_last_uses()
@@ -188,6 +190,7 @@ class KerasModel(RuledModel):
             output_terms: gets the penalties of outputs, if the model is a layer of another one.
 
         Raises:
+            NoTwinError: a layer cannot compute with what it is given.
             ValueError: there are more or fewer inputs than the model has.
         """
         results: dict[tuple[str, int], list[Any]] = {}
@@ -217,9 +220,12 @@ class KerasModel(RuledModel):
             given = fill([call.arguments, call.options], look_up)
             through: tuple[torch.dtype, ...] = ()
             own_masks = {key: given[1].pop(key) for key in list(given[1]) if is_mask(key)}
+            kind = self._kinds[call.layer]
+            named = {"class_name": kind, "config": {"name": call.layer}}
             if call.layer in self._inputs:
                 caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
-                given, through = caster.cast(given, dtype, layer.training)
+                with naming(named):
+                    given, through = caster.cast(given, dtype, layer.training)
             arguments, options = given[0], {**given[1], **own_masks}
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
@@ -227,10 +233,10 @@ class KerasModel(RuledModel):
             options, first, told = told_to(call.layer, layer, arguments, options, tuple(beside))
             if isinstance(layer, KerasModel):
                 options["output_terms"] = terms
-            made = flat(cast_results(layer(*arguments, **options), through))
+            with nullcontext() if isinstance(layer, CustomLayer | Calling) else naming(named):
+                made = flat(cast_results(layer(*arguments, **options), through))
             key = call.layer, call.number
             results[key] = made
-            kind = self._kinds[call.layer]
             masks[key] = (
                 list(map(mask_of, made))
                 if isinstance(layer, KerasModel)
@@ -330,7 +336,7 @@ def _build(layer: Config, custom: Custom, sharing: Sharing) -> nn.Module:
         NoTwinError: it, or something in it, has no twin.
     """
     if "layers" in layer["config"]:
-        with _telling(layer):
+        with naming(layer):
             return sharing.build(layer, lambda inner: KerasModel(inner["config"], custom, sharing))
     if _is_free(layer):
         settings = {key: value for key, value in layer["config"].items() if key != "name"}
@@ -346,24 +352,12 @@ def _build(layer: Config, custom: Custom, sharing: Sharing) -> nn.Module:
         initialise(module, layer)
         return module
 
-    with _telling(layer):
+    with naming(layer):
         return sharing.build(layer, build)
 
 
-@contextmanager
-def _telling(layer: Config) -> Iterator[None]:
-    """Names the layer in the errors of what is done inside."""
-    try:
-        yield
-    except NoTwinError:
-        raise
-    except ValueError as error:
-        kind = layer["class_name"]
-        raise NoTwinError([f"layer {name_of(layer)!r} of class {kind!r}: {error}"]) from None
-
-
 def _rules(module: nn.Module, layer: Config) -> LayerRules:
-    with _telling(layer):
+    with naming(layer):
         return rules_of(module, layer)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from torch_impl import constraints, initializers, regularizers
 from torch_impl.keras_config.graph import Config, name_of
@@ -28,6 +29,28 @@ class NoTwinError(ValueError):
         super().__init__(self.problems[0] if len(self.problems) == 1 else "\n- ".join(lines))
 
 
+@contextmanager
+def naming(layer: Config) -> Iterator[None]:
+    """Makes a NoTwinError that names a layer of what goes wrong inside.
+
+    An error of torch's own, such as one of memory, stays as it is: it says nothing about the layer.
+    """
+    try:
+        yield
+    except NoTwinError:
+        raise
+    except Exception as error:
+        if type(error).__module__ != "builtins":
+            raise
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise NoTwinError([f"{title_of(layer)}: {kind}{error}"]) from error
+
+
+def title_of(layer: Config) -> str:
+    """Returns name and class of a layer, in words."""
+    return f"layer {name_of(layer)!r} of class {layer['class_name']!r}"
+
+
 _CUSTOM = re.compile(r"(: expected|, or|; give its torch module by) custom=\{.*", re.DOTALL)
 
 
@@ -49,7 +72,7 @@ def of_settings(layer: Config) -> list[str]:
     Args:
         layer: its entry in the config of a model.
     """
-    name, config = f"layer {name_of(layer)!r} of class {layer['class_name']!r}", layer["config"]
+    name, config = title_of(layer), layer["config"]
     found = []
     if config.get("data_format") == "channels_first":
         message = "data_format='channels_first': expected 'channels_last'"

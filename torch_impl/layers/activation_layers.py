@@ -101,10 +101,10 @@ class Softmax(nn.Module):
     Source: keras 3.15 `layers/activations/softmax.py`.
 
     Args:
-        axis: axis or axes of the input.
+        axis: axis or axes of the input; None: all.
     """
 
-    def __init__(self, axis: int | Sequence[int] = -1) -> None:  # (1)
+    def __init__(self, axis: int | Sequence[int] | None = -1) -> None:  # (1)
         super().__init__()
         self.axis = axis
 
@@ -129,6 +129,8 @@ class Softmax(nn.Module):
         return torch.where(kept, self._softmax(torch.where(kept, x, least)), 0.0)  # (4)
 
     def _softmax(self, x: torch.Tensor) -> torch.Tensor:
+        if self.axis is None:
+            return activations.softmax(x, None)
         axes = (self.axis,) if isinstance(self.axis, int) else tuple(self.axis)
         if len(axes) == 1:
             return activations.softmax(x, axes[0])  # (3)

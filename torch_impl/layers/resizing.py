@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch_impl.layers.image.resample import resize
+from torch_impl.layers.image.resample import in_dtype_of, resize
 from torch_impl.layers.sizes import Size, as_tuple, pad
 
 _METHODS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -126,7 +126,7 @@ class UpSampling(nn.Module):
         """Returns a larger tensor of x, (N, C, ...), in its dtype."""
         if self.interpolation != "nearest":
             height, width = (n * times for n, times in zip(x.shape[2:], self.size, strict=True))
-            return resize(x, (height, width), self.interpolation).to(x.dtype)  # (1)
+            return in_dtype_of(x, resize(x, (height, width), self.interpolation))  # (1)
         for axis, factor in enumerate(self.size, start=2):
             x = x.repeat_interleave(factor, dim=axis) if factor > 1 else x
         return x

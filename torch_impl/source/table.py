@@ -9,7 +9,6 @@ from typing import Any
 from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.modules import Activated, KerasLayer
-from torch_impl.keras_config.rows.preprocessing import ImageLayer
 from torch_impl.source.form import Applied, Form, Layout, Row, told
 from torch_impl.source.forms import (
     activation,
@@ -53,7 +52,7 @@ def form_of(planned: Planned, call: Applied, *, masked: bool = False) -> Form:
     """
     if planned.kind is layers.SpectralNormalization and not masked:
         return _around(planned, call)
-    if planned.kind not in (KerasLayer, Activated, ImageLayer):
+    if planned.kind not in (KerasLayer, Activated):
         return _inner(planned, call, Layout.LAST, masked)
     given = planned.named
     takes = Layout.LAST if planned.kind is Activated else Layout.FIRST

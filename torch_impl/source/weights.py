@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch_impl.layouts import Variable, all_variables, variables
 from torch_impl.source.naming import attributes_of, chain_names
 from torch_impl.source.program import Line, Program
 from torch_impl.weights import match, set_variable
+
+_NUMBER = re.compile(r"#\d+(?=/)")  # of a layer of a name that another layer has, too
 
 
 def paths(program: Program) -> Iterator[tuple[str, str]]:
@@ -87,7 +90,9 @@ def matched(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
     Raises:
         ValueError: a name means several weights, or two names mean the same.
     """
-    found = match(names, targets)
+    found = _by_number(names, targets)
+    rest = [target for target in targets if target not in found.values()]
+    found |= match([name for name in names if name not in found], rest)
     left = [target for target in targets if target not in found.values()]
     unknown = [name for name in names if name not in found]
     for rule in (_is_within, _has_end):
@@ -97,6 +102,23 @@ def matched(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
             if name not in found and len(meant) == len(also) == 1:
                 found[name] = meant[0]
                 left.remove(meant[0])
+    return found
+
+
+def _by_number(names: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
+    """Returns the weights of layers of one name in several models: "d/kernel", "d#2/kernel".
+
+    The trace counts them in the order of the models, in which a written module has them, too.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_NUMBER.sub("", name), []).append(name)
+    found: dict[str, str] = {}
+    for path, several in groups.items():
+        meant = [t for t in targets if t == path or t.endswith(f"/{path}")]
+        if len(several) == len(meant) > 1:
+            counted = sorted(several, key=lambda name: (len(name), name))
+            found |= dict(zip(counted, meant, strict=True))
     return found
 
 

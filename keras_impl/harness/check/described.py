@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from keras_impl.harness.check.given_batches import batches_given
 from keras_impl.harness.check.initializers import all_initializers
 from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.model import leaves
-from keras_impl.harness.check.named_weights import Weights, weights_of
+from keras_impl.harness.check.named_weights import Weights, paths_apart, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import is_graph, told_simply
 from keras_impl.harness.check.own_steps import own_steps
@@ -106,7 +106,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         found: dict[str, Any] = {"model": None, "problem": problem, "stubbed": []}
         if not problem:
             try:
-                with told_simply(graph):
+                with told_simply(graph), _seeds_of_generators(graph, numbers):
                     found["model"] = json.loads(graph.to_json())
             except Exception as error:  # likewise
                 found["problem"] = told_of(error)
@@ -116,7 +116,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         found["draws"] = sorted(draws, key=lambda draw: draw[1])
         return found, own
 
-    found, own = facts_of(graph, {}, problem)
+    found, own = facts_of(graph, paths_apart(graph), problem)
     is_whole = not is_graph(model)  # all of it is code of the user's
     written = None
     if not problem:
@@ -136,6 +136,29 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         return other | {"stubbed": [found, own]}, own_other | {"inlined": names}
     finally:
         written.restore()
+
+
+@contextmanager
+def _seeds_of_generators(model: keras.Model, numbers: Mapping[int, int]) -> Iterator[None]:
+    """Lets layers tell the seed of their generator, and none that Keras draws for it.
+
+    A RandomCrop without a seed draws two, tells the first one, and uses the second.
+
+    Args:
+        model: whose config is written in the block.
+        numbers: seeds that Keras draws.
+    """
+    told: list[tuple[Any, int]] = []
+    for layer in model._flatten_layers():
+        used, seed = list(seeds_of(layer)), getattr(layer, "seed", None)
+        if isinstance(seed, int) and len(used) == 1 and used[0] != seed:
+            told.append((layer, seed))
+            layer.seed = None if used[0] in numbers else used[0]  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for layer, seed in told:
+            layer.seed = seed
 
 
 def _has_targets(reference: Reference) -> bool:

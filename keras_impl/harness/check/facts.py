@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.check.begun_anew import trained_steps
@@ -134,6 +132,5 @@ def plain_nested(value: Any) -> Any:
         return {str(k): plain_nested(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain_nested(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
+    value = versions.python_number(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -97,11 +97,10 @@ def is_built(model: keras.Model) -> bool:
     """Whether a model has all of its weights.
 
     A cell of the user's without a `build` gets those of its layers when it is called with numbers:
-    Keras finds the shapes of a recurrent layer without a call of its cell.
+    Keras finds the shapes of a recurrent layer without a call of its cell. Likewise a model of the
+    user's, whose `build` may build none of its layers.
     """
-    cells = [layer.cell for layer in model._flatten_layers() if hasattr(layer, "cell")]
-    layers = [cell for cell in cells if isinstance(cell, keras.layers.Layer)]
-    return model.built and all(each.built for cell in layers for each in cell._flatten_layers())
+    return model.built and all(layer.built for layer in model._flatten_layers())
 
 
 def build(reference: Reference, samples: Samples) -> None:

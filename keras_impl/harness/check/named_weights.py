@@ -32,6 +32,35 @@ def weights_of(model: keras.Model) -> Weights:
     return Weights(named_variables(model), initializers(model))
 
 
+def paths_apart(model: Any) -> dict[int, str]:
+    """Returns paths through all models inside, where Keras gives several layers or weights one.
+
+    Args:
+        model: of any kind; one without a graph has none.
+
+    Returns:
+        ID of a layer or variable -> its path.
+    """
+    found: dict[int, str] = {}
+    names: dict[str, set[int]] = {}
+
+    def walk(holder: Any, before: str) -> None:
+        for layer in holder.layers if is_graph(holder) else ():
+            path = f"{before}{layer.name}"
+            if is_graph(layer):
+                walk(layer, f"{path}/")
+                continue
+            names.setdefault(layer.name, set()).add(id(layer))
+            found.setdefault(id(layer), path)
+            for variable in layer.variables:
+                names.setdefault(path_of(variable), set()).add(id(variable))
+                found.setdefault(id(variable), f"{path}/{below(layer, variable)}")
+
+    walk(model, "")
+    several = {each for ids in names.values() if len(ids) > 1 for each in ids}
+    return {each: path for each, path in found.items() if each in several}
+
+
 def below(layer: Any, variable: Any, name: str = "") -> str:
     """Returns the path of a variable below a layer.
 

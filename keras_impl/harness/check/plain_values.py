@@ -1,6 +1,7 @@
 """Plain values: finite numbers, truth values, text, None, and nests of these, ready for JSON.
 
-Any value goes in. Whether it is plain comes out, and its copy in lists and mappings.
+Any value goes in. Whether it is plain comes out, and its copy in lists and mappings, in which the
+scalars of NumPy are numbers of Python.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-import numpy as np
+from keras_impl.harness.versions import python_number
 
 _PLAIN = (bool, int, float, str, type(None))
 
 
 def is_plain(value: Any) -> bool:
     """Whether a value is plain, or a list or tuple of plain ones."""
+    value = python_number(value)
     if isinstance(value, list | tuple):
         return all(map(is_plain, value))
     return isinstance(value, _PLAIN) and not (isinstance(value, float) and not isfinite(value))
@@ -23,13 +25,11 @@ def is_plain(value: Any) -> bool:
 
 def plain(value: Any) -> Any:
     """Returns a plain value, with lists in the place of tuples."""
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return python_number(value)
 
 
 def plain_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of named values that are plain; a scalar of NumPy is the number that it is."""
-    numbers = {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in values.items()
-    }
-    return {name: plain(value) for name, value in numbers.items() if is_plain(value)}
+    """Returns those of named values that are plain."""
+    return {name: plain(value) for name, value in values.items() if is_plain(value)}

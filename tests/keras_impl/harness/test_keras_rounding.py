@@ -130,3 +130,14 @@ def test_a_port_in_float32_rounds_in_every_layer():
     draw = np.random.default_rng(0)
     assert (moved("conv", {}, None, tf.constant(X), draw, "float32").numpy() != X)[X != 0].all()
     np.testing.assert_array_equal(moved("conv", {}, None, tf.constant(X), draw).numpy(), X)
+
+
+@pytest.mark.parametrize("kind", ["upsampling", "resizing", "activation:relu"])
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_whole_numbers_stay(kind, dtype):
+    pixels = tf.constant(np.arange(24).reshape(1, 2, 4, 3).astype(dtype))
+    for of_port in ("float64", "float32"):
+        generator = np.random.default_rng(0)
+        assert (
+            moved(kind, {"interpolation": "bilinear"}, pixels, pixels, generator, of_port) is pixels
+        )

@@ -78,6 +78,7 @@ CASES = {
     "ELU": (IMAGES, lambda: L.ELU()),
     "Softmax": (IMAGES, lambda: L.Softmax(axis=1)),
     "Softmax_axes": (IMAGES, lambda: L.Softmax(axis=(1, 3))),
+    "Softmax_all_axes": (IMAGES, lambda: L.Softmax(axis=None)),
     "Dropout": (IMAGES, lambda: L.Dropout(0.4, seed=7)),
     "Dropout_noise_shape": (IMAGES, lambda: L.Dropout(0.4, noise_shape=(None, 1, 5, 1), seed=7)),
     "AlphaDropout": (SEQUENCES, lambda: L.AlphaDropout(0.4, seed=7)),

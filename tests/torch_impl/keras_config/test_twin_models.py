@@ -474,3 +474,34 @@ def test_other_problems_of_such_a_sequential_are_told_beside_it():
         "Sequential 'head' without an input shape",
         "layer 'own' of class 'Dense'",
     ]
+
+
+def test_what_goes_wrong_in_a_layer_has_its_name():
+    twin = from_keras_config(keras.Sequential([L.Input((4,)), L.Dense(2, name="head")]).to_json())
+    with pytest.raises(NoTwinError, match=r"^layer 'head' of class 'Dense': RuntimeError: mat1"):
+        twin(torch.zeros(3, 5))
+    config = keras.Sequential([L.Input((4,)), L.Dense(2, name="head")]).get_config()
+    del config["layers"][1]["config"]["use_bias"]
+    with pytest.raises(NoTwinError, match=r"^layer 'head' of class 'Dense': KeyError: 'use_bias'"):
+        from_keras_config(config)
+
+
+def test_an_error_of_a_layer_of_ones_own_stays_as_it_is():
+    def broken(x):
+        raise KeyError("mine")
+
+    inputs = {"class_name": "InputLayer", "config": {"name": "in", "dtype": "float32"}}
+    layer = {"class_name": "Lambda", "config": {"name": "own", "function": {}}}
+    twin = from_keras_config({"layers": [inputs, layer]}, custom={"own": broken})
+    with pytest.raises(KeyError, match="mine"):
+        twin(torch.zeros(1))
+
+
+def test_texts_and_quantized_layers_are_refused_by_name():
+    inputs = {"class_name": "InputLayer", "config": {"name": "words", "dtype": "string"}}
+    with pytest.raises(NoTwinError, match=r"^layer 'words' of class 'InputLayer': dtype='string'"):
+        from_keras_config({"layers": [inputs]})
+    model = keras.Sequential([L.Input((4,)), L.Dense(2, name="head")])
+    model.get_layer("head").quantize("int8")
+    with pytest.raises(NoTwinError, match=r"^layer 'head' .*: dtype policy 'QuantizedDTypePolicy'"):
+        from_keras_config(model.get_config())

@@ -30,6 +30,18 @@ def test_the_dtype_of_a_cast_is_a_setting_and_no_policy(tmp_path):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-12)
 
 
+@pytest.mark.parametrize("as_fed", ["int32", "float64"])
+def test_an_upsampling_of_whole_numbers_is_rounded_as_keras_does_it(as_fed, tmp_path):
+    """A check feeds a port real numbers, and a training whole ones."""
+    inputs = L.Input((4, 3, 2), dtype="int32")
+    made = L.UpSampling2D((2, 3), interpolation="bilinear")(inputs)
+    model = keras.Model(inputs, L.Rescaling(0.5)(made))
+    module, program, _ = written(model, tmp_path)
+    x = np.random.default_rng(0).integers(-9, 9, (2, 4, 3, 2)).astype("int32")
+    (ours,) = outputs(module.eval()(*fed(program, [x.astype(as_fed)])), program)
+    np.testing.assert_array_equal(ours, np.asarray(model(x)))
+
+
 def around(*layers):
     """A model of images with these layers between two convolutions, and an input for it."""
     x = inputs = L.Input((6, 5, 3))

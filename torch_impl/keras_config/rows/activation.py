@@ -10,7 +10,7 @@ from torch import nn
 from torch_impl import layers
 from torch_impl.keras_config.custom import Calling, found, function_names
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.keras_config.rows.entry import Entry, Row, planned
 from torch_impl.keras_config.rows.modules import plain
 
 # Those without weights, which may also be the activation of another layer.
@@ -44,7 +44,7 @@ def activation_of(entry: Entry) -> Planned | None:
     if _is_approximate(value):
         return Planned(layers.Activation, "gelu", approximate=True)
     if kind in SIMPLE:
-        return SIMPLE[kind](Entry(value, entry.build, entry.custom))
+        return planned(SIMPLE[kind], Entry(value, entry.build, entry.custom))
     if kind in (None, "__lambda__"):
         raise ValueError(
             "activation is a lambda, which a config has not: expected a name, or "
@@ -79,7 +79,8 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
     if _is_approximate(value):
         return layers.Activation("gelu", approximate=True)
     if value["class_name"] in SIMPLE:
-        made: nn.Module = SIMPLE[value["class_name"]](Entry(value, entry.build)).build()
+        row = SIMPLE[value["class_name"]]
+        made: nn.Module = planned(row, Entry(value, entry.build)).build()
         return made
     raise ValueError(
         f"{name} of class {value['class_name']!r}: expected a name, or "

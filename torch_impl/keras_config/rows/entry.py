@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -36,9 +37,25 @@ class Entry:
 
     @property
     def config(self) -> Config:
-        """Its settings."""
-        config: Config = self.layer["config"]
-        return config
+        """Its settings; those that are looked up count as read."""
+        return self._noted
+
+    @cached_property
+    def _noted(self) -> _Noted:
+        return _Noted(self.layer["config"])
+
+    def unread(self) -> dict[str, Any]:
+        """Returns the settings that nothing has read, but for those that have a usual value."""
+        usual = USUAL.get(self.layer["class_name"], {})
+        return {
+            name: value
+            for name, value in self._noted.items()
+            if name not in self._noted.read
+            and name not in _READ_ELSEWHERE
+            and not name.endswith(_OF_WEIGHTS)
+            and value is not None
+            and usual.get(name) not in (..., value)
+        }
 
     @property
     def shapes(self) -> list[Shape]:
@@ -61,6 +78,56 @@ class Entry:
 
 Row = Callable[[Entry], Planned]
 
+# Settings of all layers, which the table of layers does not read: `model.py` and others do.
+_READ_ELSEWHERE = frozenset(
+    [
+        *("name", "trainable", "dtype", "data_format", "batch_input_shape"),
+        *("unit_forget_bias", "l1", "l2"),  # `initial.py`, `rules.py`
+    ]
+)
+_OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+# Settings that no row reads, with the value that they have unless a program says otherwise, if that
+# is not None; `...`: any, since they change nothing that is computed. A test holds them against
+# Keras.
+USUAL: dict[str, dict[str, Any]] = {
+    **{kind: {"unroll": ...} for kind in ("LSTM", "GRU", "SimpleRNN", "RNN")},
+    **{f"ConvLSTM{rank}D": {"unroll": ...} for rank in (1, 2, 3)},
+    "BatchNormalization": {"synchronized": False, "renorm_momentum": ...},  # renorm is refused
+    "Discretization": {"num_bins": ..., "epsilon": ...},  # of adapting, which made the boundaries
+    "IntegerLookup": {"oov_token": ..., "vocabulary_dtype": "int64", "vocabulary_size": ...},
+}
+
+
+class _Noted(dict[str, Any]):
+    """Settings that note which of them were looked up."""
+
+    def __init__(self, settings: Config) -> None:
+        super().__init__(settings)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns a setting, or a default."""
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def planned(row: Row, entry: Entry) -> Planned:
+    """Returns the module that a row plans for a layer.
+
+    Raises:
+        ValueError: the layer has a setting that the row does not read, such as one of a newer
+            Keras.
+    """
+    made = row(entry)
+    if left := entry.unread():
+        told = ", ".join(f"{name}={value!r}" for name, value in left.items())
+        raise ValueError(f"{told}: expected no such setting, since the twin does not heed it")
+    return made
+
 
 def dtype_of(config: Config) -> torch.dtype:
     """Returns the dtype of a layer's policy.
@@ -72,7 +139,9 @@ def dtype_of(config: Config) -> torch.dtype:
             precision.
     """
     policy = config.get("dtype") or "float32"
-    name = policy if isinstance(policy, str) else policy["config"]["name"]
+    if not isinstance(policy, str):  # one without a name is of a layer that was quantized
+        policy = policy["config"].get("name", policy["class_name"])
+    name: str = policy
     if name not in ("float32", "float64", "int32", "int64"):
         raise ValueError(f"dtype policy {name!r}: expected 'float32' or 'float64'")
     dtype: torch.dtype = getattr(torch, name)

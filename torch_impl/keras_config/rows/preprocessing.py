@@ -1,47 +1,21 @@
 """Layers that change, resize and crop images, in a model or in front of it.
 
-Inside of Keras's graphs these layers cast whole numbers to the dtype of their policy first.
+Inside of Keras's graphs these layers cast whole numbers to the dtype of their policy first: see
+`casting.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import torch
 from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of
-from torch_impl.keras_config.rows.modules import KerasLayer
+from torch_impl.keras_config.rows.modules import KerasLayer, moved
 
 _MOVED = ("fill_mode", "interpolation", "fill_value")
-
-
-class ImageLayer(KerasLayer):
-    """A layer of images, (N, H, W, C), whole numbers or floating ones.
-
-    Args:
-        layer: takes (N, C, H, W).
-        dtype: of the policy, which whole numbers become.
-    """
-
-    def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__(layer)
-        # Follows `double()` and `to(dtype)`, as weights do.
-        self.register_buffer("policy", torch.empty(0, dtype=dtype), persistent=False)
-
-    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
-        """Returns the output of the Keras layer."""
-        policy: Any = self.policy
-        return super().forward(x if x.is_floating_point() else x.to(policy.dtype), **masks)
-
-
-def _fixed(kind: Callable[..., nn.Module], *names: str) -> Row:
-    return lambda entry: Planned(
-        ImageLayer, Planned(kind, **entry.pick(*names)), dtype_of(entry.config)
-    )
 
 
 def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool = True) -> Row:
@@ -51,9 +25,8 @@ def _random(kind: Callable[..., nn.Module], *names: str, draws_in_floatx: bool =
     """
 
     def plan(entry: Entry) -> Planned:
-        dtype = dtype_of(entry.config)
-        options = {"random_dtype": dtype} if draws_in_floatx else {}
-        return Planned(ImageLayer, Planned(kind, **entry.pick(*names, "seed"), **options), dtype)
+        options = {"random_dtype": dtype_of(entry.config)} if draws_in_floatx else {}
+        return Planned(KerasLayer, Planned(kind, **entry.pick(*names, "seed"), **options))
 
     return plan
 
@@ -64,10 +37,8 @@ def _shear(entry: Entry) -> Planned:
         name: factor[1] if tuple(factor) == (-factor[1], factor[1]) else factor
         for name, factor in entry.pick("x_factor", "y_factor").items()
     }
-    dtype = dtype_of(entry.config)
-    options = entry.pick(*_MOVED, "seed")
-    layer = Planned(layers.RandomShear, **factors, **options, random_dtype=dtype)
-    return Planned(ImageLayer, layer, dtype)
+    options = {**entry.pick(*_MOVED, "seed"), "random_dtype": dtype_of(entry.config)}
+    return Planned(KerasLayer, Planned(layers.RandomShear, **factors, **options))
 
 
 ROWS: dict[str, Row] = {
@@ -93,8 +64,8 @@ ROWS: dict[str, Row] = {
     "Solarization": _random(
         layers.Solarization, "addition_factor", "threshold_factor", "value_range"
     ),
-    "CenterCrop": _fixed(layers.CenterCrop, "height", "width"),
-    "Resizing": _fixed(
+    "CenterCrop": moved(layers.CenterCrop, "height", "width"),
+    "Resizing": moved(
         layers.Resizing,
         *("height", "width", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio"),
         *("fill_mode", "fill_value", "antialias"),

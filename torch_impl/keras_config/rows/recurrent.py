@@ -13,7 +13,7 @@ from torch_impl.keras_config.custom import CustomLayer, found, names_of
 from torch_impl.keras_config.graph import Config, fill, name_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows.activation import function_of
-from torch_impl.keras_config.rows.entry import Entry, Row
+from torch_impl.keras_config.rows.entry import Entry, Row, planned
 from torch_impl.layers.conv_lstm import ConvLSTMGates
 from torch_impl.masks import mask_arguments
 
@@ -149,7 +149,8 @@ def _cell(entry: Entry, size: int) -> tuple[Planned, int]:
             f"cell of class {kind!r}: expected {sorted([*_CELLS, 'StackedRNNCells'])}, or "
             f"custom={{{own!r}: factory}}"
         )
-    return Planned(_CELLS[kind], size, **_settings(entry, *_GATES)), entry.config["units"]
+    made = planned(lambda cell: Planned(_CELLS[kind], size, **_settings(cell, *_GATES)), entry)
+    return made, entry.config["units"]
 
 
 def _inner(entry: Entry, layer: Config, size: int) -> Entry:

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from torch_impl.layers.image.random_layer import RandomImageLayer, as_batch, as_floating, one_of
-from torch_impl.layers.image.resample import METHODS, resize
+from torch_impl.layers.image.resample import METHODS, in_dtype_of, resize
 
 
 class Resizing(nn.Module):
@@ -86,10 +86,7 @@ class Resizing(nn.Module):
         elif self.pad_to_aspect_ratio:
             images = _padded(images, size, self.fill_value)
         resized = resize(images, size, interpolation, self.antialias)
-        if not x.is_floating_point() and resized.is_floating_point():
-            limits = torch.iinfo(x.dtype)
-            resized = resized.round().clamp(limits.min, limits.max)
-        return resized.to(x.dtype).reshape(*x.shape[:-2], *size)
+        return in_dtype_of(x, resized).reshape(*x.shape[:-2], *size)
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""

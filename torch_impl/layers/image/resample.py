@@ -74,6 +74,23 @@ def resize(
     return _along(values, -1, _spans(width, size[1], method, antialias))
 
 
+def in_dtype_of(images: torch.Tensor, resized: torch.Tensor) -> torch.Tensor:
+    """Returns resized images in the dtype of those that they were made of, as Keras does.
+
+    Whole numbers are rounded to even, and clipped to the range of their dtype.
+
+    Source: keras 3.15 `ops/image.py` (`_resize`).
+
+    Args:
+        images: of any dtype.
+        resized: what `resize` made of them.
+    """
+    if resized.is_floating_point() and not images.is_floating_point():
+        limits = torch.iinfo(images.dtype)
+        resized = resized.round().clamp(limits.min, limits.max)
+    return resized.to(images.dtype)
+
+
 def _scale(length: int, new_length: int) -> np.float32:
     return _F(length) / _F(new_length)
 

@@ -102,6 +102,8 @@ def _relu(planned: Planned, call: Applied) -> Form:
 
 def _softmax(planned: Planned, call: Applied) -> Form:
     axis = planned.named["axis"]
+    if axis is None:
+        return Form("activations.softmax({0}, axis=None)")
     return named("softmax", call, axis=axis if isinstance(axis, int) else tuple(axis))
 
 

@@ -64,9 +64,9 @@ def _cropping(planned: Planned, call: Applied) -> Form:
 def _upsampling(planned: Planned, call: Applied) -> Form:
     given, rank = planned.named, call.rank - 2
     if given.get("interpolation", "nearest") != "nearest":
-        return Form(
-            "{self}({0})", told(planned), Layout.FIRST, why="TensorFlow's weights of pixels"
-        )
+        # Keras rounds what it makes of whole numbers, which may reach a port as real ones.
+        text = "{self}({0}).round()" if call.whole else "{self}({0})"
+        return Form(text, told(planned), Layout.FIRST, why="TensorFlow's weights of pixels")
     factor = even(as_tuple(given["size"], rank, "size"))
     return Form(f"F.interpolate({{0}}, {arguments(scale_factor=factor)})", None, Layout.FIRST)
 

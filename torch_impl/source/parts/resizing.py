@@ -21,4 +21,7 @@ class UpSampling(nn.Module):
         """Returns (N, C, H, W) with each side so many times as long."""
         factors = [float(each) for each in self.size]
         made = F.interpolate(x.float(), scale_factor=factors, mode=self.interpolation)
+        if not x.is_floating_point():
+            limits = torch.iinfo(x.dtype)
+            made = made.round().clamp(limits.min, limits.max)
         return made.to(x.dtype)

@@ -68,6 +68,28 @@ def test_a_cell_without_a_build_has_the_weights_of_its_layers():
     set_weights(fresh.model, get_weights(fresh.model))
 
 
+class Unbuilt(keras.Model):
+    """Its `build` builds none of its layers, and `built` is true."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = L.Dense(2)
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_model_whose_layers_are_not_built_is_not_built():
+    model = Unbuilt()
+    model.build((None, 3))
+    assert (model.built, is_built(model)) == (True, False)
+    model(np.zeros((1, 3)))
+    assert is_built(model)
+
+
 def test_a_model_with_an_input_is_built():
     inputs = keras.Input((5, 2))
     layers = [L.LSTM(2, return_sequences=True), L.RNN([L.GRUCell(2), L.LSTMCell(3)])]

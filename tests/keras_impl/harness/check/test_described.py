@@ -113,3 +113,18 @@ def test_a_weight_that_a_graph_computes_with_itself_is_told(inside):
     assert [each.partition(", a weight")[0] for each in own["problems"]] == [
         "layer 'matmul': it computes with 'first/kernel'"
     ]
+
+
+@pytest.mark.parametrize(("seed", "told"), [(None, None), (7, 7)])
+def test_a_random_crop_tells_the_seed_of_its_generator_and_none_that_keras_draws(seed, told):
+    def factory():
+        crop = keras.layers.RandomCrop(4, 4, seed=seed, name="crop")
+        model = keras.Sequential([keras.Input((6, 6, 1)), crop, keras.layers.Flatten()])
+        model.compile("sgd", "mse")
+        return model
+
+    reference, found, _ = described(factory, CheckSpec())
+    assert found["model"]["config"]["layers"][1]["config"]["seed"] == told
+    assert any(name.endswith("crop/seed") for name, _ in found["draws"]) == (seed is None)
+    layer = reference.model.get_layer("crop")
+    assert layer.seed == seed or (seed is None and isinstance(layer.seed, int))

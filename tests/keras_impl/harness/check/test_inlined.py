@@ -100,6 +100,27 @@ def test_layers_in_a_model_that_is_an_attribute_have_its_name_in_front():
     found.restore()
 
 
+class Alike(L.Layer):
+    """Two layers of one name, and an operation that has it, too."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.first, self.second = L.Dense(5, name="mean"), L.Dense(5, name="mean")
+
+    def call(self, x):
+        return ops.mean(self.second(ops.relu(self.first(x))), axis=-1, keepdims=True)
+
+
+def test_inner_layers_of_one_name_are_told_apart_by_their_attributes():
+    layer = Alike(name="alike")
+    model, found = graph_of(layer)
+    names = [each.name for each in found.model.layers if isinstance(each, L.Dense)]
+    assert names == ["alike_first", "alike_second", "end"]
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert (layer.first.name, layer.second.name) == ("mean", "mean")
+
+
 def test_a_function_in_a_lambda_is_written_out():
     model, found = graph_of(L.Lambda(lambda x: ops.square(x) - 1.0))
     assert own_of(found.model) == []

@@ -79,6 +79,17 @@ def test_an_operation_on_each_entry_is_keras_one(name):
     compare(getattr(ops, name), signed((3, 4, 2), 1, *UNARY[name]))
 
 
+@pytest.mark.parametrize("axis", [(1, 2), (2, 0), (0, 1, 2), (1,), 1, None], ids=str)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_softmax_over_several_axes_is_that_of_keras_code(name, axis):
+    """Keras cannot run its graph of several axes, and computes them where code calls it."""
+    array, function = signed((3, 4, 5), 1), getattr(ops, name)
+    inputs = Input(batch_shape=array.shape)
+    twin = from_keras_config(keras.Model(inputs, function(inputs, axis=axis)).to_json())
+    theirs = function(tf.constant(array), axis=axis).numpy()
+    same(twin(torch.tensor(array)).detach().numpy(), theirs, name)
+
+
 INTEGERS = "negative abs sign square sqrt exp sin floor ceil round trunc logical_not"
 
 

@@ -1,0 +1,32 @@
+"""Where Keras gives several weights one path, they have one through the models that hold them."""
+
+import keras
+from keras import layers as L
+
+from keras_impl.harness.check.named_weights import paths_apart
+
+
+def nest(first, second):
+    inputs = keras.Input((3,))
+    models = [
+        keras.Sequential(
+            [keras.Input((3,)), L.Dense(3, name=name), L.Dropout(0.5, name="drop")], name=n
+        )
+        for n, name in (("one", first), ("two", second))
+    ]
+    return keras.Model(inputs, L.Dense(2, name="head")(models[1](models[0](inputs)))), models
+
+
+def test_layers_of_one_name_have_their_models_in_their_paths():
+    model, models = nest("d", "d")
+    found = paths_apart(model)
+    for holder in models:
+        dense, drop = holder.layers
+        told = [found[id(each)] for each in (dense, drop)]
+        assert told == [f"{holder.name}/{end}" for end in ("d", "drop")]
+    assert id(model.get_layer("head")) not in found
+
+
+def test_other_layers_keep_keras_paths():
+    model, _ = nest("a", "b")
+    assert sorted(paths_apart(model).values()) == ["one/drop", "two/drop"]
