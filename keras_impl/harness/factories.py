@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from keras_impl.harness import (
 from keras_impl.harness.casts import in_float64
 from parity.data.model_inputs import KINDS, PADDINGS
 from parity.errors import InputError
+from parity.programs.factories import UserFactory, load_factory
 
 BATCH_SIZE = 32  # of `fit` without one
 
@@ -183,11 +185,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
         InputError: the factory returns something else.
     """
     versions.clear_session()  # Keras numbers layer names through the whole process
-    versions.use_dtype(dtype)
-    if dtype == "float64":
-        float64_pools.install()
-        float64_numbers.install()
-        float64_layers.install()
+    begin(dtype)
     keras.utils.set_random_seed(seed)
     with building(dtype):
         built = factory()
@@ -201,6 +199,37 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
         )
     own_schedules.adapt(reference.model)
     return reference
+
+
+def begin(dtype: str) -> None:
+    """Makes a dtype that of all that is built or imported from now on."""
+    versions.use_dtype(dtype)
+    if dtype == "float64":
+        float64_pools.install()
+        float64_numbers.install()
+        float64_layers.install()
+
+
+def user_factory(
+    option: str, reference: str, folder: str | Path, seed: int, given: Sequence[Any] = ()
+) -> UserFactory:
+    """Returns a factory of the user's, which `call_factory` imports for its dtype.
+
+    Args:
+        option: the option of the command line, for messages.
+        reference: as in `load_factory`.
+        folder: as in `load_factory`.
+        given: as in `load_factory`.
+        seed: passed to `keras.utils.set_random_seed` when a module is imported.
+    """
+
+    def load() -> Callable[[], Any]:
+        with building(keras.backend.floatx()):
+            return load_factory(option, reference, folder, given)
+
+    return UserFactory(
+        load, folder, keras.backend.floatx, lambda: keras.utils.set_random_seed(seed)
+    )
 
 
 def building(dtype: str) -> AbstractContextManager[None]:

@@ -10,12 +10,16 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
-from keras_impl.harness.factories import Reference, building, call_factory
+from keras_impl.harness.factories import (
+    Reference,
+    building,
+    call_factory,
+    user_factory,
+)
 from keras_impl.harness.program.script import Script
 from keras_impl.harness.program.suited import check_arrays
 from parity.data.program_data import program_data
 from parity.errors import InputError
-from parity.programs.factories import load_factory
 from parity.programs.program_spec import ProgramSpec
 
 
@@ -40,7 +44,7 @@ class Source:
             seed = spec.seed if spec.sets_seed else None
             self._script = Script((folder / spec.keras).resolve(), spec.arguments, seed, folder)
         else:
-            self._factory = load_factory("keras", spec.keras, spec.folder, spec.given)
+            self._factory = user_factory("keras", spec.keras, spec.folder, spec.seed, spec.given)
             self._data = program_data(spec)
 
     def reference(self) -> Reference:
