@@ -17,6 +17,7 @@ from keras_impl.harness import (
     float64_layers,
     float64_numbers,
     float64_pools,
+    one_replica,
     own_schedules,
     versions,
 )
@@ -204,6 +205,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
 def begin(dtype: str) -> None:
     """Makes a dtype that of all that is built or imported from now on."""
     versions.use_dtype(dtype)
+    one_replica.install()
     if dtype == "float64":
         float64_pools.install()
         float64_numbers.install()

@@ -46,6 +46,7 @@ from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from keras_impl.harness.direct_operations import direct_operations
 from keras_impl.harness.grouped_convolutions import quick_grouped_convolutions
+from keras_impl.harness.loss_constants import constants_as_written
 from parity.data.samples import Samples
 from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
@@ -141,7 +142,8 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         one = start.again(factory, start.weights, moves_constants=True)
         one.writer = constants = ChangeWriter(first=arrays)
         one.run(spec)
-        _write_training(spec, factory, one)
+        with constants_as_written():  # those in the code of an optimizer, too
+            _write_training(spec, factory, one)
         del one
         writer.facts["constants"] = moved_by_constants(constants)
     if is_large:

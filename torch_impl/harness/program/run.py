@@ -25,8 +25,10 @@ from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import (
     is_near,
     left_open,
+    lengthen_steps,
     moved,
     moved_inputs,
+    of_constants,
     spread_of,
 )
 from torch_impl.harness.program.training import Report, complete, train, with_batches
@@ -114,6 +116,7 @@ def run_program(task: ProgramTask) -> RunResult:
         other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
         second = fresh()
         second.input_change = moved_inputs(keras.facts["nodes"])
+        lengthen_steps(second.built.optimizer, of_constants(keras))
         trained(second, begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
