@@ -30,7 +30,7 @@ def _of_one_replica(own: Any) -> Any:
     homes = (tf.distribute, tf.distribute.experimental)
     found = [each for home in homes for each in vars(home).values() if isinstance(each, type)]
     base: Any = tf.distribute.Strategy
-    strategies = tuple(each for each in found if issubclass(each, base) and each is not base)
+    strategies: Any = tuple(x for x in found if issubclass(x, base) and x is not base)
 
     @wraps(own)
     def scope(strategy: Any) -> Any:
