@@ -61,6 +61,7 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "one_replica.py": "torch spreads no variable over replicas",
     "float64_functions.py": "torch makes tensors of its default dtype",
     "ctc.py": "a port's loss is CTC in its own dtype",
     "grouped_convolutions.py": "torch has these kernels",
