@@ -173,6 +173,28 @@ def num_trained(reference: Reference, number: int) -> int:
     return number
 
 
+def user_factory(
+    option: str, reference: str, folder: str | Path, seed: int, given: Sequence[Any] = ()
+) -> UserFactory:
+    """Returns a factory of the user's, which `call_factory` imports for its dtype.
+
+    Args:
+        option: the option of the command line, for messages.
+        reference: as in `load_factory`.
+        folder: as in `load_factory`.
+        given: as in `load_factory`.
+        seed: passed to `keras.utils.set_random_seed` when a module is imported.
+    """
+
+    def load() -> Callable[[], Any]:
+        with building(keras.backend.floatx()):
+            return load_factory(option, reference, folder, given)
+
+    return UserFactory(
+        load, folder, keras.backend.floatx, lambda: keras.utils.set_random_seed(seed)
+    )
+
+
 def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") -> Reference:
     """Resets Keras, seeds it and calls a factory.
 
@@ -210,28 +232,6 @@ def begin(dtype: str) -> None:
         float64_pools.install()
         float64_numbers.install()
         float64_layers.install()
-
-
-def user_factory(
-    option: str, reference: str, folder: str | Path, seed: int, given: Sequence[Any] = ()
-) -> UserFactory:
-    """Returns a factory of the user's, which `call_factory` imports for its dtype.
-
-    Args:
-        option: the option of the command line, for messages.
-        reference: as in `load_factory`.
-        folder: as in `load_factory`.
-        given: as in `load_factory`.
-        seed: passed to `keras.utils.set_random_seed` when a module is imported.
-    """
-
-    def load() -> Callable[[], Any]:
-        with building(keras.backend.floatx()):
-            return load_factory(option, reference, folder, given)
-
-    return UserFactory(
-        load, folder, keras.backend.floatx, lambda: keras.utils.set_random_seed(seed)
-    )
 
 
 def building(dtype: str) -> AbstractContextManager[None]:
