@@ -61,6 +61,7 @@ ONLY_TORCH_HARNESS_FILES = {
     "saved.py": "weights that a run leaves are state_dicts of the port, also those of Keras",
 }
 ONLY_KERAS_HARNESS_FILES = {
+    "one_replica.py": "torch spreads no variable over replicas",
     "float64_functions.py": "torch makes tensors of its default dtype",
     "ctc.py": "a port's loss is CTC in its own dtype",
     "grouped_convolutions.py": "torch has these kernels",
@@ -211,6 +212,7 @@ _ONLY_ONE_HALF = {
     "torch_impl harness/check/forward.py output_form": "a port may return logits, Keras does not",
     "keras_impl harness/factories.py num_trained": "a port is given its samples",
     "keras_impl harness/factories.py building": "a module of torch is made double as a whole",
+    "keras_impl harness/factories.py begin": "a script begins without a factory",
     "torch_impl harness/factories.py factory_of": "in Keras a script may be one: program/script.py",
     "torch_impl harness/check/optimizer.py make_step": "a port may clip and schedule by itself",
     "torch_impl harness/check/optimizer.py given_rates": "the rates are Keras's",

@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from keras_impl.harness import (
     float64_layers,
     float64_numbers,
     float64_pools,
+    one_replica,
     own_schedules,
     versions,
 )
@@ -24,6 +26,7 @@ from keras_impl.harness.casts import in_float64
 from parity.data.model_inputs import KINDS, PADDINGS
 from parity.errors import InputError
 from parity.programs.backend import raise_refused
+from parity.programs.factories import UserFactory, load_factory
 
 BATCH_SIZE = 32  # of `fit` without one
 
@@ -172,6 +175,28 @@ def num_trained(reference: Reference, number: int) -> int:
     return number
 
 
+def user_factory(
+    option: str, reference: str, folder: str | Path, seed: int, given: Sequence[Any] = ()
+) -> UserFactory:
+    """Returns a factory of the user's, which `call_factory` imports for its dtype.
+
+    Args:
+        option: the option of the command line, for messages.
+        reference: as in `load_factory`.
+        folder: as in `load_factory`.
+        given: as in `load_factory`.
+        seed: passed to `keras.utils.set_random_seed` when a module is imported.
+    """
+
+    def load() -> Callable[[], Any]:
+        with building(keras.backend.floatx()):
+            return load_factory(option, reference, folder, given)
+
+    return UserFactory(
+        load, folder, keras.backend.floatx, lambda: keras.utils.set_random_seed(seed)
+    )
+
+
 def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") -> Reference:
     """Resets Keras, seeds it and calls a factory.
 
@@ -185,12 +210,7 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
         InputError: the factory returns something else.
     """
     versions.clear_session()  # Keras numbers layer names through the whole process
-    versions.use_dtype(dtype)
-    data_layers.install()
-    if dtype == "float64":
-        float64_pools.install()
-        float64_numbers.install()
-        float64_layers.install()
+    begin(dtype)
     keras.utils.set_random_seed(seed)
     with building(dtype):
         built = factory()
@@ -207,6 +227,17 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
         float64_numbers.with_numbers_of_python(reference.model)
     own_schedules.adapt(reference.model)
     return reference
+
+
+def begin(dtype: str) -> None:
+    """Makes a dtype that of all that is built or imported from now on."""
+    versions.use_dtype(dtype)
+    data_layers.install()
+    one_replica.install()
+    if dtype == "float64":
+        float64_pools.install()
+        float64_numbers.install()
+        float64_layers.install()
 
 
 def building(dtype: str) -> AbstractContextManager[None]:

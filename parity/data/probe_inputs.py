@@ -52,6 +52,7 @@ _FALLING = (
 )
 MAX_EPOCHS = NUM_EPOCHS + 28 * MOST_DELTAS
 # Steps at which a learning rate schedule is compared.
+SMALLEST_RATE = float(np.finfo(np.float32).tiny)  # smaller ones have fewer digits in float32
 SCHEDULE_STEPS = (*range(128), 200, 499, 500, 501, 999, 1000, 1001)
 
 

@@ -41,13 +41,16 @@ LIMITS = {
     "float64": Limits(floor=FLOAT64, factor=NOISE_FACTOR, most=1e-6, most_in_training=1e-3),
     "float32": Limits(floor=FLOAT32, factor=FACTOR_OF_FLOAT32, most=1e-2, most_in_training=1e-1),
 }
-# Betas that Keras has in float32 move what an optimizer keeps, and numbers that follow from its
-# steps, by more than rounding. They are rounded once, in one way: a port that computes with 0.999
-# as it is written differs by what the perturbed pass shows, not by a multiple of that; 2 is for the
-# rounding beside it. No beta up to this one can move a slot by more than `MOST_OF_BETAS`.
+# Constants that Keras has in float32, such as betas, move what an optimizer keeps, and all that
+# follows from its steps, by more than rounding. They are rounded once, in one way: a port that
+# computes with 0.999 as it is written differs by what a pass shows in which exactly these numbers
+# are moved (the fact `constants`), not by a multiple of that; 2 is for a port that has some of
+# them as Keras has them, and others as they are written, where their effects cancel in the pass.
+TIMES_OF_CONSTANTS = 2.0
+# An older bundle has no such pass: its noise has both. No beta up to this one can move a slot by
+# more than `MOST_OF_BETAS`.
 _MOVED_BY_BETAS, _LARGEST_BETA = ("optimizer/", "trajectory/losses", "log/"), 0.9999
-TIMES_OF_BETAS = 2.0
-MOST_OF_BETAS = TIMES_OF_BETAS * 2.0**-25 / (1 - _LARGEST_BETA)
+MOST_OF_BETAS = TIMES_OF_CONSTANTS * 2.0**-25 / (1 - _LARGEST_BETA)
 # Steps of a probe's training in which rounding cannot have grown to what decides.
 NUM_CERTAIN_STEPS = 2
 # Groups of arrays of one kind, one array per weight.
@@ -98,9 +101,12 @@ def allowed(keras: Recorded, key: str) -> float:
     if noise > limits.most and not is_decided_by_rounding(keras, key):
         greatest = limits.most_in_training if _moves_by_float32(keras, key) else limits.most
         most = greatest * max(1.0, _largest_of_kind(keras, key) / scale)
-        if key.startswith(_MOVED_BY_BETAS):
-            most = max(most, min(TIMES_OF_BETAS * measured, MOST_OF_BETAS))
         noise = min(noise, most)
+    if "constants" in keras.facts:
+        constants = float(keras.facts["constants"].get(key, 0.0))
+        return max(floor, noise) + TIMES_OF_CONSTANTS * constants
+    if key.startswith(_MOVED_BY_BETAS):
+        noise = max(noise, min(TIMES_OF_CONSTANTS * measured, MOST_OF_BETAS))
     return max(floor, noise)
 
 

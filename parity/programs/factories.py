@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from parity.errors import InputError
@@ -22,6 +23,7 @@ from parity.programs.user_modules import (
     add_folder,
     hidden_by,
     is_installed,
+    is_of_user,
     load_file,
     load_named,
 )
@@ -146,21 +148,77 @@ def load_factory(
     return factory
 
 
-def forget_modules(folder: str | Path) -> None:
+class UserFactory:
+    """A factory whose modules are imported anew for each dtype in which it builds.
+
+    What stands at the top of a module, such as a loss or a layer, takes the default dtype of its
+    framework when the module is imported. It is then the same in each call in one dtype, and does
+    not depend on what the process has imported before.
+
+    Args:
+        load: imports the modules, as `load_factory` does.
+        folder: folder in which the command was called.
+        dtype: returns the default dtype of the framework.
+        seed: restarts the random numbers; called before and after an import, since modules may
+            draw.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Factory],
+        folder: str | Path,
+        dtype: Callable[[], str],
+        seed: Callable[[], None],
+    ) -> None:
+        self._load, self._folder, self._dtype, self._seed = load, folder, dtype, seed
+        self._found: dict[str, tuple[Factory, dict[str, ModuleType]]] = {}
+        self._now: str | None = None  # the dtype of the modules that the process has
+
+    def __call__(self) -> Any:
+        """Returns what the function of the present dtype returns."""
+        return self.imported()()
+
+    def imported(self) -> Factory:
+        """Returns the function of the present dtype.
+
+        Raises:
+            InputError: there is no such module or function, or it cannot be called.
+        """
+        if (dtype := self._dtype()) != self._now:
+            forgotten = forget_modules(self._folder)
+            if self._now is not None:
+                self._found[self._now] = (self._found[self._now][0], forgotten)
+            if dtype in self._found:
+                sys.modules.update(self._found[dtype][1])
+            else:
+                self._seed()
+                self._found[dtype] = (self._load(), {})
+                self._seed()
+            self._now = dtype
+        return self._found[dtype][0]
+
+
+def forget_modules(folder: str | Path) -> dict[str, ModuleType]:
     """Forgets the modules of the user's, so that the next import runs them anew.
 
     What a program computes then does not depend on what the process has run before.
 
     Args:
         folder: folder in which the command was called. Installed packages and this project stay.
+
+    Returns:
+        What was forgotten, by name.
     """
     root = Path(folder).resolve()
+    forgotten = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file is None or name.partition(".")[0] in OURS or name == "__main__":
             continue
-        if Path(file).is_relative_to(root) and not is_installed(Path(file)):
-            del sys.modules[name]
+        path = Path(file)
+        if is_of_user(path) or (path.is_relative_to(root) and not is_installed(path)):
+            forgotten[name] = sys.modules.pop(name)
+    return forgotten
 
 
 def _needed(function: Factory) -> list[str]:

@@ -137,6 +137,11 @@ def hidden_by(error: ImportError) -> tuple[Path, str] | None:
     return None
 
 
+def is_of_user(path: Path) -> bool:
+    """Whether a file lies below a folder of the user's that was put on the path."""
+    return any(path.is_relative_to(each) for each in _folders) and not is_installed(path)
+
+
 def is_installed(path: Path) -> bool:
     """Whether a file belongs to an installed package."""
     return any(part in INSTALLED for part in path.parts)

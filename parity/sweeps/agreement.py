@@ -2,15 +2,16 @@
 
 A verdict is a number cut at a threshold. Where the number is near it, the two runs of a seed fall
 on different sides by chance, or because of a difference that the margins allow. A disagreement is
-therefore *near* if a run within the margins of one of the two could have the verdict of the other.
-The others are clear. An exact test of the pairs compares them; in mode "seeded", where no
-difference is allowed, it compares all.
+therefore *near* if one of the two runs is within the margin of a threshold between their verdicts,
+and the two are within the margin of each other. The others are clear. An exact test of the pairs
+compares them; in mode "seeded", where no difference is allowed, it compares all.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -36,7 +37,7 @@ class ScenarioVerdicts:
         torch: number of torch runs by verdict.
         num_same: number of seeds whose two runs have the same verdict.
         num_near: number of seeds whose two verdicts differ, but are within the margins of a
-            threshold.
+            threshold and of each other.
         p_different: corrected p value of a difference of the verdicts.
         verdict: "different" if it is shown; "agree" if the most frequent verdict is the same,
             where a seed near a threshold counts as the same; otherwise "undecided".
@@ -65,7 +66,10 @@ class ScenarioVerdicts:
 
 
 def is_near(a: Judgement, b: Judgement, margins: Margins) -> bool:
-    """Returns whether a run within the margins of one run could have the verdict of the other.
+    """Returns whether two verdicts differ by no more than the margins allow.
+
+    One of the runs has to be within the margin of a threshold that separates their verdicts, and
+    the two runs within the same margin of each other, by the number that is cut there.
 
     Args:
         a: verdict on a run.
@@ -74,34 +78,50 @@ def is_near(a: Judgement, b: Judgement, margins: Margins) -> bool:
     """
     verdicts = {a.verdict, b.verdict}
     return any(
-        distance <= margin
+        abs(number(run) - limit) <= margin and abs(number(a) - number(b)) <= margin
         for run in (a, b)
-        for between, distance, margin in _distances(run, margins)
+        for between, number, limit, margin in _thresholds(run, margins)
         if verdicts == between
     )
 
 
-def _distances(run: Judgement, margins: Margins) -> Iterable[tuple[set[str], float, float]]:
-    """Yields the verdicts that a threshold separates, the distance to it, and the margin."""
-    train, gap, val = run.train_accuracy, run.gap, run.val_accuracy
-    if gap is not None:
+Number = Callable[[Judgement], float]  # NaN if the run has none, which is near nothing
+
+
+def _thresholds(
+    run: Judgement, margins: Margins
+) -> Iterable[tuple[set[str], Number, float, float]]:
+    """Yields the verdicts that a threshold separates, the number it cuts, it, and the margin."""
+    if run.gap is not None:
         noise = run.gap_error or 0.0
         limits = [MAX_GAP]
         if run.val_loss_rise is not None and run.val_loss_rise > RISE:
             limits.append(MAX_GAP_RISING)
         for other in ("good_fit", "underfit"):
             for limit in limits:
-                yield {"overfit", other}, abs(gap - max(limit, noise)), margins.gap
-    if train is None:
+                yield {"overfit", other}, _gap, max(limit, noise), margins.gap
+    if run.train_accuracy is None:
         return
     for other in ("underfit", "stagnant"):
-        yield {"good_fit", other}, abs(train - run.target), margins.accuracy
+        yield {"good_fit", other}, _train, run.target, margins.accuracy
     if run.chance is not None:
         limit = run.chance + MIN_WAY * (run.target - run.chance)
-        yield {"underfit", "stagnant"}, abs(train - limit), margins.accuracy
-    if val is not None:
+        yield {"underfit", "stagnant"}, _train, limit, margins.accuracy
+    if run.val_accuracy is not None:
         for other in ("good_fit", "overfit"):
-            yield {"suspicious", other}, abs(min(train, val) - BY_HEART), margins.accuracy
+            yield {"suspicious", other}, _lower, BY_HEART, margins.accuracy
+
+
+def _gap(run: Judgement) -> float:
+    return math.nan if run.gap is None else run.gap
+
+
+def _train(run: Judgement) -> float:
+    return math.nan if run.train_accuracy is None else run.train_accuracy
+
+
+def _lower(run: Judgement) -> float:
+    return math.nan if run.val_accuracy is None else min(_train(run), run.val_accuracy)
 
 
 def signs_of(pairs: Pairs, margins: Margins | None) -> dict[str, dict[int, int]]:

@@ -61,6 +61,7 @@ _OPTIONAL: dict[str, Any] = {
     "own_loss": bool,
     "stateful": [str],
     "loss_noise": [_NUMBER],
+    "constants": {"*": _NUMBER},
     "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
     "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
     "metric_probe": {"names": [str], "float32": [str]},
@@ -123,6 +124,7 @@ def check_facts(
         or outputs_problem(facts, MAX_NAME)
         or _structure(facts)
         or _noise(facts["noise"], shapes)
+        or _noise(facts.get("constants", {}), shapes, "constants")
         or _loss_noise(facts, shapes)
         or _missing(facts, shapes)
         or metrics_problem(facts, shapes, MAX_NAME)
@@ -163,12 +165,14 @@ def _structure(facts: Mapping[str, Any]) -> str:
     return problem and f"facts.input_structure: {problem}"
 
 
-def _noise(noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _noise(
+    noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], fact: str = "noise"
+) -> str:
     for key, value in noise.items():
         if key not in shapes:
-            return f"facts.noise speaks of the array {key[:60]!r}, which is not there"
+            return f"facts.{fact} speaks of the array {key[:60]!r}, which is not there"
         if not math.isfinite(value) or value < 0:
-            return f"facts.noise of {key[:60]!r} is {value}; expected a number of at least 0"
+            return f"facts.{fact} of {key[:60]!r} is {value}; expected a number of at least 0"
     return ""
 
 

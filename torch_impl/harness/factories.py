@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.programs.factories import load_factory
+from parity.programs.factories import UserFactory, load_factory
 from torch_impl.harness.port.call_places import check_written
 from torch_impl.losses.outputs import OutputLosses
 from torch_impl.optim.averages import update_after_steps
@@ -239,7 +241,39 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
         InputError: there is no such function.
     """
     assert spec.torch is not None
-    return load_factory("--torch", spec.torch, spec.folder)
+    torch.set_default_dtype(torch.float64)
+    factory = user_factory(spec.torch, spec.folder, spec.seed)
+    factory.imported()  # its errors come first
+    return factory
+
+
+def user_factory(
+    reference: str, folder: str | Path, seed: int, given: Sequence[Any] = ()
+) -> UserFactory:
+    """Returns a factory of the user's, which `call_factory` imports for its dtype.
+
+    Args:
+        reference: as in `load_factory`.
+        folder: as in `load_factory`.
+        given: as in `load_factory`.
+        seed: of torch and NumPy, when a module is imported.
+    """
+
+    def load() -> Callable[[], Any]:
+        with _building(_default_dtype()):
+            return load_factory("--torch", reference, folder, given)
+
+    return UserFactory(load, folder, _default_dtype, lambda: _seed(seed))
+
+
+def _default_dtype() -> str:
+    return str(torch.get_default_dtype()).removeprefix("torch.")
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") -> Port:
@@ -255,9 +289,8 @@ def call_factory(factory: Callable[[], Any], seed: int, dtype: str = "float64") 
         UnfinishedError: code that it calls is still to be written.
     """
     torch.set_default_dtype(getattr(torch, dtype))
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    with _optimizing_float64() if dtype == "float64" else nullcontext():
+    _seed(seed)
+    with _building(dtype):
         try:
             built = factory()
         except NotImplementedError as error:
@@ -285,6 +318,10 @@ def _of_plain_package(built: Any) -> str:
         f". A port in plain torch has it as {package}.test_parity:port, and its network alone as "
         f"{type(model).__module__}:{type(model).__name__}"
     )
+
+
+def _building(dtype: str) -> AbstractContextManager[None]:
+    return _optimizing_float64() if dtype == "float64" else nullcontext()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from keras_impl.harness.kinds import kind_of
 from keras_impl.harness.rounding import Perturbation
 from parity.ladder.compare import absolute_difference
 from parity.ladder.rounding import LIMITS
-from parity.ladder.tolerance import OF_A_CONSTANT
+from parity.ladder.tolerance import FLOAT64, OF_A_CONSTANT
 from parity.traces.trace import TraceWriter, largest_of
 
 # Parts of the keys of what was not computed.
@@ -67,28 +67,71 @@ def perturb_constants(model: keras.Model) -> None:
                 if getattr(regularizer, factor, None):
                     value = _next_float32(float(getattr(regularizer, factor)))
                     setattr(regularizer, factor, value)
-    if getattr(model, "optimizer", None) is not None:
-        perturb_optimizer(model.optimizer)
 
 
-def perturb_optimizer(optimizer: Any) -> None:
-    """Moves the constants that an optimizer keeps in float32, those of its schedule too."""
-    _keep_digits(optimizer)
+def perturb_schedule(optimizer: Any) -> None:
+    """Moves the rates of an optimizer's schedule."""
     if has_schedule(optimizer):
         optimizer._learning_rate = _Perturbed(optimizer._learning_rate)
 
 
-def _keep_digits(optimizer: Any) -> None:
-    """Lets an optimizer compute with its constants as they were written.
+def perturb_optimizer(optimizer: Any) -> None:
+    """Moves all numbers that an optimizer keeps in float32: constants, and rates of a schedule.
 
-    Keras makes float32 tensors of numbers of Python, in float64 runs too, but not of np.float64.
+    It computes with its constants as they were written. Keras makes float32 tensors of numbers of
+    Python, in float64 runs too, but not of np.float64.
     """
-    for name in (
-        *("momentum", "beta_1", "beta_2", "weight_decay", "ema_momentum"),
-        "initial_accumulator_value",
-    ):
-        if isinstance(value := getattr(optimizer, name, None), float):
-            setattr(optimizer, name, np.float64(value))
+    for name, value in list(vars(optimizer).items()):
+        if type(value) is float:
+            setattr(optimizer, name, _Written(value))
+    perturb_schedule(optimizer)
+
+
+def has_rounded_constants(optimizer: Any) -> bool:
+    """Whether an optimizer has numbers that float32 cannot hold, or a schedule."""
+    unused = () if getattr(optimizer, "use_ema", False) else ("ema_momentum",)
+    used = [x for name, x in vars(optimizer).items() if name not in unused and type(x) is float]
+    return has_schedule(optimizer) or any(float(np.float32(x)) != x for x in used)
+
+
+_VARIABLES: Any = getattr(keras, "Variable", ())  # Keras 2 has those of TensorFlow
+
+
+class _Written(np.float64):
+    """A number in float64, which leaves an operation with a variable to the variable.
+
+    NumPy would make an array of the variable, which a compiled step then never changes.
+    """
+
+
+def _leaving(name: str) -> Any:
+    own = getattr(np.float64, name)
+
+    def operation(self: Any, other: Any) -> Any:
+        return NotImplemented if isinstance(other, _VARIABLES) else own(self, other)
+
+    return operation
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow"):
+    setattr(_Written, f"__{_name}__", _leaving(f"__{_name}__"))
+
+
+def moved_by_constants(writer: ChangeWriter) -> dict[str, float]:
+    """Returns how far the constants of optimizers move each array of a training.
+
+    Args:
+        writer: of a pass in which nothing but these constants was moved.
+
+    Returns:
+        The change of each array, relative to its largest value; nothing if what no optimizer has
+        touched changed as well, since the model then is another one each time.
+    """
+    before = ("forward/", "loss/")
+    if any(x > FLOAT64 for key, x in writer.changes.items() if key.startswith(before)):
+        return {}
+    trained = ("optimizer/", "trajectory/", "log/")
+    return {key: x for key, x in writer.changes.items() if x and key.startswith(trained)}
 
 
 def _move_arrays(layer: Any) -> None:

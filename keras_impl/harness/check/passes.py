@@ -7,7 +7,7 @@ and what it computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,11 @@ from keras_impl.harness.check.incomplete import (
 from keras_impl.harness.check.loss import adding_layers, write_confident_loss
 from keras_impl.harness.check.metrics import write_metrics
 from keras_impl.harness.check.model import build, get_weights, set_weights
-from keras_impl.harness.check.noise import perturb_constants, perturb_optimizer
+from keras_impl.harness.check.noise import (
+    perturb_constants,
+    perturb_optimizer,
+    perturb_schedule,
+)
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.check.parts import optimizers_in, whole_of
@@ -62,6 +66,7 @@ class Pass:
         weights: what it starts from.
         number: of the draw, 0 for that of the seed.
         perturbation: how rounded numbers are moved; None: they stay.
+        moves_constants: whether the constants of optimizers are moved.
         writer: receives the arrays and the facts.
         exercise: what the pass leaves without effect.
         kinds: of the targets, if another pass has found them.
@@ -77,6 +82,7 @@ class Pass:
     exercise: Exercise = field(default_factory=Exercise)
     kinds: Mapping[str, str] | None = None
     objective: Objective | None = None
+    moves_constants: bool = False
 
     def run(self, spec: CheckSpec) -> None:
         """Writes inputs, outputs, facts, loss and gradients."""
@@ -165,17 +171,28 @@ class Start:
         factory: Callable[[], Any],
         weights: Mapping[str, np.ndarray],
         perturbation: Perturbation | None = None,
+        *,
+        moves_constants: bool = False,
     ) -> Pass:
-        """Returns the same pass from other weights, on a fresh model that draws the same masks."""
+        """Returns the same pass from other weights, on a fresh model that draws the same masks.
+
+        Args:
+            factory: builds the model.
+            weights: with which it begins.
+            perturbation: how rounded numbers are moved, constants of layers among them.
+            moves_constants: whether the constants of optimizers are moved.
+        """
         fresh = called_anew(factory, self.samples.seed)
         build(fresh, self.samples)
-        if perturbation:  # rounded constants are moved, too
+        if perturbation:
             perturb_constants(fresh.model)
-            for optimizer in optimizers_in(whole_of(fresh).model).values():
-                if optimizer is not getattr(fresh.model, "optimizer", None):
-                    perturb_optimizer(optimizer)
+        if perturbation or moves_constants:
+            moved = perturb_optimizer if moves_constants else perturb_schedule
+            for optimizer in optimizers_of(fresh):
+                moved(optimizer)
         advance(fresh.model, self.number)
-        return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=self.kinds)
+        made = Pass(fresh, self.samples, weights, self.number, perturbation, kinds=self.kinds)
+        return replace(made, moves_constants=moves_constants)
 
     def perturbed(
         self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
@@ -186,6 +203,14 @@ class Start:
         moved.writer = writer
         moved.run(spec)
         return moved
+
+
+def optimizers_of(reference: Reference) -> list[Any]:
+    """Returns the optimizers of a model, and of the one that trains it."""
+    own = getattr(reference.model, "optimizer", None)
+    others = optimizers_in(whole_of(reference).model).values()
+    found = [] if own is None else [own]
+    return found + [each for each in others if each is not own]
 
 
 def most_exercised(

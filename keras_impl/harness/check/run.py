@@ -29,11 +29,17 @@ from keras_impl.harness.check.inputs import inputs_of, stateful_layers
 from keras_impl.harness.check.left_out import left_out as left_out_of
 from keras_impl.harness.check.loss_graphs import write_loss_graphs
 from keras_impl.harness.check.model import build, get_weights, set_weights
-from keras_impl.harness.check.noise import ChangeWriter, loss_noise_of, noise_of
+from keras_impl.harness.check.noise import (
+    ChangeWriter,
+    has_rounded_constants,
+    loss_noise_of,
+    moved_by_constants,
+    noise_of,
+)
 from keras_impl.harness.check.optimizer import write_optimizer
 from keras_impl.harness.check.own_training import write_own_training
 from keras_impl.harness.check.parts import plan_of, whole_of
-from keras_impl.harness.check.passes import Pass, most_exercised
+from keras_impl.harness.check.passes import Pass, most_exercised, optimizers_of
 from keras_impl.harness.check.rate_code import rates_of
 from keras_impl.harness.check.schedule import write_schedule
 from keras_impl.harness.check.steps import Steps
@@ -41,6 +47,7 @@ from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from keras_impl.harness.direct_operations import direct_operations
 from keras_impl.harness.grouped_convolutions import quick_grouped_convolutions
+from keras_impl.harness.loss_constants import constants_as_written
 from parity.data.samples import Samples
 from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
@@ -120,6 +127,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, first.reference, writer)
     arrays, exercise, start = first.writer.arrays, first.exercise, first.start
+    has_constants = any(map(has_rounded_constants, optimizers_of(first.reference)))
     del first, model, whole
     moved: list[ChangeWriter] = []
     wanted = NUM_PERTURBED[spec.dtype]
@@ -132,6 +140,17 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         if one.perturbation is not None and one.perturbation.needs_another:
             wanted = max(wanted, NUM_WITH_CONSTANTS)
         del one
+    writer.facts["constants"] = {}
+    if has_constants:
+        if is_large:
+            free_memory()
+        one = start.again(factory, start.weights, moves_constants=True)
+        one.writer = constants = ChangeWriter(first=arrays)
+        one.run(spec)
+        with constants_as_written():  # those in the code of an optimizer, too
+            _write_training(spec, factory, one)
+        del one
+        writer.facts["constants"] = moved_by_constants(constants)
     if is_large:
         free_memory()
     writer.put_all("weights", start.weights)
@@ -153,7 +172,9 @@ def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> N
     """Writes a few steps of training, and those of the optimizer alone."""
     model = one.reference.model
     if "own_steps" in one.writer.facts and not versions.IS_KERAS_2:
-        fresh = one.start.again(factory, one.weights, one.perturbation).reference
+        fresh = one.start.again(
+            factory, one.weights, one.perturbation, moves_constants=one.moves_constants
+        ).reference
         set_weights(fresh.model, one.weights)
         write_own_training(spec, fresh, one.writer, one.perturbation)
     if getattr(model, "optimizer", None) is None:

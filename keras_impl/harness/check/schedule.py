@@ -65,10 +65,15 @@ def write_schedule(
     for callback in callbacks:
         callback.set_model(model)
         callback.on_train_begin({})
+    num_rates = _num_epochs(reference, len(sequence["loss"]))
     for epoch in range(len(sequence["loss"])):
-        for callback in callbacks:
-            callback.on_epoch_begin(epoch, {})
-        rates.append(float(optimizer.learning_rate))
+        if epoch < num_rates:
+            for callback in callbacks:
+                callback.on_epoch_begin(epoch, {})
+            if 0 < (rate := float(optimizer.learning_rate)) < probe_inputs.SMALLEST_RATE:
+                num_rates = epoch
+            else:
+                rates.append(rate)
         watched = [str(c.monitor) for c in callbacks if hasattr(c, "monitor")]
         logs = {name: float(sequence[name][epoch]) for name in {*sequence, *watched}}
         for callback in callbacks:
@@ -79,6 +84,18 @@ def write_schedule(
     if facts["kind"] is None:  # a schedule counts steps, and none are made here
         writer.put("schedule/epochs", np.array(rates))
     writer.put("schedule/stopped", np.array(stopped))
+
+
+def _num_epochs(reference: Reference, most: int) -> int:
+    """Returns of how many epochs the rates are compared.
+
+    A function of the epoch is not asked for one that the program does not train, if it is known
+    what it trains. Rules that watch metrics get the whole sequence.
+    """
+    kind = keras.callbacks.LearningRateScheduler
+    is_known = reference.x is not None or reference.epochs > 1
+    has_function = any(isinstance(callback, kind) for callback in reference.callbacks)
+    return min(reference.epochs, most) if is_known and has_function else most
 
 
 def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:

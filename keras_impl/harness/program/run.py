@@ -63,7 +63,7 @@ def run_program(task: ProgramTask) -> RunResult:
         InputError: the program cannot be probed or trained.
     """
     spec, probes, training = task.spec, task.probes, task.training
-    source = Source(spec)
+    source = Source(spec, makes_one_step=True)
     run_check(probes_of(spec), source.reference, probes)
     results: list[RunResult] = []
     found: list[Anchors] = []

@@ -21,14 +21,13 @@ from typing import Any
 
 import keras
 
-from keras_impl.harness.factories import Reference
+from keras_impl.harness.factories import Reference, begin, user_factory
 from keras_impl.harness.program.alike import Alike
 from keras_impl.harness.program.later_fits import later_fits
 from keras_impl.harness.program.saved_model import saved_model
 from keras_impl.harness.program.script_seeds import OF_TENSORFLOW, seeded
 from parity.errors import InputError, ParityError
 from parity.programs.check_spec import CheckSpec
-from parity.programs.factories import load_factory
 from parity.programs.user_modules import set_aside
 
 OnFit = Callable[[Reference], Any]
@@ -291,4 +290,7 @@ def factory_of(spec: CheckSpec) -> Callable[[], Any]:
         return Script(path, spec.arguments, seed, folder, keeps_numpy=spec.described)
     if spec.is_model_file:
         return saved_model(Path(spec.folder) / spec.keras)
-    return load_factory("--keras", spec.keras, spec.folder)
+    begin("float64")
+    factory = user_factory("--keras", spec.keras, spec.folder, spec.seed)
+    factory.imported()  # its errors come first
+    return factory

@@ -10,12 +10,18 @@ from typing import Any
 import keras
 
 from keras_impl.harness import versions
-from keras_impl.harness.factories import Reference, building, call_factory
+from keras_impl.harness.factories import (
+    Reference,
+    begin,
+    building,
+    call_factory,
+    user_factory,
+)
+from keras_impl.harness.program.executions import one_by_one
 from keras_impl.harness.program.script import Script
 from keras_impl.harness.program.suited import check_arrays
 from parity.data.program_data import program_data
 from parity.errors import InputError
-from parity.programs.factories import load_factory
 from parity.programs.program_spec import ProgramSpec
 
 
@@ -25,13 +31,18 @@ class Source:
     Args:
         spec: of the training.
         dtype: in the place of that of the spec.
+        makes_one_step: whether the model makes one step in each call, whatever its
+            `steps_per_execution` is, so that steps can be counted.
 
     Raises:
         InputError: there is no such factory, script or data; from its methods: the data does not
             suit the model.
     """
 
-    def __init__(self, spec: ProgramSpec, dtype: str | None = None) -> None:
+    def __init__(
+        self, spec: ProgramSpec, dtype: str | None = None, *, makes_one_step: bool = False
+    ) -> None:
+        self._makes_one_step = makes_one_step
         assert spec.keras is not None
         self._spec, self._dtype = spec, dtype or spec.dtype
         self._script: Script | None = None
@@ -40,7 +51,7 @@ class Source:
             seed = spec.seed if spec.sets_seed else None
             self._script = Script((folder / spec.keras).resolve(), spec.arguments, seed, folder)
         else:
-            self._factory = load_factory("keras", spec.keras, spec.folder, spec.given)
+            self._factory = user_factory("keras", spec.keras, spec.folder, spec.seed, spec.given)
             self._data = program_data(spec)
 
     def reference(self) -> Reference:
@@ -61,7 +72,7 @@ class Source:
             on_fit(call_factory(self.reference, spec.seed, self._dtype))
             return
         versions.clear_session()
-        versions.use_dtype(self._dtype)
+        begin(self._dtype)
         keras.utils.set_random_seed(spec.seed)
         with building(self._dtype):
             self._script.run(lambda reference: on_fit(self._with_settings(reference)))
@@ -96,4 +107,4 @@ class Source:
                 changes[name] = getattr(spec, name)
         found = dataclasses.replace(reference, **changes)
         check_arrays(found)
-        return found
+        return one_by_one(found) if self._makes_one_step else found

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.model import get_weights, is_built, set_weights, trainable
-from keras_impl.harness.check.noise import perturb_constants
+from keras_impl.harness.check.noise import perturb_constants, perturb_optimizer
 from keras_impl.harness.check.structure import as_taken
 from keras_impl.harness.compiled_rate import has_schedule
 from keras_impl.harness.factories import BATCH_SIZE, Reference, building
@@ -57,6 +57,7 @@ class Float64Steps:
         self._initial: dict[int, np.ndarray] = {}  # of the optimizer, before its first step
         if moves_constants:
             perturb_constants(reference.model)
+            perturb_optimizer(reference.model.optimizer)
         self._rate = tf.Variable(0.0, dtype=tf.float64)
         if has_schedule(self._model.optimizer):
             self._model.optimizer._learning_rate = _Given(self._rate)

@@ -64,7 +64,7 @@ def train(
     if anchors is not None:
         arguments["callbacks"] = [anchors.first, *arguments["callbacks"], anchors]
     phantom = None
-    if "train_batches" in written and model.steps_per_execution == 1:
+    if "train_batches" in written:
         phantom = PhantomSteps(anchors.after_phantom_step if anchors is not None else None)
         arguments["callbacks"].insert(0, phantom)
     fitted, result = fit(model, arguments, spec.dtype)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 BY_SPREAD = (
     f", or {NOISE_FACTOR:g} times what a change of the initial weights makes of the training that "
     "is as large as the difference after the few steps of the probes, or as rounding, and a change "
-    "of the inputs as large as that of a constant of Keras that scales them"
+    "of the inputs as large as that of a constant of Keras that scales them, and of every step as "
+    "large as that of the constants of Keras's optimizer"
 )
 
 

@@ -1,9 +1,15 @@
 """What a user says of an input is looked at, and a wrong word is told in one line."""
 
+import sys
+
+import keras
 import pytest
 
 from keras_impl import Input
+from keras_impl.harness.factories import call_factory, user_factory
+from keras_impl.harness.program.script import factory_of
 from parity.errors import InputError
+from parity.programs.check_spec import CheckSpec
 
 
 @pytest.mark.parametrize(
@@ -49,3 +55,32 @@ def test_a_wrong_setting_of_an_input_is_told_in_one_line(settings, told):
 )
 def test_an_input_has_limits_if_they_are_said(given, limits):
     assert given.limits == limits
+
+
+@pytest.fixture
+def file_with_a_loss(tmp_path, monkeypatch):
+    """A file of a user's with objects at its top, and Keras left as it was."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    (tmp_path / "top_of_keras.py").write_text(
+        "import keras\nLOSS = keras.losses.BinaryCrossentropy(label_smoothing=0.1)\n"
+        "METRIC = keras.metrics.Mean()\nAUGMENT = keras.Sequential([keras.layers.RandomFlip()])\n"
+        "PINNED = keras.layers.Activation('softmax', dtype='float32')\n"
+        "def build():\n    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])\n"
+        "    model.tops = [LOSS.dtype, METRIC.dtype, AUGMENT.compute_dtype, PINNED.compute_dtype]\n"
+        "    return model\n"
+    )
+    keras.config.set_floatx("float32")
+    yield tmp_path
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+    sys.modules.pop("top_of_keras", None)
+
+
+def test_objects_at_the_top_of_a_file_have_the_dtype_of_each_call(file_with_a_loss):
+    reference = "top_of_keras.py:build"
+    spec = CheckSpec(keras=reference, torch="t.py:build", folder=str(file_with_a_loss))
+    assert {*call_factory(factory_of(spec), 0).model.tops} == {"float64"}
+    factory = user_factory("--keras", reference, file_with_a_loss, 0)
+    for dtype in ("float64", "float32", "float64"):
+        assert {*call_factory(factory, 0, dtype).model.tops} == {dtype}

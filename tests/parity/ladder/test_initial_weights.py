@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.initial_weights import CONFIGS, IN_TORCH, WRONG, drawn, judge
-from parity.ladder.initial_weights import compare_draws, is_drawn_constant, p_limit
+from parity.ladder.initial_weights import compare_draws, drawn_tolerance, is_drawn_constant, p_limit
 from parity.ladder.items import FAIL, PASS
 
 SHAPE = (24, 16)  # fan in, fan out
@@ -192,3 +192,19 @@ def test_two_numbers_of_a_random_weight_are_no_constant():
     assert not is_drawn_constant(np.array([[0.3, 0.3]]), config, (2, 1))
     assert not is_drawn_constant(np.array([[0.3], [0.2]]), None, (1,))
     assert is_drawn_constant(np.array([[0.3], [0.3]]), None, (1,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "units"),
+    [
+        ((4, 16), "float32", 8 * 3),  # (4 + 2) / (4 - 2)
+        ((3, 3, 4, 4), "float64", 8 * 2),  # 36 x 4: (6 + 2) / (6 - 2)
+        ((8, 8), "float32", 64 * 8),
+    ],
+)
+def test_the_tolerance_of_an_orthogonal_weight_follows_from_its_shape(shape, dtype, units):
+    initializer = {"class": "Orthogonal", "gain": 0.5}
+    expected = 0.5 * units * np.finfo(dtype).eps
+    assert drawn_tolerance(initializer, shape, dtype) == pytest.approx(expected)
+    assert drawn_tolerance({"class": "HeNormal"}, shape, dtype) == 0
+    assert drawn_tolerance(None, shape, dtype) == 0

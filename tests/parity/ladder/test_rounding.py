@@ -79,6 +79,24 @@ def test_betas_as_they_are_written_move_what_an_optimizer_keeps_by_more_than_a_m
     assert found["forward/eval/output"] == found["loss/value"] == MOST
 
 
+def test_what_the_constants_of_an_optimizer_change_is_allowed_beside_rounding_and_has_no_limit(
+    recorded, tmp_path
+):
+    changed, moved = recorded.copy(), {"trajectory/2/dense1.kernel": 2.4e-6}
+    moved |= {"trajectory/losses": 3e-5}
+    changed.facts["noise"] = dict.fromkeys(changed.arrays, 1e-10)
+    without = changed.read(tmp_path / "a")
+    changed.facts["constants"] = moved
+    keras = changed.read(tmp_path / "b")
+    for key in changed.arrays:
+        more = 2 * moved.get(key, 0.0)
+        assert allowed(keras, key) == pytest.approx(allowed(without, key) + more, rel=1e-12, abs=0)
+    assert allowed_in_training(keras, 2, "dense1.kernel") == pytest.approx(4.803e-6)
+    # What a beta of 0.99 in the place of 0.999 moves is a thousand times as much.
+    changed.facts["constants"] = {"trajectory/2/dense1.kernel": 0.01}
+    assert allowed(changed.read(tmp_path / "c"), "trajectory/2/dense1.kernel") > 0.02
+
+
 def test_a_gradient_that_cancels_may_be_any_rounding(recorded, tmp_path):
     """As that of a bias before a batch normalisation."""
     name = "gradient/dense1.bias"

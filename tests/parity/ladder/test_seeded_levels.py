@@ -113,3 +113,24 @@ def test_without_dropouts_no_masks_are_drawn(halves, tmp_path):
     keras = Parts(facts={"nodes": NODES[:1], "masks": {"noise": [8, 0]}})
     outcome = masks(keras.write(tmp_path / "none"), torch)
     assert (outcome.status, outcome.applies) == (SKIPPED, False)
+
+
+def test_an_orthogonal_weight_may_be_rounded_in_another_order(tmp_path):
+    """As that of an LSTM of 4 units: 3 units in the last place were measured, of 1 each."""
+    kernel, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(16, 4)))
+    kernel = kernel.T.astype(np.float32)
+    unit = np.float32(2.0**-23)
+    rounded = kernel + 3 * unit * np.where(np.arange(16) % 2, 1, -1).astype(np.float32)
+    for initializer, change, expected in (
+        ({"class": "Orthogonal", "gain": 1.0}, rounded, PASS),
+        ({"class": "Orthogonal", "gain": 1.0}, kernel * np.float32(1 + 1e-4), FAIL),
+        ({"class": "Orthogonal", "gain": 1.0}, -kernel, FAIL),
+        ({"class": "GlorotUniform"}, rounded, FAIL),
+        ({"class": "GlorotUniform"}, kernel, PASS),
+    ):
+        facts = {"nodes": NODES, "masks": STATES, "initializers": {"lstm.kernel": initializer}}
+        keras, torch = Parts(facts=facts), Parts()
+        keras.arrays["start/lstm.kernel"] = kernel
+        torch.arrays["seeded/init/lstm.kernel"] = change
+        found = weights(keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch"))
+        assert found.status == expected, (initializer, change)

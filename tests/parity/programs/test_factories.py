@@ -1,12 +1,14 @@
 """Factories are found by name, from the folder of the call; what is wrong with a name is told."""
 
+import functools
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from parity.errors import InputError
-from parity.programs.factories import check_reference, load_factory, reference_of
+from parity.programs.factories import UserFactory, check_reference, load_factory, reference_of
 
 
 @pytest.fixture
@@ -183,3 +185,49 @@ def test_a_factory_of_the_project_is_called_with_what_it_is_given(folder):
     # One that takes arguments cannot be called without them.
     with pytest.raises(InputError, match="two"):
         load_factory("--torch", "shop_nets:two", folder)
+
+
+@pytest.fixture
+def of_dtype(folder):
+    """A factory whose modules note the dtype of their import, and a way to change that."""
+    (folder / "shop_state.py").write_text("import shop_now\nDTYPE, DRAWN = shop_now.DTYPE, []\n")
+    (folder / "shop_top.py").write_text(
+        "import shop_state\n"
+        "def build():\n"
+        "    import shop_state as again\n"
+        "    assert again is shop_state\n"
+        "    return shop_state\n"
+    )
+    now, calls = types.ModuleType("shop_now"), []
+    sys.modules["shop_now"] = now
+    now.DTYPE = "float64"
+
+    def factory():
+        load = functools.partial(load_factory, "--keras", "shop_top.py:build", folder)
+        return UserFactory(load, folder, lambda: now.DTYPE, lambda: calls.append(now.DTYPE))
+
+    return factory, now, calls
+
+
+def test_a_module_is_imported_once_for_each_dtype_and_found_again(of_dtype):
+    make, now, calls = of_dtype
+    factory = make()
+    first = factory()
+    assert (first.DTYPE, factory() is first) == ("float64", True)
+    now.DTYPE = "float32"
+    other = factory()
+    assert (other.DTYPE, other is first) == ("float32", False)
+    now.DTYPE = "float64"
+    assert factory() is first
+    assert sys.modules["shop_state"] is first
+    # Random numbers begin anew before an import and after it.
+    assert calls == ["float64", "float64", "float32", "float32"]
+
+
+def test_the_second_program_of_a_process_gets_nothing_of_the_first(of_dtype):
+    make, now, _ = of_dtype
+    make()().DRAWN.append(1)
+    now.DTYPE = "float32"
+    make()().DRAWN.append(1)
+    second = make()()
+    assert (second.DTYPE, second.DRAWN) == ("float32", [])

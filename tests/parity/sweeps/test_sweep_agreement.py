@@ -26,35 +26,45 @@ def fit(gap, *, train=0.99, **numbers):
     ("a", "b", "near"),
     [
         (fit(0.049), fit(0.051), True),
-        (fit(0.031), fit(0.09), True),  # the first is within 0.02 of the threshold
-        (fit(0.029), fit(0.071), False),  # neither is
+        (
+            fit(0.031),
+            fit(0.0509),
+            True,
+        ),  # the second is within 0.02 of the threshold, and of the first
+        (
+            fit(0.031),
+            fit(0.3),
+            False,
+        ),  # the first is near the threshold, and the second far from both
+        (fit(0.031), fit(0.0521), False),
+        (fit(0.029), fit(0.071), False),
         # With few validation samples, the gap has to be above its noise.
-        (fit(0.029), fit(0.09, gap_error=0.1), True),
-        (fit(0.029), fit(0.071, gap_error=0.1), False),
+        (run("overfit", gap=0.075), run(gap=0.09, gap_error=0.1), True),
+        (run("overfit", gap=0.065), run(gap=0.09, gap_error=0.1), False),
         # A gap of 0.02 is enough where the validation loss has risen to 1.5 times its minimum.
-        (fit(0.01, val_loss_rise=1.6), fit(0.08), True),
-        (fit(0.01, val_loss_rise=1.4), fit(0.08), False),
-        (fit(0.01, val_loss_rise=1.5), fit(0.08), False),
-        (run("underfit", gap=0.04), run("overfit", gap=0.2), True),
+        (fit(0.01, val_loss_rise=1.6), run("overfit", gap=0.022), True),
+        (fit(0.01, val_loss_rise=1.4), run("overfit", gap=0.022), False),
+        (fit(0.01, val_loss_rise=1.5), run("overfit", gap=0.022), False),
+        (run("underfit", gap=0.04), run("overfit", gap=0.055), True),
         # Training accuracy and its target of 0.9.
-        (run("underfit", train_accuracy=0.886), run(train_accuracy=0.95), True),
-        (run("underfit", train_accuracy=0.884), run(train_accuracy=0.95), False),
-        (run("stagnant", train_accuracy=0.89), run(train_accuracy=0.95), True),
+        (run("underfit", train_accuracy=0.886), run(train_accuracy=0.9005), True),
+        (run("underfit", train_accuracy=0.886), run(train_accuracy=0.95), False),
+        (run("stagnant", train_accuracy=0.89), run(train_accuracy=0.904), True),
         # A tenth of the way from chance to the target: 0.18.
         (
             run("stagnant", train_accuracy=0.17, chance=0.1),
-            run("underfit", train_accuracy=0.3, chance=0.1),
+            run("underfit", train_accuracy=0.184, chance=0.1),
             True,
         ),
         (
-            run("stagnant", train_accuracy=0.15, chance=0.1),
+            run("stagnant", train_accuracy=0.17, chance=0.1),
             run("underfit", train_accuracy=0.3, chance=0.1),
             False,
         ),
         # Known by heart: 0.995.
         (
             run("suspicious", train_accuracy=1.0, val_accuracy=0.998),
-            run(train_accuracy=1.0, val_accuracy=0.98),
+            run(train_accuracy=1.0, val_accuracy=0.985),
             True,
         ),
         (
@@ -62,25 +72,29 @@ def fit(gap, *, train=0.99, **numbers):
             run(train_accuracy=0.95, val_accuracy=0.94),
             False,
         ),
+        (
+            run("suspicious", train_accuracy=1.0, val_accuracy=0.998),
+            run(train_accuracy=1.0, val_accuracy=0.9),
+            False,
+        ),
+        (run("overfit", gap=0.06), run(), False),  # it has no validation data
         (run("diverged"), fit(0.05), False),
         (fit(0.05), fit(0.05), False),  # the same verdict is no disagreement
         (run("undecided"), run(), False),
     ],
 )
-def test_a_disagreement_is_near_if_a_run_within_the_margins_could_have_the_other_verdict(
-    a, b, near
-):
+def test_a_disagreement_is_near_if_threshold_and_runs_are_within_the_margins(a, b, near):
     assert is_near(a, b, MARGINS) == is_near(b, a, MARGINS) == near
 
 
 def test_a_run_exactly_at_the_margin_from_a_threshold_is_near():
-    assert is_near(fit(0.0), fit(0.2), Margins(gap=0.05))
-    assert not is_near(fit(0.0), fit(0.2), Margins(gap=0.049))
+    assert is_near(fit(0.0), fit(0.0625), Margins(gap=0.0625))
+    assert not is_near(fit(0.0), fit(0.0625), Margins(gap=0.062))
 
 
 def test_strict_margins_leave_fewer_disagreements_near():
-    assert is_near(fit(0.04), fit(0.065), MARGINS)
-    assert not is_near(fit(0.04), fit(0.065), Margins(gap=0.005))
+    assert is_near(fit(0.04), fit(0.058), MARGINS)
+    assert not is_near(fit(0.04), fit(0.058), Margins(gap=0.005))
 
 
 def test_each_verdict_has_a_sign_where_one_half_alone_has_it():

@@ -1,12 +1,15 @@
 """A factory is called as if nothing had been built before, and its module has the right dtype."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from parity.errors import InputError, UnfinishedError
-from torch_impl.harness.factories import Port, call_factory
+from parity.programs.check_spec import CheckSpec
+from torch_impl.harness.factories import Port, call_factory, factory_of, user_factory
 from torch_impl.optim import Adam
 from torch_impl.schedule import ReduceLROnPlateau
 
@@ -140,3 +143,27 @@ def test_what_torch_itself_lacks_is_no_unfinished_port():
 
     with pytest.raises(NotImplementedError, match="forward"):
         call_factory(build, 0)
+
+
+def test_what_stands_at_the_top_of_a_file_has_the_dtype_of_each_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = torch.get_default_dtype()
+    (tmp_path / "top_of_port.py").write_text(
+        "import torch\nLOSS = torch.nn.NLLLoss(weight=torch.tensor([0.1, 0.7]))\n"
+        "def build():\n    module = torch.nn.Linear(2, 2)\n    module.rate = LOSS.weight\n"
+        "    return module\n"
+    )
+    reference = "top_of_port.py:build"
+    try:
+        torch.set_default_dtype(torch.float32)
+        spec = CheckSpec(keras="k.py:build", torch=reference, folder=str(tmp_path))
+        checked = factory_of(spec)
+        assert call_factory(checked, 0).module.rate.tolist() == [0.1, 0.7]
+        factory = user_factory(reference, tmp_path, 0)
+        for dtype in ("float64", "float32", "float64"):
+            found = call_factory(factory, 0, dtype).module.rate
+            assert found.dtype == getattr(torch, dtype)
+            assert found[0].item() == float(np.dtype(dtype).type(0.1))
+    finally:
+        torch.set_default_dtype(before)
+        sys.modules.pop("top_of_port", None)

@@ -33,7 +33,10 @@ def write_schedule(
         if port.optimizer is None:
             return
         deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])
-        rates, stopped = _rates_by_epoch(port, probe_inputs.metrics(spec.seed, deltas))
+        metrics = probe_inputs.metrics(spec.seed, deltas)
+        is_compared = "schedule/epochs" in keras
+        num_rates = len(keras["schedule/epochs"]) if is_compared else len(metrics["loss"])
+        rates, stopped = _rates_by_epoch(port, metrics, num_rates)
         if "schedule/epochs" in keras:
             writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
         writer.put("schedule/stopped", np.array(stopped))
@@ -53,8 +56,10 @@ def _rates_by_step(port: Port) -> np.ndarray:
     return np.array([rates[step] for step in steps], dtype=np.float64)
 
 
-def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list[float], int]:
-    """Returns the rate of each epoch, and the epoch at which training stops, or -1."""
+def _rates_by_epoch(
+    port: Port, metrics: Mapping[str, np.ndarray], num_rates: int
+) -> tuple[list[float], int]:
+    """Returns the rates of so many epochs, and the epoch at which training stops, or -1."""
     assert port.optimizer is not None
     rates: list[float] = []
 
@@ -62,8 +67,10 @@ def _rates_by_epoch(port: Port, metrics: Mapping[str, np.ndarray]) -> tuple[list
         return float(metrics[monitor_of(rule, port.monitor)][epoch])
 
     for epoch in range(len(metrics["loss"])):
-        after = [scheduler for scheduler in port.schedulers if not begin_epoch(scheduler, epoch)]
-        rates.append(idle_step_of(port.module, port.optimizer))
+        rules = port.schedulers if epoch < num_rates else ()
+        after = [scheduler for scheduler in rules if not begin_epoch(scheduler, epoch)]
+        if epoch < num_rates:
+            rates.append(idle_step_of(port.module, port.optimizer))
         for scheduler in after:
             if takes_value(scheduler):
                 scheduler.step(value_of(scheduler))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,10 @@ import numpy as np
 import torch
 
 from parity.errors import InputError
-from parity.programs.factories import forget_modules, load_factory
 from parity.traces.trace import RunResult
 from torch_impl.harness.call import first_tensor
 from torch_impl.harness.check.port_loss import activated
-from torch_impl.harness.factories import Port, call_factory
+from torch_impl.harness.factories import Port, call_factory, user_factory
 from torch_impl.harness.port.call_places import advice_on, told_of
 from torch_impl.harness.port.outputs import Outputs
 from torch_impl.harness.port.portable import channels_first, from_returned, in_order
@@ -47,10 +45,7 @@ def fit_program(task: SweptProgram) -> RunResult:
     """
     spec = task.spec
     assert spec.torch is not None
-    forget_modules(spec.folder)
-    _seed(spec.seed)  # modules may draw when they are imported
-    factory = load_factory("--torch", spec.torch, spec.folder)
-    _seed(spec.seed)
+    factory = user_factory(spec.torch, spec.folder, spec.seed)
     built = call_factory(factory, spec.seed, spec.dtype)
     built.module.to(spec.device)  # in place, so that the optimizer keeps its parameters
     outputs = Outputs(task.settings["outputs"], {})
@@ -213,13 +208,6 @@ class _Watching(Callback):
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """After every step."""
         self._task.on_step()
-
-
-def _seed(seed: int) -> None:
-    """Seeds the generators of Python, NumPy and torch."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 def _first(nests: Mapping[str, Any]) -> Batch:

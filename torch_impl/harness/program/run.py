@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 from parity.errors import InputError, RunError
 from parity.ladder.own_steps import FACT
 from parity.programs.check_spec import probes_of
-from parity.programs.factories import load_factory
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.check.taken_targets import see_targets
+from torch_impl.harness.factories import user_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import (
     is_near,
     left_open,
+    lengthen_steps,
     moved,
     moved_inputs,
+    of_constants,
     spread_of,
 )
 from torch_impl.harness.program.training import Report, complete, train, with_batches
@@ -53,7 +55,7 @@ def run_program(task: ProgramTask) -> RunResult:
     assert keras is not None
     assert spec.torch is not None
     check = probes_of(spec)
-    factory = load_factory("--torch", spec.torch, spec.folder, spec.given)
+    factory = user_factory(spec.torch, spec.folder, spec.seed, spec.given)
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
@@ -114,6 +116,7 @@ def run_program(task: ProgramTask) -> RunResult:
         other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
         second = fresh()
         second.input_change = moved_inputs(keras.facts["nodes"])
+        lengthen_steps(second.built.optimizer, of_constants(keras))
         trained(second, begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result

@@ -7,6 +7,7 @@ a whole training more, and is made only if this one is not so near that it passe
 
 The probes are fed other numbers than the training. So where Keras scales its input by constants in
 float32, the second training is fed inputs that are moved by as much as such a constant may be.
+Its steps are longer by as much as the constants of Keras's optimizer change a step.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from parity.data import probe_inputs
 from parity.ladder.compare import relative_differences
 from parity.ladder.rounding import is_decided_by_rounding, limits_of
 from parity.ladder.tolerance import OF_A_CONSTANT
@@ -65,6 +68,36 @@ def moved_inputs(nodes: Sequence[Mapping[str, Any]]) -> Change | None:
         return None
     origin = max(origins)
     return lambda x: x + OF_A_CONSTANT * (x + origin)
+
+
+def of_constants(keras: Trace) -> float:
+    """Returns by what share the constants of Keras's optimizer, in float32, change its steps."""
+    shares = [0.0]
+    for key, change in keras.facts.get("constants", {}).items():
+        part, _, rest = key.partition("/weights/")
+        if part.startswith("optimizer/") and f"weights/{rest}" in keras:
+            begun = probe_inputs.of_step(keras[f"weights/{rest}"])
+            way = float(np.abs(keras[key] - begun).max(initial=0.0))
+            shares.append(float(change) * keras.largest(key) / max(way, _SMALLEST))
+    return max(shares)
+
+
+def lengthen_steps(optimizer: Any, share: float) -> None:
+    """Makes every step of an optimizer of torch longer by a share of it."""
+    before: dict[torch.Tensor, torch.Tensor] = {}
+
+    def note(of: torch.optim.Optimizer, *_: Any) -> None:
+        for group in of.param_groups:
+            before.update({weight: weight.detach().clone() for weight in group["params"]})
+
+    def lengthen(*_: Any) -> None:
+        with torch.no_grad():
+            for weight, value in before.items():
+                weight += share * (weight - value)
+
+    if share and isinstance(optimizer, torch.optim.Optimizer):
+        optimizer.register_step_pre_hook(note)
+        optimizer.register_step_post_hook(lengthen)
 
 
 def left_open(keras: Trace, probes: TraceWriter) -> float:

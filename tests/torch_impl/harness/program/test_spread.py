@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from programs_here import FOLDER, keras_half, result_of, spec_of, trained
 
 import keras_impl
@@ -12,7 +13,14 @@ from parity.files.json_io import write_json
 from parity.ladder.tolerance import OF_A_CONSTANT
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
-from torch_impl.harness.program.spread import is_near, moved, moved_inputs, spread_of
+from torch_impl.harness.program.spread import (
+    is_near,
+    lengthen_steps,
+    moved,
+    moved_inputs,
+    of_constants,
+    spread_of,
+)
 
 SOURCE = """
 import keras, numpy as np, torch
@@ -251,3 +259,33 @@ def test_a_port_that_is_not_near_is_trained_again_and_allowed_what_that_shows(
     facts = facts_of(tmp_path)
     assert facts["left_open"] > 1e-12  # Keras keeps the factor of the penalty in float32
     assert facts["spread"]["scalar/1"] > 0
+
+
+def test_the_share_of_a_step_is_what_constants_move_of_its_way():
+    arrays = {"weights/a.kernel": np.array([1.0, 2.0])}
+    arrays["optimizer/1/weights/a.kernel"] = np.array([1.0, 2.5])
+    arrays["optimizer/2/weights/a.kernel"] = np.array([0.0, 2.5])
+    trace = parts()[0]
+    trace.arrays, trace.facts = arrays, {}
+    assert of_constants(trace) == 0
+    # Of 2.5, a share of 4e-6 is 1e-5; the first step goes 0.5, the first two go 1.
+    trace.facts["constants"] = {"optimizer/1/weights/a.kernel": 4e-6}
+    assert of_constants(trace) == pytest.approx(2e-5)
+    trace.facts["constants"] = {
+        "optimizer/2/weights/a.kernel": 4e-6,
+        "optimizer/2/velocity/a.kernel": 1.0,
+        "trajectory/losses": 1.0,
+    }
+    assert of_constants(trace) == pytest.approx(1e-5)
+
+
+def test_longer_steps_are_longer_by_the_share():
+    plain, longer = (torch.nn.Parameter(torch.tensor([1.0, -2.0]).double()) for _ in range(2))
+    for weight, share in ((plain, 0.0), (longer, 0.25)):
+        optimizer = torch.optim.SGD([weight], lr=0.5)
+        lengthen_steps(optimizer, share)
+        for _ in range(2):
+            weight.grad = torch.tensor([1.0, 4.0]).double()
+            optimizer.step()
+    assert plain.tolist() == [0.0, -6.0]
+    assert longer.tolist() == [-0.25, -7.0]
