@@ -51,6 +51,7 @@ _OPTIONAL: dict[str, Any] = {
     "incomplete": [{"what": str, "why": str, "do": str}],
     "cast_to_float64": [str],
     "float32_inside": [str],
+    "float32_noise": {"*": _NUMBER},
     "undecayed": [str],
     "trained_steps": int,
     "model_file": str,
@@ -121,7 +122,8 @@ def check_facts(
         or _names(facts)
         or outputs_problem(facts, MAX_NAME)
         or _structure(facts)
-        or _noise(facts["noise"], shapes)
+        or _noise("noise", facts["noise"], shapes)
+        or _noise("float32_noise", facts.get("float32_noise", {}), shapes)
         or _loss_noise(facts, shapes)
         or _missing(facts, shapes)
         or metrics_problem(facts, shapes, MAX_NAME)
@@ -162,12 +164,12 @@ def _structure(facts: Mapping[str, Any]) -> str:
     return problem and f"facts.input_structure: {problem}"
 
 
-def _noise(noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _noise(fact: str, noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
     for key, value in noise.items():
         if key not in shapes:
-            return f"facts.noise speaks of the array {key[:60]!r}, which is not there"
+            return f"facts.{fact} speaks of the array {key[:60]!r}, which is not there"
         if not math.isfinite(value) or value < 0:
-            return f"facts.noise of {key[:60]!r} is {value}; expected a number of at least 0"
+            return f"facts.{fact} of {key[:60]!r} is {value}; expected a number of at least 0"
     return ""
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from parity.data.probe_inputs import single
 from parity.data.weight_names import short_name
 from parity.ladder.loss_items import UNUSED
-from parity.ladder.rounding import allowed, limits_of
+from parity.ladder.rounding import LIMITS, allowed_by_float32, allowed_by_rounding, limits_of
 from parity.traces.trace import TraceWriter, largest_of
 
 # Where one sample of each unit is put: inside the linear part of relu, relu6 and hard_sigmoid.
@@ -140,18 +140,21 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
         if reader.largest(key) < limits.floor * greatest:
             named.add(name)
             yield told(f"gradient of {name}", "its gradient is only rounding", key)
-        elif (most := allowed(reader, key)) > limits.most:
+        elif (most := allowed_by_rounding(reader, key)) > limits.most:
             named.add(name)
             yield told(f"gradient of {name}", _share(most), key)
+        elif allowed_by_float32(reader, key) >= LIMITS["float32"].most:
+            named.add(name)
+            yield told(f"gradient of {name}", "the program has it in float32, which rounds it away", key)
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
-        if (most := allowed(reader, key)) > limits.most:
+        if (most := allowed_by_rounding(reader, key)) > limits.most:
             yield told(f"{key.partition('/')[2]} after a batch", _share(most), key)
     for name in writer.facts["weights"]:
         if name in zero | named:  # what trains by such a gradient is no more certain
             continue
         steps = [key for key in writer.arrays if _is_step_of(key, name)]
-        found = {key: allowed(reader, key) for key in steps}
+        found = {key: allowed_by_rounding(reader, key) for key in steps}
         decided = {key: most for key, most in found.items() if most > limits.most_in_training}
         if decided:
             yield told(f"training of {name}", _share(max(decided.values())), *decided)

@@ -25,7 +25,6 @@ from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.loss_constants import moved_loss
-from keras_impl.harness.loss_dtype import in_one_dtype
 from parity.data.samples import Samples
 from parity.errors import InputError
 from parity.traces.trace import TraceWriter, keyed
@@ -226,7 +225,7 @@ class Objective:
         targets = self.packed(batch.targets)
 
         def compute() -> Any:
-            return in_one_dtype(lambda: versions.loss_of(self.model, targets, output, weights))
+            return versions.loss_of(self.model, targets, output, weights)
 
         return self._moved(compute)
 
@@ -248,9 +247,7 @@ class Objective:
         for name, loss in self.losses.items():
             if loss is not None:
                 compute = versions.loss_of_output(loss, batch.targets[name], outputs[name])
-                value = self._moved(
-                    partial(in_one_dtype, partial(compute, batch.weights.get(name)))
-                )
+                value = self._moved(partial(compute, batch.weights.get(name)))
                 found[name] = tf.cast(value, tf.float64)
         return found
 

@@ -24,7 +24,6 @@ from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.check.step_data import StepData
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Input, Reference
-from keras_impl.harness.float64_functions import functions_in_float64
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
@@ -180,7 +179,7 @@ def make_step(model: Any, data: Any) -> dict[str, Any]:
     """
     model.reset_metrics()  # else they are means over all steps before
     try:
-        with functions_in_float64(), in_float64():
+        with in_float64():
             returned = model.train_step(data)
     except InputError:
         raise

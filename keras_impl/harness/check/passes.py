@@ -165,6 +165,7 @@ class Start:
         factory: Callable[[], Any],
         weights: Mapping[str, np.ndarray],
         perturbation: Perturbation | None = None,
+        writer: TraceWriter | None = None,
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks."""
         fresh = called_anew(factory, self.samples.seed)
@@ -175,15 +176,15 @@ class Start:
                 if optimizer is not getattr(fresh.model, "optimizer", None):
                     perturb_optimizer(optimizer)
         advance(fresh.model, self.number)
-        return Pass(fresh, self.samples, weights, self.number, perturbation, kinds=self.kinds)
+        given = (fresh, self.samples, weights, self.number, perturbation)
+        return Pass(*given, writer or TraceWriter(), kinds=self.kinds)
 
     def perturbed(
         self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
     ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = MovedWeights(self.weights, seed, spec.dtype)
-        moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
-        moved.writer = writer
+        moved = self.again(factory, weights, Perturbation(seed, spec.dtype), writer)
         moved.run(spec)
         return moved
 
