@@ -47,7 +47,7 @@ _WRAPPERS = tuple(f"keras_impl.harness.{name}" for name in ("calls", "float64_nu
 _WRAPPERS += ("keras_impl.harness.loss_constants",)
 # What these get may have been made before the program was float64.
 _AS_THE_USERS = ("keras.src.losses", "keras.src.metrics")
-# What lies between a constant and who asks for it; other functions check the dtype of what they get.
+# What lies between a constant and who asks for it; other functions check the dtype they get.
 _OF_CONSTANTS = ("framework", "util", "autograph", "profiler", "ops.weak_tensor_ops")
 _RANGES = ("range", "linspace_nd")
 _MIXED = re.compile(
@@ -159,7 +159,7 @@ def is_mixed(error: Exception) -> bool:
     return isinstance(error, kinds) and _MIXED.search(str(error)) is not None
 
 
-# --- who asks --------------------------------------------------------------------------------------
+# --- who asks ------------------------------------------------------------------------------------
 
 
 def _is_by_user() -> bool:
@@ -214,7 +214,7 @@ def _is_between_constants(module: str, name: str) -> bool:
     return rest.startswith(_OF_CONSTANTS) or (rest == "ops.math_ops" and name in _RANGES)
 
 
-# --- what the user asks for ------------------------------------------------------------------------
+# --- what the user asks for ----------------------------------------------------------------------
 
 
 def _wider(dtype: Any) -> Any:
@@ -242,12 +242,13 @@ def _made(function: Callable[..., Any], at: int) -> Callable[..., Any]:
 
 def _casting(cast: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(cast)
-    def followed(x: Any, DstT: Any, *arguments: Any, **keywords: Any) -> Any:  # noqa: N803
+    def followed(x: Any, DstT: Any, *arguments: Any, **keywords: Any) -> Any:
         wanted, given = tf.as_dtype(DstT), getattr(x, "dtype", None)
-        if wanted in _LOWER and given not in _LOWER and _is_asked(sys._getframe(), _is_between_casts):
-            if _followed.generator is None or wanted != tf.float32:
-                is_double = given == tf.float64
-                return x if is_double else cast(x, tf.float64, *arguments, **keywords)
+        is_lowered = wanted in _LOWER and given not in _LOWER
+        is_asked = is_lowered and _is_asked(sys._getframe(), _is_between_casts)
+        if is_asked and (_followed.generator is None or wanted != tf.float32):
+            is_double = given == tf.float64
+            return x if is_double else cast(x, tf.float64, *arguments, **keywords)
         made = cast(x, DstT, *arguments, **keywords)
         return _moved(made) if wanted == tf.float64 and given == tf.float32 else made
 
@@ -273,13 +274,22 @@ def _constants(make: Callable[..., Any]) -> Callable[..., Any]:
 def _conversions(convert: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(convert)
     def followed(
-        value: Any, dtype: Any = None, name: Any = None, as_ref: Any = False, *others: Any, **kw: Any
+        value: Any,
+        dtype: Any = None,
+        name: Any = None,
+        as_ref: Any = False,
+        *others: Any,
+        **kw: Any,
     ) -> Any:
         hint = others[0] if others else kw.get("preferred_dtype")
         if not hasattr(value, "dtype") and (dtype is not None or hint is None):
             dtype = _of_constant(value, dtype)
         given = getattr(value, "dtype", None)
-        if _followed.is_on and _is_other_float(given, dtype) and not isinstance(value, np.ndarray | np.generic):
+        if (
+            _followed.is_on
+            and _is_other_float(given, dtype)
+            and not isinstance(value, np.ndarray | np.generic)
+        ):
             value = tf.cast(convert(value, None, None, as_ref), dtype)
         return convert(value, dtype, name, as_ref, *others, **kw)
 
@@ -291,7 +301,9 @@ def _of_constant(value: Any, dtype: Any) -> Any:
     if hasattr(value, "dtype") and (dtype is None or value.dtype == np.float32):
         return dtype
     is_number = dtype is None and isinstance(_first_of(value), float)
-    if not (is_number or _is_lower(dtype)) or not _is_asked(sys._getframe(1), _is_between_constants):
+    if not (is_number or _is_lower(dtype)) or not _is_asked(
+        sys._getframe(1), _is_between_constants
+    ):
         return dtype
     is_rounded = _followed.generator is not None and (is_number or dtype == tf.float32)
     return dtype if is_rounded else tf.float64
@@ -321,7 +333,7 @@ def _arrays(init: Callable[..., Any]) -> Callable[..., Any]:
     return followed
 
 
-# --- float32 that meets float64 --------------------------------------------------------------------
+# --- float32 that meets float64 ------------------------------------------------------------------
 
 
 def _operations(execute: Callable[..., Any]) -> Callable[..., Any]:
@@ -349,20 +361,22 @@ def _fallbacks(execute: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(execute)
     def followed(
-        kind: Any, number: int, inputs: Any, attrs: Any, ctx: Any, name: Any = None
+        op_name: Any, num_outputs: int, inputs: Any, attrs: Any, ctx: Any, name: Any = None
     ) -> Any:
         try:
-            return execute(kind, number, inputs, attrs, ctx, name)
+            return execute(op_name, num_outputs, inputs, attrs, ctx, name)
         except Exception as error:
             changed, is_lowered = _matched(tuple(inputs), str(error))
-            if not is_lowered:  # what meets has been converted already
+            kind = op_name.decode() if isinstance(op_name, bytes) else op_name
+            definition = registry.get(kind) if is_lowered else None
+            if definition is None:  # what meets has been converted already
                 raise
-        types = {each.name for each in registry.get(kind.decode()).attr if each.type == "type"}
+        types = {each.name for each in definition.attr if each.type == "type"}
         double, single = tf.float64.as_datatype_enum, tf.float32.as_datatype_enum
         pairs = zip(attrs[::2], attrs[1::2], strict=True)
         settings = [(n, single if n in types and v == double else v) for n, v in pairs]
         with record.stop_recording():  # it is recorded by who calls this
-            made = execute(kind, number, list(changed), sum(settings, ()), ctx, name)
+            made = execute(op_name, num_outputs, list(changed), sum(settings, ()), ctx, name)
             return [_lifted(each) for each in made]
 
     return followed

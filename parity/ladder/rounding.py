@@ -115,8 +115,9 @@ def allowed_by_float32(keras: Recorded, key: str) -> float:
     It is an allowance of its own, which has the limits of a port in float32: no check in float64
     can show more there than one in float32.
     """
-    limits = LIMITS["float32"]
+    limits, scale = LIMITS["float32"], keras.largest(key) or 1.0
     most = limits.most_in_training if key.startswith("trajectory/") else limits.most
+    most *= max(1.0, _largest_of_kind(keras, key) / scale)
     return min(limits.factor * _measured(keras, key, "float32_noise"), most)
 
 

@@ -2,8 +2,8 @@
 
 A port may cast to float32 in its code (`x.float()`, `softmax(x, -1, dtype=torch.float32)`), or
 compute under `torch.autocast`. In a check in float64, inside the block, such a cast leaves a tensor
-of float64 as it is, and gives float64 of whole numbers and of masks; autocast is off. What remains is what the program computes apart from
-how it rounds, as in Keras's half.
+of float64 as it is, and gives float64 of whole numbers and of masks; autocast is off. What remains
+is what the program computes apart from how it rounds, as in Keras's half.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
 def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
     """Tells the arrays that are nothing but rounding, or of which rounding decides too much."""
     reader = _Reader(writer)
-    limits = limits_of(reader)
+    limits, single = limits_of(reader), LIMITS["float32"].most
     trained = [name for name, entry in writer.facts["weights"].items() if entry["trainable"]]
     keys = [f"gradient/{name}" for name in trained if f"gradient/{name}" in reader]
     greatest = max(map(reader.largest, keys), default=0.0)
@@ -143,9 +143,11 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
         elif (most := allowed_by_rounding(reader, key)) > limits.most:
             named.add(name)
             yield told(f"gradient of {name}", _share(most), key)
-        elif allowed_by_float32(reader, key) >= LIMITS["float32"].most:
+        elif allowed_by_float32(reader, key) * reader.largest(key) >= single * greatest:
             named.add(name)
-            yield told(f"gradient of {name}", "the program has it in float32, which rounds it away", key)
+            yield told(
+                f"gradient of {name}", "the program has it in float32, which rounds it away", key
+            )
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
         if (most := allowed_by_rounding(reader, key)) > limits.most:

@@ -24,7 +24,7 @@ from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.check.step_data import StepData
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Input, Reference
-from parity.errors import InputError
+from parity.errors import InputError, told
 from parity.programs.check_spec import CheckSpec
 
 
@@ -184,10 +184,9 @@ def make_step(model: Any, data: Any) -> dict[str, Any]:
     except InputError:
         raise
     except Exception as error:  # the user's code may raise anything
-        told = str(error).strip().partition("\n")[0][:200]
         got = f"(x, y) with {len(data)} parts" if isinstance(data, tuple) else "x alone"
         raise InputError(
-            f"the train_step of {type(model).__name__} raises {type(error).__name__}: {told}; it "
+            f"the train_step of {type(model).__name__} raises {told(error)}; it "
             f"was given {got}; give what `fit` gets: keras_impl.Reference(model, x=..., y=...), or "
             "--data with x and y"
         ) from error

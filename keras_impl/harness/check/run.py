@@ -54,7 +54,7 @@ from parity.traces.trace import Trace, TraceWriter
 # In float32, rounding may decide on which side of zero a ReLU is, or which number a pool takes.
 # What hangs on that shows in some of the passes only.
 NUM_PERTURBED = {"float64": 1, "float32": 4}
-# That round what the program asks for in float32: by chance, one of them may change a number little.
+# That round what the program asks for in float32: by chance, one may change a number little.
 NUM_AS_ASKED = 2
 # If a model has constants that may hide each other: see `Perturbation.sign_of`.
 NUM_WITH_CONSTANTS = 2

@@ -34,6 +34,7 @@ def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def allowed_of(keras: Trace, *keys: str) -> float:
     """Returns the error that rounding explains for any of some arrays, by the ladder's limits."""
+
     def share(fact: str, limits: Limits) -> float:
         noise: dict[str, Any] = keras.facts.get(fact) or {}
         measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
