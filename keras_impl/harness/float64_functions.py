@@ -402,6 +402,20 @@ def _nodes(apply: Callable[..., Any]) -> Callable[..., Any]:
     return followed
 
 
+def _quotients(divide: Callable[..., Any]) -> Callable[..., Any]:
+    """Of functions that compare the dtypes themselves, before an operation is made."""
+
+    @wraps(divide)
+    def followed(x: Any, y: Any, name: Any = None) -> Any:
+        if _followed.is_on and _is_other_float(
+            getattr(x, "dtype", None), getattr(y, "dtype", None)
+        ):
+            x, y = _lifted(x), _lifted(y)
+        return divide(x, y, name)
+
+    return followed
+
+
 def _matched(given: tuple[Any, ...], message: str) -> tuple[Any, bool]:
     """Returns inputs that fit an operation which refused others, None if the dtype is not why.
 
@@ -444,5 +458,8 @@ _HOOKS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     (_PYTHON + "framework.tensor_conversion_registry", "convert", _conversions),
     (_PYTHON + "pywrap_tfe", "TFE_Py_FastPathExecute", _operations),
     (_PYTHON + "eager.execute", "execute", _fallbacks),
+    (_PYTHON + "ops.math_ops", "_truediv_python3", _quotients),
+    (_PYTHON + "ops.math_ops", "_div_python2", _quotients),
+    ("tensorflow.math", "divide_no_nan", _quotients),
     (_PYTHON + "framework.op_def_library", "_apply_op_helper", _nodes),
 )

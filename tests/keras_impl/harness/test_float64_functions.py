@@ -16,6 +16,7 @@ from keras_impl.harness.float64_functions import (
 
 X = tf.constant([[0.1, 0.7], [0.3, 0.2]], tf.float64)
 TABLE = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
+ONES = np.ones((2, 2), np.float32)
 
 MAKERS = {
     "ones": lambda: tf.ones((2,)),
@@ -99,6 +100,8 @@ MEETS = {
     "chosen": lambda: tf.where(X > 9, X, tf.Variable(TABLE)) * X,
     "product": lambda: tf.einsum("ij,ij->ij", X, tf.Variable(TABLE)),
     "graph": lambda: tf.function(lambda x: x * tf.constant(TABLE))(X),
+    "quotient": lambda: X / (1.0 / tf.Variable(TABLE.astype("float64"))) / tf.Variable(ONES),
+    "quotient without NaN": lambda: tf.math.divide_no_nan(X * TABLE, tf.Variable(ONES)),
 }
 
 
