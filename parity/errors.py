@@ -11,7 +11,10 @@ the command line; 0 (parity holds) and 1 (parity does not hold) are verdicts, no
 """
 
 import errno
+import os
 import re
+from collections.abc import Iterator
+from types import CodeType, TracebackType
 
 # The path is wrong, and not the state of the machine.
 _PATH = (
@@ -21,7 +24,10 @@ _PATH = (
 # What a framework adds to a message: colours of a terminal, and its own lines of code.
 _COLOURS = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 _PLACE = re.compile(r'\s*File ".*", line \d+')
-_MOST = 8  # lines
+_CALLED = re.compile(r"Exception encountered when calling (?:layer )?(\S+\w(?:\(\))?)\.?")
+_ARGUMENTS = re.compile(r"^Arguments received by .*\n(?:[ ]+•.*(?:\n|\Z))*", re.MULTILINE)
+_PACKAGES = ("parity", "keras_impl", "torch_impl")
+_MOST, _LONGEST = 8, 800  # lines and characters of a message
 
 
 class ParityError(Exception):
@@ -63,17 +69,42 @@ def unwritten(what: str, error: OSError, do: str = "") -> ParityError:
 
 
 def told(error: BaseException) -> str:
-    """Returns what a user is told of any error, without a traceback.
+    """Returns what a user is told of any error: one paragraph, without a traceback.
 
-    An error of another kind than ours has its type in front. Frameworks put colours, empty lines
-    and the whole stack of a graph into their messages, whose last lines say what was wrong.
+    An error of another kind than ours has its type in front, and the user's line behind it.
+    Frameworks put colours, empty lines, the arguments of every layer and the whole stack of a graph
+    into their messages; the name of the innermost layer is kept.
     """
     if isinstance(error, ParityError):
         return str(error)
-    name = type(error).__name__
-    text = _COLOURS.sub("", f"{name}: {error}" if str(error) else name)
-    lines = [line.rstrip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not _PLACE.match(line)]
+    text, place = _COLOURS.sub("", str(error)), place_of(error)
+    layers = _CALLED.findall(text)
+    text = _CALLED.sub("", _ARGUMENTS.sub("", text))
+    lines = [" ".join(line.split()) for line in text.splitlines() if not _PLACE.match(line)]
+    lines = [line for line in lines if line]
     if len(lines) > _MOST:
-        lines = [lines[0], "  ...", *lines[2 - _MOST :]]
-    return "\n".join(lines)
+        lines = [lines[0], "...", *lines[2 - _MOST :]]
+    behind = ", ".join([*([f"in {layers[-1]}"] if layers else []), *([place] if place else [])])
+    said = ": ".join([type(error).__name__, *([" ".join(lines)] if lines else [])])
+    if len(said) > _LONGEST:
+        said = f"{said[: _LONGEST // 2]} ... {said[-_LONGEST // 2 :]}"
+    return f"{said} ({behind})" if behind else said
+
+
+def place_of(error: BaseException) -> str:
+    """Returns the innermost line of the user's code that an error went through, or ""."""
+    files = [(code.co_filename, line) for code, line in _frames(error.__traceback__)]
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    packages = tuple(os.path.join(own, name, "") for name in _PACKAGES)
+    libraries = (*packages, os.path.join(os.path.dirname(os.__file__), ""))
+    for file, line in reversed(files):
+        is_library = file.startswith(("<", *libraries)) or "-packages" in file
+        if not is_library and os.path.isfile(file):
+            return f"{os.path.basename(file)}:{line}"
+    return ""
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
+    while trace is not None:
+        yield trace.tb_frame.f_code, trace.tb_lineno
+        trace = trace.tb_next

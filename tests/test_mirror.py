@@ -75,7 +75,6 @@ ONLY_KERAS_HARNESS_FILES = {
     "compiled_rate.py": "a schedule of torch_impl is told which rates to give",
     "direct_operations.py": "torch runs every operation as it is",
     "noted_initializers.py": "torch keeps no initialiser, only what it drew",
-    "loss_dtype.py": "a port's loss computes in its own dtype",
     "loss_constants.py": "what rounding changes is measured once, in the reference",
     "float32_masks.py": "a layer of torch_impl is told which masks to draw",
     "float64_pools.py": "torch has these kernels",

@@ -1,8 +1,7 @@
 """Computes in float64 what a program pins to another dtype, and notes which layers that are.
 
 A layer may ask for float32 (`Activation("softmax", dtype="float32")`, a mixed policy); it is built
-in float64. A layer of the user may have float32 constants in its code, which TensorFlow does not
-mix with float64; it computes in float32, between casts.
+in float64. What code of the user's asks for is followed by `float64_functions.py`.
 """
 
 from __future__ import annotations
@@ -19,24 +18,14 @@ import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.float64_functions import calling, functions_in_float64
 from keras_impl.harness.noted_initializers import initializers_noted
 from keras_impl.harness.random_images import in_float32_images, is_random_image
-from parity.errors import InputError
 
-_DTYPE_ERRORS = (TypeError, ValueError, tf.errors.InvalidArgumentError)
-_MIXED = re.compile(
-    r"\b(float(32)?|single)\b.*\b(float64|double)\b|\b(float64|double)\b.*\bfloat(32)?\b", re.DOTALL
-)
-# What TensorFlow says of an operation without a kernel for float64, or that is not defined for it.
-_NO_KERNEL_ERRORS = (*_DTYPE_ERRORS, tf.errors.NotFoundError, tf.errors.UnimplementedError)
-_NO_KERNEL = re.compile(
-    r"Could not find device for node|No OpKernel was registered|not in (the )?list of allowed|"
-    r"\b(double|float64|DT_DOUBLE)\b.*not (supported|implemented)"
-)
 _without_kernel: WeakSet[Any] = WeakSet()  # layers with an operation that has none
 _images: WeakSet[Any] = WeakSet()  # layers that change images at random
 _pinned: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # layers -> another dtype they ask for
-_inside: WeakSet[Any] = WeakSet()  # layers whose code computes in float32
+_inside: WeakSet[Any] = WeakSet()  # layers that make float32
 
 
 @contextmanager
@@ -81,55 +70,27 @@ def in_float64() -> Iterator[None]:
     layer_class.add_weight = add_weight
     layer_class.__call__ = call
     try:
-        with initializers_noted():
+        with initializers_noted(), functions_in_float64():
             yield
-    except _DTYPE_ERRORS as error:
-        if not is_mixed(error):
-            raise
-        raise InputError(
-            "the Keras model cannot compute in float64, since its code has constants in float32 "
-            f"({error}); give them the dtype of what they meet: tf.cast(constant, x.dtype)"
-        ) from error
     finally:
         layer_class.__init__, input_class.__init__, layer_class.add_weight = before
         layer_class.__call__ = call_layer
 
 
 def called(call: Any, layer: Any, arguments: Any, keywords: Any) -> Any:
-    """Calls a layer; if its code mixes float32 with float64, then from now on in float32.
+    """Calls a layer, and notes whether an operation of it has no kernel for float64.
 
     Args:
         call: function of the layer, its arguments and its keywords.
-        layer: of any kind; only a user's layer without inner layers is changed.
+        layer: of any kind.
         arguments: of the call.
         keywords: of the call.
     """
     if is_random_image(layer):
         _images.add(layer)
         call = in_float32_images(call)
-    try:
+    with calling(layer, _without_kernel.add):
         return call(layer, *arguments, **keywords)
-    except (*_NO_KERNEL_ERRORS, NotImplementedError) as error:
-        message = _message_of(error)
-        has_none = _has_no_kernel(layer, message)
-        if layer in _inside or not (has_none or _may_be_float32(layer, message)):
-            raise
-        before = layer.call
-        layer.call = _in_float32(before)
-        try:
-            output = call(layer, *arguments, **keywords)
-        except Exception:  # it was something else
-            layer.call = before
-            raise error from None
-        _inside.add(layer)
-        if has_none:
-            _without_kernel.add(layer)
-        return output
-
-
-def is_mixed(error: Exception) -> bool:
-    """Whether code raised an error because it mixes float32 with float64."""
-    return isinstance(error, _DTYPE_ERRORS) and _MIXED.search(str(error)) is not None
 
 
 def lifted(layer: Any, output: Any) -> Any:
@@ -149,7 +110,7 @@ def lifted(layer: Any, output: Any) -> Any:
 
 def is_float32_inside(layer: Any) -> bool:
     """Whether the code of a layer computes in float32."""
-    return layer in _inside
+    return layer in _inside or layer in _without_kernel
 
 
 def cast_layers(model: keras.Model) -> list[str]:
@@ -165,7 +126,7 @@ def cast_layers(model: keras.Model) -> list[str]:
 
 def float32_layers(model: keras.Model) -> list[str]:
     """Returns the layers whose code computes in float32."""
-    return [layer.name for layer in model._flatten_layers() if layer in _inside]
+    return [layer.name for layer in model._flatten_layers() if is_float32_inside(layer)]
 
 
 def left_out(model: keras.Model) -> list[dict[str, str]]:
@@ -204,49 +165,6 @@ def _name_of(dtype: Any) -> str:
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name")
     return str(getattr(dtype, "name", getattr(dtype, "__name__", dtype)))
-
-
-def _message_of(error: BaseException) -> str:
-    """Returns what an error says, and what it came of: a Lambda layer tells neither."""
-    found, seen = [], {error}
-    cause: BaseException | None = error
-    while cause is not None:
-        found.append(str(cause))
-        cause = cause.__cause__ or cause.__context__
-        if cause in seen:
-            break
-        seen |= {cause} if cause is not None else set()
-    return "\n".join(found) if isinstance(error, NotImplementedError) else found[0]
-
-
-def _may_be_float32(layer: Any, message: str) -> bool:
-    is_users = not versions.is_kerass_own(layer) or isinstance(layer, keras.layers.Lambda)
-    is_plain = is_users and not isinstance(layer, keras.Model)
-    has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
-    is_mixed = _MIXED.search(message) is not None
-    return not versions.IS_KERAS_2 and is_plain and not has_inner and is_mixed
-
-
-def _has_no_kernel(layer: Any, message: str) -> bool:
-    has_inner = list(layer._flatten_layers(include_self=False, recursive=False))
-    is_plain = not versions.IS_KERAS_2 and not has_inner and not isinstance(layer, keras.Model)
-    return is_plain and _NO_KERNEL.search(message) is not None
-
-
-def _in_float32(call: Any) -> Any:
-    @wraps(call)
-    def call_in_float32(*arguments: Any, **keywords: Any) -> Any:
-        arguments, keywords = tf.nest.map_structure(_lowered, (arguments, keywords))
-        with versions.autocast("float32"):
-            output = call(*arguments, **keywords)
-        return tf.nest.map_structure(_lifted, output)
-
-    return call_in_float32
-
-
-def _lowered(value: Any) -> Any:
-    is_double = tf.is_tensor(value) and value.dtype == tf.float64
-    return tf.cast(value, tf.float32) if is_double else value
 
 
 def _lifted(value: Any) -> Any:

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from keras_impl.harness import versions
-from keras_impl.harness.casts import is_mixed
+from keras_impl.harness.float64_functions import is_mixed, not_followed
 
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -46,11 +46,12 @@ def _adapt(schedule: Any) -> None:
     def call(self: Any, step: Any) -> Any:
         if not self._parity_in_float32:
             try:
-                return own.__call__(self, step)
+                with not_followed():
+                    return own.__call__(self, step)
             except Exception as error:  # of the user's code
                 if keras.backend.floatx() != "float64" or not is_mixed(error):
                     raise
-        with _floatx("float32"):
+        with _floatx("float32"), not_followed():
             rate = tf.cast(own.__call__(self, step), tf.float64)
         self._parity_in_float32 = True
         return rate

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.harness import versions
+from keras_impl.harness.float64_functions import not_followed
 
 RANDOM_IMAGE = "random_image:"  # the start of the kinds of these layers
 
@@ -81,7 +82,8 @@ def _in_float32(layer: Any) -> Iterator[None]:
     for each in layers:
         each.dtype_policy = "float32"
     try:
-        yield
+        with not_followed():
+            yield
     finally:
         for each, policy in zip(layers, before, strict=True):
             each.dtype_policy = policy

@@ -91,6 +91,11 @@ def allowed(keras: Recorded, key: str) -> float:
         keras: the results of Keras, and the effect of rounding on them.
         key: key of the array.
     """
+    return allowed_by_rounding(keras, key) + allowed_by_float32(keras, key)
+
+
+def allowed_by_rounding(keras: Recorded, key: str) -> float:
+    """Returns the part of this that is for rounding in the dtype of the port."""
     scale = keras.largest(key) or 1.0  # as in `compare_close`
     limits = limits_of(keras)
     measured = _measured(keras, key)
@@ -108,6 +113,18 @@ def allowed(keras: Recorded, key: str) -> float:
     if key.startswith(_MOVED_BY_BETAS):
         noise = max(noise, min(TIMES_OF_CONSTANTS * measured, MOST_OF_BETAS))
     return max(floor, noise)
+
+
+def allowed_by_float32(keras: Recorded, key: str) -> float:
+    """Returns the part of it that is for what the program itself asks for in float32.
+
+    It is an allowance of its own, which has the limits of a port in float32: no check in float64
+    can show more there than one in float32.
+    """
+    limits, scale = LIMITS["float32"], keras.largest(key) or 1.0
+    most = limits.most_in_training if key.startswith("trajectory/") else limits.most
+    most *= max(1.0, _largest_of_kind(keras, key) / scale)
+    return min(limits.factor * _measured(keras, key, "float32_noise"), most)
 
 
 def allowed_in_training(keras: Recorded, step: int, weight: str) -> float:
@@ -145,13 +162,13 @@ def _grown(keras: Recorded, step: int, key: str, noise: float) -> float:
     return noise if is_grown else allowed(keras, key)
 
 
-def _measured(keras: Recorded, key: str) -> float:
-    """Returns how much the perturbed pass changed an array.
+def _measured(keras: Recorded, key: str, fact: str = "noise") -> float:
+    """Returns how much the passes of a fact changed an array: the perturbed ones by default.
 
     In a single number, changes may cancel by chance, so a loss counts at least as changed as the
     outputs from which it is computed.
     """
-    noise = keras.facts["noise"]
+    noise = keras.facts.get(fact, {})
     measured = float(noise.get(key, 0.0))
     if key.startswith("log/"):
         outputs = (float(value) for name, value in noise.items() if name.startswith("part/"))

@@ -51,6 +51,7 @@ _OPTIONAL: dict[str, Any] = {
     "incomplete": [{"what": str, "why": str, "do": str}],
     "cast_to_float64": [str],
     "float32_inside": [str],
+    "float32_noise": {"*": _NUMBER},
     "undecayed": [str],
     "trained_steps": int,
     "model_file": str,
@@ -123,8 +124,9 @@ def check_facts(
         or _names(facts)
         or outputs_problem(facts, MAX_NAME)
         or _structure(facts)
-        or _noise(facts["noise"], shapes)
-        or _noise(facts.get("constants", {}), shapes, "constants")
+        or _noise("noise", facts["noise"], shapes)
+        or _noise("constants", facts.get("constants", {}), shapes)
+        or _noise("float32_noise", facts.get("float32_noise", {}), shapes)
         or _loss_noise(facts, shapes)
         or _missing(facts, shapes)
         or metrics_problem(facts, shapes, MAX_NAME)
@@ -165,9 +167,7 @@ def _structure(facts: Mapping[str, Any]) -> str:
     return problem and f"facts.input_structure: {problem}"
 
 
-def _noise(
-    noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], fact: str = "noise"
-) -> str:
+def _noise(fact: str, noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
     for key, value in noise.items():
         if key not in shapes:
             return f"facts.{fact} speaks of the array {key[:60]!r}, which is not there"

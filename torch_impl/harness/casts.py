@@ -1,9 +1,9 @@
 """Computes in float64 what a port casts to another dtype, and notes where it does.
 
-A port may cast to float32 in its code (`x.float()`), or compute under `torch.autocast`. In a check
-in float64, inside the block, such a cast leaves a tensor of float64 as it is, and gives float64 of
-whole numbers and of masks; autocast is off. What remains is what the program computes apart from
-how it rounds, as in Keras's half.
+A port may cast to float32 in its code (`x.float()`, `softmax(x, -1, dtype=torch.float32)`), or
+compute under `torch.autocast`. In a check in float64, inside the block, such a cast leaves a tensor
+of float64 as it is, and gives float64 of whole numbers and of masks; autocast is off. What remains
+is what the program computes apart from how it rounds, as in Keras's half.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from torch_impl.harness.port.call_places import is_by_image_layers, where
+from torch_impl.harness.port.call_places import is_by_image_layers, is_by_user, where
 
 _CASTS = frozenset(("float", "half", "bfloat16", "to", "type", "type_as"))
 _LOWER = frozenset((torch.float32, torch.float16, torch.bfloat16))
@@ -62,8 +62,11 @@ class _WithoutCasts(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
     ) -> Any:
-        output = function(*arguments, **(keywords or {}))
-        name = getattr(function, "__name__", "")
+        keywords, name = keywords or {}, getattr(function, "__name__", "")
+        if self._is_asked(name, [*arguments, *keywords.values()]):
+            arguments = [_wider(each) for each in arguments]
+            keywords = {key: _wider(each) for key, each in keywords.items()}
+        output = function(*arguments, **keywords)
         if name not in _CASTS or not isinstance(output, torch.Tensor) or not arguments:
             return output
         given = arguments[0]
@@ -75,3 +78,20 @@ class _WithoutCasts(TorchFunctionMode):
             return given.to(device=output.device)
         # A mask, or whole numbers: the cast itself rounds nothing, but what follows would.
         return output if given.is_floating_point() else output.to(torch.float64)
+
+    def _is_asked(self, name: str, given: list[Any]) -> bool:
+        """Whether the user's code wants float32 of what is none; notes it if that is float64."""
+        if name == "view" or not any(map(_is_lower, given)) or not is_by_user():
+            return False
+        dtype = next((each.dtype for each in given if isinstance(each, torch.Tensor)), None)
+        if dtype == torch.float64:
+            self._note(f"{name}()")
+        return dtype not in _LOWER
+
+
+def _wider(value: Any) -> Any:
+    return torch.float64 if _is_lower(value) else value
+
+
+def _is_lower(value: Any) -> bool:
+    return isinstance(value, torch.dtype) and value in _LOWER

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_impl.harness.factories import Reference, call_factory
-from parity.errors import InputError
+from parity.errors import InputError, told
 
 
 def called_anew(factory: Callable[[], Any], seed: int) -> Reference:
@@ -79,6 +79,6 @@ def _made_anew(optimizer: Any) -> Any:
         name = type(optimizer).__name__
         raise InputError(
             f"the Keras model's optimizer has made steps, and {name}.from_config(get_config()) "
-            f"raises {type(error).__name__}: {error}; return a model with an optimizer that has "
+            f"raises {told(error)}; return a model with an optimizer that has "
             "made none, or give it such a configuration"
         ) from error

@@ -16,7 +16,7 @@ import numpy as np
 from parity.data.probe_inputs import single
 from parity.data.weight_names import short_name
 from parity.ladder.loss_items import UNUSED
-from parity.ladder.rounding import allowed, limits_of
+from parity.ladder.rounding import LIMITS, allowed_by_float32, allowed_by_rounding, limits_of
 from parity.traces.trace import TraceWriter, largest_of
 
 # Where one sample of each unit is put: inside the linear part of relu, relu6 and hard_sigmoid.
@@ -128,7 +128,7 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
 def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
     """Tells the arrays that are nothing but rounding, or of which rounding decides too much."""
     reader = _Reader(writer)
-    limits = limits_of(reader)
+    limits, single = limits_of(reader), LIMITS["float32"].most
     trained = [name for name, entry in writer.facts["weights"].items() if entry["trainable"]]
     keys = [f"gradient/{name}" for name in trained if f"gradient/{name}" in reader]
     greatest = max(map(reader.largest, keys), default=0.0)
@@ -140,18 +140,23 @@ def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
         if reader.largest(key) < limits.floor * greatest:
             named.add(name)
             yield told(f"gradient of {name}", "its gradient is only rounding", key)
-        elif (most := allowed(reader, key)) > limits.most:
+        elif (most := allowed_by_rounding(reader, key)) > limits.most:
             named.add(name)
             yield told(f"gradient of {name}", _share(most), key)
+        elif allowed_by_float32(reader, key) * reader.largest(key) >= single * greatest:
+            named.add(name)
+            yield told(
+                f"gradient of {name}", "the program has it in float32, which rounds it away", key
+            )
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
-        if (most := allowed(reader, key)) > limits.most:
+        if (most := allowed_by_rounding(reader, key)) > limits.most:
             yield told(f"{key.partition('/')[2]} after a batch", _share(most), key)
     for name in writer.facts["weights"]:
         if name in zero | named:  # what trains by such a gradient is no more certain
             continue
         steps = [key for key in writer.arrays if _is_step_of(key, name)]
-        found = {key: allowed(reader, key) for key in steps}
+        found = {key: allowed_by_rounding(reader, key) for key in steps}
         decided = {key: most for key, most in found.items() if most > limits.most_in_training}
         if decided:
             yield told(f"training of {name}", _share(max(decided.values())), *decided)

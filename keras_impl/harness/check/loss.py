@@ -20,6 +20,7 @@ from keras_impl.harness.check.outputs import activation, last_of
 from keras_impl.harness.check.sequence_masks import confident_of, counts_of_outputs
 from keras_impl.harness.check.target_forms import kind_of
 from keras_impl.harness.rounding import Perturbation
+from parity.errors import told
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter, keyed
 
@@ -104,8 +105,8 @@ def write_confident_loss(
             num_rows = int(outputs[name].shape[0])
             linear, y = confident_of(linear, y, objective.kinds[name], counts.get(name), num_rows)
         targets[name] = y
-        if last is not None and not _is_known(model, last, linear):
-            linear, lasts[name] = _applied(activation_of(model, last), linear), None
+        if last is not None and not _is_known(last, linear):
+            linear, lasts[name] = _applied(activation_of(last), linear), None
             writer.facts.setdefault("activated", []).append(name)
         elif last is None and _takes_probabilities(objective, name):  # activated further up
             linear = _OF_LOGITS[objective.kinds[name]](tf.constant(linear)).numpy()
@@ -117,7 +118,7 @@ def write_confident_loss(
             made = {name: tf.convert_to_tensor(variable) for name, variable in before.items()}
             for name, last in lasts.items():
                 if last is not None:
-                    made[name] = activation_of(model, last)(made[name])
+                    made[name] = activation_of(last)(made[name])
                 if counts:
                     made[name] = versions.with_masks_of(made[name], outputs[name])
             output = objective.packed(made)
@@ -126,8 +127,7 @@ def write_confident_loss(
         parts = objective.parts(output, batch)
         unweighted = objective.value(output, Batch(targets)) if batch.has_weights else None
     except Exception as error:  # a loss of the user may raise for other outputs than the model's
-        told = str(error).strip().partition("\n")[0][:160]
-        _leave_out(writer, f"it raises for them ({type(error).__name__}: {told})")
+        _leave_out(writer, f"it raises for them ({told(error)})")
         return
     if not np.isfinite(float(value)):
         _leave_out(writer, f"it is {float(value)} for them")
@@ -186,7 +186,7 @@ def _activation(output: Any, calls: list[Call]) -> Call | None:
     return last if last is not None and activation(last) is not None else None
 
 
-def _is_known(model: keras.Model, call: Call, linear: np.ndarray) -> bool:
+def _is_known(call: Call, linear: np.ndarray) -> bool:
     """Whether the name of an activation says what it computes: Keras's of that name, as it is.
 
     A gelu may approximate, a leaky ReLU may have another slope, and a function of the user's may
@@ -196,7 +196,7 @@ def _is_known(model: keras.Model, call: Call, linear: np.ndarray) -> bool:
         named = keras.activations.get(activation(call))
     except ValueError:  # Keras has none of that name
         return False
-    theirs = _applied(activation_of(model, call), linear)
+    theirs = _applied(activation_of(call), linear)
     return bool(np.allclose(_applied(named, linear), theirs, rtol=1e-12, atol=0))
 
 
@@ -226,10 +226,8 @@ def _of_rounded_probabilities(
     return float(lost.mean()), lost * (1 - right) / lost.size
 
 
-def activation_of(model: keras.Model, call: Call) -> Any:
-    """Returns the activation that a call of a model applied."""
-    if call.layer is None and call.again is not None:  # an operation
+def activation_of(call: Call) -> Any:
+    """Returns the activation that a call applied: a layer or a function of a tensor."""
+    if call.layer is None:  # an operation, or the activation of a layer
         return call.again
-    name = call.name.removesuffix(".activation")
-    layer = next(layer for layer in model._flatten_layers() if layer.name == name.partition("#")[0])
-    return getattr(layer, "activation", layer)
+    return getattr(call.layer, "activation", call.layer)

@@ -19,7 +19,6 @@ from keras_impl.harness.check.local_names import Names, names_noted
 from keras_impl.harness.check.objective import Objective
 from keras_impl.harness.check.outer_values import outer_values, shown
 from keras_impl.harness.check.output_losses import name_of
-from keras_impl.harness.loss_dtype import in_one_dtype
 from keras_impl.harness.versions import mask_of
 
 Facts = dict[str, Any]
@@ -66,7 +65,7 @@ def loss_graph(
     """
     y, shape = np.asarray(y), sides if shape is None else shape
     try:
-        found: Facts | None = in_one_dtype(lambda: _loss_graph(loss, y, sides, shape))
+        found: Facts | None = _loss_graph(loss, y, sides, shape)
     except Exception:  # code of the user's, which may raise anything
         return None
     return found

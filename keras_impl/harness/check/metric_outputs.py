@@ -59,7 +59,7 @@ class GivenOutputs:
             last = last_of(part, calls if name else calls[-1:])
             self._output[name] = linear
             if last is not None and activation(last) is not None:
-                apply = activation_of(objective.model, last)
+                apply = activation_of(last)
                 activated = np.asarray(apply(tf.constant(linear)))
                 self._output[name] = metric_inputs.tied(linear, activated)
 

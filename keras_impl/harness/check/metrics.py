@@ -27,6 +27,7 @@ from keras_impl.harness.check.metric_outputs import (
 from keras_impl.harness.check.objective import Batch, Objective
 from keras_impl.harness.check.outputs import outputs_of
 from keras_impl.harness.rounding import Perturbation
+from parity.errors import told
 from parity.traces.trace import TraceWriter, keyed
 
 
@@ -53,8 +54,8 @@ def write_metrics(
     compiled = getattr(reference.model, "_compile_metrics", None)
     facts: dict[str, Any] = {"names": [], "float32": []}
     parts = outputs_of(objective.model, outputs["eval"])
-    told = getattr(reference.model, "output_names", None) or []
-    in_order = list(parts) if set(told) == set(parts) else objective.names
+    names = getattr(reference.model, "output_names", None) or []
+    in_order = list(parts) if set(names) == set(parts) else objective.names
     writer.facts["metrics"] = metrics_of(reference.model, in_order)
     writer.facts["metric_probe"] = facts
     if versions.IS_KERAS_2:
@@ -72,8 +73,7 @@ def write_metrics(
         with versions.epsilon_times(2 if perturbation else 1):
             found = {part: _said(compiled, each) for part, each in batches.items()}
     except Exception as error:  # a metric of the user may raise anything
-        told = str(error).partition("\n")[0][:200]
-        facts["why"] = f"Keras's metrics raise for the targets of the probe: {told}"
+        facts["why"] = f"Keras's metrics raise for the targets of the probe: {told(error)}"
         return
     for name, values in found["given"].items():
         facts["names"].append(name)
@@ -142,8 +142,8 @@ def _told(metric: Any) -> Any:
 
 def _own(name: str, code: Any) -> dict[str, Any]:
     """Returns what is told of a metric whose class or function is code of the user's."""
-    told = str(code.__name__)
-    return {"class_name": told, "config": {"name": name}, "registered_name": f"own>{told}"}
+    kind = str(code.__name__)
+    return {"class_name": kind, "config": {"name": name}, "registered_name": f"own>{kind}"}
 
 
 def _probe(

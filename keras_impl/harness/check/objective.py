@@ -25,9 +25,8 @@ from keras_impl.harness.check.sequence_masks import targets_of
 from keras_impl.harness.check.target_forms import DATA, Forms, found_form, kind_of
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.loss_constants import moved_loss
-from keras_impl.harness.loss_dtype import in_one_dtype
 from parity.data.samples import Samples
-from parity.errors import InputError
+from parity.errors import InputError, told
 from parity.traces.trace import TraceWriter, keyed
 
 
@@ -127,9 +126,9 @@ class Objective:
                 continue
             form = found_form(loss, self._forms(name, kind), parts[name])
             if not form.name:
-                told = name_of(loss)
+                said = name_of(loss)
                 of = f" of the output {name}" if name else ""
-                return {}, f"the loss {told}{of} {form.problem}"
+                return {}, f"the loss {said}{of} {form.problem}"
             kinds[name] = form.name
         return kinds, ""
 
@@ -155,9 +154,8 @@ class Objective:
         try:
             self.value(output, batch)
         except Exception as error:  # Keras, or a loss of the user, may raise anything
-            told = str(error).strip().partition("\n")[0][:160]
             whose = "those that `fit` gets" if self.has_given else "those that were drawn"
-            return f"Keras raises for {whose} ({type(error).__name__}: {told})"
+            return f"Keras raises for {whose} ({told(error)})"
         return ""
 
     @property
@@ -226,7 +224,7 @@ class Objective:
         targets = self.packed(batch.targets)
 
         def compute() -> Any:
-            return in_one_dtype(lambda: versions.loss_of(self.model, targets, output, weights))
+            return versions.loss_of(self.model, targets, output, weights)
 
         return self._moved(compute)
 
@@ -248,9 +246,7 @@ class Objective:
         for name, loss in self.losses.items():
             if loss is not None:
                 compute = versions.loss_of_output(loss, batch.targets[name], outputs[name])
-                value = self._moved(
-                    partial(in_one_dtype, partial(compute, batch.weights.get(name)))
-                )
+                value = self._moved(partial(compute, batch.weights.get(name)))
                 found[name] = tf.cast(value, tf.float64)
         return found
 

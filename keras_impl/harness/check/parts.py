@@ -24,8 +24,7 @@ from keras_impl.harness.check.own_steps import own_steps
 from keras_impl.harness.check.step_data import StepData
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Input, Reference
-from keras_impl.harness.float64_functions import functions_in_float64
-from parity.errors import InputError
+from parity.errors import InputError, told
 from parity.programs.check_spec import CheckSpec
 
 
@@ -180,15 +179,14 @@ def make_step(model: Any, data: Any) -> dict[str, Any]:
     """
     model.reset_metrics()  # else they are means over all steps before
     try:
-        with functions_in_float64(), in_float64():
+        with in_float64():
             returned = model.train_step(data)
     except InputError:
         raise
     except Exception as error:  # the user's code may raise anything
-        told = str(error).strip().partition("\n")[0][:200]
         got = f"(x, y) with {len(data)} parts" if isinstance(data, tuple) else "x alone"
         raise InputError(
-            f"the train_step of {type(model).__name__} raises {type(error).__name__}: {told}; it "
+            f"the train_step of {type(model).__name__} raises {told(error)}; it "
             f"was given {got}; give what `fit` gets: keras_impl.Reference(model, x=..., y=...), or "
             "--data with x and y"
         ) from error

@@ -173,6 +173,7 @@ class Start:
         perturbation: Perturbation | None = None,
         *,
         moves_constants: bool = False,
+        writer: TraceWriter | None = None,
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks.
 
@@ -181,6 +182,7 @@ class Start:
             weights: with which it begins.
             perturbation: how rounded numbers are moved, constants of layers among them.
             moves_constants: whether the constants of optimizers are moved.
+            writer: receives the arrays and the facts; None: a new one.
         """
         fresh = called_anew(factory, self.samples.seed)
         build(fresh, self.samples)
@@ -191,7 +193,8 @@ class Start:
             for optimizer in optimizers_of(fresh):
                 moved(optimizer)
         advance(fresh.model, self.number)
-        made = Pass(fresh, self.samples, weights, self.number, perturbation, kinds=self.kinds)
+        given = (fresh, self.samples, weights, self.number, perturbation)
+        made = Pass(*given, writer or TraceWriter(), kinds=self.kinds)
         return replace(made, moves_constants=moves_constants)
 
     def perturbed(
@@ -199,8 +202,7 @@ class Start:
     ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = MovedWeights(self.weights, seed, spec.dtype)
-        moved = self.again(factory, weights, Perturbation(seed, spec.dtype))
-        moved.writer = writer
+        moved = self.again(factory, weights, Perturbation(seed, spec.dtype), writer)
         moved.run(spec)
         return moved
 

@@ -46,6 +46,12 @@ from keras_impl.harness.check.steps import Steps
 from keras_impl.harness.check.trajectory import write_trajectory
 from keras_impl.harness.ctc import ctc_in_float64
 from keras_impl.harness.direct_operations import direct_operations
+from keras_impl.harness.float64_functions import (
+    as_asked,
+    float32_places,
+    forget_places,
+    functions_in_float64,
+)
 from keras_impl.harness.grouped_convolutions import quick_grouped_convolutions
 from keras_impl.harness.loss_constants import constants_as_written
 from parity.data.samples import Samples
@@ -56,6 +62,8 @@ from parity.traces.trace import Trace, TraceWriter
 # In float32, rounding may decide on which side of zero a ReLU is, or which number a pool takes.
 # What hangs on that shows in some of the passes only.
 NUM_PERTURBED = {"float64": 1, "float32": 4}
+# That round what the program asks for in float32: by chance, one may change a number little.
+NUM_AS_ASKED = 2
 # If a model has constants that may hide each other: see `Perturbation.sign_of`.
 NUM_WITH_CONSTANTS = 2
 
@@ -81,11 +89,12 @@ def run_check(
     versions.use_dtype("float64")
     # On a GPU nobody has measured it.
     operations = direct_operations() if spec.device == "cpu" else nullcontext()
-    with ctc_in_float64(), quick_grouped_convolutions(), operations:
+    with ctc_in_float64(), quick_grouped_convolutions(), operations, functions_in_float64():
         _run_check(spec, factory, writer)
 
 
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
+    forget_places()
     if spec.described:
         reference, writer.facts["program"], own = described(factory, spec)
         writer.facts["own"] = {**own, "rates": rates_of(reference, Path(spec.folder))}
@@ -144,13 +153,25 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     if has_constants:
         if is_large:
             free_memory()
-        one = start.again(factory, start.weights, moves_constants=True)
-        one.writer = constants = ChangeWriter(first=arrays)
+        constants = ChangeWriter(first=arrays)
+        one = start.again(factory, start.weights, moves_constants=True, writer=constants)
         one.run(spec)
         with constants_as_written():  # those in the code of an optimizer, too
             _write_training(spec, factory, one)
         del one
         writer.facts["constants"] = moved_by_constants(constants)
+    asked: list[ChangeWriter] = []
+    for number in range(NUM_AS_ASKED if float32_places() else 0):
+        if asked and not any(asked[-1].changes.values()):
+            break  # nothing of it is rounded, such as a mask
+        if is_large:
+            free_memory()
+        asked.append(ChangeWriter(first=arrays))
+        with as_asked(number):
+            one = start.again(factory, start.weights, writer=asked[-1])
+            one.run(spec)
+            _write_training(spec, factory, one)
+        del one
     if is_large:
         free_memory()
     writer.put_all("weights", start.weights)
@@ -159,6 +180,9 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
             writer.put(f"built/{name}", np.asarray(weight, dtype=np.float64))
     # A layer that code makes in each call has another name there.
     writer.facts["noise"] = {k: v for k, v in noise_of(moved).items() if k in writer.arrays}
+    if asked:
+        changes = {k: v for k, v in noise_of(asked).items() if k in writer.arrays and v}
+        writer.facts["float32_noise"] = changes
     writer.facts["loss_noise"] = loss_noise_of(moved)
     writer.facts["not_compared"] = [
         *inputs.left_out,

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.output_losses import is_kerass, name_of
-from keras_impl.harness.loss_dtype import in_one_dtype
+from parity.errors import told
 
 DATA = "data"  # rows of the targets that `fit` gets
 # Loss -> kind of its targets.
@@ -86,16 +86,15 @@ def found_form(loss: Any, forms: Forms, output: Any) -> Found:
         try:
             problem = _problem(loss, forms.drawn(form), output)
         except Exception as error:  # a loss of the user may raise anything
-            told = str(error).strip().partition("\n")[0][:160]
-            problem = f"{type(error).__name__}: {told}"
+            problem = told(error)
         if not problem:
             return Found(form)
         problems[form] = problem
     if forms.has_data:
-        told = f"cannot be computed for the targets of `fit` and this output ({problems[DATA]})"
-        return Found("", told)
-    told = f"takes targets of none of the forms {', '.join(problems)}"
-    return Found("", f"{told} ({next(iter(problems.values()))})")
+        why = f"cannot be computed for the targets of `fit` and this output ({problems[DATA]})"
+        return Found("", why)
+    why = f"takes targets of none of the forms {', '.join(problems)}"
+    return Found("", f"{why} ({next(iter(problems.values()))})")
 
 
 def _is_of_shares(output: Any) -> bool:
@@ -110,7 +109,7 @@ def _problem(loss: Any, y: np.ndarray, output: Any) -> str:
     output = tf.identity(output)  # without the logits that Keras's losses look for
     with tf.GradientTape() as tape:
         tape.watch(output)
-        value = in_one_dtype(lambda: versions.loss_of_output(loss, y, output)(None))
+        value = versions.loss_of_output(loss, y, output)(None)
     slope = tape.gradient(value, output)
     if not np.isfinite(np.asarray(value)).all():
         return f"the loss is {float(tf.reduce_mean(value))}"

@@ -18,7 +18,6 @@ from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.casts import in_float64
 from keras_impl.harness.check.forward import write_drawn
 from keras_impl.harness.check.parts import optimizers_in
-from keras_impl.harness.float64_functions import functions_in_float64
 from parity.errors import InputError
 from parity.ladder.own_steps import FACT, counts_key, mode_of_step
 from parity.traces.trace import TraceWriter
@@ -64,7 +63,6 @@ class OwnSteps:
         self._num_made += 1
         with ExitStack() as stack:
             if self._dtype == "float64":
-                stack.enter_context(functions_in_float64())
                 stack.enter_context(in_float64())
             calls = stack.enter_context(recorded_calls(()))
             returned = self._step(data)

@@ -120,8 +120,9 @@ class Float64Steps:
         model = self._model
         set_weights(model, anchor.weights)
         for layer in model._flatten_layers():
-            if layer.name in anchor.masks:
-                state = generator_of(layer).state
+            generator = generator_of(layer)
+            if generator is not None and layer.name in anchor.masks:
+                state = generator.state
                 state.assign(anchor.masks[layer.name].astype(state.dtype))
         kept = dict(anchor.others)
         optimizer = model.optimizer

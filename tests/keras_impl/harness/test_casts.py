@@ -1,5 +1,7 @@
 """A check computes in float64, whatever dtype the layers of a program ask for."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import odd_nets as nets
@@ -12,7 +14,6 @@ from torch import nn
 from keras_impl.harness import versions
 from keras_impl.harness.casts import cast_layers, float32_layers, in_float64, left_out
 from keras_impl.harness.factories import call_factory
-from parity.errors import InputError
 
 L = keras.layers
 
@@ -63,14 +64,23 @@ def test_an_input_of_float32_is_one_of_float64_and_one_of_pixels_stays():
     assert built(nets.chain(lambda: L.Dense(1), dtype="uint8")).inputs[0].dtype == "uint8"
 
 
-def test_code_in_float32_computes_between_casts():
-    model = built(nets.chain(lambda: L.Dense(3), nets.Third, lambda: L.Dense(2)))
+@pytest.mark.parametrize("is_inner", [False, True])
+def test_code_in_float32_computes_in_float64(is_inner):
+    class Outer(L.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = nets.Third()
+
+        def call(self, x):
+            return self.inner(x)
+
+    layer = Outer if is_inner else nets.Third
+    model = built(nets.chain(lambda: L.Dense(3), layer, lambda: L.Dense(2)))
     x = np.random.default_rng(0).normal(size=(4, 3))
-    third = model.layers[1]
-    y = third(tf.constant(x))
-    assert y.dtype == tf.float64
-    np.testing.assert_allclose(y, x * 0.3, rtol=3e-7)
-    assert float32_layers(model) == [third.name]
+    with in_float64():
+        y = model.layers[1](tf.constant(x))
+    np.testing.assert_array_equal(y, x * 0.3)
+    assert float32_layers(model) == []
 
 
 def test_a_weight_in_float32_becomes_float64():
@@ -90,16 +100,6 @@ def test_another_error_of_a_layer_is_raised_as_it_is():
         built(nets.chain(Wrong))
     after = L.Layer.__init__, L.Layer.__call__, L.Layer.add_weight, L.InputLayer.__init__
     assert before == after
-
-
-def test_code_of_a_model_that_mixes_dtypes_is_told_what_to_write():
-    class Model(keras.Model):
-        def call(self, x):
-            return x * tf.constant(2.0)
-
-    message = r"constants in float32 (.|\n)* tf.cast\(constant, x.dtype\)"
-    with pytest.raises(InputError, match=message), in_float64():
-        Model()(tf.zeros((2, 3), tf.float64))
 
 
 # --- whole checks --------------------------------------------------------------------------------
@@ -122,7 +122,33 @@ def softmax(x):
     return torch.softmax(x, -1)
 
 
+class Rotated(L.Layer):
+    """Turns halves by angles of a table in float32, between casts."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.angles = 100.0 * tf.cast(tf.range(2), tf.float32) ** 1.5 / 10000.0**0.3
+
+    def call(self, x):
+        a, b = tf.split(keras.ops.cast(x, "float32"), 2, -1)
+        cos, sin = tf.cos(self.angles), tf.sin(self.angles)
+        return keras.ops.cast(tf.concat([a * cos - b * sin, b * cos + a * sin], -1), x.dtype)
+
+
+def rotated(x, *, sign=1, dtype=torch.float32):
+    angles = 100 * torch.arange(2, dtype=torch.int64).numpy().astype(str(dtype)[6:]) ** 1.5
+    angles = torch.from_numpy(np.asarray(angles / 10000**0.3, str(dtype)[6:]))
+    (a, b), cos, sin = x.float().chunk(2, -1), angles.cos(), sign * angles.sin()
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
 CHECKS = {
+    "table": (Rotated, rotated, partial(rotated, sign=-1)),
+    "table in float64": (
+        Rotated,
+        partial(rotated, dtype=torch.float64),
+        lambda x: rotated(x) * 1.0001,
+    ),
     "pinned": (
         lambda: L.Activation("tanh"),
         torch.tanh,
@@ -153,7 +179,7 @@ def test_a_port_that_is_right_passes_and_one_that_is_not_fails(layer, right, wro
         outputs = [item for item in found["forward"].items if item.name.startswith("output (")]
         assert len(outputs) == 2
         assert all((item.worst <= item.allowed) is verdict for item in outputs)
-        assert all(item.allowed <= 1e-6 for item in outputs)
+        assert all(item.allowed <= 1e-5 for item in outputs)
 
 
 @pytest.mark.parametrize("is_built_before", [True, False])

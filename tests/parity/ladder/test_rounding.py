@@ -224,3 +224,16 @@ def test_below_that_no_noise_allows_more_than_a_millionth_there_either(recorded,
         own = np.abs(changed.arrays[f"trajectory/{step}/dense1.kernel"]).max()
         assert allowed_most * own <= MOST * largest_after(recorded, step) * (1 + 1e-12)
     assert max(losses) <= MOST_OF_BETAS * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"), [(0.0, 0.0), (1e-7, 1e-6), (1e-5, 1e-4), (1.0, 1e-2)]
+)
+def test_what_a_program_has_in_float32_is_an_allowance_of_its_own(
+    recorded, tmp_path, measured, expected
+):
+    before = limits(recorded, tmp_path / "before", 1e-15)["forward/eval/output"]
+    recorded = recorded.copy()
+    recorded.facts["float32_noise"] = {"forward/eval/output": measured}
+    found = limits(recorded, tmp_path / "a", 1e-15)["forward/eval/output"]
+    assert found - before == pytest.approx(expected, rel=1e-6, abs=0)

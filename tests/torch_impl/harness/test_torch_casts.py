@@ -6,15 +6,18 @@ from torch import nn
 
 from torch_impl.harness.casts import without_casts
 
+SINGLE, HALF = torch.zeros(1, dtype=torch.float32), torch.zeros(1, dtype=torch.bfloat16)
 CASTS = {
     "float": lambda x: x.float(),
     "half": lambda x: x.half(),
     "bfloat16": lambda x: x.bfloat16(),
     "to": lambda x: x.to(torch.float32),
     "keyword": lambda x: x.to(dtype=torch.float16),
-    "like": lambda x: x.to(torch.zeros(1, dtype=torch.float32)),
+    "like": lambda x: x.to(SINGLE),
     "type": lambda x: x.type(torch.float32),
-    "type_as": lambda x: x.type_as(torch.zeros(1, dtype=torch.bfloat16)),
+    "sum": lambda x: x.sum(0, keepdim=True, dtype=torch.float32),
+    "cumulated": lambda x: torch.cumsum(x, 0, dtype=torch.float32),
+    "type_as": lambda x: x.type_as(HALF),
 }
 
 
@@ -58,10 +61,29 @@ def test_whole_numbers_and_masks_become_float64_as_in_keras_s_half(given):
         assert x.float().dtype == torch.float32
 
 
+@pytest.mark.parametrize("softmax", [torch.softmax, nn.functional.softmax])
+def test_a_softmax_in_float32_is_one_in_float64(softmax):
+    x = torch.tensor([0.1, 0.7], dtype=torch.float64)
+    with without_casts("float64") as found:
+        y = softmax(x, -1, dtype=torch.float32)
+    assert y.dtype == torch.float64
+    assert torch.equal(y, x.softmax(-1))
+    assert found[0].startswith("softmax() at test_torch_casts.py:")
+
+
+def test_numbers_that_the_code_makes_in_float32_meet_float64():
+    with without_casts("float64"):
+        y = torch.eye(2, dtype=torch.float32) @ torch.tensor([[1e-9], [1.0]], dtype=torch.float64)
+        whole = torch.tensor([3, 4]).sum(dtype=torch.float32)
+    assert y.tolist() == [[1e-9], [1.0]]
+    assert (whole.dtype, float(whole)) == (torch.float64, 7.0)
+
+
 def test_other_casts_are_made():
     with without_casts("float64") as found:
         assert torch.tensor([1.5, 2]).long().dtype == torch.int64
         assert torch.tensor([0.5], dtype=torch.float64).long().dtype == torch.int64
-        assert torch.tensor([0.5], dtype=torch.float32).double().dtype == torch.float64
+        assert SINGLE.double().dtype == torch.float64
+        assert torch.sum(SINGLE, dtype=torch.float32).dtype == torch.float32
         assert torch.tensor([0.5], dtype=torch.float64).to("cpu").dtype == torch.float64
     assert found == []

@@ -13,7 +13,7 @@ import torch
 
 from parity.ladder.counted import counts_of, only_counted
 from parity.ladder.recorded import in_form
-from parity.ladder.rounding import limits_of
+from parity.ladder.rounding import LIMITS, Limits, limits_of
 from parity.traces.trace import Trace
 from torch_impl.harness.call import Call, output_of
 from torch_impl.harness.kinds import REPLAYED
@@ -34,10 +34,14 @@ def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def allowed_of(keras: Trace, *keys: str) -> float:
     """Returns the error that rounding explains for any of some arrays, by the ladder's limits."""
-    noise: dict[str, Any] = keras.facts.get("noise") or {}
-    measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
+
+    def share(fact: str, limits: Limits) -> float:
+        noise: dict[str, Any] = keras.facts.get(fact) or {}
+        measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
+        return min(limits.factor * measured, limits.most)
+
     limits = limits_of(keras)
-    return max(limits.floor, min(limits.factor * measured, limits.most))
+    return max(limits.floor, share("noise", limits)) + share("float32_noise", LIMITS["float32"])
 
 
 def output_error(keras: Trace, output: torch.Tensor, mode: str = "eval") -> float:

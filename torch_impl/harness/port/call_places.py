@@ -100,10 +100,20 @@ def where() -> str:
 
 def is_by_image_layers() -> bool:
     """Whether a function of torch is called by the code of `torch_impl.layers.image`."""
-    frame: FrameType | None = sys._getframe(1)
+    return _caller().startswith(_IMAGE_LAYERS)
+
+
+def is_by_user() -> bool:
+    """Whether a function of torch is called by the user's code."""
+    return _is_users(_caller())
+
+
+def _caller() -> str:
+    """Returns the file whose code calls a function of torch."""
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename.startswith(_IMAGE_LAYERS)
+    return "" if frame is None else frame.f_code.co_filename
 
 
 def told_function(function: Any) -> str:
