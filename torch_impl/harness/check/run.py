@@ -83,6 +83,7 @@ def _run(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
+    writer.facts["not_compared"] += port.outputs.not_compared(form)
     loss = _loss(port, form, writer)
     with _noted(raised, "layers", port.dtype):
         write_layers(port, form, loss, writer)
