@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def missing(limits: Sequence[float], numbers: np.ndarray) -> list[str]:
     """
     found = []
     ends = [-np.inf, *sorted(set(limits)), np.inf]
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in pairwise(ends):
         if not np.any((numbers > _beyond(low)) & (numbers < -_beyond(-high))):
             both = f"from {low:.3g} to {high:.3g}"
             found.append(f"above {low:.3g}" if high == np.inf else both)

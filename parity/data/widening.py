@@ -102,8 +102,8 @@ def factors_for(steps: Sequence[Step]) -> dict[str, float]:
 def moves_for(steps: Sequence[Step]) -> dict[str, np.ndarray]:
     """Returns what is to be added to biases, by name: a number for each unit, and one for all.
 
-    An activation that gets numbers of one sign alone is the same function there as another one. Half
-    of its numbers are put below 0, unit by unit.
+    An activation that gets numbers of one sign alone is the same function there as another one.
+    Half of its numbers are put below 0, unit by unit.
 
     Args:
         steps: of a pass with the present weights, in order.

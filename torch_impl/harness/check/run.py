@@ -127,6 +127,8 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
     try:
         loss = Loss(port, form)
         see_targets(port, loss)
+        if (shapes := loss.broadcast(port.nest, loss.arrays("target/probe"))) is not None:
+            writer.facts["broadcast"] = list(shapes)
         return loss
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"

@@ -1,12 +1,11 @@
 """The form of targets that a port's loss takes: `fit` takes more than one, and a loss has one.
 
-Labels are (N,) or (N, 1). Targets that are like an output, such as images, are in Keras's layout or
-in that of the port's output.
+Labels are (N,) or (N, 1). Targets that are like an output, such as images, are in Keras's layout,
+or in that of the port's output if the loss refuses Keras's. A loss that takes these and broadcasts
+does so in the training of the port, too, unless `Port(target=...)` says what that feeds it.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import torch
@@ -57,25 +56,20 @@ def _takes_columns(port: PortUnderTest, loss: Loss) -> bool:
 
 
 def _turned(port: PortUnderTest, loss: Loss) -> Shapes:
-    """Returns which targets the loss needs as the port returns its outputs, and their shapes.
-
-    A loss may turn them itself, and one that does not may still take both: it then broadcasts. So
-    the loss that is nearer to Keras's decides.
-    """
+    """Returns which targets the loss needs as the port returns its outputs, and their shapes."""
     targets = loss.arrays("target/probe")
     weights = loss.weights("weight/probe")
     shapes = _shapes(port, targets)
-    if not shapes or "loss/value" not in port.keras:
+    if not shapes:
         return {}
-    errors = []
+    works = []
     for port.turned_targets in ({}, shapes):
         try:
-            value = float(loss.for_targets(port.nest, targets, weights))
-            error = abs(value - float(port.keras["loss/value"]))
-            errors.append(math.inf if math.isnan(error) else error)
+            loss.for_targets(port.nest, targets, weights)
+            works.append(True)
         except Exception:  # the user's code may raise anything
-            errors.append(math.inf)
-    return shapes if errors[1] < errors[0] else {}
+            works.append(False)
+    return shapes if works == [False, True] else {}
 
 
 def _shapes(port: PortUnderTest, targets: Arrays) -> Shapes:
