@@ -163,6 +163,7 @@ ONLY_KERAS_NAMES = {
 }
 
 ONLY_TORCH_CHECK_FILES = {
+    "broadcasts.py": "Keras does not broadcast outputs and targets",
     "refused_steps.py": "leaves out a step that torch refuses; Keras takes one sample",
     "compared_entries.py": "of steps of a port; Keras has flat_steps.py",
     "given_steps.py": "the port is given what Keras's step gets and draws",

@@ -7,6 +7,8 @@ does so in the training of the port, too, unless `Port(target=...)` says what th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -56,20 +58,25 @@ def _takes_columns(port: PortUnderTest, loss: Loss) -> bool:
 
 
 def _turned(port: PortUnderTest, loss: Loss) -> Shapes:
-    """Returns which targets the loss needs as the port returns its outputs, and their shapes."""
+    """Returns which targets the loss needs as the port returns its outputs, and their shapes.
+
+    Of a cube both layouts have one shape, and nothing broadcasts: the one nearer to Keras's decides.
+    """
     targets = loss.arrays("target/probe")
     weights = loss.weights("weight/probe")
     shapes = _shapes(port, targets)
-    if not shapes:
+    if not shapes or "loss/value" not in port.keras:
         return {}
-    works = []
+    errors = []
     for port.turned_targets in ({}, shapes):
         try:
-            loss.for_targets(port.nest, targets, weights)
-            works.append(True)
+            value = float(loss.for_targets(port.nest, targets, weights))
+            error = abs(value - float(port.keras["loss/value"]))
+            errors.append(math.inf if math.isnan(error) else error)
         except Exception:  # the user's code may raise anything
-            works.append(False)
-    return shapes if works == [False, True] else {}
+            errors.append(math.inf)
+    is_cube = all(targets[name].shape[1:] == shape for name, shape in shapes.items())
+    return shapes if errors[1] < errors[0] and (is_cube or errors[0] == math.inf) else {}
 
 
 def _shapes(port: PortUnderTest, targets: Arrays) -> Shapes:
