@@ -100,5 +100,6 @@ def _whole(rule: Mapping[str, Any], name: str) -> int:
 
 def _number(rule: Mapping[str, Any], name: str, default: Any) -> Any:
     value = rule.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and np.isfinite(value) else default
+    if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):
+        return float(value)
+    return default

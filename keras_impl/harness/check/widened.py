@@ -80,7 +80,7 @@ def widened(
 
 
 def _moved(bias: np.ndarray, move: np.ndarray) -> np.ndarray:
-    return bias + (move if bias.shape == move.shape else np.median(move))
+    return np.asarray(bias + (move if bias.shape == move.shape else np.median(move)))
 
 
 def _step_of(call: Call, names: Mapping[int, str], known: dict[str, list[float]]) -> Step:

@@ -110,7 +110,7 @@ def _write_decisions(
             port, sequence, mark, has_schedulers="schedule/rule_rates" in keras
         )
         if hasattr(port.early_stopping, "restore"):
-            port.early_stopping.restore()  # type: ignore[union-attr]
+            port.early_stopping.restore()
         decisions.append([stopped, len(rates) - 1 if mark is None else float(mark.flatten()[0])])
         rows.append(rates + [0.0] * (len(sequence["loss"]) - len(rates)))
     writer.put("schedule/decisions", np.array(decisions, dtype=np.float64))

@@ -60,7 +60,7 @@ def _takes_columns(port: PortUnderTest, loss: Loss) -> bool:
 def _turned(port: PortUnderTest, loss: Loss) -> Shapes:
     """Returns which targets the loss needs as the port returns its outputs, and their shapes.
 
-    Of a cube both layouts have one shape, and nothing broadcasts: the one nearer to Keras's decides.
+    Both layouts of a cube have one shape, and nothing broadcasts: the nearer loss decides.
     """
     targets = loss.arrays("target/probe")
     weights = loss.weights("weight/probe")

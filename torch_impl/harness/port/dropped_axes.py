@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -65,8 +65,8 @@ def _of_pair(pair: PairedLayer) -> list[int] | None:
 def _drawing(call: Call) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """Returns what a dropout makes of an input in train mode."""
     if call.module is not None:
-        module: Any = copy.deepcopy(call.module).train()  # it may count what it has drawn
-        return module
+        module = copy.deepcopy(call.module).train()  # it may count what it has drawn
+        return lambda x: module(x)
     if call.given is None:
         return None
     function, arguments, keywords, _ = call.given

@@ -127,7 +127,7 @@ def _see_broadcast(
     port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: TraceWriter
 ) -> None:
     """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
-    y = nests.get("y")
+    y: Any = nests.get("y")
     is_one = isinstance(y, np.ndarray) and isinstance(port.nest, torch.Tensor)
     if not is_one or port.keras.facts["loss"] is None or "broadcast" in probes.facts:
         return
