@@ -164,6 +164,7 @@ ONLY_KERAS_NAMES = {
 }
 
 ONLY_TORCH_CHECK_FILES = {
+    "broadcasts.py": "Keras does not broadcast outputs and targets",
     "refused_steps.py": "leaves out a step that torch refuses; Keras takes one sample",
     "compared_entries.py": "of steps of a port; Keras has flat_steps.py",
     "given_steps.py": "the port is given what Keras's step gets and draws",
@@ -199,7 +200,6 @@ _ONLY_ONE_HALF = {
     "torch_impl weights.py match": "Keras's paths for torch's names",
     "torch_impl harness/kinds.py draws": "a Keras layer that draws is known by its name",
     "torch_impl harness/kinds.py rate_of": "the configuration of a Keras layer has it",
-    "torch_impl harness/kinds.py drops_channels": "the masks of Keras tell it",
     "torch_impl harness/kinds.py kind_of_function": "kind_of_operation, in torch's word",
     "torch_impl harness/kinds.py refined": "a function of torch's may do what several layers do",
     "torch_impl harness/kinds.py is_leaf": "what is not is_container, in torch's word",

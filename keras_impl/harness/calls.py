@@ -39,7 +39,7 @@ from keras_impl.harness.recurrent_masks import cells_of
 from keras_impl.harness.rounding import Perturbation
 from keras_impl.harness.stacked_cells import layers_of
 
-_CUTS = ("unknown:Clip", "maximum", "minimum")
+_CUTS = ("unknown:Clip", "unknown:Absolute", "maximum", "minimum")
 # These apply their activation last, to their output.
 _ACTIVATED = {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "dense"}
 
@@ -292,7 +292,7 @@ def _repeated(
 ) -> Callable[[Any], Any] | None:
     """Returns what an activation makes of another input; None for other calls.
 
-    `clip`, and a minimum or maximum of a tensor and a number, are activations, too.
+    `clip`, `abs`, and a minimum or maximum of a tensor and a number, are activations, too.
     """
     tensors = tensors_in((arguments, keywords))
     is_cut = kind in _CUTS and len(tensors) == 1 and tensors[0] is arguments[0]

@@ -2,7 +2,8 @@
 
 The calls of a pass go in, in order. Factors for weights come out. What makes the numbers of an
 activation is multiplied, and by how much that reaches the next one is estimated: what comes
-behind a limit grows less. An activation without limits keeps the size of its numbers, so that a
+behind a limit grows less. Numbers of one sign are moved first, so that some lie on either side of
+0. An activation without limits keeps the size of its numbers, so that a
 sigmoid is not saturated. It is done again with the new weights until nothing changes.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.data.pieces import MOST_FACTOR, Function, factor_beyond, not_beyond
+from parity.data.pieces import MOST_FACTOR, Function, factor_beyond, missing
 from parity.data.probe_inputs import sampled
 from parity.data.weight_names import short_name
 
@@ -22,6 +23,8 @@ _SCALED = (
     *("kernel", "gamma", "embeddings", "depthwise_kernel", "pointwise_kernel"),
     *("bias", "beta"),
 )
+_ADDED = ("bias", "beta")
+_APART = 0.1  # two numbers of a unit, of which one is put below 0
 # Their output has the same size whatever the size of their input is.
 _OF_OWN_SIZE = (
     *("layer_norm", "group_norm", "rms_norm", "unit_norm", "embedding", "attention"),
@@ -55,11 +58,11 @@ class Step:
     limits: Sequence[float] = ()
     least: float = 0.0
 
-    def missing(self) -> list[float]:
-        """Returns the limits beyond which there is no number."""
-        if self.given is None or not self.given.size or not self.limits:
+    def missing(self) -> list[str]:
+        """Returns the pieces in which there is no number; see the function."""
+        if self.given is None or not self.given.size:
             return []
-        return not_beyond(self.limits, float(self.given.min()), float(self.given.max()))
+        return missing(self.limits, self.given)
 
 
 def factors_for(steps: Sequence[Step]) -> dict[str, float]:
@@ -96,6 +99,36 @@ def factors_for(steps: Sequence[Step]) -> dict[str, float]:
     return found
 
 
+def moves_for(steps: Sequence[Step]) -> dict[str, np.ndarray]:
+    """Returns what is to be added to biases, by name: a number for each unit, and one for all.
+
+    An activation that gets numbers of one sign alone is the same function there as another one.
+    Half of its numbers are put below 0, unit by unit.
+
+    Args:
+        steps: of a pass with the present weights, in order.
+
+    Returns:
+        Arrays (units,), by the names of biases: what is added to an output with so many units. Of a
+        bias of another length, the median is added.
+    """
+    found: dict[str, np.ndarray] = {}
+    for number, step in enumerate(steps):
+        if step.function is None or step.given is None or not step.missing():
+            continue
+        if step.given.min() < 0 < step.given.max():
+            continue
+        makers, _ = _makers_of(steps, number)
+        biases = [n for at in makers for n in steps[at].weights if short_name(n) in _ADDED]
+        if biases and biases[0] not in found:
+            rows = np.sort(step.given.reshape(-1, step.given.shape[-1]), axis=0)
+            middle = len(rows) // 2
+            low, high = rows[max(middle - 1, 0)], rows[middle]
+            # Where the two in the middle are one number, there is nothing between them.
+            found[biases[0]] = -np.where(high - low > _APART, (low + high) / 2, high + _APART)
+    return found
+
+
 def _has_aim(step: Step) -> bool:
     return bool(step.limits) or step.least > 0
 
@@ -109,7 +142,7 @@ def _wanted(step: Step, given: np.ndarray) -> float:
 
 def _scaled(step: Step) -> list[str]:
     own = [name for name in step.weights if short_name(name) in _SCALED]
-    is_maker = any(short_name(name) not in ("bias", "beta") for name in own)
+    is_maker = any(short_name(name) not in _ADDED for name in own)
     return own if is_maker else []
 
 
@@ -151,5 +184,5 @@ def _keep_size(steps: Sequence[Step], gains: Sequence[float], found: dict[str, f
         return
     own = _scaled(steps[-1])
     if gains[-1] > _NEAR_ONE and own and not any(name in found for name in own):
-        kernels = [name for name in own if short_name(name) not in ("bias", "beta")]
+        kernels = [name for name in own if short_name(name) not in _ADDED]
         found |= dict.fromkeys(kernels, 1 / gains[-1])

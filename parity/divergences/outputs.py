@@ -42,22 +42,31 @@ def _columns(evidence: Evidence) -> dict[str, slice]:
 
 
 def activated_again(evidence: Evidence) -> Match | None:
-    """Recognises one of several outputs to which the port applies one more activation."""
+    """Recognises an output to which the port applies one more activation, or not Keras's last."""
     if not evidence.is_output or _KEY not in evidence.port:
         return None
     told = {str(each["name"]): each for each in evidence.keras.facts.get("outputs") or []}
-    for name, part in _columns(evidence).items():
-        shape = (-1, *told[name]["shape"])
+    parts = _columns(evidence) or {"": slice(None)}
+    for name, part in parts.items():
+        if evidence.port[_KEY].ndim != evidence.keras[_KEY].ndim:
+            return None
+        shape = (-1, *told[name]["shape"]) if name else evidence.keras[_KEY].shape
         theirs = evidence.keras[_KEY][:, part].reshape(shape)
-        ours = evidence.port[_KEY][:, part].reshape(shape)
+        ours = evidence.port[_KEY][:, part]
+        if ours.size != theirs.size:
+            return None
+        ours = ours.reshape(shape) if name or ours.shape == shape else np.moveaxis(ours, 1, -1)
         if evidence.is_close(theirs, ours):
             continue
+        after = told[name]["activation"] if name else evidence.keras.facts.get("output_activation")
+        where = f"output {name}" if name else "the output"
+        missing = arithmetic.ACTIVATIONS.get(str(after))
+        if missing is not None and evidence.is_close(missing(ours), theirs):
+            return Match(NUMBERS, f"{where}: {after} in Keras, linear in the port")
         for function, apply in arithmetic.ACTIVATIONS.items():
-            if function != "linear" and evidence.is_close(apply(theirs), ours):
-                after = told[name]["activation"] or "linear"
-                return Match(
-                    NUMBERS, f"output {name}: {after} in Keras, then {function} in the port"
-                )
+            if name and function != "linear" and evidence.is_close(apply(theirs), ours):
+                text = f"{where}: {after or 'linear'} in Keras, then {function} in the port"
+                return Match(NUMBERS, text)
     return None
 
 

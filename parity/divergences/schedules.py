@@ -12,6 +12,7 @@ import numpy as np
 from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser, among
 from parity.divergences.training_settings import mode_of
+from parity.ladder.comparers.schedule import KEEPS, STOPS
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -187,10 +188,14 @@ def _late(evidence: Evidence) -> Match | None:
 
 def _stopping(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if evidence.level.id == "schedule" and item.name == "epoch at which training stops":
-        told = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
-        return Match(NUMBERS, f"{told[0]} in Keras, {told[1]} in the port")
-    return None
+    if evidence.level.id != "schedule" or not item.name.startswith((STOPS, KEEPS)):
+        return None
+    where = item.name.partition("(")[2].rstrip(")")
+    told = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
+    if item.name.startswith(KEEPS):
+        told = [f"the weights of epoch {v}" for v in (item.keras, item.torch)]
+    text = f"{told[0]} in Keras, {told[1]} in the port"
+    return Match(NUMBERS, f"of {where}, {text}" if where else text)
 
 
 def scaled(evidence: Evidence) -> Match | None:
@@ -202,7 +207,10 @@ def scaled(evidence: Evidence) -> Match | None:
 
 
 def _other(evidence: Evidence) -> Match | None:
-    if not _rates(evidence):
+    is_of_rule = evidence.level.id == "schedule" and evidence.item.name.startswith(
+        "learning_rate ("
+    )
+    if not _rates(evidence) and not is_of_rule:
         return None
     callbacks = evidence.keras.facts["schedule"]["callbacks"]
     names = [str(each["class"]) for each in callbacks if each.get("class") in _OF_THE_RATE]

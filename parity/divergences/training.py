@@ -10,7 +10,7 @@ from scipy import special
 from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.output_factors import array_in
-from parity.ladder.loss_items import output_of
+from parity.ladder.loss_items import BROADCAST, output_of
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -303,6 +303,8 @@ def _class_weights(evidence: Evidence) -> Match | None:
 
 
 def _broadcast(evidence: Evidence) -> Match | None:
+    if evidence.item.name == BROADCAST:
+        return Match(NUMBERS, f"the loss takes {evidence.item.torch}")
     found = evidence.once(confident)
     if found is not None and found.is_crossentropy and found.labels.ndim == 1:
         logs = special.log_softmax(found.linear, axis=-1)

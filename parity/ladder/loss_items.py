@@ -5,6 +5,7 @@ from __future__ import annotations
 CONFIDENT = "loss of confident outputs"
 GRADIENT = "its gradient"
 OF_KERAS = "loss of Keras's outputs"  # in train mode
+BROADCAST = "shapes that meet in the loss"
 UNKNOWN_TARGETS = "the loss"  # what is left open if no targets of it are known
 UNUSED = "the loss does not depend on it"  # why a gradient is not compared
 

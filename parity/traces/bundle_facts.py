@@ -9,6 +9,7 @@ from typing import Any
 from parity.data.initial_draws import ENOUGH
 from parity.data.model_inputs import structure_problem
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
+from parity.data.rule_sequences import MAX_SEQUENCES
 from parity.programs.check_spec import num_steps
 from parity.programs.settings import DTYPES
 from parity.traces.bundle_metrics import metrics_problem
@@ -265,6 +266,11 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         epochs = shapes.get("schedule/epochs", (0,))
         if len(epochs) != 1 or epochs[0] > MAX_EPOCHS:
             return f"the array 'schedule/epochs' has not up to {MAX_EPOCHS} rates"
+    rows, rates = shapes.get("schedule/decisions"), shapes.get("schedule/rule_rates")
+    if rows is not None and (len(rows) != 2 or rows[0] > MAX_SEQUENCES or rows[1] != 2):
+        return f"the array 'schedule/decisions' has not up to {MAX_SEQUENCES} pairs"
+    if rates is not None and (len(rates) != 2 or rates[0] > MAX_SEQUENCES or rates[1] > MAX_EPOCHS):
+        return f"the array 'schedule/rule_rates' has not up to {MAX_EPOCHS} rates in a row"
     for key, wanted in expected.items():
         if shapes.get(key) != wanted:
             return f"the array {key!r} has the shape {shapes.get(key)}; expected {wanted}"

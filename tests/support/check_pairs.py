@@ -265,13 +265,13 @@ def _port_facts(reference):
                 "sources": node["sources"],
                 "rate": RATE if kind == "dropout" else None,
                 "is_active": kind == "dropout",
-                "drops_channels": False,
             }
         )
     return {
         "nodes": nodes,
         "pairs": [[node[0], node[3]] for node in NODES],
         "ends": {node[0]: [node[0], node[0]] for node in NODES},
+        "dropped_axes": {"dropout": []},
         "keras_left": [],
         "torch_left": [],
         "problems": [],

@@ -41,7 +41,6 @@ class Call:
             parameters of the module.
         rate: of a dropout, the fraction to drop.
         is_active: whether a dropout dropped anything.
-        drops_channels: whether a dropout drops whole channels instead of single values.
         arguments: of a function: its numbers and words, by name.
     """
 
@@ -60,7 +59,6 @@ class Call:
     given: tuple[Any, Any, Any, Weights] | None = None
     rate: float | None = None
     is_active: bool = False
-    drops_channels: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -25,7 +25,6 @@ from torch_impl.harness.given import Given, Taken, with_given
 from torch_impl.harness.kinds import (
     REPLAYED,
     draws,
-    drops_channels,
     is_leaf,
     kind_of,
     kind_of_function,
@@ -168,7 +167,6 @@ class _Watch(TorchFunctionMode):
         if kind in REPLAYED:
             call.rate = rate_of(module)
             call.is_active = module.training
-            call.drops_channels = drops_channels(module)
             output = self._replaced(call, given.whole)
         output = self._add(call, output)
         for other in flat_tensors(output)[1:]:  # such as the last states of a recurrent module
@@ -323,7 +321,6 @@ class _Watch(TorchFunctionMode):
             given=(function, arguments, keywords, self._weights),
             rate=float(named.get("p", 0.5)),
             is_active=bool(named.get("training", kind == "dropout")),
-            drops_channels=drops_channels(function),
         )
         result: torch.Tensor = self._add(call, self._replaced(call, given.whole))
         return result

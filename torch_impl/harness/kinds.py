@@ -165,7 +165,6 @@ _FUNCTIONS = _by_name("""
     activation:log_sigmoid: logsigmoid
     activation:threshold: threshold threshold_
 """)
-_WHOLE = {"SpatialDropout", "FeatureAlphaDropout"}  # drop channels, without a rank in the name
 _RANDOM = frozenset(
     (
         *("rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm"),
@@ -256,19 +255,6 @@ def rate_of(module: nn.Module) -> float:
     """Returns the rate of a dropout, or the standard deviation of a layer of noise."""
     named = (getattr(module, name, None) for name in ("p", "rate", "stddev"))
     return float(next((value for value in named if value is not None), 0.0))
-
-
-def drops_channels(dropout: Any) -> bool:
-    """Whether a dropout (module or function) drops whole channels instead of single values."""
-    noise_shape = getattr(dropout, "noise_shape", None)  # in Keras's layout
-    if noise_shape is not None:
-        return len(noise_shape) > 2 and all(side == 1 for side in noise_shape[1:-1])
-    if not isinstance(dropout, nn.Module):
-        name = str(getattr(dropout, "__name__", ""))
-        return _without_rank(name) != name or name.startswith("feature_")  # F.dropout2d
-    # A user's class may be a subclass, or may only have the same name.
-    names = [base.__name__ for base in type(dropout).__mro__ if _is_known(base)]
-    return any(_without_rank(name) != name or name in _WHOLE for name in names)
 
 
 def draws(function: Any) -> bool:

@@ -34,8 +34,8 @@ class Exercise:
         idle: other trainable weights whose gradient is zero.
         masks: dropout -> "nothing" or "everything", which is what it drops.
         used_masked: calls with a mask of sequences whose masked steps something uses; no problem.
-        unreached: activations -> limits beyond which they get no number, such as 6 of `relu6`; of a
-            recurrent layer, those of its gates.
+        unreached: activations -> pieces in which they get no number, such as "above 6" of `relu6`;
+            of a recurrent layer, those of its gates.
     """
 
     dead: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Exercise:
     idle: list[str] = field(default_factory=list)
     masks: dict[str, str] = field(default_factory=dict)
     used_masked: list[str] = field(default_factory=list)
-    unreached: dict[str, list[float]] = field(default_factory=dict)
+    unreached: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def num_problems(self) -> int:
@@ -52,7 +52,7 @@ class Exercise:
 
     @property
     def num_left(self) -> int:
-        """How much is not compared: the problems, and the limits beyond which there is nothing."""
+        """How much is not compared: the problems, and the pieces without a number."""
         return self.num_problems + sum(map(len, self.unreached.values()))
 
 
@@ -118,9 +118,8 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
     why |= dict.fromkeys(exercise.unused, UNUSED)
     found = [told(f"gradient through {name}", "none passes in any probe") for name in exercise.dead]
     found += [told(f"mask of {name}", f"it drops {what}") for name, what in exercise.masks.items()]
-    for name, limits in exercise.unreached.items():
-        sides = [f"{'above' if limit > 0 else 'below'} {limit:.3g}" for limit in limits]
-        found += [told(f"numbers {side} in {name}", "no probe has any") for side in sides]
+    for name, pieces in exercise.unreached.items():
+        found += [told(f"numbers {piece} in {name}", "no probe has any") for piece in pieces]
     found += [told(f"gradient of {n}", text, f"gradient/{n}") for n, text in why.items()]
     return [*found, *_rounding(writer, set(why))]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_impl.harness import versions
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
 from keras_impl.harness.check.left_out import RULES, other_callbacks
@@ -18,7 +19,8 @@ from keras_impl.harness.compiled_rate import CompiledRate, has_schedule
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.versions import is_kerass_own
 from parity.data import probe_inputs
-from parity.programs.check_spec import CheckSpec
+from parity.data.rule_sequences import FEW, rule_sequences
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import TraceWriter
 
 
@@ -84,6 +86,65 @@ def write_schedule(
     if facts["kind"] is None:  # a schedule counts steps, and none are made here
         writer.put("schedule/epochs", np.array(rates))
     writer.put("schedule/stopped", np.array(stopped))
+    if not versions.IS_KERAS_2:
+        _write_decisions(spec, model, callbacks, rates[0], writer)
+
+
+def _write_decisions(
+    spec: CheckSpec, model: Any, callbacks: list[Any], first: float, writer: TraceWriter
+) -> None:
+    """Writes what rules that watch a metric decide in sequences that tell such rules apart."""
+    rules = [callback for callback in callbacks if hasattr(callback, "monitor")]
+    told = [_callback_facts(callback) for callback in rules]
+    sequences = rule_sequences(spec.seed, told)
+    if model.count_params() >= LARGE_MODEL:
+        sequences = dict(list(sequences.items())[:FEW])
+    if not sequences:
+        return
+    # What the epoch alone decides is compared before.
+    is_free = writer.facts["schedule"]["kind"] is None  # no schedule of the steps sets the rate
+    has_rates = is_free and len(rules) == len(callbacks)
+    decisions, rows = [], []
+    for sequence in sequences.values():
+        marked = _Marked(model)
+        if is_free:
+            model.optimizer.learning_rate = first
+        for callback in rules:
+            callback.set_model(marked)
+            callback.on_train_begin({})
+        rates = []
+        for epoch in range(len(sequence["loss"])):
+            marked.epoch = epoch
+            rates.append(float(model.optimizer.learning_rate))
+            names = {*sequence, *(str(each.monitor) for each in rules)}
+            logs = {name: float(sequence[name][epoch]) for name in names}
+            for callback in rules:
+                callback.on_epoch_end(epoch, logs)
+            if marked.stop_training:
+                break
+        for callback in rules:
+            callback.on_train_end({})
+        decisions.append([epoch if marked.stop_training else -1, marked.epoch])
+        rows.append(rates + [0.0] * (len(sequence["loss"]) - len(rates)))
+    writer.put("schedule/decisions", np.array(decisions, dtype=np.float64))
+    if has_rates:
+        writer.put("schedule/rule_rates", np.array(rows))
+
+
+class _Marked:
+    """A model whose weights are the number of the epoch, which a callback may keep and restore."""
+
+    def __init__(self, model: Any) -> None:
+        self._model, self.epoch, self.stop_training = model, 0, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def get_weights(self) -> int:
+        return self.epoch
+
+    def set_weights(self, epoch: int) -> None:
+        self.epoch = epoch
 
 
 def _num_epochs(reference: Reference, most: int) -> int:

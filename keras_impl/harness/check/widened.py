@@ -1,8 +1,8 @@
-"""Weights under which the activations of a Keras model get numbers beyond their limits.
+"""Weights under which the activations of a Keras model get numbers on all sides of their limits.
 
-`relu6` and `relu` are the same function of numbers below 6, and a probe that goes no further tells
-them not apart. The calls of a pass in eval mode go in. Which activations get no such numbers comes
-out, and weights under which they do.
+`relu6` and `relu` are the same function of numbers below 6, and above 0 both are none: a probe that
+goes no further tells them not apart. The calls of a pass in eval mode go in. Which activations get
+no such numbers comes out, and weights under which they do.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ import tensorflow as tf
 from keras_impl.harness import versions
 from keras_impl.harness.call import Call
 from keras_impl.harness.calls import recorded_calls
+from keras_impl.harness.check.constraints import constraints_of
 from keras_impl.harness.check.inputs import reset_states
 from keras_impl.harness.check.model import named_weights, set_weights
 from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from parity.data.pieces import Function, limits_of
 from parity.data.probe_inputs import single
-from parity.data.widening import MAX_ROWS, ROUNDS, Step, factors_for
+from parity.data.widening import MAX_ROWS, ROUNDS, Step, factors_for, moves_for
 
 
-def unreached_in(calls: Sequence[Call]) -> dict[str, list[float]]:
-    """Returns the activations that get no number beyond some of their limits, with these limits.
+def unreached_in(calls: Sequence[Call]) -> dict[str, list[str]]:
+    """Returns the activations that get no number in some of their pieces, with these pieces.
 
     Args:
         calls: of a pass in eval mode.
     """
     steps = {call.name: _step_of(call, {}, {}) for call in calls}
-    return {name: missing for name, step in steps.items() if (missing := step.missing())}
+    return {name: pieces for name, step in steps.items() if (pieces := step.missing())}
 
 
 def widened(
@@ -56,7 +57,8 @@ def widened(
     names = {id(variable): name for name, variable in named_weights(model).items()}
     fed, is_changed = as_fed(reference, x), False
     limits: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
+    fixed = {*kept, *constraints_of(model)}  # a constraint may forbid another sign
+    for number in range(2 * ROUNDS):
         set_weights(model, found)
         reset_states(model)
         with recorded_calls(fed) as calls:
@@ -64,12 +66,21 @@ def widened(
         steps = [_step_of(call, names, limits) for call in calls]
         for step in steps:
             step.weights = [name for name in step.weights if name not in kept]
+        moves = moves_for(steps) if number < ROUNDS else {}
+        if moves := {name: move for name, move in moves.items() if name not in fixed}:
+            is_changed = True
+            found |= {name: single(_moved(found[name], move)) for name, move in moves.items()}
+            continue
         factors = factors_for(steps)
         if not factors:
             break
         is_changed = True
         found |= {name: single(found[name] * factor) for name, factor in factors.items()}
     return found if is_changed else None
+
+
+def _moved(bias: np.ndarray, move: np.ndarray) -> np.ndarray:
+    return np.asarray(bias + (move if bias.shape == move.shape else np.median(move)))
 
 
 def _step_of(call: Call, names: Mapping[int, str], known: dict[str, list[float]]) -> Step:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.data.shared_axes import shared_axes
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.images import START, of_images
 from parity.ladder.comparers.probe import measured, raised
-from parity.ladder.initial_weights import P_VALUE
 from parity.ladder.items import DECIDES, FOLLOWS, INTRODUCED, STYLE
 from parity.ladder.outcome import Outcome, judged_if_any
 from parity.ladder.recorded import (
@@ -85,8 +84,7 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
         if rate is None or ours is None:
             continue
         yield compare_close(f"{keras_name}.{setting}", rate, ours, allowed=FLOAT64, unit="rel")
-        if nodes[keras_name]["kind"] == "dropout":
-            yield from _grain(keras, nodes[keras_name], calls[torch_name])
+        yield from _grain(keras, port, nodes[keras_name])
         mode = "on" if torch_name in active.get("eval", []) else "off"
         in_keras = "on" if f"mask/eval/{keras_name}" in keras else "off"  # a dropout of one's own
         yield compare_exact(f"{keras_name} (eval)", in_keras, mode)
@@ -111,42 +109,28 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
                 yield replace(compare_exact(name, kind, "absent"), role=INTRODUCED)
 
 
-def _grain(keras: Trace, node: dict[str, Any], call: dict[str, Any]) -> Iterator[Item]:
+def _grain(keras: Trace, port: Trace, node: dict[str, Any]) -> Iterator[Item]:
     """Compares what a dropout drops together; Keras's mask in both halves would hide that."""
-    name = node["name"]
-    key = f"mask/train/{name}"
-    if key not in keras:
+    name, ours = node["name"], port.facts.get("dropped_axes", {}).get(node["name"])
+    keys = [key for key in keras.below("mask") if key.partition("/")[2] == name]
+    masks = [keras[f"mask/{key}"] for key in keys if keras[f"mask/{key}"].ndim > 2]
+    theirs = shared_axes(masks) if masks else None
+    if theirs is None or ours is None:
         return
-    mask = keras[key]
-    if mask.ndim < 3:
-        return
-    by_channel = mask.reshape(len(mask), -1, mask.shape[-1])
-    is_whole = bool((by_channel == by_channel[:, :1]).all())
-    if is_whole and _chance_of_whole(by_channel) > P_VALUE:
-        return
-    said = {True: "whole channels", False: "single values"}
-    noise_shape = node["config"].get("noise_shape")
-    if isinstance(noise_shape, list) and noise_shape[1:2] == [1]:  # that of a recurrent layer
-        said = {True: "the same in all steps", False: "others in each step"}
-    forms = call["input_forms"][0]
-    # torch drops along the second axis, whatever its meaning; a layer of ours may be told it.
-    is_last = forms[0] == node["input_shapes"][0] != forms[-1] and not call.get("channels_last")
-    # A port may drop ones of a single step, and multiply all steps by them.
-    is_whole_call = call["drops_channels"] or math.prod(forms[0]) == by_channel[:, 0].size
-    drops = "whole steps" if call["drops_channels"] and is_last else said[is_whole_call]
-    yield compare_exact(f"{name} drops", said[is_whole], drops)
+    noise_shape, ndim = node["config"].get("noise_shape"), masks[0].ndim
+    is_recurrent = isinstance(noise_shape, list) and noise_shape[1:2] == [1]
+    said = [_grain_text(axes, ndim, is_recurrent=is_recurrent) for axes in (theirs, ours)]
+    yield compare_exact(f"{name} drops", *said)
 
 
-def _chance_of_whole(by_channel: np.ndarray) -> float:
-    """Returns how likely it is that dropping single values drops only whole channels by chance.
-
-    Args:
-        by_channel: the mask, (samples, places, channels), equal in all places.
-    """
-    kept, places = by_channel[:, 0], by_channel.shape[1]
-    share = kept.mean()
-    of_one_place = np.where(kept, share, 1 - share).prod()
-    return float(of_one_place ** (places - 1))
+def _grain_text(axes: Sequence[int], ndim: int, *, is_recurrent: bool) -> str:
+    """Returns what a dropout drops that drops the same along some axes of (N, ..., C)."""
+    places = list(range(1, ndim - 1))
+    if is_recurrent and list(axes) in ([], places):
+        return "the same in all steps" if axes else "others in each step"
+    known = {(): "single values", tuple(places): "whole channels", (ndim - 1,): "whole steps"}
+    known |= {tuple(range(1, ndim)): "whole samples"}
+    return known.get(tuple(axes)) or f"the same along axes {', '.join(map(str, axes))}"
 
 
 def _layer(

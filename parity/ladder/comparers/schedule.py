@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data.probe_inputs import SCHEDULE_STEPS
+from parity.data.rule_sequences import rule_sequences
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import (
     NO_OPTIMIZER,
@@ -37,11 +38,12 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     if "schedule/stopped" in keras and "schedule/stopped" in port:
         items.append(
             compare_exact(
-                "epoch at which training stops",
+                STOPS,
                 _epoch_text(keras["schedule/stopped"]),
                 _epoch_text(port["schedule/stopped"]),
             )
         )
+    items += _decisions(keras, port)
     left = facts.get("not_compared") or []
     source = f"relative {LEARNING_RATE:g}, since Keras keeps the rate in float32"
     return judged_if_any(
@@ -49,7 +51,41 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     )
 
 
-def _epoch_text(stopped: np.ndarray) -> str:
+STOPS, KEEPS = "epoch at which training stops", "epoch whose weights are kept"
+
+
+def _decisions(keras: Trace, port: Trace) -> Iterator[Item]:
+    """Compares what rules decide in each of the sequences that tell them apart."""
+    key, rates = "schedule/decisions", "schedule/rule_rates"
+    if key not in keras or key not in port:
+        return
+    told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
+    names = list(rule_sequences(int(keras.spec["seed"]), told))
+    for name, theirs, ours in zip(names, keras[key], port[key], strict=False):
+        yield compare_exact(f"{STOPS} ({name})", *(_epoch_text(row[0]) for row in (theirs, ours)))
+        if theirs[0] == ours[0]:
+            kept = (_epoch_text(row[1]) for row in (theirs, ours))
+            yield compare_exact(f"{KEEPS} ({name})", *kept)
+    if rates not in keras or rates not in port:
+        return
+    for name, theirs, ours in zip(names, keras[rates], port[rates], strict=False):
+        both = (theirs > _LEAST_RATE) & (ours != 0)
+        theirs, ours = theirs[both], ours[both]
+        # Keras rounds the rate to float32 at every change of it, and a port may not.
+        changes = 1 + np.count_nonzero(np.diff(theirs))
+        yield compare_close(
+            f"learning_rate ({name})",
+            np.ones(len(theirs)),
+            ours / theirs,
+            allowed=LEARNING_RATE * changes,
+            unit="rel",
+        )
+
+
+_LEAST_RATE = 1e-30  # below it, float32 has fewer digits
+
+
+def _epoch_text(stopped: float | np.ndarray) -> str:
     """Returns the epoch at which training stops, from 1; arrays count from 0, and -1 is never."""
     return str(int(stopped) + 1) if stopped >= 0 else "never"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.data.widening import Step, factors_for
+from parity.data.widening import Step, factors_for, moves_for
 
 
 def relu6(x):
@@ -89,3 +89,25 @@ def test_numbers_of_one_sign_do_not_go_beyond_the_other_limit():
 def test_an_activation_without_a_limit_may_have_an_aim():
     step = activation(0, [-4.0, 4.0], lambda x: np.maximum(x, 0), (), least=8.0)
     assert factors_for([dense("first"), step])["first.kernel"] == pytest.approx(3.0)
+
+
+def test_numbers_of_one_sign_are_moved_so_that_half_of_each_unit_is_below_zero():
+    """By hand: of 1, 2, 4, 5 the middle is 3; of 7, 7, 7, 8 nothing is between the middle ones."""
+    given = [[1.0, 7.0], [2.0, 7.0], [4.0, 7.0], [5.0, 8.0]]
+    found = moves_for([dense("first"), activation(0, given, limits=(0.0,))])
+    assert list(found) == ["first.bias"]
+    assert found["first.bias"].tolist() == pytest.approx([-3.0, -7.1])
+
+
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [([[-1.0], [2.0]], (0.0,)), ([[-1.0], [2.0]], (0.0, 6.0)), ([[1.0], [2.0]], ())],
+    ids=["both signs", "a factor will do", "no limit"],
+)
+def test_other_numbers_stay_where_they_are(given, limits):
+    assert moves_for([dense("first"), activation(0, given, limits=limits)]) == {}
+
+
+def test_without_a_bias_in_front_nothing_is_moved():
+    steps = [Step("dense", [-1], ["first.kernel"]), activation(0, [[1.0]], limits=(0.0,))]
+    assert moves_for(steps) == {}

@@ -77,7 +77,7 @@ def single_values(recorded):
 
 
 def drops(whole):
-    return lambda port: port.facts["nodes"][2].update(drops_channels=whole)
+    return lambda port: port.facts.update(dropped_axes={"dropout": [1] if whole else []})
 
 
 @pytest.mark.parametrize(

@@ -181,25 +181,24 @@ def by_channel(samples, places, channels, rate=0.5):
 
 
 GRAINS = {
-    "single": (drawn(4, 6, 9), False),
-    "whole": (by_channel(4, 6, 9), True),
-    "of_images": (by_channel(4, 6, 9).reshape(4, 2, 3, 9), True),
+    "single": (drawn(4, 6, 9), []),
+    "whole": (by_channel(4, 6, 9), [1]),
+    "of_images": (by_channel(4, 6, 9).reshape(4, 2, 3, 9), [1, 2]),
 }
 
 
-@pytest.mark.parametrize(("mask", "is_whole"), GRAINS.values(), ids=GRAINS)
-def test_what_a_dropout_drops_is_told_by_its_mask(compared_probe, mask, is_whole):
-    right, wrong = (fact(value, "nodes", 2, "drops_channels") for value in (is_whole, not is_whole))
+@pytest.mark.parametrize(("mask", "axes"), GRAINS.values(), ids=GRAINS)
+def test_what_a_dropout_drops_is_told_by_its_mask(compared_probe, mask, axes):
+    right = fact({"dropout": axes}, "dropped_axes")
     items = {item.name: item for item in compared_probe(right, masked(mask))["forward"].items}
     assert items["dropout drops"].status == PASS
+    wrong = fact({"dropout": [] if axes else [1]}, "dropped_axes")
     assert failed(compared_probe(wrong, masked(mask))) == ("forward", ["dropout drops"])
 
 
 NOT_TOLD = {
     "features": drawn(4, 9),
-    "one_place": drawn(4, 1, 9),
     "nothing_dropped": np.ones((4, 6, 9), bool),
-    "everything_dropped": np.zeros((4, 6, 9), bool),
     # One of 20 channels is dropped, in both of its places: at that rate two of 40 often are.
     "by_chance": by_channel(4, 2, 5, rate=0.05),
     "scalar": True,
@@ -208,20 +207,10 @@ NOT_TOLD = {
 
 @pytest.mark.parametrize("mask", NOT_TOLD.values(), ids=NOT_TOLD)
 def test_a_mask_that_either_dropout_might_have_tells_nothing(compared_probe, mask):
-    for is_whole in (True, False):
-        port = fact(is_whole, "nodes", 2, "drops_channels")
-        level = compared_probe(port, masked(mask))["forward"]
+    for axes in ([1], []):
+        level = compared_probe(fact({"dropout": axes}, "dropped_axes"), masked(mask))["forward"]
         assert level.status == PASS
         assert "dropout drops" not in [item.name for item in level.items]
-
-
-def test_the_more_channels_are_dropped_the_less_it_is_chance(compared_probe):
-    """5 of 12 channels in both of two places: by chance once in (7/12)^7 (5/12)^5, 3e-4."""
-    wrong = fact(False, "nodes", 2, "drops_channels")
-    kept = np.arange(12).reshape(1, 1, 12) % 12 < 7
-    two, four = (np.broadcast_to(kept, (1, places, 12)) for places in (2, 4))
-    assert compared_probe(wrong, masked(two))["forward"].status == PASS
-    assert failed(compared_probe(wrong, masked(four))) == ("forward", ["dropout drops"])
 
 
 def test_forms_of_the_output_are_compared_with_what_keras_has_in_their_place(
@@ -251,34 +240,20 @@ def test_forms_of_the_output_are_compared_with_what_keras_has_in_their_place(
     assert np.abs(linear).max() > 1  # so that the forms differ
 
 
-@pytest.mark.parametrize(
-    ("noise_shape", "said"),
-    [(None, "whole channels"), ([None, 1, None], "the same in all steps")],
-    ids=["dropout", "of_a_recurrent_layer"],
-)
-def test_what_a_mask_is_the_same_in_has_a_name(noise_shape, said):
-    config = {"rate": 0.5, "noise_shape": noise_shape}
-    node = {"name": "drop", "config": config, "input_shapes": [[8, 9, 4]]}
-    kept = np.random.default_rng(0).random((8, 1, 4)) > 0.5
-    call = {"drops_channels": False, "input_forms": [[[8, 9, 4], [8, 4, 9]]]}
-    mask = np.broadcast_to(kept, (8, 9, 4))
-    (item,) = forward._grain({"mask/train/drop": mask}, node, call)
-    assert item.keras == said
-    assert item.torch != said
-    ones = {"drops_channels": False, "input_forms": [[[8, 1, 4], [8, 4, 1]]]}
-    (item,) = forward._grain({"mask/train/drop": mask}, node, ones)
-    assert item.torch == said
+TEXTS = [
+    ([], "single values"),
+    ([1], "whole channels"),
+    ([2], "whole steps"),
+    ([1, 2], "whole samples"),
+    ([0], "the same along axes 0"),
+]
 
 
-@pytest.mark.parametrize(
-    ("channels_last", "said"), [(False, "whole steps"), (True, "whole channels")]
-)
-def test_a_layer_that_is_told_the_layout_drops_channels_and_another_one_steps(channels_last, said):
-    node = {"name": "drop", "config": {"rate": 0.5}, "input_shapes": [[8, 9, 4]]}
-    call = {"drops_channels": True, "input_forms": [[[8, 9, 4], [8, 4, 9]]]}
-    mask = np.broadcast_to(np.random.default_rng(0).random((8, 1, 4)) > 0.5, (8, 9, 4))
-    (item,) = forward._grain(
-        {"mask/train/drop": mask}, node, {**call, "channels_last": channels_last}
-    )
-    assert item.torch == said
-    assert item.keras == "whole channels"
+@pytest.mark.parametrize(("axes", "said"), TEXTS)
+def test_what_a_dropout_drops_together_has_a_name(axes, said):
+    assert forward._grain_text(axes, 3, is_recurrent=False) == said
+
+
+def test_that_of_a_recurrent_layer_is_told_by_its_steps():
+    said = [forward._grain_text(axes, 3, is_recurrent=True) for axes in ([1], [])]
+    assert said == ["the same in all steps", "others in each step"]

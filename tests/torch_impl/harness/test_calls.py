@@ -80,25 +80,6 @@ def test_what_is_not_recurrent_has_no_last_states():
     assert final_states(nn.Linear(2, 2), torch.zeros(2, 2)) is None
 
 
-def test_a_dropout_says_whether_it_drops_whole_channels(x):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.values, self.channels = nn.Dropout(0.3), nn.Dropout2d(0.3)
-
-        def forward(self, x):
-            x = self.channels(self.values(x))
-            return nn.functional.dropout2d(nn.functional.dropout(x, 0.3), 0.3)
-
-    calls, _ = _calls(Net().train(), x)
-    assert [(call.name, call.kind, call.drops_channels) for call in calls] == [
-        ("values", "dropout", False),
-        ("channels", "dropout", True),
-        ("dropout()", "dropout", False),
-        ("dropout2d()", "dropout", True),
-    ]
-
-
 def test_an_input_has_the_copy_of_the_output_that_it_is(x):
     calls, _ = _calls(_Branches(), x)
     conv, relu = calls[:2]

@@ -1,51 +1,10 @@
-"""Torch's modules have a word that both halves know them by; a dropout is of one grain."""
+"""Torch's modules have a word that both halves know them by."""
 
 import pytest
-import torch.nn.functional as F
 from torch import fx, nn
 
 from torch_impl import layers
-from torch_impl.harness.kinds import drops_channels, is_leaf, kind_of
-
-
-class OwnDrop(nn.Dropout):
-    """Single values, whatever it is called."""
-
-
-class OwnDrop2d(nn.Dropout):
-    """The same, and its name is no word of torch's."""
-
-
-class OwnChannels(nn.Dropout2d):
-    """Whole channels, of which its name says nothing."""
-
-
-GRAINS = {
-    "dropout": (nn.Dropout(), False),
-    "dropout_1d": (nn.Dropout1d(), True),
-    "dropout_2d": (nn.Dropout2d(), True),
-    "dropout_3d": (nn.Dropout3d(), True),
-    "function": (F.dropout, False),
-    "function_1d": (F.dropout1d, True),
-    "function_2d": (F.dropout2d, True),
-    "function_3d": (F.dropout3d, True),
-    "keras": (layers.Dropout(0.5), False),
-    "keras_spatial": (layers.SpatialDropout(0.5), True),
-    "keras_channels": (layers.Dropout(0.5, noise_shape=(None, 1, 1, None)), True),
-    "keras_rows": (layers.Dropout(0.5, noise_shape=(None, None, 1)), False),
-    "keras_open": (layers.Dropout(0.5, noise_shape=(None, None, None)), False),
-    "keras_features": (layers.Dropout(0.5, noise_shape=(None, 1)), False),
-    "subclass": (OwnDrop(), False),
-    "name_only": (OwnDrop2d(), False),
-    "subclass_of_channels": (OwnChannels(), True),
-}
-
-
-@pytest.mark.parametrize(("dropout", "expected"), GRAINS.values(), ids=GRAINS)
-def test_a_dropout_drops_whole_channels_or_single_values(dropout, expected):
-    assert drops_channels(dropout) is expected
-    if isinstance(dropout, nn.Module):
-        assert kind_of(dropout) == "dropout"
+from torch_impl.harness.kinds import is_leaf, kind_of
 
 
 def test_a_dropout_with_a_forward_of_its_own_is_told_by_what_it_calls():

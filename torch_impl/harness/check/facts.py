@@ -15,6 +15,7 @@ from parity.traces.trace import TraceWriter
 from torch_impl.harness.call import Call
 from torch_impl.harness.port.carrying import held_tensors
 from torch_impl.harness.port.drawn_masks import replayed
+from torch_impl.harness.port.dropped_axes import dropped_axes
 from torch_impl.harness.port.inner_masks import inner_dropouts
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.unpaired import left_over, told_nodes, told_pairs
@@ -47,6 +48,7 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     }
     writer.facts.update(left_over(port, told))
     writer.facts["replayed"] = replayed(port)
+    writer.facts["dropped_axes"] = dropped_axes(port)
     writer.facts["inner_dropouts"] = inner_dropouts(port)
     writer.facts["carried_by"] = {item.name: item.how for item in port.carried}
     writer.facts["problems"] = port.problems

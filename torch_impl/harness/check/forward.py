@@ -63,7 +63,14 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
     if name is None or key not in writer.arrays:
         return "same"
     ours = writer.arrays[key]
-    forms = {form: as_returned(in_form(keras, "eval", form), ours.shape) for form in FORMS}
+    may = port.outputs.may_return("", name)
+    if not may:
+        return "same"
+    forms = {
+        form: as_returned(in_form(keras, "eval", form), ours.shape)
+        for form in FORMS
+        if form == "same" or form in may
+    }
     counts = counts_of(keras, key, keras[key].shape)
     where = True if counts is None else as_returned(counts, ours.shape)
     errors = {
@@ -76,7 +83,8 @@ def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
         return best
     last = port.calls[-1].kind if port.calls else ""
     by_call = {"activation:log_softmax": "log", f"activation:{name}": "same"}
-    return by_call.get(last) or form_by_range(str(name), ours)
+    found = by_call.get(last) or form_by_range(str(name), ours)
+    return found if found in may else "same"
 
 
 def form_by_range(name: str, output: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from torch_impl.harness.check.broadcasts import Shapes, seen_broadcasts
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.portable import from_returned
 from torch_impl.losses import OutputLosses, from_config, sample_weights
@@ -38,6 +39,7 @@ class Loss:
         self._given: Any = port.built.loss
         self._own = _own_loss(port, form) if self._given is None else None
         self._parts: dict[str, torch.Tensor] = {}
+        self._broadcasts: list[Shapes] = []
         self._takes_whole: bool | None = None  # all that a module returns; not tried yet
 
     def last(self, purpose: str) -> torch.Tensor:
@@ -47,6 +49,21 @@ class Loss:
             purpose: of the batch: "probe", "step1", ...
         """
         return self.of(self._port.nest, purpose)
+
+    def broadcast(self, returned: Any, targets: Arrays) -> Shapes | None:
+        """Returns the first two shapes that the port's loss broadcasts; None: it does not.
+
+        Args:
+            returned: outputs, as the port returns them.
+            targets: by the name of the output.
+        """
+        self._broadcasts = []
+        try:
+            with torch.no_grad():
+                self.for_targets(returned, targets)
+        except Exception:  # the user's code may raise anything; another stage tells it
+            return None
+        return self._broadcasts[0] if self._broadcasts else None
 
     def of(self, returned: Any, purpose: str) -> torch.Tensor:
         """Returns the loss of outputs, as a port returns them, for targets of the trace."""
@@ -88,7 +105,9 @@ class Loss:
     def _said(self, returned: Any, target: Any, weights: Any) -> torch.Tensor:
         """Returns what the port's loss says of outputs as the port returns them."""
         output = self._port.built.taken(returned)
-        value: torch.Tensor = self._given(output, target, **self._weighted(weights))
+        with seen_broadcasts(output, target) as found:
+            value: torch.Tensor = self._given(output, target, **self._weighted(weights))
+        self._broadcasts += found
         return value
 
     def _weighted(self, weights: Any) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def _run(
             write_forward(port, mode, writer)
     form = output_form(port, writer)
     writer.facts["output_form"] = form
+    writer.facts["not_compared"] += port.outputs.not_compared(form)
     loss = _loss(port, form, writer)
     with _noted(raised, "layers", port.dtype):
         write_layers(port, form, loss, writer)
@@ -176,6 +177,8 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
     try:
         loss = Loss(port, form)
         see_targets(port, loss)
+        if (shapes := loss.broadcast(port.nest, loss.arrays("target/probe"))) is not None:
+            writer.facts["broadcast"] = list(shapes)
         return loss
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"

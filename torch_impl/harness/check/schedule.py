@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
 from parity.data import probe_inputs
+from parity.data.rule_sequences import rule_sequences
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import Trace, TraceWriter
@@ -40,6 +42,8 @@ def write_schedule(
         if "schedule/epochs" in keras:
             writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
         writer.put("schedule/stopped", np.array(stopped))
+    if "schedule/decisions" in keras:
+        _write_decisions(spec, factory, keras, writer)
 
 
 def _rates_by_step(port: Port) -> np.ndarray:
@@ -57,9 +61,19 @@ def _rates_by_step(port: Port) -> np.ndarray:
 
 
 def _rates_by_epoch(
-    port: Port, metrics: Mapping[str, np.ndarray], num_rates: int
+    port: Port,
+    metrics: Mapping[str, np.ndarray],
+    num_rates: int,
+    mark: torch.Tensor | None = None,
 ) -> tuple[list[float], int]:
-    """Returns the rates of so many epochs, and the epoch at which training stops, or -1."""
+    """Returns the rates of the first epochs, and the epoch at which training stops, or -1.
+
+    Args:
+        port: fresh.
+        metrics: of each epoch, by name.
+        num_rates: in so many epochs its schedulers are stepped, and rates are read.
+        mark: a weight that is set to the number of each epoch; None: none is.
+    """
     assert port.optimizer is not None
     rates: list[float] = []
 
@@ -77,7 +91,38 @@ def _rates_by_epoch(
                 continue
             for _ in range(port.steps_per_epoch if port.scheduler_interval == "step" else 1):
                 scheduler.step()
+        if mark is not None:
+            mark.fill_(epoch)
         stopping = port.early_stopping
         if stopping is not None and stopping.step(value_of(stopping)):
             return rates, epoch
     return rates, -1
+
+
+def _write_decisions(
+    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
+) -> None:
+    """Writes what the rules of a port decide in the sequences that Keras's rules got."""
+    told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
+    sequences = list(rule_sequences(spec.seed, told).values())
+    decisions, rows = [], []
+    for sequence in sequences[: len(keras["schedule/decisions"])]:
+        port = call_factory(factory, spec.seed, dtype_of(keras.facts))
+        mark = _mark_of(port)
+        num_epochs = len(sequence["loss"])
+        num_rates = num_epochs if "schedule/rule_rates" in keras else 0
+        rates, stopped = _rates_by_epoch(port, sequence, num_rates, mark)
+        if hasattr(port.early_stopping, "restore"):
+            port.early_stopping.restore()
+        last = num_epochs - 1 if stopped < 0 else stopped
+        decisions.append([stopped, last if mark is None else float(mark.flatten()[0])])
+        rows.append(rates + [0.0] * (num_epochs - len(rates)))
+    writer.put("schedule/decisions", np.array(decisions, dtype=np.float64))
+    if "schedule/rule_rates" in keras:
+        writer.put("schedule/rule_rates", np.array(rows))
+
+
+def _mark_of(port: Port) -> torch.Tensor | None:
+    """Returns the weight that is set to the number of the epoch, which a rule may restore."""
+    found = (weight for weight in port.module.parameters() if weight.is_floating_point())
+    return next((weight.data for weight in found if weight.numel()), None)

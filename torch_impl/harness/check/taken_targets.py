@@ -1,7 +1,8 @@
 """The form of targets that a port's loss takes: `fit` takes more than one, and a loss has one.
 
-Labels are (N,) or (N, 1). Targets that are like an output, such as images, are in Keras's layout or
-in that of the port's output.
+Labels are (N,) or (N, 1). Targets that are like an output, such as images, are in Keras's layout,
+or in that of the port's output if the loss refuses Keras's. A loss that takes these and broadcasts
+does so in the training of the port, too, unless `Port(target=...)` says what that feeds it.
 """
 
 from __future__ import annotations
@@ -59,8 +60,7 @@ def _takes_columns(port: PortUnderTest, loss: Loss) -> bool:
 def _turned(port: PortUnderTest, loss: Loss) -> Shapes:
     """Returns which targets the loss needs as the port returns its outputs, and their shapes.
 
-    A loss may turn them itself, and one that does not may still take both: it then broadcasts. So
-    the loss that is nearer to Keras's decides.
+    Both layouts of a cube have one shape, and nothing broadcasts: the nearer loss decides.
     """
     targets = loss.arrays("target/probe")
     weights = loss.weights("weight/probe")
@@ -75,7 +75,8 @@ def _turned(port: PortUnderTest, loss: Loss) -> Shapes:
             errors.append(math.inf if math.isnan(error) else error)
         except Exception:  # the user's code may raise anything
             errors.append(math.inf)
-    return shapes if errors[1] < errors[0] else {}
+    is_cube = all(targets[name].shape[1:] == shape for name, shape in shapes.items())
+    return shapes if errors[1] < errors[0] and (is_cube or errors[0] == math.inf) else {}
 
 
 def _shapes(port: PortUnderTest, targets: Arrays) -> Shapes:

@@ -87,10 +87,9 @@ def _of_limits(found: Widened) -> str:
     return f"{has}; a module with another limit, such as nn.ReLU for ReLU6 or the reverse, differs"
 
 
-def _beyond(limits: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    for name, each in limits.items():
-        told = " and ".join(f"{'above' if one > 0 else 'below'} {one:.3g}" for one in each)
-        yield f"{told} in {name}"
+def _beyond(pieces: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for name, each in pieces.items():
+        yield f"{' and '.join(each)} in {name}"
 
 
 def _of_padding(twin: Twin) -> str:

@@ -36,13 +36,13 @@ class Widened:
 
     Attributes:
         weights: all of them, by name.
-        reached: activations -> limits beyond which they get numbers with these weights alone.
-        left: the same, of limits beyond which they get none.
+        reached: activations -> pieces in which they get numbers with these weights alone.
+        left: the same, of pieces in which they get none.
     """
 
     weights: Mapping[str, np.ndarray]
-    reached: Mapping[str, Sequence[float]]
-    left: Mapping[str, Sequence[float]]
+    reached: Mapping[str, Sequence[str]]
+    left: Mapping[str, Sequence[str]]
 
 
 def widened(
@@ -63,7 +63,7 @@ def widened(
     # Attention with a factor in float32 makes of large numbers what rounding decides.
     least = 0.0 if twin.has_float32 else _LEAST
     limits: dict[str, list[float]] = {}
-    first: dict[str, list[float]] | None = None
+    first: dict[str, list[str]] | None = None
     is_changed = False
     for number in range(ROUNDS + 1):
         set_weights(twin, weights)
@@ -85,7 +85,7 @@ def widened(
     reached = {
         name: found
         for name, missing in first.items()
-        if (found := [limit for limit in missing if limit not in left.get(name, [])])
+        if (found := [piece for piece in missing if piece not in left.get(name, [])])
     }
     return Widened(weights, reached, left)
 
@@ -100,7 +100,8 @@ def _step_of(node: Node, least: float, known: dict[str, list[float]]) -> Step:
     if call.kind.startswith("activation:") or isinstance(call.module, Operation):
         function = _function_of(node)
         if name not in known:
-            known[name] = limits_of(function)
+            # Its inputs are drawn, and not moved: 0 is met, or nothing helps.
+            known[name] = [limit for limit in limits_of(function) if limit]
         step.limits = known[name]
         if step.limits or call.kind.startswith("activation:"):
             step.function, step.given = function, to_array(node.inputs[0])

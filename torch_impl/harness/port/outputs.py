@@ -31,6 +31,24 @@ _LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
 }
 
 
+def may_return(activation: str | None, loss: Mapping[str, Any] | None) -> frozenset[str]:
+    """Returns what a port without a loss may return for an output: "linear", "log", or neither.
+
+    It has Keras's loss then. Whether the loss of its own training takes logits is not known, unless
+    Keras's is one for which torch has a loss of logits, or of logarithms.
+
+    Args:
+        activation: at the end of Keras's output.
+        loss: of that output in Keras: its name and configuration; None: it has none.
+    """
+    left_out = frozenset(_LEFT_OUT.get(activation or "", ()))
+    name = str((loss or {}).get("name") or "")
+    config = (loss or {}).get("config")
+    if "crossentropy" in name and not (isinstance(config, Mapping) and config.get("from_logits")):
+        return left_out
+    return left_out & {"log"} if "kl_divergence" in name else frozenset()
+
+
 class Outputs:
     """The outputs of a port, beside those of Keras's model.
 
@@ -56,6 +74,7 @@ class Outputs:
         self.own_names: tuple[str, ...] = ()
         self.forms: dict[str, str] = {}
         self.left_out: frozenset[str] = frozenset()
+        self._is_trained = False  # by the port's own loss, which says what that takes
 
     def leave_out(self, parts: Collection[str]) -> None:
         """Leaves out the outputs of parts of a model: see `parts.py`."""
@@ -86,7 +105,32 @@ class Outputs:
         except ValueError as error:
             raise InputError(f"the port's losses: {error}") from error
         self.own_names = tuple(port.output_names) or self.names
+        self._is_trained = port.loss is not None or port.train_step is not None
         return port
+
+    def may_return(self, name: str, activation: str | None) -> frozenset[str]:
+        """Returns what an output of the port may be, beside Keras's: see the function."""
+        if self._is_trained:
+            return frozenset(("linear", "log"))
+        facts: Mapping[str, Any] = getattr(self._arrays, "facts", {})
+        loss = facts.get("loss") or {}
+        return may_return(activation, loss.get("outputs", {}).get(name) if name else loss)
+
+    def not_compared(self, form: str) -> Iterator[dict[str, str]]:
+        """Yields an entry of the fact `not_compared` for each activation that a port may lack.
+
+        Args:
+            form: of the only output.
+        """
+        if self._is_trained:  # its loss is compared
+            return
+        for name in self.names or ("",):
+            if (self.forms.get(name, "same") if name else form) != "same":
+                yield {
+                    "what": f"the last activation{f' of {name}' if name else ''}",
+                    "why": "the port returns what goes into it, and gives no loss: that is right "
+                    "if its training has a loss of logits, such as nn.CrossEntropyLoss",
+                }
 
     def _names_for(self, loss: Any) -> tuple[str, ...]:
         """Returns the names of a port's outputs: those of its losses come first, in their order."""
@@ -212,6 +256,9 @@ class Outputs:
     ) -> torch.Tensor:
         """Applies what the port leaves out; the values of the probe decided that once."""
         left_out = _LEFT_OUT.get(activation or "", {})
+        if theirs is not None and left_out:
+            may = self.may_return(name, activation)
+            left_out = {form: apply for form, apply in left_out.items() if form in may}
         if theirs is not None and left_out:
             known = torch.from_numpy(theirs)
             counts = ~known.isnan()

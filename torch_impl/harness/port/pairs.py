@@ -40,8 +40,6 @@ def node_of(call: Call) -> dict[str, Any]:
         "origins": call.origins,
         "rate": call.rate,
         "is_active": call.is_active,
-        "drops_channels": call.drops_channels,
-        "channels_last": bool(getattr(call.module, "channels_last", False)),
     }
 
 

@@ -1,4 +1,4 @@
-"""Activations of a port that get no number beyond their limits, so that these are not compared.
+"""Activations of a port that get no number in some of their pieces: these are not compared.
 
 Where Keras has a limit, its half draws numbers beyond it. A ReLU6 of a port in the place of a ReLU
 has one that Keras does not have.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from parity.data.pieces import Function, limits_of, not_beyond
+from parity.data.pieces import Function, limits_of, missing
 from torch_impl.harness.call import Call
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def unreached(port: PortUnderTest) -> Iterator[dict[str, str]]:
-    """Yields an entry of the fact `not_compared` for each such limit that Keras does not tell.
+    """Yields an entry of the fact `not_compared` for each such piece that Keras does not tell.
 
     Args:
         port: after its pass in eval mode with Keras's weights.
@@ -33,9 +33,8 @@ def unreached(port: PortUnderTest) -> Iterator[dict[str, str]]:
         given = call.inputs[0]
         if not given.is_floating_point() or not given.numel():
             continue
-        low, high = float(given.min()), float(given.max())
-        for limit in not_beyond(limits_of(_function_of(call)), low, high):
-            numbers = f"numbers {'above' if limit > 0 else 'below'} {limit:.3g}"
+        for piece in missing(limits_of(_function_of(call)), np.asarray(given.detach().cpu())):
+            numbers = f"numbers {piece}"
             if f"{numbers} in {nodes.get(call.name)}" not in told:
                 yield {
                     "what": f"{numbers} in {call.name} of the port",

@@ -1,8 +1,8 @@
 """The form of the labels that a port takes which is trained by itself.
 
 `fit` takes labels (N,) and (N, 1) alike, and a loss one of them. Labels that are like an output,
-such as images, are in Keras's layout or in that of the port's output. A check compares the loss
-with Keras's (torch_impl/harness/check/taken_targets.py); here there is none to compare with.
+such as images, are in Keras's layout, or in that of the port's output if the loss refuses Keras's:
+the rule of a check (torch_impl/harness/check/taken_targets.py).
 """
 
 from __future__ import annotations
@@ -86,21 +86,14 @@ def _needs_column(loss: Any, output: torch.Tensor, labels: Any) -> bool:
 
 
 def _needs_turning(loss: Any, output: torch.Tensor, labels: Any) -> bool:
-    """Whether a loss takes labels like images with channels first.
-
-    A loss may turn them itself, and one that does not may still take both: it then broadcasts. So
-    the output, scaled to 0..1, is the label of itself once: where each entry meets its own, no
-    distance is greater than where it meets another one.
-    """
+    """Whether a loss takes labels like images with channels first alone."""
     if not isinstance(labels, torch.Tensor) or labels.ndim < 3:
         return False
     shape = output.shape[1:]
     if shape == labels.shape[1:] or shape != channels_first(labels).shape[1:]:
         return False
-    least, most = output.min(), output.max()
-    itself = (output - least) / (most - least)
-    turned, kept = (_value(loss, output, each) for each in (itself, channels_last(itself)))
-    return turned is not None and (kept is None or turned < kept)
+    kept, turned = (_value(loss, output, each) for each in (labels, channels_first(labels)))
+    return kept is None and turned is not None
 
 
 def _value(loss: Any, output: torch.Tensor, labels: torch.Tensor) -> float | None:

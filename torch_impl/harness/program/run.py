@@ -7,8 +7,11 @@ Keras's training -> if the two are apart: how far a change of the initial weight
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
 
 from parity.errors import InputError, RunError
 from parity.ladder.own_steps import FACT
@@ -94,6 +97,7 @@ def run_program(task: ProgramTask) -> RunResult:
         return found
 
     port = fresh()
+    _see_broadcast(port, form, fed[0], task.probes)
     is_seeded = port.built.seeds is not None
     begins = None if is_seeded else start
     result = trained(port, begins, task.training, task.report, folder)
@@ -120,6 +124,20 @@ def run_program(task: ProgramTask) -> RunResult:
         trained(second, begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
+
+
+def _see_broadcast(
+    port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: TraceWriter
+) -> None:
+    """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
+    y: Any = nests.get("y")
+    is_one = isinstance(y, np.ndarray) and isinstance(port.nest, torch.Tensor)
+    if not is_one or port.keras.facts["loss"] is None or "broadcast" in probes.facts:
+        return
+    num = min(len(y), len(port.nest))
+    if num > 1:
+        shapes = Loss(port, form).broadcast(port.nest[:num], {"": y[:num]})
+        probes.facts |= {} if shapes is None else {"broadcast": list(shapes), "is_fed": True}
 
 
 def _trains_by_steps(port: PortUnderTest) -> bool:

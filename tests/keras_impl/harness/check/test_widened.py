@@ -121,8 +121,66 @@ def test_limits_that_no_weight_helps_to_pass_are_told(tmp_path):
         lambda: L.Dense(2),
     ]
     trace = recorded(model(*layers), tmp_path / "keras", steps=1)
-    (told,) = trace.facts["not_compared"]
-    assert told["what"] == "numbers above 6 in cut"
+    whats = [told["what"] for told in trace.facts["not_compared"]]
+    assert whats == ["numbers below 0 in cut", "numbers above 6 in cut"]
+
+
+def positive(activation, last=()):
+    """A model whose activation gets numbers of one sign alone, until the bias is moved."""
+
+    def make():
+        keras.utils.set_random_seed(1)
+        given = keras.Input((5,))
+        x = L.Dense(4, activation="sigmoid")(given)
+        x = activation(L.Dense(2, kernel_initializer=keras.initializers.RandomUniform(1, 2))(x))
+        for layer in last:
+            x = layer()(x)
+        made = keras.Model(given, x)
+        made.compile("sgd", "mse")
+        return made
+
+    return make
+
+
+ONE_SIDED = {
+    "relu": (keras.ops.relu, F.relu),
+    "leaky_relu": (lambda x: L.LeakyReLU(0.3)(x), lambda x: F.leaky_relu(x, 0.3)),
+    "elu": (keras.ops.elu, F.elu),
+    "maximum": (lambda x: keras.ops.maximum(x, 0.5), lambda x: x.clamp(min=0.5)),
+    "abs": (keras.ops.abs, lambda x: x.abs()),
+    "threshold": (lambda x: L.ReLU(threshold=0.5)(x), lambda x: F.threshold(x, 0.5, 0.0)),
+}
+
+
+class Positive(nn.Module):
+    def __init__(self, activation, is_last):
+        super().__init__()
+        self.dense = nn.ModuleList([nn.Linear(5, 4), nn.Linear(4, 2), nn.Linear(2, 3)])
+        self.activation, self.is_last = activation, is_last
+
+    def forward(self, x):
+        x = self.activation(self.dense[1](self.dense[0](x).sigmoid()))
+        return x if self.is_last else self.dense[2](x)
+
+
+@pytest.mark.parametrize(
+    ("case", "is_last"), [*((case, False) for case in ONE_SIDED), ("relu", True)]
+)
+def test_an_activation_with_numbers_of_one_sign_is_met_from_both(case, is_last, tmp_path):
+    theirs, right = ONE_SIDED[case]
+    layers = () if is_last else (lambda: L.Dense(3),)
+    trace = recorded(positive(theirs, layers), tmp_path / "keras", steps=1)
+    assert trace.facts["not_compared"] == []
+
+    def statuses(activation, name):
+        net = Positive(activation, is_last)
+        if is_last:
+            del net.dense[2]
+        found = levels(trace, lambda: Port(net, loss=nn.MSELoss()), tmp_path / name)
+        return {found[level].status for level in ("forward", "loss", "gradient")}
+
+    assert statuses(right, "right") == {"pass"}
+    assert "fail" in statuses(nn.Identity(), "wrong")
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "softmax"])
