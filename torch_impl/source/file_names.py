@@ -15,9 +15,10 @@ import numpy as np
 
 from torch_impl.keras_config.model import legal_name
 from torch_impl.keras_config.problems import NoTwinError
-from torch_impl.source.names import distinct, identifier, is_plain
+from torch_impl.source.names import attribute, distinct, is_plain
 
 _MOST = 1000  # characters of a name that is data
+_ENDS = ("input_layers", "output_layers")
 _SIGN = "#"  # behind the name of a layer: which of several with this name
 
 
@@ -96,7 +97,7 @@ class _Names:
         used = {*self._plain, *legal}
         for name in known:
             if name not in self._plain:
-                self._plain[name] = distinct(identifier(name), used)
+                self._plain[name] = distinct(attribute(name), used)
                 used |= {self._plain[name], legal_name(self._plain[name])}
 
     def of(self, name: str) -> str:
@@ -104,8 +105,14 @@ class _Names:
         return self._plain.get(name, name)
 
     def path(self, path: str) -> str:
-        """Returns a path of layers with "/" between them, which no name has."""
-        return "/".join(map(self.of, path.split("/")))
+        """Returns a path of layers with "/" between them, which no name has.
+
+        A layer whose name is empty is not in Keras's paths of its weights.
+        """
+        parts = path.split("/")
+        if len(parts) == 1 and "" in self._known and path not in self._known:
+            parts = ["", path]
+        return "/".join(map(self.of, parts))
 
     def weight(self, name: str) -> str:
         """Returns the name of a weight in a trace: that of its layer, ".", its path below it.
@@ -118,9 +125,12 @@ class _Names:
             if name[:end] in self._known:
                 layer, sign, number = name[:end], "", ""
             if layer in self._known and (not sign or number.isdecimal()):
-                return f"{self.of(layer)}{sign}{number}.{self.path(name[end + 1 :])}"
+                return f"{self.of(layer)}{sign}{number}.{self._below(name[end + 1 :])}"
         layer, dot, below = name.partition(".")
-        return f"{self.of(layer)}{dot}{self.path(below)}"
+        return f"{self.of(layer)}{dot}{self._below(below)}"
+
+    def _below(self, path: str) -> str:
+        return "/".join(map(self.of, path.split("/")))
 
     def config(self, value: Any, key: str = "") -> Any:
         """Returns a part of a config."""
@@ -129,14 +139,13 @@ class _Names:
             return {
                 name: self.of(each)
                 if name == "name" and isinstance(each, str) and (is_entry or key == "config")
-                else self.config(each, name)
+                else self.config(each, key if key.endswith(_ENDS) else name)
                 for name, each in value.items()
             }
         if isinstance(value, list | tuple):
-            if _is_place(value) and (key == "keras_history" or key.endswith("put_layers")):
+            if _is_place(value) and (key == "keras_history" or key.endswith(_ENDS)):
                 return [self.of(value[0]), *value[1:]]
-            inner = key if key.endswith("put_layers") else ""
-            return [self.config(each, inner) for each in value]
+            return [self.config(each, key if key.endswith(_ENDS) else "") for each in value]
         return value
 
     def own(self, own: Mapping[str, Any]) -> dict[str, Any]:
