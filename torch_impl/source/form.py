@@ -149,7 +149,9 @@ def _escaped(letter: str) -> str:
     if letter.isprintable() and letter not in '"\\{}':
         return letter
     code = ord(letter)
-    return f"\\x{code:02x}" if code < 256 else f"\\U{code:08x}" if code > 65535 else f"\\u{code:04x}"
+    return (
+        f"\\x{code:02x}" if code < 256 else f"\\U{code:08x}" if code > 65535 else f"\\u{code:04x}"
+    )
 
 
 _LONG = 12  # characters of a number that nobody writes

@@ -1,44 +1,27 @@
 """Guard: what the files of a package may have. Whatever else stands in one is refused.
 
-It comes before the first import. Names and texts of a file are literals or plain names by then; this
-is the second lock: should one of them be code after all, it has no way to anything but tensors.
+It comes before the first import. Names and texts of a file are literals or plain names by then.
+This is the second lock: should one of them be code after all, it has no way but to tensors.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import inspect
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from types import ModuleType
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
-from torch import nn
-from torch.nn import functional
 
-from torch_impl import (
-    arrays,
-    constraints,
-    data_file,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optim,
-    regularizers,
-    schedule,
-)
+from torch_impl import data_file
 from torch_impl.keras_config.operations import OPERATIONS
 from torch_impl.keras_config.problems import NoTwinError
-from torch_impl.layers import activations
 from torch_impl.source.copying import (
     definitions,
     imports_of_parts,
     names_of_parts,
     texts_of_parts,
 )
+from torch_impl.source.guard_table import MODULES
 from torch_impl.source.names import INSIDE
 
 _NODES = (
@@ -76,7 +59,10 @@ _IMPORTED = {
     ("warnings", ""),
     ("__future__", "annotations"),
     ("collections", "OrderedDict"),
-    *(("collections.abc", name) for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence")),
+    *(
+        ("collections.abc", name)
+        for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence")
+    ),
     *(("dataclasses", name) for name in ("dataclass", "field")),
     ("inspect", "signature"),
     ("parity", "assert_parity"),
@@ -122,7 +108,11 @@ _NO_METHODS = {
 
 
 def guard(
-    files: Mapping[str, str], package: str, *, own: Collection[str] = (), verbatim: Sequence[str] = ()
+    files: Mapping[str, str],
+    package: str,
+    *,
+    own: Collection[str] = (),
+    verbatim: Sequence[str] = (),
 ) -> None:
     """Refuses files that have what no port has.
 
@@ -141,7 +131,9 @@ def guard(
     for name, text in files.items():
         hidden = {each for each in text if not each.isprintable()} - {"\n", "\t"}
         if "\r" in hidden or (hidden and not own):
-            problems.append(f"{name} would have characters that do not show, {sorted(hidden)!r:.40}")
+            problems.append(
+                f"{name} would have characters that do not show, {sorted(hidden)!r:.40}"
+            )
             continue
         try:
             trees[name] = ast.parse(text)
@@ -273,8 +265,8 @@ class _Walker:
         if name.startswith("__") or name in INSIDE:
             return False
         root, path = _dotted(node)
-        if root in _MODULES:
-            return _MODULES[root](path)
+        if root in MODULES:
+            return MODULES[root](path)
         if root in ("parts", "rules", "train"):
             is_known = path[0] in names_of_parts() or root == "train"
             return is_known and len(path) == 1
@@ -322,85 +314,3 @@ def _bound_at_top(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return [name for each in node.names for name in _bound_by(each)]
     return _bound_by(node)
-
-
-def _of_torch(path: Sequence[str]) -> bool:
-    first, *rest = path
-    if first in ("nn", "linalg", "optim", "special", "fft"):
-        return not rest or _INSIDE_TORCH[first](rest)
-    value = getattr(torch, first, None)
-    is_function = (
-        hasattr(torch._C._VariableFunctions, first)
-        or getattr(value, "__module__", "") == "torch.functional"
-    )
-    is_known = first in _TORCH or isinstance(value, torch.dtype) or is_function
-    return not rest and is_known and not first.startswith("_") and first != "from_file"
-
-
-_TORCH = {
-    *("Tensor", "tensor", "as_tensor", "get_default_dtype", "set_default_dtype"),
-    *("manual_seed", "initial_seed", "float"),
-}
-
-
-def _of_nn(path: Sequence[str]) -> bool:
-    if path[0] == "init":
-        return len(path) == 1 or (len(path) == 2 and path[1].endswith("_"))
-    if path[0] == "functional":
-        return len(path) == 1 or _of_functional(path[1:])
-    value = getattr(nn, path[0], None)
-    return len(path) == 1 and isinstance(value, type) and issubclass(value, nn.Module | nn.Parameter)
-
-
-def _of_functional(path: Sequence[str]) -> bool:
-    name = path[0]
-    value = getattr(functional, name, None)
-    homes = (torch._C._nn, torch._C._VariableFunctions)
-    is_own = inspect.isfunction(value) and value.__module__ == functional.__name__
-    is_native = inspect.isbuiltin(value) and any(hasattr(home, name) for home in homes)
-    return len(path) == 1 and not name.startswith("_") and (is_own or is_native)
-
-
-def _builtins_of(module: ModuleType) -> Callable[[Sequence[str]], bool]:
-    return lambda path: len(path) == 1 and inspect.isbuiltin(getattr(module, path[0], None))
-
-
-def _classes_of(
-    module: ModuleType, home: str, functions: Collection[str] = ()
-) -> Callable[[Sequence[str]], bool]:
-    """Returns whether a name is one of the classes of a module, or one of these functions."""
-
-    def is_known(path: Sequence[str]) -> bool:
-        value: Any = getattr(module, path[0], None)
-        is_class = isinstance(value, type) and value.__module__.startswith(home)
-        return len(path) == 1 and (is_class or path[0] in functions)
-
-    return is_known
-
-
-_INSIDE_TORCH: dict[str, Callable[[Sequence[str]], bool]] = {
-    "nn": _of_nn,
-    "linalg": _builtins_of(torch.linalg),
-    "special": _builtins_of(torch.special),
-    "fft": _builtins_of(torch.fft),
-    "optim": _classes_of(torch.optim, "torch.optim"),
-}
-# By the names under which files import modules.
-_MODULES: dict[str, Callable[[Sequence[str]], bool]] = {
-    "torch": _of_torch,
-    "nn": _of_nn,
-    "F": _of_functional,
-    "np": lambda path: path in (["ndarray"], ["swapaxes"]),
-    "math": _builtins_of(math),
-    "argparse": lambda path: False,
-    "layers": _classes_of(layers, "torch_impl", ("initialise",)),
-    "arrays": _classes_of(arrays, "torch_impl"),
-    "constraints": _classes_of(constraints, "torch_impl"),
-    "activations": lambda path: len(path) == 1 and inspect.isfunction(
-        getattr(activations, path[0], None)
-    ),
-    **{
-        module.__name__.rpartition(".")[2]: _classes_of(module, "torch_impl", ("channels_last",))
-        for module in (losses, metrics, optim, schedule, initializers, regularizers)
-    },
-}

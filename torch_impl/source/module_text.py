@@ -74,7 +74,7 @@ def name_of_class(program: Program) -> str:
 
 
 def own_definitions(program: Program, functions: Sequence[OwnFunction]) -> set[str]:
-    """Returns the names of the functions and classes in model.py that are code of the user's own."""
+    """Returns the names of the definitions in model.py that are code of the user's own."""
     return {each.name for each in (*functions, *classes_in(program))}
 
 
@@ -163,8 +163,14 @@ def _shapes(outputs: Any) -> str:
     if isinstance(outputs, Value):
         return _shape(outputs.written_shape)
     if isinstance(outputs, Mapping):
-        return f"{{{', '.join(f'{literal(k)}: {_nested_shapes(x)}' for k, x in outputs.items())}}}"
+        rows = [f"{literal(_quoted(k))}: {_nested_shapes(x)}" for k, x in outputs.items()]
+        return f"{{{', '.join(rows)}}}"
     return ", ".join(map(_shapes, outputs))
+
+
+def _quoted(key: Any) -> Any:
+    """Returns a key as it stands between the quotes of a docstring."""
+    return key.replace('"', "'") if isinstance(key, str) else key
 
 
 def _nested_shapes(outputs: Any) -> str:

@@ -39,7 +39,7 @@ def imported_from(source: str, packages: Sequence[str]) -> list[str]:
 
 
 def defined_in(sources: Iterable[str]) -> frozenset[str]:
-    """Returns the names of the functions and classes that sources define at their outermost level."""
+    """Returns the names of the functions and classes of some sources, at their outermost level."""
     return frozenset(
         node.name
         for source in sources

@@ -138,7 +138,9 @@ def write_package(
     else:
         statements = [*initial_text(module, draws), *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
-        train, left_out, defined = train_text(facts, statements, rules, program, out.name, class_name)
+        train, left_out, defined = train_text(
+            facts, statements, rules, program, out.name, class_name
+        )
         files = {"__init__.py": "", "model.py": model, "train.py": train}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))

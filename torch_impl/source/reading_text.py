@@ -141,7 +141,11 @@ def about_data(arrays: Arrays) -> list[str]:
     if not arrays.takes_weights:
         told += " It has no weights of samples: the program has those of classes."
     else:
-        own = f" or, for one output each, {', '.join(map(documented, arrays.weights))}" if arrays.weights else ""
+        own = (
+            f" or, for one output each, {', '.join(map(documented, arrays.weights))}"
+            if arrays.weights
+            else ""
+        )
         told += f" The sample_weight of fit is weight{own}"
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."

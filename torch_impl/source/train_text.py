@@ -65,9 +65,7 @@ def train_text(
     package: str,
     class_name: str,
 ) -> tuple[str, list[str], frozenset[str]]:
-    """Returns the source of train.py, a sentence for each part that it lacks, and the user's code.
-
-    The last are the names of definitions in it that are code of the program's own.
+    """Returns train.py, a sentence for each part that it lacks, and the names of the user's code.
 
     Args:
         facts: of the trace of the Keras half.
@@ -160,7 +158,8 @@ def train_text(
         weightless=weightless,
         lacking=lacking_text("port", [n for n in needed if n not in given]),
     )
-    return source, left_out, defined_in([*schedules, *rules.own, *rates, *own.values(), step.source])
+    codes = [*schedules, *rules.own, *rates, *own.values(), step.source]
+    return source, left_out, defined_in(codes)
 
 
 def parser_text(fit: Mapping[str, Any]) -> str:

@@ -38,5 +38,5 @@ Row = Callable[[Operation, Applied], Form]
 def other(operation: Operation, call: Applied) -> Form:
     """The form of an operation without a row: Keras's operation, as `torch_impl` has it."""
     told = [*operation.arguments, *(keyword(k, literal(v)) for k, v in operation.settings.items())]
-    text = f'OPERATIONS[{literal(operation.name)}]({", ".join(told)})'
+    text = f"OPERATIONS[{literal(operation.name)}]({', '.join(told)})"
     return Form(text, None, Layout.LAST, note="keras.ops's own rules")
