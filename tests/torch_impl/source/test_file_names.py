@@ -32,7 +32,7 @@ PAYLOADS = (
     ),
     *("{}", "%s", "__class__", "__dense", "0_0_trend", "x²", "ｃonv", "e\u0301", "½", "a.b.c"),
     *("", " ", "_", "___", "0", "import", "match", "eval", "None", "self", "x", "mask", "gi_frame"),
-    *("path", "port", "kerasSeeds", "torch", "nn", "F", "<b>", "[a](b)", "ß" * 99, "x" * 999),
+    *("path", "port", "kerasSeeds", "torch", "nn", "F", "<b>", "[a](b)", "ß" * 99, "x" * 990),
 )
 
 
