@@ -52,7 +52,7 @@ def with_plain_names(facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
     _check(facts)
     found = list(_names_in(program["model"]))
     names = _Names([*found, *own.get("layers", {})])
-    told = {
+    told: dict[str, Any] = {
         "program": {
             **program,
             "model": names.config(program["model"]),

@@ -209,10 +209,10 @@ class _Walker:
     def problems(self) -> Iterator[tuple[ast.AST, str]]:
         """Yields a node, and its source, that nothing allows."""
         twice: set[str] = set()
-        for node in self._tree.body:
-            for name in _bound_at_top(node):
+        for each in self._tree.body:
+            for name in _bound_at_top(each):
                 if name in twice:
-                    yield node, name
+                    yield each, name
                 twice.add(name)
         waiting: list[ast.AST] = list(self._left[::-1])
         while waiting:
