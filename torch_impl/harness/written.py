@@ -33,3 +33,8 @@ def write_port(trace: Trace, out: Path, *, plain: bool = False) -> dict[str, Any
         return write_package(trace.facts, weights, out, plain=plain)
     except ValueError as error:
         raise InputError(f"the program cannot be ported: {error}") from error
+    except Exception as error:  # of a config that is none of Keras's, in any way
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise InputError(
+            f"the program cannot be ported: its config is not one that Keras writes ({told})"
+        ) from error

@@ -20,10 +20,11 @@ from torch_impl.keras_config.graph import (
     tensors_in,
 )
 from torch_impl.keras_config.planned import Planned
-from torch_impl.source.form import Applied, Form, Layout, literal
+from torch_impl.source.form import Applied, Form, Layout, keyword, literal
 from torch_impl.source.forms.held import counted
 from torch_impl.source.forms.operation import Operation
 from torch_impl.source.table import operation_of
+from torch_impl.source.wrapping import scanned
 
 ARRAY = "{self}.value"  # the array in the graph, which a module holds
 # A tensor and an array, of which one number may stand in the source.
@@ -123,7 +124,7 @@ def called_with(form: Form, planned: Planned, call: Call, options: Mapping[str, 
         count += len(tensors_in([value]))
     for name, value in options.items():
         if value is not None or tensors_in([value]):
-            parts.append(f"{name}={source_of(value, count)}")
+            parts.append(keyword(name, source_of(value, count)))
             count += len(tensors_in([value]))
     return replace(form, text=f"{{self}}({', '.join(parts)})")
 
@@ -164,9 +165,9 @@ def mask_of(call: Call) -> str:
 def with_argument(text: str, argument: str) -> str:
     """Returns a call of a module with one more argument."""
     start = text.index("{self}(") + len("{self}")
-    depth = 0
+    depth, told = 0, scanned(text)
     for place in range(start, len(text)):
-        depth += (text[place] in "([") - (text[place] in ")]")
+        depth += (told[place] in "([") - (told[place] in ")]")
         if depth == 0:
             return f"{text[:place]}, {argument}{text[place:]}"
     raise ValueError(f"{text!r}: expected the call of a module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,28 @@ def names_of_parts() -> frozenset[str]:
     return frozenset(_all_parts(None)[0])
 
 
+def texts_of_parts() -> frozenset[str]:
+    """Returns the sources of all parts."""
+    return frozenset(part.text for part in _all_parts(None)[0].values())
+
+
+def definitions(source: str, tree: ast.Module | None = None) -> Iterator[tuple[ast.stmt, str]]:
+    """Yields the outermost statements of a source, each with its text.
+
+    Args:
+        source: of a file.
+        tree: of it; None: it is parsed.
+    """
+    lines = source.split("\n")
+    for node in (tree or ast.parse(source)).body:
+        yield node, _text(node, lines)
+
+
+def imports_of_parts() -> frozenset[tuple[str, str]]:
+    """Returns what parts import: (module, name in it or "")."""
+    return frozenset(_all_parts(None)[1].values())
+
+
 def _of_program(source: str, has: Collection[str] | None) -> str:
     """Returns the lines of a source that belong to a program."""
     lines = []
@@ -144,7 +166,7 @@ def _target(node: ast.AST) -> str:
     return target.id
 
 
-def _text(node: ast.ClassDef | ast.FunctionDef | ast.Assign, lines: list[str]) -> str:
+def _text(node: ast.stmt, lines: list[str]) -> str:
     """Returns the source of a node, without what only our type checker reads."""
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(each.lineno for each in decorators)])

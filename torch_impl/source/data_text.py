@@ -124,7 +124,7 @@ def target_text(array: str, loss: Any, shape: Shape | None) -> str:
     kind = loss.kind.__name__ if _is_of_keras(loss) else ""
     settings = loss.settings if kind else {}
     if shape is None or settings.get("axis", -1) != -1:
-        return f'any_targets(file, "{array}" + ending)'
+        return f"any_targets(file, {literal(array)} + ending)"
     if kind == _LABELS and shape[-1] is not None:
         ignored = settings.get("ignore_class")
         more = f", {shape[-1]}" + ("" if ignored is None else f", {literal(ignored)}")
@@ -134,14 +134,14 @@ def target_text(array: str, loss: Any, shape: Shape | None) -> str:
     if kind in _BY_ENTRY | _EXACT | _ROWS:
         more = "" if kind in _BY_ENTRY else ", is_broadcast=False"
         return _call("value_targets", array, shape, more)
-    return f'any_targets(file, "{array}" + ending)'
+    return f"any_targets(file, {literal(array)} + ending)"
 
 
 def weight_text(array: str, loss: Any, shape: Shape | None) -> str:
     """Returns the source that takes the weights of an output; see `target_text`."""
     is_known = shape is not None and _is_of_keras(loss)
     if not is_known or shape is None:
-        return f'sample_weight(file, "{array}" + ending)'
+        return f"sample_weight(file, {literal(array)} + ending)"
     return _call("sample_weight", array, shape[:-1])
 
 
@@ -150,4 +150,4 @@ def _is_of_keras(loss: Any) -> bool:
 
 
 def _call(function: str, array: str, shape: Shape, more: str = "") -> str:
-    return f'{function}(file, "{array}" + ending, {literal(tuple(shape))}{more})'
+    return f"{function}(file, {literal(array)} + ending, {literal(tuple(shape))}{more})"

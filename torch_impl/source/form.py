@@ -7,14 +7,16 @@ wherever that computes the same, else the part of `torch_impl`, with the reason.
 from __future__ import annotations
 
 import enum
+import keyword as python
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from torch_impl.keras_config.planned import Planned, parameters_of
+from torch_impl.source.wrapping import scanned
 
 Shape = tuple[int | None, ...]
 
@@ -104,7 +106,7 @@ Row = Callable[[Planned, Applied], Form]
 def is_atom(text: str) -> bool:
     """Whether an expression needs no brackets inside of another one."""
     depth = 0
-    for letter in text:
+    for letter in scanned(text):
         depth += (letter in "([{") - (letter in ")]}")
         if depth == 0 and letter == " ":
             return False
@@ -112,7 +114,11 @@ def is_atom(text: str) -> bool:
 
 
 def literal(value: Any) -> str:
-    """Returns a value as Python source, as a person writes it."""
+    """Returns a value as Python source, as a person writes it: a literal and nothing else.
+
+    Raises:
+        ValueError: it has none, as an object of any other class.
+    """
     if isinstance(value, Parameter):
         return value.name
     if isinstance(value, list):
@@ -120,13 +126,32 @@ def literal(value: Any) -> str:
     if isinstance(value, torch.dtype):  # programs are recorded in float64, and run in any dtype
         return "torch.get_default_dtype()" if value == torch.float64 else str(value)
     if isinstance(value, str):
-        return f'"{value}"' if '"' not in value and "\\" not in value else repr(value)
+        return f'"{"".join(map(_escaped, value))}"'
     if isinstance(value, tuple):
         inner = ", ".join(map(literal, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(key)}: {literal(each)}' for key, each in value.items())}}}"
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
-    return repr(value)
+    if isinstance(value, slice):
+        return f"slice({', '.join(map(literal, (value.start, value.stop, value.step)))})"
+    if value is None or value is Ellipsis or isinstance(value, bool | int | float | complex):
+        return repr(value)
+    raise ValueError(f"a {type(value).__name__} as an argument: expected numbers and texts")
+
+
+def _escaped(letter: str) -> str:
+    """Returns a character of a text as source.
+
+    What ends a text, has a meaning in one or in a template of ours, or does not show, is a number.
+    """
+    if letter.isprintable() and letter not in '"\\{}':
+        return letter
+    code = ord(letter)
+    return (
+        f"\\x{code:02x}" if code < 256 else f"\\U{code:08x}" if code > 65535 else f"\\u{code:04x}"
+    )
 
 
 _LONG = 12  # characters of a number that nobody writes
@@ -219,5 +244,20 @@ def _same(default: Any, value: Any) -> bool:
 def arguments(*positional: Any, **named: Any) -> str:
     """Returns the arguments of a call; those by name that are None are left out."""
     parts = [literal(value) for value in positional]
-    parts += [f"{name}={literal(value)}" for name, value in named.items() if value is not None]
+    parts += [keyword(name, literal(v)) for name, v in named.items() if v is not None]
     return ", ".join(parts)
+
+
+def keyword(name: str, text: str) -> str:
+    """Returns an argument by name.
+
+    Args:
+        name: of it.
+        text: source of its value.
+
+    Raises:
+        ValueError: no argument can have this name.
+    """
+    if not name.isidentifier() or python.iskeyword(name):
+        raise ValueError(f"an argument {name[:40]!r}: expected a name of Python")
+    return f"{name}={text}"

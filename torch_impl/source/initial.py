@@ -207,7 +207,7 @@ def initial_text(model: nn.Module, draws: Sequence[Draw]) -> list[str]:
     is_in_order = _drawn(usual, wanted) == _drawn(wanted, wanted) and set(usual) <= set(wanted)
     known = usual if is_in_order else list(wanted)
     own = {name: made for name, made in wanted.items() if made and made != default_of(name)}
-    given = [f'"{name}": {_text(made)}' for name, made in _patterns(own, known).items()]
+    given = [f"{literal(name)}: {_text(made)}" for name, made in _patterns(own, known).items()]
     parts = ["model", "seeds", *([f"{{{', '.join(given)}}}"] if given else [])]
     if not is_in_order:
         parts.append(f"order=[{', '.join(map(literal, wanted))}]")

@@ -13,7 +13,7 @@ from torch_impl import arrays, layers
 from torch_impl.keras_config.graph import fill
 from torch_impl.keras_config.planned import Planned
 from torch_impl.source.block_class import is_size
-from torch_impl.source.form import Shape, literal, readable
+from torch_impl.source.form import Shape, keyword, literal, readable
 from torch_impl.source.names import class_name, distinct
 from torch_impl.source.naming import attributes_of, chain_names
 from torch_impl.source.own.facts import OwnFunction
@@ -28,7 +28,7 @@ from torch_impl.source.own.stub_text import (
 from torch_impl.source.plain import is_part
 from torch_impl.source.program import Line, Program, Value, all_of
 from torch_impl.source.statements import Statement, named, statements_of
-from torch_impl.source.wrapping import docstring, head, with_comment
+from torch_impl.source.wrapping import docstring, documented, head, with_comment
 
 _INDENT = " " * 8
 _MOST_SIZES = 3  # of an axis that a docstring names
@@ -62,7 +62,7 @@ def model_text(
     body = "\n\n\n".join(parts)
     notes = [held.note for own in stubs for held in own.held]
     later = [n for n in ("F", "activations") if any(f"{n}." in note for note in notes)]
-    return f'"""{about}"""\n\n{_imports(body, later, package)}\n\n\n{body}\n'
+    return f'"""{documented(about)}"""\n\n{_imports(body, later, package)}\n\n\n{body}\n'
 
 
 def name_of_class(program: Program) -> str:
@@ -71,6 +71,11 @@ def name_of_class(program: Program) -> str:
     for each in all_of(program):
         names.append(distinct(class_name(each.name), names))
     return names[-1]
+
+
+def own_definitions(program: Program, functions: Sequence[OwnFunction]) -> set[str]:
+    """Returns the names of the definitions in model.py that are code of the user's own."""
+    return {each.name for each in (*functions, *classes_in(program))}
 
 
 def _taken(program: Program) -> list[str]:
@@ -158,8 +163,14 @@ def _shapes(outputs: Any) -> str:
     if isinstance(outputs, Value):
         return _shape(outputs.written_shape)
     if isinstance(outputs, Mapping):
-        return f"{{{', '.join(f'{literal(k)}: {_nested_shapes(x)}' for k, x in outputs.items())}}}"
+        rows = [f"{literal(_quoted(k))}: {_nested_shapes(x)}" for k, x in outputs.items()]
+        return f"{{{', '.join(rows)}}}"
     return ", ".join(map(_shapes, outputs))
+
+
+def _quoted(key: Any) -> Any:
+    """Returns a key as it stands between the quotes of a docstring."""
+    return key.replace('"', "'") if isinstance(key, str) else key
 
 
 def _nested_shapes(outputs: Any) -> str:
@@ -262,7 +273,7 @@ def made_text(planned: Planned) -> str:
         raise ValueError(f"{own}: it has no source in torch or torch_impl")
     name = own if home is None else f"{home}.{own}"
     parts = [_value(value) for value in planned.arguments]
-    parts += [f"{key}={_value(value)}" for key, value in planned.settings.items()]
+    parts += [keyword(key, _value(value)) for key, value in planned.settings.items()]
     return f"{name}({', '.join(parts)})"
 
 
@@ -313,7 +324,7 @@ def _structure(returned: Any) -> str:
     if isinstance(returned, str):
         return returned
     if isinstance(returned, Mapping):
-        inner = ", ".join(f'"{key}": {_nested(value)}' for key, value in returned.items())
+        inner = ", ".join(f"{literal(key)}: {_nested(value)}" for key, value in returned.items())
         return f"{{{inner}}}"
     return ", ".join(map(_structure, returned))
 

@@ -2,37 +2,86 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import keyword
 import re
+import types
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from torch import nn
 
+from torch_impl import data_file
+from torch_impl.source.parts import training
+
+_OF_PYTHON = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist})
+# Attributes by which a generator, a function or an error leads to all of Python.
+INSIDE = frozenset(
+    name
+    for kind in (
+        *(types.AsyncGeneratorType, types.CodeType, types.CoroutineType, types.FrameType),
+        *(types.GeneratorType, types.TracebackType),
+    )
+    for name in dir(kind)
+    if re.match(r"(gi|cr|ag|tb|co|f)_", name)
+)
+# What a module has itself, and names that model.py imports.
 _TAKEN = frozenset(dir(nn.Module())) | {
-    "self",
-    "F",
-    "nn",
-    "torch",
-    "layers",
-    "activations",
-    "arrays",
-    "clip",
-    "with_mask",
+    *("self", "F", "nn", "torch", "layers", "activations", "arrays", "clip", "with_mask", "parts"),
+    *("OPERATIONS", "OrderedDict", "through_float32"),
 }
+# Classes and constants that train.py, model.py and the test import or define.
+_OF_FILES = frozenset(
+    {*("Any", "Arrays", "Path", "Port", "Trainer", "KerasSeeds", "Penalty", "RegularizedLoss")}
+    | {*("F", "OPERATIONS", "OrderedDict", "WEIGHTS", "Mapping")}
+    | {name for name in dir(training) if not name.startswith("_")}
+    | set(data_file.__all__)
+)
 _DEFAULT = re.compile(r"(sequential|functional|model)(_\d+)?")
+_LONGEST = 100  # characters of a name; nobody reads a longer one
+
+
+def identifier(name: str, taken: Iterable[str] = (), instead: str = "layer") -> str:
+    """Returns a name as an identifier, whatever text it is: the one function that makes them.
+
+    It is in Python's normal form (NFKC), so that two that look different to Python do so to all;
+    is no word of Python, and does not begin with "__", which a class would read otherwise. A number
+    in front goes to the end: "1_conv" is conv_1.
+
+    Args:
+        name: any text.
+        taken: names that it must not be; it gets a "_" at its end then.
+        instead: of a name without letters and digits.
+    """
+    name = unicodedata.normalize("NFKC", name[:_LONGEST])[:_LONGEST]
+    name = "".join(each if f"a{each}".isidentifier() else "_" for each in name)
+    name = unicodedata.normalize("NFKC", name)
+    if not re.search(r"[^\W_]", name):
+        name = instead
+    elif re.search(r"[^\W\d_]", name):
+        while (number := re.match(r"(\d+)_?", name)) is not None:
+            name = f"{name[number.end() :]}_{number[1]}"
+    name = re.sub(r"^_{2,}", "_", name)
+    if not name.isidentifier():
+        name = f"_{name}"
+    is_taken = name in taken or name in _OF_PYTHON or name in INSIDE
+    return f"{name}_" if is_taken else name
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name can stand in the text of a sentence, of a path and of a comment as it is.
+
+    It has letters, digits, "_", " ", "-", "+" and ":" alone, in Python's normal form.
+    """
+    letters = re.sub(r"[ +:-]", "", name)
+    is_normal = unicodedata.normalize("NFKC", name) == name == name.strip()
+    return bool(letters) and is_normal and f"_{letters}".isidentifier() and len(name) <= _LONGEST
 
 
 def attribute(name: str) -> str:
-    """Returns Keras's name of a layer as an attribute of a module.
-
-    A number in front goes to the end: "1_conv" is conv_1.
-    """
-    name = re.sub(r"\W", "_", name)
-    number = re.match(r"(\d+)_?", name)
-    if number is not None:
-        name = f"{name[number.end() :]}_{number[1]}" if number.end() < len(name) else f"_{name}"
-    return f"{name}_" if name in _TAKEN or keyword.iskeyword(name) else name
+    """Returns Keras's name of a layer as an attribute of a module: see `identifier`."""
+    return identifier(name, _TAKEN)
 
 
 def held_name(name: str) -> str:
@@ -44,6 +93,14 @@ def held_name(name: str) -> str:
     return f"{attribute(first)}{dot}{rest}"
 
 
+def input_names(names: Iterable[str]) -> dict[str, str]:
+    """Returns the argument of a `forward` for each input, by Keras's names of these."""
+    found: dict[str, str] = {}
+    for name in names:
+        found[name] = distinct(attribute(name), found.values())
+    return found
+
+
 def class_name(name: str) -> str:
     """Returns Keras's name of a model as that of a class; "Net" for a name that Keras gave.
 
@@ -52,12 +109,13 @@ def class_name(name: str) -> str:
     """
     if _DEFAULT.fullmatch(name):
         return "Net"
-    words = re.split(r"[\W_]+", name)
+    words = re.split(r"[\W_]+", unicodedata.normalize("NFKC", name[:_LONGEST]))
     numbers = list(itertools.takewhile(str.isdigit, reversed(words)))
     if 1 < len(numbers) < len(words):
         words = words[: -len(numbers)]
     joined = "".join(word[:1].upper() + word[1:] for word in words)
-    return joined if joined[:1].isalpha() else f"Net{joined}"
+    made = identifier(joined if joined[:1].isalpha() else f"Net{joined}", instead="Net")
+    return f"{made.rstrip('_')}Net" if made in _OF_FILES or made != made.rstrip("_") else made
 
 
 def distinct(name: str, taken: Iterable[str]) -> str:

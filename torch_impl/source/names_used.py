@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def names_used(source: str, module: str) -> frozenset[str]:
@@ -36,6 +36,16 @@ def imported_from(source: str, packages: Sequence[str]) -> list[str]:
         elif isinstance(node, ast.Import):
             found += [e.name for e in node.names if e.name.partition(".")[0] in packages]
     return found
+
+
+def defined_in(sources: Iterable[str]) -> frozenset[str]:
+    """Returns the names of the functions and classes of some sources, at their outermost level."""
+    return frozenset(
+        node.name
+        for source in sources
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    )
 
 
 def names_called(source: str, known: Sequence[str]) -> list[str]:

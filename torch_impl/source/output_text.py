@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch_impl.source.form import Layout
+from torch_impl.source.form import Layout, literal
 from torch_impl.source.program import Program, Value, values_in
 from torch_impl.source.wrapping import commented, wrapped
 
@@ -48,7 +48,7 @@ def _turned(nest: Any, place: str, turn: str) -> str:
     if isinstance(nest, Value):
         return f"{turn}({place})" if _is_turned(nest) else place
     if isinstance(nest, Mapping):
-        places = {key: f'{place}["{key}"]' for key in nest}
-        rows = [f'"{key}": {_turned(nest[key], place, turn)}' for key, place in places.items()]
+        places = {key: f"{place}[{literal(key)}]" for key in nest}
+        rows = [f"{literal(k)}: {_turned(nest[k], at, turn)}" for k, at in places.items()]
         return f"{{{', '.join(rows)}}}"
     return f"({', '.join(_turned(part, f'{place}[{n}]', turn) for n, part in enumerate(nest))})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,12 +22,14 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
+from torch_impl.source.file_names import with_plain_names
 from torch_impl.source.fit_text import left_out_of_training, rows_apart
-from torch_impl.source.form import Layout
+from torch_impl.source.form import Layout, literal
 from torch_impl.source.frozen import frozen_text
 from torch_impl.source.graph import Traced, trace
+from torch_impl.source.guard import guard
 from torch_impl.source.initial import draws_of, initial_text, unseeded
-from torch_impl.source.module_text import model_text, name_of_class
+from torch_impl.source.module_text import model_text, name_of_class, own_definitions
 from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
 from torch_impl.source.own.step_text import about_step
 from torch_impl.source.own.stub_text import opens
@@ -38,7 +41,7 @@ from torch_impl.source.reading_text import about_data, arrays_of, filled
 from torch_impl.source.rules_text import rules_of, undecayed_text
 from torch_impl.source.train_text import train_text
 from torch_impl.source.weights import carry, fill_arrays, matched, targets
-from torch_impl.source.wrapping import wrapped
+from torch_impl.source.wrapping import prose, wrapped
 from torch_impl.source.writer import program_of
 
 
@@ -84,6 +87,8 @@ def write_package(
             f"the model has no config ({described['problem']}): expected a Sequential or "
             "functional model, or one of a class of your own whose call takes a batch of any size"
         )
+    plain_names = with_plain_names(facts, weights)
+    facts, weights, described = plain_names.facts, plain_names.weights, plain_names.facts["program"]
     config = described["model"]["config"]
     own = facts.get("own") or NOTHING
     told = told_to(config, own)
@@ -105,6 +110,9 @@ def write_package(
     class_name = name_of_class(program)
     about = f"The network {_name(traced, own)!r} of Keras in PyTorch{_layout(program)}."
     model = model_text(program, about, told.functions)
+    in_file = bool(facts.get("model_file"))  # which has no code of the program's own
+    own_names = () if in_file else own_definitions(program, told.functions)
+    guard({"model.py": model}, out.name, own=own_names)
     module = _made(model, out.name, class_name)
     carry(module, program, renamed(weights, own))
     fill_arrays(module, program)
@@ -119,18 +127,24 @@ def write_package(
     frozen = frozen_text(module, program, traced)
     if plain:
         for name in sorted(arrays):
-            weight = f'load_file(WEIGHTS)["{name}"]'
-            frozen.append(f'model.get_buffer("{name}").copy_({weight})')
-        found = _variables(facts["weights"], own, known)
+            weight = f"load_file(WEIGHTS)[{literal(name)}]"
+            frozen.append(f"model.get_buffer({literal(name)}).copy_({weight})")
+        found = {
+            plain_names.of_keras[name]: variable
+            for name, variable in _variables(facts["weights"], own, known).items()
+        }
         place = (out, about)
         written = plain_files(facts, program, module, draws, rules, found, frozen, place)
     else:
         statements = [*initial_text(module, draws), *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
-        train, left_out = train_text(facts, statements, rules, program, out.name, class_name)
+        train, left_out, defined = train_text(
+            facts, statements, rules, program, out.name, class_name
+        )
         files = {"__init__.py": "", "model.py": model, "train.py": train}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
+        guard(files, out.name, own=() if in_file else {*own_names, *defined})
         written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
         written.left_out += [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
@@ -247,6 +261,11 @@ def test_the_port_trains_as_keras_does() -> None:
 '''
 
 
+def _shown(sentence: str) -> str:
+    """Returns a sentence in which no name is a link, an image or a tag of Markdown."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", prose(sentence)).replace("](", "]\\(")
+
+
 def _readme(package: str, class_name: str, written: Written) -> str:
     lines = [
         f"# {package}",
@@ -265,7 +284,7 @@ def _readme(package: str, class_name: str, written: Written) -> str:
         "",
         "Run the test with `pytest`, and train with",
         f"`python -m {package}.train data.npz --seed 42`.",
-        *written.data,
+        *map(_shown, written.data),
     ]
     for title, sentences in (
         ("To be written", written.open),
@@ -273,5 +292,5 @@ def _readme(package: str, class_name: str, written: Written) -> str:
         ("What cannot be Keras's", written.differs),
     ):
         if sentences:
-            lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
+            lines += ["", f"## {title}", "", *(f"- {_shown(each)}" for each in sentences)]
     return "\n".join(lines) + "\n"

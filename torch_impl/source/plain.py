@@ -35,6 +35,7 @@ from torch_impl.source.parts import (
     resizing,
 )
 from torch_impl.source.program import Line, Program, all_of
+from torch_impl.source.wrapping import scanned
 
 _PARTS = (
     *(activations, attention, categories, convolutions, merging, noise, normalization, pools),
@@ -150,7 +151,7 @@ def _plain(line: Line) -> Line:
 def _keywords(text: str) -> list[str]:
     """Returns the names of the arguments that a module is called with."""
     inner, depth = "", 0
-    for letter in text.partition("{self}(")[2]:
+    for letter in scanned(text).partition("{self}(")[2]:
         depth += (letter in "([") - (letter in ")]")
         if depth < 0:
             break

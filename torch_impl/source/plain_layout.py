@@ -116,7 +116,7 @@ def load_lines(places: Mapping[str, Sequence[Place]]) -> list[str]:
     by_order: dict[str, list[str]] = {}
     for name, found in places.items():
         for place in found:
-            row = wrapped(f'        ("{name}", "{place.name}")', behind=1)
+            row = wrapped(f"        ({literal(name)}, {literal(place.name)})", behind=1)
             by_order.setdefault(_told(place), []).extend([*row[:-1], f"{row[-1]},"])
     lines: list[str] = []
     for order, rows in by_order.items():

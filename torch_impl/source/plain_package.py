@@ -18,6 +18,7 @@ from torch_impl import layers
 from torch_impl.layouts import Variable
 from torch_impl.losses.outputs import flat
 from torch_impl.source.copying import copied, names_of_parts
+from torch_impl.source.guard import guard
 from torch_impl.source.initial import Draw
 from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.names_used import imported_from, names_used
@@ -93,6 +94,7 @@ def plain_files(
         raise without_plain(foreign)
     if parts:
         files["parts.py"] = copied(parts, "Parts of the network that torch has not.")
+    guard(files, out.name)
     for name, text in files.items():
         write_bytes(out / name, text.encode())
     class_name = name_of_class(program)
@@ -111,6 +113,9 @@ def plain_files(
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
     is_seeded = bool(facts["program"]["fit"].get("is_seeded"))
+    empty = _TEST.format(package=out.name, call="", port="", weights="")
+    own = () if facts.get("model_file") else train.own
+    guard(files, out.name, own=own, verbatim=[train.loop, empty])
     differs = [_INITIAL, _ORDER.format(_ONCE if is_seeded else _EACH), *drawing]
     data = about_data(arrays_of(program, facts))
     open_ = opens(train.train, "train.py")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch_impl.keras_config.compiled import Training
+from torch_impl.source.form import literal
 from torch_impl.source.plain_rules import as_rule, callback, metric
 from torch_impl.source.train_text import written
 from torch_impl.source.watched import all_names, names_of_epoch, without_watched
@@ -81,7 +82,7 @@ def metrics_of(training: Training, left_out: list[str]) -> tuple[dict[str, str],
     measured: Any = {name: [plan for plan, _ in part] for name, part in parts.items()}
     if not isinstance(plans, Mapping):
         return ({"metrics": texts[""]} if texts else {}), measured[""]
-    inner = ", ".join(f'"{name}": {text}' for name, text in texts.items())
+    inner = ", ".join(f"{literal(name)}: {text}" for name, text in texts.items())
     return ({"metrics": f"{{{inner}}}"} if texts else {}), measured
 
 

@@ -12,6 +12,7 @@ from torch_impl.keras_config.planned import Planned
 from torch_impl.source.form import Parameter, arguments, defaults_of, literal, readable, told
 from torch_impl.source.parts import callbacks, losses, optimizers, schedules
 from torch_impl.source.plain import arguments_of
+from torch_impl.source.wrapping import with_texts
 
 _HOMES = {"losses": losses, "optim": optimizers, "schedule": schedules}
 _CALL = re.compile(rf"\b({'|'.join(_HOMES)})\.(\w+)\(")
@@ -35,13 +36,18 @@ def as_rule(text: str) -> str:
     if stock is not None:  # torch computes the same
         return f"torch.optim.SGD(model.parameters(), lr={stock[1]})"
     for setting, name in _CLIPS.items():
-        text = re.sub(rf"\b{setting}=([\d.e-]+)", rf"clip=rules.{name}(\1)", text)
+        text = _replaced(text, rf"\b{setting}=([\d.e-]+)", rf"clip=rules.{name}(\1)")
     for call in ast.walk(ast.parse(text, mode="eval")):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             home = getattr(call.func.value, "id", "")
             if home in _HOMES:
                 _check(getattr(_HOMES[home], call.func.attr, None), call)
-    return _CALL.sub(r"rules.\2(", text)
+    return _replaced(text, _CALL, r"rules.\2(")
+
+
+def _replaced(text: str, pattern: str | re.Pattern[str], by: str) -> str:
+    """Returns source with something else in the place of code, and not of texts."""
+    return with_texts(text, lambda told: [re.sub(pattern, by, told)])[0]
 
 
 def _check(part: Any, call: ast.Call) -> None:
@@ -142,7 +148,7 @@ def _of_function(function: str) -> _Row:
 
 def _of_top_k(function: str) -> _Row:
     def row(name: str, kind: str, settings: Mapping[str, Any]) -> str:
-        return f"rules.Average({name}, rules.{function}({settings.get('k', 5)}))"
+        return f"rules.Average({name}, rules.{function}({literal(settings.get('k', 5))}))"
 
     return row, ("k",)
 

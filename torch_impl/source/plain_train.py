@@ -17,7 +17,7 @@ from torch_impl.source.fit_text import about_later
 from torch_impl.source.form import literal
 from torch_impl.source.imports import from_import, imported
 from torch_impl.source.initial import Draw
-from torch_impl.source.names_used import names_called, names_used
+from torch_impl.source.names_used import defined_in, names_called, names_used
 from torch_impl.source.output_text import about_output, output_text
 from torch_impl.source.own.schedule_text import with_own_schedule
 from torch_impl.source.own.step_text import about_step
@@ -58,6 +58,8 @@ class PlainTrain:
         data_file: source of data_file.py.
         port: arguments of `Port` in the test.
         left_out: a sentence for each part that is missing.
+        own: names of definitions in `train` that are code of the program's own.
+        loop: source of the loop in it, which is that of this project.
     """
 
     train: str = ""
@@ -65,6 +67,8 @@ class PlainTrain:
     data_file: str = ""
     port: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    own: frozenset[str] = frozenset()
+    loop: str = ""
 
 
 def plain_train(
@@ -142,6 +146,7 @@ def plain_train(
     body += about_output(output)
     told = "".join(f", {name}={text}" for name, text in given.items())
     body += wrapped(f"    return Training(model{told})")
+    found.own = defined_in([*schedules, *own.values()])
     sections = [
         *(text.splitlines() for text in (*schedules, *own.values(), "\n".join(turning)) if text),
         [
@@ -221,6 +226,7 @@ def _files(
     if used:
         found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
     about_file = "Reads the command line and the file of data, and says what is wrong with them."
+    found.loop = copy
     found.data_file = copied(taken, about_file)
     found.port = _port(given, program)
     return found

@@ -14,9 +14,9 @@ from typing import Any
 
 from torch_impl.source.data_text import input_texts, output_shapes, target_text, weight_text
 from torch_impl.source.form import Layout, literal
-from torch_impl.source.names import attribute
+from torch_impl.source.names import input_names
 from torch_impl.source.program import Program, Value
-from torch_impl.source.wrapping import WIDTH, wrapped
+from torch_impl.source.wrapping import WIDTH, documented, wrapped
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str])
 
 def about_data(arrays: Arrays) -> list[str]:
     """Returns what a file of data has, in lines."""
-    needed = [*arrays.inputs, *arrays.targets]
+    needed = [*map(documented, [*arrays.inputs, *arrays.targets])]
     names = [", ".join(needed[:-1]), needed[-1]] if len(needed) > 1 else needed
     told = f"The file has {' and '.join(names)}, in Keras's layout."
     if not arrays.targets:
@@ -141,7 +141,11 @@ def about_data(arrays: Arrays) -> list[str]:
     if not arrays.takes_weights:
         told += " It has no weights of samples: the program has those of classes."
     else:
-        own = f" or, for one output each, {', '.join(arrays.weights)}" if arrays.weights else ""
+        own = (
+            f" or, for one output each, {', '.join(map(documented, arrays.weights))}"
+            if arrays.weights
+            else ""
+        )
         told += f" The sample_weight of fit is weight{own}"
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."
@@ -218,22 +222,23 @@ def reading(
         by_name: whether the only output has its targets in a dictionary, too.
     """
     body = _inputs(arrays, taken, input_)
-    texts = {key: target.format(text) for key, text in taken.targets.items()}
+    texts = {key: target.replace("{}", text) for key, text in taken.targets.items()}
     if not arrays.targets:
         body.append("    y = None")
     elif len(arrays.targets) > 1 or by_name:
-        body += _mapping("y", [f'"{name}": {texts[key]}' for key, name in arrays.targets.items()])
+        rows = [f"{literal(name)}: {texts[key]}" for key, name in arrays.targets.items()]
+        body += _mapping("y", rows)
     else:
         body += wrapped(f"    y = {next(iter(texts.values()))}")
     last = "weight"
     if not arrays.takes_weights:
         last = "None"
     elif arrays.weights:
-        names = [f'"{name}": {taken.weights[key]}' for key, name in arrays.weights.items()]
+        names = [f"{literal(name)}: {taken.weights[key]}" for key, name in arrays.weights.items()]
         every = f"output_weights({taken.weights['weight']}, {{{', '.join(names)}}})"
-        body += wrapped(f"    weight = {target.format(every)}")
+        body += wrapped(f"    weight = {target.replace('{}', every)}")
     else:
-        body += wrapped(f"    weight = {target.format(taken.weights['weight'])}")
+        body += wrapped(f"    weight = {target.replace('{}', taken.weights['weight'])}")
     return [
         'def read(file: Arrays, ending: str = "") -> tuple[Any, Any, Any]:',
         '    """Returns inputs, targets, and weights of samples or None."""',
@@ -258,7 +263,8 @@ def _inputs(arrays: Arrays, taken: Taken, input_: Callable[[str, str], str]) -> 
     rows = {name: input_(name, taken.inputs[name]) for name in arrays.inputs.values()}
     if len(rows) == 1:
         return wrapped(f"    x = {next(iter(rows.values()))}")
-    return _mapping("x", [f'"{attribute(name)}": {text}' for name, text in rows.items()])
+    known = input_names(rows)
+    return _mapping("x", [f'"{known[name]}": {text}' for name, text in rows.items()])
 
 
 def _mapping(name: str, rows: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from torch_impl import layers
 from torch_impl.source.form import is_atom
-from torch_impl.source.names import attribute, distinct
+from torch_impl.source.names import attribute, distinct, input_names
 from torch_impl.source.program import Line, Value
 
 _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 columns
@@ -183,8 +183,9 @@ def named(
     masks = {int(number) for each in statements for number in _TOLD.findall(each.text)}
     found: dict[int, str] = {}
     live: dict[str, int] = {}  # variable -> the number of its last statement
+    known = input_names(inputs)
     for name, value in inputs.items():
-        found[value.number] = "x" if len(inputs) == 1 else attribute(name)
+        found[value.number] = "x" if len(inputs) == 1 else known[name]
         live[found[value.number]] = last.get(value.number, -1)
     for number, statement in enumerate(statements):
         dying = [found[v.number] for v in statement.reads if last[v.number] == number]

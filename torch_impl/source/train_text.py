@@ -14,7 +14,7 @@ from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, readable, told
 from torch_impl.source.imports import from_import
-from torch_impl.source.names_used import names_called
+from torch_impl.source.names_used import defined_in, names_called
 from torch_impl.source.output_text import about_output, output_text
 from torch_impl.source.own.loss_texts import HOMES, is_written, loss_texts
 from torch_impl.source.own.rate_text import with_own_rates
@@ -64,8 +64,8 @@ def train_text(
     program: Program,
     package: str,
     class_name: str,
-) -> tuple[str, list[str]]:
-    """Returns the source of train.py, and a sentence for each part that it lacks.
+) -> tuple[str, list[str], frozenset[str]]:
+    """Returns train.py, a sentence for each part that it lacks, and the names of the user's code.
 
     Args:
         facts: of the trace of the Keras half.
@@ -158,7 +158,8 @@ def train_text(
         weightless=weightless,
         lacking=lacking_text("port", [n for n in needed if n not in given]),
     )
-    return source, left_out
+    codes = [*schedules, *rules.own, *rates, *own.values(), step.source]
+    return source, left_out, defined_in(codes)
 
 
 def parser_text(fit: Mapping[str, Any]) -> str:
@@ -203,7 +204,7 @@ def _reading(
 
 def _mapping(texts: Mapping[str, str]) -> str:
     """Returns a dictionary of names and source."""
-    return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
+    return "{" + ", ".join(f"{literal(name)}: {text}" for name, text in texts.items()) + "}"
 
 
 def _imports(body: str, around: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 WIDTH = 88
 _SIMPLE = r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d[\w.]*)"  # of a power: a name or a number
@@ -15,9 +15,39 @@ _HEAD = re.compile(r"(?P<indent> *)(return |[\w., ]+ = )")  # of a statement wit
 _OPERATORS = ((" + ", " - "), (" * ", " / ", " // ", " @ ", " % "))
 
 
+_TEXT = re.compile(r'"[^"\n]*"')  # as `literal` writes it
+
+
+def scanned(source: str) -> str:
+    """Returns source in which "_" stands for each character inside of a text.
+
+    Whoever looks for brackets, commas and words of Python in it finds none in a text.
+    """
+    return _TEXT.sub(lambda match: f'"{"_" * (len(match[0]) - 2)}"', source)
+
+
+def prose(text: str) -> str:
+    """Returns a text that a comment can have: nothing ends it, or shows it otherwise.
+
+    Line breaks are spaces; escape codes and marks of direction are "?".
+    """
+    return "".join(each if each.isprintable() else " " if each.isspace() else "?" for each in text)
+
+
+def documented(text: str) -> str:
+    """Returns a text that a docstring can have, between or beside other text."""
+    return re.sub(r'"""|"$', lambda match: "'" * len(match[0]), prose(text).replace("\\", "/"))
+
+
 def with_close_powers(line: str) -> str:
     """Returns a statement as formatters write it: `x**2`, and `x.abs() ** 2`."""
-    return _POWER.sub(r"\1**\2", line)
+    return with_texts(line, lambda told: [_POWER.sub(r"\1**\2", told)])[0]
+
+
+def with_texts(line: str, change: Callable[[str], list[str]]) -> list[str]:
+    """Returns what a function makes of a line whose texts it does not see."""
+    texts = iter(_TEXT.findall(line))
+    return [_TEXT.sub(lambda match: next(texts), each) for each in change(scanned(line))]
 
 
 def wrapped(line: str, behind: int = 0) -> list[str]:
@@ -30,7 +60,11 @@ def wrapped(line: str, behind: int = 0) -> list[str]:
         line: with its indent, without a comment.
         behind: number of characters that follow its last line, such as a comma.
     """
-    line = with_close_powers(line)
+    return with_texts(line, lambda told: _wrapped(told, behind))
+
+
+def _wrapped(line: str, behind: int = 0) -> list[str]:
+    line = _POWER.sub(r"\1**\2", line)
     if len(line) + behind <= WIDTH:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
@@ -48,7 +82,7 @@ def wrapped(line: str, behind: int = 0) -> list[str]:
         return [head, f"{inside}{inner}", f"{indent}{tail}"]
     if _is_comprehension(inner):
         return [head, *_comprehension(inner, inside), f"{indent}{tail}"]
-    parts = [wrapped(f"{inside}{part}", behind=1) for part in _split(inner)]
+    parts = [_wrapped(f"{inside}{part}", behind=1) for part in _split(inner)]
     if len(parts) == 1 and is_call:
         return [head, *parts[0], f"{indent}{tail}"]
     lines = [each for part in parts for each in (*part[:-1], f"{part[-1]},")]
@@ -79,7 +113,7 @@ def _operands(line: str, start: int | None) -> list[str] | None:
     lines = [f"{inside}{value}"]
     if len(lines[0]) > WIDTH:
         parts = zip([0, *places], [*places, len(value)], strict=True)
-        rows = [wrapped(f"{inside}{value[begin:end].strip()}") for begin, end in parts]
+        rows = [_wrapped(f"{inside}{value[begin:end].strip()}") for begin, end in parts]
         lines = [each for row in rows for each in row]
     return [f"{head.group()}(", *lines, f"{head['indent']})"]
 
@@ -104,8 +138,8 @@ def _comprehension(inner: str, indent: str) -> list[str]:
         return [f"{indent}{inner}"]
     at = _loop(inner)
     if at == len(inner):  # the loop is inside of brackets
-        return wrapped(f"{indent}{inner}")
-    return [*wrapped(f"{indent}{inner[:at]}"), *wrapped(f"{indent}{inner[at + 1 :]}")]
+        return _wrapped(f"{indent}{inner}")
+    return [*_wrapped(f"{indent}{inner[:at]}"), *_wrapped(f"{indent}{inner[at + 1 :]}")]
 
 
 def _loop(text: str) -> int:
@@ -154,6 +188,7 @@ def with_comment(text: str, comment: str) -> list[str]:
     text = with_close_powers(text)
     if not comment:
         return wrapped(text)
+    comment = prose(comment)
     if len(text) + 4 + len(comment) <= WIDTH:
         return [f"{text}  # {comment}"]
     indent = text[: len(text) - len(text.lstrip())]
@@ -171,15 +206,15 @@ def excused(line: str) -> str:
 
 def docstring(text: str, indent: str) -> list[str]:
     """Returns a docstring in as many lines as it needs."""
-    parts = textwrap.wrap(text, WIDTH - len(indent) - 6)
+    parts = textwrap.wrap(documented(text), WIDTH - len(indent) - 6) or [""]
     if len(parts) == 1:
-        return [f'{indent}"""{text}"""']
+        return [f'{indent}"""{parts[0]}"""']
     return [f'{indent}"""{parts[0]}', *(f"{indent}{part}" for part in parts[1:]), f'{indent}"""']
 
 
 def commented(text: str, indent: str) -> list[str]:
     """Returns a comment in as many lines as it needs."""
-    return [f"{indent}# {part}" for part in textwrap.wrap(text, WIDTH - len(indent) - 2)]
+    return [f"{indent}# {part}" for part in textwrap.wrap(prose(text), WIDTH - len(indent) - 2)]
 
 
 def head(line: str) -> list[str]:

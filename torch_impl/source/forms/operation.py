@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch_impl.source.form import Applied, Form, Layout, literal
+from torch_impl.source.form import Applied, Form, Layout, keyword, literal
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ Row = Callable[[Operation, Applied], Form]
 
 def other(operation: Operation, call: Applied) -> Form:
     """The form of an operation without a row: Keras's operation, as `torch_impl` has it."""
-    told = [*operation.arguments, *(f"{k}={literal(v)}" for k, v in operation.settings.items())]
-    text = f'OPERATIONS["{operation.name}"]({", ".join(told)})'
+    told = [*operation.arguments, *(keyword(k, literal(v)) for k, v in operation.settings.items())]
+    text = f"OPERATIONS[{literal(operation.name)}]({', '.join(told)})"
     return Form(text, None, Layout.LAST, note="keras.ops's own rules")

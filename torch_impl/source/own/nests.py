@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch_impl.source.form import literal
+
 Nest = Mapping[str, Any]
 TENSOR = "torch.Tensor"
 
@@ -27,7 +29,7 @@ def nest_text(nest: Nest) -> str:
     if "shape" in nest:
         return shape_text(nest["shape"])
     if "dict" in nest:
-        inner = [f'"{key}": {nest_text(each)}' for key, each in nest["dict"]]
+        inner = [f"{literal(key)}: {nest_text(each)}" for key, each in nest["dict"]]
         return f"{{{', '.join(inner)}}}"
     return f"[{', '.join(map(nest_text, nest['list']))}]"
 
