@@ -63,21 +63,20 @@ class MappedBatches:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         number = len(self._parts[0])
         order = torch.randperm(number) if self._shuffle else torch.arange(number)
-        for index in order.split(self._batch_size)[: len(self)]:
-            yield self._batch(index)
+        for number, index in enumerate(order.split(self._batch_size)):
+            batch = self._batched(index)  # of one that is left out, samples are mapped, too
+            if number < len(self):
+                yield _mapped(batch, self._maps)
 
-    @torch.no_grad()
-    def _batch(self, index: torch.Tensor) -> tuple[Any, ...]:
-        if self._sample_maps:
-            rows = [
-                _mapped([part[i : i + 1] for part in self._parts], self._sample_maps) for i in index
-            ]
-            batch = tuple(torch.cat(column) for column in zip(*rows, strict=True))
-        else:
-            batch = tuple(part[index] for part in self._parts)
-        return _mapped(batch, self._maps)
+    def _batched(self, index: torch.Tensor) -> tuple[Any, ...]:
+        if not self._sample_maps:
+            return tuple(part[index] for part in self._parts)
+        samples = ([part[i : i + 1] for part in self._parts] for i in index)
+        rows = [_mapped(sample, self._sample_maps) for sample in samples]
+        return tuple(torch.cat(column) for column in zip(*rows, strict=True))
 
 
+@torch.no_grad()
 def _mapped(parts: Sequence[Any], maps: Sequence[Map]) -> tuple[Any, ...]:
     for each in maps:
         parts = (each(parts[0]), *parts[1:]) if isinstance(each, nn.Module) else each(*parts)

@@ -96,6 +96,10 @@ def about_images(told: Facts, prefix: str, settings: tuple[Told, Told], found: F
             f"The generator has validation_split={literal(split)}: x has the images of the "
             "training alone, and x_val those of the validation."
         )
+        if told["has_weights"]:
+            found.data.append(
+                "Keras cuts no weights for a subset: weight has as many of the first ones of all."
+            )
     if told["images"]:
         read = ", ".join(f"{n}={literal(told['flow'][n])}" for n in _OF_FILES if flow.has(n))
         for each in _OF_FILES:

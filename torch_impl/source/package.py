@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from torch_impl.source.frozen import frozen_text
 from torch_impl.source.graph import Traced, trace
 from torch_impl.source.initial import draws_of, initial_text, unseeded
 from torch_impl.source.module_text import model_text, name_of_class
+from torch_impl.source.names import class_name as class_name_of
 from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
 from torch_impl.source.own.step_text import about_step
 from torch_impl.source.own.stub_text import opens
@@ -128,7 +130,7 @@ def write_package(
     else:
         statements = [*initial_text(module, draws), *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
-        feed = feed_of(described["fit"], _map_text)
+        feed = feed_of(described["fit"], partial(_map_text, class_name))
         train, left_out = train_text(facts, statements, rules, program, out.name, class_name, feed)
         files = {"__init__.py": "", "model.py": model, "train.py": train, **feed.files}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
@@ -207,9 +209,18 @@ def _first_draws(numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
     return found
 
 
-def _map_text(step: Mapping[str, Any], name: str) -> tuple[str, str, list[str], list[str]] | None:
-    """Writes a map of a dataset that Keras's layers make: see `feed_of`."""
-    config = step["model"]["config"]
+def _map_text(
+    taken: str, step: Mapping[str, Any], name: str
+) -> tuple[str, str, list[str], list[str]] | None:
+    """Writes a map of a dataset that Keras's layers make: see `feed_of`; a class has another name.
+
+    Args:
+        taken: name of the class of the network.
+        step: of the dataset.
+        name: of the file.
+    """
+    model = f"{name}_of_images" if class_name_of(name) == taken else name
+    config = {**step["model"]["config"], "name": model}
     try:
         _, traced = _traced(told_to(config, NOTHING), ())
         program = program_of(traced, _first_draws(step["draws"]))
