@@ -1,4 +1,4 @@
-"""Programs that augment their images: the written train.py trains the same run, or says what not."""
+"""Programs that augment images: the written train.py trains the same run, or says what not."""
 
 import runpy
 import sys
@@ -52,7 +52,8 @@ def article():
 
 def fitted():
     """Statistics of the training in both generators, of which one augments the validation."""
-    generator = ImageDataGenerator(featurewise_center=True, fill_mode="reflect", zoom_range=[0.7, 1])
+    zoom = {"fill_mode": "reflect", "zoom_range": [0.7, 1]}
+    generator = ImageDataGenerator(featurewise_center=True, **zoom)
     generator.fit(X)
     scales = dict.fromkeys(("featurewise_center", "featurewise_std_normalization"), True)
     other = ImageDataGenerator(rescale=0.5, vertical_flip=True, **scales)
@@ -200,7 +201,7 @@ def channels_first():
 
 
 def drawing_before():
-    np.random.permutation(5)  # noqa: NPY002 - of the generator that a flow draws from
+    np.random.permutation(5)
     return article()
 
 
