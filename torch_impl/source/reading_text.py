@@ -8,7 +8,7 @@ x_val, y_val, ...       of validation: "_val" behind each name
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -260,6 +260,25 @@ def opening(arrays: Arrays) -> list[str]:
     elif arrays.is_weighted:
         lines.append("    tell_unweighted(file)")
     return lines
+
+
+def weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        *wrapped(f"    for loss in {names}:"),
+        '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
+        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _inputs(arrays: Arrays, taken: Taken, input_: Callable[[str, str], str]) -> list[str]:

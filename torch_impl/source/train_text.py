@@ -33,6 +33,7 @@ from torch_impl.source.reading_text import (
     reading,
     taken_of,
     told_data,
+    weightless_text,
 )
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.watched import all_names, without_watched
@@ -138,7 +139,7 @@ def train_text(
     body += wrapped(f"    return Port(model, {told_port})")
     read = _reading(program, arrays, facts, training)
     opens, fed = opening(arrays), fed_text(fit, feed)
-    weightless = _weightless_text(own, arrays)
+    weightless = weightless_text(own, arrays)
     more = [*about_step(fit, is_plain=False), *about_later(fit)]
     needed = () if step.given else ("loss", "optimizer")
     heads = [text.partition("\n")[0] for text in [*schedules, *rules.own]]
@@ -287,25 +288,6 @@ def planned_parts(
     else:
         training = planned(compiled)
     return training
-
-
-def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
-    """Returns statements that end a training with weights which a loss does not take.
-
-    Args:
-        own: names of the losses that are to be written.
-        arrays: in a file of data.
-    """
-    if not own or not arrays.takes_weights:  # then no file may have any
-        return ""
-    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
-    lines = [
-        *wrapped(f"    for loss in {names}:"),
-        '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
-        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
-        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
-    ]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def lacking_text(port: str, names: Sequence[str]) -> str:
