@@ -109,6 +109,7 @@ ONLY_KERAS_CHECK_FILES = {
     "masked_by.py": "likewise",
     "outer_values.py": "likewise",
     "taken_nests.py": "likewise",
+    "feed_facts.py": "likewise",
     "given_batches.py": "likewise",
     "plain_values.py": "likewise",
     "quoted.py": "likewise",

@@ -56,6 +56,14 @@ def are_arrays(given: Any) -> bool:
     return bool(importlib.import_module(_ADAPTERS).can_convert_arrays(given))
 
 
+def image_module() -> Any:
+    """Returns the module of ImageDataGenerator; None if this Keras has it elsewhere."""
+    try:
+        return importlib.import_module("keras.src.legacy.preprocessing.image")
+    except ImportError:
+        return None
+
+
 def array_adapter(*arguments: Any, **keywords: Any) -> Any:
     """Returns what feeds arrays in `fit`. Keras 3 only."""
     return importlib.import_module(_ADAPTERS).ArrayDataAdapter(*arguments, **keywords)

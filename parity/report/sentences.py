@@ -64,7 +64,7 @@ def settings(result: Result) -> list[str]:
 
 
 def is_unfinished(result: Result) -> bool:
-    """Whether nothing was compared since the port has code that is still to be written."""
+    """Whether a check waits for code of the port that is still to be written."""
     known = [error.startswith(UNFINISHED) for error in result.errors]
     return result.verdict == ERROR and bool(known) and all(known)
 
@@ -76,6 +76,8 @@ def sentence(result: Result, num_lacking: int = 0) -> str:
         result: of a run or a check.
         num_lacking: number of parts of the Keras program that the port is known to lack.
     """
+    if is_unfinished(result) and result.levels:
+        return "what is written agrees with Keras; the port waits for code that is to be written"
     if is_unfinished(result):
         return "nothing was compared yet: the check waits for code that is to be written"
     if result.verdict == ERROR:

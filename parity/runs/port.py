@@ -14,12 +14,13 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, ParityError, UnfinishedError, unwritten
+from parity.errors import UNFINISHED, InputError, ParityError, UnfinishedError, unwritten
 from parity.files.atomic import write_bytes
 from parity.files.json_io import read_json, write_json
 from parity.files.private import private_folder
 from parity.halves.job import ChildJob
-from parity.ladder.result import Result
+from parity.ladder.items import PASS
+from parity.ladder.result import ERROR, Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.alone import run_alone
 from parity.runs.check import check_all
@@ -90,6 +91,9 @@ def port_spec(spec: CheckSpec, out: Path, options: CheckOptions, *, plain: bool 
     files = tuple(sorted([*told["files"], BUNDLE]))
     result = _checked(given, replace(options, out=None))
     left_out, open_, differs = (tuple(told[name]) for name in ("left_out", "open", "differs"))
+    if open_ and result.verdict == PASS:  # no check runs what feeds a training
+        reason = f"{UNFINISHED}: {'; '.join(open_)}; all that is written agrees with Keras"
+        result = replace(result, verdict=ERROR, errors=(reason,))
     return Ported(out, files, left_out, open_, differs, result)
 
 

@@ -95,6 +95,41 @@ def two__autocast_wrong():
     return _port(Net(run, mlp=_mlp()))
 
 
+def _with_more(returned, output):
+    """A net that returns more than Keras's output, of which `output` chooses."""
+
+    def run(net, x):
+        hidden = net.a(x).relu()
+        made = net.b(hidden)
+        return returned(hidden, made)
+
+    return _port(Net(run, a=nn.Linear(5, 4), b=nn.Linear(4, 3)), output=output)
+
+
+def two__second_of_a_tuple():
+    return _with_more(lambda hidden, made: (hidden, made), lambda returned: returned[1])
+
+
+def two__second_of_two_alike():
+    return _with_more(lambda hidden, made: (-made, made), lambda returned: returned[1])
+
+
+def two__named():
+    return _with_more(
+        lambda hidden, made: {"hidden": hidden, "made": made}, lambda returned: returned["made"]
+    )
+
+
+def two__columns():
+    return _with_more(
+        lambda hidden, made: torch.cat([hidden, made], -1), lambda returned: returned[:, 4:]
+    )
+
+
+def two__first_of_two_alike_wrong():
+    return _with_more(lambda hidden, made: (-made, made), lambda returned: returned[0])
+
+
 def image():
     return _port(nn.Conv2d(2, 3, 3), target=lambda y: torch.from_numpy(y).movedim(-1, 1))
 

@@ -2,7 +2,8 @@
 
 `ImageDataGenerator` feeds batches, and `FitFlow` feeds them in the order of Keras's `fit`.
 `KerasTransform` is its random transform alone, for `v2.Compose`. `LayerTransform` makes such a
-transform of one of Keras 3's layers of images. `AugmentedDataset` is for a DataLoader, and
+transform of one of Keras 3's layers of images, and `MappedBatches` are batches that go through
+some, as `Dataset.map` makes them. `AugmentedDataset` is for a DataLoader, and
 `image_dataset_from_directory` feeds the images of a folder. Nothing here needs the harness.
 """
 
@@ -14,6 +15,7 @@ from torch_impl.augment.image_dataset import ImageDataset
 from torch_impl.augment.image_directory import image_dataset_from_directory
 from torch_impl.augment.iterators import NumpyArrayIterator
 from torch_impl.augment.layer_transform import LayerTransform
+from torch_impl.augment.mapped import MappedBatches
 from torch_impl.augment.parameters import Parameters
 from torch_impl.augment.transform import KerasTransform
 from torch_impl.torch_names import explain_torch_names
@@ -26,6 +28,7 @@ __all__ = [
     "ImageDataset",
     "KerasTransform",
     "LayerTransform",
+    "MappedBatches",
     "NumpyArrayIterator",
     "Parameters",
     "image_dataset_from_directory",

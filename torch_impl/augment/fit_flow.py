@@ -27,13 +27,20 @@ class FitFlow(Generic[BatchT_co]):
         flow: of an ImageDataGenerator that draws from `seeds.numpy`, its `random_state`.
         seeds: the generators of the program.
         shuffle: whether the order of the batches is shuffled, the argument of `fit`.
+        evaluates: whether these are the batches of a validation: before each pass, Keras starts the
+            iterator again, and so draws another order of the samples.
 
     Raises:
         ValueError: the generator draws from another random state.
     """
 
     def __init__(
-        self, flow: BatchIterator[BatchT_co], seeds: KerasSeeds, *, shuffle: bool = True
+        self,
+        flow: BatchIterator[BatchT_co],
+        seeds: KerasSeeds,
+        *,
+        shuffle: bool = True,
+        evaluates: bool = False,
     ) -> None:
         if flow.generator.random_state is not seeds.numpy:
             raise ValueError(
@@ -41,7 +48,7 @@ class FitFlow(Generic[BatchT_co]):
                 "random_state=seeds.numpy), which goes on as NumPy's global state does in Keras"
             )
         self.flow = flow
-        self._seeds, self._shuffle = seeds, shuffle
+        self._seeds, self._shuffle, self._evaluates = seeds, shuffle, evaluates
         self._has_started = False
 
     def __len__(self) -> int:
@@ -58,10 +65,11 @@ class FitFlow(Generic[BatchT_co]):
 
     def begin(self) -> list[int]:
         """Begins an epoch; returns the numbers of the batches in the order in which they come."""
-        if not self._has_started:
-            self._has_started = True
+        is_first, self._has_started = not self._has_started, True
+        if is_first:
             for number in range(min(_NUM_PEEKED, len(self.flow))):
                 self.flow[number]
+        if is_first or self._evaluates:
             self.flow.on_epoch_end()
         numbers = list(range(len(self.flow)))
         if self._shuffle:

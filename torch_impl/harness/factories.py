@@ -70,7 +70,9 @@ class Port:
         target: turns the targets of a batch into the argument of the loss. None: into a tensor.
         output: turns what the module returns into what loss and metrics take, such as
             `torch_impl.losses.channels_last` for images (N, C, H, W) and targets in Keras's layout.
-            None: they take what the module returns. Loops and steps of the port's own do it
+            If the module returns more than Keras's outputs, it chooses them, such as
+            `lambda returned: returned[1]`, and all levels compare what it gives. None: loss and
+            metrics take what the module returns. Loops and steps of the port's own do it
             themselves.
         load: puts Keras's weights into the module; called with (module, {"conv1.kernel": array}).
             None: the table of layouts is used.

@@ -18,6 +18,7 @@ from torch_impl.source.imports import imported
 # In the order in which their parts stand in a file.
 MODULES = (
     *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
+    "augmentation",
     *("categories", "merging", "recurrent", "conv_lstm", "attention", "weights", "losses"),
     *("clipping", "optimizers", "schedules", "callbacks", "metrics", "training"),
     *("command_line", "array_checks", "data_file"),

@@ -28,15 +28,18 @@ def batch_size_of(fit: Mapping[str, Any]) -> int:
     return int(fit.get("batch_size") or given.get("batch_size") or KERAS_BATCH_SIZE)
 
 
-def left_out_of_training(described: Mapping[str, Any], *, is_plain: bool = False) -> list[str]:
+def left_out_of_training(
+    described: Mapping[str, Any], *, is_plain: bool = False, feeds: bool = False
+) -> list[str]:
     """Returns a sentence for each part of a training that train.py has otherwise, or lacks.
 
     Args:
         described: the fact "program" of the Keras half.
         is_plain: whether train.py imports torch alone, and has no stub of a `train_step`.
+        feeds: whether train.py makes the batches that `fit` gets.
     """
     fit = described["fit"]
-    found = [*_of_batches(fit), *_of_later(fit.get("later"))]
+    found = [*([] if feeds else _of_batches(fit)), *_of_later(fit.get("later"))]
     found += [f"{name}={value} of `fit`" for name, value in fit.get("others", {}).items()]
     has_stub = fit.get("step") is not None and not is_plain
     for name in described.get("own_steps", []):

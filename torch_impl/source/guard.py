@@ -75,6 +75,7 @@ _IMPORTED = {
     *(("torch_impl", name) for name in ("losses", "metrics", "optim", "schedule")),
     *(("torch_impl", name) for name in ("initializers", "constraints", "regularizers")),
     *(("torch_impl.arrays", name) for name in ("load_arrays", "load_state")),
+    *(("torch_impl.augment", name) for name in ("ImageDataGenerator", "MappedBatches")),
     ("torch_impl.clip", "clip"),
     ("torch_impl.constraints", "constrain"),
     *(("torch_impl.data_file", name) for name in data_file.__all__),
@@ -97,9 +98,19 @@ _METHODS = {
     *("load_state_dict", "register_buffer", "eval", "compute_mask", "module", "model", "loss"),
     *("optimizer", "optimizers", "schedulers", "early_stopping", "metrics", "penalty", "output"),
     *("class_weight", "output_names", "losses", "weights", "terms", "values", "per_sample"),
-    *("exclude_from_weight_decay", "join_norms", "fit", "history", "items", "startswith", "weight"),
+    *(
+        "exclude_from_weight_decay",
+        "join_norms",
+        "fit",
+        "augment",
+        "history",
+        "items",
+        "startswith",
+        "weight",
+    ),
     *("add_argument", "parse_args", "data", "seed", "dtype", "epochs", "batch_size", "out"),
     *("validation_split", "shuffle", "from_keras", "value", "bias_ih_l0", "bias_hh_l0", "kind"),
+    "augment",
 }
 _NO_METHODS = {
     *("apply_", "map_", "map2_", "storage", "untyped_storage", "data_ptr", "share_memory_"),
@@ -247,7 +258,7 @@ class _Walker:
             return (str(node.module), name) in self._imports
         if not file:
             return name in _OF_PACKAGE
-        return file in _OF_PACKAGE and name in self._known.defined.get(file, ())
+        return name in self._known.defined.get(file, ())
 
     def _is_call(self, node: ast.Call) -> bool:
         function = node.func

@@ -75,7 +75,7 @@ def name_of_class(program: Program) -> str:
 
 def own_definitions(program: Program, functions: Sequence[OwnFunction]) -> set[str]:
     """Returns the names of the definitions in model.py that are code of the user's own."""
-    return {each.name for each in (*functions, *classes_in(program))}
+    return {each.name for each in functions} | {each.name for each in classes_in(program)}
 
 
 def _taken(program: Program) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.layouts import Variable
 from torch_impl.source.blocks import fold
+from torch_impl.source.feed_text import feed_of
 from torch_impl.source.file_names import with_plain_names
 from torch_impl.source.fit_text import left_out_of_training, rows_apart
 from torch_impl.source.form import Layout, literal
@@ -30,13 +32,14 @@ from torch_impl.source.graph import Traced, trace
 from torch_impl.source.guard import guard
 from torch_impl.source.initial import draws_of, initial_text, unseeded
 from torch_impl.source.module_text import model_text, name_of_class, own_definitions
+from torch_impl.source.names import class_name as class_name_of
 from torch_impl.source.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
 from torch_impl.source.own.step_text import about_step
 from torch_impl.source.own.stub_text import opens
 from torch_impl.source.own.told import Told, told_to
 from torch_impl.source.plain import without_seeds
 from torch_impl.source.plain_package import Written, plain_files
-from torch_impl.source.program import Program, all_of
+from torch_impl.source.program import Program, all_of, values_in
 from torch_impl.source.reading_text import about_data, arrays_of, filled
 from torch_impl.source.rules_text import rules_of, undecayed_text
 from torch_impl.source.train_text import train_text
@@ -138,18 +141,21 @@ def write_package(
     else:
         statements = [*initial_text(module, draws), *frozen]
         statements += ["load_arrays(model, WEIGHTS)"] if arrays else []
+        feed = feed_of(described["fit"], partial(_map_text, class_name))
         train, left_out, defined = train_text(
-            facts, statements, rules, program, out.name, class_name
+            facts, statements, rules, program, out.name, class_name, feed
         )
-        files = {"__init__.py": "", "model.py": model, "train.py": train}
+        files = {"__init__.py": "", "model.py": model, "train.py": train, **feed.files}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
         guard(files, out.name, own=() if in_file else {*own_names, *defined})
-        written = Written(files, module, left_out, data=about_data(arrays_of(program, facts)))
+        data = about_data(arrays_of(program, facts), feed.data)
+        written = Written(files, module, left_out + feed.left_out, feed.differs, data=data)
+        written.feeds = feed.is_written
         written.open = [*opens(model, "model.py"), *opens(train, "train.py")]
         written.left_out += [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
     written.left_out += rules.left_out
-    written.left_out += left_out_of_training(described, is_plain=plain)
+    written.left_out += left_out_of_training(described, is_plain=plain, feeds=written.feeds)
     written.left_out += left_out_of(own, facts.get("added_losses", []))
     step = about_step(described["fit"], is_plain=plain)
     written.data = [*written.data, *filled(" ".join(step))]
@@ -215,6 +221,35 @@ def _first_draws(numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
     for path, number in reversed(numbers):
         found |= dict.fromkeys(path.split("/")[:-1], number)
     return found
+
+
+def _map_text(
+    taken: str, step: Mapping[str, Any], name: str
+) -> tuple[str, str, list[str], list[str]] | None:
+    """Writes a map of a dataset that Keras's layers make: see `feed_of`; a class has another name.
+
+    Args:
+        taken: name of the class of the network.
+        step: of the dataset.
+        name: of the file.
+    """
+    model = f"{name}_of_images" if class_name_of(name) == taken else name
+    config = {**step["model"]["config"], "name": model}
+    try:
+        _, traced = _traced(told_to(config, NOTHING), ())
+        program = program_of(traced, _first_draws(step["draws"]))
+        fold(program)
+        class_name = name_of_class(program)
+        about = "What `Dataset.map` of the Keras program does to images; they have channels first."
+        text = model_text(program, about)
+        module = _made(text, name, class_name)
+    except NoTwinError:
+        return None
+    if any(value.layout is Layout.LAST for value in values_in(program.outputs)):
+        return None
+    draws = draws_of(module, program, traced, step["draws"], {})
+    drawn = initial_text(module, draws) if any(draw.name for draw in draws) else []
+    return class_name, text, drawn, [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
 
 
 def _made(source: str, package: str, class_name: str) -> nn.Module:

@@ -94,8 +94,13 @@ def _place(name: str, weight: np.ndarray, wanted: np.ndarray) -> Place:
     for row, gates in _ways(weight):
         if wanted.size != (weight.size if row is None else weight[row].size):
             continue
-        rank = weight.ndim - (row is not None)
-        for axes in itertools.permutations(range(rank)):
+        sides = weight.shape if row is None else weight.shape[1:]
+        # Sides of one may stand anywhere: the order that needs no other shape says what each is.
+        orders = sorted(
+            itertools.permutations(range(len(sides))),
+            key=lambda axes: tuple(sides[axis] for axis in axes) != wanted.shape,
+        )
+        for axes in orders:
             place = Place(name, row, gates, axes, wanted.shape)
             if np.array_equal(place.of(weight), wanted):
                 return place

@@ -24,8 +24,9 @@ from torch_impl.source.module_text import model_text, name_of_class
 from torch_impl.source.names_used import imported_from, names_used
 from torch_impl.source.own.stub_text import opens
 from torch_impl.source.plain import as_plain, without_plain
+from torch_impl.source.plain_feed import plain_feed_of
 from torch_impl.source.plain_layout import linear, load_lines, places_of
-from torch_impl.source.plain_train import plain_train
+from torch_impl.source.plain_train import draws_one_order, plain_train
 from torch_impl.source.program import Program, all_of
 from torch_impl.source.reading_text import about_data, arrays_of
 from torch_impl.source.rules_text import RuleTexts
@@ -44,6 +45,7 @@ class Written:
         open: a sentence for each part that is to be written.
         about: lines for README.md.
         data: likewise, of the file that train.py takes.
+        feeds: whether train.py makes the batches that `fit` gets.
     """
 
     files: dict[str, str]
@@ -53,6 +55,7 @@ class Written:
     open: list[str] = field(default_factory=list)
     about: Sequence[str] = ()
     data: Sequence[str] = ()
+    feeds: bool = False
 
 
 def plain_files(
@@ -100,7 +103,9 @@ def plain_files(
     class_name = name_of_class(program)
     module = with_weights(imported(out, class_name), full)
     names = (out.name, class_name)
-    train = plain_train(facts, program, (full, module), draws, rules, frozen, names)
+    fit = facts["program"]["fit"]
+    feed = plain_feed_of(fit)
+    train = plain_train(facts, program, (full, module), draws, rules, frozen, names, feed)
     files["train.py"] = train.train
     files["data_file.py"] = train.data_file
     if train.rules:
@@ -112,14 +117,16 @@ def plain_files(
         port="".join(f"        {argument},\n" for argument in train.port),
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
-    is_seeded = bool(facts["program"]["fit"].get("is_seeded"))
     empty = _TEST.format(package=out.name, call="", port="", weights="")
     own = () if facts.get("model_file") else train.own
     guard(files, out.name, own=own, verbatim=[train.loop, empty])
-    differs = [_INITIAL, _ORDER.format(_ONCE if is_seeded else _EACH), *drawing]
-    data = about_data(arrays_of(program, facts))
+    order = _ORDER.format(_ONCE if draws_one_order(fit, feed) else _EACH)
+    differs = [_INITIAL, *([] if feed.is_written else [order]), *drawing, *feed.differs]
+    data = about_data(arrays_of(program, facts), feed.data)
     open_ = opens(train.train, "train.py")
-    return Written(files, module, train.left_out, differs, open_, about=_ABOUT, data=data)
+    made = Written(files, module, train.left_out, differs, open_, about=_ABOUT, data=data)
+    made.feeds = feed.is_written
+    return made
 
 
 def _drawing(program: Program) -> list[str]:

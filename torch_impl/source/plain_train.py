@@ -13,6 +13,7 @@ from torch_impl import data_file
 from torch_impl.keras_config.compiled import compiled_of_facts
 from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.source.copying import chosen, copied
+from torch_impl.source.feed import Feed
 from torch_impl.source.fit_text import about_later
 from torch_impl.source.form import literal
 from torch_impl.source.imports import from_import, imported
@@ -79,6 +80,7 @@ def plain_train(
     rules: RuleTexts,
     frozen: Sequence[str],
     names: tuple[str, str],
+    feed: Feed,
 ) -> PlainTrain:
     """Returns the source of a training in plain torch.
 
@@ -90,6 +92,7 @@ def plain_train(
         rules: of its weights and outputs, in `torch_impl`.
         frozen: statements that exclude weights from the training.
         names: of the package, and of the class of the model.
+        feed: how images are augmented.
     """
     _, class_name = names
     own: dict[str, str] = {}
@@ -144,11 +147,17 @@ def plain_train(
     output, turning = output_text(program, "rules.channels_last")
     given |= {"output": output} if output else {}
     body += about_output(output)
+    given |= feed.given
+    found.left_out += feed.left_out
     told = "".join(f", {name}={text}" for name, text in given.items())
     body += wrapped(f"    return Training(model{told})")
-    found.own = defined_in([*schedules, *own.values()])
+    found.own = defined_in([*schedules, *own.values(), *feed.functions])
     sections = [
-        *(text.splitlines() for text in (*schedules, *own.values(), "\n".join(turning)) if text),
+        *(
+            text.splitlines()
+            for text in (*schedules, *own.values(), "\n".join(turning), *feed.functions)
+            if text
+        ),
         [
             "def build() -> Training:",
             '    """Returns the network with all that trains it, drawn by torch\'s generator."""',
@@ -165,7 +174,7 @@ def plain_train(
     functions = reading_of(program, facts, arrays, training.loss, by_name=len(outputs) > 1)
     sections = [*sections, load_weights(class_name), *functions]
     weightless = _weightless_text(own, arrays)
-    return _files(found, sections, facts, given, program, arrays, names, weightless)
+    return _files(found, sections, facts, given, program, arrays, names, weightless, feed)
 
 
 def _biases(paths: Sequence[str]) -> list[str]:
@@ -187,16 +196,20 @@ def _files(
     arrays: Arrays,
     names: tuple[str, str],
     weightless: str,
+    feed: Feed,
 ) -> PlainTrain:
     package, class_name = names
     own = "\n\n\n".join("\n".join(lines) for lines in sections)
     used = names_used(own, "rules")
     fit = facts["program"]["fit"]
-    features = [*_features(given, arrays, program), *(["seeded"] if fit.get("is_seeded") else [])]
+    features = [
+        *_features(given, arrays, program),
+        *(["seeded"] if draws_one_order(fit, feed) else []),
+    ]
     copy, imports = chosen(["fit", "split_off"], features)
     main = _MAIN.format(
         parser="\n".join(wrapped(f"    {parser_text(fit)}")),
-        shuffle=fit.get("shuffle") is not False,
+        shuffle=fit.get("shuffle") is not False and feed.is_shuffled,
         lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
         opening="\n".join(opening(arrays)),
         weightless=weightless,
@@ -219,7 +232,7 @@ def _files(
     lines += from_import(f"{package}.data_file", taken)
     lines += [f"from {package}.model import {class_name}"]
     more = [*about_step(fit, is_plain=True), *about_later(fit)]
-    about = about_training(package, "does, in plain torch", arrays, more)
+    about = about_training(package, "does, in plain torch", arrays, more, feed.data)
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
     found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{copy}\n\n\n{main}"
@@ -238,7 +251,14 @@ _FEATURES = {
     "penalty": "penalty",
     "class_weight": "classes",
     "output": "turned",
+    "augment": "augmented",
+    "prepare": "prepared",
 }
+
+
+def draws_one_order(fit: Mapping[str, Any], feed: Feed) -> bool:
+    """Whether a training has one order of samples: a flow draws one for each epoch."""
+    return bool(fit.get("is_seeded")) and not feed.is_written
 
 
 def _features(given: Mapping[str, str], arrays: Arrays, program: Program) -> list[str]:

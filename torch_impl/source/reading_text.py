@@ -8,7 +8,7 @@ x_val, y_val, ...       of validation: "_val" behind each name
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,9 @@ def _places(nest: Any) -> list[str]:
     return [name for each in nest for name in _places(each)]
 
 
-def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str]) -> str:
+def about_training(
+    package: str, does: str, arrays: Arrays, more: Sequence[str], feed: Sequence[str] = ()
+) -> str:
     """Returns the docstring of train.py, with what the file of data has.
 
     Args:
@@ -122,17 +124,23 @@ def about_training(package: str, does: str, arrays: Arrays, more: Sequence[str])
         does: how it trains, behind "as the Keras program".
         arrays: in the file.
         more: sentences on what the training lacks.
+        feed: see `about_data`.
     """
     lines = [f'"""Trains the network as the Keras program {does}.', ""]
     lines += [f"    python -m {package}.train data.npz --seed 42", ""]
-    lines += about_data(arrays)
+    lines += about_data(arrays, feed)
     if more:
         lines += ["", *filled(" ".join(more))]
     return "\n".join([*lines, '"""'])
 
 
-def about_data(arrays: Arrays) -> list[str]:
-    """Returns what a file of data has, in lines."""
+def about_data(arrays: Arrays, feed: Sequence[str] = ()) -> list[str]:
+    """Returns what a file of data has, in lines.
+
+    Args:
+        arrays: in the file.
+        feed: sentences on what they are of what the program feeds.
+    """
     needed = [*map(documented, [*arrays.inputs, *arrays.targets])]
     names = [", ".join(needed[:-1]), needed[-1]] if len(needed) > 1 else needed
     told = f"The file has {' and '.join(names)}, in Keras's layout."
@@ -150,7 +158,7 @@ def about_data(arrays: Arrays) -> list[str]:
         told += ", which the program has" if arrays.is_weighted else ", which may lack"
         told += ": a number for each sample, or for each value of the loss."
     told += " Validation has the same names with _val behind them."
-    return filled(told)
+    return filled(" ".join([told, *feed]))
 
 
 def filled(text: str) -> list[str]:
@@ -257,6 +265,25 @@ def opening(arrays: Arrays) -> list[str]:
     elif arrays.is_weighted:
         lines.append("    tell_unweighted(file)")
     return lines
+
+
+def weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        *wrapped(f"    for loss in {names}:"),
+        '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
+        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _inputs(arrays: Arrays, taken: Taken, input_: Callable[[str, str], str]) -> list[str]:

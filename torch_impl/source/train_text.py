@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from torch_impl import data_file
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback
+from torch_impl.source.feed import NAMES, Feed
+from torch_impl.source.feed_text import UNSPLIT, fed_text
 from torch_impl.source.fit_text import about_later, batch_size_of
 from torch_impl.source.form import Parameter, arguments, literal, readable, told
 from torch_impl.source.imports import from_import
@@ -30,6 +33,7 @@ from torch_impl.source.reading_text import (
     reading,
     taken_of,
     told_data,
+    weightless_text,
 )
 from torch_impl.source.rules_text import RuleTexts
 from torch_impl.source.watched import all_names, without_watched
@@ -39,7 +43,7 @@ from torch_impl.source.wrapping import excused, wrapped
 _NAMES = (
     *("losses", "metrics", "optim", "schedule", "build", "main", "feed", "np", "torch", "math"),
     *("read", "load_weights", "load_state", "train_step", "Path", "Any", "WEIGHTS"),
-    *("KerasSeeds", "Port", "Trainer", *data_file.__all__),
+    *("KerasSeeds", "Port", "Trainer", *data_file.__all__, *NAMES),
 )
 _LIBRARY = {
     *("layers", "losses", "metrics", "optim", "schedule", "initializers", "constraints"),
@@ -64,6 +68,7 @@ def train_text(
     program: Program,
     package: str,
     class_name: str,
+    feed: Feed,
 ) -> tuple[str, list[str], frozenset[str]]:
     """Returns train.py, a sentence for each part that it lacks, and the names of the user's code.
 
@@ -74,6 +79,7 @@ def train_text(
         program: the model.
         package: name of the package.
         class_name: of the module.
+        feed: how the training is fed, if not by arrays.
     """
     compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, (*_NAMES, class_name))
     compiled, rates = with_own_rates(compiled, facts, (*_NAMES, class_name))
@@ -115,9 +121,10 @@ def train_text(
     settings = dict(training.settings)
     weights = settings.pop("class_weight", None)
     given |= {name: written(value) for name, value in settings.items()}
-    feed = _feed(program)
-    if feed:
+    turned = _feed(program)
+    if turned:
         given["feed"] = "feed"
+    given |= feed.given
     if weights:
         given["class_weight"] = written(weights)
     fit = facts["program"]["fit"]
@@ -131,34 +138,44 @@ def train_text(
     told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
     body += wrapped(f"    return Port(model, {told_port})")
     read = _reading(program, arrays, facts, training)
-    opens = opening(arrays)
-    weightless = _weightless_text(own, arrays)
+    opens, fed = opening(arrays), fed_text(fit, feed)
+    weightless = weightless_text(own, arrays)
     more = [*about_step(fit, is_plain=False), *about_later(fit)]
     needed = () if step.given else ("loss", "optimizer")
     heads = [text.partition("\n")[0] for text in [*schedules, *rules.own]]
-    functions_of_data = ("\n".join(feed), "\n".join(turning))
+    functions_of_data = ("\n".join(turned), "\n".join(turning), *feed.functions)
     parts = [*schedules, *rules.own, *rates, *own.values(), step.source, *functions_of_data]
     standard, numpy = _modules("\n".join([*parts, *body, *read]))
     source = _TEMPLATE.format(
-        about=about_training(package, "does", arrays, more),
+        about=about_training(package, "does", arrays, more, feed.data),
         reading="\n".join(read),
         opening="\n".join(opens),
-        shuffle=fit.get("shuffle") is not False,
+        fed=fed,
+        unsplit=UNSPLIT if feed.is_written else "",
         parser="\n".join(wrapped(f"    {parser_text(fit)}")),
         standard=standard,
         numpy=numpy,
         package=package,
         class_name=class_name,
+        own_imports="".join(
+            f"from {package}.{file} import {name}\n" for name, file in feed.classes.items()
+        ),
         imports=_imports(
-            "\n".join([*body, *turning, weightless, *heads, *filter(is_written, own.values())]),
-            "\n".join([*read, *opens, parser_text(fit), _TEMPLATE]),
+            "\n".join(
+                [
+                    *(*body, *turning, weightless, *heads, *feed.functions),
+                    *filter(is_written, own.values()),
+                ]
+            ),
+            "\n".join([*read, *opens, parser_text(fit), fed, _TEMPLATE]),
+            feed.imports,
         ),
         feed="".join(f"{text}\n\n\n" for text in parts if text),
         body="\n".join(body),
         weightless=weightless,
         lacking=lacking_text("port", [n for n in needed if n not in given]),
     )
-    codes = [*schedules, *rules.own, *rates, *own.values(), step.source]
+    codes = [*schedules, *rules.own, *rates, *own.values(), step.source, *feed.functions]
     return source, left_out, defined_in(codes)
 
 
@@ -207,12 +224,13 @@ def _mapping(texts: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{literal(name)}: {text}" for name, text in texts.items()) + "}"
 
 
-def _imports(body: str, around: str = "") -> str:
+def _imports(body: str, around: str = "", more: Mapping[str, str] = MappingProxyType({})) -> str:
     """Returns the imports of the libraries that a source needs.
 
     Args:
         body: statements of `build` and what stands beside it.
         around: functions that read a file and train.
+        more: name -> module of what they need beside it.
     """
     # A part of the path of a weight is no name: "net.layers.0.kernel".
     used = set(re.findall(r'(?<![\w."])(\w+)\.', body))
@@ -226,6 +244,8 @@ def _imports(body: str, around: str = "") -> str:
     if taken := names_called(around, data_file.__all__):
         by_module["torch_impl.data_file"] = taken
     by_module.setdefault("torch_impl.arrays", []).append("load_state")
+    for name, module in more.items():
+        by_module.setdefault(module, []).append(name)
     for module in sorted(by_module):
         lines += from_import(module, by_module[module])
     return "\n".join(lines)
@@ -269,25 +289,6 @@ def planned_parts(
     else:
         training = planned(compiled)
     return training
-
-
-def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
-    """Returns statements that end a training with weights which a loss does not take.
-
-    Args:
-        own: names of the losses that are to be written.
-        arrays: in a file of data.
-    """
-    if not own or not arrays.takes_weights:  # then no file may have any
-        return ""
-    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
-    lines = [
-        *wrapped(f"    for loss in {names}:"),
-        '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
-        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
-        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
-    ]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def lacking_text(port: str, names: Sequence[str]) -> str:
@@ -349,7 +350,7 @@ from __future__ import annotations
 {numpy}import torch
 {imports}
 
-from {package}.model import {class_name}
+{own_imports}from {package}.model import {class_name}
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 
@@ -377,15 +378,8 @@ def main() -> None:
 {weightless}    x, y, weight = read(file)
     torch.manual_seed(given.seed)
     port = build()
-{lacking}    history = Trainer(port).fit(
-        x,
-        y,
-        sample_weight=weight,
-        batch_size=given.batch_size,
-        epochs=given.epochs,
-        shuffle={shuffle},
-        validation_split=validation_share(file, given.validation_split),
-        validation_data=read(file, "_val") if is_validated(file) else None,
+{lacking}{unsplit}    history = Trainer(port).fit(
+{fed}
     )
     for name, values in history.history.items():
         print(name, *(f"{{value:.6g}}" for value in values))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.factories import Port
 
 BATCH_SIZE = 32  # Keras's default
+_FLOWS = ("flow", "validation_flow")  # in a checkpoint
 
 
 class Trainer:
@@ -85,8 +86,8 @@ class Trainer:
         self._order_seed: int | None = None
         self._num_epochs = 0  # that are finished
         self._waiting: Sequence[Mapping[str, Any]] | None = None  # callbacks of a checkpoint
-        self._flow: FitFlow[Any] | None = None
-        self._waiting_flow: Mapping[str, Any] | None = None
+        self._flows: dict[str, FitFlow[Any]] = {}
+        self._waiting_flows: dict[str, Mapping[str, Any]] = {}
 
     def fit(
         self,
@@ -119,7 +120,7 @@ class Trainer:
             callbacks: beside those of the port: Callbacks, rules of `torch_impl.schedule`, and
                 schedulers of torch.
             validation_split: share of the samples, the last ones, that are for validation.
-            validation_data: (x, y), (x, y, weight), or an iterable of batches.
+            validation_data: (x, y), (x, y, weight), or an iterable of batches; a flow as for `x`.
             shuffle: whether samples of arrays are shuffled.
             class_weight: from label to the weight of its samples; None: that of the port, if
                 the samples are arrays without weights of their own.
@@ -143,7 +144,10 @@ class Trainer:
         check_numbers(validation_batch_size=validation_batch_size)
         if class_weight is None and sample_weight is None and not gives_batches(x, y):
             class_weight = self.port.class_weight
-        x = self._in_keras_order(x, is_shuffled=shuffle)
+        x = self._in_keras_order("flow", x, shuffle=shuffle)
+        validation_data = self._in_keras_order(
+            "validation_flow", validation_data, shuffle=False, evaluates=True
+        )
         train, validation = sorted_data(
             *(x, y, sample_weight, class_weight, validation_split, validation_data),
             self._stepper.dtype,
@@ -230,7 +234,8 @@ class Trainer:
             "seeds": None if seeds is None else seeds.state_dict(),
             "torch": torch.get_rng_state(),
             "order_seed": self._order_seed,
-            "flow": None if self._flow is None else self._flow.state_dict(),
+            **dict.fromkeys(_FLOWS),
+            **{name: flow.state_dict() for name, flow in self._flows.items()},
             "num_epochs": self._num_epochs,
             "history": self.history.state_dict(),
         }
@@ -249,7 +254,8 @@ class Trainer:
             self.port.seeds.load_state_dict(state["seeds"])
         torch.set_rng_state(state["torch"])
         self._order_seed, self._num_epochs = state["order_seed"], state["num_epochs"]
-        self._waiting, self._waiting_flow = state["callbacks"], state["flow"]
+        self._waiting = state["callbacks"]
+        self._waiting_flows = {name: state[name] for name in _FLOWS if state.get(name) is not None}
         self.history = History.from_state(state["history"])
 
     @property
@@ -267,19 +273,18 @@ class Trainer:
         batches = ArrayBatches(given, batch_size or BATCH_SIZE, order)
         return PreparedBatches(batches, self._stepper.prepared)
 
-    def _in_keras_order(self, x: Any, *, is_shuffled: bool) -> Any:
+    def _in_keras_order(self, name: str, x: Any, **how: bool) -> Any:
         """Returns a flow as `fit` takes its batches, if the port has Keras's seeds; else x."""
         # It is imported if x is one. Here that would take as long as torch itself.
         augment, seeds = sys.modules.get("torch_impl.augment"), self.port.seeds
         if augment is None:
             return x
         if seeds is not None and isinstance(x, augment.iterators.BatchIterator):
-            x = augment.FitFlow(x, seeds, shuffle=is_shuffled)
+            x = augment.FitFlow(x, seeds, **how)
         if isinstance(x, augment.FitFlow):
-            self._flow = x
-            if self._waiting_flow is not None:
-                x.load_state_dict(self._waiting_flow)
-                self._waiting_flow = None
+            self._flows[name] = x
+            if (waiting := self._waiting_flows.pop(name, None)) is not None:
+                x.load_state_dict(waiting)
         return x
 
     def _order(self, number: int) -> torch.Tensor:

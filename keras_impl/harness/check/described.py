@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import keras
 
 from keras_impl.harness.check.begun_anew import called_anew
 from keras_impl.harness.check.facts import plain_nested
+from keras_impl.harness.check.feed_facts import draws_nothing_yet, feed_facts
 from keras_impl.harness.check.given_batches import batches_given
 from keras_impl.harness.check.initializers import all_initializers
 from keras_impl.harness.check.inlined import inlined
@@ -35,13 +37,8 @@ from parity.programs.check_spec import CheckSpec
 
 _MOST_DRAWS = 100_000  # of one program; a model with more layers has none that are found
 _FIT = ("batch_size", "epochs", "shuffle", "validation_split", "class_weight")
-# Arguments of `fit` that change a training, and their defaults: no port has them.
-_RARE = {
-    "initial_epoch": 0,
-    "steps_per_epoch": None,
-    "validation_steps": None,
-    "validation_freq": 1,
-}
+# Arguments of `fit` that a port has in another way, or that are told beside them.
+_TOLD = ("x", "y", "sample_weight", "validation_data", "callbacks")
 
 
 def described(
@@ -58,7 +55,8 @@ def described(
         "problem"; "draws": [path of a weight, or of a layer with "/seed", number of the draw from
         Python's `random`]; "shared": names of layers that several models have, or a model and a
         TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
-        "others" that no port has, "batches" of `batches_given`, "later" of `later_fits`,
+        "others" that no port has, "batches" of `batches_given`, "feed" of `feed_facts`,
+        "is_numpy_fresh", whether the program has drawn nothing by NumPy, "later" of `later_fits`,
         "is_seeded", "has_targets", which only arrays x without y lack, and "step" of `own_step`;
         "own_steps": methods of its training that are the user's own; and what `own_code` returns.
 
@@ -71,12 +69,22 @@ def described(
             "write model.save('model.h5') here, and port that file without --keras-python"
         )
     reference = called_anew(factory, spec.seed)
+    is_fresh = draws_nothing_yet()
     _build(reference)
     found, own = _facts(reference, spec)
     arguments = reference.fit_arguments()
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
-    rare = {name: arguments[name] for name, usual in _RARE.items() if arguments[name] != usual}
+    usual = Reference(reference.model).fit_arguments()
+    rare = {
+        name: value
+        for name, value in arguments.items()
+        if name not in (*_FIT, *_TOLD) and value != usual[name] and not _is_idle(reference, name)
+    }
     found["fit"]["batches"] = batches_given(reference)
+    found["fit"]["feed"] = feed_facts(
+        reference, Path(spec.folder), partial(_draws_alone, spec.seed)
+    )
+    found["fit"]["is_numpy_fresh"] = is_fresh
     found["fit"]["later"] = getattr(factory, "later", None)  # of a script
     found["fit"]["is_seeded"] = getattr(factory, "sets_seed", False)  # likewise
     found["fit"]["has_targets"] = _has_targets(reference)
@@ -153,12 +161,22 @@ def _seeds_of_generators(model: keras.Model, numbers: Mapping[int, int]) -> Iter
         used, seed = list(seeds_of(layer)), getattr(layer, "seed", None)
         if isinstance(seed, int) and len(used) == 1 and used[0] != seed:
             told.append((layer, seed))
-            layer.seed = None if used[0] in numbers else used[0]  # type: ignore[attr-defined]
+            layer.seed = None if used[0] in numbers else used[0]
     try:
         yield
     finally:
         for layer, seed in told:
             layer.seed = seed
+
+
+def _is_idle(reference: Reference, name: str) -> bool:
+    """Whether an argument of `fit` changes nothing: it says how many batches there are anyway."""
+    batches = {"steps_per_epoch": "x", "validation_steps": "validation_data"}
+    if name not in batches:
+        return False
+    given = getattr(reference, batches[name])
+    is_known = isinstance(given, keras.utils.PyDataset) and given.num_batches is not None
+    return is_known and getattr(reference, name) == given.num_batches
 
 
 def _has_targets(reference: Reference) -> bool:
@@ -247,6 +265,11 @@ def _draws(
         for path, generator in _generators(layer, at):
             if generator in numbers:
                 yield f"{path}/seed", numbers[generator]
+
+
+def _draws_alone(seed: int, model: keras.Model) -> list[tuple[str, int]]:
+    """Returns the draws of a model whose layers are Keras's."""
+    return list(_draws(model, weights_of(model), _numbers(seed), set(), {}))
 
 
 def _generators(layer: keras.Layer, path: str) -> Iterator[tuple[str, int]]:

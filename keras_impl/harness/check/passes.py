@@ -202,7 +202,7 @@ class Start:
     ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = MovedWeights(self.weights, seed, spec.dtype)
-        moved = self.again(factory, weights, Perturbation(seed, spec.dtype), writer)
+        moved = self.again(factory, weights, Perturbation(seed, spec.dtype), writer=writer)
         moved.run(spec)
         return moved
 

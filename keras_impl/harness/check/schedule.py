@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_impl.harness import versions
@@ -61,7 +62,7 @@ def write_schedule(
     if not callbacks:
         return
     sequence = probe_inputs.metrics(spec.seed, probe_inputs.told_apart(facts["callbacks"]))
-    rates, stopped = [], -1
+    rates, stopped, first = [], -1, float(optimizer.learning_rate)
     model = reference.model
     model.stop_training = False
     for callback in callbacks:
@@ -87,7 +88,7 @@ def write_schedule(
         writer.put("schedule/epochs", np.array(rates))
     writer.put("schedule/stopped", np.array(stopped))
     if not versions.IS_KERAS_2:
-        _write_decisions(spec, model, callbacks, rates[0], writer)
+        _write_decisions(spec, model, callbacks, first, writer)
 
 
 def _write_decisions(

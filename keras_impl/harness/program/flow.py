@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_impl.harness.versions import image_module
 from parity.data.augmented import DRAWN, first_images, summed
 
 # Arguments of the generator that the other half gets, as the generator keeps them.
@@ -29,7 +30,8 @@ _FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 def is_flow(given: Any) -> bool:
     """Whether `fit` gets an iterator of an ImageDataGenerator."""
-    return _module() is not None and isinstance(given, _module().Iterator)
+    module = image_module()
+    return module is not None and isinstance(given, module.Iterator)
 
 
 def why_written(flow: Any, steps: int | None = None) -> str | None:
@@ -40,7 +42,7 @@ def why_written(flow: Any, steps: int | None = None) -> str | None:
         steps: number of batches of a pass; None: all. A pass over a part of them leaves it open
             which ones have been read ahead.
     """
-    module = _module()
+    module = image_module()
     if type(flow) is not module.NumpyArrayIterator:
         return f"{type(flow).__name__} reads them from files"
     generator = flow.image_data_generator
@@ -176,15 +178,6 @@ class Flow:
 
     def _used(self, values: Sequence[Any]) -> list[Any]:
         return [each for first, last in self._parts for each in values[first:last]]
-
-
-def _module() -> Any:
-    """Returns the module of ImageDataGenerator; None if this Keras has it elsewhere."""
-    try:
-        from keras.src.legacy.preprocessing import image
-    except ImportError:
-        return None
-    return image
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:

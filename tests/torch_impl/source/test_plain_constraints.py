@@ -29,6 +29,8 @@ class Net(nn.Module):
         self.dense = nn.Linear(4, 3)
         self.conv = nn.Conv2d(2, 3, (3, 2))
         self.depth = layers.DepthwiseConv2D(3, 2, depth_multiplier=2)
+        self.unit = nn.Linear(4, 1)
+        self.grey = nn.Conv2d(1, 3, (3, 2))
         self.gru = nn.GRU(3, 2, batch_first=True)
 
 
@@ -36,6 +38,9 @@ CASES = {
     "max_norm": ("dense.kernel", "MaxNorm(0.5)"),
     "max_norm_of_rows": ("dense.kernel", "MaxNorm(max_value=0.5, axis=1)"),
     "max_norm_of_a_window": ("conv.kernel", "MaxNorm(0.3, axis=[0, 1, 2])"),
+    "max_norm_of_one_unit": ("unit.kernel", "MaxNorm(0.1)"),
+    "max_norm_of_a_grey_image": ("grey.kernel", "MaxNorm(0.3, axis=[0, 1, 2])"),
+    "unit_norm_of_rows_of_a_window": ("grey.kernel", "UnitNorm()"),
     "unit_norm": ("conv.kernel", "UnitNorm(axis=(0, 1, 2))"),
     "unit_norm_of_the_last_axis": ("conv.kernel", "UnitNorm(axis=-1)"),
     "unit_norm_of_all_gates": ("gru.gru_cell/kernel", "UnitNorm()"),

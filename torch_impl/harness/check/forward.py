@@ -32,7 +32,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
             writer.put_all("state", port.moving())
         elif port.keras.facts.get("stateful"):
             # The same batch again: a layer that goes on from its last states makes another output.
-            again = port.outputs.of(port.module(*port.arguments("probe")))
+            again = port.outputs.of(port.returned_for(port.arguments("probe")))
             writer.facts["goes_on"] = not torch.equal(again, output)
     writer.facts.setdefault("active_dropouts", {})[mode] = [
         call.name for call in calls if call.kind in REPLAYED and call.is_active

@@ -107,7 +107,7 @@ def output_of(port: PortUnderTest) -> torch.Tensor:
     """Returns the output of a port in eval mode, as a part of the graph."""
     port.module.eval()
     port.forget_states()
-    return port.outputs.of(port.module(*port.arguments("probe")))
+    return port.outputs.of(port.returned_for(port.arguments("probe")))
 
 
 def _without_gradient(port: PortUnderTest, items: Sequence[Carried]) -> list[Carried]:

@@ -190,6 +190,33 @@ class Outputs:
             start += size
         return found
 
+    def chosen(self, port: Port, returned: Any, shape: Sequence[int]) -> bool:
+        """Whether `Port.output` chooses Keras's outputs among what the module returns.
+
+        Then it is applied to what the module returns, and what it gives are the port's outputs at
+        every level. Else it changes the form of outputs that are Keras's already, such as the
+        layout of an image, for loss and metrics.
+
+        Args:
+            port: has `output`, or not.
+            returned: by the module.
+            shape: of the only output of Keras, batch axis included.
+        """
+        is_known = bool(self.names) or isinstance(returned, torch.Tensor)
+        if port.output is None or (is_known and self._fits(returned, shape)):
+            return False
+        try:
+            return self._fits(port.output(returned), shape)
+        except Exception:  # code of the user's; loss and metrics tell what it raises
+            return False
+
+    def _fits(self, returned: Any, shape: Sequence[int]) -> bool:
+        try:
+            made = self.of(returned)
+        except (InputError, IndexError, TypeError, ValueError):
+            return False
+        return bool(self.names) or (len(made), made.numel()) == (shape[0], int(np.prod(shape)))
+
     def raw(self, returned: Any) -> dict[str, torch.Tensor]:
         """Returns each output as the port returns it, by its name; of the only one by ""."""
         if not self.names:

@@ -6,6 +6,7 @@ factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights ca
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, islice, product
@@ -91,6 +92,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
         self.own_feed = self.built.feed  # of the data of a step
+        self.choose: Callable[[Any], Any] = lambda returned: returned  # the outputs of a module
         self.modes = [(module, module.training) for module in self.module.modules()]  # as built
         self.built = called_by_parts(self.built, self.module, keras.facts)
         self.outputs.leave_out(parts_left_out(self.module))
@@ -240,12 +242,13 @@ class PortUnderTest(PortFeed, PortWeights):
         self.forget_states()
         arguments = self.arguments("probe")  # outside the block: `feed` is not a call of the port
         whole = self.layers.values()
+        self._see_output(arguments)
         with torch.no_grad():
             watch = recorded_calls(
                 self.module, identity, whole, drawn=nothing_drawn, fused=self.fused
             )
             with watch as calls:
-                self.nest = self.module(*arguments)
+                self.nest = self.returned_for(arguments)
                 output = masked(self, "eval", self.outputs.of(self.nest))
             for call in calls:
                 if call.name in self.by_hand.values():  # its weights are found one by one
@@ -255,6 +258,22 @@ class PortUnderTest(PortFeed, PortWeights):
         self.module.load_state_dict(self.as_built)
         self.draws, self.replaced = calls.draws, calls.replaced
         return calls, output
+
+    def _see_output(self, arguments: Any) -> None:
+        """Looks whether `Port.output` chooses among what the module returns: see `Outputs`."""
+        if self.built.output is None:
+            return
+        with torch.no_grad(), self.kept():
+            returned = self.module(*arguments)
+            shape = (len(self.batch("probe")[0]), *self.keras.facts.get("output_shape", ()))
+            if self.outputs.chosen(self.built, returned, shape):
+                self.choose = self.built.taken
+                self.built = dataclasses.replace(self.built, output=None)
+        self.forget_states()
+
+    def returned_for(self, arguments: Any) -> Any:
+        """Calls the module; returns the outputs of the port, with others that it may have."""
+        return self.choose(self.module(*arguments))
 
     def forget_states(self, purpose: str = "probe") -> None:
         """Lets a stateful port begin as Keras does: each probe anew, a training once."""
@@ -285,7 +304,7 @@ class PortUnderTest(PortFeed, PortWeights):
         watch = recorded_calls(self.module, *told, given_images(self, mode), **how)
         logits = carried_logits(self.built.loss, self.keras.facts)
         with given_masks(self, mode), logits, watch as calls:
-            self.nest = self.module(*arguments)
+            self.nest = self.returned_for(arguments)
             output = self.outputs.of(self.nest)
         return calls, masked(self, mode, output)
 
@@ -347,7 +366,7 @@ class PortUnderTest(PortFeed, PortWeights):
                 return output
             self.module.eval()
             self.forget_states()
-            return self.outputs.of(self.module(*self.arguments("probe")))
+            return self.outputs.of(self.returned_for(self.arguments("probe")))
 
     def _compared(self) -> list[PairedLayer]:
         """Returns the pairs that are compared by themselves: see `agreeing`."""

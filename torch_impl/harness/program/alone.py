@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +92,7 @@ class OwnStepper(StepperOfPort):
         self._least_rank: float = 4  # from which inputs are turned
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
         self._labels = LabelForms()
+        self._choose: Callable[[Any], Any] = lambda returned: returned
         self._is_linear = False  # whether the output lacks Keras's activation
         self._has_own_metrics = settings["metrics_are_own"]
 
@@ -109,6 +110,8 @@ class OwnStepper(StepperOfPort):
         module.eval()
         with torch.no_grad():
             output = self._seen(batch)
+            if self._chooses(batch):
+                output = self.forward(self.prepared(batch).x)
             if self._outputs.names:
                 self._see_each(output)
             else:
@@ -133,8 +136,20 @@ class OwnStepper(StepperOfPort):
 
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output, or all of them if Keras has several."""
-        returned = super().forward(x)
+        returned = self._choose(super().forward(x))
         return returned if self._outputs.names else first_tensor(returned)
+
+    def _chooses(self, batch: Batch) -> bool:
+        """Whether `Port.output` chooses among what the module returns; does so from now on."""
+        if self.port.output is None:
+            return False
+        returned = super().forward(self.prepared(batch).x)
+        shape = (len(batch), *(self._shape or ()))
+        found = self._outputs.chosen(self.port, returned, shape)
+        if found:
+            self._choose = self.port.taken
+            self.port = dataclasses.replace(self.port, output=None)
+        return found
 
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""

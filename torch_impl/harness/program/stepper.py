@@ -86,6 +86,7 @@ class ReplayedStepper(StepperOfPort):
     def forward(self, x: Any) -> Any:
         """Calls the module; returns its first output, or all of them if Keras has several."""
         returned = self.port.called(*x) if isinstance(x, tuple) else self.port.called(x)
+        returned = self._port.choose(returned)
         return returned if self._port.outputs.names else first_tensor(returned)
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:

@@ -33,6 +33,8 @@ class Training:
         output_names: of several outputs that the network returns in a tuple.  #: nest
         class_weight: of the samples of each label, in training alone.  #: classes
         output: turns what the network returns, for loss and metrics.  #: turned
+        augment: changes the inputs of a batch in training.  #: augmented
+        prepare: changes those of a batch in validation.  #: prepared
     """
 
     model: nn.Module
@@ -45,6 +47,8 @@ class Training:
     class_weight: dict[int, float] = field(default_factory=dict)  #: classes
     output_names: Sequence[str] = ()  #: nest
     output: Callable[[Any], Any] | None = None  #: turned
+    augment: Any = None  #: augmented
+    prepare: Any = None  #: prepared
 
 
 def fit(
@@ -115,6 +119,8 @@ def train_epoch(training: Training, given: Iterator[Data]) -> dict[str, float]:
     for x, y, weight in given:
         if training.class_weight:  #: classes
             weight = weights_of(y, training.class_weight)  #: classes
+        if training.augment is not None:  #: augmented
+            x = training.augment(x)  #: augmented
         training.optimizer.zero_grad()
         output = called(training, x)  #: called
         #: not called: output = training.model(x)
@@ -133,6 +139,8 @@ def evaluate(training: Training, given: Iterator[Data]) -> dict[str, float]:
     measures = OutputMeasures(training.metrics)  #: nest
     #: not nest: measures = Measures(training.metrics)
     for x, y, weight in given:
+        if training.prepare is not None:  #: prepared
+            x = training.prepare(x)  #: prepared
         output = called(training, x)  #: called
         #: not called: output = training.model(x)
         loss = loss_of(training, output, y, weight)
