@@ -65,6 +65,7 @@ ONLY_KERAS_HARNESS_FILES = {
     "float64_functions.py": "torch makes tensors of its default dtype",
     "ctc.py": "a port's loss is CTC in its own dtype",
     "grouped_convolutions.py": "torch has these kernels",
+    "data_layers.py": "Keras's layers of data compute otherwise outside of a graph; torch has none",
     "attention.py": "Keras's attention is one layer; a port writes its parts, which are watched",
     "layer_config.py": "torch has no configuration: arguments.py reads attributes",
     "kept_samples.py": "a port is given which samples Keras kept",

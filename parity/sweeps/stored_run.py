@@ -27,11 +27,11 @@ from parity.programs.run_spec import RunSpec
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
 from parity.sweeps.batch import spec_from
 from parity.sweeps.deciding import deciding
-from parity.sweeps.plan import Place
 from parity.sweeps.rows import judge_record
 from parity.sweeps.store import Store
 
 if TYPE_CHECKING:
+    from parity.sweeps.plan import Place
     from parity.sweeps.task import Task
 
 MAX_TEXT = 100_000  # characters
