@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -69,15 +69,14 @@ def _builtins_of(module: ModuleType) -> Callable[[Sequence[str]], bool]:
     return lambda path: len(path) == 1 and inspect.isbuiltin(getattr(module, path[0], None))
 
 
-def _classes_of(
-    module: ModuleType, home: str, functions: Collection[str] = ()
-) -> Callable[[Sequence[str]], bool]:
-    """Returns whether a name is one of the classes of a module, or one of these functions."""
+def _public_of(module: ModuleType, home: str) -> Callable[[Sequence[str]], bool]:
+    """Returns whether a name is one of the classes of a module, or a function that is public."""
+    public = getattr(module, "__all__", ()) if home == "torch_impl" else ()
 
     def is_known(path: Sequence[str]) -> bool:
         value: Any = getattr(module, path[0], None)
         is_class = isinstance(value, type) and value.__module__.startswith(home)
-        return len(path) == 1 and (is_class or path[0] in functions)
+        return len(path) == 1 and (is_class or path[0] in public)
 
     return is_known
 
@@ -87,7 +86,7 @@ _INSIDE_TORCH: dict[str, Callable[[Sequence[str]], bool]] = {
     "linalg": _builtins_of(torch.linalg),
     "special": _builtins_of(torch.special),
     "fft": _builtins_of(torch.fft),
-    "optim": _classes_of(torch.optim, "torch.optim"),
+    "optim": _public_of(torch.optim, "torch.optim"),
 }
 # Name of a module -> whether a path in it, of an attribute, may stand in a file.
 MODULES: dict[str, Callable[[Sequence[str]], bool]] = {
@@ -97,14 +96,14 @@ MODULES: dict[str, Callable[[Sequence[str]], bool]] = {
     "np": lambda path: path in (["ndarray"], ["swapaxes"]),
     "math": _builtins_of(math),
     "argparse": lambda path: False,
-    "layers": _classes_of(layers, "torch_impl", ("initialise",)),
-    "arrays": _classes_of(arrays, "torch_impl"),
-    "constraints": _classes_of(constraints, "torch_impl"),
+    "layers": _public_of(layers, "torch_impl"),
+    "arrays": _public_of(arrays, "torch_impl"),
+    "constraints": _public_of(constraints, "torch_impl"),
     "activations": lambda path: (
         len(path) == 1 and inspect.isfunction(getattr(activations, path[0], None))
     ),
     **{
-        module.__name__.rpartition(".")[2]: _classes_of(module, "torch_impl", ("channels_last",))
+        module.__name__.rpartition(".")[2]: _public_of(module, "torch_impl")
         for module in (losses, metrics, optim, schedule, initializers, regularizers)
     },
 }
