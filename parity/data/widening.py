@@ -9,12 +9,13 @@ sigmoid is not saturated. It is done again with the new weights until nothing ch
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from parity.data.pieces import MOST_FACTOR, Function, factor_beyond, missing
+from parity.data.pieces import AIMS, MOST_FACTOR, Function, factor_beyond, missing
 from parity.data.probe_inputs import sampled
 from parity.data.weight_names import short_name
 
@@ -136,8 +137,12 @@ def _has_aim(step: Step) -> bool:
 def _wanted(step: Step, given: np.ndarray) -> float:
     low, high = float(given.min()), float(given.max())
     limits = [*step.limits, *([step.least] if step.least else [])]
-    wanted = [factor_beyond([limit], low, high) for limit in limits]
-    return max((factor for factor in wanted if factor < MOST_FACTOR), default=1.0)
+
+    def wanted(aim: float) -> float:
+        found = (factor_beyond([limit], low, high, aim) for limit in limits)
+        return max((factor for factor in found if factor < MOST_FACTOR), default=1.0)
+
+    return min(map(wanted, AIMS), key=lambda factor: len(missing(step.limits, given * factor)))
 
 
 def _scaled(step: Step) -> list[str]:
@@ -168,7 +173,8 @@ def _sources(step: Step) -> Iterator[int]:
 
 
 def _growth(function: Function, given: np.ndarray, gain: float) -> float:
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a softmax warns of one number
         before, after = (_size(np.asarray(function(given * by))) for by in (1.0, gain))
     growth = after / before if before else gain
     return float(growth) if np.isfinite(growth) and growth > 0 else 1.0
