@@ -122,12 +122,20 @@ def moves_for(steps: Sequence[Step]) -> dict[str, np.ndarray]:
         makers, _ = _makers_of(steps, number)
         biases = [n for at in makers for n in steps[at].weights if short_name(n) in _ADDED]
         if biases and biases[0] not in found:
-            rows = np.sort(step.given.reshape(-1, step.given.shape[-1]), axis=0)
-            middle = len(rows) // 2
-            low, high = rows[max(middle - 1, 0)], rows[middle]
-            # Where the two in the middle are one number, there is nothing between them.
-            found[biases[0]] = -np.where(high - low > _APART, (low + high) / 2, high + _APART)
+            found[biases[0]] = -_parted(step.given.reshape(-1, step.given.shape[-1]))
     return found
+
+
+def _parted(numbers: np.ndarray) -> np.ndarray:
+    """Returns a number for each unit with others of its (rows, units) clearly on either side."""
+    rows = np.sort(numbers, axis=0)
+    middle = len(rows) // 2
+    low, high = rows[max(middle - 1, 0)], rows[middle]
+    # Where the two in the middle are nearly one number, it lies beside them, but within the rest.
+    above, below = rows[-1] - high, low - rows[0]
+    over = high + np.where(above > 0, np.minimum(above / 2, _APART), _APART)
+    beside = np.where(below > above, low - np.minimum(below / 2, _APART), over)
+    return np.where(high - low > _APART, (low + high) / 2, beside)
 
 
 def _has_aim(step: Step) -> bool:
