@@ -26,7 +26,8 @@ _WIDEST = 3  # numbers of a grid over which a slope may jump; a curve bends over
 _MOST_LIMITS = 4  # more has a staircase, such as a rounding, which any numbers show
 _AT_ZERO = 0.02  # a limit nearer to 0 counts as 0; numbers nearer to it are on neither side
 _BEYOND = 1.02  # times a limit: from there on the other piece decides
-_AIM = 1.5  # times a limit: so far the numbers should go
+# Times a limit: so far the numbers should go; the second where the first leaves a piece empty.
+AIMS = (1.5, 1.1)
 MOST_FACTOR = 256.0
 
 
@@ -82,13 +83,14 @@ def _places(grid: np.ndarray, places: np.ndarray) -> list[float]:
     return [float(grid[group].mean()) for group in groups if len(group) <= _WIDEST]
 
 
-def factor_beyond(limits: Sequence[float], low: float, high: float) -> float:
+def factor_beyond(limits: Sequence[float], low: float, high: float, aim: float = AIMS[0]) -> float:
     """Returns by how much numbers are to be multiplied so that some lie beyond each limit.
 
     Args:
         limits: of an activation.
         low: the least of the numbers.
         high: the greatest.
+        aim: times a limit: so far they should go.
 
     Returns:
         1 if they lie there; MOST_FACTOR if no factor does it that is not larger, as of numbers of
@@ -99,7 +101,7 @@ def factor_beyond(limits: Sequence[float], low: float, high: float) -> float:
         far = high if limit > 0 else -low
         size = abs(limit)
         if far <= (_beyond(size) if size else 0.0):
-            wanted = max(wanted, MOST_FACTOR if far <= 0 else _AIM * size / far)
+            wanted = max(wanted, MOST_FACTOR if far <= 0 else aim * size / far)
     return min(wanted, MOST_FACTOR)
 
 

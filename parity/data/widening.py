@@ -9,12 +9,13 @@ sigmoid is not saturated. It is done again with the new weights until nothing ch
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from parity.data.pieces import MOST_FACTOR, Function, factor_beyond, missing
+from parity.data.pieces import AIMS, MOST_FACTOR, Function, factor_beyond, missing
 from parity.data.probe_inputs import sampled
 from parity.data.weight_names import short_name
 
@@ -121,12 +122,20 @@ def moves_for(steps: Sequence[Step]) -> dict[str, np.ndarray]:
         makers, _ = _makers_of(steps, number)
         biases = [n for at in makers for n in steps[at].weights if short_name(n) in _ADDED]
         if biases and biases[0] not in found:
-            rows = np.sort(step.given.reshape(-1, step.given.shape[-1]), axis=0)
-            middle = len(rows) // 2
-            low, high = rows[max(middle - 1, 0)], rows[middle]
-            # Where the two in the middle are one number, there is nothing between them.
-            found[biases[0]] = -np.where(high - low > _APART, (low + high) / 2, high + _APART)
+            found[biases[0]] = -_parted(step.given.reshape(-1, step.given.shape[-1]))
     return found
+
+
+def _parted(numbers: np.ndarray) -> np.ndarray:
+    """Returns a number for each unit with others of its (rows, units) clearly on either side."""
+    rows = np.sort(numbers, axis=0)
+    middle = len(rows) // 2
+    low, high = rows[max(middle - 1, 0)], rows[middle]
+    # Where the two in the middle are nearly one number, it lies beside them, but within the rest.
+    above, below = rows[-1] - high, low - rows[0]
+    over = high + np.where(above > 0, np.minimum(above / 2, _APART), _APART)
+    beside = np.where(below > above, low - np.minimum(below / 2, _APART), over)
+    return np.where(high - low > _APART, (low + high) / 2, beside)
 
 
 def _has_aim(step: Step) -> bool:
@@ -136,8 +145,12 @@ def _has_aim(step: Step) -> bool:
 def _wanted(step: Step, given: np.ndarray) -> float:
     low, high = float(given.min()), float(given.max())
     limits = [*step.limits, *([step.least] if step.least else [])]
-    wanted = [factor_beyond([limit], low, high) for limit in limits]
-    return max((factor for factor in wanted if factor < MOST_FACTOR), default=1.0)
+
+    def wanted(aim: float) -> float:
+        found = (factor_beyond([limit], low, high, aim) for limit in limits)
+        return max((factor for factor in found if factor < MOST_FACTOR), default=1.0)
+
+    return min(map(wanted, AIMS), key=lambda factor: len(missing(step.limits, given * factor)))
 
 
 def _scaled(step: Step) -> list[str]:
@@ -168,7 +181,8 @@ def _sources(step: Step) -> Iterator[int]:
 
 
 def _growth(function: Function, given: np.ndarray, gain: float) -> float:
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a softmax warns of one number
         before, after = (_size(np.asarray(function(given * by))) for by in (1.0, gain))
     growth = after / before if before else gain
     return float(growth) if np.isfinite(growth) and growth > 0 else 1.0

@@ -92,11 +92,19 @@ def test_an_activation_without_a_limit_may_have_an_aim():
 
 
 def test_numbers_of_one_sign_are_moved_so_that_half_of_each_unit_is_below_zero():
-    """By hand: of 1, 2, 4, 5 the middle is 3; of 7, 7, 7, 8 nothing is between the middle ones."""
-    given = [[1.0, 7.0], [2.0, 7.0], [4.0, 7.0], [5.0, 8.0]]
+    """By hand: of 1, 2, 4, 5 the middle is 3; of 7, 7, 7, 8 nothing is between the middle ones.
+
+    Of the others, no more than half of the way to the last number is free.
+    """
+    given = [
+        [1.0, 7.0, 0.46, 1.0, 5.0],
+        [2.0, 7.0, 0.50, 7.0, 5.0],
+        [4.0, 7.0, 0.52, 7.0, 5.0],
+        [5.0, 8.0, 0.60, 7.0, 5.0],
+    ]
     found = moves_for([dense("first"), activation(0, given, limits=(0.0,))])
     assert list(found) == ["first.bias"]
-    assert found["first.bias"].tolist() == pytest.approx([-3.0, -7.1])
+    assert found["first.bias"].tolist() == pytest.approx([-3.0, -7.1, -0.56, -6.9, -5.1])
 
 
 @pytest.mark.parametrize(

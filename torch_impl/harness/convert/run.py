@@ -166,7 +166,8 @@ def _by_graph(
     spec: CheckSpec, factory: Callable[[], Any], source: Source, layers: Mapping[str, str]
 ) -> Done:
     with _told_of_map(layers):
-        port = PortUnderTest(_with_layers(factory, layers), spec.seed, source.trace)
+        built = _with_layers(factory, layers)
+        port = PortUnderTest(built, spec.seed, source.trace, any_form=True)
     items, problems = list(port.carried), [*port.problems]
     problems += [f"{each['what']}: {each['why']}" for each in port.cargo.incomplete]
     error = error_of(port)

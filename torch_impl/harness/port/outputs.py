@@ -56,6 +56,8 @@ class Outputs:
         told: name, shape of a sample (None: it is not known) and last activation of each of Keras's
             outputs, if there are several.
         arrays: what Keras computed; empty if nothing is known.
+        any_form: whether each output may lack its last activation, whatever the loss is, as where
+            weights alone are compared.
 
     Attributes:
         names: of Keras's outputs, in order; empty: there is one.
@@ -67,9 +69,13 @@ class Outputs:
     """
 
     def __init__(
-        self, told: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray] | Trace
+        self,
+        told: Sequence[Mapping[str, Any]],
+        arrays: Mapping[str, np.ndarray] | Trace,
+        *,
+        any_form: bool = False,
     ) -> None:
-        self._told, self._arrays = told, arrays
+        self._told, self._arrays, self._any_form = told, arrays, any_form
         self.names = tuple(str(each["name"]) for each in told)
         self.own_names: tuple[str, ...] = ()
         self.forms: dict[str, str] = {}
@@ -110,7 +116,7 @@ class Outputs:
 
     def may_return(self, name: str, activation: str | None) -> frozenset[str]:
         """Returns what an output of the port may be, beside Keras's: see the function."""
-        if self._is_trained:
+        if self._is_trained or self._any_form:
             return frozenset(("linear", "log"))
         facts: Mapping[str, Any] = getattr(self._arrays, "facts", {})
         loss = facts.get("loss") or {}

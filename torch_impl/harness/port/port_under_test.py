@@ -73,6 +73,7 @@ class PortUnderTest(PortFeed, PortWeights):
         keras: what Keras computed.
         device: on which it computes.
         dtype: in which it computes; None: that of the trace.
+        any_form: as of `Outputs`.
 
     Raises:
         InputError: the factory or `layers` of the port cannot be used.
@@ -85,9 +86,11 @@ class PortUnderTest(PortFeed, PortWeights):
         keras: Trace,
         device: str = "cpu",
         dtype: str | None = None,
+        *,
+        any_form: bool = False,
     ) -> None:
         self.dtype = dtype or dtype_of(keras.facts)
-        self.outputs = Outputs(keras.facts.get("outputs") or [], keras)
+        self.outputs = Outputs(keras.facts.get("outputs") or [], keras, any_form=any_form)
         self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)

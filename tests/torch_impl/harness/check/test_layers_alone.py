@@ -192,7 +192,8 @@ class Ended(Net):
     ids=["probabilities", "logits"],
 )
 def test_a_wrong_output_is_what_its_values_may_be(recorded, tmp_path, function, form):
-    port = PortUnderTest(lambda: Ended(function), 3, recorded.read(tmp_path / "keras"))
+    keras = recorded.read(tmp_path / "keras")
+    port = PortUnderTest(lambda: Port(Ended(function), nn.MSELoss()), 3, keras)
     writer = TraceWriter()
     write_forward(port, "eval", writer)
     assert output_form(port, writer) == form
