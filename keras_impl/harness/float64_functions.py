@@ -416,6 +416,17 @@ def _quotients(divide: Callable[..., Any]) -> Callable[..., Any]:
     return followed
 
 
+def _bits(bitcast: Callable[..., Any]) -> Callable[..., Any]:
+    """Of the bits of a number, which are another number's in another width."""
+
+    @wraps(bitcast)
+    def followed(input: Any, type: Any, name: Any = None) -> Any:
+        is_narrow = tf.as_dtype(type).size < tf.float64.size
+        return bitcast(_lowered(input) if _followed.is_on and is_narrow else input, type, name)
+
+    return followed
+
+
 def _matched(given: tuple[Any, ...], message: str) -> tuple[Any, bool]:
     """Returns inputs that fit an operation which refused others, None if the dtype is not why.
 
@@ -461,5 +472,6 @@ _HOOKS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     (_PYTHON + "ops.math_ops", "_truediv_python3", _quotients),
     (_PYTHON + "ops.math_ops", "_div_python2", _quotients),
     ("tensorflow.math", "divide_no_nan", _quotients),
+    ("tensorflow", "bitcast", _bits),
     (_PYTHON + "framework.op_def_library", "_apply_op_helper", _nodes),
 )

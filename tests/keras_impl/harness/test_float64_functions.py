@@ -112,6 +112,17 @@ def test_float32_that_meets_float64_is_cast_to_it(compute):
     np.testing.assert_allclose(made, X.numpy() * TABLE.astype(np.float64), rtol=1e-15)
 
 
+def test_bits_are_those_of_the_width_that_is_asked_for():
+    numbers = tf.constant([[1.5, -0.0]], tf.float64)
+    with functions_in_float64():
+        bits = tf.bitcast(tf.cast(numbers, tf.float32), tf.int32)
+        wide = tf.bitcast(numbers, tf.int64)
+        first = keras.metrics.sparse_categorical_accuracy([1], [[-0.0, 0.0]])
+    assert bits.numpy().tolist() == numbers.numpy().astype(np.float32).view(np.int32).tolist()
+    assert wide.numpy().tolist() == numbers.numpy().view(np.int64).tolist()
+    assert first.numpy().tolist() == [1.0]  # Keras takes 0 for larger than -0, by their bits
+
+
 def test_the_gradient_of_an_operation_without_a_kernel_goes_through_float32():
     x = tf.Variable(tf.reshape(X, (1, 1, 2, 2)))
     with functions_in_float64():
