@@ -17,6 +17,8 @@ import tensorflow as tf
 
 from parity.ladder.tolerance import NOISE_FACTOR, SOFTPLUS_LIMIT
 
+_rounds = False  # whether Python's numbers are float32 as ever, though a block says else
+
 # What another pass of a loss raises if numbers of two dtypes meet in it.
 _MIXED = (TypeError, ValueError, tf.errors.InvalidArgumentError)
 
@@ -45,11 +47,12 @@ def constants_as_written() -> Iterator[None]:
 
     @wraps(convert)
     def converted(value: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
-        return convert(_kept(value) if dtype is None else value, dtype, *arguments, **keywords)
+        is_kept = dtype is None and not _rounds
+        return convert(_kept(value) if is_kept else value, dtype, *arguments, **keywords)
 
     @wraps(cast)
     def kept_cast(x: Any, dtype: Any, name: Any = None) -> Any:
-        return cast(_kept(x), dtype, name)
+        return cast(x if _rounds else _kept(x), dtype, name)
 
     @wraps(softplus[tf.math])
     def limited(features: Any, name: Any = None) -> Any:
@@ -65,6 +68,17 @@ def constants_as_written() -> Iterator[None]:
         tf.convert_to_tensor, tf.cast = convert, cast
         for module, function in softplus.items():
             module.softplus = function
+
+
+@contextmanager
+def constants_rounded() -> Iterator[None]:
+    """Lets numbers of Python be float32 in the block, inside of one in which they are not."""
+    global _rounds
+    before, _rounds = _rounds, True
+    try:
+        yield
+    finally:
+        _rounds = before
 
 
 def _kept(value: Any) -> Any:

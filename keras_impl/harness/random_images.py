@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from keras_impl.harness import versions
 from keras_impl.harness.float64_functions import not_followed
+from keras_impl.harness.loss_constants import constants_rounded
 
 RANDOM_IMAGE = "random_image:"  # the start of the kinds of these layers
 
@@ -82,7 +83,7 @@ def _in_float32(layer: Any) -> Iterator[None]:
     for each in layers:
         each.dtype_policy = "float32"
     try:
-        with not_followed():
+        with not_followed(), constants_rounded():
             yield
     finally:
         for each, policy in zip(layers, before, strict=True):

@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers as L
 
 from keras_impl.harness import casts, versions
 from keras_impl.harness.calls import recorded_calls
 from keras_impl.harness.kinds import is_container, kind_of
+from keras_impl.harness.loss_constants import constants_as_written
 from keras_impl.harness.random_images import generator_of, is_random_image, state_of
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (5, 14, 11, 3)).astype("float32")
@@ -56,6 +58,15 @@ def test_a_layer_draws_in_float64_what_it_draws_in_float32(kind, in_double):
     expected = np.asarray(single.call(keras.ops.convert_to_tensor(IMAGES), training=True))
     np.testing.assert_array_equal(made, expected.astype("float64"))
     assert (double.compute_dtype, kind_of(double)) == ("float64", f"random_image:{kind}")
+
+
+@pytest.mark.parametrize("kind", ["RandomRotation", "RandomContrast", "RandomHue"])
+def test_a_layer_stays_in_float32_where_constants_are_as_written(kind, in_double):
+    images = IMAGES.astype("float64")
+    with constants_as_written():
+        made = FAMILY[kind]()(images, training=True)
+        assert tf.convert_to_tensor(0.1).dtype == tf.float64  # behind the call they are again
+    np.testing.assert_array_equal(made, FAMILY[kind]()(images, training=True))
 
 
 @pytest.mark.parametrize("kind", ["RandomFlip", "RandomRotation", "RandomContrast"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from parity.data import probe_inputs
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 from torch_impl import losses, optim, schedule
@@ -281,8 +282,10 @@ def tried_schedule(folder, right, wrong, facts):
     recorded = check_pairs.recorded()
     recorded.facts["schedule"] = {"kind": None, "callbacks": [], "not_compared": []} | facts
     is_by_step = recorded.facts["schedule"]["kind"] is not None
-    keys = ("schedule/steps",) if is_by_step else ("schedule/epochs", "schedule/stopped")
-    recorded.arrays |= {key: np.zeros(1) for key in keys}
+    told = probe_inputs.told_apart(recorded.facts["schedule"]["callbacks"])
+    epochs = np.zeros(len(probe_inputs.metrics(SPEC.seed, told)["loss"]))  # Keras has all rates
+    by_epoch = {"schedule/epochs": epochs, "schedule/stopped": np.zeros(1)}
+    recorded.arrays |= {"schedule/steps": np.zeros(1)} if is_by_step else by_epoch
     keras = recorded.read(folder / "first")
     found, writer = TraceWriter(), TraceWriter(facts=dict(FACTS))
     write_schedule(SPEC, right, keras, found)
