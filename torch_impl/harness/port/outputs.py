@@ -109,11 +109,14 @@ class Outputs:
         return port
 
     def may_return(self, name: str, activation: str | None) -> frozenset[str]:
-        """Returns what an output of the port may be, beside Keras's: see the function."""
-        if self._is_trained:
-            return frozenset(("linear", "log"))
+        """Returns what an output of the port may be, beside Keras's: see the function.
+
+        Where nothing says of losses, as in the trace of a twin, none is known, and each is excused.
+        """
         facts: Mapping[str, Any] = getattr(self._arrays, "facts", {})
-        loss = facts.get("loss") or {}
+        if self._is_trained or "loss" not in facts:
+            return frozenset(("linear", "log"))
+        loss = facts["loss"] or {}
         return may_return(activation, loss.get("outputs", {}).get(name) if name else loss)
 
     def not_compared(self, form: str) -> Iterator[dict[str, str]]:
