@@ -19,6 +19,12 @@ UNKNOWN = [None]  # shape of a tensor that nobody has told
 # Keras 2 has clip(x / 5 + 1 / 2), Keras 3 clip(x / 6 + 1 / 2).
 _ACTIVATIONS = {"hard_sigmoid": "clip(0.2 * x + 0.5, 0, 1)"}
 _LAYERS = {"RandomCrop": "crops in evaluation, too"}
+# Settings of layers that say nothing of what is computed, or that a build finds anew.
+NO_RULE = (
+    *("implementation", "fused", "input_length", "batch_input_shape"),
+    *("query_shape", "key_shape", "value_shape"),
+)
+_DEFAULTS = {"time_major": False, "groups": 1}  # of layers that have none in Keras 3
 _RECURRENT = ("RNN", "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 _WITH_STATES = (*_RECURRENT, "Bidirectional")
 
@@ -110,6 +116,32 @@ def one_axis(kind: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         return {**settings, "axis": axis[0]}
     return dict(settings)
+
+
+def without_old_settings(kind: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings of a layer without those of Keras 2 that change nothing; see `one_axis`.
+
+    Args:
+        kind: the class of the layer.
+        settings: layers and cells in it have theirs left out, too; those of a model stay, whose
+            layers are renewed with its graph.
+    """
+    if "layers" in settings:
+        return dict(settings)
+    return {
+        key: _without_old(value)
+        for key, value in one_axis(kind, settings).items()
+        if key not in NO_RULE and not (key in _DEFAULTS and value == _DEFAULTS[key])
+    }
+
+
+def _without_old(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_old(each) for each in value]
+    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+        return value
+    told = without_old_settings(value.get("class_name"), value["config"])
+    return {**value, "config": told}
 
 
 def _operations_of(

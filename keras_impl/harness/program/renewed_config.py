@@ -13,15 +13,10 @@ from typing import Any
 
 import keras
 
-from parity.weights.old_config import changed_rules, entries_in, one_axis, renewed_graph
+from parity.weights.old_config import NO_RULE, changed_rules, entries_in, one_axis, renewed_graph
 from parity.weights.old_operations import is_operation
 
 _MODELS = {"Functional": "functional", "Model": "functional", "Sequential": "sequential"}
-# Settings of layers that say nothing of what is computed, or that a build finds anew.
-_NO_RULE = (
-    *("implementation", "fused", "input_length", "batch_input_shape"),
-    *("query_shape", "key_shape", "value_shape"),
-)
 _OFF: tuple[Any, ...] = (None, False)
 _ALONE = {"groups": 1, "trainable": True}  # of layers that have no such argument
 _UNUSED = {"SeparableConv1D": ("kernel_initializer",), "SeparableConv2D": ("kernel_initializer",)}
@@ -112,7 +107,7 @@ def _metric(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _layer(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     known = _arguments(getattr(keras.layers, kind))
     settings = one_axis(kind, settings)
-    unused = (*_NO_RULE, *_UNUSED.get(kind, ()))
+    unused = (*NO_RULE, *_UNUSED.get(kind, ()))
     return {
         key: value
         for key, value in settings.items()

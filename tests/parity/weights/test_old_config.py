@@ -2,7 +2,13 @@
 
 import pytest
 
-from parity.weights.old_config import changed_rules, is_old, one_axis, renewed_graph
+from parity.weights.old_config import (
+    changed_rules,
+    is_old,
+    one_axis,
+    renewed_graph,
+    without_old_settings,
+)
 
 INPUT = {"class_name": "InputLayer", "name": "in", "config": {}, "inbound_nodes": []}
 
@@ -102,6 +108,18 @@ def test_the_axis_of_a_batch_normalization_is_a_number():
     assert one_axis(kind, {"axis": [3], "epsilon": 1}) == {"axis": 3, "epsilon": 1}
     assert one_axis(kind, {}) == {}
     assert one_axis("Normalization", {"axis": [3]}) == {"axis": [3]}
+
+
+def test_settings_of_keras_2_that_change_nothing_are_left_out_and_others_stay():
+    gru = {"units": 2, "implementation": 2, "time_major": False}
+    around = {"layer": {"class_name": "GRU", "config": gru}, "merge_mode": "sum"}
+    found = without_old_settings("Bidirectional", around)
+    assert found == {**around, "layer": {"class_name": "GRU", "config": {"units": 2}}}
+    changing = {"time_major": True, "groups": 2, "newer": False}
+    assert without_old_settings("GRU", changing) == changing
+    assert without_old_settings("DepthwiseConv2D", {"groups": 1, "use_bias": False}) == {
+        "use_bias": False
+    }
 
 
 @pytest.mark.parametrize(

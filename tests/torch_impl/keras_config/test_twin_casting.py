@@ -99,13 +99,17 @@ def outputs(model, arrays, training):
 
 
 def in_graph(model, arrays):
-    """What Keras gives in a graph, in eval mode, or None where it refuses."""
+    """What Keras gives in a graph, in eval mode, or None where it refuses; no seed goes on."""
     given = arrays if len(arrays) > 1 else arrays[0]
     call = tf.function(lambda x: model(x, training=False))
+    before = [variable.numpy() for variable in model.variables]
     try:
         return [output.numpy() for output in flat(call(given))]
     except (tf.errors.OpError, ValueError, TypeError):
         return None
+    finally:
+        for variable, value in zip(model.variables, before, strict=True):
+            variable.assign(value)
 
 
 def compare(layer, shape, dtype, number=1):

@@ -15,7 +15,13 @@ from typing import Any
 import torch
 
 from parity.data import probe_inputs
-from parity.weights.old_config import UNKNOWN, changed_rules, is_old, one_axis, renewed_graph
+from parity.weights.old_config import (
+    UNKNOWN,
+    changed_rules,
+    is_old,
+    renewed_graph,
+    without_old_settings,
+)
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.graph import (
     Call,
@@ -59,11 +65,13 @@ def _renew(config: dict[str, Any]) -> None:
     for layer in layers:
         if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
             raise ValueError("a layer of the configuration has no settings")
-        settings = layer["config"] = one_axis(layer.get("class_name"), layer["config"])
+        shape = layer["config"].get("batch_input_shape")
+        settings = without_old_settings(layer.get("class_name"), layer["config"])
+        layer["config"] = settings
         if layer.get("class_name") == "Bidirectional" and "backward_layer" not in settings:
             settings |= _both_directions(settings["layer"])
-        if "batch_input_shape" in settings and "batch_shape" not in settings:
-            settings["batch_shape"] = settings["batch_input_shape"]
+        if shape is not None:
+            settings.setdefault("batch_shape", shape)
     if "input_layers" in config:
         for layer in layers:
             layer["inbound_nodes"] = layer.get("inbound_nodes") or []

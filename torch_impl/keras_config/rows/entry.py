@@ -81,7 +81,8 @@ Row = Callable[[Entry], Planned]
 # Settings of all layers, which the table of layers does not read: `model.py` and others do.
 _READ_ELSEWHERE = frozenset(
     [
-        *("name", "trainable", "dtype", "data_format", "batch_input_shape"),
+        *("name", "trainable", "dtype", "data_format"),
+        *("batch_shape", "batch_input_shape"),  # of the first layer of a Sequential
         *("unit_forget_bias", "l1", "l2"),  # `initial.py`, `rules.py`
     ]
 )

@@ -20,6 +20,9 @@ class FakePort:
     def of(self, returned):
         return returned
 
+    def returned_for(self, arguments):
+        return self.module(*arguments)
+
     def forget_states(self):
         """It has none."""
 
