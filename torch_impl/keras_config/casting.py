@@ -54,9 +54,14 @@ def _float32(config: Config, policy: torch.dtype, own: torch.dtype, training: bo
     return Cast(torch.float32)
 
 
+def _masked(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+    """A product of two bool tensors is int32."""
+    return Cast(None, (torch.int32,)) if own == torch.bool else Cast()
+
+
 def _signed(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
     """TensorFlow has no absolute values of other integers."""
-    return None if own in (torch.bool, torch.uint8) else Cast()
+    return None if own in (torch.bool, torch.uint8, torch.int8) else Cast()
 
 
 def _slope(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
@@ -85,11 +90,10 @@ def _cut_off_to_real(
 
 
 def _cell(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
-    """A dropout in front of the weights gets integers."""
+    """A dropout in front of the weights gets integers; its mask is made in eval mode, too."""
     cell = config["cell"]["config"]
-    cells = [each["config"] for each in cell.get("cells", [])] or [cell]
-    drops = training and any(each.get("dropout") for each in cells)
-    return None if drops else Cast(policy)
+    first = [each["config"] for each in cell.get("cells", [])] or [cell]
+    return None if first[0].get("dropout") else Cast(policy)
 
 
 def _attention(
@@ -148,8 +152,9 @@ def _by_name(*families: tuple[Rule, str]) -> dict[str, Rule]:
 
 # A layer that is not here is the user's, and gets integers as they are.
 INTEGERS: dict[str, Rule] = _by_name(
-    (_kept, "CategoryEncoding Discretization IntegerLookup Hashing HashedCrossing Masking"),
-    (_kept, "ReversibleEmbedding LayerScale StochasticDepth"),
+    (_kept, "CategoryEncoding Discretization IntegerLookup Hashing HashedCrossing"),
+    (_masked, "Masking"),
+    (_kept, "ReversibleEmbedding StochasticDepth"),
     (_kept, "HeldWeight MaskedBy"),
     (_signed, "ActivityRegularization"),
     (_real, " ".join(preprocessing.ROWS)),
@@ -158,7 +163,7 @@ INTEGERS: dict[str, Rule] = _by_name(
     (_kept, "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"),
     (_kept, "ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D"),
     (_kept, "UpSampling1D UpSampling2D UpSampling3D"),
-    (_numbers, "Add Subtract Multiply Average Maximum Minimum"),
+    (_numbers, "LayerScale Add Subtract Multiply Average Maximum Minimum"),
     (
         _real,
         "Dense EinsumDense LSTM GRU SimpleRNN Bidirectional BatchNormalization",

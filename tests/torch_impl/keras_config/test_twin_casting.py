@@ -50,8 +50,9 @@ KNOWN = [name for name in ONE_INPUT if name.partition("_")[0] in INTEGERS]
 # Keras casts what layers of PUBLIC are given in a graph alone.
 IN_GRAPHS = ("int32", "uint8")
 PAIRS = [(n, dtype) for n in KNOWN for dtype in (IN_GRAPHS if n in PUBLIC else DTYPES)]
-# bool times noise, which Keras casts to bool, is refused here.
-UNLIKE = {("GaussianDropout", "bool")}
+# bool times noise or a scale, which Keras casts to bool, is refused here: (class, dtype, training).
+UNLIKE = {("GaussianDropout", "bool", True)}
+UNLIKE |= {("LayerScale", "bool", training) for training in (False, True)}
 # Keras cuts off what the layer inside makes, in a graph other numbers than eagerly.
 REFUSED = "SpectralNormalization"
 
@@ -143,7 +144,7 @@ def compare_model(model, shapes, dtype, lowest=-4, layer=None):
                 assert one.dtype == other.dtype
         twin.train(training)
         tensors = [torch.tensor(array) for array in arrays]
-        if theirs is None or ((type(layer).__name__, dtype) in UNLIKE and training):
+        if theirs is None or (type(layer).__name__, dtype, training) in UNLIKE:
             with pytest.raises(NoTwinError, match=rf"^layer '.*' of class '.*': .*{dtype}.*"):
                 twin(tensors)
             continue
