@@ -135,8 +135,7 @@ def _parted(numbers: np.ndarray) -> np.ndarray:
     above, below = rows[-1] - high, low - rows[0]
     over = high + np.where(above > 0, np.minimum(above / 2, _APART), _APART)
     beside = np.where(below > above, low - np.minimum(below / 2, _APART), over)
-    between: np.ndarray = np.where(high - low > _APART, (low + high) / 2, beside)
-    return between
+    return np.asarray(np.where(high - low > _APART, (low + high) / 2, beside))
 
 
 def _has_aim(step: Step) -> bool:
