@@ -261,22 +261,23 @@ def test_a_port_that_is_not_near_is_trained_again_and_allowed_what_that_shows(
     assert facts["spread"]["scalar/1"] > 0
 
 
-def test_the_share_of_a_step_is_what_constants_move_of_its_way():
-    arrays = {"weights/a.kernel": np.array([1.0, 2.0])}
-    arrays["optimizer/1/weights/a.kernel"] = np.array([1.0, 2.5])
-    arrays["optimizer/2/weights/a.kernel"] = np.array([0.0, 2.5])
-    trace = parts()[0]
-    trace.arrays, trace.facts = arrays, {}
-    assert of_constants(trace) == 0
+def test_the_share_of_a_step_is_what_constants_move_of_its_way(keras):
+    arrays = {"weights/a.kernel": [1.0, 2.0]}
+    arrays |= {"optimizer/1/weights/a.kernel": [1.0, 2.5]}
+    arrays |= {"optimizer/2/weights/a.kernel": [0.0, 2.5]}
+
+    def share(**constants):
+        writer = CheckWriter(facts={"constants": constants})
+        for key, array in arrays.items():
+            writer.put(key, array)
+        writer.write(keras.directory, environment={}, result=RunResult({}, {}, 0.0))
+        return of_constants(Trace(keras.directory))
+
+    assert share() == 0
     # Of 2.5, a share of 4e-6 is 1e-5; the first step goes 0.5, the first two go 1.
-    trace.facts["constants"] = {"optimizer/1/weights/a.kernel": 4e-6}
-    assert of_constants(trace) == pytest.approx(2e-5)
-    trace.facts["constants"] = {
-        "optimizer/2/weights/a.kernel": 4e-6,
-        "optimizer/2/velocity/a.kernel": 1.0,
-        "trajectory/losses": 1.0,
-    }
-    assert of_constants(trace) == pytest.approx(1e-5)
+    assert share(**{"optimizer/1/weights/a.kernel": 4e-6}) == pytest.approx(2e-5)
+    others = {"optimizer/2/velocity/a.kernel": 1.0, "trajectory/losses": 1.0}
+    assert share(**{"optimizer/2/weights/a.kernel": 4e-6}, **others) == pytest.approx(1e-5)
 
 
 def test_longer_steps_are_longer_by_the_share():
