@@ -103,6 +103,7 @@ _METHODS = {
         "join_norms",
         "fit",
         "augment",
+        "seeds",
         "history",
         "items",
         "startswith",
@@ -110,7 +111,6 @@ _METHODS = {
     ),
     *("add_argument", "parse_args", "data", "seed", "dtype", "epochs", "batch_size", "out"),
     *("validation_split", "shuffle", "from_keras", "value", "bias_ih_l0", "bias_hh_l0", "kind"),
-    "augment",
 }
 _NO_METHODS = {
     *("apply_", "map_", "map2_", "storage", "untyped_storage", "data_ptr", "share_memory_"),
