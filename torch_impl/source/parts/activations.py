@@ -10,7 +10,7 @@ from torch.nn import functional as F
 def softmax(x: torch.Tensor, axis: int | tuple[int, ...] | None = -1) -> torch.Tensor:
     """Returns the softmax, which tells the loss its logits, as Keras's does.
 
-    Axis None means all. Of logits the loss is exact; log(softmax) would be cut off at 1e-7.
+    Axis None means all. Of logits the loss is exact; log(softmax) is cut off at 1e-7.
     """
     if isinstance(axis, int):
         y = torch.softmax(x, axis)
