@@ -154,7 +154,7 @@ def nest_of(call: Call) -> str:
     """Returns the source of the first argument of a call that is more than a list of tensors."""
     first = call.arguments[0] if call.arguments else None
     entries = first if isinstance(first, list | tuple) else [first]
-    return "" if all(isinstance(each, Tensor) for each in entries) else source_of(first)
+    return "" if all(isinstance(each, Tensor | Constant) for each in entries) else source_of(first)
 
 
 def mask_of(call: Call) -> str:

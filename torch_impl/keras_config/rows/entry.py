@@ -95,7 +95,12 @@ USUAL: dict[str, dict[str, Any]] = {
     **{f"ConvLSTM{rank}D": {"unroll": ...} for rank in (1, 2, 3)},
     "BatchNormalization": {"synchronized": False, "renorm_momentum": ...},  # renorm is refused
     "Discretization": {"num_bins": ..., "epsilon": ...},  # of adapting, which made the boundaries
-    "IntegerLookup": {"oov_token": ..., "vocabulary_dtype": "int64", "vocabulary_size": ...},
+    "IntegerLookup": {
+        "oov_token": ...,
+        "idf_weights": ...,
+        "vocabulary_dtype": "int64",
+        "vocabulary_size": ...,
+    },
 }
 
 

@@ -62,10 +62,11 @@ def _reduction(method: str, *, after: str = "", real: bool = False, **fixed: Any
 
 def _prod(operation: Operation, call: Applied) -> Form:
     axes = _axes(operation, call)
-    if len(axes) != 1 or call.whole or operation.settings.get("dtype"):
+    if call.whole or operation.settings.get("dtype"):
         return other(operation, call)
     kept = True if operation.settings.get("keepdims") else None
-    return _last(f"{{0}}.prod({arguments(axes[0], keepdim=kept)})")
+    single = [axes[0]] if len(axes) == 1 else sorted({a % call.rank for a in axes}, reverse=True)
+    return _last("{0}" + "".join(f".prod({arguments(axis, keepdim=kept)})" for axis in single))
 
 
 def _count(operation: Operation, call: Applied) -> Form:

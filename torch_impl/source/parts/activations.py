@@ -7,15 +7,16 @@ import torch
 from torch.nn import functional as F
 
 
-def softmax(x: torch.Tensor, axis: int | tuple[int, ...] = -1) -> torch.Tensor:
+def softmax(x: torch.Tensor, axis: int | tuple[int, ...] | None = -1) -> torch.Tensor:
     """Returns the softmax, which tells the loss its logits, as Keras's does.
 
-    Of these the loss is exact, where log(softmax) would be cut off at 1e-7.
+    Axis None means all. Of logits the loss is exact; log(softmax) is cut off at 1e-7.
     """
     if isinstance(axis, int):
         y = torch.softmax(x, axis)
     else:
-        y = torch.exp(x - torch.logsumexp(x, axis, keepdim=True))
+        axes = tuple(range(x.ndim)) if axis is None else axis
+        y = torch.exp(x - torch.logsumexp(x, axes, keepdim=True))
     y._keras_logits = x  # type: ignore[attr-defined]
     return y
 
