@@ -441,7 +441,8 @@ def _matched(given: tuple[Any, ...], message: str) -> tuple[Any, bool]:
     if tf.float64 not in dtypes or not _followed.is_on:
         return None, False
     if _NO_KERNEL.search(message):
-        _followed.without_kernel(_followed.layers[-1] if _followed.layers else None)
+        if _followed.layers:  # else an operation of a gradient, whose layer is known by then
+            _followed.without_kernel(_followed.layers[-1])
         return tf.nest.map_structure(_lowered, given), True
     if dtypes & set(_LOWER) and _MIXED.search(message):
         return tf.nest.map_structure(_lifted, given), False
@@ -469,6 +470,9 @@ _HOOKS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     (_PYTHON + "framework.tensor_conversion_registry", "convert", _conversions),
     (_PYTHON + "pywrap_tfe", "TFE_Py_FastPathExecute", _operations),
     (_PYTHON + "eager.execute", "execute", _fallbacks),
+    # TensorFlow takes the first one for `execute` as long as somebody watches its operations.
+    (_PYTHON + "eager.execute", "execute_with_callbacks", _fallbacks),
+    (_PYTHON + "eager.execute", "quick_execute", _fallbacks),
     (_PYTHON + "ops.math_ops", "_truediv_python3", _quotients),
     (_PYTHON + "ops.math_ops", "_div_python2", _quotients),
     ("tensorflow.math", "divide_no_nan", _quotients),
