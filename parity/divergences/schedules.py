@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from parity.data import probe_inputs
 from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser, among
 from parity.divergences.training_settings import mode_of
 from parity.ladder.comparers.schedule import KEEPS, STOPS
+from parity.ladder.items import Item
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -188,12 +189,21 @@ def _late(evidence: Evidence) -> Match | None:
 
 def _stopping(evidence: Evidence) -> Match | None:
     item = evidence.item
-    if evidence.level.id != "schedule" or not item.name.startswith((STOPS, KEEPS)):
+    if evidence.level.id != "schedule" or not item.name.startswith(STOPS):
         return None
-    where = item.name.partition("(")[2].rstrip(")")
     told = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
-    if item.name.startswith(KEEPS):
-        told = [f"the weights of epoch {v}" for v in (item.keras, item.torch)]
+    return _told_of_rule(item, told)
+
+
+def _restored(evidence: Evidence) -> Match | None:
+    item = evidence.item
+    if evidence.level.id != "schedule" or not item.name.startswith(KEEPS):
+        return None
+    return _told_of_rule(item, [f"the weights of epoch {v}" for v in (item.keras, item.torch)])
+
+
+def _told_of_rule(item: Item, told: Sequence[str]) -> Match:
+    where = item.name.partition("(")[2].rstrip(")")
     text = f"{told[0]} in Keras, {told[1]} in the port"
     return Match(NUMBERS, f"of {where}, {text}" if where else text)
 
@@ -221,6 +231,7 @@ def _other(evidence: Evidence) -> Match | None:
 RULES: dict[str, Recogniser] = {
     **{name: _changed(name) for name in ("G1", "G2", "G3", "G4", "G6")},
     "G8": _stopping,
+    "G16": _restored,
     "G9": _late,
     "G10": _per_epoch,
     "G12": _constant,

@@ -107,7 +107,8 @@ def test_what_fails_is_written_down_and_the_next_goes_on(folder, capsys):
     with pytest.raises(InputError, match="has no 'nothing'"):
         run_checks("keras", Half(), found, os.getppid())
     told = [read_json(d / FAILURE) if (d / FAILURE).exists() else None for d in found]
-    assert told[0] == {"is_input": False, "message": "ZeroDivisionError: in build"}
+    message = "ZeroDivisionError: in build (child_nets.py:3)"
+    assert told[0] == {"is_input": False, "message": message}
     assert told[1] == {"is_input": True, "message": "use another"}
     assert told[2]["message"].startswith("ModuleNotFoundError: No module named 'a_module_of")
     assert told[3]["is_input"] is True

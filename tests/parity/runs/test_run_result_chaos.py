@@ -30,7 +30,8 @@ def test_a_right_port_may_differ_by_what_rounding_makes_of_the_training(referenc
     level = trajectory_of(result)
     assert level.tolerance_source.endswith(
         "as large as the difference after the few steps of the probes, or as rounding, and a "
-        "change of the inputs as large as that of a constant of Keras that scales them"
+        "change of the inputs as large as that of a constant of Keras that scales them, and of "
+        "every step as large as that of the constants of Keras's optimizer"
     )
     last = max((item for item in level.items if "." in item.name), key=lambda item: item.step)
     assert FLOAT64 < last.worst < last.allowed / 10

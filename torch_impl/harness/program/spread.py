@@ -7,7 +7,8 @@ a whole training more, and is made only if this one is not so near that it passe
 
 The probes are fed other numbers than the training. So where Keras scales its input by constants in
 float32, the second training is fed inputs that are moved by as much as such a constant may be.
-Its steps are longer by as much as the constants of Keras's optimizer change a step.
+Its steps are longer by a share of what the constants of Keras's optimizer change in a step, so that
+twice this is allowed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import torch
 
 from parity.data import probe_inputs
 from parity.ladder.compare import relative_differences
-from parity.ladder.rounding import is_decided_by_rounding, limits_of
-from parity.ladder.tolerance import OF_A_CONSTANT
+from parity.ladder.rounding import TIMES_OF_CONSTANTS, is_decided_by_rounding, limits_of
+from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
 from parity.traces.trace import RunResult, Trace, TraceWriter
 from torch_impl.harness.port.port_feed import Change
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
+# Of what constants change, twice is allowed, and of a second training many times what it is apart.
+SHARE_OF_CONSTANTS = TIMES_OF_CONSTANTS / NOISE_FACTOR
 _SMALLEST = 1e-30  # of a scale, to divide by
 
 
