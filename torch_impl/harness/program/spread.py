@@ -7,8 +7,8 @@ a whole training more, and is made only if this one is not so near that it passe
 
 The probes are fed other numbers than the training. So where Keras scales its input by constants in
 float32, the second training is fed inputs that are moved by as much as such a constant may be.
-Its steps are longer by a share of what the constants of Keras's optimizer change in a step, so that
-twice this is allowed.
+If the probes have shown that a port has not Keras's constants, its steps are longer by a share of
+what these change in a step, so that twice this is allowed.
 """
 
 from __future__ import annotations
