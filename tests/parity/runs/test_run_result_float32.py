@@ -34,7 +34,7 @@ def test_a_right_port_passes_from_every_recorded_state(port, reference, tmp_path
 # What differs, and where it is seen first: level, name of the item.
 FAULTS = {
     "late_cut": ("G1", "schedule", "learning_rate"),
-    "not_restored": ("G16", "schedule", "dense.bias that the training ends with"),
+    "not_restored": ("G16", "schedule", "epoch whose weights are kept (a loss that rises)"),
     "weighted_validation": ("I3", "trajectory", "val_loss"),
     "other_metric": ("I1", "metrics", "accuracy (given outputs)"),
     "frozen_midway": ("I4", "trajectory", "loss"),
