@@ -69,8 +69,8 @@ SAYS_MORE = {
 }
 _RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
 # A whole training shows these; no probe does. See `whole_training`.
-OF_TRAINING = ("G17", "G16", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
-_RULES = dict.fromkeys(OF_TRAINING, lambda evidence: None) | _RULES
+OF_TRAINING = ("G17", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
+_RULES |= dict.fromkeys(OF_TRAINING, lambda evidence: None)
 _TEXTS = tomllib.loads(Path(__file__).with_name("registry.toml").read_text(encoding="utf-8"))
 REGISTRY = {
     name: Divergence(

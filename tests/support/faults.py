@@ -211,7 +211,7 @@ FAULTS = (
         _patience,
         "schedule",
         "learning_rate",
-        "G13",
+        "G1",
         scenario="capacity",
         settings={
             **{"epochs": 12, "train_size": 36, "val_size": 14, "batch_size": 8},
