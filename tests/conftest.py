@@ -62,6 +62,17 @@ def pytest_collection():
         gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _collected():
+    """The modules of the tests and their support, by name."""
+    root = os.path.dirname(__file__)
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if (getattr(module, "__file__", None) or "").startswith(root)
+    }
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _what_stays_is_not_looked_at_again():
     """What the tests of a file have left alive, such as modules, would slow down all after them."""
@@ -83,12 +94,13 @@ def _nobody_waits_for_the_disk():
 
 
 @pytest.fixture(autouse=True)
-def _process_is_left_as_found():
+def _process_is_left_as_found(request, _collected):
     """One fixture for all of it: there are so many tests that each one takes seconds.
 
     `keras.utils.set_random_seed` reseeds the whole process. `keras_impl.build_model` sets Keras's
     dtype in it; a check in float64 changes some of TensorFlow and Keras, and a port under check
-    makes new tensors in float64.
+    makes new tensors in float64. It imports the user's modules anew (`forget_modules`), and takes
+    tests for such.
     """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     yield
@@ -100,6 +112,8 @@ def _process_is_left_as_found():
     random.setstate(states[0])
     np.random.set_state(states[1])
     torch.set_rng_state(states[2])
+    if request.module.__name__ not in sys.modules:
+        sys.modules.update(_collected)
 
 
 @pytest.fixture

@@ -264,9 +264,17 @@ def moved_dropout(evidence: Evidence) -> Match | None:
             return Match(NUMBERS, f"{left[0]} in Keras, {there} at another place in the port")
         return None
     found = evidence.failing_input()
-    if evidence.kind != "dropout" or found is None or evidence.node is None:
+    if found is None or evidence.node is None:
         return None
-    _, _, ours = found
+    number, _, ours = found
+    if evidence.kind != "dropout":
+        before = evidence.source(number)
+        if before is None or before["kind"] != "dropout" or not evidence.is_paired(before):
+            return None
+        if not evidence.is_recorded(f"{before['name']}/input/0", ours):
+            return None
+        name = evidence.node["name"]
+        return Match(NUMBERS, f"{name} gets what is not dropped yet: {before['name']} comes later")
     for other in nodes:
         if evidence.is_recorded(f"{other['name']}/output", ours):
             return Match(

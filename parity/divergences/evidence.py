@@ -230,9 +230,13 @@ class Evidence:
         sources = self.node["sources"] if self.node else []
         return self._made_by(sources[number]) if number < len(sources) else None
 
+    def is_paired(self, node: Mapping[str, Any]) -> bool:
+        """Whether a Keras node has a partner in the port."""
+        return node["name"] in self._pairs
+
     def before(self, node: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Returns the node before an unpaired node; None for others, and at the model's input."""
-        if node["name"] in self._pairs or len(node["sources"]) != 1:
+        if self.is_paired(node) or len(node["sources"]) != 1:
             return None
         return self._made_by(node["sources"][0])
 

@@ -61,9 +61,11 @@ MODULES = (
     *(gradients, own_training, optimizers, schedules, step_schedules),
 )
 # Of entries that explain the same numbers: an activation before a sum is no other activation, a
-# variance in the place of its root is more than a factor, and a window says why values are moved.
+# variance in the place of its root is more than a factor, a window says why values are moved, and a
+# dropout behind a layer is why that layer reads what it reads.
 SAYS_MORE = {
     "A37": ("A16", "A22"),
+    "C16": ("A22",),
     "A18": ("A42", "A45"),
     **dict.fromkeys(("A43", "A44", "A40", "A23"), ("A27",)),
 }

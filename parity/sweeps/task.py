@@ -64,7 +64,7 @@ PROGRAM_MODULES = (
     *RUN_MODULES,
     *("data/npz", "data/idx", "data/program_data", "data/given_samples", "data/model_inputs"),
     *("data/augmented", "data/fingerprints", "data/image_changes", "data/metric_inputs"),
-    *("data/pieces", "data/widening"),
+    *("data/pieces", "data/rule_sequences", "data/widening"),
     *(
         "halves/sources",
         "programs/check_spec",

@@ -21,6 +21,7 @@ from torch_impl.keras_config.graph import (
     tensors_of,
 )
 from torch_impl.keras_config.model import KerasModel, legal_name
+from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
 from torch_impl.layers.merging import MERGING
 from torch_impl.masks import is_any, is_mask, mask_arguments, mask_of
@@ -125,8 +126,8 @@ def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Trac
         try:
             both = [_run(twin, config, *pair) for pair in zip(lengths, sizes, strict=True)]
             break
-        except IndexError:
-            if lengths is _LENGTHS[-1]:
+        except NoTwinError as error:  # a position may be beyond a table of positions
+            if lengths is _LENGTHS[-1] or not isinstance(error.__cause__, IndexError):
                 raise
     traced = _traced(twin, config, *both)
     # Masks of the outputs of inner models are told to the layers that take them.

@@ -26,8 +26,9 @@ INSIDE = frozenset(
     for name in dir(kind)
     if re.match(r"(gi|cr|ag|tb|co|f)_", name)
 )
+_OF_MODULES = frozenset(dir(nn.Module()))
 # What a module has itself, and names that model.py imports.
-_TAKEN = frozenset(dir(nn.Module())) | {
+_TAKEN = _OF_MODULES | {
     *("self", "F", "nn", "torch", "layers", "activations", "arrays", "clip", "with_mask", "parts"),
     *("OPERATIONS", "OrderedDict", "through_float32"),
 }
@@ -90,7 +91,7 @@ def held_name(name: str) -> str:
     What `nn.Module` has itself gets another name: "modules" is modules_.
     """
     first, dot, rest = name.partition(".")
-    return f"{attribute(first)}{dot}{rest}"
+    return f"{identifier(first, _OF_MODULES)}{dot}{rest}"
 
 
 def input_names(names: Iterable[str]) -> dict[str, str]:

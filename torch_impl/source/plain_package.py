@@ -160,9 +160,12 @@ def _on_path(out: Path) -> Iterator[None]:
     kept = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_in(name, out.name)}
     sys.path.insert(0, str(out.parent))
     importlib.invalidate_caches()
+    # Python tells a compiled file by its size and second: another package may have both.
+    keeps, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
     finally:
+        sys.dont_write_bytecode = keeps
         sys.path.remove(str(out.parent))
         for name in [name for name in sys.modules if _is_in(name, out.name)]:
             del sys.modules[name]

@@ -328,11 +328,11 @@ def build():
 
 
 def test_images_as_labels_are_fed_in_the_layout_that_the_loss_takes(spec, tmp_path):
-    """MSELoss takes (N, 1, H, W) beside (N, H, W, 1), too, and broadcasts."""
-    turning = "lambda p, y: nn.functional.mse_loss(p, y.permute(0, 3, 1, 2))"
+    """BCELoss refuses (N, 1, H, W) beside (N, H, W, 1)."""
+    turning = "lambda p, y: nn.functional.binary_cross_entropy(p, y.permute(0, 3, 1, 2))"
     found = [
         swept(spec("masks"), tmp_path, MASKS.format(loss)).history
-        for loss in ("nn.MSELoss()", turning)
+        for loss in ("nn.BCELoss()", turning)
     ]
     assert found[0] == found[1]
 

@@ -23,7 +23,7 @@ from torch_impl.harness.check.taken_targets import see_targets
 from torch_impl.harness.environment import describe_environment
 from torch_impl.harness.factories import Port, factory_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
-from torch_impl.harness.program.spread import is_near, moved, spread_of
+from torch_impl.harness.program.spread import is_near, move_port, moved, spread_of
 from torch_impl.harness.program.stepper import ReplayedStepper
 from torch_impl.harness.program.training import (
     arguments_of,
@@ -165,6 +165,7 @@ def _spread(
     port, other = _port(dataclasses.replace(task, variant=EAGER), keras, form), CheckWriter()
     start = {name: keras[f"start/{name}"] for name in keras.below("start")}
     weights = moved(start, eager.facts["left_open"])
+    move_port(port, keras, eager.facts["left_open"])
     fed = with_batches(port, *feed), feed[1]
     train(port, form, weights, fed, other, lambda step, total, loss: None)
     arrays = {f"training/{key}": eager[f"training/{key}"] for key in eager.below("training")}

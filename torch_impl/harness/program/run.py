@@ -26,13 +26,10 @@ from torch_impl.harness.factories import user_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.program.rules import write_rules
 from torch_impl.harness.program.spread import (
-    SHARE_OF_CONSTANTS,
     is_near,
     left_open,
-    lengthen_steps,
+    move_port,
     moved,
-    moved_inputs,
-    of_constants,
     spread_of,
 )
 from torch_impl.harness.program.training import Report, complete, train, with_batches
@@ -120,9 +117,7 @@ def run_program(task: ProgramTask) -> RunResult:
         )
         other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
         second = fresh()
-        second.input_change = moved_inputs(keras.facts["nodes"])
-        if task.training.facts["left_open"] > np.finfo(np.float64).eps:  # else it has Keras's
-            lengthen_steps(second.built.optimizer, of_constants(keras) * SHARE_OF_CONSTANTS)
+        move_port(second, keras, task.training.facts["left_open"])
         trained(second, begins, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result

@@ -25,6 +25,7 @@ from parity.ladder.rounding import TIMES_OF_CONSTANTS, is_decided_by_rounding, l
 from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
 from parity.traces.trace import RunResult, Trace, TraceWriter
 from torch_impl.harness.port.port_feed import Change
+from torch_impl.harness.port.port_under_test import PortUnderTest
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
@@ -83,6 +84,19 @@ def of_constants(keras: Trace) -> float:
             way = float(np.abs(keras[key] - begun).max(initial=0.0))
             shares.append(float(change) * keras.largest(key) / max(way, _SMALLEST))
     return max(shares)
+
+
+def move_port(port: PortUnderTest, keras: Trace, share: float) -> None:
+    """Makes a port compute what the probes leave open: its inputs, and the lengths of its steps.
+
+    Args:
+        port: to be trained a second time.
+        keras: what Keras computed.
+        share: how far the port is from Keras after the probes, from `left_open`.
+    """
+    port.input_change = moved_inputs(keras.facts["nodes"])
+    if share > np.finfo(np.float64).eps:  # else the port has Keras's constants
+        lengthen_steps(port.built.optimizer, of_constants(keras) * SHARE_OF_CONSTANTS)
 
 
 def lengthen_steps(optimizer: Any, share: float) -> None:
