@@ -286,8 +286,9 @@ PROGRAM = ProgramSpec(
 )
 # Of what a child imports for a program of the user's, what changes no result. Probes and their
 # ladder, whose modules stand beside those of a training, are none of a sweep's.
+JUDGING = ("ladder/", "behaviour/")
 NOT_IN_PROGRAM_KEY = {
-    *("data/initial_draws", "data/probe_inputs", "data/samples"),
+    *("data/initial_draws", "data/probe_inputs", "data/samples", "data/shared_axes"),
     *("data/weight_names", "traces/perturbation", "traces/training_recorder"),
     "halves/job",  # of a parent
 }
@@ -317,7 +318,7 @@ def test_what_a_child_imports_is_part_of_the_key(tmp_path):
     for half, (of_run, *of_programs) in found.items():
         assert of_run - set(NOT_IN_KEY) <= set(RUN_MODULES), half
         for names in of_programs:
-            of_key = {name for name in names if not name.startswith("ladder/")}
+            of_key = {name for name in names if not name.startswith(JUDGING)}
             assert of_key - NOT_IN_PROGRAM_KEY <= set(PROGRAM_MODULES), half
     results = (tmp_path / "store" / "results").rglob("*.json")
     assert sorted(path.stem[0] for path in results) == ["0", "1", "2", "3"]
