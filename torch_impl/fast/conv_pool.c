@@ -8,7 +8,7 @@
 
    Vectors run over output channels. Sums run over the taps in their order, and backwards over the
    images: the same for every number of threads and every width of vectors. Where a processor has
-   the fused multiply-add (FUSED), a product is added in one rounding; the compiler does not
+   the fused multiply-add (FMA), a product is added in one rounding; the compiler does not
    choose which ones (-ffp-contract=off), so that all compilers give the same bits.
 
    The file includes itself twice, for the code that depends on the type of the values. */
@@ -22,17 +22,28 @@
 #define NOWHERE 4
 #define MOST_TAPS 64
 
-/* Bytes of a vector: those of a register, since compilers split a wider one badly. */
+/* Bytes of a vector: those of a register, since compilers split a wider one badly. And a b + c in
+   one rounding, by the processor's own name: of a loop over the lanes some compilers make vectors of
+   half the width, or none. */
 #if defined(__AVX512F__)
+#include <immintrin.h>
 #define BYTES 64
+#define FMA_float32(a, b, c) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#define FMA_float64(a, b, c) _mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 #elif defined(__AVX__)
 #define BYTES 32
+#if defined(__FMA__)
+#include <immintrin.h>
+#define FMA_float32(a, b, c) _mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
+#define FMA_float64(a, b, c) _mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
+#endif
 #else
 #define BYTES 16
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define FMA_float32(a, b, c) vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b))
+#define FMA_float64(a, b, c) vfmaq_f64((float64x2_t)(c), (float64x2_t)(a), (float64x2_t)(b))
 #endif
-
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-#define FUSED
 #endif
 
 typedef struct {
@@ -59,17 +70,14 @@ static int find(Places *places, const Task *task) {
 }
 
 #define REAL float
-#define FMA __builtin_fmaf
 #define INTEGER int32_t
 #define NAMED(name) name##_float32
 #include "conv_pool.c"
 #undef REAL
-#undef FMA
 #undef INTEGER
 #undef NAMED
 
 #define REAL double
-#define FMA __builtin_fma
 #define INTEGER int64_t
 #define NAMED(name) name##_float64
 #include "conv_pool.c"
@@ -85,12 +93,10 @@ typedef REAL Reals __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may
 typedef INTEGER Integers __attribute__((vector_size(BYTES)));
 typedef uint8_t Bytes __attribute__((vector_size(BYTES / sizeof(REAL)), aligned(1), may_alias));
 
-/* a b + c; the loop becomes one instruction. */
+/* a b + c. */
 static inline Reals NAMED(add_product)(Reals a, Reals b, Reals c) {
-#ifdef FUSED
-  for (int64_t lane = 0; lane < LANES; lane++)
-    c[lane] = FMA(a[lane], b[lane], c[lane]);
-  return c;
+#ifdef FMA_float32
+  return (Reals)NAMED(FMA)(a, b, c);
 #else
   return a * b + c;
 #endif

@@ -1,14 +1,21 @@
 """Convolution, relu, max pool and dropout in one pass: torch's numbers, summed in another order."""
 
+import platform
+import re
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch_impl_loops import needs_compiler
 
 from torch_impl import native
 from torch_impl.fast import PooledConv2d, conv_pool
 from torch_impl.layers import Dropout
+from torch_impl.native import recipe
 
 CL = torch.channels_last
 DTYPES = [torch.float32, torch.float64]
@@ -202,3 +209,44 @@ def test_the_number_of_threads_changes_no_bit(num_threads, monkeypatch):
     expected = outcome(lambda: PooledConv2d(conv)(x), conv)
     monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
     assert all(map(torch.equal, outcome(lambda: PooledConv2d(conv)(x), conv), expected))
+
+
+def fused(march, source, folder):
+    """The operands of each fused multiply-add of the library, by the kind of its values."""
+    flags = [flag for flag in recipe.flags_for("x86-64-v3", True) if "-march" not in flag]
+    library = recipe.build(recipe.compiler(), [*flags, f"-march={march}"], source, folder)
+    code = subprocess.run(["objdump", "-d", library], capture_output=True, text=True, check=True)
+    return re.findall(r"\bvf\w+?\d{3}([sp][sd])\s+(.*)", code.stdout)
+
+
+WIDTHS = {
+    **{"x86-64-v3": "%ymm", "x86-64-v4": "%zmm"},
+    **{"haswell": "%ymm", "skylake-avx512": "%zmm", "sapphirerapids": "%zmm"},
+}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the names of instructions are x86's")
+@pytest.mark.skipif(not shutil.which("objdump"), reason="no objdump to read what was compiled")
+class TestInstructions:
+    """Some compilers prefer half of the width, and of a loop over its lanes make many times more.
+
+    No number shows it: it costs speed alone.
+    """
+
+    @pytest.mark.parametrize("march", WIDTHS)
+    def test_sums_are_fused_in_vectors_of_the_full_width(self, march, tmp_path):
+        needs_compiler()
+        found = fused(march, conv_pool.SOURCE, tmp_path)
+        assert {kind for kind, _ in found} == {"ps", "pd"}
+        assert [operands for _, operands in found if WIDTHS[march] not in operands] == []
+
+    def test_a_loop_over_the_lanes_is_seen(self, tmp_path):
+        """What the file had before; also where the compiler makes the best of it, it tells."""
+        needs_compiler()
+        text, lanes = conv_pool.SOURCE.read_text(), "  return (Reals)NAMED(FMA)(a, b, c);"
+        loop = "  for (int i = 0; i < LANES; i++) c[i] = fma(a[i], b[i], c[i]);\n  return c;"
+        assert text.count(lanes) == 1
+        source = tmp_path / conv_pool.SOURCE.name
+        source.write_text("#include <math.h>\n" + text.replace(lanes, loop))
+        found = fused("sapphirerapids", source, tmp_path)
+        assert any("%zmm" not in operands for _, operands in found)
