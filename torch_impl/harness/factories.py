@@ -67,7 +67,8 @@ class Port:
             their names, in one dictionary or list if it has one argument, else in Keras's order.
             None: images become (N, C, H, W), other arrays stay as they are, and several inputs
             reach the module by the names of its arguments, in a row, or in one.
-        target: turns the targets of a batch into the argument of the loss. None: into a tensor.
+        target: turns the targets of a batch into the argument of the loss; an array that it returns
+            becomes a tensor. None: into a tensor.
         output: turns what the module returns into what loss and metrics take, such as
             `torch_impl.losses.channels_last` for images (N, C, H, W) and targets in Keras's layout.
             If the module returns more than Keras's outputs, it chooses them, such as

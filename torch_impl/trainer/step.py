@@ -148,4 +148,6 @@ class Stepper:
         return array.astype(name, copy=False) if is_real and name != "bfloat16" else array
 
     def _moved(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            value = torch.from_numpy(np.array(value))
         return value.to(self.device) if isinstance(value, torch.Tensor) else value

@@ -229,8 +229,9 @@ def test_several_inputs_are_arguments_in_order_or_by_name():
         assert trainer.predict(x).tolist() == [[-3.0], [-7.0]]
 
 
-def test_feed_and_target_of_the_port_get_the_arrays_of_a_batch():
-    port = line(feed=lambda x: torch.tensor(x + 1), target=lambda y: torch.tensor(y - 1))
+@pytest.mark.parametrize("made", [torch.tensor, np.asarray], ids=["tensors", "arrays"])
+def test_feed_and_target_of_the_port_get_the_arrays_of_a_batch(made):
+    port = line(feed=lambda x: made(x + 1), target=lambda y: made(y - 1))
     found = Trainer(port).evaluate(COLUMN, COLUMN, batch_size=1)  # 5 and 7 against 0 and 1
     assert found["loss"] == pytest.approx((25 + 36) / 2)
 

@@ -120,7 +120,9 @@ def has_channels_first(array: np.ndarray, nodes: Sequence[Mapping[str, Any]]) ->
 
 
 def on_device(value: Any, device: str) -> Any:
-    """Returns a nest with its tensors on a device."""
+    """Returns a nest with its tensors on a device; arrays become tensors."""
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(np.array(value))
     if isinstance(value, torch.Tensor):
         return value.to(device)
     if isinstance(value, list | tuple):

@@ -129,15 +129,16 @@ def test_a_functional_dropout_keeps_the_same(keras, recorded):
     torch.set_rng_state(state)
 
 
-def test_the_ports_own_ways_are_taken(keras, recorded):
+@pytest.mark.parametrize("made", [torch.from_numpy, np.asarray], ids=["tensors", "arrays"])
+def test_the_ports_own_ways_are_taken(keras, recorded, made):
     loaded = []
 
     def build():
         net = check_factories.torch_module()
         return Port(
             net,
-            feed=lambda x: torch.from_numpy(x[:, ::-1].copy()),
-            target=lambda y: torch.from_numpy(y * 2),
+            feed=lambda x: made(x[:, ::-1].copy()),
+            target=lambda y: made(y * 2),
             load=lambda module, weights: loaded.append((module, sorted(weights))),
         )
 
