@@ -3,10 +3,8 @@
     python benchmarks/speed/loops.py
     python benchmarks/speed/loops.py --level x86-64-v3
 
-It builds a wheel of this checkout and unpacks it. Two processes use it: one without a compiler, one
-whose loops are compiled here. They take turns, and each turn of one is compared with the next turn
-of the other. A round starts both anew, since one process is a few per cent faster than its twin.
-What is compared is the time of the processor, which other work on the machine changes least.
+It builds a wheel of this checkout and unpacks it. Two processes use it in turns (`turns`): one
+without a compiler, one whose loops are compiled here.
 
 `--level` is for a lower level than this processor has: the wheel's loop of that level is taken, and
 the compiler leaves out what the level does not have.
@@ -15,21 +13,23 @@ the compiler leaves out what the level does not have.
 from __future__ import annotations
 
 import argparse
-import json
+import functools
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(Path(__file__).parent))  # also where nothing is put there (PYTHONSAFEPATH)
+
+import turns
+
 from torch_impl.native import processor
 
-ROOT = Path(__file__).resolve().parents[2]
 WITHOUT = {  # what the compiler leaves out, for a processor of a level
     "x86-64-v4": "",
     "x86-64-v3": "-mno-avx512f",
@@ -37,7 +37,6 @@ WITHOUT = {  # what the compiler leaves out, for a processor of a level
     "armv8-a": "",
     "apple-m1": "",
 }
-TURN_S = 0.01  # the least that is timed at once
 
 
 def work(threads: int) -> dict[str, Callable[[], object]]:
@@ -85,70 +84,23 @@ def work(threads: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def serve(threads: int, level: str) -> None:
-    """Times what it is asked for, until it is asked for nothing."""
-    import torch_impl
-    from torch_impl.native.__main__ import origins
-
-    if level:
-        processor.levels = lambda: (level,)
-    tasks = work(threads)
-    repeats = {}
-    for name, task in tasks.items():
-        task()
-        started = time.process_time()
-        task()
-        repeats[name] = max(1, round(TURN_S / (time.process_time() - started)))
-    print(json.dumps([torch_impl.__file__, origins(), list(tasks)]), flush=True)
-    for line in sys.stdin:
-        name = line.strip()
-        started = time.process_time()
-        for _ in range(repeats[name]):
-            tasks[name]()
-        print((time.process_time() - started) / repeats[name], flush=True)
-
-
-class Worker:
-    """One of the two processes."""
-
-    def __init__(self, package: Path, cache: Path, origin: str, given: argparse.Namespace) -> None:
-        variables = {**os.environ, "PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
-        variables["XDG_CACHE_HOME"] = str(cache)
-        if origin == "from the wheel":
-            variables |= {"PATH": "", "PARITY_NATIVE": "wheel"}
-        else:
-            compiler = variables.get("CC", "cc")
-            variables |= {"PARITY_NATIVE": "here", "CC": f"{compiler} {WITHOUT[given.level]}"}
-        command = [sys.executable, __file__, "--serve", "--threads", str(given.threads)]
-        self.process = subprocess.Popen(
-            [*command, "--level", given.level if origin == "from the wheel" else ""],
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        where, self.origins, self.names = json.loads(self._read())
-        if not where.startswith(str(package)):
-            sys.exit(f"{where} was imported, not that of the wheel in {package}")
-        if not all(told.startswith(origin) for told in self.origins.values()):
-            sys.exit(f"not all loops are {origin}: {self.origins}")
-
-    def _read(self) -> str:
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"a process ended with exit code {self.process.wait()}")
-        return line
-
-    def seconds(self, name: str) -> float:
-        """Returns how long one call takes."""
-        print(name, file=self.process.stdin, flush=True)
-        return float(self._read())
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
+def worker(package: Path, cache: Path, origin: str, given: argparse.Namespace) -> turns.Worker:
+    """Starts one of the two processes."""
+    variables = {"XDG_CACHE_HOME": str(cache)}
+    if origin == "from the wheel":
+        variables |= {"PATH": "", "PARITY_NATIVE": "wheel"}
+    else:
+        compiler = os.environ.get("CC", "cc")
+        variables |= {"PARITY_NATIVE": "here", "CC": f"{compiler} {WITHOUT[given.level]}"}
+    level = given.level if origin == "from the wheel" else ""
+    command = [__file__, "--serve", "--threads", str(given.threads), "--level", level]
+    found = turns.Worker(package, command, variables)
+    where, origins = found.about
+    if not where.startswith(str(package)):
+        sys.exit(f"{where} was imported, not that of the wheel in {package}")
+    if not all(told.startswith(origin) for told in origins.values()):
+        sys.exit(f"not all loops are {origin}: {origins}")
+    return found
 
 
 def build(folder: Path) -> Path:
@@ -169,26 +121,16 @@ def build(folder: Path) -> Path:
 
 def main(given: argparse.Namespace) -> None:
     """Prints the speed of the wheel's loops as a share of that of the others."""
-    ratios: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
-        package = build(Path(name))
-        for number in range(given.rounds):
-            order = ("from the wheel", "compiled here")[:: 1 if number % 2 else -1]
-            workers = {o: Worker(package, Path(name) / "cache", o, given) for o in order}
-            wheel, here = (workers[o] for o in ("from the wheel", "compiled here"))
-            if number == 0:
-                print(f"{wheel.origins['philox']} against {here.origins['philox']}")
-            for task in wheel.names:
-                for _ in range(given.turns):
-                    taken = {o: workers[o].seconds(task) for o in order}
-                    ratio = taken["compiled here"] / taken["from the wheel"]
-                    ratios.setdefault(task, []).append(ratio)
-            for worker in workers.values():
-                worker.close()
+        package, cache = build(Path(name)), Path(name) / "cache"
+        start = {
+            origin: functools.partial(worker, package, cache, origin, given)
+            for origin in ("from the wheel", "compiled here")
+        }
+        found = turns.speeds(start, given.rounds, given.turns)
     print(f"{given.threads} thread(s); load of the machine: {os.getloadavg()[0]:.1f}")
-    for task, values in ratios.items():
-        low, middle, high = statistics.quantiles(values, n=4)
-        print(f"{task:<22} {middle:6.1%} of the speed (quartiles {low:.1%} to {high:.1%})")
+    for task, shares in found.items():
+        print(turns.told(task, shares))
     print(f"{given.rounds} rounds of {given.turns} pairs")
 
 
@@ -201,7 +143,12 @@ if __name__ == "__main__":
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.threads, options.level)
+        import torch_impl
+        from torch_impl.native.origins import origins
+
+        if options.level:
+            processor.levels = lambda: (options.level,)
+        turns.serve([torch_impl.__file__, origins()], work(options.threads))
     else:
         options.level = options.level or processor.levels()[0]
         main(options)

@@ -83,7 +83,7 @@ def _of_rule(seed: int, rule: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarr
         yield "a loss that begins below the baseline", baseline + below, baseline
     noise = np.round(generator(seed, "rules").uniform(0.5, 1.5, size), 2)
     with_none = noise.copy()
-    # Not the first: Keras's best is then NaN for good, torch's infinity, and no training comes back.
+    # Not the first: Keras's best is then NaN for good, torch's infinity; no training comes back.
     with_none[start + 2 : start + 3] = np.nan
     yield "a loss that is noise, once NaN", with_none, 10.0
     # Better as often as the rule needs it, a few times, and never again.

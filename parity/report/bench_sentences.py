@@ -45,6 +45,15 @@ def warnings(result: BenchResult) -> list[str]:
                 f"{100 * abs(moved):.0f} % from the first round to the last: warm up longer, or "
                 "stop other programs"
             )
+    slow: dict[str, str] = {}
+    for row in result.rows:
+        told = (row.environment or {}).get("slow_loops")
+        slow |= told if isinstance(told, dict) else {}
+    found += [
+        f"the loop {shortened(str(name), MAX_TEXT)} of torch_impl is not used: "
+        f"{shortened(str(text), MAX_TEXT)}"
+        for name, text in slow.items()
+    ]
     short = [row.ratio for row in result.rows if row.ratio and row.ratio.confidence < CONFIDENCE]
     if short:
         least = min(short, key=lambda ratio: ratio.n)

@@ -18,6 +18,7 @@ from torch_impl.data import training_data, validation_data
 from torch_impl.fast import compiled
 from torch_impl.harness.eager import prepare_eager
 from torch_impl.harness.environment import describe_environment
+from torch_impl.native.origins import slow_loops
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import Training, evaluate, prepare
 
@@ -41,10 +42,13 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
     """
     _set_precision(task)
     round_, samples, accuracy = (_eager if task.variant == "torch-eager" else _ours)(task, data)
-    server.ready(
-        {**describe_environment(task.spec), "precision": task.precision, "variant": task.variant},
-        *clock(task),
-    )
+    environment = {
+        **describe_environment(task.spec),
+        "precision": task.precision,
+        "variant": task.variant,
+        "slow_loops": slow_loops(),
+    }
+    server.ready(environment, *clock(task))
     while True:
         server.begin(accuracy)
         round_()

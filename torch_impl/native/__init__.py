@@ -3,7 +3,8 @@
 Some loops run in every step, and eager torch needs many passes over memory where a loop in C needs
 one. A wheel has them compiled for a few instruction sets (`processor`). Where it has not, or where
 the project runs from its sources, a C file is compiled at its first use, in about a second, and
-kept in the user's cache folder. Where there is no compiler, eager torch is used.
+kept in the user's cache folder. Where there is no compiler, or where a loop is slower, eager torch
+is used.
 
 The loops share torch's threads: they find the functions of OpenMP in the one that torch has loaded.
 If there are none, the same loops run in one thread.
@@ -21,12 +22,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch_impl.native import processor, recipe, store
+import torch
+
+from torch_impl.native import processor, recipe, store, trial
 from torch_impl.native.cache_folder import cache_folder, check_reach
 
 PACKAGED = Path(__file__).with_name("built")  # of a wheel; a source checkout has none
 SWITCH = "PARITY_NATIVE"
 _told: set[str] = set()  # of what this process has warned
+_chosen: dict[ctypes.CDLL, ctypes.CDLL | None] = {}  # what takes the place of loops: None, torch
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,58 @@ def library(source: Path) -> ctypes.CDLL | None:
     return loops(source).library
 
 
+def fast(source: Path, typical: Callable[[], trial.Work]) -> ctypes.CDLL | None:
+    """Returns the compiled functions of a C file, or None if torch's operations are faster here.
+
+    The first call on a processor tries both (`trial`), unless `PARITY_NATIVE` asks for loops.
+
+    Args:
+        source: the C file.
+        typical: prepares a typical piece of work, which asks this function what it shall take.
+    """
+    found = library(source)
+    if found is None or os.environ.get(SWITCH) or torch.compiler.is_compiling():
+        return found
+    if found not in _chosen:
+        _chosen[found] = found
+        times = times_of(source, typical)
+        _chosen[found] = None if times is not None and times.is_lost else found
+    return _chosen[found]
+
+
+def times_of(source: Path, typical: Callable[[], trial.Work]) -> trial.Times | None:
+    """Returns the times of typical work with the loops of a C file and without: see `fast`.
+
+    Returns:
+        None if there are no loops, or no place to keep the times.
+    """
+    found = library(source)
+    if found is None:
+        return None
+    before = _chosen.get(found, found)
+
+    def taking(way: ctypes.CDLL | None) -> trial.Work:
+        def run() -> None:
+            _chosen[found] = way
+            work()
+
+        return run
+
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            work = typical()
+            return trial.times_of(Path(found._name), taking(found), taking(None))
+    finally:
+        _chosen[found] = before
+
+
 @functools.cache
 def loops(source: Path) -> Loops:
     """Loads the library of a C file, and compiles it if there is none for this machine yet.
 
     `PARITY_NATIVE` chooses: `0`: eager torch, `wheel`: only those of a wheel, `here`: only those
-    that are compiled on this machine, `1` or nothing: the best that there is.
+    that are compiled on this machine, `1`: the best that there is. Nothing: likewise, but a loop
+    that is slower than torch on this processor is not used (`fast`).
 
     Args:
         source: the C file.

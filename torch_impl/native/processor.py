@@ -23,11 +23,21 @@ def features() -> str:
 
     Linux leaves out those that it does not support itself.
     """
+    return _line("flags", "Features")
+
+
+def name() -> str:
+    """Returns the processor's name."""
+    told = _line("model name").partition(":")[2].strip()
+    return told or platform.processor() or platform.machine()
+
+
+def _line(*beginnings: str) -> str:
     try:
         lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return next((line for line in lines if line.startswith(beginnings)), "")
 
 
 def levels() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from keras_impl.harness.check.given_batches import batches_given
 from keras_impl.harness.check.initializers import all_initializers
 from keras_impl.harness.check.inlined import inlined
 from keras_impl.harness.check.model import leaves
-from keras_impl.harness.check.named_weights import Weights, paths_apart, weights_of
+from keras_impl.harness.check.named_weights import Weights, paths_apart, paths_on_top, weights_of
 from keras_impl.harness.check.own_code import own_code, seeds_of, told_of
 from keras_impl.harness.check.own_layers import is_graph, told_simply
 from keras_impl.harness.check.own_steps import own_steps
@@ -120,6 +120,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
                 found["problem"] = told_of(error)
         found["shared"] = sorted(_shared(graph))
         own, told = own_code(model, graph, weights, numbers, Path(spec.folder))
+        own["inlined"] = paths_on_top(graph, weights)
         draws = _draws(model, weights, numbers, told, paths)
         found["draws"] = sorted(draws, key=lambda draw: draw[1])
         return found, own
@@ -141,6 +142,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         if other["model"] is None:
             return found, own
         names = {name: path for name, v in weights.variables.items() if (path := paths.get(id(v)))}
+        names = own_other["inlined"] | names
         return other | {"stubbed": [found, own]}, own_other | {"inlined": names}
     finally:
         written.restore()

@@ -10,7 +10,7 @@ import keras
 
 from keras_impl.harness.check.initializers import initializers
 from keras_impl.harness.check.model import named_variables
-from keras_impl.harness.check.own_layers import is_graph
+from keras_impl.harness.check.own_layers import is_graph, is_own
 from keras_impl.harness.versions import path_of
 
 
@@ -59,6 +59,27 @@ def paths_apart(model: Any) -> dict[int, str]:
     walk(model, "")
     several = {each for ids in names.values() if len(ids) > 1 for each in ids}
     return {each: path for each, path in found.items() if each in several}
+
+
+def paths_on_top(graph: Any, weights: Weights) -> dict[str, str]:
+    """Returns paths of weights that have not the name of their layer, since one inside has it.
+
+    Args:
+        graph: a functional model, whose own layers have names of their own.
+        weights: of it.
+
+    Returns:
+        Path by the name in the trace: "dense/kernel" of "dense#2.kernel". Without the user's own
+        layers, which tell the paths of their weights.
+    """
+    names = {id(variable): name for name, variable in weights.variables.items()}
+    return {
+        names[id(variable)]: f"{layer.name}/{below(layer, variable)}"
+        for layer in (graph.layers if is_graph(graph) else ())
+        if not is_graph(layer) and not is_own(layer)
+        for variable in layer.variables
+        if "#" in names.get(id(variable), "")
+    }
 
 
 def below(layer: Any, variable: Any, name: str = "") -> str:

@@ -95,7 +95,7 @@ def own_code(
     told["schedules"] = own_schedules(model, folder)
     plain_layers = [layer for layer in in_graph(graph) if not is_own(layer)]
     told["rules"] = own_rules(plain_layers, folder)
-    told |= {"problems": problems, "refused": refused, "inlined": {}}
+    told |= {"problems": problems, "refused": refused}
     return told, teller.seen
 
 

@@ -39,6 +39,7 @@ from torch_impl.harness.program.variants import (
     varied,
     with_channels_last,
 )
+from torch_impl.native.origins import slow_loops
 from torch_impl.trainer import Batch, Callback, Trainer
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def bench_program(task: ProgramBenchTask, folder: RunFolder, server: BenchServer
         "variant": task.variant,
         "compile": task.variant == "torch-compiled",
         "has_own_loop": port.built.train_epoch is not None,
+        "slow_loops": slow_loops(),
     }
     feed = read_feed(task.folder("keras").feed if is_judged else task.feed)
     server.ready(environment, *clock(task))

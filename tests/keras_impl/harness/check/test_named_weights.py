@@ -3,7 +3,7 @@
 import keras
 from keras import layers as L
 
-from keras_impl.harness.check.named_weights import paths_apart
+from keras_impl.harness.check.named_weights import paths_apart, paths_on_top, weights_of
 
 
 def nest(first, second):
@@ -30,3 +30,25 @@ def test_layers_of_one_name_have_their_models_in_their_paths():
 def test_other_layers_keep_keras_paths():
     model, _ = nest("a", "b")
     assert sorted(paths_apart(model).values()) == ["one/drop", "two/drop"]
+
+
+class Block(L.Layer):
+    """Has two layers of one name, and that of one beside it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.first, self.second = L.Dense(3, name="dense"), L.Dense(3, name="dense")
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def test_a_layer_that_comes_behind_others_of_its_name_keeps_it_in_its_paths():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, L.Dense(2, name="dense")(Block()(inputs)))
+    weights = weights_of(model)
+    found = paths_on_top(model, weights)
+    assert found == {f"dense#3.{end}": f"dense/{end}" for end in ("kernel", "bias")}
+    assert weights.variables["dense#3.kernel"] is model.get_layer("dense").kernel
+    plain, _ = nest("a", "b")
+    assert paths_on_top(plain, weights_of(plain)) == {}

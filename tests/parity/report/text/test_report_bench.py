@@ -210,6 +210,15 @@ def test_a_busy_machine_is_warned_of(share, percent):
     assert (f"other processes used {percent} of the CPU" in told) == (percent is not None)
 
 
+def test_loops_that_lose_on_a_processor_are_warned_of_once():
+    slow = {"conv_pool": "2 ms in the place of torch's 1 on a processor (-O3)"}
+    told = {**MACHINE, "slow_loops": slow}
+    rows = [row(name, 1.0, environment=told) for name in ("torch", "torch-fused")]
+    hostile = row("x", 1.0, environment={"slow_loops": ["a"]})
+    found = [text for text in warnings(result(*rows, hostile)) if "loop" in text]
+    assert found == [f"the loop conv_pool of torch_impl is not used: {slow['conv_pool']}"]
+
+
 def test_after_ten_warnings_the_others_are_counted():
     rising = np.linspace(1, 2, 15).tolist()
     lines = text(bench_lines(result(*(row(f"torch-{n}", *rising) for n in range(25)))))

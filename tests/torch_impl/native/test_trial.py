@@ -1,0 +1,168 @@
+"""A loop that is slower than torch's operations on this processor is not used."""
+
+import json
+
+import pytest
+import torch
+from torch_impl_loops import needs_compiler
+
+from torch_impl import native, philox
+from torch_impl.native import origins, trial
+from torch_impl.native.trial import ROUNDS, Times
+
+SLOW, QUICK = Times(0.3, 0.1), Times(0.1, 0.3)
+
+
+@pytest.fixture(autouse=True)
+def new_machine(tmp_path, monkeypatch):
+    """A machine on which nothing was compiled or tried."""
+    needs_compiler()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(native.SWITCH, raising=False)
+    begin_anew()
+    yield tmp_path / "keras-torch-parity" / "native"
+    begin_anew()
+
+
+def begin_anew():
+    """As another process of the machine."""
+    native.loops.cache_clear()
+    native._chosen.clear()
+
+
+@pytest.fixture
+def show(monkeypatch):
+    """Makes trials show some times; returns how many were made."""
+
+    def showing(times):
+        made = []
+        monkeypatch.setattr(trial, "_timed", lambda *both: made.append(both) or times)
+        return made
+
+    return showing
+
+
+def chosen():
+    return native.fast(philox.SOURCE, philox.typical)
+
+
+def kept(folder):
+    return list(folder.glob("philox-*.json"))
+
+
+@pytest.mark.parametrize("times", [SLOW, QUICK], ids=["slow", "quick"])
+def test_a_loop_is_tried_once_on_a_machine(show, times, new_machine):
+    made = show(times)
+    assert (chosen() is None) == times.is_lost
+    assert (chosen() is None) == times.is_lost
+    begin_anew()
+    assert (chosen() is None) == times.is_lost
+    assert len(made) == 1
+    (file,) = kept(new_machine)
+    assert Times(**json.loads(file.read_text())) == times
+
+
+def test_both_ways_give_the_same_numbers_and_leave_torchs_generator(show):
+    show(SLOW)
+    before = torch.get_rng_state()
+    by_torch = philox.stateless_keep((5, 7), 0.25, seed=(1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert chosen() is None
+    show(QUICK)
+    native._chosen.clear()
+    for file in kept(native.trial.cache_folder()):
+        file.unlink()
+    assert torch.equal(philox.stateless_keep((5, 7), 0.25, seed=(1, 2)), by_torch)
+    assert chosen() is not None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", '{"loop_s": 1}', '{"loop_s": 0, "torch_s": 1}']
+)
+def test_what_is_damaged_is_measured_anew(show, content, new_machine):
+    show(SLOW)
+    chosen()
+    (file,) = kept(new_machine)
+    file.write_text(content)
+    begin_anew()
+    made = show(QUICK)
+    assert chosen() is not None
+    assert len(made) == 1
+    assert Times(**json.loads(file.read_text())) == QUICK
+
+
+def test_where_nothing_can_be_kept_the_loop_is_used(show, monkeypatch):
+    """Else two trainings could take two ways, which round differently."""
+    made = show(SLOW)
+    monkeypatch.setattr(trial, "cache_folder", lambda: (_ for _ in ()).throw(PermissionError("no")))
+    assert chosen() is not None
+    assert made == []
+
+
+@pytest.mark.parametrize("switch", ["1", "here"])
+def test_who_asks_for_loops_gets_them(show, switch, monkeypatch):
+    monkeypatch.setenv(native.SWITCH, switch)
+    made = show(SLOW)
+    assert chosen() is not None
+    assert made == []
+
+
+class Clock:
+    """Time goes by only in work."""
+
+    def __init__(self):
+        self.now, self.calls = 0.0, 0
+
+    def work(self, *seconds):
+        """What takes these times in turn, the first of them to get warm."""
+        times = iter((9.0, *seconds))
+
+        def run():
+            self.calls += 1
+            self.now += next(times)
+
+        return run
+
+
+@pytest.mark.parametrize(
+    ("loop", "torchs", "found", "rounds"),
+    [
+        ([1.0], [3.0], Times(1.0, 3.0), 1),
+        ([1.09], [1.0], Times(1.09, 1.0), 1),  # noise
+        ([2.0, 1.0], [1.0, 1.5], Times(1.0, 1.0), 2),  # something else was in the way at first
+        ([1.2] * ROUNDS, [1.0] * ROUNDS, Times(1.2, 1.0), ROUNDS),
+    ],
+)
+def test_a_loop_has_to_be_fast_once(loop, torchs, found, rounds, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(trial.time, "perf_counter", lambda: clock.now)
+    both = clock.work(*loop), clock.work(*torchs)
+    times = trial._timed(*both)
+    assert (times.loop_s, times.torch_s) == pytest.approx((found.loop_s, found.torch_s))
+    assert clock.calls == 2 * (rounds + 1)
+
+
+@pytest.mark.parametrize("module", origins.MODULES, ids=lambda module: module.SOURCE.stem)
+def test_the_typical_work_of_each_file_takes_what_it_is_told(module, monkeypatch):
+    asked, own = [], native.fast
+
+    def fast(source, typical):
+        asked.append(source)
+        return own(source, typical)
+
+    monkeypatch.setattr(native, "fast", fast)
+    monkeypatch.setattr(trial, "_timed", lambda *both: [work() for work in both] and QUICK)
+    native.times_of(module.SOURCE, module.typical)
+    assert asked.count(module.SOURCE) >= 2
+
+
+def test_all_files_are_tried_and_a_slow_one_is_told(show):
+    show(SLOW)
+    found = origins.origins()
+    folder = origins.native.recipe.__file__.rpartition("/native/")[0]
+    assert len(found) == len(origins.MODULES)
+    assert sorted(found) == sorted(path.stem for path in trial.Path(folder).rglob("*.c"))
+    for told in found.values():
+        assert told.startswith("compiled here (")
+        assert "; not used: 300 ms in the place of torch's 100 on " in told
+        assert "-march=native" in told or "-mcpu=native" in told
