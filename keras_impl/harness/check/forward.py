@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_impl.harness.call_list import Calls
 from keras_impl.harness.calls import recorded_calls
@@ -19,6 +20,8 @@ from keras_impl.harness.check.structure import as_fed
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.last_activations import end_with
 from keras_impl.harness.rounding import Perturbation
+from parity import errors
+from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
@@ -34,12 +37,18 @@ def write_forward(
 
     Several outputs are told as the fact `outputs`. With the fact `brief`, large arrays of layers
     are left out.
+
+    Raises:
+        InputError: TensorFlow has an operation of the model for no such tensors.
     """
     model = reference.model
     fed = as_fed(reference, x)
     reset_states(model)
     with recorded_calls(fed, perturbation) as calls:
-        output = model(fed, training=False)
+        try:
+            output = model(fed, training=False)
+        except tf.errors.OpError as error:
+            raise InputError(f"the Keras model cannot be computed: {errors.told(error)}") from error
     end_with(calls, output)
     if parts := outputs_of(model, output):
         writer.facts["outputs"] = told(parts, calls)

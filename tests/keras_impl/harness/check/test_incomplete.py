@@ -11,6 +11,7 @@ from keras_impl.harness.call_list import Calls
 from keras_impl.harness.check.incomplete import incomplete, not_a_number, unknown_targets
 from keras_impl.harness.check.run import run_check
 from keras_impl.harness.kept_samples import kept_samples
+from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle_facts import check_facts
 from parity.traces.trace import TraceWriter
@@ -55,6 +56,17 @@ def test_a_model_that_makes_nan_is_incomplete():
 
     told = [entry["what"] for entry in probed(build).facts["incomplete"]]
     assert told == ["the output (eval)", "the output (train)"]
+
+
+def test_a_model_that_tensorflow_cannot_compute_is_bad_input():
+    """Keras builds it, and `fit` would end with the same error."""
+
+    def build():
+        x = keras.Input((4, 4, 1), dtype="uint8")
+        return keras.Model(x, L.Rescaling(0.1)(L.AveragePooling2D()(x)))
+
+    with pytest.raises(InputError, match=r"cannot be computed: .*uint8.*in AveragePooling2D"):
+        probed(build)
 
 
 def test_layers_that_draw_are_named_unless_what_they_draw_is_told():
