@@ -63,7 +63,7 @@ def test_a_model_that_tensorflow_cannot_compute_is_bad_input():
 
     def build():
         x = keras.Input((4, 4, 1), dtype="uint8")
-        return keras.Model(x, L.Rescaling(0.1)(L.AveragePooling2D()(x)))
+        return keras.Model(x, L.Rescaling(0.1)(L.AveragePooling2D(2)(x)))
 
     with pytest.raises(InputError, match=r"cannot be computed: .*uint8.*in AveragePooling2D"):
         probed(build)
