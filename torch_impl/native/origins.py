@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from types import ModuleType
+from collections.abc import Callable
+from pathlib import Path
 
 from torch_impl import native, normals, philox
 from torch_impl.augment import affine
 from torch_impl.fast import conv_pool, pool
 from torch_impl.native import processor, recipe
-from torch_impl.optim import adam_loop
+from torch_impl.native.trial import Work
+from torch_impl.optim import adam, adam_loop
 
-MODULES: tuple[ModuleType, ...] = (adam_loop, affine, conv_pool, normals, philox, pool)
+# C file -> what prepares a typical piece of its work.
+FILES: dict[Path, Callable[[], Work]] = {
+    adam_loop.SOURCE: adam.typical,
+    **{each.SOURCE: each.typical for each in (affine, conv_pool, normals, philox, pool)},
+}
 
 
 def origins() -> dict[str, str]:
     """Returns origins by the names of the C files; compiles and tries what is missing."""
-    found = {name: native.loops(module.SOURCE).origin for name, module in _by_name().items()}
+    found = {source.stem: native.loops(source).origin for source in FILES}
     return found | {name: f"{found[name]}; not used: {told}" for name, told in slow_loops().items()}
 
 
@@ -24,7 +30,7 @@ def slow_loops() -> dict[str, str]:
     """Returns how slow the loops are that are not used, by the names of the C files."""
     if os.environ.get(native.SWITCH):
         return {}
-    found = {name: native.times_of(m.SOURCE, m.typical) for name, m in _by_name().items()}
+    found = {source.stem: native.times_of(source, work) for source, work in FILES.items()}
     flags = " ".join(recipe.flags_for(None, True))
     return {
         name: f"{1000 * times.loop_s:.3g} ms in the place of torch's "
@@ -32,7 +38,3 @@ def slow_loops() -> dict[str, str]:
         for name, times in found.items()
         if times is not None and times.is_lost
     }
-
-
-def _by_name() -> dict[str, ModuleType]:
-    return {module.SOURCE.stem: module for module in MODULES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
@@ -14,6 +15,13 @@ from torch_impl.optim.base import KerasOptimizer
 from torch_impl.optim.batch import Group, Tensors
 from torch_impl.optim.rounding import numpy_dtype, power, through_float32
 from torch_impl.schedule.base import LearningRateSchedule
+
+
+def typical() -> Callable[[], object]:
+    """Returns what makes a step of a small network, by the loop or by torch's operations."""
+    weight = torch.nn.Parameter(torch.zeros(2**16, dtype=torch.float32, device="cpu"))
+    weight.grad = torch.ones_like(weight)
+    return Adam([weight]).step
 
 
 class Adam(KerasOptimizer):
@@ -90,7 +98,7 @@ class Adam(KerasOptimizer):
             group["eps"],
         ):
             return
-        loop = None if group["amsgrad"] else compiled_step(parameters, gradients)
+        loop = None if group["amsgrad"] else compiled_step(parameters, gradients, typical)
         if loop is not None:
             for tensors in zip(parameters, gradients, momentums, velocities, strict=True):
                 loop(tensors, 1 - beta_1, 1 - beta_2, alpha, group["eps"])

@@ -20,13 +20,16 @@ Step = Callable[[Sequence[torch.Tensor], float, float, float, float], None]
 
 
 def compiled_step(
-    parameters: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]
+    parameters: Sequence[torch.Tensor],
+    gradients: Sequence[torch.Tensor],
+    typical: Callable[[], Callable[[], object]],
 ) -> Step | None:
     """Returns the function that makes a step of one parameter, or None if torch has to do it.
 
     Args:
         parameters: those of one group, which have one dtype.
         gradients: their gradients.
+        typical: prepares a typical step: see `native.fast`.
     """
     library = native.fast(SOURCE, typical)
     pairs = zip(parameters, gradients, strict=True)
@@ -38,15 +41,6 @@ def compiled_step(
 def _is_for_the_loop(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
     is_on_cpu = parameter.device.type == "cpu"
     return is_on_cpu and parameter.dtype in _NAMES and lie_alike(parameter, gradient)
-
-
-def typical() -> Callable[[], object]:
-    """Returns what makes a step of a small network."""
-    from torch_impl.optim.adam import Adam  # which imports this file
-
-    weight = torch.nn.Parameter(torch.zeros(2**16, dtype=torch.float32, device="cpu"))
-    weight.grad = torch.ones_like(weight)
-    return Adam([weight]).step
 
 
 @functools.cache

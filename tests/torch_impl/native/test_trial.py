@@ -142,8 +142,8 @@ def test_a_loop_has_to_be_fast_once(loop, torchs, found, rounds, monkeypatch):
     assert clock.calls == 2 * (rounds + 1)
 
 
-@pytest.mark.parametrize("module", origins.MODULES, ids=lambda module: module.SOURCE.stem)
-def test_the_typical_work_of_each_file_takes_what_it_is_told(module, monkeypatch):
+@pytest.mark.parametrize("source", origins.FILES, ids=lambda source: source.stem)
+def test_the_typical_work_of_each_file_takes_what_it_is_told(source, monkeypatch):
     asked, own = [], native.fast
 
     def fast(source, typical):
@@ -152,15 +152,15 @@ def test_the_typical_work_of_each_file_takes_what_it_is_told(module, monkeypatch
 
     monkeypatch.setattr(native, "fast", fast)
     monkeypatch.setattr(trial, "_timed", lambda *both: [work() for work in both] and QUICK)
-    native.times_of(module.SOURCE, module.typical)
-    assert asked.count(module.SOURCE) >= 2
+    native.times_of(source, origins.FILES[source])
+    assert asked.count(source) >= 2
 
 
 def test_all_files_are_tried_and_a_slow_one_is_told(show):
     show(SLOW)
     found = origins.origins()
     folder = origins.native.recipe.__file__.rpartition("/native/")[0]
-    assert len(found) == len(origins.MODULES)
+    assert len(found) == len(origins.FILES)
     assert sorted(found) == sorted(path.stem for path in trial.Path(folder).rglob("*.c"))
     for told in found.values():
         assert told.startswith("compiled here (")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from torch_impl import native
-from torch_impl.optim import Adam, AdamW, adam_loop
+from torch_impl.optim import Adam, AdamW, adam, adam_loop
 
 EPSILON = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
 SHAPES = [(), (1,), (7,), (33, 5), (64, 32, 3, 3), (32, 1, 3, 3), (300, 128)]
@@ -82,7 +82,7 @@ def test_numbers_that_are_not_finite_are_not_hidden():
     ids=["another layout", "gaps", "another dtype", "another device"],
 )
 def test_what_does_not_lie_alike_is_left_to_torch(parameter, gradient):
-    assert adam_loop.compiled_step([parameter], [gradient]) is None
+    assert adam_loop.compiled_step([parameter], [gradient], adam.typical) is None
 
 
 def test_gradients_of_another_layout_give_the_same_step():
