@@ -13,6 +13,7 @@ from keras import ops
 import keras_impl
 from keras_impl.harness.check.loss_graphs import loss_graph, write_loss_graphs
 from keras_impl.harness.check.objective import Objective
+from keras_impl.harness.float64_functions import functions_in_float64
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 
@@ -164,11 +165,13 @@ def of_named_dtypes(y, p):
     return ops.sum(is_told * ops.square(y - p), axis=-1) / ops.sum(is_told, axis=-1)
 
 
-def test_code_that_names_float32_has_the_graph_of_the_dtype_of_the_program():
-    found = loss_graph(of_named_dtypes, Y, (3,))
-    dtypes = [each["config"].get("dtype") for each in found["config"]["layers"]]
-    assert "float64" in dtypes
-    assert "float32" not in dtypes
+def test_code_that_names_float32_has_a_graph_that_names_it_where_casts_are_followed():
+    """In float64 by itself it is an error of Keras, as in `fit`: it mixes dtypes."""
+    assert loss_graph(of_named_dtypes, Y, (3,)) is None
+    with functions_in_float64():
+        found = loss_graph(of_named_dtypes, Y, (3,))
+    casts = [each for each in found["config"]["layers"] if each["class_name"] == "Cast"]
+    assert [each["config"]["dtype"] for each in casts] == ["float32"] * 2
 
 
 @pytest.mark.parametrize(
