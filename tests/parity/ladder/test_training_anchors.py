@@ -245,7 +245,7 @@ def test_a_reference_that_changes_on_its_way_is_not_compared_from_its_states(com
 
 
 def cleared(*steps):
-    """A slot is cleared in front of some steps, or a weight is averaged: a single number is enough."""
+    """A slot is cleared in front of some steps, or averaged: a single number is enough."""
 
     def change(parts):
         parts.arrays["between_steps"][list(steps)] = 1
