@@ -224,7 +224,8 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, s
 
     thread = threading.Thread(target=kill)
     thread.start()
-    slow = options(workers=1, sleep_s=0.2)  # batches of two tasks
+    # Batches of two tasks, each long enough to be ended on a busy machine.
+    slow = options(workers=1, sleep_s=0.5)
     found = run_sweep(specs, slow, Cluster().run)
     thread.join()
     assert found.is_complete, found.failures
@@ -273,7 +274,7 @@ def test_an_exception_of_the_driver_cancels_what_runs(ray, options, tmp_path):
         raise KeyboardInterrupt
 
     tasks = tasks_of(SPECS[:4], PYTHONS)
-    slow = options(sleep_s=0.5)
+    slow = options(sleep_s=2.0)  # nobody waits for more than two
     with pytest.raises(KeyboardInterrupt):
         Cluster().run([tasks[:1], tasks[2:]], slow, stop)
     children = {int(process) for _, _, process in events(tmp_path / "ray.log")}
