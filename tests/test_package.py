@@ -156,7 +156,10 @@ def test_where_no_compiler_is_the_loops_of_the_wheel_are_used(with_loops, tmp_pa
     origins = json.loads(ended.stdout)
     assert set(origins) == LOOPS
     assert all(origin.startswith("from the wheel (") for origin in origins.values()), origins
-    assert [path.name for path in tmp_path.iterdir()] == ["venv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"venv", ".cache"}
+    times = list((tmp_path / ".cache" / "keras-torch-parity" / "native").iterdir())
+    assert len(times) == len(LOOPS)
+    assert {path.suffix for path in times} == {".json"}
 
 
 def build_by_setuptools(kind, source, folder, **variables):

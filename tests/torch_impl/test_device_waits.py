@@ -66,7 +66,12 @@ READS = {
 }
 
 _LOOP = "a loop in C, which reads the memory of the CPU; the same in torch elsewhere"
+_TRIAL = "a loop in C is tried where it can run"
 DEVICES = {
+    "augment/affine.py typical": _TRIAL,
+    "fast/conv_pool.py typical": _TRIAL,
+    "fast/pool.py typical": _TRIAL,
+    "optim/adam.py typical": _TRIAL,
     "layers/image/channel_mean.py channel_mean": "the order of sums is that of TensorFlow's CPU",
     "augment/affine.py _compiled_loop": _LOOP,
     "augment/affine.py move": _LOOP,

@@ -41,9 +41,9 @@ assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
-    """Each test has a cache folder of its own, and the choice is made again."""
+    """Each test has a cache folder of its own, and the choice is made again, without a trial."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("PARITY_NATIVE", raising=False)
+    monkeypatch.setenv("PARITY_NATIVE", "1")
     monkeypatch.setattr(native, "PACKAGED", tmp_path / "built")
     forget()
     yield tmp_path / "keras-torch-parity" / "native"
@@ -90,7 +90,7 @@ def made(tmp_path_factory):
     """Name and bytes of a library in the cache, made in a folder that no test uses."""
     needs_compiler()
     folder = tmp_path_factory.mktemp("made")
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "PARITY_NATIVE": "1"}
     subprocess.run([sys.executable, "-c", IN_A_CHILD], env=environment, check=True, timeout=120)
     (path,) = (folder / "keras-torch-parity" / "native").iterdir()
     return path.name, path.read_bytes()
