@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from ladder_probes import differing, fact, failed, moved, scheduled, statuses
 
+from parity.data.rule_sequences import rule_sequences
 from parity.errors import InputError
 from parity.ladder.comparers.gradient import of_equal_values
 from parity.ladder.comparers.probe import CONSTANT_RATE
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.tolerance import LEARNING_RATE
 
 
 def _may_change(share):
@@ -319,6 +321,48 @@ def test_what_keras_rounds_in_a_rate_is_allowed_the_port_twice_up_to_four_units(
     epochs = [item for item in level.items if item.epoch is not None]
     assert {item.allowed for item in epochs} == {1.2e-7}
     assert [item.epoch for item in epochs] == list(range(12))
+
+
+PLATEAU = {"class": "ReduceLROnPlateau", "monitor": "val_loss", "patience": 1, "factor": 0.5}
+SEQUENCES = list(rule_sequences(0, [PLATEAU]))
+
+
+def ruled(r):
+    """A rule cuts the rate twice in all sequences but the first, and stops at epoch 7 in them."""
+    scheduled(r)
+    r.facts["schedule"].update(callbacks=[PLATEAU])
+    r.arrays["schedule/decisions"] = np.array([[-1, 5], *([[7, 3]] * (len(SEQUENCES) - 1))])
+    rates = np.repeat([0.1, 0.05, 0.025], 4)
+    r.arrays["schedule/rule_rates"] = np.array([[0.1] * 12, *([rates] * (len(SEQUENCES) - 1))])
+
+
+@pytest.mark.parametrize(
+    ("key", "at", "name"),
+    [
+        ("decisions", (0, 0), f"epoch at which training stops ({SEQUENCES[0]})"),
+        ("decisions", (2, 0), f"epoch at which training stops ({SEQUENCES[2]})"),
+        ("decisions", (2, 1), f"epoch whose weights are kept ({SEQUENCES[2]})"),
+        ("rule_rates", (0, 3), f"learning_rate ({SEQUENCES[0]})"),
+        ("rule_rates", (4, 11), f"learning_rate ({SEQUENCES[4]})"),
+    ],
+)
+def test_what_a_rule_decides_in_one_sequence_alone_fails(compared_probe, key, at, name):
+    def change(port):
+        port.arrays[f"schedule/{key}"][at] += 1
+
+    assert statuses(compared_probe(None, ruled))["schedule"] == PASS
+    assert failed(compared_probe(change, ruled)) == ("schedule", [name])
+
+
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize(("times", "status"), [(0.9, PASS), (1.1, FAIL)])
+def test_keras_rounds_a_rate_once_and_at_each_change(compared_probe, row, times, status):
+    """To float32; the first sequence changes nothing, the others twice."""
+
+    def change(port):
+        port.arrays["schedule/rule_rates"][row] *= 1 + times * LEARNING_RATE * (1, 3)[row]
+
+    assert statuses(compared_probe(change, ruled))["schedule"] == status
 
 
 def test_code_of_the_users_may_round_rates_by_as_much_as_a_schedule_of_keras(compared_probe):
