@@ -44,6 +44,8 @@ from torch_impl.harness.port.built_again import built_again, forget_values
 from torch_impl.harness.port.call_places import advice_on, check_written, line_of
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
+ROUNDS = "how the port rounds"  # what is not compared of casts of its own
+
 
 def run_check(
     spec: CheckSpec,
@@ -68,7 +70,7 @@ def run_check(
         _run(spec, factory, writer, keras)
     if casts:
         why = "a check computes in float64 what it computes, apart from these casts"
-        told = {"what": f"how the port rounds ({', '.join(casts)})", "why": why}
+        told = {"what": f"{ROUNDS} ({', '.join(casts)})", "why": why}
         writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
 
 

@@ -20,6 +20,7 @@ from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchored_steps import AnchoredSteps, moved
 from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
 from parity.traces.trace import TraceWriter
+from torch_impl.harness.casts import without_casts
 from torch_impl.harness.factories import Port
 from torch_impl.harness.port.port_under_test import PortUnderTest
 from torch_impl.harness.port.slots import (
@@ -130,7 +131,9 @@ class Anchors:
                     stack.enter_context(self._masks.active())
                 if why is None and self._port.dtype == FLOAT32:
                     self._rounded(anchor)
-                with in_float64(self._built), self._port.computing("float64"):
+                stack.enter_context(in_float64(self._built))
+                stack.enter_context(self._port.computing("float64"))
+                with without_casts("float64"):  # as in Keras's steps
                     self._exact(anchor, is_whole=why is None).write(self._writer, anchor.step)
         except Exception as error:  # the code of the port may raise anything
             self._leave_out(*_told(error))

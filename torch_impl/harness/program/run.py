@@ -8,6 +8,7 @@ Keras's training -> if the two are apart: how far a change of the initial weight
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from parity.programs.check_spec import probes_of
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
+from torch_impl.harness.casts import without_casts
 from torch_impl.harness.check import run_check
 from torch_impl.harness.check.port_loss import Loss
+from torch_impl.harness.check.run import ROUNDS
 from torch_impl.harness.check.taken_targets import see_targets
 from torch_impl.harness.factories import user_factory
 from torch_impl.harness.port.port_under_test import PortUnderTest
@@ -59,6 +62,8 @@ def run_program(task: ProgramTask) -> RunResult:
     factory = user_factory(spec.torch, spec.folder, spec.seed, spec.given)
     run_check(check, factory, task.probes, keras)
     form = str(task.probes.facts["output_form"])
+    left = task.probes.facts["not_compared"]
+    has_casts = any(each["what"].startswith(ROUNDS) for each in left)
     fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
     has_anchors = keras.facts["fit"]["has_anchors"]
     folder = task.anchors() if has_anchors else None
@@ -78,18 +83,20 @@ def run_program(task: ProgramTask) -> RunResult:
     ) -> RunResult:
         nests, settings = fed
         given = with_batches(port, nests, settings)
-        found = train(
-            port,
-            form,
-            weights,
-            (given, settings),
-            writer,
-            report,
-            folder,
-            evaluated=nests if spec.evaluates else None,
-            # What steps of the user's own draw is known when Keras has trained.
-            trained=task.trained() if _trains_by_steps(port) else None,
-        )
+        # As in the probes, and in Keras's training.
+        with without_casts(spec.dtype) if has_casts else nullcontext():
+            found = train(
+                port,
+                form,
+                weights,
+                (given, settings),
+                writer,
+                report,
+                folder,
+                evaluated=nests if spec.evaluates else None,
+                # What steps of the user's own draw is known when Keras has trained.
+                trained=task.trained() if _trains_by_steps(port) else None,
+            )
         if "train_flow" in nests:
             given["train_batches"].write(writer)
         return found
