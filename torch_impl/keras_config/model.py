@@ -147,6 +147,10 @@ class KerasModel(RuledModel):
                 # That a model has no shape is said once, and not again of each layer.
                 problems += [p for p in error.problems if not (is_unread and NO_SHAPE in p)]
                 continue
+            other = self.keras_names.get(legal_name(name), name)
+            if other != name:
+                told = f"layers {other!r} and {name!r} have one name in torch: expected others"
+                problems.append(told)
             self.keras_names[legal_name(name)] = name
             self.add_module(legal_name(name), module)
         if problems:

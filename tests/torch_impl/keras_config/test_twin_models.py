@@ -316,6 +316,14 @@ def test_a_name_that_torch_does_not_allow_is_changed_and_still_takes_its_weights
     assert difference(output(twin, x), model(x).numpy()) <= BAR
 
 
+@pytest.mark.parametrize("names", [("a.b", "a_b"), ("forward_", "forward")])
+def test_two_layers_of_one_name_in_torch_are_refused(names):
+    """One would take the place of the other."""
+    model = keras.Sequential([L.Input((3,)), *(L.Dense(3, name=name) for name in names)])
+    with pytest.raises(NoTwinError, match=f"layers '{names[0]}' and '{names[1]}' have one name"):
+        pair(model)
+
+
 def test_inputs_come_beside_each_other_in_a_list_or_by_name():
     first, second = L.Input((3,), name="first"), L.Input((3,), name="second")
     _, twin = pair(keras.Model([second, first], L.Subtract()([first, second])))
