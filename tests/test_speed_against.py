@@ -12,6 +12,8 @@ sys.path.append(str(ROOT / "benchmarks" / "speed"))
 import against
 import turns
 
+from torch_impl.native import processor
+
 
 class Worker:
     """Does each piece of work in a given time."""
@@ -83,7 +85,7 @@ def test_what_is_as_fast_passes_and_the_processor_is_named(compared, wheel):
     code, text = compared(wheel, {"masks": [1.0] * 3, "pool": [0.85, 0.91, 1.2]})
     assert code == 0
     assert "slower than 90%" in text
-    assert text.splitlines()[0].startswith(f"{against._processor()}, one thread, 20")
+    assert text.splitlines()[0].startswith(f"{processor.name()}, one thread, 20")
     assert "nothing" in text.splitlines()[-1]
 
 
@@ -105,5 +107,5 @@ def test_all_parts_are_there_and_an_older_package_may_lack_some(monkeypatch, cap
 
     parts = {"masks": missing, "Adam": against.PARTS["Adam"]}
     monkeypatch.setattr(against, "PARTS", parts)
-    assert list(against._prepared()) == ["Adam"]
+    assert list(against.prepared()) == ["Adam"]
     assert "masks is not timed: ImportError" in capsys.readouterr().err

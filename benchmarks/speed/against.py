@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import functools
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -89,11 +88,14 @@ def _augmentation() -> Callable[[], object]:
 
 
 def _epoch(name: str) -> Callable[[], object]:
+    import torch
+
     from parity.data.load import run_data
     from parity.programs.scenarios import scenario
     from torch_impl.train import prepare
 
-    spec = scenario(name).replace(threads=1, train_size=512, val_size=64)
+    threads = torch.get_num_threads()
+    spec = scenario(name).replace(threads=threads, train_size=512, val_size=64)
     return prepare(spec, run_data(spec)).epoch
 
 
@@ -108,11 +110,11 @@ PARTS: dict[str, Part] = {
 }
 
 
-def _prepared() -> dict[str, Callable[[], object]]:
+def prepared(threads: int = 1) -> dict[str, Callable[[], object]]:
     """Returns the parts that the package has; an older one may lack some."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     found = {}
     for name, part in PARTS.items():
         try:
@@ -137,32 +139,26 @@ def _unpacked(old: str, folder: Path) -> Path:
     return folder
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+def _worker(package: Path, cache: Path) -> turns.Worker:
+    found = turns.Worker(package, [__file__, "--serve", "-"], {"XDG_CACHE_HOME": str(cache)})
+    if not found.about.startswith(str(package)):
+        sys.exit(f"{found.about} was imported, not that of {package}")
+    return found
 
 
 def main(given: argparse.Namespace) -> int:
     """Prints a line for each part, and returns 1 if one is slower than it was."""
+    from torch_impl.native import processor  # not of the older state
+
     with tempfile.TemporaryDirectory() as name:
         packages = {"this": ROOT, "old": _unpacked(given.old, Path(name) / "old")}
-        variables = {"XDG_CACHE_HOME": str(Path(name) / "cache")}
         start = {
-            which: functools.partial(turns.Worker, package, [__file__, "--serve", "-"], variables)
+            which: functools.partial(_worker, package, Path(name) / "cache")
             for which, package in packages.items()
         }
-        for which, package in packages.items():
-            worker = start[which]()
-            worker.close()
-            if not worker.about.startswith(str(package)):
-                sys.exit(f"{worker.about} was imported, not that of {package}")
         found = turns.speeds(start, given.rounds, given.turns)
     load = f"load of the machine: {os.getloadavg()[0]:.1f}"
-    print(f"{_processor()}, one thread, {time.strftime('%Y-%m-%d')}; {load}")
+    print(f"{processor.name()}, one thread, {time.strftime('%Y-%m-%d')}; {load}")
     for task, shares in found.items():
         print(turns.told(task, shares))
     slow = [task for task, shares in found.items() if statistics.median(shares) < LEAST]
@@ -180,6 +176,6 @@ if __name__ == "__main__":
     if options.serve:
         import torch_impl
 
-        turns.serve(torch_impl.__file__, _prepared())
+        turns.serve(torch_impl.__file__, prepared())
         sys.exit()
     sys.exit(main(options))

@@ -20,12 +20,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(Path(__file__).parent))  # also where nothing is put there (PYTHONSAFEPATH)
 
+import against
 import turns
 
 from torch_impl.native import processor
@@ -37,51 +37,6 @@ WITHOUT = {  # what the compiler leaves out, for a processor of a level
     "armv8-a": "",
     "apple-m1": "",
 }
-
-
-def work(threads: int) -> dict[str, Callable[[], object]]:
-    """Returns what is timed: each loop at the sizes of the scenarios, and an epoch of two."""
-    import numpy as np
-    import torch
-
-    from parity.data.load import run_data
-    from parity.programs.scenarios import scenario
-    from torch_impl import normals, philox
-    from torch_impl.augment import affine
-    from torch_impl.fast import PooledConv2d, PooledReLU
-    from torch_impl.optim import Adam
-    from torch_impl.train import prepare
-
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    channels_last = torch.channels_last
-    conv = torch.nn.Conv2d(1, 32, 3).to(memory_format=channels_last)
-    pooled_conv, pooled = PooledConv2d(conv), PooledReLU()
-    images = torch.randn(32, 1, 28, 28).contiguous(memory_format=channels_last)
-    maps = torch.randn(32, 64, 11, 11).contiguous(memory_format=channels_last).requires_grad_()
-    batch = torch.rand(256, 1, 28, 28)
-    matrices = np.random.default_rng(0).normal([[1, 0, 0], [0, 1, 0]], 0.1, (256, 2, 3))
-    flips = np.zeros((256, 2), dtype=bool)
-    weight = torch.nn.Parameter(torch.randn(200_000))
-    weight.grad = torch.randn(200_000)
-    optimizer = Adam([weight], 1e-3)
-
-    def trained(name: str) -> Callable[[], object]:
-        spec = scenario(name).replace(threads=threads, train_size=512)
-        return prepare(spec, run_data(spec)).epoch
-
-    return {
-        "philox": lambda: philox.stateless_keep((32, 13, 13, 32), 0.25, seed=(1, 2)),
-        "normals": lambda: normals.stateless_normal((20_000,), seed=(1, 2)),
-        "affine": lambda: affine.move(
-            batch, matrices, flips, fill_mode="nearest", cval=0.0, order=1
-        ),
-        "pool": lambda: pooled(maps).sum().backward(),
-        "conv_pool": lambda: pooled_conv(images).sum().backward(),
-        "adam": optimizer.step,
-        "epoch of dropout": trained("dropout"),
-        "epoch of augmentation": trained("augmentation"),
-    }
 
 
 def worker(package: Path, cache: Path, origin: str, given: argparse.Namespace) -> turns.Worker:
@@ -148,7 +103,7 @@ if __name__ == "__main__":
 
         if options.level:
             processor.levels = lambda: (options.level,)
-        turns.serve([torch_impl.__file__, origins()], work(options.threads))
+        turns.serve([torch_impl.__file__, origins()], against.prepared(options.threads))
     else:
         options.level = options.level or processor.levels()[0]
         main(options)

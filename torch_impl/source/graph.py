@@ -126,8 +126,10 @@ def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Trac
         try:
             both = [_run(twin, config, *pair) for pair in zip(lengths, sizes, strict=True)]
             break
-        except NoTwinError as error:  # a position may be beyond a table of positions
-            if lengths is _LENGTHS[-1] or not isinstance(error.__cause__, IndexError):
+        except (IndexError, NoTwinError) as error:
+            # A position may be beyond a table of positions.
+            is_beyond = any(isinstance(e, IndexError) for e in (error, error.__cause__))
+            if lengths is _LENGTHS[-1] or not is_beyond:
                 raise
     traced = _traced(twin, config, *both)
     # Masks of the outputs of inner models are told to the layers that take them.
