@@ -71,6 +71,24 @@ def put(
         shutil.rmtree(here, ignore_errors=True)
 
 
+def put_first(path: Path, content: bytes) -> bool:
+    """Writes a small file beside the libraries, unless another process was first.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    return True
+
+
 def _is_intact(path: Path, is_own: bool) -> bool:
     with suppress(OSError):
         return (not is_own or _is_own(path)) and path.stem.endswith(f"-{digest(path)}")

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from torch_impl.native import processor
+from torch_impl.native import processor, store
 from torch_impl.native.cache_folder import cache_folder
 
 MOST = 1.1  # times torch's time that a loop may take: less than this is noise
@@ -77,24 +76,20 @@ def _timed(*both: Work) -> Times:
 
 
 def _read(file: Path) -> Times | None:
-    """Returns what is kept; None if it is not there, or is anything else."""
+    """Returns what is kept, or None. What is damaged goes."""
     try:
         found = Times(**json.loads(file.read_bytes()))
-        return found if found.loop_s > 0 and found.torch_s > 0 else None
-    except (FileNotFoundError, ValueError, TypeError):
+        if found.loop_s > 0 and found.torch_s > 0:
+            return found
+    except FileNotFoundError:
         return None
+    except (ValueError, TypeError):
+        pass
+    file.unlink(missing_ok=True)
+    return None
 
 
 def _kept(file: Path, times: Times) -> Times:
     """Keeps times; if another process was first, its times are returned."""
-    own = file.with_name(f".{file.name}-{os.getpid()}")
-    own.write_text(json.dumps(asdict(times)), encoding="utf-8")
-    try:
-        os.link(own, file)
-    except FileExistsError:
-        if (found := _read(file)) is not None:
-            return found
-        own.replace(file)
-    finally:
-        own.unlink(missing_ok=True)
-    return times
+    is_first = store.put_first(file, json.dumps(asdict(times)).encode())
+    return times if is_first else _read(file) or times
