@@ -20,11 +20,13 @@ from torch_impl.epochs import Epochs
 from torch_impl.fast import fused
 from torch_impl.losses import SparseCategoricalCrossentropy
 from torch_impl.models import build_model
+from torch_impl.native.waits import adapted
 from torch_impl.optim import Adam
 from torch_impl.penalty import RegularizedLoss, kernel_l2
 from torch_impl.weights import get_weights
 
 
+@adapted()
 def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResult:
     """Trains the network of a spec from its seed.
 

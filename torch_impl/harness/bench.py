@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch_impl.fast import compiled
 from torch_impl.harness.eager import prepare_eager
 from torch_impl.harness.environment import describe_environment
 from torch_impl.native.origins import slow_loops
+from torch_impl.native.waits import adapted
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import Training, evaluate, prepare
 
@@ -41,7 +43,8 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
         NoMoreRounds: there are no more rounds.
     """
     _set_precision(task)
-    round_, samples, accuracy = (_eager if task.variant == "torch-eager" else _ours)(task, data)
+    is_plain = task.variant == "torch-eager"
+    round_, samples, accuracy = (_eager if is_plain else _ours)(task, data)
     environment = {
         **describe_environment(task.spec),
         "precision": task.precision,
@@ -49,10 +52,11 @@ def run_bench(task: BenchTask, data: Data, server: BenchServer) -> None:
         "slow_loops": slow_loops(),
     }
     server.ready(environment, *clock(task))
-    while True:
-        server.begin(accuracy)
-        round_()
-        server.end(samples)
+    with nullcontext() if is_plain else adapted():
+        while True:
+            server.begin(accuracy)
+            round_()
+            server.end(samples)
 
 
 def clock(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from torch_impl.native.waits import adapted
 from torch_impl.trainer.arguments import (
     check_numbers,
     gives_batches,
@@ -89,6 +90,7 @@ class Trainer:
         self._flows: dict[str, FitFlow[Any]] = {}
         self._waiting_flows: dict[str, Mapping[str, Any]] = {}
 
+    @adapted()
     def fit(
         self,
         x: Any,

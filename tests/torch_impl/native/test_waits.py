@@ -1,0 +1,196 @@
+"""On a busy machine threads sleep while they wait, which changes neither settings nor bits."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from torch_impl import Port, Trainer, losses
+from torch_impl.native import waits
+from torch_impl.native.waits import FIRST_S, LONGEST_S, SHARE, Chooser, SleepingTeams, teams_needed
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="libgomp is torch's OpenMP on Linux")
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "teams"),
+    [(1, 2, 0), (2, 2, 1), (4, 8, 2), (4, 4, 1), (8, 8, 1), (2, 4, 3), (2, 64, 0), (4, 2, 0)],
+)
+def test_a_process_gets_more_threads_than_cores(threads, cores, teams):
+    """A team adds all of its threads but the master to those that libgomp counts, from 1 on."""
+    assert teams_needed(threads, cores) == teams
+    if teams:
+        assert 1 + (threads - 1) * teams <= cores < 1 + (threads - 1) * (teams + 1)
+
+
+IDLE = """
+import time, torch
+from torch_impl.native.waits import SleepingTeams, teams_needed
+
+def cpu_while_idle():
+    begun = time.process_time()
+    for _ in range(100):
+        torch.zeros(1 << 17).add_(1.0)
+        time.sleep(0.002)  # the second thread waits for work meanwhile
+    return time.process_time() - begun
+
+torch.set_num_threads(2)
+teams = SleepingTeams(teams_needed(2, 2))
+cpu_while_idle()
+found = [cpu_while_idle()]
+teams.start()
+found.append(cpu_while_idle())
+teams.stop()
+found.append(cpu_while_idle())
+print(*found)
+"""
+
+
+@ON_LINUX
+def test_threads_sleep_as_long_as_the_teams_live(monkeypatch):
+    """A thread that spins uses its core, whatever else the machine does."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    command = [sys.executable, "-c", IDLE]
+    if len(waits.os.sched_getaffinity(0)) > 2:
+        command = ["taskset", "-c", "0,1", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    spins, sleeps, spins_again = map(float, done.stdout.split())
+    assert sleeps < spins / 3
+    assert sleeps < spins_again / 3
+
+
+def seconds(chooser, slow, quick, total_s, pause_every=None):
+    """Makes steps until a time is over; returns the shares of time and of steps the second way."""
+    spent, number = {False: 0.0, True: 0.0}, {False: 0, True: 0}
+    for step in range(10**6):
+        way = chooser.way
+        took = quick if way else slow
+        spent[way], number[way] = spent[way] + took, number[way] + 1
+        chooser.stepped(took + (5.0 if pause_every and step % pause_every == 0 else 0.0))
+        if sum(spent.values()) > total_s:
+            break
+    return spent[True] / sum(spent.values()), number
+
+
+@pytest.mark.parametrize("pause_every", [None, 30], ids=["steps", "with validations"])
+def test_the_faster_way_is_taken_and_trials_cost_little(pause_every):
+    chooser = Chooser()
+    share, _ = seconds(chooser, 0.100, 0.030, 60, pause_every)
+    assert chooser.chosen
+    assert share > 1 - 3 / SHARE
+    share, _ = seconds(chooser, 0.010, 0.012, 60, pause_every)
+    assert not chooser.chosen
+    assert share < 2 / SHARE
+
+
+def test_a_quiet_machine_loses_next_to_nothing():
+    """Where the second way takes a tenth more, steps of ten milliseconds take 0.2 % more time."""
+    share, _ = seconds(Chooser(), 0.010, 0.011, 120)
+    assert 0 < share < 0.02
+
+
+def test_what_is_as_fast_is_not_changed_and_no_trial_comes_early():
+    chooser = Chooser()
+    for _ in range(int(FIRST_S / 0.01) - 1):
+        assert chooser.stepped(0.01) is False
+    seconds(chooser, 0.010, 0.0098, 30)
+    assert not chooser.chosen
+    seconds(chooser, 0.010, 0.0090, 2 * LONGEST_S)
+    assert chooser.chosen
+
+
+@pytest.fixture
+def switching(monkeypatch):
+    """Every step is made the other way; counts how often teams were started."""
+    started = []
+
+    class Switching(Chooser):
+        def stepped(self, seconds):
+            self.way = not self.way
+            started.append(self.way)
+            return self.way
+
+    monkeypatch.setattr(waits, "Chooser", Switching)
+    return started
+
+
+def trained():
+    torch.manual_seed(3)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 32, 3),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32 * 196, 10),
+    )
+    optimizer = torch.optim.Adam(net.parameters())
+    x, y = torch.randn(64, 1, 16, 16), torch.randint(0, 10, (64,))
+    port = Port(net, losses.SparseCategoricalCrossentropy(from_logits=True), optimizer)
+    Trainer(port).fit(x, y, batch_size=16, epochs=2)
+    return [weight.detach().clone() for weight in net.parameters()]
+
+
+@ON_LINUX
+def test_no_bit_and_no_setting_changes(switching, monkeypatch):
+    monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: 1)
+    before = torch.get_num_threads(), threading.active_count(), torch.get_rng_state()
+    switched = trained()
+    assert switching == [True, False] * 4
+    after = torch.get_num_threads(), threading.active_count()
+    assert after == before[:2]
+    monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: 0)
+    plain = trained()
+    assert all(torch.equal(one, other) for one, other in zip(switched, plain, strict=True))
+    assert len(switching) == 8
+
+
+@ON_LINUX
+def test_an_error_leaves_nothing_behind(switching, monkeypatch):
+    monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: 2)
+    threads, counted = threading.active_count(), []
+    optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
+    optimizer.register_step_pre_hook(lambda *_: counted.append(threading.active_count()))
+
+    @waits.adapted()
+    def training():
+        optimizer.step()
+        optimizer.step()
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        training()
+    assert counted == [threads, threads + 2]
+    assert threading.active_count() == threads
+    optimizer.step()
+    assert len(switching) == 2
+
+
+@ON_LINUX
+def test_steps_inside_another_training_or_on_another_device_or_thread_do_not_count(
+    switching, monkeypatch
+):
+    monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: 1)
+    optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
+    elsewhere = torch.optim.SGD(torch.nn.Linear(2, 2, device="meta").parameters())
+    with waits.adapted():
+        with waits.adapted():
+            optimizer.step()
+        elsewhere.step()
+        other = threading.Thread(target=optimizer.step)
+        other.start()
+        other.join()
+    assert switching == [True]
+
+
+def test_teams_may_be_started_and_stopped_twice():
+    teams = SleepingTeams(2)
+    threads = threading.active_count()
+    for _ in range(2):
+        teams.start()
+        teams.start()
+        assert threading.active_count() == threads + 2
+        teams.stop()
+        teams.stop()
+        assert threading.active_count() == threads
