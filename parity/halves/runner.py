@@ -93,7 +93,8 @@ def run_jobs(
 
     with Signals() as signals:
         try:
-            while waiting or running:
+            succeeded: list[tuple[int, ChildJob]] = []
+            while waiting or running or succeeded:
                 with signals.raised():
                     pass
                 while waiting and len(running) < workers:
@@ -107,6 +108,10 @@ def run_jobs(
                         continue
                     running.append((number, started))
                     advance(job, Progress(job.directories[0], 0, 0, None, 0.0))
+                # After the next job was started: what is done with a result may take seconds.
+                for number, job in succeeded:
+                    finish(number, job, None)
+                succeeded.clear()
                 for entry in list(running):
                     number, child = entry
                     # Before the log is read, so that no line stays unread.
@@ -117,8 +122,11 @@ def run_jobs(
                     if ended:
                         running.remove(entry)
                         child.close()
-                        finish(number, child.job, child.reason(), child.exit_code)
-                if running:
+                        if (reason := child.reason()) is None:
+                            succeeded.append((number, child.job))
+                        else:
+                            finish(number, child.job, reason, child.exit_code)
+                if running and not succeeded:
                     time.sleep(POLL_S)
         finally:
             signals.held = True

@@ -127,23 +127,31 @@ def test_failures_do_not_stop_others_and_come_in_the_order_of_jobs(make_job):
 
 def test_never_more_than_workers_run_and_jobs_start_in_order(make_job):
     jobs = [make_job(name) for name in "abcde"]
-    running, most, started = set(), 0, []
+    most, started = 0, []
 
     def on_progress(job, progress):
         nonlocal most
         assert (progress.step, progress.num_steps, progress.fraction) == (0, 0, 0.0)
         started.append(job)
-        running.add(job)
-        most = max(most, len(running))
+        folders = [RunFolder(each.directories[0]) for each in started]
+        most = max(most, sum(not folder.is_complete for folder in folders))
 
-    failures = run_scripts(
-        dict.fromkeys(jobs, SUCCEED),
-        on_progress=on_progress,
-        on_done=lambda job, failure: running.remove(job),
-    )
+    failures = run_scripts(dict.fromkeys(jobs, SUCCEED), on_progress=on_progress)
     assert failures == []
     assert most == 2
     assert started == jobs
+
+
+def test_the_next_job_runs_while_something_is_done_with_a_result(make_job):
+    first, second = make_job("a"), make_job("b")
+
+    def on_done(job, failure):
+        if job is first:
+            while not RunFolder(second.directories[0]).is_complete:
+                time.sleep(0.01)
+
+    scripts = dict.fromkeys((first, second), SUCCEED)
+    assert run_scripts(scripts, workers=1, on_done=on_done) == []
 
 
 def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
