@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # of libgomp, which reads them when it is loaded
 WINDOW_S = 0.05  # the least time of a window, in which steps are made one way
 WINDOW_STEPS = 4  # the least number of its steps
 PAIRS = 2  # of windows, one each way, in a trial
@@ -143,10 +144,12 @@ _active = threading.local()  # a training inside a training changes nothing
 def adapted() -> Iterator[None]:
     """Chooses by measuring, between the steps of optimizers inside, how torch's threads wait.
 
-    It does nothing where torch has one thread, on another system than Linux, and for parameters
-    that are not on the CPU. At its end everything is as it was before.
+    It does nothing where torch has one thread, on another system than Linux, for parameters that
+    are not on the CPU, and where a variable of the environment chooses how threads wait. At its end
+    everything is as it was before.
     """
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 0
+    is_open = sys.platform == "linux" and not any(name in os.environ for name in VARIABLES)
+    cores = len(os.sched_getaffinity(0)) if is_open else 0
     number = teams_needed(torch.get_num_threads(), cores)
     if not number or getattr(_active, "is_on", False):
         yield

@@ -51,8 +51,7 @@ print(*found)
 @ON_LINUX
 def test_threads_sleep_as_long_as_the_teams_live(monkeypatch):
     """A thread that spins uses its core, whatever else the machine does."""
-    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     command = [sys.executable, "-c", IDLE]
     if len(waits.os.sched_getaffinity(0)) > 2:
         command = ["taskset", "-c", "0,1", *command]
@@ -100,6 +99,22 @@ def test_what_is_as_fast_is_not_changed_and_no_trial_comes_early():
     assert not chooser.chosen
     seconds(chooser, 0.010, 0.0090, 2 * LONGEST_S)
     assert chooser.chosen
+
+
+@pytest.fixture(autouse=True)
+def nothing_chosen(monkeypatch):
+    for name in waits.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("name", waits.VARIABLES)
+def test_who_chooses_by_a_variable_is_left_alone(name, switching, monkeypatch):
+    monkeypatch.setenv(name, "7")
+    monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: min(cores, 1))
+    optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
+    with waits.adapted():
+        optimizer.step()
+    assert switching == []
 
 
 @pytest.fixture
