@@ -9,10 +9,10 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1073741824
 # Else each worker compiles all tests anew.
 KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help setup run test lint format types docs check fix clean
+.PHONY: help setup run test test-all lint format types docs check fix clean
 
 help:            ## List the targets.
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
 
 setup: $(STAMP)  ## Create .venv and install the project with both frameworks.
 
@@ -27,8 +27,13 @@ $(STAMP): pyproject.toml
 run: $(STAMP)    ## Train the scenarios in both frameworks and compare them, level by level.
 	@$(BIN)/parity run
 
-test: $(STAMP)   ## Run the whole test suite, on all cores.
-	@$(KEEP_MEMORY) $(KEEP_COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal -q
+PYTEST := $(KEEP_MEMORY) $(KEEP_COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal -q
+
+test: $(STAMP)   ## Run the test suite without its long tests, on all cores.
+	@$(PYTEST) -m "not long"
+
+test-all: $(STAMP) ## Run all tests: also those that check, train and sweep whole programs.
+	@$(PYTEST)
 
 lint: $(STAMP)   ## Report what ruff finds.
 	@$(BIN)/ruff check .

@@ -18,6 +18,8 @@ from documented import blocks_of
 from paths import ROOT
 from workflow_steps import Run, path_before
 
+pytestmark = pytest.mark.long
+
 ACTION = ROOT / "action.yml"
 OF_ONE = """
 [programs.first]
@@ -172,7 +174,6 @@ def test_every_input_is_described_used_and_on_the_page():
         assert f"`{name}`" in page
 
 
-@pytest.mark.long
 def test_the_first_run_records_and_is_green(recorded):
     cache, run, is_green = recorded
     assert is_green, run.log
@@ -186,7 +187,6 @@ def test_the_first_run_records_and_is_green(recorded):
     assert f"{ROOT}[keras]" in pip
 
 
-@pytest.mark.long
 def test_a_later_run_needs_no_tensorflow_and_less_than_a_minute(recorded, begin, tmp_path):
     """Counted is the time of the processor: a machine that is busy otherwise proves nothing."""
     cache, _, _ = recorded
@@ -201,7 +201,6 @@ def test_a_later_run_needs_no_tensorflow_and_less_than_a_minute(recorded, begin,
     assert {"report.html", "summary.md", "junit.xml"} <= report
 
 
-@pytest.mark.long
 def test_a_planted_fault_is_red_with_its_cause_in_the_summary_and_the_comment(
     recorded, begin, tmp_path
 ):
@@ -246,7 +245,6 @@ def test_wrong_use_is_red_with_the_reason_in_the_summary_and_runs_nothing(
     assert not list(tmp_path.rglob("pwned"))
 
 
-@pytest.mark.long
 def test_a_keras_half_that_cannot_be_recorded_is_red_with_the_reason(begin, tmp_path):
     wrong = {"keras_model.py": "1 / 0\n", "parity.toml": OF_ONE}
     run = begin(tmp_path, tmp_path / "cache", has_keras=True, **wrong)
@@ -352,7 +350,6 @@ def test_a_token_that_may_not_write_leaves_a_warning(comment):
 # --- other systems -------------------------------------------------------------------------------
 
 
-@pytest.mark.long
 def test_the_job_of_gitlab_runs_as_it_is_written(recorded, begin, tmp_path):
     import yaml
 
@@ -374,7 +371,6 @@ def test_the_job_of_gitlab_runs_as_it_is_written(recorded, begin, tmp_path):
     assert (run.repository / job["artifacts"]["reports"]["junit"]).is_file()
 
 
-@pytest.mark.long
 def test_the_hook_checks_against_the_bundles_of_the_repository(recorded, begin, tmp_path):
     cache, _, _ = recorded
     (hook,) = workflow_steps.read(ROOT / ".pre-commit-hooks.yaml")

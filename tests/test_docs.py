@@ -206,7 +206,6 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.long
 def test_the_site_builds_without_a_warning(tmp_path):
     options = ["-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "doctrees"]
     ended = subprocess.run(

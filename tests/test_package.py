@@ -16,6 +16,8 @@ from paths import ROOT
 
 from torch_impl.native import recipe
 
+pytestmark = pytest.mark.long
+
 LOOPS = {"adam", "affine", "conv_pool", "normals", "philox", "pool"}
 # One wheel for every Python and platform: nothing in it is compiled.
 PURE = "py3-none-any.whl"
@@ -114,7 +116,6 @@ def test_the_wheel_holds_code_data_and_licence_and_no_tests(wheel):
     }
 
 
-@pytest.mark.long
 def test_a_wheel_installed_elsewhere_runs_parity_run(wheel, tmp_path):
     python = installed(wheel, tmp_path / "venv")
     ended = call(

@@ -124,6 +124,7 @@ def test_the_workflows_and_forms_are_yaml_and_publish_without_a_password():
     assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text()
 
 
+@pytest.mark.long
 def test_the_source_distribution_holds_all_that_its_tests_need(tmp_path):
     source = tmp_path / "source"
     names = copy_checkout(source)

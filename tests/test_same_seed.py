@@ -27,8 +27,9 @@ def agreed(folder, spec):
     return result
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.long) for name in PROGRAMS[:2]), PROGRAMS[2]]
+)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
     # Every epoch of the program with two steps, on as few images as can be learnt by heart.
     sizes = {"train_size": 6, "val_size": 5, "batch_size": 4}
@@ -113,6 +114,7 @@ def assert_close(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", KNOBS)
 def test_weights_history_and_evaluation_agree_to_1e_12_with_every_setting(name):
     spec, _, (theirs, their_columns), (ours, our_columns) = both(name)
@@ -165,6 +167,7 @@ LADDERS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LADDERS)
 def test_every_level_of_the_ladder_passes_with_the_new_settings(tmp_path, name):
     result = agreed(

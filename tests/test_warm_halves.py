@@ -45,6 +45,7 @@ os.write(2, b"an error\\n")
 """
 
 
+@pytest.mark.long
 def test_it_has_arguments_variables_folder_parent_session_and_files(begin, tmp_path):
     child, output = begin(TOLD, "a", "b c")
     assert child.wait(30) == 0

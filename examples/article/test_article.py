@@ -11,6 +11,8 @@ from parity.programs.tool_table import read_tool_table
 from parity.runs.run import run_all
 from parity.runs.run_options import RunOptions
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 PROGRAMS = ("example_1", "example_2", "example_3")
 
@@ -24,7 +26,6 @@ def results(tmp_path_factory):
     return dict(zip(PROGRAMS, found, strict=True))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_port_by_hand_trains_as_the_script_does(name, results):
     result = results[name]
@@ -37,7 +38,6 @@ def test_the_port_by_hand_trains_as_the_script_does(name, results):
     assert result.not_compared == ()
 
 
-@pytest.mark.long
 def test_the_augmentation_of_the_port_gives_keras_images(results):
     (data,) = (level for level in results["example_2"].levels if level.id == "data")
     images = [item for item in data.items if item.name == "augmented images"]

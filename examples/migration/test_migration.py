@@ -7,7 +7,7 @@ pytest examples/migration --parity-against bundles             only the port run
 
 import pytest
 
-pytestmark = pytest.mark.parity(keras="keras_model.py:build")
+pytestmark = [pytest.mark.long, pytest.mark.parity(keras="keras_model.py:build")]
 
 
 def test_the_port_trains_as_the_keras_program_does(parity_check):

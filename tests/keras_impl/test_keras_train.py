@@ -42,6 +42,7 @@ def watched(name):
     return fit(SPECS[name], small_data(), observer), observer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SPECS)
 def test_a_watched_run_is_bitwise_the_plain_run(name):
     seen, observer = watched(name)
@@ -58,6 +59,7 @@ def test_a_watched_run_is_bitwise_the_plain_run(name):
     assert all(type(value) is float for values in observer.columns.values() for value in values)
 
 
+@pytest.mark.long
 def test_an_observer_that_changes_a_run_is_seen_in_its_history_and_weights():
     class Changes(Watching):
         def on_step(self):
@@ -69,6 +71,7 @@ def test_an_observer_that_changes_a_run_is_seen_in_its_history_and_weights():
     assert (changed.weights["dense1.kernel"] != alone.weights["dense1.kernel"]).any()
 
 
+@pytest.mark.long
 def test_how_well_the_training_samples_are_known_is_what_keras_evaluates():
     data = make_data((12, 20, 3), num_classes=5, num_train=300, num_val=20)  # two batches
     spec, observer = SPECS["dropout"], Watching()
@@ -81,6 +84,7 @@ def test_how_well_the_training_samples_are_known_is_what_keras_evaluates():
     assert len(observer.columns["eval_loss"]) == 2
 
 
+@pytest.mark.long
 def test_a_run_that_ends_early_has_a_rate_for_every_epoch_and_the_weights_of_the_best():
     spec, result = SPECS["stopped"], plain("stopped")
     losses = result.history["val_loss"]

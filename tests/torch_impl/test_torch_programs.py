@@ -47,6 +47,7 @@ def ported(spec):
     return partial(torch_programs.program, spec)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SPECS)
 def test_the_two_factories_of_a_scenario_pass_a_check(name, keras, tmp_path):
     found = both_halves.levels(keras(name), ported(SPECS[name]), tmp_path / "torch")
@@ -64,6 +65,7 @@ LEFT_OUT = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("parts", "levels"), LEFT_OUT)
 def test_a_port_without_parts_of_its_scenario_fails(parts, levels, keras, tmp_path):
     port = ported(SPECS["all_else"].replace(**parts))

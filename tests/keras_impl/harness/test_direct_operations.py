@@ -69,6 +69,7 @@ for is_direct in (False, True):
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 @pytest.mark.parametrize(("onednn", "same"), [("0", ("float32", "float64")), ("1", ("float64",))])
 def test_they_make_no_functions_and_the_same_bits_in_their_block(onednn, same):

@@ -61,6 +61,7 @@ def built(name, dtype):
     return layer, x
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LAYERS)
 def test_in_float64_outputs_and_gradients_are_kerass_own(name):
     """Their sums are in another order: of at most 27 products, each with the last bit of 1."""

@@ -48,6 +48,7 @@ RUNS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_rounds_of_training_are_the_epochs_of_the_unmodified_program_to_the_bit(built, name):
     given = task("keras", **RUNS[name])
@@ -59,6 +60,7 @@ def test_rounds_of_training_are_the_epochs_of_the_unmodified_program_to_the_bit(
     assert rounds.samples == [70] * 2
 
 
+@pytest.mark.long
 def test_rounds_of_accuracy_are_whole_trainings_of_one_seed_after_the_other(built, monkeypatch):
     seeds, right = [], keras.utils.set_random_seed
 
@@ -104,6 +106,7 @@ def test_steps_an_execution_divide_the_steps_of_a_round(num_steps, expected):
     assert bench._steps_per_execution(given, data) == expected
 
 
+@pytest.mark.long
 def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
     """Where a bright stripe is, which a network learns in a few steps."""
     arrays = {name: np.zeros_like(getattr(DATA, f"x_{name}")) for name in ("train", "val")}

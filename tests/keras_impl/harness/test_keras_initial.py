@@ -15,6 +15,8 @@ from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 
+pytestmark = pytest.mark.long
+
 
 @contextmanager
 def in_float64():

@@ -85,7 +85,6 @@ def test_list_shows_the_programs_of_the_project_before_the_scenarios(call, tmp_p
     assert rows["dropout"]["summary"]
 
 
-@pytest.mark.long
 def test_check_takes_all_programs_of_the_table_or_some(call, tmp_path):
     ended = call("check", "--json", "all.json", "--out", "out")
     assert ended.returncode == 0, ended.stderr  # no probe sees that the second one freezes
@@ -116,7 +115,6 @@ UNFIT = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("case", UNFIT)
 def test_bad_input_that_a_half_finds_is_exit_code_2_and_a_crash_is_3(case, call, tmp_path):
     text, message, code = UNFIT[case]
@@ -128,7 +126,6 @@ def test_bad_input_that_a_half_finds_is_exit_code_2_and_a_crash_is_3(case, call,
     assert (tmp_path / "mine" / "out" / "report.html").exists()
 
 
-@pytest.mark.long
 def test_programs_of_a_table_are_trained_whole_and_reported(call, tmp_path):
     ended = call("run", "small", "frozen", "--out", "out", "--json", "all.json")
     assert ended.returncode == 1, ended.stderr

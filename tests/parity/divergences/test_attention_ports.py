@@ -7,7 +7,7 @@ from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.attention.table import FAULTS, RIGHT
 from parity.divergences import REGISTRY
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 PASSING = ("encoder_module", "encoder_fused_heads", "encoder_einsum", "dropped_timm")
 NAMED = ("scale_of_model", "heads_strided", "dropout_of_output", "norm_first", "drop_path_rate")

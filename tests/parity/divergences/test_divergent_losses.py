@@ -6,7 +6,7 @@ from port_files import FEW_STEPS
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.loss_cases.table import FAULTS, RIGHT
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 
 @pytest.fixture(scope="module")

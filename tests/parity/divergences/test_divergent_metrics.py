@@ -6,7 +6,7 @@ from port_files import FEW_STEPS
 from benchmarks.accuracy.matrices import run_pairs
 from benchmarks.metric_cases.table import FAULTS, RIGHT
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 MODELS = ("classes", "yes_or_no")
 _RIGHT = [pair for pair in RIGHT if pair.keras.rpartition(":")[2] in MODELS]

@@ -10,7 +10,7 @@ from benchmarks.pairs.fault_table import FAULTS
 from benchmarks.pairs.table import NULL
 from parity.divergences import REGISTRY
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 SEED = 23
 

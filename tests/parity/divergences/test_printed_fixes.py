@@ -6,7 +6,7 @@ from benchmarks.accuracy.fixes import ADVICE, ENDED, VAIN, run
 from benchmarks.held_out import table as held_out
 from benchmarks.pairs.fault_table import FAULTS
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 SEED = 23
 

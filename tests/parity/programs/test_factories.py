@@ -209,6 +209,7 @@ def of_dtype(folder):
     return factory, now, calls
 
 
+@pytest.mark.long
 def test_a_module_is_imported_once_for_each_dtype_and_found_again(of_dtype):
     make, now, calls = of_dtype
     factory = make()
@@ -224,6 +225,7 @@ def test_a_module_is_imported_once_for_each_dtype_and_found_again(of_dtype):
     assert calls == ["float64", "float64", "float32", "float32"]
 
 
+@pytest.mark.long
 def test_the_second_program_of_a_process_gets_nothing_of_the_first(of_dtype):
     make, now, _ = of_dtype
     make()().DRAWN.append(1)

@@ -145,6 +145,7 @@ def test_junit_is_xml_whatever_the_name(text):
     }
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None)
 @given(texts)
 def test_a_page_shows_a_name_and_makes_nothing_of_it(text):

@@ -51,6 +51,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("port", "dtype"),
     [
@@ -72,6 +73,7 @@ def test_the_result_is_that_of_both_halves(port, dtype, runs, tmp_path):
         assert (result.verdict, result.incomplete) == ("pass", ())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("dtype", "place"), [("float64", "training/loss"), ("float32", "anchored/0/loss")]
 )

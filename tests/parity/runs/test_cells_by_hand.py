@@ -9,6 +9,8 @@ from torch import nn
 
 from torch_impl import Port, optim
 
+pytestmark = pytest.mark.long
+
 FEATURES, UNITS = 3, 4
 L = keras.layers
 

@@ -21,7 +21,7 @@ from parity.runs.steps import verdict_of
 from parity.traces.bundle import pack
 from parity.traces.trace import Trace
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 EXAMPLE = ROOT / "examples" / "migration"
 LIVE = (

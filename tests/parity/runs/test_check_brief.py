@@ -12,7 +12,7 @@ from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 from parity.traces.trace import Trace
 
-pytestmark = pytest.mark.usefixtures("warm_halves")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 
 PORTS = ("right", "other_epsilon", "other_border")
 

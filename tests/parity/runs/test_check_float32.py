@@ -10,6 +10,8 @@ from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 from parity.runs.record import record_spec
 
+pytestmark = pytest.mark.long
+
 OWN = "check_factories.py:"
 PAIRS = {
     "no_float64": ("keras_normed", "torch_single", "float64"),

@@ -50,7 +50,6 @@ def given(files, folder, name="rows.keras", torch="port.py:build", **settings):
     return Conversion(weights=source, torch=torch, **made)
 
 
-@pytest.mark.long
 def test_there_and_back_is_bit_by_bit_the_same_and_keras_loads_it(files, folder):
     there = given(files, folder, torch="port.py:trained", optimizer=True)
     done = convert(there)
@@ -86,7 +85,6 @@ def test_there_and_back_is_bit_by_bit_the_same_and_keras_loads_it(files, folder)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.long
 def test_a_bundle_of_a_trained_model_gives_its_weights(files, folder, monkeypatch):
     from parity.runs.record import record
 

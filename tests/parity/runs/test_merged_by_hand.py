@@ -6,6 +6,8 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
+pytestmark = pytest.mark.long
+
 _PAIR = """
 import torch
 from torch import nn

@@ -48,6 +48,7 @@ def test_the_named_interpreter_writes_the_file_and_this_one_reads_it(tmp_path, s
     assert given.children.keras_python == sys.executable
 
 
+@pytest.mark.long
 def test_keras_3_says_that_it_is_not_the_one(tmp_path, saved):
     python = tmp_path / "other"  # this interpreter, by another name
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')

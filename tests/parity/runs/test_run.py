@@ -76,7 +76,6 @@ def ran(tmp_path_factory):
     return results, shown, out
 
 
-@pytest.mark.long
 def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(ran):
     results, shown, out = ran
     assert sorted(map(id, shown)) == sorted(map(id, results))

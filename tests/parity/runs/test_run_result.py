@@ -68,6 +68,7 @@ def test_a_fault_that_only_a_whole_training_shows_is_named(fault, reference, tmp
     assert (found.level, found.item.name) == (level, item)
 
 
+@pytest.mark.long
 def test_a_stair_of_a_port_that_divides_is_named_and_one_of_keras_passes(tmp_path):
     spec = spec_of("keras_side.py:stairs", "torch_side.py:divided_stairs")
     found = result_of(spec, tmp_path / "divides").first
@@ -98,6 +99,7 @@ def test_a_port_that_draws_otherwise_fails_where_it_does(port, reference, tmp_pa
     assert result.first.item.step == 0
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`shuffle=True`")
 def test_a_generator_is_written_down_and_fed_to_the_port(tmp_path):
     spec = spec_of("keras_side.py:batches", "torch_side.py:plain", seed=3)
@@ -106,6 +108,7 @@ def test_a_generator_is_written_down_and_fed_to_the_port(tmp_path):
     assert len(result.history["torch"]["loss"]) == 3
 
 
+@pytest.mark.long
 def test_a_script_is_the_program_that_it_calls_fit_for(tmp_path, capfd):
     spec = spec_of("train.py", arguments=("11",))
     result = result_of(spec, tmp_path / "run")
@@ -113,6 +116,7 @@ def test_a_script_is_the_program_that_it_calls_fit_for(tmp_path, capfd):
     assert "ends as always: __main__" in capfd.readouterr().out
 
 
+@pytest.mark.long
 def test_the_program_says_what_a_compiled_model_does_not(tmp_path):
     spec = spec_of(
         "keras_side.py:plain",

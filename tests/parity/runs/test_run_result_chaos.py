@@ -8,7 +8,7 @@ from parity.ladder.tolerance import FLOAT64
 from parity.report.training import training_texts
 from parity.traces import anchors
 
-pytestmark = pytest.mark.usefixtures("user_program")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
 
 def spec(port):

@@ -44,6 +44,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_only_a_whole_training_shows_is_named(fault, reference, tmp_path):
     name, level, item = FAULTS[fault]
@@ -71,6 +72,7 @@ def test_what_cannot_be_repeated_is_open_and_no_fault(port, reference, tmp_path)
     assert "do" in result.incomplete[0]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`shuffle=True`")
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_a_stream_of_unknown_length_is_compared_with_a_stock_optimizer(tmp_path):

@@ -10,6 +10,7 @@ from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:Your input ran out of data"),
     pytest.mark.usefixtures("user_program"),
 ]

@@ -5,7 +5,7 @@ from programs_here import keras_half, result_of, spec_of
 
 from parity.errors import InputError
 
-pytestmark = pytest.mark.usefixtures("user_program")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
 
 def spec(port="build", **settings):

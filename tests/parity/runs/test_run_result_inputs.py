@@ -29,6 +29,7 @@ def levels(tmp_path_factory):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "port", "dtype"),
     [
@@ -46,6 +47,7 @@ def test_a_right_port_trains_as_keras_does(model, port, dtype, levels):
     assert found["trajectory"] == found["forward"] == "pass"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "port", "level"),
     [

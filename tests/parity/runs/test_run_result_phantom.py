@@ -29,6 +29,7 @@ def left_out(result):
 
 
 # Adam counts its steps; decay changes weights; Nadam has a product; a schedule counts, too.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("keras", "port"),
     [
@@ -47,6 +48,7 @@ def test_a_right_port_is_the_same_training_and_the_step_is_told(keras, port, com
     assert left_out(result)["a step without a batch"] == PHANTOM_STEP
 
 
+@pytest.mark.long
 def test_a_port_with_torchs_own_optimizer_counts_them_too(compared):
     def apart(keras):
         result = compared(keras, "stock_decayed")
@@ -57,16 +59,19 @@ def test_a_port_with_torchs_own_optimizer_counts_them_too(compared):
     assert apart("decayed") < 3 * apart("decayed_and_known") < 1e-4
 
 
+@pytest.mark.long
 def test_in_float32_it_is_no_change_between_two_steps(compared):
     result = compared("decayed", "decayed", dtype="float32")
     assert (result.verdict, result.incomplete) == ("pass", ())
     assert "a step without a batch" in left_out(result)
 
 
+@pytest.mark.long
 def test_another_decay_is_seen_all_the_same(compared):
     assert compared("decayed", "decayed_less").verdict == "fail"
 
 
+@pytest.mark.long
 def test_a_stream_of_known_length_has_no_such_step(compared):
     result = compared("known", "build")
     assert result.verdict == "pass"

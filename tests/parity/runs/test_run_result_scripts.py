@@ -38,6 +38,7 @@ def left_out(result):
     return {each["what"]: each["why"] for each in result.not_compared}
 
 
+@pytest.mark.long
 def test_a_seed_that_is_asked_for_takes_the_place_of_any_that_a_script_sets(trained):
     seeds = {"seed": 7, "sets_seed": True}
     in_a_row = TRAIN.replace(OWN_SEED, f"{IN_A_ROW}tf.random.set_seed(4)")
@@ -62,6 +63,7 @@ def test_a_script_that_draws_its_model_from_the_clock_is_told(trained):
         trained(TRAIN.replace("net = model()\n", drawing))
 
 
+@pytest.mark.long
 def test_what_a_script_does_after_fit_is_left_out_and_told(trained):
     result, _ = trained(f"{TRAIN}net.fit(x, y, verbose=0)\nnet.fit(x, y, verbose=0)\n1 / 0\n")
     assert result.verdict == "pass"

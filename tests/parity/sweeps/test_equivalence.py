@@ -372,6 +372,7 @@ def test_in_seeded_mode_noise_alone_is_as_rarely_a_difference(simulate):
     assert 0.02 < sum("different" in verdicts for verdicts in found) / NUM_SWEEPS <= LIMIT
 
 
+@pytest.mark.long
 def test_a_difference_of_three_margins_is_found_where_it_is(simulate):
     shifts = [0.0] * NUM_COMPARISONS
     shifts[1], shifts[2] = 0.045, -0.045
@@ -382,6 +383,7 @@ def test_a_difference_of_three_margins_is_found_where_it_is(simulate):
     assert elsewhere / NUM_SWEEPS <= 0.05
 
 
+@pytest.mark.long
 def test_equivalence_is_shown_as_often_as_the_power_that_is_told(simulate):
     sd = 0.015
     told = pair_power(0.015, sd, 12)

@@ -28,6 +28,8 @@ from parity.sweeps.task import Task
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
 
+pytestmark = pytest.mark.long
+
 PROGRAM = ProgramSpec(
     keras="keras_side.py:build", torch="torch_side.py:build", folder=str(FOLDER), epochs=2
 )

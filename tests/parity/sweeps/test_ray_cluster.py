@@ -34,6 +34,8 @@ from parity.sweeps.store import open_store
 from parity.sweeps.sweep import run_sweep
 from parity.sweeps.task import half_fingerprint, tasks_of
 
+pytestmark = pytest.mark.long
+
 PYTHONS = dict.fromkeys(HALVES, sys.executable)
 SPECS = [
     RunSpec(scenario="too_small", model="underfit", epochs=3, train_size=40, val_size=20, seed=seed)

@@ -15,6 +15,8 @@ from parity.sweeps.program_child import SweptProgram, train_program
 from parity.sweeps.rows import Row, judge_record
 from parity.traces.feed_file import write_feed
 
+pytestmark = pytest.mark.long
+
 PROGRAM = ProgramSpec(
     program="several",
     keras="several_keras.py:build",

@@ -310,6 +310,7 @@ def start_driver(folder):
     )
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_killed_ten_times_gives_the_same_results(tmp_path):
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     log, draw = killed / "log", random.Random(7)

@@ -8,6 +8,8 @@ from pytest_calls import pytest_called
 
 from parity.traces.bundle import pack
 
+pytestmark = pytest.mark.long
+
 TABLE = """
 [programs.right]
 keras = "models.py:keras_build"
@@ -103,13 +105,11 @@ def assert_one_passed_and_one_failed(out):
     assert "assert_parity(" not in out  # no frames
 
 
-@pytest.mark.long
 def test_a_program_is_checked_and_a_wrong_one_fails_with_the_report(checked):
     _, out = checked
     assert_one_passed_and_one_failed(out)
 
 
-@pytest.mark.long
 def test_workers_of_xdist_check_them_alike(checked):
     """In processes of their own, as all of pytest is here."""
     folder, _ = checked

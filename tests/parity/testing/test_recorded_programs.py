@@ -161,6 +161,7 @@ def test_a_bundle_of_the_table_that_is_gone_is_told(project, done):
         assert_program("gone")
 
 
+@pytest.mark.long
 def test_pytest_trains_ports_against_the_bundles_of_the_table_without_keras(project, tmp_path):
     for name in ("keras", "tensorflow"):
         (project / name).mkdir()

@@ -44,6 +44,7 @@ def leaves(path):
     return forms, settings, arrays
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`shuffle=True`", "ignore:Your input ran out")
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_keras_half_left_is_read_to_the_bit(kind, runs, tmp_path):

@@ -76,6 +76,7 @@ def checked(folder, *paths):
     )
 
 
+@pytest.mark.long
 def test_mypy_knows_what_a_batch_is(tmp_path):
     path = ROOT / "tests" / "support" / "typed_flows.py"
     wrong = tmp_path / "wrong_flows.py"

@@ -22,6 +22,7 @@ def keras_orders(n, buffer_size, seed, global_seed):
     return [[int(v) for batch in data for v in batch] for _ in range(NUM_EPOCHS)]
 
 
+@pytest.mark.long
 @given(
     st.integers(1, 70),
     st.integers(1, 80),

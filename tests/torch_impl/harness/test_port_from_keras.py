@@ -118,6 +118,7 @@ CASES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_losses_steps_and_metrics_are_those_of_keras(case, tmp_path):
     optimizer, loss, targets, source, more = CASES[case]
@@ -136,6 +137,7 @@ def both(model, port, *arguments, callbacks=(), **settings):
     return ours
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rules", [plateau_and_stop, plateau_and_stop_as_data])
 def test_callbacks_and_class_weights_are_those_of_fit(rules):
     model = model_of(

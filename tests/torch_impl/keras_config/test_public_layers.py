@@ -91,6 +91,7 @@ def test_all_refused_classes_of_a_model_are_told_at_once_with_their_reasons():
     ]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("direct")
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 @pytest.mark.parametrize("name", NEW)
@@ -100,6 +101,7 @@ def test_the_twin_of_a_setting_is_the_layer(name):
     assert not {where: value for where, value in differences(setting).items() if not value <= bar}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("warm_halves")
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_checks_of_layers_of_all_kinds_pass():

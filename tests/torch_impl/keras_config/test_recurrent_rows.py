@@ -46,6 +46,7 @@ def recurrent_layers(draw):
     return partial(make, go_backwards=draw(st.booleans()))
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None)
 @given(make=recurrent_layers())
 def test_any_settings_give_the_same(make):
@@ -78,6 +79,7 @@ def states_of_images():
     return keras.Model(source, [y, decoded, both])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("make", "shapes"),
     [(encoder_decoder, [(5, 3), (4, 2)]), (states_of_images, [(3, 5, 4, 2)])],

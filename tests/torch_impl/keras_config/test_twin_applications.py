@@ -94,6 +94,7 @@ def twin_beside(model, folder):
     return twin_of(config, folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
 def test_a_step_of_the_twin_of_a_network_is_that_of_the_network(make, tmp_path):
     found = list(compare(twin_beside(make(), tmp_path), tmp_path))
@@ -101,6 +102,7 @@ def test_a_step_of_the_twin_of_a_network_is_that_of_the_network(make, tmp_path):
     assert all(one.difference <= one.allowed for one in found), found
 
 
+@pytest.mark.long
 def test_torchs_epsilon_in_one_layer_of_a_network_does_not_pass_this_test(tmp_path):
     twin = twin_beside(small_mobilenet_v3(), tmp_path)
     layers = [layer for layer in twin.modules() if isinstance(layer, BatchNormalization)]

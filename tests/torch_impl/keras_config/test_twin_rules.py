@@ -118,6 +118,7 @@ def apart(model, twin):
     return max(np.abs(a - b).max() / max(np.abs(b).max(), 1e-2) for a, b in found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("make", "shape"), MODELS.values(), ids=MODELS)
 def test_a_twin_is_trained_with_keras_penalties_and_constraints(make, shape):
     model = make()
@@ -138,6 +139,7 @@ def test_a_twin_is_trained_with_keras_penalties_and_constraints(make, shape):
     assert apart(model, twin) <= BAR
 
 
+@pytest.mark.long
 def test_a_trainer_trains_and_evaluates_a_twin_with_its_rules():
     model = dense()
     twin = twin_of(model)

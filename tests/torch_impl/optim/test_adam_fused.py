@@ -55,6 +55,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SETTINGS)
 def test_weights_move_as_keras_moves_them(name):
     settings = {"learning_rate": 0.01, **SETTINGS[name]}

@@ -151,6 +151,7 @@ def assert_same(theirs, ours):
         np.testing.assert_allclose(ours[name], values, BAR, BAR, err_msg=name)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_train_py_repeats_the_training_of_an_augmented_program(program, tmp_path, monkeypatch):
     folder = tmp_path / f"port_of_{program.__name__}"

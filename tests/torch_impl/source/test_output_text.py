@@ -14,6 +14,8 @@ from benchmarks.ported.packages import package_of
 from benchmarks.ported.programs import Program
 from torch_impl.trainer import Trainer
 
+pytestmark = pytest.mark.long
+
 BAR = 1e-12
 RNG = np.random.default_rng(8)
 N, SIZE = 22, (6, 5)

@@ -18,6 +18,8 @@ from torch_impl.source.plain import as_plain, without_seeds
 from torch_impl.source.plain_rules import as_rule, metric
 from torch_impl.source.writer import program_of
 
+pytestmark = pytest.mark.long
+
 # What a port without --plain has not either: code of the user's own, and causal masks that are
 # arguments which are no tensors.
 UNWRITTEN = {"Lambda_1", "Lambda_2", "Attention_4", "Attention_5"}
@@ -98,7 +100,6 @@ def refused():
     return {name: SETTINGS[name].layer if name in SETTINGS else kind for name, kind in lines}
 
 
-@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_layers_and_settings_that_are_refused_are_those_of_the_docs(refused):
     taken = {SETTINGS[name].layer for name in SETTINGS.keys() - refused.keys() - UNWRITTEN}

@@ -76,6 +76,7 @@ def test_it_repeats_keras_whatever_fit_is_given(case):
     assert worst(ours, theirs) < BAR
 
 
+@pytest.mark.long
 def test_its_callbacks_decide_as_those_of_keras_and_see_the_validation():
     model = keras_model(weighted_metrics=["accuracy", "sparse_categorical_crossentropy"])
     rules = [

@@ -58,6 +58,7 @@ def port_of(model):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weights_of_steps"])
 def test_a_masked_training_is_keras_one(weighted):
     x, y = sentences()

@@ -8,6 +8,8 @@ from both_halves import levels, recorded
 from keras_impl.harness.check import brief
 from parity.files.json_io import read_json
 
+pytestmark = pytest.mark.long
+
 FAULTS = ("padding", "padding_and_detached", "frozen_without_optimizer", "five_at_once")
 
 

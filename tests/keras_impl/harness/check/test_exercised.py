@@ -115,6 +115,7 @@ class Root(L.Layer):
         return x * keras.ops.sqrt(self.size)
 
 
+@pytest.mark.long
 def test_a_draw_that_makes_nan_is_never_taken_for_one_that_shows_more():
     """NaN has every effect that is looked for. Here, a part stays dead in each draw of numbers."""
     seeds = [probe_inputs.redrawn(3, number) for number in range(8)]
@@ -127,6 +128,7 @@ def test_a_draw_that_makes_nan_is_never_taken_for_one_that_shows_more():
     assert "dead" in str(told(writer))
 
 
+@pytest.mark.long
 def test_the_same_seed_draws_the_same_probe_and_the_first_draw_is_that_of_the_seed():
     first, second = (probed(nets.keras_gated, seed=3) for _ in range(2))
     assert set(first.arrays) == set(second.arrays)
@@ -160,6 +162,7 @@ def test_a_small_mask_drops_something_and_keeps_something(seed, own):
     assert writer.facts["noise"]["forward/train/output"] < 1e-12
 
 
+@pytest.mark.long
 def test_a_mask_that_drops_nothing_in_any_draw_is_told():
     writer = probed(chain(lambda: L.Dropout(1e-9, name="drop"), lambda: L.Dense(1, name="out")))
     assert told(writer) == {"mask of drop": "it drops nothing"}
@@ -177,6 +180,7 @@ def test_masks_are_useless_if_they_are_all_alike():
 # --- what is told --------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_gradient_that_is_zero_in_every_draw_is_told_with_what_is_dead():
     writer = probed(
         chain(

@@ -69,6 +69,7 @@ def test_a_model_that_tensorflow_cannot_compute_is_bad_input():
         probed(build)
 
 
+@pytest.mark.long
 def test_layers_that_draw_are_named_unless_what_they_draw_is_told():
     writer = probed(
         nets.chain(

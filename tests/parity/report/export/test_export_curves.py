@@ -380,6 +380,7 @@ COLUMN = st.lists(st.one_of(st.floats(), st.floats(0, 5)), max_size=40)
 KEYS = ("val_loss", "accuracy", "val_accuracy", "eval_accuracy", "learning_rate")
 
 
+@pytest.mark.long
 @settings(max_examples=20)
 @given(
     st.fixed_dictionaries({"loss": COLUMN.filter(bool)}, optional=dict.fromkeys(KEYS, COLUMN)),

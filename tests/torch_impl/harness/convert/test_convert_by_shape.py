@@ -12,6 +12,8 @@ from weight_files import values, weight_files
 from parity.errors import InputError
 from parity.weights.request import STATE
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):

@@ -24,6 +24,7 @@ def files(tmp_path_factory):
     return weight_files(tmp_path_factory)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", [".keras", ".h5"])
 @pytest.mark.parametrize("name", PORTS)
 def test_a_training_goes_on_as_in_keras(name, form, files, tmp_path):

@@ -10,6 +10,8 @@ from torch import nn
 from parity.weights.request import OPTIMIZER, STATE
 from torch_impl import Port, optim, schedule
 
+pytestmark = pytest.mark.long
+
 RATE = {"lr": 0.01, "eps": 1e-7}
 
 

@@ -9,6 +9,8 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
+pytestmark = pytest.mark.long
+
 PORTS = ("turned", "turned__cut", "turned__half", "turned__straight")
 LEVELS = [name for name in LEVEL_IDS if name != "init"]  # torch draws other weights
 

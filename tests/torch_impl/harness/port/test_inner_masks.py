@@ -15,6 +15,8 @@ from parity.runs.check_options import CheckOptions
 from torch_impl import layers
 from torch_impl.harness.port.inner_masks import given_masks, inner_dropouts
 
+pytestmark = pytest.mark.long
+
 N, FEATURES, UNITS = 3, 2, 4
 GATES = "ifco"
 

@@ -10,6 +10,8 @@ import keras_impl
 from torch_impl.harness.program.masks import own_dropouts
 from torch_impl.layers import Dropout
 
+pytestmark = pytest.mark.long
+
 SOURCE = """
 import keras, numpy as np, torch
 import torch.nn.functional as F

@@ -22,6 +22,8 @@ from torch_impl.harness.program.spread import (
     spread_of,
 )
 
+pytestmark = pytest.mark.long
+
 SOURCE = """
 import keras, numpy as np, torch
 from torch import nn

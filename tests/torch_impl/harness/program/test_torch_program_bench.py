@@ -20,6 +20,7 @@ from torch_impl.harness.program.stepper import ReplayedStepper
 
 # Of torch's compiler itself.
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings(
         "ignore::DeprecationWarning:torch", "ignore:The .grad attribute of a Tensor:UserWarning"
     ),

@@ -60,18 +60,21 @@ def test_flips_are_keras_flips(mode, seed, shape, dtype):
     assert_same_calls("RandomFlip", (mode,), {"seed": seed}, shape, dtype)
 
 
+@pytest.mark.long
 @given(factors(-1, 1), moves, shapes, dtypes)
 @settings(max_examples=40)
 def test_rotations_are_keras_rotations(factor, options, shape, dtype):
     assert_same_calls("RandomRotation", (factor,), options, shape, dtype)
 
 
+@pytest.mark.long
 @given(factors(-0.9375, 1), st.one_of(st.none(), factors(-0.9375, 1)), moves, shapes, dtypes)
 @settings(max_examples=40)
 def test_zooms_are_keras_zooms(height, width, options, shape, dtype):
     assert_same_calls("RandomZoom", (height, width), options, shape, dtype)
 
 
+@pytest.mark.long
 @given(factors(-1, 1), factors(-1, 1), moves, shapes, dtypes)
 @settings(max_examples=40)
 def test_shifts_are_keras_shifts(height, width, options, shape, dtype):
