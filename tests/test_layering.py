@@ -4,10 +4,12 @@ The harness knows neither framework, and neither half knows the other.
 """
 
 import ast
+import importlib
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from import_graph import circles, import_graph, longest_chain, modules_of
@@ -316,3 +318,18 @@ def test_the_torch_half_trains_without_loading_keras():
     loaded = modules_after("import torch_impl; torch_impl.fit; torch_impl.run_program")
     assert "torch_impl.train" in loaded
     assert loaded & FORBIDDEN["torch_impl"] == set()
+
+
+# --- tests and halves ----------------------------------------------------------------------------
+
+
+def test_no_two_test_files_have_the_same_name():
+    """pytest imports them by their bare names: of two, it refuses the second."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("half", ["keras_impl", "torch_impl"])
+def test_dir_of_a_half_lists_its_public_names_only(half):
+    module = importlib.import_module(half)
+    assert dir(module) == sorted(module.__all__)
