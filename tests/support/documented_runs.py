@@ -46,6 +46,7 @@ RUN = {
     "parity diagnose docs/histories/capacity.json ...": ((), 1),
     "parity diagnose docs/histories/leak.json ...": ((), 1),
     "parity diagnose docs/histories/sorted_split.json ...": ((), 1),
+    "parity diagnose docs/histories/noisy_labels.json ...": ((), 1),
 }
 # What is not run, with the reason. "..." stands for any further words.
 NOT_RUN = {
@@ -127,7 +128,7 @@ NOT_RUN = {
         "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
     ),
     "python benchmarks/accuracy/image_arguments.py": "likewise",
-    "python benchmarks/accuracy/audit.py ...": "half an hour, with scikit-learn and cleanlab",
+    "python benchmarks/accuracy/audit.py": "two minutes",
     "parity doctor": "half a minute; tests/parity/runs/test_doctor.py runs it",
     "parity run capacity augmentation dropout ...": "a quarter of an hour to hours",
     "parity run dropout --dtype float64 --train-size 5000 ...": "a quarter of an hour",
@@ -179,7 +180,6 @@ NOT_RUN = {
     "parity sweep --mode seeded --seeds 0:10": "hours",
     "parity sweep too_large cured_by_dropout --seeds 0:50 ...": "hours",
     "parity sweep too_short --seeds 0:2 ...": "tests/parity/sweeps/test_sweep.py runs smaller ones",
-    "parity diagnose docs/histories/noisy_labels.json ...": "the Python above it makes the data",
     "parity sweep too_short little_data noisy_labels --full ...": "hours",
     "python -c ...": "starts a framework, to see how long that takes",
     "python benchmarks/speed/augment.py ...": "minutes, alone on a machine",
