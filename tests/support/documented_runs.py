@@ -89,13 +89,11 @@ NOT_RUN = {
     "parity check --keras keras_model.py:build --torch torch_model_naive.py:build ...": (
         "examples/migration/test_readme.py compares what it reports"
     ),
-    "parity check --dtype float32": "tests/parity/runs/test_check_float32.py checks pairs so",
-    "parity record --dtype float32": "likewise",
+    "parity record --dtype float32": "tests/parity/runs/test_check_float32.py checks pairs so",
     "parity check --against keras_model.parity --torch torch_model_naive.py:build": "likewise",
     "parity record parity-bundles/migration.parity migration": "tests/test_action.py records so",
     "parity check --against parity-bundles ...": "tests/test_action.py runs the job and the hook",
     "parity check --against parity-bundles": "likewise",
-    "python -m parity": "tests/parity/runs/test_user_file_names.py starts it",
     "parity record model.parity migration": (
         "tests/parity/cli/test_cli_check.py gives it names; it records as the commands above"
     ),
@@ -135,8 +133,6 @@ NOT_RUN = {
     "parity run dropout --seeds 0:5 --dtype float64": (
         "minutes; the command below it trains in float64 too"
     ),
-    "parity run --dtype float32": "tests/parity/runs/test_run_result_float32.py trains programs so",
-    "parity run --save-weights": "tests/torch_impl/harness/test_saved.py saves them",
     "parity run dropout": "a minute; the commands of docs/report.md train another scenario",
     "parity run capacity": "as long as the whole article; the command of docs/json.md is run",
     "parity run underfit --seeds 0:2 ...": "fails; tests/parity/runs/test_run.py wants no GPU too",
