@@ -166,12 +166,12 @@ CAUSES = (
         {"underfit": 0.3, "overfit": 0.3},
         [
             (signs.accuracy_peaked, 2.5, "validation accuracy has fallen since its peak"),
-            (signs.has_finding("label_noise", "contradicting_labels"), DATA, "the data show it"),
+            (signs.has_finding("contradicting_labels"), DATA, "the data show it"),
         ],
         "No network can be more accurate on noisy labels than the labels; a large one memorises "
         "the wrong ones.",
         "among the 50 training samples of the largest loss, several labels are wrong",
-        ["look at the images with the suspected labels", "early stopping", "label smoothing"],
+        ["look at the labels of the largest losses", "early stopping", "label smoothing"],
     ),
     Cause(
         "imbalance",

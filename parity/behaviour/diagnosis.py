@@ -19,7 +19,7 @@ from parity.errors import InputError
 from parity.files.floats import encode_floats
 from parity.traces.trace import History
 
-SCHEMA = "parity.diagnosis/1"
+SCHEMA = "parity.diagnosis/2"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Diagnosis:
         return verdict_with(self.judgement, self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the diagnosis as `parity.diagnosis/1`."""
+        """Returns the diagnosis as `parity.diagnosis/2`."""
         causes = [
             {
                 "id": entry.cause.id,

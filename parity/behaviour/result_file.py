@@ -12,10 +12,7 @@ from parity.behaviour.audit.audit import SCHEMA as AUDIT
 from parity.behaviour.audit.audit import Audit, NearCopies
 from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies
 from parity.behaviour.audit.findings import Finding
-from parity.behaviour.audit.label_noise import LabelNoise
-from parity.behaviour.audit.leak_size import LeakSize
 from parity.behaviour.audit.split_tests import ClassBalance
-from parity.behaviour.audit.suspects import PairNoise
 from parity.behaviour.causes import Cause, RankedCause
 from parity.behaviour.diagnosis import SCHEMA, Diagnosis
 from parity.behaviour.judgement import Expectation, Judgement
@@ -27,7 +24,6 @@ FINDINGS = (
     "duplicates",
     "near_duplicates",
     "contradicting_labels",
-    "label_noise",
     "missing_classes",
     "imbalance",
     "split_differs",
@@ -58,41 +54,10 @@ class CopiesRecord(_Counted):
     pass
 
 
-@records.mirrors(LeakSize)
-class LeakSizeRecord:
-    p: records.Share
-    num_images: records.Count
-    power_still: records.Share
-    power_moved: records.Share | None
-
-
 @records.mirrors(NearCopies)
 class NearCopiesRecord(_Counted):
     within_training: records.Share
     p_sure: records.Share
-    size: LeakSizeRecord | None
-
-
-@records.mirrors(PairNoise)
-class PairNoiseRecord:
-    label: records.Count
-    true: records.Count
-    count: records.Count
-    compared: records.Count
-    share: records.Share
-    low: records.Share
-    high: records.Share
-
-
-@records.mirrors(LabelNoise)
-class LabelNoiseRecord:
-    disagreement: records.Share
-    support: records.Share
-    num_images: records.Count
-    num_consensus: records.Count
-    unsupported: records.Many[records.Count]
-    suspected: records.Many[records.Count]
-    pairs: records.Many[PairNoiseRecord]
 
 
 @records.mirrors(ClassBalance)
@@ -175,7 +140,7 @@ class DiagnosisRecord(records.Record):
 
 
 def diagnosis_from(value: Any, where: str) -> Diagnosis:
-    """Returns the diagnosis from the JSON of `parity.diagnosis/1`.
+    """Returns the diagnosis from the JSON of `parity.diagnosis/2`.
 
     Args:
         value: the JSON. What follows from the history is computed again, and must be the same.

@@ -55,8 +55,8 @@ def diagnose(
     """Says what is wrong with a training, and why, from its history.
 
     HISTORY is Keras's History.history as JSON, a CSVLogger file, a TensorBoard folder, a run
-    directory, a printed log, a notebook, or a log of Lightning, YOLO, Hugging Face's Trainer,
-    MLflow or Weights & Biases. With --data, parity examines the images and labels too.
+    directory, a printed log, a notebook, or a log of Lightning, Hugging Face's Trainer or Weights &
+    Biases. With --data, parity examines the images and labels too.
 
     Exit codes: 0 good fit, 1 anything else, 2 wrong use or bad input.
     """

@@ -352,8 +352,8 @@ def test_an_example_with_a_value_of_another_type_is_refused(name):
         ("parity.sweep/2", ("comparisons", 0, "equivalence", "alpha"), 5),
         ("parity.bench/1", ("rows", 0, "values", 0), "NaN"),
         ("parity.bench/1", ("rows", 0, "unit"), "ms"),
-        ("parity.diagnosis/1", ("verdict",), "good fit"),
-        ("parity.diagnosis/1", ("history", "loss", 0), None),
+        ("parity.diagnosis/2", ("verdict",), "good fit"),
+        ("parity.diagnosis/2", ("history", "loss", 0), None),
     ],
 )
 def test_a_wrong_value_is_refused(name, place, value):

@@ -1,8 +1,8 @@
 """Finds reasons in images and labels why a validation accuracy is too good or too bad.
 
-In: `Data`. Out: `Audit`: copies across the parts, wrong labels, classes and pixels that differ
-between training and validation, and the accuracy of a nearest neighbour without any training.
-`Audit.findings` lists what matters.
+In: `Data`. Out: `Audit`: copies across the parts, classes and pixels that differ between training
+and validation, and the accuracy of a nearest neighbour without any training. `Audit.findings` lists
+what matters.
 
 Exact copies, classes and pixels are tested on all images. Comparisons of all pairs use at most
 `MAX_TRAIN` and `MAX_VAL` images, drawn with the seed, with sides above 32 pixels averaged down;
@@ -11,18 +11,16 @@ they leave out training images that repeat an earlier one.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
-from parity.behaviour.audit.findings import ALARM, MIN_LEAK, Finding, Severity, findings_of
-from parity.behaviour.audit.image_views import blurred, shrink
-from parity.behaviour.audit.label_noise import K, LabelNoise, label_noise
-from parity.behaviour.audit.leak_size import LeakSize, more_often
+from parity.behaviour.audit.findings import Finding, Severity, findings_of
+from parity.behaviour.audit.image_views import shrink
 from parity.behaviour.audit.near_copies import Nearness, nearness
-from parity.behaviour.audit.neighbours import Neighbours, nearest
+from parity.behaviour.audit.neighbours import nearest
 from parity.behaviour.audit.notes import notes_of
 from parity.behaviour.audit.split_tests import (
     AccuracyTest,
@@ -37,7 +35,7 @@ from parity.files.floats import encode_floats
 
 __all__ = ["Audit", "Baseline", "Finding", "NearCopies", "audit"]
 
-SCHEMA = "parity.audit/1"
+SCHEMA = "parity.audit/2"
 # Places of a very low dimension, such as patches of sky, have single pairs that look sure.
 MAX_P_SURE, MANY_IN_TRAINING = 0.01, 0.05
 MAX_TRAIN, MAX_VAL, MAX_WITHIN = 10_000, 2_000, 1_000
@@ -54,15 +52,12 @@ class NearCopies(Copies):
             `parity.behaviour.audit.near_copies`.
         within_training: fraction of training images that are near copies of another one.
         p_sure: p value of so many pairs if validation had them as often as training.
-        size: how many validation images are copies, also of those that are not surely one; None
-            if most training images have copies in training.
     """
 
     threshold: float
     dimension: float
     within_training: float
     p_sure: float
-    size: LeakSize | None
 
     @property
     def is_certain(self) -> bool:
@@ -73,22 +68,6 @@ class NearCopies(Copies):
         return self.count > 0 and (
             self.p_sure < MAX_P_SURE or self.within_training >= MANY_IN_TRAINING
         )
-
-    @property
-    def is_excess(self) -> bool:
-        """Whether more images are near training images than honest ones are by chance."""
-        return (
-            self.size is not None
-            and self.size.p < ALARM
-            and self.size.low >= MIN_LEAK * self.size.num_images
-        )
-
-    @property
-    def cut(self) -> float:
-        """A ratio below it is taken for a copy, where copies must not count."""
-        if self.size is None or not self.is_excess:
-            return self.threshold
-        return max(self.threshold, self.size.cut)
 
 
 @dataclass(frozen=True)
@@ -118,7 +97,6 @@ class Audit:
         test_copies: test images that are exact copies of training images.
         train_copies: training images that repeat another one.
         near_copies: near copies in validation; None with too few images or pixels.
-        labels: labels of training; None with fewer than 11 images.
         baseline: accuracy of the nearest neighbour.
         classes: counts of classes, and their differences.
         pixels: statistics of images, and their differences.
@@ -132,7 +110,6 @@ class Audit:
     test_copies: Copies
     train_copies: Copies
     near_copies: NearCopies | None
-    labels: LabelNoise | None
     baseline: Baseline
     classes: ClassBalance
     pixels: tuple[PixelTest, ...]
@@ -151,7 +128,7 @@ class Audit:
         return next((finding.severity for finding in self.findings()), "none")
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the audit as `parity.audit/1`, ready for `json.dumps(..., allow_nan=False)`."""
+        """Returns the audit as `parity.audit/2`, ready for `json.dumps(..., allow_nan=False)`."""
         findings = [asdict(finding) for finding in self.findings()]
         return encode_floats(
             {
@@ -182,30 +159,17 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
     is_copy = originals.contain(data.x_val[chosen_val])
     some = _like(y_val, y_train)
     near = None
-    compared = nearness(train, val, within=some, generator=generator)
+    compared = nearness(train, val, within=some)
     if compared is not None:
         near = _near_copies(compared, ~is_copy, data, chosen, chosen_val)
-        is_copy |= compared.scores.value < near.cut
-        some = some[compared.within >= near.cut]
+        is_copy |= compared.ratio < compared.threshold
+        some = some[compared.within >= compared.threshold]
 
-    looks, train = blurred(train), train.reshape(len(train), -1)
-    is_right = y_train[nearest(val.reshape(len(val), -1), train, 1).index[:, 0]] == y_val
-    nearest_within = _within(train)
-    within = nearest_within.index
-    rows = some if within.size else np.empty(0, np.int64)
-    is_right_within = y_train[within[rows, :1].ravel()] == y_train[rows]
-    # Blurred and normalised images usually separate classes better; flat ones need the pixels.
-    judged = [
-        label_noise(y_train, found.index, found.distance)
-        for found in (_within(looks), nearest_within)
-    ]
-    labels = min(filter(None, judged), key=lambda noise: noise.disagreement, default=None)
-    if labels is not None:
-        labels = replace(
-            labels,
-            suspected=tuple(chosen[list(labels.suspected)].tolist()),
-            unsupported=tuple(chosen[list(labels.unsupported)].tolist()),
-        )
+    train, val = train.reshape(len(train), -1), val.reshape(len(val), -1)
+    is_right = y_train[nearest(val, train, 1).index[:, 0]] == y_val
+    rows = some if len(train) > 1 else some[:0]
+    within = nearest(train[rows], train, 1, own=rows).index.ravel()
+    is_right_within = y_train[within] == y_train[rows]
     return Audit(
         source=data.source,
         seed=seed,
@@ -215,7 +179,6 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
         test_copies=originals.copies(data.x_test, data.y_test),
         train_copies=originals.copies(data.x_train, data.y_train, is_training=True),
         near_copies=near,
-        labels=labels,
         baseline=Baseline(
             float(is_right.mean()),
             accuracy_test(is_right[~is_copy], y_val[~is_copy], is_right_within, y_train[rows]),
@@ -223,13 +186,6 @@ def audit(data: Data, *, seed: int = 0) -> Audit:
         classes=class_balance(data.y_train, data.y_val, data.y_test, data.num_classes),
         pixels=pixel_tests(data.x_train, data.y_train, data.x_val, data.y_val),
     )
-
-
-def _within(vectors: np.ndarray) -> Neighbours:
-    """Returns the nearest other vectors of each vector, as many as the test of labels needs."""
-    if len(vectors) == 1:
-        return Neighbours(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
-    return nearest(vectors, vectors, K, own=np.arange(len(vectors)))
 
 
 def _like(y_val: np.ndarray, y_train: np.ndarray) -> np.ndarray:
@@ -257,26 +213,36 @@ def _near_copies(
     chosen_val: np.ndarray,
 ) -> NearCopies:
     """Counts the pairs below the threshold, with their indices in the data."""
-    is_sure = is_new & compared.is_sure
-    found = NearCopies(
-        count=int(is_sure.sum()),
-        fraction=float(is_sure.mean()),
-        num_other_label=0,
-        pairs=(),
-        threshold=compared.threshold,
-        dimension=compared.dimension,
-        within_training=float((compared.within < compared.threshold).mean()),
-        p_sure=more_often(is_sure, compared.within < compared.threshold),
-        size=compared.size(is_new),
-    )
-    score = compared.scores.value
-    rows = np.flatnonzero(is_new & (score < found.cut))
+    is_near = is_new & (compared.ratio < compared.threshold)
+    rows = np.flatnonzero(is_near)
     of_val, of_train = chosen_val[rows], chosen[compared.index[rows]]
     has_other_label = data.y_val[of_val] != data.y_train[of_train]
-    # Sure ones first, of those the ones with another label.
-    order = np.lexsort((score[rows], ~has_other_label, ~is_sure[rows]))[:MAX_PAIRS]
-    return replace(
-        found,
-        num_other_label=int((has_other_label & is_sure[rows]).sum()),
+    # The ones with another label first.
+    order = np.lexsort((compared.ratio[rows], ~has_other_label))[:MAX_PAIRS]
+    is_near_within = compared.within < compared.threshold
+    return NearCopies(
+        count=len(rows),
+        fraction=len(rows) / len(chosen_val),
+        num_other_label=int(has_other_label.sum()),
         pairs=tuple(zip(of_val[order].tolist(), of_train[order].tolist(), strict=True)),
+        threshold=compared.threshold,
+        dimension=compared.dimension,
+        within_training=float(is_near_within.mean()),
+        p_sure=_more_often(is_near, is_near_within),
     )
+
+
+def _more_often(found: np.ndarray, honest: np.ndarray) -> float:
+    """Returns the p value that something is as frequent as among honest images.
+
+    With a uniform prior of the share, its posterior from the honest images.
+
+    Args:
+        found: bool (M,), of the images.
+        honest: bool (N,).
+    """
+    from scipy import stats
+
+    count = int(honest.sum())
+    by_chance = stats.betabinom(len(found), count + 1, len(honest) - count + 1)
+    return float(by_chance.sf(int(found.sum()) - 1))

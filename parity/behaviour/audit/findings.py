@@ -14,11 +14,7 @@ if TYPE_CHECKING:
     from parity.behaviour.audit.audit import Audit
 
 ALARM = 1e-4
-MIN_LEAK = 0.01  # of validation that is surely changed copies of training
 MIN_TRAIN_COPIES = 0.01  # of training that repeats itself
-MIN_NOISE = 0.02  # of labels that are surely wrong
-MIN_SUSPECTED = 5  # images
-MAX_PAIRS_TOLD = 3
 MIN_RATIO = 3.0  # of the largest class to the smallest
 MIN_VARIATION = 0.05  # total, of the class distributions
 MIN_GAP = 0.1  # of the nearest neighbour's accuracies
@@ -34,8 +30,8 @@ class Finding:
     """A problem of the data.
 
     Attributes:
-        id: "duplicates", "near_duplicates", "contradicting_labels", "label_noise",
-            "missing_classes", "imbalance", "split_differs" or "pixels_differ"; each at most once.
+        id: "duplicates", "near_duplicates", "contradicting_labels", "missing_classes",
+            "imbalance", "split_differs" or "pixels_differ"; each at most once.
         severity: "high" makes an accuracy worthless, "medium" changes it, "low" is good to know.
         text: a sentence with numbers.
     """
@@ -51,7 +47,6 @@ def findings_of(audit: Audit) -> tuple[Finding, ...]:
         _duplicates(audit),
         _near_duplicates(audit),
         _contradicting_labels(audit),
-        _label_noise(audit),
         _missing_classes(audit),
         _imbalance(audit),
         _split_differs(audit),
@@ -97,7 +92,7 @@ def _duplicates(audit: Audit) -> Finding | None:
 
 def _near_duplicates(audit: Audit) -> Finding | None:
     near = audit.near_copies
-    if near is None or not (near.is_certain or near.is_excess):
+    if near is None or not near.is_certain:
         return None
     index, original = near.pairs[0]
     other = (
@@ -105,19 +100,12 @@ def _near_duplicates(audit: Audit) -> Finding | None:
     )
     share = near.within_training
     within = f"; {share:.1%} of training images are such copies of others" if share else ""
-    fraction, start = near.fraction, f"{near.count:,} of"
-    sure = ""
-    size = near.size
-    if near.is_excess and size is not None and size.count > near.count:
-        fraction = size.count / audit.num_val
-        start = f"about {size.count:,.0f} ({size.low:,.0f} to {size.high:,.0f}) of"
-        sure = f"; {near.count:,} surely"
     return Finding(
         "near_duplicates",
-        _share_graded(fraction, 2 if near.is_excess else near.count),
-        f"{start} {audit.num_val:,} validation images ({fraction:.1%}) are training images that "
-        "were shifted, rotated, resized, mirrored, made brighter or noisier by a little"
-        f"{sure}{other}, such as image {index}, which is training image {original}{within}",
+        _share_graded(near.fraction, near.count),
+        f"{near.count:,} of {audit.num_val:,} validation images ({near.fraction:.1%}) are training "
+        "images that were mirrored, made brighter or noisier by a little, or saved again"
+        f"{other}, such as image {index}, which is training image {original}{within}",
     )
 
 
@@ -145,45 +133,6 @@ def _contradicting_labels(audit: Audit) -> Finding | None:
         f"{', '.join(text for text, _ in parts)}, such as image {index}, which is training image "
         f"{original}",
     )
-
-
-def _label_noise(audit: Audit) -> Finding | None:
-    labels = audit.labels
-    if labels is None:
-        return None
-    if labels.is_unrelated:
-        return Finding(
-            "label_noise",
-            "medium",
-            f"{labels.support:.1%} of nearest neighbours in training share a label, with shuffled "
-            f"labels {labels.shuffled[0]:.1%}: labels may be in another order than images",
-        )
-    parts = [
-        f"about {pair.share:.0%} of class {pair.true} ({pair.low:.0%} to {pair.high:.0%}) have the "
-        f"label {pair.label}: so do {pair.count:,} of {pair.compared:,} images that lie deep in "
-        "that class"
-        for pair in labels.pairs[:MAX_PAIRS_TOLD]
-    ]
-    severity: Severity = "medium"
-    if (
-        labels.estimate is not None
-        and labels.low is not None
-        and len(labels.unsupported) >= MIN_SUSPECTED
-        and labels.low >= MIN_NOISE
-    ):
-        severity = _graded(labels.estimate, 0.1, 0.03)
-        parts.insert(
-            0,
-            f"about {labels.estimate:.1%} of the training labels ({labels.low:.1%} to "
-            f"{labels.high:.1%}) are wrong: of {labels.num_consensus:,} images whose neighbours "
-            f"agree, {len(labels.unsupported):,} have a label that no neighbour has",
-        )
-    if not parts:
-        return None
-    if labels.suspected:
-        some = ", ".join(map(str, labels.suspected[:5]))
-        parts.append(f"{len(labels.suspected):,} labels are suspected, first those of {some}")
-    return Finding("label_noise", severity, "; ".join(parts))
 
 
 def _missing_classes(audit: Audit) -> Finding | None:

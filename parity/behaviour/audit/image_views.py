@@ -9,8 +9,6 @@ import math
 
 import numpy as np
 
-from parity.behaviour.audit.positions import normalised
-
 MAX_SIDE = 32
 _BLOCK = 64
 
@@ -26,13 +24,15 @@ def shrink(images: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def blurred(images: np.ndarray) -> np.ndarray:
-    """Returns images low-passed with the weights 1 2 1, at half the resolution, normalised.
+    """Returns images low-passed with the weights 1 2 1, at half the resolution.
+
+    Each is normalised to mean 0 and norm 1.
 
     Args:
         images: float32 (N, H, W, C).
 
     Returns:
-        float32 (N, D).
+        float32 (N, D); images without structure are 0.
     """
     blocks = range(0, len(images), _BLOCK)
     return np.concatenate([_blurred(images[start : start + _BLOCK]) for start in blocks])
@@ -44,7 +44,13 @@ def _blurred(images: np.ndarray) -> np.ndarray:
         padded = np.pad(images, [(int(a == axis),) * 2 for a in range(4)], mode="edge")
         first, second, third = (padded.take(range(start, start + size), axis) for start in range(3))
         images = (first + 2 * second + third) / 4
-    return normalised(_pooled(images, *(1 + (side >= 8) for side in images.shape[1:3])), 1)
+    small = _pooled(images, *(1 + (side >= 8) for side in images.shape[1:3]))
+    rows = small.reshape(len(images), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    # The norm of a constant image is only rounding, which must not be scaled up.
+    flat: np.ndarray = norm <= 1e-5 * math.sqrt(rows.shape[1])
+    return np.where(flat, 0, rows / np.where(flat, 1, norm))
 
 
 def _pooled(images: np.ndarray, down: int, across: int) -> np.ndarray:

@@ -17,7 +17,7 @@ def notes_of(audit: Audit) -> tuple[str, ...]:
     distinct = num_train - audit.train_copies.count
     if audit.num_train < distinct or audit.num_val < num_val:
         found.append(
-            f"near copies and labels were looked for among {audit.num_train:,} of {num_train:,} "
+            f"near copies were looked for among {audit.num_train:,} of {num_train:,} "
             f"training and {audit.num_val:,} of {num_val:,} validation images, drawn at random"
         )
         if audit.num_train < distinct:
@@ -28,25 +28,8 @@ def notes_of(audit: Audit) -> tuple[str, ...]:
     near = audit.near_copies
     if near is None:
         found.append("near copies were not looked for: there are too few images or pixels")
-    elif near.size is None:
-        found.append(
-            "how many near copies there are cannot be estimated: most training images that were "
-            "looked at are copies of others"
-        )
     else:
-        size = near.size
-        moved = (
-            "; moved ones are not looked for in such small images"
-            if size.power_moved is None
-            else f", and {size.power_moved:.0%} if they were rotated by up to 10 degrees, shifted "
-            "by up to a ninth of the side and resized by up to a tenth too"
-        )
-        found.append(
-            f"of training images that were changed as a test, {size.power_still:.0%} were "
-            f"recognised if mirrored, brighter or noisier{moved}"
-        )
+        found.append("copies that were shifted, rotated, resized or cropped are not looked for")
         if near.within_training >= MANY_COPIES:
             found.append("many training images are copies of others, which may hide near copies")
-    if audit.labels is None or audit.labels.estimate is None:
-        found.append("how many labels are wrong is unknown: too few neighbours agree")
     return tuple(found)

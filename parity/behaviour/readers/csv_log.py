@@ -7,8 +7,8 @@ In: the text. Out: columns in which None is a value that was not measured. CSVLo
     an array is one cell, in two pairs of quotes: its column is left out
     append=True adds the next fit, with epochs from 0 again: it follows, in file order
 
-Other programs write such tables too: Lightning (a row per step, see `rows`), YOLO (see `yolo`),
-exports of MLflow and Weights & Biases (see `exports`). A column of texts is left out.
+Other programs write such tables too: Lightning (a row per step, see `rows`), Weights & Biases (see
+`exports`). A column of texts is left out.
 """
 
 import csv
@@ -22,7 +22,6 @@ from parity.behaviour.readers import exports
 from parity.behaviour.readers.names import JUDGED, keras_names
 from parity.behaviour.readers.reading import Columns, Read, named
 from parity.behaviour.readers.rows import is_apart, together
-from parity.behaviour.readers.yolo import is_yolo, read_yolo
 from parity.errors import InputError
 
 _MISSING = ("", "NA")  # missing values of pandas and CSVLogger
@@ -38,11 +37,7 @@ def read_csv_log(path: Path, text: str) -> Read:
     Raises:
         InputError: the text is not a table with a header, or a cell is not a number.
     """
-    names, body = _table(path, text)
-    if exports.is_long(names):
-        _check_lengths(path, names, body)
-        return exports.read_long(path, names, [row for _, row in body])
-    return read_rows(path, names, body)
+    return read_rows(path, *_table(path, text))
 
 
 def read_rows(path: Path, names: list[str], body: list[tuple[int, list[str]]]) -> Read:
@@ -57,9 +52,7 @@ def read_rows(path: Path, names: list[str], body: list[tuple[int, list[str]]]) -
         InputError: a cell is not a number, or a row has another number of cells.
     """
     columns, notes = _columns(path, names, body)
-    if is_yolo(columns):
-        read = read_yolo(columns)
-    elif exports.is_wandb(columns):
+    if exports.is_wandb(columns):
         read = exports.read_wandb(path, columns)
     elif is_apart(columns):
         read = together(columns)

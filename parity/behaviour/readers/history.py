@@ -3,7 +3,7 @@
 In: a path. Out: a `History` with Keras 3's names, columns of equal length, at least one epoch.
 
     JSON          see `parity.behaviour.readers.json_log`; also notebooks and trainer_state.json
-    CSV           see `parity.behaviour.readers.csv_log`; also Lightning, YOLO, MLflow, W&B
+    CSV           see `parity.behaviour.readers.csv_log`; also Lightning, Weights & Biases
     Markdown      see `parity.behaviour.readers.markdown_table`
     event files   see `parity.behaviour.readers.event_files`
     printed text  see `parity.behaviour.readers.printed_log`
@@ -11,6 +11,7 @@ In: a path. Out: a `History` with Keras 3's names, columns of equal length, at l
 The content decides the format of a file. Nothing is unpickled. A value that was not measured (NA,
 null, an epoch without validation) becomes NaN. Columns without any measured value, columns of
 arrays, and the number of the epoch are left out. Notes say what else was left out or put together.
+A file without any loss or accuracy that is understood is refused.
 """
 
 import math
@@ -24,7 +25,7 @@ from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
 from parity.behaviour.readers.json_log import EXAMPLE, bad, read_json_log, two_histories
 from parity.behaviour.readers.markdown_table import has_log, has_tables, read_markdown
-from parity.behaviour.readers.names import UNDERSTOOD, keras_names, taken_as_validation
+from parity.behaviour.readers.names import JUDGED, UNDERSTOOD, keras_names, taken_as_validation
 from parity.behaviour.readers.printed_log import looks_printed, read_printed
 from parity.behaviour.readers.reading import Read, named
 from parity.errors import InputError
@@ -171,6 +172,11 @@ def _finished(path: Path, read: Read) -> Reading:
     if not measured:
         raise bad(path, "has no number in any epoch", EXAMPLE)
     history = keras_names(measured)
+    if history.keys().isdisjoint(JUDGED):
+        raise InputError(
+            f"{path} has no loss or accuracy under a known name, but {named(history)}; expected "
+            f"Keras's names: {EXAMPLE}; rename the columns or name another file"
+        )
     check_accuracies(history, str(path))
     return Reading(history, (*read.notes, *_notes(measured, history)))
 

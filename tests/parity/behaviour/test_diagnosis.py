@@ -41,12 +41,6 @@ OTHER_CLASSES = {
     "val_loss": [6.0, 8.0, 9.0, 10.0],
     "val_accuracy": [0.0, 0.0, 0.0, 0.0],
 }
-LABELS_BY_HEART = {
-    "loss": [1.9, 1.2, 0.6, 0.2],
-    "accuracy": [0.4, 0.6, 0.8, 0.95],
-    "val_loss": [1.6, 1.7, 2.4, 3.5],
-    "val_accuracy": [0.55, 0.57, 0.5, 0.45],
-}
 
 
 def strict(diagnosis):
@@ -61,9 +55,8 @@ def strict(diagnosis):
         ({"leakage": 1.0}, LEAKED, "duplicates", "leakage"),
         ({"split": "sorted"}, OTHER_CLASSES, "split_differs", "biased_split"),
         ({"split": "sorted"}, OTHER_CLASSES, "missing_classes", "biased_split"),
-        ({"label_noise": 0.4}, LABELS_BY_HEART, "label_noise", "noisy_labels"),
     ],
-    ids=["leakage", "sorted split", "missing classes", "label noise"],
+    ids=["leakage", "sorted split", "missing classes"],
 )
 def test_what_is_wrong_with_the_data_is_found_and_blamed_first(spoiled, columns, finding, cause):
     found = diagnose(columns, load_data("embedded", **SIZES, **spoiled))
@@ -152,7 +145,7 @@ def test_the_json_has_all_that_was_found():
         "history",
         "notes",
     }
-    assert written["schema"] == "parity.diagnosis/1"
+    assert written["schema"] == "parity.diagnosis/2"
     assert written["verdict"] == written["judgement"]["verdict"] == "suspicious"
     first = written["causes"][0]
     assert set(first) == {
@@ -168,7 +161,7 @@ def test_the_json_has_all_that_was_found():
     assert first["confidence"] == found.causes[0].confidence
     (finding,) = written["findings"]
     assert (finding["id"], finding["severity"]) == ("duplicates", "high")
-    assert written["audit"]["schema"] == "parity.audit/1"
+    assert written["audit"]["schema"] == "parity.audit/2"
     assert written["audit"]["val_copies"]["count"] == SIZES["val"]
     assert written["history"] == LEAKED
 

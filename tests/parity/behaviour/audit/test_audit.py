@@ -53,13 +53,6 @@ def only(data, part, is_kept):
     )
 
 
-def noisy_labels(labels, share, seed=0):
-    generator = np.random.default_rng(seed)
-    is_wrong = generator.random(len(labels)) < share
-    other = (labels + generator.integers(1, 10, len(labels))) % 10
-    return np.where(is_wrong, other, labels), is_wrong
-
-
 @pytest.mark.parametrize(
     ("train", "val", "seeds"),
     [(100, 100, 2), (300, 100, 1), (500, 200, 1), (1000, 300, 1), (5000, 1000, 1)],
@@ -95,16 +88,8 @@ def plant_contradictions(data):
 
 def plant_near_duplicates(data):
     noise = np.random.default_rng(0).normal(0, 0.02, (15, 28, 28, 1))
-    images = np.clip(0.9 * np.roll(data.x_train[100:115], 1, axis=1) + noise, 0, 1)
+    images = np.clip(0.9 * data.x_train[100:115, :, ::-1] + noise, 0, 1)
     return with_rows(data, "val", slice(15), images, data.y_train[100:115])
-
-
-def plant_label_noise(data):
-    return replace(data, y_train=noisy_labels(data.y_train, 0.2)[0])
-
-
-def shuffle_labels(data):
-    return replace(data, y_train=np.random.default_rng(0).permutation(data.y_train))
 
 
 def lose_a_class_in_training(data):
@@ -156,8 +141,6 @@ def blur_validation(data):
         (plant_duplicates_within_training, {"duplicates": "low"}),
         (plant_contradictions, {"duplicates": "low", "contradicting_labels": "high"}),
         (plant_near_duplicates, {"near_duplicates": "high"}),
-        (plant_label_noise, {"label_noise": "high"}),
-        (shuffle_labels, {"label_noise": "medium"}),
         (lose_a_class_in_training, {"missing_classes": "high", "split_differs": "medium"}),
         (lose_a_class_in_validation, {"missing_classes": "medium", "split_differs": "medium"}),
         (thin_out_classes, {"imbalance": "medium"}),
@@ -188,10 +171,7 @@ def test_copies_are_counted_in_all_parts():
 
 def test_near_copies_are_told_by_the_numbers_that_they_have_in_the_data():
     near = with_fault(plant_near_duplicates).near_copies
-    assert near.count >= 14  # of 15
-    assert near.fraction == near.count / 300
-    assert near.size.low <= 15 <= near.size.high
-    assert round(near.size.count) == 15
+    assert (near.count, near.fraction) == (15, 0.05)
     assert near.num_other_label == 0
     assert len(near.pairs) == 5
     assert all(original == index + 100 for index, original in near.pairs)
@@ -206,29 +186,14 @@ def test_near_copies_of_another_label_come_first():
     assert near.pairs[0] == (12, 112)
 
 
+def test_so_many_pairs_have_the_p_value_of_the_rule_of_succession():
+    """None of 99 honest images has it: the next one has it with the probability 1 / 101."""
+    p = module._more_often(np.array([True]), np.zeros(99, bool))
+    assert p == pytest.approx(1 / 101)
+
+
 def test_copies_bit_for_bit_are_not_counted_twice():
     assert with_fault(plant_duplicates).near_copies.count == 0
-
-
-def test_the_estimate_follows_the_share_of_wrong_labels(monkeypatch):
-    """Measured with 1,000 images and 5 seeds: at most 0.03 off up to 20 %, 0.16 at 40 %.
-
-    With 5,000 images and 2 seeds: 0.01 off up to 20 %, 0.04 at 40 %.
-    """
-    monkeypatch.setattr(module, "MAX_WITHIN", 60)  # near copies do not matter here
-    data = digits(1000, 50, seed=0)
-    estimates = []
-    for share in (0, 0.1, 0.2, 0.4):
-        labels, is_wrong = noisy_labels(data.y_train, share)
-        noise = audit(replace(data, y_train=labels)).labels
-        if share:
-            assert is_wrong[list(noise.unsupported)].mean() > 0.7
-        estimates.append(noise.estimate)
-    assert estimates == sorted(estimates)
-    assert estimates[0] < 0.02
-    assert 0.07 < estimates[1] < 0.13
-    assert 0.15 < estimates[2] < 0.25
-    assert 0.22 < estimates[3] < 0.58
 
 
 def test_the_baseline_is_the_nearest_training_image():
@@ -272,14 +237,6 @@ def test_where_there_are_many_images_some_are_drawn_by_the_seed(monkeypatch):
     assert first.val_copies.count == 20
 
 
-def test_suspected_labels_have_the_numbers_of_the_data(monkeypatch):
-    monkeypatch.setattr(module, "MAX_TRAIN", 550)
-    data = digits()
-    labels, is_wrong = noisy_labels(data.y_train, 0.1)
-    suspected = audit(replace(data, y_train=labels)).labels.suspected
-    assert is_wrong[list(suspected)].mean() > 0.5  # of other numbers, a tenth
-
-
 def test_numpys_global_state_is_left_alone():
     np.random.seed(5)
     expected = np.random.random()
@@ -291,14 +248,14 @@ def test_numpys_global_state_is_left_alone():
 def test_the_json_is_strict_and_whole():
     report = with_fault(plant_duplicates).to_json()
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    assert report["schema"] == "parity.audit/1"
+    assert report["schema"] == "parity.audit/2"
     assert report["severity"] == "high"
     assert [finding["id"] for finding in report["findings"]] == ["duplicates"]
     assert report["val_copies"]["count"] == 15
     assert report["classes"]["train"] == np.bincount(digits().y_train).tolist()
 
 
-def test_classes_that_only_brightness_tells_are_no_label_noise():
+def test_classes_that_only_brightness_tells_are_an_honest_split():
     """Images of one colour have no structure to compare: there the pixels themselves tell."""
     generator = np.random.default_rng(0)
 
@@ -310,7 +267,6 @@ def test_classes_that_only_brightness_tells_are_no_label_noise():
     parts = [array for count in (600, 200, 10) for array in part(count)]
     result = audit(Data(*parts, num_classes=4, source="made in memory"))
     assert result.findings() == ()
-    assert result.labels.disagreement == 0
     assert result.near_copies is None
 
 

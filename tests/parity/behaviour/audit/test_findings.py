@@ -8,10 +8,7 @@ import pytest
 from parity.behaviour.audit.audit import NearCopies, audit
 from parity.behaviour.audit.exact_copies import Copies
 from parity.behaviour.audit.findings import findings_of
-from parity.behaviour.audit.label_noise import LabelNoise
-from parity.behaviour.audit.leak_size import LeakSize
 from parity.behaviour.audit.split_tests import AccuracyTest, PixelTest
-from parity.behaviour.audit.suspects import PairNoise
 from parity.data.load import load_data
 
 
@@ -41,7 +38,7 @@ def test_copies_are_as_grave_as_there_are_many(count, fraction, severity):
     copies = Copies(count, fraction, 0, ((7, 3),))
     assert only(val_copies=copies).severity == severity
     assert only(test_copies=copies).severity == severity
-    near = NearCopies(count, fraction, 0, ((7, 3),), 0.2, 10.0, 0.0, 0.0, None)
+    near = NearCopies(count, fraction, 0, ((7, 3),), 0.2, 10.0, 0.0, 0.0)
     assert only(near_copies=near).severity == severity
     contradicting = replace(copies, num_other_label=count)
     assert {finding.severity for finding in found(val_copies=contradicting)} == {severity}
@@ -53,52 +50,19 @@ def test_a_sentence_has_the_numbers():
         "images that are the same bit for bit: 1,234 of validation (25.0%) occur in training; "
         "9 of test (25.0%) occur in training, such as image 7, which is training image 3"
     )
-    near = NearCopies(20, 0.2, 3, ((7, 3),), 0.2, 10.0, 0.125, 0.0, None)
+    near = NearCopies(20, 0.2, 3, ((7, 3),), 0.2, 10.0, 0.125, 0.0)
     assert only(near_copies=near).text == (
-        "20 of 100 validation images (20.0%) are training images that were shifted, rotated, "
-        "resized, mirrored, made brighter or noisier by a little, 3 of them under another label, "
-        "such as image 7, which is training image 3; 12.5% of training images are such copies of "
-        "others"
+        "20 of 100 validation images (20.0%) are training images that were mirrored, made brighter "
+        "or noisier by a little, or saved again, 3 of them under another label, such as image 7, "
+        "which is training image 3; 12.5% of training images are such copies of others"
     )
-
-
-SIZE = LeakSize(40.4, 31.0, 52.0, 1e-20, 0.4, 100, 1.0, 0.9)
-
-
-def test_more_copies_than_honest_images_explain_are_told_with_their_interval():
-    near = NearCopies(20, 0.2, 0, ((7, 3),), 0.2, 10.0, 0.0, 0.0, SIZE)
-    finding = only(near_copies=near)
-    assert finding.text.startswith("about 40 (31 to 52) of 100 validation images (40.4%) are")
-    assert "; 20 surely, such as image 7" in finding.text
-    assert finding.severity == "high"
-    assert near.cut == 0.4
-
-
-@pytest.mark.parametrize(
-    "changes", [{"p": 2e-4}, {"low": 0.9}], ids=["not significant", "not large"]
-)
-def test_an_excess_that_chance_explains_or_that_is_small_is_not_told(changes):
-    near = NearCopies(0, 0.0, 0, (), 0.2, 10.0, 0.0, 1.0, replace(SIZE, **changes))
-    assert found(near_copies=near) == ()
-    assert near.cut == 0.2
 
 
 def test_single_pairs_that_training_has_as_often_are_not_told_but_copies_everywhere_are():
-    near = NearCopies(1, 0.01, 0, ((7, 3),), 0.2, 10.0, 0.0, 0.02, None)
+    near = NearCopies(1, 0.01, 0, ((7, 3),), 0.2, 10.0, 0.0, 0.02)
     assert found(near_copies=near) == ()
     assert only(near_copies=replace(near, p_sure=0.009)).severity == "low"
     assert only(near_copies=replace(near, within_training=0.05)).severity == "low"
-
-
-def test_labels_of_one_class_that_another_has_are_told_alone_too():
-    pair = PairNoise(label=9, true=4, count=15, compared=60, share=0.25, low=0.15, high=0.38)
-    quiet = replace(NOISE, low=0.0, pairs=(pair,), suspected=(8, 5))
-    finding = only(labels=quiet)
-    assert finding.severity == "medium"
-    assert finding.text == (
-        "about 25% of class 4 (15% to 38%) have the label 9: so do 15 of 60 images that lie deep "
-        "in that class; 2 labels are suspected, first those of 8, 5"
-    )
 
 
 def test_a_few_copies_within_training_are_not_told():
@@ -106,37 +70,6 @@ def test_a_few_copies_within_training_are_not_told():
     assert only(train_copies=Copies(10, 0.01, 0, ((7, 3),))).id == "duplicates"
     # Unless their labels contradict each other.
     assert only(train_copies=Copies(9, 0.009, 2, ((7, 3),))).id == "contradicting_labels"
-
-
-NOISE = LabelNoise(0.3, 0.7, (0.1, 0.001), 1000, 500, tuple(range(40, 90)), 0.1, 0.08, 0.13)
-
-
-@pytest.mark.parametrize(
-    ("changes", "severity"),
-    [
-        ({}, "high"),
-        ({"estimate": 0.099}, "medium"),
-        ({"estimate": 0.029, "low": 0.02}, "low"),
-        ({"low": 0.019}, None),
-        ({"unsupported": (1, 2, 3, 4)}, None),
-        ({"estimate": None, "low": None, "high": None}, None),
-        ({"support": 0.102}, "medium"),
-        ({"support": 0.102, "num_images": 499}, "high"),
-    ],
-    ids=str,
-)
-def test_label_noise_is_told_if_it_is_sure(changes, severity):
-    findings = found(labels=replace(NOISE, **changes))
-    assert [finding.severity for finding in findings] == ([severity] if severity else [])
-
-
-def test_the_sentence_on_noise_has_its_interval():
-    assert only(labels=NOISE).text == (
-        "about 10.0% of the training labels (8.0% to 13.0%) are wrong: of 500 images whose "
-        "neighbours agree, 50 have a label that no neighbour has"
-    )
-    assert "10.2% of nearest neighbours" in only(labels=replace(NOISE, support=0.102)).text
-    assert found(labels=None) == ()
 
 
 def classes(**changes):
@@ -235,16 +168,17 @@ def test_the_greatest_difference_of_pixels_is_told():
     )
 
 
-def test_the_gravest_comes_first():
-    findings = found(
+def test_the_gravest_comes_first_and_gives_the_severity():
+    worse = replace(
+        honest(),
         val_copies=Copies(1, 0.001, 0, ((7, 3),)),
-        labels=replace(NOISE, estimate=0.05),
+        classes=classes(ratio=10.0, p_uneven=0),
         pixels=(PixelTest("mean", 0.1, 0.9, 9.0, 0.0),),
     )
-    assert [finding.severity for finding in findings] == ["high", "medium", "low"]
-    assert [finding.id for finding in findings] == ["pixels_differ", "label_noise", "duplicates"]
-
-
-def test_the_severity_of_an_audit_is_that_of_its_gravest_finding():
-    assert honest().severity == "none"
-    assert replace(honest(), labels=NOISE).severity == "high"
+    assert [finding.severity for finding in worse.findings()] == ["high", "medium", "low"]
+    assert [finding.id for finding in worse.findings()] == [
+        "pixels_differ",
+        "imbalance",
+        "duplicates",
+    ]
+    assert (honest().severity, worse.severity) == ("none", "high")

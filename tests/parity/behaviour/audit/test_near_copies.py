@@ -1,7 +1,6 @@
 """Near copies: the threshold by theory, and planted copies of MNIST.
 
-With 1,000 training images, at least 98 of 100 copies with noise of 0.02, brightness × 0.9, shifts
-by a pixel and mirrored ones are surely copies; with 100 images, whose tail says less, 83.
+With 100 and with 1,000 training images, at least 98 of 100 copies are found of each kind.
 """
 
 from functools import cache
@@ -12,20 +11,10 @@ from scipy import stats
 from scipy.fft import idctn
 
 from parity.behaviour.audit import near_copies
-from parity.behaviour.audit.near_copies import MAX_RATIO, planted
+from parity.behaviour.audit.near_copies import MAX_RATIO
 from parity.data.load import load_data
 
 SEEDS = range(3)
-
-
-def shifted(images, down, across):
-    """Moves the content; what enters at the edges is black."""
-    moved = np.roll(images, (down, across), (1, 2))
-    if down:
-        moved[:, 0 if down > 0 else -1] = 0
-    if across:
-        moved[:, :, 0 if across > 0 else -1] = 0
-    return moved
 
 
 def noisy(images, sigma, seed=0):
@@ -45,18 +34,14 @@ PLANTED = {
     "brightness": lambda x: x * np.float32(0.9),
     "contrast": lambda x: x * np.float32(0.7) + np.float32(0.2),
     "coarse": coarse,
-    "down": lambda x: shifted(x, 1, 0),
-    "left": lambda x: shifted(x, 0, -1),
-    "diagonal": lambda x: shifted(x, -1, 1),
-    "all": lambda x: noisy(shifted(x, 1, 0) * 0.9, 0.02),
     "mirror": lambda x: np.ascontiguousarray(x[:, :, ::-1]),
-    "mirror and more": lambda x: noisy(shifted(x, 0, 1)[:, :, ::-1] * np.float32(0.9), 0.02),
+    "mirror and more": lambda x: noisy(x[:, :, ::-1] * np.float32(0.9), 0.02),
 }
 
 
 def nearness(train, val, max_within=500):
     within = np.arange(min(max_within, len(train)))
-    return near_copies.nearness(train, val, within=within, generator=np.random.default_rng(7))
+    return near_copies.nearness(train, val, within=within)
 
 
 def of_dimension(dimension, count, seed):
@@ -98,8 +83,8 @@ def test_a_hundredth_pair_is_expected_below_the_threshold(num_val):
 def test_points_of_low_dimension_are_no_near_copies_however_near_they_are():
     """In three dimensions one of 1,000 honest images has 0.05 of the distance to its tenth."""
     found = nearness(of_dimension(3, 500, 1), of_dimension(3, 1000, 2), max_within=500)
-    assert found.scores.value.min() < 0.1
-    assert (found.scores.value >= found.threshold).all()
+    assert found.ratio.min() < 0.1
+    assert (found.ratio >= found.threshold).all()
     assert (found.within >= found.threshold).all()
 
 
@@ -113,37 +98,33 @@ def of_honest_digits(size, seed):
 @pytest.mark.parametrize("size", [60, 500])
 def test_honest_digits_are_no_near_copies(size, seed):
     found = of_honest_digits(size, seed)
-    assert (found.scores.value >= found.threshold).all()
-    assert found.scores.value.min() > 1.2 * found.threshold
+    assert (found.ratio >= found.threshold).all()
+    assert found.ratio.min() > 1.2 * found.threshold
 
 
 def test_not_even_ones_are_near_copies_of_each_other():
     data = load_data("embedded", train=5000, val=1000)
     ones = data.x_train[data.y_train == 1], data.x_val[data.y_val == 1]
     found = nearness(*ones, max_within=500)
-    assert (found.scores.value >= found.threshold).all()
+    assert (found.ratio >= found.threshold).all()
     assert (found.within >= found.threshold).all()
 
 
 @cache
-def of_kinds(size, kinds):
+def of_planted(size):
     """A hundred copies of each kind, all compared with the training images at once."""
     data = load_data("embedded", train=size, val=10, seed=1)
     source = np.random.default_rng(2).permutation(size)[:100]
-    copies = [PLANTED[kind](data.x_train[source]) for kind in kinds]
-    return source, nearness(data.x_train, np.concatenate(copies), max_within=500)
+    copies = [change(data.x_train[source]) for change in PLANTED.values()]
+    found = nearness(data.x_train, np.concatenate(copies))
+    is_found = (found.ratio < found.threshold) & (found.index == np.tile(source, len(PLANTED)))
+    return dict(zip(PLANTED, is_found.reshape(-1, 100).mean(axis=1), strict=True))
 
 
 @pytest.mark.parametrize("kind", PLANTED)
 @pytest.mark.parametrize("size", [100, 1000])
 def test_planted_near_copies_are_found(size, kind):
-    # The threshold falls with the number of images, if few training images show their tail.
-    kinds = tuple(PLANTED) if size == 1000 else (kind,)
-    source, found = of_kinds(size, kinds)
-    is_kind = np.repeat([name == kind for name in kinds], 100)
-    is_found = found.is_sure[is_kind] & (found.index[is_kind] == source)
-    assert is_found.mean() >= (0.98 if size == 1000 else 0.8)
-    assert found.size(is_kind).low >= 80
+    assert of_planted(size)[kind] >= 0.98
 
 
 def test_near_copies_of_every_image_within_training_do_not_hide_those_of_validation():
@@ -151,8 +132,7 @@ def test_near_copies_of_every_image_within_training_do_not_hide_those_of_validat
     data = load_data("embedded", train=200, val=10)
     copies = [noisy(data.x_train, 0.02, seed) for seed in range(4)]
     found = nearness(np.concatenate(copies[:3]), copies[3], max_within=500)
-    assert (found.scores.value < found.threshold).mean() >= 0.85
-    assert found.size(np.ones(200, bool)) is None  # no honest image is left to compare with
+    assert (found.ratio < found.threshold).mean() >= 0.85
     assert (found.within < found.threshold).mean() >= 0.85
 
 
@@ -161,7 +141,7 @@ def test_colours_count():
     train = generator.random((200, 10, 10, 3), dtype=np.float32)
     val = np.concatenate([train[:20, :, :, ::-1], noisy(train[:20], 0.02)])
     found = nearness(train, val, max_within=200)
-    assert ((found.scores.value < found.threshold) == (np.arange(40) >= 20)).all()
+    assert ((found.ratio < found.threshold) == (np.arange(40) >= 20)).all()
 
 
 @pytest.mark.parametrize(
@@ -177,58 +157,5 @@ def test_images_of_one_colour_are_no_near_copies():
     grey = np.linspace(0, 1, 10, dtype=np.float32)[:, None, None, None]
     blank = np.broadcast_to(grey, (10, 28, 28, 1))
     found = nearness(np.concatenate([data.x_train, blank]), blank, max_within=200)
-    assert (found.scores.value >= found.threshold).all()
+    assert (found.ratio >= found.threshold).all()
     assert nearness(np.repeat(blank, 10, axis=0), blank, max_within=200) is None
-
-
-@pytest.mark.parametrize("is_black", [False, True])
-def test_moved_copies_are_counted(is_black):
-    """All of validation is moved by up to 10 degrees, three pixels and a tenth of the size."""
-    data = load_data("embedded", train=1000, val=10, seed=1)
-    copies, _ = planted(data.x_train[:200], np.random.default_rng(3), is_black=is_black)
-    found = nearness(data.x_train, copies)
-    size = found.size(np.ones(200, bool))
-    assert size.low > 170
-    assert size.count > 185
-    assert (found.index == np.arange(200)).mean() > 0.9
-
-
-@pytest.mark.parametrize(("contrast", "most"), [(1.0, 0.02), (0.1, 0.003)])
-def test_planted_noise_is_at_most_a_tenth_of_the_contrast(contrast, most):
-    """Digits have a contrast of 0.3."""
-    images = load_data("embedded", train=150, val=10).x_train * np.float32(contrast) / 2 + 0.2
-    copies, is_moved = planted(images, np.random.default_rng(0), is_black=False)
-    rows = np.flatnonzero(~is_moved & (np.arange(150) % 2 == 1))  # neither moved nor mirrored
-    noise = []
-    for copy, image in zip(copies[rows], images[rows], strict=True):
-        factor = (copy * image).sum() / (image**2).sum()
-        noise.append((copy - factor * image).std())
-    assert max(noise) < 1.05 * most
-    assert max(noise) > 0.35 * most
-    assert min(noise) < 0.2 * most
-
-
-def test_copies_among_faint_images_are_counted():
-    """With a contrast of 0.03, noise of 0.02 would hide all planted copies."""
-    data = load_data("embedded", train=500, val=100, seed=1)
-    train, val = (x * np.float32(0.1) + np.float32(0.4) for x in (data.x_train, data.x_val))
-    size = nearness(train, np.concatenate([train[:50, :, ::-1], val])).size(np.ones(150, bool))
-    assert size.power_still > 0.9
-    assert size.low <= 50 <= size.high
-    assert size.count == pytest.approx(50, rel=0.1)
-
-
-def test_half_of_validation_is_counted_as_half():
-    data = load_data("embedded", train=1000, val=200, seed=1)
-    copies, _ = planted(data.x_train[:100], np.random.default_rng(3), is_black=True)
-    found = nearness(data.x_train, np.concatenate([copies, data.x_val[:100]]))
-    size = found.size(np.ones(200, bool))
-    assert size.low <= 100 <= size.high
-    assert size.count == pytest.approx(100, rel=0.1)
-    assert size.p < 1e-10
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("size", [60, 500])
-def test_honest_digits_are_no_excess(size, seed):
-    assert of_honest_digits(size, seed).size(np.ones(300, bool)).p > 1e-3

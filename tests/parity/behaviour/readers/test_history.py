@@ -147,8 +147,8 @@ def test_columns_of_arrays_and_columns_never_measured_are_left_out(path):
         ("val_auc", "val_auc"),
     ],
 )
-def test_other_names_of_the_same_number_become_those_of_keras_3(path, name, keras_name):
-    assert read(path, {name: [0.5]}) == {keras_name: [0.5]}
+def test_other_names_of_the_same_number_become_those_of_keras_3(name, keras_name):
+    assert keras_names({name: 1}) == {keras_name: 1}
 
 
 def test_a_name_of_keras_3_wins_over_another_one_of_the_same_number(path):
@@ -175,6 +175,23 @@ def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "history.json").write_text("{}")
     assert "name the folder keras or torch of the run" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("run_id,key,value,step\na1,loss,2.0,0\na1,val_loss,2.5,0\n", "value"),  # of MLflow
+        (  # of YOLO
+            "epoch,train/box_loss,train/cls_loss,metrics/mAP50(B)\n1,1.5,2.0,0.5\n",
+            "train/box_loss, train/cls_loss, metrics/mAP50(B)",
+        ),
+        ('{"val_auc": [0.5, 0.7]}', "val_auc"),
+    ],
+    ids=["a row per value", "losses in parts", "another metric"],
+)
+def test_a_file_without_a_loss_or_accuracy_that_is_understood_is_refused(tmp_path, text, found):
+    message = refused_text(tmp_path / "log.txt", text)
+    assert f"has no loss or accuracy under a known name, but {found}; expected" in message
 
 
 def test_a_shorter_column_is_refused_with_what_to_do(path):
