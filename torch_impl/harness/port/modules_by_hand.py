@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
@@ -29,12 +32,15 @@ from torch_impl.harness.port.carrying import (
     sources_of,
     ways_of_cells,
 )
+from torch_impl.harness.port.function_weights import flat_tensors
 
 if TYPE_CHECKING:
     from torch_impl.harness.port.paired_layer import PairedLayer
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
-_KINDS = (*RECURRENT, "bidirectional", "conv_lstm")
+_MOST_STEPS = 16  # a wrong formula shows in the first ones
+ONE_WAY = (*RECURRENT, "conv_lstm")  # kinds of layers that walk in one direction
+_KINDS = (*ONE_WAY, "bidirectional")
 
 
 def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
@@ -161,22 +167,103 @@ def _ways(wanted: Sequence[Need], free: Sequence[Source]) -> Iterator[list[Carri
 
 def _is_right(port: PortUnderTest, pair: PairedLayer) -> bool:
     """Whether a module makes of Keras's input what Keras's layer does."""
+    key = f"forward/eval/{pair.node['name']}/output"
+    ours = _made_of(port, pair)
+    return ours is not None and compare_recorded(port.keras, key, ours, "").status == PASS
+
+
+def states_of_steps(port: PortUnderTest, pair: PairedLayer) -> np.ndarray | None:
+    """Returns the states of a layer that returns the last one, after each of its first steps.
+
+    It is called anew with each beginning of Keras's input, in eval mode.
+
+    Returns:
+        (N, steps, ...) of at most 16 steps; None if a call raises or makes another shape.
+    """
+    name = pair.node["name"]
+    found, shape = [], port.keras[f"forward/eval/{name}/output"].shape
+    for number in range(min(port.keras[f"forward/eval/{name}/input/0"].shape[1], _MOST_STEPS)):
+        with port.kept():
+            port.forget_states()
+            made = _made_of(port, pair, number + 1)
+        if made is None or made.shape != shape:
+            return None
+        found.append(made)
+    return np.stack(found, axis=1)
+
+
+@contextmanager
+def states_in_modules(port: PortUnderTest) -> Iterator[dict[str, np.ndarray]]:
+    """Notes the states that modules by hand return of all steps, where Keras returns the last one.
+
+    Such a module is no partner of its layer. What it makes counts if it gets Keras's input, which
+    goes on from the layers before it in a pass with Keras's values.
+
+    Yields:
+        Layer of Keras -> (N, steps, ...), empty at first.
+    """
+    found: dict[str, np.ndarray] = {}
+    nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
+
+    def noted(layer: str, _: nn.Module, inputs: Any, output: Any) -> None:
+        key, given = f"forward/eval/{layer}/input/0", flat_tensors(inputs)
+        made = flat_tensors(output)
+        if key not in port.keras or not given or not made:
+            return
+        x, shape = port.keras[key], nodes[layer]["output_shape"]
+        is_whole = list(made[0].shape) == [*x.shape[:2], *shape[1:]]
+        arrays = [each.detach().cpu().numpy() for each in (given[0], made[0])]
+        if is_whole and compare_recorded(port.keras, key, arrays[0], "").status == PASS:
+            found.setdefault(layer, arrays[1])
+
+    hooks = [
+        port.module.get_submodule(path).register_forward_hook(partial(noted, layer))
+        for layer, paths in modules_by_hand(port).items()
+        for path in paths
+        if nodes[layer]["kind"] in ONE_WAY
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _made_of(
+    port: PortUnderTest, pair: PairedLayer, num_steps: int | None = None
+) -> np.ndarray | None:
+    """Returns what a module makes of Keras's input, or of its first steps; None if it raises."""
     prefix = f"forward/eval/{pair.node['name']}"
     keys = [f"{prefix}/input/{n}" for n in range(len(pair.node["input_shapes"]))]
     if f"{prefix}/output" not in port.keras or any(key not in port.keras for key in keys):
-        return False
+        return None
     with torch.no_grad(), suppress(Exception):  # the code of the port may raise anything
         port.module.eval()
         given = list(pair.call.inputs)
         for number, key in enumerate(keys):
             tensor = pair.native(port.keras[key], given[number])
             if tensor is None:
-                return False
+                return None
             given[number] = tensor
+        if num_steps is not None:
+            given[0] = _first_steps(pair, port.keras[keys[0]], given[0], num_steps)
         output = pair.call.run(*given)
         shape = pair.node["output_shape"]
         made = output_of(first_tensor(output), final_states(pair.call.module, output), shape)
-        theirs = port.keras[f"{prefix}/output"]
-        ours = pair.portable(pair.node, pair.call, made, theirs)
-        return compare_recorded(port.keras, f"{prefix}/output", ours, "").status == PASS
-    return False
+        return pair.portable(pair.node, pair.call, made, port.keras[f"{prefix}/output"])
+    return None
+
+
+def _first_steps(
+    pair: PairedLayer, array: np.ndarray, tensor: torch.Tensor, num_steps: int
+) -> torch.Tensor:
+    """Returns the steps of an input with which Keras's layer begins, as the port has the axes."""
+    numbers = np.arange(array.shape[1], dtype=array.dtype)
+    shape = (1, -1, *[1] * (array.ndim - 2))
+    turned = pair.native(np.broadcast_to(numbers.reshape(shape), array.shape), tensor)
+    assert turned is not None  # as the array itself
+    axis = next(n for n in range(turned.ndim) if turned.diff(dim=n).any())
+    steps = turned.movedim(axis, 0).flatten(1)[:, 0]
+    is_back = bool(pair.node["config"].get("go_backwards"))
+    kept = steps >= array.shape[1] - num_steps if is_back else steps < num_steps
+    return tensor.index_select(axis, kept.nonzero()[:, 0])

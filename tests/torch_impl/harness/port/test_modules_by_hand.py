@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.recurrent_cases import hand_nets
 from torch_impl.harness.call import states_beside
 from torch_impl.harness.calls import recorded_calls
 from torch_impl.harness.port.carried import NAMES, Carried
@@ -16,11 +15,45 @@ from torch_impl.layouts import Variable
 NODES = (("lower", "simple_rnn", [4, 6, 3], [4, 6, 5]), ("upper", "simple_rnn", [4, 6, 5], [4, 4]))
 
 
-def stacked(drop=False):
-    net = hand_nets.Stacked(hand_nets.HandRNN(3, 5), hand_nets.HandRNN(5, 4))
-    if drop:
-        net.lower.cell = nn.Sequential(net.lower.cell)
-    return net
+class Step(nn.Module):
+    """One step: both products in a layer each."""
+
+    def __init__(self, features, units):
+        super().__init__()
+        self.of_x, self.of_h = nn.Linear(features, units), nn.Linear(units, units, bias=False)
+
+    def forward(self, x, h):
+        return torch.tanh(self.of_x(x) + self.of_h(h))
+
+
+class HandRNN(nn.Module):
+    """A simple recurrent layer that returns all outputs, and the last one."""
+
+    def __init__(self, features, units):
+        super().__init__()
+        self.cell, self.units = Step(features, units), units
+
+    def forward(self, x):
+        outputs = [x.new_zeros(len(x), self.units)]
+        for step in x.unbind(1):
+            outputs.append(self.cell(step, outputs[-1]))
+        return torch.stack(outputs[1:], 1), outputs[-1]
+
+
+class Stacked(nn.Module):
+    """Two layers, and a dense one of the last state."""
+
+    def __init__(self, lower, upper):
+        super().__init__()
+        self.lower, self.upper = lower, upper
+        self.targets = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.targets(self.upper(self.lower(x)[0])[1])
+
+
+def stacked():
+    return Stacked(HandRNN(3, 5), HandRNN(5, 4))
 
 
 def port_of(net, nodes=NODES):
@@ -90,11 +123,11 @@ def test_a_module_that_makes_another_shape_is_not_taken():
 def test_a_module_in_which_a_dropout_is_called_is_not_taken():
     """Its masks would not be Keras's any more."""
 
-    class Dropped(hand_nets.HandRNN):
+    class Dropped(HandRNN):
         def forward(self, x):
             return super().forward(nn.functional.dropout(x, 0.5, self.training))
 
-    net = hand_nets.Stacked(Dropped(3, 5), hand_nets.HandRNN(5, 4))
+    net = Stacked(Dropped(3, 5), HandRNN(5, 4))
     port = port_of(net)
     assert "lower" not in called_once(port, modules_by_hand(port), called(net))
 
