@@ -15,9 +15,8 @@ from parity.divergences.divergence import PLACE, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.masked_layers import is_masked
 from parity.divergences.recurrent import KINDS, recorded
-from parity.divergences.recurrent_steps import cell_of, walked
+from parity.divergences.recurrent_steps import OF_CLASS, cell_of, walked
 
-_KINDS_IN_BOTH = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
 _MOST = 5e6  # of a walk for each order: samples * steps * entries of the recurrent kernel
 
 Node = Mapping[str, Any]
@@ -65,7 +64,7 @@ def equations(node: Node) -> list[str]:
     inner, kind = node["config"].get("layer"), str(node["kind"])
     config = node["config"]
     if inner is not None:
-        config, kind = inner["config"], _KINDS_IN_BOTH.get(inner["class_name"], "")
+        config, kind = inner["config"], OF_CLASS.get(inner["class_name"], "")
     has_bias = config.get("use_bias", True)
     f, s = (
         name if isinstance(name := config.get(key) or "linear", str) else key

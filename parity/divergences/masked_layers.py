@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from parity.data.weight_names import short_name
-from parity.divergences.recurrent_steps import cell_of, walked
+from parity.divergences.recurrent_steps import OF_CLASS, cell_of, walked
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -152,7 +152,7 @@ def _both_ways(
 ) -> Array | None:
     config = node["config"]
     inner = config["layer"]["config"]
-    kind = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}[config["layer"]["class_name"]]
+    kind = OF_CLASS[config["layer"]["class_name"]]
     parts = []
     for number, (of, mask) in enumerate(zip(("forward", "backward"), masks, strict=True)):
         own = {**inner, "go_backwards": bool(number)}

@@ -19,7 +19,7 @@ from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.kept_states import forgotten
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
-from parity.divergences.recurrent_steps import Cell, cell_of, walked
+from parity.divergences.recurrent_steps import OF_CLASS, Cell, cell_of, walked
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
 
@@ -279,12 +279,11 @@ def _through(cells: list[Cell], x: np.ndarray) -> np.ndarray:
 def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     inner = node["config"].get("layer", {})
     config, kind = inner.get("config", {}), str(inner.get("class_name", ""))
-    kinds = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
     half = len(node["weights"]) // 2
-    if kind not in kinds or not half:
+    if kind not in OF_CLASS or not half:
         return
     names = (node["weights"][:half], node["weights"][half:])
-    cells = [cell_of(evidence.keras, part, config, kinds[kind]) for part in names]
+    cells = [cell_of(evidence.keras, part, config, OF_CLASS[kind]) for part in names]
     first, second = cells
     if first is None or second is None or recorded(evidence, node, 1) is not None:
         return

@@ -17,6 +17,9 @@ from parity.divergences import arithmetic
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
 
+# Keras's class of a layer in a bidirectional one -> kind.
+OF_CLASS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
+
 Function = Callable[[np.ndarray], np.ndarray]
 
 

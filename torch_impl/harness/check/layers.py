@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,7 @@ from torch_impl.harness.check.forced import Forced, agrees, forced_pass
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.dataflow import origins, takers
 from torch_impl.harness.port.given_images import is_random_image
-from torch_impl.harness.port.modules_by_hand import (
-    ONE_WAY,
-    states_in_modules,
-    states_of_steps,
-)
+from torch_impl.harness.port.modules_by_hand import states_of_steps
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -62,7 +59,9 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
                 found = _forced(port, mode, style, given)
         _write(mode, found, writer)
         if mode == "eval" and not is_right:
-            _write_steps(port, found, style, writer)
+            states = states_of_steps(port, partial(_forced, port, mode, style, None))
+            for name, array in states.items():
+                writer.put(f"forward/{mode}/{name}/steps", array)
         # The loss of another output is none of Keras's.
         if found.loss is not None and _ends_well(port, found, form, mode):
             writer.put("loss/own", found.loss)
@@ -112,23 +111,6 @@ def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
             writer.put_all(f"forced/{what}", getattr(found, what))
     if found.loss is not None:
         writer.facts["awaited"] = found.awaited
-
-
-def _write_steps(port: PortUnderTest, found: Forced, style: set[str], writer: TraceWriter) -> None:
-    """Writes the states of the steps of recurrent layers that make another last state."""
-    with states_in_modules(port) as states_of:
-        _forced(port, "eval", style, None)
-    for name, whole in states_of.items():
-        writer.put(f"forward/eval/{name}/steps", whole)
-    for pair in port.pairs:
-        name, own = pair.node["name"], found.own.get(pair.node["name"])
-        if pair.node["kind"] not in ONE_WAY or own is None:
-            continue
-        is_last = own.ndim < len(pair.node["input_shapes"][0])
-        if is_last and not agrees(port.keras, found.targets[name], own):
-            states = states_of_steps(port, pair)
-            if states is not None:
-                writer.put(f"forward/eval/{name}/steps", states)
 
 
 def _ends_well(port: PortUnderTest, found: Forced, form: str, mode: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,13 @@ from torch import nn
 
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
-from torch_impl.harness.call import Call, final_states, first_tensor, output_of
+from torch_impl.harness.call import (
+    Call,
+    final_states,
+    first_tensor,
+    output_of,
+    states_beside,
+)
 from torch_impl.harness.kinds import RECURRENT, REPLAYED, is_leaf
 from torch_impl.harness.port.assignments import Need, Source, assignments, variable_of
 from torch_impl.harness.port.carried import NAMES, Carried
@@ -39,8 +45,7 @@ if TYPE_CHECKING:
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
 _MOST_STEPS = 16  # a wrong formula shows in the first ones
-ONE_WAY = (*RECURRENT, "conv_lstm")  # kinds of layers that walk in one direction
-_KINDS = (*ONE_WAY, "bidirectional")
+_KINDS = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
 def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
@@ -102,6 +107,65 @@ def called_once(
         if _num_dropouts(calls) == num_dropouts:
             found |= _fitting(port, tried, calls)
         left = {layer: p[1:] for layer, p in left.items() if layer not in found and p[1:]}
+    return found
+
+
+def states_of_steps(port: PortUnderTest, run_pass: Callable[[], Any]) -> dict[str, np.ndarray]:
+    """Returns the states of layers by hand after each of their first steps, from Keras's input.
+
+    Each module is called anew with the beginnings of what it gets, batch and steps first.
+
+    Args:
+        port: in eval mode.
+        run_pass: runs it so that Keras's values go on from each layer.
+
+    Returns:
+        Layer of Keras -> (N, steps, ...) of at most 16 steps. Layers whose input is not Keras's, or
+        whose module raises, have none.
+    """
+    given: dict[str, tuple[nn.Module, Any]] = {}
+    nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
+    inputs = {name: f"forward/eval/{name}/input/0" for name in nodes}
+
+    def noted(layer: str, module: nn.Module, arguments: Any, _: Any) -> None:
+        key = inputs[layer]
+        x = next(iter(flat_tensors(list(arguments[:1]))), torch.empty(0)).numpy(force=True)
+        is_shaped = x.shape == port.keras[key].shape
+        if is_shaped and compare_recorded(port.keras, key, x, "").status == PASS:
+            given.setdefault(layer, (module, arguments))
+
+    paths = {**modules_by_hand(port), **{layer: [path] for layer, path in port.by_hand.items()}}
+    hooks = [
+        port.module.get_submodule(path).register_forward_hook(partial(noted, layer))
+        for layer, found in paths.items()
+        for path in found
+        if nodes[layer]["kind"] != "bidirectional" and inputs[layer] in port.keras
+    ]
+    try:
+        run_pass()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    states = {}
+    for layer, (module, arguments) in given.items():
+        with torch.no_grad(), port.kept(), suppress(Exception):  # the port may raise anything
+            is_back = bool(nodes[layer]["config"].get("go_backwards"))
+            made = _states(port, module, arguments, is_back)
+            states[layer] = torch.stack(made, 1).numpy(force=True)
+    return states
+
+
+def _states(
+    port: PortUnderTest, module: nn.Module, arguments: Any, is_back: bool
+) -> list[torch.Tensor]:
+    """Returns the state of a module after each of its first steps."""
+    (x, *more), found = arguments, []
+    for number in range(1, min(x.shape[1], _MOST_STEPS) + 1):
+        port.forget_states()
+        output = module(x[:, -number:] if is_back else x[:, :number], *more)
+        first, beside = first_tensor(output), states_beside(output)
+        whole = first[:, -1] if first.ndim == x.ndim else first
+        found.append(whole if beside is None else beside)
     return found
 
 
@@ -167,103 +231,22 @@ def _ways(wanted: Sequence[Need], free: Sequence[Source]) -> Iterator[list[Carri
 
 def _is_right(port: PortUnderTest, pair: PairedLayer) -> bool:
     """Whether a module makes of Keras's input what Keras's layer does."""
-    key = f"forward/eval/{pair.node['name']}/output"
-    ours = _made_of(port, pair)
-    return ours is not None and compare_recorded(port.keras, key, ours, "").status == PASS
-
-
-def states_of_steps(port: PortUnderTest, pair: PairedLayer) -> np.ndarray | None:
-    """Returns the states of a layer that returns the last one, after each of its first steps.
-
-    It is called anew with each beginning of Keras's input, in eval mode.
-
-    Returns:
-        (N, steps, ...) of at most 16 steps; None if a call raises or makes another shape.
-    """
-    name = pair.node["name"]
-    found, shape = [], port.keras[f"forward/eval/{name}/output"].shape
-    for number in range(min(port.keras[f"forward/eval/{name}/input/0"].shape[1], _MOST_STEPS)):
-        with port.kept():
-            port.forget_states()
-            made = _made_of(port, pair, number + 1)
-        if made is None or made.shape != shape:
-            return None
-        found.append(made)
-    return np.stack(found, axis=1)
-
-
-@contextmanager
-def states_in_modules(port: PortUnderTest) -> Iterator[dict[str, np.ndarray]]:
-    """Notes the states that modules by hand return of all steps, where Keras returns the last one.
-
-    Such a module is no partner of its layer. What it makes counts if it gets Keras's input, which
-    goes on from the layers before it in a pass with Keras's values.
-
-    Yields:
-        Layer of Keras -> (N, steps, ...), empty at first.
-    """
-    found: dict[str, np.ndarray] = {}
-    nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
-
-    def noted(layer: str, _: nn.Module, inputs: Any, output: Any) -> None:
-        key, given = f"forward/eval/{layer}/input/0", flat_tensors(inputs)
-        made = flat_tensors(output)
-        if key not in port.keras or not given or not made:
-            return
-        x, shape = port.keras[key], nodes[layer]["output_shape"]
-        is_whole = list(made[0].shape) == [*x.shape[:2], *shape[1:]]
-        arrays = [each.detach().cpu().numpy() for each in (given[0], made[0])]
-        if is_whole and compare_recorded(port.keras, key, arrays[0], "").status == PASS:
-            found.setdefault(layer, arrays[1])
-
-    hooks = [
-        port.module.get_submodule(path).register_forward_hook(partial(noted, layer))
-        for layer, paths in modules_by_hand(port).items()
-        for path in paths
-        if nodes[layer]["kind"] in ONE_WAY
-    ]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _made_of(
-    port: PortUnderTest, pair: PairedLayer, num_steps: int | None = None
-) -> np.ndarray | None:
-    """Returns what a module makes of Keras's input, or of its first steps; None if it raises."""
     prefix = f"forward/eval/{pair.node['name']}"
     keys = [f"{prefix}/input/{n}" for n in range(len(pair.node["input_shapes"]))]
     if f"{prefix}/output" not in port.keras or any(key not in port.keras for key in keys):
-        return None
+        return False
     with torch.no_grad(), suppress(Exception):  # the code of the port may raise anything
         port.module.eval()
         given = list(pair.call.inputs)
         for number, key in enumerate(keys):
             tensor = pair.native(port.keras[key], given[number])
             if tensor is None:
-                return None
+                return False
             given[number] = tensor
-        if num_steps is not None:
-            given[0] = _first_steps(pair, port.keras[keys[0]], given[0], num_steps)
         output = pair.call.run(*given)
         shape = pair.node["output_shape"]
         made = output_of(first_tensor(output), final_states(pair.call.module, output), shape)
-        return pair.portable(pair.node, pair.call, made, port.keras[f"{prefix}/output"])
-    return None
-
-
-def _first_steps(
-    pair: PairedLayer, array: np.ndarray, tensor: torch.Tensor, num_steps: int
-) -> torch.Tensor:
-    """Returns the steps of an input with which Keras's layer begins, as the port has the axes."""
-    numbers = np.arange(array.shape[1], dtype=array.dtype)
-    shape = (1, -1, *[1] * (array.ndim - 2))
-    turned = pair.native(np.broadcast_to(numbers.reshape(shape), array.shape), tensor)
-    assert turned is not None  # as the array itself
-    axis = next(n for n in range(turned.ndim) if turned.diff(dim=n).any())
-    steps = turned.movedim(axis, 0).flatten(1)[:, 0]
-    is_back = bool(pair.node["config"].get("go_backwards"))
-    kept = steps >= array.shape[1] - num_steps if is_back else steps < num_steps
-    return tensor.index_select(axis, kept.nonzero()[:, 0])
+        theirs = port.keras[f"{prefix}/output"]
+        ours = pair.portable(pair.node, pair.call, made, theirs)
+        return compare_recorded(port.keras, f"{prefix}/output", ours, "").status == PASS
+    return False
