@@ -94,7 +94,7 @@ WRONG = {
         "film", "torch's hardsigmoid for sigmoid", "hard sigmoid for sigmoid", ("R8",)
     ),
     "film_last_image_alone": Fault(
-        "film", "the last image alone is seen", "state is not carried", ("R8",)
+        "film", "the last image alone is seen", "state is not carried", ("R3",)
     ),
     "cells_one_step_late": Fault(
         "cells", "the second cell is a step late", "the second cell gets another input", ("R8",)
