@@ -14,7 +14,6 @@ idioms, some of which have three mistakes at once.
     python benchmarks/accuracy/matrices.py --idioms --seeds 0:2   both for idioms of PyTorch code
     python benchmarks/accuracy/matrices.py --metrics --seeds 0:5   both for metrics by hand
     python benchmarks/accuracy/matrices.py --losses --seeds 0:5    both for several losses
-    python benchmarks/accuracy/matrices.py --recurrent   both for recurrent layers by hand
     python benchmarks/accuracy/matrices.py --images      both for random layers of images
     python benchmarks/accuracy/matrices.py --dtype float32 --seeds 0   ports as they stand
     python benchmarks/accuracy/matrices.py --json FILE       all outcomes, for machines
@@ -42,7 +41,6 @@ from benchmarks.loss_cases import table as loss_cases
 from benchmarks.metric_cases import table as metric_cases
 from benchmarks.pairs.fault_table import FAULTS, Fault
 from benchmarks.pairs.table import NULL, Pair
-from benchmarks.recurrent_cases import table as recurrent_cases
 from parity.halves.options import ChildOptions
 from parity.ladder.items import FAIL, PASS, Level
 from parity.ladder.result import Result
@@ -252,7 +250,6 @@ def main() -> None:
     parser.add_argument("--idioms", action="store_true", help="only the idioms")
     parser.add_argument("--metrics", action="store_true", help="only the metrics by hand")
     parser.add_argument("--losses", action="store_true", help="only several losses and weights")
-    parser.add_argument("--recurrent", action="store_true", help="only the recurrent cases")
     parser.add_argument("--images", action="store_true", help="only random layers of images")
     parser.add_argument(
         "--seeds", default="0:5", help="seeds A to B-1 of the null matrix; the others use A"
@@ -265,7 +262,7 @@ def main() -> None:
     start, _, stop = arguments.seeds.partition(":")
     seeds = range(int(start), int(stop) if stop else int(start) + 1)
     missed, results, began = 0, {}, time.monotonic()
-    own = ("held_out", "idioms", "metrics", "losses", "recurrent", "images")
+    own = ("held_out", "idioms", "metrics", "losses", "images")
     is_set = any(getattr(arguments, name) for name in own)
 
     def given(seed: int) -> tuple[str, int, int | None, str]:
@@ -274,7 +271,7 @@ def main() -> None:
     sets = (
         *(("held_out", held_out), ("idioms", idioms)),
         *(("metrics", metric_cases), ("losses", loss_cases)),
-        *(("recurrent", recurrent_cases), ("images", image_cases)),
+        ("images", image_cases),
     )
     for name, cases in sets:
         if not getattr(arguments, name):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,57 +108,6 @@ def same_padding(
 def symmetric_padding(size: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
     """Returns the usual `padding=k // 2`."""
     return [(k // 2 * d, k // 2 * d) for k, d in zip(size, dilation, strict=True)]
-
-
-def recurrent(
-    kind: str,
-    x: np.ndarray,
-    weights: tuple[np.ndarray, np.ndarray, np.ndarray | None],
-    activation: Callable[[np.ndarray], np.ndarray],
-    inner: Callable[[np.ndarray], np.ndarray],
-    *,
-    reset_after: bool,
-    mask: np.ndarray | None = None,
-) -> Iterator[np.ndarray]:
-    """Yields the state (N, units) of a recurrent layer after each step.
-
-    Args:
-        kind: "lstm", "gru" or "simple_rnn".
-        x: (N, steps, C).
-        weights: kernel, recurrent kernel and bias in Keras's layout: gates i, f, c, o or z, r, h.
-        activation: of the state.
-        inner: of the gates.
-        reset_after: of a GRU.
-        mask: (N, steps), true where a step counts; the others keep the state.
-    """
-    kernel, recurrent_kernel, bias = weights
-    h = np.zeros((len(x), recurrent_kernel.shape[0]))
-    c = h
-    biases = np.zeros((2, kernel.shape[1]))
-    if bias is not None:
-        biases[: bias.ndim] = bias
-    for step in range(x.shape[1]):
-        before = h, c
-        a = x[:, step] @ kernel + biases[0]
-        if kind == "simple_rnn":
-            h = activation(a + h @ recurrent_kernel)
-        elif kind == "lstm":
-            i, f, g, o = np.split(a + h @ recurrent_kernel, 4, axis=-1)
-            c = inner(f) * c + inner(i) * activation(g)
-            h = inner(o) * activation(c)
-        else:
-            parts = np.split(a, 3, axis=-1)
-            others = np.split(h @ recurrent_kernel + biases[1], 3, axis=-1)
-            z, r = (inner(parts[n] + others[n]) for n in (0, 1))
-            last = np.split(recurrent_kernel, 3, axis=-1)[2]
-            inside = r * others[2] if reset_after else (r * h) @ last
-            h = z * h + (1 - z) * activation(parts[2] + inside)
-        if mask is not None:
-            h, c = (
-                np.where(mask[:, step, None], new, old)
-                for new, old in zip((h, c), before, strict=True)
-            )
-        yield h
 
 
 ACTIVATIONS = {

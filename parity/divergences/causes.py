@@ -12,6 +12,7 @@ from parity.divergences.evidence import Evidence
 from parity.divergences.fixes import with_fix
 from parity.divergences.groups import Group, following, grouped
 from parity.divergences.seen_behind import (
+    CELL,
     UNKNOWN,
     comes_of,
     is_cut_by,
@@ -153,7 +154,8 @@ def _merged(found: list[Found]) -> list[Found]:
         cause = each.causes[0]["id"] if each.causes else ""
         # Two metrics with another definition have two definitions.
         is_alone = cause in ("", *UNKNOWN) or each.level == "metrics"
-        key = number if is_alone else (each.level, cause)
+        cell = each.causes[0]["fix"] if cause == CELL else ""  # of one layer
+        key = number if is_alone else (each.level, cause, cell)
         before = merged.get(key)
         merged[key] = each if before is None else _joined(before, each)
     return list(merged.values())

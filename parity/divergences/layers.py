@@ -258,8 +258,6 @@ def _own_error(evidence: Evidence) -> Match | None:
     if not evidence.is_forward() or not evidence.is_own or evidence.node is None:
         return None
     text = f"{evidence.node['name']} itself gives a different output"
-    if evidence.is_by_hand(evidence.node):
-        text += "; its gates may also be laid out as none that was tried: a `load` of Port says it"
     return Match(PLACE / 2, with_facts(evidence, text))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from parity.data.weight_names import short_name
-from parity.divergences import arithmetic
+from parity.divergences.recurrent_steps import OF_CLASS, cell_of, walked
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace
@@ -137,29 +137,12 @@ def recurrent_output(
         of: a part of the names of its weights.
         is_whole: whether all steps are returned; None: as the config says.
     """
-    weights = [
-        next(
-            (keras[f"weights/{n}"] for n in node["weights"] if of in n and short_name(n) == part),
-            None,
-        )
-        for part in ("kernel", "recurrent_kernel", "bias")
-    ]
-    outer = arithmetic.ACTIVATIONS.get(str(config.get("activation")))
-    inner = arithmetic.ACTIVATIONS.get(str(config.get("recurrent_activation", "linear")))
-    kernel, again, bias = weights
-    if kernel is None or again is None or outer is None or inner is None or x.ndim != 3:
+    cell = cell_of(keras, [name for name in node["weights"] if of in name], config, kind)
+    if cell is None or x.ndim != 3:
         return None
-    is_back = bool(config.get("go_backwards"))
-    steps = arithmetic.recurrent(
-        kind,
-        x[:, ::-1] if is_back else x,
-        (kernel, again, bias),
-        outer,
-        inner,
-        reset_after=bool(config.get("reset_after", True)),
-        mask=mask[:, ::-1] if is_back and mask is not None else mask,
-    )
-    found = np.stack(list(steps), axis=1)
+    if config.get("go_backwards"):
+        x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
+    found = walked(cell, x, mask=mask)[0]
     whole = bool(config.get("return_sequences")) if is_whole is None else is_whole
     return found if whole else found[:, -1]
 
@@ -169,7 +152,7 @@ def _both_ways(
 ) -> Array | None:
     config = node["config"]
     inner = config["layer"]["config"]
-    kind = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}[config["layer"]["class_name"]]
+    kind = OF_CLASS[config["layer"]["class_name"]]
     parts = []
     for number, (of, mask) in enumerate(zip(("forward", "backward"), masks, strict=True)):
         own = {**inner, "go_backwards": bool(number)}

@@ -13,24 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from parity.data.weight_names import short_name
 from parity.divergences import arithmetic
 from parity.divergences.between import last_step
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.kept_states import forgotten
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
-from parity.divergences.recurrent_formulas import (
-    other_activations,
-    other_formulas,
-    other_inputs,
-    with_turned_kernel,
-)
-from parity.divergences.recurrent_steps import Cell, walked
+from parity.divergences.recurrent_steps import OF_CLASS, Cell, cell_of, walked
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
 
-_KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm")
+KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm")
 _MERGED: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.add,
     "mul": np.multiply,
@@ -41,7 +34,6 @@ _MERGED: dict[str, Callable[..., np.ndarray]] = {
 ACROSS = "the port walks over the samples, not over the steps: batch_first=True is missing"
 
 Node = Mapping[str, Any]
-_MOST_WORK = 5e6  # of one walk: samples * steps * entries of the recurrent kernel
 # (ID, what is different, what the layer gives then)
 Change = tuple[str, str, np.ndarray]
 
@@ -50,12 +42,12 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     """Returns (ID, text) of the first change that gives what the port has."""
     if not evidence.is_forward() or evidence.node is None:
         return []
-    if evidence.is_own and evidence.kind in (*_KINDS, "bidirectional"):
+    if evidence.is_own and evidence.kind in (*KINDS, "bidirectional"):
         changes, source = _changes(evidence, evidence.node), None
         fits: Any = evidence.gives
     else:
         found = evidence.failing_input()
-        is_sequence = found is not None and evidence.kind in _KINDS and found[1].ndim > 2
+        is_sequence = found is not None and evidence.kind in KINDS and found[1].ndim > 2
         if found is not None and is_sequence and evidence.is_close(found[1][:, ::-1], found[2]):
             return [("R3", "the port walks the sequence in the other direction")]
         source = None if found is None else evidence.source(found[0])
@@ -70,7 +62,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     of = "" if evidence.is_own or source is None else f", in {source['name']}"
     for name, text, value in changes:
         if fits(value):
-            return [(name, text + (of if name in ("R8", "A29", "A14c") else ""))]
+            return [(name, text + (of if name in ("A29", "A14c") else ""))]
     return []
 
 
@@ -80,12 +72,12 @@ def _h_for_c(evidence: Evidence) -> Match | None:
     source = None if found is None else evidence.source(found[0])
     if found is None or source is None or source["kind"] not in ("lstm", "conv_lstm"):
         return None
-    x = _recorded(evidence, source, 0)
+    x = recorded(evidence, source, 0)
     config = source["config"]
-    cell = _cell(evidence, source, source["weights"], config, source["kind"])
+    cell = cell_of(evidence.keras, source["weights"], config, source["kind"])
     if x is None or cell is None:
         return None
-    states = [s for n in (1, 2) if (s := _recorded(evidence, source, n)) is not None]
+    states = [s for n in (1, 2) if (s := recorded(evidence, source, n)) is not None]
     given = x[:, ::-1] if config.get("go_backwards") else x
     h, c = (values[:, -1] for values in walked(cell, given, states))
     for theirs, ours, text in ((c, h, "h in the place of c"), (h, c, "c in the place of h")):
@@ -97,17 +89,17 @@ def _h_for_c(evidence: Evidence) -> Match | None:
 def other_first_state(evidence: Evidence) -> Match | None:
     """Recognises zeros, or the state of another step, as a state with which a layer begins."""
     found = evidence.failing_input()
-    if found is None or evidence.kind not in _KINDS or not found[0]:
+    if found is None or evidence.kind not in KINDS or not found[0]:
         return None
     number, theirs, ours = found
     name = "h" if number == 1 else "c"
     if not ours.any():
         return Match(NUMBERS, f"the port begins with zeros in the place of {name}")
     source = evidence.source(number)
-    if source is None or source["kind"] not in _KINDS:
+    if source is None or source["kind"] not in KINDS:
         return None
-    x = _recorded(evidence, source, 0)
-    cell = _cell(evidence, source, source["weights"], source["config"], source["kind"])
+    x = recorded(evidence, source, 0)
+    cell = cell_of(evidence.keras, source["weights"], source["config"], source["kind"])
     if x is None or cell is None:
         return None
     for state, values in zip("hc", walked(cell, x), strict=True):
@@ -122,69 +114,51 @@ def other_first_state(evidence: Evidence) -> Match | None:
 
 def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
     """Yields what a layer of Keras gives with one change, the likeliest first."""
-    x = _recorded(evidence, node, 0)
+    x = recorded(evidence, node, 0)
     if x is None or x.ndim < 3:
         return
     if node["kind"] == "bidirectional":
         yield from _of_both(evidence, node, x)
-    elif node["kind"] in _KINDS:
-        cell = _cell(evidence, node, node["weights"], node["config"], node["kind"])
+    elif node["kind"] in KINDS:
+        cell = cell_of(evidence.keras, node["weights"], node["config"], node["kind"])
         if cell is not None:
-            states = [s for n in (1, 2) if (s := _recorded(evidence, node, n)) is not None]
+            states = [s for n in (1, 2) if (s := recorded(evidence, node, n)) is not None]
             yield from _of_one(cell, x, states)
+            given = x[:, ::-1] if cell.config.get("go_backwards") else x
+            for text, other in _as_set(evidence, node, cell):
+                yield "A29", text, _shown(cell, walked(other, given, states)[0])
             if not states:
                 yield from _of_handed_states(evidence, node, cell, x)
             yield from _of_several(evidence, node)
-            yield from _of_below(evidence, node, cell)
-            if evidence.is_by_hand(node) and cell.kind != "conv_lstm":
-                yield from _in_other_orders(cell, x, states)
 
 
-def _in_other_orders(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Change]:
-    """Yields what a cell with a mistake gives that has its gates in another order.
-
-    A cell that is wrong does not tell in which order they are: Keras's may have been put anywhere.
-    """
-    given = x[:, ::-1] if cell.config.get("go_backwards") else x
-    if given[..., 0].size * cell.weights[1].size > _MOST_WORK:
-        return
-    right = walked(cell, given, states)[0]
-    for other in _laid_out(cell):
-        for text, value in other_formulas(other, given, states):
-            if not np.allclose(value, right):  # twice turned round
-                yield "R8", text, _shown(cell, value)
-        for text, value in other_activations(other, given, states):
-            yield "A29", text, _shown(cell, value)
-
-
-def _laid_out(cell: Cell) -> Iterator[Cell]:
-    """Yields a cell with its gates in all other orders; of one gate, with its kernel turned."""
-    own = tuple(range(cell.num_gates))
-    if len(own) == 1:  # a square kernel may be either way round
-        yield with_turned_kernel(cell)
-    for order in itertools.permutations(own):
-        if order != own:
-            yield cell.with_gates(order)
-
-
-def _recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
+def recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
+    """Returns what Keras's layer gets as one of its inputs; None if that is not recorded."""
     key = f"forward/{evidence.mode}/{node['name']}/input/{number}"
     return evidence.keras[key] if key in evidence.keras else None  # noqa: SIM401  # no `get`
 
 
-def _cell(
-    evidence: Evidence, node: Node, names: Any, config: Mapping[str, Any], kind: str
-) -> Cell | None:
-    by_name = {short_name(name): evidence.keras[f"weights/{name}"] for name in names}
-    functions = [
-        arithmetic.ACTIVATIONS.get(str(config.get(name) or "linear"))
-        for name in ("activation", "recurrent_activation")
-    ]
-    kernel, recurrent = by_name.get("kernel"), by_name.get("recurrent_kernel")
-    if kernel is None or recurrent is None or None in functions:
-        return None
-    weights = (kernel, recurrent, by_name.get("bias"))
-    return Cell(kind, weights, functions[0], functions[1], config)  # type: ignore[arg-type]
+def _as_set(evidence: Evidence, node: Node, *cells: Cell) -> Iterator[tuple[Any, ...]]:
+    """Yields (text, cells) with the activations that the port's module says, or else torch's.
+
+    Nothing comes if these are Keras's.
+
+    Args:
+        evidence: has the settings of the modules.
+        node: of the layer.
+        *cells: of it, or of its directions.
+    """
+    partner = dict(evidence.port.facts["pairs"]).get(node["name"], "")
+    own = evidence.port.facts["settings"].get(partner, {})
+    outer = str(own.get("activation") or own.get("nonlinearity") or "tanh")
+    inner = str(own.get("recurrent_activation") or "sigmoid")
+    functions, first = arithmetic.ACTIVATIONS, cells[0]
+    if first.kind == "simple_rnn":  # it has no gates
+        inner = "linear"
+    ours = functions.get(outer, first.activation), functions.get(inner, first.inner)
+    if ours != (first.activation, first.inner):
+        changed = [replace(cell, activation=ours[0], inner=ours[1]) for cell in cells]
+        yield (f"activation {outer}, inner activation {inner} in the port", *changed)
 
 
 def _shown(cell: Cell, values: np.ndarray) -> np.ndarray:
@@ -211,8 +185,6 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
                 yield "R1", text, _shown(cell, walked(cell, given, changed)[0])
     if cell.kind in ("lstm", "conv_lstm"):
         yield "R2", "the port has c in the place of h", _shown(cell, c)
-    for text, value in other_formulas(cell, given, states):
-        yield "R8", text, _shown(cell, value)
     other = walked(cell, given[:, ::-1], states)[0]
     walks = ("from its start", "from its end") if back else ("from its end", "from its start")
     yield "R3", f"the port walks the sequence {walks[0]}, Keras {walks[1]}", _shown(cell, other)
@@ -227,8 +199,6 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
     else:
         across = walked(cell, given.swapaxes(0, 1))[0].swapaxes(0, 1)
         yield "R3", ACROSS, _shown(cell, across)
-    for text, value in other_activations(cell, given, states):
-        yield "A29", text, _shown(cell, value)
     own = tuple(range(cell.num_gates))
     for order in itertools.permutations(own):
         if order != own:
@@ -263,8 +233,8 @@ def _of_handed_states(
     for other in evidence.keras.facts["nodes"]:
         if other["kind"] != node["kind"] or other["name"] == node["name"]:
             continue
-        passed = _recorded(evidence, other, 0)
-        encoder = _cell(evidence, other, other["weights"], other["config"], other["kind"])
+        passed = recorded(evidence, other, 0)
+        encoder = cell_of(evidence.keras, other["weights"], other["config"], other["kind"])
         # With the same recurrent kernel both have as many units.
         if passed is None or encoder is None or encoder.weights[1].shape != cell.weights[1].shape:
             continue
@@ -283,8 +253,8 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
         if nodes[source]["kind"] != node["kind"]:
             break
         chain.insert(0, nodes[source])
-    cells = [_cell(evidence, n, n["weights"], n["config"], n["kind"]) for n in chain]
-    x = _recorded(evidence, chain[0], 0)
+    cells = [cell_of(evidence.keras, n["weights"], n["config"], n["kind"]) for n in chain]
+    x = recorded(evidence, chain[0], 0)
     if len(chain) < 2 or x is None:
         return
     several = [cell for cell in cells if cell is not None]
@@ -299,21 +269,6 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
             yield "A14c", text, _through(changed, x)
 
 
-def _of_below(evidence: Evidence, node: Node, cell: Cell) -> Iterator[Change]:
-    """Yields what a layer gives if it gets something else of the recurrent layer below it."""
-    nodes, source = evidence.keras.facts["nodes"], node["sources"][0]
-    below = nodes[source] if source is not None and source >= 0 else None
-    if below is None or below["kind"] not in _KINDS or below["config"].get("go_backwards"):
-        return
-    first = _cell(evidence, below, below["weights"], below["config"], below["kind"])
-    x = _recorded(evidence, below, 0)
-    if first is None or x is None or x.ndim < 3 or cell.config.get("go_backwards"):
-        return
-    for name, text, value in other_inputs(first, cell, x):
-        told = f"in the port, {node['name']} gets of {below['name']} {text}"
-        yield name, told, _shown(cell, value)
-
-
 def _through(cells: list[Cell], x: np.ndarray) -> np.ndarray:
     for cell in cells:
         given = x[:, ::-1] if cell.config.get("go_backwards") else x
@@ -324,14 +279,13 @@ def _through(cells: list[Cell], x: np.ndarray) -> np.ndarray:
 def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     inner = node["config"].get("layer", {})
     config, kind = inner.get("config", {}), str(inner.get("class_name", ""))
-    kinds = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
     half = len(node["weights"]) // 2
-    if kind not in kinds or not half:
+    if kind not in OF_CLASS or not half:
         return
     names = (node["weights"][:half], node["weights"][half:])
-    cells = [_cell(evidence, node, part, config, kinds[kind]) for part in names]
+    cells = [cell_of(evidence.keras, part, config, OF_CLASS[kind]) for part in names]
     first, second = cells
-    if first is None or second is None or _recorded(evidence, node, 1) is not None:
+    if first is None or second is None or recorded(evidence, node, 1) is not None:
         return
     there, back = walked(first, x)[0], walked(second, x[:, ::-1])[0]
     merge = str(node["config"].get("merge_mode"))
@@ -351,15 +305,10 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     if is_whole:
         text = "the port has the backward direction in its own order"
         yield "R3", text, _MERGED[merge](there, back)
-    cells_of_both = [(first, second)]
-    if evidence.is_by_hand(node) and x[..., 0].size * first.weights[1].size <= _MOST_WORK:
-        cells_of_both += zip(_laid_out(first), _laid_out(second), strict=True)
-    for one, other in cells_of_both:
-        for name, search in (("R8", other_formulas), ("A29", other_activations)):
-            for (text, a), (_, b) in zip(search(one, x), search(other, x[:, ::-1]), strict=True):
-                both = (a, b[:, ::-1]) if is_whole else (a[:, -1], b[:, -1])
-                if one is first or not np.allclose(a, there):
-                    yield name, f"{text}, in both directions", _MERGED[merge](*both)
+    for text, one, other in _as_set(evidence, node, first, second):
+        a, b = walked(one, x)[0], walked(other, x[:, ::-1])[0]
+        both = (a, b[:, ::-1]) if is_whole else (a[:, -1], b[:, -1])
+        yield "A29", f"{text}, in both directions", _MERGED[merge](*both)
     forwards = walked(second, x)[0]
     last = (there, forwards) if is_whole else (there[:, -1], forwards[:, -1])
     yield "R3", "the port walks in the same direction twice", _MERGED[merge](*last)
@@ -376,7 +325,7 @@ def _one(name: str) -> Recogniser:
 
 
 RULES: dict[str, Recogniser] = {
-    **{name: _one(name) for name in ("A29", "R3", "R4", "R8")},
+    **{name: _one(name) for name in ("A29", "R3", "R4")},
     "R1": lambda evidence: other_first_state(evidence) or _one("R1")(evidence),
     "A25": lambda evidence: last_step(evidence) or _one("A25")(evidence),
     "R2": lambda evidence: _h_for_c(evidence) or _one("R2")(evidence),

@@ -16,6 +16,7 @@ from parity.divergences import (
     attention,
     between,
     feature_layers,
+    first_steps,
     gradients,
     images,
     initial,
@@ -54,7 +55,8 @@ if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
 
 MODULES = (
-    *(structure, outputs, initial, masks, windows, normalization, recurrent, layers, attention),
+    *(structure, outputs, initial, masks, windows, normalization, recurrent, first_steps),
+    *(layers, attention),
     *(between, images, other_formulas, related, kernels, feature_layers),
     *(training, reductions, penalties, losses, loss_formulas, output_losses, masked_losses),
     *(metrics,),

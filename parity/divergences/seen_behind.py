@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from parity.ladder.result import Found
 
 UNKNOWN = ("N1", "N2")  # say where something differs, not what
-_BY_HAND = ("R1", "R2", "R3", "R8", "A14c", "A29", "A64")  # of recurrent layers
+CELL = "R8"  # says that a cell is wrong, and not by which formula: no numbers prove it
+_BY_HAND = ("R1", "R2", "R3", "A14c", "A29", "A64")  # of recurrent layers
 
 
 def wrong_by_hand(found: Found, evidence: Evidence, least: float) -> Iterator[str]:
@@ -23,9 +24,13 @@ def wrong_by_hand(found: Found, evidence: Evidence, least: float) -> Iterator[st
         evidence: of it.
         least: confidence of a cause that is proven.
     """
-    sure = [cause for cause in found.causes[:1] if cause["confidence"] >= least]
+    sure = [
+        cause
+        for cause in found.causes[:1]
+        if cause["id"] == CELL or (cause["id"] in _BY_HAND and cause["confidence"] >= least)
+    ]
     failing = evidence.failing_input()
-    if failing is None or not sure or sure[0]["id"] not in _BY_HAND:
+    if failing is None or not sure:
         return
     source = evidence.source(failing[0])
     if source is not None and evidence.is_by_hand(source):

@@ -6,8 +6,10 @@ import torch
 
 import keras_impl.harness.check.run as keras_half
 import torch_impl.harness.check.run as torch_half
+from parity.divergences.causes import name_causes
 from parity.files.json_io import write_json
 from parity.ladder.engine import compare_levels
+from parity.ladder.result import Result
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import RunResult, Trace, TraceWriter
@@ -20,13 +22,19 @@ def recorded(factory, folder: Path, **settings) -> Trace:
 
 def levels(keras: Trace, factory, folder: Path):
     """The levels of a port by the name of the level, compared with a trace of the Keras half."""
+    return {level.id: level for level in checked(keras, factory, folder).levels}
+
+
+def checked(keras: Trace, factory, folder: Path) -> Result:
+    """The result of a port with its causes, compared with a trace of the Keras half."""
     spec = CheckSpec(torch="here:build", seed=keras.spec["seed"], steps=keras.spec["steps"])
     before = torch.get_default_dtype()
     try:
         port = _run(torch_half, factory, folder, spec, keras)
     finally:
         torch.set_default_dtype(before)
-    return {level.id: level for level in compare_levels(OF_PROBE, keras, port)}
+    found = compare_levels(OF_PROBE, keras, port)
+    return name_causes(Result("", {}, found), keras, port)
 
 
 def _run(half, factory, folder, spec, keras=None) -> Trace:

@@ -22,9 +22,7 @@ RIGHT = (
 )
 WRONG = (
     ("recurrent", "summed_not_flipped_back"),
-    ("recurrent", "gru_before_update_exchanged"),
     ("recurrent", "stateful_in_training_alone"),
-    ("recurrent", "cells_second_gets_c"),
     ("recurrent", "translator_first_step"),
     ("attention", "dots_scaled_by_width"),
     ("outputs", "weighted_pair_first_for_both"),

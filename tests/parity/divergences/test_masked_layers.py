@@ -1,11 +1,7 @@
-"""The formulas of layers with masks, against torch's packed sequences and numbers by hand."""
+"""The formulas of layers with masks, against numbers by hand."""
 
 import numpy as np
 import one_layer
-import pytest
-import torch
-from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from parity.divergences.masked_layers import given_mask, made_behind, moments, output_of
 
@@ -16,48 +12,6 @@ UNITS = 2
 
 def trace(weights):
     return one_layer.Arrays({}, {f"weights/here.{name}": value for name, value in weights.items()})
-
-
-def recurrent(kind, module, **config):
-    """Output of Keras's layer by the formula, and of torch's module for packed sequences."""
-    torch.manual_seed(3)
-    layer = module(3, UNITS, batch_first=True).double()
-    order = [1, 0, 2] if kind == "gru" else list(range({"lstm": 4, "simple_rnn": 1}[kind]))
-    columns = np.concatenate([np.arange(UNITS) + UNITS * n for n in order])
-    given = {name: value.detach().numpy() for name, value in layer.named_parameters()}
-    biases = np.stack([given["bias_ih_l0"][columns], given["bias_hh_l0"][columns]])
-    weights = {
-        "cell/kernel": given["weight_ih_l0"][columns].T,
-        "cell/recurrent_kernel": given["weight_hh_l0"][columns].T,
-        "cell/bias": biases if kind == "gru" else biases.sum(0),
-    }
-    names = [f"here.{name}" for name in weights]
-    config = {"activation": "tanh", "recurrent_activation": "sigmoid", **config}
-    node = one_layer.node("here", kind, [-1], config, names)
-    found = output_of(trace(weights), node, [X], [MASK])
-    packed = pack_padded_sequence(
-        torch.from_numpy(X), torch.tensor(MASK.sum(1)), batch_first=True, enforce_sorted=False
-    )
-    outputs, states = layer(packed)
-    states = states[0] if isinstance(states, tuple) else states
-    padded = pad_packed_sequence(outputs, batch_first=True)[0]
-    return found, padded.detach().numpy(), states[-1].detach().numpy()
-
-
-KINDS = [("lstm", nn.LSTM), ("gru", nn.GRU), ("simple_rnn", nn.RNN)]
-
-
-@pytest.mark.parametrize(("kind", "module"), KINDS, ids=[kind for kind, _ in KINDS])
-def test_a_masked_walk_ends_as_a_packed_one(kind, module):
-    found, _, last = recurrent(kind, module)
-    np.testing.assert_allclose(found, last, atol=1e-14)
-
-
-@pytest.mark.parametrize(("kind", "module"), KINDS, ids=[kind for kind, _ in KINDS])
-def test_masked_steps_repeat_the_last_output(kind, module):
-    found, padded, last = recurrent(kind, module, return_sequences=True)
-    np.testing.assert_allclose(found[MASK], padded[MASK], atol=1e-14)
-    np.testing.assert_allclose(found[1, 2:], np.stack([last[1]] * 2), atol=1e-14)
 
 
 def pooled(kind, mask, **config):

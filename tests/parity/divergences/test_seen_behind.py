@@ -39,9 +39,14 @@ def behind_a_loop(identity, confidence=0.99, layer="softmax"):
 
 @pytest.mark.parametrize(
     ("identity", "confidence", "expected"),
-    [("R8", 0.99, ["memory"]), ("A29", 0.99, ["memory"]), ("R8", 0.3, []), ("N1", 0.99, [])],
+    [
+        *[("R8", 0.3, ["memory"]), ("A29", 0.99, ["memory"])],
+        *[("A29", 0.3, []), ("N1", 0.99, []), ("", 0.99, [])],
+    ],
 )
-def test_a_layer_by_hand_is_known_to_be_wrong_by_a_proven_cause(identity, confidence, expected):
+def test_a_layer_by_hand_is_known_to_be_wrong_by_its_cell_or_by_proof(
+    identity, confidence, expected
+):
     assert list(wrong_by_hand(*behind_a_loop(identity, confidence, "dense"), 0.9)) == expected
 
 

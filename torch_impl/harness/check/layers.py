@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch_impl.harness.check.forced import Forced, agrees, forced_pass
 from torch_impl.harness.check.port_loss import Loss
 from torch_impl.harness.port.dataflow import origins, takers
 from torch_impl.harness.port.given_images import is_random_image
+from torch_impl.harness.port.modules_by_hand import states_of_steps
 from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
@@ -33,7 +35,7 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
         form: of its output.
         loss: its loss; None: gradients are not compared.
         writer: has the outputs of the port; receives `forward/…/input/…`, `forward/…/own`,
-            `forced/…`, `loss/own`, and the facts `awaited`, `style`, `targets`,
+            `forward/…/steps`, `forced/…`, `loss/own`, and the facts `awaited`, `style`, `targets`,
             `unshaped`.
     """
     style: set[str] = set()
@@ -56,6 +58,10 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
             if new and given is not None:
                 found = _forced(port, mode, style, given)
         _write(mode, found, writer)
+        if mode == "eval" and not is_right:
+            states = states_of_steps(port, partial(_forced, port, mode, style, None))
+            for name, array in states.items():
+                writer.put(f"forward/{mode}/{name}/steps", array)
         # The loss of another output is none of Keras's.
         if found.loss is not None and _ends_well(port, found, form, mode):
             writer.put("loss/own", found.loss)

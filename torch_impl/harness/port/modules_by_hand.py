@@ -11,13 +11,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
-from torch_impl.harness.call import Call, final_states, first_tensor, output_of
+from torch_impl.harness.call import (
+    Call,
+    final_states,
+    first_tensor,
+    output_of,
+    states_beside,
+)
 from torch_impl.harness.kinds import RECURRENT, REPLAYED, is_leaf
 from torch_impl.harness.port.assignments import Need, Source, assignments, variable_of
 from torch_impl.harness.port.carried import NAMES, Carried
@@ -29,11 +38,13 @@ from torch_impl.harness.port.carrying import (
     sources_of,
     ways_of_cells,
 )
+from torch_impl.harness.port.function_weights import flat_tensors
 
 if TYPE_CHECKING:
     from torch_impl.harness.port.paired_layer import PairedLayer
     from torch_impl.harness.port.port_under_test import PortUnderTest
 
+_MOST_STEPS = 16  # a wrong formula shows in the first ones
 _KINDS = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
@@ -96,6 +107,65 @@ def called_once(
         if _num_dropouts(calls) == num_dropouts:
             found |= _fitting(port, tried, calls)
         left = {layer: p[1:] for layer, p in left.items() if layer not in found and p[1:]}
+    return found
+
+
+def states_of_steps(port: PortUnderTest, run_pass: Callable[[], Any]) -> dict[str, np.ndarray]:
+    """Returns the states of layers by hand after each of their first steps, from Keras's input.
+
+    Each module is called anew with the beginnings of what it gets, batch and steps first.
+
+    Args:
+        port: in eval mode.
+        run_pass: runs it so that Keras's values go on from each layer.
+
+    Returns:
+        Layer of Keras -> (N, steps, ...) of at most 16 steps. Layers whose input is not Keras's, or
+        whose module raises, have none.
+    """
+    given: dict[str, tuple[nn.Module, Any]] = {}
+    nodes = {node["name"]: node for node in port.keras.facts["nodes"]}
+    inputs = {name: f"forward/eval/{name}/input/0" for name in nodes}
+
+    def noted(layer: str, module: nn.Module, arguments: Any, _: Any) -> None:
+        key = inputs[layer]
+        x = next(iter(flat_tensors(list(arguments[:1]))), torch.empty(0)).numpy(force=True)
+        is_shaped = x.shape == port.keras[key].shape
+        if is_shaped and compare_recorded(port.keras, key, x, "").status == PASS:
+            given.setdefault(layer, (module, arguments))
+
+    paths = {**modules_by_hand(port), **{layer: [path] for layer, path in port.by_hand.items()}}
+    hooks = [
+        port.module.get_submodule(path).register_forward_hook(partial(noted, layer))
+        for layer, found in paths.items()
+        for path in found
+        if nodes[layer]["kind"] != "bidirectional" and inputs[layer] in port.keras
+    ]
+    try:
+        run_pass()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    states = {}
+    for layer, (module, arguments) in given.items():
+        with torch.no_grad(), port.kept(), suppress(Exception):  # the port may raise anything
+            is_back = bool(nodes[layer]["config"].get("go_backwards"))
+            made = _states(port, module, arguments, is_back)
+            states[layer] = torch.stack(made, 1).numpy(force=True)
+    return states
+
+
+def _states(
+    port: PortUnderTest, module: nn.Module, arguments: Any, is_back: bool
+) -> list[torch.Tensor]:
+    """Returns the state of a module after each of its first steps."""
+    (x, *more), found = arguments, []
+    for number in range(1, min(x.shape[1], _MOST_STEPS) + 1):
+        port.forget_states()
+        output = module(x[:, -number:] if is_back else x[:, :number], *more)
+        first, beside = first_tensor(output), states_beside(output)
+        whole = first[:, -1] if first.ndim == x.ndim else first
+        found.append(whole if beside is None else beside)
     return found
 
 

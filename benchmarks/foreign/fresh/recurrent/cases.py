@@ -48,7 +48,7 @@ WRONG = {
     ),
     "lstm_gate_order": Fault("lstm", "gates i, f, o, g", "order of the gates", ("A14c",)),
     "lstm_hard_sigmoid": Fault(
-        "lstm", "hard sigmoid of Keras 2", "hard sigmoid for sigmoid", ("A29",)
+        "lstm", "hard sigmoid of Keras 2", "hard sigmoid for sigmoid", ("R8",)
     ),
     "lstm_no_tanh_of_the_cell": Fault("lstm", "h = o * c", "tanh missing in the cell", ("R8",)),
     "gru_before_is_after": Fault(
@@ -91,16 +91,16 @@ WRONG = {
         "states", "c before h in the concatenation", "order of the concatenation", ("R2", "A22")
     ),
     "film_hard_sigmoid": Fault(
-        "film", "torch's hardsigmoid for sigmoid", "hard sigmoid for sigmoid", ("A29",)
+        "film", "torch's hardsigmoid for sigmoid", "hard sigmoid for sigmoid", ("R8",)
     ),
     "film_last_image_alone": Fault(
-        "film", "the last image alone is seen", "state is not carried", ("R8",)
+        "film", "the last image alone is seen", "state is not carried", ("R3",)
     ),
     "cells_one_step_late": Fault(
         "cells", "the second cell is a step late", "the second cell gets another input", ("R8",)
     ),
     "cells_second_gets_c": Fault(
-        "cells", "the second cell gets c", "the second cell gets another input", ("R2",)
+        "cells", "the second cell gets c", "the second cell gets another input", ("R8",)
     ),
     "dropped_no_recurrent_dropout": Fault(
         "dropped", "no recurrent dropout", "recurrent dropout missing", ("R6",)

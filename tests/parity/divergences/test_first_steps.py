@@ -1,0 +1,149 @@
+"""A recurrent layer that is wrong is told with its first wrong step and Keras's equations."""
+
+import keras
+import numpy as np
+import one_layer
+import pytest
+
+from parity.divergences import recognised
+from parity.divergences.arithmetic import ACTIVATIONS
+from parity.divergences.first_steps import equations
+from parity.divergences.recurrent_steps import cell_of, walked
+
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(2, 5, 3))
+SETTINGS = {"activation": "tanh", "recurrent_activation": "sigmoid"}
+MASK = np.array([[True] * 4 + [False], [True, False] * 2 + [True]])
+CELLS = {
+    "lstm": ("LSTM", {}),
+    "lstm without a bias": ("LSTM", {"recurrent_activation": "hard_sigmoid", "use_bias": False}),
+    "gru": ("GRU", {}),
+    "gru without a bias": ("GRU", {"use_bias": False}),
+    "gru that resets before": ("GRU", {"reset_after": False, "activation": "softsign"}),
+    "simple_rnn": ("SimpleRNN", {"activation": "relu"}),
+}
+
+
+def cell(name):
+    """A cell, its weights, and Keras's layer, which returns all steps."""
+    kind, (layer, settings) = name.split()[0], CELLS[name]
+    made = getattr(keras.layers, layer)(4, dtype="float64", return_sequences=True, **settings)
+    made.build(X.shape)
+    given = {weight.name: DRAW.normal(size=weight.shape) for weight in made.weights}
+    made.set_weights(list(given.values()))
+    trace = one_layer.Arrays({}, {f"weights/{key}": value for key, value in given.items()})
+    config = keras.saving.serialize_keras_object(made)["config"]
+    return cell_of(trace, given, config, kind), given, made
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_equations_and_the_walk_are_what_keras_computes(name):
+    made, given, layer = cell(name)
+    expected = np.asarray(layer(X))
+    np.testing.assert_allclose(walked(made, X)[0], expected, rtol=0, atol=1e-6)
+    masked = walked(made, X, mask=MASK)[0]
+    np.testing.assert_allclose(masked, np.asarray(layer(X, mask=MASK)), rtol=0, atol=1e-6)
+    lines = equations({"kind": made.kind, "config": made.config})
+    assert len(lines) <= 6
+    split = {"split": lambda value, number: np.split(value, number, axis=-1)}
+    scope = {**ACTIVATIONS, **given, **split, "h": np.zeros((2, 4)), "c": np.zeros((2, 4))}
+    for step, x in enumerate(X.swapaxes(0, 1)):
+        scope["x"] = x
+        exec("\n".join(lines), scope)  # noqa: S102 - it is what is printed
+        np.testing.assert_allclose(scope["h"], expected[:, step], rtol=0, atol=1e-6)
+
+
+def test_of_images_both_products_are_convolutions_and_of_own_layers_nothing_is_said():
+    lines = equations({"kind": "conv_lstm", "config": SETTINGS})
+    assert lines[0] == "i, f, g, o = split(conv(x, kernel) + conv(h, recurrent_kernel) + bias, 4)"
+    config = {"layer": {"class_name": "RNN", "config": {}}}
+    assert equations({"kind": "bidirectional", "config": config}) == []
+
+
+def wrong_from(step, name="gru", order=None, **config):
+    """Evidence of a cell by hand whose states are others from a step on."""
+    made, given, _ = cell(name)
+    x = X[:, ::-1] if config.get("go_backwards") else X
+    theirs, ours = (
+        walked(each, x)[0] for each in (made, made.with_gates(order) if order else made)
+    )
+    ours[:, step:] += DRAW.normal(size=ours[:, step:].shape)
+    config = {**made.config, "return_sequences": False, **config}
+    shown = [a if config["return_sequences"] else a[:, -1] for a in (theirs, ours)]
+    found = one_layer.at_layer(made.kind, config, X, *shown, given)
+    found.port["forward/eval/here/steps"] = ours
+    found.call["kind"] = "module"
+    return found
+
+
+def told(found):
+    """(what is said of a cell that is wrong, the lines beside it)."""
+    matches = {entry.id: match for entry, match in recognised(found)}
+    return matches["R8"].detail, matches["R8"].fix.splitlines()
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru that resets before", "simple_rnn"])
+@pytest.mark.parametrize("config", [{}, {"return_sequences": True}, {"go_backwards": True}])
+@pytest.mark.parametrize("step", [0, 1, 4])
+def test_the_first_step_that_differs_is_told(name, config, step):
+    found = wrong_from(step, name, **config)
+    detail, lines = told(found)
+    assert detail.startswith(f"the cell here differs first at step {step + 1}; or its")
+    assert lines == ["# Keras's cell of here", *equations(found.node)]
+
+
+def test_gates_in_another_order_are_no_wrong_step():
+    """A wrong cell does not say where Keras's gates were put."""
+    text = "first at step 3, with gates 1, 0, 2 of Keras in their place"
+    assert text in told(wrong_from(2, order=(1, 0, 2)))[0]
+
+
+@pytest.mark.parametrize(
+    ("known", "config", "text"),
+    [
+        ({"forward/eval/here/steps": X[:, :0]}, {}, "differs after step 0"),
+        ({"counted/eval/here/given/0": MASK}, {"return_sequences": True}, "first at step 5"),
+        ({"counted/eval/here/given/0": MASK}, {}, "differs in its last step"),
+    ],
+)
+def test_a_step_is_not_guessed(known, config, text):
+    """The states of the tried steps agree; those of a masked layer are no walk over all steps."""
+    found = wrong_from(4, **config)
+    (found.port if "steps" in str(known) else found.keras).update(known)
+    assert text in told(found)[0]
+
+
+@pytest.mark.parametrize(
+    ("merge", "text"),
+    [
+        ("concat", "first at step 2 of the forward direction and first at step 3 of the backward"),
+        ("sum", "in one direction"),
+    ],
+)
+def test_both_directions_are_told(merge, text):
+    theirs, noise = DRAW.normal(size=(2, 2, 5, 8))
+    noise[:, :1, :4] = noise[:, 3:, 4:] = 0
+    layer = {"class_name": "LSTM", "config": {"return_sequences": True}}
+    config = {"merge_mode": merge, "layer": layer}
+    found = one_layer.at_layer("bidirectional", config, X, theirs, theirs + noise)
+    assert text in told(found)[0]
+
+
+def behind(kind="gru", **arrays):
+    """Evidence of an input of a dense layer, which comes from a layer without a module."""
+    noise = DRAW.normal(size=X.shape)
+    noise[:, :3] = 0
+    found = one_layer.behind(kind, {"return_sequences": True}, X, X, X, X + noise)
+    found.port.update(arrays)
+    return found
+
+
+def test_a_loop_without_a_module_is_seen_by_what_comes_of_it():
+    assert "the cell here differs first at step 4" in told(behind())[0]
+    last = one_layer.behind("gru", {}, X, X[:, -1], X[:, -1], DRAW.normal(size=(2, 3)))
+    assert "a module that gets all steps in one call" in told(last)[0]
+
+
+def test_a_right_layer_is_not_called_wrong_for_what_comes_later():
+    assert "R8" not in one_layer.names(behind(**{"forward/eval/here/own": X}))
+    assert "R8" not in one_layer.names(behind("dense"))
