@@ -177,7 +177,7 @@ def _result(found: BenchRecord) -> BenchResult:
     for number, row in enumerate(records.domain(tuple[Row, ...], found.rows)):
         if row.key in rows:
             raise ValueError(f"rows[{number}] stands for what a row before it stands for")
-        trains_otherwise = row.status == OK and row.parity == "fail"
+        trains_otherwise = row.parity == "fail" and row.status != FAILED
         rows[row.key] = replace(row, status=REFUSED) if trains_otherwise else row
     spec = records.plain(found.spec)
     return BenchResult(

@@ -86,6 +86,7 @@ REFUSED_ROW = row("torch-own", 1.0, status=REFUSED, reason="accuracy", parity="f
         (noisy(0), ("verdict",), "fail"),
         (result(row("keras", 1.0), REFUSED_ROW), ("verdict",), "pass"),
         (result(row("keras", 1.0), REFUSED_ROW), ("rows", 1, "status"), "ok"),
+        (result(row("keras", 1.0), REFUSED_ROW), ("rows", 1, "status"), "skipped"),
         (good(), ("rows", 1, "ratio", "median"), 2.6),
         (good(), ("rows", 1, "ratio", "n"), 3),
         (good(), ("rows", 1, "ratio"), None),
