@@ -297,5 +297,5 @@ def values_of(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
     if array.ndim != 1 or len(array) < 2:
         raise ValueError(f"{name}={values!r}: expected at least 2 values")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name}={values!r}: expected finite values")
+        raise ValueError(f"{name} has {array[~np.isfinite(array)][0]}: expected finite values")
     return array

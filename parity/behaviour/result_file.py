@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -30,10 +29,6 @@ FINDINGS = (
     "pixels_differ",
 )
 SEVERITIES = ("high", "medium", "low")
-_LEVELS = (
-    *("num_epochs", "train_accuracy", "is_eval", "val_accuracy", "gap", "epochs_to_plateau"),
-    *("best_epoch_number", "val_loss_rise", "train_loss", "val_loss"),
-)
 
 
 @records.mirrors(Finding)
@@ -143,59 +138,44 @@ def diagnosis_from(value: Any, where: str) -> Diagnosis:
     """Returns the diagnosis from the JSON of `parity.diagnosis/2`.
 
     Args:
-        value: the JSON. What follows from the history is computed again, and must be the same.
+        value: the JSON. The judgement and the verdict are computed from the history, and not read.
         where: name of the file, for messages.
 
     Raises:
-        InputError: it is not such a result, or says what does not follow from its history.
+        InputError: it is not such a result.
     """
     return records.record_from(DiagnosisRecord, value, where, _diagnosis)
 
 
 def _diagnosis(found: DiagnosisRecord) -> Diagnosis:
-    diagnosis = Diagnosis(
-        judgement=records.domain(Judgement, found.judgement),
+    audit = None if found.audit is None else records.domain(Audit, found.audit)
+    return Diagnosis(
+        judgement=_judgement(records.domain(Judgement, found.judgement), found.history, audit),
         causes=tuple(cause.ranked() for cause in found.causes),
         findings=records.domain(tuple[Finding, ...], found.findings),
-        audit=None if found.audit is None else records.domain(Audit, found.audit),
+        audit=audit,
         history=found.history,
         notes=tuple(found.notes),
     )
-    if found.verdict != diagnosis.verdict:
-        told, value = found.verdict, diagnosis.verdict
-        raise ValueError(f"verdict is {told!r}, but by judgement and findings it is {value!r}")
-    _check_judgement(diagnosis)
-    return diagnosis
 
 
-def _check_judgement(diagnosis: Diagnosis) -> None:
-    """Checks that a judgement is that on its history.
+def _judgement(written: Judgement, history: History, audit: Audit | None) -> Judgement:
+    """Returns the judgement on a history.
 
-    The levels of a history follow from it alone. Its verdict follows if the number of validation
-    samples is known from the audit, or played no part; a file does not tell one that was given.
+    Its levels follow from the history alone. Its verdict follows if the number of validation
+    samples is known from the audit, or played no part; a file does not tell one that was given, and
+    its own verdict stands then.
     """
-    told, audit = diagnosis.judgement, diagnosis.audit
-    chance = told.chance
-    known = Expectation(chance=chance, target=told.target)
+    chance = written.chance
+    known = Expectation(chance=chance, target=written.target)
     if audit is not None:
         num_train, num_val = audit.num_train, audit.num_val
         num_classes = len(audit.classes.train)
         known = replace(known, num_train=num_train, num_val=num_val, num_classes=num_classes)
     elif chance is not None and 0 < chance <= 1:
         known = replace(known, num_classes=round(1 / chance))
-    try:
-        again = judge(diagnosis.history, known)
-    except (ArithmeticError, ValueError, LookupError) as error:
-        raise ValueError(f"its history cannot be judged ({error})") from None
-    names = _LEVELS if audit is None and told.gap_error is not None else (*_LEVELS, "verdict")
-    for name in names:
-        one, other = getattr(told, name), getattr(again, name)
-        if not _are_same(one, other):
-            raise ValueError(f"judgement.{name} is {one!r}, but its history gives {other!r}")
-
-
-def _are_same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        is_near = math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
-        return is_near or (math.isnan(one) and math.isnan(other))
-    return bool(one == other)
+    judgement = judge(history, known)
+    if audit is None and written.gap_error is not None:
+        names = ("verdict", "rule", "because", "gap_error")
+        judgement = replace(judgement, **{name: getattr(written, name) for name in names})
+    return judgement

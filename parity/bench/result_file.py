@@ -6,8 +6,7 @@ result, of which every value has been checked before anything relies on it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +23,7 @@ from parity.bench.result import (
     Ratio,
     Row,
 )
-from parity.bench.statistics import baseline_of, paired_ratio
+from parity.bench.statistics import with_ratios
 from parity.files import records
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
 from parity.programs.spec_record import ProgramSpecRecord
@@ -32,7 +31,6 @@ from parity.programs.spec_record import ProgramSpecRecord
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
 MAX_ROWS = 10_000
 MAX_ROUNDS = 10_000  # of a row
-RELATIVE = 1e-9  # of a number that was computed again, perhaps elsewhere
 
 Text = Annotated[str, Meta(max_length=100_000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -151,12 +149,12 @@ class BenchRecord(records.Record):
 def read_result(path: Path) -> BenchResult:
     """Reads what `parity bench --json` wrote; the file may be from anyone.
 
-    Ratios, quartiles and the verdict are computed again, and must be the same. A verdict that says
-    less than the rows do counts: "incomplete" where no row failed is that of a benchmark that was
-    interrupted.
+    Ratios, quartiles and the verdict are computed from the rounds, and not read. A verdict that
+    says less than the rows do counts: "incomplete" where no row failed is that of a benchmark that
+    was interrupted.
 
     Raises:
-        InputError: the file cannot be read, or is no such result, or says what does not follow.
+        InputError: the file cannot be read, or is no such result.
     """
     return records.read_record(BenchRecord, path, _result, max_bytes=MAX_BYTES)
 
@@ -179,64 +177,15 @@ def _result(found: BenchRecord) -> BenchResult:
     for number, row in enumerate(records.domain(tuple[Row, ...], found.rows)):
         if row.key in rows:
             raise ValueError(f"rows[{number}] stands for what a row before it stands for")
-        rows[row.key] = row
-    for number, (row, record) in enumerate(zip(rows.values(), found.rows, strict=True)):
-        if problem := _quartiles_problem(row, record) or _problem(row, rows):
-            raise ValueError(f"rows[{number}]{problem}")
-    statuses = {row.status for row in rows.values()}
-    result = BenchResult(
-        spec=records.plain(found.spec),
-        rows=tuple(rows.values()),
+        trains_otherwise = row.parity == "fail" and row.status != FAILED
+        rows[row.key] = replace(row, status=REFUSED) if trains_otherwise else row
+    spec = records.plain(found.spec)
+    return BenchResult(
+        spec=spec,
+        rows=with_ratios(
+            [*rows.values()], spec["baseline"], across_precision=spec["across_precision"]
+        ),
         environment=found.environment,
-        is_finished=found.verdict != "incomplete" or FAILED in statuses,
+        is_finished=found.verdict != "incomplete"
+        or any(row.status == FAILED for row in rows.values()),
     )
-    if found.verdict != result.verdict:
-        raise ValueError(f"verdict is {found.verdict!r}, but by its rows it is {result.verdict!r}")
-    return result
-
-
-def _quartiles_problem(row: Row, record: RowRecord) -> str:
-    """Returns which quartile of a row is not that of its values; "": none."""
-    values = row.quartiles() if row.values else (None, None, None)
-    for name, value in zip(("q1", "median", "q3"), values, strict=True):
-        told = getattr(record, name)
-        if not _are_same(told, value):
-            return f".{name} is {_shown(told)}, but its values give {_shown(value)}"
-    return ""
-
-
-def _problem(row: Row, rows: Mapping[tuple[str, str, int, str], Row]) -> str:
-    """Returns what of a row does not follow from its values and those of its baseline."""
-    if row.status == OK and row.parity == "fail":
-        return ".status is 'ok', but its parity is 'fail'"
-    ratio = row.ratio
-    if ratio is None:
-        return ""
-    if ratio.n != (count := len(row.values)):
-        return f".ratio is of {ratio.n} pairs, but there are {count} values"
-    if row.baseline is None:
-        return " has a ratio, but no baseline"
-    other = baseline_of(row, rows)
-    if other is None or other is row or other.status != OK or row.status != OK:
-        return f" has a ratio to {row.baseline[:40]!r}, which was not measured beside it"
-    if other.unit != row.unit:
-        return f".unit is {row.unit!r}, and that of its baseline {other.unit!r}"
-    try:
-        again = paired_ratio(row.values, other.values, row.unit)
-    except ValueError as error:
-        return f".ratio does not follow from its values: {error}"
-    for name in ("median", "low", "high", "confidence"):
-        told, value = getattr(ratio, name), getattr(again, name)
-        if not _are_same(told, value):
-            return f".ratio.{name} is {told:.6g}, but the values of both rows give {value:.6g}"
-    return ""
-
-
-def _are_same(told: float | None, value: float | None) -> bool:
-    if told is None or value is None:
-        return told is value
-    return math.isclose(told, value, rel_tol=RELATIVE)
-
-
-def _shown(value: float | None) -> str:
-    return "null" if value is None else f"{value:.6g}"

@@ -18,7 +18,7 @@ processes that ran. A variant that runs twice ("#2") shows both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -128,22 +128,6 @@ def with_ratios(rows: Sequence[Row], baseline: str, *, across_precision: bool = 
             raise ValueError(f"{row.key}: {error}") from None
         compared.append(replace(row, baseline=name, ratio=ratio))
     return compared
-
-
-def baseline_of(row: Row, rows: Mapping[tuple[str, str, int, str], Row]) -> Row | None:
-    """Returns the row with which a row of a result is compared; None if it is not there.
-
-    Args:
-        row: whose `baseline` has the name that `with_ratios` gave it.
-        rows: all rows, by their keys.
-    """
-    if row.baseline is None:
-        return None
-    found = rows.get((row.part, row.baseline, row.batch_size, row.precision))
-    name = row.baseline.removesuffix(f" ({REFERENCE_PRECISION})")
-    if found is None and name != row.baseline:
-        found = rows.get((row.part, name, row.batch_size, REFERENCE_PRECISION))
-    return found
 
 
 def drift(values: Sequence[float]) -> float | None:

@@ -42,6 +42,8 @@ MAX_NAME = 10_000  # characters; users choose the names of layers
 MAX_SHOWN = 40  # characters of a wrong value in a message
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
+# What `make` raises: for values that it refuses, and for numbers that nothing can be computed from.
+_UNUSABLE = (ValueError, ArithmeticError, LookupError)
 _MIRRORS: dict[type, Any] = {}  # dataclass -> its record
 _AT = re.compile(r"(.*?)(?: - at (`key` in )?`(\$[\w.\[\]]*)`)?", re.DOTALL)
 _NAMES = re.compile(r"Expected `str` matching regex '\^\(\?:(.*)\)\\\\Z'")
@@ -163,7 +165,8 @@ def read_record(
     Args:
         kind: class of the record.
         path: path of the file.
-        make: makes the result from the record; it raises a ValueError for what types cannot check.
+        make: makes the result from the record; it raises a ValueError for what types cannot check,
+            or an ArithmeticError or LookupError where nothing follows from the values.
         max_bytes: largest size of the file.
         max_text: largest number of characters in a text; None = no limit.
 
@@ -173,7 +176,7 @@ def read_record(
     content = read_start(path, max_bytes)
     try:
         return make(checked(kind, read_strict(content, max_bytes, max_text)))
-    except ValueError as error:
+    except _UNUSABLE as error:
         raise _refusal(kind, str(path), error) from None
 
 
@@ -195,7 +198,7 @@ def record_from(
     try:
         check_plain(value, max_text)
         return make(checked(kind, value))
-    except ValueError as error:
+    except _UNUSABLE as error:
         raise _refusal(kind, source, error) from None
 
 
@@ -231,7 +234,7 @@ def _converted(kind: type[T], value: Any) -> T:
     return msgspec.convert(value, kind, dec_hook=lambda own, found: own.decode(found))
 
 
-def _refusal(kind: type, source: str, error: ValueError) -> InputError:
+def _refusal(kind: type, source: str, error: Exception) -> InputError:
     what = re.split(r"[:;.]\s|\.$", kind.__doc__ or "")[0]  # "What `parity bench --json` writes"
     return InputError(f"{source} is not {what[:1].lower()}{what[1:]}: {error}")
 

@@ -27,7 +27,6 @@ from parity.ladder.items import LOG_P, Item
 # A port that is right fails in one check of a thousand. Every random weight is one test at this
 # rate divided by their number, and the tests of a weight share its rate (Bonferroni).
 FALSE_ALARMS = 1e-3
-P_VALUE = 1e-5  # of a single test elsewhere
 # Keras's own numbers contradict a formula only if it is not the one that drew them.
 _IMPOSSIBLE = 1e-6
 _FLAT = 1e-4  # a smaller spread of singular values is rounding, even in float32

@@ -6,11 +6,12 @@ JSON, in which NaN and the infinities are the strings "NaN", "Infinity", "-Infin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from parity.files.floats import encode_floats
-from parity.ladder.items import FAIL, Item, Level
+from parity.ladder.items import FAIL, PASS, Item, Level
 
 SCHEMA = "parity.result/1"
 ALL_RESULTS = "parity.results/1"  # of several runs
@@ -178,3 +179,15 @@ class Result:
                 "errors": list(self.errors),
             }
         )
+
+
+def verdict_of(levels: Sequence[Level], incomplete: Sequence[Any] = ()) -> str:
+    """Returns "fail" if a level fails, else "incomplete" or "pass".
+
+    Args:
+        levels: the compared levels.
+        incomplete: what could not be compared.
+    """
+    if any(level.status == FAIL for level in levels):
+        return FAIL
+    return INCOMPLETE if incomplete else PASS

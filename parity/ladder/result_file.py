@@ -6,34 +6,33 @@ In: the path of a file that `parity run --json` or `parity check --json` wrote f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from parity.files.floats import decode_floats
 from parity.files.records import checked, domain, plain, read_record, record_from
-from parity.ladder.items import ACCEPTED, FAIL, PASS, Item, Level
+from parity.ladder.items import ACCEPTED, PASS, Item, Level
 from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
+from parity.ladder.outcome import judged
+from parity.ladder.result import ERROR, INCOMPLETE, Found, Result, verdict_of
 from parity.ladder.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
 from parity.programs.halves import HALVES
 from parity.programs.spec_record import CheckSpecRecord, ProgramSpecRecord, RunSpecRecord
 
 MAX_BYTES = 100_000_000  # a run of 50 epochs of 1,563 steps has 0.5e6
 MAX_TEXT = 1_000_000  # characters
-VERDICTS = (PASS, FAIL, INCOMPLETE, ERROR)  # of several results, the last one counts
 
 
 def read_result(path: Path) -> Result:
     """Reads the result of one run or one check; the file may be from anyone.
 
     Values that follow from others (status of an item, worst of a level, the first divergence, the
-    verdict) are computed again.
+    verdict) are computed, and not read.
 
     Raises:
-        InputError: the file cannot be read, or is not such a result, or has a status or a verdict
-            that does not follow from its numbers.
+        InputError: the file cannot be read, or is not such a result.
     """
     return read_record(ResultRecord, path, _result, max_bytes=MAX_BYTES, max_text=MAX_TEXT)
 
@@ -65,9 +64,6 @@ def results_from(value: Any, where: str) -> list[Result]:
                 results.append(_result(each))
             except ValueError as error:
                 raise ValueError(f"results[{number}]: {error}") from None
-        verdict = max((each.verdict for each in results), key=VERDICTS.index)
-        if found.verdict != verdict:
-            raise ValueError(f"verdict is {found.verdict!r}, but by its results it is {verdict!r}")
         return results
 
     return record_from(ResultsRecord, value, where, make, MAX_TEXT)
@@ -78,10 +74,16 @@ def _result(found: ResultRecord) -> Result:
     is_program = not is_run and "program" in found.spec
     kind = RunSpecRecord if is_run else ProgramSpecRecord if is_program else CheckSpecRecord
     checked(kind, found.spec, "spec")
-    first = found.first_divergence
-    levels = tuple(map(_level, found.levels))
+    accepted = [each for each in found.divergences if each.is_accepted and each.causes]
+    # What follows from accepted divergences alone is accepted, too.
+    shown = {
+        (each.level, name)
+        for each in (*accepted, *(found.inherited if accepted else ()))
+        for name in each.items
+    }
+    levels = tuple(_level(level, shown) for level in found.levels)
     result = Result(
-        verdict=found.verdict,
+        verdict=ERROR if found.verdict == ERROR else verdict_of(levels, found.incomplete),
         spec=found.spec,
         levels=levels,
         environment=dict(found.environment),
@@ -105,25 +107,33 @@ def _result(found: ResultRecord) -> Result:
         ),
     )
     _check_columns(result)
-    _check_statuses(found, result)
-    _check_levels(result, is_divergent=first is not None)
+    _check_levels(result)
     if is_run and result.verdict != ERROR:
         _check_trainings(result)
     return result
 
 
-def _level(found: LevelRecord) -> Level:
-    items = tuple(map(_item, found.items))
+def _level(found: LevelRecord, accepted: Set[tuple[str, str]]) -> Level:
+    """Returns a level, which fails or passes by its items.
+
+    Args:
+        found: as read.
+        accepted: (level, item) of all that the user may have accepted.
+    """
+    items = tuple(_item(item, (found.id, item.name) in accepted) for item in found.items)
     left_out = tuple((each.what, each.why) for each in found.not_compared)
-    return Level(found.id, found.status, found.tolerance_source, items, left_out, found.applies)
+    if found.status == PASS and not items:
+        raise ValueError(f"the level {found.id!r} passes, but nothing was compared in it")
+    status = judged("", items).status if items else found.status
+    return Level(found.id, status, found.tolerance_source, items, left_out, found.applies)
 
 
-def _item(found: ItemRecord) -> Item:
+def _item(found: ItemRecord, may_be_accepted: bool) -> Item:
     number = found.epoch_number
     return replace(
         domain(Item, found),
         epoch=None if number is None else number - 1,
-        accepted=found.status == ACCEPTED,
+        accepted=may_be_accepted and found.status == ACCEPTED,
     )
 
 
@@ -153,7 +163,7 @@ def _divergences(found: ResultRecord, levels: Sequence[Level]) -> Iterator[Found
             items=tuple(getattr(row, "items", ())),
             causes=tuple(plain(row.causes)),
             place=plain(row.place),
-            is_accepted=getattr(row, "is_accepted", False),
+            is_accepted=getattr(row, "is_accepted", False) and bool(row.causes),
         )
 
 
@@ -175,61 +185,20 @@ def _check_columns(result: Result) -> None:
                 raise ValueError(f"{name}.steps and {name}.{other} have different lengths")
 
 
-def _check_statuses(found: ResultRecord, result: Result) -> None:
-    """Checks that the status of each item follows from its numbers, and that what is accepted is.
-
-    What follows from accepted divergences alone is accepted, too.
-    """
-    shown = {level: set(names) for level, names in result.inherited}
-    if any(not set(names) <= shown.get(level, set()) for level, names in result.proven):
-        raise ValueError("proven has an item that is not among those of inherited")
-    told = {(each.level, name) for each in result.accepted for name in each.items}
-    told |= {(level, name) for level, names in result.inherited for name in names}
-    for number, (level, record) in enumerate(zip(result.levels, found.levels, strict=True)):
-        for place, (item, row) in enumerate(zip(level.items, record.items, strict=True)):
-            where = f"levels[{number}].items[{place}]"
-            if item.status != row.status:
-                raise ValueError(
-                    f"{where}.status is {row.status!r}, but by its numbers it is {item.status!r}"
-                )
-            if item.status == ACCEPTED and not (result.accepted and (level.id, item.name) in told):
-                raise ValueError(f"{where} is accepted, but no accepted divergence has it")
-    for number, each in enumerate(result.divergences):
-        if each.is_accepted and not each.causes:
-            raise ValueError(f"divergences[{number}] is accepted, but has no cause")
-
-
-def _check_levels(result: Result, *, is_divergent: bool) -> None:
-    """Checks that the verdict follows from the levels, and each level from its items."""
+def _check_levels(result: Result) -> None:
+    """Checks that a verdict rests on all levels, and that what differs fails one of them."""
     ids = [level.id for level in result.levels]
     if len(set(ids)) < len(ids):
         raise ValueError("two levels have the same id")
-    # One that fails does so whatever is missing.
-    if result.verdict in (PASS, INCOMPLETE) and {*ids} != {*LEVEL_IDS}:
-        lacking = next(id_ for id_ in LEVEL_IDS if id_ not in ids)
-        raise ValueError(f"verdict is {result.verdict!r}, but levels has no {lacking!r}")
+    # A run that fails does so whatever is missing.
+    if result.verdict not in (PASS, INCOMPLETE):
+        return
+    if lacking := [name for name in LEVEL_IDS if name not in ids]:
+        raise ValueError(f"levels has no {lacking[0]!r}, and none of the others fails")
     if result.verdict == PASS and all(level.status != PASS for level in result.levels):
-        raise ValueError("verdict is 'pass', but no level passes")
-    for number, level in enumerate(result.levels):
-        if level.status == PASS and not level.items:
-            raise ValueError(f"levels[{number}] passes, but nothing was compared in it")
-        has_failed = level.first_failure is not None
-        if has_failed and level.status != FAIL:
-            raise ValueError(f"levels[{number}] does not fail, but one of its items does")
-        # A level may fail without items, if there was nothing to compare.
-        if level.items and level.status == FAIL and not has_failed:
-            raise ValueError(f"levels[{number}] fails, but none of its items does")
-    has_failed = any(level.status == FAIL for level in result.levels)
-    if result.verdict != ERROR and has_failed != (result.verdict == FAIL):
-        found = "one of the levels fails" if has_failed else "none of the levels fails"
-        raise ValueError(f"verdict is {result.verdict!r}, but {found}")
-    if is_divergent != (result.first_divergence is not None):
-        raise ValueError("first_divergence does not match the levels")
-    if result.first is not None and not has_failed:
+        raise ValueError("no level passes, and none fails")
+    if result.first is not None:
         raise ValueError("none of the levels fails, but a divergence is not accepted")
-    is_open = result.verdict == INCOMPLETE
-    if result.verdict != ERROR and not has_failed and is_open != bool(result.incomplete):
-        raise ValueError(f"verdict is {result.verdict!r}, but that does not fit `incomplete`")
 
 
 def _check_trainings(result: Result) -> None:

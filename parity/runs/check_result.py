@@ -15,12 +15,11 @@ from parity.ladder.engine import compare_levels
 from parity.ladder.incomplete import incomplete_of, not_compared_of
 from parity.ladder.items import PASS
 from parity.ladder.own_tolerance import judged_within
-from parity.ladder.result import Result
+from parity.ladder.result import Result, verdict_of
 from parity.ladder.rounding import dtype_of
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec, num_steps
 from parity.runs.check_options import CheckOptions, source_of
-from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 

@@ -25,13 +25,12 @@ from parity.ladder.incomplete import (
 from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
 from parity.ladder.loss_items import UNKNOWN_TARGETS
 from parity.ladder.metric_items import metric_of
-from parity.ladder.result import Found, Result
+from parity.ladder.result import Found, Result, verdict_of
 from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import ScenarioSpec
 from parity.runs.run_options import Recorded
-from parity.runs.steps import verdict_of
 from parity.traces.folder import RunFolder
 from parity.traces.trace import History, Trace
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from parity.errors import InputError, RunError, UnfinishedError
 from parity.files.json_io import read_json, write_json
-from parity.ladder.items import FAIL, PASS, Level
-from parity.ladder.result import ERROR, INCOMPLETE, Result
+from parity.ladder.result import ERROR, Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
@@ -22,18 +20,6 @@ def planned(half: RunFolder, spec: CheckSpec | ProgramSpec) -> Path:
     half.path.mkdir(parents=True)
     write_json(half.spec, spec.to_dict())
     return half.path
-
-
-def verdict_of(levels: Sequence[Level], incomplete: Sequence[Any] = ()) -> str:
-    """Returns "fail" if a level fails, else "incomplete" or "pass".
-
-    Args:
-        levels: the compared levels.
-        incomplete: what could not be compared.
-    """
-    if any(level.status == FAIL for level in levels):
-        return FAIL
-    return INCOMPLETE if incomplete else PASS
 
 
 def unfinished(

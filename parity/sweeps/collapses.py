@@ -137,15 +137,50 @@ def collapses_of(
         p_different: corrected p value of a difference; 1 if no seed differs.
         alpha: level of each side.
     """
-    halves = list(zip(*pairs.values(), strict=True))
+    keras, torch = zip(*pairs.values(), strict=True)
+    interval = share_interval(list(signs_of(pairs, expected).values()), alpha)
+    return counted(
+        scenario,
+        (keras, torch),
+        expected,
+        interval,
+        margin=margin,
+        p_different=p_different,
+        alpha=alpha,
+    )
+
+
+def counted(
+    scenario: str,
+    halves: tuple[Sequence[Judgement], Sequence[Judgement]],
+    expected: str | None,
+    interval: tuple[float, float],
+    *,
+    margin: float,
+    p_different: float,
+    alpha: float = ALPHA,
+    are_pairs: bool = True,
+) -> Collapses:
+    """Counts the runs that did not train, and judges an interval of the difference.
+
+    Args:
+        scenario: name of the scenario.
+        halves: the Keras runs and the torch runs, at least one each.
+        expected: as for `collapses_of`.
+        interval: of the share in Keras minus the share in torch.
+        margin: in (0, 1].
+        p_different: corrected p value of a difference.
+        alpha: level of each side.
+        are_pairs: whether the runs of both halves are pairs.
+    """
     counts = [sum(has_collapsed(run, expected) for run in runs) for runs in halves]
     diverged = [sum(run.verdict == "diverged" for run in runs) for runs in halves]
-    low, high = share_interval(list(signs_of(pairs, expected).values()), alpha)
+    low, high = interval
     is_shown = sum(counts) == 0 or (low > -margin and high < margin)
     verdict: Verdict = "equivalent" if is_shown else "inconclusive"
     return Collapses(
         scenario=scenario,
-        num_seeds=len(pairs),
+        num_seeds=len(halves[0]),
         keras=counts[0],
         torch=counts[1],
         keras_diverged=diverged[0],
@@ -155,6 +190,7 @@ def collapses_of(
         margin=margin,
         p_different=p_different,
         verdict="different" if p_different < alpha else verdict,
+        num_torch=None if are_pairs else len(halves[1]),
     )
 
 

@@ -18,7 +18,7 @@ only if all of them are wrong (intersection-union test; Berger 1982).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -97,15 +97,6 @@ class SweepEquivalence:
     verdicts: tuple[ScenarioVerdicts, ...]
     collapses: tuple[Collapses, ...]
     comparisons: tuple[EquivalenceRow, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain values by name."""
-        return {
-            "verdict": self.verdict,
-            "scenarios": [{**asdict(row), "agrees": row.agrees} for row in self.verdicts],
-            "collapses": [asdict(row) for row in self.collapses],
-            "comparisons": [asdict(row) for row in self.comparisons],
-        }
 
 
 def compare(

@@ -53,8 +53,7 @@ class SweepResult:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as `parity.sweep/2`."""
-        equivalence = self.equivalence.to_json()
-        del equivalence["verdict"]
+        found = self.equivalence
         counts = {"finished": self.num_runs, "failed": len(self.failures), "now": self.num_run_now}
         return encode_floats(
             {
@@ -64,7 +63,9 @@ class SweepResult:
                 "margins": self.margins,
                 "runs": counts,
                 "seeds": [asdict(row) for row in self.seeds],
-                **equivalence,
+                "scenarios": [{**asdict(row), "agrees": row.agrees} for row in found.verdicts],
+                "collapses": [asdict(row) for row in found.collapses],
+                "comparisons": [asdict(row) for row in found.comparisons],
                 "wall_s": self.wall_s,
                 "failures": list(self.failures),
                 "rows": [asdict(row) for row in self.rows],

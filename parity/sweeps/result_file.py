@@ -6,25 +6,29 @@ them. `parity.sweeps.unfinished` reads a sweep that has no file yet.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Set
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import JudgementRecord, Verdict
 from parity.files import records
 from parity.programs.run_spec import MODES
-from parity.programs.scenarios import MARGINS
+from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
 from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.collapses import Collapses
-from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
-from parity.sweeps.recomputed import contradiction
+from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence, verdict_of
 from parity.sweeps.result import SCHEMA, SweepResult, result_of
-from parity.sweeps.rows import Row
-from parity.sweeps.samples import QUANTITIES
+from parity.sweeps.rows import Row, Sweep
+from parity.sweeps.samples import QUANTITIES, margin_of
 from parity.sweeps.seeds import Seeds
 
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
+
+_UNKNOWN = "?"  # what a remedy cures whose effect was not compared
 
 # How many runs have each verdict.
 Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]
@@ -199,47 +203,83 @@ def sweep_from(value: Any, where: str) -> SweepResult:
     """Returns the sweep that the JSON of `parity.sweep/2` tells of.
 
     Args:
-        value: as read. What follows from the rest is computed again, and must be the same; `seeds`
-            is not used.
+        value: as read. What follows from its runs is computed from them, and not read: verdicts,
+            counts, tests, means. The file of an earlier version has no runs; there, the rows of the
+            scenarios and quantities are read, and the verdict on all is computed from these.
         where: name of the file, for messages.
 
     Raises:
         InputError: something in it is no such result.
     """
-    return records.record_from(SweepRecord, value, where, _checked)
-
-
-def _checked(record: SweepRecord) -> SweepResult:
-    found = _sweep(record)
-    if record.runs.failed != len(found.failures):
-        raise ValueError(f"runs.failed is {record.runs.failed}, and failures {len(found.failures)}")
-    for number, row in enumerate(record.scenarios):
-        if row.agrees != (row.verdict == "agree"):
-            raise ValueError(f"scenarios[{number}].agrees is {row.agrees}, and {row.verdict!r}")
-    if problem := contradiction(found, result_of):
-        raise ValueError(problem)
-    return found
+    return records.record_from(SweepRecord, value, where, _sweep)
 
 
 def _sweep(found: SweepRecord) -> SweepResult:
-    verdict: Any = found.verdict
-    return SweepResult(
-        verdict=verdict,
-        mode=found.mode,
-        margins=found.margins,
-        equivalence=SweepEquivalence(
-            verdict if verdict != "incomplete" else "inconclusive",
-            records.domain(tuple[ScenarioVerdicts, ...], found.scenarios),
-            records.domain(tuple[Collapses, ...], found.collapses),
-            records.domain(tuple[EquivalenceRow, ...], found.comparisons),
-        ),
-        num_runs=found.runs.finished,
-        num_run_now=found.runs.now,
-        failures=tuple(records.plain(found.failures)),
-        wall_s=dict(found.wall_s),
-        rows=()
-        if isinstance(found.rows, UnsetType)
-        else records.domain(tuple[Row, ...], found.rows),
-        environment={} if found.environment is UNSET else records.plain(found.environment),
-        notes=() if isinstance(found.notes, UnsetType) else tuple(found.notes),
+    known: dict[str, Any] = {
+        "mode": found.mode,
+        "margins": found.margins,
+        "environment": {} if found.environment is UNSET else records.plain(found.environment),
+        "notes": () if isinstance(found.notes, UnsetType) else tuple(found.notes),
+    }
+    written_rows = (
+        records.domain(tuple[ScenarioVerdicts, ...], found.scenarios),
+        records.domain(tuple[Collapses, ...], found.collapses),
+        records.domain(tuple[EquivalenceRow, ...], found.comparisons),
     )
+    written = SweepEquivalence(verdict_of(*written_rows), *written_rows)
+    rows = () if isinstance(found.rows, UnsetType) else records.domain(tuple[Row, ...], found.rows)
+    sweep = Sweep([*rows], records.plain(found.failures), found.runs.now)
+    # "incomplete" says less than any other verdict.
+    is_whole = sweep.is_complete and found.verdict != "incomplete"
+    if not rows:
+        return SweepResult(
+            verdict=written.verdict if is_whole else "incomplete",
+            equivalence=written,
+            num_runs=found.runs.finished,
+            num_run_now=found.runs.now,
+            failures=tuple(sweep.failures),
+            wall_s=dict(found.wall_s),
+            **known,
+        )
+    are_pairs = all(row.num_torch is None for row in written.collapses)
+    places = [(row.scenario, row.seed, row.half) for row in rows]
+    places += [(row.scenario, row.seed, row.half) for row in found.failures]
+    if len({*places}) < len(places):
+        raise ValueError("a run occurs twice among rows and failures")
+    if is_whole and are_pairs and len(places) < 2 * len({place[:2] for place in places}):
+        raise ValueError("rows and failures lack one half of a seed")
+
+    def judged(terms: Mapping[str, Terms]) -> SweepResult:
+        with np.errstate(all="ignore"):  # there may be numbers whose squares leave the floats
+            return result_of(sweep, is_whole=is_whole, terms=terms, are_pairs=are_pairs, **known)
+
+    own = {row.scenario for row in rows} - SCENARIOS.keys()
+    by_default = judged(dict.fromkeys(own, Terms()))
+    if not own:
+        return by_default
+    return judged(_terms(own, written, by_default.equivalence))
+
+
+def _terms(
+    own: Set[str], written: SweepEquivalence, by_default: SweepEquivalence
+) -> dict[str, Terms]:
+    """Returns how programs of the user's were judged; no run says that.
+
+    Args:
+        own: their names.
+        written: as the file has it, with the margins.
+        by_default: of the same runs, with the margins that a program has by default.
+    """
+    cures = {row.scenario: _UNKNOWN for row in written.verdicts if row.expected == "good_fit"}
+    cures |= {row.scenario: row.against for row in written.comparisons if row.against}
+    margins: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in written.comparisons:
+        field = margin_of(row.quantity.removeprefix("effect on "))
+        margins[row.scenario][field] = row.equivalence.margin
+    for row in by_default.comparisons:  # this margin is a share of the longest run that trained
+        if row.quantity == "epochs" and "epochs" in (found := margins[row.scenario]):
+            share = found["epochs"] * (Margins().epochs / row.equivalence.margin)
+            found["epochs"] = float(f"{share:.12g}")  # as it was typed
+    for each in written.collapses:
+        margins[each.scenario]["collapses"] = each.margin
+    return {name: Terms(cures.get(name), Margins(**margins[name])) for name in own}

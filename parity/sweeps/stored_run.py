@@ -123,7 +123,7 @@ def stored_run(store: Store, key: str) -> StoredRun:
         return records.record_from(
             StoredRecord, record, key, lambda found: _run(found, record), MAX_TEXT
         )
-    except (InputError, ArithmeticError) as error:
+    except InputError as error:
         raise RunError(str(error)) from None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from parity.behaviour.judgement import Judgement
 from parity.stats import ALPHA, Equivalence, decide, holm
 from parity.sweeps.agreement import ScenarioVerdicts
-from parity.sweeps.collapses import Collapses, has_collapsed, limits_of_share
+from parity.sweeps.collapses import Collapses, counted, has_collapsed, limits_of_share
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence, verdict_of
 from parity.sweeps.groups import equivalence_of_groups
 from parity.sweeps.samples import level_of, margin_of, quantities_of
@@ -153,25 +153,15 @@ class _Group:
         first, second = (
             limits_of_share(k, n, self._alpha) for k, n in zip(counts, sizes, strict=True)
         )
-        low, high, margin = first[0] - second[1], first[1] - second[0], self._margins.collapses
-        is_shown = sum(counts) == 0 or (low > -margin and high < margin)
-        return Collapses(
-            scenario=self._name,
-            num_seeds=sizes[0],
-            keras=counts[0],
-            torch=counts[1],
-            keras_diverged=self._counts[0]["diverged"],
-            torch_diverged=self._counts[1]["diverged"],
-            low=low,
-            high=high,
-            margin=margin,
+        return counted(
+            self._name,
+            self._halves,
+            self._judged.expected,
+            (first[0] - second[1], first[1] - second[0]),
+            margin=self._margins.collapses,
             p_different=p_different,
-            verdict="different"
-            if p_different < self._alpha
-            else "equivalent"
-            if is_shown
-            else "inconclusive",
-            num_torch=sizes[1],
+            alpha=self._alpha,
+            are_pairs=False,
         )
 
     def verdicts(self, p_different: float) -> ScenarioVerdicts:

@@ -186,7 +186,7 @@ KINDS = {
     "results": Kind(_several, "all.json", "json", 30, ("report", "{}/all.json")),
     "sweep": Kind(
         lambda folder: sweep_folder(folder, shift=0.05),
-        *("sweep.json", "json", 60, ("report", "{}")),
+        *("sweep.json", "json", 60, ("report", "{}"), True),
     ),
     "benchmark": Kind(_bench, "bench.json", "json", 45, ("report", "{}")),
     "diagnosis": Kind(diagnosis_folder, "diagnosis.json", "json", 45, ("report", "{}")),

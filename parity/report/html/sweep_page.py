@@ -245,18 +245,19 @@ def _equivalence(result: SweepResult) -> list[page.Block]:
     if not comparisons:
         return [page.Text("No comparison: it needs two seeds whose two runs have trained.")]
     blocks: list[page.Block] = []
-    for number, (quantity, what) in enumerate(_differences(comparisons).items()):
+    labels = DIFFERENCES | _of_outputs(comparisons, ", PyTorch − Keras")
+    for number, (quantity, what) in enumerate(labels.items()):
         rows = [row for row in comparisons if row.quantity == quantity]
         if rows:
             blocks.append(margin_picture(f"margins{number}", what, rows))
     return [*blocks, comparison_table(comparisons)]
 
 
-def _differences(comparisons: Sequence[EquivalenceRow]) -> dict[str, str]:
-    """Returns the label of the axis of each quantity."""
+def _of_outputs(comparisons: Sequence[EquivalenceRow], more: str = "") -> dict[str, str]:
+    """Returns the label of the axis of each accuracy of one of several outputs."""
     outputs = {row.quantity: output_of(row.quantity) for row in comparisons}
-    return DIFFERENCES | {
-        quantity: f"validation accuracy of the output {name}, PyTorch − Keras"
+    return {
+        quantity: f"validation accuracy of the output {name}{more}"
         for quantity, name in outputs.items()
         if name is not None
     }
@@ -264,14 +265,9 @@ def _differences(comparisons: Sequence[EquivalenceRow]) -> dict[str, str]:
 
 def _seeds(result: SweepResult) -> list[page.Block]:
     blocks: list[page.Block] = []
-    compared = {(row.scenario, row.quantity): None for row in result.equivalence.comparisons}
-    outputs = {quantity: output_of(quantity) for _, quantity in compared}
-    of_outputs = {
-        quantity: f"validation accuracy of the output {name}"
-        for quantity, name in outputs.items()
-        if name is not None
-    }
-    for number, (quantity, what) in enumerate((LEVELS | of_outputs).items()):
+    comparisons = result.equivalence.comparisons
+    compared = {(row.scenario, row.quantity) for row in comparisons}
+    for number, (quantity, what) in enumerate((LEVELS | _of_outputs(comparisons)).items()):
         groups: dict[str, dict[str, list[float]]] = {}
         for row in result.rows:
             value = level_of(row.judgement, quantity)

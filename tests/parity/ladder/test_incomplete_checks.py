@@ -13,9 +13,9 @@ from parity.ladder.incomplete import (
     not_compared_of,
 )
 from parity.ladder.items import FAIL
+from parity.ladder.result import verdict_of
 from parity.ladder.table import OF_PROBE
 from parity.ladder.unknown_weights import unknown_parameters, unknown_weights
-from parity.runs.steps import verdict_of
 
 TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
 LEFT = {"what": "dense1.bias", "why": "its gradient is zero"}

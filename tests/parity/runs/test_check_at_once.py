@@ -11,13 +11,12 @@ from parity.halves.options import ChildOptions
 from parity.ladder.engine import compare_levels
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.own_tolerance import judged_within
-from parity.ladder.result import Result
+from parity.ladder.result import Result, verdict_of
 from parity.ladder.result_file import result_from
 from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
-from parity.runs.steps import verdict_of
 from parity.traces.bundle import pack
 from parity.traces.trace import Trace
 

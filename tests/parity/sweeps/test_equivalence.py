@@ -1,6 +1,5 @@
 """Whether halves behave alike: on runs made by hand, by other libraries, in simulated sweeps."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -9,7 +8,6 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from swept import HALVES, SEEDS, made, moved, only, row, rows
 
-from parity.files.floats import encode_floats
 from parity.programs.scenarios import STRICT
 from parity.sweeps.equivalence import SweepEquivalence, compare
 from parity.sweeps.pairs import equivalence_of_pairs, p_of_t, pair_power, pairs_needed
@@ -294,26 +292,6 @@ def test_in_seeded_mode_any_difference_that_noise_does_not_explain_fails():
 def test_in_seeded_mode_rounding_without_a_preferred_sign_passes():
     noise = [1e-4, -1e-4, 2e-4, -2e-4, 1e-4, -1e-4, 2e-4, -2e-4]
     assert compare(rows(SEEDS, moved(SEEDS, 0, noise)), made(), mode="seeded").verdict == "pass"
-
-
-def test_the_json_has_no_objects_and_no_numbers_that_json_lacks():
-    _, runs, scenarios = sweep_of()
-    found = compare(runs, scenarios).to_json()
-    assert json.loads(json.dumps(encode_floats(found), allow_nan=False)) == found
-    assert set(found) == {"verdict", "scenarios", "collapses", "comparisons"}
-    assert found["scenarios"][0] == {
-        "scenario": "s0",
-        "expected": "good_fit",
-        "num_seeds": 9,
-        "num_missing": 0,
-        "keras": {"good_fit": 9},
-        "torch": {"good_fit": 9},
-        "num_same": 9,
-        "num_near": 0,
-        "p_different": 1.0,
-        "verdict": "agree",
-        "agrees": True,
-    }
 
 
 NUM_SWEEPS, NUM_COMPARISONS, SD = 200, 4, 0.012

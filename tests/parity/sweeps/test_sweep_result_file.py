@@ -1,17 +1,16 @@
-"""A sweep comes back from its file."""
+"""A sweep comes back from its file: of what follows from its runs, the file is not believed."""
 
 import json
 from dataclasses import asdict, replace
 
 import pytest
-from report_folders import (
-    sweep_folder,
-    sweep_result,
-)
+import swept
+from changes import REMOVED, changed
+from report_folders import sweep_folder, sweep_result
 from swept import rows
 
 from parity.errors import InputError
-from parity.programs.scenarios import Terms
+from parity.programs.scenarios import Margins, Terms
 from parity.report.html.sweep_page import sweep_page
 from parity.sweeps.result import result_of
 from parity.sweeps.result_file import sweep_from
@@ -85,3 +84,90 @@ def test_the_json_of_a_sweep_tells_every_run(tmp_path):
     result = sweep_folder(tmp_path)
     rows = json.loads((tmp_path / "sweep.json").read_text())["rows"]
     assert rows == [told(asdict(row)) for row in result.rows]
+
+
+def of_programs(*, are_pairs=True):
+    """A program of a user's and its remedy, of which the longest run did not train."""
+    margins = Margins(accuracy=0.02, gap=0.03, epochs=0.2, collapses=0.4, loss=0.05)
+    runs = [
+        replace(run, judgement=replace(run.judgement, num_epochs=20 + run.seed, **numbers))
+        for name in ("mine", "cured")
+        for run in swept.rows(swept.SEEDS, swept.moved(swept.SEEDS, 0.0), scenario=name)
+        for numbers in [{"gap": run.seed / 100, "epochs_to_plateau": 5.0 + run.seed / 3}]
+    ]
+    last = next(run for run in runs if (run.scenario, run.seed) == ("mine", 7))
+    judgement = replace(last.judgement, verdict="stagnant")
+    runs[runs.index(last)] = replace(last, judgement=judgement)
+    terms = {"mine": Terms(None, margins), "cured": Terms("mine", margins)}
+    return result_of(Sweep(runs), mode="independent", terms=terms, are_pairs=are_pairs)
+
+
+FAIL = sweep_result(shift=0.05)
+
+
+@pytest.mark.parametrize("are_pairs", [True, False])
+def test_programs_of_the_users_keep_their_margins(are_pairs):
+    content = told(of_programs(are_pairs=are_pairs).to_json())
+    assert told(sweep_from(content, "sweep.json").to_json()) == content
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("verdict",), "pass"),
+        (("comparisons", 0, "verdict"), "equivalent"),
+        (("comparisons", 0, "p_different"), 1.0),
+        (("comparisons",), []),
+        (("collapses", 0, "margin"), 1.0),
+        (("scenarios", 0, "num_seeds"), 9),
+        (("runs", "finished"), 5),
+        (("wall_s", "keras"), 0.5),
+    ],
+    ids=str,
+)
+def test_what_follows_from_the_runs_is_computed_whatever_the_file_says(place, value):
+    found = sweep_from(changed(told(FAIL.to_json()), place, value), "sweep.json")
+    assert found.to_json() == FAIL.to_json()
+
+
+def test_runs_that_were_changed_are_judged_as_they_stand():
+    content = told(FAIL.to_json())
+    keras = {(row["scenario"], row["seed"]): row for row in content["rows"][::-1]}
+    for row in content["rows"]:
+        row["judgement"] = keras[row["scenario"], row["seed"]]["judgement"]
+    assert (FAIL.verdict, sweep_from(content, "sweep.json").verdict) == ("fail", "pass")
+
+
+def test_without_its_runs_the_verdict_is_that_on_the_rows_that_are_there():
+    content = changed(told(FAIL.to_json()), ("rows",), REMOVED)
+    found = sweep_from({**content, "verdict": "pass"}, "sweep.json")
+    assert (found.verdict, found.equivalence) == ("fail", FAIL.equivalence)
+
+
+@pytest.mark.parametrize("lacking", ["notes", "rows"])
+@pytest.mark.parametrize("failures", [[], [FAILURE]])
+def test_a_sweep_may_be_incomplete_and_with_a_missing_run_is(failures, lacking):
+    content = told(sweep_result(failures=failures).to_json())
+    for verdict in ("pass", "incomplete"):
+        edited = {key: content[key] for key in content if key != lacking}
+        found = sweep_from({**edited, "verdict": verdict}, "sweep.json")
+        assert found.verdict == ("incomplete" if failures else verdict)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("rows", 1), REMOVED, "rows and failures lack one half of a seed"),
+        (("rows", 1, "half"), "keras", "a run occurs twice among rows and failures"),
+        (("rows", 0, "seed"), -1, "rows[0].seed is -1"),
+        (("rows", 0, "judgement", "val_accuracy"), "NaN", "a has nan: expected finite values"),
+        (("comparisons", 0, "equivalence", "margin"), -1.0, "margin is -1.0; expected float >= 0"),
+    ],
+    ids=str,
+)
+def test_a_damaged_row_is_refused_in_one_line(place, value, message):
+    with pytest.raises(InputError) as caught:
+        sweep_from(changed(told(FAIL.to_json()), place, value), "sweep.json")
+    text = str(caught.value)
+    assert message in text
+    assert (text.count("\n"), len(text) < 400, caught.value.exit_code) == (0, True, 2)
