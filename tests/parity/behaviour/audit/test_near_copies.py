@@ -156,6 +156,6 @@ def test_images_of_one_colour_are_no_near_copies():
     data = load_data("embedded", train=100, val=10)
     grey = np.linspace(0, 1, 10, dtype=np.float32)[:, None, None, None]
     blank = np.broadcast_to(grey, (10, 28, 28, 1))
-    found = nearness(np.concatenate([data.x_train, blank]), blank, max_within=200)
+    found = nearness(np.concatenate([data.x_train, blank[:3]]), blank, max_within=200)
     assert (found.ratio >= found.threshold).all()
     assert nearness(np.repeat(blank, 10, axis=0), blank, max_within=200) is None
