@@ -14,8 +14,7 @@ import numpy as np
 from parity.divergences.divergence import PLACE, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.masked_layers import is_masked
-from parity.divergences.recurrent import KINDS, recorded
-from parity.divergences.recurrent_steps import OF_CLASS, cell_of, walked
+from parity.divergences.recurrent_steps import KINDS, OF_CLASS, cell_of, recorded, walked
 
 _MOST = 5e6  # of a walk for each order: samples * steps * entries of the recurrent kernel
 

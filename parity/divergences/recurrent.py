@@ -19,11 +19,10 @@ from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.kept_states import forgotten
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
-from parity.divergences.recurrent_steps import OF_CLASS, Cell, cell_of, walked
+from parity.divergences.recurrent_steps import KINDS, OF_CLASS, Cell, cell_of, recorded, walked
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
 
-KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm")
 _MERGED: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.add,
     "mul": np.multiply,
@@ -130,12 +129,6 @@ def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
             if not states:
                 yield from _of_handed_states(evidence, node, cell, x)
             yield from _of_several(evidence, node)
-
-
-def recorded(evidence: Evidence, node: Node, number: int) -> np.ndarray | None:
-    """Returns what Keras's layer gets as one of its inputs; None if that is not recorded."""
-    key = f"forward/{evidence.mode}/{node['name']}/input/{number}"
-    return evidence.keras[key] if key in evidence.keras else None  # noqa: SIM401  # no `get`
 
 
 def _as_set(evidence: Evidence, node: Node, *cells: Cell) -> Iterator[tuple[Any, ...]]:

@@ -15,8 +15,10 @@ from parity.data.weight_names import short_name
 from parity.divergences import arithmetic
 
 if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
     from parity.traces.trace import Trace
 
+KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm")
 # Keras's class of a layer in a bidirectional one -> kind.
 OF_CLASS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "simple_rnn"}
 
@@ -147,6 +149,12 @@ def cell_of(
     if kernel is None or recurrent is None or outer is None or inner is None:
         return None
     return Cell(kind, (kernel, recurrent, by_name.get("bias")), outer, inner, config)
+
+
+def recorded(evidence: Evidence, node: Mapping[str, Any], number: int) -> np.ndarray | None:
+    """Returns what Keras's layer gets as one of its inputs; None if that is not recorded."""
+    key = f"forward/{evidence.mode}/{node['name']}/input/{number}"
+    return evidence.keras[key] if key in evidence.keras else None  # noqa: SIM401  # no `get`
 
 
 def _of_input(cell: Cell, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
