@@ -163,7 +163,7 @@ def test_a_sweep_may_be_incomplete_and_with_a_missing_run_is(failures, lacking):
         (("rows", 0, "judgement", "val_accuracy"), "NaN", "a has nan: expected finite values"),
         (("comparisons", 0, "equivalence", "margin"), -1.0, "margin is -1.0; expected float >= 0"),
     ],
-    ids=str,
+    ids=["removed", "twice", "seed", "nan", "margin"],
 )
 def test_a_damaged_row_is_refused_in_one_line(place, value, message):
     with pytest.raises(InputError) as caught:
