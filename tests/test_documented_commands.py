@@ -159,7 +159,7 @@ def accepted_by_pytest(command, config):
 
 def targets():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z]+):", text, re.M))
+    return set(re.findall(r"^([a-z-]+):", text, re.M))
 
 
 def accepted_by_make(command):
