@@ -18,7 +18,7 @@ from parity.runs.run_result import compared
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.folder import RunFolder
 
-pytestmark = pytest.mark.usefixtures("user_program")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,6 @@ FAULTS = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("port", "dtype"),
     [
@@ -73,7 +72,6 @@ def test_the_result_is_that_of_both_halves(port, dtype, runs, tmp_path):
         assert (result.verdict, result.incomplete) == ("pass", ())
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("dtype", "place"), [("float64", "training/loss"), ("float32", "anchored/0/loss")]
 )

@@ -3,6 +3,8 @@
 import pytest
 from programs_here import keras_half, result_of, spec_of
 
+pytestmark = pytest.mark.long
+
 SPEC = spec_of(keras="casts_keras.py:build", torch="casts_torch.py:right", epochs=None)
 
 

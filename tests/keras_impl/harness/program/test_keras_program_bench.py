@@ -15,7 +15,7 @@ from parity.bench.server import NoMoreRounds
 from parity.errors import InputError
 from parity.traces.feed_file import write_feed
 
-pytestmark = pytest.mark.usefixtures("user_program")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
 
 @pytest.fixture(autouse=True)
