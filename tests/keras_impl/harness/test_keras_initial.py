@@ -59,7 +59,7 @@ def net():
     return keras.Sequential(
         [
             keras.Input((6, 4)),
-            layers.Bidirectional(layers.LSTM(3), name="both"),
+            layers.Bidirectional(layers.LSTM(3, name="lstm"), name="both"),
             layers.Dense(4, kernel_initializer=keras.initializers.HeNormal(seed=3), name="seeded"),
             layers.Dense(4, kernel_initializer=Halves(), name="own"),
             layers.Dense(4, kernel_initializer=lambda s, dtype: np.ones(s), name="function"),
