@@ -8,6 +8,7 @@ STAMP := .venv/.installed
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1073741824
 # Else each worker compiles all tests anew.
 KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
+PYTEST := $(KEEP_MEMORY) $(KEEP_COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal -q
 
 .PHONY: help setup run test test-all lint format types docs check fix clean
 
@@ -26,8 +27,6 @@ $(STAMP): pyproject.toml
 
 run: $(STAMP)    ## Train the scenarios in both frameworks and compare them, level by level.
 	@$(BIN)/parity run
-
-PYTEST := $(KEEP_MEMORY) $(KEEP_COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal -q
 
 test: $(STAMP)   ## Run the test suite without its long tests, on all cores.
 	@$(PYTEST) -m "not long"

@@ -14,7 +14,15 @@ import numpy as np
 from parity.divergences.divergence import PLACE, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.masked_layers import is_masked
-from parity.divergences.recurrent_steps import KINDS, OF_CLASS, cell_of, recorded, walked
+from parity.divergences.recurrent_steps import (
+    KINDS,
+    OF_CLASS,
+    first_states,
+    in_walked_order,
+    recorded,
+    recorded_cell,
+    walked,
+)
 
 _MOST = 5e6  # of a walk for each order: samples * steps * entries of the recurrent kernel
 
@@ -118,11 +126,11 @@ def _first_step(evidence: Evidence, node: Node, theirs: np.ndarray, ours: np.nda
         return "in its last step" + advice * (not evidence.is_own)
     ours = ours if is_whole else evidence.port[key]
     tried: dict[tuple[int, ...], np.ndarray] = {(): theirs} if is_whole else {}
-    cell = cell_of(evidence.keras, node["weights"], config, node["kind"])
+    cell = recorded_cell(evidence, node)
     is_left_out = is_masked(evidence.keras, evidence.mode, node)
     if cell is not None and x is not None and not is_left_out:
-        given = x[:, ::-1] if config.get("go_backwards") else x
-        states = [s for n in (1, 2) if (s := recorded(evidence, node, n)) is not None]
+        given = in_walked_order(config, x)
+        states = first_states(evidence, node)
         orders = itertools.permutations(range(cell.num_gates))
         is_free = evidence.is_by_hand(node) and given[..., 0].size * cell.weights[1].size < _MOST
         for order in orders if is_free else itertools.islice(orders, 1):

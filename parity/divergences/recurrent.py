@@ -19,7 +19,17 @@ from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.evidence import Evidence
 from parity.divergences.kept_states import forgotten
 from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
-from parity.divergences.recurrent_steps import KINDS, OF_CLASS, Cell, cell_of, recorded, walked
+from parity.divergences.recurrent_steps import (
+    KINDS,
+    OF_CLASS,
+    Cell,
+    cell_of,
+    first_states,
+    in_walked_order,
+    recorded,
+    recorded_cell,
+    walked,
+)
 from parity.divergences.structure import gates
 from parity.divergences.windows import other_windows
 
@@ -73,11 +83,11 @@ def _h_for_c(evidence: Evidence) -> Match | None:
         return None
     x = recorded(evidence, source, 0)
     config = source["config"]
-    cell = cell_of(evidence.keras, source["weights"], config, source["kind"])
+    cell = recorded_cell(evidence, source)
     if x is None or cell is None:
         return None
-    states = [s for n in (1, 2) if (s := recorded(evidence, source, n)) is not None]
-    given = x[:, ::-1] if config.get("go_backwards") else x
+    states = first_states(evidence, source)
+    given = in_walked_order(config, x)
     h, c = (values[:, -1] for values in walked(cell, given, states))
     for theirs, ours, text in ((c, h, "h in the place of c"), (h, c, "c in the place of h")):
         if evidence.is_close(theirs, found[1]) and evidence.is_close(ours, found[2]):
@@ -98,7 +108,7 @@ def other_first_state(evidence: Evidence) -> Match | None:
     if source is None or source["kind"] not in KINDS:
         return None
     x = recorded(evidence, source, 0)
-    cell = cell_of(evidence.keras, source["weights"], source["config"], source["kind"])
+    cell = recorded_cell(evidence, source)
     if x is None or cell is None:
         return None
     for state, values in zip("hc", walked(cell, x), strict=True):
@@ -119,11 +129,11 @@ def _changes(evidence: Evidence, node: Node) -> Iterator[Change]:
     if node["kind"] == "bidirectional":
         yield from _of_both(evidence, node, x)
     elif node["kind"] in KINDS:
-        cell = cell_of(evidence.keras, node["weights"], node["config"], node["kind"])
+        cell = recorded_cell(evidence, node)
         if cell is not None:
-            states = [s for n in (1, 2) if (s := recorded(evidence, node, n)) is not None]
+            states = first_states(evidence, node)
             yield from _of_one(cell, x, states)
-            given = x[:, ::-1] if cell.config.get("go_backwards") else x
+            given = in_walked_order(cell.config, x)
             for text, other in _as_set(evidence, node, cell):
                 yield "A29", text, _shown(cell, walked(other, given, states)[0])
             if not states:
@@ -222,16 +232,16 @@ def _of_handed_states(
     evidence: Evidence, node: Node, cell: Cell, x: np.ndarray
 ) -> Iterator[Change]:
     """Yields what a layer that begins with zeros gives if it begins where another one has ended."""
-    given = x[:, ::-1] if cell.config.get("go_backwards") else x
+    given = in_walked_order(cell.config, x)
     for other in evidence.keras.facts["nodes"]:
         if other["kind"] != node["kind"] or other["name"] == node["name"]:
             continue
         passed = recorded(evidence, other, 0)
-        encoder = cell_of(evidence.keras, other["weights"], other["config"], other["kind"])
+        encoder = recorded_cell(evidence, other)
         # With the same recurrent kernel both have as many units.
         if passed is None or encoder is None or encoder.weights[1].shape != cell.weights[1].shape:
             continue
-        passed = passed[:, ::-1] if encoder.config.get("go_backwards") else passed
+        passed = in_walked_order(encoder.config, passed)
         h, c = (values[:, -1] for values in walked(encoder, passed))
         states = [h, c] if cell.kind in ("lstm", "conv_lstm") else [h]
         told = f"the port begins with the last states of {other['name']}, Keras with zeros"
@@ -246,7 +256,7 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
         if nodes[source]["kind"] != node["kind"]:
             break
         chain.insert(0, nodes[source])
-    cells = [cell_of(evidence.keras, n["weights"], n["config"], n["kind"]) for n in chain]
+    cells = [recorded_cell(evidence, n) for n in chain]
     x = recorded(evidence, chain[0], 0)
     if len(chain) < 2 or x is None:
         return
@@ -264,7 +274,7 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
 
 def _through(cells: list[Cell], x: np.ndarray) -> np.ndarray:
     for cell in cells:
-        given = x[:, ::-1] if cell.config.get("go_backwards") else x
+        given = in_walked_order(cell.config, x)
         x = _shown(cell, walked(cell, given)[0])
     return x
 

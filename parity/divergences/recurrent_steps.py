@@ -157,6 +157,22 @@ def recorded(evidence: Evidence, node: Mapping[str, Any], number: int) -> np.nda
     return evidence.keras[key] if key in evidence.keras else None  # noqa: SIM401  # no `get`
 
 
+def recorded_cell(evidence: Evidence, node: Mapping[str, Any]) -> Cell | None:
+    """Returns the cell of a layer of Keras, which is no bidirectional one; see `cell_of`."""
+    return cell_of(evidence.keras, node["weights"], node["config"], node["kind"])
+
+
+def first_states(evidence: Evidence, node: Mapping[str, Any]) -> list[np.ndarray]:
+    """Returns the states that a layer is handed, h before c; none if it begins by itself."""
+    given = (recorded(evidence, node, number) for number in (1, 2))
+    return [state for state in given if state is not None]
+
+
+def in_walked_order(config: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """Returns (N, T, ...) values in the order in which a layer walks over their steps."""
+    return x[:, ::-1] if config.get("go_backwards") else x
+
+
 def _of_input(cell: Cell, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     if cell.kind != "conv_lstm":
         return np.asarray(x @ kernel)

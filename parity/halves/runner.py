@@ -122,6 +122,7 @@ def run_jobs(
                     if ended:
                         running.remove(entry)
                         child.close()
+                        # A failure is told first: what waits for that job need not start.
                         if (reason := child.reason()) is None:
                             succeeded.append((number, child.job))
                         else:

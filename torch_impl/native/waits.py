@@ -99,19 +99,17 @@ class Chooser:
 
     def __init__(self) -> None:
         self.way = self.chosen = False
-        self._windows: dict[bool, list[float]] = {}  # seconds a step, of the trial that is going on
+        self._windows: dict[bool, list[float]] = {}  # seconds a step by way; empty between trials
         self._steps: list[float] | None = None  # None: the first step of a way counts for neither
-        self._is_trying = False
         self._rest_s = self._wait_s = FIRST_S  # until the next trial; the time after which it comes
         self._spent_s = 0.0  # by the trial
 
     def stepped(self, seconds: float) -> bool:
         """Takes the time of a step; returns the way in which the next one is to be made."""
-        if not self._is_trying:
+        if not self._windows:
             self._rest_s -= min(seconds, FIRST_S)  # a longer one is no step alone
             if self._rest_s <= 0:
-                self._is_trying, self._steps, self._spent_s = True, None, 0.0
-                self._windows = {False: [], True: []}
+                self._windows, self._steps, self._spent_s = {False: [], True: []}, None, 0.0
         elif self._steps is None:
             self._steps = []
         else:
@@ -130,7 +128,7 @@ class Chooser:
             return
         ratio = statistics.fmean(there) / statistics.fmean(here)
         if len(here) == PAIRS or not 1 / PLAIN < ratio < PLAIN:
-            self._is_trying = False
+            self._windows = {}
             has_lost = ratio < GAIN
             self._wait_s = FIRST_S if has_lost else min(2 * self._wait_s, LONGEST_S)
             self._rest_s = max(self._wait_s, SHARE * self._spent_s)

@@ -141,6 +141,8 @@ def states_of_steps(port: PortUnderTest, run_pass: Callable[[], Any]) -> dict[st
         for path in found
         if nodes[layer]["kind"] != "bidirectional" and inputs[layer] in port.keras
     ]
+    if not hooks:
+        return {}
     try:
         run_pass()
     finally:
