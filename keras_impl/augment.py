@@ -7,10 +7,12 @@ Keras 3 no longer exports the class as `keras.preprocessing.image`; it lives und
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-from parity.programs.run_spec import Augmentation
+if TYPE_CHECKING:
+    from parity.programs.run_spec import Augmentation
 
 
 def image_data_generator(augmentation: Augmentation) -> ImageDataGenerator:

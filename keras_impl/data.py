@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_impl.augment import image_data_generator
-from parity.data.dataset import Data
-from parity.programs.run_spec import RunSpec
+
+if TYPE_CHECKING:
+    from parity.data.dataset import Data
+    from parity.programs.run_spec import RunSpec
 
 # Batch size of evaluations, which larger batches make faster.
 EVALUATION_BATCH_SIZE = 256

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import keras
 from keras import layers
 
-from parity.programs.run_spec import RunSpec
+if TYPE_CHECKING:
+    from parity.programs.run_spec import RunSpec
 
 
 def underfit(input_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:

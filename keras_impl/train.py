@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
@@ -12,13 +13,29 @@ import numpy as np
 from keras_impl.data import evaluation_data, training_data, validation_data
 from keras_impl.models import build_model
 from keras_impl.weights import get_weights
-from parity.data.dataset import Data
-from parity.programs.run_spec import RunSpec
-from parity.traces.observer import Observer
-from parity.traces.trace import RunResult
+
+if TYPE_CHECKING:
+    from parity.data.dataset import Data
+    from parity.programs.run_spec import RunSpec
+    from parity.traces.observer import Observer
 
 
-def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResult:
+class Result(NamedTuple):
+    """What `fit` returns.
+
+    Attributes:
+        history: Keras's keys (loss, accuracy, val_loss, val_accuracy, learning_rate), each with one
+            float an epoch; learning_rate is the rate with which the epoch was trained.
+        weights: name to array in the portable layout, such as "conv1.kernel".
+        wall_s: seconds spent training, model building and data preparation not counted.
+    """
+
+    history: dict[str, list[float]]
+    weights: dict[str, np.ndarray]
+    wall_s: float
+
+
+def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> Result:
     """Trains the network of a spec from its seed.
 
     Args:
@@ -47,7 +64,7 @@ def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResul
     rate = float(model.optimizer.learning_rate.numpy())
     history.setdefault("learning_rate", [rate] * len(history["loss"]))
     history = {key: [float(value) for value in values] for key, values in history.items()}
-    return RunResult(history, get_weights(model), wall_s)
+    return Result(history, get_weights(model), wall_s)
 
 
 def callbacks_of(spec: RunSpec) -> list[keras.callbacks.Callback]:

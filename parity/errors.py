@@ -14,6 +14,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import CodeType, TracebackType
 
 # The path is wrong, and not the state of the machine.
@@ -46,6 +47,15 @@ class RunError(ParityError, RuntimeError):
     """A half failed: it crashed, was killed, hung, or left an incomplete directory."""
 
     exit_code = 3
+
+
+@contextmanager
+def as_input_error(kind: type[Exception]) -> Iterator[None]:
+    """A context in which an error of a library, which knows no harness, is one of bad input."""
+    try:
+        yield
+    except kind as error:
+        raise InputError(str(error)) from error
 
 
 UNFINISHED = "the port is not finished"  # how the message of an UnfinishedError begins

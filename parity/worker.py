@@ -1,13 +1,13 @@
 """The entry point of the child process of a half, with a subcommand for each kind of work.
 
-    python -m keras_impl run DIRECTORY [DIRECTORY ...]        (`parity.runs.child`)
-    python -m keras_impl check DIRECTORY [DIRECTORY ...]      (`parity.runs.check_child`)
-    python -m torch_impl convert DIRECTORY                    (`parity.runs.convert_child`)
-    python -m keras_impl batch DIRECTORY                      (`parity.sweeps.batch_child`)
-    python -m keras_impl tell DIRECTORY                       (`parity.sweeps.program_child`)
-    python -m keras_impl bench DIRECTORY FILE_DESCRIPTOR      (`parity.bench.child`)
-    python -m torch_impl write DIRECTORY                      (`parity.runs.port_child`)
-    python -m keras_impl save DIRECTORY                       (`parity.runs.old_model_child`)
+    python -m parity.worker keras run DIRECTORY [DIRECTORY ...]  (`parity.runs.child`)
+    python -m parity.worker keras check DIRECTORY [DIRECTORY ...]  (`parity.runs.check_child`)
+    python -m parity.worker torch convert DIRECTORY  (`parity.runs.convert_child`)
+    python -m parity.worker keras batch DIRECTORY  (`parity.sweeps.batch_child`)
+    python -m parity.worker keras tell DIRECTORY  (`parity.sweeps.program_child`)
+    python -m parity.worker keras bench DIRECTORY FILE_DESCRIPTOR  (`parity.bench.child`)
+    python -m parity.worker torch write DIRECTORY  (`parity.runs.port_child`)
+    python -m parity.worker keras save DIRECTORY  (`parity.runs.old_model_child`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
 of parent and child. The child stops by itself when its parent is gone.
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import faulthandler
+import importlib
 import os
 import signal
 import sys
@@ -31,14 +32,16 @@ from parity.halves.protocol import EXIT_NOT_INSTALLED, Half, is_installable
 from parity.programs.backend import kept_backend
 from parity.programs.user_modules import add_paths
 
+HALVES = ("keras", "torch")
+
 
 def main(name: str, half: Half, arguments: Sequence[str]) -> int:
     """Runs a command line.
 
     Args:
-        name: "keras" or "torch", for messages.
+        name: one of `HALVES`, for messages.
         half: the package; its framework is not imported yet.
-        arguments: arguments of the command line.
+        arguments: arguments of the command line, behind the name of the half.
 
     Returns:
         The exit code of the process.
@@ -80,7 +83,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {name}_impl", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=f"python -m parity.worker {name}", allow_abbrev=False)
     kinds = parser.add_subparsers(dest="work", required=True)
     for work, number, text in (
         ("run", "+", "probes and trains a program in each directory"),
@@ -144,3 +147,11 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
 
 def _say(message: str) -> None:
     print(message, file=sys.stderr)  # noqa: T201 - standard error of the child is the log
+
+
+if __name__ == "__main__":
+    named = sys.argv[1] if len(sys.argv) > 1 else ""
+    if named not in HALVES:
+        _say(f"python -m parity.worker {named}: expected {' or '.join(HALVES)}, and what it does")
+        leave(2)
+    leave(main(named, importlib.import_module(f"parity.halves.{named}"), sys.argv[2:]))

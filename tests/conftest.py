@@ -153,7 +153,7 @@ def direct():
     if "tensorflow" not in sys.modules:
         yield
         return
-    from keras_impl.harness.direct_operations import direct_operations
+    from parity.halves.keras.direct_operations import direct_operations
 
     with direct_operations():
         yield

@@ -19,11 +19,19 @@ import parity
 
 FRAMEWORKS = {"torch", "torchvision", "keras", "tensorflow"}
 
-# Which packages the files of a package must not import, also not inside of a function.
+PACKAGES = ("torch_impl", "keras_impl", "parity")
+
+# Which packages the files of a folder must not import, also not inside of a function. What the
+# children do stands in folders of its own; all else of `parity` runs in the parent.
+_KERAS, _TORCH = {"keras", "tensorflow", "keras_impl"}, {"torch", "torchvision", "torch_impl"}
 FORBIDDEN = {
-    "parity": FRAMEWORKS | {"torch_impl", "keras_impl"},
-    "torch_impl": {"keras", "tensorflow", "keras_impl", "msgspec"},
-    "keras_impl": {"torch", "torchvision", "torch_impl", "msgspec"},
+    "parity": _KERAS | _TORCH,
+    "torch_impl": _KERAS | {"msgspec"},
+    "keras_impl": _TORCH | {"msgspec"},
+    "parity/halves/keras": _TORCH | {"msgspec"},
+    "parity/halves/torch": _KERAS | {"msgspec"},
+    "parity/ports": _KERAS | {"msgspec"},
+    "parity/conversions": _KERAS | {"msgspec"},
 }
 
 # From the ground up: a wing imports only wings that stand before it.
@@ -39,8 +47,11 @@ WINGS = (
         "ladder",
         "divergences",
     ),
-    *("runs", "sweeps", "bench", "report", "testing", "cli"),
+    *("runs", "sweeps", "bench", "halves/keras", "halves/torch", "ports", "conversions"),
+    *("report", "testing", "cli"),
 )
+CHILDREN = {"halves/keras", "halves/torch", "ports", "conversions"}  # never in the parent
+LIBRARIES = ("torch_impl", "keras_impl")  # the ground under all wings
 # Modules of no wing. The first two are the ground that all stand on, the others the doors.
 GROUND = {"errors", "stats"}
 DOORS = {"__init__", "__main__", "scenarios", "worker"}
@@ -49,17 +60,12 @@ MAX_MODULES = 8  # directly in parity/
 MAX_CHAIN = 10  # modules of which each imports the next
 MAX_LINES = 800  # of one idea, which no file is cut for
 
-# These are of use in any torch program, which has no spec and no harness.
-ON_THEIR_OWN = (
-    *("philox", "native", "seeds", "layers", "layouts", "weights", "keras_config", "initializers"),
-    *("normals", "losses", "metrics", "regularizers", "penalty", "optim", "clip", "fast"),
-    *("schedule", "trainer", "torch_names", "constraints", "masks", "configured"),
-    "augment",
-)
 
-
-def files_of(package):
-    return sorted((ROOT / package).rglob("*.py"))
+def files_of(folder):
+    """Those of a folder, without those of folders in it that have rules of their own."""
+    inner = [ROOT / each for each in FORBIDDEN if each.startswith(f"{folder}/")]
+    found = sorted((ROOT / folder).rglob("*.py"))
+    return [path for path in found if not any(path.is_relative_to(each) for each in inner)]
 
 
 def name_of(path):
@@ -92,18 +98,10 @@ def test_a_file_imports_nothing_from_the_other_side(package):
     assert {name: others for name, others in found.items() if others} == {}
 
 
-@pytest.mark.parametrize("name", ON_THEIR_OWN)
-def test_a_part_of_the_torch_half_stands_on_its_own(name):
-    module = ROOT / "torch_impl" / name
-    files = sorted(module.glob("*.py")) or [module.with_suffix(".py")]
-    for path in files:
-        assert "parity" not in imported(path), path.name
-
-
-def test_every_package_has_files():
-    """Otherwise the tests above would pass on nothing."""
-    for package in FORBIDDEN:
-        assert len(files_of(package)) >= 8
+def test_every_folder_has_files():
+    """Otherwise the test above would pass on nothing."""
+    for folder in FORBIDDEN:
+        assert len(files_of(folder)) >= 7
 
 
 @pytest.mark.parametrize(
@@ -131,18 +129,22 @@ def test_imports_of_every_form_are_seen(text, packages, tmp_path):
 
 @pytest.fixture(scope="module")
 def graph():
-    return import_graph(ROOT, "parity")
+    return import_graph(ROOT, *PACKAGES)
 
 
 def wing_of(module):
-    """The wing that a module belongs to, None for the ground and the doors."""
-    first = module.split(".")[1] if "." in module else "__init__"
-    return None if first in GROUND | DOORS else first
+    """The wing or library that a module belongs to, None for the ground and the doors."""
+    package, *names = module.split(".")
+    if package != "parity":
+        return package
+    if "/".join(names[:2]) in WINGS:
+        return "/".join(names[:2])
+    return names[0] if names and names[0] not in GROUND | DOORS else None
 
 
 def test_the_wings_are_those_that_are_listed():
     folders = {path.parent.name for path in (ROOT / "parity").glob("*/__init__.py")}
-    assert folders == set(WINGS)
+    assert folders == {wing for wing in WINGS if "/" not in wing}
 
 
 def test_few_modules_stand_directly_in_the_package():
@@ -153,11 +155,17 @@ def test_few_modules_stand_directly_in_the_package():
 
 @pytest.mark.parametrize("wing", WINGS)
 def test_a_wing_imports_only_wings_below_it(wing, graph):
-    below = {*WINGS[: WINGS.index(wing) + 1], *GROUND}
+    below = {*LIBRARIES, *WINGS[: WINGS.index(wing) + 1], None}
     for module, others in graph.items():
         if wing_of(module) == wing:
-            names = {other.split(".")[1] for other in others if other != "parity"}
-            assert names <= below, module
+            assert {wing_of(other) for other in others} <= below, module
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_imports_nothing_of_the_harness_and_nothing_of_the_other(library, graph):
+    for module, others in graph.items():
+        if wing_of(module) == library:
+            assert {wing_of(other) for other in others} <= {library}, module
 
 
 @pytest.mark.parametrize("module", sorted(GROUND))
@@ -171,7 +179,7 @@ def test_a_wing_says_its_idea_in_its_first_line_and_imports_nothing(wing, graph)
     first = ast.get_docstring(ast.parse(text)).splitlines()[0]
     assert first.endswith(".")
     assert len(first) > len(wing) + 10
-    assert graph[f"parity.{wing}"] == frozenset()
+    assert graph[f"parity.{wing.replace('/', '.')}"] == frozenset()
 
 
 def test_no_wing_has_the_name_of_a_public_function():
@@ -179,17 +187,17 @@ def test_no_wing_has_the_name_of_a_public_function():
     assert set(WINGS) & set(parity.__all__) == set()
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_no_import_goes_in_a_circle(package):
-    assert circles(import_graph(ROOT, package)) == []
+def test_no_import_goes_in_a_circle(graph):
+    assert circles(graph) == []
 
 
-def test_the_longest_chain_of_imports_is_short(graph):
-    chain = longest_chain(graph)
+def test_the_longest_chain_of_imports_in_the_parent_is_short(graph):
+    parent = [name for name in graph if wing_of(name) not in {*LIBRARIES, *CHILDREN}]
+    chain = longest_chain({name: graph[name] & set(parent) for name in parent})
     assert len(chain) <= MAX_CHAIN, " > ".join(chain)
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_a_file_is_short_enough_to_hold_one_idea(package):
     lines = {name_of(path): path.read_text("utf-8").count("\n") for path in files_of(package)}
     assert {name: number for name, number in lines.items() if number > MAX_LINES} == {}
@@ -261,8 +269,8 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def test_the_drawing_has_every_wing_in_its_order():
-    drawn = re.findall(r"^  │ (\w+) ", PAGE, flags=re.M)
-    assert tuple(reversed(drawn)) == WINGS
+    drawn = re.findall(r"^  │ ([\w/]+) ", PAGE, flags=re.M)
+    assert tuple(reversed(drawn)) == (*LIBRARIES, *WINGS)
 
 
 def test_a_newcomer_reads_at_most_twelve_files_from_the_command_to_the_verdict():
@@ -303,7 +311,9 @@ def test_what_checks_files_is_loaded_only_to_read_them(names):
     assert "msgspec" not in modules_after(f"import {names}")
 
 
-@pytest.mark.parametrize("half", ["torch_impl", "keras_impl"])
+@pytest.mark.parametrize(
+    "half", ["torch_impl", "keras_impl", "parity.halves.torch", "parity.halves.keras"]
+)
 def test_importing_a_half_loads_no_framework_yet(half):
     """`python -m` sets the number of threads first, which is read when a framework starts."""
     loaded = modules_after(f"import {half}")
@@ -312,9 +322,11 @@ def test_importing_a_half_loads_no_framework_yet(half):
 
 
 def test_the_torch_half_trains_without_loading_keras():
-    loaded = modules_after("import torch_impl; torch_impl.fit; torch_impl.run_program")
+    loaded = modules_after(
+        "import torch_impl, parity.halves.torch; torch_impl.fit; parity.halves.torch.run_program"
+    )
     assert "torch_impl.train" in loaded
-    assert loaded & FORBIDDEN["torch_impl"] == set()
+    assert loaded & {"keras", "tensorflow", "keras_impl", "msgspec"} == set()
 
 
 # --- tests and halves ----------------------------------------------------------------------------

@@ -20,15 +20,15 @@ OPTIONS = {"stderr": subprocess.STDOUT, "start_new_session": True}
 def begin(tmp_path, monkeypatch):
     """Starts a program as the torch half; returns the child, and what reads its output."""
     monkeypatch.chdir(tmp_path)
-    package = tmp_path / "torch_impl"
+    package = tmp_path / "parity"
     package.mkdir()
     (package / "__init__.py").touch()
 
     def run(program, *arguments, stdin=subprocess.DEVNULL, **options):
-        (package / "__main__.py").write_text(program)
+        (package / "worker.py").write_text(program)
         variables = {**os.environ, "PYTHONPATH": str(tmp_path), "MINE": "told"}
         with open(tmp_path / "log", "wb") as log:
-            command = [sys.executable, "-m", "torch_impl", *arguments]
+            command = [sys.executable, "-m", "parity.worker", "torch", *arguments]
             options = {**OPTIONS, "env": variables, **options}
             child = start(command, stdin=stdin, stdout=log, **options)
         assert isinstance(child, WarmChild)
@@ -39,7 +39,7 @@ def begin(tmp_path, monkeypatch):
 
 TOLD = """
 import os, sys
-print("torch" in sys.modules, sys.argv[1:], os.environ["MINE"], os.getcwd(), os.getppid())
+print("torch" in sys.modules, sys.argv[2:], os.environ["MINE"], os.getcwd(), os.getppid())
 print(os.getsid(0) == os.getpid(), sys.path[0], __name__, sys.stdin.read())
 os.write(2, b"an error\\n")
 """
@@ -69,12 +69,12 @@ def test_no_line_below_its_program_is_one_of_a_file(begin, tmp_path):
     child, output = begin(FRAMES)
     assert child.wait(30) == 0
     files = [line for line in output().splitlines() if line.startswith("True")]
-    assert files == [f"True {tmp_path}/torch_impl/__main__.py"]
+    assert files == [f"True {tmp_path}/parity/worker.py"]
 
 
 def test_it_gets_what_is_written_to_it_and_writes_to_a_file_that_it_is_given(begin):
     receiver, sender = os.pipe()
-    program = "import os, sys; os.write(int(sys.argv[1]), sys.stdin.readline().upper().encode())"
+    program = "import os, sys; os.write(int(sys.argv[2]), sys.stdin.readline().upper().encode())"
     options = {"stdin": subprocess.PIPE, "pass_fds": (sender,), "text": True}
     child, _ = begin(program, str(sender), **options)
     os.close(sender)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from parity.data.dataset import Data
-from parity.programs.run_spec import RunSpec
 from torch_impl.image_data import image_data_generator
 from torch_impl.seeds import KerasSeeds
 
 if TYPE_CHECKING:
+    from parity.data.dataset import Data
+    from parity.programs.run_spec import RunSpec
     from torch_impl.augment import ImageDataGenerator, KerasTransform, Parameters
 
 # Batch size of evaluations, which larger batches make faster.

@@ -8,8 +8,8 @@ What is wrong ends the program with exit code 1, and with one line that says wha
 was expected and what to do. A port in plain torch has a copy of these functions.
 """
 
-from torch_impl.source.parts.command_line import training_parser
-from torch_impl.source.parts.data_file import (
+from torch_impl.plain.command_line import training_parser
+from torch_impl.plain.data_file import (
     Arrays,
     any_input,
     any_targets,

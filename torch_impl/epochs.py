@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from parity.programs.run_spec import RunSpec
-from parity.traces.trace import History
 from torch_impl.optim import Adam
 from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
+
+if TYPE_CHECKING:
+    from parity.programs.run_spec import RunSpec
 
 KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
@@ -27,7 +29,7 @@ class Epochs:
     """
 
     def __init__(self, spec: RunSpec, model: nn.Module, optimizer: Adam) -> None:
-        self.history: History = {key: [] for key in KEYS}
+        self.history: dict[str, list[float]] = {key: [] for key in KEYS}
         self._optimizer = optimizer
         self._reduce_lr = reduce_lr(spec, optimizer)
         self._early_stopping = early_stopping(spec, model)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from parity.programs.run_spec import Augmentation
 from torch_impl.seeds import KerasSeeds
 
 if TYPE_CHECKING:
+    from parity.programs.run_spec import Augmentation
     from torch_impl.augment import ImageDataGenerator
 
 

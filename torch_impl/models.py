@@ -7,13 +7,16 @@ Keras model is part of the loss here. Layers have the names under which traces l
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from parity.programs.run_spec import RunSpec
 from torch_impl.layers import Dropout, Flatten, initialise, initialise_independently
 from torch_impl.seeds import KerasSeeds
+
+if TYPE_CHECKING:
+    from parity.programs.run_spec import RunSpec
 
 
 def underfit(input_shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:

@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
-from parity.data.dataset import Data
-from parity.programs.run_spec import RunSpec
-from parity.traces.observer import Observer
-from parity.traces.trace import RunResult
 from torch_impl.data import Batch, Batches, evaluation_data, training_data, validation_data
 from torch_impl.epochs import Epochs
 from torch_impl.fast import fused
@@ -25,9 +22,29 @@ from torch_impl.optim import Adam
 from torch_impl.penalty import RegularizedLoss, kernel_l2
 from torch_impl.weights import get_weights
 
+if TYPE_CHECKING:
+    from parity.data.dataset import Data
+    from parity.programs.run_spec import RunSpec
+    from parity.traces.observer import Observer
+
+
+class Result(NamedTuple):
+    """What `fit` returns.
+
+    Attributes:
+        history: Keras's keys (loss, accuracy, val_loss, val_accuracy, learning_rate), each with one
+            float an epoch; learning_rate is the rate with which the epoch was trained.
+        weights: name to array in the portable layout, such as "conv1.kernel".
+        wall_s: seconds spent training, model building and data preparation not counted.
+    """
+
+    history: dict[str, list[float]]
+    weights: dict[str, np.ndarray]
+    wall_s: float
+
 
 @adapted()
-def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResult:
+def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> Result:
     """Trains the network of a spec from its seed.
 
     Args:
@@ -51,7 +68,7 @@ def fit(spec: RunSpec, data: Data, observer: Observer | None = None) -> RunResul
             break
     wall_s = time.perf_counter() - started
     epochs.restore()
-    return RunResult(epochs.history, get_weights(training.model), wall_s)
+    return Result(epochs.history, get_weights(training.model), wall_s)
 
 
 @dataclass

@@ -36,16 +36,16 @@ from safetensors.numpy import load_file
 from weight_files import FORMS, MODELS, _write, config
 from weight_ports import RIGHT, WRONG
 
+from parity.conversions.named import keys_by_name
+from parity.conversions.proof import error_of
+from parity.conversions.source import source_of_file
+from parity.conversions.twin import Twin
 from parity.files.private import private_folder
+from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.weights.copied import read_copied
 from parity.weights.copy import copy_stored
 from parity.weights.read import read_stored, read_weights
 from parity.weights.request import BACK, STATE
-from torch_impl.harness.convert.named import keys_by_name
-from torch_impl.harness.convert.proof import error_of
-from torch_impl.harness.convert.source import source_of_file
-from torch_impl.harness.convert.twin import Twin
-from torch_impl.harness.port.port_under_test import PortUnderTest
 
 
 def main() -> int:

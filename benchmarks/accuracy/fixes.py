@@ -54,7 +54,7 @@ _HEAD = '''"""Wrong ports, each with a change."""
 import json
 
 from torch_impl import Port
-from torch_impl.harness.check.fixes.made import changed_port
+from parity.halves.torch.check.fixes.made import changed_port
 
 
 def as_port(built):

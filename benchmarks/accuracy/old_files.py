@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))
 import keras
 import numpy as np
 
-from keras_impl.harness.program.saved_model import saved_model
 from parity.errors import InputError
+from parity.halves.keras.program.saved_model import saved_model
 
 BAR = 3e-5  # of a network of some hundred layers in float32; a layer differs by 1e-7
 

@@ -26,7 +26,9 @@ from parity.runs.check_options import CheckOptions
 from parity.traces.bundle import pack
 from parity.traces.trace import Trace
 
-_PROGRAMS = [f"keras_impl.programs:{name}" for name in ("capacity", "augmentation", "dropout")]
+_PROGRAMS = [
+    f"parity.halves.keras.scenarios:{name}" for name in ("capacity", "augmentation", "dropout")
+]
 _AT_ONCE = 12  # models of which the traces are kept
 
 
@@ -48,7 +50,7 @@ def main() -> int:
 
 def verdicts(models: list[str]) -> list[tuple[str, str, str]]:
     """Returns each model with the verdict of its port, and with what was left out or refused."""
-    from torch_impl.harness.written import write_port
+    from parity.halves.torch.written import write_port
 
     specs = [CheckSpec(keras=model, folder=str(ROOT), described=True) for model in models]
     found: list[tuple[str, str, str]] = []

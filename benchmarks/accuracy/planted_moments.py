@@ -55,7 +55,7 @@ class Moment:
 @contextmanager
 def counted(moment: Moment) -> Iterator[None]:
     """Keeps the number of own steps; steps from anchors do not count."""
-    from torch_impl.harness.program.anchors import Anchors
+    from parity.halves.torch.program.anchors import Anchors
 
     before_step = Anchors.before_step
 
@@ -203,13 +203,15 @@ def of_program(program: str, moments: tuple[float, ...], seed: int) -> list[dict
     import pytest
     from pairs import compared_with, keras_run, trainings
 
-    import keras_impl
-    import torch_impl
     from parity.programs.scenarios import scenario
 
     spec = scenario(program).replace(seed=seed)
-    keras_impl.configure(spec)
-    torch_impl.configure(spec)
+    from parity.halves import keras as keras_half
+
+    keras_half.configure(spec)
+    from parity.halves import torch as torch_half
+
+    torch_half.configure(spec)
     rows = []
     with tempfile.TemporaryDirectory(prefix="parity-moments-") as name:
         folder = Path(name)

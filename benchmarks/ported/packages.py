@@ -21,24 +21,24 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.ported.programs import ROOT, Program
-from keras_impl.harness.casts import float32_layers, in_float64
-from keras_impl.harness.check.described import described
-from keras_impl.harness.check.facts import objective_facts, plain_nested
-from keras_impl.harness.check.inputs import inputs_of
-from keras_impl.harness.check.metrics import metrics_of
-from keras_impl.harness.check.model import build, get_weights, set_weights
-from keras_impl.harness.check.objective import Objective
-from keras_impl.harness.check.outputs import outputs_of
-from keras_impl.harness.check.schedule import write_schedule
-from keras_impl.harness.check.structure import as_fed
-from keras_impl.harness.ctc import ctc_in_float64
-from keras_impl.harness.factories import Reference
-from keras_impl.harness.versions import is_weight, use_dtype
+from keras_impl.reference import Reference
 from parity.data.samples import Samples
+from parity.halves.keras.casts import float32_layers, in_float64
+from parity.halves.keras.check.described import described
+from parity.halves.keras.check.facts import objective_facts, plain_nested
+from parity.halves.keras.check.inputs import inputs_of
+from parity.halves.keras.check.metrics import metrics_of
+from parity.halves.keras.check.model import build, get_weights, set_weights
+from parity.halves.keras.check.objective import Objective
+from parity.halves.keras.check.outputs import outputs_of
+from parity.halves.keras.check.schedule import write_schedule
+from parity.halves.keras.check.structure import as_fed
+from parity.halves.keras.ctc import ctc_in_float64
+from parity.halves.keras.versions import is_weight, use_dtype
+from parity.ports.package import write_package
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 from torch_impl.layers.image.random_layer import RandomImageLayer
-from torch_impl.source.package import write_package
 
 BAR = 1e-12
 FLOAT32_BAR = 1e-6  # ten roundings to float32, in which Keras's layers of sound compute
@@ -194,7 +194,7 @@ def _samples(reference: Reference) -> Samples:
 
 
 def _by_paths(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns weights as `torch_impl.harness.written` names them."""
+    """Returns weights as `parity.halves.torch.written` names them."""
     return {name.replace(".", "/", 1): value for name, value in weights.items()}
 
 

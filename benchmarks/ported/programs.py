@@ -52,7 +52,7 @@ def programs_of(name: str, work: Path) -> Iterator[Program]:
     """
     if name == "article":
         for scenario in PROGRAMS:
-            yield Program(scenario, f"keras_impl.programs:{scenario}")
+            yield Program(scenario, f"parity.halves.keras.scenarios:{scenario}")
     elif name == "null":
         for factory in dict.fromkeys(pair.keras for pair in NULL):
             module, _, function = factory.rpartition(".")[2].partition(":")

@@ -13,7 +13,7 @@ import torch
 from benchmarks.public_layers.functions import CUSTOM
 from benchmarks.public_layers.models import bare
 from benchmarks.public_layers.setting import Given, Setting
-from keras_impl.harness import float64_layers, float64_pools
+from parity.halves.keras import float64_layers, float64_pools
 from torch_impl import from_keras_config
 from torch_impl.keras_config import KerasModel
 from torch_impl.weights import read

@@ -46,7 +46,7 @@ def measured(name: str, out: Path) -> dict[str, float | str]:
         at_once = max(at_once, sum(now for _, now, _ in found))
         for command_line, _, peak in found:
             for half in peaks:
-                if f"{half}_impl" in command_line:
+                if f"parity.worker {half}" in command_line:
                     peaks[half] = max(peaks[half], peak)
         time.sleep(0.1)
     assert process.stdout is not None

@@ -139,7 +139,7 @@ def bare_process(half: str, specs: Sequence[RunSpec]) -> None:
 
 def train(name: str, given: list[dict[str, object]]) -> None:
     """Trains specs one after the other."""
-    half = importlib.import_module(f"{name}_impl")
+    half = importlib.import_module(f"parity.halves.{name}")
     specs = [RunSpec.from_dict(values) for values in given]
     half.configure(specs[0])
     for spec in specs:

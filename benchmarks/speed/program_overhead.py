@@ -153,22 +153,22 @@ def bare_process(half: str, spec: ProgramSpec, run: Path) -> None:
 def train(half: str, spec: ProgramSpec, run: Path) -> None:
     """Trains one half, and nothing else."""
     if half == "keras":
-        import keras_impl
+        from parity.halves import keras as keras_half
 
-        keras_impl.configure(spec)
+        keras_half.configure(spec)
         train_keras(spec)
     else:
-        import torch_impl
+        from parity.halves import torch as torch_half
 
-        torch_impl.configure(spec)
+        torch_half.configure(spec)
         train_torch(spec, run)
 
 
 def train_keras(spec: ProgramSpec) -> None:
     """Calls `fit` as the program does."""
-    from keras_impl.harness import versions
-    from keras_impl.harness.factories import building
-    from keras_impl.harness.program.source import Source
+    from parity.halves.keras import versions
+    from parity.halves.keras.factories import building
+    from parity.halves.keras.program.source import Source
 
     def on_fit(reference: Any) -> Any:
         with building(spec.dtype), versions.top_k_in_float32():
@@ -179,12 +179,12 @@ def train_keras(spec: ProgramSpec) -> None:
 
 def train_torch(spec: ProgramSpec, run: Path) -> None:
     """Trains the port on the samples of the run."""
+    from parity.halves.torch.factories import call_factory
     from parity.programs.factories import load_factory
     from parity.traces.feed_file import read_feed
     from parity.traces.folder import RunFolder
     from parity.traces.trace import Trace
     from torch_impl import Trainer
-    from torch_impl.harness.factories import call_factory
 
     keras = RunFolder(run).half("keras")
     fit, (nests, _) = Trace(keras.path).facts["fit"], read_feed(keras.feed)

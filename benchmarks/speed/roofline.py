@@ -21,7 +21,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch_impl
 from parity.data.load import run_data
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
@@ -72,7 +71,9 @@ def main() -> None:
     spec = scenario(given.scenario).replace(
         train_size=max(sizes), val_size=1, threads=given.threads, augmentation=None
     )
-    torch_impl.configure(spec)
+    from parity.halves import torch as torch_half
+
+    torch_half.configure(spec)
     print(f"{given.scenario}, {given.threads} thread(s), {given.rounds} rounds\n")
     print("| batch | FLOP an image | images/s | product, GFLOP/s | step, GFLOP/s | share |")
     print("|---|---|---|---|---|---|")

@@ -14,9 +14,6 @@ import numpy as np
 
 from parity.data import probe_inputs
 
-KINDS = ("tokens", "numbers", "image", "booleans")
-# Where token 0 fills up a sequence: nowhere, at its end, or anywhere.
-PADDINGS = ("none", "post", "any")
 PIXELS = (0, 255)
 SIGNED = (-128, 127)  # whole numbers that are neither tokens nor pixels
 MAX_DEPTH = 20  # of a structure of inputs
@@ -29,7 +26,7 @@ class Tokens:
     Attributes:
         low: smallest token; the first row of a table.
         high: largest token.
-        padding: a word of PADDINGS.
+        padding: a word of `keras_impl.reference.PADDINGS`.
         axis: of a sample, whose entries `at` are the tokens; None: the whole input is tokens.
         at: numbers of these entries.
         known: the tokens that are drawn, in the place of all from `low` to `high`.
@@ -50,14 +47,15 @@ class ModelInput:
     Attributes:
         name: Keras's, or the path to it in a dictionary: "user", "user/0".
         shape: of one sample; None: an open side.
-        kind: a word of KINDS; of an input with tokens in some columns, that of the others.
+        kind: a word of `keras_impl.reference.KINDS`; of an input with tokens in some columns, that
+            of the others.
         is_whole: whether its numbers are whole.
         limits: smallest and largest number; None: real numbers are normally distributed, whole ones
             are those of an image or SIGNED.
         tokens: its tokens; none: it has no tokens.
         filler: what fills up steps of real numbers, which a layer `Masking` leaves out; None: there
             are none.
-        padding: of the filler, a word of PADDINGS.
+        padding: of the filler, a word of `keras_impl.reference.PADDINGS`.
     """
 
     name: str

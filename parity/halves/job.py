@@ -18,7 +18,7 @@ class ChildJob:
         work: subcommand of `parity.worker` for the child: "run", "check", "batch",
             "tell", "bench", "write" or "save".
         python: the interpreter: a path, or a name that is searched in PATH.
-        program: program to start instead of `PYTHON -m HALF_impl`, for a half from outside this
+        program: started instead of `PYTHON -m parity.worker HALF`, for a half from outside this
             project.
         directories: run directories, each with its spec.json, or the directory of a task batch; no
             other job uses them.
@@ -46,8 +46,8 @@ class ChildJob:
 
     @property
     def arguments(self) -> list[str]:
-        """Returns the command line: `python -m HALF_impl WORK [OPTIONS] DIRECTORY ...`."""
-        program = self.program or (self.python, "-m", f"{self.half}_impl")
+        """Returns the command line: `python -m parity.worker HALF WORK [OPTIONS] DIRECTORY ...`."""
+        program = self.program or (self.python, "-m", "parity.worker", self.half)
         options = ("--save-weights",) if self.saves_weights else ()
         return [*program, self.work, *options, *map(os.fspath, self.directories)]
 

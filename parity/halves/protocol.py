@@ -40,7 +40,7 @@ INSTALLABLE = frozenset(
 
 
 class Half(Protocol):
-    """The functions of `keras_impl` and `torch_impl` that the child calls."""
+    """The functions of `parity.halves.keras` and `parity.halves.torch` that the child calls."""
 
     def configure(self, spec: RunSpec | CheckSpec | ProgramSpec) -> None:
         """Sets up the process, before the framework is imported."""

@@ -106,7 +106,9 @@ def programs_of(table: Any, where: str) -> dict[str, Program]:
 
 def of_scenario(name: str) -> Program:
     """Returns a built-in scenario as a program: its factories, like those of a user."""
-    return Program(keras=f"keras_impl.programs:{name}", torch=f"torch_impl.programs:{name}")
+    return Program(
+        keras=f"parity.halves.keras.scenarios:{name}", torch=f"parity.halves.torch.scenarios:{name}"
+    )
 
 
 def with_seeds(spec: ProgramSpec, seeds: Iterable[int]) -> list[ProgramSpec]:

@@ -48,8 +48,8 @@ def of_run(run: RunSpec) -> ScenarioSpec:
     """
     return ScenarioSpec(
         program=run.scenario,
-        keras="keras_impl.programs:program",
-        torch="torch_impl.programs:program",
+        keras="parity.halves.keras.scenarios:program",
+        torch="parity.halves.torch.scenarios:program",
         seed=run.seed,
         sets_seed=True,
         dtype=run.dtype,

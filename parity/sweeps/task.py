@@ -238,8 +238,9 @@ def code_digest(half: str, modules: Sequence[str] = RUN_MODULES) -> str:
     """
     root = Path(parity.__file__).parent
     files = [root / f"{name}.py" for name in modules]
+    folders = (root.parent / f"{half}_impl", root / "halves" / half)
     files += sorted(
-        path for path in (root.parent / f"{half}_impl").rglob("*") if path.suffix in (".py", ".c")
+        path for each in folders for path in each.rglob("*") if path.suffix in (".py", ".c")
     )
     digest = hashlib.sha256()
     for path in files:

@@ -58,7 +58,7 @@ def test_wrong_arguments(arguments, told, capfd):
         worker.main("keras", fake, arguments)
     error = capfd.readouterr().err
     assert ended.value.code == 2
-    assert error.startswith("usage: python -m keras_impl ")
+    assert error.startswith("usage: python -m parity.worker keras ")
     assert told in error
     assert fake.calls == []
 

@@ -1,7 +1,7 @@
 """Children of a benchmark that train nothing: they answer in milliseconds, or as they are told to.
 
-A stub stands in the place of a Python interpreter: it is called as `STUB -m torch_impl --bench
-DIRECTORY FILE_DESCRIPTOR`, and does what the text of its variant says.
+A stub stands in the place of a Python interpreter: it is called as `STUB -m parity.worker torch
+bench DIRECTORY FILE_DESCRIPTOR`, and does what the text of its variant says.
 """
 
 import os

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-import keras_impl.harness.check.run as keras_half
-import torch_impl.harness.check.run as torch_half
+import parity.halves.keras.check.run as keras_half
+import parity.halves.torch.check.run as torch_half
 from parity.divergences.causes import name_causes
 from parity.files.json_io import write_json
 from parity.ladder.engine import compare_levels

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
+from parity.conversions import run
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.runs.convert import Converted
 from parity.weights.copy import copy_stored
 from parity.weights.request import REQUEST, TOLD
-from torch_impl.harness.convert import run
 
 
 @contextmanager

@@ -57,12 +57,12 @@ NOT_RUN = {
     ),
     "parity port train.py ...": "tests/parity/runs/test_port.py ports a script",
     "parity port model.keras ...": (
-        "needs a trained model; tests/keras_impl/harness/program/test_saved_model.py loads one"
+        "needs a trained model; tests/parity/halves/keras/program/test_saved_model.py loads one"
     ),
     "make ...": "sets up an environment, or runs this suite, as CI does",
     "parity convert ...": "needs a trained model; tests/parity/runs/test_convert.py converts one",
     "python benchmarks/accuracy/converted_weights.py": (
-        "minutes; tests/torch_impl/harness/convert/test_convert_run.py has its styles"
+        "minutes; tests/parity/conversions/test_convert_run.py has its styles"
     ),
     "python benchmarks/accuracy/plain_ports.py": "a quarter of an hour of checks",
     "python benchmarks/accuracy/damaged_weights.py": (
@@ -164,10 +164,10 @@ NOT_RUN = {
         "tests/torch_impl/keras_config/test_public_layers.py compares a part of it"
     ),
     "python benchmarks/accuracy/old_files.py --keras-python KERAS_2": (
-        "needs Keras 2; tests/keras_impl/harness/program/test_old_file.py reads files that it wrote"
+        "needs Keras 2; tests/parity/halves/keras/program/test_old_file.py reads its files"
     ),
     "python benchmarks/accuracy/ported.py ...": (
-        "minutes; tests/torch_impl/source/test_source_package.py has what it found"
+        "minutes; tests/parity/ports/test_source_package.py has what it found"
     ),
     "python benchmarks/accuracy/program_sweeps.py": "minutes; its parts are tested likewise",
     "parity sweep --engine ray ...": (
@@ -236,5 +236,5 @@ SNIPPETS_NOT_RUN: dict[tuple[str, str], str] = {}
 # Options in the text that are those of other programs, which they name.
 FOREIGN_OPTIONS: dict[str, str] = {
     "--train": "docs/pictures.py",
-    "--validation-split": "torch_impl/source/plain_train.py",  # of the train.py of a port
+    "--validation-split": "parity/ports/plain_train.py",  # of the train.py of a port
 }

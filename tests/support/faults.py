@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from torch_impl import epochs, layers, models, optim, programs, schedule, train
+from parity.halves.torch import scenarios as programs
+from torch_impl import epochs, layers, models, optim, schedule, train
 from torch_impl.trainer import batches, measures, trainer
 
 

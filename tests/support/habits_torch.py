@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from torch_impl import Port, losses, optim, schedule
-from torch_impl.source.parts.clipping import clip_global_norm
-from torch_impl.source.parts.optimizers import SGD
+from torch_impl.plain.clipping import clip_global_norm
+from torch_impl.plain.optimizers import SGD
 
 
 def _port(net, loss=None, optimizer=None, **given):

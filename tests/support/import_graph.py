@@ -20,9 +20,9 @@ def modules_of(root: Path, package: str) -> dict[str, Path]:
     return modules
 
 
-def import_graph(root: Path, package: str) -> dict[str, frozenset[str]]:
-    """For each module of a package the other modules of the package that it imports."""
-    modules = modules_of(root, package)
+def import_graph(root: Path, *packages: str) -> dict[str, frozenset[str]]:
+    """For each module of some packages the other modules of these that it imports."""
+    modules = {name: path for each in packages for name, path in modules_of(root, each).items()}
     return {
         name: frozenset(_imported(path, name, modules)) - {name} for name, path in modules.items()
     }

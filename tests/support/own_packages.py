@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from keras_impl.harness.check.described import described
-from keras_impl.harness.check.model import get_weights
+from parity.halves.keras.check.described import described
+from parity.halves.keras.check.model import get_weights
+from parity.ports.package import write_package
 from parity.programs.check_spec import CheckSpec
-from torch_impl.source.package import write_package
 
 HERE = Path(__file__).parent
 

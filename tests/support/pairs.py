@@ -9,7 +9,7 @@ import pytest
 from made_once import folder_of, locked
 from programs_here import result_of, trained
 
-import keras_impl
+import parity.halves.keras
 from parity.ladder.result import Result
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenario_spec import of_run, program_spec_from
@@ -42,7 +42,7 @@ def keras_run(folder: Path, spec: RunSpec) -> Trace:
     training = RunFolder(folder).half("keras").training
     with locked(folder):
         if not training.is_complete:
-            trained(keras_impl, of_run(spec), folder)
+            trained(parity.halves.keras, of_run(spec), folder)
     return Trace(training.path)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from made_once import folder_of, locked
 
-import keras_impl
-import torch_impl
+import parity.halves.keras
+import parity.halves.torch
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.check_child import in_order
@@ -24,23 +24,23 @@ def spec_of(keras="keras_side.py:build", torch="torch_side.py:build", **settings
 
 def trained(half, spec, run):
     """Trains one half; its traces lie in the folder of the run."""
-    folder = RunFolder(run).half("keras" if half is keras_impl else "torch")
+    folder = RunFolder(run).half("keras" if half is parity.halves.keras else "torch")
     folder.path.mkdir(parents=True)
     write_json(folder.spec, spec.to_dict())
     environment = {"framework": folder.path.name}
 
     def write_probes():
-        if half is keras_impl:  # as its child does
+        if half is parity.halves.keras:  # as its child does
             task.probes.facts = in_order([task.probes.facts])[0]
         task.probes.write(folder.path, environment=environment, result=RunResult({}, {}, 0.0))
 
     task = ProgramTask(
         spec, folder, report=lambda *_: None, pause=lambda: None, probed=write_probes
     )
-    if half is torch_impl:
+    if half is parity.halves.torch:
         task.keras = Trace(RunFolder(run).half("keras").path)
     result = half.run_program(task)
-    if half is torch_impl:
+    if half is parity.halves.torch:
         write_probes()
     folder.training.path.mkdir(exist_ok=True)
     write_json(folder.training.spec, spec.to_dict())
@@ -56,15 +56,15 @@ def keras_half(tmp_path_factory, spec):
     folder = folder_of(tmp_path_factory, "half", spec.to_dict())
     with locked(folder):
         if not RunFolder(folder).half("keras").training.is_complete:
-            trained(keras_impl, spec, folder)
+            trained(parity.halves.keras, spec, folder)
     return folder
 
 
 def result_of(spec, run, reference=None):
     """Trains both halves, or the port beside a reference that is there; returns the result."""
     if reference is None:
-        trained(keras_impl, spec, run)
+        trained(parity.halves.keras, spec, run)
     else:
         shutil.copytree(RunFolder(reference).half("keras").path, RunFolder(run).half("keras").path)
-    trained(torch_impl, spec, run)
+    trained(parity.halves.torch, spec, run)
     return compared(spec, RunFolder(run))

@@ -11,7 +11,7 @@ from made_once import folder_of, locked
 from programs_here import spec_of, trained
 from safetensors.numpy import load, save
 
-import keras_impl
+import parity.halves.keras
 from parity.files.json_io import read_json, write_json
 from parity.runs.check_child import in_order
 from parity.traces.bundle_archive import RUN_ARRAYS, RUN_FACTS
@@ -25,7 +25,7 @@ def recorded(folder, **settings):
     """Trains the Keras half in this process; returns its run folder and its bundle."""
     spec = spec_of(**settings)
     run = RunFolder(folder / "reference")
-    trained(keras_impl, spec, run.path)
+    trained(parity.halves.keras, spec, run.path)
     half = run.half("keras")
     index = read_json(half.index)  # as a child leaves it
     (index["facts"],) = in_order([index["facts"]])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_impl.harness import versions
+from parity.halves.keras import versions
 
 
 def model_with(make, **settings):

@@ -1,13 +1,11 @@
 """Children of the halves that need not import their framework, which takes longer than their work.
 
-`warmed()` replaces how `parity` starts `python -m HALF_impl`: a process that has imported the
-framework (`warm_server`) forks one. The child is a child of this process, in a session of its own,
-with the command line, the environment, the folder and the open files that it would have. There is a
-server for each set of the variables that are read when a framework is imported. Other commands are
-started as always, and so is everything on systems other than Linux.
-
-A process that has imported both frameworks, and has computed nothing, can be the server itself: see
-`serve_from_here`.
+`warmed()` replaces how `parity` starts `python -m parity.worker HALF`: a process that has imported
+the framework (`warm_server`) forks one. The child is a child of this process, in a session of its
+own, with the command line, the environment, the folder and the open files that it would have. There
+is a server for each set of the variables that are read when a framework is imported. Other commands
+are started as always, and so is everything on systems other than Linux. A process that has imported
+both frameworks, and has computed nothing, can be the server itself: see `serve_from_here`.
 """
 
 import atexit
@@ -79,8 +77,8 @@ def serve_from_here(paths):
 def start(arguments, **options):
     """As `subprocess.Popen`, of which it takes what `parity` gives."""
     match arguments:
-        case [sys.executable, "-m", "keras_impl" | "torch_impl" as module, *_]:
-            return WarmChild(module.partition("_")[0], arguments, **options)
+        case [sys.executable, "-m", "parity.worker", "keras" | "torch" as half, *_]:
+            return WarmChild(half, arguments, **options)
     return subprocess.Popen(arguments, **options)
 
 

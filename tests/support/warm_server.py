@@ -63,8 +63,8 @@ def import_half(half: str) -> None:
     """Imports what children of a half do."""
     for name in (half, *OF_CHILDREN):
         importlib.import_module(name)
-    package = importlib.import_module(f"{half}_impl")
-    for name in package.__all__:
+    package = importlib.import_module(f"parity.halves.{half}")
+    for name in package._HOMES:
         getattr(package, name)
 
 
@@ -89,7 +89,7 @@ def _fork(request: dict, files: list[int], connection: socket.socket, paths: lis
 
 
 def _become(request: dict, files: list[int], paths: list[str]) -> None:
-    """Does what `python -m HALF_impl ...` does after its imports, and ends the process."""
+    """Does what `python -m parity.worker HALF ...` does after its imports, and ends the process."""
     # The half remembers its parent at once, which may have been killed meanwhile.
     end = time.monotonic() + 10
     while os.getppid() != request["parent"]:
@@ -133,11 +133,13 @@ def _become(request: dict, files: list[int], paths: list[str]) -> None:
 
 
 def _forget_unless_found(module: str) -> None:
-    """Imports a half anew if the child finds another one than this process has."""
-    found = PathFinder.find_spec(module)
-    if found is None or found.origin != sys.modules[module].__file__:
-        for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+    """Imports a package anew if the child finds another one than this process has."""
+    package = module.partition(".")[0]
+    found = PathFinder.find_spec(package)
+    if found is None or found.origin != sys.modules[package].__file__:
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
             del sys.modules[name]
+    sys.modules.pop(module, None)  # which is run as a program
 
 
 if __name__ == "__main__":

@@ -7,18 +7,18 @@ import json
 import numpy as np
 import torch
 
+from parity.ports.blocks import fold
+from parity.ports.copying import copied
+from parity.ports.form import Layout
+from parity.ports.graph import trace
+from parity.ports.module_text import model_text, name_of_class
+from parity.ports.names_used import names_used
+from parity.ports.plain import as_plain, without_seeds
+from parity.ports.plain_package import imported, with_weights
+from parity.ports.weights import carry
+from parity.ports.writer import program_of
 from torch_impl import losses
 from torch_impl.keras_config import from_keras_config
-from torch_impl.source.blocks import fold
-from torch_impl.source.copying import copied
-from torch_impl.source.form import Layout
-from torch_impl.source.graph import trace
-from torch_impl.source.module_text import model_text, name_of_class
-from torch_impl.source.names_used import names_used
-from torch_impl.source.plain import as_plain, without_seeds
-from torch_impl.source.plain_package import imported, with_weights
-from torch_impl.source.weights import carry
-from torch_impl.source.writer import program_of
 
 _NUMBERS = itertools.count()
 

@@ -6,13 +6,13 @@ from functools import partial
 import both_halves
 import pytest
 
-from keras_impl import programs as keras_programs
 from parity.errors import InputError
+from parity.halves.keras import scenarios as keras_programs
+from parity.halves.torch import scenarios as torch_programs
 from parity.ladder.items import FAIL, PASS
 from parity.programs.factories import load_factory
 from parity.programs.run_spec import EarlyStopping, ReduceLR
 from parity.programs.scenarios import SCENARIOS, scenario
-from torch_impl import programs as torch_programs
 from torch_impl.optim import Adam
 
 # Every part that a training may have. Each that is wrong fails a level or an item of its own.

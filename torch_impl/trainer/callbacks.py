@@ -19,7 +19,7 @@ from torch_impl.schedule.stepping import (
 )
 
 if TYPE_CHECKING:
-    from torch_impl.harness.factories import Port
+    from torch_impl.port import Port
     from torch_impl.trainer.trainer import Trainer
 
 Logs = dict[str, float]

@@ -11,7 +11,7 @@ from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.step import Stepper
 
 if TYPE_CHECKING:
-    from torch_impl.harness.factories import Port
+    from torch_impl.port import Port
 
 
 class GivenStepper(Stepper):

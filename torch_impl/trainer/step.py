@@ -17,7 +17,7 @@ from torch_impl.trainer.measures import Measures
 from torch_impl.trainer.nests import leaves, mapped
 
 if TYPE_CHECKING:
-    from torch_impl.harness.factories import Port
+    from torch_impl.port import Port
 
 
 class Stepper:

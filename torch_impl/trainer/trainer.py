@@ -38,7 +38,7 @@ from torch_impl.trainer.step import Stepper
 
 if TYPE_CHECKING:
     from torch_impl.augment import FitFlow
-    from torch_impl.harness.factories import Port
+    from torch_impl.port import Port
 
 BATCH_SIZE = 32  # Keras's default
 _FLOWS = ("flow", "validation_flow")  # in a checkpoint

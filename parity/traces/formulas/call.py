@@ -16,7 +16,7 @@ class LayerCall:
     """One call of a layer.
 
     Attributes:
-        kind: a word of `keras_impl/harness/kinds.py`.
+        kind: a word of `parity/halves/keras/kinds.py`.
         config: settings of the layer. Those of a bundle may be anything, and what a formula then
             raises means that there is no prediction.
         inputs: what it was given.

@@ -118,7 +118,7 @@ def test_a_pipe_that_is_no_number_is_wrong_use(number, capfd):
     with pytest.raises(SystemExit) as ended:
         worker.main("torch", FakeHalf(), ["bench", "folder", number])
     assert ended.value.code == 2
-    assert "usage: python -m torch_impl" in capfd.readouterr().err
+    assert "usage: python -m parity.worker torch" in capfd.readouterr().err
 
 
 def test_a_refusal_names_variant_precision_and_device():

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from keras_impl.harness.kinds import kind_of
-from keras_impl.harness.layer_config import plain_config
 from parity.divergences import arithmetic
 from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import rows_of
+from parity.halves.keras.kinds import kind_of
+from parity.halves.keras.layer_config import plain_config
+from parity.halves.torch.calls import recorded_calls
+from parity.halves.torch.check.facts import _settings
+from parity.halves.torch.port.pairs import node_of
 from torch_impl import layers as ported
-from torch_impl.harness.calls import recorded_calls
-from torch_impl.harness.check.facts import _settings
-from torch_impl.harness.port.pairs import node_of
 
 K = keras.layers
 IMAGE = (2, 9, 7, 4)  # sides that no stride divides

@@ -8,9 +8,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from keras_impl.harness.check.facts import loss_facts, plain_nested
-from keras_impl.harness.check.schedule import _callback_facts
-from keras_impl.harness.factories import Reference
+from keras_impl.reference import Reference
 from parity.divergences.evidence import settings_differ
 from parity.divergences.training_settings import (
     constraint_rows,
@@ -18,9 +16,11 @@ from parity.divergences.training_settings import (
     optimizer_rows,
     schedule_rows,
 )
+from parity.halves.keras.check.facts import loss_facts, plain_nested
+from parity.halves.keras.check.schedule import _callback_facts
+from parity.halves.torch.check.facts import _object_facts, optimizer_facts
 from torch_impl import optim as ported
 from torch_impl import schedule as ported_schedule
-from torch_impl.harness.check.facts import _object_facts, optimizer_facts
 
 O, T = keras.optimizers, torch.optim  # noqa: E741
 S = keras.optimizers.schedules

@@ -101,7 +101,7 @@ def test_options_out_of_range_start_nothing(make_job, options):
 def test_the_command_line_of_a_job(make_job):
     job = make_job(runs=2, python="/a/python")
     paths = list(map(str, job.directories))
-    head = ["/a/python", "-m", "torch_impl"]
+    head = ["/a/python", "-m", "parity.worker", "torch"]
     assert job.arguments == [*head, "run", *paths]
     check = dataclasses.replace(job, work="check")
     assert check.arguments == [*head, "check", *paths]
@@ -178,7 +178,7 @@ def test_a_missing_framework_names_extra_and_interpreter(make_job):
 
 
 def test_an_interpreter_without_the_project(make_job):
-    script = "print('/x/python: No module named torch_impl'); sys.exit(1)"
+    script = "print('/x/python: No module named parity'); sys.exit(1)"
     reason = reason_of(make_job(), script)
     assert "this project is not installed in" in reason
     assert "pip install 'keras-torch-parity[torch]'" in reason

@@ -58,8 +58,8 @@ def test_what_a_program_has_is_that_of_the_scenario():
     shared = ("seed", "dtype", "device", "threads")
     assert [getattr(spec, name) for name in shared] == [getattr(run, name) for name in shared]
     assert (spec.program, spec.name) == ("dropout", "dropout")
-    assert spec.keras == "keras_impl.programs:program"
-    assert spec.torch == "torch_impl.programs:program"
+    assert spec.keras == "parity.halves.keras.scenarios:program"
+    assert spec.torch == "parity.halves.torch.scenarios:program"
     # What `fit` gets is said by the factories, which are called with the settings.
     assert (spec.epochs, spec.batch_size, spec.data, spec.is_script) == (None, None, None, False)
     assert spec.given == (run,)

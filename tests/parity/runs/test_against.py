@@ -8,7 +8,7 @@ import pytest
 from programs_here import FOLDER, result_of, spec_of, trained
 from recorded_runs import copied, forged, shared
 
-import torch_impl
+import parity.halves.torch
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.user_files import user_files
@@ -38,7 +38,7 @@ def against(bundle, port, folder, dtype):
     unpack_run(bundle, run.half("keras"))
     asked = ProgramSpec(torch=f"torch_side.py:{port}", folder=str(FOLDER), dtype=dtype)
     spec = recorded_spec(asked, bundle)
-    trained(torch_impl, spec, run.path)
+    trained(parity.halves.torch, spec, run.path)
     return compared(spec, run, Recorded(bundle, unpack_run))
 
 

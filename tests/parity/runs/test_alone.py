@@ -9,7 +9,7 @@ from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.runs.alone import run_alone
 
-# Stands in for `PYTHON -m torch_impl WORK DIRECTORY`.
+# Stands in for `PYTHON -m parity.worker torch WORK DIRECTORY`.
 CHILD = """#!{python}
 import sys
 from pathlib import Path

@@ -10,14 +10,14 @@ from parity.programs.check_spec import CheckSpec
 from parity.runs.check_options import CheckOptions
 from parity.runs.old_models import read_old_model
 
-# Stands in for an interpreter with Keras 2: `PYTHON -m keras_impl save DIRECTORY`.
+# Stands in for an interpreter with Keras 2: `PYTHON -m parity.worker keras save DIRECTORY`.
 OLD = """#!{python}
 import json, sys
 from pathlib import Path
 sys.path[:0] = {path!r}
 from parity.traces.folder import RunFolder
-assert sys.argv[1:4] == ["-m", "keras_impl", "save"]
-directory = Path(sys.argv[4])
+assert sys.argv[1:5] == ["-m", "parity.worker", "keras", "save"]
+directory = Path(sys.argv[5])
 spec = json.loads((directory / "spec.json").read_text())
 assert (Path(spec["source"]) / "keras_metadata.pb").is_file()
 Path(spec["target"]).write_bytes(b"the model")

@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import load_file
 
 from parity.errors import InputError
+from parity.ports.names_used import imported_from
+from parity.ports.written import write_port
 from parity.programs.check_spec import CheckSpec
 from parity.runs import port
 from parity.runs.check import check_all
@@ -26,10 +28,8 @@ from parity.runs.port import port_spec
 from parity.traces.bundle import unpack
 from parity.traces.trace import Trace
 from torch_impl import Port
-from torch_impl.harness.written import write_port
 from torch_impl.layouts import variables
 from torch_impl.penalty import RegularizedLoss
-from torch_impl.source.names_used import imported_from
 from torch_impl.weights import match
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]

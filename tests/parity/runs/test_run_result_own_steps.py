@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from programs_here import keras_half, result_of, spec_of
 
-from keras_impl.harness.program.run import _own_steps
 from parity.errors import InputError
+from parity.halves.keras.program.run import _own_steps
 from parity.halves.options import ChildOptions
 from parity.ladder.items import PASS
 from parity.runs import record_run

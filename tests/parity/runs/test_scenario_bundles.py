@@ -5,7 +5,7 @@ from pairs import compared_with, shared_run
 from programs_here import trained
 from recorded_runs import forged
 
-import torch_impl
+import parity.halves.torch
 from parity.errors import InputError
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
@@ -55,7 +55,7 @@ def test_the_result_is_that_of_both_halves(recorded, tmp_path, name):
     run = RunFolder(tmp_path / "against")
     unpack_run(bundle, run.half("keras"))
     spec = recorded_scenario(of_run(scenario(name)), bundle, ())
-    trained(torch_impl, spec, run.path)
+    trained(parity.halves.torch, spec, run.path)
     result = compared(spec, run, Recorded(bundle, unpack_run))
     assert told(result) == told(both)
     assert (result.verdict, result.incomplete) == ("pass", ())

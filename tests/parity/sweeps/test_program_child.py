@@ -10,11 +10,11 @@ import torch
 from programs_here import FOLDER
 from torch import nn
 
-import keras_impl
-import torch_impl
-from keras_impl.harness.program.feed import Written
-from keras_impl.harness.program.source import Source
+import parity.halves.keras
+import parity.halves.torch
 from parity.errors import InputError, RunError
+from parity.halves.keras.program.feed import Written
+from parity.halves.keras.program.source import Source
 from parity.programs.program_spec import ProgramSpec
 from parity.sweeps.batch import FAILED, FEEDS, TOLD, NotTold, write_telling
 from parity.sweeps.program_child import (
@@ -27,6 +27,7 @@ from parity.sweeps.program_child import (
 from parity.sweeps.task import Task
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
+from torch_impl import Port
 
 pytestmark = pytest.mark.long
 
@@ -126,14 +127,14 @@ def spec(tmp_path):
 
 def told(spec):
     task = SweptProgram(spec, lambda: None, trains=False)
-    keras_impl.fit_program(task)
+    parity.halves.keras.fit_program(task)
     return task
 
 
 def tell(directory, specs, max_bytes=10**9):
     tasks = [Task("torch", spec, f"{number:064x}") for number, spec in enumerate(specs)]
     write_telling(directory, tasks, max_bytes)
-    tell_batch(keras_impl, directory, os.getppid())
+    tell_batch(parity.halves.keras, directory, os.getppid())
     return {int(path.name, 16): path.read_text() for path in sorted((directory / TOLD).iterdir())}
 
 
@@ -144,7 +145,7 @@ def feeds(directory):
 @pytest.fixture(autouse=True)
 def half_is_configured(monkeypatch):
     """Threads of this process are set already."""
-    monkeypatch.setattr(keras_impl, "configure", lambda spec: None, raising=False)
+    monkeypatch.setattr(parity.halves.keras, "configure", lambda spec: None, raising=False)
 
 
 def test_arrays_are_told_in_the_order_in_which_they_are_given():
@@ -232,7 +233,7 @@ def test_what_a_dataset_gives_is_told_batch_by_batch_over_all_epochs(spec, tmp_p
 
 
 def test_a_dataset_beyond_max_feed_is_an_error(spec, monkeypatch):
-    monkeypatch.setattr("keras_impl.harness.program.alone.MIB", 100)
+    monkeypatch.setattr("parity.halves.keras.program.alone.MIB", 100)
     with pytest.raises(InputError, match=re.escape("more than max_feed=1 MiB")):
         told(spec("flow", max_feed=1))
 
@@ -253,9 +254,9 @@ def records(tmp_path_factory):
         (directory / TOLD / ("0" * 64)).write_text("a")
         RunFolder(directory).complete()
         feed = feed_of(directory, "0" * 64, os.getppid())
-        found["keras", seed] = train_program(keras_impl, "keras", spec, os.getppid(), None)
+        found["keras", seed] = train_program(parity.halves.keras, "keras", spec, os.getppid(), None)
         for again in ("torch", "again"):
-            record = train_program(torch_impl, "torch", spec, os.getppid(), feed)
+            record = train_program(parity.halves.torch, "torch", spec, os.getppid(), feed)
             found[again, seed] = record
     return found
 
@@ -287,7 +288,7 @@ def swept(spec, tmp_path, port, **settings):
         task.nests,
         {**task.settings, **settings},
     )
-    return torch_impl.fit_program(task)
+    return parity.halves.torch.fit_program(task)
 
 
 PORT = """
@@ -450,12 +451,12 @@ def test_a_port_without_a_loss_beside_penalties_is_told(spec, tmp_path):
     ids=["images", "signals", "sequences"],
 )
 def test_a_module_gets_the_layout_that_it_takes(module, shape):
-    from torch_impl.harness.port.outputs import Outputs
-    from torch_impl.harness.program.alone import OwnStepper
+    from parity.halves.torch.port.outputs import Outputs
+    from parity.halves.torch.program.alone import OwnStepper
     from torch_impl.trainer import Batch
 
     settings = {"activation": None, "output_shape": None, "metrics_are_own": True, "outputs": []}
-    port = torch_impl.Port(module, nn.MSELoss(), torch.optim.SGD(module.parameters(), 0.1))
+    port = Port(module, nn.MSELoss(), torch.optim.SGD(module.parameters(), 0.1))
     stepper = OwnStepper(port, settings, Outputs([], {}))
     batch = Batch(np.zeros(shape, "float64"), np.zeros(5))
     stepper.see(batch)

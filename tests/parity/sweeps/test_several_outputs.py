@@ -5,8 +5,8 @@ import os
 import pytest
 from programs_here import FOLDER
 
-import keras_impl
-import torch_impl
+import parity.halves.keras
+import parity.halves.torch
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import Margins, Terms
@@ -42,7 +42,7 @@ def rows(half, name, spec, feed=None):
 @pytest.fixture(scope="module")
 def feed(tmp_path_factory):
     task = SweptProgram(PROGRAM, lambda: None, trains=False)
-    keras_impl.fit_program(task)
+    parity.halves.keras.fit_program(task)
     path = tmp_path_factory.mktemp("fed") / "feed.safetensors"
     write_feed(path, task.nests, task.settings)
     return path
@@ -50,14 +50,14 @@ def feed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def references():
-    return rows(keras_impl, "keras", PROGRAM)
+    return rows(parity.halves.keras, "keras", PROGRAM)
 
 
 @pytest.fixture(scope="module")
 def compared(references, feed):
     def compared(port):
         spec = PROGRAM.replace(torch=f"several_torch.py:{port}")
-        ported = rows(torch_impl, "torch", spec, feed)
+        ported = rows(parity.halves.torch, "torch", spec, feed)
         return compare([*references, *ported], TERMS)
 
     return compared
@@ -84,4 +84,4 @@ def test_exchanged_weights_of_the_losses_are_called_different(compared):
 def test_a_port_with_other_names_of_outputs_is_told(feed):
     spec = PROGRAM.replace(torch="several_torch.py:misnamed")
     with pytest.raises(InputError, match="outputs of the port of size, sort"):
-        train_program(torch_impl, "torch", spec, os.getppid(), feed)
+        train_program(parity.halves.torch, "torch", spec, os.getppid(), feed)

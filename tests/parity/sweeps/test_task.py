@@ -248,7 +248,7 @@ assert not any(key.partition(".")[0] == "parity" for key in sys.modules)
 
 def imported(work, directory):
     from parity.worker import main
-    code = main(name, importlib.import_module(f"{name}_impl"), [work, directory])
+    code = main(name, importlib.import_module(f"parity.halves.{name}"), [work, directory])
     modules = [key for key, module in sys.modules.items() if not hasattr(module, "__path__")]
     names = [key.removeprefix("parity.") for key in modules if key.startswith("parity.")]
     print(json.dumps([code, names]), flush=True)
@@ -274,7 +274,8 @@ def imported(half, *works):
     found = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("[")]
     assert [code for code, _ in found] == [0] * len(works)
     # Packages themselves are left out: they hold no code.
-    return [{name.replace(".", "/") for name in names} for _, names in found]
+    paths = [{name.replace(".", "/") for name in names} for _, names in found]
+    return [{p for p in each if not p.startswith(f"halves/{half}/")} for each in paths]
 
 
 PROGRAM = ProgramSpec(

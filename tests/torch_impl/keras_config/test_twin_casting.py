@@ -12,7 +12,7 @@ from keras import layers as L
 from test_twin_layers import ATTENTION, CASES, IMAGES, MERGING, SEQUENCES, fill_weights, flat
 
 from benchmarks.public_layers.table import SETTINGS
-from keras_impl.harness import data_layers
+from parity.halves.keras import data_layers
 from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
 from torch_impl.keras_config.casting import INTEGERS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_impl.harness.program.renewed_config import renewed
+from parity.halves.keras.program.renewed_config import renewed
 from parity.weights.old_config import changed_rules
 from parity.weights.tf_operations.table import TABLE, plain_name
 

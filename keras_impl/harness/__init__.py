@@ -1,1 +1,0 @@
-"""What the Keras child does for the harness."""

@@ -1,6 +1,0 @@
-"""Trains a user's own Keras program whole, from a factory or a script, and writes it down."""
-
-from keras_impl.harness.program.alone import fit_program
-from keras_impl.harness.program.run import run_program
-
-__all__ = ["fit_program", "run_program"]

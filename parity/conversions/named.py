@@ -1,0 +1,204 @@
+"""Which weight of a file is which weight of the twin: by names, by lists, or by Keras's own order.
+
+A file names its weights in one of four ways. `.h5` and SavedModels have whole paths, but some old
+`.h5` have names of their own. A checkpoint of Keras 3 has the objects that hold a weight
+(`objects`). A `.weights.h5` has the names of the layers, and numbers the variables of each; older
+ones have only classes and attributes of the layers, in the order of the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from parity.conversions.objects import by_objects, fits
+from parity.conversions.twin import Twin
+from parity.errors import InputError
+from torch_impl.weights import match
+
+Told = Mapping[str, Any]  # of a weight in the file: key, holder, name, number, shape
+
+
+def keys_by_name(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+    """Returns the key in the file of each weight of the twin.
+
+    Raises:
+        InputError: they are not the same weights.
+    """
+    named = [each for each in told if each["name"]]
+    found = by_objects(twin, told)
+    if not found:
+        found = _by_paths(twin, named) if named else _by_numbers(twin, told)
+    if named and len(found) < len(twin.variables):
+        found = _by_order(twin, told, found) or found
+    if not named and len(found) < len(twin.variables):
+        structure = _by_structure(twin, told)
+        found = structure if len(structure) > len(found) else found
+    shapes = {each["key"]: tuple(each["shape"]) for each in told}
+    missing = [name for name in twin.variables if name not in found]
+    unused = [key for key in shapes if key not in found.values()]
+    if missing or unused:
+        raise InputError(
+            "the weights are not those of the configuration: "
+            + "; ".join(
+                f"{what} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+                for what, names in (
+                    ("there is none for", missing),
+                    ("there is no place for", unused),
+                )
+                if names
+            )
+        )
+    for name, key in found.items():
+        if shapes[key] != twin.shape(name):
+            raise InputError(
+                f"the weight {key} has the shape {shapes[key]}; by the configuration it is "
+                f"{twin.shape(name)}"
+            )
+    return found
+
+
+def _by_paths(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+    """Of a file with whole paths, which may lack outer models and count cells anew."""
+    paths = {path: name for name, path in twin.paths.items()}
+    found: dict[str, str] = {}
+    left: list[tuple[str, Told]] = []
+    for each in told:
+        holder, name = each["holder"], each["name"]
+        path = name if "/" in name else f"{holder}/{name}" if holder else name
+        if path not in paths:  # of a DepthwiseConv in Keras 2
+            path = re.sub(r"/depthwise_kernel$", "/kernel", path)
+        if path in paths and paths[path] not in found:
+            found[paths[path]] = each["key"]
+        else:
+            left.append((path, each))
+    free = {path: name for path, name in paths.items() if name not in found}
+    found |= (whole := _by_ends(left, free, by_kind=False))
+    left = [(path, each) for path, each in left if each["key"] not in whole.values()]
+    for layer in dict.fromkeys(each["holder"] for _, each in left):
+        own = [(path, each) for path, each in left if each["holder"] == layer]
+        free = {p: n for p, n in paths.items() if n not in found and _is_in(p, layer)}
+        found |= _by_ends(own, free, by_kind=True)
+    return found
+
+
+def _is_in(path: str, layer: str) -> bool:
+    return (
+        not layer
+        or f"/{path}".find(f"/{layer}/") >= 0
+        or layer.partition("/")[0] == path.partition("/")[0]
+    )
+
+
+def _by_ends(
+    own: Sequence[tuple[str, Told]], free: Mapping[str, str], *, by_kind: bool
+) -> dict[str, str]:
+    """Of paths that begin otherwise, or count cells anew; none if they are not told apart."""
+    try:
+        ends = match([path for path, _ in own], list(free), by_kind=by_kind)
+    except ValueError:
+        ends = {}
+    keys = {path: each["key"] for path, each in own}
+    return {free[target]: keys[path] for path, target in ends.items()}
+
+
+def _by_order(twin: Twin, told: Sequence[Told], found: Mapping[str, str]) -> dict[str, str]:
+    """Of a file with other names: layer by layer in the order of both, as Keras itself loads it.
+
+    Source: keras 3.15 `legacy/saving/legacy_h5_format.py` (`load_weights_from_hdf5_group`).
+
+    Args:
+        twin: of the model.
+        told: of all weights of the file.
+        found: what the names say, with which the order must agree.
+
+    Returns:
+        Name of a weight -> key in the file; none if numbers or shapes differ.
+    """
+    theirs: dict[str, list[Told]] = {}
+    for each in told:
+        theirs.setdefault(each["holder"], []).append(each)
+    ours: dict[str, list[str]] = {}
+    for name, path in twin.paths.items():
+        ours.setdefault(path.partition("/")[0], []).append(name)
+    order = [entry["config"].get("name", "") for entry in twin.config["config"]["layers"]]
+    layers = [ours[name] for name in order if name in ours]
+    if "" in theirs or list(map(len, layers)) != [len(own) for own in theirs.values()]:
+        return {}
+    made = {}
+    for names, own in zip(layers, theirs.values(), strict=True):
+        names = sorted(names, key=lambda name: not twin.variables[name].trainable)
+        for name, each in zip(names, own, strict=True):
+            if tuple(each["shape"]) != twin.shape(name):
+                return {}
+            made[name] = str(each["key"])
+    return made if all(made[name] == key for name, key in found.items()) else {}
+
+
+def _by_numbers(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+    """Of a file with the names of layers and the numbers of their variables."""
+    groups = _groups(twin)
+    found: dict[str, str] = {}
+    for each in told:
+        own = groups.get(each["holder"], [])
+        if each["number"] < len(own):
+            found.setdefault(own[each["number"]], each["key"])
+    return found
+
+
+def _groups(twin: Twin) -> dict[str, list[str]]:
+    """Returns the weights of each holder, in Keras's order."""
+    groups: dict[str, list[str]] = {}
+    for name, path in twin.paths.items():
+        groups.setdefault(path.rpartition("/")[0], []).append(name)
+    return groups
+
+
+def _by_structure(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+    """Of a file without names: by the classes of the layers, in the order of the configuration."""
+    places = dict(_places(twin.config["config"], "layers", ""))
+    groups = _groups(twin)
+    found: dict[str, str] = {}
+    for each in told:
+        path, _, number = each["key"].rpartition("/vars/")
+        prefix = next((p for p in _prefixes(path) if p in places), None)
+        if prefix is None or not number.isdecimal():
+            continue
+        layer, below = places[prefix], path[len(prefix) :].strip("/")
+        holders = [h for h in groups if h == layer or h.startswith(f"{layer}/")]
+        fitting = [h for h in holders if fits(h[len(layer) :].strip("/"), below)]
+        if len(fitting) == 1 and int(number) < len(groups[fitting[0]]):
+            found.setdefault(groups[fitting[0]][int(number)], each["key"])
+    return found
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+
+
+def _places(config: Mapping[str, Any], path: str, name: str) -> list[tuple[str, str]]:
+    """Returns the group in the file and the name of each layer of a model, by Keras's rule."""
+    used: dict[str, int] = {}
+    found: list[tuple[str, str]] = []
+    for layer in config["layers"]:
+        if layer["class_name"] == "InputLayer" and "input_layers" not in config:
+            continue  # a Sequential does not count it
+        kind = _snake(layer["class_name"])
+        count = used[kind] = used.get(kind, -1) + 1
+        group = f"{path}/{kind}_{count}" if count else f"{path}/{kind}"
+        own = layer.get("name") or layer["config"].get("name", "")
+        full = f"{name}/{own}".lstrip("/")
+        if "layers" in layer["config"]:
+            found += _places(layer["config"], f"{group}/layers", full)
+        else:
+            found.append((group, full))
+    return found
+
+
+def _snake(name: str) -> str:
+    """Returns the name of a class as Keras writes it: source keras 3.15 `utils/naming.py`."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,71 @@
+"""The state_dict of a module: written as the factory has it, read without running code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from parity.errors import InputError
+from parity.files.atomic import write_bytes
+from parity.halves.torch.factories import call_factory
+
+
+def write_state(path: Path, factory: Callable[[], Any], module: nn.Module) -> None:
+    """Writes the tensors of a module, each in the dtype in which the factory makes it.
+
+    Args:
+        path: of the safetensors file.
+        factory: builds the module anew, in torch's default dtype.
+        module: in float64.
+    """
+    from safetensors.torch import save
+
+    native = call_factory(factory, 0, "float32").module.state_dict()
+    tensors = {}
+    for name, value in module.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            own = native.get(name)
+            dtype = own.dtype if isinstance(own, torch.Tensor) else value.dtype
+            tensors[name] = value.detach().cpu().to(dtype).clone().contiguous()
+    write_bytes(path, save(tensors))
+
+
+def read_state(module: nn.Module, path: Path) -> None:
+    """Loads a state_dict into a module.
+
+    Args:
+        module: receives it.
+        path: of a safetensors file, or of one of `torch.save`, which is read with
+            `weights_only=True`: it can hold tensors, and no code.
+
+    Raises:
+        InputError: it is none, or that of another module.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        with path.open("rb") as file:
+            is_zip = file.read(2) == b"PK"
+        if is_zip:
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        else:
+            state = load_file(path)
+    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: no state_dict ({_line(error)})") from None
+    except Exception as error:  # of pickle, which refuses what is no tensor in many ways
+        raise InputError(f"{path}: no state_dict of tensors alone ({_line(error)})") from None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise InputError(f"{path}: expected a state_dict: a mapping of names to tensors")
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"{path}: the state_dict of another module ({_line(error)})") from None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

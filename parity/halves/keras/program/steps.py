@@ -1,0 +1,251 @@
+"""Float64Steps: makes steps of a user's Keras program in float64, from any state of it.
+
+The model's own `train_step` and `test_step` make them, with the metrics it was compiled with, with
+the masks of the training and with given rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_impl.reference import Reference
+from parity.halves.keras import versions
+from parity.halves.keras.check.model import get_weights, is_built, set_weights, trainable
+from parity.halves.keras.check.noise import perturb_constants, perturb_optimizer
+from parity.halves.keras.check.structure import as_taken
+from parity.halves.keras.compiled_rate import has_schedule
+from parity.halves.keras.factories import BATCH_SIZE, building
+from parity.halves.keras.float32_masks import float32_masks
+from parity.halves.keras.program.feed import rows_of
+from parity.halves.keras.random_images import generator_of
+from parity.traces.anchored_steps import AnchoredSteps
+from parity.traces.anchors import FLOAT32, Anchor
+
+# (x, y, weight), each a nest of arrays or None.
+Batch = tuple[Any, Any, Any]
+
+
+class Float64Steps:
+    """Makes steps of a program in float64.
+
+    Args:
+        reference: built in float64, before its training.
+        validation: batches that `made` may evaluate.
+        dtype: of the training, whose masks are drawn.
+        moves_constants: whether the constants that Keras keeps in float32 are moved by one unit in
+            the last place, see `perturb_constants`.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        validation: Sequence[Batch],
+        dtype: str,
+        *,
+        moves_constants: bool = False,
+    ) -> None:
+        self._model: Any = reference.model
+        self._reference = reference
+        self._validation = validation
+        self._masks = float32_masks if dtype == FLOAT32 else nullcontext
+        self._initial: dict[int, np.ndarray] = {}  # of the optimizer, before its first step
+        if moves_constants:
+            perturb_constants(reference.model)
+            perturb_optimizer(reference.model.optimizer)
+        self._rate = tf.Variable(0.0, dtype=tf.float64)
+        if has_schedule(self._model.optimizer):
+            self._model.optimizer._learning_rate = _Given(self._rate)
+
+    def made(self, anchor: Anchor, *, validates: bool) -> AnchoredSteps:
+        """Returns what the steps from a state compute.
+
+        Args:
+            anchor: the state; its batches in float64.
+            validates: whether to evaluate the validation batches first.
+        """
+        with building("float64"), versions.top_k_in_float32(), self._masks():
+            return self._made(anchor, validates)
+
+    def _made(self, anchor: Anchor, validates: bool) -> AnchoredSteps:
+        model = self._model
+        if not self._initial:
+            self._begin(self._taken(anchor.batches[0]))
+        self._load(anchor)
+        made = AnchoredSteps(anchor.weights, len(anchor.rates))
+        if validates and self._validation:
+            model.reset_metrics()
+            for batch in self._validation:
+                logs = model.test_function(iter([self._taken(batch)]))
+            made.keep_validation(_numbers(logs))
+            self._load(anchor)  # a test may draw random numbers
+        model.reset_metrics()
+        for rate, batch in zip(anchor.rates, anchor.batches, strict=True):
+            self._rate.assign(rate)
+            if not has_schedule(model.optimizer):
+                model.optimizer.learning_rate = rate
+            logs = _numbers(model.train_function(iter([self._taken(batch)])))
+            is_kept = made.next_is_kept
+            made.keep(logs["loss"], logs)
+            if is_kept:
+                made.keep_state(get_weights(model), slots_of(model))
+        return made
+
+    def _taken(self, batch: Batch) -> Batch:
+        return (as_taken(self._reference, batch[0]), *batch[1:])
+
+    def _begin(self, batch: Batch) -> None:
+        """Creates weights, slots and metrics, the last of which a first step makes."""
+        model = self._model
+        if not is_built(model):
+            model(batch[0], training=False)
+        versions.build_optimizer(model.optimizer, model.trainable_variables)
+        state = versions.state_of(model.optimizer)
+        self._initial = {id(variable): variable.numpy() for variable in state}
+        x, y, weight = keras.tree.map_structure(_tensor, batch)
+        # A graph that makes variables is traced twice.
+        is_eager, model.run_eagerly = model.run_eagerly, True
+        model.train_on_batch(x, y, sample_weight=weight)
+        model.run_eagerly = is_eager
+        model.make_train_function(force=True)
+        model.make_test_function()
+
+    def _load(self, anchor: Anchor) -> None:
+        """Puts the model and its optimizer into the state of an anchor."""
+        model = self._model
+        set_weights(model, anchor.weights)
+        for layer in model._flatten_layers():
+            generator = generator_of(layer)
+            if generator is not None and layer.name in anchor.masks:
+                state = generator.state
+                state.assign(anchor.masks[layer.name].astype(state.dtype))
+        kept = dict(anchor.others)
+        optimizer = model.optimizer
+        variables = {variable_name(optimizer, v): v for v in versions.state_of(optimizer)}
+        for name, variable in trainable(model).items():
+            for slot, value in versions.slots(optimizer, variable):
+                if name in anchor.slots.get(slot, {}):
+                    kept[variable_name(optimizer, value)] = anchor.slots[slot][name]
+        for name, variable in variables.items():  # `fit` creates slots in its first step
+            if name != "learning_rate":
+                variable.assign(kept.get(name, self._initial[id(variable)]))
+
+
+class _Given(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule whose rate is given."""
+
+    def __init__(self, rate: tf.Variable) -> None:
+        self._given = rate
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate of a step."""
+        return self._given
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns no settings."""
+        return {}
+
+
+def _tensor(array: Any) -> Any:
+    return None if array is None else tf.convert_to_tensor(array)
+
+
+def cast_batch(batch: Sequence[Any], dtype: str) -> Batch:
+    """Returns a batch whose real numbers are float64, with the values that a dtype has of them."""
+
+    def cast(array: Any) -> Any:
+        if array is None or np.asarray(array).dtype.kind != "f":
+            return array
+        return np.asarray(array).astype(dtype).astype(np.float64)
+
+    x, y, weight = keras.tree.map_structure(cast, tuple(batch))
+    return x, y, weight
+
+
+def with_exact_weights(batch: Batch, class_weight: Mapping[int, float], dtype: str) -> Batch:
+    """Returns a batch with the weights of classes as the program has them.
+
+    Args:
+        batch: its weights are those of a dtype, as `fit` makes them.
+        class_weight: of the program.
+        dtype: of the training.
+    """
+    x, y, weight = batch
+    if weight is None:
+        return batch
+    rounded = np.asarray(weight)
+    exact = rounded.copy()
+    for each in class_weight.values():
+        exact[rounded == np.dtype(dtype).type(each)] = each
+    return x, y, exact
+
+
+def validation_batches(reference: Reference, nests: Mapping[str, Any], dtype: str) -> list[Batch]:
+    """Returns the batches of one validation, in float64.
+
+    Args:
+        reference: says how large they are, and how many.
+        nests: `val`, (x, y) or (x, y, weight); or `val_batches`; or neither.
+        dtype: of the training.
+    """
+    steps = reference.validation_steps
+    if "val_batches" in nests:
+        found = [keras.utils.unpack_x_y_sample_weight(batch) for batch in nests["val_batches"]]
+        return [cast_batch(batch, dtype) for batch in found[:steps]]
+    if "val" not in nests:
+        return []
+    x, y, weight = (*nests["val"], None)[:3]
+    size = reference.validation_batch_size or reference.batch_size or BATCH_SIZE
+    number = math.ceil(len(keras.tree.flatten(x)[0]) / size)
+    return [
+        cast_batch(rows_of((x, y, weight), slice(n * size, (n + 1) * size)), dtype)
+        for n in range(number if steps is None else min(steps, number))
+    ]
+
+
+def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the numbers of an epoch so far; metrics that are no scalar are left out."""
+    return {name: float(np.asarray(v)) for name, v in logs.items() if np.ndim(v) == 0}
+
+
+def slots_of(model: keras.Model) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the slots of the optimizer: slot -> weight -> array."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, variable in trainable(model).items():
+        for slot, value in versions.slots(model.optimizer, variable):
+            found.setdefault(slot, {})[name] = value.numpy()
+    return found
+
+
+def others_of(model: keras.Model) -> dict[str, Any]:
+    """Returns what an optimizer keeps beside its rate and the slots of weights, by name."""
+    optimizer: Any = model.optimizer
+    known = {id(s) for v in trainable(model).values() for _, s in versions.slots(optimizer, v)}
+    found = {}
+    for variable in versions.state_of(optimizer):
+        name = variable_name(optimizer, variable)
+        if id(variable) not in known and name != "learning_rate":
+            found[name] = variable
+    return found
+
+
+def masks_of(model: keras.Model) -> dict[str, list[int]]:
+    """Returns the states of the generators of layers: name -> seed and number of draws so far."""
+    found = {}
+    for layer in model._flatten_layers():
+        if (generator := generator_of(layer)) is not None:
+            found[layer.name] = [int(value) for value in np.asarray(generator.state)]
+    return found
+
+
+def variable_name(optimizer: Any, variable: Any) -> str:
+    """Returns the name of a variable of an optimizer: that of its attribute, else of its path."""
+    # Nadam makes the product of its momentums without a name.
+    found = (name.strip("_") for name, value in vars(optimizer).items() if value is variable)
+    return next(found, str(versions.path_of(variable).rpartition("/")[2]))

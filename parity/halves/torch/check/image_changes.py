@@ -1,0 +1,150 @@
+"""What a port does with images in train mode, measured on Keras's pattern.
+
+A port goes in. `image_changes/…` comes out, as in Keras's half: what many draws made of the
+pattern, in front of the layers behind Keras's random layers. How the port is written does not
+matter: a pass ends where these layers are called. A port that augments in its DataLoader gives the
+transform, `Port(augment=...)`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.data.image_changes import joined, measured
+from parity.halves.torch.check.seen_images import SeenImages
+from parity.halves.torch.port.given_images import is_random_image
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.ladder.comparers.images import layers_before
+from parity.traces.trace import TraceWriter
+
+NUM_PASSES, FEWEST_PASSES = 256, 64
+MOST_VALUES = 200_000_000  # in all passes
+_IN_EVAL = 12  # passes in eval mode: a flip of every second batch is seen
+_BATCH = 4  # a port may draw once for a whole batch, so there are many small ones
+_SAME = 1e-9  # relative: an image that is not changed
+_GIVE = "Port(augment=...) gives parity the transform of a DataLoader"
+
+
+def write_image_changes(port: PortUnderTest, writer: TraceWriter) -> None:
+    """Writes how the port's images are distributed, and the fact `augmentation`.
+
+    The fact has for each place "is_on", whether images are changed in train mode, "in_eval",
+    whether in eval mode, too, "by_batch", whether all of a batch are changed alike, and "given",
+    the least and the greatest pixel that the port's first random transform gets, if it is known.
+    What cannot be measured is added to `incomplete`.
+
+    Args:
+        port: the port.
+        writer: receives it.
+    """
+    layers = [node for node in port.keras.facts["nodes"] if is_random_image(node)]
+    if not layers:
+        return
+    patterns = list(_patterns(port))
+    seen = SeenImages(port)
+    if not patterns or not seen.has_places:
+        names = [node["name"] for node in layers]
+        _leave_out(writer, names, "no layer behind them has a partner in the port", "see `layers`")
+        return
+    told = writer.facts["augmentation"] = {}
+    parts: dict[str, list[np.ndarray]] = {}
+    with port.kept(), torch.no_grad(), _own_random_numbers():
+        seen.draw_apart()
+        for arrays in patterns:
+            for place, (fact, found) in _measured(port, seen, arrays).items():
+                parts.setdefault(place, []).append(found)
+                before = told.get(place, dict.fromkeys(fact, None))
+                told[place] = {name: _both(before[name], fact[name], name) for name in fact}
+    for place, several in parts.items():
+        writer.put(f"image_changes/{place}", joined(several))
+        _tell_left_out(port, place, told[place], writer)
+
+
+def _both(before: Any, now: Any, name: str) -> Any:
+    """Returns a fact of two patterns."""
+    if before is None or name == "given":
+        return now
+    return before and now if name == "by_batch" else before or now
+
+
+def _patterns(port: PortUnderTest) -> Iterator[list[np.ndarray]]:
+    """Yields the inputs of a small batch for each pattern of Keras's half."""
+    for number in range(2):
+        arrays: list[np.ndarray] = []
+        while (key := f"input/pattern{number}/{len(arrays)}") in port.keras:
+            arrays.append(np.repeat(port.keras[key], _BATCH, axis=0))
+        if arrays:
+            yield arrays
+
+
+def _measured(
+    port: PortUnderTest, seen: SeenImages, arrays: list[np.ndarray]
+) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
+    """Returns for each place its facts, and what is measured."""
+    number = min(NUM_PASSES, MOST_VALUES // max(array.size for array in arrays))
+    quiet = [seen.images(arrays, training=False) for _ in range(_IN_EVAL)]
+    passes = [seen.images(arrays, training=True) for _ in range(max(FEWEST_PASSES, number))]
+    before = quiet[0]
+    is_same = all(_is_same(images[p], before[p][:1]) for images in passes for p in images)
+    if is_same and port.built.augment is not None:
+        passes = [seen.images(arrays, training=True, augments=True) for _ in passes]
+    found = {}
+    for place, own in before.items():
+        each = [images[place] for images in passes if place in images]
+        fact: dict[str, Any] = {
+            "is_on": not all(_is_same(images, own[:1]) for images in each),
+            "in_eval": not all(_is_same(images[place], own[:1]) for images in quiet),
+            "by_batch": all(_is_same(images, images[:1]) for images in each),
+            "given": seen.given,
+        }
+        kept = [images[:1] if fact["by_batch"] else images for images in each]
+        found[place] = fact, measured(np.concatenate(kept), own[0])
+    return found
+
+
+def _tell_left_out(
+    port: PortUnderTest, place: str, fact: dict[str, Any], writer: TraceWriter
+) -> None:
+    """Notes what a place leaves open."""
+    layers = layers_before(port.keras.facts["nodes"], place.rpartition("/")[0])
+    names = [node["name"] for node in layers]
+    if not fact["is_on"]:
+        why = "the port's module does not change images in train mode; its DataLoader may"
+        _leave_out(writer, names, why, _GIVE)
+    elif fact["by_batch"] and any("RandomCrop" not in node["kind"] for node in layers):
+        why = "the port draws once for a batch, and Keras for each image; one image is compared"
+        entry = {"what": f"what {', '.join(names)} draw within a batch", "why": why}
+        writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), entry]
+
+
+def _leave_out(writer: TraceWriter, names: Sequence[str], why: str, do: str) -> None:
+    entry = {"what": f"how {', '.join(names)} change images", "why": why, "do": do}
+    writer.facts["incomplete"] = [*writer.facts.get("incomplete", []), entry]
+
+
+def _is_same(images: np.ndarray, others: np.ndarray) -> bool:
+    if images.shape[1:] != others.shape[1:]:
+        return False
+    scale = float(np.abs(others).max()) or 1.0
+    return bool(np.abs(images - others).max() <= _SAME * scale)
+
+
+@contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Seeds the generators that a port may draw from in the block, and puts them back behind it."""
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])

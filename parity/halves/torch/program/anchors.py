@@ -1,0 +1,231 @@
+"""Anchors: starts a port from recorded states of the reference, in its own training.
+
+In front of its own steps, the port makes the same steps from the state of the reference: with its
+own loss, optimizer and loop, as its code is at that moment, in float64. Then it goes on from its
+own state as if nothing had been.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.halves.torch.casts import without_casts
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.halves.torch.port.slots import (
+    counters_of,
+    set_slots,
+    slots_of,
+    why_not_carried,
+)
+from parity.halves.torch.program.kept import in_float64, kept
+from parity.halves.torch.program.masks import Masks
+from parity.halves.torch.program.runner import Runner
+from parity.halves.torch.program.seeded import mask_states
+from parity.traces.anchor_folder import AnchorFolder
+from parity.traces.anchored_steps import AnchoredSteps, moved
+from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
+from parity.traces.trace import TraceWriter
+from torch_impl.port import Port
+
+_DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
+
+
+class Anchors:
+    """Makes the steps from anchors while a port trains.
+
+    Args:
+        port: with the weights of its own training.
+        built: the same port, complete.
+        form: of its output.
+        masks: of its dropouts.
+        folder: has the anchors of the Keras half, as soon as it has made them.
+        nests: what Keras's `fit` was fed.
+        writer: receives `anchored/…` and `between_steps`.
+
+    Attributes:
+        are_made: whether steps are being made that do not belong to the training.
+        wall_s: seconds that these steps took, and looking for changes between two steps.
+    """
+
+    def __init__(
+        self,
+        port: PortUnderTest,
+        built: Port,
+        form: str,
+        masks: Masks,
+        folder: AnchorFolder,
+        nests: Mapping[str, Any],
+        writer: TraceWriter,
+    ) -> None:
+        self._port, self._built, self._form, self._masks = port, built, form, masks
+        self._folder, self._nests, self._writer = folder, nests, writer
+        self._plan: AnchorPlan | None = None
+        self._trained_in = port.dtype
+        self._initial = copy.deepcopy(dict(built.optimizer.state.items()))  # type: ignore[union-attr]
+        self._runners: dict[str, Runner] = {}
+        self._left_behind: list[torch.Tensor] = []
+        self._changed: list[int] = []
+        self.are_made = False
+        self.wall_s = 0.0
+
+    def before_step(self) -> None:
+        """Makes the steps from an anchor that is in front of the next step of the training."""
+        if self.are_made:
+            return
+        started = time.perf_counter()
+        self._before_step()
+        self.wall_s += time.perf_counter() - started
+
+    def _before_step(self) -> None:
+        if self._plan is None:
+            self._plan = self._folder.plan()
+        self._changed.append(num_changed(self._left_behind, self._values()))
+        step = len(self._changed) - 1
+        if step not in self._plan.steps:
+            return
+        anchor = self._folder.read(step)  # there is none if the reference has ended before
+        if anchor is not None:
+            self._from(anchor)
+
+    def after_step(self) -> None:
+        """Keeps the state after a step of the training's own."""
+        if not self.are_made:
+            started = time.perf_counter()
+            self._left_behind = [value.clone() for value in self._values()]
+            self.wall_s += time.perf_counter() - started
+
+    def finish(self) -> None:
+        """Writes what changed between the steps of the training."""
+        self._writer.put("between_steps", np.array(self._changed))
+
+    def _values(self) -> list[torch.Tensor]:
+        """Returns weights with a place in Keras, slots and counters, as they are now."""
+        weights = {
+            id(tensor): tensor for item in self._port.carried for tensor in item.variable.tensors
+        }
+        slots = slots_of(self._port, rate=1.0)
+        found = [torch.from_numpy(value) for part in slots.values() for value in part.values()]
+        counters = torch.tensor(counters_of(self._optimizer), dtype=torch.float64)
+        return [*(tensor.detach() for tensor in weights.values()), *found, counters]
+
+    def _from(self, anchor: Anchor) -> None:
+        """Makes the steps from an anchor, and writes what they compute."""
+        why = why_not_carried(self._port, anchor.slots, anchor.others)
+        if why is not None:
+            self._leave_out("optimizer steps from recorded states", why, _DO)
+        self.are_made = True
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(kept(self._built))
+                stack.enter_context(self._masks.kept())
+                if self._built.seeds is not None:  # elsewhere it draws its masks by itself
+                    by_layer = mask_states(self._port)
+                    self._writer.put_all(f"anchored/{anchor.step}/masks", by_layer)
+                    stack.enter_context(self._masks.active())
+                if why is None and self._port.dtype == FLOAT32:
+                    self._rounded(anchor)
+                stack.enter_context(in_float64(self._built))
+                stack.enter_context(self._port.computing("float64"))
+                with without_casts("float64"):  # as in Keras's steps
+                    self._exact(anchor, is_whole=why is None).write(self._writer, anchor.step)
+        except Exception as error:  # the code of the port may raise anything
+            self._leave_out(*_told(error))
+        finally:
+            self.are_made = False
+
+    def _leave_out(self, what: str, why: str, do: str) -> None:
+        found = self._writer.facts.setdefault("incomplete", [])
+        if what not in [each["what"] for each in found]:
+            found.append({"what": what, "why": why, "do": do})
+
+    def _rounded(self, anchor: Anchor) -> None:
+        """Makes the first step in the dtype of the training."""
+        self._load(anchor)
+
+        def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
+            by = moved(anchor.weights, self._port.weights())
+            self._writer.put_all(f"anchored/{anchor.step}/{FLOAT32}", by)
+
+        self._runner("float32").steps(anchor, 1, keep)
+
+    def _exact(self, anchor: Anchor, *, is_whole: bool) -> AnchoredSteps:
+        """Makes all steps in float64, or, if the slots are not known, evaluates alone."""
+        assert self._plan is not None
+        runner, made = self._runner("float64"), AnchoredSteps(anchor.weights, len(anchor.rates))
+        if anchor.step in self._plan.validated and (batches := runner.validation(self._nests)):
+            self._load(anchor)
+            made.keep_validation(runner.evaluated(batches))
+        if not is_whole:
+            return made
+        self._load(anchor)
+
+        def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
+            is_kept = made.next_is_kept
+            made.keep(loss, numbers)
+            if is_kept:
+                rate = float(self._optimizer.param_groups[0]["lr"])
+                made.keep_state(self._port.weights(), slots_of(self._port, rate))
+
+        made.keep_running(runner.steps(anchor, len(anchor.rates), keep))
+        return made
+
+    def _load(self, anchor: Anchor) -> None:
+        """Puts the port into the state of an anchor; its settings stay its own."""
+        optimizer = self._optimizer
+        optimizer.state.clear()
+        for item in self._port.carried:
+            item.set(anchor.weights[item.name])
+        if not anchor.slots:  # the reference has made no step yet, or keeps nothing
+            for parameter, state in self._initial.items():
+                optimizer.state[parameter] = {
+                    key: value.to(parameter.dtype).clone()
+                    if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim
+                    else copy.deepcopy(value)
+                    for key, value in state.items()
+                }
+        set_slots(self._port, anchor.slots, anchor.others, float(anchor.rates[0]))
+        self._masks.set_states(anchor.masks)
+
+    @property
+    def _optimizer(self) -> Any:
+        return self._built.optimizer
+
+    def _runner(self, dtype: str) -> Runner:
+        if dtype not in self._runners:
+            given = (self._port, self._built, self._form, self._nests, self._trained_in)
+            self._runners[dtype] = Runner(*given)
+        return self._runners[dtype]
+
+
+def _told(error: Exception) -> tuple[str, str, str]:
+    """Returns what could not be compared since the port raised an error, why, and what to do."""
+    what = "steps from recorded states"
+    why = f"made again in float64, they raise {type(error).__name__}: {error}"
+    do = (
+        "let the port compute in the dtype of its weights, constants included; or compare single "
+        "batches: `parity check --dtype float32`"
+    )
+    return what, why, do
+
+
+def num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
+    """Returns how many values are not those before; all that are there if some are missing.
+
+    Args:
+        before: weights and slots; none in front of the first step.
+        now: the same ones, later.
+    """
+    if not before:  # in front of the first step
+        return 0
+    if [value.shape for value in before] != [value.shape for value in now]:
+        return sum(value.numel() for value in before)
+    pairs = [(a, b) for a, b in zip(before, now, strict=True) if not torch.equal(a, b)]
+    # A value that is no number stays the same.
+    return sum(int(((a != b) & ~(a.isnan() & b.isnan())).sum()) for a, b in pairs)

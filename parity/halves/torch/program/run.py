@@ -1,0 +1,195 @@
+"""run_program: probes a user's port, and trains it on what Keras was fed.
+
+Keras's probes   -> probes of the port -> trace of the half
+Keras's feed     -> training           -> trace of the training
+Keras's training -> if the two are apart: how far a change of the initial weights drives the port
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from parity.errors import InputError, RunError
+from parity.halves.torch.casts import without_casts
+from parity.halves.torch.check import run_check
+from parity.halves.torch.check.port_loss import Loss
+from parity.halves.torch.check.run import ROUNDS
+from parity.halves.torch.check.taken_targets import see_targets
+from parity.halves.torch.factories import user_factory
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.halves.torch.program.rules import write_rules
+from parity.halves.torch.program.spread import (
+    is_near,
+    left_open,
+    move_port,
+    moved,
+    spread_of,
+)
+from parity.halves.torch.program.training import Report, complete, train, with_batches
+from parity.halves.torch.saved import save_state
+from parity.ladder.own_steps import FACT
+from parity.programs.check_spec import probes_of
+from parity.traces.anchors import MOST_STEPS_IN_FLOAT64
+from parity.traces.folder import RunFolder
+from parity.traces.trace import CheckWriter, RunResult, TraceWriter, Weights
+
+if TYPE_CHECKING:
+    from parity.runs.child import ProgramTask
+    from parity.traces.anchor_folder import AnchorFolder
+
+
+def run_program(task: ProgramTask) -> RunResult:
+    """Probes and trains a port.
+
+    Args:
+        task: its `probes` receive what `run_check` writes, its `training` receives `training/...`.
+
+    Returns:
+        History and seconds of the training.
+
+    Raises:
+        InputError: the port cannot be probed, or cannot be trained as Keras was.
+    """
+    spec, keras = task.spec, task.keras
+    assert keras is not None
+    assert spec.torch is not None
+    check = probes_of(spec)
+    factory = user_factory(spec.torch, spec.folder, spec.seed, spec.given)
+    run_check(check, factory, task.probes, keras)
+    form = str(task.probes.facts["output_form"])
+    left = task.probes.facts["not_compared"]
+    has_casts = any(each["what"].startswith(ROUNDS) for each in left)
+    fed, start = task.feed(), {name: keras[f"start/{name}"] for name in keras.below("start")}
+    has_anchors = keras.facts["fit"]["has_anchors"]
+    folder = task.anchors() if has_anchors else None
+
+    def fresh() -> PortUnderTest:
+        port = PortUnderTest(factory, spec.seed, keras, spec.device, spec.dtype)
+        if keras.facts["loss"] is not None:
+            see_targets(port, Loss(port, form))
+        return port
+
+    def trained(
+        port: PortUnderTest,
+        weights: Weights | None,
+        writer: TraceWriter,
+        report: Report,
+        folder: AnchorFolder | None = None,
+    ) -> RunResult:
+        nests, settings = fed
+        given = with_batches(port, nests, settings)
+        # As in the probes, and in Keras's training.
+        with without_casts(spec.dtype) if has_casts else nullcontext():
+            found = train(
+                port,
+                form,
+                weights,
+                (given, settings),
+                writer,
+                report,
+                folder,
+                evaluated=nests if spec.evaluates else None,
+                # What steps of the user's own draw is known when Keras has trained.
+                trained=task.trained() if _trains_by_steps(port) else None,
+            )
+        if "train_flow" in nests:
+            given["train_batches"].write(writer)
+        return found
+
+    port = fresh()
+    _see_broadcast(port, form, fed[0], task.probes)
+    is_seeded = port.built.seeds is not None
+    begins = None if is_seeded else start
+    result = trained(port, begins, task.training, task.report, folder)
+    if task.saves_weights:
+        _save_weights(task, port)
+    task.training.facts["mode"] = "seeded" if is_seeded else "replayed"
+    task.training.facts["given"] = task.probes.facts["given"]
+    if has_anchors:
+        _write_rules(task, fresh, result)
+        return result
+    if is_seeded:
+        drawn = task.training.arrays
+        start = {n: drawn[f"seeded/init/{n}"] for n in start if f"seeded/init/{n}" in drawn}
+    task.training.facts["left_open"] = left_open(keras, task.probes)
+    if not _is_near(task, result):
+        task.tell(
+            "the comparison is close: trains the port a second time, from weights moved by a "
+            "rounding, to see what that alone changes"
+        )
+        other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
+        second = fresh()
+        move_port(second, keras, task.training.facts["left_open"])
+        trained(second, begins, other, lambda step, total, loss: None)
+        task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
+    return result
+
+
+def _see_broadcast(
+    port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: TraceWriter
+) -> None:
+    """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
+    y: Any = nests.get("y")
+    is_one = isinstance(y, np.ndarray) and isinstance(port.nest, torch.Tensor)
+    if not is_one or port.keras.facts["loss"] is None or "broadcast" in probes.facts:
+        return
+    num = min(len(y), len(port.nest))
+    if num > 1:
+        shapes = Loss(port, form).broadcast(port.nest[:num], {"": y[:num]})
+        probes.facts |= {} if shapes is None else {"broadcast": list(shapes), "is_fed": True}
+
+
+def _trains_by_steps(port: PortUnderTest) -> bool:
+    """Whether a port is trained by its own `train_step`, and not by a loop over its loss.
+
+    Raises:
+        InputError: the training is judged by states, from which such steps cannot be made.
+    """
+    built, facts = port.built, port.keras.facts
+    if FACT not in facts or built.train_step is None or built.train_epoch is not None:
+        return False
+    if not facts["fit"]["has_anchors"]:
+        return True
+    if built.optimizer is not None:
+        return False
+    raise InputError(
+        "a training by Port(train_step=...) is compared whole; expected dtype float64 and at most "
+        f"{MOST_STEPS_IN_FLOAT64} steps, or Port(train_epoch=...)"
+    )
+
+
+def _is_near(task: ProgramTask, result: RunResult) -> bool:
+    """Whether a training passes without a second one, as soon as Keras's is there."""
+    try:
+        return is_near(task.trained(), task.training, result)
+    except RunError:  # the Keras half tells why there is nothing to compare it with
+        return True
+
+
+def _save_weights(task: ProgramTask, port: PortUnderTest) -> None:
+    """Saves the final weights of both halves as state_dicts of the port.
+
+    What has no place in Keras, such as a count of batches, is that of the port in both.
+    """
+    run = RunFolder(task.folder.path.parent)
+    save_state(run.weights("torch"), port.built.module)
+    keras = task.trained()
+    for item in port.carried:
+        item.set(keras[f"training/final/{item.name}"])
+    save_state(run.weights("keras"), port.built.module)
+
+
+def _write_rules(task: ProgramTask, fresh: Callable[[], PortUnderTest], result: RunResult) -> None:
+    """Writes what the port's rules decide with either history."""
+    keras, writer = task.trained(), task.training
+    for half, history, ends in (
+        ("keras", keras.history, keras.facts["epoch_ends"]),
+        ("torch", result.history, writer.facts["epoch_ends"]),
+    ):
+        port = fresh()
+        write_rules(port, complete(port, TraceWriter()), half, history, ends, writer)

@@ -1,0 +1,307 @@
+"""How train.py reads a file of data: the names of its arrays, and the functions that take them.
+
+x, y, weight            one input, one output
+x_<input>, y_<output>   several; weight_<output> for one of them
+x_val, y_val, ...       of validation: "_val" behind each name
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parity.ports.data_text import input_texts, output_shapes, target_text, weight_text
+from parity.ports.form import Layout, literal
+from parity.ports.names import input_names
+from parity.ports.program import Program, Value
+from parity.ports.wrapping import WIDTH, documented, wrapped
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The arrays in a file of data.
+
+    Attributes:
+        inputs: name of an array -> name of the input.
+        targets: name of an array -> name of the output.
+        weights: name of an array -> name of the output, of several.
+        is_weighted: whether the Keras program gave `fit` weights of samples.
+        takes_weights: whether it can: it has no weights of classes.
+
+    A program that gives `fit` no targets has none in its file.
+    """
+
+    inputs: Mapping[str, str]
+    targets: Mapping[str, str]
+    weights: Mapping[str, str]
+    is_weighted: bool
+    takes_weights: bool
+
+
+def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
+    """Returns the arrays that a program is trained with.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+    """
+    loss = facts.get("loss") or {}
+    outputs = [each["name"] for each in facts.get("outputs") or []]
+    given = _input_arrays(list(program.inputs), _told_names(facts))
+    targets, weights = {"y": outputs[0] if outputs else ""}, {}
+    if not has_targets(facts):
+        return Arrays(given, {}, {}, is_weighted=False, takes_weights=True)
+    if len(outputs) > 1:  # those of an output without a loss are not needed
+        taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
+        measured = (facts.get("metrics") or {}).values()
+        taken += [n for n in outputs if n not in taken and any(n in each for each in measured)]
+        targets = {f"y_{name}": name for name in taken}
+        weights = {f"weight_{name}": name for name in taken}
+    return Arrays(
+        given,
+        targets,
+        weights,
+        bool(loss.get("sample_weight")),
+        not loss.get("class_weight"),
+    )
+
+
+def _input_arrays(inputs: Sequence[str], told: Mapping[str, str]) -> dict[str, str]:
+    if len(inputs) == 1:
+        return {"x": inputs[0]}
+    return {f"x_{told.get(name, name)}": name for name in inputs}
+
+
+def _config(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the config of the model; empty if it has none."""
+    found: Mapping[str, Any] = ((facts.get("program") or {}).get("model") or {}).get("config") or {}
+    return found
+
+
+def has_targets(facts: Mapping[str, Any]) -> bool:
+    """Whether `fit` gets targets: a `train_step` of the user's own may take inputs alone.
+
+    Args:
+        facts: of the trace of the Keras half.
+    """
+    step = (facts.get("own_training") or {}).get("data")
+    if step is not None and step["targets"] is None:
+        return False
+    fit = (facts.get("program") or {}).get("fit") or {}
+    return bool(fit.get("has_targets", True))
+
+
+def _told_names(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the names that inputs have for those who feed the model, by those of their layers.
+
+    `--data` of a check has the same names: of a dictionary its keys, of a nest paths with dots.
+    """
+    places = _places(_config(facts).get("input_layers"))
+    names = [each["name"].replace("/", ".") for each in facts.get("inputs") or []]
+    return dict(zip(places, names, strict=True)) if len(places) == len(names) else {}
+
+
+def _places(nest: Any) -> list[str]:
+    """Returns the layers of the inputs of a config, as Keras flattens their structure."""
+    if isinstance(nest, Mapping):
+        return [name for key in sorted(nest) for name in _places(nest[key])]
+    if not isinstance(nest, list | tuple) or not nest:
+        return []
+    if isinstance(nest[0], str):  # [layer, node, tensor]
+        return [nest[0]]
+    return [name for each in nest for name in _places(each)]
+
+
+def about_training(
+    package: str, does: str, arrays: Arrays, more: Sequence[str], feed: Sequence[str] = ()
+) -> str:
+    """Returns the docstring of train.py, with what the file of data has.
+
+    Args:
+        package: name of the package.
+        does: how it trains, behind "as the Keras program".
+        arrays: in the file.
+        more: sentences on what the training lacks.
+        feed: see `about_data`.
+    """
+    lines = [f'"""Trains the network as the Keras program {does}.', ""]
+    lines += [f"    python -m {package}.train data.npz --seed 42", ""]
+    lines += about_data(arrays, feed)
+    if more:
+        lines += ["", *filled(" ".join(more))]
+    return "\n".join([*lines, '"""'])
+
+
+def about_data(arrays: Arrays, feed: Sequence[str] = ()) -> list[str]:
+    """Returns what a file of data has, in lines.
+
+    Args:
+        arrays: in the file.
+        feed: sentences on what they are of what the program feeds.
+    """
+    needed = [*map(documented, [*arrays.inputs, *arrays.targets])]
+    names = [", ".join(needed[:-1]), needed[-1]] if len(needed) > 1 else needed
+    told = f"The file has {' and '.join(names)}, in Keras's layout."
+    if not arrays.targets:
+        told += " It has no targets: the program gives fit none."
+    if not arrays.takes_weights:
+        told += " It has no weights of samples: the program has those of classes."
+    else:
+        own = (
+            f" or, for one output each, {', '.join(map(documented, arrays.weights))}"
+            if arrays.weights
+            else ""
+        )
+        told += f" The sample_weight of fit is weight{own}"
+        told += ", which the program has" if arrays.is_weighted else ", which may lack"
+        told += ": a number for each sample, or for each value of the loss."
+    told += " Validation has the same names with _val behind them."
+    return filled(" ".join([told, *feed]))
+
+
+def filled(text: str) -> list[str]:
+    """Returns sentences in lines."""
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def told_data(arrays: Arrays) -> str:
+    """Returns what a step gets of the arrays in a file, in words."""
+    if not arrays.targets:
+        return "x alone"
+    return "(x, y, weight)" if arrays.is_weighted else "(x, y)"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The source that takes arrays from a file.
+
+    Attributes:
+        inputs: by the names of the inputs.
+        targets: by the names of the arrays.
+        weights: likewise, of those that belong to one output, or to the only one.
+    """
+
+    inputs: Mapping[str, str]
+    targets: Mapping[str, str]
+    weights: Mapping[str, str]
+
+
+def taken_of(program: Program, facts: Mapping[str, Any], arrays: Arrays, losses: Any) -> Taken:
+    """Returns how the arrays of a file are taken.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+        arrays: in the file.
+        losses: the plan of the loss, or those of each output.
+    """
+    shapes = output_shapes(program, facts)
+    by_output = losses if isinstance(losses, Mapping) else {}
+    one = losses if len(arrays.targets) == 1 and not by_output else None
+    if len(by_output) == 1 and len(arrays.targets) == 1:  # the only output has a weight
+        one = next(iter(by_output.values()))
+
+    def loss_of(output: str) -> Any:
+        return by_output.get(output, one)
+
+    targets = {
+        array: target_text(array, loss_of(output), shapes.get(output))
+        for array, output in arrays.targets.items()
+    }
+    weights = {
+        array: weight_text(array, loss_of(output), shapes.get(output))
+        for array, output in [("weight", ""), *arrays.weights.items()]
+    }
+    return Taken(input_texts(program, facts, arrays.inputs), targets, weights)
+
+
+def reading(
+    arrays: Arrays, taken: Taken, input_: Callable[[str, str], str], target: str, *, by_name: bool
+) -> list[str]:
+    """Returns the function of train.py that takes the arrays of a file.
+
+    Args:
+        arrays: in the file.
+        taken: how each is taken.
+        input_: returns source for an input, of its name and of the source of its array.
+        target: source for a target or a weight, with {} in the place of that of its array.
+        by_name: whether the only output has its targets in a dictionary, too.
+    """
+    body = _inputs(arrays, taken, input_)
+    texts = {key: target.replace("{}", text) for key, text in taken.targets.items()}
+    if not arrays.targets:
+        body.append("    y = None")
+    elif len(arrays.targets) > 1 or by_name:
+        rows = [f"{literal(name)}: {texts[key]}" for key, name in arrays.targets.items()]
+        body += _mapping("y", rows)
+    else:
+        body += wrapped(f"    y = {next(iter(texts.values()))}")
+    last = "weight"
+    if not arrays.takes_weights:
+        last = "None"
+    elif arrays.weights:
+        names = [f"{literal(name)}: {taken.weights[key]}" for key, name in arrays.weights.items()]
+        every = f"output_weights({taken.weights['weight']}, {{{', '.join(names)}}})"
+        body += wrapped(f"    weight = {target.replace('{}', every)}")
+    else:
+        body += wrapped(f"    weight = {target.replace('{}', taken.weights['weight'])}")
+    return [
+        'def read(file: Arrays, ending: str = "") -> tuple[Any, Any, Any]:',
+        '    """Returns inputs, targets, and weights of samples or None."""',
+        *body,
+        f"    return x, y, {last}",
+    ]
+
+
+def opening(arrays: Arrays) -> list[str]:
+    """Returns the statements of `main` that open a file."""
+    needed = ", ".join(map(literal, [*arrays.inputs, *arrays.targets]))
+    more = ", ".join(map(literal, ["weight", *arrays.weights]))
+    lines = wrapped(f"    file = opened(given.data, [{needed}], [{more}])")
+    if not arrays.takes_weights:
+        lines.append("    refuse_weights(file)")
+    elif arrays.is_weighted:
+        lines.append("    tell_unweighted(file)")
+    return lines
+
+
+def weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        *wrapped(f"    for loss in {names}:"),
+        '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
+        '            text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '            raise SystemExit(f"the file has weights, and the loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _inputs(arrays: Arrays, taken: Taken, input_: Callable[[str, str], str]) -> list[str]:
+    rows = {name: input_(name, taken.inputs[name]) for name in arrays.inputs.values()}
+    if len(rows) == 1:
+        return wrapped(f"    x = {next(iter(rows.values()))}")
+    known = input_names(rows)
+    return _mapping("x", [f'"{known[name]}": {text}' for name, text in rows.items()])
+
+
+def _mapping(name: str, rows: Sequence[str]) -> list[str]:
+    lines = [f"    {name} = {{"]
+    for row in rows:
+        inner = wrapped(f"        {row}", behind=1)
+        lines += [*inner[:-1], f"{inner[-1]},"]
+    return [*lines, "    }"]
+
+
+def is_turned(value: Value) -> bool:
+    """Whether a network takes an input with its channels second."""
+    return value.layout is Layout.FIRST

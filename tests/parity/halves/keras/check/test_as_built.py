@@ -1,0 +1,72 @@
+"""What a port may compute by itself has the program's values in a check; other constants do not."""
+
+import kept_keras
+import keras
+import numpy as np
+import pytest
+
+from keras_impl.reference import Reference
+from parity.data.samples import Samples
+from parity.halves.keras.check.as_built import kept_as_built
+from parity.halves.keras.check.begun_anew import called_anew
+from parity.halves.keras.check.inputs import inputs_of
+from parity.halves.keras.check.model import build, get_weights
+from parity.halves.keras.check.parts import plan_of
+from parity.halves.keras.check.passes import most_exercised
+from parity.programs.check_spec import CheckSpec
+
+SPEC = CheckSpec()
+
+
+def planned(factory):
+    """A model as the probes call it, and the factory of it."""
+    plan = plan_of(called_anew(factory, SPEC.seed), SPEC)
+    factory = factory if plan is None else plan.factory(factory)
+    return called_anew(factory, SPEC.seed), factory
+
+
+def drawn(factory):
+    """The weights with which a check begins, and those of the factory."""
+    reference, factory = planned(factory)
+    inputs = inputs_of(reference, SPEC.batch_size)
+    samples = Samples(SPEC, inputs.each, inputs.batch_size)
+    build(reference, samples)
+    built = get_weights(reference.model)
+    return most_exercised(SPEC, factory, reference, samples).weights, built
+
+
+def normalised(adapted):
+    def build_model():
+        layer = keras.layers.Normalization()
+        model = keras.Sequential([keras.Input((1,)), layer, keras.layers.Dense(2)])
+        if adapted:
+            layer.adapt(np.array([[1.0], [2.0], [4.0]]))
+        model.compile("sgd", "mse")
+        return Reference(model)
+
+    return build_model
+
+
+def test_statistics_of_data_stay_to_the_last_bit():
+    weights, built = drawn(normalised(adapted=True))
+    assert weights["normalization.mean"] == built["normalization.mean"] == 7 / 3
+    assert weights["normalization.variance"] == built["normalization.variance"] == np.var([1, 2, 4])
+    assert weights["dense.bias"].any()
+
+
+def test_a_normalisation_without_data_gets_statistics_that_show():
+    weights, _ = drawn(normalised(adapted=False))
+    assert weights["normalization.mean"] != 0
+    assert kept_as_built(planned(normalised(adapted=False))[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("factory", "kept"),
+    [
+        (kept_keras.mean_teacher, ["normalization.mean", "normalization.variance"]),
+        (kept_keras.centred, ["centred.center"]),
+    ],
+)
+def test_of_a_step_of_its_own_what_no_network_holds_stays(factory, kept):
+    reference, _ = planned(factory)
+    assert kept_as_built(reference) == kept

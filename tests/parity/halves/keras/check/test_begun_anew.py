@@ -1,0 +1,111 @@
+"""A factory that returns a trained model: its optimizer begins anew, and that is told."""
+
+import keras
+import numpy as np
+import pytest
+
+from parity.errors import InputError
+from parity.halves.keras import versions
+from parity.halves.keras.check.begun_anew import called_anew, left_out, trained_steps
+
+L = keras.layers
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    versions.use_dtype("float64")
+
+
+def trained(optimizer, epochs=1):
+    def build():
+        model = keras.Sequential([keras.Input((3,)), L.Dense(2)])
+        model.compile(optimizer(), "mean_squared_error")
+        x, y = np.ones((8, 3)), np.ones((8, 2))
+        if epochs:
+            model.fit(x, y, batch_size=2, epochs=epochs, verbose=0)
+        return model
+
+    return build
+
+
+def state(optimizer):
+    return [np.asarray(v.numpy()) for v in optimizer.variables]
+
+
+@pytest.mark.parametrize("kind", ["Adam", "Nadam", "Adagrad", "SGD", "Adadelta", "Ftrl", "Lion"])
+def test_the_state_is_that_of_an_optimizer_before_its_first_step(kind):
+    def optimizer():
+        return getattr(keras.optimizers, kind)(learning_rate=0.125)
+
+    model = called_anew(trained(optimizer), 0).model
+    assert trained_steps(model) == 4
+    versions.build_optimizer(model.optimizer, model.trainable_variables)
+    fresh = optimizer()
+    versions.build_optimizer(fresh, model.trainable_variables)
+    for ours, theirs in zip(state(model.optimizer), state(fresh), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    (told,) = left_out(model)
+    assert told["what"] == "the state of the optimizer"
+    assert "4 steps" in told["why"]
+
+
+def test_a_rate_that_was_changed_in_training_stays():
+    def build():
+        model = trained(lambda: keras.optimizers.Adam(0.5))()
+        model.optimizer.learning_rate = 0.25
+        return model
+
+    assert float(called_anew(build, 0).model.optimizer.learning_rate) == 0.25
+
+
+def test_a_schedule_begins_anew():
+    def optimizer():
+        return keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(1.0, 2, 0.5))
+
+    made = called_anew(trained(optimizer), 0).model.optimizer
+    assert float(made.learning_rate) == 1.0
+
+
+def test_an_optimizer_that_has_made_no_step_is_left_as_it_is():
+    built = []
+
+    def optimizer():
+        built.append(keras.optimizers.Adam(0.5))
+        return built[-1]
+
+    model = called_anew(trained(optimizer, epochs=0), 0).model
+    assert model.optimizer is built[-1]
+    assert (trained_steps(model), left_out(model)) == (0, [])
+
+
+def test_the_scale_of_a_loss_is_left_out():
+    def optimizer():
+        return keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.5))
+
+    model = called_anew(trained(optimizer, epochs=0), 0).model
+    assert type(model.optimizer) is keras.optimizers.Adam
+    (told,) = left_out(model)
+    assert told["what"] == "the scale of the loss (LossScaleOptimizer)"
+    model = called_anew(trained(optimizer), 0).model
+    assert trained_steps(model) == 4
+    assert len(left_out(model)) == 2
+
+
+def test_an_optimizer_without_a_configuration_is_refused_in_one_line():
+    class Own(keras.optimizers.SGD):
+        def __init__(self, needed):
+            super().__init__(0.5)
+
+    with pytest.raises(InputError, match=r"has made steps, and Own\.from_config\(get_config\(\)\)"):
+        called_anew(trained(lambda: Own(1)), 0)
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_a_factory_that_returns_one_model_again_and_again_is_refused(is_compiled):
+    """Such as one that was made at the top of a module: each probe would change it for the next."""
+    model = trained(keras.optimizers.SGD, epochs=0)()
+    if not is_compiled:
+        model.optimizer = None
+    assert called_anew(lambda: model, 0).model is model
+    with pytest.raises(InputError, match=r"returned the same model .* twice; expected a new one"):
+        called_anew(lambda: model, 0)

@@ -1,0 +1,182 @@
+"""The weights of a model have names, whoever holds them."""
+
+import keras
+import numpy as np
+import odd_nets as nets
+import pytest
+
+from keras_impl import Reference
+from parity.data.samples import Samples
+from parity.halves.keras import versions
+from parity.halves.keras.check.gradient import write_gradients
+from parity.halves.keras.check.inputs import inputs_of
+from parity.halves.keras.check.model import (
+    build,
+    get_weights,
+    is_built,
+    set_weights,
+    trainable,
+)
+from parity.halves.keras.check.objective import Batch, Objective
+from parity.halves.keras.factories import call_factory
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+L = keras.layers
+
+
+def prepared(factory):
+    versions.use_dtype("float64")
+    reference = call_factory(factory, 0)
+    samples = Samples(CheckSpec(), inputs_of(reference, 4).each)
+    build(reference, samples)
+    return reference, samples
+
+
+class Cell(L.Layer):
+    """A recurrent cell without a `build`, which holds a layer."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.state_size = 3
+        self.dense = L.Dense(3)
+
+    def call(self, x, states):
+        h = self.dense(x) + states[0]
+        return h, [h]
+
+
+def of_cells():
+    inputs = keras.Input((5, 2))
+    model = keras.Model(inputs, L.RNN(Cell(name="cell"), name="rnn")(inputs))
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning")
+def test_a_cell_without_a_build_has_the_weights_of_its_layers():
+    """Keras makes them at the first call with numbers, and `built` is true before."""
+    fresh = call_factory(of_cells, 0)
+    assert fresh.model.built
+    assert not is_built(fresh.model)
+    assert get_weights(fresh.model) == {}
+    _, samples = prepared(of_cells)
+    build(fresh, samples)
+    assert is_built(fresh.model)
+    names = list(get_weights(fresh.model))
+    assert [name.rpartition("/")[2] for name in names] == ["kernel", "bias"]
+    set_weights(fresh.model, get_weights(fresh.model))
+
+
+class Unbuilt(keras.Model):
+    """Its `build` builds none of its layers, and `built` is true."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = L.Dense(2)
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_model_whose_layers_are_not_built_is_not_built():
+    model = Unbuilt()
+    model.build((None, 3))
+    assert (model.built, is_built(model)) == (True, False)
+    model(np.zeros((1, 3)))
+    assert is_built(model)
+
+
+def test_a_model_with_an_input_is_built():
+    inputs = keras.Input((5, 2))
+    layers = [L.LSTM(2, return_sequences=True), L.RNN([L.GRUCell(2), L.LSTMCell(3)])]
+    assert is_built(keras.Sequential([inputs, *layers]))
+
+
+def tokens():
+    model = nets.Tokens()
+    model.compile("sgd", "mse")
+    return Reference(model, input_shapes=[(3,)])
+
+
+@pytest.mark.parametrize(
+    ("factory", "names"),
+    [
+        (
+            tokens,
+            {
+                *("dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"),
+                *("tokens.place", "tokens.part0", "tokens.part1", "block.gamma"),
+            },
+        ),
+        (nets.chain(nets.Scale), {"scale.scale", "scale.variable"}),
+        (
+            nets.chain(nets.Block, nets.Block),
+            {
+                *("dense.kernel", "dense.bias", "block.gamma"),
+                *("dense_1.kernel", "dense_1.bias", "block_1.gamma"),
+            },
+        ),
+    ],
+    ids=["model", "layer", "blocks"],
+)
+def test_every_weight_has_a_name_by_which_it_is_set_and_trained(factory, names):
+    reference, _ = prepared(factory)
+    model = reference.model
+    found = get_weights(model)
+    assert set(found) == names == set(trainable(model))
+    assert sum(array.size for array in found.values()) == model.count_params()
+    given = {name: np.full(array.shape, n + 0.5) for n, (name, array) in enumerate(found.items())}
+    set_weights(model, given)
+    for name, array in get_weights(model).items():
+        np.testing.assert_array_equal(array, given[name])
+
+
+def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
+    """By hand: Keras divides the penalty of an output by the size of the batch."""
+    kernel_l2, l1, l2, last = 0.05, 0.01, 0.02, 0.03
+    reference, _ = prepared(
+        nets.chain(
+            lambda: L.Dense(
+                4,
+                activation="relu",
+                name="hidden",
+                activity_regularizer=keras.regularizers.L1L2(l1, l2),
+                kernel_regularizer=keras.regularizers.L2(kernel_l2),
+            ),
+            lambda: L.ActivityRegularization(l2=last, name="active"),
+            lambda: L.Dense(2, name="out"),
+        )
+    )
+    draw = np.random.default_rng(3)
+    x, y = draw.normal(size=(5, 6)), draw.normal(size=(5, 2))
+    weights = {n: draw.normal(size=a.shape) for n, a in get_weights(reference.model).items()}
+    set_weights(reference.model, weights)
+    writer = TraceWriter()
+    samples = Samples(CheckSpec(), inputs_of(reference, 5).each)
+    objective = Objective(reference, samples, reference.model(x))
+    write_gradients(objective, [x], Batch({"": y}), writer, None)
+    linear = x @ weights["hidden.kernel"] + weights["hidden.bias"]
+    hidden = np.maximum(linear, 0)
+    output = hidden @ weights["out.kernel"] + weights["out.bias"]
+    of_kernel = kernel_l2 * (weights["hidden.kernel"] ** 2).sum()
+    of_outputs = (l1 * np.abs(hidden).sum() + (l2 + last) * (hidden**2).sum()) / len(x)
+    penalty = of_kernel + of_outputs
+    slope = (l1 + 2 * (l2 + last) * hidden) * (linear > 0) / len(x)
+    by_kernel = x.T @ slope + 2 * kernel_l2 * weights["hidden.kernel"]
+    rounded = {"rtol": 1e-6, "atol": 1e-9}  # the factors are float32 in Keras
+    np.testing.assert_allclose(writer.arrays["loss/penalty"], penalty, **rounded)
+    np.testing.assert_allclose(
+        writer.arrays["loss/value"], ((output - y) ** 2).mean() + penalty, **rounded
+    )
+    found = writer.arrays
+    np.testing.assert_allclose(found["penalty_gradient/hidden.kernel"], by_kernel, **rounded)
+    np.testing.assert_allclose(found["penalty_gradient/hidden.bias"], slope.sum(0), **rounded)
+    back = 2 * (output - y) / y.size @ weights["out.kernel"].T * (linear > 0)
+    np.testing.assert_allclose(found["gradient/hidden.kernel"], x.T @ back + by_kernel, **rounded)
+    assert (
+        "penalty_gradient/out.kernel" not in found or not found["penalty_gradient/out.kernel"].any()
+    )

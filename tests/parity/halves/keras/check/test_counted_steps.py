@@ -1,0 +1,79 @@
+"""Where values count by Keras's masks, and targets that a masked loss and a port can tell apart."""
+
+import keras
+import numpy as np
+import odd_nets as nets
+import pytest
+
+from parity.halves.keras.check.run import run_check
+from parity.halves.keras.check.sequence_masks import confident_of, targets_of
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+L = keras.layers
+WORDS = {"shape": (7,), "dtype": "int32"}
+COUNTS = np.array([[True, True, False], [True, False, False]])
+
+
+def probed(*layers, **settings):
+    writer = TraceWriter()
+    build = nets.chain(lambda: L.Embedding(20, 4, mask_zero=True, name="words"), *layers, **WORDS)
+    run_check(CheckSpec(steps=2, **settings), build, writer)
+    return writer.arrays
+
+
+def test_masked_steps_are_free_where_nothing_uses_them():
+    arrays = probed(
+        lambda: L.LSTM(3, name="lstm", return_sequences=True), lambda: L.Dense(2, name="out")
+    )
+    counts = arrays["input/probe/0"] != 0
+    assert not counts.all()
+    for mode in ("eval", "train"):
+        for key in ("words/output", "lstm/input/0", "lstm/output", "out/input/0", "output"):
+            np.testing.assert_array_equal(arrays[f"counted/{mode}/{key}"], counts)
+    tokens = arrays["input/step1/0"]
+    np.testing.assert_array_equal(arrays["counted/step1/output"], tokens != 0)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+def test_masked_steps_count_where_something_uses_them():
+    arrays = probed(lambda: L.GlobalMaxPooling1D(name="most"), lambda: L.Dense(2))
+    assert not [key for key in arrays if key.startswith("counted/") and "/given/" not in key]
+
+
+def test_a_masked_loss_keeps_its_mask_behind_an_activation():
+    arrays = probed(lambda: L.Dense(2, activation="softmax", name="out"))
+    np.testing.assert_array_equal(arrays["counted/train/output"], arrays["input/probe/0"] != 0)
+    slope = arrays["output_gradient/out.activation"]
+    assert not slope[arrays["input/probe/0"] == 0].any()
+    assert slope[arrays["input/probe/0"] != 0].any()
+
+
+def test_class_0_is_the_target_of_masked_steps_alone():
+    y = np.array([[0, 2, 1], [1, 0, 2]])
+    assert targets_of(y, "classes", COUNTS, 3).tolist() == [[1, 2, 0], [1, 0, 0]]
+    one_hot = targets_of(np.eye(3)[y], "one_hot", COUNTS, 3)
+    assert one_hot.argmax(-1).tolist() == [[1, 2, 0], [1, 0, 0]]
+    assert (one_hot.sum(-1) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts", "num_classes"),
+    [("values", COUNTS, 3), ("classes", None, 3), ("classes", COUNTS, 1)],
+)
+def test_other_targets_stay_as_they_are(kind, counts, num_classes):
+    y = np.zeros((2, 3))
+    assert targets_of(y, kind, counts, num_classes) is y
+
+
+def test_confident_outputs_for_a_masked_batch_keep_how_right_they_are():
+    draw = np.random.default_rng(3)
+    linear, y = draw.normal(size=(8, 3, 4)), draw.integers(0, 4, size=(8, 3))
+    made, labels = confident_of(linear, y, "classes", COUNTS, 2)
+    assert made.shape == (2, 3, 4)
+    assert (labels[~COUNTS] == 0).all()
+    assert (labels[COUNTS] > 0).all()
+    for row, source in enumerate((3, 4)):  # the surest one is the fourth
+        for step in np.flatnonzero(COUNTS[row]):
+            assert made[row, step, labels[row, step]] == linear[source, step, y[source, step]]
+            assert sorted(made[row, step]) == sorted(linear[source, step])

@@ -1,0 +1,265 @@
+"""A probe is drawn until all of it has an effect; what has none all the same is told."""
+
+import gated_nets as nets
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from both_halves import levels, recorded
+
+from parity.data import probe_inputs
+from parity.data.samples import Samples
+from parity.halves.keras import versions
+from parity.halves.keras.check.exercised import Exercise, not_compared, revived, useless_masks
+from parity.halves.keras.check.inputs import inputs_of
+from parity.halves.keras.check.model import build
+from parity.halves.keras.check.noise import ChangeWriter, noise_of
+from parity.halves.keras.check.passes import most_exercised
+from parity.halves.keras.factories import call_factory
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+L = keras.layers
+
+
+def probed(factory, **settings):
+    """What `run_check` writes, without initial weights and training."""
+    spec = CheckSpec(steps=1, **settings)
+    versions.use_dtype("float64")
+    reference = call_factory(factory, spec.seed)
+    samples = Samples(spec, inputs_of(reference, 4).each)
+    build(reference, samples)
+    first = most_exercised(spec, factory, reference, samples)
+    writer = first.writer
+    moved = ChangeWriter(first=writer.arrays)
+    first.start.perturbed(spec, factory, moved)
+    writer.facts["noise"] = noise_of([moved])
+    writer.facts["not_compared"] = not_compared(first.exercise, writer)
+    return writer
+
+
+def told(writer):
+    return {entry["what"]: entry["why"] for entry in writer.facts["not_compared"]}
+
+
+# --- a gate --------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+# The draw of seed 0 shows all of it; in those of 3 and 6 a part is without effect, and is revived.
+@pytest.mark.parametrize("seed", [0, 3, 6])
+def test_a_gate_that_is_cut_off_is_caught_whatever_the_seed(seed, tmp_path):
+    keras_trace = recorded(nets.keras_gated, tmp_path / "keras", seed=seed, steps=1)
+    assert keras_trace.facts["not_compared"] == []
+    assert keras_trace["forward/train/down.activation/output"].any()
+    found = {
+        port.__name__: levels(keras_trace, port, tmp_path / port.__name__)["gradient"]
+        for port in (nets.torch_gated, nets.torch_squeeze_detached, nets.torch_gate_detached)
+    }
+    assert {name: level.status for name, level in found.items()} == {
+        "torch_gated": "pass",
+        "torch_squeeze_detached": "fail",
+        "torch_gate_detached": "fail",
+    }
+    worst = {item.name: item for item in found["torch_squeeze_detached"].items}["conv.kernel"]
+    assert worst.worst > 1e-4
+
+
+def chain(*layers, loss="mse", shape=(5,)):
+    """A factory of a plain chain of layers."""
+
+    def make():
+        model = keras.Sequential([keras.Input(shape), *(layer() for layer in layers)])
+        model.compile(keras.optimizers.SGD(0.1), loss)
+        return model
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias"),
+    [("relu", True), ("hard_sigmoid", True), ("relu6", True), ("hard_sigmoid", False)],
+)
+def test_a_layer_that_is_dead_by_its_kernel_is_revived(activation, bias):
+    """Its kernel is the same in every draw, and only the bias, or the kernel, can help it."""
+
+    def kernel(shape, dtype=None):
+        values = np.where(np.arange(np.prod(shape)) % 2, -50.0, -60.0)
+        return tf.constant(values.reshape(shape), dtype)
+
+    writer = probed(
+        chain(
+            lambda: L.Dense(3, activation="sigmoid", name="first"),  # its outputs are positive
+            lambda: L.Dense(
+                2, activation=activation, kernel_initializer=kernel, use_bias=bias, name="dead"
+            ),
+            lambda: L.Dense(1, name="out"),
+        )
+    )
+    # Without a bias, numbers of one sign stay so.
+    left = {} if bias else {"numbers below -3 in dead.activation": "no probe has any"}
+    assert told(writer) == left
+    given = writer.arrays["forward/train/dead.activation/input/0"]
+    assert np.abs(given).min(axis=0).max() < 3  # every unit has a sample in the linear part
+    for name in ("first.kernel", "dead.kernel"):
+        assert writer.arrays[f"gradient/{name}"].any()
+
+
+class Root(L.Layer):
+    """Takes the root of its weight, which begins as a constant, and is drawn around zero."""
+
+    def build(self, shape):
+        self.size = self.add_weight(shape=(), initializer="ones", name="size")
+
+    def call(self, x):
+        return x * keras.ops.sqrt(self.size)
+
+
+@pytest.mark.long
+def test_a_draw_that_makes_nan_is_never_taken_for_one_that_shows_more():
+    """NaN has every effect that is looked for. Here, a part stays dead in each draw of numbers."""
+    seeds = [probe_inputs.redrawn(3, number) for number in range(8)]
+    drawn = [probe_inputs.filled(seed, {"root.size": np.ones(1)})["root.size"] for seed in seeds]
+    assert drawn[0] > 0  # of the seed itself
+    assert min(drawn) < 0
+    dead = [lambda: L.Lambda(lambda x: -keras.ops.square(x) - 1), lambda: L.ReLU(name="dead")]
+    writer = probed(chain(lambda: Root(name="root"), *dead, lambda: L.Dense(1)), seed=3)
+    assert not np.isnan(writer.arrays["forward/eval/output"]).any()
+    assert "dead" in str(told(writer))
+
+
+@pytest.mark.long
+def test_the_same_seed_draws_the_same_probe_and_the_first_draw_is_that_of_the_seed():
+    first, second = (probed(nets.keras_gated, seed=3) for _ in range(2))
+    assert set(first.arrays) == set(second.arrays)
+    for key, array in first.arrays.items():
+        np.testing.assert_array_equal(array, second.arrays[key], err_msg=key)
+    plain = probed(chain(lambda: L.Dense(2, name="out")), seed=3)
+    (name,) = [entry["name"] for entry in plain.facts["inputs"]]
+    np.testing.assert_array_equal(
+        plain.arrays["input/probe/0"], probe_inputs.features(3, f"probe/{name}", 4, (5,))
+    )
+
+
+# --- masks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seed", "own"), [(0, None), (1, None), (2, 5), (2, 6), (2, 7), (2, 8)])
+def test_a_small_mask_drops_something_and_keeps_something(seed, own):
+    """Of 4 values, all are kept once in 8 draws. A layer may have a seed of its own."""
+    writer = probed(
+        chain(
+            lambda: L.Dense(1, name="first"),
+            lambda: L.Dropout(0.4, name="drop", seed=own),
+            lambda: L.Dense(1, name="out"),
+        ),
+        seed=seed,
+    )
+    mask = writer.arrays["mask/train/drop"]
+    assert 0 < mask.mean() < 1
+    assert told(writer) == {}
+    # The perturbed pass has the same mask: otherwise all would be noise.
+    assert writer.facts["noise"]["forward/train/output"] < 1e-12
+
+
+@pytest.mark.long
+def test_a_mask_that_drops_nothing_in_any_draw_is_told():
+    writer = probed(chain(lambda: L.Dropout(1e-9, name="drop"), lambda: L.Dense(1, name="out")))
+    assert told(writer) == {"mask of drop": "it drops nothing"}
+
+
+def test_masks_are_useless_if_they_are_all_alike():
+    masks = {
+        "some": np.array([True, False]),
+        "all": np.array([True, True]),
+        "none": np.array([False, False]),
+    }
+    assert useless_masks(masks) == {"all": "nothing", "none": "everything"}
+
+
+# --- what is told --------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_a_gradient_that_is_zero_in_every_draw_is_told_with_what_is_dead():
+    writer = probed(
+        chain(
+            lambda: L.Dense(3, name="first"),
+            lambda: L.Lambda(lambda x: -keras.ops.square(x) - 1),  # no bias helps
+            lambda: L.Activation("relu", name="dead"),
+            lambda: L.Dense(1, name="out"),
+        )
+    )
+    assert told(writer) == {
+        "gradient through dead": "none passes in any probe",
+        "numbers above 0 in dead": "no probe has any",
+        "gradient of first.kernel": "it is zero in every probe, since nothing passes dead",
+        "gradient of first.bias": "it is zero in every probe, since nothing passes dead",
+        "gradient of out.kernel": "it is zero in every probe, since nothing passes dead",
+    }
+    arrays = [entry["arrays"] for entry in writer.facts["not_compared"]]
+    assert arrays[2] == ["gradient/first.kernel"]
+
+
+def test_a_weight_that_the_loss_does_not_know_is_told_and_draws_nothing_again():
+    built = []
+
+    def make():
+        built.append(1)
+        inputs = keras.Input((4,))
+        L.Dense(2, name="aside")
+        outputs = L.Dense(2, name="out")(inputs)
+        cut = L.Lambda(lambda x: tf.stop_gradient(x))(L.Dense(2, name="cut")(inputs))
+        model = keras.Model(inputs, L.Add(name="sum")([outputs, cut]))
+        model.compile("sgd", "mse")
+        return model
+
+    writer = probed(make)
+    why = "the loss does not depend on it"
+    assert told(writer) == {"gradient of cut.kernel": why, "gradient of cut.bias": why}
+    plain = len(built)
+    built.clear()
+    probed(chain(lambda: built.append(1) or L.Dense(2, name="out")))
+    assert plain == len(built)
+
+
+def test_a_bias_before_a_normalisation_is_only_rounding():
+    writer = probed(
+        chain(
+            lambda: L.Conv2D(3, 3, name="conv"),
+            lambda: L.BatchNormalization(name="norm"),
+            lambda: L.Activation("tanh"),
+            lambda: L.Flatten(),
+            lambda: L.Dense(2, name="out"),
+            shape=(6, 5, 2),
+        )
+    )
+    assert told(writer)["gradient of conv.bias"] == "its gradient is only rounding"
+    assert not [what for what in told(writer) if what.endswith(("norm.beta", "conv.kernel"))]
+
+
+def test_what_rounding_changes_too_much_is_told():
+    """By hand: 30 times a noise of 1e-7 is more than 1e-6."""
+    writer = TraceWriter()
+    writer.facts["weights"] = {n: {"trainable": n != "mean"} for n in ("a", "b", "mean")}
+    for key in ("gradient/a", "gradient/b", "state/mean", "trajectory/1/a", "trajectory/2/a"):
+        writer.put(key, np.ones(2))
+    writer.put("trajectory/1/b", np.ones(2))
+    writer.arrays["gradient/b"] = np.full(2, 1e-5)  # small: MOST allows for the largest of a kind
+    writer.facts["noise"] = {"gradient/b": 1e-7, "gradient/a": 1e-9, "trajectory/2/a": 1e-8}
+    found = not_compared(Exercise(), writer)
+    assert [(entry["what"], entry["arrays"]) for entry in found] == [
+        ("gradient of b", ["gradient/b"])
+    ]
+    assert found[0]["why"] == "rounding may change it by 3.0e-06 of its size"
+
+
+def test_weights_are_not_changed_where_nothing_in_front_has_any():
+    writer = TraceWriter()
+    writer.facts["nodes"] = [
+        {"name": "add", "sources": [-1, -1], "weights": []},
+        {"name": "relu", "sources": [0], "weights": []},
+        {"name": "first", "sources": [-1], "weights": []},
+    ]
+    writer.put("forward/train/relu/input/0", -np.ones((4, 2)))
+    assert revived({}, writer, ["relu", "first", "unknown"]) is None

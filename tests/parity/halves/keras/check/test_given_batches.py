@@ -1,0 +1,80 @@
+"""What gives `fit` batches of its own, and how large they are."""
+
+import itertools
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_impl import Reference
+from parity.halves.keras.check.given_batches import batches_given
+
+X, Y = np.ones((40, 3), "float32"), np.ones((40, 1), "float32")
+
+
+class Windows(keras.utils.PyDataset):
+    """Makes batches of 12, and draws for each."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        rows = slice(12 * number, 12 * number + 12)
+        return {"a": X[rows] + random.random() + np.random.rand()}, Y[rows]
+
+
+class Broken(Windows):
+    """Has no batch to give."""
+
+    def __getitem__(self, number):
+        raise OSError("no such file")
+
+
+def endless():
+    for start in itertools.cycle([0, 5]):
+        yield X[start : start + 5], Y[start : start + 5]
+
+
+def dataset():
+    return tf.data.Dataset.from_tensor_slices((X, Y))
+
+
+def reference(x, y=None):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    return Reference(model, x=x, y=y)
+
+
+CASES = {
+    "windows": (Windows, "PyDataset", "Windows", 12),
+    "broken": (Broken, "PyDataset", "Broken", None),
+    "batched": (lambda: dataset().shuffle(9).batch(7).prefetch(2), "tf.data.Dataset", "", 7),
+    "steady": (lambda: dataset().batch(8, drop_remainder=True), "tf.data.Dataset", "", 8),
+    "generator": (endless, "generator", "", 5),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_batches_are_told_with_the_size_of_the_first_one(name):
+    make, kind, of, size = CASES[name]
+    told = batches_given(reference(make()))
+    assert told == {"kind": kind, "class": of, "batch_size": size}
+
+
+@pytest.mark.parametrize("y", [Y, Y.tolist()])
+def test_arrays_are_no_batches(y):
+    assert batches_given(reference(X, y)) is None
+    assert batches_given(reference([X, X], y)) is None
+    assert batches_given(reference(None)) is None
+
+
+def test_making_a_batch_moves_no_generator_of_the_program():
+    given = reference(Windows())
+    random.seed(3)
+    np.random.seed(3)
+    batches_given(given)
+    found = random.random(), np.random.rand()
+    random.seed(3)
+    np.random.seed(3)
+    assert found == (random.random(), np.random.rand())

@@ -1,0 +1,78 @@
+"""The weights of a pass are kept in less memory, and every number is what it was."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from helpers import assert_same_bits
+
+from parity.halves.keras.check.held_weights import HeldWeights, MovedWeights
+from parity.traces.perturbation import perturbed
+
+GENERATOR = np.random.default_rng(5)
+SINGLE = GENERATOR.normal(size=(3, 4)).astype(np.float32).astype(np.float64)
+WEIGHTS = {
+    "exact.kernel": SINGLE,
+    "turned.kernel": SINGLE.T,
+    "whole.kernel": GENERATOR.normal(size=(3, 4)),
+    "large.kernel": np.array([1.0, 1e300]),
+    "odd.kernel": np.array([-0.0, np.inf, np.nan, 2.0**-149, 2.0**-150]),
+    "scalar": np.array(0.5),
+    "none": np.zeros((0, 3)),
+    "count": np.array([2**53 + 1, -1]),
+    "single": SINGLE.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_each_weight_is_returned_bit_by_bit_in_an_array_of_its_own(name):
+    held = HeldWeights(WEIGHTS.items())
+    assert_same_bits(held[name], WEIGHTS[name])
+    held[name][...] = 7
+    assert_same_bits(held[name], WEIGHTS[name])
+
+
+def test_names_stay_in_their_order():
+    held = HeldWeights(iter(WEIGHTS.items()))
+    assert list(held) == list(WEIGHTS)
+    assert len(held) == len(WEIGHTS)
+    with pytest.raises(KeyError):
+        held["other"]
+
+
+def test_what_float32_holds_takes_half_the_memory():
+    array = np.ones(2**17)
+    tracemalloc.start()
+    held = HeldWeights([("kernel", array), ("other", array + 2.0**-40)])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 1.5 * array.nbytes <= kept < 1.6 * array.nbytes
+    assert len(held) == 2
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_moved_weights_are_those_of_a_perturbation_as_often_as_they_are_asked_for(dtype, number):
+    before = {"a.kernel": SINGLE, "b.bias": np.zeros(3), "c.kernel": WEIGHTS["whole.kernel"]}
+    moved = MovedWeights(HeldWeights(before.items()), number, dtype)
+    after = perturbed(before, number, dtype)
+    assert list(moved) == list(before)
+    assert len(moved) == len(before)
+    for _ in range(2):
+        for (name, array), (other, expected) in zip(moved.items(), after.items(), strict=True):
+            assert name == other
+            assert_same_bits(array, expected)
+    assert_same_bits(moved["c.kernel"], after["c.kernel"])
+    with pytest.raises(KeyError):
+        moved["other"]
+
+
+def test_one_moved_weight_at_a_time_is_in_memory():
+    before = {f"layer{number}.kernel": np.ones(2**17) for number in range(16)}
+    held = HeldWeights(before.items())
+    tracemalloc.start()
+    total = sum(float(array.sum()) for _, array in MovedWeights(held, 1, "float64").items())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total == pytest.approx(16 * 2**17, rel=1e-12)
+    assert most < 8 * before["layer0.kernel"].nbytes

@@ -1,0 +1,532 @@
+"""Code that only calls layers and operations of Keras is written out; other code stays whole."""
+
+import keras
+import numpy as np
+import pytest
+from causal_layer import Causal
+from keras import layers as L
+from keras import ops
+
+from parity.halves.keras import versions
+from parity.halves.keras.check.each_sample import EachSample
+from parity.halves.keras.check.held_array import HeldArray
+from parity.halves.keras.check.held_weight import HeldWeight
+from parity.halves.keras.check.inlined import inlined
+from parity.halves.keras.check.own_layers import in_graph, is_own
+from parity.halves.keras.noted_initializers import initializers_noted
+
+X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+
+
+class Block(L.Layer):
+    """Only calls layers and operations, and tells its layers the mode."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.dense = L.Dense(units)
+        self.parts = [L.Dense(units, activation="relu"), L.Dropout(0.5)]
+
+    def call(self, x, training=None):
+        y = self.parts[1](self.parts[0](x), training=training)
+        return ops.tanh(self.dense(y)) + x * 2
+
+
+class Net(keras.Model):
+    """A whole network of its own, with two blocks of one class."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = [Block(6), Block(6)]
+        self.head = L.Dense(2)
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return {"out": self.head(x)}
+
+
+def graph_of(layer, shape=(6,), **options):
+    """A functional model around a layer, and what is written out of it."""
+    inputs = keras.Input(shape, **options)
+    model = keras.Model(inputs, L.Dense(2, name="end")(layer(inputs)))
+    return model, inlined(model, None)
+
+
+def own_of(graph):
+    return [layer for layer in in_graph(graph) if is_own(layer)]
+
+
+def test_a_layer_is_replaced_by_what_its_code_calls():
+    model, found = graph_of(Block(6, name="block"))
+    assert own_of(found.model) == []
+    names = {layer.name for layer in found.model.layers}
+    assert {"block_dense", "block_parts_0", "block_parts_1"} <= names
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert not any(layer.name.startswith("block_") for layer in model._flatten_layers())
+
+
+def test_a_subclassed_model_is_written_out_with_all_that_is_in_it():
+    model = Net()
+    expected = model(X)["out"]
+    found = inlined(model, keras.Input((6,)))
+    assert own_of(found.model) == []
+    assert {"blocks_0_dense", "blocks_1_parts_1", "head"} <= {x.name for x in found.model.layers}
+    np.testing.assert_array_equal(found.model(X)["out"], expected)
+    paths = found.paths()
+    kernel = paths[id(model.blocks[1].dense.kernel)]
+    found.restore()
+    assert kernel == "blocks_1_dense/kernel"
+    assert {id(v) for v in found.model.variables} == {id(v) for v in model.variables}
+
+
+def test_layers_in_a_model_that_is_an_attribute_have_its_name_in_front():
+    class Augmented(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.augment = keras.Sequential([L.RandomFlip(), keras.Sequential([L.Dropout(0.5)])])
+            self.head = L.Dense(2)
+
+        def call(self, x):
+            return self.head(self.augment(x))
+
+    model = Augmented()
+    model(np.zeros((1, 4, 4, 3)))
+    found = inlined(model, keras.Input((4, 4, 3)))
+    flip, inner = model.augment.layers
+    paths = found.paths()
+    assert paths[id(flip)] == f"augment/{flip.name}"
+    assert paths[id(inner.layers[0])] == f"augment/{inner.name}/{inner.layers[0].name}"
+    found.restore()
+
+
+class Alike(L.Layer):
+    """Two layers of one name, and an operation that has it, too."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.first, self.second = L.Dense(5, name="mean"), L.Dense(5, name="mean")
+
+    def call(self, x):
+        return ops.mean(self.second(ops.relu(self.first(x))), axis=-1, keepdims=True)
+
+
+def test_inner_layers_of_one_name_are_told_apart_by_their_attributes():
+    layer = Alike(name="alike")
+    model, found = graph_of(layer)
+    names = [each.name for each in found.model.layers if isinstance(each, L.Dense)]
+    assert names == ["alike_first", "alike_second", "end"]
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert (layer.first.name, layer.second.name) == ("mean", "mean")
+
+
+def test_a_function_in_a_lambda_is_written_out():
+    model, found = graph_of(L.Lambda(lambda x: ops.square(x) - 1.0))
+    assert own_of(found.model) == []
+    np.testing.assert_array_equal(found.model(X), model(X))
+
+
+def test_a_layer_in_a_sequential_is_written_out_and_in_one_without_an_input_it_stays():
+    model = keras.Sequential([L.Input((6,)), Block(6), L.Dense(2)])
+    found = inlined(model, None)
+    assert own_of(found.model) == []
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert inlined(keras.Sequential([Block(6), L.Dense(2)]), None) is None
+
+
+def test_a_model_without_code_of_ones_own_stays():
+    _, found = graph_of(L.Dense(3))
+    assert found is None
+
+
+class Nested(L.Layer):
+    """Calls a model with a layer of ones own, and one without."""
+
+    def __init__(self, inner, **options):
+        super().__init__(**options)
+        self.net = keras.Sequential([L.Dense(6, name="first"), inner], name="net")
+        self.plain = keras.Sequential([L.Dense(6, name="first"), L.Dense(6)])
+
+    def call(self, x, training=None):
+        return self.plain(self.net(x, training=training))
+
+
+def test_a_model_inside_that_has_a_layer_of_ones_own_is_replaced_by_its_layers():
+    layer = Nested(Block(6, name="block"), name="nested")
+    inputs = keras.Input((6,))
+    outer = keras.Sequential([L.Dense(6, name="first"), Block(6, name="other")], name="outer")
+    model = keras.Model(inputs, outer(layer(inputs)))
+    found = inlined(model, None)
+    assert own_of(found.model) == []
+    names = {each.name for each in found.model.layers}
+    assert {"first", "first_2", "block_dense", "other_dense", "nested_plain"} <= names
+    assert not {"net", "nested_net", "outer"} & names
+    kernel = layer.net.layers[0].kernel
+    held = next(x for x in found.model.layers if any(v is kernel for v in x.weights))
+    assert found.paths()[id(kernel)] == f"{held.name}/kernel"
+    np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
+    found.restore()
+    assert [each.name for each in layer.net.layers] == ["first", "block"]
+    assert [each.name for each in outer.layers] == ["first", "other"]
+
+
+def test_a_model_inside_whose_layer_of_ones_own_does_more_stays_a_model():
+    _, found = graph_of(Nested(Branching(), name="nested"))
+    assert "nested_net" in {each.name for each in found.model.layers}
+    assert len(own_of(found.model)) == 1
+
+
+class Scaled(L.Layer):
+    """Has weights of its own, one of them in a list and one that does not train."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+        self.more = [
+            self.add_weight(shape=(), initializer="zeros", trainable=False),
+            self.add_weight(shape=(shape[-1],), initializer="he_normal", regularizer="l2"),
+        ]
+
+    def call(self, x):
+        return x * self.scale + self.more[0] * self.more[1]
+
+
+def test_weights_of_a_layer_itself_are_in_the_graph():
+    with initializers_noted():
+        model, found = graph_of(Scaled(name="scaled"))
+    assert own_of(found.model) == []
+    layer = found.layers[0]
+    held = {x.name: x for x in found.model.layers if isinstance(x, HeldWeight)}
+    assert {name: each.variable for name, each in held.items()} == {
+        "scaled_scale": layer.scale,
+        "scaled_more_0": layer.more[0],
+        "scaled_more_1": layer.more[1],
+    }
+    assert found.paths()[id(layer.more[1])] == "scaled_more_1/value"
+    for variable in (layer.scale, *layer.more):
+        variable.assign(np.random.default_rng(3).normal(size=variable.shape))
+    np.testing.assert_array_equal(found.model(X), model(X))
+    found.restore()
+    assert isinstance(layer.scale, keras.Variable)
+    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
+
+
+def test_a_layer_that_is_called_twice_has_its_weights_once():
+    inputs, layer = keras.Input((6,)), Scaled(name="scaled")
+    with initializers_noted():
+        model = keras.Model(inputs, layer(layer(inputs)))
+    found = inlined(model, None)
+    assert sum(isinstance(x, HeldWeight) for x in found.model.layers) == 3
+    np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
+
+
+class Token(L.Layer):
+    """Puts weights before and behind the steps of every sample."""
+
+    def build(self, shape):
+        self.first = self.add_weight(shape=(1, 1, shape[-1]), initializer="he_normal")
+        self.last = self.add_weight(shape=(2, shape[-1]), initializer="he_normal")
+
+    def call(self, x):
+        size, _, width = ops.shape(x)
+        first = ops.broadcast_to(self.first, (size, 1, width))
+        last = ops.tile(self.last, (size, 1, 1))
+        again = ops.repeat(self.first, size, axis=0)
+        both = ops.broadcast_to(self.last, (size, 2, width))
+        return ops.concatenate([first, x, last, again, both], axis=1)
+
+
+def test_a_weight_for_each_sample_has_the_size_of_the_batch():
+    with initializers_noted():
+        model, found = graph_of(Token(name="token"), (3, 6))
+    assert own_of(found.model) == []
+    assert sum(isinstance(x, EachSample) for x in found.model.operations) == 4
+    for size in (1, 5):
+        x = np.random.default_rng(size).normal(size=(size, 3, 6)).astype("float32")
+        np.testing.assert_array_equal(found.model(x), model(x))
+
+
+class OfEachStep(Scaled):
+    """Needs the size of the batch for an axis that is not the first."""
+
+    def call(self, x):
+        return x * ops.tile(ops.mean(self.scale)[None, None], (1, ops.shape(x)[0]))[0, :1]
+
+
+class OfSeveral(Scaled):
+    """Repeats two rows as often as there are samples."""
+
+    def call(self, x):
+        two = ops.stack([self.scale, self.scale])
+        return x * ops.repeat(two, ops.shape(x)[0], axis=0)[0]
+
+
+class OfNumbers(Scaled):
+    """Its weight begins with numbers that no config has."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer=lambda s, dtype: ops.ones(s))
+        self.more = [1.0, 0.0]
+
+
+class Whole(Scaled):
+    """Its weight has whole numbers."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(6,), initializer="ones", dtype="int32")
+        self.more = [1.0, 0.0]
+
+    def call(self, x):
+        return x * ops.cast(self.scale, "float32")
+
+
+class Moving(Scaled):
+    """Sets its weight."""
+
+    def call(self, x):
+        self.more[0].assign(1.0)
+        return super().call(x)
+
+
+class OfAnother(Scaled):
+    """Its weight belongs to a layer inside of it, too."""
+
+    def build(self, shape):
+        self.dense = L.Dense(6)
+        self.dense.build(shape)
+        self.scale, self.more = self.dense.bias, [1.0, 0.0]
+
+    def call(self, x):
+        return super().call(self.dense(x))
+
+
+class Swapping(Scaled):
+    """Takes another weight of the same shape in train mode."""
+
+    def call(self, x, training=None):
+        return x * (self.scale if training else self.more[1])
+
+
+class Branching(L.Layer):
+    """Does something else in train mode."""
+
+    def call(self, x, training=None):
+        return x * 2 if training else x
+
+
+class Noisy(L.Layer):
+    """Draws numbers of a known shape, which would be an array in the graph."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seed = [3]
+
+    def call(self, x):
+        return x + keras.random.normal((6,), seed=self.seed[0])
+
+
+class Global(L.Layer):
+    """Draws from a generator of the process."""
+
+    def call(self, x):
+        return x + np.random.default_rng().normal(size=6).astype("float32")
+
+
+class Tied(L.Layer):
+    """Takes the numbers of a weight that another layer in it has."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = L.Dense(6)
+
+    def call(self, x):
+        return ops.matmul(self.dense(x), ops.transpose(self.dense.kernel))
+
+
+class TiedDirectly(Tied):
+    """Computes with a weight itself, which a config would have as an array."""
+
+    def call(self, x):
+        return ops.matmul(self.dense(x), self.dense.kernel)
+
+
+class OnWeight(Tied):
+    """Calls a layer on a weight."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.other = L.Dense(6)
+        self.other.build((6, 6))
+
+    def call(self, x):
+        return self.dense(x) + ops.matmul(x, self.other(self.dense.kernel))
+
+
+class Setting(L.Layer):
+    """Sets a weight before it is used."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = L.Dense(6)
+
+    def call(self, x):
+        if self.dense.built:
+            self.dense.kernel.assign(self.dense.kernel * 0.5)
+        return self.dense(x)
+
+
+class Penalised(L.Layer):
+    """Adds to the loss."""
+
+    def call(self, x):
+        self.add_loss(ops.sum(x))
+        return x
+
+
+class Drawing(L.Layer):
+    """Takes numbers, and draws others beside them."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.seed = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        return x + keras.random.normal((6,), seed=self.seed)
+
+
+class OnNumbers(L.Layer):
+    """Calls a layer on numbers that has to stay whole, and whose result would be an array."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.drawing = Drawing()
+
+    def call(self, x):
+        return x + self.drawing(ops.ones(6))
+
+
+class Numbers(L.Layer):
+    """Needs numbers."""
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        return x * float(ops.convert_to_numpy(x).mean()) if not ops.is_tensor(x) else x
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(
+            OfNumbers,
+            Whole,
+            Moving,
+            OfAnother,
+            Swapping,
+            Branching,
+            Noisy,
+            Global,
+            Tied,
+            TiedDirectly,
+            OnWeight,
+            Setting,
+            Penalised,
+        ),
+        *(OnNumbers, Numbers),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
+    layer = kind(name="kept")
+    inputs = keras.Input((6,))
+    with initializers_noted():
+        model = keras.Model(inputs, Block(6)(layer(inputs)))
+    before = [v.numpy() for v in model.variables if versions.is_weight(v)]
+    found = inlined(model, None)
+    assert own_of(found.model) == [layer]
+    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
+    found.restore()
+    for variable, value in zip(filter(versions.is_weight, model.variables), before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+class Positions(L.Layer):
+    """Begins to count at 2."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = L.Embedding(9, 6)
+
+    def call(self, places):
+        return self.table(places + 2)
+
+
+class Tokens(L.Layer):
+    """Calls a layer of its own on numbers alone."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.words, self.positions = L.Embedding(7, 6), Positions()
+
+    def call(self, x):
+        return self.words(x) + self.positions(ops.arange(ops.shape(x)[-1]))
+
+
+def test_a_layer_that_is_called_on_numbers_is_in_the_graph_with_its_weights():
+    model, found = graph_of(Tokens(name="tokens"), (5,), dtype="int32")
+    assert own_of(found.model) == []
+    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
+    (call,) = (x for x in found.model.operations if isinstance(x, HeldArray))
+    np.testing.assert_array_equal(call._inbound_nodes[0].arguments.args[1], [2, 3, 4, 5, 6])
+    assert call.name == "tokens_positions_table_input"
+    tokens = np.array([[0, 1, 2, 3, 6], [6, 5, 5, 0, 1]], dtype="int32")
+    np.testing.assert_array_equal(found.model(tokens), model(tokens))
+
+
+def test_numbers_of_any_length_are_counted_when_the_graph_runs():
+    model, found = graph_of(Tokens(name="tokens"), (None,), dtype="int32")
+    assert own_of(found.model) == []
+    for length in (1, 5):
+        tokens = np.random.default_rng(length).integers(0, 7, (2, length))
+        np.testing.assert_array_equal(found.model(tokens), model(tokens))
+
+
+def test_an_array_beside_the_tensors_of_a_layer_is_in_the_graph():
+    model, found = graph_of(Causal(), (4, 6))
+    assert own_of(found.model) == []
+    assert sum(isinstance(x, HeldArray) for x in found.model.operations) == 1
+    x = np.random.default_rng(1).normal(size=(3, 4, 6)).astype("float32")
+    np.testing.assert_allclose(found.model(x), model(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mean", "end"])
+def test_an_operation_may_have_the_name_of_a_layer(name):
+    """Keras counts its own names alone, and refuses a graph that has one twice."""
+    keras.backend.clear_session()
+    inputs = keras.Input((6,))
+    x = L.Lambda(lambda x: x - ops.mean(x, axis=1, keepdims=True))(inputs)
+    model = keras.Model(inputs, L.Dense(2, name=name)(x))
+    found = inlined(model, None)
+    assert [layer.name for layer in in_graph(found.model) if layer.name == name] == [name]
+    assert own_of(found.model) == []
+    np.testing.assert_array_equal(found.model(X), model(X))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_code_that_knows_no_masks_ends_one_as_in_keras():
+    tokens = keras.Input((5,), dtype="int32")
+    model = keras.Model(tokens, Block(4)(L.Embedding(7, 4, mask_zero=True)(tokens)))
+    found = inlined(model, None)
+    assert own_of(found.model) == []
+    given = np.random.default_rng(0).integers(0, 3, (3, 5))
+    np.testing.assert_array_equal(found.model(given), model(given))
+    assert versions.mask_of(found.model(given)) is versions.mask_of(model(given)) is None
+
+
+def test_keras_is_as_before():
+    call, value = versions.Layer.__call__, keras.Variable.value
+    graph_of(Block(6))
+    assert versions.Layer.__call__ is call
+    assert keras.Variable.value is value

@@ -1,0 +1,49 @@
+"""The names that code has for its tensors, without those of libraries that it calls."""
+
+import sys
+
+import keras
+from keras import ops
+
+from parity.halves.keras.check.local_names import Names, names_noted
+
+
+def halved(a):
+    half = a / 2
+    return half
+
+
+def code(x):
+    twice = 2 * x
+    small = halved(twice)
+    return ops.tanh(small) + ops.relu(x)
+
+
+def test_a_tensor_has_the_name_of_the_innermost_variable_and_others_have_none():
+    x, names = keras.KerasTensor((None, 3)), Names()
+    seen = []
+    with names_noted(names):
+        made = code(x)
+        seen.append(2 * x)
+    operations = keras.Function(x, made)._operations
+    tensors = {type(each).__name__: each.output for each in operations if hasattr(each, "output")}
+    told = {kind: names.of(tensor) for kind, tensor in tensors.items()}
+    assert (told["Multiply"], told["TrueDivide"]) == ("a", "half")
+    assert told["Tanh"] is told["Relu"] is told["Add"] is None
+    assert names.of(seen[0]) is None
+
+
+def test_who_watched_the_calls_before_goes_on_doing_so():
+    events = []
+
+    def before(frame, event, argument):
+        events.append(frame.f_code.co_name)
+
+    sys.setprofile(before)
+    try:
+        with names_noted(Names()):
+            halved(3)
+        assert sys.getprofile() is before
+    finally:
+        sys.setprofile(None)
+    assert "halved" in events

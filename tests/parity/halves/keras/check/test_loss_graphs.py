@@ -1,0 +1,234 @@
+"""Losses that only call operations of Keras have a graph; other code has none."""
+
+import random
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as L
+from keras import ops
+
+import keras_impl
+from parity.data.samples import Samples
+from parity.halves.keras.check.loss_graphs import loss_graph, write_loss_graphs
+from parity.halves.keras.check.objective import Objective
+from parity.halves.keras.float64_functions import functions_in_float64
+from parity.programs.check_spec import CheckSpec
+
+Y = np.random.default_rng(0).normal(size=(4, 3))
+calls = 0
+noise = keras.Sequential([L.Input((3,)), L.Dense(3)])
+factor = keras.Variable(2.0)
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def squares(y, p, power=2):
+    error = ops.abs(y - p)
+    return ops.mean(error**power, axis=-1)
+
+
+class Squares(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return squares(y_true, y_pred)
+
+
+class Holder:
+    power = 3
+
+    def cubes(self, y, p):
+        return squares(y, p, self.power)
+
+
+class Counting(Squares):
+    """Has another rate in each call."""
+
+    steps = 0
+
+    def call(self, y_true, y_pred):
+        self.steps += 1
+        return super().call(y_true, y_pred) * min(1.0, self.steps / 10)
+
+
+class Late(Counting):
+    """Counts its calls, and does something else after many."""
+
+    def call(self, y_true, y_pred):
+        self.steps += 1
+        return squares(y_true, y_pred) if self.steps < 100 else y_pred
+
+
+class OfItsOwn(Squares):
+    """Is called otherwise than a loss of Keras."""
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return 2 * super().__call__(y_true, y_pred, sample_weight)
+
+
+def drawing(y, p):
+    return squares(y + keras.random.normal(ops.shape(p)[1:]), p)
+
+
+def drawing_by_python(y, p):
+    return squares(y * random.random(), p)
+
+
+def drawing_by_numpy(y, p):
+    return squares(y + np.random.default_rng().normal(size=3), p)
+
+
+def branching(y, p):
+    return squares(y, p) if ops.mean(p) > 0 else ops.mean(p, axis=-1)
+
+
+def looking(y, p):
+    """Does something else where it gets numbers."""
+    return squares(y, p) if isinstance(p, keras.KerasTensor) else 2 * squares(y, p)
+
+
+def of_tensorflow(y, p):
+    return tf.reduce_mean(tf.square(y - p), axis=-1)
+
+
+def of_numpy(y, p):
+    return squares(y, p) * np.mean(np.asarray(p))
+
+
+def of_a_model(y, p):
+    return squares(noise(y), noise(p))
+
+
+def of_a_weight(y, p):
+    return squares(y, p) * factor
+
+
+def of_a_number_of_a_weight(y, p):
+    return squares(y, p) * factor.value
+
+
+def counting(y, p):
+    global calls
+    calls += 1
+    return squares(y, p) if calls < 100 else p
+
+
+def of_many_numbers(y, p):
+    return squares(y, p) * ops.sum(ops.convert_to_tensor(np.ones(100)) * ops.mean(p))
+
+
+def constant(y, p):
+    return ops.ones(4)
+
+
+def of_two(y, p):
+    return squares(y, p), p
+
+
+def infinite(y, p):
+    return ops.mean(ops.minimum(p, float("inf")), axis=-1)
+
+
+def made(loss):
+    """A loss; a class is made here, since its objects compute in the dtype of that time."""
+    return loss() if isinstance(loss, type) or type(loss) is partial else loss
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *(squares, Squares, Holder().cubes, keras.losses.MeanSquaredError),
+        partial(partial, squares, power=4),
+        partial(Squares, reduction="sum_over_batch_size"),
+    ],
+)
+def test_code_that_only_calls_operations_has_a_graph(loss):
+    found = loss_graph(made(loss), Y, (3,))
+    names = [each["config"]["name"] for each in found["config"]["layers"]]
+    assert {"y_true", "y_pred"} <= set(names)
+    assert found["is_column"] is False
+    assert found["reduction"] == "sum_over_batch_size"
+
+
+def test_variables_have_the_names_of_the_code():
+    assert list(loss_graph(squares, Y, (3,))["variables"].values()) == ["error"]
+
+
+def of_named_dtypes(y, p):
+    y = ops.cast(y, "float32")
+    is_told = ops.cast(ops.not_equal(y, -1.0), "float32")
+    return ops.sum(is_told * ops.square(y - p), axis=-1) / ops.sum(is_told, axis=-1)
+
+
+def test_code_that_names_float32_has_a_graph_that_names_it_where_casts_are_followed():
+    """In float64 by itself it is an error of Keras, as in `fit`: it mixes dtypes."""
+    assert loss_graph(of_named_dtypes, Y, (3,)) is None
+    with functions_in_float64():
+        found = loss_graph(of_named_dtypes, Y, (3,))
+    casts = [each for each in found["config"]["layers"] if each["class_name"] == "Cast"]
+    assert [each["config"]["dtype"] for each in casts] == ["float32"] * 2
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *(Counting, Late, OfItsOwn),
+        *(partial(Squares, reduction="none"), partial(Squares, dtype="float32")),
+        *(drawing, drawing_by_python, drawing_by_numpy, branching, looking, of_tensorflow),
+        *(of_numpy, of_a_model, of_a_weight, of_a_number_of_a_weight, counting, of_many_numbers),
+        *(constant, of_two, infinite),
+    ],
+    ids=lambda loss: getattr(loss, "__name__", str(loss)),
+)
+def test_code_that_does_more_has_none(loss):
+    assert loss_graph(made(loss), Y, (3,)) is None
+
+
+def test_what_a_loss_keeps_is_as_before():
+    loss = Late()
+    assert loss_graph(loss, Y, (3,)) is None
+    assert loss.steps == 0
+    assert "steps" not in vars(loss)
+
+
+def test_a_function_gets_targets_of_a_column_as_keras_gives_them_and_a_class_does_not():
+    y = np.arange(4.0)
+    found = {each: loss_graph(each, y, (1,)) for each in (squares, Squares())}
+    shapes = [
+        each["config"]["batch_shape"]
+        for told in found.values()
+        for each in told["config"]["layers"]
+        if each["config"]["name"] == "y_true"
+    ]
+    assert [told["is_column"] for told in found.values()] == [True, False]
+    assert shapes == [[None, 1], [None]]
+
+
+def test_an_axis_that_may_have_any_length_stays_open():
+    found = loss_graph(squares, np.ones((4, 7, 2)), (7, 2), (None, 2))
+    shapes = {
+        each["config"]["name"]: each["config"].get("batch_shape")
+        for each in found["config"]["layers"]
+    }
+    assert shapes["y_true"] == shapes["y_pred"] == [None, None, 2]
+    assert loss_graph(lambda y, p: ops.reshape(p, (-1, ops.shape(p)[1])), Y, (3,), (None,)) is None
+
+
+def test_each_output_of_a_model_has_a_graph_of_its_loss():
+    x = inputs = L.Input((4,))
+    ends = [L.Dense(3, name="a")(x), L.Dense(1, name="b")(x), L.Dense(2, name="c")(x)]
+    model = keras.Model(inputs, ends)
+    model.compile("sgd", [squares, squares, "mse"])
+    reference = keras_impl.Reference(model)
+    spec = CheckSpec(keras="a:b")
+    samples = Samples(spec, [], 4)
+    objective = Objective(reference, samples, model(np.ones((4, 4))))
+    told = {"squares": {}}
+    write_loss_graphs(objective, told)
+    assert set(told["squares"]["graphs"]) == {"a", "b"}
+    assert told["squares"]["graphs"]["b"]["is_column"]

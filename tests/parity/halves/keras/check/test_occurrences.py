@@ -1,0 +1,77 @@
+"""Keras's optimizers take each occurrence of a token by itself, and a check says so."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from parity.halves.keras.check.occurrences import has_repeated_rows, taken_apart
+from parity.halves.keras.check.run import run_check
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+
+RATE, EPSILON = 0.1, 1e-7
+ROWS = [[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]]
+
+
+def sliced(rows, indices):
+    return tf.IndexedSlices(tf.constant(rows), tf.constant(indices), tf.constant([3, 2]))
+
+
+def table():
+    return keras.Variable(np.ones((3, 2)), dtype="float32", name="table")
+
+
+def test_rows_are_repeated_if_an_index_is():
+    assert has_repeated_rows([tf.zeros(2), sliced(ROWS, [1, 1, 2])])
+    assert not has_repeated_rows([tf.zeros(2), sliced(ROWS, [0, 1, 2])])
+    assert not has_repeated_rows([tf.zeros(2)])
+
+
+def test_adam_of_keras_squares_each_occurrence_by_itself():
+    """The step of row 1: m is the sum of its rows, v is the sum of their squares."""
+    variable, optimizer = table(), keras.optimizers.Adam(RATE, epsilon=EPSILON)
+    optimizer.apply([sliced(ROWS, [1, 1, 2])], [variable])
+    m, v = np.array([1.0 + 3, 2.0 - 1]), np.array([1.0 + 9, 4.0 + 1])
+    np.testing.assert_allclose(variable.numpy()[1], 1 - RATE * m / np.sqrt(v), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "is_apart"),
+    [
+        (lambda: keras.optimizers.Adam(RATE), True),
+        (lambda: keras.optimizers.RMSprop(RATE), True),
+        (lambda: keras.optimizers.Adagrad(RATE), True),
+        (lambda: keras.optimizers.SGD(RATE, clipvalue=0.4), True),
+        (lambda: keras.optimizers.SGD(RATE, momentum=0.9, nesterov=True), False),
+    ],
+)
+def test_only_what_is_not_linear_in_the_gradient_takes_rows_apart(optimizer, is_apart):
+    variables, optimizer = [keras.Variable(np.ones(2), dtype="float32"), table()], optimizer()
+    gradients = [tf.ones(2), sliced(ROWS, [1, 1, 2])]
+    optimizer.apply(gradients, variables)
+    before = [v.numpy() for v in (*variables, *optimizer.variables)]
+    assert taken_apart(optimizer, gradients, variables) == ([1] if is_apart else [])
+    after = [v.numpy() for v in (*variables, *optimizer.variables)]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert taken_apart(optimizer, [tf.ones(2), sliced(ROWS, [0, 1, 2])], variables) == []
+
+
+@pytest.mark.parametrize(("optimizer", "is_told"), [("adam", True), ("sgd", False)])
+def test_a_check_of_an_embedding_tells_what_it_does_not_compare(optimizer, is_told):
+    def build():
+        net = keras.Sequential(
+            [
+                keras.Input((6,), dtype="int32"),
+                keras.layers.Embedding(4, 3, name="embedding"),
+                keras.layers.GlobalAveragePooling1D(),
+                keras.layers.Dense(1),
+            ]
+        )
+        net.compile(optimizer, "mse")
+        return net
+
+    writer = TraceWriter()
+    run_check(CheckSpec(steps=2), build, writer)
+    told = [entry["what"] for entry in writer.facts["not_compared"]]
+    assert ("training of embedding.embeddings by repeated rows" in told) is is_told

@@ -1,0 +1,96 @@
+"""What quoted code calls is quoted, too, with the constants that it has from around it."""
+
+import runpy
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from parity.halves.keras.check.quoted_helpers import quoted_helpers
+
+CODE = """
+import numpy as np
+from collections import OrderedDict
+
+SIZE = 32
+
+
+def flat(y):
+    return y.reshape(-1, SIZE * SIZE)
+
+
+def dice(y, p, smooth=1.0):
+    return flat(y) + flat(p) + smooth + np.mean(OrderedDict(a=1)["a"])
+
+
+def combined(y, p):
+    return dice(y, p) + dice(p, y) + len(y)
+
+
+class Base:
+    def scaled(self, x):
+        return flat(x)
+
+
+class Own(Base):
+    def call(self, y, p):
+        return self.scaled(y) + combined(y, p)
+
+
+def deep(n):
+    return deep(n - 1)
+
+
+def around(helper):
+    def inner(y, p):
+        return helper(y, p)
+
+    return inner
+
+
+def f0(x): return x
+def f1(x): return f0(x)
+def f2(x): return f1(x)
+def f3(x): return f2(x)
+def f4(x): return f3(x)
+def f5(x): return f4(x)
+def f6(x): return f5(x)
+def f7(x): return f6(x)
+def f8(x): return f7(x)
+def f9(x): return f8(x)
+"""
+
+
+@pytest.fixture
+def names(tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text(CODE, encoding="utf-8")
+    return runpy.run_path(str(path))
+
+
+def heads(thing, folder):
+    return [told["text"].splitlines()[0] for told in quoted_helpers(thing, folder)]
+
+
+def test_what_a_function_calls_comes_with_what_that_calls(names, tmp_path):
+    found = quoted_helpers(names["combined"], tmp_path)
+    assert heads(names["combined"], tmp_path) == ["def dice(y, p, smooth=1.0):", "def flat(y):"]
+    assert found[1]["values"] == {"SIZE": "32"}
+    assert (found[1]["file"], found[1]["line"]) == ("app.py", 8)
+
+
+def test_a_class_comes_with_its_bases_and_a_closure_with_what_it_holds(names, tmp_path):
+    assert heads(names["Own"], tmp_path)[:2] == ["class Base:", "def combined(y, p):"]
+    assert heads(names["around"](names["combined"]), tmp_path)[0] == "def combined(y, p):"
+
+
+def test_no_library_and_nothing_twice_is_quoted(names, tmp_path):
+    assert heads(names["deep"], tmp_path) == []
+    assert quoted_helpers(np.mean, tmp_path) == quoted_helpers(OrderedDict, tmp_path) == []
+    assert quoted_helpers(len, tmp_path) == []
+
+
+def test_of_many_the_first_eight_are_quoted(names, tmp_path):
+    assert [head[4:6] for head in heads(names["f9"], tmp_path)] == [
+        f"f{n}" for n in range(8, 0, -1)
+    ]

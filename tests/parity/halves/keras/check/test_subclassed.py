@@ -1,0 +1,99 @@
+"""A subclassed model is called once in a graph, with inputs of its own kinds."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+
+from keras_impl import Input, Reference
+from parity.errors import InputError
+from parity.halves.keras.check.subclassed import as_graph
+
+
+class Rated(keras.Model):
+    """Takes a dictionary of a token and numbers, and returns two tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = L.Embedding(7, 4)
+        self.dense = L.Dense(4)
+
+    def call(self, inputs):
+        x = self.table(inputs["item"]) + self.dense(inputs["numbers"])
+        return x, -x
+
+
+class Single(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = L.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_model_with_a_graph_is_its_own():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, L.Dense(1)(inputs))
+    assert as_graph(Reference(model), 4) is model
+
+
+def test_inputs_have_the_structure_and_the_dtypes_of_the_model():
+    model = Rated()
+    given = {"item": Input((), dtype="int32"), "numbers": Input((3,))}
+    graph = as_graph(Reference(model, inputs=given), 4)
+    assert {each.name: each.dtype for each in graph.inputs} == {
+        "item": "int32",
+        "numbers": "float32",
+    }
+    assert [tuple(each.shape) for each in graph.outputs] == [(None, 4), (None, 4)]
+    assert graph.layers[-1] is model
+    fed = {"item": np.array([1, 2]), "numbers": np.ones((2, 3), "float32")}
+    for ours, theirs in zip(graph(fed), model(fed), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_arrays_of_fit_tell_the_shape():
+    x = np.ones((8, 5), "float32")
+    graph = as_graph(Reference(Single(), x=x, y=np.ones((8, 2))), 4)
+    assert tuple(graph.inputs[0].shape) == (None, 5)
+
+
+def test_a_model_that_was_called_on_data_knows_the_shape():
+    model = Single()
+    model(np.ones((8, 5), "float32"))
+    graph = as_graph(Reference(model), 4)
+    assert tuple(graph.inputs[0].shape) == (None, 5)
+
+
+def test_without_any_shape_it_is_an_error_that_says_what_to_do():
+    with pytest.raises(InputError, match="does not know the shape of its input"):
+        as_graph(Reference(Single()), 4)
+
+
+class Fixed(keras.Model):
+    """A graph in a class whose arguments tell nothing of it."""
+
+    def __init__(self):
+        inputs = keras.Input((3,))
+        super().__init__(inputs, L.Dense(2)(inputs))
+
+
+class Doubled(keras.Model):
+    """A graph with a call of its own."""
+
+    def call(self, x):
+        return super().call(x) * 2
+
+
+def test_a_graph_in_a_class_of_ones_own_has_a_config_with_layers():
+    model = Fixed()
+    graph = as_graph(Reference(model), 4)
+    assert [each["class_name"] for each in graph.get_config()["layers"]] == ["InputLayer", "Dense"]
+    assert graph.layers[-1] is model.layers[-1]
+
+
+def test_a_graph_with_a_call_of_its_own_is_not_taken_for_its_graph():
+    inputs = keras.Input((3,))
+    model = Doubled(inputs, L.Dense(2)(inputs))
+    assert as_graph(Reference(model), 4).layers[-1] is model

@@ -1,0 +1,121 @@
+"""What `fit` is fed: the order of arrays, and batches as they come."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_impl.reference import Reference
+from parity.errors import InputError
+from parity.halves.keras.program.feed import (
+    Written,
+    check_epochs,
+    check_validations,
+    fed_arrays,
+    is_whole,
+    order_of,
+    settings_of,
+)
+from torch_impl import KerasSeeds
+
+X, Y = np.arange(20.0).reshape(10, 2), np.arange(10)
+
+
+def reference(**settings):
+    return Reference(None, **{"x": X, "y": Y, **settings})
+
+
+@pytest.mark.parametrize("seed", [0, 42])
+def test_the_order_is_that_of_the_seed(seed):
+    keras.utils.set_random_seed(seed)
+    assert order_of(50).tolist() == KerasSeeds(seed).fit_order(50).tolist()
+
+
+def test_arrays_are_fed_in_this_order_with_their_weights():
+    keras.utils.set_random_seed(3)
+    found = fed_arrays(reference(sample_weight=Y + 1.0))
+    order = KerasSeeds(3).fit_order(10).numpy()
+    assert is_whole(found)
+    assert found["y"].tolist() == order.tolist()
+    assert np.array_equal(found["x"], X[order])
+    assert np.array_equal(found["weight"], order + 1.0)
+    assert "val" not in found
+
+
+def test_the_last_samples_validate_and_are_not_shuffled():
+    found = fed_arrays(reference(validation_split=0.25, shuffle=False))
+    assert found["y"].tolist() == list(range(7))
+    assert found["val"][1].tolist() == [7, 8, 9]
+
+
+def test_what_is_no_array_is_known_only_when_it_has_been_fed():
+    batches = ((X, Y) for _ in range(2))
+    found = fed_arrays(Reference(None, x=batches, validation_data=(X, Y)))
+    assert not is_whole(found)
+    assert found["train_batches"] == ()
+    assert found["val"][0].shape == (10, 2)
+
+
+def test_settings_are_ready_for_json():
+    found = settings_of(reference(class_weight={1: 2}, validation_freq=(1, 3), steps_per_epoch=3))
+    assert found["class_weight"] == {"1": 2.0}
+    assert found["validation_freq"] == [1, 3]
+    assert found["batch_size"] == 4  # a third of ten samples
+    assert settings_of(reference())["batch_size"] == 32
+
+
+def test_batches_are_written_down_until_there_are_too_many(recwarn):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    size = X[:4].nbytes + Y[:4].astype(float).nbytes
+    written = Written(2 * size)
+    written.watch(model, "train_step")
+    batches = [(X[:4], Y[:4, None].astype(float)), (X[4:8], Y[4:8, None].astype(float))]
+    model.fit((each for each in batches * 2), steps_per_epoch=4, verbose=0, shuffle=False)
+    assert [batch[1].ravel().tolist() for batch in written.batches] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert written.num_left_out == 2
+    with pytest.raises(
+        InputError, match="more than max_feed=3 MiB of batches, of which 2 were left"
+    ):
+        written.kept(3)
+
+
+def test_inputs_by_name_are_in_the_order_of_the_model():
+    inputs = [keras.Input((2,), name=name) for name in ("second", "first")]
+    model = keras.Model(inputs, keras.layers.Concatenate()(inputs))
+    by_name = {"first": X, "second": X + 1}
+    found = fed_arrays(
+        Reference(model, x=by_name, y=Y, validation_data=(by_name, Y), shuffle=False)
+    )
+    for x in (found["x"], found["val"][0]):
+        assert np.array_equal(x[0], X + 1)
+        assert np.array_equal(x[1], X)
+
+
+@pytest.mark.parametrize("given", [{"validation_freq": 2}, {"validation_freq": [1, 3]}])
+def test_a_validation_that_leaves_out_epochs_is_refused(given):
+    with pytest.raises(InputError, match=r"validation_freq=.* leaves out epochs; expected a valid"):
+        check_validations(reference(validation_split=0.2, epochs=3, **given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"validation_split": 0.2},
+        {"validation_freq": 2},  # there is nothing to validate on
+        {"validation_freq": [1, 2, 3], "validation_split": 0.2},
+        {"validation_freq": [3], "validation_split": 0.2, "initial_epoch": 2},
+    ],
+)
+def test_a_validation_in_every_epoch_is_not(given):
+    check_validations(reference(epochs=3, **given))
+
+
+@pytest.mark.parametrize("given", [{"epochs": 0}, {"epochs": 3, "initial_epoch": 3}])
+def test_a_training_without_an_epoch_is_refused(given):
+    with pytest.raises(InputError, match=r"fit trains no epoch \(epochs=.*; expected at least one"):
+        check_epochs(reference(**given))
+
+
+def test_a_training_of_the_last_epoch_alone_is_not():
+    check_epochs(reference(epochs=3, initial_epoch=2))

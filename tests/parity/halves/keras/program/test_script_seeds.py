@@ -1,0 +1,128 @@
+"""The seeds that a script sets: its own, or one for all of them."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+from parity.halves.keras.program.script import Script
+from parity.halves.keras.program.script_seeds import seeded
+from torch_impl import KerasSeeds
+
+WAYS = {
+    "keras": "keras.utils.set_random_seed(5)",
+    "tf_keras": "tf.keras.utils.set_random_seed(5)",
+    "in a row": "tf.random.set_seed(5)\nnp.random.seed(5)\nrandom.seed(5)",
+    "twice": "keras.utils.set_random_seed(3)\nkeras.utils.set_random_seed(5)",
+    "imported": "from keras.utils import set_random_seed as s\ns(5)",
+}
+
+
+def script(tmp_path, way, *lines):
+    """The path of a script that sets its seeds in a way, makes a model, and goes on."""
+    path = tmp_path / "train.py"
+    path.write_text(
+        "import random, keras, numpy as np, tensorflow as tf\n"
+        f"{way}\n"
+        "model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])\n"
+        "model.compile('sgd', 'mse')\n" + "".join(lines)
+    )
+    return path
+
+
+def drawn(tmp_path, way, seed=None, begins=9, **options):
+    """What a script draws after it has set its seeds: Python, NumPy, order of `fit`, weights."""
+    path = script(
+        tmp_path,
+        way,
+        "drawn = [random.random(), np.random.random(), tf.random.uniform(()).numpy()]\n",
+        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)), class_weight=dict(enumerate(drawn)))\n",
+    )
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(begins)
+    found = Script(path, seed=seed, **options).reference()
+    return [*found.class_weight.values(), *found.model.get_weights()[0].ravel()]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_script_keeps_its_own_seed(way, tmp_path):
+    assert drawn(tmp_path, WAYS[way]) == drawn(tmp_path, "", begins=5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_set_a_seed_gets_the_seed_that_was_asked_for(way, tmp_path):
+    assert drawn(tmp_path, WAYS[way], seed=7) == drawn(tmp_path, "", begins=7)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, tmp_path):
+    """A port needs the draws of Keras from its own seed, and the data of the script."""
+    python, numpy, tensorflow, *weights = drawn(tmp_path, WAYS[way], seed=7, keeps_numpy=True)
+    asked = drawn(tmp_path, "", begins=7)
+    assert [python, tensorflow, *weights] == [asked[0], *asked[2:]]
+    assert numpy == np.random.RandomState(5).random_sample()
+
+
+@pytest.mark.parametrize(
+    ("way", "sets_seed"),
+    [*((way, True) for way in WAYS.values()), ("", False), ("np.random.seed(5)", False)],
+)
+def test_it_is_known_whether_a_script_fixes_the_order_of_its_samples(way, sets_seed, tmp_path):
+    """By the seed of TensorFlow; Keras itself sets none, though it calls these functions."""
+    path = script(
+        tmp_path,
+        way,
+        "model.fit(np.zeros((2, 2)), np.zeros((2, 1)))\n",
+        "keras.utils.set_random_seed(3)\n",  # after the first fit
+    )
+    found = Script(path, seed=7, keeps_numpy=True)
+    found.reference()
+    assert found.sets_seed == sets_seed
+
+
+def test_a_script_that_sets_no_seed_begins_with_that_of_the_program(tmp_path):
+    assert drawn(tmp_path, "", begins=7) != drawn(tmp_path, "", begins=8)
+
+
+def test_a_generator_that_is_not_seeded_goes_on_from_that_of_the_program(tmp_path):
+    python, numpy, tensorflow, *weights = drawn(tmp_path, "np.random.seed(5)", begins=7)
+    as_begun = drawn(tmp_path, "", begins=7)
+    assert [python, tensorflow, *weights] == [as_begun[0], *as_begun[2:]]
+    assert numpy == np.random.RandomState(5).random_sample()
+
+
+def test_a_seed_of_none_gets_the_one_that_was_asked_for(tmp_path):
+    assert drawn(tmp_path, "random.seed()\nnp.random.seed()", seed=7, begins=7) == drawn(
+        tmp_path, "", begins=7
+    )
+
+
+def test_what_keras_seeds_itself_stays_as_it_is():
+    images, labels = np.random.default_rng(0).random((8, 6, 6, 1)), np.arange(8)
+
+    def batches(seed):
+        with seeded(seed):
+            flow = ImageDataGenerator(rotation_range=30).flow(images, labels, 4, seed=11)
+            return [flow[0], flow[1], flow[0]]
+
+    for (x, y), (x_own, y_own) in zip(batches(7), batches(None), strict=True):
+        assert np.array_equal(x, x_own)
+        assert np.array_equal(y, y_own)
+
+
+def test_all_is_put_back_after_an_error():
+    before = keras.utils.set_random_seed, tf.random.set_seed, np.random.seed, random.seed
+    with pytest.raises(ZeroDivisionError), seeded(1):
+        1 / 0  # noqa: B018
+    assert (keras.utils.set_random_seed, tf.random.set_seed, np.random.seed, random.seed) == before
+
+
+def test_the_order_of_fit_is_that_of_the_seed(tmp_path):
+    from parity.halves.keras.program.feed import order_of
+
+    for way in ("keras", "in a row"):
+        drawn(tmp_path, WAYS[way], seed=7)
+        assert order_of(20).tolist() == KerasSeeds(7).fit_order(20).tolist()

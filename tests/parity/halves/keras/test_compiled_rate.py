@@ -1,0 +1,29 @@
+"""Rates of steps are those with which `fit` makes them."""
+
+import keras
+import pytest
+
+from parity.halves.keras.compiled_rate import CompiledRate, StepRates
+
+
+def stairs(rate):
+    return keras.optimizers.schedules.ExponentialDecay(rate, 41, 0.5, staircase=True)
+
+
+def test_a_compiled_schedule_falls_a_step_late_where_a_called_one_does_not():
+    schedule = stairs(1.0)
+    compiled = CompiledRate(schedule)
+    assert [compiled(step) for step in (0, 40, 41, 42)] == [1.0, 1.0, 1.0, 0.5]
+    assert [float(schedule(step)) for step in (40, 41)] == [1.0, 0.5]
+
+
+def test_the_rate_of_a_step_is_that_of_the_schedule():
+    optimizer, rates = keras.optimizers.SGD(stairs(1.0)), StepRates()
+    assert [rates.of_step(optimizer, step) for step in (41, 42)] == [1.0, 0.5]
+
+
+def test_without_a_schedule_it_is_the_present_one():
+    optimizer, rates = keras.optimizers.SGD(0.25), StepRates()
+    assert rates.of_step(optimizer, 7) == 0.25
+    optimizer.learning_rate = 0.125
+    assert rates.of_step(optimizer, 7) == pytest.approx(0.125)

@@ -1,0 +1,52 @@
+"""Inside of a model, layers that prepare data get numbers as in the graph of `fit`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as L
+
+from parity.halves.keras import data_layers
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 7, 6, 3))
+
+
+class Inside(keras.Model):
+    """Resizes in code of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.resized = L.Resizing(4, 5)
+
+    def call(self, x):
+        return self.resized(x)
+
+
+def functional(dtype):
+    inputs = keras.Input((7, 6, 3), dtype=dtype)
+    return keras.Model(inputs, L.Resizing(4, 5)(inputs))
+
+
+def pipeline(dtype):
+    inputs = keras.Input((7, 6, 3), dtype=dtype)
+    return keras.Model(inputs, L.Pipeline([L.CenterCrop(5, 5), L.Resizing(4, 5)])(inputs))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
+@pytest.mark.parametrize("make", [functional, pipeline, lambda dtype: Inside()])
+def test_a_model_called_eagerly_gives_what_its_graph_gives(make, dtype):
+    model, images = make(dtype), tf.constant(IMAGES.astype(dtype))
+    expected = tf.function(lambda x: model(x))(images)
+    data_layers.install()
+    data_layers.install()  # a second time changes nothing
+    found = model(images)
+    assert found.dtype == expected.dtype == "float32"
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_layer_that_is_called_by_itself_keeps_whole_numbers():
+    layer, images = L.Resizing(4, 5), IMAGES.astype("uint8")
+    before = layer(images)
+    data_layers.install()
+    np.testing.assert_array_equal(layer(images), before)
+    assert layer(images).dtype == "uint8"

@@ -1,0 +1,55 @@
+"""In float64, a dropout drops what it drops in float32."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from parity.halves.keras.float32_masks import float32_masks
+
+
+def dropped(dtype, rate=0.4, noise_shape=None, seed=7):
+    """Outputs of a new layer for ones, in two calls."""
+    layer = keras.layers.Dropout(rate, noise_shape=noise_shape, seed=seed, dtype=dtype)
+    x = tf.ones((5, 4, 3), dtype)
+    return np.stack([layer(x, training=True).numpy() for _ in range(2)])
+
+
+@pytest.mark.parametrize("noise_shape", [None, (None, 1, 3)], ids=str)
+def test_masks_are_those_of_float32_and_values_those_of_float64(noise_shape):
+    expected = dropped("float32", noise_shape=noise_shape)
+    with float32_masks():
+        found = dropped("float64", noise_shape=noise_shape)
+    np.testing.assert_array_equal(found != 0, expected != 0)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found[found != 0], 1 / 0.6, rtol=1e-15)
+
+
+def test_keras_draws_other_masks_in_float64_by_itself():
+    """Else nothing would have to be done."""
+    assert (dropped("float64") != 0).tolist() != (dropped("float32") != 0).tolist()
+
+
+def test_a_step_that_is_compiled_inside_keeps_its_masks_outside():
+    layer = keras.layers.Dropout(0.5, seed=3, dtype="float64")
+    call = tf.function(lambda x: layer(x, training=True))
+    with float32_masks():
+        call(tf.ones((20,), tf.float64))
+    second = call(tf.ones((20,), tf.float64)).numpy()
+    same = keras.layers.Dropout(0.5, seed=3, dtype="float32")
+    same(tf.ones((20,)), training=True)
+    assert (second != 0).tolist() == (same(tf.ones((20,)), training=True) != 0).numpy().tolist()
+
+
+def test_a_dropped_infinity_is_zero():
+    layer = keras.layers.Dropout(0.5, seed=3, dtype="float64")
+    with float32_masks():
+        found = layer(tf.fill((50,), np.float64("inf")), training=True).numpy()
+    assert set(found.tolist()) == {0.0, float("inf")}
+
+
+def test_layers_are_as_before_after_the_block():
+    before = dropped("float64")
+    with pytest.raises(RuntimeError), float32_masks():
+        raise RuntimeError
+    np.testing.assert_array_equal(dropped("float64"), before)

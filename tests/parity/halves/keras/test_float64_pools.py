@@ -1,0 +1,55 @@
+"""Pools of volumes in float64: TensorFlow's in float32, and their gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from parity.halves.keras import float64_pools
+
+WINDOWS = [((2, 3, 2), (2, 2, 2)), ((3, 1, 2), (1, 2, 3)), ((2, 2, 2), (2, 2, 2))]
+
+
+@pytest.fixture(autouse=True)
+def _installed():
+    float64_pools.install()
+    float64_pools.install()  # a second time changes nothing
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("window", "strides"), WINDOWS)
+@pytest.mark.parametrize("pool", [keras.ops.max_pool, keras.ops.average_pool])
+def test_a_pool_of_volumes_is_that_of_float32(pool, window, strides, padding):
+    x = np.random.default_rng(3).normal(size=(2, 6, 5, 7, 3))
+    made, slopes = {}, {}
+    for dtype in ("float32", "float64"):
+        given = tf.constant(x.astype(dtype))
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = pool(given, window, strides, padding)
+            # Each value counts by its place, so that the gradient shows where it went.
+            loss = tf.reduce_sum(y * tf.cast(tf.reshape(tf.range(tf.size(y)), y.shape), dtype))
+        made[dtype], slopes[dtype] = y.numpy(), tape.gradient(loss, given).numpy()
+    assert made["float64"].dtype == np.float64
+    np.testing.assert_allclose(made["float64"], made["float32"], atol=1e-6)
+    largest = np.abs(slopes["float32"]).max()
+    np.testing.assert_allclose(slopes["float64"], slopes["float32"], atol=1e-5 * largest)
+
+
+def test_a_pool_of_volumes_is_exact():
+    x = np.arange(8.0).reshape(1, 2, 2, 2, 1) ** 5
+    assert keras.ops.max_pool(tf.constant(x), 2).numpy().item() == 7.0**5
+    assert keras.ops.average_pool(tf.constant(x), 2).numpy().item() == x.mean()
+
+
+def test_other_pools_are_tensorflow_s_own():
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 6, 5, 3)))
+    assert keras.ops.max_pool(x, 2).shape == (2, 3, 2, 3)
+    with pytest.raises(tf.errors.OpError):
+        tf.nn.max_pool3d(tf.zeros((1, 2, 2, 2, 1), tf.float64), 2, 2, "VALID")
+
+
+def test_pools_of_volumes_are_compiled_too():
+    pool = tf.function(lambda x: keras.ops.max_pool(x, 2))
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 4, 3))
+    np.testing.assert_array_equal(pool(tf.constant(x)), keras.ops.max_pool(tf.constant(x), 2))

@@ -1,0 +1,234 @@
+"""What the Keras half does in a benchmark: its rounds are `model.fit`, no more and no less."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from bench_children import Rounds, collected, task
+from helpers import assert_same_weights, make_data, small_data
+
+from keras_impl.train import fit
+from keras_impl.weights import get_weights
+from parity.bench.server import NoMoreRounds
+from parity.errors import InputError
+from parity.halves.keras import bench
+from parity.halves.keras.bench import run_bench
+from parity.programs.scenarios import scenario
+
+AUGMENTATION = scenario("augmentation").augmentation
+DATA = small_data()
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """All models that are built, in order."""
+    return collected(monkeypatch, bench, "build_network")
+
+
+@pytest.fixture(autouse=True)
+def _tf32_is_left_as_found():
+    """`run_bench` sets it for the whole process."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def timed(given, num=2, **options):
+    rounds = Rounds(num, **options)
+    with pytest.raises(NoMoreRounds):
+        run_bench(given, DATA, rounds)
+    return rounds
+
+
+RUNS = {
+    "dropout": {"model": "dropout"},
+    "augmentation": {"model": "underfit", "augmentation": AUGMENTATION},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", RUNS)
+def test_rounds_of_training_are_the_epochs_of_the_unmodified_program_to_the_bit(built, name):
+    given = task("keras", **RUNS[name])
+    rounds = timed(given)
+    expected = fit(given.spec.replace(epochs=2), DATA)
+    (model,) = built
+    assert_same_weights(get_weights(model), expected.weights)
+    assert rounds.accuracies == pytest.approx(expected.history["val_accuracy"], abs=1e-6)
+    assert rounds.samples == [70] * 2
+
+
+@pytest.mark.long
+def test_rounds_of_accuracy_are_whole_trainings_of_one_seed_after_the_other(built, monkeypatch):
+    seeds, right = [], keras.utils.set_random_seed
+
+    def seed(value):
+        seeds.append(value)
+        right(value)
+
+    monkeypatch.setattr(keras.utils, "set_random_seed", seed)
+    rounds = timed(task("keras", part="accuracy", model="underfit", epochs=3, seed=7))
+    assert seeds == [7, 8]
+    assert [int(model.optimizer.iterations) for model in built] == [9, 9]  # 3 steps an epoch
+    assert rounds.samples == [210, 210]
+    assert len(rounds.accuracies) == 2
+
+
+@pytest.mark.parametrize(
+    ("variant", "part", "batch_size", "count", "samples"),
+    [
+        ("keras", "step", 32, 2, 64),
+        # 70 // 7 = 10 steps, of which Keras makes 16 with 16 steps an execution.
+        ("keras-tuned", "step", 7, 10, 70),
+        ("keras", "startup", 50, 1, 50),  # and not two of Keras's own 32
+    ],
+)
+def test_a_round_has_as_many_steps_and_samples_as_it_says(
+    built, variant, part, batch_size, count, samples
+):
+    given = task(variant, part=part, batch_size=batch_size, model="underfit")
+    rounds = timed(given)
+    assert rounds.samples == [samples] * 2
+    num_models = 2 if part == "startup" else 1  # there every round is a start
+    assert [int(model.optimizer.iterations) for model in built] == [2 * count // num_models] * (
+        num_models
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "expected"), [(64, 16), (48, 16), (17, 1), (18, 9), (23, 1), (8, 8), (1, 1)]
+)
+def test_steps_an_execution_divide_the_steps_of_a_round(num_steps, expected):
+    data = make_data((1, 1, 1), num_classes=2, num_train=num_steps, num_val=2)
+    given = task("keras-tuned", part="step", batch_size=1)
+    assert bench._steps_per_execution(given, data) == expected
+
+
+@pytest.mark.long
+def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
+    """Where a bright stripe is, which a network learns in a few steps."""
+    arrays = {name: np.zeros_like(getattr(DATA, f"x_{name}")) for name in ("train", "val")}
+    for name, x in arrays.items():
+        for image, label in zip(x, getattr(DATA, f"y_{name}"), strict=True):
+            image[2 * label : 2 * label + 2] = 1.0
+    data = replace(DATA, x_train=arrays["train"], x_val=arrays["val"])
+    rounds = Rounds(2)
+    with pytest.raises(NoMoreRounds):
+        run_bench(task("keras-tuned", model="capacity", batch_size=4), data, rounds)
+    assert rounds.accuracies[-1] > 0.9  # of five classes
+    assert int(built[0].optimizer.iterations) == 2 * 18  # no multiple of 16
+    assert rounds.samples == [70, 70]
+
+
+@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(monkeypatch, built, variant):
+    class Counting(bench._Idle):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.seen = tf.Variable(0)
+            counted.append(self.seen)
+
+        def train_step(self, batch):
+            self.seen.assign_add(tf.shape(batch[0])[0])
+            return super().train_step(batch)
+
+    counted = []
+    monkeypatch.setattr(bench, "_Idle", Counting)
+    rounds = timed(task(variant, part="input"), asks=False)
+    assert rounds.samples == [70, 70]
+    assert [int(seen) for seen in counted] == [140]
+    assert built == []
+
+
+def test_the_model_that_trains_nothing_can_be_called_as_keras_on_torch_does_to_build_it():
+    model = bench._Idle(name="idle")
+    np.testing.assert_array_equal(model(DATA.x_train[:2]), DATA.x_train[:2])
+    assert model.weights == []
+
+
+def test_augmented_batches_are_all_that_an_epoch_has(monkeypatch, built):
+    fed, right = [], bench.image_data_generator
+
+    def generator(augmentation):
+        assert augmentation == AUGMENTATION
+        made = right(augmentation)
+        transform = made.apply_transform
+
+        def recorded(x, *arguments):
+            fed.append(x.tobytes())
+            return transform(x, *arguments)
+
+        made.apply_transform = recorded
+        return made
+
+    monkeypatch.setattr(bench, "image_data_generator", generator)
+    rounds = timed(task("keras", part="augment", augmentation=AUGMENTATION))
+    assert rounds.samples == [70, 70]
+    assert sorted(fed) == sorted(2 * [x.tobytes() for x in DATA.x_train])
+    assert built == []
+
+
+@pytest.mark.parametrize(("precision", "policy"), [("fp32", "float32"), ("bf16", "mixed_bfloat16")])
+def test_the_precision_is_that_of_the_layers_and_not_of_the_weights(built, precision, policy):
+    rounds = timed(task("keras", precision=precision, model="underfit"), 1)
+    (model,) = built
+    assert {layer.dtype_policy.name for layer in model.layers} == {policy}
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert (rounds.environment["precision"], rounds.environment["backend"]) == (
+        *(precision, "tensorflow"),
+    )
+    assert 0 <= rounds.accuracies[0] <= 1
+    assert rounds.memory is None  # that of the process
+
+
+@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+@pytest.mark.parametrize("precision", ["fp16", "tf32"])
+def test_what_a_processor_cannot_do_is_refused_with_the_reason(built, variant, precision):
+    reason = f"^{variant}, {precision} on cpu: needs a GPU; use fp32 or bf16$"
+    with pytest.raises(InputError, match=reason):
+        run_bench(task(variant, precision=precision), DATA, Rounds(1))
+    assert built == []
+
+
+@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+def test_in_fp16_keras_scales_the_loss(variant):
+    """Built here on the CPU, which a benchmark refuses since it is slow."""
+    keras.config.set_dtype_policy(bench._POLICIES["fp16"])
+    model = bench._built(task(variant, precision="fp16", model="underfit"), DATA)
+    assert type(model.optimizer) is keras.optimizers.LossScaleOptimizer
+    assert type(model.optimizer.inner_optimizer) is keras.optimizers.Adam
+
+
+@pytest.fixture
+def _on_torch(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+
+
+@pytest.mark.usefixtures("_on_torch")
+def test_keras_on_torch_is_timed_in_fp32_alone():
+    with pytest.raises(InputError, match="keras-torch, bf16 on cpu: Keras on torch is timed in"):
+        run_bench(task("keras-torch", precision="bf16"), DATA, Rounds(1))
+
+
+@pytest.mark.usefixtures("_on_torch")
+def test_keras_on_torch_gets_the_steps_as_arrays():
+    fed, samples = bench._fed(task("keras-torch", part="step", batch_size=8), DATA)
+    assert (len(fed["x"]), len(fed["y"]), samples) == (64, 64, 64)
+    assert (fed["batch_size"], fed["shuffle"]) == (8, False)
+    np.testing.assert_array_equal(fed["x"][8:16], DATA.x_train[:8])
+
+
+@pytest.mark.usefixtures("_on_torch")
+def test_keras_on_torch_does_not_tell_the_memory_of_a_gpu():
+    assert bench._device_memory(task("keras-torch", device="cuda"))() is None
+
+
+def test_the_memory_of_a_gpu_is_its_own(monkeypatch):
+    def info(device):
+        return {"GPU:0": {"current": 1, "peak": 3 * 2**20}}[device]
+
+    monkeypatch.setattr(tf.config.experimental, "get_memory_info", info)
+    # Of the one GPU that `configure` lets TensorFlow see.
+    assert bench._device_memory(task("keras", device="cuda:1"))() == 3.0

@@ -1,0 +1,49 @@
+"""Of an operation between layers, what decides its numbers is told as of a layer."""
+
+import json
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras import ops
+
+from parity.halves.keras.layer_config import activation_config, operation_config, plain_config
+
+
+def operation(made):
+    return made(L.Input((3, 4)))._keras_history.operation
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda x: ops.softmax(x), {"axis": -1}),
+        (lambda x: ops.softmax(x, axis=1), {"axis": 1}),
+        (lambda x: ops.leaky_relu(x, 0.3), {"negative_slope": 0.3}),
+        (lambda x: ops.mean(x, axis=1), {}),
+        (lambda x: ops.concatenate([x, x], axis=1), {}),
+    ],
+)
+def test_constants_of_activations_and_the_axis_of_a_softmax(made, expected):
+    assert operation_config(operation(made)) == expected
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "expected"),
+    [
+        (L.Dropout(np.float64(0.25)), "rate", 0.25),
+        (L.Softmax(axis=[np.int64(1), np.int32(2)]), "axis", [1, 2]),
+        (L.BatchNormalization(momentum=np.float32(0.5)), "momentum", 0.5),
+        (L.Dense(2, use_bias=np.bool_(False)), "use_bias", False),
+    ],
+)
+def test_scalars_of_numpy_are_the_numbers_that_they_are(layer, name, expected):
+    found = plain_config(layer)[name]
+    assert json.loads(json.dumps(found)) == expected
+
+
+def test_so_are_those_of_an_activation():
+    activation = partial(keras.activations.leaky_relu, negative_slope=np.float32(0.5))
+    assert json.dumps(activation_config(activation)) == '{"negative_slope": 0.5}'

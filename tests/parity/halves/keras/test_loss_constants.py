@@ -1,0 +1,80 @@
+"""A loss is moved by what its constants in float32 change, and by nothing else."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from parity.halves.keras.loss_constants import constants_as_written, moved_loss
+from parity.ladder.tolerance import NOISE_FACTOR
+
+ops = keras.ops
+Y = np.array([[0.5, -3.0], [1.0, 2.5]])
+OUTPUT = np.array([[0.25, 1.0], [-3.0, 0.0]])
+TENTHS = (0.1, 0.9)
+
+
+def pinball(y, output, quantiles):
+    error = y - output
+    return ops.mean(ops.maximum(quantiles * error, (quantiles - 1) * error), axis=-1)
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx(before)
+
+
+def move_of(compute):
+    """By how much a check lets a loss differ."""
+    return (moved_loss(compute) - compute()).numpy() * NOISE_FACTOR
+
+
+def test_log_cosh_is_moved_by_its_rounded_constant():
+    y, zeros = np.array([[0.5], [3.0]]), tf.zeros((2, 1), tf.float64)
+    theirs = np.asarray(keras.losses.log_cosh(y, zeros))
+    found = move_of(lambda: keras.losses.log_cosh(y, zeros))
+    np.testing.assert_allclose(found, 2 * (np.log(np.cosh(y[:, 0])) - theirs), atol=1e-14)
+    assert np.abs(found).max() > 1e-9
+
+
+def test_a_loss_with_tenths_that_are_cast_is_moved_to_those_of_python():
+    output = tf.constant(OUTPUT)
+    found = move_of(lambda: pinball(Y, output, ops.cast(TENTHS, "float64")))
+    exact = pinball(Y, output, tf.constant(TENTHS, tf.float64))
+    rounded = pinball(Y, output, tf.constant(np.float64(np.float32(TENTHS))))
+    np.testing.assert_allclose(found, 2 * (exact - rounded), atol=1e-14)
+    assert np.abs(found).max() > 1e-9
+
+
+def test_a_softplus_is_moved_by_what_that_of_torch_leaves_out_from_twenty_on():
+    def softplus(x):
+        return move_of(lambda: keras.ops.softplus(tf.constant(x, tf.float64)))
+
+    assert softplus(20.0) == 0
+    assert softplus(20.5) == pytest.approx(-2 * np.log1p(np.exp(-20.5)), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mse", "binary_crossentropy", "huber", "categorical_hinge"])
+def test_a_loss_without_such_constants_is_not_moved(name):
+    loss = keras.losses.get(name)
+    y, output = np.abs(np.tanh(Y)), tf.sigmoid(tf.constant(OUTPUT))
+    np.testing.assert_array_equal(move_of(lambda: loss(y, output)), 0)
+
+
+def test_a_loss_that_needs_float32_somewhere_stays_as_it_is():
+    half = tf.constant(0.5)
+
+    def loss():
+        return tf.cast(ops.sum(tf.convert_to_tensor(0.1) * half), tf.float64)
+
+    assert move_of(loss) == 0
+
+
+def test_the_functions_are_those_of_tensorflow_again_after_an_error():
+    before = (tf.convert_to_tensor, tf.cast, tf.math.softplus, tf.nn.softplus)
+    with pytest.raises(RuntimeError, match="of the loss"), constants_as_written():
+        raise RuntimeError("of the loss")
+    assert (tf.convert_to_tensor, tf.cast, tf.math.softplus, tf.nn.softplus) == before

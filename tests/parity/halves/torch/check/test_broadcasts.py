@@ -1,0 +1,80 @@
+"""A loss that makes more numbers of an output and targets than either has is seen in its calls."""
+
+import keras
+import pytest
+import torch
+from both_halves import levels, recorded
+from torch import nn
+from torch.nn import functional as F
+
+from parity.halves.torch.check.broadcasts import seen_broadcasts
+from torch_impl import Port
+
+IMAGES, TURNED = (8, 12, 12, 1), (8, 1, 12, 12)
+SEEN = {
+    "a class": (nn.MSELoss(), TURNED, IMAGES),
+    "a function": (F.l1_loss, (8, 1), (8,)),
+    "labels of a column": (F.l1_loss, (8,), (8, 1)),
+    "by hand": (lambda o, t: ((o - t) ** 2).sum() / len(o), TURNED, IMAGES),
+    "by hand, of logarithms": (lambda o, t: -(t * o.sigmoid().log()).mean(), TURNED, IMAGES),
+    "the other way round": (lambda o, t: (1 - t - o).abs().mean(), (8, 1), (8,)),
+    "steps": (nn.SmoothL1Loss(), (8, 8), (8, 8, 1)),
+}
+NOT_SEEN = {
+    "one shape": (nn.MSELoss(), IMAGES, IMAGES),
+    "turned in the loss": (lambda o, t: F.mse_loss(o, t.movedim(-1, 1)), TURNED, IMAGES),
+    "of three quantiles": (lambda o, t: (o - t).abs().mean(), (8, 3), (8, 1)),
+    "one weight for all": (lambda o, t: (o * t.mean()).sum(), (8, 1), (8,)),
+    "of pairs of outputs": (lambda o, t: (o[:, None] - o).abs().mean() + t.mean(), (8, 1), (8, 1)),
+    "classes": (lambda o, t: F.cross_entropy(o, t.long()), (8, 8), (8,)),
+    "a product of matrices": (lambda o, t: (o @ t).sum(), (8, 1), (1, 8)),
+}
+
+
+def seen(loss, output, target):
+    given = torch.rand(output, requires_grad=True), torch.rand(target)
+    with seen_broadcasts(*given) as found:
+        loss(*given)
+    return found[:1]
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("name", SEEN)
+def test_shapes_that_broadcast_are_seen(name):
+    _, output, target = SEEN[name]
+    assert seen(*SEEN[name]) == [(list(output), list(target))]
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+def test_other_losses_are_left(name):
+    assert seen(*NOT_SEEN[name]) == []
+
+
+def model():
+    keras.utils.set_random_seed(1)
+    given = keras.Input((12, 12, 3))
+    made = keras.Model(given, keras.layers.Conv2D(1, 3, padding="same")(given))
+    made.compile("sgd", "mse")
+    return made
+
+
+def port(**settings):
+    net = nn.Sequential(nn.Conv2d(3, 1, 3, padding=1))
+    return lambda: Port(net, **settings)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_a_loss_that_broadcasts_images_fails_by_the_shapes(tmp_path):
+    trace = recorded(model, tmp_path / "keras", steps=1)
+
+    def items(name, **settings):
+        level = levels(trace, port(**settings), tmp_path / name)["loss"]
+        assert level.status in ("pass", "fail")
+        return [item for item in level.items if item.status != "pass"]
+
+    wrong = items("wrong", loss=nn.MSELoss())
+    assert wrong[0].name == "shapes that meet in the loss"
+    assert wrong[0].torch.endswith("(4, 1, 12, 12) against targets (4, 12, 12, 1)")
+    turned = lambda y: torch.as_tensor(y).movedim(-1, 1)  # noqa: E731
+    assert items("target", loss=nn.MSELoss(), target=turned) == []
+    assert items("loss", loss=lambda o, t: F.mse_loss(o, t.movedim(-1, 1))) == []

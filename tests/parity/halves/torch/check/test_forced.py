@@ -1,0 +1,202 @@
+"""A pass with Keras's values: every layer is right or wrong by itself, whatever is around it.
+
+The expected numbers are those of `check_pairs`, computed in NumPy.
+"""
+
+from collections import namedtuple
+
+import check_factories
+import check_pairs
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.check.forced import _order_of_inputs, _with_first, forced_pass
+from parity.halves.torch.check.port_loss import Loss
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from torch_impl import Port
+
+CLOSE = {"rtol": 0, "atol": 1e-14}  # sums of five products of numbers around 1
+NAMES = [node[0] for node in check_pairs.NODES]
+
+
+@pytest.fixture
+def forced(recorded, tmp_path):
+    """The pass of a port in a mode, in train mode with its loss."""
+
+    def run(factory, mode="train", left_out=()):
+        port = PortUnderTest(factory, 3, recorded.read(tmp_path / "keras"))
+        loss = Loss(port, "same") if mode == "train" else None
+        return forced_pass(port, mode, left_out, loss)
+
+    return run
+
+
+def net(activation=None, *, dense2=None):
+    """The network of `check_pairs`, with another activation, or another module for dense2."""
+    module = check_factories.torch_module()
+    if activation is not None:
+        module[1] = activation
+    if dense2 is not None:
+        module[3] = dense2
+    return Port(module, nn.MSELoss())
+
+
+class Detached(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
+class Shifted(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_a_right_port_makes_of_keras_values_what_keras_makes(forced, recorded, mode):
+    found = forced(net, mode)
+    assert list(found.own) == list(found.targets) == NAMES
+    for name in NAMES:
+        key = f"forward/{mode}/{name}"
+        assert found.targets[name] == f"{key}/output"
+        np.testing.assert_allclose(found.own[name], recorded.arrays[f"{key}/output"], **CLOSE)
+        (given,) = found.inputs[name].values()
+        np.testing.assert_allclose(given, recorded.arrays[f"{key}/input/0"], **CLOSE)
+    assert found.unshaped == []
+
+
+def test_its_loss_and_all_gradients_are_keras_own(forced, recorded):
+    found = forced(net)
+    np.testing.assert_allclose(found.loss, recorded.arrays["loss/value"], **CLOSE)
+    for name in check_pairs.SHAPES:
+        np.testing.assert_allclose(
+            found.gradient[name], recorded.arrays[f"gradient/{name}"], **CLOSE
+        )
+    # The last activation may carry its logits to the loss.
+    assert set(found.arrived) == set(NAMES[:-1])
+    for name, slope in found.arrived.items():
+        np.testing.assert_allclose(slope, recorded.arrays[f"output_gradient/{name}"], **CLOSE)
+
+
+def test_in_eval_mode_nothing_is_differentiated(forced):
+    found = forced(net, "eval")
+    assert (found.loss, found.gradient, found.arrived, found.state) == (None, {}, {}, {})
+
+
+def test_a_wrong_layer_is_wrong_alone(forced, recorded):
+    found = forced(lambda: net(nn.Tanh()))
+    arrays = recorded.arrays
+    linear = arrays["forward/train/dense1/output"]
+    np.testing.assert_allclose(found.own["dense1.activation"], np.tanh(linear), **CLOSE)
+    for name in set(NAMES) - {"dense1.activation"}:
+        theirs = arrays[f"forward/train/{name}/output"]
+        np.testing.assert_allclose(found.own[name], theirs, **CLOSE)
+    # What reaches dense1 goes through the wrong activation; behind it, Keras's gradient goes on.
+    expected = arrays["output_gradient/dense1.activation"] * (1 - np.tanh(linear) ** 2)
+    np.testing.assert_allclose(found.arrived["dense1"], expected, **CLOSE)
+    for name in check_pairs.SHAPES:
+        np.testing.assert_allclose(found.gradient[name], arrays[f"gradient/{name}"], **CLOSE)
+
+
+def test_what_is_added_to_one_layer_reaches_no_other(forced, recorded):
+    def shifted():
+        return net(dense2=Shifted(4, 3))
+
+    found = forced(shifted)
+    theirs = recorded.arrays["forward/train/dense2/output"]
+    np.testing.assert_allclose(found.own["dense2"], theirs + 1, **CLOSE)
+    theirs = recorded.arrays["forward/train/dense2.activation/output"]
+    np.testing.assert_allclose(found.own["dense2.activation"], theirs, **CLOSE)
+    np.testing.assert_allclose(found.loss, recorded.arrays["loss/value"], **CLOSE)
+
+
+def test_a_gradient_that_is_cut_off_is_missing_before_the_cut_alone(forced):
+    found = forced(lambda: net(dense2=Detached(4, 3)))
+    assert set(found.gradient) == {"dense2.kernel", "dense2.bias"}
+    assert set(found.arrived) == {"dense2"}
+
+
+def test_a_layer_that_is_left_out_hands_on_its_own_value(forced, recorded):
+    found = forced(lambda: net(nn.Tanh()), "eval", left_out=["dense1.activation"])
+    assert "dense1.activation" not in found.own
+    (given,) = found.inputs["dropout"].values()
+    linear = recorded.arrays["forward/eval/dense1/output"]
+    np.testing.assert_allclose(given, np.tanh(linear), **CLOSE)
+
+
+def test_the_port_is_left_as_it_was(recorded, tmp_path):
+    port = PortUnderTest(net, 3, recorded.read(tmp_path / "keras"))
+    before = {name: value.clone() for name, value in port.module.state_dict().items()}
+    outputs = [port.forward("train", "probe", training=True)[1]]
+    forced_pass(port, "train", (), Loss(port, "same"))
+    outputs.append(port.forward("train", "probe", training=True)[1])
+    assert torch.equal(*outputs)
+    for name, value in port.module.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_what_the_loss_raises_is_raised(forced):
+    with pytest.raises(ArithmeticError):
+        forced(check_factories.torch_raises_in_loss)
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+Pair = namedtuple("Pair", "first second")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [(1, 2), [1, 2], {"a": 1, "b": 2}, Pair(1, 2), ((1, 3), 2)],
+    ids=["tuple", "list", "mapping", "named", "nested"],
+)
+def test_only_the_first_tensor_of_an_output_is_replaced(output):
+    def tensors(value):
+        if isinstance(value, int):
+            return torch.tensor(float(value))
+        if isinstance(value, dict):
+            return {name: tensors(each) for name, each in value.items()}
+        found = [tensors(each) for each in value]
+        return type(value)(*found) if hasattr(value, "_fields") else type(value)(found)
+
+    def flat(value):
+        if isinstance(value, torch.Tensor):
+            return [float(value)]
+        inner = value.values() if isinstance(value, dict) else value
+        return [number for each in inner for number in flat(each)]
+
+    given = tensors(output)
+    changed = _with_first(given, torch.tensor(9.0))
+    assert type(changed) is type(given)
+    assert flat(changed) == [9.0, *flat(given)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [("add", [1, 0]), ("multiply", [1, 0]), ("concatenate", [0, 1]), ("subtract", [0, 1])],
+)
+def test_inputs_may_come_in_any_order_where_it_makes_no_difference(kind, order):
+    a, b = np.arange(6.0).reshape(2, 3), -np.ones((2, 3))
+    assert _order_of_inputs(kind, [b, a], [a, b]) == order
+    assert _order_of_inputs(kind, [a, b], [a, b]) == [0, 1]
+    assert _order_of_inputs(kind, [a, b], [a + 5, b]) == [0, 1]
+
+
+class Frozen(nn.Linear):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+def test_no_gradient_is_awaited_of_what_runs_without(forced):
+    usual = forced(net).awaited
+    assert "dense1" in usual
+
+    def frozen():
+        port = net()
+        port.module[0] = Frozen(5, 4)
+        return port
+
+    assert "dense1" not in forced(frozen).awaited
+    assert "dense2" in forced(frozen).awaited

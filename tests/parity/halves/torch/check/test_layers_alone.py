@@ -1,0 +1,199 @@
+"""Which layers of a port differ by themselves, and which are only written in another way."""
+
+import check_factories
+import check_pairs
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.check.forward import output_form, write_forward
+from parity.halves.torch.check.layers import write_layers
+from parity.halves.torch.check.port_loss import Loss
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.traces.trace import TraceWriter
+from torch_impl import Port
+
+NAMES = {node[0] for node in check_pairs.NODES}
+
+
+@pytest.fixture
+def recorded():
+    return check_pairs.recorded()
+
+
+@pytest.fixture
+def written(recorded, tmp_path):
+    """What is written of the layers of a port."""
+
+    def write(factory, modes=("eval", "train")):
+        port = PortUnderTest(factory, 3, recorded.read(tmp_path / "keras"))
+        writer = TraceWriter()
+        for mode in modes:
+            write_forward(port, mode, writer)
+        form = output_form(port, writer)
+        write_layers(port, form, Loss(port, form), writer)
+        return writer
+
+    return write
+
+
+class Net(nn.Module):
+    """The network of `check_pairs`; its first activation may come behind the dropout."""
+
+    def __init__(self, *, activation_last=False, last="sigmoid", scale=1.0):
+        super().__init__()
+        self.dense1, self.dense2 = nn.Linear(5, 4), nn.Linear(4, 3)
+        self.dropout = nn.Dropout(0.5)
+        self.activation_last, self.last, self.scale = activation_last, last, scale
+
+    def forward(self, x):
+        x = self.dense1(x) * self.scale
+        x = x if self.activation_last else torch.relu(x)
+        x = self.dropout(x)
+        x = torch.relu(x) if self.activation_last else x
+        return getattr(torch, self.last)(self.dense2(x))
+
+
+def port(**options):
+    return lambda: Port(Net(**options), nn.MSELoss())
+
+
+def differing(writer, recorded):
+    """Keras layers whose own output differs, or what reaches them."""
+    found = set()
+    for mode in ("eval", "train"):
+        for name, key in writer.facts["targets"].get(mode, {}).items():
+            own = writer.arrays[f"forward/{mode}/{name}/own"]
+            if not np.allclose(own, recorded.arrays[key], rtol=0, atol=1e-12):
+                found.add(name)
+            given = f"forward/{mode}/{name}/input/0"
+            theirs = recorded.arrays[given]
+            if not np.allclose(writer.arrays[given], theirs, rtol=0, atol=1e-12):
+                found.add(f"input of {name}")
+    return found
+
+
+def test_a_right_port_has_no_layer_that_differs(written, recorded):
+    writer = written(port())
+    assert differing(writer, recorded) == set()
+    assert (writer.facts["style"], writer.facts["unshaped"]) == ([], [])
+    assert set(writer.facts["targets"]["train"]) == NAMES
+    expected = {"loss/own"} | {f"forced/gradient/{name}" for name in check_pairs.SHAPES}
+    assert expected <= set(writer.arrays)
+
+
+def test_an_activation_behind_a_dropout_is_style(written):
+    writer = written(port(activation_last=True))
+    assert set(writer.facts["style"]) <= {"dense1.activation", "dropout"}
+    assert writer.facts["style"]
+
+
+def test_beside_another_fault_it_is_style_as_well(written, recorded):
+    writer = written(port(activation_last=True, last="tanh"))
+    assert set(writer.facts["style"]) <= {"dense1.activation", "dropout"}
+    assert writer.facts["style"]
+    found = {name.removeprefix("input of ") for name in differing(writer, recorded)}
+    assert found - set(writer.facts["style"]) == {"dense2.activation"}
+
+
+def test_a_wrong_layer_is_no_style(written, recorded):
+    writer = written(port(last="tanh"))
+    assert writer.facts["style"] == []
+    assert differing(writer, recorded) == {"dense2.activation"}
+
+
+def test_what_is_computed_between_two_layers_differs_at_the_second(written, recorded):
+    writer = written(port(scale=2.0))
+    assert writer.facts["style"] == []
+    assert differing(writer, recorded) == {"input of dense1.activation"}
+
+
+class Rounded(Net):
+    """In eval mode, all that it returns is 0 or 1."""
+
+    def forward(self, x):
+        output = super().forward(x)
+        return output if self.training else output.round()
+
+
+def saturated(recorded):
+    """Lets all that Keras returns be 0 or 1, in both modes."""
+    arrays = recorded.arrays
+    for name in ("kernel", "bias"):
+        arrays[f"weights/dense2.{name}"] *= 1e6
+    weights = {name: arrays[f"weights/{name}"] for name in check_pairs.SHAPES}
+    for mode, kept in (("eval", None), ("train", arrays["mask/train/dropout"])):
+        with np.errstate(over="ignore"):
+            passed = check_pairs.layers(weights, arrays["input/probe/0"], kept)
+        for name, (given, made) in passed.items():
+            arrays[f"forward/{mode}/{name}/input/0"] = given
+            arrays[f"forward/{mode}/{name}/output"] = made
+        arrays[f"forward/{mode}/output"] = made
+
+
+def rounded(recorded):
+    """Lets all that Keras returns be 0 or 1, in eval mode."""
+    key = "forward/eval/output"
+    recorded.arrays[key] = recorded.arrays[key].round()
+
+
+@pytest.mark.parametrize(
+    ("change", "net"), [(saturated, Net), (rounded, Rounded)], ids=["both_modes", "one_mode"]
+)
+def test_an_output_that_hides_all_before_it_makes_no_style(change, net, written, recorded):
+    change(recorded)
+    writer = written(lambda: Port(net(scale=1.001), nn.MSELoss()))
+    key = "forward/eval/output"
+    assert np.allclose(writer.arrays[key], recorded.arrays[key], rtol=0, atol=1e-12)
+    assert writer.facts["style"] == []
+    assert differing(writer, recorded) == {"input of dense1.activation"}
+
+
+class Moved(Net):
+    def forward(self, x):
+        return super().forward(x) + 0.1
+
+
+def test_the_loss_of_an_output_that_is_not_kerass_says_nothing_of_the_loss(written, recorded):
+    writer = written(lambda: Port(Moved(), nn.MSELoss()))
+    assert differing(writer, recorded) == set()
+    assert "loss/own" not in writer.arrays
+
+
+def test_the_layers_are_judged_though_the_loss_raises(written, recorded):
+    writer = written(check_factories.torch_raises_in_loss)
+    assert differing(writer, recorded) == set()
+    assert set(writer.facts["targets"]["train"]) == NAMES
+    assert "loss/own" not in writer.arrays
+    assert not [key for key in writer.arrays if key.startswith("forced/gradient")]
+
+
+def test_a_mode_in_which_the_port_raises_is_left_out(written):
+    writer = written(port(), modes=["eval"])
+    assert list(writer.facts["targets"]) == ["eval"]
+    assert writer.facts["style"] == []
+
+
+class Ended(Net):
+    """A wrong network, which ends in a multiplication of what an activation makes."""
+
+    def __init__(self, function):
+        super().__init__(scale=3.0)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self.dense2(torch.relu(self.dense1(x) * self.scale)))
+
+
+@pytest.mark.parametrize(
+    ("function", "form"),
+    [(lambda x: 0.9 * x.sigmoid(), "same"), (lambda x: 0.9 * x, "linear")],
+    ids=["probabilities", "logits"],
+)
+def test_a_wrong_output_is_what_its_values_may_be(recorded, tmp_path, function, form):
+    keras = recorded.read(tmp_path / "keras")
+    port = PortUnderTest(lambda: Port(Ended(function), nn.MSELoss()), 3, keras)
+    writer = TraceWriter()
+    write_forward(port, "eval", writer)
+    assert output_form(port, writer) == form

@@ -1,0 +1,99 @@
+"""Weights of a part that no pass calls have the places of the part of which it is a copy."""
+
+import copy
+
+import pytest
+from torch import nn
+
+from parity.halves.torch.port.carried import PAIRING, Carried
+from parity.halves.torch.port.copied_parts import copied_weights, copies_in
+from torch_impl.layouts import variables
+
+SHAPES = {"kernel": [4, 4], "bias": [4]}
+
+
+def named(*layers):
+    return [f"{layer}.{name}" for layer in layers for name in SHAPES]
+
+
+def facts_of(called, unused, others=()):
+    """Facts of a model with a part "network" of some layers, others with a part each, and more."""
+    parts = {"network": {"weights": named(*called)}}
+    parts |= {f"part {n}": {"weights": named(*each)} for n, each in enumerate(others)}
+    layers = [*called, *(layer for each in others for layer in each)]
+    return {
+        "nodes": [{"weights": named(layer)} for layer in layers],
+        "weights": {
+            name: {"shape": SHAPES[name.partition(".")[2]]} for name in named(*layers, *unused)
+        },
+        "own_training": {"parts": parts},
+    }
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+
+
+class Port(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.online = Net()
+        self.target = copy.deepcopy(self.online)
+
+
+def carried_in(net):
+    return [
+        Carried(f"{layer}.{variable.name}", variable, PAIRING)
+        for layer, module in zip(("dense", "dense_1"), (net.first, net.last), strict=True)
+        for variable in variables(module)
+    ]
+
+
+@pytest.mark.parametrize(
+    "unused",
+    [("dense#2", "dense_1#2"), ("dense_9", "dense_10"), ("dense_3", "dense_2")],
+    ids=["cloned", "built twice", "in no order"],
+)
+def test_weights_that_no_pass_uses_are_a_copy_of_the_part_with_their_shapes(unused):
+    (found,) = copies_in(facts_of(("dense", "dense_1"), unused))
+    first, last = sorted(unused, key=lambda name: (len(name), name))
+    assert found == dict(zip(named(first, last), named("dense", "dense_1"), strict=True))
+
+
+def test_two_copies_are_told_by_their_numbers():
+    found = copies_in(facts_of(("dense",), ("dense#2", "dense#3")))
+    assert [set(each) for each in found] == [set(named("dense#2")), set(named("dense#3"))]
+
+
+def test_what_could_be_a_copy_of_two_parts_or_of_none_is_no_copy():
+    assert copies_in(facts_of(("dense",), ("dense_2",), others=[("dense_1",)])) == []
+    assert copies_in(facts_of(("dense",), ("dense_1", "dense_2"))) == []
+    assert copies_in({"nodes": [], "weights": {}}) == []
+
+
+def test_a_copy_has_the_same_places_in_the_only_module_like_the_other():
+    port = Port()
+    copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
+    found = list(copied_weights(port, copies, carried_in(port.online)))
+    places = {item.name: (item.variable.module, item.variable.attributes) for item in found}
+    assert places == {
+        "dense#2.kernel": (port.target.first, ("weight",)),
+        "dense#2.bias": (port.target.first, ("bias",)),
+        "dense_1#2.kernel": (port.target.last, ("weight",)),
+        "dense_1#2.bias": (port.target.last, ("bias",)),
+    }
+
+
+def test_two_modules_that_could_be_the_copy_get_nothing():
+    port = Port()
+    port.slow = copy.deepcopy(port.online)
+    copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
+    assert list(copied_weights(port, copies, carried_in(port.online))) == []
+
+
+def test_a_part_without_all_of_its_places_gives_none_to_its_copy():
+    port = Port()
+    copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
+    assert list(copied_weights(port, copies, carried_in(port.online)[:-1])) == []

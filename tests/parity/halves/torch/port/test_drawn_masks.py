@@ -1,0 +1,41 @@
+"""A mask of Keras in the form in which a port draws it."""
+
+import numpy as np
+import pytest
+import torch
+
+from parity.halves.torch.port.drawn_masks import mask_like
+
+N, STEPS, FEATURES = 3, 5, 4
+STEP = np.random.default_rng(0).random((N, FEATURES)) > 0.5
+SAME = np.broadcast_to(STEP[:, None], (N, STEPS, FEATURES))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((N, STEPS, FEATURES), SAME),
+        ((N, 1, FEATURES), STEP[:, None]),
+        ((1, N, FEATURES), STEP[None]),
+        ((N, FEATURES, 1), STEP[:, :, None]),
+        ((N, FEATURES), STEP),
+        ((N, FEATURES, STEPS), np.moveaxis(SAME, -1, 1)),
+    ],
+    ids=str,
+)
+def test_one_mask_for_all_steps_fits_where_it_is_multiplied(shape, expected):
+    found = mask_like(SAME, torch.ones(shape))
+    np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_a_mask_that_differs_from_step_to_step_has_no_form_of_one_step():
+    mask = SAME.copy()
+    mask[0, 0, 0] = ~mask[0, 0, 0]
+    assert mask_like(mask, torch.ones(N, 1, FEATURES)) is None
+    assert mask_like(STEP, torch.ones(N, FEATURES + 1)) is None
+
+
+def test_a_mask_of_whole_samples_is_one_value_each():
+    kept = np.array([True, False, True])
+    whole = np.broadcast_to(kept[:, None, None], (N, STEPS, FEATURES))
+    np.testing.assert_array_equal(mask_like(whole, torch.ones(N, 1, 1)).flatten().numpy(), kept)

@@ -1,0 +1,134 @@
+"""What a dropout of a port drops together is seen in its own masks, in the order of Keras's axes.
+
+All sides of the tensors are of one length, so that no shape tells where the channels are.
+"""
+
+import keras
+import numpy as np
+import pytest
+import torch.nn.functional as F
+from both_halves import levels, recorded
+from torch import nn
+
+from parity.halves.torch.port.dropped_axes import dropped_axes
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from torch_impl import Port, layers
+
+L = keras.layers
+CHANNELS, VALUES, ROWS = [1, 2], [], [2, 3]
+
+
+def model(kind):
+    def make():
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((8, 8, 8))
+        x = kind(0.5, name="drop")(L.Conv2D(8, 3, padding="same")(inputs))
+        made = keras.Model(inputs, L.Dense(2)(L.GlobalAveragePooling2D()(x)))
+        made.compile("sgd", "mse")
+        return made
+
+    return make
+
+
+class Net(nn.Module):
+    """A dropout on images with channels first, or last."""
+
+    def __init__(self, drop, is_last):
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 2)
+        self.drop, self.is_last = drop, is_last
+
+    def forward(self, x):
+        x = self.conv(x)
+        if self.is_last:
+            return self.out(self.drop(x.movedim(1, -1)).mean((1, 2)))
+        return self.out(self.drop(x).mean((2, 3)))
+
+
+class Function(nn.Module):
+    """A dropout that is a function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x, 0.5, training=self.training)
+
+
+class Own(nn.Dropout2d):
+    """Whole channels, of which its name says nothing."""
+
+
+class Own2d(nn.Dropout):
+    """Single values, whatever its name says."""
+
+
+PORTS = {
+    "channels": (lambda: nn.Dropout2d(), False, CHANNELS),
+    "channels_of_rows": (lambda: nn.Dropout2d(), True, ROWS),
+    "values": (lambda: nn.Dropout(), False, VALUES),
+    "values_last": (lambda: nn.Dropout(), True, VALUES),
+    "function": (lambda: Function(F.dropout), True, VALUES),
+    "function_of_channels": (lambda: Function(F.dropout2d), False, CHANNELS),
+    "function_of_rows": (lambda: Function(F.dropout2d), True, ROWS),
+    "subclass": (lambda: Own(), False, CHANNELS),
+    "name_alone": (lambda: Own2d(), False, VALUES),
+    "keras": (lambda: layers.SpatialDropout(0.5), False, CHANNELS),
+    "keras_last": (lambda: layers.SpatialDropout(0.5, channels_last=True), True, CHANNELS),
+    "keras_not_told": (lambda: layers.SpatialDropout(0.5), True, ROWS),
+    "keras_lines": (lambda: layers.Dropout(0.5, noise_shape=(None, 1, None, None)), False, [1]),
+}
+
+
+@pytest.fixture(scope="module")
+def spatial(tmp_path_factory):
+    return recorded(model(L.SpatialDropout2D), tmp_path_factory.mktemp("a") / "k")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return recorded(model(L.Dropout), tmp_path_factory.mktemp("b") / "k")
+
+
+def port(name):
+    dropout, is_last, _ = PORTS[name]
+    return lambda: Port(Net(dropout(), is_last))
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_the_axes_are_those_along_which_the_port_drops_the_same(name, plain):
+    assert dropped_axes(PortUnderTest(port(name), 0, plain)) == {"drop": PORTS[name][-1]}
+
+
+def drops(keras_half, name, folder):
+    level = levels(keras_half, port(name), folder / name)["forward"]
+    (item,) = (item for item in level.items if item.name == "drop drops")
+    return level.status, item.keras, item.torch
+
+
+def test_a_dropout_of_rows_is_none_of_channels(spatial, tmp_path):
+    said = ("fail", "whole channels", "the same along axes 2, 3")
+    assert drops(spatial, "channels_of_rows", tmp_path) == said
+    assert drops(spatial, "values", tmp_path)[::2] == ("fail", "single values")
+    assert drops(spatial, "channels", tmp_path)[0] == "pass"
+    assert drops(spatial, "keras_last", tmp_path)[0] == "pass"
+
+
+def test_a_dropout_of_values_is_one_in_either_layout(plain, tmp_path):
+    assert drops(plain, "channels_of_rows", tmp_path)[0] == "fail"
+    assert drops(plain, "values_last", tmp_path)[0] == "pass"
+
+
+def test_alpha_dropout_may_drop_whole_channels_as_well(tmp_path):
+    trace = recorded(model(L.AlphaDropout), tmp_path / "keras", steps=1)
+    for kind, axes in ((nn.AlphaDropout, VALUES), (nn.FeatureAlphaDropout, CHANNELS)):
+        found = PortUnderTest(lambda kind=kind: Net(kind(0.5), False), 0, trace)
+        assert dropped_axes(found) == {"drop": axes}
+
+
+def test_the_generator_of_torch_is_left_as_it_was(plain):
+    made = PortUnderTest(port("channels"), 0, plain)
+    before = F.torch.get_rng_state()
+    dropped_axes(made)
+    np.testing.assert_array_equal(F.torch.get_rng_state(), before)

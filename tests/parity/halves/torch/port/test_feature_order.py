@@ -1,0 +1,135 @@
+"""The order of features where images become vectors, and where vectors become images."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from parity.halves.torch.calls import recorded_calls
+from parity.halves.torch.port.feature_order import feature_orders
+from parity.halves.torch.port.traced_axes import as_keras, channels_first, traced
+
+
+def node(kind, given, made, sources, weights=()):
+    shapes = [list(shape) for shape in given]
+    return {
+        "kind": kind,
+        "input_shapes": shapes,
+        "output_shape": list(made),
+        "sources": sources,
+        "weights": list(weights),
+    }
+
+
+def calls_of(net, *given):
+    with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as calls:
+        net(*given)
+    return calls
+
+
+def orders_of(nodes, calls, partners, *, is_first=True, given=None):
+    return feature_orders(nodes, calls, partners, traced(calls, [given]), is_first=is_first)
+
+
+def order(*sides):
+    """Keras's position of each feature of (C, H, W), for (H, W, C)."""
+    return np.arange(np.prod(sides)).reshape(sides).transpose(2, 0, 1).reshape(-1)
+
+
+def test_a_flatten_goes_through_activations_to_the_rows_of_a_kernel():
+    nodes = [
+        node("flatten", [(2, 4, 3, 5)], (2, 60), [-1]),
+        node("activation:relu", [(2, 60)], (2, 60), [0]),
+        node("dense", [(2, 60)], (2, 60), [1], ["dense.kernel"]),
+        node("dense", [(2, 60)], (2, 2), [2], ["dense_1.kernel"]),
+    ]
+    net = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(60, 60), nn.Linear(60, 2))
+    calls = calls_of(net, torch.randn(2, 5, 4, 3))
+    found = orders_of(nodes, calls, {0: 0, 1: 1, 2: 2, 3: 3})
+    expected = order(4, 3, 5)
+    assert sorted(found.features) == [0, 1]
+    assert sorted(found.rows) == [1, 2]
+    assert all((rows == expected).all() for rows in found.rows.values())
+
+
+def test_a_joined_vector_has_the_order_of_its_parts():
+    nodes = [
+        node("flatten", [(2, 2, 1, 3)], (2, 6), [-1]),
+        node("concatenate", [(2, 4), (2, 6)], (2, 10), [-1, 0]),
+        node("dense", [(2, 10)], (2, 2), [1], ["dense.kernel"]),
+    ]
+
+    class Net(nn.Module):
+        def forward(self, image, table):
+            return torch.cat([table, image.flatten(1)], 1)
+
+    calls = calls_of(Net(), torch.randn(2, 3, 2, 1), torch.randn(2, 4))
+    found = orders_of(nodes, calls, {0: 0, 1: 1})
+    np.testing.assert_array_equal(found.rows[2], [0, 1, 2, 3, *(4 + order(2, 1, 3))])
+
+
+def test_the_order_of_one_branch_is_not_that_of_another():
+    nodes = [
+        node("flatten", [(2, 2, 1, 3)], (2, 6), [-1]),
+        node("dense", [(2, 6)], (2, 6), [-1], ["dense.kernel"]),
+    ]
+    calls = calls_of(nn.Flatten(), torch.randn(2, 3, 2, 1))
+    assert orders_of(nodes, calls, {0: 0}).rows == {}
+
+
+def up(shape):
+    whole = int(np.prod(shape))
+    return [
+        node("dense", [(2, 6)], (2, whole), [-1], ["dense.kernel", "dense.bias"]),
+        node("batch_norm", [(2, whole)], (2, whole), [0], ["norm.gamma"]),
+        node("reshape", [(2, whole)], (2, *shape), [1]),
+    ]
+
+
+def viewed(shape, *after):
+    whole = int(np.prod(shape))
+    net = nn.Sequential(
+        nn.Linear(6, whole), nn.BatchNorm1d(whole), nn.Unflatten(1, shape), *after
+    ).eval()
+    return calls_of(net, torch.randn(2, 6))
+
+
+def test_a_view_as_channels_first_gives_its_order_to_the_layers_that_make_the_vector():
+    partners = {0: 0, 1: 1, 2: 2}
+    found = orders_of(up((4, 3, 5)), viewed((5, 4, 3)), partners)
+    expected = order(4, 3, 5)
+    assert sorted(found.features) == [0, 1]
+    assert sorted(found.rows) == [1, 2]
+    assert (found.features[0] == expected).all()
+
+
+def test_a_view_as_keras_has_no_other_order():
+    found = orders_of(up((4, 3, 5)), viewed((4, 3, 5)), {0: 0, 2: 2})
+    assert found.features == {}
+
+
+def test_where_both_shapes_are_the_same_what_takes_the_view_decides():
+    class Turned(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 3, 1, 2)
+
+    partners = {0: 0, 2: 2}
+    conv = orders_of(up((4, 4, 4)), viewed((4, 4, 4), nn.Conv2d(4, 1, 1)), partners)
+    assert (conv.features[0] == order(4, 4, 4)).all()
+    for after in (Turned(), nn.Linear(4, 2)):
+        calls = viewed((4, 4, 4), after)
+        assert orders_of(up((4, 4, 4)), calls, partners).features == {}
+
+
+def test_how_a_cube_came_about_decides_and_else_the_caller():
+    nodes = [
+        node("flatten", [(2, 4, 4, 4)], (2, 64), [-1]),
+        node("dense", [(2, 64)], (2, 2), [0], ["dense.kernel"]),
+    ]
+    calls = calls_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), torch.randn(2, 4, 4, 4))
+    partners = {0: 0, 1: 1}
+    assert (
+        orders_of(nodes, calls, partners, given=channels_first(4)).rows[1] == order(4, 4, 4)
+    ).all()
+    assert orders_of(nodes, calls, partners, given=as_keras(4)).rows == {}
+    assert (orders_of(nodes, calls, partners).rows[1] == order(4, 4, 4)).all()
+    assert orders_of(nodes, calls, partners, is_first=False).rows == {}

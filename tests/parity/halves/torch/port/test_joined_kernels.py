@@ -1,0 +1,214 @@
+"""Keras's kernels find their places in a cell by hand, whatever the order of its gates."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.port.assignments import Need, Source
+from parity.halves.torch.port.joined_kernels import Way, cells_of, placings, ways
+
+UNITS, FEATURES = 2, 3
+WINDOW = (3, 3)
+
+
+def needs(window=()):
+    """Those of an LSTM or, with a window, of a ConvLSTM2D."""
+    rows = 4 * UNITS
+    return [
+        Need("memory.cell/kernel", (*window, FEATURES, rows)),
+        Need("memory.cell/recurrent_kernel", (*window, UNITS, rows)),
+        Need("memory.cell/bias", (rows,)),
+    ]
+
+
+def sources(net):
+    return [
+        Source(name, net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2])
+        for name, _ in net.named_parameters()
+    ]
+
+
+def arrays(window=()):
+    generator = np.random.default_rng(0)
+    return {need.name: generator.normal(size=need.shape) for need in needs(window)}
+
+
+@pytest.mark.parametrize("state_first", [False, True])
+@pytest.mark.parametrize("gates", [(0, 1, 2, 3), (0, 1, 3, 2), (3, 1, 0, 2)])
+def test_a_linear_of_both_holds_both_kernels(gates, state_first):
+    net = nn.ModuleDict({"gates": nn.Linear(FEATURES + UNITS, 4 * UNITS)}).double()
+    (cell,) = cells_of(needs(), sources(net))
+    given = arrays()
+    items = cell.carried(Way(gates, state_first))
+    for item in items:
+        item.set(given[item.name])
+    for item in items:
+        np.testing.assert_array_equal(item.value(), given[item.name])
+    x, h = np.ones((1, FEATURES)), np.full((1, UNITS), 2.0)
+    both = [h, x] if state_first else [x, h]
+    found = net["gates"](torch.tensor(np.concatenate(both, axis=1))).detach().numpy()
+    kernel, recurrent, bias = (given[need.name] for need in needs())
+    expected = np.split(x @ kernel + h @ recurrent + bias, 4, axis=1)
+    for place, gate in enumerate(gates):
+        part = found[:, place * UNITS : (place + 1) * UNITS]
+        np.testing.assert_allclose(part, expected[gate], rtol=0, atol=1e-12)
+
+
+def test_convolutions_may_be_one_or_two():
+    one = nn.ModuleDict({"conv": nn.Conv2d(FEATURES + UNITS, 4 * UNITS, 3)}).double()
+    two = nn.ModuleDict(
+        {
+            "of_input": nn.Conv2d(FEATURES, 4 * UNITS, 3),
+            "of_state": nn.Conv2d(UNITS, 4 * UNITS, 3, bias=False),
+        }
+    ).double()
+    given = arrays(WINDOW)
+    for net, count in ((one, 1), (two, 2)):
+        (cell,) = cells_of(needs(WINDOW), sources(net))
+        assert len(cell.sources) == count
+        for item in cell.carried(Way((0, 1, 3, 2))):
+            item.set(given[item.name])
+            np.testing.assert_array_equal(item.value(), given[item.name])
+
+
+def test_the_usual_orders_come_first_and_all_are_tried():
+    net = nn.ModuleDict({"gates": nn.Linear(FEATURES + UNITS, 4 * UNITS)})
+    found = list(ways(cells_of(needs(), sources(net))))
+    assert found[:3] == [Way((0, 1, 2, 3)), Way((0, 1, 2, 3), True), Way((0, 1, 3, 2))]
+    assert len({way.gates for way in found}) == 24
+
+
+def test_weights_of_other_shapes_are_no_cell():
+    net = nn.ModuleDict({"gates": nn.Linear(FEATURES + UNITS + 1, 4 * UNITS)})
+    assert cells_of(needs(), sources(net)) == []
+    assert cells_of(needs()[:1], sources(net)) == []
+
+
+# --- a GRU, whose candidate needs a product of its own -------------------------------------------
+
+
+def gru_needs(biases=1):
+    rows = 3 * UNITS
+    return [
+        Need("memory.cell/kernel", (FEATURES, rows)),
+        Need("memory.cell/recurrent_kernel", (UNITS, rows)),
+        Need("memory.cell/bias", (rows,) if biases == 1 else (2, rows)),
+    ]
+
+
+def gru_sources(net):
+    return [
+        Source(name, net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], None, net)
+        for name, _ in net.named_parameters()
+    ]
+
+
+class Raw(nn.Module):
+    """Parameters as Keras has them, or as torch does."""
+
+    def __init__(self, is_turned):
+        super().__init__()
+        shapes = [(3 * UNITS, FEATURES), (3 * UNITS, UNITS)]
+        for name, shape in zip(("w", "u"), shapes, strict=True):
+            setattr(self, name, nn.Parameter(torch.zeros(shape[::-1] if is_turned else shape)))
+        self.b = nn.Parameter(torch.zeros(3 * UNITS))
+
+
+def linears(*sizes):
+    """A Linear for each (features, units of gates, whether it has a bias)."""
+    return nn.ModuleDict({f"part_{n}": nn.Linear(i, o, b) for n, (i, o, b) in enumerate(sizes)})
+
+
+GRUS = {
+    "one matrix each": lambda: Raw(False),
+    "one matrix each, as Keras's": lambda: Raw(True),
+    "the candidate by itself": lambda: linears(
+        (FEATURES, 3 * UNITS, True), (UNITS, 2 * UNITS, False), (UNITS, UNITS, False)
+    ),
+    "a Linear for each gate": lambda: linears(
+        *[(FEATURES, UNITS, True)] * 3, *[(UNITS, UNITS, False)] * 3
+    ),
+    "two biases": lambda: linears((FEATURES, 3 * UNITS, True), (UNITS, 3 * UNITS, True)),
+}
+
+
+@pytest.mark.parametrize("gates", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+@pytest.mark.parametrize("form", GRUS)
+def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gates):
+    net = nn.ModuleDict({"memory": GRUS[form]()}).double()
+    wanted = gru_needs(2 if form == "two biases" else 1)
+    (cell,) = cells_of(wanted, gru_sources(net))
+    generator = np.random.default_rng(0)
+    given = {need.name: generator.normal(size=need.shape) for need in wanted}
+    items = cell.carried(Way(gates))
+    for item in items:
+        item.set(given[item.name])
+    for item in items:
+        np.testing.assert_array_equal(item.value(), given[item.name])
+    assert len(items) == 3
+    assert all(bool(parameter.all()) for parameter in net.parameters())
+    # The first rows of what the port computes of its input are those of its first gate.
+    first = next(p for p in net.parameters() if FEATURES in p.shape)
+    rows = first if first.shape[1] == FEATURES else first.T
+    kernel = given["memory.cell/kernel"]
+    expected = kernel[:, gates[0] * UNITS : (gates[0] + 1) * UNITS].T
+    np.testing.assert_array_equal(rows[:UNITS].detach(), expected)
+
+
+class Parts(nn.Module):
+    """A GRU in two parts, as x @ kernel or as torch has it; one kernel of the state is square."""
+
+    def __init__(self, *, as_keras):
+        super().__init__()
+        sizes = {
+            "w": (FEATURES, 2 * UNITS),
+            "u": (UNITS, 2 * UNITS),
+            "w2": (FEATURES, UNITS),
+            "u2": (UNITS, UNITS),
+        }
+        for name, size in sizes.items():
+            setattr(self, name, nn.Parameter(torch.zeros(size if as_keras else size[::-1])))
+        self.b = nn.Parameter(torch.zeros(3 * UNITS))
+
+
+@pytest.mark.parametrize("as_keras", [True, False])
+def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
+    net = nn.ModuleDict({"memory": Parts(as_keras=as_keras)}).double()
+    (cell,) = cells_of(gru_needs(1), gru_sources(net))
+    assert cell.is_as_keras is as_keras
+    way = next(ways([cell]))
+    assert way == Way((0, 1, 2), as_keras=as_keras)
+    given = np.random.default_rng(0).normal(size=(UNITS, 3 * UNITS))
+    (item,) = (each for each in cell.carried(way) if each.name.endswith("recurrent_kernel"))
+    item.set(given)
+    square = given[:, 2 * UNITS :]
+    held = net["memory"].u2.detach().numpy()
+    np.testing.assert_array_equal(held, square if as_keras else square.T)
+    np.testing.assert_array_equal(item.value(), given)
+
+
+def test_each_cell_gets_the_parameters_of_one_module():
+    net = nn.ModuleDict({"one": Raw(False), "two": Raw(True)})
+    wanted = [
+        Need(need.name.replace("memory", name), need.shape)
+        for name in ("first", "second")
+        for need in gru_needs()
+    ]
+    found = cells_of(wanted, gru_sources(net))
+    names = [[source.name for group in cell.sources for source in group] for cell in found]
+    assert names == [["one.w", "one.u"], ["two.w", "two.u"]]
+
+
+def test_cells_of_three_and_of_four_gates_are_laid_out_each_in_its_way():
+    net = nn.ModuleDict({"gru": Raw(False), "lstm": linears((FEATURES + UNITS, 4 * UNITS, True))})
+    lstm = [Need(need.name.replace("memory", "lstm"), need.shape) for need in needs()]
+    cells = cells_of([*gru_needs(), *lstm], gru_sources(net))
+    assert [cell.num_gates for cell in cells] == [3, 4]
+    # Six orders of three gates, 24 of four, and two of these with the state in front.
+    assert sum(1 for _ in placings(cells)) == 6 * 26
+
+
+def test_a_gate_too_few_is_no_cell():
+    net = nn.ModuleDict({"memory": linears((FEATURES, 3 * UNITS, True), (UNITS, 2 * UNITS, False))})
+    assert cells_of(gru_needs(), gru_sources(net)) == []

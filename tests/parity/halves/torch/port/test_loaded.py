@@ -1,0 +1,168 @@
+"""A weight that `load` has set is found by its values, wherever and in whatever order they are."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.errors import InputError
+from parity.halves.torch.port.loaded import Loaded, WeightsByName, load_by
+from torch_impl.weights import put
+
+
+def draw(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def net_with(value):
+    net = nn.Module()
+    net.inner = nn.Module()
+    net.other = nn.Parameter(torch.randn(3, 2, dtype=torch.float64))
+    net.inner.w = nn.Parameter(torch.tensor(value))
+    return net
+
+
+ORDERS = {
+    "same": lambda k: k,
+    "turned": lambda k: k.T,
+    "flat": lambda k: k.reshape(-1),
+    "rows": lambda k: k[[3, 0, 2, 1]],
+    "with_axes": lambda k: k[:, None, :, None],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_weight_in_another_order_is_found_and_set(order):
+    kernel = draw(4, 5)
+    net = net_with(order(kernel).copy())
+    variable = Loaded(net).find("dense.kernel", kernel)
+    assert (variable.module, variable.attributes, variable.part) == (net.inner, ("w",), None)
+    assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
+    other = draw(4, 5) + 1
+    (tensor,) = variable.to_torch(torch.tensor(other))
+    assert np.array_equal(tensor, order(other))
+
+
+def gates(order, axes):
+    return lambda k: np.concatenate([np.split(k, len(order), -1)[g] for g in order], -1).transpose(
+        axes
+    )
+
+
+LAYOUTS = {
+    "linear": ((4, 6), lambda k: k.T),
+    "convolution": ((2, 3, 4, 5), lambda k: k.transpose(3, 2, 0, 1)),
+    "gru": ((3, 6), gates((1, 0, 2), (1, 0))),
+    "lstm_of_others": ((3, 8), gates((0, 1, 3, 2), (1, 0))),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_value_that_stands_twice_does_not_hide_a_weight_in_the_order_of_a_layout(name):
+    shape, order = LAYOUTS[name]
+    kernel = draw(*shape)
+    kernel.reshape(-1)[-1] = kernel.reshape(-1)[0]
+    variable = Loaded(net_with(order(kernel).copy())).find("dense.kernel", kernel)
+    assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
+    other = draw(*shape) + 1
+    (tensor,) = variable.to_torch(torch.tensor(other))
+    assert np.array_equal(tensor, order(other))
+
+
+def test_a_value_that_stands_twice_hides_a_weight_in_any_other_order():
+    kernel = draw(4, 5)
+    kernel[3, 4] = kernel[0, 0]
+    assert Loaded(net_with(kernel[[3, 0, 2, 1]])).find("dense.kernel", kernel) is None
+
+
+def test_a_weight_that_is_part_of_a_parameter_is_set_alone():
+    parts = draw(3, 4, 5)
+    net = net_with(parts.reshape(12, 5))
+    variable = Loaded(net).find("query.kernel", parts[1].T.copy())
+    assert variable.part is not None
+    with torch.no_grad():
+        put(variable, net.inner.w, *variable.to_torch(torch.zeros(5, 4, dtype=torch.float64)))
+    expected = parts.copy()
+    expected[1] = 0
+    assert np.array_equal(net.inner.w.detach().reshape(3, 4, 5), expected)
+
+
+def test_what_is_nowhere_is_not_found():
+    net = net_with(draw(4, 5))
+    assert Loaded(net).find("dense.kernel", draw(4, 5) + 1e-15 + 1e-9) is None
+    assert Loaded(net).find("dense.kernel", np.zeros((0,))) is None
+
+
+def test_equal_values_are_found_only_where_they_stand():
+    ones = np.array([0.5, 0.5, 2.0])
+    assert Loaded(net_with(ones)).find("norm.gamma", ones).attributes == ("w",)
+    assert Loaded(net_with(ones[::-1].copy())).find("norm.gamma", ones) is None
+
+
+WEIGHTS = {
+    "dense.kernel": np.zeros((2, 3)),
+    "gru.gru_cell/kernel": np.ones((3, 4)),
+    "lstm.forward_lstm/lstm_cell/bias": np.ones(4),
+    "lstm.backward_lstm/lstm_cell/bias": np.ones(4),
+}
+
+
+def test_a_weight_of_an_inner_cell_is_found_without_the_cell_if_there_is_one():
+    weights = WeightsByName(WEIGHTS)
+    assert weights["gru.kernel"] is WEIGHTS["gru.gru_cell/kernel"]
+    assert weights["dense.kernel"] is WEIGHTS["dense.kernel"]
+    assert sorted(weights) == sorted(WEIGHTS)
+    for name in ("lstm.bias", "gru.bias", "kernel"):
+        with pytest.raises(KeyError, match=name):
+            weights[name]
+
+
+@pytest.mark.parametrize("error", [KeyError("kernel"), RuntimeError("shapes differ")])
+def test_an_error_of_load_is_told_with_what_it_gets(error):
+    def load(module, weights):
+        assert not torch.is_grad_enabled()
+        raise error
+
+    raised = r"`load` raised \w+Error: .*, test_loaded.py:\d+; it gets "
+    told = raised + r".* dense.kernel \[2, 3\], gru.gru_cell/kernel"
+    with pytest.raises(InputError, match=told):
+        load_by(load, torch.nn.Linear(1, 1), WeightsByName(WEIGHTS))
+
+
+def net_of(**parameters):
+    net = nn.Module()
+    for name, value in parameters.items():
+        setattr(net, name, nn.Parameter(torch.tensor(value)))
+    return net
+
+
+def test_a_weight_in_parts_is_found_in_all_of_them():
+    kernel = draw(4, 6)
+    net = net_of(gates=kernel[:, :4].T.copy(), new=kernel[:, 4:].T.copy(), other=draw(6, 4) + 9)
+    assert Loaded(net).spread(kernel) == ["gates", "new"]
+
+
+def test_a_weight_of_which_a_part_is_missing_is_in_no_parts():
+    kernel = draw(4, 6)
+    net = net_of(gates=kernel[:, :4].copy(), new=kernel[:, 4:] + 1)
+    assert Loaded(net).spread(kernel) == []
+
+
+def test_a_vector_with_equal_values_is_found_in_parts_that_are_in_order():
+    """Such as the bias of an LSTM: ones for the forget gate, zeros for the others."""
+    bias = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    net = net_of(i=bias[:2].copy(), f=bias[2:4].copy(), c=bias[4:].copy())
+    assert Loaded(net).spread(bias) == ["i", "f", "c"]
+    turned = net_of(f=bias[2:4].copy(), i=bias[:2].copy(), c=bias[4:].copy())
+    assert Loaded(turned).spread(bias) == []
+
+
+def test_of_equal_weights_that_of_the_path_with_keras_names_is_found():
+    """Both directions of a recurrent layer begin with the same bias, whose forget gate has ones."""
+    bias = np.repeat([0.0, 1.0, 0.0, 0.0], 3)
+    net = nn.ModuleDict({name: nn.LSTM(2, 3) for name in ("forward_lstm", "backward_lstm")})
+    for layer in net.values():
+        layer.bias_ih_l0.data = torch.from_numpy(bias.copy())
+    for name in ("backward_lstm", "forward_lstm"):
+        variable = Loaded(net).find(f"bidirectional.{name}/lstm_cell/bias", bias)
+        assert variable.module is net[name]

@@ -1,0 +1,181 @@
+"""Recurrent layers by hand are found by the weights that their modules hold."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import numpy as np
+import one_layer
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.call import states_beside
+from parity.halves.torch.calls import recorded_calls
+from parity.halves.torch.port.carried import NAMES, Carried
+from parity.halves.torch.port.modules_by_hand import called_once, modules_by_hand, states_of_steps
+from torch_impl.layouts import Variable
+
+NODES = (("lower", "simple_rnn", [4, 6, 3], [4, 6, 5]), ("upper", "simple_rnn", [4, 6, 5], [4, 4]))
+
+
+class Step(nn.Module):
+    """One step, of the input and the state side by side."""
+
+    def __init__(self, features, units):
+        super().__init__()
+        self.both = nn.Linear(features + units, units)
+
+    def forward(self, x, h):
+        return torch.tanh(self.both(torch.cat([x, h], 1)))
+
+
+class HandRNN(nn.Module):
+    """A simple recurrent layer that returns all outputs and the last one, or what is asked for."""
+
+    shown = staticmethod(lambda *both: both)
+
+    def __init__(self, features, units):
+        super().__init__()
+        self.cell, self.units = Step(features, units), units
+
+    def forward(self, x):
+        outputs = [x.new_zeros(len(x), self.units)]
+        for step in x.unbind(1):
+            outputs.append(self.cell(step, outputs[-1]))
+        return self.shown(torch.stack(outputs[1:], 1), outputs[-1])
+
+
+class Stacked(nn.Module):
+    """Two layers, and a dense one of the last state."""
+
+    def __init__(self, lower, upper):
+        super().__init__()
+        self.lower, self.upper = lower, upper
+        self.targets = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.targets(self.upper(self.lower(x)[0])[1])
+
+
+def stacked():
+    return Stacked(HandRNN(3, 5), HandRNN(5, 4))
+
+
+def port_of(net, nodes=NODES):
+    """What is looked at of a port whose kernels have a place."""
+    carried, told = [], []
+    for name, kind, given, made in nodes:
+        held = [n for n, _ in net.named_parameters() if n.startswith(f"{name}.")]
+        for path in held:
+            owner, _, short = path.rpartition(".")
+            variable = Variable(short, net.get_submodule(owner), (short,), None, None)
+            carried.append(Carried(path, variable, NAMES))
+        node = {"name": name, "kind": kind, "weights": held, "config": {}}
+        told.append({**node, "input_shapes": [given], "output_shape": made})
+    port = SimpleNamespace(
+        module=net,
+        cargo=SimpleNamespace(carried=carried),
+        pairing=SimpleNamespace(pairs=()),
+        keras=one_layer.Arrays({"nodes": told, "noise": {}}, {}),
+        by_hand={},
+        kept=nullcontext,
+        forget_states=lambda: None,
+    )
+    port.calls = called(net)({})
+    return port
+
+
+def called(net):
+    def run(by_hand):
+        with recorded_calls(net, lambda number, x, rate: x, by_hand.values()) as calls:
+            net(torch.zeros(4, 6, 3))
+        return calls
+
+    return run
+
+
+def test_the_module_of_each_layer_is_found_by_its_weights():
+    found = modules_by_hand(port_of(stacked()))
+    assert found == {"lower": ["lower", "lower.cell"], "upper": ["upper", "upper.cell"]}
+
+
+def test_a_module_with_the_weights_of_two_layers_is_neither():
+    net = nn.ModuleDict({"both": stacked()})
+    net.forward = net["both"].forward
+    nodes = [(f"both.{name}", *rest) for name, *rest in NODES]
+    found = modules_by_hand(port_of(net, nodes))
+    assert found["both.lower"][0] == "both.lower"
+
+
+def test_a_layer_with_a_partner_is_left():
+    port = port_of(stacked())
+    port.pairing.pairs = ((0, 3),)
+    assert list(modules_by_hand(port)) == ["upper"]
+
+
+def test_the_module_that_is_called_once_is_taken_and_not_that_of_a_step():
+    net = stacked()
+    port = port_of(net)
+    assert called_once(port, modules_by_hand(port), called(net)) == {
+        "lower": "lower",
+        "upper": "upper",  # which returns the last state beside all outputs, as Keras's does
+    }
+
+
+def test_a_module_that_makes_another_shape_is_not_taken():
+    net = stacked()
+    port = port_of(net, [("lower", "simple_rnn", [4, 6, 3], [4, 7, 5]), NODES[1]])
+    assert called_once(port, modules_by_hand(port), called(net)) == {"upper": "upper"}
+
+
+def test_a_module_in_which_a_dropout_is_called_is_not_taken():
+    """Its masks would not be Keras's any more."""
+
+    class Dropped(HandRNN):
+        def forward(self, x):
+            return super().forward(nn.functional.dropout(x, 0.5, self.training))
+
+    net = Stacked(Dropped(3, 5), HandRNN(5, 4))
+    port = port_of(net)
+    assert "lower" not in called_once(port, modules_by_hand(port), called(net))
+
+
+def states(shown, changed=0.0, **config):
+    """The states of the lower layer by its first steps; its outputs, forwards and from the end."""
+    net, x = stacked(), torch.randn(4, 6, 3)
+    port = port_of(net)
+    port.keras.facts["nodes"][0]["config"] = config
+    port.keras["forward/eval/lower/input/0"] = x.numpy() + changed
+    starts = [x[:, -n:] if config else x[:, :n] for n in range(1, 7)]
+    expected = torch.stack([net.lower(start)[1] for start in starts], 1)
+    net.lower.shown = shown
+    return states_of_steps(port, lambda: net.lower(x)), {"lower": expected.numpy(force=True)}
+
+
+@pytest.mark.parametrize("config", [{}, {"go_backwards": True}])
+@pytest.mark.parametrize(
+    "shown", [lambda *both: both, lambda _, last: last, lambda every, _: every]
+)
+def test_a_module_tells_its_states_whatever_it_returns(shown, config):
+    found, expected = states(shown, **config)
+    np.testing.assert_equal(found, expected)
+
+
+def test_none_are_told_of_another_input_or_by_a_module_that_raises():
+    assert states(lambda _, last: last, 0.1)[0] == {}
+    assert states(lambda every, _: every.reshape(4, 6, 5))[0] == {}  # of six steps alone
+
+
+SEQUENCE, LAST = torch.zeros(4, 6, 5), torch.ones(4, 5)
+
+
+@pytest.mark.parametrize("output", [(SEQUENCE, LAST), (SEQUENCE, (LAST, LAST)), (SEQUENCE, [LAST])])
+def test_the_last_state_beside_all_outputs(output):
+    assert states_beside(output) is LAST
+
+
+@pytest.mark.parametrize(
+    "output", [SEQUENCE, (SEQUENCE,), (SEQUENCE, SEQUENCE), (SEQUENCE, None), (LAST, LAST)]
+)
+def test_other_outputs_have_no_state_beside_them(output):
+    assert states_beside(output) is None

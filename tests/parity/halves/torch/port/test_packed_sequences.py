@@ -1,0 +1,76 @@
+"""Packed sequences are seen as padded ones, and a value goes on in their place."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from parity.halves.torch.call import first_tensor
+from parity.halves.torch.calls import recorded_calls
+from parity.halves.torch.port.packed_sequences import data_alone, packed_in, padded, repacked
+
+X = torch.arange(1.0, 25).reshape(3, 4, 2)
+LENGTHS = torch.tensor([2, 4, 1])
+KEPT = (torch.arange(4) < LENGTHS[:, None])[..., None]
+
+
+def packed(sort=False):
+    return pack_padded_sequence(X, LENGTHS, batch_first=True, enforce_sorted=sort)
+
+
+def test_a_packed_sequence_has_its_steps_side_by_side():
+    assert torch.equal(padded(packed()), X * KEPT)
+    assert torch.equal(first_tensor((packed(), None)), X * KEPT)
+
+
+def test_another_value_is_packed_alike():
+    other = repacked(X * 2, packed())
+    assert torch.equal(pad_packed_sequence(other, batch_first=True)[0], 2 * X * KEPT)
+
+
+def test_a_sorted_sequence_keeps_its_order():
+    order = LENGTHS.argsort(descending=True)
+    given = pack_padded_sequence(X[order], LENGTHS[order], batch_first=True)
+    other = repacked(X[order] + 1, given)
+    assert torch.equal(padded(other), ((X + 1) * KEPT)[order])
+
+
+def test_packed_sequences_are_found_in_arguments():
+    one = packed()
+    assert packed_in((1, {"x": [one]})) == [one]
+    assert data_alone((one, "y"))[0] is one.data
+
+
+class Net(nn.Module):
+    def __init__(self, num_layers):
+        super().__init__()
+        self.gru = nn.GRU(2, 3, num_layers, batch_first=True)
+
+    def forward(self, x):
+        given = pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.gru(given)[0], batch_first=True)[0]
+
+
+def test_a_recurrent_module_is_watched_as_if_it_took_padded_sequences():
+    for num_layers in (1, 2):
+        net = Net(num_layers)
+        with recorded_calls(net, lambda number, x, rate: x) as calls:
+            output = net(X)
+        found = [call for call in calls if call.kind == "gru"]
+        assert len(found) == num_layers
+        assert torch.equal(found[0].inputs[0], X * KEPT)
+        assert torch.equal(found[-1].output, output)
+        assert torch.equal(first_tensor(found[-1].run(found[-1].inputs[0])), output)
+        assert torch.equal(net(X), output)
+
+
+def test_another_output_goes_on_packed():
+    net = Net(1)
+
+    def passed(call, output):
+        if call.kind != "gru":
+            return output
+        return repacked(torch.ones(3, 4, 3), output[0]), output[1]
+
+    with recorded_calls(net, lambda number, x, rate: x, passed=passed):
+        output = net(X)
+    assert torch.equal(output, KEPT.expand(3, 4, 3).to(output.dtype))

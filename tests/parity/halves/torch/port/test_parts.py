@@ -1,0 +1,150 @@
+"""The networks that a port holds are found by name, by what the port says, or by their order."""
+
+import pytest
+import torch
+from torch import nn
+
+from parity.errors import InputError
+from parity.halves.torch.port.parts import (
+    as_written,
+    called_by_parts,
+    parts_in,
+    parts_left_out,
+    weights_left_out,
+)
+from torch_impl import Port
+
+PLAIN = {"is_row": False, "kept": None, "num_outputs": 1, "weights": ["layer.w"]}
+STEADY, MOVED = {"layer.w": False}, {"layer.w": True}  # kept as built; whether a step moves it
+
+
+class Holder(nn.Module):
+    def __init__(self, **networks):
+        super().__init__()
+        for name, network in networks.items():
+            self.add_module(name, network)
+
+    def forward(self, x):
+        return x + 1
+
+
+class Sampled(nn.Module):
+    def __init__(self, num):
+        super().__init__()
+        self.fc, self.num = nn.Linear(3, 2), num
+
+    def forward(self, x):
+        return [self.fc(x)] * self.num
+
+
+def parted(module, told, as_built=None, **settings):
+    facts = {"own_training": {"parts": told, "as_built": as_built or {}}}
+    return called_by_parts(Port(module, **settings), module, facts)
+
+
+@pytest.mark.parametrize(
+    ("names", "layers"),
+    [
+        (("generator", "critic"), {}),
+        (("netG", "netD"), {"generator": "netG", "critic": "netD"}),
+        (("netG", "netD"), {}),
+    ],
+    ids=["by name", "as the port says", "in order"],
+)
+def test_a_part_is_found(names, layers):
+    module = Holder(**{names[0]: nn.Linear(3, 2), names[1]: nn.Linear(2, 1)})
+    port = parted(module, {"generator": PLAIN, "critic": PLAIN}, layers=layers)
+    made = module({"generator": torch.ones(4, 3), "critic": torch.ones(5, 2)})
+    assert {name: tuple(x.shape) for name, x in made.items()} == {
+        "generator": (4, 2),
+        "critic": (5, 1),
+    }
+    assert port.layers == {}
+    assert list(parts_in(module)) == ["generator", "critic"]
+
+
+def test_the_module_is_called_as_it_is_written_in_a_block():
+    module = Holder(net=nn.Linear(3, 2))
+    parted(module, {"net": PLAIN})
+    with as_written(module):
+        assert module(torch.ones(1)).item() == 2
+    assert list(module(torch.ones(1, 3))) == ["net"]
+
+
+def test_a_model_whose_call_reaches_all_weights_has_no_parts():
+    module = Holder(net=nn.Linear(3, 2))
+    port = Port(module)
+    assert called_by_parts(port, module, {"own_training": {"applied": []}}) is port
+    assert parts_in(module) == {}
+
+
+@pytest.mark.parametrize("num", [3, 2])
+def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
+    module = Holder(encoder=Sampled(num))
+    parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})
+    assert list(module(torch.ones(1, 3))) == ["encoder/0", "encoder/1"]
+
+
+def test_inputs_that_keras_gives_in_a_list_may_be_taken_one_after_the_other():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x, scale):
+            return self.fc(x) * scale
+
+    module = Holder(net=Two())
+    parted(module, {"net": PLAIN})
+    made = module({"net": [torch.ones(4, 3), torch.zeros(4, 1)]})
+    assert not made["net"].any()
+
+
+def test_another_number_of_outputs_is_told():
+    module = Holder(encoder=Sampled(4))
+    parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})
+    with pytest.raises(InputError, match="'encoder' returns 4 tensors; expected 3"):
+        module(torch.ones(1, 3))
+
+
+def test_a_part_without_a_module_is_told_with_what_to_say():
+    module = Holder(netG=nn.Linear(3, 2))
+    with pytest.raises(InputError, match=r"no module for generator, critic.*layers=\{'generator'"):
+        parted(module, {"generator": PLAIN, "critic": PLAIN})
+    module = Holder(generator=nn.Linear(3, 2), other=nn.Linear(3, 2))
+    with pytest.raises(InputError, match="no module for critic"):
+        parted(module, {"generator": PLAIN, "critic": PLAIN})
+    with pytest.raises(
+        InputError, match=r"names netX; expected modules of the port: generator, other"
+    ):
+        parted(module, {"generator": PLAIN}, layers={"generator": "netX"})
+
+
+def test_a_port_may_compute_a_part_of_constants_by_itself():
+    module = Holder(network=nn.Linear(3, 2))
+    told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
+    parted(module, told, STEADY)
+    made = module({"network": torch.ones(4, 3), "normalizer": torch.ones(4, 3)})
+    assert list(made) == list(parts_in(module)) == ["network"]
+    assert parts_left_out(module) == ["normalizer"]
+    assert weights_left_out(module) == {"layer.w"}
+
+
+def test_what_a_step_moves_needs_a_module():
+    module = Holder(network=nn.Linear(3, 2))
+    told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "average": PLAIN}
+    for as_built in (MOVED, {}):
+        with pytest.raises(InputError, match="no module for average"):
+            parted(module, told, as_built)
+
+
+def test_networks_are_found_in_order_beside_what_needs_no_module():
+    module = Holder(netG=nn.Linear(3, 2))
+    told = {"generator": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
+    parted(module, told, STEADY)
+    assert list(parts_in(module)) == ["generator"]
+
+
+def test_a_port_without_any_of_the_networks_is_refused():
+    with pytest.raises(InputError, match="no module for generator, critic"):
+        parted(nn.Module(), {"generator": PLAIN, "critic": PLAIN}, STEADY)

@@ -1,0 +1,103 @@
+"""A port gets its inputs by name, in a row, or in one, whatever its arguments are."""
+
+import inputs_keras
+import keras
+import numpy as np
+import pytest
+import torch
+
+from parity.halves.torch.port.feeding import Feeding, positional
+from torch_impl.keras_config import from_keras_config
+
+PAIR = {"inputs": [{"name": "age"}, {"name": "user"}], "input_structure": {"age": 0, "user": 1}}
+LIST = {"inputs": PAIR["inputs"], "input_structure": [0, 1]}
+NEST = {
+    "inputs": [{"name": "left/0"}, {"name": "left/1"}, {"name": "right"}],
+    "input_structure": {"left": [0, 1], "right": 2},
+}
+ONE = {"inputs": [{"name": "x"}], "input_structure": 0}
+OLD = {"inputs": PAIR["inputs"]}
+
+
+@pytest.mark.parametrize(
+    ("facts", "feed", "expected"),
+    [
+        (PAIR, lambda user, age: (user, age), ("B", "A")),
+        (PAIR, lambda *, user, age: (user, age), ("B", "A")),
+        (PAIR, lambda x: x, {"age": "A", "user": "B"}),
+        (PAIR, lambda first, second: (first, second), ("A", "B")),
+        (PAIR, lambda *x: x, ("A", "B")),
+        (LIST, lambda user, age: (user, age), ("B", "A")),
+        (LIST, lambda x: x, ["A", "B"]),
+        (OLD, lambda x: x, ["A", "B"]),
+        (OLD, lambda x, y: (x, y), ("A", "B")),
+        (ONE, lambda x: x, "A"),
+        (ONE, lambda images, scale=2: (images, scale), ("A", 2)),
+        ({}, lambda x: x, "A"),
+    ],
+)
+def test_a_feed_gets_what_its_arguments_say(facts, feed, expected):
+    arrays = ["A", "B"][: max(1, len(facts.get("inputs", ())))]
+    assert Feeding(facts).call(feed, arrays) == expected
+
+
+def one(x):
+    raise NotImplementedError
+
+
+def named(user, age):
+    raise NotImplementedError
+
+
+def pair(first, second, scale=1):
+    raise NotImplementedError
+
+
+def any_number(*inputs):
+    raise NotImplementedError
+
+
+def two_parts(right, left):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("facts", "forward", "first", "number"),
+    [
+        (ONE, one, ("A",), 1),
+        (PAIR, one, ({"age": "A", "user": "B"},), 2),
+        (PAIR, named, ("B", "A"), 3),
+        (PAIR, pair, ("A", "B"), 2),
+        (PAIR, any_number, ({"age": "A", "user": "B"},), 2),
+        (LIST, named, ("A", "B"), 3),
+        (LIST, one, (["A", "B"],), 2),
+        (LIST, any_number, ("A", "B"), 2),
+        (NEST, one, ({"left": ["A", "B"], "right": "C"},), 3),
+        (NEST, two_parts, ("C", ["A", "B"]), 4),
+        (NEST, pair, (["A", "B"], "C"), 3),
+        ({}, one, ("A",), 1),
+    ],
+)
+def test_a_module_gets_what_its_arguments_say(facts, forward, first, number):
+    forms = Feeding(facts).forms(forward)
+    arrays = ["A", "B", "C"][: max(1, len(facts.get("inputs", ())))]
+    assert forms[0](arrays) == first
+    assert len(forms) <= number
+
+
+def test_a_function_that_does_not_tell_its_arguments_takes_any():
+    assert positional(dict.fromkeys) == (["iterable", "value"], False)
+    assert positional(min)[1]
+
+
+def test_the_twin_takes_a_dictionary():
+    keras.utils.set_random_seed(0)
+    model = inputs_keras.dictionary()
+    twin = from_keras_config(model.get_config())
+    twin.load_keras_weights({w.path: w.numpy() for w in model.weights})
+    draw = np.random.default_rng(0)
+    arrays = [draw.normal(size=(5, 4)).astype(np.float32), draw.integers(0, 8, (5, 3))]
+    facts = PAIR
+    (given,) = Feeding(facts).forms(twin.forward)[0]([torch.from_numpy(x) for x in arrays])
+    expected = model({"age": arrays[0], "user": arrays[1]}).numpy()
+    np.testing.assert_allclose(twin(given).detach().numpy(), expected, rtol=0, atol=1e-6)

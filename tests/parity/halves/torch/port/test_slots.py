@@ -1,0 +1,117 @@
+"""The slots of a port's optimizer are set from Keras's, and read back by Keras's names."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.port.carried import PAIRING, Carried
+from parity.halves.torch.port.slots import counters_of, set_slots, slots_of, why_not_carried
+from torch_impl import optim
+from torch_impl.layouts import variables
+
+RATE = 0.5
+KERNEL = np.arange(6.0).reshape(3, 2) / 8  # Keras's layout, (in, out)
+BIAS = np.array([0.25, -0.5])
+COUNT = {"iterations": np.array(7)}
+
+
+def port(kind, **settings):
+    """A port with one linear layer."""
+    module = nn.Linear(3, 2).double()
+    optimizer = kind(module.parameters(), **settings)
+    carried = [Carried(f"dense.{v.name}", v, PAIRING) for v in variables(module)]
+    return SimpleNamespace(built=SimpleNamespace(optimizer=optimizer), carried=carried)
+
+
+def slots(*names):
+    return {name: {"dense.kernel": KERNEL, "dense.bias": BIAS} for name in names}
+
+
+KNOWN = [
+    (optim.Adam, {}, ("momentum", "velocity")),
+    (optim.RMSprop, {}, ("velocity",)),
+    (optim.Adadelta, {}, ("accumulated_grad", "accumulated_delta_var")),
+    (torch.optim.Adam, {"lr": RATE}, ("momentum", "velocity")),
+    (torch.optim.SGD, {"lr": RATE, "momentum": 0.9}, ("momentum",)),
+    (
+        torch.optim.RMSprop,
+        {"lr": RATE, "momentum": 0.9, "centered": True},
+        ("velocity", "momentum", "average_gradient"),
+    ),
+    (torch.optim.Adamax, {"lr": RATE}, ("momentum", "norm")),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "names"), KNOWN)
+def test_what_was_set_is_read_back(kind, settings, names):
+    given, values = port(kind, **settings), slots(*names)
+    assert why_not_carried(given, values, COUNT) is None
+    set_slots(given, values, COUNT, RATE)
+    found = slots_of(given, RATE)
+    assert set(found) == set(names)
+    for name in names:
+        np.testing.assert_allclose(found[name]["dense.kernel"], KERNEL, rtol=1e-15)
+        np.testing.assert_allclose(found[name]["dense.bias"], BIAS, rtol=1e-15)
+
+
+def test_the_number_of_steps_is_set_where_an_optimizer_counts_them():
+    ours, stock = port(optim.Adam), port(torch.optim.Adam)
+    for given in (ours, stock):
+        set_slots(given, slots("momentum", "velocity"), COUNT, RATE)
+    assert ours.built.optimizer.param_groups[0]["step"] == 7
+    assert [float(s["step"]) for s in stock.built.optimizer.state.values()] == [7.0, 7.0]
+    assert counters_of(ours.built.optimizer) == [7.0]
+    assert counters_of(stock.built.optimizer) == [7.0, 7.0]
+
+
+def test_the_product_of_nadam_counts_as_one_of_them():
+    others = {**COUNT, "u_product": np.array(0.25)}
+    ours, stock = port(optim.Nadam), port(torch.optim.NAdam)
+    for given in (ours, stock):
+        set_slots(given, slots("momentum", "velocity"), others, RATE)
+    assert counters_of(ours.built.optimizer) == [7.0, 0.25]
+    assert counters_of(stock.built.optimizer) == [7.0, 0.25] * 2
+
+
+def test_what_an_optimizer_of_ones_own_keeps_under_these_names_may_be_anything():
+    given = port(torch.optim.Adam).built.optimizer
+    given.param_groups[0]["step"] = [1, 2]
+    assert counters_of(given) == []
+
+
+def test_momentum_of_torch_is_a_gradient_and_that_of_keras_a_step():
+    given = port(torch.optim.SGD, lr=RATE, momentum=0.9)
+    set_slots(given, slots("momentum"), {}, RATE)
+    (kernel, bias) = (s["momentum_buffer"] for s in given.built.optimizer.state.values())
+    np.testing.assert_array_equal(kernel.numpy(), -2 * KERNEL.T)
+    np.testing.assert_array_equal(bias.numpy(), [-0.5, 1.0])
+
+
+class Own(optim.Adam):
+    pass
+
+
+UNKNOWN = [
+    (Own, {}, ("momentum", "velocity"), COUNT, "Own is an optimizer of your own"),
+    (torch.optim.SGD, {"lr": 0.1}, ("velocity",), COUNT, "keeps velocity, for which SGD has no"),
+    (optim.Adam, {}, ("momentum",), {"scale": 1}, "keeps scale, for which Adam has no place"),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "names", "others", "why"), UNKNOWN)
+def test_what_is_not_known_is_told(kind, settings, names, others, why):
+    assert why in why_not_carried(port(kind, **settings), slots(*names), others)
+
+
+def test_an_optimizer_of_ones_own_that_keeps_nothing_is_no_problem():
+    class Plain(torch.optim.Optimizer):
+        def __init__(self, parameters):
+            super().__init__(parameters, {"lr": 0.1})
+
+        def step(self, closure=None):
+            pass
+
+    assert why_not_carried(port(Plain), {}, COUNT) is None

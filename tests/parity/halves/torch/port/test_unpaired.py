@@ -1,0 +1,177 @@
+"""What has no partner is told, with what to do; what only has its weights elsewhere is not."""
+
+import keras
+import numpy as np
+import torch
+from both_halves import levels, recorded
+from torch import nn
+
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.halves.torch.port.unpaired import left_over, told_nodes, told_pairs
+from parity.ladder.items import FAIL, PASS
+from parity.traces.trace import Trace
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+class Record(dict):
+    """A dense layer of 3 features, and a layer of the user's behind it."""
+
+    def __init__(self, own, output, made=None):
+        x, kernel = draw(4, 3), draw(3, 3, seed=1)
+        super().__init__({"input/probe/0": x, "weights/dense.kernel": kernel})
+        linear = x @ kernel
+        self["forward/eval/output"] = output(linear)
+        for mode in ("eval", "train"):
+            self[f"forward/{mode}/dense/input/0"] = x
+            self[f"forward/{mode}/dense/output"] = self[f"forward/{mode}/own/input/0"] = linear
+            self[f"forward/{mode}/own/output"] = output(linear)
+        if made is not None:
+            self["forward/train/own/output"] = made(linear)
+        self.update({f"weights/own.{name}": value for name, value in own.items()})
+        weights = {"dense.kernel": kernel} | {f"own.{name}": value for name, value in own.items()}
+        shapes = {"input_shapes": [[4, 3]], "output_shape": [4, 3], "config": {}}
+        self.facts = {
+            "nodes": [
+                {"name": "dense", "kind": "dense", "weights": ["dense.kernel"], "sources": [-1]}
+                | shapes,
+                {
+                    "name": "own",
+                    "kind": "unknown:Own",
+                    "weights": [f"own.{name}" for name in own],
+                    "sources": [0],
+                }
+                | shapes,
+            ],
+            "noise": {},
+            "weights": {
+                name: {"shape": list(value.shape), "trainable": True}
+                for name, value in weights.items()
+            },
+        }
+
+    def below(self, prefix):
+        return [key.removeprefix(f"{prefix}/") for key in self if key.startswith(f"{prefix}/")]
+
+
+class Net(nn.Module):
+    def __init__(self, function, *shape):
+        super().__init__()
+        self.fc, self.function = nn.Linear(3, 3, bias=False), function
+        self.free = nn.Parameter(torch.randn(*shape)) if shape else None
+
+    def forward(self, x):
+        return self.function(self, self.fc(x))
+
+
+def told(recorded, function, *shape):
+    port = PortUnderTest(lambda: Net(function, *shape), 3, recorded)
+    return port, left_over(port, told_pairs(port))
+
+
+def test_a_layer_whose_weights_are_elsewhere_has_lost_nothing():
+    gamma = draw(3, seed=2)
+    recorded = Record({"gamma": gamma}, lambda x: x * gamma)
+    port, found = told(recorded, lambda net, x: (x.T * net.free[:, None]).T, 3)
+    assert not any(found.values())
+    assert {item.name for item in port.carried} == {"dense.kernel", "own.gamma"}
+
+
+def test_a_weight_of_an_unknown_layer_that_fits_nowhere_is_told_with_what_to_do():
+    gamma = draw(3, seed=2)
+    recorded = Record({"gamma": gamma}, lambda x: x * gamma)
+    _, found = told(recorded, lambda net, x: x * net.free[:3], 5)
+    (entry,) = found["incomplete"]
+    assert entry["what"] == "own.gamma"
+    assert "free" in entry["why"]
+    assert "load" in entry["do"]
+
+
+def test_random_numbers_are_told_only_if_keras_draws_some_too():
+    def noisy(net, x):
+        return x + torch.randn_like(x) if net.training else x
+
+    draws = Record({}, lambda x: x, made=lambda x: x + 1)
+    _, found = told(draws, noisy)
+    (entry,) = found["incomplete"]
+    assert entry["what"].startswith("randn_like() at test_unpaired.py:")
+    assert "own" in entry["why"]
+    _, found = told(Record({}, lambda x: x), noisy)
+    assert found["incomplete"] == []
+
+
+def test_a_call_has_the_weights_of_its_partner_if_some_are_carried_elsewhere():
+    recorded = Record({}, lambda x: x)
+    recorded.facts["nodes"].pop()
+    recorded.facts["nodes"][0]["weights"].append("dense.bias")
+    recorded["weights/dense.bias"] = draw(3, seed=5)
+    recorded.facts["weights"]["dense.bias"] = {"shape": [3], "trainable": True}
+    recorded["forward/eval/output"] = recorded["forward/eval/output"] + draw(3, seed=5)
+    recorded["forward/eval/dense/output"] = recorded["forward/eval/output"]
+    port, found = told(recorded, lambda net, x: x + net.free, 3)
+    assert found["torch_left"] == []
+    (row, _), *_ = pairs = told_pairs(port)
+    assert row == 0
+    assert told_nodes(port, pairs)[0]["weights"] == {"kernel": [3, 3], "bias": [3]}
+
+
+def test_a_computed_weight_is_told_by_its_parts():
+    def normed():
+        net = Net(lambda net, x: x)
+        nn.utils.parametrizations.weight_norm(net.fc)
+        return net
+
+    recorded = Record({}, lambda x: x)
+    port = PortUnderTest(normed, 3, recorded)
+    (entry,) = left_over(port, told_pairs(port))["not_compared"]
+    assert entry["what"] == "the gradients of the parts of dense.kernel"
+
+
+class GateByGate(nn.Module):
+    """A GRU of two layers, each of which takes the input and the state as one tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.gates, self.candidate = nn.Linear(3 + 4, 8), nn.Linear(3 + 4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), 4)
+        for step in x.unbind(1):
+            z, r = self.gates(torch.cat([step, h], -1)).sigmoid().chunk(2, dim=-1)
+            h = z * h + (1 - z) * torch.tanh(self.candidate(torch.cat([step, r * h], -1)))
+        return self.head(h)
+
+
+class LastStep(nn.Module):
+    """Has no GRU, and no parameters that could be one."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.head(x[:, -1])
+
+
+def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_path):
+    def reference():
+        x = keras.Input((5, 3))
+        memory = keras.layers.GRU(4, reset_after=False, name="memory")
+        model = keras.Model(x, keras.layers.Dense(2, name="head")(memory(x)))
+        model.compile("sgd", "mse")
+        return model
+
+    trace = recorded(reference, tmp_path / "keras", steps=1)
+    found = levels(trace, GateByGate, tmp_path / "by_hand")
+    assert found["structure"].status == PASS
+    facts = Trace(tmp_path / "by_hand").facts
+    told = [entry["what"] for entry in facts["incomplete"]]
+    assert told == [f"memory.gru_cell/{name}" for name in ("kernel", "recurrent_kernel", "bias")]
+    assert facts["by_hand"] == [
+        f"{layer}.{name}" for layer in ("gates", "candidate") for name in ("weight", "bias")
+    ]
+    without = levels(trace, LastStep, tmp_path / "without")
+    assert "memory" in [item.name for item in without["structure"].items if item.status == FAIL]

@@ -1,0 +1,75 @@
+"""A port's augmentation gets the parameters that Keras drew, in any of its forms."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.transforms import v2
+
+from parity.errors import InputError
+from parity.halves.torch.program.augmentation import augmented, ranges
+from torch_impl.augment import ImageDataGenerator, KerasTransform
+
+IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+ARGUMENTS = {"rotation_range": 30, "zoom_range": 0.2, "width_shift_range": 2}
+TRANSFORM = KerasTransform(**ARGUMENTS, random_state=np.random.RandomState(3))
+PARAMS = TRANSFORM.draw(4, 8, 8)
+EXPECTED = TRANSFORM.transform(IMAGES, PARAMS)
+NORMALIZE = v2.Normalize([0.5] * 3, [2.0] * 3)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        KerasTransform(),  # draws nothing: it applies what it gets
+        v2.Compose([KerasTransform(), v2.Identity()]),
+        nn.Sequential(nn.Identity(), v2.Compose([KerasTransform()])),
+        lambda images, params: TRANSFORM.transform(images, params),
+    ],
+)
+def test_the_parameters_are_those_of_keras(augment):
+    assert torch.equal(augmented(augment, IMAGES, PARAMS), EXPECTED)
+
+
+def test_what_follows_the_transform_is_applied_too():
+    own = augmented(v2.Compose([KerasTransform(), NORMALIZE]), IMAGES, PARAMS)
+    assert torch.allclose(own, (EXPECTED - 0.5) / 2)
+    own = augmented(ImageDataGenerator(rescale=0.25), IMAGES, PARAMS)
+    assert torch.allclose(own, EXPECTED / 4)
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        (v2.RandomRotation(10), "has RandomRotation, which draws by itself"),
+        (v2.Compose([v2.RandomHorizontalFlip()]), "has RandomHorizontalFlip, which draws"),
+        (v2.ColorJitter(0.5), "has ColorJitter, which draws by itself"),
+        (lambda images, params: images[:2], r"returned \(2, 3, 8, 8\) for images of shape"),
+        (lambda images, params: None, "returned NoneType for images of shape"),
+        ({"rotation_range": 10}, r"Port\(augment=dict\): expected torch_impl.augment's KerasTr"),
+    ],
+)
+def test_what_cannot_get_them_is_told(augment, message):
+    with pytest.raises(InputError, match=message):
+        augmented(augment, IMAGES, PARAMS)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        KerasTransform(**ARGUMENTS),
+        ImageDataGenerator(**ARGUMENTS),
+        v2.Compose([v2.Identity(), KerasTransform(**ARGUMENTS)]),
+    ],
+)
+def test_its_ranges_are_told(augment):
+    found = ranges(augment)
+    assert found["rotation_range"] == 30
+    assert found["zoom_range"] == [0.8, 1.2]
+    assert (found["width_shift_range"], type(found["width_shift_range"])) == (2, int)
+    assert found["brightness_range"] is None
+    assert found["horizontal_flip"] is False
+
+
+def test_a_function_has_none():
+    assert ranges(lambda images, params: images) == {}

@@ -1,0 +1,162 @@
+"""A port keeps what Keras's dropouts keep in the same step, however it is written."""
+
+from types import SimpleNamespace
+
+import pytest
+from programs_here import result_of, spec_of, trained
+from torch import nn
+
+import keras_impl
+from parity.halves.torch.program.masks import own_dropouts
+from torch_impl.layers import Dropout
+
+pytestmark = pytest.mark.long
+
+SOURCE = """
+import keras, numpy as np, torch
+import torch.nn.functional as F
+from torch import nn
+from keras_impl import Reference
+from torch_impl import Port, optim
+
+draw = np.random.default_rng(4)
+x, y = draw.normal(size=(30, 5, 4)), draw.normal(size=(30, 2))
+
+def reference():
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((5, 4)),
+        layers.LSTM(3, return_sequences=True),
+        layers.Dropout(0.4),
+        layers.LSTM(3, return_sequences=True),
+        layers.SpatialDropout1D(0.3),
+        layers.Flatten(),
+        layers.Dense(6, activation="tanh"),
+        layers.Dropout(0.5),
+        layers.Dense(2),
+    ])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return Reference(model, x=x, y=y, batch_size=7, epochs=4)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 3, num_layers=2, dropout=0.4, batch_first=True)
+        for name, weight in self.lstm.named_parameters():
+            if "bias_hh" in name:  # Keras has one bias
+                nn.init.zeros_(weight.requires_grad_(False))
+        self.hidden, self.out = nn.Linear(15, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        h, _ = self.lstm(x)
+        h = F.dropout1d(h.transpose(1, 2), 0.3, self.training).transpose(1, 2)
+        h = torch.tanh(self.hidden(h.flatten(1)))
+        return self.out(F.dropout(h, 0.5, self.training))
+
+def port():
+    net = Net()
+    loss = nn.MSELoss()
+    return Port(net, loss, optim.SGD(net.parameters(), learning_rate=0.1))
+
+def other_rate():
+    made = port()
+    made.module.lstm.dropout = 0.3
+    return made
+"""
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The training of Keras."""
+    folder = tmp_path_factory.mktemp("reference")
+    trained(keras_impl, spec_in(folder, SOURCE, "port"), folder / "run")
+    return folder / "run"
+
+
+def spec_in(folder, source, port):
+    (folder / "pair.py").write_text(source)
+    return spec_of("pair.py:reference", f"pair.py:{port}").replace(folder=str(folder))
+
+
+def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(reference, tmp_path):
+    spec = spec_in(tmp_path, SOURCE, "port")
+    result = result_of(spec, tmp_path / "run", reference)
+    statuses = {level.id: level.status for level in result.levels}
+    assert statuses["init"] == "fail"  # torch's own initial weights
+    assert {name for name, status in statuses.items() if status == "fail"} == {"init"}
+    trajectory = next(level for level in result.levels if level.id == "trajectory")
+    assert trajectory.worst.worst < 1e-12
+    assert len(result.history["torch"]["loss"]) == 4
+    wrong = result_of(spec.replace(torch="pair.py:other_rate"), tmp_path / "wrong", reference)
+    assert next(level for level in wrong.levels if level.id == "trajectory").status == "fail"
+
+
+# A port that trains another network over its layers, which begins each pass anew.
+WITH_NETWORK = """
+class Other(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = nn.ModuleList([net])
+
+    def forward(self, x):
+        net = self.net[0]
+        h, _ = net.lstm(x)
+        h = F.dropout1d(h.transpose(1, 2), 0.3, self.training).transpose(1, 2)
+        h = torch.tanh(net.hidden(h.flatten(1)))
+        return net.out(FACTOR * F.dropout(h, 0.5, self.training))
+
+def with_network():
+    made = port()
+    return Port(made.module, made.loss, made.optimizer, network=Other(made.module))
+"""
+
+
+@pytest.mark.parametrize(("factor", "status"), [("1", "pass"), ("1.01", "fail")])
+def test_another_network_that_is_trained_gets_them_in_every_pass(
+    factor, status, reference, tmp_path
+):
+    source = SOURCE + WITH_NETWORK.replace("FACTOR", factor)
+    spec = spec_in(tmp_path, source, "with_network")
+    result = result_of(spec, tmp_path / "run", reference)
+    trajectory = next(level for level in result.levels if level.id == "trajectory")
+    assert trajectory.status == status
+
+
+def port_of(*pairs):
+    """A paired port: (layer of Keras, module of the port) for each call."""
+    made = [
+        SimpleNamespace(node={"name": name}, call=SimpleNamespace(module=module))
+        for name, module in pairs
+    ]
+    return SimpleNamespace(all_pairs=made)
+
+
+STATES = {"dropout": [1, 0], "dropout_1": [2, 0], "dropout_2": [3, 0]}
+
+
+def test_a_layer_that_draws_as_keras_does_is_known_by_the_layer_of_keras():
+    first, second = Dropout(0.5, 1), Dropout(0.25, 2)
+    port = port_of(("dropout", first), ("dense", nn.Linear(2, 2)), ("dropout_1", second))
+    assert own_dropouts(port, STATES) == {"dropout": first, "dropout_1": second}
+
+
+def test_one_that_is_called_twice_as_that_of_keras_is_has_one_generator():
+    layer = Dropout(0.5, 1)
+    assert own_dropouts(port_of(("dropout", layer), ("dropout#2", layer)), STATES) == {
+        "dropout": layer
+    }
+
+
+def test_one_that_stands_for_two_layers_of_keras_is_given_their_masks():
+    both, other = Dropout(0.5, 1), Dropout(0.5, 3)
+    port = port_of(("dropout", both), ("dropout_1", both), ("dropout_2", other))
+    assert own_dropouts(port, STATES) == {"dropout_2": other}
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("dropout", nn.Dropout(0.5)), ("no_generator", Dropout(0.5, 1)), ("dropout", None)],
+    ids=["torchs_own", "of_a_layer_that_draws_nothing", "a_function"],
+)
+def test_what_does_not_draw_as_keras_does_is_none(name, module):
+    assert own_dropouts(port_of((name, module)), STATES) == {}

@@ -1,0 +1,219 @@
+"""A port in the rounds of a benchmark, and trained once to be judged; without a parent."""
+
+import shutil
+
+import pytest
+import torch
+from bench_children import Rounds, collected
+from programs_here import keras_half, result_of, spec_of
+
+from parity.bench.child import ProgramBenchTask
+from parity.bench.server import NoMoreRounds, NotApplicable
+from parity.files.json_io import read_json, write_json
+from parity.halves.torch.program import bench, variants
+from parity.halves.torch.program.bench import bench_program
+from parity.halves.torch.program.stepper import ReplayedStepper
+from parity.ladder.engine import compare_level
+from parity.ladder.table import OF_TRAINING
+from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+# Of torch's compiler itself.
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning:torch", "ignore:The .grad attribute of a Tensor:UserWarning"
+    ),
+    pytest.mark.usefixtures("user_program"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run of the program, with what it was fed."""
+    folder, spec = tmp_path_factory.mktemp("run"), spec_of(epochs=2)
+    assert result_of(spec, folder, keras_half(tmp_path_factory, spec)).verdict == "pass"
+    return folder
+
+
+@pytest.fixture
+def bench_of(run, tmp_path):
+    """Runs a task of a variant; returns the server, which has asked for so many rounds."""
+
+    def call(variant="torch-eager", part="train", samples=70, port="build", rounds=2, run=run):
+        spec = spec_of(torch=f"torch_side.py:{port}", epochs=2, batch_size=16)
+        server = Rounds(rounds)
+        task = ProgramBenchTask(part, variant, "fp32", spec, samples, str(run))
+        tmp_path.joinpath("child").mkdir(exist_ok=True)
+        with pytest.raises(NoMoreRounds):
+            bench_program(task, RunFolder(tmp_path / "child"), server)
+        return server
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("part", "samples", "steps", "trained"),
+    [("train", 70, 5, 70), ("train", 32, 2, 32), ("step", 70, 4, 64), ("step", 10, 1, 10)],
+    ids=["an epoch", "a part of one", "steps", "one small step"],
+)
+def test_a_round_is_so_many_steps(bench_of, monkeypatch, part, samples, steps, trained):
+    made = collected(monkeypatch, ReplayedStepper, "step")
+    server = bench_of(part=part, samples=samples)
+    assert server.samples == [trained, trained]
+    assert len(made) == 2 * steps
+
+
+def test_it_is_timed_in_float32_from_kerass_weights_without_rules_of_epochs(
+    bench_of, monkeypatch, run
+):
+    ports, made = (collected(monkeypatch, bench, name) for name in ("_port", "_without_rules"))
+    steps = collected(monkeypatch, ReplayedStepper, "step")
+    server = bench_of(rounds=1)
+    assert {p.dtype for p in ports[0].module.parameters()} == {torch.float32}
+    assert (made[0].scheduler, made[0].early_stopping) == (None, None)
+    # Without dropout the first loss would be Keras's; with masks of its own it is near.
+    first = Trace(RunFolder(run).half("keras").training.path)["training/loss"][0]
+    assert float(steps[0][0]) == pytest.approx(float(first), rel=0.3)
+    assert server.environment["variant"] == "torch-eager"
+    assert server.environment["has_own_loop"] is False
+
+
+def test_a_loop_of_the_ports_own_is_timed(bench_of, monkeypatch):
+    made = collected(monkeypatch, ReplayedStepper, "step")
+    server = bench_of(port="own_loop")
+    assert (server.samples, made) == ([70, 70], [])
+    assert server.environment["has_own_loop"] is True
+
+
+def test_a_variant_that_does_not_apply_says_why_before_it_is_ready(run, tmp_path):
+    task = ProgramBenchTask(
+        "train", "torch-channels-last", "fp32", spec_of(batch_size=16), 70, str(run)
+    )
+    server = Rounds(1)
+    with pytest.raises(NotApplicable, match="no two-dimensional convolutions"):
+        bench_program(task, RunFolder(tmp_path), server)
+    assert server.environment is None
+
+
+@pytest.fixture(scope="module")
+def run_of_a_flow(tmp_path_factory):
+    folder, spec = tmp_path_factory.mktemp("flow"), flow_spec("build")
+    assert result_of(spec, folder, keras_half(tmp_path_factory, spec)).verdict == "pass"
+    return folder
+
+
+def flow_spec(port, **changes):
+    return spec_of("flow_keras.py:build", f"flow_torch.py:{port}", epochs=2, **changes)
+
+
+@pytest.fixture
+def bench_of_a_flow(run_of_a_flow, tmp_path):
+    """Runs a task of a variant on a flow; returns the server."""
+
+    def call(variant="torch-eager", part="train", port="build", samples=50, rounds=2):
+        server = Rounds(rounds)
+        spec = flow_spec(port, batch_size=8)
+        task = ProgramBenchTask(
+            part, variant, "fp32", spec, samples, str(run_of_a_flow), is_flow=True
+        )
+        tmp_path.joinpath("child").mkdir(exist_ok=True)
+        with pytest.raises(NoMoreRounds):
+            bench_program(task, RunFolder(tmp_path / "child"), server)
+        return server
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("port", "samples", "steps"),
+    [("build", 50, 7), ("build", 16, 2), ("fed", 50, 7), ("seeded", 50, 7)],
+)
+def test_a_round_of_a_flow_is_a_pass_over_images_that_are_augmented_anew(
+    bench_of_a_flow, monkeypatch, port, samples, steps
+):
+    batches = collected(monkeypatch, ReplayedStepper, "prepared")
+    server = bench_of_a_flow(port=port, samples=samples)
+    assert server.samples == [samples, samples]
+    assert len(batches) == 2 * steps
+    images = torch.cat([batch.x[0] for batch in batches])
+    assert images.dtype == torch.float32
+    assert len(images.flatten(1).unique(dim=0)) == 2 * samples
+
+
+def test_a_right_variant_on_a_flow_is_the_same_training(bench_of_a_flow, run_of_a_flow, tmp_path):
+    bench_of_a_flow("torch-fused", part="judged", rounds=1)
+    assert set(statuses(run_of_a_flow, tmp_path).values()) == {"pass"}
+
+
+def test_a_port_that_augments_otherwise_is_seen_in_the_images(
+    bench_of_a_flow, run_of_a_flow, tmp_path
+):
+    bench_of_a_flow("torch-fused", part="judged", port="rotated_back", rounds=1)
+    assert statuses(run_of_a_flow, tmp_path)["data"] == "fail"
+
+
+def statuses(run, tmp_path):
+    """The status of each level of the training that was written."""
+    sides = (
+        Trace(RunFolder(run).half("keras").training.path),
+        Trace(RunFolder(tmp_path / "child").training.path),
+    )
+    return {name: compare_level(name, OF_TRAINING, *sides).status for name in OF_TRAINING}
+
+
+@pytest.mark.parametrize("variant", ["torch-fused", "torch-compiled"])
+def test_a_right_variant_is_the_same_training(bench_of, run, tmp_path, variant):
+    bench_of(variant, part="judged", rounds=1)
+    found = statuses(run, tmp_path)
+    assert found.pop("data") == "skipped"  # no images are augmented
+    assert set(found.values()) == {"pass"}
+
+
+@pytest.fixture
+def run_without_spread(run, tmp_path):
+    """Copies the run as one whose port was so near that it was not trained again."""
+
+    def copied(**facts):
+        shutil.copytree(run, tmp_path / "run")
+        index = RunFolder(tmp_path / "run").half("torch").training.index
+        found = read_json(index)
+        found["facts"] |= facts
+        spread = found["facts"].pop("spread")
+        write_json(index, found)
+        return tmp_path / "run", spread
+
+    return copied
+
+
+def test_a_variant_that_is_not_near_is_allowed_what_a_second_training_shows(
+    bench_of, run_without_spread, tmp_path
+):
+    run, spread = run_without_spread()
+    bench_of("torch-fused", part="judged", rounds=1, run=run)
+    found = Trace(RunFolder(tmp_path / "child").training.path).facts["spread"]
+    assert found == pytest.approx(spread)
+    assert statuses(run, tmp_path)["trajectory"] == "pass"
+
+
+def test_no_more_than_rounding_is_allowed_where_the_probes_leave_nothing_open(
+    bench_of, run_without_spread, tmp_path
+):
+    run, spread = run_without_spread(left_open=2.0**-52)
+    bench_of("torch-fused", part="judged", rounds=1, run=run)
+    found = Trace(RunFolder(tmp_path / "child").training.path).facts["spread"]
+    assert set(found) == set(spread)
+    assert max(found.values()) < 1e-3 * max(spread.values())
+    assert statuses(run, tmp_path)["trajectory"] == "fail"
+
+
+def test_a_variant_with_another_epsilon_is_seen(bench_of, run, tmp_path, monkeypatch):
+    right = variants.fuse
+
+    def wrong(optimizer):
+        right(optimizer)
+        optimizer.param_groups[0]["eps"] = 1e-5
+
+    monkeypatch.setattr(variants, "fuse", wrong)
+    bench_of("torch-fused", part="judged", rounds=1)
+    assert statuses(run, tmp_path)["trajectory"] == "fail"

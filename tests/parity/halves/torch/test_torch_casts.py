@@ -1,0 +1,89 @@
+"""Casts of a port are left out in float64, and told with their lines."""
+
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.casts import without_casts
+
+SINGLE, HALF = torch.zeros(1, dtype=torch.float32), torch.zeros(1, dtype=torch.bfloat16)
+CASTS = {
+    "float": lambda x: x.float(),
+    "half": lambda x: x.half(),
+    "bfloat16": lambda x: x.bfloat16(),
+    "to": lambda x: x.to(torch.float32),
+    "keyword": lambda x: x.to(dtype=torch.float16),
+    "like": lambda x: x.to(SINGLE),
+    "type": lambda x: x.type(torch.float32),
+    "sum": lambda x: x.sum(0, keepdim=True, dtype=torch.float32),
+    "cumulated": lambda x: torch.cumsum(x, 0, dtype=torch.float32),
+    "type_as": lambda x: x.type_as(HALF),
+}
+
+
+@pytest.mark.parametrize("cast", CASTS.values(), ids=CASTS)
+def test_a_cast_of_float64_changes_nothing_and_is_told(cast):
+    x = torch.tensor([1 / 3], dtype=torch.float64, requires_grad=True)
+    with without_casts("float64") as found:
+        y = cast(x)
+        (y * 3).backward()
+    assert y.dtype == torch.float64
+    assert y.item() == 1 / 3
+    assert x.grad.item() == 3
+    (told,) = found
+    assert " at test_torch_casts.py:" in told
+    assert cast(x).dtype != torch.float64  # behind the block, it is a cast again
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_autocast_is_off_in_float64_alone(dtype):
+    net = nn.Linear(3, 2).to(getattr(torch, dtype))
+    x = torch.randn(4, 3, dtype=getattr(torch, dtype))
+    with without_casts(dtype) as found, torch.autocast("cpu", torch.bfloat16):
+        y = net(x)
+    if dtype == "float64":
+        assert torch.equal(y, net(x))
+        assert [entry.partition(" at ")[0] for entry in found] == ["autocast"]
+    else:
+        assert y.dtype == torch.bfloat16
+        assert found == []
+
+
+@pytest.mark.parametrize("given", [[1, 2], [True, False]], ids=str)
+def test_whole_numbers_and_masks_become_float64_as_in_keras_s_half(given):
+    x = torch.tensor(given)
+    with without_casts("float64") as found:
+        y = x.float() + 1e-9
+    assert y.dtype == torch.float64
+    assert y.tolist() == [each + 1e-9 for each in given]  # float32 loses it
+    assert found == []  # the cast itself rounds nothing
+    with without_casts("float32"):
+        assert x.float().dtype == torch.float32
+
+
+@pytest.mark.parametrize("softmax", [torch.softmax, nn.functional.softmax])
+def test_a_softmax_in_float32_is_one_in_float64(softmax):
+    x = torch.tensor([0.1, 0.7], dtype=torch.float64)
+    with without_casts("float64") as found:
+        y = softmax(x, -1, dtype=torch.float32)
+    assert y.dtype == torch.float64
+    assert torch.equal(y, x.softmax(-1))
+    assert found[0].startswith("softmax() at test_torch_casts.py:")
+
+
+def test_numbers_that_the_code_makes_in_float32_meet_float64():
+    with without_casts("float64"):
+        y = torch.eye(2, dtype=torch.float32) @ torch.tensor([[1e-9], [1.0]], dtype=torch.float64)
+        whole = torch.tensor([3, 4]).sum(dtype=torch.float32)
+    assert y.tolist() == [[1e-9], [1.0]]
+    assert (whole.dtype, float(whole)) == (torch.float64, 7.0)
+
+
+def test_other_casts_are_made():
+    with without_casts("float64") as found:
+        assert torch.tensor([1.5, 2]).long().dtype == torch.int64
+        assert torch.tensor([0.5], dtype=torch.float64).long().dtype == torch.int64
+        assert SINGLE.double().dtype == torch.float64
+        assert torch.sum(SINGLE, dtype=torch.float32).dtype == torch.float32
+        assert torch.tensor([0.5], dtype=torch.float64).to("cpu").dtype == torch.float64
+    assert found == []

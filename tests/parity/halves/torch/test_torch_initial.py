@@ -1,0 +1,93 @@
+"""A port is built again until its small weights have shown enough numbers."""
+
+import check_factories
+import check_pairs
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parity.halves.torch.check import initial
+from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.programs.check_spec import CheckSpec
+from parity.traces.trace import TraceWriter
+from torch_impl.seeds import KerasSeeds
+
+
+@pytest.fixture
+def draws(tmp_path):
+    def of(factory, first=None, **settings):
+        keras = check_pairs.recorded().read(tmp_path / "keras")
+        writer = TraceWriter()
+        port = PortUnderTest(first or factory, 3, keras)
+        initial.write_init(CheckSpec(**{"seed": 3, **settings}), factory, port, writer)
+        return {name.removeprefix("init/"): array for name, array in writer.arrays.items()}
+
+    return of
+
+
+def test_the_smallest_random_weight_says_how_often(draws):
+    found = draws(check_factories.torch_net)
+    assert found["dense2.kernel"].shape == (64, 12)
+    assert found["dense1.kernel"].shape == (64, 20)
+    assert found["dense1.bias"].shape == (64, 4)
+    assert len(np.unique(found["dense1.kernel"], axis=0)) == 64
+
+
+def test_a_seed_in_the_factory_does_not_repeat_the_draws(draws):
+    def seeded():
+        torch.manual_seed(42)
+        np.random.seed(42)
+        module = check_factories.torch_module()
+        module[0].weight.data.copy_(torch.from_numpy(np.random.normal(size=(4, 5))))
+        return module
+
+    found = draws(seeded)
+    assert len(np.unique(found["dense1.kernel"], axis=0)) == 64
+    assert len(np.unique(found["dense2.kernel"], axis=0)) == 64
+    torch.manual_seed(42)  # as before: nothing is added outside
+    first = torch.rand(1)
+    torch.random.manual_seed(42)
+    assert torch.equal(first, torch.rand(1))
+
+
+def test_after_the_largest_seed_comes_the_first(draws):
+    seeds = []
+
+    def seeded():
+        KerasSeeds(torch.initial_seed())  # it refuses what is no seed of Keras
+        seeds.append(torch.initial_seed())
+        return check_factories.torch_module()
+
+    draws(seeded, seed=2**32 - 1)
+    assert seeds[-3:] == [(2**32 - 1 + number) % 2**32 for number in range(61, 64)]
+
+
+def test_a_port_whose_weights_nobody_asks_for_is_built_once(draws):
+    assert draws(check_factories.torch_net, draws=False)["dense1.kernel"].shape == (1, 20)
+
+
+def test_a_slow_factory_is_called_less(draws, monkeypatch):
+    monkeypatch.setattr(initial, "MOST_TIME", 0.0)
+    assert draws(check_factories.torch_net)["dense1.kernel"].shape == (1, 20)
+
+
+def test_a_large_port_is_built_less(draws, monkeypatch):
+    monkeypatch.setattr(initial, "MOST_PARAMETERS", 3 * 39)  # parameters of the network
+    assert len(draws(check_factories.torch_net)["dense1.kernel"]) == 3
+
+
+def test_a_port_of_many_modules_is_built_less(draws, monkeypatch):
+    modules = sum(1 for _ in check_factories.torch_net().module.modules())
+    monkeypatch.setattr(initial, "MOST_MODULES", 5 * modules)
+    assert len(draws(check_factories.torch_net)["dense1.kernel"]) == 5
+
+
+def test_a_lazy_module_is_called_first(draws):
+    def lazy():
+        return nn.Sequential(
+            nn.LazyLinear(4), nn.ReLU(), nn.Dropout(0.5), nn.LazyLinear(3), nn.Sigmoid()
+        )
+
+    found = draws(lazy, check_factories.torch_net)
+    assert found["dense1.kernel"].shape == (64, 20)

@@ -1,0 +1,385 @@
+"""Losses of the user's own as functions of torch: values and gradients are those of Keras."""
+
+import importlib
+from functools import partial
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from keras import ops
+from torch.nn import functional
+
+from parity.halves.keras.check.loss_graphs import loss_graph
+from parity.ports.copying import copied
+from parity.ports.names_used import names_used
+from parity.ports.own.loss_code import written_loss
+from parity.ports.own.loss_texts import HOMES
+from torch_impl import losses
+from torch_impl.masks import with_mask
+
+BAR = 1e-12
+N, SIZE = 6, 4
+K = keras.losses
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def contrastive(margin=0.8):
+    def contrastive_loss(y_true, y_pred):
+        square_pred = ops.square(y_pred)
+        margin_square = ops.square(ops.maximum(margin - y_pred, 0))
+        return ops.mean((1 - y_true) * square_pred + y_true * margin_square)
+
+    return contrastive_loss
+
+
+class Pinball(K.Loss):
+    def __init__(self, quantiles, **options):
+        super().__init__(**options)
+        self.quantiles = quantiles
+
+    def call(self, y_true, y_pred):
+        y_true = ops.expand_dims(y_true, -1)
+        err = y_true - y_pred
+        q = ops.convert_to_tensor(self.quantiles, dtype=err.dtype)
+        return ops.mean(ops.maximum(q * err, (q - 1.0) * err), axis=-1)
+
+
+def dice(y_true, y_pred, smooth=1.0):
+    y_true = ops.reshape(ops.cast(y_true, y_pred.dtype), (-1, SIZE * SIZE))
+    y_pred = ops.reshape(y_pred, (-1, SIZE * SIZE))
+    inter = ops.sum(y_true * y_pred, axis=-1)
+    both = ops.sum(y_true, axis=-1) + ops.sum(y_pred, axis=-1)
+    return 1.0 - (2.0 * inter + smooth) / (both + smooth)
+
+
+def combined(y_true, y_pred):
+    return ops.mean(K.binary_crossentropy(y_true, y_pred), axis=(1, 2)) + dice(y_true, y_pred)
+
+
+def huber(y_true, y_pred, delta=0.25):
+    error = y_true - y_pred
+    is_small = ops.abs(error) <= delta
+    linear = delta * (ops.abs(error) - 0.5 * delta)
+    return ops.where(is_small, 0.5 * ops.square(error), linear)
+
+
+def focal(y_true, y_pred):
+    y_pred = ops.clip(y_pred, 0.1, 0.9)
+    pt = ops.where(ops.equal(y_true, 1), y_pred, 1 - y_pred)
+    return -ops.mean((1 - pt) ** 2.0 * ops.log(pt))
+
+
+def with_objects(y_true, y_pred):
+    whole = K.BinaryCrossentropy(label_smoothing=0.1)(y_true, y_pred)
+    return whole + ops.mean(K.MeanSquaredError(reduction="none")(y_true, y_pred))
+
+
+def of_labels(y_true, y_pred):
+    hot = ops.one_hot(ops.cast(y_true, "int32"), 3)
+    by_hand = -ops.sum(hot * ops.log(y_pred), axis=-1)
+    return by_hand + K.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def of_probabilities(y_true, y_pred):
+    return 2 * K.categorical_crossentropy(y_true, y_pred) + K.kl_divergence(y_true, y_pred)
+
+
+def triplet(y_true, y_pred):
+    """Does not look at its targets."""
+    anchor, near, far = y_pred[:, :2], y_pred[:, 2:4], y_pred[:, 4:]
+    d = ops.sum((anchor - near) ** 2, axis=1) - ops.sum((anchor - far) ** 2, axis=1)
+    return ops.maximum(d + 0.2, 0.0)
+
+
+def gaussian(y_true, y_pred):
+    mean, log_var = ops.split(y_pred, 2, axis=-1)
+    return ops.mean(ops.square(y_true - mean) * ops.exp(-log_var) + log_var, axis=-1)
+
+
+def correlation(y_true, y_pred):
+    a, b = y_true - ops.mean(y_true, axis=0), y_pred - ops.mean(y_pred, axis=0)
+    return 1 - ops.sum(a * b) / ops.sqrt(ops.sum(a * a) * ops.sum(b * b) + 1e-8)
+
+
+def of_names_that_are_taken(y_true, y_pred):
+    clip = ops.square(y_true - y_pred)
+    losses = clip * ops.exp(clip)
+    return ops.mean(losses + ops.maximum(clip, 0.5), axis=-1)
+
+
+def again(y_true, y_pred):
+    """Its first `y_pred` is still read when the second one is made."""
+    late = 1 - y_pred
+    y_pred = ops.square(y_pred)
+    y_pred = ops.exp(y_pred) * y_pred
+    return ops.mean(y_pred * late * y_true, axis=-1)
+
+
+class Absolute(K.Loss):
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.abs(y_true - y_pred), axis=-1)
+
+
+BITS, VALUES = "bits", "values"
+# Loss (a class is made in the test), kind and shape of the targets, shape of the output.
+CASES = {
+    "contrastive (N,)": (contrastive(), BITS, (), (1,)),
+    "contrastive (N, 1)": (contrastive(), BITS, (1,), (1,)),
+    "pinball": (partial(Pinball, [0.1, 0.5, 0.9]), VALUES, (5,), (5, 3)),
+    "dice": (dice, BITS, (SIZE, SIZE, 1), (SIZE, SIZE, 1)),
+    "combined": (combined, BITS, (SIZE, SIZE, 1), (SIZE, SIZE, 1)),
+    "huber": (huber, VALUES, (3,), (3,)),
+    "huber (N,)": (huber, VALUES, (), (1,)),
+    "focal": (focal, BITS, (), (1,)),
+    "objects": (with_objects, BITS, (), (1,)),
+    "objects of steps": (with_objects, BITS, (5,), (5, 1)),
+    "labels": (of_labels, "labels", (), (3,)),
+    "labels (N, 1)": (of_labels, "labels", (1,), (3,)),
+    "probabilities": (of_probabilities, "shares", (3,), (3,)),
+    "triplet": (triplet, VALUES, (), (6,)),
+    "gaussian": (gaussian, VALUES, (2,), (4,)),
+    "correlation": (correlation, VALUES, (), (1,)),
+    "taken names": (of_names_that_are_taken, VALUES, (3,), (3,)),
+    "again": (again, VALUES, (3,), (3,)),
+    "class (N,)": (Absolute, VALUES, (), (1,)),
+    "sum": (partial(Absolute, reduction="sum"), VALUES, (3,), (3,)),
+    "partial": (partial(partial, huber, delta=0.5), VALUES, (3,), (3,)),
+    **{
+        name: (getattr(K, name), kind, (3,), (3,))
+        for kind, names in {
+            VALUES: ("mean_absolute_percentage_error", "log_cosh", "huber", "cosine_similarity"),
+            BITS: ("binary_focal_crossentropy", "categorical_focal_crossentropy", "dice"),
+            "shares": ("poisson", "mean_squared_logarithmic_error", "tversky"),
+        }.items()
+        for name in names
+    },
+}
+REDUCED = ("sum", "mean_with_sample_weight", "mean")
+
+
+def made(loss):
+    """A loss; a class is made here, since its objects compute in the dtype of that time."""
+    return loss() if isinstance(loss, type | partial) else loss
+
+
+def drawn(kind, shape):
+    draw = np.random.default_rng(3)
+    if kind == "shares":
+        shares = draw.uniform(0.1, 1, (N, *shape))
+        return shares / shares.sum(-1, keepdims=True)
+    whole = {BITS: 2, "labels": 3}.get(kind)
+    return draw.integers(0, whole, (N, *shape)) if whole else draw.normal(size=(N, *shape))
+
+
+def output_of(sides):
+    output = np.random.default_rng(4).uniform(0.05, 0.95, (N, *sides))
+    return output / output.sum(-1, keepdims=True) if sides[-1] == 3 else output
+
+
+def text_of(loss, y, sides, *, is_weighted=False, is_masked=False, plain=False):
+    graph = loss_graph(loss, y, sides)
+    told = {"class": "own", "source": {"file": "app.py", "line": 3}, "graphs": {"": graph}}
+    told = told if graph is not None else {**told, "graphs": {}}
+    return written_loss("own", told, "", is_weighted=is_weighted, is_masked=is_masked, plain=plain)
+
+
+def ran(source, **names):
+    """The names that a source makes."""
+    code = compile(source, "source of a test", "exec")
+    exec(code, names)  # noqa: S102 - it was written above
+    return names
+
+
+def function_of(text, *, plain=False):
+    """The loss; of a plain package, beside a file of rules that has what it needs."""
+    if plain:
+        rules = SimpleNamespace(**ran(copied(names_used(text, "rules"), "Rules.")))
+        homes = {"rules": rules}
+    else:
+        homes = {n: getattr(importlib.import_module(home), n) for n, home in HOMES.items()}
+        homes["losses"] = losses
+    future = "from __future__ import annotations\n"
+    return ran(f"{future}{text}", torch=torch, F=functional, **homes)["own"]
+
+
+def of_keras(loss, y, output, weight=None, mask=None):
+    module = importlib.import_module("keras.src.trainers.compile_utils")
+    whole = module.get_loss(loss, y, output)
+    with tf.GradientTape() as tape:
+        given = tf.constant(output)
+        tape.watch(given)
+        if mask is not None:
+            given._keras_mask = tf.constant(mask)
+        value = whole(y, given, weight)
+    return float(value), tape.gradient(value, given).numpy()
+
+
+def of_torch(function, y, output, weight=None, mask=None):
+    given = torch.tensor(output, requires_grad=True)
+    if mask is not None:
+        with_mask(given, torch.tensor(mask))
+    told = {} if weight is None else {"sample_weight": torch.tensor(weight)}
+    value = function(given, torch.tensor(y), **told)
+    assert value.shape == ()
+    value.backward()
+    return value.item(), given.grad.numpy()
+
+
+def assert_same(found, wanted):
+    assert found[0] == pytest.approx(wanted[0], rel=BAR)
+    assert np.abs(found[1] - wanted[1]).max() <= BAR * np.abs(wanted[1]).max()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_value_and_gradient_are_those_of_keras(name):
+    loss, kind, shape, sides = CASES[name]
+    loss, y, output = made(loss), drawn(kind, shape), output_of(sides)
+    function = function_of(text_of(loss, y, sides))
+    assert_same(of_torch(function, y, output), of_keras(loss, y, output))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_so_are_those_of_weighted_samples(name):
+    loss, kind, shape, sides = CASES[name]
+    loss, y, output = made(loss), drawn(kind, shape), output_of(sides)
+    values = loss(y, output) if not isinstance(loss, K.Loss) else loss.call(y, output)
+    rank = 1 if len(values.shape) < 2 or name == "huber (N,)" else len(values.shape)
+    weight = np.random.default_rng(5).uniform(0, 2, values.shape if rank > 1 else N)
+    function = function_of(text_of(loss, y, sides, is_weighted=True))
+    assert_same(of_torch(function, y, output, weight), of_keras(loss, y, output, weight))
+    assert_same(of_torch(function, y, output), of_keras(loss, y, output))
+
+
+@pytest.mark.parametrize("reduction", REDUCED)
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_reductions_and_masks_are_those_of_keras(reduction, is_masked):
+    loss, y, output = Absolute(reduction=reduction), drawn(VALUES, (5, 2)), output_of((5, 2))
+    mask = np.arange(5) < np.arange(1, N + 1)[:, None] if is_masked else None
+    weight = np.random.default_rng(5).uniform(0, 2, (N, 5))
+    function = function_of(text_of(loss, y, (5, 2), is_weighted=True, is_masked=is_masked))
+    wanted = of_keras(loss, y, output, weight, mask)
+    assert_same(of_torch(function, y, output, weight, mask), wanted)
+
+
+# The focal losses of Keras take a crossentropy of each entry.
+PLAIN = [name for name in CASES if name != "binary_focal_crossentropy"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_form_computes_the_same(name):
+    loss, kind, shape, sides = CASES[name]
+    loss, y, output = made(loss), drawn(kind, shape), output_of(sides)
+    text = text_of(loss, y, sides, plain=True)
+    assert_same(of_torch(function_of(text, plain=True), y, output), of_keras(loss, y, output))
+    weighted = function_of(text_of(loss, y, sides, is_weighted=True, plain=True), plain=True)
+    if y.shape[1:] in ((), (1,)):
+        weight = np.random.default_rng(5).uniform(0, 2, N)
+        assert_same(of_torch(weighted, y, output, weight), of_keras(loss, y, output, weight))
+
+
+def test_it_is_written_with_the_names_and_the_order_of_the_code():
+    y = drawn(BITS, ())
+    assert text_of(contrastive(), y, (1,)).splitlines() == [
+        "def own(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:",
+        '    """Keras\'s own in app.py, line 3."""',
+        "    y_true = y_true.to(y_pred.dtype)",
+        "    if y_true.ndim == 1:  # Keras gives a function y_true as (N, 1), too",
+        "        y_true = y_true[:, None]",
+        "    square_pred = y_pred.square()",
+        "    margin_square = clip(0.8 - y_pred, low=0).square()",
+        "    return ((1 - y_true) * square_pred + y_true * margin_square).mean()",
+    ]
+
+
+def test_targets_of_a_column_of_any_rank_are_taken():
+    y, output = drawn(VALUES, (1,)), output_of((1,))
+    function = function_of(text_of(huber, y[:, 0], (1,)))
+    assert_same(of_torch(function, y, output), of_torch(function, y[:, 0], output))
+
+
+def test_whole_targets_and_other_dtypes_are_taken():
+    y, output = drawn(BITS, (1,)), output_of((1,))
+    function = function_of(text_of(focal, y, (1,)))
+    low = function(torch.tensor(output).float(), torch.tensor(y).int())
+    assert low.dtype == torch.float32
+    assert low.item() == pytest.approx(of_keras(focal, y, output)[0], rel=1e-6)
+
+
+def test_logits_of_a_sigmoid_reach_a_crossentropy_inside():
+    """Probabilities beyond 1 - 1e-7 would be clipped."""
+    y, logits = drawn(BITS, (3,)), np.full((N, 3), 20.0)
+    function = function_of(text_of(with_objects, y, (3,)))
+    given = torch.tensor(logits, requires_grad=True)
+    value = function(losses.sigmoid(given), torch.tensor(y))
+    value.backward()
+    variable = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        wanted = ops.mean(with_objects(y, keras.activations.sigmoid(variable * 1)))
+    slope = tape.gradient(wanted, variable).numpy()
+    assert_same((value.item(), given.grad.numpy()), (float(wanted), slope))
+
+
+def of_an_operation_without_a_source(y_true, y_pred):
+    return ops.real(ops.ifft2((y_true, y_pred)))
+
+
+@pytest.mark.parametrize("loss", [of_an_operation_without_a_source])
+def test_what_has_no_source_is_refused(loss):
+    with pytest.raises(ValueError, match=r"no graph|operation"):
+        text_of(loss, drawn(VALUES, (3, 3)), (3, 3))
+
+
+def test_an_array_that_is_not_finite_is_refused():
+    def loss(y_true, y_pred):
+        return ops.minimum(y_pred, ops.convert_to_tensor(np.array([1.0, np.inf, 2.0])))
+
+    with pytest.raises(ValueError, match=r"no graph|not finite"):
+        text_of(loss, drawn(VALUES, (3,)), (3,))
+
+
+def of_each_entry(y_true, y_pred):
+    return ops.binary_crossentropy(y_true, y_pred)
+
+
+def along_another_axis(y_true, y_pred):
+    return ops.categorical_crossentropy(y_true, y_pred, axis=1)
+
+
+@pytest.mark.parametrize("loss", [of_each_entry, along_another_axis])
+def test_only_the_crossentropies_of_keras_losses_have_a_plain_form(loss):
+    y, output = drawn("shares", (3, 3)), output_of((3, 3))
+    with pytest.raises(ValueError, match=r"has no (plain form|source)"):
+        text_of(loss, y, (3, 3), plain=True)
+    assert_same(
+        of_torch(function_of(text_of(loss, y, (3, 3))), y, output), of_keras(loss, y, output)
+    )
+
+
+@pytest.mark.parametrize(("plain", "home"), [(False, "losses"), (True, "rules")])
+def test_the_binary_crossentropy_of_keras_losses_is_one_call(plain, home):
+    def loss(y_true, y_pred):
+        return K.binary_crossentropy(y_true, y_pred, from_logits=True)
+
+    source = text_of(loss, drawn(BITS, (3,)), (3,), plain=plain)
+    call = f"{home}.BinaryCrossentropy(from_logits=True).values(y_pred, y_true)"
+    assert source.splitlines()[-1] == f"    return {call}.mean()"
+
+
+def test_another_number_is_seen():
+    """The comparison of these tests sees a wrong constant."""
+    y, output = drawn(VALUES, (3,)), output_of((3,))
+    wrong = function_of(text_of(huber, y, (3,)).replace("0.5 * error", "0.4 * error"))
+    with pytest.raises(AssertionError):
+        assert_same(of_torch(wrong, y, output), of_keras(huber, y, output))

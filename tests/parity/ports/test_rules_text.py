@@ -1,0 +1,68 @@
+"""The weights that an optimizer leaves out of weight decay, as source."""
+
+import pytest
+import torch
+from torch import nn
+
+from parity.ports.rules_text import undecayed_text
+from torch_impl.layouts import variables
+
+
+@pytest.fixture
+def net():
+    return nn.ModuleDict({"a": nn.Linear(2, 3), "norm": nn.LayerNorm(3), "b": nn.Linear(3, 1)})
+
+
+def of(net, *names):
+    """The variables of these layers and weights, by Keras's names of weights."""
+    return [
+        variable
+        for layer, module in net.items()
+        for variable in variables(module)
+        if f"{layer}.{variable.name}" in names
+    ]
+
+
+def parameters(text, model):
+    """What the source lists."""
+    names = {"model": model}
+    exec(f"found = {text}", names)  # noqa: S102
+    return names["found"]
+
+
+def meant(text, model):
+    found = parameters(text, model)
+    return [name for name, p in model.named_parameters() if any(p is each for each in found)]
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["a.bias", "norm.gamma", "norm.beta", "b.bias"], "weight.ndim < 2"),
+        (["a.bias", "b.bias"], '("a.bias", "b.bias")'),
+        (["b.kernel"], 'model.get_parameter("b.weight")'),
+    ],
+)
+def test_a_list_names_the_weights_or_says_what_they_have_in_common(net, names, text):
+    found = undecayed_text(net, of(net, *names))
+    assert text in found
+    in_torch = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+    expected = [f"{n.partition('.')[0]}.{in_torch[n.partition('.')[2]]}" for n in names]
+    assert meant(found, net) == sorted(expected, key=[n for n, _ in net.named_parameters()].index)
+
+
+def test_nothing_is_written_where_all_decay(net):
+    assert undecayed_text(net, []) == ""
+
+
+def test_optimizers_of_this_project_take_it(net):
+    from torch_impl import optim
+
+    optimizer = optim.AdamW(net.parameters(), learning_rate=0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(parameters(undecayed_text(net, of(net, "b.bias")), net))
+    before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    for weight in net.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    same = [name for name, weight in net.named_parameters() if torch.equal(weight, before[name])]
+    assert same == ["norm.bias", "b.bias"]  # zeros cannot decay

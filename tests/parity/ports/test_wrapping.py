@@ -1,0 +1,164 @@
+"""Long statements are wrapped as formatters do it, and short ones stay."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from parity.ports.wrapping import WIDTH, commented, docstring, excused, with_comment, wrapped
+
+LONG = (
+    "        self.conv = layers.Conv2D("
+    '16, 32, 3, strides=2, padding="same", use_bias=False, groups=1)'
+)
+
+
+def test_a_short_statement_stays():
+    assert wrapped("x = f(1)") == ["x = f(1)"]
+
+
+def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
+    entry = f'    "{"layer_" * 10}kernel": initializers.GlorotUniform(),'
+    assert excused(entry) == f"{entry}  # noqa: E501"
+    name = f'    "{"layer_" * 15}kernel",'  # one word, which ruff lets pass
+    for line in (name, "    x = f(1)"):
+        assert excused(line) == line
+    file = tmp_path / "entries.py"
+    file.write_text("\n".join(["x = {", excused(entry), "}", "y = [", name, "]", ""]))
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E501", str(file)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_arguments_get_a_line_of_their_own():
+    assert wrapped(LONG) == [
+        "        self.conv = layers.Conv2D(",
+        '            16, 32, 3, strides=2, padding="same", use_bias=False, groups=1',
+        "        )",
+    ]
+
+
+def test_arguments_that_are_too_long_for_one_line_get_one_each():
+    inner = ", ".join(
+        f'("layer_number_{n}.kernel", initializers.GlorotUniform())' for n in range(3)
+    )
+    lines = wrapped(f"draw_initial(model, seeds, [{inner}])")
+    assert lines[:4] == ["draw_initial(", "    model,", "    seeds,", "    ["]
+    assert max(map(len, lines)) <= WIDTH
+    ast.parse("\n".join(lines))
+
+
+SUMS = {
+    "ends_with_no_call": """\
+        total = (
+            F.avg_pool2d(first_branch_of_two, 3, stride=1, padding=1, ceil_mode=False)
+            + second_branch
+        )
+""",
+    "ends_with_a_call": """\
+        total = first_branch + F.avg_pool2d(
+            second_branch_of_two, 3, stride=1, padding=1, count_include_pad=False
+        )
+""",
+    "three": """\
+        return (
+            self.first_projection_of_three(x)
+            + self.second_projection_of_three(y)
+            - self.third_projection_of_three(z)
+        )
+""",
+    "products_in_a_sum": """\
+        return (
+            self.first_projection_of_three(x) * self.second_projection_of_three(y)
+            + third_of_three
+        )
+""",
+    "fits_in_brackets": """\
+        return (
+            self.first_projection_of_three(x) * self.second_projection(y) * self.third
+        )
+""",
+    "arguments_of_an_operand": """\
+        total, rest = (
+            self.first_projection_with_a_long_name(
+                first_argument_of_the_call, second_argument_of_the_call
+            )
+            + the_rest
+        )
+""",
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sum_is_wrapped_at_its_weakest_operators_or_in_its_last_call(name):
+    expected = SUMS[name].splitlines()
+    indent = " " * 8
+    parts = [line.strip() for line in expected]
+    line = " ".join(parts).replace("( ", "(").replace(" )", ")")
+    if expected[0].endswith((" = (", "return (")):
+        line = line.replace(" (", " ", 1)[:-1]
+    assert wrapped(f"{indent}{line}") == expected
+
+
+def test_a_comma_in_a_text_separates_nothing():
+    text = f'x = f("{"a,b" * 20}", {", ".join(["argument"] * 8)})'
+    assert ast.dump(ast.parse("\n".join(wrapped(text)))) == ast.dump(ast.parse(text))
+
+
+def test_a_loop_of_two_variables_has_a_line_of_its_own():
+    step = "self.a_layer_with_a_long_name(step, mask=each)"
+    loop = "for step, each in zip(x.unbind(1), mask.unbind(1), strict=True)"
+    assert wrapped(f"        y = torch.stack([{step} {loop}], dim=1)") == [
+        "        y = torch.stack(",
+        "            [",
+        f"                {step}",
+        f"                {loop}",
+        "            ],",
+        "            dim=1,",
+        "        )",
+    ]
+
+
+def test_texts_beside_the_source_have_as_many_lines_as_they_need():
+    assert docstring("Short.", "    ") == ['    """Short."""']
+    text = " ".join(["word"] * 40)
+    for lines in (docstring(text, "    "), commented(text, "        ")):
+        assert len(lines) > 2
+        assert max(map(len, lines)) <= WIDTH
+    assert docstring(text, "    ")[-1] == '    """'
+    assert commented("One line.", "  ") == ["  # One line."]
+
+
+def test_a_loop_inside_of_brackets_leaves_no_empty_line():
+    block = f"Block({', '.join(map(str, range(1000, 1012)))}) for _ in range(9)"
+    lines = wrapped(f"        self.blocks = nn.Sequential(*({block}))")
+    assert all(line.strip() for line in lines)
+    assert lines[1] == "            *("
+    ast.parse("\n".join(line.removeprefix("        ") for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("y = x ** 2", "y = x**2"),
+        ("y = self.scale.value ** -0.5 + 2 ** n", "y = self.scale.value**-0.5 + 2**n"),
+        ("y = x.abs() ** 2", "y = x.abs() ** 2"),
+        ("y = x ** y.abs()", "y = x ** y.abs()"),
+        ("y = (x + 1) ** 2", "y = (x + 1) ** 2"),
+        ("y = x[0] ** 2", "y = x[0] ** 2"),
+        ("y = x ** y[0]", "y = x ** y[0]"),
+        ("y = 2.0 ** x", "y = 2.0**x"),
+    ],
+)
+def test_a_power_of_names_and_numbers_has_no_spaces(given, expected):
+    """As `ruff format` writes it."""
+    assert wrapped(given) == [expected]
+    assert with_comment(given, "(N,)") == [f"{expected}  # (N,)"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "-"],
+        input=f"{given}\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{expected}\n"

@@ -1,1 +1,0 @@
-"""What the torch child does for the harness."""

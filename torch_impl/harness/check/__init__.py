@@ -1,9 +1,0 @@
-"""The torch half of `parity check`: each stage is a file of this folder.
-
-`run` calls the stages in order. They reach the port through
-`torch_impl.harness.port.port_under_test`.
-"""
-
-from torch_impl.harness.check.run import run_check
-
-__all__ = ["run_check"]
