@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from keras_impl.harness.float32_masks import float32_masks
 
@@ -15,7 +16,7 @@ def dropped(dtype, rate=0.4, noise_shape=None, seed=7):
     return np.stack([layer(x, training=True).numpy() for _ in range(2)])
 
 
-@pytest.mark.parametrize("noise_shape", [None, (None, 1, 3)], ids=str)
+@each_row("noise_shape", [None, (None, 1, 3)])
 def test_masks_are_those_of_float32_and_values_those_of_float64(noise_shape):
     expected = dropped("float32", noise_shape=noise_shape)
     with float32_masks():

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from bench_children import Rounds, collected, task
 from helpers import assert_same_weights, make_data, small_data
+from rows import each_row
 
 from keras_impl.harness import bench
 from keras_impl.harness.bench import run_bench
@@ -97,9 +98,7 @@ def test_a_round_has_as_many_steps_and_samples_as_it_says(
     )
 
 
-@pytest.mark.parametrize(
-    ("num_steps", "expected"), [(64, 16), (48, 16), (17, 1), (18, 9), (23, 1), (8, 8), (1, 1)]
-)
+@each_row("num_steps, expected", [(64, 16), (48, 16), (17, 1), (18, 9), (23, 1), (8, 8), (1, 1)])
 def test_steps_an_execution_divide_the_steps_of_a_round(num_steps, expected):
     data = make_data((1, 1, 1), num_classes=2, num_train=num_steps, num_val=2)
     given = task("keras-tuned", part="step", batch_size=1)
@@ -122,7 +121,7 @@ def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
     assert rounds.samples == [70, 70]
 
 
-@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+@each_row("variant", ["keras", "keras-tuned"])
 def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(monkeypatch, built, variant):
     class Counting(bench._Idle):
         def __init__(self, **options):
@@ -183,8 +182,8 @@ def test_the_precision_is_that_of_the_layers_and_not_of_the_weights(built, preci
     assert rounds.memory is None  # that of the process
 
 
-@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
-@pytest.mark.parametrize("precision", ["fp16", "tf32"])
+@each_row("variant", ["keras", "keras-tuned"])
+@each_row("precision", ["fp16", "tf32"])
 def test_what_a_processor_cannot_do_is_refused_with_the_reason(built, variant, precision):
     reason = f"^{variant}, {precision} on cpu: needs a GPU; use fp32 or bf16$"
     with pytest.raises(InputError, match=reason):
@@ -192,7 +191,7 @@ def test_what_a_processor_cannot_do_is_refused_with_the_reason(built, variant, p
     assert built == []
 
 
-@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+@each_row("variant", ["keras", "keras-tuned"])
 def test_in_fp16_keras_scales_the_loss(variant):
     """Built here on the CPU, which a benchmark refuses since it is slow."""
     keras.config.set_dtype_policy(bench._POLICIES["fp16"])

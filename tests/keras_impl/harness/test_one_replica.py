@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from keras_impl.harness import one_replica
 from parity.errors import InputError
@@ -15,7 +16,7 @@ def installed(monkeypatch):
     one_replica.install()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "strategy",
     [
         lambda: tf.distribute.MirroredStrategy(["/cpu:0"]),

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from torch_impl import optim
@@ -66,7 +67,7 @@ def of_keras(params):
 SCHEDULED = [Scheduled, InAVariable, behind_the_step, before_the_step, of_keras]
 
 
-@pytest.mark.parametrize("make", SCHEDULED)
+@each_row("make", SCHEDULED)
 def test_the_rate_is_that_by_which_the_weights_move(make):
     weight = parameter()
     optimizer = make([weight]) if make is not Scheduled else Scheduled([weight], lr=9.0)
@@ -76,7 +77,7 @@ def test_the_rate_is_that_by_which_the_weights_move(make):
         torch.testing.assert_close(before - weight.detach(), torch.full((2,), expected))
 
 
-@pytest.mark.parametrize("make", [x for x in SCHEDULED if x is not InAVariable])
+@each_row("make", [x for x in SCHEDULED if x is not InAVariable])
 def test_a_given_rate_is_used_whatever_the_optimizer_sets(make):
     weight = parameter()
     optimizer = make([weight]) if make is not Scheduled else Scheduled([weight], lr=9.0)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import torch
 from keras import layers as L
+from rows import each_row
 from test_twin_layers import ATTENTION, CASES, IMAGES, MERGING, SEQUENCES, fill_weights, flat
 
 from benchmarks.public_layers.table import SETTINGS
@@ -157,7 +158,7 @@ def compare_model(model, shapes, dtype, lowest=-4, layer=None):
 
 
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
-@pytest.mark.parametrize(("name", "dtype"), PAIRS)
+@each_row("name, dtype", PAIRS)
 def test_a_layer_takes_every_dtype_as_keras_does(name, dtype):
     shape, make = ONE_INPUT[name]
     layer = make()
@@ -170,15 +171,15 @@ def test_a_layer_takes_every_dtype_as_keras_does(name, dtype):
     compare(layer, shape, dtype)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", [*MERGING, "Dot_plain"])
+@each_row("dtype", DTYPES)
+@each_row("name", [*MERGING, "Dot_plain"])
 def test_a_merging_layer_takes_every_dtype_as_keras_does(name, dtype):
     layer = L.Dot(axes=-1) if name == "Dot_plain" else getattr(L, name)(**MERGING[name])
     compare(layer, SEQUENCES, dtype, number=2)
 
 
-@pytest.mark.parametrize("dtype", [*IN_GRAPHS, "float32"])
-@pytest.mark.parametrize("name", [name for name in ATTENTION if "Attention" in name])
+@each_row("dtype", [*IN_GRAPHS, "float32"])
+@each_row("name", [name for name in ATTENTION if "Attention" in name])
 def test_attention_takes_integers_as_keras_does(name, dtype):
     shapes, make = ATTENTION[name]
     inputs = [L.Input(shape, dtype=dtype) for shape in shapes]
@@ -186,8 +187,8 @@ def test_attention_takes_integers_as_keras_does(name, dtype):
     compare_model(model, shapes, dtype)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "bool"])
-@pytest.mark.parametrize(
+@each_row("dtype", ["int32", "bool"])
+@each_row(
     "name", ["Dense", "LSTM", "BatchNormalization", "GlobalAveragePooling2D", "Activation_tanh"]
 )
 def test_a_layer_of_float64_takes_integers_as_keras_does(name, dtype):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 from test_twin_layers import fill_weights, values
 
 from torch_impl import Port
@@ -161,7 +162,7 @@ def test_a_trainer_trains_and_evaluates_a_twin_with_its_rules():
     assert apart(model, twin) <= 1e-7  # Keras's Adam has constants in float32
 
 
-@pytest.mark.parametrize("left_out", ["penalty", "constraints", "both"])
+@each_row("left_out", ["penalty", "constraints", "both"])
 def test_a_trainer_warns_of_rules_that_nothing_applies(left_out):
     model = dense()
     twin = twin_of(model)
@@ -209,7 +210,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+@each_row("make", REFUSED.values(), ids=REFUSED)
 def test_a_rule_that_is_not_offered_is_refused_by_its_name(make):
     layer = make()
     model = keras.Sequential([L.Input((4, 3)), layer])

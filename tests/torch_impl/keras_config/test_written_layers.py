@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from rows import each_row
 from test_twin_layers import BAR, CASES
 from written import fed, outputs, written, written_plain
 
@@ -37,7 +38,7 @@ def model_of(name):
 
 
 @pytest.mark.filterwarnings("ignore:You passed .rms_scaling")
-@pytest.mark.parametrize("name", sorted(CASES))
+@each_row("name", sorted(CASES))
 def test_the_source_of_a_layer_computes_what_keras_computes(name, tmp_path):
     model, x = model_of(name)
     module, program, source = written(model, tmp_path)
@@ -52,7 +53,7 @@ def test_the_source_of_a_layer_computes_what_keras_computes(name, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:You passed .rms_scaling")
-@pytest.mark.parametrize("name", sorted(CASES.keys() - WITHOUT_PLAIN))
+@each_row("name", sorted(CASES.keys() - WITHOUT_PLAIN))
 def test_the_plain_source_of_a_layer_computes_what_the_other_one_does(name, tmp_path):
     """The other one is compared with Keras. What layers draw is not, and has the same law."""
     model, x = model_of(name)
@@ -68,7 +69,7 @@ def test_the_plain_source_of_a_layer_computes_what_the_other_one_does(name, tmp_
 
 
 @pytest.mark.filterwarnings("ignore:You passed .rms_scaling")
-@pytest.mark.parametrize("name", sorted(WITHOUT_PLAIN))
+@each_row("name", sorted(WITHOUT_PLAIN))
 def test_a_layer_without_a_plain_form_is_refused_by_name(name, tmp_path):
     with pytest.raises(NoTwinError, match="has no plain part, which --plain needs"):
         written_plain(model_of(name)[0], tmp_path, None)

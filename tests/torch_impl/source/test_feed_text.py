@@ -10,6 +10,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from rows import each_row
 
 from keras_impl import Reference
 from keras_impl.harness.check.described import described
@@ -272,7 +273,7 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("name", NAMED)
+@each_row("name", NAMED)
 def test_what_is_not_written_is_named(name, tmp_path):
     program, kind, sentence = NAMED[name]
     told = written(program, tmp_path / "port_of_named")
@@ -298,7 +299,7 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@each_row("name", PLAIN)
 def test_a_plain_train_py_augments_by_the_same_law_or_says_what_not(name, tmp_path):
     program, text, sentence = PLAIN[name]
     told = written(program, tmp_path / "port_in_plain", plain=True)

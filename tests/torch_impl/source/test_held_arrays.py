@@ -7,6 +7,7 @@ import torch
 from causal_layer import Causal
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from written import fed, outputs, source_of, written, written_plain
 
 from keras_impl.harness.check.inlined import inlined
@@ -26,8 +27,8 @@ def _float64():
     keras.config.set_dtype_policy("float64")
 
 
-@pytest.mark.parametrize(
-    ("array", "text"),
+@each_row(
+    "array, text",
     [
         (range(3), "torch.arange(3, device={0}.device)"),
         ([range(3)], "torch.arange(3, device={0}.device)[None]"),
@@ -42,9 +43,7 @@ def test_a_counting_is_written_as_such(array, text):
     assert counted(torch.tensor(np.array(array))) == text
 
 
-@pytest.mark.parametrize(
-    "array", [[0, 1, 3], [2, 2, 2], [[0, 1], [2, 3]], [5], [0.0, 1.0], [False, True], 3, []]
-)
+@each_row("array", [[0, 1, 3], [2, 2, 2], [[0, 1], [2, 3]], [5], [0.0, 1.0], [False, True], 3, []])
 def test_other_numbers_are_no_counting(array):
     assert counted(torch.tensor(array)) is None
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 
 import keras_impl
 from benchmarks.ported import packages
@@ -242,7 +243,7 @@ def test_a_train_step_of_ones_own_is_a_stub_and_the_rest_is_ported(tmp_path):
     assert "loss=losses.MeanSquaredError()" in source
 
 
-@pytest.mark.parametrize("is_told", [True, False])
+@each_row("is_told", [True, False])
 def test_the_readme_says_once_which_rows_train_otherwise(is_told, tmp_path, monkeypatch):
     """The facts are those of the check; `test_occurrences` has when a model has such rows."""
     right = packages.write_package
@@ -365,7 +366,7 @@ def test_code_of_the_program_is_possible_only_without_plain(tmp_path):
         packages.package_of(program, tmp_path, plain=True)
 
 
-@pytest.mark.parametrize("make", [twice, tied, drawing, arrays, states])
+@each_row("make", [twice, tied, drawing, arrays, states])
 def test_calls_stand_in_the_order_in_which_keras_makes_them(make):
     model = make()
     theirs = [

@@ -13,6 +13,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 import keras_impl
 from benchmarks.ported import packages
@@ -220,8 +221,8 @@ def written(name, folder, *, plain=False):
     return told, out, (out / "train.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("name", "is_joined"),
+@each_row(
+    "name, is_joined",
     [
         ("of_gru_clipped", True),
         ("of_gru_lamb", True),
@@ -255,7 +256,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_a_loss_of_any_form_is_a_stub_with_its_code_and_its_numbers(name, tmp_path):
     told, _, source = written(name, tmp_path)
     loss, values, code = CASES[name]
@@ -297,7 +298,7 @@ def test_a_loss_of_keras_leaves_no_stub(tmp_path):
     assert "SystemExit" not in source.partition("def main")[2]
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_schedule_of_the_users_own_is_a_stub_with_its_code_and_its_numbers(plain, tmp_path):
     told, _, source = written("of_own_schedule", tmp_path, plain=plain)
     base = "" if plain else "(schedule.LearningRateSchedule)"
@@ -310,7 +311,7 @@ def test_a_schedule_of_the_users_own_is_a_stub_with_its_code_and_its_numbers(pla
     assert ["Warmup, the schedule, is to be written" in each for each in told["open"]] == [True]
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_schedule_that_is_written_gives_the_rates_of_keras(plain, tmp_path, monkeypatch):
     """In float32, as Keras computes it; plain torch has Python's numbers."""
     _, folder, source = written("of_own_schedule", tmp_path, plain=plain)
@@ -328,7 +329,7 @@ def test_a_schedule_that_is_written_gives_the_rates_of_keras(plain, tmp_path, mo
         assert made(step) == pytest.approx(float(theirs(step)), rel=1e-6)
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_schedule_of_keras_leaves_no_stub(plain, tmp_path):
     told, _, source = written("of_keras_schedule", tmp_path, plain=plain)
     assert (told["open"], told["left_out"]) == ([], [])
@@ -350,7 +351,7 @@ def end_of(folder, monkeypatch, *, build=None, **arrays):
     return str(raised.value)
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeypatch):
     _, folder, _ = written("without", tmp_path, plain=plain)
     assert end_of(folder, monkeypatch) == (
@@ -358,7 +359,7 @@ def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeyp
     )
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_batches_of_the_program_give_their_size_and_are_told(plain, tmp_path):
     told, folder, source = written("of_batches", tmp_path, plain=plain)
     assert "training_parser(epochs=1, batch_size=6, validation_split=0.0)" in source
@@ -394,7 +395,7 @@ def column_of_class():
     return of_a_column(Quantiles([0.1]))
 
 
-@pytest.mark.parametrize("name", ["column_of_function", "column_of_class", "of_function"])
+@each_row("name", ["column_of_function", "column_of_class", "of_function"])
 def test_a_function_gets_targets_of_the_rank_of_an_output_of_one_column(name, tmp_path):
     """As Keras gives them: a line for a line, (N,) against (N, 1) would make (N, N)."""
     _, _, source = written(name, tmp_path)
@@ -402,7 +403,7 @@ def test_a_function_gets_targets_of_the_rank_of_an_output_of_one_column(name, tm
     assert f"# y_pred is (N, {3 if name == 'of_function' else 1}).\n" in source
 
 
-@pytest.mark.parametrize("name", ["with_classes", "with_samples"])
+@each_row("name", ["with_classes", "with_samples"])
 def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_path):
     _, _, source = written(name, tmp_path)
     assert "sample_weight: torch.Tensor | None = None" in source
@@ -410,7 +411,7 @@ def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_p
     assert "a value for each sample, times its weight if it has one, and the mean of all" in text
 
 
-@pytest.mark.parametrize("ending", ["", "_val"])
+@each_row("ending", ["", "_val"])
 def test_weights_that_a_loss_does_not_take_end_the_training_with_a_sentence(
     ending, tmp_path, monkeypatch
 ):
@@ -660,7 +661,7 @@ model.fit(x, y)
 """
 
 
-@pytest.mark.parametrize("plain", [False, True], ids=["with_parts", "plain"])
+@each_row("plain", [False, True], ids=["with_parts", "plain"])
 def test_train_py_and_readme_tell_the_calls_of_fit_that_are_not_ported(tmp_path, plain):
     def package(name, source):
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")

@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 
-import pytest
+from rows import each_row
 
 from torch_impl.source.wrapping import WIDTH, commented, docstring, excused, with_comment, wrapped
 
@@ -89,7 +89,7 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize("name", SUMS)
+@each_row("name", SUMS)
 def test_a_sum_is_wrapped_at_its_weakest_operators_or_in_its_last_call(name):
     expected = SUMS[name].splitlines()
     indent = " " * 8
@@ -137,8 +137,8 @@ def test_a_loop_inside_of_brackets_leaves_no_empty_line():
     ast.parse("\n".join(line.removeprefix("        ") for line in lines))
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
+@each_row(
+    "given, expected",
     [
         ("y = x ** 2", "y = x**2"),
         ("y = self.scale.value ** -0.5 + 2 ** n", "y = self.scale.value**-0.5 + 2**n"),

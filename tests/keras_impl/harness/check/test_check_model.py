@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import odd_nets as nets
 import pytest
+from rows import each_row
 
 from keras_impl import Reference
 from keras_impl.harness import versions
@@ -102,8 +103,8 @@ def tokens():
     return Reference(model, input_shapes=[(3,)])
 
 
-@pytest.mark.parametrize(
-    ("factory", "names"),
+@each_row(
+    "factory, names",
     [
         (
             tokens,

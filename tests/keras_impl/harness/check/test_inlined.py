@@ -6,6 +6,7 @@ import pytest
 from causal_layer import Causal
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 from keras_impl.harness import versions
 from keras_impl.harness.check.each_sample import EachSample
@@ -416,7 +417,7 @@ class Numbers(L.Layer):
         return x * float(ops.convert_to_numpy(x).mean()) if not ops.is_tensor(x) else x
 
 
-@pytest.mark.parametrize(
+@each_row(
     "kind",
     [
         *(
@@ -501,7 +502,7 @@ def test_an_array_beside_the_tensors_of_a_layer_is_in_the_graph():
     np.testing.assert_allclose(found.model(x), model(x), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["mean", "end"])
+@each_row("name", ["mean", "end"])
 def test_an_operation_may_have_the_name_of_a_layer(name):
     """Keras counts its own names alone, and refuses a graph that has one twice."""
     keras.backend.clear_session()

@@ -1,8 +1,8 @@
 """An output has an activation if a port can apply it without a setting."""
 
 import keras
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from keras_impl.harness.call import Call
 from keras_impl.harness.calls import recorded_calls
@@ -15,8 +15,8 @@ def made(kind, config, shape=(2, 3, 4)):
     return Call("name", kind, None, [x], x, config=config)
 
 
-@pytest.mark.parametrize(
-    ("kind", "config", "expected"),
+@each_row(
+    "kind, config, expected",
     [
         ("activation:softmax", {}, "softmax"),
         ("activation:softmax", {"axis": -1}, "softmax"),

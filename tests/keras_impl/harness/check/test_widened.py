@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -183,7 +184,7 @@ def test_an_activation_with_numbers_of_one_sign_is_met_from_both(case, is_last, 
     assert "fail" in statuses(nn.Identity(), "wrong")
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "softmax"])
+@each_row("activation", ["relu", "tanh", "softmax"])
 def test_without_limits_the_first_draw_stays(activation, tmp_path):
     layers = [lambda: L.Dense(4, activation=activation, name="first"), lambda: L.Dense(2)]
     trace = recorded(model(*layers), tmp_path / "keras", steps=1)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from paths import SUPPORT
+from rows import each_row
 
 from keras_impl.harness.program.old_file import renewed_file
 from keras_impl.harness.program.old_order import has_operations, model_in_old_order
@@ -77,8 +78,8 @@ def test_a_model_in_a_model_has_its_own_order(tmp_path):
         np.testing.assert_array_equal(array, expected[name])
 
 
-@pytest.mark.parametrize(
-    ("config", "expected"),
+@each_row(
+    "config, expected",
     [
         ({"layers": [{"module": "keras.src.ops.numpy", "class_name": "Add"}]}, True),
         ({"layers": [{"module": "keras.layers", "class_name": "Add"}]}, False),

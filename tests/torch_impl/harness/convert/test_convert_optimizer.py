@@ -5,6 +5,7 @@ import pytest
 import torch
 import weight_ports
 from conversions import converted, default_dtype
+from rows import each_row
 from safetensors.torch import load_file
 from weight_files import CHECKPOINT, config, inputs, weight_files
 
@@ -98,8 +99,8 @@ def test_slots_of_a_weight_come_one_after_the_other():
     assert others == {"iterations": "0", "rate": "1"}
 
 
-@pytest.mark.parametrize(
-    ("compiled", "count", "message"),
+@each_row(
+    "compiled, count, message",
     [
         (CONFIG, 0, "no state of an optimizer"),
         (None, 6, "does not say which optimizer"),
@@ -113,8 +114,8 @@ def test_what_does_not_fit_is_told(compiled, count, message):
         slots_of(compiled, told(count), ["a", "b"])
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
+@each_row(
+    "kind, settings",
     [
         ("Adam", {"amsgrad": True}),
         ("AdamW", {}),

@@ -7,6 +7,7 @@ import pytest
 import torch
 import weight_ports
 from conversions import converted, default_dtype
+from rows import each_row
 from safetensors.torch import load_file
 from torch import nn
 from weight_files import FORMS, MODELS, config, inputs, values, weight_files
@@ -33,7 +34,7 @@ def loaded(factory, folder):
     return module.eval()
 
 
-@pytest.mark.parametrize("style", RIGHT)
+@each_row("style", RIGHT)
 def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, files, tmp_path):
     name, factory = RIGHT[style]
     done = converted(files / f"{name}.keras", factory, tmp_path)
@@ -51,7 +52,7 @@ def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, fil
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("style", WRONG)
+@each_row("style", WRONG)
 def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, files, tmp_path):
     name, factory, told = WRONG[style]
     done = converted(files / f"{name}.keras", factory, tmp_path)
@@ -60,8 +61,8 @@ def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, f
     assert not (tmp_path / "torch" / STATE).exists()
 
 
-@pytest.mark.parametrize("form", FORMS[1:])
-@pytest.mark.parametrize("name", MODELS)
+@each_row("form", FORMS[1:])
+@each_row("name", MODELS)
 def test_every_form_gives_the_same_state(name, form, files, tmp_path):
     factory = {"images": weight_ports.Named, "words": weight_ports.Words}.get(
         name, weight_ports.rows
@@ -83,7 +84,7 @@ def test_weights_are_bit_by_bit_those_of_keras(files, tmp_path):
         assert np.array_equal(state[f"{number}.bias"].numpy(), theirs[f"{layer}/bias"])
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@each_row("order", list(itertools.permutations(range(3))))
 def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_path):
     """The names of the three modules say nothing; the output does."""
 
@@ -103,7 +104,7 @@ def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_p
         assert np.array_equal(state[f"parts.{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
 
 
-@pytest.mark.parametrize("wrong", [("0", "2"), ("2", "3"), ("0", "3")])
+@each_row("wrong", [("0", "2"), ("2", "3"), ("0", "3")])
 def test_an_exchange_that_the_user_asks_for_is_seen(wrong, files, tmp_path):
     names = {"0": "dense", "2": "dense_1", "3": "dense_2"}
     one, two = wrong
@@ -164,7 +165,7 @@ class Two(nn.Module):
         return self.vector(x.flatten(1)), self.last(self.mask(x))
 
 
-@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.Identity()], ids=["sigmoid", "logits"])
+@each_row("last", [nn.Sigmoid(), nn.Identity()], ids=["sigmoid", "logits"])
 def test_an_image_beside_a_vector_is_right_with_its_last_activation_or_without(
     last, two_outputs, tmp_path
 ):

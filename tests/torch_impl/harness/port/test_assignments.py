@@ -2,8 +2,8 @@
 
 from itertools import islice
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from torch_impl.harness.port.assignments import Need, Source, assignments, variable_of
@@ -93,9 +93,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("shape", "held", "attribute", "name", "turn"), LAYOUTS.values(), ids=LAYOUTS
-)
+@each_row("shape, held, attribute, name, turn", LAYOUTS.values(), ids=LAYOUTS)
 def test_a_weight_goes_in_and_comes_back(shape, held, attribute, name, turn):
     (need,), found = [Need(name, shape)], sources(holder(**{attribute: held}))
     ((_, option),) = next(assignments([need], found))

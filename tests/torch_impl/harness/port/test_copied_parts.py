@@ -2,7 +2,7 @@
 
 import copy
 
-import pytest
+from rows import each_row
 from torch import nn
 
 from torch_impl.harness.port.carried import PAIRING, Carried
@@ -51,7 +51,7 @@ def carried_in(net):
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "unused",
     [("dense#2", "dense_1#2"), ("dense_9", "dense_10"), ("dense_3", "dense_2")],
     ids=["cloned", "built twice", "in no order"],

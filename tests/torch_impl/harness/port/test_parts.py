@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.errors import InputError
@@ -42,8 +43,8 @@ def parted(module, told, as_built=None, **settings):
     return called_by_parts(Port(module, **settings), module, facts)
 
 
-@pytest.mark.parametrize(
-    ("names", "layers"),
+@each_row(
+    "names, layers",
     [
         (("generator", "critic"), {}),
         (("netG", "netD"), {"generator": "netG", "critic": "netD"}),
@@ -78,7 +79,7 @@ def test_a_model_whose_call_reaches_all_weights_has_no_parts():
     assert parts_in(module) == {}
 
 
-@pytest.mark.parametrize("num", [3, 2])
+@each_row("num", [3, 2])
 def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
     module = Holder(encoder=Sampled(num))
     parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})

@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import assert_same_images
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from rows import each_row
 from torch import nn
 
 from keras_impl.harness.program.flow import Flow
@@ -47,7 +48,7 @@ def drawn(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         ARGUMENTS,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import Input, ops
 from operation_cases import BINARY, CASES, PRODUCTS, SHAPES, UNARY, signed
+from rows import each_row
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.operations import OPERATIONS
@@ -74,13 +75,13 @@ def compare(function, *arrays, slopes=True):
             same(tensor.grad.numpy(), tf.convert_to_tensor(gradient).numpy(), f"slope {n}")
 
 
-@pytest.mark.parametrize("name", [name for name in UNARY if hasattr(ops, name)])
+@each_row("name", [name for name in UNARY if hasattr(ops, name)])
 def test_an_operation_on_each_entry_is_keras_one(name):
     compare(getattr(ops, name), signed((3, 4, 2), 1, *UNARY[name]))
 
 
-@pytest.mark.parametrize("axis", [(1, 2), (2, 0), (0, 1, 2), (1,), 1, None], ids=str)
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@each_row("axis", [(1, 2), (2, 0), (0, 1, 2), (1,), 1, None])
+@each_row("name", ["softmax", "log_softmax"])
 def test_a_softmax_over_several_axes_is_that_of_keras_code(name, axis):
     """Keras cannot run its graph of several axes, and computes them where code calls it."""
     array, function = signed((3, 4, 5), 1), getattr(ops, name)
@@ -93,7 +94,7 @@ def test_a_softmax_over_several_axes_is_that_of_keras_code(name, axis):
 INTEGERS = "negative abs sign square sqrt exp sin floor ceil round trunc logical_not"
 
 
-@pytest.mark.parametrize("name", INTEGERS.split())
+@each_row("name", INTEGERS.split())
 def test_an_operation_on_integers_is_keras_one(name):
     array = np.arange(12, dtype="int32").reshape(3, 4) if name == "sqrt" else None
     array = np.arange(-6, 6, dtype="int32").reshape(3, 4) if array is None else array
@@ -106,8 +107,8 @@ def test_an_operation_on_integers_is_keras_one(name):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-@pytest.mark.parametrize("shapes", SHAPES, ids=str)
-@pytest.mark.parametrize("name", [name for name in BINARY if hasattr(ops, name)])
+@each_row("shapes", SHAPES)
+@each_row("name", [name for name in BINARY if hasattr(ops, name)])
 def test_an_operation_on_two_tensors_is_keras_one(name, shapes):
     first, second = (signed(s, n, *BINARY[name]) for n, s in enumerate(shapes))
     function = getattr(ops, name)
@@ -120,9 +121,7 @@ def test_an_operation_on_two_tensors_is_keras_one(name, shapes):
     compare(lambda x: function(x, second), first)
 
 
-@pytest.mark.parametrize(
-    "name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"]
-)
+@each_row("name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"])
 def test_an_operation_on_bits_is_keras_one(name):
     first = np.array([[5, 12, 7]], "int32")
     compare(getattr(ops, name), first, np.array([[3], [2]], "int32"))
@@ -163,8 +162,8 @@ def test_a_reduction_is_keras_one(name, case):
     compare(lambda x: getattr(ops, name)(x, axis=axis, keepdims=keepdims), array, slopes=slopes)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "int64"])
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "mean", "any", "all"])
+@each_row("dtype", ["int32", "uint8", "bool", "int64"])
+@each_row("name", ["sum", "prod", "max", "min", "mean", "any", "all"])
 def test_a_reduction_of_integers_is_keras_one(name, dtype):
     if dtype == "bool" and name in ("max", "min"):
         return
@@ -181,13 +180,13 @@ def test_a_reduction_of_integers_is_keras_one(name, dtype):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_an_operation_with_its_arguments_is_keras_one(name):
     function, array = CASES[name]
     compare(function, array)
 
 
-@pytest.mark.parametrize("name", PRODUCTS)
+@each_row("name", PRODUCTS)
 def test_an_operation_on_several_tensors_is_keras_one(name):
     compare(*PRODUCTS[name])
 
@@ -237,7 +236,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("function", "message"), REFUSED.values(), ids=REFUSED)
+@each_row("function, message", REFUSED.values(), ids=REFUSED)
 def test_what_is_not_offered_is_refused_by_its_name(function, message):
     inputs = Input(batch_shape=(4, 5, 6))
     model = keras.Model(inputs, function(inputs))
