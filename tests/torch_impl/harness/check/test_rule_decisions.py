@@ -110,10 +110,9 @@ def test_a_wrong_rule_is_seen(name, stopping, tmp_path):
     "settings, found",
     [
         ({"threshold_mode": "abs", "cooldown": 1}, set()),  # as Keras counts
-        ({"threshold_mode": "rel", "cooldown": 1}, {"learning_rate"}),
         ({"threshold_mode": "abs", "cooldown": 2}, {"learning_rate"}),
     ],
-    ids=["right", "relative", "cooldown"],
+    ids=["right", "cooldown"],
 )
 def test_the_rule_of_torch_is_right_with_settings_for_the_same_epochs(
     settings, found, plateau, tmp_path
