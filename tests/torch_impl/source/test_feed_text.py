@@ -161,16 +161,6 @@ def test_train_py_repeats_the_training_of_an_augmented_program(program, tmp_path
     assert_same(of_keras(program), of_port(program, folder, monkeypatch))
 
 
-def test_a_train_py_with_another_range_trains_another_run(tmp_path, monkeypatch):
-    folder = tmp_path / "port_of_another"
-    written(article, folder)
-    train = (folder / "train.py").read_text(encoding="utf-8")
-    assert "rotation_range=10" in train
-    (folder / "train.py").write_text(train.replace("rotation_range=10", "rotation_range=11"))
-    with pytest.raises(AssertionError):
-        assert_same(of_keras(article), of_port(article, folder, monkeypatch))
-
-
 def flow(folder=None, options=None, **settings):
     def program():
         generator = ImageDataGenerator(**settings)

@@ -196,13 +196,3 @@ def test_a_weight_for_each_sample_is_expanded():
     _, source = source_of(graph(LAYERS["token"]()).model)
     assert "y = self.token_token.value.expand(len(x), -1, -1)  # (N, 1, 5)" in source
     assert "self.token_rows.value.unsqueeze(0).expand(len(x), -1, -1)" in source
-
-
-def test_positions_that_begin_at_another_place_differ(tmp_path):
-    """What the comparisons above would not pass."""
-    model = graph(LAYERS["positions"]()).model
-    shifted = graph(Encoder(np.arange(1, 5)[None], name="encoder"))
-    shifted.model.set_weights(model.get_weights())
-    module, program = module_of(shifted, tmp_path)
-    (ours,) = outputs(module(*fed(program, [PATCHES])), program)
-    assert np.abs(ours - np.asarray(model(PATCHES))).max() > 1e-3

@@ -42,13 +42,6 @@ def difference(model, x, folder):
     return np.abs(ours - np.asarray(model(x))).max()
 
 
-def test_a_recurrent_layer_is_told_the_mask_of_an_embedding(tmp_path):
-    _, source = source_of(recurrent())
-    assert "!= 0" in source
-    assert "mask=" in source
-    assert difference(recurrent(), TOKENS, tmp_path) <= BAR
-
-
 def test_a_pool_is_told_the_mask_of_a_masking_layer(tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 5, 2))
     x[:, 3:] = 0.5
@@ -169,14 +162,6 @@ def test_a_layer_is_told_the_mask_of_each_step_to_which_it_is_applied(kind, tmp_
     model = each_step(kind() if kind is L.GlobalAveragePooling1D else kind(3))
     module, program, source = written(model, tmp_path)
     assert "mask=each" in source
-    (ours,) = outputs(module.eval()(*fed(program, [WORDS])), program)
-    assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
-
-
-def test_a_layer_that_takes_no_mask_is_not_told_one(tmp_path):
-    model = each_step(L.Dense(3))
-    module, program, source = written(model, tmp_path)
-    assert "mask=each" not in source
     (ours,) = outputs(module.eval()(*fed(program, [WORDS])), program)
     assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
 

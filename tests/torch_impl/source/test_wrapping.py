@@ -8,15 +8,6 @@ from rows import each_row
 
 from torch_impl.source.wrapping import WIDTH, commented, docstring, excused, with_comment, wrapped
 
-LONG = (
-    "        self.conv = layers.Conv2D("
-    '16, 32, 3, strides=2, padding="same", use_bias=False, groups=1)'
-)
-
-
-def test_a_short_statement_stays():
-    assert wrapped("x = f(1)") == ["x = f(1)"]
-
 
 def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
     entry = f'    "{"layer_" * 10}kernel": initializers.GlorotUniform(),'
@@ -28,14 +19,6 @@ def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
     file.write_text("\n".join(["x = {", excused(entry), "}", "y = [", name, "]", ""]))
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E501", str(file)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def test_arguments_get_a_line_of_their_own():
-    assert wrapped(LONG) == [
-        "        self.conv = layers.Conv2D(",
-        '            16, 32, 3, strides=2, padding="same", use_bias=False, groups=1',
-        "        )",
-    ]
 
 
 def test_arguments_that_are_too_long_for_one_line_get_one_each():
