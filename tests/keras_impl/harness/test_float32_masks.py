@@ -26,11 +26,6 @@ def test_masks_are_those_of_float32_and_values_those_of_float64(noise_shape):
     np.testing.assert_allclose(found[found != 0], 1 / 0.6, rtol=1e-15)
 
 
-def test_keras_draws_other_masks_in_float64_by_itself():
-    """Else nothing would have to be done."""
-    assert (dropped("float64") != 0).tolist() != (dropped("float32") != 0).tolist()
-
-
 def test_a_step_that_is_compiled_inside_keeps_its_masks_outside():
     layer = keras.layers.Dropout(0.5, seed=3, dtype="float64")
     call = tf.function(lambda x: layer(x, training=True))

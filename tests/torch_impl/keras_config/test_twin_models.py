@@ -364,17 +364,6 @@ def test_lists_and_dictionaries_in_a_dictionary_of_inputs_have_their_places():
         twin({**nest(one), "m": one["a"]})
 
 
-def test_a_config_of_keras_2s_order_of_axes_does_not_pass_this_test():
-    """A twin that flattened torch's layout, the usual slip, would be far off."""
-    model, twin = pair(keras.Sequential([L.Input(IMAGES), L.Flatten(), L.Dense(2)]))
-    x = values((2, *IMAGES), 0)
-    expected = model(x).numpy()
-    assert difference(output(twin, x), expected) <= BAR
-    dense = twin.get_submodule(model.layers[1].name)
-    slip = dense(torch.tensor(x).movedim(-1, 1).flatten(1)).detach().numpy()
-    assert difference(slip, expected) > 0.1
-
-
 class OwnCell(L.SimpleRNNCell):
     """A class of the user, whose equations nobody knows."""
 

@@ -183,18 +183,6 @@ def test_a_trainer_warns_of_rules_that_nothing_applies(left_out):
     assert len(caught) == (2 if left_out == "both" else 1)
 
 
-def test_without_its_rules_a_twin_does_not_pass_these_tests():
-    model = dense()
-    twin = twin_of(model)
-    x, y = samples(model, (5,))
-    model.compile(keras.optimizers.SGD(0.05), "mse")
-    model.train_on_batch(x, y)
-    optimizer = torch.optim.SGD(twin.parameters(), lr=0.05)
-    MeanSquaredError()(twin(torch.tensor(x)), torch.tensor(y)).backward()
-    optimizer.step()
-    assert apart(model, twin) > 1e-3
-
-
 def test_a_twin_can_be_copied_after_a_call():
     twin = twin_of(dense())
     twin(torch.tensor(values((3, 5), 1)))

@@ -132,29 +132,19 @@ LAYERS = {
 }
 
 
-@pytest.fixture(params=LAYERS.values(), ids=LAYERS)
-def found(request):
-    return graph(request.param())
-
-
-def test_a_module_computes_what_keras_does_with_them(found, tmp_path):
+@each_row("name", LAYERS)
+def test_written_modules_and_the_twin_compute_what_keras_does_with_them(name, tmp_path):
+    found = graph(LAYERS[name]())
+    expected = np.asarray(found.model(PATCHES))
     module, program = module_of(found, tmp_path)
-    (ours,) = outputs(module(*fed(program, [PATCHES])), program)
-    assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
-
-
-def test_a_twin_computes_what_keras_does_with_them(found):
+    plain, _ = written_plain(found.model, tmp_path, module)
+    for each in (module, plain.eval()):
+        (ours,) = outputs(each(*fed(program, [PATCHES])), program)
+        assert np.abs(ours - expected).max() <= BAR
     twin = from_keras_config(found.model.to_json()).double()
     twin.load_keras_weights(found.model.get_weights())
     ours = twin.eval()(torch.as_tensor(PATCHES)).detach().numpy()
-    assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
-
-
-def test_a_module_of_plain_torch_computes_it_too(found, tmp_path):
-    module, program = module_of(found, tmp_path)
-    plain, _ = written_plain(found.model, tmp_path, module)
-    (ours,) = outputs(plain.eval()(*fed(program, [PATCHES])), program)
-    assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
+    assert np.abs(ours - expected).max() <= BAR
 
 
 def test_positions_stand_in_the_code_and_have_no_batch():

@@ -91,12 +91,6 @@ def test_a_model_whose_layers_are_not_built_is_not_built():
     assert is_built(model)
 
 
-def test_a_model_with_an_input_is_built():
-    inputs = keras.Input((5, 2))
-    layers = [L.LSTM(2, return_sequences=True), L.RNN([L.GRUCell(2), L.LSTMCell(3)])]
-    assert is_built(keras.Sequential([inputs, *layers]))
-
-
 def tokens():
     model = nets.Tokens()
     model.compile("sgd", "mse")

@@ -44,12 +44,6 @@ def test_weights_are_those_of_the_layer_with_their_name(renewed):
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_keras_by_itself_does_not_pass_this_test(renewed):
-    model = keras.models.load_model(renewed, custom_objects=SHORT)
-    expected = weights_in("self_attention.h5")["dense"]
-    assert not np.array_equal(model.get_layer("dense").get_weights()[0], expected[0])
-
-
 def test_the_layers_have_keras_3s_order_afterwards(renewed):
     model = model_in_old_order(renewed, SHORT)
     again = keras.Model.from_config(copy.deepcopy(model.get_config()))

@@ -74,14 +74,6 @@ def test_every_form_gives_the_same_state(name, files, tmp_path):
         assert all(torch.equal(states[-1][key], states[0][key]) for key in states[0]), form
 
 
-def test_weights_are_bit_by_bit_those_of_keras(files, tmp_path):
-    converted(files / "rows.keras", weight_ports.rows, tmp_path)
-    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
-    for layer, number in (("dense", 0), ("dense_1", 2), ("dense_2", 3)):
-        assert np.array_equal(state[f"{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
-        assert np.array_equal(state[f"{number}.bias"].numpy(), theirs[f"{layer}/bias"])
-
-
 @each_row("order", [(1, 2, 0), (0, 2, 1), (2, 1, 0)])
 def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_path):
     """The names of the three modules say nothing; the output does."""

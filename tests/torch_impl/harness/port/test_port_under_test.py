@@ -20,31 +20,22 @@ def keras(recorded, tmp_path):
     return recorded.read(tmp_path / "keras")
 
 
-def test_every_layer_has_its_partner_and_keras_weights(keras, recorded):
+def test_a_right_port_has_keras_weights_and_computes_what_numpy_computed(keras, recorded):
     port = PortUnderTest(check_factories.torch_net, 3, keras)
     pairs = [(pair.node["name"], pair.call.name) for pair in port.pairs]
     assert pairs == [(name, torch_name) for name, _, _, torch_name in check_pairs.NODES]
-    assert port.problems == []
+    assert (port.problems, port.dtype) == ([], "float64")
     found = port.weights()
     assert sorted(found) == sorted(check_pairs.SHAPES)
     for name, weight in found.items():
         np.testing.assert_array_equal(weight, recorded.arrays[f"weights/{name}"])
-
-
-@each_row("mode, training", [("eval", False), ("train", True)])
-def test_a_pass_computes_what_numpy_computed(keras, recorded, mode, training):
-    port = PortUnderTest(check_factories.torch_net, 3, keras)
-    calls, output = port.forward(mode, "probe", training=training)
-    expected = recorded.arrays[f"forward/{mode}/output"]
-    np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
-    for (name, *_), call in zip(check_pairs.NODES, calls, strict=True):
-        key = f"forward/{mode}/{name}/input/0"
-        np.testing.assert_allclose(call.inputs[0].numpy(), recorded.arrays[key], **CLOSE)
-
-
-def test_gradients_come_back_under_keras_names(keras, recorded):
-    port = PortUnderTest(check_factories.torch_net, 3, keras)
-    _, output = port.forward("train", "probe", training=True)
+    for mode, training in (("eval", False), ("train", True)):
+        calls, output = port.forward(mode, "probe", training=training)
+        expected = recorded.arrays[f"forward/{mode}/output"]
+        np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
+        for (name, *_), call in zip(check_pairs.NODES, calls, strict=True):
+            key = f"forward/{mode}/{name}/input/0"
+            np.testing.assert_allclose(call.inputs[0].numpy(), recorded.arrays[key], **CLOSE)
     nn.functional.mse_loss(output, port.target_of(port.keras["target/probe"])).backward()
     for name, gradient in port.gradients().items():
         np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
@@ -349,9 +340,3 @@ def test_a_port_computes_in_the_dtype_that_is_asked_for_whatever_keras_probed_in
     assert {parameter.dtype for parameter in port.module.parameters()} == {getattr(torch, dtype)}
     _, output = port.forward("eval", "probe", training=False)
     assert output.dtype == getattr(torch, dtype)
-
-
-def test_without_one_it_computes_in_that_of_keras(keras):
-    port = PortUnderTest(check_factories.torch_net, 3, keras)
-    assert port.dtype == "float64"
-    assert {parameter.dtype for parameter in port.module.parameters()} == {torch.float64}
