@@ -9,19 +9,17 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from changed_functions import restore_functions
 
 
 @contextmanager
 def process_left_as_found():
-    """Generators and dtypes of the process as they were, and functions of the frameworks."""
+    """Generators and dtypes of the process as they were."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     dtypes = torch.get_default_dtype(), *keras_dtypes()
     try:
         yield
     finally:
         torch.set_default_dtype(dtypes[0])
-        restore_functions()
         if keras := sys.modules.get("keras"):
             keras.config.set_floatx(dtypes[1])
             keras.config.set_dtype_policy(dtypes[2])

@@ -121,7 +121,7 @@ def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
     assert rounds.samples == [70, 70]
 
 
-@each_row("variant", ["keras", "keras-tuned"])
+@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
 def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(monkeypatch, built, variant):
     class Counting(bench._Idle):
         def __init__(self, **options):
@@ -182,8 +182,8 @@ def test_the_precision_is_that_of_the_layers_and_not_of_the_weights(built, preci
     assert rounds.memory is None  # that of the process
 
 
-@each_row("variant", ["keras", "keras-tuned"])
-@each_row("precision", ["fp16", "tf32"])
+@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+@pytest.mark.parametrize("precision", ["fp16", "tf32"])
 def test_what_a_processor_cannot_do_is_refused_with_the_reason(built, variant, precision):
     reason = f"^{variant}, {precision} on cpu: needs a GPU; use fp32 or bf16$"
     with pytest.raises(InputError, match=reason):

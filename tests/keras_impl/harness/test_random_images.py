@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers as L
-from rows import each_row
 
 from keras_impl.harness import casts, versions
 from keras_impl.harness.calls import recorded_calls
@@ -45,7 +44,7 @@ def in_double():
     versions.use_dtype("float32")
 
 
-@each_row("kind", FAMILY)
+@pytest.mark.parametrize("kind", FAMILY)
 def test_a_layer_draws_in_float64_what_it_draws_in_float32(kind, in_double):
     double = FAMILY[kind]()
     made = np.asarray(double(IMAGES.astype("float64"), training=True))
@@ -61,7 +60,7 @@ def test_a_layer_draws_in_float64_what_it_draws_in_float32(kind, in_double):
     assert (double.compute_dtype, kind_of(double)) == ("float64", f"random_image:{kind}")
 
 
-@each_row("kind", ["RandomRotation", "RandomContrast", "RandomHue"])
+@pytest.mark.parametrize("kind", ["RandomRotation", "RandomContrast", "RandomHue"])
 def test_a_layer_stays_in_float32_where_constants_are_as_written(kind, in_double):
     images = IMAGES.astype("float64")
     with constants_as_written():
@@ -70,7 +69,7 @@ def test_a_layer_stays_in_float32_where_constants_are_as_written(kind, in_double
     np.testing.assert_array_equal(made, FAMILY[kind]()(images, training=True))
 
 
-@each_row("kind", ["RandomFlip", "RandomRotation", "RandomContrast"])
+@pytest.mark.parametrize("kind", ["RandomFlip", "RandomRotation", "RandomContrast"])
 def test_images_lose_no_digits_in_eval_mode(kind, in_double):
     x = IMAGES.astype("float64") / 3
     np.testing.assert_array_equal(FAMILY[kind]()(x, training=False), x)

@@ -62,8 +62,8 @@ RUNS = {
 }
 
 
-@each_row("name", RUNS)
-@each_row("variant", ["torch", "torch-own"])
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("variant", ["torch", "torch-own"])
 def test_rounds_of_training_are_the_epochs_of_fit_to_the_bit(built, variant, name):
     given = task(variant, **RUNS[name])
     rounds = timed(given, 3)
@@ -112,8 +112,8 @@ def test_steps_are_of_one_batch_and_as_many_as_fill_an_epoch(
     assert len({id(batch[0]) for batch in found}) == 1
 
 
-@each_row("part", ["input", "augment"])
-@each_row("variant", ["torch", "torch-own", "torch-eager"])
+@pytest.mark.parametrize("part", ["input", "augment"])
+@pytest.mark.parametrize("variant", ["torch", "torch-own", "torch-eager"])
 def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(
     monkeypatch, steps, built, variant, part
 ):
@@ -150,7 +150,7 @@ def test_half_precision_is_that_of_layers_and_not_of_weights_and_loss(built):
     assert 0 <= accuracy() <= 1
 
 
-@each_row("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_training_learns_in_every_precision(built, precision):
     round_, _, _ = bench._ours(task(precision=precision, model="capacity"), striped())
     losses = [round_()[0] for _ in range(8)]

@@ -83,7 +83,7 @@ def test_an_interval_is_an_epoch_or_a_step():
         Port(nn.ReLU(), scheduler_interval="batch")
 
 
-@each_row("built", [None, 3, nn.ReLU, "net"])
+@pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"])
 def test_anything_else_is_refused(built):
     with pytest.raises(InputError, match="the torch factory returned"):
         call_factory(lambda: built, 0)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
-from rows import each_row
 
 from keras_impl.harness.factories import Reference
 from keras_impl.harness.program.feed import Written, fed_arrays, written_flows
@@ -34,7 +33,7 @@ def trained(flow, **fit):
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-@each_row("steps", [None, 2, 3, 5])
+@pytest.mark.parametrize("steps", [None, 2, 3, 5])
 def test_the_noted_samples_are_those_of_the_steps(steps):
     flow = ImageDataGenerator(rotation_range=20).flow(X, Y, batch_size=4)
     feeding, batches, _ = trained(flow, epochs=4, steps_per_epoch=steps)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from helpers import assert_same_images
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
-from rows import each_row
 from torch import nn
 
 from keras_impl.harness.program.flow import Flow
@@ -48,7 +47,7 @@ def drawn(monkeypatch):
     return found
 
 
-@each_row(
+@pytest.mark.parametrize(
     "arguments",
     [
         ARGUMENTS,

@@ -6,7 +6,6 @@ import pytest
 import torch
 from bench_children import Rounds, collected
 from programs_here import keras_half, result_of, spec_of
-from rows import each_row
 
 from parity.bench.child import ProgramBenchTask
 from parity.bench.server import NoMoreRounds, NotApplicable
@@ -53,8 +52,8 @@ def bench_of(run, tmp_path):
     return call
 
 
-@each_row(
-    "part, samples, steps, trained",
+@pytest.mark.parametrize(
+    ("part", "samples", "steps", "trained"),
     [("train", 70, 5, 70), ("train", 32, 2, 32), ("step", 70, 4, 64), ("step", 10, 1, 10)],
     ids=["an epoch", "a part of one", "steps", "one small step"],
 )
@@ -126,8 +125,9 @@ def bench_of_a_flow(run_of_a_flow, tmp_path):
     return call
 
 
-@each_row(
-    "port, samples, steps", [("build", 50, 7), ("build", 16, 2), ("fed", 50, 7), ("seeded", 50, 7)]
+@pytest.mark.parametrize(
+    ("port", "samples", "steps"),
+    [("build", 50, 7), ("build", 16, 2), ("fed", 50, 7), ("seeded", 50, 7)],
 )
 def test_a_round_of_a_flow_is_a_pass_over_images_that_are_augmented_anew(
     bench_of_a_flow, monkeypatch, port, samples, steps
@@ -162,7 +162,7 @@ def statuses(run, tmp_path):
     return {name: compare_level(name, OF_TRAINING, *sides).status for name in OF_TRAINING}
 
 
-@each_row("variant", ["torch-fused", "torch-compiled"])
+@pytest.mark.parametrize("variant", ["torch-fused", "torch-compiled"])
 def test_a_right_variant_is_the_same_training(bench_of, run, tmp_path, variant):
     bench_of(variant, part="judged", rounds=1)
     found = statuses(run, tmp_path)
