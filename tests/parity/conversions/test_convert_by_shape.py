@@ -5,6 +5,7 @@ import pytest
 import torch
 import weight_ports
 from conversions import converted
+from rows import each_row
 from safetensors.torch import load_file
 from torch import nn
 from weight_files import values, weight_files
@@ -120,7 +121,7 @@ def test_rows_of_which_the_user_knows_the_order_are_written(ends, tmp_path):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)  # float32, numbers up to 3
 
 
-@pytest.mark.parametrize("module", ["nowhere", "a", ""])
+@each_row("module", ["nowhere", "a", ""])
 def test_rows_of_what_has_none_are_refused(module, ends, tmp_path):
     with pytest.raises(InputError, match=f"--same-rows {module}: expected an nn.Linear: out"):
         converted(ends[0], Ends, tmp_path, layers=PLACES, same_rows=[module])
@@ -212,9 +213,7 @@ def test_a_parameter_too_many_is_named(files, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    "pairs", [{"nowhere": "0"}, {"dense": "9"}, {"dense": "0", "dense_1": "0"}]
-)
+@each_row("pairs", [{"nowhere": "0"}, {"dense": "9"}, {"dense": "0", "dense_1": "0"}])
 def test_pairs_that_cannot_be_are_refused(pairs, files, tmp_path):
     with pytest.raises(InputError, match="--map"):
         converted(files / "rows.weights.h5", weight_ports.rows, tmp_path, layers=pairs)

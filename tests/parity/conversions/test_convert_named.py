@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from rows import each_row
 from weight_files import CHECKPOINT, FORMS, MODELS, config, values, weight_files
 
 from parity.conversions.named import keys_by_name
@@ -16,8 +17,8 @@ def files(tmp_path_factory):
     return weight_files(tmp_path_factory)
 
 
-@pytest.mark.parametrize("form", [*FORMS, CHECKPOINT])
-@pytest.mark.parametrize("name", MODELS)
+@each_row("form", [*FORMS, CHECKPOINT])
+@each_row("name", MODELS)
 def test_each_weight_of_the_twin_has_the_array_of_its_path(name, form, files, tmp_path):
     twin = Twin(config(files, name))
     stored = read_stored(files / f"{name}{form}", tmp_path)
@@ -29,7 +30,7 @@ def test_each_weight_of_the_twin_has_the_array_of_its_path(name, form, files, tm
         assert (arrays[key].load() == theirs[twin.paths[weight]]).all()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_a_file_without_names_is_read_by_the_order_of_the_configuration(name, files, tmp_path):
     """As the first versions of Keras 3 write it."""
     twin = Twin(config(files, name))
@@ -38,7 +39,7 @@ def test_a_file_without_names_is_read_by_the_order_of_the_configuration(name, fi
     assert keys_by_name(twin, [{**each, "holder": ""} for each in told]) == named
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_the_names_of_another_process_do_not_matter(name, files, tmp_path):
     """Keras counts layers anew in each process: the file has dense_7 for dense_2."""
     twin = Twin(config(files, name))
@@ -48,7 +49,7 @@ def test_the_names_of_another_process_do_not_matter(name, files, tmp_path):
     assert keys_by_name(twin, other) == named
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_a_file_with_names_of_its_own_is_read_by_its_order_as_keras_does(name, files, tmp_path):
     """As Keras 1 wrote it: "block1_conv1_W_1" in the group of the layer "block1/conv1"."""
     twin = Twin(config(files, name))

@@ -5,6 +5,7 @@ import pytest
 import torch
 import weight_ports
 from conversions import converted, default_dtype
+from rows import each_row
 from safetensors.torch import load_file
 from weight_files import CHECKPOINT, config, inputs, weight_files
 
@@ -57,24 +58,22 @@ def test_a_training_goes_on_as_in_keras(name, form, files, tmp_path):
     np.testing.assert_allclose(ours, model.predict(x, verbose=0), rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("form", [".weights.h5", CHECKPOINT])
-@pytest.mark.parametrize("name", PORTS)
-def test_a_file_without_a_configuration_gives_the_same_state_with_config(
-    name, form, files, tmp_path
-):
-    whole = converted(files / f"{name}.keras", PORTS[name], tmp_path / "a", optimizer=True)
-    told = {"optimizer": True, "config": config(files, name)}
-    other = converted(files / f"{name}{form}", PORTS[name], tmp_path / "b", **told)
-    assert whole.problems == other.problems == []
-    assert whole.optimizer == other.optimizer
-    states = [
-        torch.load(tmp_path / part / "torch" / OPTIMIZER, weights_only=True)["state"]
-        for part in "ab"
-    ]
-    assert states[0].keys() == states[1].keys() != set()
-    for number, slots in states[0].items():
-        for slot, value in slots.items():
-            assert torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][number][slot]))
+@each_row("name", PORTS)
+def test_a_file_without_a_configuration_gives_the_same_state_with_config(name, files, tmp_path):
+    found = []
+    for form in (".keras", ".weights.h5", CHECKPOINT):
+        given = {} if form == ".keras" else {"config": config(files, name)}
+        folder = tmp_path / form
+        done = converted(files / f"{name}{form}", PORTS[name], folder, optimizer=True, **given)
+        assert done.problems == [], form
+        state = torch.load(folder / "torch" / OPTIMIZER, weights_only=True)["state"]
+        slots = {(n, s): torch.as_tensor(v) for n, each in state.items() for s, v in each.items()}
+        found.append((done.optimizer, slots))
+    (first, slots), *others = found
+    for optimizer, other in others:
+        assert optimizer == first
+        assert other.keys() == slots.keys() != set()
+        assert all(torch.equal(other[key], slots[key]) for key in slots)
 
 
 def test_without_the_optimizer_in_the_configuration_it_says_what_to_give(files, tmp_path):
@@ -98,8 +97,8 @@ def test_slots_of_a_weight_come_one_after_the_other():
     assert others == {"iterations": "0", "rate": "1"}
 
 
-@pytest.mark.parametrize(
-    ("compiled", "count", "message"),
+@each_row(
+    "compiled, count, message",
     [
         (CONFIG, 0, "no state of an optimizer"),
         (None, 6, "does not say which optimizer"),
@@ -113,8 +112,8 @@ def test_what_does_not_fit_is_told(compiled, count, message):
         slots_of(compiled, told(count), ["a", "b"])
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
+@each_row(
+    "kind, settings",
     [
         ("Adam", {"amsgrad": True}),
         ("AdamW", {}),

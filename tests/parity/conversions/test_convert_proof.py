@@ -3,6 +3,7 @@
 import pytest
 import torch
 from conversions import default_dtype
+from rows import each_row
 from torch import nn
 
 from parity.conversions.proof import most_of, without_effect
@@ -35,8 +36,8 @@ def items(module):
     return [Carried(v.name, v, PAIRING) for v in variables(module)]
 
 
-@pytest.mark.parametrize(
-    ("module", "lost"),
+@each_row(
+    "module, lost",
     [
         (lambda: nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2)), []),
         (lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)), []),
@@ -60,8 +61,8 @@ class Measured:
         self.facts = {"noise": {"forward/eval/output": noise}, "dtype": "float64"}
 
 
-@pytest.mark.parametrize(
-    ("noise", "has_float32", "most"),
+@each_row(
+    "noise, has_float32, most",
     [
         (0.0, False, 1e-10),
         (1e-9, False, 3e-8),  # thirty times, as in a check

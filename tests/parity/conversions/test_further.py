@@ -1,10 +1,10 @@
 """A module that takes padding otherwise than Keras is told so, though its weights are placed."""
 
 import keras
-import pytest
 import torch
 from conversions import converted
 from keras import layers as L
+from rows import each_row
 from torch import nn
 from torch.nn.utils import rnn
 
@@ -51,8 +51,8 @@ class Words(nn.Module):
         return tuple(made) if len(made) > 1 else made[0]
 
 
-@pytest.mark.parametrize("sequences", [False, True])
-@pytest.mark.parametrize("ends", [1, 2])
+@each_row("sequences", [False, True])
+@each_row("ends", [1, 2])
 def test_packed_sequences_are_a_mask(sequences, ends, tmp_path):
     """What they have at masked steps is free: zeros, where Keras repeats the last output."""
     path = words(tmp_path, sequences=sequences, ends=ends)
@@ -61,7 +61,7 @@ def test_packed_sequences_are_a_mask(sequences, ends, tmp_path):
     assert done.error < 1e-13
 
 
-@pytest.mark.parametrize("ends", [1, 2])
+@each_row("ends", [1, 2])
 def test_a_mask_that_is_ignored_is_told_with_its_layer(ends, tmp_path):
     path = words(tmp_path, ends=ends)
     done = converted(path, lambda: Words(masks=False, ends=ends), tmp_path / "a")
@@ -100,7 +100,7 @@ class Steps(nn.Module):
         return (torch.tanh(self.dense(x)) * counts).sum(1) / counts.sum(1)
 
 
-@pytest.mark.parametrize("filler", [0.0, -1.0])
+@each_row("filler", [0.0, -1.0])
 def test_steps_that_masking_leaves_out_are_drawn(filler, tmp_path):
     def outputs(x):
         # Masking sets what it leaves out to 0, of which the mean takes nothing.

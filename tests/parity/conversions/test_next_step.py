@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conversions import converted, default_dtype
+from rows import each_row
 from safetensors.torch import load_file
 from torch import nn
 
@@ -86,7 +87,7 @@ def outputs_after_a_step(port, path):
         return port.module(torch.from_numpy(x)).numpy(), model.predict(x, verbose=0)
 
 
-@pytest.mark.parametrize("given", [True, False], ids=["all parameters", "those that are trained"])
+@each_row("given", [True, False], ids=["all parameters", "those that are trained"])
 def test_an_lstm_with_one_trained_bias_goes_on_as_in_keras(given, files, tmp_path):
     def factory():
         return memory(frozen=True, given=given)
@@ -137,7 +138,7 @@ class Flat(nn.Module):
         return self.end(self.first(x).flatten(1))
 
 
-@pytest.mark.parametrize("freezes", [True, False])
+@each_row("freezes", [True, False])
 def test_a_layer_that_is_frozen_in_keras_has_to_be_frozen_in_the_port(freezes, files, tmp_path):
     def factory():
         net = Flat()
@@ -149,7 +150,7 @@ def test_a_layer_that_is_frozen_in_keras_has_to_be_frozen_in_the_port(freezes, f
     assert freezes or "which Keras does not train: freeze these parameters" in done.problems[0]
 
 
-@pytest.mark.parametrize("freezes", [True, False])
+@each_row("freezes", [True, False])
 def test_ones_that_keras_leaves_out_must_not_be_trained(freezes, files, tmp_path):
     def factory():
         net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(15, eps=1e-3), nn.Linear(15, 2))
@@ -207,8 +208,8 @@ MOMENTUM = (
 )
 
 
-@pytest.mark.parametrize(
-    ("make", "notes"),
+@each_row(
+    "make, notes",
     [(own_schedule, []), (own_rate, [NEXT]), (torchs_own, [NEXT, MOMENTUM])],
     ids=["the same schedule", "a constant", "torch's"],
 )

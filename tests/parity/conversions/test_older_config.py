@@ -7,6 +7,7 @@ import torch
 from keras import layers as L
 from keras import ops
 from paths import SUPPORT
+from rows import each_row
 
 from parity.conversions.named import keys_by_name
 from parity.conversions.twin import Twin
@@ -85,7 +86,7 @@ def test_a_sequential_of_keras_2_has_its_input_in_the_first_layer():
     assert twin.shape("out.kernel") == (48, 2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         *("photos.h5", "words.keras", "two_outputs.h5", "inner.h5", "states.keras"),
@@ -160,7 +161,7 @@ def inner_sum():
     return keras.Model(x, x + L.Dense(4)(x))
 
 
-@pytest.mark.parametrize("case", OPERATIONS)
+@each_row("case", OPERATIONS)
 def test_an_operation_in_a_legacy_file_is_told_from_the_layer_of_its_name(case, tmp_path):
     """Keras itself cannot load most of these `.h5`, whose weights are good."""
     keras.utils.set_random_seed(5)

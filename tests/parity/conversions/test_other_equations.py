@@ -1,7 +1,7 @@
 """What torch's own optimizers compute otherwise than Keras's is told, and nothing else."""
 
-import pytest
 import torch
+from rows import each_row
 
 from parity.conversions.other_equations import told_of_equations
 from torch_impl import optim
@@ -12,8 +12,8 @@ def told(kind, config=None, **settings):
     return [text.partition(":")[0] for text in told_of_equations(made, config or {})]
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings", "expected"),
+@each_row(
+    "kind, settings, expected",
     [
         (torch.optim.SGD, {"lr": 0.1}, []),
         (torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.01}, ["C11"]),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conversions import converted, default_dtype
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -140,7 +141,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", RIGHT)
+@each_row("case", RIGHT)
 def test_a_constant_as_it_is_written_is_right(case, files, tmp_path):
     name, factory = RIGHT[case]
     done = converted(files / f"{name}.keras", factory, tmp_path)
@@ -149,7 +150,7 @@ def test_a_constant_as_it_is_written_is_right(case, files, tmp_path):
     assert done.error < 1e-6
 
 
-@pytest.mark.parametrize("case", WRONG)
+@each_row("case", WRONG)
 def test_another_constant_is_refused(case, files, tmp_path):
     name, factory = WRONG[case]
     done = converted(files / f"{name}.keras", factory, tmp_path)

@@ -1,10 +1,10 @@
 """A module may lack the softmax or sigmoid at the end of an output, however Keras writes it."""
 
 import keras
-import pytest
 from conversions import converted
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from torch import nn
 
 STEPS = (4, 5)  # of a sequence
@@ -39,7 +39,7 @@ class Ends(nn.Module):
         return found[0] if len(found) == 1 else tuple(found)
 
 
-@pytest.mark.parametrize("case", SIGMOIDS)
+@each_row("case", SIGMOIDS)
 def test_the_last_activation_of_the_only_output_may_be_missing_or_there(case, tmp_path):
     shape, outputs = SIGMOIDS[case]
     path = saved(tmp_path / "model.keras", shape, outputs)
@@ -52,7 +52,7 @@ def test_the_last_activation_of_the_only_output_may_be_missing_or_there(case, tm
         assert done.num_filled == 2
 
 
-@pytest.mark.parametrize("case", SIGMOIDS)
+@each_row("case", SIGMOIDS)
 def test_another_last_activation_of_the_only_output_is_refused(case, tmp_path):
     shape, outputs = SIGMOIDS[case]
     path = saved(tmp_path / "model.keras", shape, outputs)
@@ -62,7 +62,7 @@ def test_another_last_activation_of_the_only_output_is_refused(case, tmp_path):
     assert "differs by" in done.problems[0]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@each_row("seed", range(6))
 def test_the_sigmoid_of_steps_is_found_whatever_its_last_bit_is(seed, tmp_path):
     """Of all steps at once, a processor may round otherwise than of one step."""
     keras.utils.set_random_seed(seed)
@@ -90,7 +90,7 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("case", RIGHT)
+@each_row("case", RIGHT)
 def test_each_of_several_outputs_of_one_shape_may_lack_its_own(case, tmp_path):
     path = saved(tmp_path / "model.keras", (5,), three)
     done = converted(path, lambda: Ends(*RIGHT[case]), tmp_path / "a")

@@ -1,9 +1,9 @@
 """A module whose activations have other limits than Keras's is refused; the limits are named."""
 
 import keras
-import pytest
 from conversions import converted
 from keras import layers as L
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -42,7 +42,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@each_row("name", RIGHT)
 def test_each_exchanged_activation_is_seen_and_all_limits_are_named(name, tmp_path):
     layers = [L.Dense(6, activation=name, name="one"), L.Dense(6, activation=name, name="two")]
     last = L.Dense(3, activation="softmax")

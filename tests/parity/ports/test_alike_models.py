@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from rows import each_row
 from written import fed, outputs, source_of, written
 
 BAR = 1e-12
@@ -54,7 +55,7 @@ def test_numbers_that_differ_are_arguments(tmp_path):
     assert differs_by(model, tmp_path) <= BAR
 
 
-@pytest.mark.parametrize(
+@each_row(
     "other",
     [
         lambda: mlp(4, 5, activation="tanh"),

@@ -160,15 +160,6 @@ def test_a_docstring_tells_all_sizes_that_a_block_takes(tmp_path):
     assert '"""Takes x (N, 6, 8); returns (N, 6, 8)."""' in source
 
 
-def test_a_docstring_names_the_outputs_of_a_dictionary(tmp_path):
-    inputs = L.Input((4,), name="x")
-    one, other = L.Dense(3, name="kind")(inputs), L.Dense(1, name="size")(inputs)
-    _, source = source_of(keras.Model(inputs, {"kind": one, "size": other}))
-    assert '''"""Takes x (N, 4); returns {"kind": (N, 3), "size": (N, 1)}."""''' in source
-    _, source = source_of(keras.Model(inputs, [one, other]))
-    assert '"""Takes x (N, 4); returns (N, 3), (N, 1)."""' in source
-
-
 def transfer():
     """A base that is called twice, and has blocks; so has the model around it."""
     parts = residual()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rows import each_row
 
 from parity.ports import copying
 from parity.ports.copying import MODULES, chosen, copied, names_of_parts
@@ -87,7 +88,7 @@ def test_names_that_a_source_uses_are_found():
 FEATURES = ("schedulers", "stopping", "penalty", "classes", "nest", "seeded")
 
 
-@pytest.mark.parametrize("has", [(), *((name,) for name in FEATURES), FEATURES], ids=str)
+@each_row("has", [(), *((name,) for name in FEATURES), FEATURES])
 def test_a_loop_has_only_what_a_program_needs_and_pleases_ruff(has, tmp_path):
     body, imports = chosen(["fit", "split_off"], has)
     names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
@@ -112,7 +113,7 @@ def test_a_loop_has_only_what_a_program_needs_and_pleases_ruff(has, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("has", [(), ("seeded",)], ids=["each epoch", "once"])
+@each_row("has", [(), ("seeded",)], ids=["each epoch", "once"])
 def test_the_order_of_samples_is_drawn_once_or_for_each_epoch(has):
     """The samples are their own targets: a model that notes them tells their order."""
     body, imports = chosen(["fit"], has)

@@ -10,6 +10,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from rows import each_row
 
 from keras_impl import Reference
 from parity.halves.keras.check.described import described
@@ -160,16 +161,6 @@ def test_train_py_repeats_the_training_of_an_augmented_program(program, tmp_path
     assert_same(of_keras(program), of_port(program, folder, monkeypatch))
 
 
-def test_a_train_py_with_another_range_trains_another_run(tmp_path, monkeypatch):
-    folder = tmp_path / "port_of_another"
-    written(article, folder)
-    train = (folder / "train.py").read_text(encoding="utf-8")
-    assert "rotation_range=10" in train
-    (folder / "train.py").write_text(train.replace("rotation_range=10", "rotation_range=11"))
-    with pytest.raises(AssertionError):
-        assert_same(of_keras(article), of_port(article, folder, monkeypatch))
-
-
 def flow(folder=None, options=None, **settings):
     def program():
         generator = ImageDataGenerator(**settings)
@@ -272,7 +263,7 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("name", NAMED)
+@each_row("name", NAMED)
 def test_what_is_not_written_is_named(name, tmp_path):
     program, kind, sentence = NAMED[name]
     told = written(program, tmp_path / "port_of_named")
@@ -298,7 +289,7 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@each_row("name", PLAIN)
 def test_a_plain_train_py_augments_by_the_same_law_or_says_what_not(name, tmp_path):
     program, text, sentence = PLAIN[name]
     told = written(program, tmp_path / "port_in_plain", plain=True)

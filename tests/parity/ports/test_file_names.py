@@ -3,10 +3,12 @@
 import ast
 import contextlib
 import copy
+import itertools
 import sys
 
 import pytest
 from named_facts import facts_of
+from rows import each_row
 
 from parity.ports import package
 from parity.ports.file_names import with_plain_names
@@ -58,20 +60,23 @@ def shapes_of(given, out, *, plain):
     }
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["with_parts", "plain"])
-def kind(request, tmp_path_factory):
-    """A kind of package, its folder, and what its files do with names that harm nobody."""
-    out = tmp_path_factory.mktemp("files") / "port"
-    return request.param, out, shapes_of(facts_of(output="kind"), out, plain=request.param)
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """Both kinds of package: what is plain, a folder, what files do with names that harm nobody."""
+    made = []
+    for plain in (False, True):
+        out = tmp_path_factory.mktemp("files") / "port"
+        made.append((plain, out, shapes_of(facts_of(output="kind"), out, plain=plain)))
+    return made
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=ascii)
-def test_a_name_changes_nothing_of_what_a_package_does(payload, kind):
+def test_a_name_changes_nothing_of_what_a_package_does(kinds):
     """At five places at once, each with a name of its own: nothing runs, and no code is left."""
-    plain, out, expected = kind
-    names = {place: payload + "1" * number for number, place in enumerate(PLACES)}
-    assert shapes_of(facts_of(**names), out, plain=plain) == expected
-    assert not hasattr(sys, "has_run")
+    for number, payload in enumerate(PAYLOADS):
+        plain, out, expected = kinds[number % 2]  # names are made plain before both kinds alike
+        names = {place: payload + "1" * n for n, place in enumerate(PLACES)}
+        assert shapes_of(facts_of(**names), out, plain=plain) == expected, ascii(payload)
+        assert not hasattr(sys, "has_run"), ascii(payload)
 
 
 def leaves(value, path=()):
@@ -85,35 +90,37 @@ def leaves(value, path=()):
 TEXTS = list(leaves(facts_of(output="kind")[0]))
 
 
-@pytest.mark.parametrize("payload", [f'"); {RUN}; ("', RUN], ids=["text", "code"])
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: ".".join(map(str, path))[-40:])
-def test_any_text_of_a_config_is_a_literal_or_refused(path, payload, kind):
-    plain, out, _ = kind
-    facts, weights = copy.deepcopy(facts_of(output="kind"))
-    place = facts
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = payload
-    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
-        shapes_of((facts, weights), out, plain=plain)  # `write_port` makes one line of any error
-    assert not hasattr(sys, "has_run")
+def test_any_text_of_a_config_is_a_literal_or_refused(kinds):
+    """Each text at each place, each place in both kinds, and each text in both kinds."""
+    payloads = (f'"); {RUN}; ("', RUN)
+    for number, (path, turn) in enumerate(itertools.product(TEXTS, (0, 1))):
+        plain, out, _ = kinds[turn ^ (number // 2 % 2)]
+        facts, weights = copy.deepcopy(facts_of(output="kind"))
+        place = facts
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = payloads[turn]
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+            shapes_of((facts, weights), out, plain=plain)  # `write_port` makes one line of an error
+        assert not hasattr(sys, "has_run"), path
 
 
-def test_the_test_sees_a_name_that_is_pasted(kind, monkeypatch):
+def test_a_name_that_is_pasted_is_refused(kinds, monkeypatch):
     """The seeded fault: a key of the outputs as it was written before."""
-    plain, out, _ = kind
     right = package.model_text
     pasted = '{"" + str(1) + "": '
-    monkeypatch.setattr(
-        package, "model_text", lambda *given: right(*given).replace('{"kind": ', pasted)
-    )
-    if plain:
-        monkeypatch.setattr("parity.ports.plain_package.model_text", package.model_text)
-    with pytest.raises(ValueError, match=r"would have .*str\(1\).*which no port has"):
-        shapes_of(facts_of(output="kind"), out, plain=plain)
+
+    def wrong(*given):
+        return right(*given).replace('{"kind": ', pasted)
+
+    monkeypatch.setattr(package, "model_text", wrong)
+    monkeypatch.setattr("parity.ports.plain_package.model_text", wrong)
+    for plain, out, _ in kinds:
+        with pytest.raises(ValueError, match=r"would have .*str\(1\).*which no port has"):
+            shapes_of(facts_of(output="kind"), out, plain=plain)
 
 
-@pytest.mark.parametrize("name", [5, ["a"], "x" * 1001, "a/b"])
+@each_row("name", [5, ["a"], "x" * 1001, "a/b"])
 def test_what_is_no_name_is_refused(name, tmp_path):
     facts, weights = facts_of()
     facts["program"]["model"]["config"]["layers"][1]["config"]["name"] = name

@@ -1,6 +1,6 @@
 """What README.md of a port says of batches, arguments of `fit` and steps that it has otherwise."""
 
-import pytest
+from rows import each_row
 
 from parity.ports.fit_text import (
     about_later,
@@ -38,8 +38,8 @@ def test_arrays_are_not_told():
     assert left_out_of_training({"fit": {"batches": None}}) == []
 
 
-@pytest.mark.parametrize(
-    ("fit", "size"),
+@each_row(
+    "fit, size",
     [
         ({}, 32),
         ({"batch_size": None, "batches": None}, 32),

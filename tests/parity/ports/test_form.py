@@ -8,13 +8,14 @@ import pytest
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from written import written, written_plain
 
 from parity.ports.form import readable
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
+@each_row(
+    "value, text",
     [
         (1 / 255, "1 / 255"),
         (-1 / 255, "-1 / 255"),

@@ -1,8 +1,8 @@
 """What the comment beside a module says of it."""
 
 import keras
-import pytest
 from keras import layers as L
+from rows import each_row
 from written import source_of
 
 MASKS, NOISE = "Keras's masks, from its seed", "Keras's noise, from its seed"
@@ -13,15 +13,14 @@ def source(layer, shape):
     return source_of(keras.Sequential([keras.Input(shape), layer]))[1]
 
 
-@pytest.mark.parametrize(
-    ("layer", "told", "other"),
+@each_row(
+    "layer, told, other",
     [
         (L.GaussianNoise(0.1), NOISE, MASKS),
         (L.GaussianDropout(0.1), NOISE, MASKS),
         (L.Dropout(0.1), MASKS, NOISE),
         (L.AlphaDropout(0.1), MASKS, NOISE),
     ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_a_layer_draws_masks_or_noise(layer, told, other):
     text = source(layer, (4,))
@@ -29,8 +28,8 @@ def test_a_layer_draws_masks_or_noise(layer, told, other):
     assert other not in text
 
 
-@pytest.mark.parametrize(
-    ("axes", "shape", "told"),
+@each_row(
+    "axes, shape, told",
     [
         (None, (4, 6, 3), "an alpha for each entry"),
         ([1, 2], (4, 6, 3), "an alpha for each channel"),

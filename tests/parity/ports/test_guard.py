@@ -1,6 +1,7 @@
 """What a file of a package may have: code of a stranger is refused before it is imported."""
 
 import pytest
+from rows import each_row
 
 from parity.ports.guard import guard
 from torch_impl.keras_config import NoTwinError
@@ -38,7 +39,7 @@ def refuses(text, **given):
     return str(refused.value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code",
     [
         *('__import__("os")', 'eval("1")', 'exec("1")', 'open("f")', "print.__self__", "globals()"),
@@ -55,7 +56,7 @@ def test_an_expression_that_no_port_has_is_refused(code):
     assert "which no port has" in refuses(NET.replace("{MORE}", f"\n        return {code}"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code",
     [
         *("import os", "from os import system", "import torch.utils", "from torch import hub"),
@@ -76,7 +77,7 @@ def test_a_statement_that_no_port_has_is_refused(code):
     refuses(NET.replace("{MORE}", f"\n\n\n{code}"))
 
 
-@pytest.mark.parametrize("code", ["x = (", "x = 'a\nb'", "\0", "# \u202e", "# a\rimport os"])
+@each_row("code", ["x = (", "x = 'a\nb'", "\0", "# \u202e", "# a\rimport os"])
 def test_what_is_no_source_or_does_not_show_is_refused(code):
     refuses(NET.replace("{MORE}", f"\n\n\n{code}"))
 

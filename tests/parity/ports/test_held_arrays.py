@@ -7,6 +7,7 @@ import torch
 from causal_layer import Causal
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from written import fed, outputs, source_of, written, written_plain
 
 from parity.halves.keras.check.inlined import inlined
@@ -26,8 +27,8 @@ def _float64():
     keras.config.set_dtype_policy("float64")
 
 
-@pytest.mark.parametrize(
-    ("array", "text"),
+@each_row(
+    "array, text",
     [
         (range(3), "torch.arange(3, device={0}.device)"),
         ([range(3)], "torch.arange(3, device={0}.device)[None]"),
@@ -42,9 +43,7 @@ def test_a_counting_is_written_as_such(array, text):
     assert counted(torch.tensor(np.array(array))) == text
 
 
-@pytest.mark.parametrize(
-    "array", [[0, 1, 3], [2, 2, 2], [[0, 1], [2, 3]], [5], [0.0, 1.0], [False, True], 3, []]
-)
+@each_row("array", [[0, 1, 3], [2, 2, 2], [[0, 1], [2, 3]], [5], [0.0, 1.0], [False, True], 3, []])
 def test_other_numbers_are_no_counting(array):
     assert counted(torch.tensor(array)) is None
 
@@ -133,29 +132,19 @@ LAYERS = {
 }
 
 
-@pytest.fixture(params=LAYERS.values(), ids=LAYERS)
-def found(request):
-    return graph(request.param())
-
-
-def test_a_module_computes_what_keras_does_with_them(found, tmp_path):
+@each_row("name", LAYERS)
+def test_written_modules_and_the_twin_compute_what_keras_does_with_them(name, tmp_path):
+    found = graph(LAYERS[name]())
+    expected = np.asarray(found.model(PATCHES))
     module, program = module_of(found, tmp_path)
-    (ours,) = outputs(module(*fed(program, [PATCHES])), program)
-    assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
-
-
-def test_a_twin_computes_what_keras_does_with_them(found):
+    plain, _ = written_plain(found.model, tmp_path, module)
+    for each in (module, plain.eval()):
+        (ours,) = outputs(each(*fed(program, [PATCHES])), program)
+        assert np.abs(ours - expected).max() <= BAR
     twin = from_keras_config(found.model.to_json()).double()
     twin.load_keras_weights(found.model.get_weights())
     ours = twin.eval()(torch.as_tensor(PATCHES)).detach().numpy()
-    assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
-
-
-def test_a_module_of_plain_torch_computes_it_too(found, tmp_path):
-    module, program = module_of(found, tmp_path)
-    plain, _ = written_plain(found.model, tmp_path, module)
-    (ours,) = outputs(plain.eval()(*fed(program, [PATCHES])), program)
-    assert np.abs(ours - np.asarray(found.model(PATCHES))).max() <= BAR
+    assert np.abs(ours - expected).max() <= BAR
 
 
 def test_positions_stand_in_the_code_and_have_no_batch():
@@ -197,13 +186,3 @@ def test_a_weight_for_each_sample_is_expanded():
     _, source = source_of(graph(LAYERS["token"]()).model)
     assert "y = self.token_token.value.expand(len(x), -1, -1)  # (N, 1, 5)" in source
     assert "self.token_rows.value.unsqueeze(0).expand(len(x), -1, -1)" in source
-
-
-def test_positions_that_begin_at_another_place_differ(tmp_path):
-    """What the comparisons above would not pass."""
-    model = graph(LAYERS["positions"]()).model
-    shifted = graph(Encoder(np.arange(1, 5)[None], name="encoder"))
-    shifted.model.set_weights(model.get_weights())
-    module, program = module_of(shifted, tmp_path)
-    (ours,) = outputs(module(*fed(program, [PATCHES])), program)
-    assert np.abs(ours - np.asarray(model(PATCHES))).max() > 1e-3

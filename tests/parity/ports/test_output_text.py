@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 
 import keras_impl
 from benchmarks.ported.packages import package_of
@@ -123,7 +124,7 @@ def text_of(folder, name, file):
     return (folder / name / file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", DATA)
+@each_row("name", DATA)
 def test_a_network_returns_images_with_channels_first(folder, name):
     told = f"returns {RETURNED[name]}."
     assert told in text_of(folder, f"full_{name}", "model.py").replace("\n    ", " ")
@@ -138,7 +139,7 @@ def test_one_output_needs_no_function_and_several_have_one(folder):
         assert "output=" not in text_of(folder, f"{kind}_labelled", "train.py")
 
 
-@pytest.mark.parametrize("name", DATA)
+@each_row("name", DATA)
 def test_a_training_from_the_seed_repeats_keras(name):
     x, y = DATA[name]
     keras.utils.set_random_seed(42)
@@ -160,7 +161,7 @@ def flat(y):
     return y if not isinstance(y, list) else {"pixels": y[0], "label": y[1]}
 
 
-@pytest.mark.parametrize("name", DATA)
+@each_row("name", DATA)
 def test_a_plain_training_has_the_losses_of_the_other_one(name):
     """From the same weights, in the order of the samples."""
     x, y = DATA[name]

@@ -9,6 +9,7 @@ import torch
 from keras import layers as L
 from keras import ops
 from own_packages import written
+from rows import each_row
 from safetensors.torch import load_file
 from seeded_packages import both_of_a_seed
 
@@ -449,7 +450,7 @@ def weighted(factor):
     return loss
 
 
-@pytest.mark.parametrize("factors", [(0.3, 2.0), (0.3,)])
+@each_row("factors", [(0.3, 2.0), (0.3,)])
 def test_two_losses_of_one_name_are_refused_and_one_for_both_outputs_is_not(factors, tmp_path):
     def build():
         inputs = L.Input((3,))
@@ -511,8 +512,8 @@ class Around(L.Layer):
 
 
 @pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning")
-@pytest.mark.parametrize(
-    ("make", "told"),
+@each_row(
+    "make, told",
     [
         (lambda: L.RNN(Cell(3, name="own_cell"), name="it"), "layer 'it' (RNN): "),
         (lambda: L.RNN([L.GRUCell(3), Cell(3, name="own_cell")], name="it"), "layer 'it' (RNN): "),

@@ -172,13 +172,6 @@ def test_masks_that_keras_hands_on_inside_are_told_and_given(tmp_path, monkeypat
     assert apart() > 1e-3  # written line by line
 
 
-def test_without_a_mask_nothing_is_told_of_one(tmp_path):
-    _, source, _ = written(lambda: attending(L.Embedding(6, 4)), tmp_path / "port_of_unmasked")
-    assert "mask:" not in source
-    assert "hands on" not in source
-    assert "self.att = layers.MultiHeadAttention(1, 4, (5, 4))  # self.att(x, y)\n" in source
-
-
 class Words(L.Layer):
     """Words with their places in a text of any length, and a mask by code of its own."""
 
@@ -301,14 +294,6 @@ def test_a_lambda_behind_a_mask_is_written_out_and_ends_the_mask_as_in_keras(tmp
     made = net(torch.as_tensor(masked_steps())).detach().numpy()
     # The file has the weights in float32.
     np.testing.assert_allclose(made, np.asarray(model(masked_steps())), rtol=1e-5, atol=1e-6)
-
-
-@WITHOUT_MASK
-def test_the_stub_of_a_lambda_behind_a_mask_gets_its_input_alone(tmp_path):
-    told, source, _ = written(masked(lambda x: x * 0.5), tmp_path / "port")
-    (sentence,) = told["open"]
-    assert "is to be written (for layer 'code')" in sentence
-    assert "function_of_code(self.lstm(y, mask=mask)).mean(1)" in source
 
 
 @WITHOUT_MASK

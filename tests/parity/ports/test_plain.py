@@ -6,6 +6,7 @@ import plain_keras
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 from written import fed, outputs, written, written_plain
 
 from parity.ports.plain_rules import as_rule, callback, metric
@@ -22,7 +23,7 @@ def _float64():
     keras.config.set_dtype_policy("float64")
 
 
-@pytest.mark.parametrize("name", ["images", "words", "transformer", "branches"])
+@each_row("name", ["images", "words", "transformer", "branches"])
 def test_a_plain_network_computes_what_keras_computes(name, tmp_path):
     built = getattr(plain_keras, name)()
     model = getattr(built, "model", built)
@@ -116,8 +117,8 @@ def test_an_attention_whose_size_is_an_argument_of_a_block_is_refused_by_name(tm
         written_plain(model, tmp_path, full)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@each_row(
+    "text, expected",
     [
         (
             "optim.SGD(model.parameters(), learning_rate=0.01)",
@@ -139,8 +140,8 @@ def test_rules_are_torchs_or_written_beside(text, expected):
     assert as_rule(text) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
+@each_row(
+    "text, named",
     [
         ("optim.Adam(model.parameters(), learning_rate=0.1, use_ema=True)", "Adam with use_ema"),
         ("losses.Dice()", "Dice has no plain form"),

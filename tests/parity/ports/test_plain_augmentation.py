@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 
 from torch_impl.augment import ImageDataGenerator, KerasTransform
 from torch_impl.plain.augmentation import Augmentation, sampled, shifts
@@ -27,9 +28,9 @@ def numbers(number):
     return {name: rng.uniform(*bounds, number) for name, bounds in ranges.items()}
 
 
-@pytest.mark.parametrize(("order", "mode"), [(0, "nearest"), (1, "bilinear")])
-@pytest.mark.parametrize("fill", FILLS)
-@pytest.mark.parametrize("shape", [(5, 3, 9, 7), (4, 1, 8, 8), (3, 2, 1, 6)])
+@each_row("order, mode", [(0, "nearest"), (1, "bilinear")])
+@each_row("fill", FILLS)
+@each_row("shape", [(5, 3, 9, 7), (4, 1, 8, 8), (3, 2, 1, 6)])
 def test_images_moved_by_given_numbers_have_keras_s_pixels(shape, fill, order, mode):
     x, drawn = torch.rand(shape), numbers(shape[0])
     theirs = KerasTransform(fill_mode=fill, cval=0.3, interpolation_order=order)
@@ -65,9 +66,7 @@ def test_one_of_two_images_is_flipped():
     assert abs(int(is_flipped.sum()) - 200) < 50  # five standard deviations
 
 
-@pytest.mark.parametrize(
-    ("limit", "choices"), [([2, 3], {-3, -2, 2, 3}), (3, {-2, -1, 0, 1, 2}), ([0.5], {-4, 4})]
-)
+@each_row("limit, choices", [([2, 3], {-3, -2, 2, 3}), (3, {-2, -1, 0, 1, 2}), ([0.5], {-4, 4})])
 def test_a_list_or_a_whole_number_gives_choices(limit, choices):
     assert set(shifts(200, limit, 8).tolist()) == choices
 

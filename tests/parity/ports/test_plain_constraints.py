@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.ports.plain_constraints import constraint_lines
@@ -58,7 +59,7 @@ def of_keras(text, weight):
     return np.asarray(constraint(weight))
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_row("case", CASES)
 def test_a_weight_becomes_what_keras_makes_of_it(case):
     name, text = CASES[case]
     torch.manual_seed(0)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 
 from torch_impl import layers
 from torch_impl.plain import (
@@ -45,8 +46,8 @@ LOOPS = [
 ]
 
 
-@pytest.mark.parametrize("sequences", [False, True])
-@pytest.mark.parametrize(("name", "full", "settings"), LOOPS)
+@each_row("sequences", [False, True])
+@each_row("name, full, settings", LOOPS)
 def test_a_loop_leaves_masked_steps_out(name, full, settings, sequences):
     settings = {**settings, "return_sequences": sequences}
     module = full(3, 4, **settings)
@@ -60,7 +61,7 @@ def test_a_loop_leaves_masked_steps_out(name, full, settings, sequences):
         assert (ours - theirs).abs().max() <= BAR * theirs.abs().max()
 
 
-@pytest.mark.parametrize(("name", "full"), [("LSTM", layers.LSTM), ("GRU", layers.GRU)])
+@each_row("name, full", [("LSTM", layers.LSTM), ("GRU", layers.GRU)])
 def test_a_layer_of_torch_begins_with_given_states(name, full):
     module = full(3, 4, return_state=True)
     plain = alike(getattr(recurrent, name)(3, 4, return_state=True), module)
@@ -102,8 +103,8 @@ MASKS = [
 ]
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
-@pytest.mark.parametrize("masks", MASKS)
+@each_row("dropout", [0.0, 0.1])
+@each_row("masks", MASKS)
 def test_attention_looks_where_masks_let_it(masks, dropout):
     """With a query that may look nowhere, too."""
     full = layers.MultiHeadAttention(2, 3, (6, 8), value_dim=5, dropout=dropout).eval()
@@ -133,7 +134,7 @@ def test_noise_has_its_spread_and_only_in_train_mode():
         assert module.eval()(x) is x
 
 
-@pytest.mark.parametrize("size", [2, (3, 1), (2, 4)])
+@each_row("size", [2, (3, 1), (2, 4)])
 def test_images_are_enlarged_as_tensorflow_does_it(size):
     """In float32; a bicubic kernel of torch has other weights."""
     x = torch.randn(2, 3, 5, 4)
@@ -145,8 +146,8 @@ def test_images_are_enlarged_as_tensorflow_does_it(size):
     assert (resizing.UpSampling(size, "bicubic")(x) - cubic).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 4)], ids=str)
-@pytest.mark.parametrize("mode", ["one_hot", "multi_hot", "count"])
+@each_row("shape", [(6,), (6, 1), (6, 4)])
+@each_row("mode", ["one_hot", "multi_hot", "count"])
 def test_numbers_are_encoded_as_by_keras(mode, shape):
     x = np.random.default_rng(0).integers(0, 5, shape)
     weights = np.random.default_rng(1).uniform(size=shape)
@@ -178,7 +179,7 @@ CONVOLUTIONAL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "sides", "settings"), CONVOLUTIONAL)
+@each_row("name, sides, settings", CONVOLUTIONAL)
 def test_an_lstm_of_images_is_that_of_the_library(name, sides, settings):
     full = getattr(layers, name)(3, 4, **settings)
     plain = alike(getattr(conv_lstm, name)(3, 4, **settings), full)

@@ -1,5 +1,7 @@
 """Operations of keras.ops in a written network are Keras's: values and slopes, plain and not."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import tensorflow as tf
 import torch
 from keras import Input, ops
 from operation_cases import BINARY, CASES, PRODUCTS, SHAPES, UNARY, signed
+from rows import each_row
 from written import fed, in_keras_layout, leaves, written, written_plain
 
 from parity.ports.weights import fill_arrays
@@ -74,41 +77,48 @@ def same(module, program, arrays, theirs, upstream, slopes):
         tensor.requires_grad_(tensor.is_floating_point())
     ours = in_keras_layout(module(*fed(program, tensors)), program.outputs)
     assert len(ours) == len(theirs)
-    for mine, their in zip(ours, theirs, strict=True):
-        close(mine.detach().numpy(), their.numpy())
+    for n, (mine, their) in enumerate(zip(ours, theirs, strict=True)):
+        close(mine.detach().numpy(), their.numpy(), f"output {n}")
     pairs = [(o, u) for o, u in zip(ours, upstream, strict=True) if o.dtype == torch.float64]
     total = sum((o * torch.tensor(u)).sum() for o, u in pairs)
     if slopes is not None and isinstance(total, torch.Tensor) and total.requires_grad:
         total.backward()
-        close(tensors[0].grad.numpy(), tf.convert_to_tensor(slopes).numpy())
+        close(tensors[0].grad.numpy(), tf.convert_to_tensor(slopes).numpy(), "slope")
 
 
-def close(ours, theirs):
-    assert ours.shape == theirs.shape
+def close(ours, theirs, where):
+    assert ours.shape == theirs.shape, where
     scale = max(np.abs(theirs).max(initial=0), 1e-2) if theirs.dtype.kind == "f" else 0
     bar = BAR if theirs.dtype != np.float32 else 1e-6
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=bar * scale)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=bar * scale, err_msg=where)
 
 
-@pytest.mark.parametrize("name", [name for name in UNARY if hasattr(ops, name)])
-def test_an_operation_on_each_entry_is_keras_one(name, tmp_path):
-    compare(getattr(ops, name), [signed((3, 4, 2), 1, *UNARY[name])], tmp_path, name)
+def test_operations_on_each_entry_are_keras_ones(tmp_path):
+    """All of one range of numbers in one network, but for those without a plain form."""
+    named = {name: bounds for name, bounds in UNARY.items() if hasattr(ops, name)}
+    alone = named.keys() & WITHOUT.keys()
+    for bounds in set(named.values()):
+        functions = [getattr(ops, n) for n, b in named.items() if b == bounds and n not in alone]
+        array = signed((3, 4, 2), 1, *bounds)
+        compare(lambda x, made=functions: [each(x) for each in made], [array], tmp_path)
+    for name in alone:
+        compare(getattr(ops, name), [signed((3, 4, 2), 1, *named[name])], tmp_path, name)
 
 
-@pytest.mark.parametrize("name", [name for name in BINARY if hasattr(ops, name)])
-def test_an_operation_on_two_tensors_is_keras_one(name, tmp_path):
-    """Of one rank and of two, and with a number that Keras may round."""
-    function = getattr(ops, name)
-    for shapes in SHAPES[:2]:
-        first, second = (signed(s, n, *BINARY[name]) for n, s in enumerate(shapes))
-        if shapes[0][0] == shapes[1][0]:
-            compare(function, [first, second], tmp_path)
-    if name in ("isclose", "hypot"):  # Keras takes no number there
-        return
-    is_logical = name.startswith("logical")
-    compare(lambda x: function(x, True if is_logical else 0.7), [first], tmp_path)
-    if not is_logical:
-        compare(lambda x: function(0.7, x), [first], tmp_path)
+def test_operations_on_two_tensors_are_keras_ones(tmp_path):
+    """Of one rank, and with a number that Keras may round; some have no slope in torch."""
+    kinds = {name: (bounds, name == "floor_divide") for name, bounds in BINARY.items()}
+    for kind in set(kinds.values()):
+        named = {n: getattr(ops, n) for n in BINARY if kinds[n] == kind and hasattr(ops, n)}
+        both = [signed(shape, n, *kind[0]) for n, shape in enumerate(SHAPES[0])]
+        compare(lambda x, y, of=named: [each(x, y) for each in of.values()], both, tmp_path)
+        made = []
+        for name in named.keys() - {"isclose", "hypot"}:  # Keras takes no number there
+            number = True if name.startswith("logical") else 0.7
+            made.append(partial(named[name], x2=number))
+            if number is not True:
+                made.append(partial(named[name], number))
+        compare(lambda x, of=made: [each(x) for each in of], both[:1], tmp_path)
 
 
 def test_whole_numbers_beside_others_become_float32(tmp_path):
@@ -118,27 +128,37 @@ def test_whole_numbers_beside_others_become_float32(tmp_path):
     compare(lambda x: [ops.where(x > 4, x, 0), ops.cumsum(x > 4, 1)][:1], [array], tmp_path)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in UNWRITTEN])
-def test_an_operation_with_its_arguments_is_keras_one(name, tmp_path):
-    function, array = CASES[name]
-    compare(function, [array], tmp_path, name)
+def test_operations_with_their_arguments_are_keras_ones(tmp_path):
+    """All of one array in one network."""
+    names = [name for name in CASES if name not in UNWRITTEN]
+    for name in filter(WITHOUT.__contains__, names):
+        compare(CASES[name][0], [CASES[name][1]], tmp_path, name)
+    together = [CASES[name] for name in names if name not in WITHOUT]
+    for array in {id(array): array for _, array in together}.values():
+        made = [function for function, each in together if each is array]
+        compare(lambda x, made=made: [each(x) for each in made], [array], tmp_path)
 
 
-@pytest.mark.parametrize("name", [name for name in PRODUCTS if name not in UNWRITTEN])
+@each_row("name", [name for name in PRODUCTS if name not in UNWRITTEN])
 def test_an_operation_on_several_tensors_is_keras_one(name, tmp_path):
     function, *arrays = PRODUCTS[name]
     compare(function, arrays, tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["var", "std", "logsumexp", "all", "any", "prod", "norm", "ptp"])
-@pytest.mark.parametrize("axis", [None, 1, -1, (1, 2)])
-@pytest.mark.parametrize("keepdims", [False, True])
-def test_a_reduction_is_keras_one(name, axis, keepdims, tmp_path):
-    if name == "norm" and axis is None:
-        pytest.skip("Keras refuses it")
-    array = signed((4, 3, 5), 2)
-    array = array > -0.5 if name in ("all", "any") else array
-    compare(lambda x: getattr(ops, name)(x, axis=axis, keepdims=keepdims), [array], tmp_path)
+@each_row("keepdims", [False, True])
+@each_row("axis", [None, 1, -1, (1, 2)])
+def test_reductions_are_keras_ones(axis, keepdims, tmp_path):
+    """Each along other axes in one network; Keras has no norm of all axes."""
+    names = ["var", "std", "logsumexp", "prod", "ptp", *(["norm"] if axis is not None else [])]
+    options = {"axis": axis, "keepdims": keepdims}
+    compare(
+        lambda x: [
+            *(getattr(ops, name)(x, **options) for name in names),
+            *(getattr(ops, name)(x > -0.5, **options) for name in ("all", "any")),
+        ],
+        [signed((4, 3, 5), 2)],
+        tmp_path,
+    )
 
 
 def test_images_with_channels_first_are_reduced_along_keras_axes(tmp_path):

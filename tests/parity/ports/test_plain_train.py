@@ -9,6 +9,7 @@ import pytest
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from safetensors.torch import load_file
 
 import keras_impl
@@ -106,7 +107,7 @@ def source_of(packages, name, file="train.py"):
     return (packages[0] / f"own_{name}" / file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", STUBS)
+@each_row("name", STUBS)
 def test_a_loss_of_the_users_own_is_a_stub_that_is_told(packages, trained, name):
     source, told = source_of(packages, name), packages[1][name]
     assert f"def {STUBS[name]}(y_pred: torch.Tensor, y_true: torch.Tensor" in source
@@ -141,7 +142,7 @@ def test_with_the_loss_written_it_trains_as_fit_does(packages, trained, name):
         assert np.abs(theirs - as_keras(weight, begun)).max() > 1e-3  # it has trained
 
 
-@pytest.mark.parametrize("name", STUBS)
+@each_row("name", STUBS)
 def test_weights_that_the_loss_does_not_take_are_told_in_one_line(trained, name):
     def cubes(y_pred, y_true):
         return ((y_true - y_pred).abs() ** 3).mean()

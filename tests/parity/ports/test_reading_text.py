@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 from safetensors.torch import load_file
 
 import keras_impl
@@ -155,7 +156,7 @@ def apart(weights, state):
     )
 
 
-@pytest.mark.parametrize("name", FILES)
+@each_row("name", FILES)
 def test_the_file_is_the_one_that_a_check_takes(name, tmp_path):
     """`parity port --data` and train.py have one file, with one name for each array."""
     keras.backend.clear_session()
@@ -222,7 +223,7 @@ def test_training_with_weights_is_that_of_fit(packages, trained, name, kind):
     assert printed.err == ""
 
 
-@pytest.mark.parametrize("kind", ["full", "plain"])
+@each_row("kind", ["full", "plain"])
 def test_a_file_without_the_weights_of_the_program_is_told(trained, kind):
     """And it trains otherwise: the bar of the test above sees weights that are dropped."""
     arrays = {"x": X, "y": Y}
@@ -232,8 +233,8 @@ def test_a_file_without_the_weights_of_the_program_is_told(trained, kind):
     assert "fit sample_weight, and the file has no weight: all samples count" in printed.err
 
 
-@pytest.mark.parametrize("kind", ["full", "plain"])
-@pytest.mark.parametrize("name", FILES)
+@each_row("kind", ["full", "plain"])
+@each_row("name", FILES)
 def test_a_file_has_real_numbers_of_either_dtype(trained, name, kind):
     """The network is trained in that of `--dtype`, whatever the file has."""
     rounded = {
@@ -291,8 +292,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("kind", ["full", "plain"])
-@pytest.mark.parametrize("case", WRONG)
+@each_row("kind", ["full", "plain"])
+@each_row("case", WRONG)
 def test_arrays_that_do_not_fit_are_told_in_one_line(trained, case, kind):
     name, arrays, told = WRONG[case]
     with pytest.raises(SystemExit, match=told) as refused:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.ports.rules_text import undecayed_text
@@ -35,8 +36,8 @@ def meant(text, model):
     return [name for name, p in model.named_parameters() if any(p is each for each in found)]
 
 
-@pytest.mark.parametrize(
-    ("names", "text"),
+@each_row(
+    "names, text",
     [
         (["a.bias", "norm.gamma", "norm.beta", "b.bias"], "weight.ndim < 2"),
         (["a.bias", "b.bias"], '("a.bias", "b.bias")'),

@@ -7,6 +7,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from written import fed, outputs, written, written_plain
 
 
@@ -30,7 +31,7 @@ def test_the_dtype_of_a_cast_is_a_setting_and_no_policy(tmp_path):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-12)
 
 
-@pytest.mark.parametrize("as_fed", ["int32", "float64"])
+@each_row("as_fed", ["int32", "float64"])
 def test_an_upsampling_of_whole_numbers_is_rounded_as_keras_does_it(as_fed, tmp_path):
     """A check feeds a port real numbers, and a training whole ones."""
     inputs = L.Input((4, 3, 2), dtype="int32")
@@ -72,7 +73,7 @@ ACTIVATIONS = {
 }
 
 
-@pytest.mark.parametrize("text", ACTIVATIONS)
+@each_row("text", ACTIVATIONS)
 def test_an_activation_that_is_called_is_told_what_is_no_default(text, tmp_path):
     """Keras gives a function all its settings, with those that nobody has written."""
     keras.backend.clear_session()
@@ -87,8 +88,8 @@ def test_one_number_for_all_channels_needs_no_other_layout(tmp_path):
     assert forward_of(around(L.Rescaling([0.1, 0.2, 0.3, 0.4])), tmp_path).count("movedim") == 2
 
 
-@pytest.mark.parametrize(
-    ("function", "text"),
+@each_row(
+    "function, text",
     [
         (lambda x: ops.maximum(x, 0.5), "clip(x, low=0.5)"),
         (lambda x: ops.minimum(x, 0.5), "clip(x, high=0.5)"),

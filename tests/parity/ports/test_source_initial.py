@@ -1,6 +1,6 @@
 """A written module tells which of its parts draw from a seed that no draw of Keras's gives."""
 
-import pytest
+from rows import each_row
 from torch import nn
 
 from parity.ports.initial import Draw, unseeded
@@ -21,7 +21,7 @@ DRAWING = [
 QUIET = [layers.Dropout(0), layers.RandomFlip(seed=7), layers.Dropout(0.5, seed=7), nn.Dropout(0.5)]
 
 
-@pytest.mark.parametrize("layer", DRAWING, ids=lambda layer: type(layer).__name__)
+@each_row("layer", DRAWING)
 def test_a_layer_that_draws_is_told_unless_a_draw_is_its_seed(layer):
     net = net_of(layer)
     (path,) = unseeded(net, [Draw("dense.bias", None, Zeros())])
@@ -29,6 +29,6 @@ def test_a_layer_that_draws_is_told_unless_a_draw_is_its_seed(layer):
     assert unseeded(net, [Draw(path, 0, None)]) == []
 
 
-@pytest.mark.parametrize("layer", QUIET, ids=range(len(QUIET)))
+@each_row("layer", QUIET, ids=range(len(QUIET)))
 def test_a_layer_that_draws_nothing_or_has_a_seed_of_its_own_is_not(layer):
     assert unseeded(net_of(layer), []) == []

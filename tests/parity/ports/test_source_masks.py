@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from rows import each_row
 from written import fed, outputs, source_of, written
 
 from parity.ports.graph import trace
@@ -39,13 +40,6 @@ def difference(model, x, folder):
     module, program, _ = written(model, folder)
     (ours,) = outputs(module.eval()(*fed(program, [x])), program)
     return np.abs(ours - np.asarray(model(x))).max()
-
-
-def test_a_recurrent_layer_is_told_the_mask_of_an_embedding(tmp_path):
-    _, source = source_of(recurrent())
-    assert "!= 0" in source
-    assert "mask=" in source
-    assert difference(recurrent(), TOKENS, tmp_path) <= BAR
 
 
 def test_a_pool_is_told_the_mask_of_a_masking_layer(tmp_path):
@@ -107,8 +101,8 @@ JOINS = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", JOINS)
+@each_row("dtype", ["float64", "float32"])
+@each_row("name", JOINS)
 def test_masks_of_several_tensors_are_joined_as_keras_joins_them(name, dtype, tmp_path):
     """Keras's graph has operations for it, unless the layer casts its inputs to another dtype."""
     kind, settings, text = JOINS[name]
@@ -125,8 +119,8 @@ def test_masks_of_several_tensors_are_joined_as_keras_joins_them(name, dtype, tm
     assert np.abs(other - theirs).max() > 1e-3
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("axis", [1, -1])
+@each_row("dtype", ["float64", "float32"])
+@each_row("axis", [1, -1])
 def test_all_steps_of_a_tensor_without_a_mask_count(axis, dtype, tmp_path):
     model = joined(L.Concatenate(axis=axis, dtype=dtype), masked=False)
     module, program, source = written(model, tmp_path)
@@ -163,7 +157,7 @@ def each_step(inner, shape=(2, 5), **settings):
 WORDS = np.stack([TOKENS, OTHERS], axis=1)
 
 
-@pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.GlobalAveragePooling1D])
+@each_row("kind", [L.LSTM, L.GRU, L.GlobalAveragePooling1D])
 def test_a_layer_is_told_the_mask_of_each_step_to_which_it_is_applied(kind, tmp_path):
     model = each_step(kind() if kind is L.GlobalAveragePooling1D else kind(3))
     module, program, source = written(model, tmp_path)
@@ -172,15 +166,7 @@ def test_a_layer_is_told_the_mask_of_each_step_to_which_it_is_applied(kind, tmp_
     assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
 
 
-def test_a_layer_that_takes_no_mask_is_not_told_one(tmp_path):
-    model = each_step(L.Dense(3))
-    module, program, source = written(model, tmp_path)
-    assert "mask=each" not in source
-    (ours,) = outputs(module.eval()(*fed(program, [WORDS])), program)
-    assert np.abs(ours - np.asarray(model(WORDS))).max() <= BAR
-
-
-@pytest.mark.parametrize("is_step", [True, False])
+@each_row("is_step", [True, False])
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask:UserWarning")
 def test_a_mask_that_reaches_layers_inside_of_a_model_is_refused(is_step):
     steps = L.Input((5, 4))

@@ -7,6 +7,7 @@ import random
 import unicodedata
 
 import pytest
+from rows import each_row
 from torch import nn
 
 from parity.ports.form import literal
@@ -21,8 +22,8 @@ from parity.ports.names import (
 from parity.ports.wrapping import wrapped
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
+@each_row(
+    "name, expected",
     [
         ("conv1", "conv1"),
         ("1_conv", "conv_1"),
@@ -51,8 +52,8 @@ def test_a_layer_is_an_attribute(name, expected):
     assert attribute(name) == expected
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
+@each_row(
+    "name, expected",
     [
         ("resnet50", "Resnet50"),
         ("functional_3", "Net"),
@@ -80,7 +81,7 @@ _DRAWN = random.Random(0)
 _LETTERS = "ab_019 .-/\\\"'{}()\n\r\0\t²½ﬁｃ①\u0301\u200b\u202e\ud800ßλ٣"
 
 
-@pytest.mark.parametrize("make", [attribute, class_name])
+@each_row("make", [attribute, class_name])
 def test_any_text_is_an_identifier_that_is_no_word_of_python(make):
     for _ in range(2000):
         made = make("".join(_DRAWN.choices(_LETTERS, k=_DRAWN.randrange(8))))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 
 import keras_impl
 from benchmarks.ported import packages
@@ -183,20 +184,22 @@ def rare():
     return keras_impl.Reference(ruled(), x=x, y=np.ones((8, 3)), validation_freq=2, epochs=3)
 
 
-class Stepping(keras.Model):
-    """A graph that trains by code of the user's own."""
-
-    def train_step(self, data):
-        return super().train_step(data)
-
-
-def stepping():
-    inputs = L.Input((4,))
-    return compiled(Stepping(inputs, L.Dense(2)(inputs)))
-
-
 def package_of(name, folder):
     return written(Program(name, f"{__file__}:{name}"), folder, memory=1.0)
+
+
+# Program -> what its model.py has, and what it has not.
+IN_MODEL = {
+    "states": (["_, x, _ = self.lstm(x)"], []),  # nothing is named that nothing needs
+    "steps": (["channels_last=True"], ["movedim"]),
+    "subclassed": (
+        ["self.memory = layers.LSTM(4, 6, return_sequences=True)"],
+        ["NotImplementedError"],
+    ),
+    "tied": (["Embedding()"], []),
+    "drawing": (["PyTorch; images have channels first."], []),
+}
+COUNTS = {"channels_last=True": 5, "Embedding()": 1}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -206,23 +209,14 @@ def test_a_package_draws_and_computes_what_keras_does(name, tmp_path):
     assert found.initial <= ROUNDED
     assert found.differences.keys() == {"eval", "train"}
     assert all(each.is_equal for each in found.differences.values())
-
-
-def test_another_activation_in_the_written_source_is_seen(tmp_path, monkeypatch):
-    """The null case is the one above."""
-    right = package.model_text
-    monkeypatch.setattr(
-        package, "model_text", lambda *given: right(*given).replace("F.relu(", "F.silu(")
-    )
-    found = package_of("built_inside", tmp_path)
-    assert not any(each.is_equal for each in found.differences.values())
-
-
-def test_options_of_all_optimizers_and_lists_of_a_schedule_are_written(tmp_path):
-    package_of("scheduled", tmp_path)
-    source = (tmp_path / "port_of_scheduled" / "train.py").read_text(encoding="utf-8")
-    assert "clipnorm=1.0" in source
-    assert "values=(0.1, 0.05, 0.01)" in source
+    source = (tmp_path / f"port_of_{name}" / "model.py").read_text(encoding="utf-8")
+    texts, missing = IN_MODEL.get(name, ([], []))
+    assert all(source.count(text) == COUNTS.get(text, 1) for text in texts)
+    assert not any(text in source for text in missing)
+    if name == "scheduled":
+        train = (tmp_path / f"port_of_{name}" / "train.py").read_text(encoding="utf-8")
+        assert "clipnorm=1.0" in train
+        assert "values=(0.1, 0.05, 0.01)" in train
 
 
 def test_arguments_of_fit_that_change_a_training_are_told(tmp_path):
@@ -232,17 +226,7 @@ def test_arguments_of_fit_that_change_a_training_are_told(tmp_path):
     assert not package_of("ruled", tmp_path).left_out
 
 
-def test_a_train_step_of_ones_own_is_a_stub_and_the_rest_is_ported(tmp_path):
-    found = package_of("stepping", tmp_path)
-    assert "train_step is to be written: what Stepping.train_step does in" in found.problem
-    source = (tmp_path / "port_of_stepping" / "train.py").read_text(encoding="utf-8")
-    assert "#       return super().train_step(data)" in source
-    given = "train_step=lambda data: train_step(model, optimizer, data)"
-    assert given in " ".join(source.split())
-    assert "loss=losses.MeanSquaredError()" in source
-
-
-@pytest.mark.parametrize("is_told", [True, False])
+@each_row("is_told", [True, False])
 def test_the_readme_says_once_which_rows_train_otherwise(is_told, tmp_path, monkeypatch):
     """The facts are those of the check; `test_occurrences` has when a model has such rows."""
     right = packages.write_package
@@ -263,27 +247,6 @@ def test_a_part_of_the_path_of_a_weight_is_not_imported():
     assert "layers" not in train_text._imports(body)
 
 
-def test_nothing_is_named_that_nothing_needs(tmp_path):
-    package_of("states", tmp_path)
-    source = (tmp_path / "port_of_states" / "model.py").read_text(encoding="utf-8")
-    assert "_, x, _ = self.lstm(x)" in source
-
-
-def test_what_draws_for_steps_takes_them_as_they_are(tmp_path):
-    package_of("steps", tmp_path)
-    source = (tmp_path / "port_of_steps" / "model.py").read_text(encoding="utf-8")
-    assert source.count("channels_last=True") == 5
-    assert "movedim" not in source
-
-
-def test_code_that_calls_only_layers_of_keras_leaves_no_stub(tmp_path):
-    found = package_of("subclassed", tmp_path)
-    assert found.problem == ""
-    source = (tmp_path / "port_of_subclassed" / "model.py").read_text(encoding="utf-8")
-    assert "NotImplementedError" not in source
-    assert "self.memory = layers.LSTM(4, 6, return_sequences=True)" in source
-
-
 def test_code_for_which_no_source_is_written_is_a_stub(tmp_path, monkeypatch):
     """As with an operation that the twin lacks."""
     monkeypatch.setattr(package, "program_of", _failing_once(package.program_of))
@@ -302,12 +265,6 @@ def _failing_once(function):
         return function(*given)
 
     return fails
-
-
-def test_a_model_inside_and_outside_of_time_distributed_is_one_module(tmp_path):
-    package_of("tied", tmp_path)
-    source = (tmp_path / "port_of_tied" / "model.py").read_text(encoding="utf-8")
-    assert source.count("Embedding()") == 1
 
 
 def test_the_loss_and_a_step_have_the_rules_of_the_layers(tmp_path, monkeypatch):
@@ -339,15 +296,6 @@ def test_the_loss_and_a_step_have_the_rules_of_the_layers(tmp_path, monkeypatch)
         assert np.abs(ours - np.asarray(weight)).max() <= BAR, weight.path
 
 
-@pytest.mark.parametrize(
-    ("name", "told"), [("states", "PyTorch."), ("drawing", "PyTorch; images have channels first.")]
-)
-def test_the_first_line_tells_of_the_layouts_that_there_are(name, told, tmp_path):
-    package_of(name, tmp_path)
-    source = (tmp_path / f"port_of_{name}" / "model.py").read_text(encoding="utf-8")
-    assert source.partition("\n")[0].removesuffix('"""').endswith(told)
-
-
 def halved(x):
     return x / 2
 
@@ -365,7 +313,7 @@ def test_code_of_the_program_is_possible_only_without_plain(tmp_path):
         packages.package_of(program, tmp_path, plain=True)
 
 
-@pytest.mark.parametrize("make", [twice, tied, drawing, arrays, states])
+@each_row("make", [twice, tied, drawing, arrays, states])
 def test_calls_stand_in_the_order_in_which_keras_makes_them(make):
     model = make()
     theirs = [

@@ -1,9 +1,9 @@
 """Expressions in a written `forward` have the brackets that they need."""
 
 import keras
-import pytest
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from written import source_of
 
 CASES = {
@@ -17,7 +17,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("expected", CASES)
+@each_row("expected", CASES)
 def test_an_expression_has_the_brackets_that_it_needs(expected):
     inputs = keras.Input((4,))
     _, source = source_of(keras.Model(inputs, CASES[expected](inputs)))

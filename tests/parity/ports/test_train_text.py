@@ -4,7 +4,6 @@ import ast
 import importlib
 import sys
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,11 +12,11 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 import keras_impl
 from benchmarks.ported import packages
 from benchmarks.ported.programs import Program
-from parity.halves.keras.program.script import Script
 from torch_impl.trainer import Trainer
 
 
@@ -111,10 +110,6 @@ def of_partial():
 
 def of_helper():
     return net(with_helper)
-
-
-def of_keras():
-    return net(keras.losses.Huber(0.5))
 
 
 class Windows(keras.utils.PyDataset):
@@ -220,8 +215,8 @@ def written(name, folder, *, plain=False):
     return told, out, (out / "train.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("name", "is_joined"),
+@each_row(
+    "name, is_joined",
     [
         ("of_gru_clipped", True),
         ("of_gru_lamb", True),
@@ -255,7 +250,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_a_loss_of_any_form_is_a_stub_with_its_code_and_its_numbers(name, tmp_path):
     told, _, source = written(name, tmp_path)
     loss, values, code = CASES[name]
@@ -290,16 +285,12 @@ def test_each_of_several_outputs_has_its_stub(tmp_path):
     assert '"out0": losses.MeanSquaredError(), "out1": quantile' in " ".join(source.split())
 
 
-def test_a_loss_of_keras_leaves_no_stub(tmp_path):
-    told, _, source = written("of_keras", tmp_path)
-    assert (told["open"], told["left_out"]) == ([], [])
-    assert "TO WRITE" not in source
-    assert "SystemExit" not in source.partition("def main")[2]
-
-
-@pytest.mark.parametrize("plain", [False, True])
-def test_a_schedule_of_the_users_own_is_a_stub_with_its_code_and_its_numbers(plain, tmp_path):
-    told, _, source = written("of_own_schedule", tmp_path, plain=plain)
+@each_row("plain", [False, True])
+def test_a_schedule_of_the_users_own_is_a_stub_and_gives_the_rates_of_keras_once_written(
+    plain, tmp_path, monkeypatch
+):
+    """In float32, as Keras computes it; plain torch has Python's numbers."""
+    told, folder, source = written("of_own_schedule", tmp_path, plain=plain)
     base = "" if plain else "(schedule.LearningRateSchedule)"
     assert f"\nclass Warmup{base}:\n" in source
     assert "        self.peak = 0.25\n        self.steps = 4\n" in source
@@ -308,12 +299,6 @@ def test_a_schedule_of_the_users_own_is_a_stub_with_its_code_and_its_numbers(pla
     assert "learning_rate=Warmup(), beta_2=0.98" in source
     assert told["left_out"] == []
     assert ["Warmup, the schedule, is to be written" in each for each in told["open"]] == [True]
-
-
-@pytest.mark.parametrize("plain", [False, True])
-def test_a_schedule_that_is_written_gives_the_rates_of_keras(plain, tmp_path, monkeypatch):
-    """In float32, as Keras computes it; plain torch has Python's numbers."""
-    _, folder, source = written("of_own_schedule", tmp_path, plain=plain)
     head, _, rest = source.partition("        raise NotImplementedError(")
     rate = "        return self.peak * min((step + 1) / self.steps, 0.5 ** (step / 10))\n"
     (folder / "train.py").write_text(
@@ -328,7 +313,7 @@ def test_a_schedule_that_is_written_gives_the_rates_of_keras(plain, tmp_path, mo
         assert made(step) == pytest.approx(float(theirs(step)), rel=1e-6)
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_schedule_of_keras_leaves_no_stub(plain, tmp_path):
     told, _, source = written("of_keras_schedule", tmp_path, plain=plain)
     assert (told["open"], told["left_out"]) == ([], [])
@@ -350,7 +335,7 @@ def end_of(folder, monkeypatch, *, build=None, **arrays):
     return str(raised.value)
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeypatch):
     _, folder, _ = written("without", tmp_path, plain=plain)
     assert end_of(folder, monkeypatch) == (
@@ -358,7 +343,7 @@ def test_a_training_without_a_loss_ends_with_a_sentence(plain, tmp_path, monkeyp
     )
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_batches_of_the_program_give_their_size_and_are_told(plain, tmp_path):
     told, folder, source = written("of_batches", tmp_path, plain=plain)
     assert "training_parser(epochs=1, batch_size=6, validation_split=0.0)" in source
@@ -394,7 +379,7 @@ def column_of_class():
     return of_a_column(Quantiles([0.1]))
 
 
-@pytest.mark.parametrize("name", ["column_of_function", "column_of_class", "of_function"])
+@each_row("name", ["column_of_function", "column_of_class", "of_function"])
 def test_a_function_gets_targets_of_the_rank_of_an_output_of_one_column(name, tmp_path):
     """As Keras gives them: a line for a line, (N,) against (N, 1) would make (N, N)."""
     _, _, source = written(name, tmp_path)
@@ -402,7 +387,7 @@ def test_a_function_gets_targets_of_the_rank_of_an_output_of_one_column(name, tm
     assert f"# y_pred is (N, {3 if name == 'of_function' else 1}).\n" in source
 
 
-@pytest.mark.parametrize("name", ["with_classes", "with_samples"])
+@each_row("name", ["with_classes", "with_samples"])
 def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_path):
     _, _, source = written(name, tmp_path)
     assert "sample_weight: torch.Tensor | None = None" in source
@@ -410,7 +395,7 @@ def test_the_stub_of_a_loss_takes_weights_where_the_program_has_them(name, tmp_p
     assert "a value for each sample, times its weight if it has one, and the mean of all" in text
 
 
-@pytest.mark.parametrize("ending", ["", "_val"])
+@each_row("ending", ["", "_val"])
 def test_weights_that_a_loss_does_not_take_end_the_training_with_a_sentence(
     ending, tmp_path, monkeypatch
 ):
@@ -421,23 +406,6 @@ def test_weights_that_a_loss_does_not_take_end_the_training_with_a_sentence(
         "the file has weights, and the loss takes none: give raised the "
         "argument sample_weight, (N,)"
     )
-
-
-def test_a_loss_that_was_given_the_argument_gets_the_weights(tmp_path, monkeypatch):
-    _, folder, _ = written("of_function", tmp_path)
-    monkeypatch.syspath_prepend(folder.parent)
-    train = importlib.import_module(f"{folder.name}.train")
-    seen = []
-
-    def raised(y_pred, y_true, sample_weight=None):
-        seen.append(sample_weight)
-        return ((y_pred - y_true) ** 2).mean()
-
-    monkeypatch.setattr(train, "raised", raised)
-    np.savez(folder / "data.npz", x=np.ones((8, 4)), y=np.ones((8, 3)), weight=np.arange(8.0))
-    monkeypatch.setattr("sys.argv", ["train", str(folder / "data.npz"), "--epochs", "1"])
-    train.main()
-    assert sorted(seen[0].tolist()) == list(range(8))
 
 
 class L2(keras.regularizers.Regularizer):
@@ -487,15 +455,6 @@ def test_a_regulariser_of_ones_own_is_a_stub_of_weights_and_outputs(tmp_path, mo
     penalties = sum(float(term.detach()) for term in port.loss.penalty.terms())
     np.testing.assert_allclose(penalties, expected, rtol=1e-6)
     assert len(output) == 5
-
-
-def test_a_plain_package_names_regularisers_of_ones_own(tmp_path):
-    told, _, source = written("of_own_regularizer", tmp_path, plain=True)
-    assert sorted(each.partition(":")[0] for each in told["left_out"]) == [
-        "L2(factor=0.25) of 'last_output'",
-        "the regulariser L2 of 'first.weight'",
-    ]
-    assert source.count("rules.l2(") == 1  # that of Keras
 
 
 class Clip(keras.constraints.Constraint):
@@ -563,12 +522,6 @@ def test_a_constraint_of_ones_own_is_a_stub_that_replaces_weights_in_keras_layou
         kernel, bias = model.get_layer(layer).get_weights()
         np.testing.assert_allclose(found[f"{layer}.weight"].T, kernel, atol=1e-6)
         np.testing.assert_allclose(found[f"{layer}.bias"], bias, atol=1e-6)
-
-
-def test_a_plain_package_names_constraints_of_ones_own(tmp_path):
-    told, _, source = written("of_own_constraint", tmp_path, plain=True)
-    assert [each for each in told["left_out"] if each.startswith("Clip(limit=0.05) of")]
-    assert "class Clip" not in source
 
 
 class Doubling(keras.Model):
@@ -641,50 +594,3 @@ def test_a_plain_package_tells_a_step_of_ones_own_and_where_it_is_a_stub(tmp_pat
     assert sentence.startswith("train_step of the model: code of your own")
     assert sentence.endswith("without --plain, it is left as a stub")
     assert "The program makes its steps by Doubling.train_step in" in " ".join(source.split())
-
-
-class OfScript(Program):
-    """A program that is a training script."""
-
-    @property
-    def factory(self):
-        return Script(Path(self.keras))
-
-
-PHASES = """
-import keras, numpy as np
-model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-model.compile("sgd", "mse")
-x, y = np.ones((8, 4)), np.ones((8, 3))
-model.fit(x, y)
-"""
-
-
-@pytest.mark.parametrize("plain", [False, True], ids=["with_parts", "plain"])
-def test_train_py_and_readme_tell_the_calls_of_fit_that_are_not_ported(tmp_path, plain):
-    def package(name, source):
-        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
-        (tmp_path / name).mkdir()
-        told = packages.package_of(
-            OfScript(name, str(tmp_path / f"{name}.py")), tmp_path / name, plain=plain
-        )
-        files = [tmp_path / name / file for file in ("train.py", "README.md")]
-        return told["left_out"], *(file.read_text(encoding="utf-8") for file in files)
-
-    left_out, train, readme = package("one_phase", PHASES)
-    assert left_out == []
-    assert not any("first call" in text for text in (train, readme))
-    more = "model.layers[0].trainable = False\nmodel.fit(x, y, epochs=3)\n"
-    left_out, train, readme = package("two_phases", PHASES + more)
-    (sentence,) = left_out
-    assert sentence == (
-        "another call of `fit`, `model.fit(x, y, epochs=3)` in two_phases.py, line 8: the port has "
-        "the first call, in two_phases.py, line 6; before the other one, the script has "
-        "`model.layers[0].trainable = False` (line 7)"
-    )
-    assert f"- {sentence}\n" in readme
-    told = (
-        "It trains what the first call of fit does (two_phases.py, line 6). The other call is not "
-        "ported: two_phases.py, line 8."
-    )
-    assert told in " ".join(ast.get_docstring(ast.parse(train)).split())

@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 from keras import layers as L
+from rows import each_row
 
 import keras_impl
 from benchmarks.ported.packages import package_of
@@ -52,8 +52,8 @@ def test_several_outputs_have_losses_and_metrics_of_their_own():
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
+@each_row(
+    "name, why",
     [
         ("ModelCheckpoint", "writes weights, and changes no number"),
         ("CSVLogger", "changes no number"),
@@ -76,7 +76,7 @@ def stopped():
     return keras_impl.Reference(model, x=x, y=y, validation_data=(x, y), callbacks=[kept, stop])
 
 
-@pytest.mark.parametrize("plain", [False, True])
+@each_row("plain", [False, True])
 def test_a_port_without_a_metric_has_no_callback_on_it(tmp_path, plain):
     out = tmp_path / f"stopped_{plain}"
     out.mkdir()

@@ -4,18 +4,9 @@ import ast
 import subprocess
 import sys
 
-import pytest
+from rows import each_row
 
 from parity.ports.wrapping import WIDTH, commented, docstring, excused, with_comment, wrapped
-
-LONG = (
-    "        self.conv = layers.Conv2D("
-    '16, 32, 3, strides=2, padding="same", use_bias=False, groups=1)'
-)
-
-
-def test_a_short_statement_stays():
-    assert wrapped("x = f(1)") == ["x = f(1)"]
 
 
 def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
@@ -28,14 +19,6 @@ def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
     file.write_text("\n".join(["x = {", excused(entry), "}", "y = [", name, "]", ""]))
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E501", str(file)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def test_arguments_get_a_line_of_their_own():
-    assert wrapped(LONG) == [
-        "        self.conv = layers.Conv2D(",
-        '            16, 32, 3, strides=2, padding="same", use_bias=False, groups=1',
-        "        )",
-    ]
 
 
 def test_arguments_that_are_too_long_for_one_line_get_one_each():
@@ -89,7 +72,7 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize("name", SUMS)
+@each_row("name", SUMS)
 def test_a_sum_is_wrapped_at_its_weakest_operators_or_in_its_last_call(name):
     expected = SUMS[name].splitlines()
     indent = " " * 8
@@ -137,8 +120,8 @@ def test_a_loop_inside_of_brackets_leaves_no_empty_line():
     ast.parse("\n".join(line.removeprefix("        ") for line in lines))
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
+@each_row(
+    "given, expected",
     [
         ("y = x ** 2", "y = x**2"),
         ("y = self.scale.value ** -0.5 + 2 ** n", "y = self.scale.value**-0.5 + 2**n"),

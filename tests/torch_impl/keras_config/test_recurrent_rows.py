@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers as L
+from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, values
 
 from torch_impl.keras_config import from_keras_config
@@ -89,8 +90,8 @@ def test_states_go_where_keras_lets_them_go(make, shapes):
     assert_twin(make(), shapes)
 
 
-@pytest.mark.parametrize("seed", [0, 7, 2**31 - 1])
-@pytest.mark.parametrize("wrap", [lambda layer: layer, L.Bidirectional], ids=["one", "both"])
+@each_row("seed", [0, 7, 2**31 - 1])
+@each_row("wrap", [lambda layer: layer, L.Bidirectional], ids=["one", "both"])
 def test_masks_are_keras_masks_call_after_call(wrap, seed):
     """The backward layer has the seed of the forward one, and so the same masks."""
     inputs = L.Input(SEQUENCE)
@@ -111,7 +112,7 @@ def test_each_step_of_a_time_distributed_layer_draws_masks_of_its_own():
     assert_twin(keras.Model(inputs, layer(inputs)), [shape])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "make",
     [
         lambda: L.LSTM(4, stateful=True, return_sequences=True),

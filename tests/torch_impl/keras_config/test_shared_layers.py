@@ -7,6 +7,7 @@ import keras
 import pytest
 import torch
 from keras import layers as L
+from rows import each_row
 from test_twin_layers import difference, values
 
 from torch_impl.keras_config import NoTwinError, from_keras_config
@@ -29,7 +30,7 @@ def saved_config(model, folder):
     return zipfile.ZipFile(folder / "model.keras").read("config.json").decode()
 
 
-@pytest.mark.parametrize("is_saved", [True, False], ids=["saved file", "named"])
+@each_row("is_saved", [True, False], ids=["saved file", "named"])
 def test_its_weights_are_tied_and_its_penalty_counts_once(is_saved, tmp_path):
     model = siamese()
     config = saved_config(model, tmp_path) if is_saved else model.to_json()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from test_twin_layers import assert_twin
 from torch import nn
 from torch.nn import functional as F
@@ -84,7 +85,7 @@ def assert_custom_twin(model, shapes, custom, monkeypatch):
     assert_twin(model, shapes)
 
 
-@pytest.mark.parametrize("name", ["tests>Patches", "Patches", "first"])
+@each_row("name", ["tests>Patches", "Patches", "first"])
 def test_a_layer_of_ones_own_is_the_module_of_its_factory(name, monkeypatch):
     inputs = L.Input(IMAGES)
     layer = Patches(2, 5, name="first")
@@ -172,7 +173,7 @@ def torch_tripled(x, factor=1.0):
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-@pytest.mark.parametrize("name", ["scaled", "Lambda", "tests>tripled", "tripled"])
+@each_row("name", ["scaled", "Lambda", "tests>tripled", "tripled"])
 def test_a_lambda_is_the_function_that_is_given_for_it(name, monkeypatch):
     inputs = L.Input((3,))
     x = L.Lambda(tripled, arguments={"factor": 0.5}, name="scaled")(inputs)
@@ -187,7 +188,7 @@ def test_a_lambda_of_several_tensors_without_a_name(monkeypatch):
     assert_custom_twin(keras.Model(inputs, x), [(3,), (3,)], custom, monkeypatch)
 
 
-@pytest.mark.parametrize("name", ["tripled", "tests>tripled", "head/activation"])
+@each_row("name", ["tripled", "tests>tripled", "head/activation"])
 def test_an_activation_of_ones_own_is_the_function_that_is_given_for_it(name, monkeypatch):
     model = keras.Sequential([L.Input((3,)), L.Dense(2, activation=tripled, name="head")])
     assert_custom_twin(model, [(3,)], {name: torch_tripled}, monkeypatch)
@@ -395,7 +396,7 @@ def decaying(entry):
     return TorchDecaying(entry.shape[-1], entry.config["units"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "cells",
     [lambda: Decaying(4), lambda: [L.GRUCell(5), Decaying(4), L.LSTMCell(2)]],
     ids=["alone", "stacked"],

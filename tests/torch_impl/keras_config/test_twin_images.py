@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import torch
 from keras import layers as L
+from rows import each_row
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.rows import preprocessing
@@ -71,8 +72,8 @@ def test_every_row_has_a_case():
     assert names == preprocessing.ROWS.keys()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
-@pytest.mark.parametrize("name", [*CASES, *FIXED])
+@each_row("dtype", ["float32", "float64", "uint8"])
+@each_row("name", [*CASES, *FIXED])
 def test_a_twin_gives_what_keras_graph_gives(name, dtype):
     layer = CASES[name](seed=5) if name in CASES else FIXED[name]()
     model = keras.Sequential([keras.Input(SHAPE, dtype=dtype), layer])
@@ -131,11 +132,7 @@ def test_the_twin_of_another_seed_does_not_pass_this_test():
         assert_same(from_keras_config(other.to_json()).train(), model(x, training=True), x)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [L.MixUp(), L.CutMix(), L.RandAugment(), L.AugMix(), L.RandomHue(0.1)],
-    ids=lambda layer: type(layer).__name__,
-)
+@each_row("layer", [L.MixUp(), L.CutMix(), L.RandAugment(), L.AugMix(), L.RandomHue(0.1)])
 def test_other_layers_of_images_are_refused_by_name(layer):
     model = keras.Sequential([keras.Input((8, 8, 3)), layer])
     with pytest.raises(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers import assert_same_bits
 from keras import layers as L
+from rows import each_row
 from test_twin_layers import CASES
 
 from torch_impl.keras_config import from_keras_config
@@ -59,7 +60,7 @@ def assert_same_initial_weights(model):
 
 
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_with_a_seed_in_each_initialiser_a_twin_begins_with_keras_weights(name):
     shape, make = CASES[name]
     layer = make()
@@ -90,7 +91,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@each_row("make", LAYERS.values(), ids=LAYERS)
 def test_initialisers_that_are_not_the_default_are_used(make):
     assert assert_same_initial_weights(model_of(make(), (6, 4)))
 

@@ -8,6 +8,7 @@ import torch
 from keras import layers as L
 from keras.src.applications import convnext
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+from rows import each_row
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
@@ -290,14 +291,14 @@ def test_the_twin_of_a_layer_is_the_layer(name):
     assert_twin(model, [shape], given)
 
 
-@pytest.mark.parametrize("name", MERGING)
+@each_row("name", MERGING)
 def test_the_twin_of_a_merging_layer_is_the_layer(name):
     first, second = L.Input(IMAGES), L.Input(IMAGES)
     model = keras.Model([first, second], getattr(L, name)(**MERGING[name])([first, second]))
     assert_twin(model, [IMAGES, IMAGES])
 
 
-@pytest.mark.parametrize("name", ATTENTION)
+@each_row("name", ATTENTION)
 def test_the_twin_of_attention_is_the_layer(name):
     shapes, make = ATTENTION[name]
     inputs = [L.Input(shape) for shape in shapes]
@@ -316,7 +317,7 @@ def test_a_mask_that_is_an_input_reaches_the_attention():
     assert difference(ours, model([given, np.ones_like(allowed)]).numpy()) > 1e-3
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@each_row("tied", [True, False])
 def test_the_twin_of_a_reversible_embedding_leads_there_and_back(tied):
     layer = L.ReversibleEmbedding(9, 3, tie_weights=tied, logit_soft_cap=2.0)
     inputs = L.Input((5,), dtype="int64")

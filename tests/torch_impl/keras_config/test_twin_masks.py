@@ -7,6 +7,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
 
 from torch_impl.keras_config import from_keras_config
@@ -236,12 +237,12 @@ def assert_same_with_masks(model, make):
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
-@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+@each_row("build", MODELS.values(), ids=MODELS)
 def test_masks_of_tokens_go_through_the_twin_as_through_keras(build):
     assert_same_with_masks(build(), tokens)
 
 
-@pytest.mark.parametrize("build", FEATURES.values(), ids=FEATURES)
+@each_row("build", FEATURES.values(), ids=FEATURES)
 def test_steps_of_one_value_are_masked(build):
     value = float(np.float32(-1.3)) if build is FEATURES["masking_value"] else 0.0
     assert_same_with_masks(build(), lambda shape, seed: measured(shape, seed, value))
@@ -316,7 +317,7 @@ ATTENTION = {
 
 @pytest.mark.skipif("MultiHeadAttention" not in BUILDERS, reason="the twin has no attention yet")
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
-@pytest.mark.parametrize("build", ATTENTION.values(), ids=ATTENTION)
+@each_row("build", ATTENTION.values(), ids=ATTENTION)
 def test_attention_is_told_the_masks_of_its_inputs(build):
     assert_same_with_masks(build(), tokens)
 

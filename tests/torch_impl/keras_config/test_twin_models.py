@@ -11,6 +11,7 @@ import torch
 from keras import layers as L
 from keras import ops
 from keras.src.applications import convnext
+from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, values
 from torch import nn
 
@@ -128,7 +129,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize(("make", "shapes"), MODELS.values(), ids=MODELS)
+@each_row("make, shapes", MODELS.values(), ids=MODELS)
 def test_the_twin_of_a_model_is_the_model(make, shapes):
     assert_twin(make(), shapes)
 
@@ -204,7 +205,7 @@ def output(twin, x):
     return twin(torch.tensor(x)).detach().numpy()
 
 
-@pytest.mark.parametrize("form", ["get_config", "to_json", "read_json"])
+@each_row("form", ["get_config", "to_json", "read_json"])
 def test_every_form_of_a_config_gives_the_twin(form):
     model = residual()
     config = model.get_config() if form == "get_config" else model.to_json()
@@ -305,7 +306,7 @@ def test_a_missing_and_an_unknown_weight_are_an_error_that_names_them():
 NAMES = {"a.b": "a_b", "forward": "forward_", "training": "training_", "graph": "graph_"}
 
 
-@pytest.mark.parametrize(("name", "legal"), NAMES.items())
+@each_row("name, legal", NAMES.items())
 def test_a_name_that_torch_does_not_allow_is_changed_and_still_takes_its_weights(name, legal):
     model, twin = pair(keras.Sequential([L.Input((3,)), L.Dense(2, name=name)]))
     assert legal_name(name) == legal
@@ -316,7 +317,7 @@ def test_a_name_that_torch_does_not_allow_is_changed_and_still_takes_its_weights
     assert difference(output(twin, x), model(x).numpy()) <= BAR
 
 
-@pytest.mark.parametrize("names", [("a.b", "a_b"), ("forward_", "forward")])
+@each_row("names", [("a.b", "a_b"), ("forward_", "forward")])
 def test_two_layers_of_one_name_in_torch_are_refused(names):
     """One would take the place of the other."""
     model = keras.Sequential([L.Input((3,)), *(L.Dense(3, name=name) for name in names)])
@@ -363,17 +364,6 @@ def test_lists_and_dictionaries_in_a_dictionary_of_inputs_have_their_places():
         twin({**nest(one), "m": one["a"]})
 
 
-def test_a_config_of_keras_2s_order_of_axes_does_not_pass_this_test():
-    """A twin that flattened torch's layout, the usual slip, would be far off."""
-    model, twin = pair(keras.Sequential([L.Input(IMAGES), L.Flatten(), L.Dense(2)]))
-    x = values((2, *IMAGES), 0)
-    expected = model(x).numpy()
-    assert difference(output(twin, x), expected) <= BAR
-    dense = twin.get_submodule(model.layers[1].name)
-    slip = dense(torch.tensor(x).movedim(-1, 1).flatten(1)).detach().numpy()
-    assert difference(slip, expected) > 0.1
-
-
 class OwnCell(L.SimpleRNNCell):
     """A class of the user, whose equations nobody knows."""
 
@@ -399,7 +389,7 @@ REFUSED = {
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-@pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
+@each_row("make, message", REFUSED.values(), ids=REFUSED)
 def test_what_has_no_twin_is_an_error_that_names_the_layer(make, message):
     layer = make()
     shapes = {"MaxPooling2D": IMAGES, "RNN": (4, 3)}
@@ -426,7 +416,7 @@ def test_the_functions_of_both_modules_that_keras_writes_by_one_name():
     assert keras.activations.get("gelu") is keras.activations.gelu
 
 
-@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"glu", "threshold", "exponential"}))
+@each_row("name", sorted(set(ACTIVATIONS) - {"glu", "threshold", "exponential"}))
 def test_every_activation_of_keras_is_that_of_a_twins_layer(name):
     assert_twin(keras.Sequential([L.Input((4,)), L.Dense(6, activation=name)]), [(4,)])
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras import ops
+from rows import each_row
 from test_twin_layers import assert_twin
 
 from torch_impl.keras_config.operations import OPERATIONS
@@ -26,7 +27,7 @@ def rounded(shape, seed):
     return found
 
 
-@pytest.mark.parametrize("name", COMPARISONS)
+@each_row("name", COMPARISONS)
 def test_comparisons_are_keras_ones(name):
     x = L.Input(SHAPE)
     compared = [getattr(ops, name)(x, 0.1), getattr(ops, name)(x, ops.flip(x, axis=1))]

@@ -5,6 +5,7 @@ import inspect
 import keras
 import pytest
 from keras import layers as L
+from rows import each_row
 
 from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.rows.entry import USUAL
@@ -20,8 +21,8 @@ def test_a_low_rank_part_is_refused():
         from_keras_config(config_of(layer))
 
 
-@pytest.mark.parametrize(
-    ("layer", "path", "kind"),
+@each_row(
+    "layer, path, kind",
     [
         (L.Dense(2, name="one"), (), "Dense"),
         (L.Conv1D(2, 2, name="one"), (), "Conv1D"),
@@ -32,7 +33,7 @@ def test_a_low_rank_part_is_refused():
         (L.Dense(2, activation=L.LeakyReLU(0.3), name="one"), ("activation",), "Dense"),
     ],
 )
-@pytest.mark.parametrize("value", ["fast", True, False, 0, {"mode": "int8"}])
+@each_row("value", ["fast", True, False, 0, {"mode": "int8"}])
 def test_a_setting_of_a_newer_keras_is_refused_wherever_it_stands(layer, path, kind, value):
     config = config_of(layer)
     inner = config["layers"][1]["config"]
@@ -57,7 +58,7 @@ def test_all_of_a_model_are_told_at_once():
     assert names == ["layer 'a'", "layer 'b'"]
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in USUAL for name in USUAL[kind]])
+@each_row("kind, name", [(kind, name) for kind in USUAL for name in USUAL[kind]])
 def test_a_usual_value_is_that_of_keras(kind, name):
     usual = USUAL[kind][name]
     parameters = inspect.signature(getattr(L, kind).__init__).parameters

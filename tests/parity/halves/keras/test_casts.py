@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import torch
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 
 from parity.halves.keras import versions
@@ -31,9 +32,7 @@ def dtypes(model):
     return {layer.compute_dtype for layer in model.layers} | {v.dtype for v in model.weights}
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", "float16", "mixed_bfloat16", keras.DTypePolicy("mixed_float16")]
-)
+@each_row("dtype", ["float32", "float16", "mixed_bfloat16", keras.DTypePolicy("mixed_float16")])
 def test_a_layer_that_asks_for_another_dtype_gets_float64_and_is_told(dtype):
     model = built(
         nets.chain(lambda: L.Dense(3, name="first"), lambda: L.Dense(2, dtype=dtype, name="pinned"))
@@ -64,7 +63,7 @@ def test_an_input_of_float32_is_one_of_float64_and_one_of_pixels_stays():
     assert built(nets.chain(lambda: L.Dense(1), dtype="uint8")).inputs[0].dtype == "uint8"
 
 
-@pytest.mark.parametrize("is_inner", [False, True])
+@each_row("is_inner", [False, True])
 def test_code_in_float32_computes_in_float64(is_inner):
     class Outer(L.Layer):
         def __init__(self):
@@ -182,7 +181,7 @@ def test_a_port_that_is_right_passes_and_one_that_is_not_fails(layer, right, wro
         assert all(item.allowed <= 1e-5 for item in outputs)
 
 
-@pytest.mark.parametrize("is_built_before", [True, False])
+@each_row("is_built_before", [True, False])
 def test_an_operation_without_a_kernel_for_float64_computes_in_float32_and_is_told(is_built_before):
     class Normed(L.Layer):
         def call(self, x):

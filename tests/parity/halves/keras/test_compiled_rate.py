@@ -3,18 +3,11 @@
 import keras
 import pytest
 
-from parity.halves.keras.compiled_rate import CompiledRate, StepRates
+from parity.halves.keras.compiled_rate import StepRates
 
 
 def stairs(rate):
     return keras.optimizers.schedules.ExponentialDecay(rate, 41, 0.5, staircase=True)
-
-
-def test_a_compiled_schedule_falls_a_step_late_where_a_called_one_does_not():
-    schedule = stairs(1.0)
-    compiled = CompiledRate(schedule)
-    assert [compiled(step) for step in (0, 40, 41, 42)] == [1.0, 1.0, 1.0, 0.5]
-    assert [float(schedule(step)) for step in (40, 41)] == [1.0, 0.5]
 
 
 def test_the_rate_of_a_step_is_that_of_the_schedule():

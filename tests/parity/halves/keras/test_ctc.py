@@ -4,8 +4,8 @@ import itertools
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.ctc import ctc_in_float64, ctc_loss
 
@@ -21,7 +21,7 @@ def over_all_paths(logits, labels, blank=0):
     return -np.log(total)
 
 
-@pytest.mark.parametrize("labels", [[1, 2], [2, 2], [1, 0], [0, 0]])
+@each_row("labels", [[1, 2], [2, 2], [1, 0], [0, 0]])
 def test_it_is_the_sum_over_all_paths(labels):
     logits = np.random.default_rng(len(labels)).normal(size=(2, 5, 3))
     number = np.count_nonzero(labels)

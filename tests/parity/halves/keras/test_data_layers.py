@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 from keras import layers as L
+from rows import each_row
 
 from parity.halves.keras import data_layers
 
@@ -32,8 +32,8 @@ def pipeline(dtype):
     return keras.Model(inputs, L.Pipeline([L.CenterCrop(5, 5), L.Resizing(4, 5)])(inputs))
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
-@pytest.mark.parametrize("make", [functional, pipeline, lambda dtype: Inside()])
+@each_row("dtype", ["uint8", "int32", "bool"])
+@each_row("make", [functional, pipeline, lambda dtype: Inside()])
 def test_a_model_called_eagerly_gives_what_its_graph_gives(make, dtype):
     model, images = make(dtype), tf.constant(IMAGES.astype(dtype))
     expected = tf.function(lambda x: model(x))(images)

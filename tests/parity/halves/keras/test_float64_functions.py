@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.float64_functions import (
     as_asked,
@@ -39,14 +40,14 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@each_row("name", MAKERS)
 def test_real_numbers_are_float64_in_the_block(name):
     with functions_in_float64():
         assert MAKERS[name]().dtype == tf.float64
     assert MAKERS[name]().dtype == tf.float32
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@each_row("name", WHOLE)
 def test_whole_numbers_stay(name):
     with functions_in_float64():
         assert WHOLE[name]().dtype == tf.int32
@@ -83,7 +84,7 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize(("compute", "expected"), ASKED.values(), ids=ASKED)
+@each_row("compute, expected", ASKED.values(), ids=ASKED)
 def test_what_is_asked_for_in_float32_is_computed_in_float64_and_noted(compute, expected):
     forget_places()
     with functions_in_float64():
@@ -105,7 +106,7 @@ MEETS = {
 }
 
 
-@pytest.mark.parametrize("compute", MEETS.values(), ids=MEETS)
+@each_row("compute", MEETS.values(), ids=MEETS)
 def test_float32_that_meets_float64_is_cast_to_it(compute):
     with functions_in_float64():
         made = compute()

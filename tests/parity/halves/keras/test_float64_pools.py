@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras import float64_pools
 
@@ -16,9 +17,9 @@ def _installed():
     float64_pools.install()  # a second time changes nothing
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize(("window", "strides"), WINDOWS)
-@pytest.mark.parametrize("pool", [keras.ops.max_pool, keras.ops.average_pool])
+@each_row("padding", ["same", "valid"])
+@each_row("window, strides", WINDOWS)
+@each_row("pool", [keras.ops.max_pool, keras.ops.average_pool])
 def test_a_pool_of_volumes_is_that_of_float32(pool, window, strides, padding):
     x = np.random.default_rng(3).normal(size=(2, 6, 5, 7, 3))
     made, slopes = {}, {}

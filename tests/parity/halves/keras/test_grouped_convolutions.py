@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.grouped_convolutions import quick_grouped_convolutions
@@ -75,7 +76,7 @@ def test_in_float64_outputs_and_gradients_are_kerass_own(name):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=27 * 2**-52 * scale)
 
 
-@pytest.mark.parametrize("name", ["depthwise", "groups", "signal", "plain"])
+@each_row("name", ["depthwise", "groups", "signal", "plain"])
 def test_in_float32_outputs_and_gradients_are_kerass_own_bit_by_bit(name):
     layer, x = built(name, "float32")
     expected = passed(layer, x)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.rounding import Perturbation
@@ -57,7 +58,7 @@ def test_a_scale_inside_of_a_wrapper_moves_and_an_activation_against_it():
     assert not alone.needs_another
 
 
-@pytest.mark.parametrize(("how", "is_moved"), [("bilinear", True), ("nearest", False)])
+@each_row("how, is_moved", [("bilinear", True), ("nearest", False)])
 def test_an_image_that_tensorflow_resizes_in_float32_moves(how, is_moved):
     layer = Own(lambda x: ops.cast(ops.image.resize(x, (3, 5), interpolation=how), "float64"))
     moved, made, perturbation = moves(layer)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras import attention as heads
 from parity.halves.keras.calls import recorded_calls
@@ -30,8 +31,8 @@ def watched(net, training=False):
     return calls, output.numpy(), x
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.4])
-@pytest.mark.parametrize("causal", [False, True])
+@each_row("rate", [0.0, 0.4])
+@each_row("causal", [False, True])
 def test_the_parts_are_calls_and_the_output_stays(rate, causal):
     net = model(causal, dropout=rate)
     calls, output, x = watched(net)
@@ -43,8 +44,8 @@ def test_the_parts_are_calls_and_the_output_stays(rate, causal):
     assert calls[3].output.shape == (4, 2, 5, 5)
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.4])
-@pytest.mark.parametrize("causal", [False, True])
+@each_row("rate", [0.0, 0.4])
+@each_row("causal", [False, True])
 def test_the_weights_are_those_that_keras_returns(rate, causal):
     net = model(causal, dropout=rate)
     calls, _, x = watched(net)
@@ -67,7 +68,7 @@ def test_sources_lead_from_the_projections_to_the_output():
     assert [call.sources for call in calls] == [[-1], [-1], [-1], [0, 1], [3, 2]]
 
 
-@pytest.mark.parametrize("options", [{"use_gate": True}, {"output_shape": (2, 3)}], ids=str)
+@each_row("options", [{"use_gate": True}, {"output_shape": (2, 3)}])
 def test_what_has_no_parts_of_a_port_is_one_call(options):
     calls, _, _ = watched(model(**options))
     assert [call.kind for call in calls] == ["unknown:MultiHeadAttention"]

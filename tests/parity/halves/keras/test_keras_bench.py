@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from bench_children import Rounds, collected, task
 from helpers import assert_same_weights, make_data, small_data
+from rows import each_row
 
 from keras_impl.train import fit
 from keras_impl.weights import get_weights
@@ -97,9 +98,7 @@ def test_a_round_has_as_many_steps_and_samples_as_it_says(
     )
 
 
-@pytest.mark.parametrize(
-    ("num_steps", "expected"), [(64, 16), (48, 16), (17, 1), (18, 9), (23, 1), (8, 8), (1, 1)]
-)
+@each_row("num_steps, expected", [(64, 16), (48, 16), (17, 1), (18, 9), (23, 1), (8, 8), (1, 1)])
 def test_steps_an_execution_divide_the_steps_of_a_round(num_steps, expected):
     data = make_data((1, 1, 1), num_classes=2, num_train=num_steps, num_val=2)
     given = task("keras-tuned", part="step", batch_size=1)
@@ -192,7 +191,7 @@ def test_what_a_processor_cannot_do_is_refused_with_the_reason(built, variant, p
     assert built == []
 
 
-@pytest.mark.parametrize("variant", ["keras", "keras-tuned"])
+@each_row("variant", ["keras", "keras-tuned"])
 def test_in_fp16_keras_scales_the_loss(variant):
     """Built here on the CPU, which a benchmark refuses since it is slow."""
     keras.config.set_dtype_policy(bench._POLICIES["fp16"])

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.calls import recorded_calls
@@ -86,7 +87,7 @@ def trained(model, watch):
     return [np.asarray(value) for value in (*found, *(v.numpy() for v in model.variables))]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_a_watched_model_computes_the_same_bits(name):
     """Its generators stand where they stood, too: they are variables of the model."""
     plain, watched = (trained(built(name), watch) for watch in (False, True))
@@ -95,7 +96,7 @@ def test_a_watched_model_computes_the_same_bits(name):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_every_call_is_what_it_says(name):
     model = built(name)
     with recorded_calls(images()) as calls:
@@ -143,7 +144,7 @@ def test_a_layer_that_nobody_tells_its_mode_is_watched():
     np.testing.assert_array_equal(output, expected)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_a_mask_is_what_the_dropout_keeps(name):
     model = built(name)
     with recorded_calls(images()) as calls:
@@ -249,7 +250,7 @@ def watched_separable(make, x, **settings):
     return layer, calls, output
 
 
-@pytest.mark.parametrize(("make", "x"), SEPARABLE.values(), ids=SEPARABLE)
+@each_row("make, x", SEPARABLE.values(), ids=SEPARABLE)
 def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
     layer, (depthwise, pointwise), output = watched_separable(make, x)
     assert (depthwise.name, pointwise.name) == ("sep.depthwise", "sep.pointwise")

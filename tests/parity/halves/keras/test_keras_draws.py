@@ -2,15 +2,15 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.draws import INTEGERS, NORMAL, OTHER, UNIFORM, kind_of_draw
 
 
-@pytest.mark.parametrize(
-    ("operation", "kind"),
+@each_row(
+    "operation, kind",
     [
         ("RandomStandardNormal", NORMAL),
         ("StatelessRandomNormalV2", NORMAL),

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-import pytest
 from paths import ROOT
+from rows import each_row
 
 # In the place of TensorFlow: it tells what it finds when it is imported, and takes all settings.
 TENSORFLOW = """
@@ -29,8 +29,8 @@ print(os.environ.get("KERAS_BACKEND"))
 """
 
 
-@pytest.mark.parametrize(
-    ("spec", "given", "expected"),
+@each_row(
+    "spec, given, expected",
     [
         ("CheckSpec(keras='a:b')", None, "0"),  # all of it is float64
         ("CheckSpec(keras='a:b')", "1", "1"),
@@ -44,7 +44,7 @@ def test_a_check_goes_without_onednn_and_a_run_and_the_user_have_it(
     assert configured(tmp_path, spec, environment)[0] == expected
 
 
-@pytest.mark.parametrize("given", [None, "tensorflow"])
+@each_row("given", [None, "tensorflow"])
 def test_keras_computes_with_tensorflow_and_a_program_finds_the_users_own_variable(given, tmp_path):
     """A program that sets a default for it, where there is none, asks for this back end."""
     environment = {} if given is None else {"KERAS_BACKEND": given}

@@ -4,6 +4,7 @@ import sys
 
 import keras
 import pytest
+from rows import each_row
 
 from keras_impl import Input
 from parity.errors import InputError
@@ -12,8 +13,8 @@ from parity.halves.keras.program.script import factory_of
 from parity.programs.check_spec import CheckSpec
 
 
-@pytest.mark.parametrize(
-    ("settings", "told"),
+@each_row(
+    "settings, told",
     [
         ({"kind": "token"}, "Input(kind='token'): expected one of tokens, numbers, image, boo"),
         ({"kind": "tokens"}, "Input(kind='tokens'): expected their number, count=..., too"),
@@ -33,7 +34,6 @@ from parity.programs.check_spec import CheckSpec
         ({"shape": (2.0,)}, "Input(shape=(2.0,)): expected whole numbers"),
         ({"dtype": "string"}, "Input(dtype='string'): expected the name of one of numbers"),
     ],
-    ids=str,
 )
 def test_a_wrong_setting_of_an_input_is_told_in_one_line(settings, told):
     with pytest.raises(InputError) as raised:
@@ -42,8 +42,8 @@ def test_a_wrong_setting_of_an_input_is_told_in_one_line(settings, told):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("given", "limits"),
+@each_row(
+    "given, limits",
     [
         (Input((3, None), "tokens", 7), (0, 6)),
         (Input(range=(-1, 2.5)), (-1, 2.5)),
@@ -51,7 +51,6 @@ def test_a_wrong_setting_of_an_input_is_told_in_one_line(settings, told):
         (Input(count=4), (0, 3)),
         (Input(kind="image"), None),
     ],
-    ids=str,
 )
 def test_an_input_has_limits_if_they_are_said(given, limits):
     assert given.limits == limits

@@ -3,15 +3,15 @@
 from functools import partial
 
 import keras
-import pytest
+from rows import each_row
 
 from parity.halves.keras.kinds import activation_kind, kind_of
 
 L = keras.layers
 
 
-@pytest.mark.parametrize(
-    ("layer", "kind"),
+@each_row(
+    "layer, kind",
     [
         (lambda: L.Conv1D(1, 1), "conv"),
         (lambda: L.Activation("gelu"), "activation:gelu"),

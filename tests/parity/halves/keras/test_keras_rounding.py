@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from rows import each_row
 
 from parity.halves.keras.rounding import moved
 from parity.ladder.tolerance import NOISE_FACTOR
@@ -25,8 +26,8 @@ def _float64():
     keras.config.set_dtype_policy("float64")
 
 
-@pytest.mark.parametrize(
-    ("kind", "ours", "exact"),
+@each_row(
+    "kind, ours, exact",
     [
         (
             "activation:gelu",
@@ -58,7 +59,7 @@ def test_what_is_allowed_covers_the_rounded_constant(kind, ours, exact):
     assert allowed < 5e-7 * np.abs(output).max()
 
 
-@pytest.mark.parametrize("kind", ["activation:relu", "conv", "activation:silu"])
+@each_row("kind", ["activation:relu", "conv", "activation:silu"])
 def test_what_has_no_such_constant_is_not_moved(kind):
     assert largest_move(kind, X) == 0
 
@@ -92,7 +93,7 @@ def test_hard_sigmoid_keeps_its_value_and_changes_its_derivative():
     assert (differs <= slope * NOISE_FACTOR).all()
 
 
-@pytest.mark.parametrize("alpha", [0.7, 1.3])
+@each_row("alpha", [0.7, 1.3])
 def test_celu_keeps_its_value_and_changes_its_derivative_as_torch_does(alpha):
     x = tf.constant(np.linspace(-3, 2, 50))  # at 0 the two have other slopes
     with tf.GradientTape(persistent=True) as tape:
@@ -132,8 +133,8 @@ def test_a_port_in_float32_rounds_in_every_layer():
     np.testing.assert_array_equal(moved("conv", {}, None, tf.constant(X), draw).numpy(), X)
 
 
-@pytest.mark.parametrize("kind", ["upsampling", "resizing", "activation:relu"])
-@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+@each_row("kind", ["upsampling", "resizing", "activation:relu"])
+@each_row("dtype", ["uint8", "int32"])
 def test_whole_numbers_stay(kind, dtype):
     pixels = tf.constant(np.arange(24).reshape(1, 2, 4, 3).astype(dtype))
     for of_port in ("float64", "float32"):

@@ -5,9 +5,9 @@ from functools import partial
 
 import keras
 import numpy as np
-import pytest
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 from parity.halves.keras.layer_config import activation_config, operation_config, plain_config
 
@@ -16,8 +16,8 @@ def operation(made):
     return made(L.Input((3, 4)))._keras_history.operation
 
 
-@pytest.mark.parametrize(
-    ("made", "expected"),
+@each_row(
+    "made, expected",
     [
         (lambda x: ops.softmax(x), {"axis": -1}),
         (lambda x: ops.softmax(x, axis=1), {"axis": 1}),
@@ -30,8 +30,8 @@ def test_constants_of_activations_and_the_axis_of_a_softmax(made, expected):
     assert operation_config(operation(made)) == expected
 
 
-@pytest.mark.parametrize(
-    ("layer", "name", "expected"),
+@each_row(
+    "layer, name, expected",
     [
         (L.Dropout(np.float64(0.25)), "rate", 0.25),
         (L.Softmax(axis=[np.int64(1), np.int32(2)]), "axis", [1, 2]),

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.loss_constants import constants_as_written, moved_loss
 from parity.ladder.tolerance import NOISE_FACTOR
@@ -57,7 +58,7 @@ def test_a_softplus_is_moved_by_what_that_of_torch_leaves_out_from_twenty_on():
     assert softplus(20.5) == pytest.approx(-2 * np.log1p(np.exp(-20.5)), rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["mse", "binary_crossentropy", "huber", "categorical_hinge"])
+@each_row("name", ["mse", "binary_crossentropy", "huber", "categorical_hinge"])
 def test_a_loss_without_such_constants_is_not_moved(name):
     loss = keras.losses.get(name)
     y, output = np.abs(np.tanh(Y)), tf.sigmoid(tf.constant(OUTPUT))

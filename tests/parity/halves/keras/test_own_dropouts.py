@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from parity.halves.keras.own_dropouts import is_own_dropout, kept_entries, rate_of
 
@@ -31,7 +32,7 @@ def test_a_mask_that_keeps_all_is_one_and_a_layer_that_is_off_has_none():
     assert kept_entries(X, X, 0.5) == kept_entries(X, X, 0.0) == (True, None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "output",
     [2 * X + 1, np.where(X > 0, X, 0), X[:, :3], 4 * X],
     ids=["more", "not_scaled", "shape", "scaled_twice"],
@@ -60,9 +61,7 @@ def test_a_layer_that_drops_in_eval_mode_is_a_dropout_from_then_on():
     assert rate_of(layer, X, X, draws_in_eval=False) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize(
-    "output", [X, X + 1, 0 * X, X[:, :2]], ids=["on", "noise", "none", "shape"]
-)
+@each_row("output", [X, X + 1, 0 * X, X[:, :2]], ids=["on", "noise", "none", "shape"])
 def test_a_layer_that_draws_something_else_is_none(output):
     assert rate_of(Drawing(), X, output, draws_in_eval=True) is None
 

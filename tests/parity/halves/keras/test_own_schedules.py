@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.factories import call_factory
 
@@ -53,8 +54,8 @@ def optimizer_of(schedule, dtype="float64"):
     return call_factory(build, 0, dtype).model.optimizer
 
 
-@pytest.mark.parametrize(
-    ("schedule", "rate", "dtype"),
+@each_row(
+    "schedule, rate, dtype",
     [
         (Warm(16, 4), lambda step: 0.25 * min((step + 1) ** -0.5, (step + 1) / 8), tf.float32),
         (Powers(), lambda step: 0.5 / (step + 1), tf.float64),

@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.recurrent_masks import cells_of
@@ -41,8 +41,8 @@ def test_one_mask_for_all_gates_is_a_dropout_of_the_input():
     assert not calls.drew
 
 
-@pytest.mark.parametrize(
-    ("make", "names"),
+@each_row(
+    "make, names",
     [
         (
             lambda: L.LSTM(4, recurrent_dropout=0.5, seed=3),

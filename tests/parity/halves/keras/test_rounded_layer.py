@@ -1,8 +1,8 @@
 """What a layer in float32 may be off by is as large as what float32 does, and no larger."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.rounded_layer import rounded_layer, with_rounded_gradient
 from parity.ladder.tolerance import FACTOR_OF_FLOAT32, NOISE_FACTOR
@@ -55,7 +55,7 @@ def test_seeds_differ_and_repeat():
     assert 0.2 < up < 0.8
 
 
-@pytest.mark.parametrize("kind", ["activation:relu", "max_pool", "flatten", "dropout", "reshape"])
+@each_row("kind", ["activation:relu", "max_pool", "flatten", "dropout", "reshape"])
 def test_what_only_returns_its_numbers_does_not_round(kind):
     np.testing.assert_array_equal(rounded(kind, X), X)
 
@@ -110,12 +110,12 @@ def test_a_sum_of_gradients_is_off_by_a_unit_for_each_of_them():
     assert (share < (1000 + 4 * FACTOR_OF_FLOAT32) * UNIT).all()
 
 
-@pytest.mark.parametrize("output", [None, 3.0, "text"], ids=str)
+@each_row("output", [None, 3.0, "text"])
 def test_what_is_no_tensor_is_left_alone(output):
     assert rounded_layer("unknown:Own", None, output, fresh()) is output
 
 
-@pytest.mark.parametrize(("dtype", "factor"), [("float64", NOISE_FACTOR), ("float32", 10)])
+@each_row("dtype, factor", [("float64", NOISE_FACTOR), ("float32", 10)])
 def test_gradients_of_moved_images_are_off_by_a_share_of_the_sides(dtype, factor):
     images = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 6, 3)))
     upstream = np.random.default_rng(2).normal(size=(2, 9, 6, 3))
@@ -130,7 +130,7 @@ def test_gradients_of_moved_images_are_off_by_a_share_of_the_sides(dtype, factor
     assert 15 * UNIT / factor * 3 * largest < change.max()
 
 
-@pytest.mark.parametrize("value", [np.ones((2, 3)), np.ones((1, 2, 2, 1), "int64"), "no tensor"])
+@each_row("value", [np.ones((2, 3)), np.ones((1, 2, 2, 1), "int64"), "no tensor"])
 def test_what_is_no_image_keeps_its_gradient(value):
     given = value if isinstance(value, str) else tf.constant(value)
     assert with_rounded_gradient(given, "float64", fresh()) is given

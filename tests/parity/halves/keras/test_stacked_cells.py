@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-import pytest
+from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.stacked_cells import layers_of
@@ -11,11 +11,7 @@ L = keras.layers
 X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"return_sequences": True}, {"return_state": True, "go_backwards": True}],
-    ids=str,
-)
+@each_row("options", [{}, {"return_sequences": True}, {"return_state": True, "go_backwards": True}])
 def test_the_layers_together_are_the_layer(options):
     layer = L.RNN([L.LSTMCell(4), L.GRUCell(3), L.SimpleRNNCell(2)], name="memory", **options)
     expected = layer(X)

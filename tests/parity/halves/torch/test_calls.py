@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.call import final_states, output_of
@@ -63,8 +64,8 @@ def test_each_input_is_told_where_it_comes_from(x):
     ]
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-@pytest.mark.parametrize("directions", [1, 2])
+@each_row("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@each_row("directions", [1, 2])
 def test_the_last_states_are_those_of_both_ends(kind, directions):
     torch.manual_seed(5)
     module = kind(4, 3, batch_first=True, bidirectional=directions == 2)

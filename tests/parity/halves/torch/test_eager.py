@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import small_data
+from rows import each_row
 from torch import nn
 from torchvision.transforms import v2
 
@@ -48,7 +49,7 @@ def test_it_learns():
     assert loss() < 0.3 * before
 
 
-@pytest.mark.parametrize("model", MODELS)
+@each_row("model", MODELS)
 def test_the_network_is_the_same_one_of_stock_layers(model):
     training = prepared(model=model)
     ours, _ = build_model(RunSpec(model=model), DATA.input_shape, DATA.num_classes)
@@ -130,7 +131,7 @@ PENALTIES = {
 }
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+@each_row("name", PENALTIES)
 def test_a_step_takes_off_the_weights_what_the_run_asks_for(name):
     """Or it would be less work than the others do, and another training."""
     loss_of, settings = PENALTIES[name]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 from whole_fits import BAR, CLASSES, arrays, trained, worst
 
@@ -227,8 +228,8 @@ def test_what_is_given_takes_the_place_of_what_has_no_equal():
     assert port.scheduler.patience == 2
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
+@each_row(
+    "source, message",
     [
         ({}, "the model is not compiled"),
         ({"config": {"layers": []}, "compile_config": None}, "the model is not compiled"),

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.step_rate import StepRate, idle_step_of, step_of
@@ -66,7 +67,7 @@ def of_keras(params):
 SCHEDULED = [Scheduled, InAVariable, behind_the_step, before_the_step, of_keras]
 
 
-@pytest.mark.parametrize("make", SCHEDULED)
+@each_row("make", SCHEDULED)
 def test_the_rate_is_that_by_which_the_weights_move(make):
     weight = parameter()
     optimizer = make([weight]) if make is not Scheduled else Scheduled([weight], lr=9.0)
@@ -76,7 +77,7 @@ def test_the_rate_is_that_by_which_the_weights_move(make):
         torch.testing.assert_close(before - weight.detach(), torch.full((2,), expected))
 
 
-@pytest.mark.parametrize("make", [x for x in SCHEDULED if x is not InAVariable])
+@each_row("make", [x for x in SCHEDULED if x is not InAVariable])
 def test_a_given_rate_is_used_whatever_the_optimizer_sets(make):
     weight = parameter()
     optimizer = make([weight]) if make is not Scheduled else Scheduled([weight], lr=9.0)
@@ -104,19 +105,20 @@ def test_groups_keep_their_ratio_to_a_given_rate():
     torch.testing.assert_close(second.detach(), torch.full((2,), 0.8))
 
 
-def test_the_groups_are_the_same_objects_afterwards():
-    optimizer = torch.optim.Adam([parameter()], lr=0.1)
-    groups = list(optimizer.param_groups)
-    step_of(optimizer)
-    assert [type(group) for group in optimizer.param_groups] == [dict]
-    assert all(a is b for a, b in zip(groups, optimizer.param_groups, strict=True))
-
-
-def test_a_step_that_uses_no_rate_has_that_of_before():
+def test_a_watched_optimizer_has_its_own_groups_afterwards_and_can_be_copied():
     optimizer = torch.optim.SGD([parameter()], lr=0.1)
+    (group,) = optimizer.param_groups
+    step_of(optimizer)
+    assert optimizer.param_groups[0] is group
+    assert type(group) is dict
     watch = StepRate(optimizer)
     watch.begin()
-    assert watch.end() == 0.1
+    assert copy.deepcopy(optimizer).param_groups[0]["lr"] == 0.1
+    assert watch.end() == 0.1  # of before, where no step has used one
+    optimizer.register_step_pre_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        step_of(optimizer)
+    assert type(optimizer.param_groups[0]) is dict
 
 
 def test_watches_may_end_in_any_order():
@@ -137,22 +139,6 @@ def test_a_state_that_is_loaded_between_two_steps_is_watched_as_well():
         optimizer.step()
         assert watch.end() == expected
         optimizer.load_state_dict(optimizer.state_dict())
-
-
-def test_a_watched_optimizer_can_be_copied():
-    optimizer = torch.optim.SGD([parameter()], lr=0.1)
-    watch = StepRate(optimizer)
-    watch.begin()
-    assert copy.deepcopy(optimizer).param_groups[0]["lr"] == 0.1
-    watch.end()
-
-
-def test_an_error_of_the_step_leaves_the_groups_as_they_were():
-    optimizer = torch.optim.SGD([parameter()], lr=0.1)
-    optimizer.register_step_pre_hook(lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        step_of(optimizer)
-    assert type(optimizer.param_groups[0]) is dict
 
 
 class ByTheNormOfAll(torch.optim.SGD):

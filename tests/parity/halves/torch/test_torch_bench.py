@@ -7,6 +7,7 @@ import pytest
 import torch
 from bench_children import Rounds, collected, task
 from helpers import assert_same_weights, small_data
+from rows import each_row
 
 from parity.bench.server import NoMoreRounds
 from parity.errors import InputError
@@ -88,12 +89,11 @@ def test_rounds_of_accuracy_are_whole_trainings_of_one_seed_after_the_other():
     assert rounds.samples == [140, 140]
 
 
-@pytest.mark.parametrize(
-    ("part", "batch_size", "count", "samples"),
-    # 70 // 8 = 8 steps, 70 // 32 = 2, and one where not even one batch is full.
+@each_row(
+    "part, batch_size, count, samples",
     [("step", 8, 8, 64), ("step", 32, 2, 64), ("step", 128, 1, 70), ("startup", 8, 1, 8)],
 )
-@pytest.mark.parametrize("variant", ["torch", "torch-eager"])
+@each_row("variant", ["torch", "torch-eager"])
 def test_steps_are_of_one_batch_and_as_many_as_fill_an_epoch(
     monkeypatch, variant, part, batch_size, count, samples
 ):
@@ -157,8 +157,8 @@ def test_training_learns_in_every_precision(built, precision):
     assert losses[-1] < 0.3 * losses[0]
 
 
-@pytest.mark.parametrize("variant", ["torch", "torch-eager", "torch-own"])
-@pytest.mark.parametrize("precision", ["fp16", "tf32"])
+@each_row("variant", ["torch", "torch-eager", "torch-own"])
+@each_row("precision", ["fp16", "tf32"])
 def test_what_a_processor_cannot_do_is_refused_with_the_reason(variant, precision):
     reason = rf"^{variant}, {precision} on cpu: .*needs a GPU.*use fp32"
     with pytest.raises(InputError, match=reason):
@@ -232,7 +232,7 @@ def test_the_compiled_variant_trains_and_evaluates_with_the_compiled_network(bui
     assert_same_weights(get_weights(training.model), expected.weights)
 
 
-@pytest.mark.parametrize("variant", ["torch", "torch-eager"])
+@each_row("variant", ["torch", "torch-eager"])
 def test_a_child_says_what_it_runs_on(variant):
     environment = timed(task(variant, model="underfit"), 1).environment
     assert (environment["framework"], environment["variant"]) == ("torch", variant)

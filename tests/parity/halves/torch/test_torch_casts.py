@@ -1,7 +1,7 @@
 """Casts of a port are left out in float64, and told with their lines."""
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.casts import without_casts
@@ -21,7 +21,7 @@ CASTS = {
 }
 
 
-@pytest.mark.parametrize("cast", CASTS.values(), ids=CASTS)
+@each_row("cast", CASTS.values(), ids=CASTS)
 def test_a_cast_of_float64_changes_nothing_and_is_told(cast):
     x = torch.tensor([1 / 3], dtype=torch.float64, requires_grad=True)
     with without_casts("float64") as found:
@@ -35,7 +35,7 @@ def test_a_cast_of_float64_changes_nothing_and_is_told(cast):
     assert cast(x).dtype != torch.float64  # behind the block, it is a cast again
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@each_row("dtype", ["float64", "float32"])
 def test_autocast_is_off_in_float64_alone(dtype):
     net = nn.Linear(3, 2).to(getattr(torch, dtype))
     x = torch.randn(4, 3, dtype=getattr(torch, dtype))
@@ -49,7 +49,7 @@ def test_autocast_is_off_in_float64_alone(dtype):
         assert found == []
 
 
-@pytest.mark.parametrize("given", [[1, 2], [True, False]], ids=str)
+@each_row("given", [[1, 2], [True, False]])
 def test_whole_numbers_and_masks_become_float64_as_in_keras_s_half(given):
     x = torch.tensor(given)
     with without_casts("float64") as found:
@@ -61,7 +61,7 @@ def test_whole_numbers_and_masks_become_float64_as_in_keras_s_half(given):
         assert x.float().dtype == torch.float32
 
 
-@pytest.mark.parametrize("softmax", [torch.softmax, nn.functional.softmax])
+@each_row("softmax", [torch.softmax, nn.functional.softmax])
 def test_a_softmax_in_float32_is_one_in_float64(softmax):
     x = torch.tensor([0.1, 0.7], dtype=torch.float64)
     with without_casts("float64") as found:

@@ -1,7 +1,7 @@
 """What a torch program draws: its kind, and how the output follows from what is drawn."""
 
-import pytest
 import torch
+from rows import each_row
 from torch.overrides import TorchFunctionMode
 
 from parity.halves.torch.draws import INTEGERS, MASK, NORMAL, UNIFORM, drawing_of, uniform_of
@@ -23,8 +23,8 @@ class Given(TorchFunctionMode):
         return output.copy_(drawing.scaled(torch.full_like(output, 3)))
 
 
-@pytest.mark.parametrize(
-    ("draw", "kind", "expected"),
+@each_row(
+    "draw, kind, expected",
     [
         (lambda: torch.randn(2), NORMAL, 3),
         (lambda: torch.randn_like(torch.ones(2)), NORMAL, 3),
@@ -38,7 +38,6 @@ class Given(TorchFunctionMode):
         (lambda: torch.randint(0, 9, (2,)), INTEGERS, 3),
         (lambda: torch.bernoulli(torch.full((2,), 0.5)), MASK, 3),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_drawn_has_a_kind_and_is_scaled_as_the_function_scales_it(draw, kind, expected):
     with Given() as given:
@@ -47,7 +46,7 @@ def test_what_is_drawn_has_a_kind_and_is_scaled_as_the_function_scales_it(draw, 
     assert output.tolist() == [expected, expected]
 
 
-@pytest.mark.parametrize("function", [torch.randperm, torch.ones, torch.poisson])
+@each_row("function", [torch.randperm, torch.ones, torch.poisson])
 def test_what_draws_nothing_or_something_else_has_no_kind(function):
     assert drawing_of(function, (3,), {}) is None
 

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.errors import InputError, UnfinishedError
@@ -73,11 +74,7 @@ def test_a_module_alone_is_a_port_of_it():
     assert (port.loss, port.optimizer, port.schedulers) == (None, None, ())
 
 
-@pytest.mark.parametrize(
-    ("scheduler", "expected"),
-    [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ((), ())],
-    ids=str,
-)
+@each_row("scheduler, expected", [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ((), ())])
 def test_schedulers_are_none_one_or_several(scheduler, expected):
     assert Port(nn.ReLU(), scheduler=scheduler).schedulers == expected
 
@@ -87,7 +84,7 @@ def test_an_interval_is_an_epoch_or_a_step():
         Port(nn.ReLU(), scheduler_interval="batch")
 
 
-@pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"], ids=str)
+@pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"])
 def test_anything_else_is_refused(built):
     with pytest.raises(InputError, match="the torch factory returned"):
         call_factory(lambda: built, 0)

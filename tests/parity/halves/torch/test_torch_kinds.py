@@ -1,6 +1,6 @@
 """Torch's modules have a word that both halves know them by."""
 
-import pytest
+from rows import each_row
 from torch import fx, nn
 
 from parity.halves.torch.kinds import is_leaf, kind_of
@@ -58,13 +58,13 @@ RELUS = {
 }
 
 
-@pytest.mark.parametrize(("layer", "kind"), RELUS.values(), ids=RELUS)
+@each_row("layer, kind", RELUS.values(), ids=RELUS)
 def test_a_relu_of_keras_has_the_word_of_what_it_is_by_its_settings(layer, kind):
     assert kind_of(layer) == kind
 
 
-@pytest.mark.parametrize(
-    ("layer", "kind"),
+@each_row(
+    "layer, kind",
     [
         (layers.Activation("swish"), "activation:silu"),
         (layers.Activation("hard_silu"), "activation:hard_silu"),
@@ -72,7 +72,6 @@ def test_a_relu_of_keras_has_the_word_of_what_it_is_by_its_settings(layer, kind)
         (layers.Activation("softmax"), "activation:softmax"),
         (layers.Activation(None), "activation:linear"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_activation_by_its_name_has_the_word_of_its_function(layer, kind):
     assert kind_of(layer) == kind

@@ -1,5 +1,7 @@
 """Every keras.ops operation of a twin is Keras's, over shapes and arguments: values, slopes."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import Input, ops
 from operation_cases import BINARY, CASES, PRODUCTS, SHAPES, UNARY, signed
+from rows import each_row
 
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.operations import OPERATIONS
@@ -55,7 +58,8 @@ def compare(function, *arrays, slopes=True):
         upstream = [signed(t.shape, 7 + n) for n, t in enumerate(theirs)]
         real = [t for t in theirs if t.dtype.is_floating]
         pairs = zip(theirs, upstream, strict=True)
-        total = sum(tf.reduce_sum(t * u) for t, u in pairs if t.dtype.is_floating)
+        sums = [tf.reduce_sum(t * u) for t, u in pairs if t.dtype.is_floating]
+        total = sum(tf.cast(each, "float64") for each in sums)
     ours = flat(twin(tensors))
     assert len(ours) == len(theirs)
     for n, (mine, their) in enumerate(zip(ours, theirs, strict=True)):
@@ -74,13 +78,15 @@ def compare(function, *arrays, slopes=True):
             same(tensor.grad.numpy(), tf.convert_to_tensor(gradient).numpy(), f"slope {n}")
 
 
-@pytest.mark.parametrize("name", [name for name in UNARY if hasattr(ops, name)])
-def test_an_operation_on_each_entry_is_keras_one(name):
-    compare(getattr(ops, name), signed((3, 4, 2), 1, *UNARY[name]))
+def test_operations_on_each_entry_are_keras_ones():
+    """All of one range of numbers in one model."""
+    for bounds in set(UNARY.values()):
+        made = [getattr(ops, n) for n, each in UNARY.items() if each == bounds and hasattr(ops, n)]
+        compare(lambda x, made=made: [each(x) for each in made], signed((3, 4, 2), 1, *bounds))
 
 
-@pytest.mark.parametrize("axis", [(1, 2), (2, 0), (0, 1, 2), (1,), 1, None], ids=str)
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@each_row("axis", [(1, 2), (2, 0), (0, 1, 2), (1,), 1, None])
+@each_row("name", ["softmax", "log_softmax"])
 def test_a_softmax_over_several_axes_is_that_of_keras_code(name, axis):
     """Keras cannot run its graph of several axes, and computes them where code calls it."""
     array, function = signed((3, 4, 5), 1), getattr(ops, name)
@@ -93,7 +99,7 @@ def test_a_softmax_over_several_axes_is_that_of_keras_code(name, axis):
 INTEGERS = "negative abs sign square sqrt exp sin floor ceil round trunc logical_not"
 
 
-@pytest.mark.parametrize("name", INTEGERS.split())
+@each_row("name", INTEGERS.split())
 def test_an_operation_on_integers_is_keras_one(name):
     array = np.arange(12, dtype="int32").reshape(3, 4) if name == "sqrt" else None
     array = np.arange(-6, 6, dtype="int32").reshape(3, 4) if array is None else array
@@ -106,23 +112,24 @@ def test_an_operation_on_integers_is_keras_one(name):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-@pytest.mark.parametrize("shapes", SHAPES, ids=str)
-@pytest.mark.parametrize("name", [name for name in BINARY if hasattr(ops, name)])
-def test_an_operation_on_two_tensors_is_keras_one(name, shapes):
-    first, second = (signed(s, n, *BINARY[name]) for n, s in enumerate(shapes))
-    function = getattr(ops, name)
-    compare(function, first, second)
-    number = 0.7 if name not in ("logical_and", "logical_or", "logical_xor") else True
-    if name not in ("isclose", "hypot"):  # Keras takes no number there
-        compare(lambda x: function(x, number), first)
-    if name not in ("logical_and", "logical_or", "logical_xor", "isclose", "hypot"):
-        compare(lambda x: function(number, x), first)
-    compare(lambda x: function(x, second), first)
+@each_row("shapes", SHAPES)
+def test_operations_on_two_tensors_are_keras_ones(shapes):
+    """And with a number; some have no slope in torch."""
+    kinds = {name: (bounds, name == "floor_divide") for name, bounds in BINARY.items()}
+    for kind in set(kinds.values()):
+        named = {n: getattr(ops, n) for n in BINARY if kinds[n] == kind and hasattr(ops, n)}
+        first, second = (signed(shape, n, *kind[0]) for n, shape in enumerate(shapes))
+        compare(lambda x, y, of=named: [each(x, y) for each in of.values()], first, second)
+        made = [partial(each, x2=second) for each in named.values()]
+        for name in named.keys() - {"isclose", "hypot"}:  # Keras takes no number there
+            number = True if name.startswith("logical") else 0.7
+            made.append(partial(named[name], x2=number))
+            if number is not True:
+                made.append(partial(named[name], number))
+        compare(lambda x, of=made: [each(x) for each in of], first)
 
 
-@pytest.mark.parametrize(
-    "name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"]
-)
+@each_row("name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"])
 def test_an_operation_on_bits_is_keras_one(name):
     first = np.array([[5, 12, 7]], "int32")
     compare(getattr(ops, name), first, np.array([[3], [2]], "int32"))
@@ -163,8 +170,8 @@ def test_a_reduction_is_keras_one(name, case):
     compare(lambda x: getattr(ops, name)(x, axis=axis, keepdims=keepdims), array, slopes=slopes)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "int64"])
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "mean", "any", "all"])
+@each_row("dtype", ["int32", "uint8", "bool", "int64"])
+@each_row("name", ["sum", "prod", "max", "min", "mean", "any", "all"])
 def test_a_reduction_of_integers_is_keras_one(name, dtype):
     if dtype == "bool" and name in ("max", "min"):
         return
@@ -181,13 +188,14 @@ def test_a_reduction_of_integers_is_keras_one(name, dtype):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_an_operation_with_its_arguments_is_keras_one(name):
-    function, array = CASES[name]
-    compare(function, array)
+def test_operations_with_their_arguments_are_keras_ones():
+    """All of one array in one model."""
+    for array in {id(array): array for _, array in CASES.values()}.values():
+        made = [function for function, each in CASES.values() if each is array]
+        compare(lambda x, made=made: [each(x) for each in made], array)
 
 
-@pytest.mark.parametrize("name", PRODUCTS)
+@each_row("name", PRODUCTS)
 def test_an_operation_on_several_tensors_is_keras_one(name):
     compare(*PRODUCTS[name])
 
@@ -237,7 +245,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("function", "message"), REFUSED.values(), ids=REFUSED)
+@each_row("function, message", REFUSED.values(), ids=REFUSED)
 def test_what_is_not_offered_is_refused_by_its_name(function, message):
     inputs = Input(batch_shape=(4, 5, 6))
     model = keras.Model(inputs, function(inputs))

@@ -3,7 +3,7 @@
 import kept_keras
 import keras
 import numpy as np
-import pytest
+from rows import each_row
 
 from keras_impl.reference import Reference
 from parity.data.samples import Samples
@@ -60,8 +60,8 @@ def test_a_normalisation_without_data_gets_statistics_that_show():
     assert kept_as_built(planned(normalised(adapted=False))[0]) == []
 
 
-@pytest.mark.parametrize(
-    ("factory", "kept"),
+@each_row(
+    "factory, kept",
     [
         (kept_keras.mean_teacher, ["normalization.mean", "normalization.variance"]),
         (kept_keras.centred, ["centred.center"]),

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-import pytest
+from rows import each_row
 
 from keras_impl import Reference
 from parity.data.samples import Samples
@@ -16,8 +16,8 @@ def of_rows(number, only=None, **settings):
     return has_batch_of_one(Reference(model, x=x, **settings), Samples(CheckSpec(), [], only))
 
 
-@pytest.mark.parametrize(
-    ("number", "settings", "expected"),
+@each_row(
+    "number, settings, expected",
     [
         (33, {}, True),
         (32, {}, False),
@@ -30,7 +30,6 @@ def of_rows(number, only=None, **settings):
         (33, {"validation_split": 0.25, "validation_data": (np.zeros((4, 2)), None)}, True),
         (None, {}, False),
     ],
-    ids=str,
 )
 def test_rows_of_training_by_the_size_of_a_batch(number, settings, expected):
     assert of_rows(number, **settings) is expected

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import several_faults as ports
 from both_halves import levels, recorded
+from rows import each_row
 
 from parity.files.json_io import read_json
 from parity.halves.keras.check import brief
@@ -75,7 +76,7 @@ def test_a_right_port_passes_at_the_same_levels(whole, left_out, tmp_path):
     assert all(item.agrees for level in short.values() for item in level.items)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@each_row("name", FAULTS)
 def test_a_wrong_port_differs_without_the_layers_too(name, left_out, tmp_path):
     found = levels(left_out, getattr(ports, name), tmp_path / name)
     assert "fail" in {level.status for level in found.values()}

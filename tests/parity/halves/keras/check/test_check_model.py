@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import odd_nets as nets
 import pytest
+from rows import each_row
 
 from keras_impl import Reference
 from parity.data.samples import Samples
@@ -90,20 +91,14 @@ def test_a_model_whose_layers_are_not_built_is_not_built():
     assert is_built(model)
 
 
-def test_a_model_with_an_input_is_built():
-    inputs = keras.Input((5, 2))
-    layers = [L.LSTM(2, return_sequences=True), L.RNN([L.GRUCell(2), L.LSTMCell(3)])]
-    assert is_built(keras.Sequential([inputs, *layers]))
-
-
 def tokens():
     model = nets.Tokens()
     model.compile("sgd", "mse")
     return Reference(model, input_shapes=[(3,)])
 
 
-@pytest.mark.parametrize(
-    ("factory", "names"),
+@each_row(
+    "factory, names",
     [
         (
             tokens,

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from parity.halves.keras.check.constraints import constrained, constraints_of, leave_out_epsilon
 from parity.halves.keras.check.noise import perturb_constants
@@ -31,7 +32,7 @@ def test_a_weight_is_enlarged_until_its_constraint_changes_it():
     np.testing.assert_array_equal(begun, begun.astype(np.float32))
 
 
-@pytest.mark.parametrize("constraint", [C.NonNeg(), C.UnitNorm(), C.MaxNorm(0.01)])
+@each_row("constraint", [C.NonNeg(), C.UnitNorm(), C.MaxNorm(0.01)])
 def test_a_weight_that_is_changed_as_it_is_stays(constraint):
     begun = constrained("kernel", weight(), {"kernel": constraint})
     np.testing.assert_array_equal(begun, weight().astype(np.float32))

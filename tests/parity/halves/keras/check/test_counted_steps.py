@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import odd_nets as nets
 import pytest
+from rows import each_row
 
 from parity.halves.keras.check.run import run_check
 from parity.halves.keras.check.sequence_masks import confident_of, targets_of
@@ -57,8 +58,8 @@ def test_class_0_is_the_target_of_masked_steps_alone():
     assert (one_hot.sum(-1) == 1).all()
 
 
-@pytest.mark.parametrize(
-    ("kind", "counts", "num_classes"),
+@each_row(
+    "kind, counts, num_classes",
     [("values", COUNTS, 3), ("classes", None, 3), ("classes", COUNTS, 1)],
 )
 def test_other_targets_stay_as_they_are(kind, counts, num_classes):

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-import pytest
+from rows import each_row
 
 from keras_impl import Reference
 from parity.halves.keras.check.described import described
@@ -20,7 +20,7 @@ def sequential(x=None):
     return build
 
 
-@pytest.mark.parametrize("shape", [(8, 3), (8, 5, 3)])
+@each_row("shape", [(8, 3), (8, 5, 3)])
 def test_a_sequential_without_an_input_is_built_for_the_samples_of_fit(shape):
     _, found, _ = described(sequential(np.ones(shape, "float32")), CheckSpec())
     first = found["model"]["config"]["layers"][0]
@@ -99,7 +99,7 @@ def test_a_subclassed_model_that_bears_no_batch_of_any_size_is_a_problem_in_one_
     assert "\n" not in found["problem"]
 
 
-@pytest.mark.parametrize("inside", [False, True])
+@each_row("inside", [False, True])
 def test_a_weight_that_a_graph_computes_with_itself_is_told(inside):
     """A config would have its numbers, which do not train."""
 
@@ -115,7 +115,7 @@ def test_a_weight_that_a_graph_computes_with_itself_is_told(inside):
     ]
 
 
-@pytest.mark.parametrize(("seed", "told"), [(None, None), (7, 7)])
+@each_row("seed, told", [(None, None), (7, 7)])
 def test_a_random_crop_tells_the_seed_of_its_generator_and_none_that_keras_draws(seed, told):
     def factory():
         crop = keras.layers.RandomCrop(4, 4, seed=seed, name="crop")

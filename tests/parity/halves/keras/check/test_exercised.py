@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from both_halves import levels, recorded
+from rows import each_row
 
 from parity.data import probe_inputs
 from parity.data.samples import Samples
@@ -76,8 +77,8 @@ def chain(*layers, loss="mse", shape=(5,)):
     return make
 
 
-@pytest.mark.parametrize(
-    ("activation", "bias"),
+@each_row(
+    "activation, bias",
     [("relu", True), ("hard_sigmoid", True), ("relu6", True), ("hard_sigmoid", False)],
 )
 def test_a_layer_that_is_dead_by_its_kernel_is_revived(activation, bias):
@@ -144,7 +145,7 @@ def test_the_same_seed_draws_the_same_probe_and_the_first_draw_is_that_of_the_se
 # --- masks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seed", "own"), [(0, None), (1, None), (2, 5), (2, 6), (2, 7), (2, 8)])
+@each_row("seed, own", [(0, None), (1, None), (2, 5), (2, 6), (2, 7), (2, 8)])
 def test_a_small_mask_drops_something_and_keeps_something(seed, own):
     """Of 4 values, all are kept once in 8 draws. A layer may have a seed of its own."""
     writer = probed(

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-import pytest
+from rows import each_row
 from stepped_models import gradients_of, model_with
 
 from parity.halves.keras import versions
@@ -27,7 +27,7 @@ ONE_BY_ONE = {
 }
 
 
-@pytest.mark.parametrize("make", ONE_BY_ONE.values(), ids=ONE_BY_ONE)
+@each_row("make", ONE_BY_ONE.values(), ids=ONE_BY_ONE)
 def test_steps_in_one_long_variable_are_those_of_each_weight_bit_for_bit(make):
     stepped, expected = model_with(make), model_with(make)
     assert is_one_by_one(stepped)
@@ -70,7 +70,7 @@ NOT_ONE_BY_ONE = {
 }
 
 
-@pytest.mark.parametrize("make", NOT_ONE_BY_ONE.values(), ids=NOT_ONE_BY_ONE)
+@each_row("make", NOT_ONE_BY_ONE.values(), ids=NOT_ONE_BY_ONE)
 def test_an_optimizer_that_looks_at_whole_weights_gets_them(make):
     assert not is_one_by_one(model_with(make))
 
@@ -96,8 +96,8 @@ def test_and_one_whose_weights_have_constraints():
     assert not is_one_by_one(model)
 
 
-@pytest.mark.parametrize("held", [0, 2**28], ids=["in_a_file", "in_memory"])
-@pytest.mark.parametrize("most", [1, 7, 2**22], ids=["one_number_each", "some", "all"])
+@each_row("held", [0, 2**28], ids=["in_a_file", "in_memory"])
+@each_row("most", [1, 7, 2**22], ids=["one_number_each", "some", "all"])
 def test_weights_and_slots_come_back_in_their_shapes_however_they_are_joined(
     most, held, monkeypatch
 ):

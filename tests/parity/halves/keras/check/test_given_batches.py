@@ -5,8 +5,8 @@ import random
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from keras_impl import Reference
 from parity.halves.keras.check.given_batches import batches_given
@@ -55,14 +55,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_batches_are_told_with_the_size_of_the_first_one(name):
     make, kind, of, size = CASES[name]
     told = batches_given(reference(make()))
     assert told == {"kind": kind, "class": of, "batch_size": size}
 
 
-@pytest.mark.parametrize("y", [Y, Y.tolist()])
+@each_row("y", [Y, Y.tolist()])
 def test_arrays_are_no_batches(y):
     assert batches_given(reference(X, y)) is None
     assert batches_given(reference([X, X], y)) is None

@@ -4,8 +4,8 @@ import json
 
 import keras
 import numpy as np
-import pytest
 from keras import ops
+from rows import each_row
 
 from parity.halves.keras.check.held_array import HeldArray, is_array
 
@@ -27,11 +27,11 @@ def test_a_config_has_the_array():
     assert entry["inbound_nodes"][0]["args"][1]["config"] == {"value": [0, 1], "dtype": "int32"}
 
 
-@pytest.mark.parametrize("value", [np.ones(2), ops.ones(2), ops.ones(())])
+@each_row("value", [np.ones(2), ops.ones(2), ops.ones(())])
 def test_numbers_are_an_array(value):
     assert is_array(value)
 
 
-@pytest.mark.parametrize("value", [keras.Input((3,)), 2, None, "x", [1, 2]])
+@each_row("value", [keras.Input((3,)), 2, None, "x", [1, 2]])
 def test_a_tensor_of_a_graph_or_a_plain_value_is_none(value):
     assert not is_array(value)

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from helpers import assert_same_bits
+from rows import each_row
 
 from parity.halves.keras.check.held_weights import HeldWeights, MovedWeights
 from parity.traces.perturbation import perturbed
@@ -24,7 +25,7 @@ WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
+@each_row("name", WEIGHTS)
 def test_each_weight_is_returned_bit_by_bit_in_an_array_of_its_own(name):
     held = HeldWeights(WEIGHTS.items())
     assert_same_bits(held[name], WEIGHTS[name])
@@ -50,8 +51,8 @@ def test_what_float32_holds_takes_half_the_memory():
     assert len(held) == 2
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("number", [1, 2])
+@each_row("dtype", ["float64", "float32"])
+@each_row("number", [1, 2])
 def test_moved_weights_are_those_of_a_perturbation_as_often_as_they_are_asked_for(dtype, number):
     before = {"a.kernel": SINGLE, "b.bias": np.zeros(3), "c.kernel": WEIGHTS["whole.kernel"]}
     moved = MovedWeights(HeldWeights(before.items()), number, dtype)

@@ -5,6 +5,7 @@ import numpy as np
 import odd_nets as nets
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from keras_impl import Reference
 from parity.errors import InputError
@@ -147,8 +148,8 @@ X = np.arange(1.0, 13).reshape(4, 3)
 ROWS = np.array([[1.0], [0], [1], [0]])
 
 
-@pytest.mark.parametrize(
-    ("made", "rows", "factor"),
+@each_row(
+    "made, rows, factor",
     [
         (X * ROWS * 2, [True, False, True, False], 2),
         (X * 0, [False] * 4, 0),
@@ -177,8 +178,8 @@ def embedding():
     return L.Embedding(20, 4, mask_zero=True, name="words")
 
 
-@pytest.mark.parametrize(
-    ("layers", "is_at_end"),
+@each_row(
+    "layers, is_at_end",
     [
         ([embedding, lambda: L.LSTM(3, name="lstm"), lambda: L.Dense(2)], True),
         ([embedding, lambda: L.GlobalAveragePooling1D(name="mean")], False),
@@ -208,8 +209,8 @@ def test_a_mask_that_masks_no_step_is_left_open_by_name():
     assert "--data" in told["do"]
 
 
-@pytest.mark.parametrize(
-    ("layer", "apply"),
+@each_row(
+    "layer, apply",
     [
         (lambda: L.GaussianNoise(0.3, name="noisy"), lambda x, drawn: x + 0.3 * drawn),
         (

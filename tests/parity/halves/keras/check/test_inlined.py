@@ -3,13 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from causal_layer import Causal
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.check.each_sample import EachSample
-from parity.halves.keras.check.held_array import HeldArray
 from parity.halves.keras.check.held_weight import HeldWeight
 from parity.halves.keras.check.inlined import inlined
 from parity.halves.keras.check.own_layers import in_graph, is_own
@@ -31,20 +30,6 @@ class Block(L.Layer):
         return ops.tanh(self.dense(y)) + x * 2
 
 
-class Net(keras.Model):
-    """A whole network of its own, with two blocks of one class."""
-
-    def __init__(self):
-        super().__init__()
-        self.blocks = [Block(6), Block(6)]
-        self.head = L.Dense(2)
-
-    def call(self, x):
-        for block in self.blocks:
-            x = block(x)
-        return {"out": self.head(x)}
-
-
 def graph_of(layer, shape=(6,), **options):
     """A functional model around a layer, and what is written out of it."""
     inputs = keras.Input(shape, **options)
@@ -64,20 +49,6 @@ def test_a_layer_is_replaced_by_what_its_code_calls():
     np.testing.assert_array_equal(found.model(X), model(X))
     found.restore()
     assert not any(layer.name.startswith("block_") for layer in model._flatten_layers())
-
-
-def test_a_subclassed_model_is_written_out_with_all_that_is_in_it():
-    model = Net()
-    expected = model(X)["out"]
-    found = inlined(model, keras.Input((6,)))
-    assert own_of(found.model) == []
-    assert {"blocks_0_dense", "blocks_1_parts_1", "head"} <= {x.name for x in found.model.layers}
-    np.testing.assert_array_equal(found.model(X)["out"], expected)
-    paths = found.paths()
-    kernel = paths[id(model.blocks[1].dense.kernel)]
-    found.restore()
-    assert kernel == "blocks_1_dense/kernel"
-    assert {id(v) for v in found.model.variables} == {id(v) for v in model.variables}
 
 
 def test_layers_in_a_model_that_is_an_attribute_have_its_name_in_front():
@@ -192,26 +163,6 @@ class Scaled(L.Layer):
         return x * self.scale + self.more[0] * self.more[1]
 
 
-def test_weights_of_a_layer_itself_are_in_the_graph():
-    with initializers_noted():
-        model, found = graph_of(Scaled(name="scaled"))
-    assert own_of(found.model) == []
-    layer = found.layers[0]
-    held = {x.name: x for x in found.model.layers if isinstance(x, HeldWeight)}
-    assert {name: each.variable for name, each in held.items()} == {
-        "scaled_scale": layer.scale,
-        "scaled_more_0": layer.more[0],
-        "scaled_more_1": layer.more[1],
-    }
-    assert found.paths()[id(layer.more[1])] == "scaled_more_1/value"
-    for variable in (layer.scale, *layer.more):
-        variable.assign(np.random.default_rng(3).normal(size=variable.shape))
-    np.testing.assert_array_equal(found.model(X), model(X))
-    found.restore()
-    assert isinstance(layer.scale, keras.Variable)
-    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
-
-
 def test_a_layer_that_is_called_twice_has_its_weights_once():
     inputs, layer = keras.Input((6,)), Scaled(name="scaled")
     with initializers_noted():
@@ -245,21 +196,6 @@ def test_a_weight_for_each_sample_has_the_size_of_the_batch():
     for size in (1, 5):
         x = np.random.default_rng(size).normal(size=(size, 3, 6)).astype("float32")
         np.testing.assert_array_equal(found.model(x), model(x))
-
-
-class OfEachStep(Scaled):
-    """Needs the size of the batch for an axis that is not the first."""
-
-    def call(self, x):
-        return x * ops.tile(ops.mean(self.scale)[None, None], (1, ops.shape(x)[0]))[0, :1]
-
-
-class OfSeveral(Scaled):
-    """Repeats two rows as often as there are samples."""
-
-    def call(self, x):
-        two = ops.stack([self.scale, self.scale])
-        return x * ops.repeat(two, ops.shape(x)[0], axis=0)[0]
 
 
 class OfNumbers(Scaled):
@@ -416,7 +352,7 @@ class Numbers(L.Layer):
         return x * float(ops.convert_to_numpy(x).mean()) if not ops.is_tensor(x) else x
 
 
-@pytest.mark.parametrize(
+@each_row(
     "kind",
     [
         *(
@@ -452,56 +388,7 @@ def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(kind):
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
-class Positions(L.Layer):
-    """Begins to count at 2."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.table = L.Embedding(9, 6)
-
-    def call(self, places):
-        return self.table(places + 2)
-
-
-class Tokens(L.Layer):
-    """Calls a layer of its own on numbers alone."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.words, self.positions = L.Embedding(7, 6), Positions()
-
-    def call(self, x):
-        return self.words(x) + self.positions(ops.arange(ops.shape(x)[-1]))
-
-
-def test_a_layer_that_is_called_on_numbers_is_in_the_graph_with_its_weights():
-    model, found = graph_of(Tokens(name="tokens"), (5,), dtype="int32")
-    assert own_of(found.model) == []
-    assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
-    (call,) = (x for x in found.model.operations if isinstance(x, HeldArray))
-    np.testing.assert_array_equal(call._inbound_nodes[0].arguments.args[1], [2, 3, 4, 5, 6])
-    assert call.name == "tokens_positions_table_input"
-    tokens = np.array([[0, 1, 2, 3, 6], [6, 5, 5, 0, 1]], dtype="int32")
-    np.testing.assert_array_equal(found.model(tokens), model(tokens))
-
-
-def test_numbers_of_any_length_are_counted_when_the_graph_runs():
-    model, found = graph_of(Tokens(name="tokens"), (None,), dtype="int32")
-    assert own_of(found.model) == []
-    for length in (1, 5):
-        tokens = np.random.default_rng(length).integers(0, 7, (2, length))
-        np.testing.assert_array_equal(found.model(tokens), model(tokens))
-
-
-def test_an_array_beside_the_tensors_of_a_layer_is_in_the_graph():
-    model, found = graph_of(Causal(), (4, 6))
-    assert own_of(found.model) == []
-    assert sum(isinstance(x, HeldArray) for x in found.model.operations) == 1
-    x = np.random.default_rng(1).normal(size=(3, 4, 6)).astype("float32")
-    np.testing.assert_allclose(found.model(x), model(x), rtol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["mean", "end"])
+@each_row("name", ["mean", "end"])
 def test_an_operation_may_have_the_name_of_a_layer(name):
     """Keras counts its own names alone, and refuses a graph that has one twice."""
     keras.backend.clear_session()
@@ -512,17 +399,6 @@ def test_an_operation_may_have_the_name_of_a_layer(name):
     assert [layer.name for layer in in_graph(found.model) if layer.name == name] == [name]
     assert own_of(found.model) == []
     np.testing.assert_array_equal(found.model(X), model(X))
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_code_that_knows_no_masks_ends_one_as_in_keras():
-    tokens = keras.Input((5,), dtype="int32")
-    model = keras.Model(tokens, Block(4)(L.Embedding(7, 4, mask_zero=True)(tokens)))
-    found = inlined(model, None)
-    assert own_of(found.model) == []
-    given = np.random.default_rng(0).integers(0, 3, (3, 5))
-    np.testing.assert_array_equal(found.model(given), model(given))
-    assert versions.mask_of(found.model(given)) is versions.mask_of(model(given)) is None
 
 
 def test_keras_is_as_before():

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import odd_nets as nets
 import pytest
+from rows import each_row
 
 from keras_impl import Input, Reference
 from parity.data.model_inputs import ModelInput, Tokens
@@ -31,8 +32,8 @@ def model_of(tensors, output, inputs):
     return Reference(inputs_keras.compiled(tensors, output), inputs=inputs)
 
 
-@pytest.mark.parametrize(
-    ("factory", "tokens"),
+@each_row(
+    "factory, tokens",
     [
         ("text_and_numbers", {"text": (Tokens(0, 10),), "numbers": ()}),
         ("columns", {"table": (Tokens(0, 6, axis=0, at=(0,)),)}),
@@ -46,7 +47,6 @@ def model_of(tensors, output, inputs):
         ("not_masked", {"text": (Tokens(0, 4999),)}),
         ("subclassed", {"user": (Tokens(0, 7),), "age": ()}),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_tokens_are_what_reaches_a_table(factory, tokens):
     assert tokens_of(getattr(inputs_keras, factory)) == tokens
@@ -82,8 +82,8 @@ def some(*places):
     return (Tokens(0, 6, axis=0, at=places),)
 
 
-@pytest.mark.parametrize(
-    ("layers", "settings", "expected"),
+@each_row(
+    "layers, settings, expected",
     [
         ((), {}, ALL),
         ((), {"dtype": "int32"}, ALL),
@@ -199,8 +199,8 @@ def test_the_state_of_a_model_is_left_as_it_was():
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "told"),
+@each_row(
+    "inputs, told",
     [
         ([Input()], "it has 1 inputs; expected 2: text, numbers; give None for one"),
         ({"texts": Input()}, "it has texts; expected some of text, numbers, the inputs of the"),

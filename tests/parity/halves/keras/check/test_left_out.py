@@ -4,7 +4,7 @@ import inspect
 
 import keras
 import numpy as np
-import pytest
+from rows import each_row
 
 from keras_impl import Reference
 from parity.halves.keras.check.left_out import left_out
@@ -49,7 +49,7 @@ SIGNATURES = {
 }
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@each_row("name", SIGNATURES)
 def test_the_table_has_every_name_of_keras(name):
     theirs, table = SIGNATURES[name]
     assert theirs
@@ -104,7 +104,7 @@ def test_a_program_with_keras_s_defaults_leaves_nothing_out():
     assert told(class_weight={0: 1.0}, sample_weight=np.ones(4)) == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         {"shuffle": False},
@@ -114,7 +114,6 @@ def test_a_program_with_keras_s_defaults_leaves_nothing_out():
         {"validation_freq": 2},
         {"validation_data": (np.ones((2, 2)), np.ones((2, 1)))},
     ],
-    ids=lambda given: next(iter(given)),
 )
 def test_an_argument_of_fit_that_only_a_run_uses_is_told(given):
     (name,) = given
@@ -156,7 +155,7 @@ def test_a_compiler_that_rounds_in_another_way_is_told():
     assert told(compiled(jit_compile=False, run_eagerly=True)) == {}
 
 
-@pytest.mark.parametrize("name", ["test_step", "compute_metrics", "make_test_function"])
+@each_row("name", ["test_step", "compute_metrics", "make_test_function"])
 def test_a_method_of_the_users_own_is_told(name):
     kind = type("Special", (keras.Model,), {name: getattr(keras.Model, name)})
     kind.__module__ = "users"

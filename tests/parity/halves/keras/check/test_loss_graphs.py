@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 import keras_impl
 from parity.data.samples import Samples
@@ -139,7 +140,7 @@ def made(loss):
     return loss() if isinstance(loss, type) or type(loss) is partial else loss
 
 
-@pytest.mark.parametrize(
+@each_row(
     "loss",
     [
         *(squares, Squares, Holder().cubes, keras.losses.MeanSquaredError),
@@ -174,7 +175,7 @@ def test_code_that_names_float32_has_a_graph_that_names_it_where_casts_are_follo
     assert [each["config"]["dtype"] for each in casts] == ["float32"] * 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "loss",
     [
         *(Counting, Late, OfItsOwn),
@@ -183,7 +184,6 @@ def test_code_that_names_float32_has_a_graph_that_names_it_where_casts_are_follo
         *(of_numpy, of_a_model, of_a_weight, of_a_number_of_a_weight, counting, of_many_numbers),
         *(constant, of_two, infinite),
     ],
-    ids=lambda loss: getattr(loss, "__name__", str(loss)),
 )
 def test_code_that_does_more_has_none(loss):
     assert loss_graph(made(loss), Y, (3,)) is None

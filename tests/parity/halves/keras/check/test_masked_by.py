@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.check.inlined import inlined
@@ -130,7 +131,7 @@ def given_to(model):
     return [TOKENS, TOKENS[::-1]][: len(model.inputs)]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each_row("name", MODELS)
 def test_the_graph_has_the_outputs_and_the_masks_of_keras(name):
     model = MODELS[name]()
     found = inlined(model, None)
@@ -145,7 +146,7 @@ def test_the_graph_has_the_outputs_and_the_masks_of_keras(name):
         np.testing.assert_array_equal(*masks)
 
 
-@pytest.mark.parametrize("name", ["given_on", "twice", "list"])
+@each_row("name", ["given_on", "twice", "list"])
 def test_a_mask_counts_in_these_models(name, monkeypatch):
     """The seeded fault of the test above: a graph without the masks has other outputs, or none."""
     model = MODELS[name]()

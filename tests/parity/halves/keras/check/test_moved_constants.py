@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.check.noise import (
     ChangeWriter,
@@ -30,7 +31,7 @@ def in_float64():
     keras.config.set_floatx(before)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@each_row("name", OPTIMIZERS)
 def test_a_number_keeps_the_digits_that_float32_lacks(name):
     optimizer = OPTIMIZERS[name]()
     perturb_optimizer(optimizer)
@@ -73,7 +74,7 @@ def test_adam_with_moved_constants_is_adam_as_it_is_written():
     assert 1e-9 < abs(found[0] / expected - 1) < 1e-5
 
 
-@pytest.mark.parametrize("is_compiled", [False, True])
+@each_row("is_compiled", [False, True])
 def test_a_constant_times_a_variable_follows_the_variable(is_compiled):
     """NumPy would make an array of it, and a compiled step would keep that one."""
     optimizer = keras.optimizers.Adam()
@@ -89,8 +90,8 @@ def test_a_constant_times_a_variable_follows_the_variable(is_compiled):
     assert float(call()) == 4.5
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "expected"),
+@each_row(
+    "optimizer, expected",
     [
         (lambda: keras.optimizers.SGD(0.1), False),
         (lambda: keras.optimizers.SGD(0.1, momentum=0.5), False),

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from keras_impl import Reference
 from parity.data.model_inputs import ModelInput
@@ -42,8 +43,8 @@ def nested(inputs):
     return {"z": {"b": b}, "a": a}
 
 
-@pytest.mark.parametrize("outputs", [two, mapped])
-@pytest.mark.parametrize("loss", [{"a": "mse", "b": "mae"}, None])
+@each_row("outputs", [two, mapped])
+@each_row("loss", [{"a": "mse", "b": "mae"}, None])
 def test_each_output_has_its_loss_whatever_the_order(outputs, loss):
     in_order = ["mae", "mse"] if outputs is two else ["mse", "mae"]  # a mapping is sorted
     found, _ = objective_of(outputs, loss=loss or in_order)
@@ -108,8 +109,8 @@ def infinite(y, p):
     return ops.log(ops.mean(p * 0.0, axis=-1))
 
 
-@pytest.mark.parametrize(
-    ("outputs", "loss", "kind"),
+@each_row(
+    "outputs, loss, kind",
     [
         (L.Dense(3), lambda y, p: ops.mean((y - p) ** 2, axis=-1), "values"),
         (L.Dense(3), of_labels, "classes"),
@@ -124,8 +125,8 @@ def test_the_first_form_that_suits_a_loss_is_taken(outputs, loss, kind):
     assert (found.kinds, found.problem) == ({"": kind}, "")
 
 
-@pytest.mark.parametrize(
-    ("loss", "told"), [(of_nothing, "RuntimeError: boxes are missing"), (infinite, "the loss is")]
+@each_row(
+    "loss, told", [(of_nothing, "RuntimeError: boxes are missing"), (infinite, "the loss is")]
 )
 def test_a_loss_that_takes_no_form_is_told_in_one_line(loss, told):
     found, _ = objective_of(L.Dense(3), loss=loss)
@@ -181,8 +182,8 @@ def test_class_weights_follow_from_the_labels():
     np.testing.assert_array_equal(batch.weights[""], expected)
 
 
-@pytest.mark.parametrize(
-    ("outputs", "settings", "told"),
+@each_row(
+    "outputs, settings, told",
     [
         (two, {"class_weight": {0: 1.0}}, "class_weight with several outputs: expected"),
         (

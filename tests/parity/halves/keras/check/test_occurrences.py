@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 
 from parity.halves.keras.check.occurrences import has_repeated_rows, taken_apart
 from parity.halves.keras.check.run import run_check
@@ -36,8 +36,8 @@ def test_adam_of_keras_squares_each_occurrence_by_itself():
     np.testing.assert_allclose(variable.numpy()[1], 1 - RATE * m / np.sqrt(v), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "is_apart"),
+@each_row(
+    "optimizer, is_apart",
     [
         (lambda: keras.optimizers.Adam(RATE), True),
         (lambda: keras.optimizers.RMSprop(RATE), True),
@@ -57,7 +57,7 @@ def test_only_what_is_not_linear_in_the_gradient_takes_rows_apart(optimizer, is_
     assert taken_apart(optimizer, [tf.ones(2), sliced(ROWS, [0, 1, 2])], variables) == []
 
 
-@pytest.mark.parametrize(("optimizer", "is_told"), [("adam", True), ("sgd", False)])
+@each_row("optimizer, is_told", [("adam", True), ("sgd", False)])
 def test_a_check_of_an_embedding_tells_what_it_does_not_compare(optimizer, is_told):
     def build():
         net = keras.Sequential(

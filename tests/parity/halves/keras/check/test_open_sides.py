@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
-import pytest
 from keras import layers as L
 from keras import ops
+from rows import each_row
 
 from parity.halves.keras.check.inlined import inlined
 from parity.halves.keras.check.open_sides import OpenSide, Positions, open_sides
@@ -31,7 +31,7 @@ def causal(x):
     return ops.matmul(seen, x)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "call",
     [
         causal,
@@ -49,7 +49,7 @@ def test_positions_are_those_of_the_length_that_comes(call):
         np.testing.assert_array_equal(found.model(x), model(x))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "call",
     [
         lambda x: x + ops.cast(ops.arange(1, ops.shape(x)[1]), "float32")[0],

@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 from keras import ops
+from rows import each_row
 
 from keras_impl import Input, Reference
 from parity.halves.keras import versions
@@ -41,7 +41,7 @@ def test_the_samples_of_the_program_tell_the_range():
     assert left_out == ["numbers of the input x0 outside of 2 to 9"]
 
 
-@pytest.mark.parametrize("x", [[np.full((4, 3), -1.0)], [np.full((4, 3), np.nan)], ["text"]])
+@each_row("x", [[np.full((4, 3), -1.0)], [np.full((4, 3), np.nan)], ["text"]])
 def test_samples_that_tell_no_range_of_use_are_left(x):
     limits, _ = found(lambda: Reference(model_of(ops.log), x=x, y=None))
     assert limits == [(0.0, 1.0)]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 from keras import layers as L
+from rows import each_row
 
 import keras_impl
 from parity.halves.keras.check.rate_code import rates_of
@@ -142,7 +142,7 @@ def test_two_lambdas_of_one_line_are_not_told():
     assert [told(each) for each in pair] == [None, None]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "function",
     [
         *(drawn, of_tensorflow, kept, counted, helped, of_numpys_numbers, of_layers),

@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from rows import each_row
 from stepped_models import gradients_of, model_with
 
 from parity.halves.keras.check.steps import Steps
@@ -23,7 +23,7 @@ def everything(model):
     return [variable.numpy() for variable in [*model.variables, *model.optimizer.variables]]
 
 
-@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@each_row("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_steps_are_those_of_the_optimizer_bit_for_bit(make):
     stepped, expected = model_with(make), model_with(make)
     steps = Steps(stepped)
@@ -63,7 +63,7 @@ class CountedInPython(keras.optimizers.SGD):
         super().update_step(gradient, variable, learning_rate)
 
 
-@pytest.mark.parametrize(("is_eager", "expected"), [(True, 6 * 4), (False, 4)])
+@each_row("is_eager, expected", [(True, 6 * 4), (False, 4)])
 def test_steps_run_eagerly_where_the_model_does(is_eager, expected):
     CountedInPython.calls = 0
     model = model_with(CountedInPython, run_eagerly=is_eager)

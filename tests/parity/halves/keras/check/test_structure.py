@@ -4,6 +4,7 @@ import inputs_keras
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from keras_impl import Input, Reference
 from parity.errors import InputError
@@ -17,8 +18,8 @@ def reference_of(factory):
     return call_factory(factory, 0)
 
 
-@pytest.mark.parametrize(
-    ("factory", "structure", "names"),
+@each_row(
+    "factory, structure, names",
     [
         ("columns", 0, ["table"]),
         ("text_and_numbers", [0, 1], ["text", "numbers"]),
@@ -47,7 +48,7 @@ def test_a_model_gets_what_it_takes():
     np.testing.assert_array_equal(output, same)
 
 
-@pytest.mark.parametrize("factory", ["dictionary", "subclassed"])
+@each_row("factory", ["dictionary", "subclassed"])
 def test_what_fit_gets_by_name_is_put_in_order_and_back(factory):
     reference = reference_of(getattr(inputs_keras, factory))
     x = {"user": np.zeros(3), "age": np.ones((3, 4))}

@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 from keras import ops
+from rows import each_row
 
 from parity.data.samples import Samples
 from parity.halves.keras.check.target_forms import Forms, found_form
@@ -33,8 +33,8 @@ SHARES = np.random.default_rng(0).uniform(0.1, 0.9, size=(4, 3, 2))
 SOFTMAX = SHARES / SHARES.sum(-1, keepdims=True)
 
 
-@pytest.mark.parametrize(
-    ("loss", "output", "form"),
+@each_row(
+    "loss, output, form",
     [
         (crossentropy, SHARES, "binary"),
         (squares, SHARES, "binary"),

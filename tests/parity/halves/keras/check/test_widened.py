@@ -1,9 +1,12 @@
 """A probe has numbers beyond the limits of activations; where it has none, that is told."""
 
+from functools import partial
+
 import keras
 import numpy as np
-import pytest
+import torch
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -65,19 +68,30 @@ class Net(nn.Module):
         return x
 
 
-@pytest.mark.parametrize("case", LIMITED)
-def test_a_limit_that_a_port_does_not_have_is_seen_in_each_layer(case, tmp_path):
-    layer, settings, wrong, right = LIMITED[case]
-    parts = [lambda: L.Dense(4), lambda: layer(**settings)]
-    trace = recorded(model(*parts, *parts, lambda: L.Dense(3)), tmp_path / "keras", steps=1)
+# Each limit is that of the first layer or of the second one, and those that differ most of both.
+CHAINS = [
+    *(("relu6", "max_value"), ("threshold", "hard_sigmoid"), ("hard_silu", "hard_tanh")),
+    ("own function", "relu6"),
+]
+
+
+@each_row("cases", CHAINS)
+def test_a_limit_that_a_port_does_not_have_is_seen_in_each_layer(cases, tmp_path):
+    layers, settings, wrong, right = zip(*(LIMITED[case] for case in cases), strict=True)
+    parts = [
+        each
+        for layer, options in zip(layers, settings, strict=True)
+        for each in (lambda: L.Dense(4), partial(layer, **options))
+    ]
+    trace = recorded(model(*parts, lambda: L.Dense(3)), tmp_path / "keras", steps=1)
     assert trace.facts["not_compared"] == []
 
     def level(number, *activations):
         return levels(trace, lambda: Port(Net(*activations)), tmp_path / number)["forward"].status
 
-    assert level("a", right, right) == "pass"
-    assert level("b", wrong, right) == "fail"
-    assert level("c", right, wrong) == "fail"
+    assert level("a", *right) == "pass"
+    assert level("b", wrong[0], right[1]) == "fail"
+    assert level("c", right[0], wrong[1]) == "fail"
 
 
 def test_clips_that_are_operations_count(tmp_path):
@@ -125,23 +139,6 @@ def test_limits_that_no_weight_helps_to_pass_are_told(tmp_path):
     assert whats == ["numbers below 0 in cut", "numbers above 6 in cut"]
 
 
-def positive(activation, last=()):
-    """A model whose activation gets numbers of one sign alone, until the bias is moved."""
-
-    def make():
-        keras.utils.set_random_seed(1)
-        given = keras.Input((5,))
-        x = L.Dense(4, activation="sigmoid")(given)
-        x = activation(L.Dense(2, kernel_initializer=keras.initializers.RandomUniform(1, 2))(x))
-        for layer in last:
-            x = layer()(x)
-        made = keras.Model(given, x)
-        made.compile("sgd", "mse")
-        return made
-
-    return make
-
-
 ONE_SIDED = {
     "relu": (keras.ops.relu, F.relu),
     "leaky_relu": (lambda x: L.LeakyReLU(0.3)(x), lambda x: F.leaky_relu(x, 0.3)),
@@ -152,38 +149,57 @@ ONE_SIDED = {
 }
 
 
+def positive(cases, is_last):
+    """A model whose activations get numbers of one sign alone, until the bias is moved."""
+
+    def make():
+        keras.utils.set_random_seed(1)
+        given = keras.Input((5,))
+        ends = []
+        for case in cases:
+            x = L.Dense(4, activation="sigmoid")(given)
+            x = L.Dense(2, kernel_initializer=keras.initializers.RandomUniform(1, 2))(x)
+            ends.append(ONE_SIDED[case][0](x))
+        x = ends[0] if is_last else L.Dense(3)(L.Concatenate()(ends))
+        made = keras.Model(given, x)
+        made.compile("sgd", "mse")
+        return made
+
+    return make
+
+
 class Positive(nn.Module):
-    def __init__(self, activation, is_last):
+    def __init__(self, activations, is_last):
         super().__init__()
-        self.dense = nn.ModuleList([nn.Linear(5, 4), nn.Linear(4, 2), nn.Linear(2, 3)])
-        self.activation, self.is_last = activation, is_last
+        self.first = nn.ModuleList([nn.Linear(5, 4) for _ in activations])
+        self.second = nn.ModuleList([nn.Linear(4, 2) for _ in activations])
+        self.activations = activations
+        self.last = None if is_last else nn.Linear(2 * len(activations), 3)
 
     def forward(self, x):
-        x = self.activation(self.dense[1](self.dense[0](x).sigmoid()))
-        return x if self.is_last else self.dense[2](x)
+        parts = zip(self.first, self.second, self.activations, strict=True)
+        x = torch.cat([last(b(a(x).sigmoid())) for a, b, last in parts], 1)
+        return x if self.last is None else self.last(x)
 
 
-@pytest.mark.parametrize(
-    ("case", "is_last"), [*((case, False) for case in ONE_SIDED), ("relu", True)]
-)
-def test_an_activation_with_numbers_of_one_sign_is_met_from_both(case, is_last, tmp_path):
-    theirs, right = ONE_SIDED[case]
-    layers = () if is_last else (lambda: L.Dense(3),)
-    trace = recorded(positive(theirs, layers), tmp_path / "keras", steps=1)
+@each_row("cases, is_last", [(tuple(ONE_SIDED), False), (("relu",), True)])
+def test_an_activation_with_numbers_of_one_sign_is_met_from_both(cases, is_last, tmp_path):
+    trace = recorded(positive(cases, is_last), tmp_path / "keras", steps=1)
     assert trace.facts["not_compared"] == []
+    right = [ONE_SIDED[case][1] for case in cases]
 
-    def statuses(activation, name):
-        net = Positive(activation, is_last)
-        if is_last:
-            del net.dense[2]
+    def statuses(activations, name):
+        net = Positive(activations, is_last)
         found = levels(trace, lambda: Port(net, loss=nn.MSELoss()), tmp_path / name)
         return {found[level].status for level in ("forward", "loss", "gradient")}
 
     assert statuses(right, "right") == {"pass"}
-    assert "fail" in statuses(nn.Identity(), "wrong")
+    for number, case in enumerate(cases):
+        wrong = [nn.Identity() if n == number else each for n, each in enumerate(right)]
+        assert "fail" in statuses(wrong, case), case
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "softmax"])
+@each_row("activation", ["relu", "tanh", "softmax"])
 def test_without_limits_the_first_draw_stays(activation, tmp_path):
     layers = [lambda: L.Dense(4, activation=activation, name="first"), lambda: L.Dense(2)]
     trace = recorded(model(*layers), tmp_path / "keras", steps=1)

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from rows import each_row
 
 from keras_impl.reference import Reference
 from parity.halves.keras.check.schedule import write_schedule
@@ -45,7 +46,7 @@ class Own(keras.callbacks.Callback):
     """May change numbers, as any callback of the user's."""
 
 
-@pytest.mark.parametrize("callback", ["known", "of the user"])
+@each_row("callback", ["known", "of the user"])
 def test_callbacks_begin_with_the_rate_of_a_new_model(callback):
     is_known = callback == "known"
     kind = keras.callbacks.ReduceLROnPlateau if is_known else Own

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import pytest
 
 from parity.halves.keras.program.between_steps import Values, num_changed
 
@@ -27,96 +26,88 @@ class Watch(keras.callbacks.Callback):
 
 
 class Changes(keras.callbacks.Callback):
-    """Calls a function with the model before the third step, which begins an epoch."""
+    """Calls the next function with the model before each epoch."""
 
-    def __init__(self, change):
+    def __init__(self, changes):
         super().__init__()
-        self.change = change
+        self.changes = changes
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            self.change(self.model)
+        self.changes[epoch](self.model)
 
 
-@pytest.fixture
-def watched():
-    """A training of four steps, of two dense layers, in which something is changed."""
-
-    def run(change, optimizer="adam", frozen=False):
-        keras.utils.set_random_seed(3)
-        layers = [keras.layers.Dense(4, trainable=not frozen), keras.layers.Dense(3)]
-        model = keras.Sequential([keras.Input((5,)), *layers])
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer, loss)
-        watch = Watch(model)
-        given = [Changes(change), watch]
-        model.fit(X, Y, batch_size=4, epochs=2, verbose=0, shuffle=False, callbacks=given)
-        return watch
-
-    return run
+def watched(changes, *, frozen=False):
+    """A training of two dense layers, of two steps an epoch, before which something is changed."""
+    keras.utils.set_random_seed(3)
+    layers = [keras.layers.Dense(4, trainable=not frozen), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    watch = Watch(model)
+    given = {"batch_size": 4, "verbose": 0, "shuffle": False, "epochs": len(changes)}
+    model.fit(X, Y, **given, callbacks=[Changes(changes), watch])
+    return watch
 
 
-def test_what_the_steps_change_is_not_counted(watched):
-    found = watched(lambda model: None)
-    assert found.between == [0, 0, 0, 0]
+def nothing(model):
+    pass
+
+
+def two_values(model):
+    model.layers[-1].bias.assign(model.layers[-1].bias.numpy() + np.float32([0.0, 0.5, 0.25]))
+
+
+def kernel(model):
+    model.layers[0].kernel.assign(model.layers[0].kernel.numpy() + 1)
+
+
+def rate(model):
+    model.optimizer.learning_rate.assign(1e-4)
+
+
+def number_of_steps(model):
+    model.optimizer.iterations.assign(0)
+
+
+def frozen(model):
+    model.layers[0].trainable = False
+
+
+def unfrozen(model):
+    model.layers[0].trainable = True
+
+
+def frozen_and_kernel(model):
+    frozen(model)
+    kernel(model)
+
+
+def slots_that_are_no_numbers(model):
+    momentum = model.optimizer._momentums[-1]  # of the last bias; a value that stays NaN is none
+    momentum.assign(np.full(momentum.shape, np.nan, "float32"))
+
+
+# What is changed before each epoch, and how many values that is; the rate is none of them.
+CHANGES = {
+    nothing: 0,
+    two_values: 2,
+    rate: 0,
+    number_of_steps: 1,
+    frozen: 0,
+    unfrozen: 0,
+    frozen_and_kernel: 20,
+    slots_that_are_no_numbers: 3,
+}
+
+
+def test_what_is_changed_between_steps_is_counted_and_what_a_step_changes_is_not():
+    found = watched(list(CHANGES))
+    assert found.between == [n for count in CHANGES.values() for n in (count, 0)]
     # The 3 * 5 values of the last layer at least, and later their slots, are what a step changes.
     assert found.within[0] >= 15
     assert min(found.within[1:]) >= 3 * 15
-
-
-def test_every_value_of_a_weight_that_a_callback_changes_is_counted(watched):
-    def clipped(model):
-        bias = model.layers[-1].bias
-        bias.assign(bias.numpy() + np.float32([0.0, 0.5, 0.25]))
-
-    assert watched(clipped).between == [0, 0, 2, 0]
-
-
-def test_slots_are_counted_and_a_value_that_stays_no_number_is_not(watched):
-    def cleared(model):
-        momentum = model.optimizer._momentums[-1]  # of the last bias
-        momentum.assign(np.full(momentum.shape, np.nan, "float32"))
-
-    assert watched(cleared).between == [0, 0, 3, 0]
-
-
-def test_the_rate_is_none_of_them(watched):
-    def cut(model):
-        model.optimizer.learning_rate.assign(1e-4)
-
-    assert watched(cut).between == [0, 0, 0, 0]
-
-
-def test_the_number_of_steps_that_an_optimizer_counts_is_one_of_them(watched):
-    def counted_anew(model):
-        model.optimizer.iterations.assign(0)
-
-    assert watched(counted_anew).between == [0, 0, 1, 0]
-
-
-@pytest.mark.parametrize("is_trained", [True, False])
-def test_a_layer_that_is_frozen_or_unfrozen_on_the_way_is_no_change_of_a_value(watched, is_trained):
-    def turned(model):
-        model.layers[0].trainable = is_trained
-
-    assert watched(turned, frozen=is_trained).between == [0, 0, 0, 0]
-
-
-def test_beside_it_what_changes_is_counted(watched):
-    def turned(model):
-        model.layers[0].trainable = False
-        kernel = model.layers[0].kernel
-        kernel.assign(kernel.numpy() + 1)
-
-    assert watched(turned).between == [0, 0, 20, 0]
-
-
-def test_a_frozen_weight_is_watched_too(watched):
-    def moved(model):
-        kernel = model.layers[0].kernel
-        kernel.assign(kernel.numpy() + 1)
-
-    assert watched(moved, frozen=True).between == [0, 0, 20, 0]
+    # A frozen weight is watched too.
+    assert watched([nothing, kernel, unfrozen], frozen=True).between == [0, 0, 20, 0, 0, 0]
 
 
 class Model:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from keras_impl.reference import Reference
 from parity.errors import InputError
@@ -24,7 +25,7 @@ def reference(**settings):
     return Reference(None, **{"x": X, "y": Y, **settings})
 
 
-@pytest.mark.parametrize("seed", [0, 42])
+@each_row("seed", [0, 42])
 def test_the_order_is_that_of_the_seed(seed):
     keras.utils.set_random_seed(seed)
     assert order_of(50).tolist() == KerasSeeds(seed).fit_order(50).tolist()
@@ -92,13 +93,13 @@ def test_inputs_by_name_are_in_the_order_of_the_model():
         assert np.array_equal(x[1], X)
 
 
-@pytest.mark.parametrize("given", [{"validation_freq": 2}, {"validation_freq": [1, 3]}])
+@each_row("given", [{"validation_freq": 2}, {"validation_freq": [1, 3]}])
 def test_a_validation_that_leaves_out_epochs_is_refused(given):
     with pytest.raises(InputError, match=r"validation_freq=.* leaves out epochs; expected a valid"):
         check_validations(reference(validation_split=0.2, epochs=3, **given))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         {"validation_split": 0.2},
@@ -111,7 +112,7 @@ def test_a_validation_in_every_epoch_is_not(given):
     check_validations(reference(epochs=3, **given))
 
 
-@pytest.mark.parametrize("given", [{"epochs": 0}, {"epochs": 3, "initial_epoch": 3}])
+@each_row("given", [{"epochs": 0}, {"epochs": 3, "initial_epoch": 3}])
 def test_a_training_without_an_epoch_is_refused(given):
     with pytest.raises(InputError, match=r"fit trains no epoch \(epochs=.*; expected at least one"):
         check_epochs(reference(**given))

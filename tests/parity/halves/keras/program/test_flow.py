@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from rows import each_row
 
 from parity.halves.keras.program.flow import Flow, is_flow, why_written
 
@@ -131,8 +132,8 @@ def with_workers(number):
     return flow
 
 
-@pytest.mark.parametrize(
-    ("flow", "why"),
+@each_row(
+    "flow, why",
     [
         (lambda: flow_of(), None),
         (lambda: flow_of(brightness_range=(0.5, 1), channel_shift_range=0.1), None),

@@ -109,8 +109,7 @@ def test_predictions_are_made_after_the_best_weights_were_restored():
     assert (writer.arrays["predictions/val"][:, 0] > 0.9).all()
 
 
-@pytest.mark.parametrize("validation", [None, "batches"])
-def test_what_is_fed_otherwise_is_left_out(validation):
+def test_what_is_fed_otherwise_is_left_out():
     class Fed(keras.utils.PyDataset):
         def __len__(self):
             return 2
@@ -118,8 +117,7 @@ def test_what_is_fed_otherwise_is_left_out(validation):
         def __getitem__(self, number):
             return X[:8], Y[:8]
 
-    given = Fed() if validation else None
-    reference = Reference(model(), x=Fed(), validation_data=given)
+    reference = Reference(model(), x=Fed(), validation_data=Fed())
     writer, _, _ = evaluated(reference, epochs=1)
     assert writer.columns == {}
     assert writer.arrays == {}

@@ -1,6 +1,6 @@
 """What a script trains beside its first call of `fit` is told from its source, and not run."""
 
-import pytest
+from rows import each_row
 
 from parity.halves.keras.program.script import Script
 
@@ -60,7 +60,7 @@ def test_each_later_call_has_the_changes_behind_the_one_before(tmp_path):
     assert [lines(call["changes"]) for call in calls] == [[], [7]]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "source",
     [
         FIRST,
@@ -80,8 +80,8 @@ def test_a_script_with_one_training_tells_nothing(tmp_path, source):
     assert later_of(tmp_path, source) is None
 
 
-@pytest.mark.parametrize(
-    ("source", "line", "text"),
+@each_row(
+    "source, line, text",
     [
         ("for fold in range(3):\n    model.fit(x, y)\n", 5, "for fold in range(3)"),
         ("while True:\n    if 1:\n        model.fit(x, y)\n", 5, "while True"),

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from paths import SUPPORT
+from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.keras.program.old_file import renewed_file, version_of
@@ -17,7 +18,7 @@ READ = [path.name for path in sorted(FOLDER.iterdir()) if path.with_suffix(".npz
 READ = [name for name in READ if not name.endswith(".npz")]
 
 
-@pytest.mark.parametrize("name", READ)
+@each_row("name", READ)
 def test_outputs_are_those_of_keras_2(name):
     model = saved_model(FOLDER / name)()
     given = np.load((FOLDER / name).with_suffix(".npz"))
@@ -28,14 +29,11 @@ def test_outputs_are_those_of_keras_2(name):
         np.testing.assert_allclose(y, given[f"y{number}"], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
+@each_row("name, told", [
         ("refused_hard_sigmoid.keras", "has hard_sigmoid of layer 'activation'.* otherwise"),
         ("refused_threshold.keras", "has the class 'ThresholdedReLU'.*which Keras 3 has not"),
         ("refused_random.h5", "has the operation 'nn.dropout' of TensorFlow for which"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_keras_3_computes_otherwise_is_refused_in_one_line(name, told):
     with pytest.raises(InputError, match=told) as raised:
         saved_model(FOLDER / name)()
@@ -51,7 +49,7 @@ def test_what_a_model_was_compiled_with_is_there():
     assert (type(model.optimizer), model.loss) == (keras.optimizers.RMSprop, "binary_crossentropy")
 
 
-@pytest.mark.parametrize("name", ["photos.h5", "words.keras"])
+@each_row("name", ["photos.h5", "words.keras"])
 def test_a_renewed_file_is_a_copy_and_the_old_one_stays(tmp_path, name):
     before = (FOLDER / name).read_bytes()
     copy = renewed_file(FOLDER / name, tmp_path)

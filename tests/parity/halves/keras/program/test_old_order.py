@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from paths import SUPPORT
+from rows import each_row
 
 from parity.halves.keras.program.old_file import renewed_file
 from parity.halves.keras.program.old_order import has_operations, model_in_old_order
@@ -43,12 +44,6 @@ def test_weights_are_those_of_the_layer_with_their_name(renewed):
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_keras_by_itself_does_not_pass_this_test(renewed):
-    model = keras.models.load_model(renewed, custom_objects=SHORT)
-    expected = weights_in("self_attention.h5")["dense"]
-    assert not np.array_equal(model.get_layer("dense").get_weights()[0], expected[0])
-
-
 def test_the_layers_have_keras_3s_order_afterwards(renewed):
     model = model_in_old_order(renewed, SHORT)
     again = keras.Model.from_config(copy.deepcopy(model.get_config()))
@@ -77,8 +72,8 @@ def test_a_model_in_a_model_has_its_own_order(tmp_path):
         np.testing.assert_array_equal(array, expected[name])
 
 
-@pytest.mark.parametrize(
-    ("config", "expected"),
+@each_row(
+    "config, expected",
     [
         ({"layers": [{"module": "keras.src.ops.numpy", "class_name": "Add"}]}, True),
         ({"layers": [{"module": "keras.layers", "class_name": "Add"}]}, False),

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from rows import each_row
 
 from parity.halves.keras.program.renewed_config import changed, renewed
 
@@ -10,9 +11,7 @@ def layer(kind, **settings):
     return {"class_name": kind, "config": {"name": "x", "trainable": True, **settings}}
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings", "left"),
-    [
+@each_row("kind, settings, left", [
         ("DepthwiseConv2D", {"kernel_size": 3, "groups": 1}, {"kernel_size"}),
         ("Conv1D", {"filters": 4, "kernel_size": 3, "groups": 1},
          {"filters", "kernel_size", "groups"}),
@@ -21,8 +20,7 @@ def layer(kind, **settings):
          {"input_dim", "output_dim"}),
         ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "query_shape": [None, 4]},
          {"num_heads", "key_dim"}),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_setting_that_keras_3_has_not_is_left_out_where_it_was_off(kind, settings, left):
     found = renewed(layer(kind, **settings))
     assert set(found["config"]) == {"name", "trainable", *left}
@@ -92,9 +90,7 @@ def test_a_metric_that_was_a_function_is_a_class():
     assert found.name == "accuracy"
 
 
-@pytest.mark.parametrize(
-    ("config", "told"),
-    [
+@each_row("config, told", [
         (layer("Dense", units=2, activation="hard_sigmoid"),
          "hard_sigmoid of layer 'x', in Keras 2 clip"),
         (layer("ConvLSTM2D", recurrent_activation="hard_sigmoid"), "hard_sigmoid of layer 'x'"),
@@ -102,8 +98,7 @@ def test_a_metric_that_was_a_function_is_a_class():
         (layer("ThresholdedReLU", theta=1.0),
          "the class 'ThresholdedReLU' of layer 'x', which Keras 3 has not"),
         (layer("TFOpLambda", function="math.add"), "the operation 'math.add' of TensorFlow whose"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_keras_3_computes_otherwise_is_named_wherever_it_is(config, told):
     inner = {"class_name": "Sequential", "config": {"name": "net", "layers": [config]}}
     (found,) = changed({"class_name": "Functional", "config": {"layers": [inner]}})
@@ -116,12 +111,10 @@ def test_nothing_is_named_of_what_is_the_same():
     )
 
 
-@pytest.mark.parametrize(
-    "config",
-    [None, 3, [], {"class_name": 3, "config": {}}, {"class_name": "Dense", "config": []},
+@each_row("config", [None, 3, [], {"class_name": 3, "config": {}},
+     {"class_name": "Dense", "config": []},
      {"class_name": "Model", "config": {"layers": [{"name": []}, 3], "output_layers": [[[], 0]]}},
-     {"class_name": "SGD", "config": {"decay": "much"}}],
-)  # fmt: skip
+     {"class_name": "SGD", "config": {"decay": "much"}}])  # fmt: skip
 def test_a_configuration_of_any_form_is_renewed(config):
     renewed(config)
     list(changed(config))

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.keras.program.saved_model import saved_model
@@ -31,7 +32,7 @@ def saved(folder, name, *layers):
     return model
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+@each_row("name", ["m.keras", "m.h5"])
 def test_a_model_is_what_was_saved(tmp_path, name):
     model = saved(tmp_path, name, L.Dense(4, activation="relu"), L.BatchNormalization())
     loaded = saved_model(tmp_path / name)()
@@ -74,7 +75,7 @@ def test_the_rate_is_that_of_the_program_and_not_what_float32_left_of_it(tmp_pat
     assert float(saved_model(tmp_path / "m.keras")().optimizer.learning_rate.numpy()) == 0.03
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+@each_row("name", ["m.keras", "m.h5"])
 def test_all_code_that_a_file_does_not_have_is_named_at_once(tmp_path, name):
     saved(
         tmp_path,
@@ -111,16 +112,13 @@ def changed(folder, change):
     return path
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
+@each_row("change, told", [
         ({"module": "os", "class_name": "system", "registered_name": None}, "the class 'system'"),
         ({"module": "keras.layers", "class_name": "TFSMLayer"}, "the code of a TFSMLayer"),
         ({"config": {"name": "v", "vocabulary": "/etc/passwd"}}, "the path of a file, vocabulary"),
         ({"config": {"name": "d", "activation": {"class_name": "function", "config": "get_file"}}},
          "the function 'get_file'"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_a_hostile_file_names_is_neither_imported_nor_read(tmp_path, change, told):
     path = changed(tmp_path, lambda layer: layer.update(change))
     with pytest.raises(InputError, match=told):

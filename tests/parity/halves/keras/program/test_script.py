@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.keras.program.script import Script
@@ -51,7 +52,7 @@ def test_a_later_fit_is_that_of_keras(tmp_path):
     assert script.num_fits == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "handler",
     [
         "except Exception:\n    raise SystemExit(3)",
@@ -90,8 +91,8 @@ model.fit(x, y)
 """
 
 
-@pytest.mark.parametrize(
-    ("rest", "message"),
+@each_row(
+    "rest, message",
     [
         ("", "train.py ended without a call of model.fit; expected a script"),
         ("sys.exit(2)", r"exit code 2; its command line was .. \(arguments of the program\)"),
@@ -116,7 +117,7 @@ def test_a_script_that_does_not_train_is_told_in_one_line(rest, message, tmp_pat
     assert (keras.Model.fit, keras.Model.train_on_batch, keras.Model.compile) == before
 
 
-@pytest.mark.parametrize(
+@each_row(
     "rest",
     [
         "def main():\n    model.fit(x, y, epochs=7)\nmain()\n",
@@ -128,8 +129,8 @@ def test_fit_may_be_anywhere(rest, tmp_path):
     assert script_of(tmp_path, rest).reference().epochs == 7
 
 
-@pytest.mark.parametrize(
-    ("rest", "told"),
+@each_row(
+    "rest, told",
     [
         ("sys.exit(0)", None),
         ("sys.exit(1)", "exit code 1"),
@@ -213,8 +214,8 @@ model.fit(x, y)
 """
 
 
-@pytest.mark.parametrize(
-    ("rest", "what"),
+@each_row(
+    "rest, what",
     [
         (CLOCK, "the weight sequential/dense/kernel"),
         (SYSTEM, "learning_rate of the optimizer"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from rows import each_row
 
 from parity.halves.keras.program.script import Script
 from parity.halves.keras.program.script_seeds import seeded
@@ -47,17 +48,17 @@ def drawn(tmp_path, way, seed=None, begins=9, **options):
     return [*found.class_weight.values(), *found.model.get_weights()[0].ravel()]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each_row("way", WAYS)
 def test_a_script_keeps_its_own_seed(way, tmp_path):
     assert drawn(tmp_path, WAYS[way]) == drawn(tmp_path, "", begins=5)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each_row("way", WAYS)
 def test_every_way_to_set_a_seed_gets_the_seed_that_was_asked_for(way, tmp_path):
     assert drawn(tmp_path, WAYS[way], seed=7) == drawn(tmp_path, "", begins=7)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each_row("way", WAYS)
 def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, tmp_path):
     """A port needs the draws of Keras from its own seed, and the data of the script."""
     python, numpy, tensorflow, *weights = drawn(tmp_path, WAYS[way], seed=7, keeps_numpy=True)
@@ -66,8 +67,8 @@ def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, t
     assert numpy == np.random.RandomState(5).random_sample()
 
 
-@pytest.mark.parametrize(
-    ("way", "sets_seed"),
+@each_row(
+    "way, sets_seed",
     [*((way, True) for way in WAYS.values()), ("", False), ("np.random.seed(5)", False)],
 )
 def test_it_is_known_whether_a_script_fixes_the_order_of_its_samples(way, sets_seed, tmp_path):

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from rows import each_row
 
 from keras_impl.reference import Reference
 from parity.errors import InputError
@@ -20,8 +21,8 @@ def model():
     return net
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
+@each_row(
+    "given, message",
     [
         ({"y": Y[:8]}, "the numbers of samples are 9 in x, 8 in y; expected the same number"),
         ({"sample_weight": np.ones(7)}, "9 in x, 9 in y, 7 in sample_weight"),
@@ -40,7 +41,7 @@ def test_what_the_model_cannot_take_is_told(given, message, model):
         check_arrays(Reference(model, **{"x": X, "y": Y, **given}))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         {},

@@ -4,6 +4,7 @@ import keras
 import pytest
 import torch
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -39,13 +40,13 @@ def seen(loss, output, target):
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
-@pytest.mark.parametrize("name", SEEN)
+@each_row("name", SEEN)
 def test_shapes_that_broadcast_are_seen(name):
     _, output, target = SEEN[name]
     assert seen(*SEEN[name]) == [(list(output), list(target))]
 
 
-@pytest.mark.parametrize("name", NOT_SEEN)
+@each_row("name", NOT_SEEN)
 def test_other_losses_are_left(name):
     assert seen(*NOT_SEEN[name]) == []
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import assert_same_bits
+from rows import each_row
 from torch import nn
 
 from parity.data import probe_inputs
@@ -57,7 +58,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@each_row("name", OPTIMIZERS)
 def test_steps_of_the_compared_entries_are_those_of_whole_weights(keras, name):
     with compared_entries(port_of(keras, OPTIMIZERS[name]), NAMES) as reduced:
         shapes = {item.name: item.value().shape for item in reduced.carried}
@@ -136,8 +137,8 @@ def with_steps_behind(net):
     return optimizer
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "parts"),
+@each_row(
+    "optimizer, parts",
     [
         (lambda net: optim.Adam(net.parameters(), 0.01, clipnorm=1.0), {}),
         (lambda net: optim.Adam(net.parameters(), 0.01, global_clipnorm=1.0), {}),

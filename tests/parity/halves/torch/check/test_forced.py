@@ -10,6 +10,7 @@ import check_pairs
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.check.forced import _order_of_inputs, _with_first, forced_pass
@@ -53,7 +54,7 @@ class Shifted(nn.Linear):
         return super().forward(x) + 1
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@each_row("mode", ["eval", "train"])
 def test_a_right_port_makes_of_keras_values_what_keras_makes(forced, recorded, mode):
     found = forced(net, mode)
     assert list(found.own) == list(found.targets) == NAMES
@@ -146,7 +147,7 @@ def test_what_the_loss_raises_is_raised(forced):
 Pair = namedtuple("Pair", "first second")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "output",
     [(1, 2), [1, 2], {"a": 1, "b": 2}, Pair(1, 2), ((1, 3), 2)],
     ids=["tuple", "list", "mapping", "named", "nested"],
@@ -172,8 +173,8 @@ def test_only_the_first_tensor_of_an_output_is_replaced(output):
     assert flat(changed) == [9.0, *flat(given)[1:]]
 
 
-@pytest.mark.parametrize(
-    ("kind", "order"),
+@each_row(
+    "kind, order",
     [("add", [1, 0]), ("multiply", [1, 0]), ("concatenate", [0, 1]), ("subtract", [0, 1])],
 )
 def test_inputs_may_come_in_any_order_where_it_makes_no_difference(kind, order):

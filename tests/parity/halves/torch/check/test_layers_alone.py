@@ -5,6 +5,7 @@ import check_pairs
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.check.forward import output_form, write_forward
@@ -138,9 +139,7 @@ def rounded(recorded):
     recorded.arrays[key] = recorded.arrays[key].round()
 
 
-@pytest.mark.parametrize(
-    ("change", "net"), [(saturated, Net), (rounded, Rounded)], ids=["both_modes", "one_mode"]
-)
+@each_row("change, net", [(saturated, Net), (rounded, Rounded)], ids=["both_modes", "one_mode"])
 def test_an_output_that_hides_all_before_it_makes_no_style(change, net, written, recorded):
     change(recorded)
     writer = written(lambda: Port(net(scale=1.001), nn.MSELoss()))
@@ -186,8 +185,8 @@ class Ended(Net):
         return self.function(self.dense2(torch.relu(self.dense1(x) * self.scale)))
 
 
-@pytest.mark.parametrize(
-    ("function", "form"),
+@each_row(
+    "function, form",
     [(lambda x: 0.9 * x.sigmoid(), "same"), (lambda x: 0.9 * x, "linear")],
     ids=["probabilities", "logits"],
 )

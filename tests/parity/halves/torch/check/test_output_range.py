@@ -1,15 +1,15 @@
 """What the output of a wrong port is, whose last call does not say it."""
 
 import numpy as np
-import pytest
+from rows import each_row
 
 from parity.halves.torch.check.forward import form_by_range
 
 PROBABILITIES = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
 
 
-@pytest.mark.parametrize(
-    ("name", "output", "form"),
+@each_row(
+    "name, output, form",
     [
         ("softmax", PROBABILITIES, "same"),
         ("softmax", np.log(PROBABILITIES[:2]), "log"),

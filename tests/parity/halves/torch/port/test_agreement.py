@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 
 from parity.halves.torch.port.agreement import allowed_of, error_of, output_error
 
@@ -22,7 +23,7 @@ LINEAR = np.random.default_rng(0).normal(size=(4, 3))
 KERAS = {"forward__eval__output": softmax(LINEAR), "forward__eval__softmax__input__0": LINEAR}
 
 
-@pytest.mark.parametrize("ours", [softmax(LINEAR), LINEAR, np.log(softmax(LINEAR))])
+@each_row("ours", [softmax(LINEAR), LINEAR, np.log(softmax(LINEAR))])
 def test_a_port_may_return_logits_or_their_log(ours):
     keras = Record({"output_activation": "softmax"}, **KERAS)
     assert output_error(keras, torch.from_numpy(ours)) < 1
@@ -49,7 +50,7 @@ def test_an_error_is_relative_and_what_is_not_finite_is_infinite():
     assert error_of(np.array([1.0]), theirs) == np.inf
 
 
-@pytest.mark.parametrize(("noise", "allowed"), [(0.0, 1e-12), (1e-13, 3e-12), (1.0, 1e-6)])
+@each_row("noise, allowed", [(0.0, 1e-12), (1e-13, 3e-12), (1.0, 1e-6)])
 def test_what_is_allowed_is_what_rounding_explains_up_to_a_limit(noise, allowed):
     keras = Record({"noise": {"a": noise}})
     assert allowed_of(keras, "a") == pytest.approx(allowed)

@@ -2,8 +2,8 @@
 
 from itertools import islice
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.assignments import Need, Source, assignments, variable_of
@@ -25,31 +25,44 @@ def first(needs, found):
     return {needs[number].name: found[option.source].name for number, option in chosen}
 
 
-def test_names_decide_between_parameters_of_one_shape():
-    needs = [Need("scale.gamma", (4,)), Need("shift.beta", (4,))]
-    found = sources(holder(bias=(4,), gamma=(4,)))
-    assert first(needs, found) == {"scale.gamma": "gamma", "shift.beta": "bias"}
+# What decides -> weights without a place, parameters without a source, and who finds whom.
+CASES = {
+    "names, between parameters of one shape": (
+        [Need("scale.gamma", (4,)), Need("shift.beta", (4,))],
+        sources(holder(bias=(4,), gamma=(4,))),
+        {"scale.gamma": "gamma", "shift.beta": "bias"},
+    ),
+    "places in the flow, where names do not": (
+        [Need("ls.gamma", (4,), place=1), Need("ls_1.gamma", (4,), place=5)],
+        sources(holder(one=(4,), two=(4,)), one=5, two=1),
+        {"ls.gamma": "two", "ls_1.gamma": "one"},
+    ),
+    # Keras lists its branches in another order than the port, and nothing else tells them.
+    "names that differ in their numbers alone": (
+        [Need(f"norm_{n}.vector_u", (1, 3)) for n in (3, 2, 1)],
+        [Source(f"net.norm_{n}.dense.u", holder(u=(1, 3)), "u") for n in (1, 2, 3)],
+        {f"norm_{n}.vector_u": f"net.norm_{n}.dense.u" for n in (1, 2, 3)},
+    ),
+    "the order of creation, at last": (
+        [Need(f"a{n}.w", (4,)) for n in range(3)],
+        sources(holder(x=(4,), y=(1, 4), z=(4, 1, 1))),
+        {"a0.w": "x", "a1.w": "y", "a2.w": "z"},
+    ),
+    "shapes: what fits nowhere gets nothing, and the others do": (
+        [Need("a.w", (7,)), Need("b.w", (4,))],
+        sources(holder(x=(4,))),
+        {"b.w": "x"},
+    ),
+    "nothing fits": ([Need("a.w", (7,))], sources(holder(x=(4,))), {}),
+    # Another number of values is no patch.
+    "too many rows": ([Need("e.kernel", (13, 5))], sources(holder(weight=(5, 3, 2, 2))), {}),
+    "too many units": ([Need("e.kernel", (20, 3))], sources(holder(weight=(5, 3, 2, 2))), {}),
+}
 
 
-def test_places_in_the_flow_decide_where_names_do_not():
-    needs = [Need("ls.gamma", (4,), place=1), Need("ls_1.gamma", (4,), place=5)]
-    found = sources(holder(one=(4,), two=(4,)), one=5, two=1)
-    assert first(needs, found) == {"ls.gamma": "two", "ls_1.gamma": "one"}
-
-
-def test_layers_whose_names_differ_in_their_numbers_alone_keep_their_own():
-    """Keras lists its branches in another order than the port, and nothing else tells them."""
-    needs = [Need(f"norm_{n}.vector_u", (1, 3)) for n in (3, 2, 1)]
-    module = holder(u=(1, 3))
-    found = [Source(f"net.norm_{n}.dense.u", module, "u") for n in (1, 2, 3)]
-    own = {f"norm_{n}.vector_u": f"net.norm_{n}.dense.u" for n in (1, 2, 3)}
-    assert first(needs, found) == own
-
-
-def test_the_order_of_creation_decides_at_last():
-    needs = [Need(f"a{n}.w", (4,)) for n in range(3)]
-    found = sources(holder(x=(4,), y=(1, 4), z=(4, 1, 1)))
-    assert first(needs, found) == {"a0.w": "x", "a1.w": "y", "a2.w": "z"}
+@each_row("needs, found, expected", CASES.values(), ids=CASES)
+def test_the_likeliest_assignment_comes_first(needs, found, expected):
+    assert first(needs, found) == expected
 
 
 def test_every_assignment_comes_once_and_shapes_always_fit():
@@ -61,12 +74,6 @@ def test_every_assignment_comes_once_and_shapes_always_fit():
     assert len(keys) == 8
     assert len(seen) == 8
     assert all(option.source < 2 for chosen in seen for _, option in chosen)
-
-
-def test_a_weight_that_fits_nowhere_gets_nothing_and_the_others_do():
-    needs = [Need("a.w", (7,)), Need("b.w", (4,))]
-    assert first(needs, sources(holder(x=(4,)))) == {"b.w": "x"}
-    assert list(assignments(needs[:1], sources(holder(x=(4,))))) == [[]]
 
 
 def test_the_search_ends_where_there_are_countless_assignments():
@@ -93,9 +100,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("shape", "held", "attribute", "name", "turn"), LAYOUTS.values(), ids=LAYOUTS
-)
+@each_row("shape, held, attribute, name, turn", LAYOUTS.values(), ids=LAYOUTS)
 def test_a_weight_goes_in_and_comes_back(shape, held, attribute, name, turn):
     (need,), found = [Need(name, shape)], sources(holder(**{attribute: held}))
     ((_, option),) = next(assignments([need], found))
@@ -136,9 +141,3 @@ def test_the_kernel_of_a_convolution_of_patches_fits_a_layer_of_unfolded_ones():
         (weight,) = variable_of(need, source, option).to_torch(kernel)
         found.append(torch.allclose(unfolded @ weight.T, expected, atol=1e-5))
     assert found.count(True) == 1
-
-
-def test_another_number_of_values_is_no_patch():
-    found = sources(holder(weight=(5, 3, 2, 2)))
-    assert list(assignments([Need("embed.kernel", (13, 5))], found)) == [[]]
-    assert list(assignments([Need("embed.kernel", (20, 3))], found)) == [[]]

@@ -2,8 +2,8 @@
 
 import itertools
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,8 +23,8 @@ def masks(rows, columns):
     return {"none": None, "bool": shown, "float": normal(rows, columns)}
 
 
-@pytest.mark.parametrize("kind", ["none", "bool", "float"])
-@pytest.mark.parametrize("options", [{}, {"scale": 0.3}, {"enable_gqa": True}], ids=str)
+@each_row("kind", ["none", "bool", "float"])
+@each_row("options", [{}, {"scale": 0.3}, {"enable_gqa": True}])
 def test_the_function_in_parts_is_the_function(kind, options):
     torch.manual_seed(0)
     heads = 2 if options.get("enable_gqa") else 4
@@ -50,7 +50,7 @@ SETTINGS = list(
 )
 
 
-@pytest.mark.parametrize(("batch_first", "kind", "is_padded", "averages"), SETTINGS)
+@each_row("batch_first, kind, is_padded, averages", SETTINGS)
 def test_the_module_in_parts_is_the_module(batch_first, kind, is_padded, averages):
     torch.manual_seed(0)
     net = nn.MultiheadAttention(6, 2, kdim=5, vdim=4, batch_first=batch_first).double().train()

@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 import torch
+from rows import each_row
 
 import parity.runs.check_child
 from parity.errors import UnfinishedError
@@ -58,7 +59,7 @@ def places(tmp_path):
     return places
 
 
-@pytest.mark.parametrize("folder", ["user", "torch_implementation"])
+@each_row("folder", ["user", "torch_implementation"])
 def test_a_call_in_a_forward_is_placed_there(places, folder):
     found = places("by_hand", folder)
     assert found == {"dense": ("model.py", "12"), "activation:tanh": ("model.py", "13")}

@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
-import pytest
 import torch
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.carried_logits import carried_logits
@@ -15,7 +15,7 @@ FACTS = {"output_activation": "softmax"}
 SHARP = 40.0  # so that probabilities are below 1e-7, at which Keras's loss clips
 
 
-@pytest.mark.parametrize(
+@each_row(
     "end",
     [
         lambda x: x.softmax(-1),
@@ -68,8 +68,8 @@ class Net(nn.Module):
         return self.activation(SHARP * self.dense(x))
 
 
-@pytest.mark.parametrize(
-    ("activation", "loss"),
+@each_row(
+    "activation, loss",
     [("softmax", "sparse_categorical_crossentropy"), ("sigmoid", "binary_crossentropy")],
 )
 def test_the_gradient_is_keras_unless_the_port_has_a_loss_that_clips(activation, loss, tmp_path):

@@ -2,7 +2,7 @@
 
 import copy
 
-import pytest
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.carried import PAIRING, Carried
@@ -51,7 +51,7 @@ def carried_in(net):
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "unused",
     [("dense#2", "dense_1#2"), ("dense_9", "dense_10"), ("dense_3", "dense_2")],
     ids=["cloned", "built twice", "in no order"],
@@ -84,16 +84,7 @@ def test_a_copy_has_the_same_places_in_the_only_module_like_the_other():
         "dense_1#2.kernel": (port.target.last, ("weight",)),
         "dense_1#2.bias": (port.target.last, ("bias",)),
     }
-
-
-def test_two_modules_that_could_be_the_copy_get_nothing():
-    port = Port()
-    port.slow = copy.deepcopy(port.online)
-    copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
-    assert list(copied_weights(port, copies, carried_in(port.online))) == []
-
-
-def test_a_part_without_all_of_its_places_gives_none_to_its_copy():
-    port = Port()
-    copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
+    # A part without all of its places gives none to its copy.
     assert list(copied_weights(port, copies, carried_in(port.online)[:-1])) == []
+    port.slow = copy.deepcopy(port.online)  # could be the copy as well
+    assert list(copied_weights(port, copies, carried_in(port.online))) == []

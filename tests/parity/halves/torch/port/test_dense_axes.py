@@ -1,7 +1,7 @@
 """Features of several axes are one axis in a port, in the order of Keras's numbers."""
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.dense_axes import flat_features, flat_shape, is_split, shaped
@@ -13,8 +13,8 @@ def node(number, equation, part=None):
     return {"config": config, "output_shape": [2, 5, 2, 3]}
 
 
-@pytest.mark.parametrize(
-    ("number", "equation", "shape", "expected"),
+@each_row(
+    "number, equation, shape, expected",
     [
         (1, "abc,cde->abde", [6, 2, 3], [6, 6]),
         (1, "abc,cde->abde", [2, 3], [6]),

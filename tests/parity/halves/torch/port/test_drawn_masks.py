@@ -1,8 +1,8 @@
 """A mask of Keras in the form in which a port draws it."""
 
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 
 from parity.halves.torch.port.drawn_masks import mask_like
 
@@ -11,8 +11,8 @@ STEP = np.random.default_rng(0).random((N, FEATURES)) > 0.5
 SAME = np.broadcast_to(STEP[:, None], (N, STEPS, FEATURES))
 
 
-@pytest.mark.parametrize(
-    ("shape", "expected"),
+@each_row(
+    "shape, expected",
     [
         ((N, STEPS, FEATURES), SAME),
         ((N, 1, FEATURES), STEP[:, None]),
@@ -21,7 +21,6 @@ SAME = np.broadcast_to(STEP[:, None], (N, STEPS, FEATURES))
         ((N, FEATURES), STEP),
         ((N, FEATURES, STEPS), np.moveaxis(SAME, -1, 1)),
     ],
-    ids=str,
 )
 def test_one_mask_for_all_steps_fits_where_it_is_multiplied(shape, expected):
     found = mask_like(SAME, torch.ones(shape))

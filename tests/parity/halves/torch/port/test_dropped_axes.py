@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch.nn.functional as F
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.dropped_axes import dropped_axes
@@ -96,7 +97,7 @@ def port(name):
     return lambda: Port(Net(dropout(), is_last))
 
 
-@pytest.mark.parametrize("name", PORTS)
+@each_row("name", PORTS)
 def test_the_axes_are_those_along_which_the_port_drops_the_same(name, plain):
     assert dropped_axes(PortUnderTest(port(name), 0, plain)) == {"drop": PORTS[name][-1]}
 

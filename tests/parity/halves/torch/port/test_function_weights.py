@@ -1,8 +1,8 @@
 """What a function is called with is read and set in the parameter that it comes from."""
 
-import pytest
 import torch
 import torch.nn.functional as F
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.calls import recorded_calls
@@ -49,7 +49,7 @@ PRODUCTS = {
 }
 
 
-@pytest.mark.parametrize(("shape", "call"), PRODUCTS.values(), ids=PRODUCTS)
+@each_row("shape, call", PRODUCTS.values(), ids=PRODUCTS)
 def test_a_product_with_a_parameter_is_a_dense_layer(shape, call):
     net, (variable,), output = variables_of(shape, call, X)
     kernel = variable.to_keras(variable.tensors)

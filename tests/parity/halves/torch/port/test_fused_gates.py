@@ -1,8 +1,8 @@
 """A product with an activation of the same tensor is an activation; any other product is none."""
 
-import pytest
 import torch
 import torch.nn.functional as F
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.calls import recorded_calls
@@ -32,7 +32,7 @@ PRODUCTS = {
 }
 
 
-@pytest.mark.parametrize(("function", "kind", "whole"), PRODUCTS.values(), ids=PRODUCTS)
+@each_row("function, kind, whole", PRODUCTS.values(), ids=PRODUCTS)
 def test_a_gate_of_a_tensor_by_itself_is_one_activation(function, kind, whole):
     calls = calls_of(function)
     found = calls[-1]
@@ -50,7 +50,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("function", OTHERS.values(), ids=OTHERS)
+@each_row("function", OTHERS.values(), ids=OTHERS)
 def test_another_product_stays_a_product(function):
     assert calls_of(function)[-1].kind == "multiply"
 

@@ -3,8 +3,8 @@
 import itertools
 from types import SimpleNamespace
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -41,8 +41,8 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
-@pytest.mark.parametrize("layout", LAYOUTS)
+@each_row("order", list(itertools.permutations(range(3))))
+@each_row("layout", LAYOUTS)
 def test_every_usual_order_is_tried(layout, order):
     module, calls = called(qkv=nn.Linear(FEATURES, 18), out=nn.Linear(FEATURES, FEATURES))
     parts = LAYOUTS[layout](torch.arange(18))

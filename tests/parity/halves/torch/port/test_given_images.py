@@ -2,6 +2,7 @@
 
 import pytest
 from paths import SUPPORT
+from rows import each_row
 
 from parity.halves.options import ChildOptions
 from parity.ladder.levels import LEVEL_IDS
@@ -34,14 +35,14 @@ def results(warm_halves):
     return dict(zip(names, found, strict=True))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@each_row("dtype", ["float64", "float32"])
 def test_a_layer_of_torch_impl_passes_the_gradient_on(results, dtype):
     result = results["turned", dtype]
     assert (result.verdict, result.first_divergence) == ("pass", None)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("port", PORTS[1:])
+@each_row("dtype", ["float64", "float32"])
+@each_row("port", PORTS[1:])
 def test_another_gradient_in_front_of_the_images_is_caught(results, port, dtype):
     result = results[port, dtype]
     assert result.verdict == "fail"

@@ -1,7 +1,7 @@
 """Weights of cells that Keras calls inside of a whole find the recurrent layers of the port."""
 
 import numpy as np
-import pytest
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.assignments import Need, Source
@@ -47,15 +47,14 @@ def test_a_gru_holds_the_gates_in_its_own_order():
     assert places(items)["each.memory/cell/bias"] == (gru, ("bias_ih_l0", "bias_hh_l0"))
 
 
-@pytest.mark.parametrize(
-    ("gates", "layer"),
+@each_row(
+    "gates, layer",
     [
         (4, nn.LSTM(FEATURES, UNITS)),
         (4, nn.LSTMCell(FEATURES, UNITS)),
         (1, nn.RNN(FEATURES, UNITS)),
         (4, layers.LSTM(FEATURES, UNITS)),
     ],
-    ids=lambda given: type(given).__name__,
 )
 def test_every_recurrent_layer_is_a_seat(gates, layer):
     (items,) = seatings(needs(gates), sources(nn.ModuleDict({"memory": layer})))

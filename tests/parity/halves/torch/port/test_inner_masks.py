@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from paths import SUPPORT
+from rows import each_row
 
 from parity.halves.options import ChildOptions
 from parity.halves.torch.port.inner_masks import given_masks, inner_dropouts
@@ -70,7 +71,7 @@ def test_one_mask_for_all_steps_is_that_of_each():
     assert inner_dropouts(port) == {"memory.dropout": 0.5}
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@each_row("shared", [True, False])
 def test_each_direction_is_given_its_own(shared):
     parts = [layers.LSTM(FEATURES, UNITS, dropout=0.5, go_backwards=b) for b in (False, True)]
     names = ["dropout"] if shared else ["forward_lstm.dropout", "backward_lstm.dropout"]
@@ -136,11 +137,11 @@ def rows(warm_halves):
     return dict(zip((*ROWS_RIGHT, *ROWS_WRONG), check_all(specs, options), strict=True))
 
 
-@pytest.mark.parametrize("port", ROWS_RIGHT)
+@each_row("port", ROWS_RIGHT)
 def test_rows_with_a_recurrent_layer_that_drops_pass(rows, port):
     assert (rows[port].verdict, rows[port].first_divergence) == ("pass", None)
 
 
-@pytest.mark.parametrize("port", ROWS_WRONG)
+@each_row("port", ROWS_WRONG)
 def test_rows_with_another_rate_or_order_fail(rows, port):
     assert rows[port].verdict == "fail"

@@ -1,8 +1,8 @@
 """Keras's kernels find their places in a cell by hand, whatever the order of its gates."""
 
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.assignments import Need, Source
@@ -34,8 +34,8 @@ def arrays(window=()):
     return {need.name: generator.normal(size=need.shape) for need in needs(window)}
 
 
-@pytest.mark.parametrize("state_first", [False, True])
-@pytest.mark.parametrize("gates", [(0, 1, 2, 3), (0, 1, 3, 2), (3, 1, 0, 2)])
+@each_row("state_first", [False, True])
+@each_row("gates", [(0, 1, 2, 3), (0, 1, 3, 2), (3, 1, 0, 2)])
 def test_a_linear_of_both_holds_both_kernels(gates, state_first):
     net = nn.ModuleDict({"gates": nn.Linear(FEATURES + UNITS, 4 * UNITS)}).double()
     (cell,) = cells_of(needs(), sources(net))
@@ -133,8 +133,8 @@ GRUS = {
 }
 
 
-@pytest.mark.parametrize("gates", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
-@pytest.mark.parametrize("form", GRUS)
+@each_row("gates", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+@each_row("form", GRUS)
 def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gates):
     net = nn.ModuleDict({"memory": GRUS[form]()}).double()
     wanted = gru_needs(2 if form == "two biases" else 1)
@@ -172,7 +172,7 @@ class Parts(nn.Module):
         self.b = nn.Parameter(torch.zeros(3 * UNITS))
 
 
-@pytest.mark.parametrize("as_keras", [True, False])
+@each_row("as_keras", [True, False])
 def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
     net = nn.ModuleDict({"memory": Parts(as_keras=as_keras)}).double()
     (cell,) = cells_of(gru_needs(1), gru_sources(net))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.errors import InputError
@@ -31,7 +32,7 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@each_row("order", ORDERS.values(), ids=ORDERS)
 def test_a_weight_in_another_order_is_found_and_set(order):
     kernel = draw(4, 5)
     net = net_with(order(kernel).copy())
@@ -57,7 +58,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@each_row("name", LAYOUTS)
 def test_a_value_that_stands_twice_does_not_hide_a_weight_in_the_order_of_a_layout(name):
     shape, order = LAYOUTS[name]
     kernel = draw(*shape)
@@ -117,7 +118,7 @@ def test_a_weight_of_an_inner_cell_is_found_without_the_cell_if_there_is_one():
             weights[name]
 
 
-@pytest.mark.parametrize("error", [KeyError("kernel"), RuntimeError("shapes differ")])
+@each_row("error", [KeyError("kernel"), RuntimeError("shapes differ")])
 def test_an_error_of_load_is_told_with_what_it_gets(error):
     def load(module, weights):
         assert not torch.is_grad_enabled()

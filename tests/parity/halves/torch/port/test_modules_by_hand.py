@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import one_layer
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.call import states_beside
@@ -152,10 +152,8 @@ def states(shown, changed=0.0, **config):
     return states_of_steps(port, lambda: net.lower(x)), {"lower": expected.numpy(force=True)}
 
 
-@pytest.mark.parametrize("config", [{}, {"go_backwards": True}])
-@pytest.mark.parametrize(
-    "shown", [lambda *both: both, lambda _, last: last, lambda every, _: every]
-)
+@each_row("config", [{}, {"go_backwards": True}])
+@each_row("shown", [lambda *both: both, lambda _, last: last, lambda every, _: every])
 def test_a_module_tells_its_states_whatever_it_returns(shown, config):
     found, expected = states(shown, **config)
     np.testing.assert_equal(found, expected)
@@ -169,13 +167,11 @@ def test_none_are_told_of_another_input_or_by_a_module_that_raises():
 SEQUENCE, LAST = torch.zeros(4, 6, 5), torch.ones(4, 5)
 
 
-@pytest.mark.parametrize("output", [(SEQUENCE, LAST), (SEQUENCE, (LAST, LAST)), (SEQUENCE, [LAST])])
+@each_row("output", [(SEQUENCE, LAST), (SEQUENCE, (LAST, LAST)), (SEQUENCE, [LAST])])
 def test_the_last_state_beside_all_outputs(output):
     assert states_beside(output) is LAST
 
 
-@pytest.mark.parametrize(
-    "output", [SEQUENCE, (SEQUENCE,), (SEQUENCE, SEQUENCE), (SEQUENCE, None), (LAST, LAST)]
-)
+@each_row("output", [SEQUENCE, (SEQUENCE,), (SEQUENCE, SEQUENCE), (SEQUENCE, None), (LAST, LAST)])
 def test_other_outputs_have_no_state_beside_them(output):
     assert states_beside(output) is None

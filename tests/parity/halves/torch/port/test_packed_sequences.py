@@ -13,31 +13,20 @@ LENGTHS = torch.tensor([2, 4, 1])
 KEPT = (torch.arange(4) < LENGTHS[:, None])[..., None]
 
 
-def packed(sort=False):
-    return pack_padded_sequence(X, LENGTHS, batch_first=True, enforce_sorted=sort)
+def packed():
+    return pack_padded_sequence(X, LENGTHS, batch_first=True, enforce_sorted=False)
 
 
-def test_a_packed_sequence_has_its_steps_side_by_side():
-    assert torch.equal(padded(packed()), X * KEPT)
-    assert torch.equal(first_tensor((packed(), None)), X * KEPT)
-
-
-def test_another_value_is_packed_alike():
-    other = repacked(X * 2, packed())
-    assert torch.equal(pad_packed_sequence(other, batch_first=True)[0], 2 * X * KEPT)
-
-
-def test_a_sorted_sequence_keeps_its_order():
-    order = LENGTHS.argsort(descending=True)
-    given = pack_padded_sequence(X[order], LENGTHS[order], batch_first=True)
-    other = repacked(X[order] + 1, given)
-    assert torch.equal(padded(other), ((X + 1) * KEPT)[order])
-
-
-def test_packed_sequences_are_found_in_arguments():
+def test_a_packed_sequence_is_padded_found_in_arguments_and_packed_again():
     one = packed()
+    assert torch.equal(padded(one), X * KEPT)
+    assert torch.equal(first_tensor((one, None)), X * KEPT)
+    assert torch.equal(padded(repacked(X * 2, one)), 2 * X * KEPT)
     assert packed_in((1, {"x": [one]})) == [one]
     assert data_alone((one, "y"))[0] is one.data
+    order = LENGTHS.argsort(descending=True)  # a sorted one keeps its order
+    given = pack_padded_sequence(X[order], LENGTHS[order], batch_first=True)
+    assert torch.equal(padded(repacked(X[order] + 1, given)), ((X + 1) * KEPT)[order])
 
 
 class Net(nn.Module):

@@ -1,6 +1,7 @@
 """Layers of two programs are paired by weights, shapes, kinds and names, in that order."""
 
 import pytest
+from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.torch.port.pairing import exchanged, pair_calls
@@ -37,19 +38,146 @@ def names(keras, torch, fixed=None):
     )
 
 
-def test_the_same_program_is_paired_in_order():
-    keras = [dense("a", 5, 8), act("a.activation"), dense("b", 8, 8), act("b.activation")]
-    torch = [dense("0", 5, 8), act("1"), dense("2", 8, 8), act("3")]
-    pairs = [("a", "0"), ("a.activation", "1"), ("b", "2"), ("b.activation", "3")]
-    assert names(keras, torch) == (pairs, [], [])
+def chained(*nodes):
+    """The nodes, each fed by the one before; the first by what is not watched."""
+    return [{**each, "sources": [n - 1 if n else None]} for n, each in enumerate(nodes)]
 
 
-def test_branches_in_another_order_are_paired_by_their_weights():
-    keras = [dense("left", 5, 8), dense("right", 5, 3), dense("top", 11, 2)]
-    torch = [dense("r", 5, 3), dense("l", 5, 8), dense("t", 11, 2)]
-    pairs, left, more = names(keras, torch)
-    assert sorted(pairs) == [("left", "l"), ("right", "r"), ("top", "t")]
-    assert (left, more) == ([], [])
+def parts(name, kinds=("depthwise_conv", "conv")):
+    """The two convolutions of a separable one."""
+    shapes = {"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 8)}
+    pairs = zip(shapes.items(), kinds, strict=True)
+    return [node(f"{name}.{part}", kind, weights=[shape]) for (part, shape), kind in pairs]
+
+
+def of_parts(wrapper):
+    names = [(name, part) for name in ("left", "right") for part in ("depthwise", "pointwise")]
+    return [(f"{name}.{part}", f"net.{name}{wrapper}.{part}") for name, part in names]
+
+
+CONVS = ("conv", "conv")
+# What is told -> the nodes of Keras, those of torch, and the pairs; all others are left.
+CASES = {
+    "the same program is paired in order": (
+        [dense("a", 5, 8), act("a.activation"), dense("b", 8, 8), act("b.activation")],
+        [dense("0", 5, 8), act("1"), dense("2", 8, 8), act("3")],
+        [("a", "0"), ("a.activation", "1"), ("b", "2"), ("b.activation", "3")],
+    ),
+    "branches in another order by their weights": (
+        [dense("left", 5, 8), dense("right", 5, 3), dense("top", 11, 2)],
+        [dense("r", 5, 3), dense("l", 5, 8), dense("t", 11, 2)],
+        [("left", "l"), ("right", "r"), ("top", "t")],
+    ),
+    "names decide between equal layers": (
+        [dense("first", 5, 5), dense("second", 5, 5)],
+        [dense("net.extra", 5, 5), dense("net.first", 5, 5), dense("net.second", 5, 5)],
+        [("first", "net.first"), ("second", "net.second")],
+    ),
+    "a shared layer at every call": (
+        [dense("d", 5, 5), act("r", width=5), dense("d#2", 5, 5)],
+        [dense("fc", 5, 5), act("relu()", width=5), dense("fc#2", 5, 5)],
+        [("d", "fc"), ("r", "relu()"), ("d#2", "fc#2")],
+    ),
+    "what has no partner is left": (
+        [dense("a", 5, 8), node("drop", "dropout"), dense("b", 8, 2)],
+        [dense("0", 5, 8), node("permute()", "permute"), dense("1", 8, 2)],
+        [("a", "0"), ("b", "1")],
+    ),
+    "another activation is still the partner": (
+        [dense("a", 5, 8), act("a.activation", "relu"), dense("b", 8, 2)],
+        [dense("0", 5, 8), act("1", "tanh"), dense("2", 8, 2)],
+        [("a", "0"), ("a.activation", "1"), ("b", "2")],
+    ),
+    "weights of another shape where nothing fits better": (
+        [dense("a", 5, 8), dense("b", 8, 2)],
+        [dense("0", 5, 8), dense("1", 8, 3)],
+        [("a", "0"), ("b", "1")],
+    ),
+    "layers of the user whose weights fit": (
+        [dense("a", 5, 8), dense("b", 8, 2)],
+        [dense("own", 5, 8, "unknown:Own"), dense("other", 8, 2, "unknown:Other")],
+        [("a", "own"), ("b", "other")],
+    ),
+    "a layer of the user whose weights do not": (
+        [dense("a", 5, 8), dense("b", 8, 2)],
+        [dense("own", 5, 7, "unknown:Own"), dense("other", 8, 2)],
+        [("b", "other")],
+    ),
+    "a sum of three is no sum of two": (
+        [node("add", "add", inputs=[(4, 8)] * 3)],
+        [node("add()", "add", inputs=[(4, 8)] * 2), node("add()#2", "add", inputs=[(4, 8)] * 2)],
+        [],
+    ),
+    "nothing and nothing": ([], [], []),
+    "a layer and nothing": ([dense("a", 1, 1)], [], []),
+    "nothing and a layer": ([], [act("0")], []),
+    "branches of the same shapes by their names": (
+        [dense("main", 5, 5), dense("shortcut", 5, 5), dense("last", 5, 2)],
+        [dense("block.shortcut", 5, 5), dense("block.main", 5, 5), dense("last", 5, 2)],
+        [("main", "block.main"), ("shortcut", "block.shortcut"), ("last", "last")],
+    ),
+    "parts of layers in another order by their names": (
+        [*parts("left"), *parts("right")],
+        [*parts("net.right.layer"), *parts("net.left.layer")],
+        of_parts(".layer"),
+    ),
+    "parts of equal layers by the names of their layers": (
+        [*parts("left", CONVS), *parts("right", CONVS)],
+        [*parts("net.right", CONVS), *parts("net.left", CONVS)],
+        of_parts(""),
+    ),
+    "parts of equal layers in wrappers": (
+        [*parts("left", CONVS), *parts("right", CONVS)],
+        [*parts("net.right.layer", CONVS), *parts("net.left.layer", CONVS)],
+        of_parts(".layer"),
+    ),
+    "a name that two calls have tells nothing": (
+        [dense("main", 5, 5), dense("other", 5, 5)],
+        [dense("a.main", 5, 5), dense("b.main", 5, 5)],
+        [("main", "a.main"), ("other", "b.main")],
+    ),
+    "a part of another layer is not told by its name": (
+        [dense("left.query", 5, 5), dense("right.query", 5, 5)],
+        [dense("b.query", 5, 5), dense("query.left", 5, 5)],
+        [("left.query", "b.query"), ("right.query", "query.left")],
+    ),
+    "a name does not make up for weights of another shape": (
+        [dense("first", 5, 7), dense("second", 7, 5)],
+        [dense("second", 5, 7), dense("first", 7, 5)],
+        [("first", "second"), ("second", "first")],
+    ),
+    "the flow pairs no other shapes with other neighbours": (
+        chained(dense("a", 5, 8), act("r"), dense("b", 8, 2)),
+        [dense("x", 9, 7), node("c", "conv", (4, 3), [(3, 7, 3)])],
+        [("a", "x")],
+    ),
+    **{
+        f"{one} and {other} are one thing": ([node("a", one)], [node("0", other)], [("a", "0")])
+        for one, other in (
+            ("flatten", "reshape"),
+            ("activation:softmax", "activation:log_softmax"),
+            ("global_average_pool", "average_pool"),
+            ("conv", "depthwise_conv"),
+        )
+    },
+    **{
+        f"{one} and {other} are two things": ([node("a", one)], [node("0", other)], [])
+        for one, other in (
+            *(("dropout", "flatten"), ("max_pool", "average_pool")),
+            *(("add", "multiply"), ("x", "unknown:X")),
+        )
+    },
+}
+
+
+@each_row("keras, torch, expected", CASES.values(), ids=CASES)
+def test_layers_are_paired_by_weights_shapes_kinds_and_names(keras, torch, expected):
+    pairs, keras_left, torch_left = names(keras, torch)
+    assert sorted(pairs) == sorted(expected)
+    assert keras_left == [each["name"] for each in keras if each["name"] not in dict(pairs)]
+    assert torch_left == [
+        each["name"] for each in torch if each["name"] not in dict(pairs).values()
+    ]
 
 
 def _branches(order, length=9):
@@ -99,71 +227,6 @@ def test_branches_of_one_input_are_told_apart_by_what_they_are_added_to():
     assert (left, more) == ([], [])
 
 
-def test_names_decide_between_layers_that_are_alike():
-    keras = [dense("first", 5, 5), dense("second", 5, 5)]
-    torch = [dense("net.extra", 5, 5), dense("net.first", 5, 5), dense("net.second", 5, 5)]
-    assert names(keras, torch)[0] == [("first", "net.first"), ("second", "net.second")]
-
-
-def test_a_shared_layer_is_paired_at_every_call():
-    keras = [dense("d", 5, 5), act("r", width=5), dense("d#2", 5, 5)]
-    torch = [dense("fc", 5, 5), act("relu()", width=5), dense("fc#2", 5, 5)]
-    assert names(keras, torch)[0] == [("d", "fc"), ("r", "relu()"), ("d#2", "fc#2")]
-
-
-def test_what_has_no_partner_is_left():
-    keras = [dense("a", 5, 8), node("drop", "dropout"), dense("b", 8, 2)]
-    torch = [dense("0", 5, 8), node("permute()", "permute"), dense("1", 8, 2)]
-    assert names(keras, torch) == ([("a", "0"), ("b", "1")], ["drop"], ["permute()"])
-
-
-def test_another_activation_is_still_the_partner():
-    keras = [dense("a", 5, 8), act("a.activation", "relu"), dense("b", 8, 2)]
-    torch = [dense("0", 5, 8), act("1", "tanh"), dense("2", 8, 2)]
-    assert ("a.activation", "1") in names(keras, torch)[0]
-
-
-def test_weights_of_another_shape_are_paired_where_nothing_fits_better():
-    keras = [dense("a", 5, 8), dense("b", 8, 2)]
-    torch = [dense("0", 5, 8), dense("1", 8, 3)]
-    assert names(keras, torch)[0] == [("a", "0"), ("b", "1")]
-
-
-def test_a_layer_of_the_users_is_paired_if_its_weights_fit():
-    keras = [dense("a", 5, 8), dense("b", 8, 2)]
-    torch = [dense("own", 5, 8, "unknown:Own"), dense("other", 8, 2, "unknown:Other")]
-    assert names(keras, torch)[0] == [("a", "own"), ("b", "other")]
-    torch = [dense("own", 5, 7, "unknown:Own"), dense("other", 8, 2)]
-    assert names(keras, torch) == ([("b", "other")], ["a"], ["own"])
-
-
-@pytest.mark.parametrize(
-    ("keras", "torch"),
-    [
-        ("flatten", "reshape"),
-        ("activation:softmax", "activation:log_softmax"),
-        ("global_average_pool", "average_pool"),
-        ("conv", "depthwise_conv"),
-    ],
-)
-def test_two_words_for_one_thing_are_paired(keras, torch):
-    assert names([node("a", keras)], [node("0", torch)])[0] == [("a", "0")]
-
-
-@pytest.mark.parametrize(
-    ("keras", "torch"),
-    [("dropout", "flatten"), ("max_pool", "average_pool"), ("add", "multiply"), ("x", "unknown:X")],
-)
-def test_different_things_are_not_paired(keras, torch):
-    assert names([node("a", keras)], [node("0", torch)])[0] == []
-
-
-def test_a_sum_of_three_is_no_sum_of_two():
-    three = [node("add", "add", inputs=[(4, 8)] * 3)]
-    two = [node("add()", "add", inputs=[(4, 8)] * 2), node("add()#2", "add", inputs=[(4, 8)] * 2)]
-    assert names(three, two)[0] == []
-
-
 def test_what_the_user_says_goes_first():
     keras = [dense("a", 5, 5), dense("b", 5, 5)]
     torch = [dense("0", 5, 5), dense("1", 5, 5)]
@@ -174,8 +237,8 @@ def test_what_the_user_says_goes_first():
     assert names(keras, torch, {"a": "1", "b": "0"})[0] == [("a", "1"), ("b", "0")]
 
 
-@pytest.mark.parametrize(
-    ("fixed", "message"),
+@each_row(
+    "fixed, message",
     [
         ({"c": "0"}, "there is no Keras call 'c'; expected one of a, b"),
         ({"a": "7"}, "there is no torch call '7'; expected one of 0, 1"),
@@ -187,13 +250,6 @@ def test_what_the_user_says_has_to_be_there(fixed, message):
     keras = [dense("a", 5, 5), dense("b", 5, 5)]
     with pytest.raises(InputError, match=message):
         pair_calls(keras, [dense("0", 5, 5), dense("1", 5, 5)], fixed)
-
-
-@pytest.mark.parametrize(("keras", "torch"), [([], []), ([dense("a", 1, 1)], []), ([], [act("0")])])
-def test_nothing_is_paired_with_nothing(keras, torch):
-    found = pair_calls(keras, torch)
-    assert found.pairs == ()
-    assert (len(found.keras_left), len(found.torch_left)) == (len(keras), len(torch))
 
 
 def test_no_call_is_paired_twice_in_long_programs():
@@ -231,7 +287,7 @@ def branches(parts, order):
     return found
 
 
-@pytest.mark.parametrize("parts", PARTS)
+@each_row("parts", PARTS)
 def test_calls_without_weights_follow_the_layers_that_feed_them_or_are_fed(parts):
     keras, torch = branches(parts, "pq"), branches(parts, "qp")
     pairs, left, more = names(keras, torch)
@@ -277,66 +333,6 @@ def test_of_several_takers_none_follows():
     assert len(left_over) == 2  # one of each: the alignment keeps the order
 
 
-def test_branches_of_the_same_shapes_in_another_order_are_told_by_their_names():
-    keras = [dense("main", 5, 5), dense("shortcut", 5, 5), dense("last", 5, 2)]
-    torch = [dense("block.shortcut", 5, 5), dense("block.main", 5, 5), dense("last", 5, 2)]
-    assert names(keras, torch)[0] == [
-        ("main", "block.main"),
-        ("shortcut", "block.shortcut"),
-        ("last", "last"),
-    ]
-
-
-def test_parts_of_layers_in_another_order_are_told_by_their_names():
-    kinds = {"depthwise": "depthwise_conv", "pointwise": "conv"}
-
-    def parts(name):
-        return [node(f"{name}.{part}", kind, (4, 8), [(3, 8)]) for part, kind in kinds.items()]
-
-    keras = [*parts("b"), *parts("a")]
-    torch = [*parts("net.a.layer"), *parts("net.b.layer")]
-    found, *left = names(keras, torch)
-    assert sorted(found) == sorted(
-        (f"{name}.{part}", f"net.{name}.layer.{part}") for name in "ab" for part in kinds
-    )
-    assert left == [[], []]
-
-
-def test_a_name_that_two_calls_have_tells_nothing():
-    keras = [dense("main", 5, 5), dense("other", 5, 5)]
-    torch = [dense("a.main", 5, 5), dense("b.main", 5, 5)]
-    assert names(keras, torch)[0] == [("main", "a.main"), ("other", "b.main")]
-
-
-def separable(name):
-    kernels = {"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 8)}
-    return [node(f"{name}.{part}", "conv", weights=[shape]) for part, shape in kernels.items()]
-
-
-@pytest.mark.parametrize("wrapper", ["", ".layer"])
-def test_parts_of_layers_that_are_alike_are_told_by_the_names_of_their_layers(wrapper):
-    keras = [*separable("left"), *separable("right")]
-    torch = [*separable(f"net.right{wrapper}"), *separable(f"net.left{wrapper}")]
-    assert names(keras, torch)[0] == [
-        (f"{name}.{part}", f"net.{name}{wrapper}.{part}")
-        for name in ("left", "right")
-        for part in ("depthwise", "pointwise")
-    ]
-
-
-def test_a_part_of_another_layer_is_not_told_by_its_name():
-    keras = [dense("left.query", 5, 5), dense("right.query", 5, 5)]
-    torch = [dense("b.query", 5, 5), dense("query.left", 5, 5)]
-    pairs = [("left.query", "b.query"), ("right.query", "query.left")]
-    assert names(keras, torch)[0] == pairs
-
-
-def test_a_name_does_not_make_up_for_weights_of_another_shape():
-    keras = [dense("first", 5, 7), dense("second", 7, 5)]
-    torch = [dense("second", 5, 7), dense("first", 7, 5)]
-    assert names(keras, torch)[0] == [("first", "second"), ("second", "first")]
-
-
 def test_layers_of_one_shape_may_be_exchanged_and_no_others():
     keras = [dense("q", 5, 8), dense("k", 5, 8), act("k.activation"), dense("v", 5, 3)]
     torch = [dense("0", 5, 8), dense("1", 5, 8), act("2"), dense("3", 5, 3)]
@@ -344,11 +340,6 @@ def test_layers_of_one_shape_may_be_exchanged_and_no_others():
     (other,) = exchanged(keras, torch, pairing, {})
     assert other.pairs == ((0, 1), (1, 0), (2, 2), (3, 3))
     assert list(exchanged(keras, torch, pairing, {"q": "0"})) == []
-
-
-def chained(*nodes):
-    """The nodes, each fed by the one before; the first by what is not watched."""
-    return [{**each, "sources": [n - 1 if n else None]} for n, each in enumerate(nodes)]
 
 
 def branch(name, *end):
@@ -419,7 +410,7 @@ def windows(order, joined, widths, sizes="345", *, bias=True):
     return [*nodes, merge]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "port",
     [
         windows("CBA", "ABC", 5, bias=False),
@@ -436,9 +427,3 @@ def test_branches_with_wrong_weights_are_paired_by_windows_and_by_where_they_are
     for order in ("abc", "cba", "bac"):
         found = dict(names(windows(order, "abc", 5), port)[0])
         assert [found[name] for name in "abc"] == ["A", "B", "C"]
-
-
-def test_layers_of_other_shapes_and_other_neighbours_are_not_paired_by_the_flow():
-    keras = chained(dense("a", 5, 8), act("r"), dense("b", 8, 2))
-    torch = [dense("x", 9, 7), node("c", "conv", (4, 3), [(3, 7, 3)])]
-    assert names(keras, torch)[0] == [("a", "x")]

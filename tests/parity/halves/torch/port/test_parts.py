@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.errors import InputError
@@ -42,8 +43,8 @@ def parted(module, told, as_built=None, **settings):
     return called_by_parts(Port(module, **settings), module, facts)
 
 
-@pytest.mark.parametrize(
-    ("names", "layers"),
+@each_row(
+    "names, layers",
     [
         (("generator", "critic"), {}),
         (("netG", "netD"), {"generator": "netG", "critic": "netD"}),
@@ -78,7 +79,7 @@ def test_a_model_whose_call_reaches_all_weights_has_no_parts():
     assert parts_in(module) == {}
 
 
-@pytest.mark.parametrize("num", [3, 2])
+@each_row("num", [3, 2])
 def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
     module = Holder(encoder=Sampled(num))
     parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})
@@ -107,17 +108,29 @@ def test_another_number_of_outputs_is_told():
         module(torch.ones(1, 3))
 
 
-def test_a_part_without_a_module_is_told_with_what_to_say():
-    module = Holder(netG=nn.Linear(3, 2))
-    with pytest.raises(InputError, match=r"no module for generator, critic.*layers=\{'generator'"):
-        parted(module, {"generator": PLAIN, "critic": PLAIN})
-    module = Holder(generator=nn.Linear(3, 2), other=nn.Linear(3, 2))
-    with pytest.raises(InputError, match="no module for critic"):
-        parted(module, {"generator": PLAIN, "critic": PLAIN})
-    with pytest.raises(
-        InputError, match=r"names netX; expected modules of the port: generator, other"
-    ):
-        parted(module, {"generator": PLAIN}, layers={"generator": "netX"})
+GAN = {"generator": PLAIN, "critic": PLAIN}
+AVERAGED = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "average": PLAIN}
+# Networks of the port, parts of Keras, what of them is as it was built, layers, and what is told.
+WITHOUT = [
+    (["netG"], GAN, {}, {}, r"no module for generator, critic.*layers=\{'generator'"),
+    (["generator", "other"], GAN, {}, {}, "no module for critic"),
+    (
+        *(["generator", "other"], {"generator": PLAIN}, {}, {"generator": "netX"}),
+        r"names netX; expected modules of the port: generator, other",
+    ),
+    (["network"], AVERAGED, MOVED, {}, "no module for average"),  # what a step moves
+    (["network"], AVERAGED, {}, {}, "no module for average"),
+    ([], GAN, STEADY, {}, "no module for generator, critic"),
+]
+
+
+@each_row("networks, told, as_built, layers, message", WITHOUT)
+def test_a_part_without_a_module_is_told_with_what_to_say(
+    networks, told, as_built, layers, message
+):
+    module = Holder(**{name: nn.Linear(3, 2) for name in networks})
+    with pytest.raises(InputError, match=message):
+        parted(module, told, as_built, layers=layers)
 
 
 def test_a_port_may_compute_a_part_of_constants_by_itself():
@@ -130,21 +143,8 @@ def test_a_port_may_compute_a_part_of_constants_by_itself():
     assert weights_left_out(module) == {"layer.w"}
 
 
-def test_what_a_step_moves_needs_a_module():
-    module = Holder(network=nn.Linear(3, 2))
-    told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "average": PLAIN}
-    for as_built in (MOVED, {}):
-        with pytest.raises(InputError, match="no module for average"):
-            parted(module, told, as_built)
-
-
 def test_networks_are_found_in_order_beside_what_needs_no_module():
     module = Holder(netG=nn.Linear(3, 2))
     told = {"generator": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
     parted(module, told, STEADY)
     assert list(parts_in(module)) == ["generator"]
-
-
-def test_a_port_without_any_of_the_networks_is_refused():
-    with pytest.raises(InputError, match="no module for generator, critic"):
-        parted(nn.Module(), {"generator": PLAIN, "critic": PLAIN}, STEADY)

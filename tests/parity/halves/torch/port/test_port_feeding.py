@@ -3,8 +3,8 @@
 import inputs_keras
 import keras
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 
 from parity.halves.torch.port.feeding import Feeding, positional
 from torch_impl.keras_config import from_keras_config
@@ -19,8 +19,8 @@ ONE = {"inputs": [{"name": "x"}], "input_structure": 0}
 OLD = {"inputs": PAIR["inputs"]}
 
 
-@pytest.mark.parametrize(
-    ("facts", "feed", "expected"),
+@each_row(
+    "facts, feed, expected",
     [
         (PAIR, lambda user, age: (user, age), ("B", "A")),
         (PAIR, lambda *, user, age: (user, age), ("B", "A")),
@@ -61,8 +61,8 @@ def two_parts(right, left):
     raise NotImplementedError
 
 
-@pytest.mark.parametrize(
-    ("facts", "forward", "first", "number"),
+@each_row(
+    "facts, forward, first, number",
     [
         (ONE, one, ("A",), 1),
         (PAIR, one, ({"age": "A", "user": "B"},), 2),

@@ -1,8 +1,8 @@
 """A port may leave out the last activation if a loss that takes logits makes up for it."""
 
 import keras
-import pytest
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.outputs import may_return
@@ -25,7 +25,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("activation", "name", "config", "forms"), CASES)
+@each_row("activation, name, config, forms", CASES)
 def test_without_a_loss_of_its_own_keras_loss_decides(activation, name, config, forms):
     assert may_return(activation, {"name": name, "config": config}) == forms
 

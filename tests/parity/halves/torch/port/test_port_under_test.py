@@ -5,6 +5,7 @@ import check_pairs
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.errors import InputError
@@ -19,31 +20,22 @@ def keras(recorded, tmp_path):
     return recorded.read(tmp_path / "keras")
 
 
-def test_every_layer_has_its_partner_and_keras_weights(keras, recorded):
+def test_a_right_port_has_keras_weights_and_computes_what_numpy_computed(keras, recorded):
     port = PortUnderTest(check_factories.torch_net, 3, keras)
     pairs = [(pair.node["name"], pair.call.name) for pair in port.pairs]
     assert pairs == [(name, torch_name) for name, _, _, torch_name in check_pairs.NODES]
-    assert port.problems == []
+    assert (port.problems, port.dtype) == ([], "float64")
     found = port.weights()
     assert sorted(found) == sorted(check_pairs.SHAPES)
     for name, weight in found.items():
         np.testing.assert_array_equal(weight, recorded.arrays[f"weights/{name}"])
-
-
-@pytest.mark.parametrize(("mode", "training"), [("eval", False), ("train", True)])
-def test_a_pass_computes_what_numpy_computed(keras, recorded, mode, training):
-    port = PortUnderTest(check_factories.torch_net, 3, keras)
-    calls, output = port.forward(mode, "probe", training=training)
-    expected = recorded.arrays[f"forward/{mode}/output"]
-    np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
-    for (name, *_), call in zip(check_pairs.NODES, calls, strict=True):
-        key = f"forward/{mode}/{name}/input/0"
-        np.testing.assert_allclose(call.inputs[0].numpy(), recorded.arrays[key], **CLOSE)
-
-
-def test_gradients_come_back_under_keras_names(keras, recorded):
-    port = PortUnderTest(check_factories.torch_net, 3, keras)
-    _, output = port.forward("train", "probe", training=True)
+    for mode, training in (("eval", False), ("train", True)):
+        calls, output = port.forward(mode, "probe", training=training)
+        expected = recorded.arrays[f"forward/{mode}/output"]
+        np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
+        for (name, *_), call in zip(check_pairs.NODES, calls, strict=True):
+            key = f"forward/{mode}/{name}/input/0"
+            np.testing.assert_allclose(call.inputs[0].numpy(), recorded.arrays[key], **CLOSE)
     nn.functional.mse_loss(output, port.target_of(port.keras["target/probe"])).backward()
     for name, gradient in port.gradients().items():
         np.testing.assert_allclose(gradient, recorded.arrays[f"gradient/{name}"], **CLOSE)
@@ -129,7 +121,7 @@ def test_a_functional_dropout_keeps_the_same(keras, recorded):
     torch.set_rng_state(state)
 
 
-@pytest.mark.parametrize("made", [torch.from_numpy, np.asarray], ids=["tensors", "arrays"])
+@each_row("made", [torch.from_numpy, np.asarray], ids=["tensors", "arrays"])
 def test_the_ports_own_ways_are_taken(keras, recorded, made):
     loaded = []
 
@@ -151,8 +143,8 @@ def test_the_ports_own_ways_are_taken(keras, recorded, made):
     assert loaded == [(port.module, sorted(check_pairs.SHAPES))]
 
 
-@pytest.mark.parametrize(
-    ("factory", "message"),
+@each_row(
+    "factory, message",
     [
         (check_factories.torch_other_shapes, r"cannot take the batch .* of shape \(4, 5\)"),
         (lambda: Port(check_factories.torch_module(), layers={"dense9": "0"}), "no Keras call 'de"),
@@ -257,7 +249,7 @@ FED = {
 }
 
 
-@pytest.mark.parametrize(("recorded", "factory", "fed"), FED.values(), ids=FED)
+@each_row("recorded, factory, fed", FED.values(), ids=FED)
 def test_a_network_is_fed_as_it_takes_its_input_and_that_is_told(recorded, factory, fed):
     port = PortUnderTest(factory, 3, recorded)
     assert port.fed == fed
@@ -293,7 +285,7 @@ def sloped(*shape):
     return Record(draw(4, 6, 7, 3), [node], {"prelu.alpha": draw(*shape)})
 
 
-@pytest.mark.parametrize("num", [3, 1], ids=["channels", "one"])
+@each_row("num", [3, 1], ids=["channels", "one"])
 def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
     recorded = sloped(1, 1, num)
     port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(num)), 3, recorded)
@@ -341,16 +333,10 @@ def test_both_parts_of_a_separable_convolution_get_their_kernel():
         np.testing.assert_array_equal(weight, weights[name])
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each_row("dtype", ["float32", "float64"])
 def test_a_port_computes_in_the_dtype_that_is_asked_for_whatever_keras_probed_in(keras, dtype):
     port = PortUnderTest(check_factories.torch_net, 3, keras, dtype=dtype)
     assert port.dtype == dtype
     assert {parameter.dtype for parameter in port.module.parameters()} == {getattr(torch, dtype)}
     _, output = port.forward("eval", "probe", training=False)
     assert output.dtype == getattr(torch, dtype)
-
-
-def test_without_one_it_computes_in_that_of_keras(keras):
-    port = PortUnderTest(check_factories.torch_net, 3, keras)
-    assert port.dtype == "float64"
-    assert {parameter.dtype for parameter in port.module.parameters()} == {torch.float64}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 
 from parity.halves.torch.port.portable import (
     as_returned,
@@ -14,9 +15,9 @@ from parity.halves.torch.port.portable import (
 )
 
 
-@pytest.mark.parametrize("kind", ["global_average_pool", "global_max_pool"])
-@pytest.mark.parametrize(
-    ("shape", "expected"),
+@each_row("kind", ["global_average_pool", "global_max_pool"])
+@each_row(
+    "shape, expected",
     [
         ((2, 5, 1, 1), (2, 5)),
         ((2, 5), (2, 1, 1, 5)),
@@ -33,8 +34,8 @@ def test_a_pool_of_whole_images_may_keep_its_axes_in_either_half(kind, shape, ex
     np.testing.assert_array_equal(array.reshape(-1), tensor.numpy().reshape(-1))
 
 
-@pytest.mark.parametrize(
-    ("kind", "shape", "expected"),
+@each_row(
+    "kind, shape, expected",
     [
         ("global_average_pool", (2, 5, 3, 1), (2, 5)),
         ("global_average_pool", (2, 4, 1, 1), (2, 5)),
@@ -80,7 +81,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@each_row("form", FORMS.values(), ids=FORMS)
 def test_steps_that_are_folded_or_first_go_both_ways(form):
     shape, expected, turn = form
     array = np.random.default_rng(0).normal(size=expected)

@@ -2,8 +2,8 @@
 
 import itertools
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -23,8 +23,8 @@ def as_it_is(part):
     return part.output if part.module is None else (part.output, part.states)
 
 
-@pytest.mark.parametrize(("kind", "directions", "batch_first"), KINDS)
-@pytest.mark.parametrize("begun", [False, True])
+@each_row("kind, directions, batch_first", KINDS)
+@each_row("begun", [False, True])
 def test_the_layers_together_are_the_module(kind, directions, batch_first, begun):
     torch.manual_seed(0)
     net = kind(5, 4, 3, batch_first=batch_first, bidirectional=directions == 2).double()

@@ -2,8 +2,8 @@
 
 from collections import OrderedDict, namedtuple
 
-import pytest
 import torch
+from rows import each_row
 
 from parity.halves.torch.port.returned import with_parts
 
@@ -11,8 +11,8 @@ A, B, C = (torch.full((2,), float(n)) for n in range(3))
 Pair = namedtuple("Pair", "first second")
 
 
-@pytest.mark.parametrize(
-    ("returned", "names", "given", "expected"),
+@each_row(
+    "returned, names, given, expected",
     [
         (A, (), {"": "x"}, "x"),
         ((A, B), (), {"": "x"}, ("x", B)),  # one output, and something beside it

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.carried import PAIRING, Carried
@@ -45,7 +45,7 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "settings", "names"), KNOWN)
+@each_row("kind, settings, names", KNOWN)
 def test_what_was_set_is_read_back(kind, settings, names):
     given, values = port(kind, **settings), slots(*names)
     assert why_not_carried(given, values, COUNT) is None
@@ -101,7 +101,7 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "settings", "names", "others", "why"), UNKNOWN)
+@each_row("kind, settings, names, others, why", UNKNOWN)
 def test_what_is_not_known_is_told(kind, settings, names, others, why):
     assert why in why_not_carried(port(kind, **settings), slots(*names), others)
 

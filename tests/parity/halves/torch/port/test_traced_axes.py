@@ -1,10 +1,10 @@
 """In which order tensors have Keras's axes: by what was done to them, and by their values."""
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import each_row
 from small_nets import Net
 from torch import nn
 
@@ -118,7 +118,7 @@ def test_a_subclass_of_the_user_may_move_axes_inside():
     assert found.made == (channels_first(4), channels_first(4))
 
 
-@pytest.mark.parametrize("order", [as_keras, channels_first, steps_first])
+@each_row("order", [as_keras, channels_first, steps_first])
 def test_values_tell_the_order_within_rounding(order):
     theirs = np.random.default_rng(0).normal(size=(3, 3, 3, 3))
     ours = torch.from_numpy(theirs).permute(*np.argsort(order(4)).tolist())

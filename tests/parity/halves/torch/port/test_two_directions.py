@@ -1,6 +1,6 @@
 """Two modules for a bidirectional layer of Keras are found by the shapes of their weights."""
 
-import pytest
+from rows import each_row
 
 from parity.halves.torch.port.pairing import Pairing
 from parity.halves.torch.port.two_directions import with_directions
@@ -27,7 +27,7 @@ def paired(nodes, *, partner):
     return Pairing(pairs, () if partner else (0,), left)
 
 
-@pytest.mark.parametrize("partner", [True, False])
+@each_row("partner", [True, False])
 def test_two_calls_with_half_of_the_weights_are_the_layer_together(partner):
     nodes = calls("gru", "flip", "gru")
     found = with_directions(keras_nodes(), nodes, paired(nodes, partner=partner))
@@ -37,7 +37,7 @@ def test_two_calls_with_half_of_the_weights_are_the_layer_together(partner):
     assert found.torch_left == (0, 1, 2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "nodes",
     [calls("gru"), calls("gru", "lstm"), calls("gru", "gru", half={"kernel": [3, 15]})],
     ids=["one", "of two kinds", "of other units"],

@@ -1,8 +1,8 @@
 """A limit that only the port has is told where no number of a probe is beyond it."""
 
 import keras
-import pytest
 from both_halves import levels, recorded
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
@@ -36,7 +36,7 @@ def test_a_limit_that_keras_does_not_have_is_told(tmp_path):
     assert told(trace, nn.ReLU()) == []
 
 
-@pytest.mark.parametrize("limit", [6.0, 4.0])
+@each_row("limit", [6.0, 4.0])
 def test_a_limit_that_keras_has_is_met(limit, tmp_path):
     trace = recorded(model(lambda: L.ReLU(limit)), tmp_path / "keras", steps=1)
     assert told(trace, nn.ReLU6() if limit == 6 else nn.Hardtanh(0.0, 4.0)) == []

@@ -1,8 +1,8 @@
 """The change of Keras's augmentation that gives a port's images is found, and no other one."""
 
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 
 from parity.halves.torch.program.augment_trials import explained
 from parity.halves.torch.program.flow_batches import FlowBatches
@@ -34,8 +34,8 @@ def found(params=(), **settings):
     return explained(BATCHES, INDEX, DRAWN, own)
 
 
-@pytest.mark.parametrize(
-    ("params", "name", "told"),
+@each_row(
+    "params, name, told",
     [
         ({"theta": -DRAWN["theta"]}, "H15", "theta of the other sign"),
         ({"tx": DRAWN["ty"], "ty": DRAWN["tx"]}, "H16", "tx and ty exchanged give"),
@@ -62,7 +62,7 @@ def test_other_parameters_are_named(params, name, told):
         assert told in explanation["told"]
 
 
-@pytest.mark.parametrize("setting", [{"fill_mode": "reflect"}, {"interpolation_order": 0}])
+@each_row("setting", [{"fill_mode": "reflect"}, {"interpolation_order": 0}])
 def test_other_settings_are_named(setting):
     ((name, value),) = setting.items()
     assert found(**setting) == {

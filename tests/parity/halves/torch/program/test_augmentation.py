@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 from torchvision.transforms import v2
 
@@ -18,7 +19,7 @@ EXPECTED = TRANSFORM.transform(IMAGES, PARAMS)
 NORMALIZE = v2.Normalize([0.5] * 3, [2.0] * 3)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "augment",
     [
         KerasTransform(),  # draws nothing: it applies what it gets
@@ -38,8 +39,8 @@ def test_what_follows_the_transform_is_applied_too():
     assert torch.allclose(own, EXPECTED / 4)
 
 
-@pytest.mark.parametrize(
-    ("augment", "message"),
+@each_row(
+    "augment, message",
     [
         (v2.RandomRotation(10), "has RandomRotation, which draws by itself"),
         (v2.Compose([v2.RandomHorizontalFlip()]), "has RandomHorizontalFlip, which draws"),
@@ -54,7 +55,7 @@ def test_what_cannot_get_them_is_told(augment, message):
         augmented(augment, IMAGES, PARAMS)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "augment",
     [
         KerasTransform(**ARGUMENTS),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import assert_same_images
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from rows import each_row
 
 from parity.errors import RunError
 from parity.halves.keras.program.flow import Flow
@@ -36,7 +37,7 @@ def noted(arguments, x=X, **given):
     return found.told(), found.settings(), batches
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         ALL,
@@ -68,7 +69,7 @@ def test_weights_and_further_inputs_come_with_their_images():
         assert np.array_equal(weight, expected[2])
 
 
-@pytest.mark.parametrize("subset", ["training", "validation"])
+@each_row("subset", ["training", "validation"])
 def test_a_subset_is_what_the_flow_has_of_it(subset):
     arguments = {**ALL, "validation_split": 0.4}
     generator = ImageDataGenerator(**arguments)

@@ -1,7 +1,7 @@
 """Labels in the form that a loss takes, where no loss of Keras's is there to compare with."""
 
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
@@ -37,13 +37,13 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize(("loss", "last"), LOSSES.values(), ids=LOSSES)
+@each_row("loss, last", LOSSES.values(), ids=LOSSES)
 def test_images_are_fed_with_channels_first_to_a_loss_that_refuses_others(loss, last):
     found = fed(loss, output(5, 3, 6, 6, last=last), IMAGES)
     assert torch.equal(found, IMAGES.permute(0, 3, 1, 2))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@each_row("name", LOSSES)
 def test_a_loss_that_broadcasts_gets_what_it_gets_in_the_loop_of_a_port(name):
     """With one channel, most losses take both: (N, 1, H, W) and (N, H, W, 1) broadcast."""
     loss, last = LOSSES[name]
@@ -52,7 +52,7 @@ def test_a_loss_that_broadcasts_gets_what_it_gets_in_the_loop_of_a_port(name):
     assert found.shape == ((5, 1, 6, 6) if refuses else (5, 6, 6, 1))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@each_row("channels", [1, 3])
 def test_a_loss_that_turns_the_images_itself_gets_them_as_keras_does(channels):
     labels = IMAGES[..., :channels]
 
@@ -67,8 +67,8 @@ def test_signals_are_turned_likewise():
     assert fed(nn.MSELoss(), output(5, 8, 6), labels).shape == (5, 8, 6)
 
 
-@pytest.mark.parametrize(
-    ("output_shape", "labels"),
+@each_row(
+    "output_shape, labels",
     [
         ((5, 6, 6, 3), IMAGES),  # channels last, as Keras's
         ((5, 3, 6, 6), IMAGES[..., 0].round().long()),  # classes of pixels

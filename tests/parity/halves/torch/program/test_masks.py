@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from programs_here import result_of, spec_of, trained
+from rows import each_row
 from torch import nn
 
 import keras_impl
@@ -111,7 +112,7 @@ def with_network():
 """
 
 
-@pytest.mark.parametrize(("factor", "status"), [("1", "pass"), ("1.01", "fail")])
+@each_row("factor, status", [("1", "pass"), ("1.01", "fail")])
 def test_another_network_that_is_trained_gets_them_in_every_pass(
     factor, status, reference, tmp_path
 ):
@@ -153,8 +154,8 @@ def test_one_that_stands_for_two_layers_of_keras_is_given_their_masks():
     assert own_dropouts(port, STATES) == {"dropout_2": other}
 
 
-@pytest.mark.parametrize(
-    ("name", "module"),
+@each_row(
+    "name, module",
     [("dropout", nn.Dropout(0.5)), ("no_generator", Dropout(0.5, 1)), ("dropout", None)],
     ids=["torchs_own", "of_a_layer_that_draws_nothing", "a_function"],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from programs_here import FOLDER, keras_half, result_of, spec_of, trained
+from rows import each_row
 
 import keras_impl
 import torch_impl
@@ -76,16 +77,14 @@ def keras(tmp_path):
 
 
 # Just beside the tolerance of 1e-12; the weights go up to 2.
-@pytest.mark.parametrize(
-    "change",
-    [{}, {"weight": 0.5 + 1.9e-12}, {"final": 0.5 - 1.9e-12}, {"val_loss": 0.7 + 0.9e-12}],
-    ids=str,
+@each_row(
+    "change", [{}, {"weight": 0.5 + 1.9e-12}, {"final": 0.5 - 1.9e-12}, {"val_loss": 0.7 + 0.9e-12}]
 )
 def test_a_training_within_the_tolerance_is_near(change, keras):
     assert is_near(keras, *parts(**change))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         {"weight": 0.5 + 2.1e-12},
@@ -96,7 +95,6 @@ def test_a_training_within_the_tolerance_is_near(change, keras):
         {"rate": 0.11},
         {"weight": np.nan},
     ],
-    ids=str,
 )
 def test_a_training_that_differs_anywhere_is_not(change, keras):
     assert not is_near(keras, *parts(**change))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pairs import SHARED, shared_run
 from programs_here import trained
+from rows import each_row
 
 import parity.halves.keras
 import parity.halves.torch
@@ -56,7 +57,7 @@ def final_model(spec, trace):
     return model, data
 
 
-@pytest.mark.parametrize("half", HALVES)
+@each_row("half", HALVES)
 def test_the_training_samples_are_evaluated_as_they_are_before_their_augmentation(half, trainings):
     spec = scenario("augmentation").replace(**BOTH)
     trace = trainings(spec)[half]
@@ -69,7 +70,7 @@ def test_the_training_samples_are_evaluated_as_they_are_before_their_augmentatio
     assert abs(trace.history["loss"][-1] - loss) > 1e-3
 
 
-@pytest.mark.parametrize("half", HALVES)
+@each_row("half", HALVES)
 def test_predictions_are_the_probabilities_of_predict_though_the_port_returns_logits(
     half, trainings
 ):
@@ -83,8 +84,8 @@ def test_predictions_are_the_probabilities_of_predict_though_the_port_returns_lo
     assert np.ptp(found) > 0.01  # a uniform answer would be right for any weights
 
 
-@pytest.mark.parametrize("half", HALVES)
-@pytest.mark.parametrize("name", ["dropout", "augmentation"])
+@each_row("half", HALVES)
+@each_row("name", ["dropout", "augmentation"])
 def test_the_recorded_training_is_bit_for_bit_that_of_fit(name, half, trainings):
     """Watching a float32 training changes neither its history nor its weights."""
     spec = scenario(name).replace(**SHARED)

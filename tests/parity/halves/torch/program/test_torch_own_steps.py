@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rows import each_row
 
 from parity.halves.torch.program.own_steps import OwnMeasures
 from parity.ladder.own_steps import counts_key
@@ -29,8 +30,8 @@ def shown(measures, *steps):
     return found
 
 
-@pytest.mark.parametrize(
-    ("counts", "means"),
+@each_row(
+    "counts, means",
     [
         ([1, 2, 3, 1, 2], [[1.0, 1.5, 3.0], [10.0, 15.0]]),
         # The last batch has two samples, and the others four.

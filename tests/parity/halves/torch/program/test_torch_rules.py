@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.program.rules import write_rules
@@ -56,7 +56,7 @@ def decided(make):
     return writer.arrays
 
 
-@pytest.mark.parametrize("make", [ReadsAllGradients, keras_sgd, stock_adam])
+@each_row("make", [ReadsAllGradients, keras_sgd, stock_adam])
 def test_rates_and_ends_are_those_of_the_rules_whatever_a_step_does(make):
     found = decided(make)
     np.testing.assert_array_equal(found["rules/keras/rates"], [0.5] * 6 + [0.25] * 2 + [0.125] * 2)

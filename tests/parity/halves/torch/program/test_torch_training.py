@@ -1,6 +1,6 @@
 """How many steps a training of a port has, by what Keras's `fit` was given."""
 
-import pytest
+from rows import each_row
 
 from parity.halves.torch.program.training import num_steps_of
 
@@ -13,8 +13,8 @@ FIT = {
 }
 
 
-@pytest.mark.parametrize(
-    ("changes", "settings", "number"),
+@each_row(
+    "changes, settings, number",
     [
         ({}, {}, 15),  # three steps, of which the last is smaller
         ({"num_samples": 64}, {}, 10),

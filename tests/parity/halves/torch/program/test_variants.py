@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.bench.server import NotApplicable
@@ -25,7 +26,7 @@ def port_with(optimizer, module=dense):
     return build
 
 
-@pytest.mark.parametrize(
+@each_row(
     "optimizer", [optim.Adam, optim.AdamW, torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD]
 )
 def test_an_optimizer_with_a_fused_form_makes_its_steps_by_it(optimizer):
@@ -37,8 +38,8 @@ def test_an_optimizer_with_a_fused_form_makes_its_steps_by_it(optimizer):
     assert not torch.equal(before, port.module[0].weight)
 
 
-@pytest.mark.parametrize(
-    ("variant", "build", "reason"),
+@each_row(
+    "variant, build, reason",
     [
         ("torch-fused", port_with(optim.SGD), "torch_impl's SGD has no fused form"),
         ("torch-fused", port_with(torch.optim.RMSprop), "torch's RMSprop has no fused form"),
@@ -62,7 +63,7 @@ def test_a_variant_that_changes_nothing_says_why(variant, build, reason):
         varied(build, variant)()
 
 
-@pytest.mark.parametrize("variant", ["torch-channels-last", "torch-tuned"])
+@each_row("variant", ["torch-channels-last", "torch-tuned"])
 def test_kernels_and_images_have_channels_last(variant):
     port = varied(port_with(optim.Adam, conv), variant)()
     kernel = port.module[0].weight

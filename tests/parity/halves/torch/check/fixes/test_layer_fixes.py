@@ -2,10 +2,10 @@
 
 import math
 
-import pytest
 import torch
 import torch.nn.functional as F
 from layer_traces import features, images, recorded_chain
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.check.fixes import search
@@ -244,7 +244,7 @@ def ported(folder, x, row, module):
     return PortUnderTest(lambda: wrapped, 5, keras)
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_a_family_ends_its_mistake_and_says_so(name, tmp_path):
     x, row, module, texts = CASES[name]
     port = ported(tmp_path, x, row, module)
@@ -259,7 +259,7 @@ def test_a_family_ends_its_mistake_and_says_so(name, tmp_path):
         assert left == {fix.item for fix in fixes} - set(best.ends)
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_a_right_port_is_not_tried(name, tmp_path, monkeypatch):
     x, row, _, _ = CASES[name]
     port = ported(tmp_path, x, row, row[2])

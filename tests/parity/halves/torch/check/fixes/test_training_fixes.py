@@ -7,8 +7,8 @@ against Keras.
 import check_factories
 import check_pairs
 import numpy as np
-import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.data import probe_inputs
@@ -103,8 +103,8 @@ MSE = of_keras("MeanSquaredError", reduction="sum_over_batch_size")
 REGULAR = {"kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.02}}}
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong", "config", "expected"),
+@each_row(
+    "right, wrong, config, expected",
     [
         (
             losses.MeanSquaredError(),
@@ -200,8 +200,8 @@ def given(kind, *arguments, **keywords):
 ADAM = {"learning_rate": 0.002, "epsilon": 1e-7, "beta_1": 0.9, "beta_2": 0.999}
 
 
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
+@each_row(
+    "wrong, expected",
     [
         (
             given(optim.Adam, 0.002, epsilon=1e-8),
@@ -319,8 +319,8 @@ def of_keras_plateau(optimizer):
     return schedule.ReduceLROnPlateau(optimizer, **PLATEAU, mode="min")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
+@each_row(
+    "wrong, expected",
     [
         (
             sgd(scheduler=plateau(patience=3)),
@@ -375,8 +375,8 @@ def test_an_interval_is_changed(tmp_path):
     assert texts(result) == ["Port(..., scheduler_interval='step')  # now 'epoch'"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "start"), [(optim.SGD, "optimizer = torch_impl.optim.SGD"), (torch.optim.SGD, "sched")]
+@each_row(
+    "kind, start", [(optim.SGD, "optimizer = torch_impl.optim.SGD"), (torch.optim.SGD, "sched")]
 )
 def test_a_missing_schedule_is_that_of_keras(tmp_path, kind, start):
     right = port_of(**sgd(scheduler=decayed, scheduler_interval="step"))
@@ -407,13 +407,13 @@ def test_a_right_schedule_is_not_tried(tmp_path, monkeypatch):
     assert tried_schedule(tmp_path, right, wrong, ON_PLATEAU) is None
 
 
-@pytest.mark.parametrize("value", [0.05, 0.001, 1e-7, 0.1, 4e-5])
+@each_row("value", [0.05, 0.001, 1e-7, 0.1, 4e-5])
 def test_a_number_that_keras_keeps_in_float32_is_printed_as_it_was_typed(value):
     kept = float(np.float32(value))
     assert kept != value
     assert as_typed(kept) == value
 
 
-@pytest.mark.parametrize("value", [0.05, 1 / 3, 0.5, 3, True, None, "SGD", float("inf")])
+@each_row("value", [0.05, 1 / 3, 0.5, 3, True, None, "SGD", float("inf")])
 def test_other_values_stay(value):
     assert as_typed(value) == value

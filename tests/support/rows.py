@@ -1,0 +1,78 @@
+"""A table of rows for one test: each row begins as a test does, and a failure names its row."""
+
+import functools
+import inspect
+import random
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+
+@contextmanager
+def process_left_as_found():
+    """Generators and dtypes of the process as they were."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    dtypes = torch.get_default_dtype(), *keras_dtypes()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtypes[0])
+        if keras := sys.modules.get("keras"):
+            keras.config.set_floatx(dtypes[1])
+            keras.config.set_dtype_policy(dtypes[2])
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def keras_dtypes():
+    if keras := sys.modules.get("keras"):
+        return keras.config.floatx(), keras.config.dtype_policy()
+    return "float32", "float32"
+
+
+@contextmanager
+def begun_as_a_test(fixtures, number):
+    """The fixtures of a row: a folder and changes of its own, and no output of the row before."""
+    with process_left_as_found(), pytest.MonkeyPatch.context() as patch:
+        made = dict(fixtures)
+        if "monkeypatch" in made:
+            made["monkeypatch"] = patch
+        if "tmp_path" in made:
+            made["tmp_path"] = made["tmp_path"] / f"row_{number}"
+            made["tmp_path"].mkdir()
+        yield made
+        if "capsys" in made:
+            made["capsys"].readouterr()
+
+
+def each_row(names, table, ids=None):
+    """As `pytest.mark.parametrize(names, table)`, but one test: for cheap rows, which are many."""
+    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    table = list(table)
+    labels = list(map(repr, table)) if ids is None else list(ids)
+
+    def decorate(test):
+        @functools.wraps(test)
+        def of_all_rows(**fixtures):
+            for number, (label, row) in enumerate(zip(labels, table, strict=True)):
+                values = [row] if len(names) == 1 else row
+                try:
+                    with begun_as_a_test(fixtures, number) as made:
+                        test(**made, **dict(zip(names, values, strict=True)))
+                except pytest.skip.Exception:
+                    continue
+                except Exception as error:
+                    error.add_note(f"in the row {', '.join(names)} = {label}")
+                    raise
+
+        del of_all_rows.__wrapped__
+        old = inspect.signature(test)
+        kept = [each for name, each in old.parameters.items() if name not in names]
+        of_all_rows.__signature__ = old.replace(parameters=kept)
+        return of_all_rows
+
+    return decorate
