@@ -39,6 +39,7 @@ PORTS = {  # right and wrong
     "other_kinds": (30, 42),
     "own_steps": (15, 42),
     "pairs": (151, 137),
+    "programs": (12, 53),
     "random_images": (21, 20),
     "strangers": (24, 72),
 }

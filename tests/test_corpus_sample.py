@@ -40,13 +40,16 @@ LONG = (
     *("own_steps/vae/vae", "own_steps/vae/vae_half"),
     *("strangers/siamese/right", "strangers/multitask/right"),
 )
+TRAINED = ("programs/text/right", "programs/text/top_three")  # whole
 
 
-@pytest.mark.parametrize("names", [QUICK, pytest.param(LONG, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "names", [QUICK, *(pytest.param(each, marks=pytest.mark.long) for each in (LONG, TRAINED))]
+)
 def test_right_ports_pass_and_wrong_ones_are_caught_and_named(names):
     """All of a sample in one test, with few frameworks started."""
     ports = selected(names)
-    rows = checked(ports, {"seed": 23, "steps": FEW_STEPS}, workers=1)
+    rows = checked(ports, {"seed": 23, "steps": FEW_STEPS, "dtype": "float64"}, workers=1)
     assert len(rows) == len(names)
     assert [
         line(case, port, row)

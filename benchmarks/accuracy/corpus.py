@@ -3,10 +3,12 @@
     python benchmarks/accuracy/corpus.py
     python benchmarks/accuracy/corpus.py pairs fresh/masks_bag idioms/a_swish_function/wrong
     python benchmarks/accuracy/corpus.py pairs --seeds 0:5 --out pairs.json
+    python benchmarks/accuracy/corpus.py programs --seeds 42 --dtype float32
 
 tests/corpus has a file for each Keras program, with right ports and wrong ones; its README says
-how they are written. A wrong port is checked with the first seed, a right one with all. Of each
-family there is a line with what counts, and below it what is not as expected:
+how they are written. The ports of `programs` are trained whole, beside one training of Keras. A
+wrong port is checked with the first seed, a right one with all. Of each family there is a line with
+what counts, and below it what is not as expected:
 
 - right ports that pass; an alarm is a verdict on one that does not. "Differ truly": the port
   differs all the same, and the difference that its case tells is named first;
@@ -28,6 +30,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -42,16 +45,22 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from corpus_cases import ANY, Case, Port, cases
 
-from parity.errors import InputError
+from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.halves.options import ChildOptions
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.result import Result
 from parity.ladder.rounding import LIMITS
 from parity.programs.check_spec import CheckSpec
+from parity.programs.program_spec import ProgramSpec
 from parity.programs.settings import DTYPES
+from parity.runs.against import recorded_spec
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
+from parity.runs.record_run import record_run
+from parity.runs.run import run_all
+from parity.runs.run_options import Recorded, RunOptions
+from parity.traces.bundle_run import unpack_run
 
 # Causes that say where something differs, and not what.
 PLACES = frozenset({"N1", "N2", "D13", "E7", "F13", "G13"})
@@ -152,24 +161,49 @@ def checked(
     """Checks ports; those of a case share what Keras computes.
 
     Args:
-        ports: ports with their cases.
+        ports: ports with their cases, which have one command; those of a case are neighbours.
         settings: fields of `CheckSpec` that all share.
         workers: number of parallel processes.
     """
+    children = ChildOptions(timeout_s=3600.0, workers=workers)
     with tempfile.TemporaryDirectory(prefix="parity-corpus-") as name:
-        for case in dict.fromkeys(case.key for case, _ in ports):
-            next(one for one, _ in ports if one.key == case).write(Path(name))
-        specs = [
-            CheckSpec(keras=case.reference, torch=case.torch(port), folder=name, **settings)
-            for case, port in ports
-        ]
-        options = CheckOptions(children=ChildOptions(timeout_s=3600.0, workers=workers))
+        root = Path(name)
+        for key, group in groupby(ports, key=lambda each: each[0].key):
+            case = next(group)[0]
+            assert not (root / key).exists()
+            case.write(root)
         try:
+            if ports[0][0].command == "run":
+                return [*_trained(ports, settings, root, children)]
+            specs = [
+                CheckSpec(keras=case.reference, torch=case.torch(port), folder=name, **settings)
+                for case, port in ports
+            ]
+            options = CheckOptions(children=children)
             return [Row.of(result) for result in check_all(specs, options)]
-        except InputError as error:
+        except (InputError, RunError) as error:
             if len(ports) > 1:
                 return [row for each in ports for row in checked([each], settings, workers)]
             return [Row("error", why=str(error))]
+
+
+def _trained(
+    ports: Sequence[tuple[Case, Port]], settings: dict[str, Any], root: Path, children: ChildOptions
+) -> Iterator[Row]:
+    """Yields the rows of whole trainings; each Keras program is trained once."""
+    told = {key: settings[key] for key in ("seed", "dtype")}
+    for key, group in groupby(ports, key=lambda each: each[0].key):
+        bundle = root / f"{key}.parity"
+        for case, port in group:
+            factories = {"keras": case.reference, "torch": case.torch(port)}
+            spec = ProgramSpec(program=case.name, folder=str(root), **factories, **told)
+            if not bundle.exists():
+                record_run(spec, bundle, children)
+            against = Recorded(bundle, unpack_run)
+            options = RunOptions(out=root / port.name, children=children, against=against)
+            [result] = run_all([recorded_spec(spec, bundle)], options)
+            shutil.rmtree(root / port.name)
+            yield Row.of(result)
 
 
 def in_parts(ports: Sequence[tuple[Case, Port]]) -> Iterator[list[tuple[Case, Port]]]:

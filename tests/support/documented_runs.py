@@ -121,7 +121,6 @@ NOT_RUN = {
     ),
     "parity check migration": "likewise",
     "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
-    "python benchmarks/accuracy/programs.py ...": "ten minutes",
     "python benchmarks/accuracy/image_layers.py": (
         "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
     ),
