@@ -14,7 +14,7 @@ import math
 FLOAT64 = 1e-12
 # Keras compared with itself, every weight moved by one unit in the last place, measures the effect
 # of rounding; but a port rounds in every operation, not once. Of 148 correct ports with five seeds
-# each, the largest difference was 17 times this (`benchmarks/accuracy/corpus.py pairs --seeds 0:5`).
+# each, the largest difference was 17 times this (`benchmarks/accuracy/corpus.py pairs`, 5 seeds).
 NOISE_FACTOR = 30.0
 # A constant that is rounded to float32 differs by at most 2**-24 of itself; a derivative may have
 # it twice. What is measured is multiplied by NOISE_FACTOR, since a port rounds in every operation;
