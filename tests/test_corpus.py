@@ -29,10 +29,13 @@ from parity.ladder.levels import LEVEL_IDS
 CASES = list(cases())
 PORTS = {  # right and wrong
     "attention": (23, 34),
+    "coded": (5, 5),
+    "cubes": (18, 8),
     "fresh": (78, 145),
     "held_out": (78, 78),
     "idioms": (115, 115),
     "images": (30, 30),
+    "layer_kinds": (41, 29),
     "losses": (18, 26),
     "metrics": (16, 23),
     "migrated": (19, 57),
@@ -258,7 +261,7 @@ def test_ports_are_selected_by_family_case_and_port():
     assert {port.name for _, port in selected(["pairs/sgd"])} == {"sgd", "sgd_keras", "rate_other"}
     assert len(selected(["metrics"])) == sum(PORTS["metrics"])
     assert len(selected([])) == sum(map(sum, PORTS.values()))
-    with pytest.raises(InputError, match=r"pears: expected FAMILY.* families attention, fresh"):
+    with pytest.raises(InputError, match=r"pears: expected FAMILY.* families attention, coded"):
         selected(["pears", "pairs"])
 
 

@@ -39,6 +39,9 @@ LONG = (
     *("migrated/two_tower/right", "migrated/two_tower/wrong_3"),
     *("own_steps/vae/vae", "own_steps/vae/vae_half"),
     *("strangers/siamese/right", "strangers/multitask/right"),
+    *("cubes/images/turned_by_itself", "cubes/images/sides_swapped"),
+    *("coded/gathered/right", "coded/gathered/in_order"),
+    *("layer_kinds/celu/right", "layer_kinds/celu/alpha"),
 )
 TRAINED = ("programs/text/right", "programs/text/top_three")  # whole
 
