@@ -10,7 +10,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1073741824
 KEEP_COMPILED := PYTHONDONTWRITEBYTECODE=
 PYTEST := $(KEEP_MEMORY) $(KEEP_COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal -q
 
-.PHONY: help setup run test test-all lint format types docs check fix clean
+.PHONY: help setup run test test-all corpus lint format types docs check fix clean
 
 help:            ## List the targets.
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -33,6 +33,9 @@ test: $(STAMP)   ## Run the test suite without its long tests, on all cores.
 
 test-all: $(STAMP) ## Run all tests: also those that check, train and sweep whole programs.
 	@$(PYTEST)
+
+corpus: $(STAMP) ## Check all ports of tests/corpus: hours; right ones pass, wrong ones are caught.
+	@$(BIN)/python benchmarks/accuracy/corpus.py
 
 lint: $(STAMP)   ## Report what ruff finds.
 	@$(BIN)/ruff check .

@@ -1,22 +1,14 @@
 """Right ports written in another way: the same program, so that every alarm is false.
 
 Three rewrites of each right port: retraced by `torch.fx`, called by `torch.func.functional_call`,
-and with its images in memory as channels last. A factory is `fx_N`, `functional_N` or
-`channels_last_N`, N its number in `PORTS`.
+and with its images in memory as channels last.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Callable
 from typing import Any
-
-from benchmarks.held_out import table as held_out
-from benchmarks.idioms import table as idioms
-from benchmarks.pairs.table import NULL
-
-PORTS = (*NULL, *held_out.RIGHT, *idioms.RIGHT)
 
 # Ports that torch.fx traces into another program, by what it loses without an error.
 LOST_BY_FX = {
@@ -86,25 +78,28 @@ REWRITES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def __getattr__(name: str) -> Callable[[], Any]:
-    kind, _, number = name.rpartition("_")
-    if kind not in REWRITES or not number.isdigit() or int(number) >= len(PORTS):
-        raise AttributeError(name)
-    module, _, function = PORTS[int(number)].torch.rpartition(":")
+def rewritten(kind: str, case: str, port: str, factory: Callable[[], Any]) -> Any:
+    """Returns what a factory builds, rewritten.
 
-    def rewritten() -> Any:
-        for part in (module.rpartition(".")[2], function):
-            if kind == "fx" and part in LOST_BY_FX:
-                raise NotRewritten(LOST_BY_FX[part])
-        built = getattr(importlib.import_module(module), function)()
-        if not dataclasses.is_dataclass(built):
-            return REWRITES[kind](built)
-        inner, load = built.module, built.load
-        if built.layers and kind != "channels_last":
-            raise NotRewritten("it names its modules")
-        changed = {"module": REWRITES[kind](inner)}
-        if load is not None:
-            changed["load"] = lambda _, weights: load(inner, weights)
-        return dataclasses.replace(built, **changed)
+    Args:
+        kind: of `REWRITES`.
+        case: name of the case.
+        port: name of the port.
+        factory: of the port.
 
-    return rewritten
+    Raises:
+        NotRewritten: the rewrite cannot express it.
+    """
+    for part in (case, port):
+        if kind == "fx" and part in LOST_BY_FX:
+            raise NotRewritten(LOST_BY_FX[part])
+    built = factory()
+    if not dataclasses.is_dataclass(built):
+        return REWRITES[kind](built)
+    inner, load = built.module, built.load
+    if built.layers and kind != "channels_last":
+        raise NotRewritten("it names its modules")
+    changed = {"module": REWRITES[kind](inner)}
+    if load is not None:
+        changed["load"] = lambda _, weights: load(inner, weights)
+    return dataclasses.replace(built, **changed)

@@ -1,7 +1,7 @@
 """Whether the fixes that `parity check` prints end their divergence.
 
-    python benchmarks/accuracy/fixes.py                all faults of both matrices
-    python benchmarks/accuracy/fixes.py --only adam
+    python benchmarks/accuracy/fixes.py                wrong ports of pairs and held_out
+    python benchmarks/accuracy/fixes.py pairs/adam
     python benchmarks/accuracy/fixes.py --json FILE    all outcomes, for machines
 
 Each wrong port is checked. For every divergence with a fix that was tried, the port is built again
@@ -26,10 +26,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.held_out import table as held_out
-from benchmarks.pairs.fault_table import FAULTS, Fault
+from benchmarks.accuracy.corpus import Case, Port, selected, written
 from parity.divergences import REGISTRY
 from parity.divergences.fixes import IN_VAIN, fixes_of, sites_of
+from parity.errors import InputError
 from parity.halves.options import ChildOptions
 from parity.ladder.items import DIFFERS, FAIL
 from parity.ladder.result import Found, Result
@@ -46,13 +46,14 @@ BAR = 0.95
 # A factory of a wrong port with a change. `{changes}` are plain values.
 _FACTORY = """
 def {name}():
-    from {module} import {function}
-    return changed_port(as_port({function}()), json.loads({changes!r}))
+    built = load_factory("--torch", {torch!r}, {folder!r})()
+    return changed_port(as_port(built), json.loads({changes!r}))
 """
 _HEAD = '''"""Wrong ports, each with a change."""
 
 import json
 
+from parity.programs.factories import load_factory
 from torch_impl import Port
 from parity.halves.torch.check.fixes.made import changed_port
 
@@ -86,38 +87,45 @@ class Row:
     status: str
 
 
-def run(faults: Sequence[Fault], seed: int, workers: int | None) -> list[Row]:
-    """Checks the faults, and again with each fix that was tried."""
+def faults_of(names: Sequence[str]) -> list[tuple[Case, Port]]:
+    """Returns the wrong ports of the corpus that are selected."""
+    return [each for each in selected(names) if not each[1].is_right]
+
+
+def run(faults: Sequence[tuple[Case, Port]], seed: int, workers: int | None) -> list[Row]:
+    """Checks wrong ports, and again with each fix that was tried."""
     with tempfile.TemporaryDirectory(prefix="parity-fixes-") as name:
         root = Path(name)
         children = ChildOptions(timeout_s=3600.0, workers=workers)
+        corpus = root / "corpus"
+        written(list({case.key for case, _ in faults}), corpus)
         specs = [
-            CheckSpec(keras=fault.keras, torch=fault.torch, seed=seed, folder=str(ROOT))
-            for fault in faults
+            CheckSpec(keras=case.reference, torch=case.torch(port), seed=seed, folder=str(corpus))
+            for case, port in faults
         ]
         first = _checked(specs, root / "first", children)
         rows, tried, bundles = [], [], {}
-        for fault, (result, folder) in zip(faults, first, strict=True):
+        for (case, port), (result, folder) in zip(faults, first, strict=True):
             for found in result.divergences:
-                row = _row(fault, found)
+                row = _row(port.name if port.name != "wrong" else case.name, found)
                 rows.append(row)
                 if found.causes and found.causes[0]["tried"]:
-                    keras, port = _traces(folder)
-                    records = fixes_of(found, sites_of(found, keras, port), port)
+                    keras, trace = _traces(folder)
+                    records = fixes_of(found, sites_of(found, keras, trace), trace)
                     changes = [change for record in records for change in record["change"]]
-                    tried.append((len(rows) - 1, fault, found, changes))
-                    if fault.keras not in bundles:
-                        bundles[fault.keras] = root / f"{len(bundles)}.parity"
-                        pack(RunFolder(folder).half("keras").path, bundles[fault.keras])
-        _write(root / "changed_ports.py", [(fault, changes) for _, fault, _, changes in tried])
+                    tried.append((len(rows) - 1, case.key, found, (case.torch(port), changes)))
+                    if case.key not in bundles:
+                        bundles[case.key] = root / f"{len(bundles)}.parity"
+                        pack(RunFolder(folder).half("keras").path, bundles[case.key])
+        _write(root / "changed_ports.py", corpus, [changed for *_, changed in tried])
         specs = [
             CheckSpec(
-                against=str(bundles[fault.keras]),
+                against=str(bundles[case]),
                 torch=f"{root}/changed_ports.py:changed_{number}",
                 seed=seed,
-                folder=str(ROOT),
+                folder=str(corpus),
             )
-            for number, (_, fault, _, _) in enumerate(tried)
+            for number, (_, case, _, _) in enumerate(tried)
         ]
         again = _checked(specs, root / "again", children) if specs else []
         for (place, _, found, _), (result, _) in zip(tried, again, strict=True):
@@ -141,18 +149,17 @@ def _traces(folder: Path) -> tuple[Trace, Trace]:
     return keras, port
 
 
-def _row(fault: Fault, found: Found) -> Row:
+def _row(fault: str, found: Found) -> Row:
     cause = found.causes[0] if found.causes else {"id": "", "fix": ""}
     is_mechanical = bool(cause["id"]) and REGISTRY[cause["id"]].is_mechanical
     status = VAIN if cause["fix"] == IN_VAIN else UNTRIED if is_mechanical else ADVICE
-    return Row(fault.name, found.level, found.item.name, cause["id"], cause["fix"], status)
+    return Row(fault, found.level, found.item.name, cause["id"], cause["fix"], status)
 
 
-def _write(path: Path, ports: Sequence[tuple[Fault, list[Any]]]) -> None:
+def _write(path: Path, folder: Path, ports: Sequence[tuple[str, list[Any]]]) -> None:
     text = _HEAD
-    for number, (fault, changes) in enumerate(ports):
-        module, _, function = fault.torch.partition(":")
-        given = {"module": module, "function": function, "changes": json.dumps(changes)}
+    for number, (torch, changes) in enumerate(ports):
+        given = {"torch": torch, "folder": str(folder), "changes": json.dumps(changes)}
         text += _FACTORY.format(name=f"changed_{number}", **given)
     path.write_text(text, encoding="utf-8")
 
@@ -190,12 +197,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="only ports with this text in their name")
+    parser.add_argument(
+        "names", nargs="*", metavar="FAMILY[/CASE[/PORT]]", help="default: pairs held_out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write all outcomes to this file")
     parser.add_argument("--workers", type=int, help="number of parallel processes")
     arguments = parser.parse_args()
-    faults = [fault for fault in (*FAULTS, *held_out.FAULTS) if arguments.only in fault.name]
+    try:
+        faults = faults_of(arguments.names or ("pairs", "held_out"))
+    except InputError as error:
+        parser.error(str(error))
     began = time.monotonic()
     rows = run(faults, arguments.seed, arguments.workers)
     share = show(rows)

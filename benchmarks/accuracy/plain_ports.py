@@ -1,6 +1,6 @@
 """Writes ports of many Keras models in plain torch, and checks each: how many are right?
 
-    python benchmarks/accuracy/plain_ports.py            (the models of the right ports, in `pairs`)
+    python benchmarks/accuracy/plain_ports.py            (the programs of `pairs` in the corpus)
     python benchmarks/accuracy/plain_ports.py -k conv    (those with "conv" in their names)
 
 Exits with 1 if a port that was written does not pass its check, unless the package says what it
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.pairs.table import NULL
+from benchmarks.accuracy.corpus import written
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
@@ -37,13 +37,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-k", default="", help="part of the names of the models")
     given = parser.parse_args()
-    models = [*_PROGRAMS, *dict.fromkeys(pair.keras for pair in NULL)]
-    models = [model for model in models if given.k in model]
     counts: dict[str, int] = {}
-    for first in range(0, len(models), _AT_ONCE):
-        for model, verdict, note in verdicts(models[first : first + _AT_ONCE]):
-            counts[verdict] = counts.get(verdict, 0) + 1
-            print(f"{verdict:10} {model.rpartition(':')[2]:32} {note}", flush=True)
+    with TemporaryDirectory() as root:
+        cases = written(["pairs"], Path(root))
+        names = {f"{root}/{case.reference}": case.name for case in cases}
+        names |= {model: model.rpartition(":")[2] for model in _PROGRAMS}
+        models = [model for model, name in names.items() if given.k in name]
+        for first in range(0, len(models), _AT_ONCE):
+            for model, verdict, note in verdicts(models[first : first + _AT_ONCE]):
+                counts[verdict] = counts.get(verdict, 0) + 1
+                print(f"{verdict:10} {names[model]:32} {note}", flush=True)
     print(", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items())))
     return 0 if set(counts) <= {"pass", "open", "refused"} else 1
 

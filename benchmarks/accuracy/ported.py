@@ -41,7 +41,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.ported.programs import ROOT, SETS, Program, add_paths, programs_of
+from benchmarks.ported.programs import ROOT, SETS, Program, programs_of
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
 from parity.programs.check_spec import CheckSpec
@@ -138,7 +138,7 @@ def rows(
     given: argparse.Namespace, name: str, folder: Path
 ) -> Iterator[tuple[str, str, str, float]]:
     """Yields (name, word, text, CPU seconds with those of child processes) of each program."""
-    for program in programs_of(name, folder / "applications"):
+    for program in programs_of(name, folder / "programs"):
         if given.only and program.name not in given.only:
             continue
         began = _cpu()
@@ -186,7 +186,6 @@ def main() -> int:
     if unknown := set(given.sets) - set(SETS):
         parser.error(f"{sorted(unknown)}: expected some of {', '.join(SETS)}")
     warnings.simplefilter("ignore")  # Keras warns of masks that end at a Flatten
-    add_paths()
     found = []
     with tempfile.TemporaryDirectory(prefix="parity-ported-") as temporary:
         folder = (given.out or Path(temporary)).absolute()

@@ -1,6 +1,6 @@
 """Bundles of whole runs, their size and what they save: python benchmarks/accuracy/run_bundles.py
 
-Records programs of benchmarks/programs and examples/migration, trains their ports against the
+Records programs of tests/corpus/programs and examples/migration, trains their ports against the
 bundles and, for comparison, both halves, each in processes of its own. Both results must be the
 same but for times and versions.
 
@@ -20,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.accuracy.corpus import written
 from parity.halves.options import ChildOptions
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.against import recorded_spec
@@ -32,20 +33,25 @@ PROGRAMS = ("residual", "text", "series", "autoencoder", "two_inputs", "finetune
 OF_TIME = ("environment", "wall_s")
 
 
-def spec_of(name: str, dtype: str) -> ProgramSpec:
-    """Returns the training of a program and of its right port."""
+def spec_of(name: str, dtype: str, corpus: Path) -> ProgramSpec:
+    """Returns the training of a program and of its right port; one of the corpus is written."""
     given: dict[str, Any] = {"program": name, "dtype": dtype}
     if name == "migration":
         given |= {"keras": "keras_model.py:build", "torch": "torch_model.py:build"}
         folder = ROOT / "examples" / "migration"
         return ProgramSpec(**given, data="data.py:load", epochs=6, folder=str(folder))
-    given |= {"keras": f"{name}_keras.py:build", "torch": f"{name}_torch.py:build"}
-    return ProgramSpec(**given, folder=str(ROOT / "benchmarks" / "programs"))
+    [case] = written([f"programs/{name}"], corpus)
+    given |= {"keras": case.reference, "torch": case.torch(case.ports[0])}
+    return ProgramSpec(**given, folder=str(corpus))
 
 
 def measure(name: str, dtype: str, folder: Path) -> tuple[str, bool]:
     """Returns a line on a program, and whether both ways give the same result."""
-    spec, bundle, children = spec_of(name, dtype), folder / "run.parity", ChildOptions()
+    spec, bundle, children = (
+        spec_of(name, dtype, folder / "corpus"),
+        folder / "run.parity",
+        ChildOptions(),
+    )
     record_run(spec, bundle, children)
     results, seconds = [], []
     for out, against in (("both", None), ("against", Recorded(bundle, unpack_run))):

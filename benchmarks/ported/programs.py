@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.pairs.table import NULL
+from benchmarks.accuracy.corpus import written
 from parity.programs.factories import load_factory
 from parity.programs.scenarios import PROGRAMS
 
@@ -18,7 +17,7 @@ _BY_HAND = (
     *("lstm_classifier", "masked_classifier", "bidirectional_classifier"),
     "vision_transformer",
 )
-_FOLDERS = ("images/originals", "other_kinds/originals")
+_OF_CORPUS = {"null": ("pairs",), "networks": ("images", "other_kinds")}
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ def programs_of(name: str, work: Path) -> Iterator[Program]:
 
     Args:
         name: one of `SETS`.
-        work: folder for the configs of networks of keras.applications.
+        work: folder for the programs of the corpus, and for the configs of networks of
+            keras.applications.
     """
     if name == "article":
         for scenario in PROGRAMS:
+<<<<<<< ours
             yield Program(scenario, f"parity.halves.keras.scenarios:{scenario}")
     elif name == "null":
         for factory in dict.fromkeys(pair.keras for pair in NULL):
@@ -61,6 +62,12 @@ def programs_of(name: str, work: Path) -> Iterator[Program]:
         for folder in _FOLDERS:
             for file in sorted((ROOT / "benchmarks" / "foreign" / folder).glob("*.py")):
                 yield Program(file.stem, f"{file}:build")
+=======
+            yield Program(scenario, f"keras_impl.programs:{scenario}")
+    elif name in _OF_CORPUS:
+        for case in written(_OF_CORPUS[name], work / "corpus"):
+            yield Program(case.name, str(work / "corpus" / case.reference))
+>>>>>>> mv_corpus
     elif name == "by_hand":
         for network in _BY_HAND:
             factory = f"benchmarks.ported.by_hand.keras_side:{network}"
@@ -76,10 +83,3 @@ def _applications(work: Path) -> Iterator[Program]:
         environment = {"PARITY_NETWORK": name, "PARITY_CONFIG": str(work / name / "config.json")}
         factory = "benchmarks.applications.keras_side:build"
         yield Program(name, factory, environment, is_elsewhere=True)
-
-
-def add_paths() -> None:
-    """Makes what the programs import importable."""
-    for folder in (ROOT, ROOT / "benchmarks", *(ROOT / "benchmarks" / each for each in _FOLDERS)):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))

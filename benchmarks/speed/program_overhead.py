@@ -61,10 +61,10 @@ def main() -> None:
     for name in given.programs:
         found = []
         for epochs in lengths:
-            spec = spec_of(name)
-            spec = spec if epochs is None else spec.replace(epochs=epochs)
             with tempfile.TemporaryDirectory() as folder:
-                run = recorded(spec, Path(folder))
+                spec = spec_of(name, Path(folder) / "corpus")
+                spec = spec if epochs is None else spec.replace(epochs=epochs)
+                run = recorded(spec, Path(folder) / "runs")
                 told = name if spec.epochs is None else f"{name}, {spec.epochs} epochs"
                 found.append(
                     compare(
@@ -91,8 +91,8 @@ def split(name: str, short: tuple[float, float], long: tuple[float, float]) -> s
     return f"{name}: {fixed:.1f} s of CPU, and {share:+.1%} of the bare trainings"
 
 
-def spec_of(name: str) -> ProgramSpec:
-    """Returns the spec of a program by its name."""
+def spec_of(name: str, corpus: Path) -> ProgramSpec:
+    """Returns the spec of a program by its name; one of the corpus is written into a folder."""
     if name == "migration":
         return ProgramSpec(
             program=name,
@@ -102,12 +102,12 @@ def spec_of(name: str) -> ProgramSpec:
             epochs=EPOCHS[name],
             folder=os.fspath(ROOT / "examples" / "migration"),
         )
-    return ProgramSpec(
-        program=name,
-        keras=f"{name}_keras.py:build",
-        torch=f"{name}_torch.py:build",
-        folder=os.fspath(ROOT / "benchmarks" / "programs"),
-    )
+    sys.path.insert(0, os.fspath(ROOT))
+    from benchmarks.accuracy.corpus import written  # a child that trains does not find it
+
+    [case] = written([f"programs/{name}"], corpus)
+    torch = case.torch(case.ports[0])
+    return ProgramSpec(program=name, keras=case.reference, torch=torch, folder=os.fspath(corpus))
 
 
 def recorded(spec: ProgramSpec, folder: Path) -> Path:

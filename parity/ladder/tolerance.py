@@ -14,14 +14,14 @@ import math
 FLOAT64 = 1e-12
 # Keras compared with itself, every weight moved by one unit in the last place, measures the effect
 # of rounding; but a port rounds in every operation, not once. Of 148 correct ports with five seeds
-# each, the largest difference was 17 times this (`python benchmarks/accuracy/matrices.py --null`).
+# each, the largest difference was 17 times this (`benchmarks/accuracy/corpus.py pairs`, 5 seeds).
 NOISE_FACTOR = 30.0
 # A constant that is rounded to float32 differs by at most 2**-24 of itself; a derivative may have
 # it twice. What is measured is multiplied by NOISE_FACTOR, since a port rounds in every operation;
 # a constant is rounded once.
 OF_A_CONSTANT = 2 * 2.0**-24 / NOISE_FACTOR
 # The same for a port in float32, where every layer of Keras is perturbed. Of 146 correct ports, the
-# nearest was at 1.3 times the noise (`matrices.py --dtype float32 --seeds 3`), on one machine;
+# nearest was at 1.3 times the noise (`corpus.py pairs --dtype float32 --seeds 3`), on one machine;
 # others add in another order. The floor is 34 units in the last place.
 FLOAT32 = 4e-6
 FACTOR_OF_FLOAT32 = 10.0

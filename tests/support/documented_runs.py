@@ -121,7 +121,6 @@ NOT_RUN = {
     ),
     "parity check migration": "likewise",
     "parity run --keras app.keras_model:build --torch app.torch_model:build": "likewise",
-    "python benchmarks/accuracy/programs.py ...": "ten minutes",
     "python benchmarks/accuracy/image_layers.py": (
         "ten minutes; tests/torch_impl/layers/image compares the same, and one of its layers"
     ),
@@ -151,13 +150,6 @@ NOT_RUN = {
     ),
     "parity sweep --histories 'keras/*.json' 'torch/*.csv'": (
         "tests/parity/cli/test_cli_sweep.py judges such files"
-    ),
-    "python benchmarks/accuracy/attention.py": (
-        "minutes; tests/parity/divergences/test_attention_ports.py checks a part of it"
-    ),
-    "python benchmarks/accuracy/foreign.py ...": (
-        "an hour; tests/parity/runs/test_habits.py, test_own_steps.py, test_layer_kinds.py and "
-        "test_fresh_cases.py have what it found"
     ),
     "python benchmarks/accuracy/public_layers.py": (
         "a quarter of an hour of processor time; "
@@ -191,10 +183,9 @@ NOT_RUN = {
     "python benchmarks/accuracy/initial_weights.py ...": (
         "minutes; tests/parity/ladder/test_initial_weights.py judges the same ports"
     ),
-    "python benchmarks/accuracy/matrices.py ...": (
-        "a quarter of an hour; tests/parity/divergences/test_kill_matrix.py runs a part of it"
+    "python benchmarks/accuracy/corpus.py ...": (
+        "minutes to hours; tests/test_corpus_sample.py checks a part of its ports"
     ),
-    "python benchmarks/accuracy/matrices_page.py ...": "writes docs/matrices.md from its results",
     "python benchmarks/accuracy/mutants.py ...": "hours; this suite is what it measures",
     "python benchmarks/accuracy/planted_moments.py ...": (
         "an hour; tests/parity/ladder/test_anchored.py has faults of its kinds"

@@ -1,4 +1,4 @@
-"""Penalties in float64, which Keras keeps in float32. Images and sound: test_layer_kinds.py."""
+"""Penalties in float64, which Keras keeps in float32. Sounds: tests/corpus/layer_kinds."""
 
 import keras
 import numpy as np

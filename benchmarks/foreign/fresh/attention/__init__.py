@@ -1,1 +1,0 @@
-"""Models with attention: heads, masks, blocks, plain scores."""

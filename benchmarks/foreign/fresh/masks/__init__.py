@@ -1,1 +1,0 @@
-"""Models with masks of tokens, of values and of steps."""

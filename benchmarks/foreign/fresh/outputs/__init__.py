@@ -1,1 +1,0 @@
-"""Models with several inputs, outputs and losses."""

@@ -1,1 +1,0 @@
-"""Models with recurrent layers: cells, directions, states, dropouts."""

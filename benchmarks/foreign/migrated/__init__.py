@@ -1,1 +1,0 @@
-"""Nineteen networks, each with a right port and three wrong ones."""

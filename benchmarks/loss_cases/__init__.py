@@ -1,1 +1,0 @@
-"""Models with several outputs, added losses and weights of samples, and their ports."""
