@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity.programs.check_spec import CheckSpec
-from parity.report.pages.run_page import result_page
+from parity.report.pages.runs_page import result_page
 from parity.report.text.page import page_lines
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions

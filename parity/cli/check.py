@@ -103,8 +103,7 @@ def check(
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed
     or the check is incomplete. Of several programs, the greatest counts.
     """
-    from parity.report.pages.run_page import result_page
-    from parity.report.pages.runs_page import runs_page, without_repeats
+    from parity.report.pages.runs_page import result_page, runs_page, without_repeats
     from parity.report.read import FoundRun
     from parity.report.text.page import main_lines, page_lines
     from parity.report.text.terminal import print_lines

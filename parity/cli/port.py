@@ -55,7 +55,7 @@ def port(
     With --plain, model.py and train.py import neither parity nor torch_impl. What torch lacks of
     Keras's rules is written into parts.py and rules.py. Its seeds are torch's.
     """
-    from parity.report.pages.run_page import result_page
+    from parity.report.pages.runs_page import result_page
     from parity.report.sentences import is_unfinished
     from parity.report.text.page import page_lines
     from parity.report.text.terminal import print_lines

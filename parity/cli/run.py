@@ -91,8 +91,7 @@ def run(
 
     from parity.errors import ParityError
     from parity.programs.scenarios import PROGRAMS
-    from parity.report.pages.run_page import result_page
-    from parity.report.pages.runs_page import runs_page, without_repeats
+    from parity.report.pages.runs_page import result_page, runs_page, without_repeats
     from parity.report.read import FoundRun
     from parity.report.text.page import main_lines, page_lines
     from parity.report.text.terminal import print_lines

@@ -234,7 +234,7 @@ def failure_text(result: Result, out: Path | None = None) -> str:
     """Returns the message of a failed check: its divergences in a line each, then the report."""
     from parity.report import sentences
     from parity.report.lines import plain
-    from parity.report.pages.run_page import result_page
+    from parity.report.pages.runs_page import result_page
     from parity.report.text.page import page_lines
 
     lines = ["".join(text for text, _ in line).rstrip() for line in page_lines(result_page(result))]

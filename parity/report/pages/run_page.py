@@ -19,13 +19,14 @@ from parity.report.pages.layers import layer_blocks, trajectory_table
 from parity.report.pages.predictions import prediction_blocks
 from parity.report.pages.samples import sample_blocks
 from parity.report.pages.svg import NAMES
-from parity.report.read import FoundRun
 from parity.report.reproduce import command_of
 from parity.report.sentences import capital, is_unfinished, sentence, settings, subject
 from parity.report.training import training_texts
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from parity.report.read import FoundRun
 
 LOSSES = "training/loss"  # in a trace: the running loss of every step
 LOOKS = {"pass": page.PASS, "fail": page.FAIL, "error": page.FAIL, "incomplete": page.WARN}
@@ -61,11 +62,6 @@ def run_page(found: FoundRun, num_lacking: int = 0) -> page.Page:
         sections=_sections(found),
         suites=(suite_of(result),),
     )
-
-
-def result_page(result: Result, num_lacking: int = 0) -> page.Page:
-    """Returns the page of a result of which there is no folder."""
-    return run_page(FoundRun(None, result), num_lacking)
 
 
 def title_of(result: Result) -> str:

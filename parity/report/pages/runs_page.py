@@ -13,7 +13,7 @@ from parity.ladder.items import FAIL, ROUNDINGS
 from parity.ladder.result import ERROR, INCOMPLETE, Result
 from parity.report.page import Block, Cell, Code, Column, Fact, Page, Section, Table
 from parity.report.pages.ladder import divergences_of, look_of, suite_of
-from parity.report.pages.run_page import LOOKS, MODES, title_of, versions_of
+from parity.report.pages.run_page import LOOKS, MODES, run_page, title_of, versions_of
 from parity.report.pages.svg import NAMES
 from parity.report.read import FoundRun, problems_of
 from parity.report.reproduce import command_of
@@ -51,6 +51,11 @@ def without_repeats(result: Result, told: dict[str, str]) -> Result:
         first = told.setdefault(reason, name)
         errors.append(error if first == name else f"{name}: the same as {first}")
     return replace(result, errors=tuple(errors))
+
+
+def result_page(result: Result, num_lacking: int = 0) -> Page:
+    """Returns the page of a result of which there is no folder."""
+    return run_page(FoundRun(None, result), num_lacking)
 
 
 def runs_page(

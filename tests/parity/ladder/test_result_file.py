@@ -20,7 +20,7 @@ from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
-from parity.report.pages.run_page import result_page
+from parity.report.pages.runs_page import result_page
 from parity.report.text.page import page_lines
 
 NAN, INF = math.nan, math.inf

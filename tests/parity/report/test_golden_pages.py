@@ -28,8 +28,7 @@ from parity.report.html.render import render
 from parity.report.pages.bench_page import bench_page, comparison_page
 from parity.report.pages.diagnosis_page import diagnosis_page
 from parity.report.pages.pair_page import pair_page
-from parity.report.pages.run_page import result_page
-from parity.report.pages.runs_page import runs_page
+from parity.report.pages.runs_page import result_page, runs_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import FoundRun, find
 from parity.report.text.page import main_lines, page_lines

@@ -25,8 +25,7 @@ from parity.report.found import redact_paths
 from parity.report.html.render import render
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.diagnosis_page import diagnosis_page
-from parity.report.pages.run_page import result_page
-from parity.report.pages.runs_page import runs_page
+from parity.report.pages.runs_page import result_page, runs_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import FoundRun
 from parity.report.text.page import page_lines

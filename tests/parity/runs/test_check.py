@@ -18,7 +18,7 @@ from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
-from parity.report.pages.run_page import result_page
+from parity.report.pages.runs_page import result_page
 from parity.report.text.page import page_lines
 from parity.runs import check_halves
 from parity.runs.check import check_all

@@ -14,7 +14,7 @@ from parity.report.lines import plain
 from parity.report.page import Case, Page, Suite
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.diagnosis_page import diagnosis_page
-from parity.report.pages.run_page import result_page
+from parity.report.pages.runs_page import result_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.sweeps.result import SweepResult
 

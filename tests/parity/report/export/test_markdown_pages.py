@@ -10,8 +10,7 @@ from result_samples import broken_run, failing_check, named, run, sweep
 from parity.report.export.summary import MAX_LINES, _cut, summary_markdown
 from parity.report.page import Note
 from parity.report.pages.bench_page import bench_page
-from parity.report.pages.run_page import result_page
-from parity.report.pages.runs_page import runs_page
+from parity.report.pages.runs_page import result_page, runs_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import FoundRun
 

@@ -7,8 +7,7 @@ import pytest
 from helpers import Terminal
 from result_samples import failing_run, run
 
-from parity.report.pages.run_page import result_page
-from parity.report.pages.runs_page import without_repeats
+from parity.report.pages.runs_page import result_page, without_repeats
 from parity.report.text.page import page_lines
 from parity.report.text.terminal import print_lines
 
