@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from parity.report.sentences import number as finite_number
 
@@ -13,11 +12,6 @@ def number(value: float) -> str:
     if math.isfinite(value):
         return finite_number(value)
     return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-
-
-def value(given: Any) -> str:
-    """Returns a value of a half with all its digits."""
-    return repr(given) if isinstance(given, float) else str(given)
 
 
 def share(worst: float, allowed: float) -> float:
