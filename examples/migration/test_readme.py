@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from parity.programs.check_spec import CheckSpec
-from parity.report.text.check import check_lines
+from parity.report.pages.runs_page import result_page
+from parity.report.text.page import page_lines
 from parity.runs.check import check_all
 from parity.runs.check_options import CheckOptions
 
@@ -87,7 +88,7 @@ def test_the_reports_are_those_of_the_first_and_the_last_program(results):
     assert [result.verdict for result in results] == ["fail"] * 8 + ["pass"]
     for report in told:
         result = results[-1] if report is told[-1] else results[0]
-        real = ["".join(text for text, _ in line) for line in check_lines(result)]
+        real = ["".join(text for text, _ in line) for line in page_lines(result_page(result))]
         name = result.spec["torch"].rpartition(":")[0]
         left = iter([rounded(line).replace(name, "torch_model.py") for line in real])
         for line in report.replace("torch_model_naive.py", "torch_model.py").splitlines():

@@ -161,7 +161,10 @@ def bench(
     from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
     from parity.bench.run import run_bench
-    from parity.report.text.bench import bench_lines, comparison_lines, to_csv, to_markdown
+    from parity.report.export.bench_tables import to_csv
+    from parity.report.export.summary import summary_markdown
+    from parity.report.pages.bench_page import bench_page, comparison_page
+    from parity.report.text.page import page_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
 
@@ -187,6 +190,7 @@ def bench(
         say=lambda text: None if children.quiet else complain(f"bench: {text}"),
         on_result=keep,
     )
+    page = bench_page(result)
     try:
         if json_file is not None:
             write_json_file(json_file, result.to_json())
@@ -196,14 +200,14 @@ def bench(
         if csv_file is not None:
             write_text_file(csv_file, to_csv(result), "--csv")
         if markdown_file is not None:
-            write_text_file(markdown_file, to_markdown(result), "--markdown")
+            write_text_file(markdown_file, summary_markdown(page, max_lines=None), "--markdown")
     finally:  # a full disk must not cost the report as well
         if not children.quiet:
-            print_lines(bench_lines(result))
+            print_lines(page_lines(page))
     code = exit_code(result.verdict)
     if old is None:
         return code
     found = compare_results(old, result)
     if not children.quiet:
-        print_lines(comparison_lines(found))
+        print_lines(page_lines(comparison_page(found)))
     return code or (1 if found.verdict == FAIL else 0)

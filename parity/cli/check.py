@@ -103,8 +103,9 @@ def check(
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a half failed
     or the check is incomplete. Of several programs, the greatest counts.
     """
-    from parity.report.text.check import check_lines, table_lines
-    from parity.report.text.result import without_repeats
+    from parity.report.pages.runs_page import result_page, runs_page, without_repeats
+    from parity.report.read import FoundRun
+    from parity.report.text.page import main_lines, page_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
@@ -138,9 +139,10 @@ def check(
     if not children.quiet:
         told: dict[str, str] = {}
         for result in results:
-            print_lines(check_lines(without_repeats(result, told)))
+            print_lines(page_lines(result_page(without_repeats(result, told))))
         if len(results) > 1:
-            print_lines(table_lines(dict(zip(named, results, strict=True))))
+            runs = [FoundRun(None, result) for result in results]
+            print_lines(main_lines(runs_page(runs, names=[*named])))
         if out is not None:
             print_lines([[(f"results and {REPORT} in {out}", "dim")]])
     return max(exit_code(result.verdict) for result in results)

@@ -64,7 +64,8 @@ def diagnose(
     from parity.behaviour.readers.history import read_with_notes
     from parity.data.load import load_data
     from parity.report.export.curves import save_curves
-    from parity.report.text.diagnosis import diagnosis_lines
+    from parity.report.pages.diagnosis_page import diagnosis_page
+    from parity.report.text.page import page_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
 
@@ -96,5 +97,5 @@ def diagnose(
         write_json_file(out / DIAGNOSIS, found.to_json(), "--out")
         attempt_reports(out, {out: found}, complain)
     if not quiet:
-        print_lines(diagnosis_lines(found, str(history)))
+        print_lines(page_lines(diagnosis_page(found, str(history))))
     return 0 if found.verdict == "good_fit" else 1

@@ -55,8 +55,9 @@ def port(
     With --plain, model.py and train.py import neither parity nor torch_impl. What torch lacks of
     Keras's rules is written into parts.py and rules.py. Its seeds are torch's.
     """
+    from parity.report.pages.runs_page import result_page
     from parity.report.sentences import is_unfinished
-    from parity.report.text.check import check_lines
+    from parity.report.text.page import page_lines
     from parity.report.text.terminal import print_lines
     from parity.runs.check_options import CheckOptions
     from parity.runs.port import port_spec
@@ -74,7 +75,7 @@ def port(
             say(f"cannot be Keras's: {sentence}")
         for sentence in ported.open:
             say(f"to be written: {out}/{sentence}")
-        print_lines(check_lines(ported.result, len(ported.left_out)))
+        print_lines(page_lines(result_page(ported.result, len(ported.left_out))))
         if is_unfinished(ported.result):
             say(f"Write it, then run: pytest {out}/test_parity.py")
     return exit_code(ported.result.verdict)

@@ -91,8 +91,9 @@ def run(
 
     from parity.errors import ParityError
     from parity.programs.scenarios import PROGRAMS
-    from parity.report.text.result import result_lines, without_repeats
-    from parity.report.text.summary import summary_lines
+    from parity.report.pages.runs_page import result_page, runs_page, without_repeats
+    from parity.report.read import FoundRun
+    from parity.report.text.page import main_lines, page_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.runs.run import run_all
@@ -123,7 +124,7 @@ def run(
     def report(result: Any, directory: Path) -> None:
         known[directory] = result
         if not children.quiet:
-            print_lines(result_lines(without_repeats(result, told)))
+            print_lines(page_lines(result_page(without_repeats(result, told))))
         if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 
@@ -140,7 +141,7 @@ def run(
         write_results(json_file, [result.to_json() for result in results])
     if not children.quiet:
         if len(results) > 1:
-            print_lines(summary_lines(results))
+            print_lines(main_lines(runs_page([FoundRun(None, each) for each in results])))
         print_lines([[(f"results and {REPORT} in {folder}", "dim")]])
     return max(_code_of(result.verdict, directory) for directory, result in known.items())
 

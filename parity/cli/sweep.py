@@ -121,7 +121,8 @@ def sweep(
 
     Exit codes: 0 equivalent, 1 different, 2 wrong use or bad input, 3 undecided or incomplete.
     """
-    from parity.report.text.sweep import failure_lines, sweep_lines
+    from parity.report.pages.sweep_page import missing_runs, sweep_page
+    from parity.report.text.page import note_lines, page_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.sweeps.plan import write_plan
@@ -171,9 +172,9 @@ def sweep(
         attempt_reports(Path(out), {Path(out): result}, complain)
     if not children.quiet:
         what = "results" if "://" in out else f"results and {REPORT}"
-        print_lines([*sweep_lines(result), [(f"{what} in {out}", "dim")]])
+        print_lines([*page_lines(sweep_page(result)), [(f"{what} in {out}", "dim")]])
     elif result.failures:
-        print_lines(failure_lines(result), sys.stderr)
+        print_lines(note_lines(missing_runs(result)), sys.stderr)
     if any(is_refusal(str(row["reason"])) for row in result.failures):
         return InputError.exit_code
     return exit_code(result.verdict)
@@ -184,7 +185,8 @@ def _judge_histories(
 ) -> int:
     """Judges histories, and reports as a sweep does."""
     from parity.programs.scenarios import Terms
-    from parity.report.text.sweep import failure_lines, sweep_lines
+    from parity.report.pages.sweep_page import missing_runs, sweep_page
+    from parity.report.text.page import note_lines, page_lines
     from parity.report.text.terminal import print_lines
     from parity.report.write import attempt_reports
     from parity.sweeps.histories import NAME, read_histories
@@ -206,9 +208,9 @@ def _judge_histories(
     write_json_file(out / SWEEP, result.to_json(), "--out")
     attempt_reports(out, {out: result}, complain)
     if not quiet:
-        print_lines([*sweep_lines(result), [(f"results and {REPORT} in {out}", "dim")]])
+        print_lines([*page_lines(sweep_page(result)), [(f"results and {REPORT} in {out}", "dim")]])
     elif result.failures:
-        print_lines(failure_lines(result), sys.stderr)
+        print_lines(note_lines(missing_runs(result)), sys.stderr)
     return exit_code(result.verdict)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from parity.behaviour.diagnosis import Diagnosis
-from parity.bench.result import BenchResult
-from parity.ladder.result import Result
-from parity.sweeps.result import SweepResult
+if TYPE_CHECKING:
+    from parity.behaviour.diagnosis import Diagnosis
+    from parity.bench.result import BenchResult
+    from parity.ladder.result import Result
+    from parity.sweeps.result import SweepResult
 
-AnyResult = Result | SweepResult | BenchResult | Diagnosis
+    AnyResult = Result | SweepResult | BenchResult | Diagnosis
 T = TypeVar("T")
 
 _PART = r"""[^\s/\\:"'<>|,;()\[\]]"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 from parity.files.log_text import plain as plain  # reports take it from here
 
@@ -39,9 +38,3 @@ def labelled(label: str, text: str, style: str = "") -> list[Line]:
         [(f"    {label:<6}", style), (first.strip(), style)],
         *[[(row, style)] for row in rest],
     ]
-
-
-def shown(value: Any) -> str:
-    """Returns a value of one half, shortened."""
-    text = plain(repr(value) if isinstance(value, float) else str(value))
-    return text if len(text) <= 70 else text[:67] + "..."

@@ -81,7 +81,7 @@ def sentence(result: Result, num_lacking: int = 0) -> str:
     if is_unfinished(result):
         return "nothing was compared yet: the check waits for code that is to be written"
     if result.verdict == ERROR:
-        return "a half failed"
+        return "there is no comparison: a half failed, or its files are missing"
     if result.verdict == FAIL:
         return f"{differences(result)}; {extent([result])}"
     compared, total = coverage(result)
@@ -104,11 +104,18 @@ def sentence(result: Result, num_lacking: int = 0) -> str:
 
 
 def differences(result: Result) -> str:
-    """Returns that a result fails, and in how many places."""
+    """Returns that a result fails, in how many places, and the first cause or place."""
     number = len(result.unaccepted)
     told = "the two runs are different"
     told = told if is_scenario(result) else "the port differs from Keras"
-    return told + (f" in {number} places" if number > 1 else "")
+    told += f" in {number} places" if number > 1 else ""
+    if result.causes:
+        first = "the first: " if number > 1 else ""
+        cause = f"{first}{result.causes[0].get('title')} ({result.causes[0].get('id')})"
+        return f"{told}, {cause}" if number > 1 else f"{told}: {cause}"
+    if (place := result.first_divergence) is not None:
+        return f"{told}: the first difference is {item_name(place[1])}, level {place[0].id}"
+    return told
 
 
 def extent(results: Sequence[Result]) -> str:
@@ -285,37 +292,9 @@ def place_text(found: Found) -> str:
     return text + (f"; also {', '.join(filter(None, parts))}" if also else "")
 
 
-def found_title(found: Found) -> str:
-    """Returns the cause of a divergence with its ID, else where it is seen."""
-    return cause_title(found.causes[0]) if found.causes else found_place(found)
-
-
 def found_place(found: Found) -> str:
     """Returns level and name of the first item that shows a divergence, and its moment."""
     return item_place(found.level, found.item)
-
-
-def numbered(result: Result) -> list[tuple[int, Found, int]]:
-    """Returns each divergence with its number, those that are accepted last.
-
-    Divergences may explain the same values together: the third entry is the number of an earlier
-    one that the same values show, or 0.
-    """
-    seen: dict[tuple[str, Item], int] = {}
-    rows = []
-    for number, found in enumerate((*result.unaccepted, *result.accepted), start=1):
-        first = seen.setdefault((found.level, found.item), number)
-        rows.append((number, found, first if first < number else 0))
-    return rows
-
-
-def shown_by(found: Found) -> str:
-    """Returns the index of the worst difference, and how many more items show a divergence."""
-    more = len(found.items) - 1
-    parts = [index_text(found.item).strip()]
-    if more > 0:
-        parts.append("1 more item shows it" if more == 1 else f"{more} more items show it")
-    return "; ".join(part for part in parts if part)
 
 
 def found_texts(result: Result) -> list[str]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from parity.sweeps.collapses import Collapses
     from parity.sweeps.equivalence import EquivalenceRow
     from parity.sweeps.result import SweepResult
-    from parity.sweeps.seeds import Seeds
 
 MAX_NEEDED = 9999  # a greater number of seeds is shown as ">9999"
 
@@ -99,12 +98,9 @@ def needed_text(needed: int | None) -> str:
     return str(needed) if needed is not None and needed <= MAX_NEEDED else f">{MAX_NEEDED}"
 
 
-def seeds_text(row: Seeds) -> str:
-    """Returns how many seeds of a scenario have run, are missing and would be needed."""
-    parts = [f"{row.finished} of {row.finished + row.missing} finished"]
-    parts += [f"{row.missing} missing"] if row.missing else []
-    parts += [f"about {needed_text(row.needed)} needed"] if row.needed != 0 else []
-    return ", ".join(parts)
+def mark(verdict: str, why: str) -> str:
+    """Returns the verdict on a comparison in as few characters as possible."""
+    return {"equivalent": "=", "different": "differs"}.get(verdict, f"? {why}".rstrip())
 
 
 def collapse_text(row: Collapses) -> str:

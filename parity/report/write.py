@@ -8,7 +8,7 @@ read the same files, so the report can be written again from these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,23 +19,22 @@ from parity.errors import InputError, ParityError, unwritten
 from parity.files.atomic import write_bytes
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
-from parity.report.html.bench_page import bench_page
-from parity.report.html.diagnosis_page import diagnosis_page
-from parity.report.html.pair_page import pair_page
-from parity.report.html.run_page import run_page
-from parity.report.html.runs_page import runs_page
-from parity.report.html.sweep_page import sweep_page
-from parity.report.lines import Line, wrapped
+from parity.report.found import redact_paths
+from parity.report.page import WARN, Note, Page
+from parity.report.pages.bench_page import bench_page
+from parity.report.pages.diagnosis_page import diagnosis_page
+from parity.report.pages.pair_page import pair_page
+from parity.report.pages.run_page import run_page
+from parity.report.pages.runs_page import runs_page
+from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import Found, FoundRun, FoundRuns, find
 from parity.report.seed_histories import seed_histories
-from parity.report.sweep_sentences import margins_text, sentence
-from parity.report.text.sweep import MAX_FAILURES, MAX_REASON, failure_lines
-from parity.sweeps.result import SweepResult
+from parity.report.text.page import closing_lines, note_lines
 from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
 
 if TYPE_CHECKING:
     from parity.report.found import AnyResult
-    from parity.report.html.page import Page
+    from parity.report.lines import Line
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Written:
     Attributes:
         verdict: verdict of the result, as on its page.
         files: the files, report.html first.
-        lines: for the terminal: numbers, margins and missing runs of a sweep; what is missing or
-            damaged of any result.
+        lines: for the terminal: what is missing or damaged, other remarks, and the verdict.
     """
 
     verdict: str
@@ -97,14 +95,9 @@ def write_reports(
     folder = out or (path if path.is_dir() else path.parent)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        page, results = _read(found, folder)
-        if before is not None:
-            page = _beside(find(before), found)
-        texts = {
-            REPORT: _html(page),
-            SUMMARY: summary_markdown(results),
-            JUNIT: junit_xml(results),
-        }
+        page = page_of(found, folder) if before is None else _beside(find(before), found)
+        short = redact_paths(page)
+        texts = {REPORT: _html(page), SUMMARY: summary_markdown(short), JUNIT: junit_xml(short)}
         for name, text in texts.items():
             # A name with half a character in it is shown as what it is.
             write_bytes(folder / name, text.encode("utf-8", "backslashreplace"))
@@ -114,33 +107,30 @@ def write_reports(
     except OSError as error:
         what = f"{folder}: the report"
         raise unwritten(what, error, "name another folder with --out") from error
-    lines: list[Line] = []
-    for result in results:
-        if isinstance(result, SweepResult):
-            lines += [[(sentence(result), "")], [(f"margins {margins_text(result)}", "")]]
-            lines += failure_lines(result)
-    for problem in page.problems[:MAX_FAILURES]:
-        lines += [[(line, "")] for line in wrapped(problem, "", max_lines=MAX_REASON)]
-    if left := len(page.problems[MAX_FAILURES:]):
-        lines.append([(f"... and {left} more, which the page has", "")])
+    problems = [Note("problem", problem, look=WARN) for problem in page.problems]
+    lines = [*note_lines([*problems, *page.notes]), *closing_lines(page)]
     return Written(page.verdict, tuple(files), tuple(lines))
 
 
-def _read(found: Found, folder: Path) -> tuple[Page, Sequence[AnyResult]]:
-    """Returns the page of the results, and the results for the other outputs."""
+def page_of(found: Found, folder: Path | None = None) -> Page:
+    """Returns the page of the results.
+
+    Args:
+        found: the results.
+        folder: in which the page will be.
+    """
     if isinstance(found, FoundRun):
-        return run_page(found), [found.result]
+        return run_page(found)
     if isinstance(found, FoundRuns):
         beside = folder if found.folder == folder else None
-        results = [run.result for run in found.runs]
-        return runs_page(found.runs, found.problems, beside), results
+        return runs_page(found.runs, found.problems, beside)
     result = found.result
     if isinstance(result, BenchResult):
-        return bench_page(result, found.problems), [result]
+        return bench_page(result, found.problems)
     if isinstance(result, Diagnosis):
-        return diagnosis_page(result), [result]
+        return diagnosis_page(result)
     histories = seed_histories(found.folder, result.rows) if found.folder is not None else {}
-    return sweep_page(result, found.problems, histories), [result]
+    return sweep_page(result, found.problems, histories)
 
 
 def _beside(before: Found, after: Found) -> Page:

@@ -214,15 +214,16 @@ def assert_program(name: str) -> Any:
 
 def _checked_sweep(result: SweepResult, given: Settings, out: Path | None) -> SweepResult:
     """Tells the verdict of a sweep; raises an AssertionError unless it is "pass"."""
+    from parity.report.pages.sweep_page import sweep_page
     from parity.report.sweep_sentences import sentence
-    from parity.report.text.sweep import sweep_lines
+    from parity.report.text.page import page_lines
 
     __tracebackhide__ = True
     given.tell({"verdict": result.verdict, "runs": result.num_runs})
     if result.verdict == "pass":
         return result
     head = "no parity" if result.verdict == "fail" else "not decided"
-    lines = ["".join(text for text, _ in line).rstrip() for line in sweep_lines(result)]
+    lines = ["".join(text for text, _ in line).rstrip() for line in page_lines(sweep_page(result))]
     if out is not None:
         lines.append(f"  results in {out}")
     found = [f"{head}: {sentence(result)}", *[line for line in lines if line]]
@@ -233,11 +234,10 @@ def failure_text(result: Result, out: Path | None = None) -> str:
     """Returns the message of a failed check: its divergences in a line each, then the report."""
     from parity.report import sentences
     from parity.report.lines import plain
-    from parity.report.text.check import check_lines
-    from parity.report.text.result import result_lines
+    from parity.report.pages.runs_page import result_page
+    from parity.report.text.page import page_lines
 
-    found = check_lines(result) if sentences.is_check(result) else result_lines(result)
-    lines = ["".join(text for text, _ in line).rstrip() for line in found]
+    lines = ["".join(text for text, _ in line).rstrip() for line in page_lines(result_page(result))]
     if out is not None:
         lines += [f"  results in {out}"]
     told = [plain(text) for text in sentences.found_texts(result)]

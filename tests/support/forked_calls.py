@@ -26,10 +26,10 @@ MODULES = (
     *("parity.behaviour.readers.history", "parity.sweeps.local", "parity.sweeps.histories"),
     *("parity.report.html.render", "parity.report.export.curves", "parity.runs.check"),
     *("parity.divergences", "parity.runs.run", "parity.runs.record", "parity.runs.doctor"),
-    *("parity.report.html.page", "parity.cli.port", "parity.cli.convert", "parity.sweeps.sweep"),
+    *("parity.report.page", "parity.cli.port", "parity.cli.convert", "parity.sweeps.sweep"),
     *("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.style", "jinja2"),
     *("scipy.optimize", "scipy.stats", "numpy.random", "PIL.features", "safetensors.numpy"),
-    *("parity.report.text.divergences", "parity.report.text.sweep", "parity.report.text.summary"),
+    *("parity.report.text.divergences", "parity.report.text.page", "parity.report.pages.run_page"),
 )
 
 

@@ -1,6 +1,6 @@
 """Parts of the page of a report, by their names and kinds."""
 
-from parity.report.html.page import Folded
+from parity.report.page import Folded
 
 
 def section(page, id):

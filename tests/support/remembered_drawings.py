@@ -12,7 +12,8 @@ from functools import partial
 
 import pytest
 
-from parity.report.html import bench_page, divergence, margins, svg
+from parity.report.html import render
+from parity.report.pages import svg
 from parity.traces.trace import Record
 
 _DRAWN: dict[bytes, str] = {}
@@ -22,8 +23,7 @@ _DRAWN: dict[bytes, str] = {}
 def remembered() -> Iterator[None]:
     """Makes the reports of this process remember."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (bench_page, divergence, margins, svg):
-            patch.setattr(module, "drawn", _drawn)
+        patch.setattr(render, "drawn", _drawn)
         yield
 
 

@@ -5,7 +5,11 @@ import os
 from dataclasses import replace
 from unittest import mock
 
+import bench_results
 import numpy as np
+from checked import level
+from checked import result_of as checked_result
+from result_samples import incomplete_check
 from traces import Parts
 
 from parity.behaviour.diagnosis import diagnose
@@ -116,8 +120,6 @@ def trained(spec):
 
 def probed(spec, failing=""):
     """What the probes have found: all levels agree, or all but one."""
-    from checked import level
-
     levels = [level(name, item="stem.kernel") for name in LEVEL_IDS[:-3]]
     levels += [Level(name, SKIPPED, "not of a probe", applies=False) for name in LEVEL_IDS[-3:]]
     found = ()
@@ -154,8 +156,6 @@ def error_folder(folder, reason="the child ended with exit code 1"):
 
 def check_result(verdict=FAIL, **changes):
     """A check whose port has a wrong epsilon."""
-    from checked import level
-
     levels = [level("forward"), level("optimizer", worst=0.3 if verdict == FAIL else 0.0)]
     cause = {
         "id": "F2",
@@ -305,3 +305,133 @@ def renamed(result, name):
 def write(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8", errors="surrogatepass")
+
+
+# --- a folder of each kind ------------------------------------------------------------------------
+
+
+def other_images(parts):
+    parts.arrays["training/images/1"][3, 5:9, 5:9] += 0.2
+    parts.arrays["predictions/val"][:5] = parts.arrays["predictions/val"][:5, ::-1]
+
+
+def make_pass(folder):
+    run_folder(folder)
+
+
+def make_program(folder):
+    run_folder(folder, spec=program_spec())
+
+
+def make_gradient(folder):
+    run_folder(folder, failing="gradient")
+
+
+def make_data(folder):
+    run_folder(folder, spec=run_spec("augmentation"), change=other_images)
+
+
+def make_error(folder):
+    error_folder(folder)
+
+
+def make_half_written(folder):
+    run_folder(folder, has_result=False)
+    (folder / "torch" / "training" / "_SUCCESS").unlink()
+
+
+def make_check(folder):
+    write(folder / "result.json", check_result().to_json())
+
+
+def make_several(folder):
+    """Three divergences, one of them accepted, and parts that could not be compared."""
+    found = check_result().divergences[0]
+    levels = (
+        level("init", worst=0.5, item="a_long_name_of_a_layer_of_a_block.kernel"),
+        level("forward", worst=0.25),
+        level("loss", worst=0.125, item="loss"),
+    )
+    init, forward, _ = (replace(found, level=each.id, item=each.items[0]) for each in levels)
+    result = replace(
+        checked_result(*levels),
+        spec=check_result().spec,
+        divergences=(init, replace(forward, causes=()), replace(forward, is_accepted=True)),
+        inherited=(("loss", ("loss",)),),
+        incomplete=incomplete_check("a_layer_that_draws_random_numbers").incomplete,
+        not_compared=({"what": "head.bias", "why": "its gradient is zero in every probe"},),
+    )
+    write(folder / "result.json", result.to_json())
+
+
+def make_incomplete(folder):
+    levels = tuple(map(level, LEVEL_IDS))
+    result = replace(incomplete_check(), spec=check_result().spec, levels=levels)
+    write(folder / "result.json", result.to_json())
+
+
+def make_hostile(folder):
+    name = "\n".join(HOSTILE.values())
+    write(folder / "result.json", renamed(check_result(), name).to_json())
+
+
+def make_runs(folder):
+    run_folder(folder / "a")
+    run_folder(folder / "b", failing="gradient")
+    error_folder(folder / "c")
+
+
+def make_sweep(folder):
+    sweep_folder(folder)
+
+
+def make_differing_sweep(folder):
+    lost = [{"scenario": "leak", "seed": 3, "half": "torch", "reason": "out of memory"}]
+    sweep_folder(folder, shift=0.05, failures=lost)
+
+
+def make_bench(folder):
+    found = bench_results.noisy(3, speed=1.7)
+    rows = [*found.rows, bench_results.row("torch-own", status="failed", reason="out of memory")]
+    bench_folder(folder, replace(found, rows=tuple(rows)))
+
+
+def make_full_bench(folder):
+    """Every column has a number, and the evidence is long."""
+    why = "its training loss differs by 3.2e-04 after 24 steps, allowed 1.0e-06, at step 12"
+    more = {"peak_memory_mb": 1234.5, "warmup_s": 17.4, "seconds_to_accuracy": 23.5}
+    found = bench_results.noisy(3, speed=1.7)
+    rows = [replace(row, parity_note=why, **more) for row in found.rows]
+    bench_folder(folder, replace(found, rows=tuple(rows)))
+
+
+def make_sweep_with_curves(folder):
+    result = sweep_folder(folder)
+    rows = [replace(row, key=f"{n:064x}") for n, row in enumerate(result.rows)]
+    stored_runs(folder, rows)
+    write(folder / "sweep.json", replace(result, rows=tuple(rows)).to_json())
+
+
+def make_diagnosis(folder):
+    diagnosis_folder(folder)
+
+
+MAKERS = {
+    "pass": make_pass,
+    "program": make_program,
+    "gradient": make_gradient,
+    "data": make_data,
+    "error": make_error,
+    "half_written": make_half_written,
+    "check": make_check,
+    "several": make_several,
+    "incomplete": make_incomplete,
+    "hostile": make_hostile,
+    "runs": make_runs,
+    "sweep": make_sweep,
+    "differing_sweep": make_differing_sweep,
+    "bench": make_bench,
+    "full_bench": make_full_bench,
+    "sweep_with_curves": make_sweep_with_curves,
+    "diagnosis": make_diagnosis,
+}

@@ -1,30 +1,15 @@
-"""The result of a benchmark as a page and as a spreadsheet: tables of Markdown, and CSV.
+"""The result of a benchmark as a spreadsheet, CSV.
 
 In: a `BenchResult`, maybe from someone else's file. Out: text in which everything from that file is
-plain text: no pipe ends a cell, no line break ends a row, and no cell is a formula.
+plain text: no line break ends a row, and no cell is a formula.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 
-from parity.bench.result import OK, BenchResult, Row
-from parity.report.bench_sentences import (
-    NONE,
-    against,
-    cells_of,
-    heading,
-    legend,
-    machine_text,
-    number,
-    reason_of,
-    sentence,
-    times,
-    warnings,
-)
-from parity.report.export.markdown import escaped, table
+from parity.bench.result import BenchResult
 from parity.report.lines import plain
 
 # A cell that starts with one of these is a formula; the wide ones count in some languages.
@@ -35,31 +20,6 @@ _CSV = (
     *("median", "q3", "baseline", "ratio", "ratio_low", "ratio_high", "confidence"),
     *("warmup_s", "seconds_to_accuracy", "peak_memory_mb", "parity", "parity_note", "reason"),
 )
-
-
-def to_markdown(result: BenchResult) -> str:
-    """Returns the result as tables of GitHub's Markdown."""
-    blocks = []
-    for cell, rows in cells_of(result.rows):
-        blocks.append(f"## {escaped(heading(cell, []))}")
-        units = dict.fromkeys(row.unit for row in rows if row.status == OK)
-        for unit in units:
-            blocks.append(_markdown_table([r for r in rows if (r.status, r.unit) == (OK, unit)]))
-        blocks += [
-            f"- **{row.status}** {escaped(row.variant)}: {escaped(reason_of(row))}"
-            for row in rows
-            if row.status != OK
-        ]
-    blocks += [f"- **warning** {escaped(text)}" for text in warnings(result)]
-    if text := legend(result):
-        blocks.append(escaped(text))
-    # The word in front, because the first characters of a paragraph could make it a list.
-    blocks.append(f"Machine: {escaped(machine_text(result))}")
-    for name in ("began", "command"):
-        if (value := result.environment.get(name)) is not None:
-            blocks.append(f"{name.capitalize()}: {escaped(str(value))}")
-    blocks.append(f"**{escaped(sentence(result))}**")
-    return "\n\n".join(blocks) + "\n"
 
 
 def to_csv(result: BenchResult) -> str:
@@ -94,41 +54,6 @@ def to_csv(result: BenchResult) -> str:
             for name in _CSV
         )
     return stream.getvalue()
-
-
-def _markdown_table(rows: Sequence[Row]) -> str:
-    head = [
-        "variant",
-        "rounds",
-        f"median ({rows[0].unit})",
-        f"q1 ({rows[0].unit})",
-        f"q3 ({rows[0].unit})",
-        f"× {against(rows)}",
-        "interval",
-        "memory (MB)",
-        "warm-up (s)",
-        "to accuracy (s)",
-        "parity",
-    ]
-    body = []
-    for row in rows:
-        quartiles = [number(value) for value in row.quartiles()] if row.values else [NONE] * 3
-        ratio, note = row.ratio, f" ({row.parity_note})" if row.parity_note else ""
-        body.append(
-            [
-                row.variant,
-                str(len(row.values)),
-                *(quartiles[index] for index in (1, 0, 2)),
-                times(ratio.median) if ratio else NONE,
-                f"{times(ratio.low)} to {times(ratio.high)}" if ratio else NONE,
-                *(
-                    NONE if value is None else number(value, 3)
-                    for value in (row.peak_memory_mb, row.warmup_s, row.seconds_to_accuracy)
-                ),
-                row.parity + note,
-            ]
-        )
-    return "\n".join(table(head, body, f"l{'r' * (len(head) - 2)}l"))
 
 
 def _csv_number(value: float | None) -> str:

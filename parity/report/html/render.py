@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity.report.fixes import TRIED
-from parity.report.html.page import without_empty_columns
 from parity.report.lines import plain
+from parity.report.page import listed, without_empty_columns
+from parity.report.pages.svg import drawn
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
-    from parity.report.html.page import Page
+    from parity.report.page import Page
 
 FOLDER = Path(__file__).parent
 MAX_TEXT = 1000  # characters of one text; the result file has all of them
@@ -36,7 +37,7 @@ def render(page: Page) -> str:
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    parts = {"page": page, "style": style, "script": script, "policy": policy, "tried": TRIED}
+    parts = {"page": page, "style": style, "script": script, "policy": policy}
     html = _template().render(parts)
     return html.lstrip()  # what the macros before the document leave
 
@@ -54,9 +55,12 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["kind"] = lambda block: type(block).__name__
+    environment.globals["tried"] = TRIED
     environment.filters["ours"] = Markup  # drawings, style and script of this package
+    environment.filters["drawn"] = lambda each: Markup(drawn(each.name, each.height, each.paint))
     environment.filters["shown"] = shown
     environment.filters["coded"] = coded
+    environment.filters["listed"] = listed
     environment.filters["filled"] = without_empty_columns
     return environment.get_template("template.html")
 

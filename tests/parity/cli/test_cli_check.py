@@ -219,7 +219,7 @@ def test_all_programs_are_checked_by_at_most_as_many_children_as_there_are_worke
         jobs = [job for job in children.started if job.half == half]
         assert len(jobs) == min(workers, 2)
         assert sum(len(job.directories) for job in jobs) == 2
-    assert ended.stdout.splitlines()[-2].strip() == "2 error of 2 programs"
+    assert ended.stdout.splitlines()[-2].strip() == "2 error of 2 runs; nothing compared"
 
 
 # --- explain, list -------------------------------------------------------------------------------

@@ -69,5 +69,5 @@ def test_a_half_that_crashes_is_told_as_before(called):
     result = dataclasses.replace(result_of(), verdict=ERROR, errors=("killed",))
     done = called((), result, OPEN)
     assert "ERROR" in done.output
-    assert done.output.rstrip().endswith("A half failed")
+    assert done.output.rstrip().endswith("a half failed, or its files are missing")
     assert done.return_value == 3

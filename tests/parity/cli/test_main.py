@@ -300,7 +300,7 @@ def test_the_data_are_looked_at_too(call, tmp_path):
     sizes = ["--data", "embedded", "--train-size", "300", "--val-size", "100"]
     ended = call("diagnose", history, *sizes, "--json", "out.json")
     assert ended.returncode == 0
-    assert "the data: nothing suspicious was found" in ended.stdout
+    assert "Nothing suspicious was found in the data." in ended.stdout
     assert "±" in ended.stdout  # of a gap whose samples are counted
     written = json.loads((tmp_path / "out.json").read_text())
     assert_valid(written)

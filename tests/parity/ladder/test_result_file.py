@@ -20,8 +20,8 @@ from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.check_spec import CheckSpec
 from parity.programs.run_spec import RunSpec
-from parity.report.text.check import check_lines
-from parity.report.text.result import result_lines
+from parity.report.pages.runs_page import result_page
+from parity.report.text.page import page_lines
 
 NAN, INF = math.nan, math.inf
 HOSTILE = [
@@ -193,14 +193,14 @@ def test_a_check_of_an_older_version_has_one_divergence():
     assert [cause["id"] for cause in divergence.causes] == [cause["id"] for cause in first.causes]
     assert divergence.place == first.place
     assert found.to_json()["first_divergence"] == content["first_divergence"]
-    assert "C1" in "".join(text for line in check_lines(found) for text, _ in line)
+    assert "C1" in "".join(text for line in page_lines(result_page(found)) for text, _ in line)
 
 
 def test_what_comes_back_can_be_shown(tmp_path):
     for name, expected in GOOD.items():
-        lines = check_lines if name.startswith("check") else result_lines
         if name != "check without result":
-            assert lines(result_from(expected.to_json(), name)) == lines(expected)
+            found = result_from(expected.to_json(), name)
+            assert page_lines(result_page(found)) == page_lines(result_page(expected))
 
 
 def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
@@ -483,8 +483,7 @@ def test_a_damaged_result_is_refused_or_can_be_shown_and_comes_back(data, conten
         found = result_from(content, "here")
     except InputError:
         return
-    lines = check_lines if "torch" in found.spec else result_lines
-    assert lines(found)
+    assert page_lines(result_page(found))
     assert same(result_from(found.to_json(), "again"), found)
 
 

@@ -18,21 +18,17 @@ from parity.cli.streams import say
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay
 from parity.ladder.result import Result
-from parity.report.export.bench_tables import to_csv, to_markdown
+from parity.report.export.bench_tables import to_csv
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
-from parity.report.html.bench_page import bench_page
-from parity.report.html.diagnosis_page import diagnosis_page
+from parity.report.found import redact_paths
 from parity.report.html.render import render
-from parity.report.html.run_page import run_page
-from parity.report.html.sweep_page import sweep_page
+from parity.report.pages.bench_page import bench_page
+from parity.report.pages.diagnosis_page import diagnosis_page
+from parity.report.pages.runs_page import result_page, runs_page
+from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import FoundRun
-from parity.report.text.bench import bench_lines
-from parity.report.text.check import check_lines
-from parity.report.text.diagnosis import diagnosis_lines
-from parity.report.text.result import result_lines
-from parity.report.text.summary import summary_lines
-from parity.report.text.sweep import sweep_lines
+from parity.report.text.page import page_lines
 from parity.report.text.terminal import print_lines
 from parity.sweeps.result import SweepResult
 from parity.testing.assertion import failure_text
@@ -41,20 +37,19 @@ from parity.testing.assertion import failure_text
 FOREIGN = ("<img src=x", "<!--", "49")
 
 
-def lines_of(result, text):
+def page_of(result, text="x"):
     if isinstance(result, Result):
-        return [*result_lines(result), *check_lines(result), *summary_lines([result])]
-    if isinstance(result, SweepResult):
-        return sweep_lines(result)
-    return bench_lines(result) if isinstance(result, BenchResult) else diagnosis_lines(result, text)
-
-
-def page_of(result):
-    if isinstance(result, Result):
-        return run_page(FoundRun(None, result))
+        return result_page(result)
     if isinstance(result, SweepResult):
         return sweep_page(result)
-    return bench_page(result) if isinstance(result, BenchResult) else diagnosis_page(result)
+    return bench_page(result) if isinstance(result, BenchResult) else diagnosis_page(result, text)
+
+
+def pages_of(text):
+    """A page of every kind in which a text from outside stands wherever one can."""
+    results = named(text)
+    runs = [FoundRun(None, result) for result in results if isinstance(result, Result)]
+    return [*(page_of(result, text) for result in results), runs_page(runs)]
 
 
 def progress(text):
@@ -81,12 +76,12 @@ def test_a_log_of_a_job_holds_no_command_whatever_the_name(text):
 
 def check_log(text):
     stream = io.StringIO()
-    for result in named(text):
-        print_lines(lines_of(result, text), stream)
+    for page in pages_of(text):
+        print_lines(page_lines(page), stream)
     with contextlib.redirect_stderr(stream):
         say(f"parity: {text}: cannot be used", err=True)
         say(text, err=True)
-    told = stream.getvalue() + progress(text) + junit_xml(named(text))
+    told = stream.getvalue() + progress(text) + "".join(map(junit_xml, pages_of(text)))
     told += "".join(f"{failure_text(r)}\n" for r in named(text) if isinstance(r, Result))
     for line in told.split("\n"):
         assert not COMMANDS.search(line)
@@ -96,16 +91,10 @@ def check_log(text):
 @pytest.mark.parametrize("text", PIECES, ids=ascii)
 def test_a_terminal_gets_no_code_from_a_name(text):
     terminal = Terminal()
-    for result in named(text):
-        print_lines(lines_of(result, text), terminal)
+    for page in pages_of(text):
+        print_lines(page_lines(page), terminal)
     told = terminal.getvalue()
     assert not any(code in told for code in ("\x1b[2J", "\r", "\x00", "\u202e", "\x85", "\u2028"))
-
-
-def markdown_of(text):
-    results = named(text)
-    tables = [to_markdown(result) for result in results if isinstance(result, BenchResult)]
-    return [*(summary_markdown([result]) for result in results), *tables]
 
 
 def parsed(told):
@@ -118,7 +107,8 @@ def parsed(told):
 @given(texts)
 def test_markdown_shows_a_name_and_makes_nothing_of_it(text):
     harmless = re.sub(r"\S", "x", text)  # with as many lines
-    for told, plain in zip(markdown_of(text), markdown_of(harmless), strict=True):
+    both = (map(summary_markdown, pages_of(each)) for each in (text, harmless))
+    for told, plain in zip(*both, strict=True):
         tokens, children = parsed(told)
         kinds = {token.type for token in (*tokens, *children)}
         assert not kinds & {"link_open", "image", "fence", "html_block", "em_open"}
@@ -137,20 +127,31 @@ def test_markdown_shows_a_name_and_makes_nothing_of_it(text):
 @settings(max_examples=60, deadline=None)
 @given(texts)
 def test_junit_is_xml_whatever_the_name(text):
-    root = ET.fromstring(junit_xml(named(text)))
-    assert len(root) == len(named(text))
-    assert {each.tag for each in root.iter()} <= {
-        *("testsuites", "testsuite", "testcase", "properties", "property"),
-        *("failure", "error", "skipped", "system-out"),
-    }
+    for page in pages_of(text):
+        root = ET.fromstring(junit_xml(page))
+        assert len(root) == len(page.suites)
+        assert {each.tag for each in root.iter()} <= {
+            *("testsuites", "testsuite", "testcase", "properties", "property"),
+            *("failure", "error", "skipped", "system-out"),
+        }
+
+
+PATHS = ["/home/me/project/net.py", "C:\\Users\\me\\net.py", "file:///home/me/net.py"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "\\\\server\\share\\net.py"])
+def test_no_path_is_absolute_in_what_others_read(path):
+    for page in pages_of(path):
+        for told in (junit_xml(redact_paths(page)), summary_markdown(redact_paths(page))):
+            assert not any(part in told for part in ("home", "Users", "project", "share"))
 
 
 @pytest.mark.long
 @settings(max_examples=12, deadline=None)
 @given(texts)
 def test_a_page_shows_a_name_and_makes_nothing_of_it(text):
-    for result, plain in zip(named(text), named("x"), strict=True):
-        html, usual = render(page_of(result)), render(page_of(plain))
+    for page, plain in zip(pages_of(text), pages_of("x"), strict=True):
+        html, usual = render(page), render(plain)
         assert not any(foreign in html and foreign not in usual for foreign in FOREIGN)
         assert html.count("</script>") == usual.count("</script>")
         assert all(character.isprintable() or character == "\n" for character in html)

@@ -16,9 +16,11 @@ from result_samples import (
 from parity.ladder.items import FAIL, SKIPPED, Item, Level
 from parity.ladder.result import Found, Result
 from parity.programs.program_spec import ProgramSpec
+from parity.report.left_out import left_out_texts
 from parity.report.sentences import (
     allowance,
     amount,
+    confidence_text,
     coverage,
     difference,
     extent,
@@ -28,13 +30,16 @@ from parity.report.sentences import (
     item_place,
     level_item,
     level_numbers,
+    likely_causes,
     place_text,
     sentence,
     special_status,
 )
 from parity.report.settings import setting_texts
-from parity.report.verdict import sentence_of
 
+CAUSE = "padding 'same' with a stride is not symmetric (A5)"
+ALL = ": all 2 levels agree"
+FAR = f" as far as it was ported{ALL}"
 PROGRAM = ProgramSpec(keras="app:build", torch="port:build").told()
 
 
@@ -65,11 +70,19 @@ def test_a_whole_training_is_no_check(result, kinds):
     [
         (run(), "the two runs are the same, within float32 rounding: all 11 levels agree"),
         (in_float64(run()), "the two runs are the same: all 11 levels agree"),
-        (failing_run(), "the two runs are different; 9 of 11 levels compared"),
-        (explained_run(), "the two runs are different; 11 of 11 levels compared"),
+        (
+            failing_run(),
+            "the two runs are different: the first difference is dense1.kernel, level trajectory; "
+            "9 of 11 levels compared",
+        ),
+        (explained_run(), f"the two runs are different: {CAUSE}; 11 of 11 levels compared"),
+        (
+            Result("error", {}),
+            "there is no comparison: a half failed, or its files are missing",
+        ),
         (
             explained_run(divergences=explained_run().divergences * 2),
-            "the two runs are different in 2 places; 11 of 11 levels compared",
+            f"the two runs are different in 2 places, the first: {CAUSE}; 11 of 11 levels compared",
         ),
         (incomplete_run(), "not decided: slots could not be compared; 11 of 11 levels agree"),
         (
@@ -77,17 +90,61 @@ def test_a_whole_training_is_no_check(result, kinds):
             "10 of 11 levels agree; not compared: behaviour (no validation)",
         ),
         (of_program(run()), "the port is right: all 11 levels agree"),
-        (of_program(explained_run()), "the port differs from Keras; 11 of 11 levels compared"),
-        (failing_check(), "the port differs from Keras; 2 of 3 levels compared"),
+        (
+            of_program(explained_run()),
+            f"the port differs from Keras: {CAUSE}; 11 of 11 levels compared",
+        ),
+        (failing_check(), f"the port differs from Keras: {CAUSE}; 2 of 3 levels compared"),
     ],
 )
 def test_a_verdict_says_no_more_than_was_compared(result, told):
     assert sentence(result) == told
 
 
-def test_the_verdict_of_a_run_names_its_cause():
-    told = "The two runs are different: padding 'same' with a stride is not symmetric (A5)."
-    assert sentence_of(explained_run()) == f"{told} 11 of 11 levels compared."
+@pytest.mark.parametrize(
+    ("number", "tolerance", "told"),
+    [
+        (1, {}, f"{FAR}; 1 part of the program was not ported"),
+        (3, {}, f"{FAR}; 3 parts of the program were not ported"),
+        (0, {"": 1e-6}, f"{ALL}; with your tolerance of 1e-06"),
+        (
+            0,
+            {"loss": 1e-6, "data": 0.5},
+            f"{ALL}; with your tolerance of 1e-06 at loss, 0.5 at data",
+        ),
+    ],
+)
+def test_a_pass_says_what_it_rests_on(number, tolerance, told):
+    result = dataclasses.replace(passing_check(), tolerance=tolerance)
+    assert sentence(result, number) == f"the port is right{told}"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "told"),
+    [(0.99, "99 %"), (0.95, "95 %"), (0.8, "likely"), (0.5, "likely"), (0.3, "possible")],
+)
+def test_only_what_is_proven_has_a_percentage(confidence, told):
+    assert confidence_text({"confidence": confidence}) == told
+
+
+def test_only_the_surest_causes_are_shown():
+    causes = [{"confidence": sure} for sure in (0.9, 0.8, 0.5, 0.46, 0.3)]
+    assert likely_causes(causes) == causes[:3]
+    assert likely_causes(causes[3:]) == causes[3:]
+
+
+def test_of_many_parts_with_one_reason_the_first_are_named_and_the_others_counted():
+    parts = tuple({"what": f"w{n}", "why": "zero"} for n in range(7))
+    found = [Result("pass", {}, not_compared=parts[:count]) for count in (6, 7)]
+    told = [left_out_texts(result) for result in found]
+    assert told == [["w0, w1, w2, w3, w4, w5: zero"], ["w0, w1, w2, w3, w4 and 2 more: zero"]]
+
+
+def test_what_a_level_says_of_a_part_stands_for_what_keras_alone_has_said():
+    level = Level("gradient", "pass", "", not_compared=(("a", "it agrees"), ("b", "it is zero")))
+    entries = tuple({"what": what, "why": "it is zero"} for what in ("a", "c"))
+    result = Result("pass", {}, (level,), not_compared=entries)
+    assert left_out_texts(result) == ["c, b: it is zero", "a: it agrees"]
 
 
 def test_what_follows_is_counted_level_by_level():

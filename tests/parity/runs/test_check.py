@@ -18,7 +18,8 @@ from parity.halves.options import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
-from parity.report.text.check import check_lines
+from parity.report.pages.runs_page import result_page
+from parity.report.text.page import page_lines
 from parity.runs import check_halves
 from parity.runs.check import check_all
 from parity.runs.check_halves import plan_checks
@@ -205,7 +206,9 @@ def test_every_result_is_strict_json_and_can_be_reported(ran, name):
     assert_valid(result.to_json())
     assert result_from(result.to_json(), name).to_json() == result.to_json()
     if result.verdict != "error":
-        assert all(text.isprintable() for line in check_lines(result) for text, _ in line)
+        assert all(
+            text.isprintable() for line in page_lines(result_page(result)) for text, _ in line
+        )
 
 
 def test_a_reference_is_computed_once_for_all_its_ports(ran):
@@ -299,8 +302,10 @@ def test_no_hostile_bundle_lets_a_port_pass_or_breaks_a_half(ran, name):
     else:
         assert result.first_divergence is not None
         json.dumps(result.to_json(), allow_nan=False)
-        assert all(text.isprintable() for line in check_lines(result) for text, _ in line)
-        assert all(len(text) <= 200 for line in check_lines(result) for text, _ in line)
+        assert all(
+            text.isprintable() for line in page_lines(result_page(result)) for text, _ in line
+        )
+        assert all(len(text) <= 200 for line in page_lines(result_page(result)) for text, _ in line)
 
 
 def test_nothing_was_written_beside_the_results(ran):

@@ -11,7 +11,7 @@ from swept import rows
 
 from parity.errors import InputError
 from parity.programs.scenarios import Margins, Terms
-from parity.report.html.sweep_page import sweep_page
+from parity.report.pages.sweep_page import sweep_page
 from parity.sweeps.result import result_of
 from parity.sweeps.result_file import sweep_from
 from parity.sweeps.rows import Sweep

@@ -6,29 +6,11 @@ Chromium from the system's packages, driven by Playwright; skipped where there i
 import json
 import os
 import shutil
-from dataclasses import replace
 from itertools import pairwise
 
-import bench_results
 import pytest
-from checked import level, result_of
-from report_folders import (
-    HOSTILE,
-    bench_folder,
-    check_result,
-    diagnosis_folder,
-    error_folder,
-    program_spec,
-    renamed,
-    run_folder,
-    run_spec,
-    stored_runs,
-    sweep_folder,
-    write,
-)
-from result_samples import incomplete_check
+from report_folders import MAKERS, make_full_bench, make_several, run_folder
 
-from parity.ladder.levels import LEVEL_IDS
 from parity.report.write import write_reports
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -39,131 +21,6 @@ SCREENSHOTS = os.environ.get("PARITY_SCREENSHOTS")  # a folder
 LOOKS = LOOKS if SCREENSHOTS else LOOKS[:2]
 
 
-def other_images(parts):
-    parts.arrays["training/images/1"][3, 5:9, 5:9] += 0.2
-    parts.arrays["predictions/val"][:5] = parts.arrays["predictions/val"][:5, ::-1]
-
-
-def make_pass(folder):
-    run_folder(folder)
-
-
-def make_program(folder):
-    run_folder(folder, spec=program_spec())
-
-
-def make_gradient(folder):
-    run_folder(folder, failing="gradient")
-
-
-def make_data(folder):
-    run_folder(folder, spec=run_spec("augmentation"), change=other_images)
-
-
-def make_error(folder):
-    error_folder(folder)
-
-
-def make_half_written(folder):
-    run_folder(folder, has_result=False)
-    (folder / "torch" / "training" / "_SUCCESS").unlink()
-
-
-def make_check(folder):
-    write(folder / "result.json", check_result().to_json())
-
-
-def make_several(folder):
-    """Three divergences, one of them accepted, and parts that could not be compared."""
-    found = check_result().divergences[0]
-    levels = (
-        level("init", worst=0.5, item="a_long_name_of_a_layer_of_a_block.kernel"),
-        level("forward", worst=0.25),
-        level("loss", worst=0.125, item="loss"),
-    )
-    init, forward, _ = (replace(found, level=each.id, item=each.items[0]) for each in levels)
-    result = replace(
-        result_of(*levels),
-        spec=check_result().spec,
-        divergences=(init, replace(forward, causes=()), replace(forward, is_accepted=True)),
-        inherited=(("loss", ("loss",)),),
-        incomplete=incomplete_check("a_layer_that_draws_random_numbers").incomplete,
-        not_compared=({"what": "head.bias", "why": "its gradient is zero in every probe"},),
-    )
-    write(folder / "result.json", result.to_json())
-
-
-def make_incomplete(folder):
-    levels = tuple(map(level, LEVEL_IDS))
-    result = replace(incomplete_check(), spec=check_result().spec, levels=levels)
-    write(folder / "result.json", result.to_json())
-
-
-def make_hostile(folder):
-    name = "\n".join(HOSTILE.values())
-    write(folder / "result.json", renamed(check_result(), name).to_json())
-
-
-def make_runs(folder):
-    run_folder(folder / "a")
-    run_folder(folder / "b", failing="gradient")
-    error_folder(folder / "c")
-
-
-def make_sweep(folder):
-    sweep_folder(folder)
-
-
-def make_differing_sweep(folder):
-    lost = [{"scenario": "leak", "seed": 3, "half": "torch", "reason": "out of memory"}]
-    sweep_folder(folder, shift=0.05, failures=lost)
-
-
-def make_bench(folder):
-    found = bench_results.noisy(3, speed=1.7)
-    rows = [*found.rows, bench_results.row("torch-own", status="failed", reason="out of memory")]
-    bench_folder(folder, replace(found, rows=tuple(rows)))
-
-
-def make_full_bench(folder):
-    """Every column has a number, and the evidence is long."""
-    why = "its training loss differs by 3.2e-04 after 24 steps, allowed 1.0e-06, at step 12"
-    more = {"peak_memory_mb": 1234.5, "warmup_s": 17.4, "seconds_to_accuracy": 23.5}
-    found = bench_results.noisy(3, speed=1.7)
-    rows = [replace(row, parity_note=why, **more) for row in found.rows]
-    bench_folder(folder, replace(found, rows=tuple(rows)))
-
-
-def make_sweep_with_curves(folder):
-    result = sweep_folder(folder)
-    rows = [replace(row, key=f"{n:064x}") for n, row in enumerate(result.rows)]
-    stored_runs(folder, rows)
-    write(folder / "sweep.json", replace(result, rows=tuple(rows)).to_json())
-
-
-def make_diagnosis(folder):
-    diagnosis_folder(folder)
-
-
-MAKERS = [
-    make_pass,
-    make_program,
-    make_gradient,
-    make_data,
-    make_error,
-    make_half_written,
-    make_check,
-    make_several,
-    make_incomplete,
-    make_hostile,
-    make_runs,
-    make_sweep,
-    make_differing_sweep,
-    make_sweep_with_curves,
-    make_bench,
-    make_full_bench,
-    make_diagnosis,
-]
 # What scrolls in its place is a part of the page that is cut; only matrices may.
 IS_CUT = """() => [...document.querySelectorAll("main *")].filter(
   each => each.checkVisibility() && !each.closest(".hidden, .cards thead, svg, .grid, .code pre")
@@ -196,12 +53,12 @@ class Opened:
         self.page.goto(path.as_uri())
 
 
-@pytest.fixture(scope="module", params=MAKERS, ids=lambda make: make.__name__[5:])
+@pytest.fixture(scope="module", params=MAKERS)
 def report(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param.__name__)
-    request.param(folder)
+    folder = tmp_path_factory.mktemp(request.param)
+    MAKERS[request.param](folder)
     write_reports(folder)
-    return request.param.__name__[5:], folder / "report.html"
+    return request.param, folder / "report.html"
 
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
@@ -299,7 +156,7 @@ def test_on_a_phone_a_wide_table_is_a_card_for_each_row(browser, tmp_path):
     write_reports(tmp_path)
     page = Opened(browser, tmp_path / "report.html", viewport={"width": 400, "height": 900}).page
     cell = page.locator("table.cards tbody td").first
-    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"status"'
+    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"median"'
     rows = [row.bounding_box() for row in page.query_selector_all("table.cards tbody tr")]
     assert all(below["y"] > above["y"] + above["height"] for above, below in pairwise(rows))
     page.close()

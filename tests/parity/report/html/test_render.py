@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from report_folders import HOSTILE
 
-from parity.report.html import page
+from parity.report import page
 from parity.report.html.render import FOLDER, MAX_TEXT, coded, render, shown
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -42,34 +42,37 @@ class Tree(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def page_of(name="a name", svg="<svg></svg>"):
+def page_of(name="a name"):
     """A page with every kind of block, on which every text is `name`."""
-    table = page.Table(
-        name, (name, name), ((page.Cell(name, share=0.5), page.Cell(name, link="#x")),), note=name
-    )
+    cells = (page.Cell(name, share=0.5), page.Cell(name, link="#x"))
+    table = page.Table(name, (name, name), (cells,), notes=(name,))
+    picture = page.Picture("one", 2, lambda figure: figure.subplots(), name, name, table)
+    facts = (page.Fact(name, name),)
     blocks = (
         page.Text(name),
         table,
-        page.Picture(svg, name, name, table),
+        page.Curves({}, (picture,), facts),
         page.Strips(name, (page.Strip(name, ("data:image/png;base64,AAAA",), name),), (name,)),
         page.Code("Command", name),
         page.Folded(name, (page.Text(name),)),
     )
-    facts = (page.Fact(name, name),)
-    cause = page.Cause(name, "99 %", facts, name, facts)
-    found = page.Divergence(name, facts, (cause,), note=name)
-    accepted = page.Divergence(name, facts, is_accepted=True)
+    cause = page.Cause(name, name, name, "99 %", name, (name,), where=name, formulas=facts)
+    texts = (name,) * 7
+    found = page.Divergence(1, *texts, others=(name,), where=name, causes=(cause,), note=name)
+    code = page.Divergence(2, *texts, causes=(dataclasses.replace(cause, is_code=True),))
+    accepted = page.Divergence(3, *texts, is_accepted=True, same_as=1)
+    note = page.Note(name, name, facts)
     return page.Page(
         title=name,
         look="fail",
         verdict="fail",
         sentence=name,
-        facts=(page.Fact(name, name),),
+        facts=facts,
         problems=(name,),
-        ladder=(page.Rung("data", "pass", "pass", "0", "0", name, name),),
-        divergences=page.Divergences(name, (found, accepted), facts, name, (name,)),
-        opens=(page.Open(name, name, name),),
-        left_out=(name,),
+        ladder=(page.Rung("data", "pass", "pass", "0", "0", name, name, name, name),),
+        divergences=page.Divergences(name, (found, code, accepted), facts, facts, name),
+        opens=(note,),
+        notes=(note,),
         sections=(page.Section("one", name, blocks), page.Section("two", name, ())),
     )
 

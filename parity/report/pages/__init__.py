@@ -1,0 +1,1 @@
+"""Pages: turns each kind of result into one page, which all renderers show."""
