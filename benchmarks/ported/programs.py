@@ -52,22 +52,10 @@ def programs_of(name: str, work: Path) -> Iterator[Program]:
     """
     if name == "article":
         for scenario in PROGRAMS:
-<<<<<<< ours
             yield Program(scenario, f"parity.halves.keras.scenarios:{scenario}")
-    elif name == "null":
-        for factory in dict.fromkeys(pair.keras for pair in NULL):
-            module, _, function = factory.rpartition(".")[2].partition(":")
-            yield Program(f"{module.removeprefix('keras_')}_{function}", factory)
-    elif name == "networks":
-        for folder in _FOLDERS:
-            for file in sorted((ROOT / "benchmarks" / "foreign" / folder).glob("*.py")):
-                yield Program(file.stem, f"{file}:build")
-=======
-            yield Program(scenario, f"keras_impl.programs:{scenario}")
     elif name in _OF_CORPUS:
         for case in written(_OF_CORPUS[name], work / "corpus"):
             yield Program(case.name, str(work / "corpus" / case.reference))
->>>>>>> mv_corpus
     elif name == "by_hand":
         for network in _BY_HAND:
             factory = f"benchmarks.ported.by_hand.keras_side:{network}"
