@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from each_row import each_row
 from paths import ROOT
 
 from benchmarks.accuracy.foreign import PLACES, SETS, checked, counted, line, main, told, words
@@ -98,7 +99,7 @@ FORETOLD = Case("net", "wrong", "k", "t", "another epsilon", "forward", ("A13",)
 OPEN = Case("net", "wrong", "k", "t", "another epsilon")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("case", "found", "expected"),
     [
         (RIGHT, result("pass"), ["right", "pass"]),

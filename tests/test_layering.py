@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 
 import pytest
+from each_row import each_row
 from import_graph import circles, import_graph, longest_chain, modules_of
 from paths import ROOT
 
@@ -86,13 +87,13 @@ def imported(path):
     return packages
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
+@each_row("package", FORBIDDEN)
 def test_a_file_imports_nothing_from_the_other_side(package):
     found = {name_of(path): imported(path) & FORBIDDEN[package] for path in files_of(package)}
     assert {name: others for name, others in found.items() if others} == {}
 
 
-@pytest.mark.parametrize("name", ON_THEIR_OWN)
+@each_row("name", ON_THEIR_OWN)
 def test_a_part_of_the_torch_half_stands_on_its_own(name):
     module = ROOT / "torch_impl" / name
     files = sorted(module.glob("*.py")) or [module.with_suffix(".py")]
@@ -151,7 +152,7 @@ def test_few_modules_stand_directly_in_the_package():
     assert len(modules) <= MAX_MODULES
 
 
-@pytest.mark.parametrize("wing", WINGS)
+@each_row("wing", WINGS)
 def test_a_wing_imports_only_wings_below_it(wing, graph):
     below = {*WINGS[: WINGS.index(wing) + 1], *GROUND}
     for module, others in graph.items():
@@ -160,12 +161,12 @@ def test_a_wing_imports_only_wings_below_it(wing, graph):
             assert names <= below, module
 
 
-@pytest.mark.parametrize("module", sorted(GROUND))
+@each_row("module", sorted(GROUND))
 def test_the_ground_stands_on_nothing_else(module, graph):
     assert graph[f"parity.{module}"] <= {f"parity.{name}" for name in GROUND}
 
 
-@pytest.mark.parametrize("wing", WINGS)
+@each_row("wing", WINGS)
 def test_a_wing_says_its_idea_in_its_first_line_and_imports_nothing(wing, graph):
     text = (ROOT / "parity" / wing / "__init__.py").read_text(encoding="utf-8")
     first = ast.get_docstring(ast.parse(text)).splitlines()[0]
@@ -179,7 +180,7 @@ def test_no_wing_has_the_name_of_a_public_function():
     assert set(WINGS) & set(parity.__all__) == set()
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
+@each_row("package", FORBIDDEN)
 def test_no_import_goes_in_a_circle(package):
     assert circles(import_graph(ROOT, package)) == []
 
@@ -189,7 +190,7 @@ def test_the_longest_chain_of_imports_is_short(graph):
     assert len(chain) <= MAX_CHAIN, " > ".join(chain)
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
+@each_row("package", FORBIDDEN)
 def test_a_file_is_short_enough_to_hold_one_idea(package):
     lines = {name_of(path): path.read_text("utf-8").count("\n") for path in files_of(package)}
     assert {name: number for name, number in lines.items() if number > MAX_LINES} == {}
@@ -290,7 +291,7 @@ def test_importing_the_harness_loads_no_framework():
     assert loaded & (FRAMEWORKS | {"torch_impl.train", "keras_impl.train"}) == set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "names",
     [
         "parity, parity.cli.main",
@@ -303,7 +304,7 @@ def test_what_checks_files_is_loaded_only_to_read_them(names):
     assert "msgspec" not in modules_after(f"import {names}")
 
 
-@pytest.mark.parametrize("half", ["torch_impl", "keras_impl"])
+@each_row("half", ["torch_impl", "keras_impl"])
 def test_importing_a_half_loads_no_framework_yet(half):
     """`python -m` sets the number of threads first, which is read when a framework starts."""
     loaded = modules_after(f"import {half}")
@@ -326,7 +327,7 @@ def test_no_two_test_files_have_the_same_name():
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("half", ["keras_impl", "torch_impl"])
+@each_row("half", ["keras_impl", "torch_impl"])
 def test_dir_of_a_half_lists_its_public_names_only(half):
     module = importlib.import_module(half)
     assert dir(module) == sorted(module.__all__)
