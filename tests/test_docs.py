@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from each_row import each_row
 from paths import ROOT
 
 import keras_impl
@@ -54,7 +55,7 @@ def test_every_page_is_reached_from_the_index():
     assert sorted(reached) == PAGES
 
 
-@pytest.mark.parametrize(
+@each_row(
     "page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
 )
 def test_links_to_files_lead_somewhere(page):
@@ -107,7 +108,7 @@ class Sphinx:
         self.files.append(Path(file).name)
 
 
-@pytest.mark.parametrize("name", tables.TABLES)
+@each_row("name", tables.TABLES)
 def test_a_page_gets_its_table_where_it_asks_for_it(name):
     page, app = [(DOCS / f"{name}.md").read_text()], Sphinx()
     tables.insert(app, name, page)
@@ -132,7 +133,7 @@ PACKAGES = [parity, keras_impl, torch_impl, *LIBRARY]
 TABLES = {"Parameters", "INITIALIZERS", "LOSSES", "METRICS"}
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+@each_row("package", PACKAGES, ids=lambda package: package.__name__)
 def test_every_public_name_is_on_a_page_of_the_api(package):
     for name in set(package.__all__) - TABLES:
         is_told = re.search(rf"^\.\. auto(function|class):: {name}$", API, re.M)
@@ -183,7 +184,7 @@ def test_a_docstring_becomes_what_sphinx_reads():
     assert lines == REST.splitlines()
 
 
-@pytest.mark.parametrize("name", pictures.PICTURES)
+@each_row("name", pictures.PICTURES)
 def test_a_history_of_the_tutorial_has_its_verdict_and_its_picture(name):
     picture = pictures.PICTURES[name]
     history = json.loads((DOCS / "histories" / f"{name}.json").read_text())
@@ -206,6 +207,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.long
 def test_the_site_builds_without_a_warning(tmp_path):
     options = ["-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "doctrees"]
     ended = subprocess.run(

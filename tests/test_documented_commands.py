@@ -18,6 +18,7 @@ import pytest
 import user_files
 from documented import ROOT, commands_of, files_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
+from each_row import each_row
 from helpers import commands
 from pytest_calls import pytest_called
 
@@ -50,7 +51,7 @@ def test_the_pages_have_commands():
 # --- accepted ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", DISTINCT, ids=lambda command: command.where)
+@each_row("command", DISTINCT, ids=lambda command: command.where)
 def test_a_command_is_accepted_by_its_program(command, accept):
     accept(command)
 
@@ -143,11 +144,12 @@ def accepted_by_script(command, monkeypatch):
         parse(parser, *arguments, **options)
         raise Accepted
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
-    monkeypatch.setattr(sys, "argv", [str(script), *sampled(command)[1:]])
-    monkeypatch.setattr(sys, "path", [str(script.parent), *sys.path])
-    with pytest.raises(Accepted):
-        runpy.run_path(str(script), run_name="__main__")
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        patch.setattr(sys, "argv", [str(script), *sampled(command)[1:]])
+        patch.setattr(sys, "path", [str(script.parent), *sys.path])
+        with pytest.raises(Accepted):
+            runpy.run_path(str(script), run_name="__main__")
 
 
 def accepted_by_pytest(command, config):
@@ -197,7 +199,7 @@ def options_of_pytest(config):
     return {name for group in groups for option in group.options for name in option.names()}
 
 
-@pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
+@each_row("path", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_an_option_in_the_text_exists(path, pytestconfig):
     _, prose = documented.split(path.read_text(encoding="utf-8"))
     known = options_of_parity() | options_of_scripts() | options_of_pytest(pytestconfig)
@@ -259,7 +261,7 @@ def entry(command):
     return next((RUN[pattern] for pattern in RUN if matches(command, pattern)), None)
 
 
-@pytest.mark.parametrize("command", DISTINCT, ids=lambda command: command.where)
+@each_row("command", DISTINCT, ids=lambda command: command.where)
 def test_a_command_is_run_or_it_is_told_why_not(command):
     assert handled(command) != "not at all", (
         "add it to RUN or NOT_RUN in tests/support/documented_runs.py"
@@ -356,7 +358,7 @@ def missing(shown, printed):
 # --- and nothing else ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "is_right"),
     [
         ("parity run dropout --epochs 3 --seeds 0:3", True),
@@ -400,7 +402,7 @@ def test_a_wrong_command_is_seen(line, is_right, accept):
         accept(command)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "parity",

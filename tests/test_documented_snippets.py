@@ -47,6 +47,7 @@ def test_the_python_of_a_page_runs(path, tmp_path, forked):
     assert code == 0, said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from each_row import each_row
 from paths import ROOT
 
 from parity.cli.bench import bench
@@ -41,7 +42,7 @@ def test_without_a_gpu_it_is_refused_in_one_line_before_anything_is_measured():
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         (["--device", "cuda", "bf16"], "bf16: expected some of programs, parts"),

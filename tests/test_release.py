@@ -11,6 +11,7 @@ import tomllib
 import pytest
 import yaml
 from checkout import copy_checkout
+from each_row import each_row
 from paths import ROOT
 
 SCRIPT = ROOT / "scripts" / "make_release.py"
@@ -61,7 +62,7 @@ def test_no_link_of_the_page_on_an_index_is_relative(script, checkout):
     assert f"[Commands]({URL}/blob/v0.2.0/docs/commands.md)" in readme
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("[a](docs/a.md#part)", f"[a]({URL}/blob/v1.0.0/docs/a.md#part)"),

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 from drawn_fits import by_keras, by_torch
+from each_row import each_row
 from helpers import SEEDS, assert_same_weights
 from pairs import compared_with, keras_run, levels_not_passed
 
@@ -27,9 +28,8 @@ def agreed(folder, spec):
     return result
 
 
-@pytest.mark.parametrize(
-    "name", [*(pytest.param(name, marks=pytest.mark.long) for name in PROGRAMS[:2]), PROGRAMS[2]]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, name):
     # Every epoch of the program with two steps, on as few images as can be learnt by heart.
     sizes = {"train_size": 6, "val_size": 5, "batch_size": 4}
@@ -46,7 +46,9 @@ def test_a_whole_float64_training_agrees_to_1e_12_with_every_rate_cut(tmp_path, 
 
 @pytest.mark.usefixtures("direct")
 @pytest.mark.parametrize("name", ["augmentation", "dropout"])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [SEEDS[0], *(pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS[1:])]
+)
 def test_from_each_seed_all_is_drawn_alike_for_three_epochs(monkeypatch, seed, name):
     # In float32, whose masks and initial weights are other streams than those of float64; the last
     # batch of an epoch is a single sample.
@@ -143,7 +145,7 @@ def test_early_stopping_ends_both_halves_at_the_same_epoch_before_the_last():
     assert losses.index(min(losses)) == num_epochs - 3
 
 
-@pytest.mark.parametrize("name", ["dropout", "data"])
+@each_row("name", ["dropout", "data"])
 def test_eval_accuracy_is_that_of_the_final_weights_on_the_training_samples(name):
     """Computed from Keras's weights by the other framework, dropout off, without augmentation."""
     import torch

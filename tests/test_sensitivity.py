@@ -33,6 +33,7 @@ def test_a_planted_fault_is_caught_at_its_level_under_its_name(fault, tmp_path, 
     assert others <= {fault.level, "metrics"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     list({fault.scenario: fault for fault in FAULTS}.values()),

@@ -5,13 +5,14 @@ import inspect
 import re
 
 import pytest
+from each_row import each_row
 
 import parity
 
 FUNCTIONS = ["assert_parity", "check", "diagnose", "load_data", "record", "run"]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@each_row("name", FUNCTIONS)
 def test_what_is_public_is_a_function_whatever_was_imported_before(name):
     for module in ("parity.runs.check", "parity.runs.record", "parity.runs.run"):
         importlib.import_module(module)
@@ -24,7 +25,7 @@ def test_the_listing_has_the_public_names_only():
     assert dir(parity) == sorted([*parity.__all__, "__version__"])
 
 
-@pytest.mark.parametrize("name", ["keras_impl", "torch_impl", "parity.programs"])
+@each_row("name", ["keras_impl", "torch_impl", "parity.programs"])
 def test_the_listing_of_a_package_has_its_public_names_only(name):
     package = importlib.import_module(name)
     assert dir(package) == sorted(package.__all__)

@@ -14,6 +14,7 @@ import pytest
 from bench_results import noisy, row
 from bench_results import result as bench_result
 from documented import ROOT, blocks_of
+from each_row import each_row
 from jsonschema import Draft202012Validator
 from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
@@ -79,7 +80,7 @@ def test_the_schemas_are_what_the_records_say(monkeypatch, tmp_path):
     assert make_schemas.main(["--check"]) == 1
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@each_row("name", SCHEMAS)
 def test_a_schema_is_one_of_draft_2020_12(name):
     assert SCHEMAS[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(SCHEMAS[name])
@@ -100,7 +101,7 @@ def parts(schema, place=""):
                 yield from parts(inner, f"{place}/{key}/{number}")
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@each_row("name", SCHEMAS)
 def test_every_property_has_a_description(name):
     for place, schema in parts(SCHEMAS[name]):
         for key, inner in schema.get("properties", {}).items():
@@ -143,9 +144,7 @@ FIELDS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("schema", "kind", "more"), FIELDS, ids=[kind.__name__ for _, kind, _ in FIELDS]
-)
+@each_row(("schema", "kind", "more"), FIELDS, ids=[kind.__name__ for _, kind, _ in FIELDS])
 def test_a_schema_has_the_fields_of_what_is_written(schema, kind, more):
     fields = {field.name for field in dataclasses.fields(kind)}
     if kind is Item:  # counted from 1 in the JSON, whose status tells what is accepted
@@ -187,7 +186,7 @@ def test_names_are_those_of_the_program():
 # runs/test_check, cli/test_main, sweeps/test_sweep_result, bench/test_bench_run.
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     sorted((ROOT / "benchmarks" / "speed" / "results").glob("*.json")),
     ids=lambda path: path.stem,
@@ -198,7 +197,7 @@ def test_kept_benchmarks_are_valid(path):
     assert bench_from(value, path.name).to_json() == value
 
 
-@pytest.mark.parametrize(
+@each_row(
     "found",
     [
         bench_result(),
@@ -219,7 +218,7 @@ def test_a_diagnosis_without_accuracy_and_one_that_diverged_are_valid():
 # --- and nothing else ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_row("name", EXAMPLES)
 def test_the_example_on_the_page_is_valid(name):
     assert problems(EXAMPLES[name]) == []
 
@@ -299,7 +298,7 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_row("name", EXAMPLES)
 def test_an_example_without_a_key_or_with_one_misspelt_is_refused(name):
     count = 0
     for place, mapping in mappings(EXAMPLES[name]):
@@ -324,7 +323,7 @@ def test_an_example_without_a_key_or_with_one_misspelt_is_refused(name):
     assert count > 20
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_row("name", EXAMPLES)
 def test_an_example_with_a_value_of_another_type_is_refused(name):
     for place, mapping in mappings(EXAMPLES[name]):
         for key in mapping:
@@ -335,7 +334,7 @@ def test_an_example_with_a_value_of_another_type_is_refused(name):
             assert is_right == ((*place, key) in ANY_VALUE), (*place, key)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "place", "value"),
     [
         ("parity.result/1", ("verdict",), "passed"),

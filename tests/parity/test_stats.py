@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from each_row import each_row
 from scipy import integrate, stats
 from statsmodels.stats.multitest import multipletests
 
@@ -21,9 +22,7 @@ from parity.stats import (
 )
 
 
-@pytest.mark.parametrize(
-    ("cv", "n", "ratio", "power"), [(0.3, 40, 0.95, 0.815845), (0.25, 28, 0.95, 0.807439)]
-)
+@each_row(("cv", "n", "ratio", "power"), [(0.3, 40, 0.95, 0.815845), (0.25, 28, 0.95, 0.807439)])
 def test_power_is_the_published_one(cv, n, ratio, power):
     """Of the R package PowerTOST, for crossover trials of n persons on the logarithmic scale."""
     sd, df = math.sqrt(math.log(1 + cv**2)), n - 2
@@ -33,9 +32,9 @@ def test_power_is_the_published_one(cv, n, ratio, power):
     assert ours == pytest.approx(power, abs=1e-6)
 
 
-@pytest.mark.parametrize("df", [1, 2, 18, 398])
-@pytest.mark.parametrize("difference", [0.0, 0.3])
-@pytest.mark.parametrize("limit", [1.7, 2.5])
+@each_row("df", [1, 2, 18, 398])
+@each_row("difference", [0.0, 0.3])
+@each_row("limit", [1.7, 2.5])
 def test_power_is_the_integral_over_the_estimated_spread(df, difference, limit):
     margin, error = 0.9, 0.4
 
@@ -60,7 +59,7 @@ def test_the_chance_to_stay_away_from_both_margins_is_the_mean_over_what_was_dra
     assert chance_within(1.5, 0.5, 0.2, high, low) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("n", [3, 6, 20])
+@each_row("n", [3, 6, 20])
 def test_moments_are_those_of_numpy_and_scipy(n):
     x = np.random.default_rng(n).gamma(2, size=(4, n))
     variance, skew = moments(x)
@@ -75,7 +74,7 @@ def test_two_values_show_no_skew_and_rounding_is_no_spread():
     assert moments(x) == (0, 0)
 
 
-@pytest.mark.parametrize("n", [4, 6, 12, 50])
+@each_row("n", [4, 6, 12, 50])
 def test_the_error_of_the_skew_is_that_of_normal_values(n):
     skews = stats.skew(np.random.default_rng(n).standard_normal((40_000, n)), axis=1, bias=False)
     assert skew_error(n) == pytest.approx(skews.std(), rel=0.03)
@@ -89,7 +88,7 @@ def test_correction_for_skew_by_hand():
     assert corrected_t(np.array(-3.0), np.array(0.0)) == -3
 
 
-@pytest.mark.parametrize("skew", [0.0, 1e-6, 0.2, 1.5])
+@each_row("skew", [0.0, 1e-6, 0.2, 1.5])
 def test_the_distance_from_0_is_the_inverse_of_the_correction(skew):
     quantile = -1.9
     distance = standard_errors(quantile, np.array(skew))
@@ -100,7 +99,7 @@ def test_the_least_p_is_that_of_an_exact_test_of_both_sides():
     assert [least_p(n) for n in (1, 2, 5, 6)] == [1, 0.5, 1 / 16, 1 / 32]
 
 
-@pytest.mark.parametrize("least", [2, 3, 4, 5, 7, 8, 100])
+@each_row("least", [2, 3, 4, 5, 7, 8, 100])
 def test_the_smallest_n_is_found_by_halving(least):
     assert smallest_n(lambda n: n >= least) == least
 
@@ -109,7 +108,7 @@ def test_an_n_beyond_all_measure_is_not_given():
     assert smallest_n(lambda n: False) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("p", "p_different", "verdict"),
     [
         (0.0, 1.0, "equivalent"),
@@ -125,7 +124,7 @@ def test_corrected_p_values_decide_as_others_do(p, p_different, verdict):
     assert decide(p / 10, p_different / 10, 0.005) == verdict
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 7])
+@each_row("size", [0, 1, 2, 7])
 def test_holm_is_that_of_statsmodels(size):
     p = np.random.default_rng(size).random(size) ** 3
     expected = multipletests(p, method="holm")[1] if size else []
@@ -136,7 +135,7 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
-@pytest.mark.parametrize("p", [[-0.1], [1.1], [math.nan], [[0.5]]], ids=str)
+@each_row("p", [[-0.1], [1.1], [math.nan], [[0.5]]], ids=str)
 def test_p_values_that_are_none_are_an_error(p):
     with pytest.raises(ValueError, match="expected numbers in"):
         holm(p)

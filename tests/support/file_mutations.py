@@ -212,5 +212,3 @@ KINDS = {
         _events, "events.out.tfevents.1", "events", 20, ("diagnose", "{}"), is_input=True
     ),
 }
-
-NUMBER = sum(kind.count for kind in KINDS.values())

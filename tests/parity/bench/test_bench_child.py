@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bench_children import task
+from each_row import each_row
 from helpers import make_data
 
 from parity import worker
@@ -59,7 +60,7 @@ def pipe():
     os.close(receiver)
 
 
-@pytest.mark.parametrize("name", ["dropout", "augmentation", "capacity"])
+@each_row("name", ["dropout", "augmentation", "capacity"])
 def test_a_task_survives_its_file(name):
     given = BenchTask("train", "torch", "bf16", scenario(name))
     assert BenchTask.from_dict(json.loads(json.dumps(given.to_dict()))) == given

@@ -97,7 +97,10 @@ def rows_of(monkeypatch, reference, tmp_path):
     ("port", "reason"),
     [
         ("stock_adam", "it does not train as Keras does: optimizer, .*: F"),
-        ("no_activation", "it does not train as Keras does: forward, .*: "),
+        pytest.param(
+            *("no_activation", "it does not train as Keras does: forward, .*: "),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_wrong_port_is_refused_with_the_reason_and_nothing_is_timed(rows_of, port, reason):
@@ -134,6 +137,7 @@ def rows_of_a_flow(monkeypatch, tmp_path, tmp_path_factory):
     return rows
 
 
+@pytest.mark.long
 def test_a_port_that_augments_otherwise_is_refused(rows_of_a_flow):
     keras, eager = rows_of_a_flow("rotated_back", variants=("keras", "torch-eager"))
     assert (keras.status, eager.status, eager.parity) == (SKIPPED, REFUSED, "fail")
@@ -186,6 +190,7 @@ def _trace_unless_judged(own):
 # --- nothing can be timed -------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_factory_that_raises_is_told_in_every_row():
     found = run_bench(bench_spec("raising"), children=ChildOptions())
     assert {row.status for row in found.rows} == {FAILED}

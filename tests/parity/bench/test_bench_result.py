@@ -3,13 +3,13 @@
 import json
 
 import numpy as np
-import pytest
 from bench_results import result, row
+from each_row import each_row
 
 from parity.bench.result import FAILED, OK, REFUSED, SECONDS, BenchResult, Ratio
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("statuses", "verdict"),
     [
         ([OK], "pass"),
@@ -27,13 +27,13 @@ def test_the_verdict_is_that_of_the_worst_row(statuses, verdict):
     assert BenchResult({}, rows, {}).to_json()["verdict"] == verdict
 
 
-@pytest.mark.parametrize("status", [OK, REFUSED, FAILED])
+@each_row("status", [OK, REFUSED, FAILED])
 def test_what_is_not_finished_is_incomplete_whatever_its_rows_say(status):
     found = BenchResult({}, [row("torch", 1.0, status=status)], {}, is_finished=False)
     assert found.verdict == found.to_json()["verdict"] == "incomplete"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "quartiles"),
     [
         ([7.0], (7, 7, 7)),

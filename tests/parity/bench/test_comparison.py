@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
+from each_row import each_row
 
 from parity.bench.comparison import BenchComparison, compare
 from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult
@@ -33,7 +34,7 @@ def of_ratio(*ratios, **others):
 OLD = (0.98, 0.99, 1.00, 1.01, 1.02)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("factor", "status"),
     [
         (1.0, "same"),
@@ -54,7 +55,7 @@ def test_a_change_is_one_of_more_than_the_threshold_whose_intervals_do_not_overl
     assert found.verdict == ("fail" if status == "slower" else "pass")
 
 
-@pytest.mark.parametrize("factor", [0.8, 1.25])
+@each_row("factor", [0.8, 1.25])
 def test_intervals_that_overlap_are_no_change_however_far_the_medians_are_apart(factor):
     wide = (0.7, 0.99, 1.00, 1.01, 1.3)
     found = compare(of_ratio(*wide), of_ratio(*(factor * ratio for ratio in wide)))
@@ -62,9 +63,7 @@ def test_intervals_that_overlap_are_no_change_however_far_the_medians_are_apart(
     assert found.verdict == "pass"
 
 
-@pytest.mark.parametrize(
-    ("threshold", "status"), [(0.0, "slower"), (0.05, "same"), (0.02, "slower")]
-)
+@each_row(("threshold", "status"), [(0.0, "slower"), (0.05, "same"), (0.02, "slower")])
 def test_the_threshold_is_the_callers(threshold, status):
     found = compare(of_ratio(*[1.0] * 7), of_ratio(*[0.97] * 7), threshold=threshold)
     assert one(found).status == status
@@ -83,7 +82,7 @@ def test_ratios_are_compared_on_any_machine_since_its_speed_cancels():
     assert worse.verdict == "fail"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("environment", "spec", "reason"),
     [
         ({**MACHINE, "processor": "Xeon"}, SPEC, "processor AMD EPYC 7B13 became Xeon"),
@@ -110,8 +109,8 @@ def test_an_old_machine_that_is_not_told_is_said_to_be_the_old_one():
     assert "the old result does not name its processor" in one(found, "keras").reason
 
 
-@pytest.mark.parametrize(("factor", "status"), [(1.0, "same"), (0.8, "slower"), (1.25, "faster")])
-@pytest.mark.parametrize("unit", ["images/s", "samples/s", "s"])
+@each_row(("factor", "status"), [(1.0, "same"), (0.8, "slower"), (1.25, "faster")])
+@each_row("unit", ["images/s", "samples/s", "s"])
 def test_the_speed_of_the_baseline_is_compared_on_the_same_machine(factor, status, unit):
     values = np.linspace(0.99, 1.01, 7)
     speeds = [values, factor * values]
@@ -136,7 +135,7 @@ def test_less_seconds_are_faster_in_ratios_too():
     assert one(compare(new, old)).status == "slower"
 
 
-@pytest.mark.parametrize("name", ["scenario", "data", "device"])
+@each_row("name", ["scenario", "data", "device"])
 def test_another_training_is_not_compared(name):
     found = compare(noisy(0), noisy(0, spec={**SPEC, name: "other"}))
     assert set(statuses(found).values()) == {"not comparable"}
@@ -154,8 +153,8 @@ def test_another_baseline_is_another_ratio():
     assert (one(found).status, one(found).measure) == ("same", "speed")
 
 
-@pytest.mark.parametrize("status", [FAILED, REFUSED])
-@pytest.mark.parametrize("age", ["before", "now"])
+@each_row("status", [FAILED, REFUSED])
+@each_row("age", ["before", "now"])
 def test_what_is_no_result_is_not_compared(status, age):
     good = noisy(0)
     bad = BenchResult(SPEC, [good.rows[0], replace(good.rows[1], status=status, reason="why")], {})
@@ -164,7 +163,7 @@ def test_what_is_no_result_is_not_compared(status, age):
     assert one(found).reason == f"{status} {age}: why"
 
 
-@pytest.mark.parametrize("n", [0, 1, 3, 4])
+@each_row("n", [0, 1, 3, 4])
 def test_too_few_rounds_are_not_compared(n):
     found = compare(of_ratio(*[1.0] * 7), of_ratio(*[0.5] * n))
     assert one(found).reason == f"{n} rounds now; at least 5 are needed"
@@ -201,7 +200,7 @@ def test_rows_of_one_result_only_are_listed():
     assert statuses(found) == {"keras": "same"}
 
 
-@pytest.mark.parametrize("old", [result(), result(row("a", *[1.0] * 7))], ids=["none", "others"])
+@each_row("old", [result(), result(row("a", *[1.0] * 7))], ids=["none", "others"])
 def test_what_has_nothing_in_common_does_not_pass(old):
     assert compare(old, noisy(0)).verdict == "inconclusive"
 
@@ -224,7 +223,7 @@ def test_what_differs_in_software_is_told():
     }
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.0, 5, math.nan])
+@each_row("threshold", [-0.1, 1.0, 5, math.nan])
 def test_a_threshold_that_is_no_share_is_an_error(threshold):
     with pytest.raises(ValueError, match=r"threshold=.*: expected a share in \[0, 1\)"):
         compare(noisy(0), noisy(0), threshold=threshold)
@@ -299,7 +298,7 @@ def rates(n, noise, *, num=1500, slower_by=0.0, between=0.0):
     return {word: words.count(word) / num for word in ("slower", "faster", "same")}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("n", "noise", "told"),
     [(5, 0.3, 0.004), (7, 0.1, 0.002), (15, 0.05, 0.002), (15, 0.3, 0.002), (31, 0.1, 0.002)],
 )

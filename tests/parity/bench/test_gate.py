@@ -372,7 +372,7 @@ def faulty_python(tmp_path):
 
 @pytest.mark.parametrize(
     ("fault", "status", "parity"),
-    [("", OK, "pass"), (RATE, REFUSED, "fail")],
+    [pytest.param("", OK, "pass", marks=pytest.mark.long), (RATE, REFUSED, "fail")],
     ids=["right", "other rate"],
 )
 def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.bench.joined import joined
 from parity.errors import InputError
@@ -33,7 +34,7 @@ def test_a_batch_may_be_its_inputs_alone():
     assert (found["x"].shape, found["y"], size) == ((2, 2), None, 2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("batches", "message"),
     [
         ([], "batches of none samples"),

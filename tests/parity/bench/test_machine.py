@@ -1,7 +1,7 @@
 """What a result tells of its machine, and that nothing is assumed of what it does not tell."""
 
-import pytest
 from bench_results import result, row
+from each_row import each_row
 
 from parity.bench.machine import facts, machine
 
@@ -17,7 +17,7 @@ def test_a_row_tells_before_the_result_and_the_result_before_the_spec():
     assert machine(found) == {**hardware, "threads": 2, "gpu": None}
 
 
-@pytest.mark.parametrize("nothing", [{}, {"processor": "", "cores": None}], ids=["none", "empty"])
+@each_row("nothing", [{}, {"processor": "", "cores": None}], ids=["none", "empty"])
 def test_what_is_not_told_is_none(nothing):
     found = result(row("torch", 1.0, environment=nothing), spec=nothing, environment=nothing)
     assert set(machine(found, found.rows[0]).values()) == {None}
@@ -42,7 +42,7 @@ def test_facts_are_those_of_all_processes():
     assert list(facts(found))[-1] == "jax"  # those that matter come first
 
 
-@pytest.mark.parametrize("versions", ["2.13.0", ["torch"], 3, None], ids=str)
+@each_row("versions", ["2.13.0", ["torch"], 3, None], ids=str)
 def test_versions_that_are_no_mapping_are_left_out(versions):
     found = result(environment={"versions": versions, "cores": 2}, spec={})
     assert facts(found) == {"cores": "2"}

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from bench_children import Stub, open_files, task
+from each_row import each_row
 from helpers import make_data
 from processes import is_alive
 
@@ -157,7 +158,7 @@ def test_a_variant_that_stands_twice_is_measured_twice(run):
     assert len(set(stub.pids())) == 2 * 3
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("names", "expected"),
     [
         ([], []),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.bench.server import BenchServer, NoMoreRounds, peak_memory_mb
 
@@ -84,7 +85,7 @@ def test_an_evaluation_is_not_on_the_clock(clock):
     assert [answer.get("seconds") for answer in answers] == [None, 3.0, None, 3.0]
 
 
-@pytest.mark.parametrize("words", [["end"], [], ["stop"], ["end", "round"], [""]], ids=repr)
+@each_row("words", [["end"], [], ["stop"], ["end", "round"], [""]], ids=repr)
 def test_the_end_of_the_talk_ends_the_loop(words):
     child = Child(*words)
     child.server.ready({}, lambda: None)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from each_row import each_row
 from scipy import stats
 
 from parity.bench.result import FAILED, IMAGES_PER_S, REFUSED, SECONDS, Row
@@ -35,7 +36,7 @@ def coverage(n, *, num=3000, true=1.0, unit=IMAGES_PER_S, **settings):
     return held / num, others / num
 
 
-@pytest.mark.parametrize("n", [7, 15, 31])
+@each_row("n", [7, 15, 31])
 def test_the_interval_of_a_variant_against_itself_holds_1_as_often_as_it_says(n):
     num = 3000
     held, _ = coverage(n, num=num)
@@ -45,7 +46,7 @@ def test_the_interval_of_a_variant_against_itself_holds_1_as_often_as_it_says(n)
     assert held == pytest.approx(told, abs=4 * math.sqrt(told * (1 - told) / num))
 
 
-@pytest.mark.parametrize("settings", [{"heavy": True}, {"true": 3.0}, {"unit": SECONDS}], ids=str)
+@each_row("settings", [{"heavy": True}, {"true": 3.0}, {"unit": SECONDS}], ids=str)
 def test_it_does_so_for_any_noise_and_any_ratio_and_unit(settings):
     held, _ = coverage(15, num=1500, **settings)
     assert held >= 0.9648 - 4 * math.sqrt(0.96 * 0.04 / 1500)
@@ -66,8 +67,8 @@ def test_rounds_that_took_turns_are_compared_in_pairs():
     assert turned.high / turned.low > 10
 
 
-@pytest.mark.parametrize("n", [*range(1, 41), 100, 1001])
-@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.999])
+@each_row("n", [*range(1, 41), 100, 1001])
+@each_row("confidence", [0.5, 0.9, 0.95, 0.999])
 def test_the_interval_is_that_of_scipys_sign_test(n, confidence):
     values = np.random.default_rng(n).normal(size=n)
     low, high, reached = median_interval(values.tolist(), confidence)
@@ -94,7 +95,7 @@ def test_a_percentile_bootstrap_would_hold_too_little():
     assert median_interval(values.tolist()) == (0, 6, 1 - 2 / 128)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "interval"),
     [
         ([5.0], (5, 5, 0)),
@@ -136,7 +137,7 @@ def test_another_confidence_is_another_interval():
     assert narrow.confidence < 0.9 < 0.999 <= wide.confidence
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         (([], [], "s"), "values: expected at least one number"),
@@ -156,7 +157,7 @@ def test_what_makes_no_ratio_is_an_error_that_shows_it(arguments, message):
         paired_ratio(*arguments)
 
 
-@pytest.mark.parametrize("confidence", [0.0, 1.0, 95, math.nan])
+@each_row("confidence", [0.0, 1.0, 95, math.nan])
 def test_a_confidence_that_is_none_is_an_error(confidence):
     with pytest.raises(ValueError, match=r"confidence=.*: expected a number in \(0, 1\)"):
         paired_ratio([1.0], [1.0], "s", confidence=confidence)
@@ -202,8 +203,8 @@ def test_another_variant_can_be_the_baseline_and_then_has_no_ratio():
     assert keras.ratio.median == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("status", [FAILED, REFUSED])
-@pytest.mark.parametrize("which", ["keras", "torch"])
+@each_row("status", [FAILED, REFUSED])
+@each_row("which", ["keras", "torch"])
 def test_what_is_no_result_has_no_ratio_and_gives_none(status, which):
     rows = [row("keras", 10.0), row("torch", 30.0)]
     rows = [row(r.variant, *r.values, status=status) if r.variant == which else r for r in rows]
@@ -242,7 +243,7 @@ def test_across_precisions_a_baseline_of_another_part_is_none():
     assert with_ratios(rows, "keras", across_precision=True)[1].ratio is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rows", "message"),
     [
         ([row("keras", 1.0), row("keras", 2.0)], "stands twice"),
@@ -262,7 +263,7 @@ def test_a_benchmark_without_the_baseline_has_no_ratios():
     assert with_ratios([], "keras") == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "moved"),
     [
         ([1.00, 1.01, 1.02, 1.03, 1.04, 1.05, 1.06], 0.06 / 1.03),
@@ -276,7 +277,7 @@ def test_a_trend_is_the_share_from_first_to_last_round(values, moved):
     assert drift(values) == pytest.approx(moved)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "values",
     [[], [1.0], [1.0, 2.0, 3.0, 4.0, 5.0], [7.0] * 20, [1.0, 2.0] * 10, [0.0] * 10],
     ids=["none", "one", "five", "constant", "to and fro", "zeros"],
@@ -285,7 +286,7 @@ def test_no_trend_is_told_where_none_can_be(values):
     assert drift(values) is None
 
 
-@pytest.mark.parametrize("n", [6, 15, 40])
+@each_row("n", [6, 15, 40])
 def test_noise_is_rarely_called_a_trend(n):
     generator, num = np.random.default_rng(n), 1000
     found = sum(drift(np.exp(generator.normal(0, 0.1, n)).tolist()) is not None for _ in range(num))

@@ -8,6 +8,7 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
+from each_row import each_row
 from helpers import commands
 from paths import ROOT
 
@@ -15,7 +16,7 @@ from parity.cli.completion import SHELLS, VARIABLE
 from parity.cli.main import cli
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@each_row("shell", SHELLS)
 def test_the_script_asks_parity_and_completes_it(shell):
     ended = CliRunner().invoke(cli, ["completion", shell])
     assert ended.exception is None

@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 
-import pytest
 from click.shell_completion import get_completion_class
+from each_row import each_row
 
 from parity.cli import names
 from parity.cli.completion import VARIABLE
@@ -31,7 +31,7 @@ def test_levels_are_those_of_the_ladder():
     assert tuple(names.levels()) == LEVEL_IDS
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "bench"])
+@each_row("command", ["run", "sweep", "bench"])
 def test_scenarios_are_completed(command):
     assert completed(command, "") == list(SCENARIOS)
     assert completed(command, "cured_by_d") == ["cured_by_data", "cured_by_dropout"]
@@ -87,7 +87,7 @@ def test_commands_options_and_choices_are_completed():
     assert completed("completion", "") == ["bash", "zsh", "fish"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "arguments",
     [
         ["run", "--data", "my/fol"],
@@ -113,7 +113,7 @@ def test_paths_are_left_to_the_shell(arguments):
     assert (found.type, found.value) == ("file", incomplete)
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "bench", "diagnose"])
+@each_row("command", ["run", "sweep", "bench", "diagnose"])
 def test_data_have_names_or_are_files(command):
     assert completed(command, "--data", "") == ["embedded", "mnist"]
     assert completed(command, "--data", "emb") == ["embedded"]
@@ -122,7 +122,7 @@ def test_data_have_names_or_are_files(command):
 LINES = ["", "run ", "explain a", "bench --variants torch,", "check --levels fo", "sweep leak --"]
 
 
-@pytest.mark.parametrize("line", LINES)
+@each_row("line", LINES)
 def test_completing_imports_nothing_slow_and_takes_little_time(line):
     code = (
         "import sys; sys.argv = ['parity']\n"

@@ -126,6 +126,7 @@ def test_bad_input_that_a_half_finds_is_exit_code_2_and_a_crash_is_3(case, call,
     assert (tmp_path / "mine" / "out" / "report.html").exists()
 
 
+@pytest.mark.long
 def test_programs_of_a_table_are_trained_whole_and_reported(call, tmp_path):
     ended = call("run", "small", "frozen", "--out", "out", "--json", "all.json")
     assert ended.returncode == 1, ended.stderr

@@ -2,6 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
+from each_row import each_row
 
 from parity.cli.main import cli
 from parity.errors import InputError
@@ -38,7 +39,7 @@ def test_out_has_to_be_in_a_folder_that_exists(tmp_path):
     assert isinstance(result.exception, InputError)
 
 
-@pytest.mark.parametrize("left", ["--torch", "--out"])
+@each_row("left", ["--torch", "--out"])
 def test_what_is_needed(left):
     given = {"--torch": "a:b", "--out": "o"}
     rest = [word for name, value in given.items() if name != left for word in (name, value)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.dataset import Data, array_sha256
 from parity.errors import InputError
@@ -43,7 +44,7 @@ def test_data_made_by_hand_leave_the_makers_array_writeable():
     assert mine.flags.writeable
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "message"),
     [
         ({"x_val": np.zeros((1, 3, 4, 1))}, "x_val is float64"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.image_changes import (
     QUANTITIES,
@@ -45,7 +46,7 @@ def test_an_unchanged_image_has_no_changes():
     assert differing(IMAGE) == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("image", "names"),
     [
         (IMAGE[:, ::-1], ["left and right"]),
@@ -57,14 +58,14 @@ def test_a_flip_exchanges_sides_and_nothing_else(image, names):
     assert differing(image) == dict.fromkeys(names, 1.0)
 
 
-@pytest.mark.parametrize("degrees", [-80.0, -36.0, 0.5, 17.0, 89.0])
+@each_row("degrees", [-80.0, -36.0, 0.5, 17.0, 89.0])
 def test_an_angle_is_measured_in_degrees(degrees):
     found = changes(turned(degrees))
     assert found["angle"] == pytest.approx(degrees, abs=1e-9)
     assert found["width"] == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("degrees", [-36.0, 17.0])
+@each_row("degrees", [-36.0, 17.0])
 def test_a_mirrored_image_has_its_angle_as_well(degrees):
     found = changes(turned(degrees)[:, ::-1])
     assert found["left and right"] == 1

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from each_row import each_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -152,14 +153,14 @@ def test_arrays_are_contiguous_and_cannot_be_changed(numbered):
             array[0] = 0
 
 
-@pytest.mark.parametrize("name", ["train", "val", "test"])
-@pytest.mark.parametrize("size", [0, -1])
+@each_row("name", ["train", "val", "test"])
+@each_row("size", [0, -1])
 def test_an_empty_part_is_refused(numbered, name, size):
     assert f"{name} is {size}; expected at least 1" in refused(numbered, **{name: size})
 
 
-@pytest.mark.parametrize("value", [2.0, "2", True])
-@pytest.mark.parametrize("name", ["train", "val", "test", "seed"])
+@each_row("value", [2.0, "2", True])
+@each_row("name", ["train", "val", "test", "seed"])
 def test_a_size_or_seed_that_is_no_whole_number_is_refused(numbered, name, value):
     assert f"{name} is {value!r}; expected an integer" in refused(numbered, **{name: value})
 
@@ -168,7 +169,7 @@ def test_a_numpy_integer_is_a_whole_number(numbered):
     assert len(load_data(numbered, train=np.int64(4)).x_train) == 4
 
 
-@pytest.mark.parametrize("sizes", [{"train": 12}, {"val": 12}, {"train": 11, "val": 2}])
+@each_row("sizes", [{"train": 12}, {"val": 12}, {"train": 11, "val": 2}])
 def test_more_training_images_than_there_are_is_refused(numbered, sizes):
     assert "has 12 images; expected at least train + val" in refused(numbered, **sizes)
 
@@ -229,7 +230,7 @@ def test_no_noise_and_no_leak_are_the_plain_data(numbered):
         assert load_data(numbered, seed=seed, label_noise=0, leakage=0.0).sha256 == plain
 
 
-@pytest.mark.parametrize("split", ["random", "last", "sorted"])
+@each_row("split", ["random", "last", "sorted"])
 def test_noise_changes_the_labels_of_training_and_validation_and_nothing_else(split):
     options = {**SIZES, "seed": 5, "split": split}
     plain, noisy = load_data(**options), load_data(**options, label_noise=0.4)
@@ -239,7 +240,7 @@ def test_noise_changes_the_labels_of_training_and_validation_and_nothing_else(sp
     assert set(labels_of(noisy)) == set(range(10))
 
 
-@pytest.mark.parametrize("fraction", [0.05, 0.3, 0.9])
+@each_row("fraction", [0.05, 0.3, 0.9])
 def test_as_many_labels_change_as_are_redrawn_and_come_out_as_another_class(fraction):
     plain, noisy = load_data(**SIZES, seed=1), load_data(**SIZES, seed=1, label_noise=fraction)
     for name, count in (("y_train", 2000), ("y_val", 1000)):
@@ -337,15 +338,15 @@ def test_a_leak_that_training_cannot_hold_is_refused(numbered):
     assert len(load_data(numbered, train=4, val=8, leakage=0.5).x_train) == 4
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, 2, float("nan"), float("inf")], ids=str)
-@pytest.mark.parametrize("name", ["label_noise", "leakage"])
+@each_row("value", [-0.1, 1.1, 2, float("nan"), float("inf")], ids=str)
+@each_row("name", ["label_noise", "leakage"])
 def test_a_fraction_out_of_range_is_refused_before_the_source_is_looked_at(name, value):
     with pytest.raises(InputError, match=rf"{name} is {value!r}; expected a fraction in \[0, 1\]"):
         load_data("nothing.npz", **{name: value})
 
 
-@pytest.mark.parametrize("value", ["0.5", None, True, [0.1]], ids=repr)
-@pytest.mark.parametrize("name", ["label_noise", "leakage"])
+@each_row("value", ["0.5", None, True, [0.1]], ids=repr)
+@each_row("name", ["label_noise", "leakage"])
 def test_what_is_no_number_is_no_fraction(name, value):
     with pytest.raises(InputError, match=rf"^{name} is .*; expected a fraction"):
         load_data("nothing.npz", **{name: value})
@@ -364,7 +365,7 @@ def test_the_data_of_a_run_are_those_that_its_spec_describes(numbered):
     assert run_data(whole).sha256 == load_data(numbered, split="last").sha256
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         {"train_size": 6},

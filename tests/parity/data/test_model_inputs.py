@@ -1,7 +1,7 @@
 """Inputs are drawn by what they are: signed numbers, tokens of their tables, padding, booleans."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 
 from parity.data.model_inputs import ModelInput, Tokens, packed, structure_problem
 from parity.data.probe_inputs import features
@@ -13,7 +13,7 @@ def text(tokens, shape=(9,)):
     return ModelInput("text", shape, "tokens", tokens=(tokens,))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         ModelInput("x", (9,)),
@@ -35,7 +35,7 @@ def test_real_numbers_are_signed_noise():
     np.testing.assert_array_equal(found, features(3, "probe/x", 4, (48, 3)))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "low", "high"),
     [
         (ModelInput("x", (40, 5), is_whole=True), -128, 127),
@@ -81,8 +81,8 @@ def test_of_known_tokens_only_these_are_drawn():
     assert set(found.ravel().tolist()) == {2, 9, 30}
 
 
-@pytest.mark.parametrize("padding", ["post", "any"])
-@pytest.mark.parametrize("seed", range(5))
+@each_row("padding", ["post", "any"])
+@each_row("seed", range(5))
 def test_padding_is_drawn_in_all_forms(padding, seed):
     found = text(Tokens(0, 10**6, padding), (12,)).drawn(seed, "probe", 4)
     pads = found == 0
@@ -107,7 +107,7 @@ def test_the_only_sample_of_a_batch_has_padding_and_a_word():
         assert 0 < pads.sum() < 9
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4])
+@each_row("length", [1, 2, 3, 4])
 def test_a_short_sequence_keeps_a_word(length):
     for seed in range(9):
         found = text(WORDS, (length,)).drawn(seed, "probe", 8)
@@ -159,7 +159,7 @@ for _ in range(5000):
     DEEP = [DEEP]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("structure", "told"),
     [
         ([0, 0], "expected each input from 0 to 1 once"),

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.pieces import MOST_FACTOR, factor_beyond, limits_of, missing
 
@@ -42,13 +43,13 @@ WITHOUT = {
 }
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@each_row("name", LIMITS)
 def test_limits_are_where_the_slope_jumps(name):
     function, expected = LIMITS[name]
     assert limits_of(function) == pytest.approx(expected, abs=1 / 64)
 
 
-@pytest.mark.parametrize("name", WITHOUT)
+@each_row("name", WITHOUT)
 def test_a_smooth_function_has_none(name):
     assert limits_of(WITHOUT[name]) == []
 
@@ -60,7 +61,7 @@ def test_a_function_that_raises_has_none():
     assert limits_of(function) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limits", "low", "high", "factor"),
     [
         ([0, 6.0], -2.0, 3.0, 3.0),  # to 9, one and a half times the limit
@@ -75,7 +76,7 @@ def test_numbers_are_multiplied_until_some_are_beyond(limits, low, high, factor)
     assert factor_beyond(limits, low, high) == pytest.approx(factor)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limits", "numbers", "left"),
     [
         ([0, 6.0], [-2.0, 3.0], ["above 6"]),

@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data import probe_inputs as probe
 from parity.errors import InputError
 
 
-@pytest.mark.parametrize(
+@each_row(
     "draw",
     [
         lambda seed: probe.features(seed, "x", 4, (9, 5, 3)),
@@ -74,7 +75,7 @@ def test_features_are_signed_to_the_border_with_a_level_of_their_own():
     assert min(abs(a - b) for a, b in itertools.combinations(levels, 2)) > 0.01
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "low"),
     [
         ("bn.gamma", 0.5),
@@ -138,8 +139,8 @@ def better(values, delta, *, is_relative, is_max):
 DELTAS = [[0.004], [1e-6], [0.03], [0.2], [1e-3, 0.01], [1e-5, 0.004, 0.05]]
 
 
-@pytest.mark.parametrize("metric", ["loss", "val_loss", "accuracy", "val_accuracy"])
-@pytest.mark.parametrize("deltas", DELTAS, ids=str)
+@each_row("metric", ["loss", "val_loss", "accuracy", "val_accuracy"])
+@each_row("deltas", DELTAS, ids=str)
 def test_a_difference_and_a_share_part_in_the_metrics(metric, deltas):
     values = probe.metrics(3, deltas)[metric]
     for delta in deltas:
@@ -168,7 +169,7 @@ def test_metrics_that_tell_nothing_else_apart_are_as_they_were():
     assert max(map(len, found.values())) == probe.MAX_EPOCHS
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "expected"),
     [
         ([0.004], [0.004]),
@@ -189,7 +190,7 @@ def test_of_hostile_callbacks_only_fractions_are_taken(values, expected):
     assert probe.told_apart([*callbacks, {}, None, "min_delta", 0.01, [0.01]]) == expected
 
 
-@pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, 2**20], ids=str)
+@each_row("size", [1, 65_536, 65_537, 200_000, 2**20], ids=str)
 def test_large_arrays_are_sampled_evenly_and_small_ones_are_whole(size):
     array = np.arange(size)
     found = probe.sampled(array)
@@ -202,7 +203,7 @@ def test_large_arrays_are_sampled_evenly_and_small_ones_are_whole(size):
         assert found[-1] >= size - np.diff(found)[0]
 
 
-@pytest.mark.parametrize("size", [1, 1_024, 1_025, 16_384, 2**20], ids=str)
+@each_row("size", [1, 1_024, 1_025, 16_384, 2**20], ids=str)
 def test_of_a_step_fewer_entries_are_compared(size):
     array = np.arange(size)
     found = probe.of_step(array)
@@ -222,7 +223,7 @@ def test_a_sample_sees_every_channel():
     assert set(probe.sampled(array)) == set(range(64))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("steps", "size", "expected"),
     [
         (6, 4, [4, 4, 4, 4, 3, 1]),
@@ -237,7 +238,7 @@ def test_the_last_batches_are_smaller(steps, size, expected):
     assert probe.batches(steps, size) == expected
 
 
-@pytest.mark.parametrize("shape", [(), (7,), (32, 32), (1024,), (1025,), (40, 30, 20), (300_000,)])
+@each_row("shape", [(), (7,), (32, 32), (1024,), (1025,), (40, 30, 20), (300_000,)])
 def test_the_gradient_of_a_step_is_the_part_of_the_whole_that_is_compared(shape):
     whole = probe.of_step(probe.gradient(3, 2, "conv1.kernel", shape))
     np.testing.assert_array_equal(probe.gradient_of_step(3, 2, "conv1.kernel", shape), whole)

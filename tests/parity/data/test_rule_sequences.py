@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.probe_inputs import MAX_EPOCHS
 from parity.data.rule_sequences import MAX_SEQUENCES, rule_sequences
@@ -151,7 +152,7 @@ BY_HAND = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "changed"), BY_HAND)
+@each_row(("wrong", "changed"), BY_HAND)
 def test_a_rule_by_hand_with_another_idea_is_told_apart(wrong, changed):
     plain = {name: values[0] for name, values in STOPPERS.items()}
     rule = {**plain, "patience": 3, **changed}

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.model_inputs import ModelInput, Tokens
 from parity.data.samples import Samples
@@ -57,7 +58,7 @@ def test_a_seed_repeats_and_every_purpose_and_seed_differs():
     assert not np.array_equal(drawn(1, "probe"), drawn(2, "probe"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "shape", "check"),
     [
         ("classes", (5,), lambda y: y.shape == (40,) and set(y) == set(range(5))),
@@ -159,7 +160,7 @@ def test_targets_that_the_loss_cannot_take_are_refused(y, kind, shape, message, 
         of_file(tmp_path, x=x, y=y).targets("probe", 3, kind, shape)
 
 
-@pytest.mark.parametrize("kind", ["classes", "one_hot"])
+@each_row("kind", ["classes", "one_hot"])
 def test_no_confident_probability_is_lost_in_float32(kind):
     linear, _ = Samples.confident(3, kind, (5,), "float32")
     single = linear.astype(np.float32)

@@ -1,7 +1,7 @@
 """Axes along which masks are the same, unless single values may be so by chance."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 
 from parity.data.shared_axes import shared_axes
 
@@ -12,7 +12,7 @@ def drawn(*shape, rate=0.5):
     return RANDOM.random(shape) >= rate
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("mask", "axes"),
     [
         (drawn(4, 6, 9), []),
@@ -28,7 +28,7 @@ def test_axes_along_which_a_mask_is_the_same(mask, axes):
     assert shared_axes([mask]) == axes
 
 
-@pytest.mark.parametrize(
+@each_row(
     "mask",
     [
         np.ones((4, 6, 9), bool),

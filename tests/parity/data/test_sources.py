@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.dataset import MAX_CLASSES
 from parity.data.sources import check_arrays, open_source
@@ -41,7 +42,7 @@ def test_images_get_a_channel_and_labels_become_int64():
     assert source.name == "mine.npz"
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint16", ">i4", "int64", "uint64"])
+@each_row("dtype", ["int8", "uint16", ">i4", "int64", "uint64"])
 def test_labels_may_have_any_integer_dtype_and_a_second_axis(dtype):
     labels = np.array([[0], [1], [2], [0], [1], [2]], dtype)
     assert check_arrays(arrays(y_train=labels), "mine").y_train.tolist() == [0, 1, 2, 0, 1, 2]
@@ -51,7 +52,7 @@ def test_a_class_that_only_the_test_part_has_is_counted():
     assert check_arrays(arrays(y_test=np.array([0, 1, 6])), "mine").num_classes == 7
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@each_row("dtype", ["float16", "float32", "float64"])
 def test_floats_between_0_and_1_are_accepted_with_their_ends(dtype):
     images = np.linspace(0, 1, 24).reshape(6, 2, 2).astype(dtype)
     assert check_arrays(arrays(x_train=images), "mine").x_train.dtype == np.dtype(dtype)
@@ -64,7 +65,7 @@ def test_floats_up_to_255_are_refused_with_both_remedies():
     assert "uint8" in message
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@each_row("value", [np.nan, np.inf, -np.inf])
 def test_a_pixel_that_is_no_number_is_refused(value):
     images = np.zeros((3, 2, 2), np.float32)
     images[1, 0, 1] = value
@@ -77,12 +78,12 @@ def test_a_negative_pixel_is_refused():
     assert "down to -0.5" in refused(x_train=images)
 
 
-@pytest.mark.parametrize("dtype", ["int64", "bool", "complex64", "U3"])
+@each_row("dtype", ["int64", "bool", "complex64", "U3"])
 def test_images_of_another_dtype_are_refused(dtype):
     assert "expected uint8" in refused(x_train=np.zeros((6, 2, 2), dtype))
 
 
-@pytest.mark.parametrize("shape", [(6, 4), (6, 2, 2, 1, 1), (6, 0, 2), (0, 2, 2), ()])
+@each_row("shape", [(6, 4), (6, 2, 2, 1, 1), (6, 0, 2), (0, 2, 2), ()])
 def test_images_of_another_rank_or_without_pixels_are_refused(shape):
     assert "(N, H, W)" in refused(x_train=np.zeros(shape, np.uint8))
 
@@ -95,7 +96,7 @@ def test_a_label_too_few_is_refused():
     assert "6 images but y_train has 5 labels" in refused(y_train=np.array([0, 1, 2, 0, 1]))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bool", "U1"])
+@each_row("dtype", ["float32", "bool", "U1"])
 def test_labels_of_another_dtype_are_refused(dtype):
     assert "integer labels" in refused(y_train=np.ones(6, dtype))
 
@@ -108,12 +109,12 @@ def test_an_empty_list_of_labels_is_refused():
     assert "is empty" in refused(y_test=np.zeros(0, np.int64))
 
 
-@pytest.mark.parametrize("label", [-1, MAX_CLASSES, 2**62])
+@each_row("label", [-1, MAX_CLASSES, 2**62])
 def test_labels_outside_their_range_are_refused(label):
     assert f"{label}" in refused(y_train=np.array([0, 1, 2, 0, 1, label]))
 
 
-@pytest.mark.parametrize("label", [0, 5])
+@each_row("label", [0, 5])
 def test_training_data_of_one_class_are_refused(label):
     assert f"one class only (label {label})" in refused(y_train=np.full(6, label))
 
@@ -138,7 +139,7 @@ def test_an_archive_is_a_source(tmp_path):
     assert open_source(path).y_train.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["nothing", "nothing.npz", "folder/nothing"])
+@each_row("name", ["nothing", "nothing.npz", "folder/nothing"])
 def test_a_source_that_is_not_there_is_refused_with_the_choices(name):
     with pytest.raises(InputError, match="does not exist; expected embedded, mnist, a folder"):
         open_source(name)

@@ -1,13 +1,11 @@
 """Names of weights."""
 
-import pytest
+from each_row import each_row
 
 from parity.data.weight_names import constraint_of, short_name
 
 
-@pytest.mark.parametrize(
-    "weight", ["conv1.kernel", "outer.inner/kernel", "outer/inner.kernel", "kernel"]
-)
+@each_row("weight", ["conv1.kernel", "outer.inner/kernel", "outer/inner.kernel", "kernel"])
 def test_the_short_name_is_the_last_part(weight):
     assert short_name(weight) == "kernel"
 
@@ -15,7 +13,7 @@ def test_the_short_name_is_the_last_part(weight):
 NON_NEG = {"class_name": "NonNeg", "config": {}}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("weight", "setting"),
     [
         ("conv.kernel", "kernel_constraint"),

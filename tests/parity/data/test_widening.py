@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.widening import Step, factors_for, moves_for
 
@@ -107,7 +108,7 @@ def test_numbers_of_one_sign_are_moved_so_that_half_of_each_unit_is_below_zero()
     assert found["first.bias"].tolist() == pytest.approx([-3.0, -7.1, -0.56, -6.9, -5.1])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "limits"),
     [([[-1.0], [2.0]], (0.0,)), ([[-1.0], [2.0]], (0.0, 6.0)), ([[1.0], [2.0]], ())],
     ids=["both signs", "a factor will do", "no limit"],

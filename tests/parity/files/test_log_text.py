@@ -1,13 +1,13 @@
 """Lines of a terminal or a log that show what they hold, and that no CI system obeys."""
 
-import pytest
+from each_row import each_row
 from hostile_texts import COMMANDS, texts
 from hypothesis import given
 
 from parity.files.log_text import MAX_LINE, log_line, log_text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "shown"),
     [
         ("::error file=a::x", r"\x3a:error file=a::x"),
@@ -23,7 +23,7 @@ def test_a_command_is_shown_and_is_none(text, shown):
     assert log_line(text) == shown
 
 
-@pytest.mark.parametrize("text", ["conv1 [2]", "std::vector", "a: b", "# 1", "#[1]", "# #[", "é ±"])
+@each_row("text", ["conv1 [2]", "std::vector", "a: b", "# 1", "#[1]", "# #[", "é ±"])
 def test_other_text_is_unchanged(text):
     assert log_line(text) == text
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import pytest
+from each_row import each_row
 from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement import Judgement
@@ -21,7 +22,7 @@ from parity.sweeps.result_file import EquivalenceRecord
 NAN, INF = math.nan, math.inf
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "right", "wrong"),
     [
         (records.Count, [0, 1, 2**62], [-1, 1.0, True, "1", None]),
@@ -55,7 +56,7 @@ def test_a_type_tells_right_from_wrong(kind, right, wrong):
             records.checked(kind, value, "x")
 
 
-@pytest.mark.parametrize("kind", [records.Number, records.Scalar])
+@each_row("kind", [records.Number, records.Scalar])
 def test_numbers_that_json_lacks_are_floats_again(kind):
     found = [records.checked(kind, value) for value in ("NaN", "Infinity", "-Infinity")]
     assert math.isnan(found[0])
@@ -125,7 +126,7 @@ def test_a_dataclass_comes_back_from_what_json_makes_of_it():
     assert json.loads(json.dumps(records.plain(record))) == value
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "value"),
     [
         (JudgementRecord, Judgement("overfit", "gap", "because", 20, 0.99, best_epoch_number=3)),
@@ -153,7 +154,7 @@ def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_ne
             )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "told"),
     [
         ({"kind": "c"}, "kind is 'c'; expected 'a' or 'b'"),
@@ -196,7 +197,7 @@ class Nested(records.Record):
     pairs: list[tuple[records.Count, records.Count]] = []  # noqa: RUF012
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "told"),
     [
         (

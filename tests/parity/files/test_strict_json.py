@@ -4,12 +4,13 @@ import json
 import math
 
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.files.strict_json import MAX_DEPTH, check_plain, read_start, read_strict
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         {"a": [1, -2.5, None, True, "ä € 𝄞 \u0000 \\"], "b": {"": {}}},
@@ -24,7 +25,7 @@ def test_what_json_can_say_comes_back(value):
     assert read_strict(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("content", "message"),
     [
         (b"", "Expecting value"),
@@ -53,7 +54,7 @@ def test_anything_else_is_refused(content, message):
         read_strict(content)
 
 
-@pytest.mark.parametrize("pair", [("[", "]"), ('{"a":', "}")], ids=["lists", "mappings"])
+@each_row("pair", [("[", "]"), ('{"a":', "}")], ids=["lists", "mappings"])
 def test_the_depth_is_bounded(pair):
     def nested(depth):
         return (pair[0] * depth + "1" + pair[1] * depth).encode()
@@ -74,7 +75,7 @@ def test_size_and_texts_are_bounded_where_that_is_asked_for():
         read_strict(b'{"key": 1}', max_text=2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "message"),
     [
         ((1, 2), "a value is of type tuple, which JSON lacks"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from each_row import each_row
 from paths import ROOT
 
 from parity.halves import process
@@ -69,7 +70,7 @@ def test_large_blocks_are_given_back_at_once_and_others_are_kept():
     assert given_back(f"{smaller}; {asked}", "", MIB) == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["free_memory", "give_back_free_blocks"])
+@each_row("name", ["free_memory", "give_back_free_blocks"])
 def test_gaps_between_what_stays_are_given_back_on_demand(name):
     assert given_back("", f"memory.{name}()", MIB) == pytest.approx(1, abs=0.1)
 
@@ -90,7 +91,7 @@ print(*inside, gc.isenabled(), gc.get_freeze_count())
 """
 
 
-@pytest.mark.parametrize("error", ["", "raise ImportError"])
+@each_row("error", ["", "raise ImportError"])
 def test_what_is_imported_is_never_looked_at_by_the_garbage_collector(error):
     ended = subprocess.run(
         [sys.executable, "-c", KEPT.format(root=str(ROOT), error=error)],

@@ -638,6 +638,7 @@ def test_children_that_ignore_sigterm_are_killed(start_parent, impatient):
     assert not any(map(is_alive, pids))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("warm_halves")
 def test_both_halves_end_to_end(tmp_path):
     run = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32, dtype="float64")

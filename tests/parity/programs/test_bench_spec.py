@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from each_row import each_row
 
 from parity.cli.bench import bench
 from parity.errors import InputError
@@ -62,14 +63,14 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+@each_row("name", WRONG)
 def test_what_is_out_of_range_is_named(name):
     settings, message = WRONG[name]
     with pytest.raises(InputError, match=re.escape(message)):
         BenchSpec(**settings)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "settings",
     [
         {},
@@ -87,7 +88,7 @@ def test_what_is_within_the_range_is_taken(settings):
     assert {name: getattr(spec, name) for name in settings} == settings
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@each_row("name", PROGRAMS)
 def test_the_run_is_the_scenario_without_what_would_change_it_on_the_way(name):
     """A rate that is cut, or an early end, would make one round other work than the next."""
     spec = BenchSpec(
@@ -175,7 +176,7 @@ def test_the_training_that_is_timed_has_the_settings_of_the_benchmark():
     assert spec.program_spec().batch_size is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("settings", "message"),
     [
         ({"parts": ("input",)}, "parts=input: expected some of train, step for a program"),

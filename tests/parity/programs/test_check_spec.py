@@ -1,6 +1,7 @@
 """A check is described by a spec whose values are looked at, whoever wrote them."""
 
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec, num_steps
@@ -12,7 +13,7 @@ def test_a_spec_survives_the_way_through_plain_values():
     assert CheckSpec.from_dict({}) == CheckSpec()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "message"),
     [
         ({"seed": -1}, r"seed=-1: expected an integer in \[0, 2\*\*32 - 1\]"),
@@ -45,7 +46,7 @@ def test_an_unknown_setting_is_refused_with_the_known_ones():
         CheckSpec.from_dict({"batch": 4})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("asked", "num_weights", "steps"),
     [
         (None, 999_999, 6),

@@ -6,6 +6,7 @@ import types
 from pathlib import Path
 
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.programs.factories import UserFactory, check_reference, load_factory, reference_of
@@ -164,12 +165,12 @@ def test_a_function_is_found_again_by_another_process(factory, name, monkeypatch
     check_reference("--torch", reference)
 
 
-@pytest.mark.parametrize("name", [None, "module:function"], ids=repr)
+@each_row("name", [None, "module:function"], ids=repr)
 def test_names_and_nothing_stay_what_they_are(name):
     assert reference_of("torch", name) == name
 
 
-@pytest.mark.parametrize(
+@each_row(
     "factory",
     [lambda: 1, Holder().inside.__call__, len, (lambda: lambda: 1)(), 7],
     ids=["lambda", "wrapper", "builtin", "inner", "number"],

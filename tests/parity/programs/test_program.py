@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.programs.program import Program, check_files, programs_of
@@ -28,7 +29,7 @@ def test_a_program_becomes_the_spec_of_a_training(tmp_path):
     assert spec.is_script
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("table", "message"),
     [
         ({"x": {"keras": "a:b"}}, "programs.x: torch=None: expected the name of a factory"),

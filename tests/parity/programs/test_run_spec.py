@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec
@@ -135,7 +136,7 @@ def test_a_wrong_rule_for_the_end_is_refused_by_name(name, value):
         RunSpec(early_stopping={name: value})
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name != "capacity"])
+@each_row("model", [name for name in MODELS if name != "capacity"])
 def test_l2_is_refused_for_a_model_without_regularisers_which_the_message_names(model):
     message = rf"^l2=0\.01: expected 0 for the model '{model}'; L2 works for \('capacity',\)$"
     with pytest.raises(InputError, match=message):
@@ -145,7 +146,7 @@ def test_l2_is_refused_for_a_model_without_regularisers_which_the_message_names(
     assert RunSpec(model=model, l2=0).l2 == 0
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "value"),
     [
         ("seed", 0),
@@ -198,7 +199,7 @@ def test_an_unknown_setting_is_refused_and_the_known_ones_are_listed():
         RunSpec.from_dict({"lr": 0.1})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("group", "kind", "key"),
     [
         ("augmentation", Augmentation, "brightness_range"),
@@ -214,7 +215,7 @@ def test_an_unknown_setting_of_a_group_is_refused_and_the_known_ones_are_listed(
         assert known.name in str(told.value)
 
 
-@pytest.mark.parametrize("values", [None, 3, "epochs", ["epochs"], [["epochs", 3]]], ids=repr)
+@each_row("values", [None, 3, "epochs", ["epochs"], [["epochs", 3]]], ids=repr)
 def test_what_is_no_mapping_is_no_spec(values):
     with pytest.raises(InputError, match="expected a mapping"):
         RunSpec.from_dict(values)
@@ -251,7 +252,7 @@ def test_what_is_new_is_off_by_default():
     assert (spec.early_stopping, spec.mode, spec.split) == (None, "seeded", "random")
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@each_row("name", SCENARIOS)
 def test_every_scenario_survives_json(name):
     spec = scenario(name).replace(seed=2**32 - 1, device="cuda:1")
     text = json.dumps(spec.to_dict(), allow_nan=False)
@@ -289,6 +290,6 @@ def test_equal_specs_are_one_key():
     assert len({RunSpec(), RunSpec(), RunSpec(seed=1)}) == 2
 
 
-@pytest.mark.parametrize(("num_train", "expected"), [(1, 1), (32, 1), (33, 2), (600, 19)])
+@each_row(("num_train", "expected"), [(1, 1), (32, 1), (33, 2), (600, 19)])
 def test_the_smaller_last_batch_is_a_step_of_an_epoch(num_train, expected):
     assert RunSpec(batch_size=32).steps_per_epoch(num_train) == expected

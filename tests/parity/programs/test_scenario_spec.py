@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.programs.check_spec import probes_of
@@ -27,7 +28,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@each_row("name", RUNS)
 def test_it_comes_back_from_json_as_it_was(name):
     spec = of_run(RUNS[name])
     found = program_spec_from(json.loads(json.dumps(spec.to_dict())))
@@ -43,7 +44,7 @@ def test_a_program_of_the_users_comes_back_as_one():
     assert found == spec
 
 
-@pytest.mark.parametrize(
+@each_row(
     "values",
     [{"run": {"epochs": 0}}, {"run": {"epoch": 1}}, {"run": 3}, {"runs": {}}, [], None, "run"],
 )
@@ -74,7 +75,7 @@ def test_a_result_has_the_settings_of_the_scenario_and_not_those_of_a_program():
     assert program.told()["keras"] == "app:build"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each_row("dtype", ["float32", "float64"])
 def test_its_single_batches_are_in_float64_and_those_of_a_program_as_it_is_trained(dtype):
     spec = of_run(scenario("dropout").replace(dtype=dtype))
     assert (spec.dtype, spec.probe_dtype, probes_of(spec).dtype) == (dtype, "float64", "float64")

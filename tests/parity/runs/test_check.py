@@ -8,6 +8,7 @@ from pathlib import Path
 import check_pairs
 import hostile_bundles as hostile
 import pytest
+from each_row import each_row
 from paths import SUPPORT
 from schemas import assert_valid
 
@@ -171,7 +172,7 @@ def test_what_the_port_raises_is_its_first_divergence(ran):
     assert "check_factories.py:" in item.torch
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "is_input", "message"),
     [
         ("two_outputs", True, "the Keras model returns dense, dense_1: return a mapping by"),
@@ -200,7 +201,7 @@ def test_what_cannot_be_checked_is_told_and_keeps_no_other_pair_from_its_turn(
     assert ran.told[name]["is_input"] is is_input
 
 
-@pytest.mark.parametrize("name", [*LIVE, *AGAINST])
+@each_row("name", [*LIVE, *AGAINST])
 def test_every_result_is_strict_json_and_can_be_reported(ran, name):
     result = ran.results[name]
     assert_valid(result.to_json())
@@ -266,6 +267,7 @@ def test_a_bundle_that_is_refused_when_it_is_read_ends_the_half_that_waits(tmp_p
 LIVE_BUNDLES = {"right": 21_000, "images": 2_000_000}  # bytes, at most
 
 
+@pytest.mark.long
 def test_a_bundle_of_the_live_check_is_small_and_gives_the_same_verdict_and_numbers(ran, tmp_path):
     specs = []
     for name, most in LIVE_BUNDLES.items():
@@ -289,7 +291,7 @@ def comparable(result):
 # --- bundles that mean harm ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", hostile.MEANT)
+@each_row("name", hostile.MEANT)
 def test_no_hostile_bundle_lets_a_port_pass_or_breaks_a_half(ran, name):
     result, told = ran.results[f"hostile {name}"], ran.told[f"hostile {name}"]
     assert_valid(result.to_json())

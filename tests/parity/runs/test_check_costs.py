@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 # In the place of seconds, which depend on the machine. What is imported last, at the end of each
 # process, is all that was imported.
 TELLING = """

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from damaged_weights import _archive, _with_layer
+from each_row import each_row
 from safetensors.numpy import load_file
 from weight_files import build, inputs, values, weight_files
 
@@ -114,7 +115,7 @@ def test_a_module_of_another_size_is_told_so(files, folder):
     assert not (folder / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("text", ["a", "a=", "=b", ""])
+@each_row("text", ["a", "a=", "=b", ""])
 def test_a_pair_of_another_form_is_refused(text):
     with pytest.raises(InputError, match="--map"):
         pairs_of([text])

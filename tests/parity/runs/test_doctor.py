@@ -84,6 +84,7 @@ def test_where_the_loops_come_from_is_told_once_if_it_is_the_same_for_all():
     ]
 
 
+@pytest.mark.long
 def test_loops_are_those_of_the_interpreter_that_trains(monkeypatch):
     monkeypatch.setenv("PARITY_NATIVE", "0")
     loops = doctor._loops(sys.executable)

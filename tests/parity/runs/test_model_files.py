@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
@@ -104,7 +105,7 @@ def saved(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("form", ["m.keras", "m.h5"])
+@each_row("form", ["m.keras", "m.h5"])
 def test_a_check_takes_the_file_of_a_model(form, saved):
     specs = [
         CheckSpec(keras=form, torch=f"port.py:{name}", folder=str(saved), steps=1)

@@ -101,6 +101,7 @@ def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(ran):
     assert list(results[1].errors) == ["linear-seed4: damaged"]
 
 
+@pytest.mark.long
 def test_float32_is_judged_from_anchors_which_are_then_removed(tmp_path, color_npz):
     spec = small("dropout", dtype="float32", data=str(color_npz), split="last", epochs=2)
     result = run(spec, out=tmp_path / "out")

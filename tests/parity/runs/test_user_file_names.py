@@ -139,11 +139,13 @@ def results(folder):
     return {result["spec"]["torch"]: result for result in found}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("port", PORTS)
 def test_a_port_is_checked_whatever_its_file_is_called(port, results):
     assert results[port]["verdict"] == "pass", results[port]["errors"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("port", PORTS)
 def test_its_fault_is_named_with_file_and_line(port, results):
     result = results[port.replace("build", "wrong")]
@@ -170,6 +172,7 @@ model.fit(x, y, epochs=1, batch_size=8)
 """
 
 
+@pytest.mark.long
 def test_a_script_has_its_own_modules_as_python_gives_them_and_nobody_else_has(folder):
     """Its folder is the first on the path, until it calls `fit`."""
     own = folder / "script"

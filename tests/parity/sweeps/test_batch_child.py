@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from each_row import each_row
 
 from parity.data.load import run_data
 from parity.errors import InputError
@@ -212,7 +213,7 @@ def test_only_the_run_entry_differs_from_one_time_to_the_next():
     assert first == second
 
 
-@pytest.mark.parametrize(
+@each_row(
     "other",
     [
         {"a.kernel": np.nextafter(WEIGHTS["a.kernel"], 9), "b.kernel": WEIGHTS["b.kernel"]},

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from each_row import each_row
 from scipy import stats
 from swept import HALVES, made, only, row
 
@@ -18,7 +19,7 @@ def run(verdict="good_fit", **numbers):
 GOOD, STUCK, DIVERGED = run(), run("stagnant"), run("diverged")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("judgement", "expected", "collapsed"),
     [
         (GOOD, "good_fit", False),
@@ -63,7 +64,7 @@ def test_runs_that_did_not_train_are_counted_and_diverged_ones_among_them():
     assert found.has_some
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("keras", "torch", "has_some"),
     [(GOOD, GOOD, False), (STUCK, GOOD, True), (GOOD, STUCK, True), (STUCK, STUCK, True)],
 )
@@ -71,7 +72,7 @@ def test_a_collapse_in_either_half_is_one(keras, torch, has_some):
     assert judged((keras, torch), (GOOD, GOOD)).has_some is has_some
 
 
-@pytest.mark.parametrize(("keras", "torch", "n"), [(1, 1, 20), (0, 1, 20), (3, 1, 30)])
+@each_row(("keras", "torch", "n"), [(1, 1, 20), (0, 1, 20), (3, 1, 30)])
 def test_seeds_are_needed_until_exact_intervals_of_the_mean_share_are_within_the_margin(
     keras, torch, n
 ):
@@ -95,7 +96,7 @@ def test_more_seeds_than_a_million_are_lacking():
     assert found.lacks_seeds
 
 
-@pytest.mark.parametrize(
+@each_row(
     "pair",
     [(DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED)],
     ids=["keras", "torch", "both"],
@@ -110,7 +111,7 @@ def test_what_is_decided_lacks_no_seeds():
     assert not judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5).lacks_seeds
 
 
-@pytest.mark.parametrize("pair", [(STUCK, GOOD), (GOOD, STUCK)], ids=["keras", "torch"])
+@each_row("pair", [(STUCK, GOOD), (GOOD, STUCK)], ids=["keras", "torch"])
 def test_an_interval_that_leaves_the_margin_on_one_side_is_not_equivalent(pair):
     found = judged(*[pair] * 5, *[(GOOD, GOOD)] * 45)
     ends = sorted([-found.low, found.high])
@@ -143,7 +144,7 @@ def test_a_difference_that_is_shown_is_one():
     assert judged((GOOD, STUCK), p_different=0.05).verdict == "inconclusive"
 
 
-@pytest.mark.parametrize(("first", "second", "n"), [(0, 3, 20), (5, 2, 12), (1, 0, 1), (0, 0, 6)])
+@each_row(("first", "second", "n"), [(0, 3, 20), (5, 2, 12), (1, 0, 1), (0, 0, 6)])
 def test_the_interval_combines_those_of_clopper_and_pearson(first, second, n):
     signs = [1] * first + [-1] * second + [0] * (n - first - second)
     parts = [
@@ -153,7 +154,7 @@ def test_the_interval_combines_those_of_clopper_and_pearson(first, second, n):
     assert share_interval(signs) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("shares", [(0.05, 0.05), (0.0, 0.1), (0.3, 0.5)])
+@each_row("shares", [(0.05, 0.05), (0.0, 0.1), (0.3, 0.5)])
 def test_the_interval_misses_the_true_difference_in_at_most_one_of_ten(shares):
     """By the exact probability of every count of 12 pairs."""
     n, missed = 12, 0.0
@@ -203,7 +204,7 @@ def test_runs_that_do_not_train_in_both_halves_alike_pass():
     assert only(found).equivalence.n == 47
 
 
-@pytest.mark.parametrize(("keras", "torch"), [(1, 0), (0, 1), (3, 3)])
+@each_row(("keras", "torch"), [(1, 0), (0, 1), (3, 3)])
 def test_a_half_whose_runs_diverged_has_no_equivalence(keras, torch):
     found = compare(collapsing(keras, torch, n=50, verdict="diverged"), made())
     assert found.verdict == "inconclusive"

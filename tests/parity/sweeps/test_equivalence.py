@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from each_row import each_row
 from statsmodels.stats.multitest import multipletests
 from swept import HALVES, SEEDS, made, moved, only, row, rows
 
@@ -28,14 +29,14 @@ def test_halves_that_are_equal_pass():
     assert compare(both, made(), mode="seeded").verdict == "pass"
 
 
-@pytest.mark.parametrize("shift", [0.005, -0.005])
+@each_row("shift", [0.005, -0.005])
 def test_a_shift_within_the_margin_is_equivalent_however_sure_it_is(shift):
     found = compare(rows(SEEDS, moved(SEEDS, shift)), made())
     assert (found.verdict, only(found).verdict) == ("pass", "equivalent")
     assert only(found).equivalence.p_zero == 2 / 2**8  # all eight pairs point one way
 
 
-@pytest.mark.parametrize("shift", [0.025, -0.025])
+@each_row("shift", [0.025, -0.025])
 def test_a_shift_beyond_the_margin_is_different_and_fails(shift):
     found = compare(rows(SEEDS, moved(SEEDS, shift)), made())
     assert (found.verdict, only(found).verdict) == ("fail", "different")
@@ -52,16 +53,16 @@ def test_noise_as_great_as_the_margin_is_inconclusive_and_says_how_many_seeds_wo
     assert pair_power(0.015, sd, needed) >= 0.8
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5])
-@pytest.mark.parametrize("mode", ["independent", "seeded"])
-@pytest.mark.parametrize("shift", [0.0, 0.2])
+@each_row("n", [2, 3, 4, 5])
+@each_row("mode", ["independent", "seeded"])
+@each_row("shift", [0.0, 0.2])
 def test_fewer_than_six_seeds_decide_nothing_however_sure_they_look(n, mode, shift):
     found = compare(rows(SEEDS[:n], [value + shift for value in SEEDS[:n]]), made(), mode=mode)
     assert (found.verdict, only(found).verdict) == ("inconclusive", "inconclusive")
     assert (only(found).equivalence.n, only(found).equivalence.n_needed) == (n, 6)
 
 
-@pytest.mark.parametrize("mode", ["independent", "seeded"])
+@each_row("mode", ["independent", "seeded"])
 def test_six_seeds_can_pass_and_can_fail(mode):
     same, worse = SEEDS[:6], [value - 0.2 for value in SEEDS[:6]]
     assert compare(rows(same, same), made(), mode=mode).verdict == "pass"
@@ -103,7 +104,7 @@ def test_seeds_without_a_result_are_those_of_their_scenario():
     assert {row.scenario: row.num_missing for row in found.verdicts} == {"a": 2, "b": 1}
 
 
-@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=str)
+@each_row("names", [("a", "b"), ("b", "a")], ids=str)
 def test_a_difference_of_the_verdicts_is_that_of_its_scenario(names):
     same, other = names
     verdicts = {"keras": ["good_fit"] * 8, "torch": ["overfit"] * 8}
@@ -225,7 +226,7 @@ def sweep_of(seed=5, *, n=9, shifts=(0.0, 0.004, 0.03), sd=0.006):
 ATTRIBUTES = {"val_accuracy": 0.015, "gap": 0.02, "epochs_to_plateau": 2.0}
 
 
-@pytest.mark.parametrize("mode", ["independent", "seeded"])
+@each_row("mode", ["independent", "seeded"])
 def test_p_values_of_a_difference_are_corrected_by_swaps_and_those_of_t_as_statsmodels_does(mode):
     values, runs, scenarios = sweep_of(shifts=(0.0, 0.013, 0.03), sd=0.01)
     d = np.array(

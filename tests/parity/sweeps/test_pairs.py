@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from each_row import each_row
 from scipy import stats
 
 from parity.stats import decide, power_of_limit
@@ -36,8 +37,8 @@ def hall(x):
     return ((1 + a * t) ** 3 - 1) / (3 * a) + skew / (6 * math.sqrt(n))
 
 
-@pytest.mark.parametrize("n", [3, 6, 12, 40])
-@pytest.mark.parametrize("shift", [-1.5, -0.3, 0.0, 0.4])
+@each_row("n", [3, 6, 12, 40])
+@each_row("shift", [-1.5, -0.3, 0.0, 0.4])
 def test_p_of_t_is_that_of_halls_formula(n, shift):
     x = np.random.default_rng(n).normal(shift, 1, n)
     assert p_of_t(x) == pytest.approx(stats.t.cdf(hall(x), n - 1), rel=1e-7)
@@ -58,7 +59,7 @@ def test_a_right_skew_makes_p_greater_and_more_so_than_a_left_one():
     assert p_of_t(x) > p_of_t(mirrored) >= plain * (1 - 1e-6)
 
 
-@pytest.mark.parametrize(("x", "p"), [(-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)])
+@each_row(("x", "p"), [(-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)])
 def test_t_without_a_spread_is_certain_but_the_test_of_pairs_is_not(x, p):
     assert p_of_t(np.full(6, x)) == p
     assert p_below(np.full(6, x)) == (1 / 32 if p == 0 else 1)
@@ -69,8 +70,8 @@ def test_a_spread_of_rounding_is_none():
     assert judged(x).p == 1 / 32
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5])
-@pytest.mark.parametrize("d", [0.0, 0.001, 3.0])
+@each_row("n", [2, 3, 4, 5])
+@each_row("d", [0.0, 0.001, 3.0])
 def test_fewer_than_six_pairs_decide_nothing_however_equal_they_are(n, d):
     found = judged([d] * n)
     assert found.verdict == "inconclusive"
@@ -79,10 +80,8 @@ def test_fewer_than_six_pairs_decide_nothing_however_equal_they_are(n, d):
     assert found.n_needed == 6
 
 
-@pytest.mark.parametrize(
-    ("d", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")]
-)
-@pytest.mark.parametrize("sign", [1, -1])
+@each_row(("d", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")])
+@each_row("sign", [1, -1])
 def test_six_pairs_without_a_spread_decide_with_the_p_of_the_exact_test(d, verdict, sign):
     found = judged([sign * d] * 6)
     assert found.verdict == verdict
@@ -102,7 +101,7 @@ def test_whole_sample_steps_that_are_tied_are_no_difference():
     assert judged([0.001, 0.0, 0.001]).p_zero == 0.5  # 4 of 8 sums are at most 2, twice
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("d", "verdict"),
     [
         ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], "equivalent"),
@@ -138,8 +137,8 @@ def test_equivalent_pairs_have_their_interval_within_the_margins():
     assert {"equivalent", "inconclusive"} <= seen
 
 
-@pytest.mark.parametrize("n", [6, 10, 20])
-@pytest.mark.parametrize(
+@each_row("n", [6, 10, 20])
+@each_row(
     ("name", "draw"),
     [
         ("normal", lambda g, s: g.standard_normal(s)),
@@ -159,8 +158,8 @@ def test_pairs_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(n, n
         assert np.mean(plain < 0.05) > 0.09
 
 
-@pytest.mark.parametrize("n", [6, 10, 24])
-@pytest.mark.parametrize("margin", [1.0, 1.6, 3.0])
+@each_row("n", [6, 10, 24])
+@each_row("margin", [1.0, 1.6, 3.0])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     count = 1500
     d = np.random.default_rng(n).standard_normal((count, n))
@@ -198,7 +197,7 @@ def test_the_pairs_that_are_needed_are_the_fewest_that_are_enough():
     assert pairs_needed(1e-6, 1.0) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         (([1.0], [1.0], 1), r"a=\[1.0\]: expected at least 2 values"),
@@ -214,7 +213,7 @@ def test_what_makes_no_sense_is_an_error_that_shows_it(arguments, message):
         equivalence_of_pairs(*arguments)
 
 
-@pytest.mark.parametrize("n", [2, 5, 8])
+@each_row("n", [2, 5, 8])
 def test_a_spread_of_n_pairs_has_one_degree_of_freedom_less(n):
     spread, df, skews = pairs._drawn(n)
     assert df == n - 1

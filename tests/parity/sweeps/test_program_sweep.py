@@ -143,6 +143,7 @@ def records(folder):
     return {key: json.dumps({**store.get(key), "run": None}) for key in store.finished()}
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     paths = os.pathsep.join([str(ROOT), str(SUPPORT), str(ROOT / "tests/parity/sweeps")])
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import stub_half
 from changes import REMOVED, changed, places
+from each_row import each_row
 
 from parity.errors import RunError
 from parity.files.floats import encode_floats
@@ -79,7 +80,7 @@ def fed(digests):
     return {place: SimpleNamespace(fed=digest) for place, digest in digests.items()}
 
 
-@pytest.mark.parametrize("other", [{"x_train": "1"}, {"x_train": "0", "y_train": "0"}, "0"])
+@each_row("other", [{"x_train": "1"}, {"x_train": "0", "y_train": "0"}, "0"])
 def test_a_port_that_was_fed_other_data_than_keras_is_found(other):
     same, keras, torch = {"x_train": "0"}, ("a", 1, "keras"), ("a", 1, "torch")
     other_seed = {("a", 0, "keras"): same, ("a", 0, "torch"): same}

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from each_row import each_row
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
@@ -17,7 +18,7 @@ from parity.sweeps.swaps import (
 )
 
 
-@pytest.mark.parametrize("num_seeds", [1, 2, 5, 13])
+@each_row("num_seeds", [1, 2, 5, 13])
 def test_few_seeds_have_every_choice_once_and_what_was_observed_first(num_seeds):
     found = signs(num_seeds)
     assert sorted(map(tuple, found)) == sorted(itertools.product([-1, 1], repeat=num_seeds))
@@ -38,8 +39,8 @@ def test_many_seeds_have_a_sample_that_is_the_same_each_time_and_holds_what_was_
     np.testing.assert_array_equal(signs(14), found)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 8])
-@pytest.mark.parametrize("shift", [-1.0, 0.0, 0.5])
+@each_row("n", [2, 3, 5, 8])
+@each_row("shift", [-1.0, 0.0, 0.5])
 def test_p_is_that_of_scipy(n, shift):
     x = np.random.default_rng(n).normal(shift, 1, n)
     expected = stats.permutation_test(
@@ -52,7 +53,7 @@ def test_p_is_that_of_scipy(n, shift):
     assert p_of_sums(x) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("n", [2, 3, 6, 10])
+@each_row("n", [2, 3, 6, 10])
 def test_pairs_that_all_point_one_way_have_a_p_of_one_in_two_to_the_n(n):
     for x in (np.full(n, -0.25), -np.arange(1.0, n + 1)):
         assert p_of_sums(x) == 2.0**-n
@@ -88,7 +89,7 @@ def test_rows_are_tested_each_on_its_own():
         assert found[number] == p_of_sums(x[number])
 
 
-@pytest.mark.parametrize(("first", "second"), [(0, 5), (7, 1), (3, 3), (1, 0)])
+@each_row(("first", "second"), [(0, 5), (7, 1), (3, 3), (1, 0)])
 def test_counts_have_the_p_of_mcnemar(first, second):
     d = np.array([1] * first + [-1] * second + [0] * 3, float)[:, None]
     expected = mcnemar([[0, first], [second, 0]], exact=True).pvalue
@@ -141,7 +142,7 @@ def test_one_test_is_corrected_to_the_share_of_choices_that_are_as_extreme():
     assert step_down(p).tolist() == [0.75]
 
 
-@pytest.mark.parametrize(("by", "expected"), [(1e-9, 1.0), (-1e-9, 1.0), (1e-6, 2 / 3)])
+@each_row(("by", "expected"), [(1e-9, 1.0), (-1e-9, 1.0), (1e-6, 2 / 3)])
 def test_p_values_that_differ_by_rounding_are_as_extreme(by, expected):
     p = np.array([[0.3], [0.3 * (1 + by)], [0.2]])
     assert step_down(p).tolist() == [expected]

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 import stub_half
+from each_row import each_row
 from paths import ROOT, SUPPORT
 
 from parity.errors import InputError
@@ -245,8 +246,8 @@ def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path):
     assert sweep.started() == []
 
 
-@pytest.mark.parametrize("workers", [1, 2, 7, 64])
-@pytest.mark.parametrize("num_seeds", [0, 1, 5, 40])
+@each_row("workers", [1, 2, 7, 64])
+@each_row("num_seeds", [0, 1, 5, 40])
 def test_batches_deal_every_task_once(workers, num_seeds):
     groups = [{}, {"threads": 2}, {"device": "cuda"}, {"epochs": 50}]
     specs = [spec for group in groups for spec in specs_of(*range(num_seeds), **group)]

@@ -1,7 +1,7 @@
 """Verdicts of two halves are compared with the distance to the threshold in mind."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 from swept import HALVES, made, only, row, rows
 
 from parity.behaviour.judgement import Judgement
@@ -22,7 +22,7 @@ def fit(gap, *, train=0.99, **numbers):
     return run(verdict, train_accuracy=train, val_accuracy=train - gap, gap=gap, **numbers)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("a", "b", "near"),
     [
         (fit(0.049), fit(0.051), True),
@@ -175,7 +175,7 @@ def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
     assert 2 / 2**7 < told.p_different < 3 * 2 / 2**7
 
 
-@pytest.mark.parametrize("count", [1, 4])
+@each_row("count", [1, 4])
 def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
     found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
     assert found.verdict == "pass"

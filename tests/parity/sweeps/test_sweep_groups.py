@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from each_row import each_row
 from scipy import stats
 
 from parity.stats import (
@@ -55,8 +56,8 @@ def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes, side):
     assert p_of_welch(x, y) == pytest.approx(stats.t.cdf(t, found.df), rel=1e-9)
 
 
-@pytest.mark.parametrize("sizes", [(4, 4), (6, 6), (3, 7), (2, 9)], ids=str)
-@pytest.mark.parametrize("side", [1, -1])
+@each_row("sizes", [(4, 4), (6, 6), (3, 7), (2, 9)], ids=str)
+@each_row("side", [1, -1])
 def test_the_exact_test_is_that_of_scipy(sizes, side):
     x, y = (side * values for values in drawn(4, *sizes))
     expected = stats.permutation_test(
@@ -94,9 +95,9 @@ def test_the_greatest_of_three_p_values_counts():
     assert biggest == {0, 1, 2}
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 5])
-@pytest.mark.parametrize("difference", [0.0, 0.1, 3.0])
-@pytest.mark.parametrize("spread", [0.0, 1e-3])
+@each_row("n", [2, 3, 4, 5])
+@each_row("difference", [0.0, 0.1, 3.0])
+@each_row("spread", [0.0, 1e-3])
 def test_fewer_than_six_runs_decide_nothing_however_sure_they_look(n, difference, spread):
     first = 1 + difference + spread * np.arange(n)
     found = equivalence_of_groups(first, [1.0] * n, 0.5)
@@ -105,10 +106,10 @@ def test_fewer_than_six_runs_decide_nothing_however_sure_they_look(n, difference
     assert (found.n, found.power, found.n_needed) == (n, 0, 6)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("difference", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")]
 )
-@pytest.mark.parametrize("sign", [1, -1])
+@each_row("sign", [1, -1])
 def test_groups_without_a_spread_have_the_p_of_an_exact_test_and_never_0(difference, verdict, sign):
     found = equivalence_of_groups([1.0 + sign * difference] * 6, [1.0] * 8, 0.5)
     assert found.verdict == verdict
@@ -123,7 +124,7 @@ def test_groups_exactly_at_the_margin_are_neither_equivalent_nor_different():
     assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
 
 
-@pytest.mark.parametrize("side", [1, -1])
+@each_row("side", [1, -1])
 def test_one_group_without_a_spread_leaves_the_other_to_decide(side):
     near, far = [0.9, 1.0, 1.1, 1.0, 0.95, 1.05], [3.9, 4.0, 4.1, 4.0, 3.95, 4.05]
     for values, verdict in ((near, "equivalent"), (far, "different")):
@@ -143,7 +144,7 @@ def test_whole_sample_steps_that_are_tied_are_no_difference():
     assert found.verdict == "equivalent"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("a", "b", "verdict"),
     [
         ([1.00, 1.01, 1.02, 1.0, 0.99, 1.0], [1.01, 1.00, 1.03, 1.0, 1.0, 0.99], "equivalent"),
@@ -195,7 +196,7 @@ def tied(g, n):
     return g.choice([-1.0, 0.0, 1.0], n, p=[0.1, 0.8, 0.1])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("first", "second"),
     [
         (normal, normal),
@@ -208,7 +209,7 @@ def tied(g, n):
     ],
     ids=["normal", "spreads", "skewed", "one skewed", "other skewed", "tied", "one tied"],
 )
-@pytest.mark.parametrize("sizes", [(6, 6), (8, 8), (6, 20)], ids=str)
+@each_row("sizes", [(6, 6), (8, 8), (6, 20)], ids=str)
 def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(first, second, sizes):
     """Plain Welch calls exponential runs beside a constant equivalent in 14 %."""
     count, (n, m) = 600, sizes
@@ -224,8 +225,8 @@ def test_plain_welch_would_call_them_equivalent_more_often():
     assert np.mean(p < 0.05) > 0.1
 
 
-@pytest.mark.parametrize("n", [6, 10, 24])
-@pytest.mark.parametrize("margin", [1.4, 2.2, 4.0])
+@each_row("n", [6, 10, 24])
+@each_row("margin", [1.4, 2.2, 4.0])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     count = 600
     g = np.random.default_rng(n)
@@ -297,7 +298,7 @@ def test_the_runs_that_are_needed_are_the_fewest_that_are_enough():
     assert groups_needed(1e-6, 1.0) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         (([1.0], [1.0], 1), r"a=\[1.0\]: expected at least 2 values"),

@@ -4,6 +4,7 @@ import io
 import re
 
 import pytest
+from each_row import each_row
 from helpers import Terminal
 
 from parity.sweeps import progress
@@ -86,7 +87,7 @@ def test_a_sweep_that_is_finished_shows_nothing():
     assert stream.getvalue() == ""
 
 
-@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+@each_row("kind", [io.StringIO, Terminal])
 def test_quiet_shows_nothing(kind):
     stream = kind()
     show(SweepDisplay(quiet=True, stream=stream))

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 import swept
 from changes import REMOVED, changed
+from each_row import each_row
 from report_folders import sweep_folder, sweep_result
 from swept import rows
 
@@ -24,7 +25,7 @@ def told(value):
 FAILURE = {"scenario": "leak", "seed": 1, "half": "torch", "reason": "gone"}
 
 
-@pytest.mark.parametrize("failures", [[], [FAILURE]])
+@each_row("failures", [[], [FAILURE]])
 def test_a_sweep_comes_back_from_its_json(failures):
     result = sweep_result(failures=failures)
     found = sweep_from(told(result.to_json()), "sweep.json")
@@ -57,7 +58,7 @@ def several_outputs():
     return result_of(Sweep(runs), mode="independent", terms={"mine": Terms()})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "message"),
     [
         ({"schema": "parity.sweep/1"}, "schema is 'parity.sweep/1'; expected 'parity.sweep/2'"),
@@ -105,13 +106,13 @@ def of_programs(*, are_pairs=True):
 FAIL = sweep_result(shift=0.05)
 
 
-@pytest.mark.parametrize("are_pairs", [True, False])
+@each_row("are_pairs", [True, False])
 def test_programs_of_the_users_keep_their_margins(are_pairs):
     content = told(of_programs(are_pairs=are_pairs).to_json())
     assert told(sweep_from(content, "sweep.json").to_json()) == content
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("place", "value"),
     [
         (("verdict",), "pass"),
@@ -144,8 +145,8 @@ def test_without_its_runs_the_verdict_is_that_on_the_rows_that_are_there():
     assert (found.verdict, found.equivalence) == ("fail", FAIL.equivalence)
 
 
-@pytest.mark.parametrize("lacking", ["notes", "rows"])
-@pytest.mark.parametrize("failures", [[], [FAILURE]])
+@each_row("lacking", ["notes", "rows"])
+@each_row("failures", [[], [FAILURE]])
 def test_a_sweep_may_be_incomplete_and_with_a_missing_run_is(failures, lacking):
     content = told(sweep_result(failures=failures).to_json())
     for verdict in ("pass", "incomplete"):
@@ -154,7 +155,7 @@ def test_a_sweep_may_be_incomplete_and_with_a_missing_run_is(failures, lacking):
         assert found.verdict == ("incomplete" if failures else verdict)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("place", "value", "message"),
     [
         (("rows", 1), REMOVED, "rows and failures lack one half of a seed"),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from each_row import each_row
 
 from parity.behaviour.judgement import Judgement
 from parity.programs.run_spec import RunSpec
@@ -57,7 +58,7 @@ def test_a_program_of_several_outputs_is_compared_by_losses_and_each_known_accur
         assert output_of(other) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("quantity", "margin"),
     [
         ("accuracy", 0.015),
@@ -99,9 +100,7 @@ def test_a_value_of_0_is_one():
     assert (sample.keras, sample.num_left_out) == ((0.0, 0.1), 0)
 
 
-@pytest.mark.parametrize(
-    ("keras", "torch"), [([3.0, None, 3.0], [3.0, 3.0, None]), ([3.0], [3.0]), ([], [])]
-)
+@each_row(("keras", "torch"), [([3.0, None, 3.0], [3.0, 3.0, None]), ([3.0], [3.0]), ([], [])])
 def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared(keras, torch):
     assert found({"some": pairs("epochs_to_plateau", keras, torch)}) == []
 
@@ -118,9 +117,7 @@ def with_a_diverged_run():
     return {99: (run(), run("diverged"))}
 
 
-@pytest.mark.parametrize(
-    ("expected", "has_diverged"), [("good_fit", True), (None, True), ("diverged", False)]
-)
+@each_row(("expected", "has_diverged"), [("good_fit", True), (None, True), ("diverged", False)])
 def test_a_run_that_diverged_is_told_of_all_quantities_unless_it_was_meant_to(
     expected, has_diverged
 ):
@@ -157,9 +154,7 @@ def test_the_effect_of_a_remedy_is_what_it_takes_off_the_gap_of_the_same_seed():
     assert effect.torch == pytest.approx((-0.17, -0.19, -0.17, -0.19))
 
 
-@pytest.mark.parametrize(
-    "base_verdict", ["underfit", "stagnant", "suspicious", "good_fit", "diverged", None]
-)
+@each_row("base_verdict", ["underfit", "stagnant", "suspicious", "good_fit", "diverged", None])
 def test_where_the_cured_run_does_not_overfit_the_effect_is_on_accuracy(base_verdict):
     base = [0.60, 0.62], [0.60, 0.62]
     remedy = [0.90, 0.94], [0.80, 0.84]

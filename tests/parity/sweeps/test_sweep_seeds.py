@@ -1,6 +1,6 @@
 """How many seeds of each scenario have run, are missing, and would be needed."""
 
-import pytest
+from each_row import each_row
 from swept import HALVES, SEEDS, made, moved, only, row, rows
 
 from parity.sweeps.equivalence import compare
@@ -49,7 +49,7 @@ def test_the_comparison_that_needs_most_counts():
     assert seeds.needed == needed["gap"] > needed["accuracy"]
 
 
-@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=str)
+@each_row("names", [("a", "b"), ("b", "a")], ids=str)
 def test_what_a_scenario_needs_is_no_matter_of_another(names):
     sure, unsure = names
     runs = [
@@ -116,7 +116,7 @@ def test_one_collapse_of_twenty_needs_seeds_that_would_decide_it():
     assert 40 < seeds.needed <= 80
 
 
-@pytest.mark.parametrize(("keras", "torch"), [(0, 0), (3, 3)])
+@each_row(("keras", "torch"), [(0, 0), (3, 3)])
 def test_collapses_that_are_decided_need_no_more(keras, torch):
     equivalence, (seeds,) = found(collapsing(keras, torch, 60))
     assert equivalence.collapses[0].verdict == "equivalent"

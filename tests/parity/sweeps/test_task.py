@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from each_row import each_row
 from paths import ROOT
 from programs_here import FOLDER
 
@@ -110,9 +111,7 @@ def test_a_field_of_the_spec_decides(name, half, tmp_path, monkeypatch):
     assert len(found) == (1 if (name, half) == ("mode", "keras") else 2)
 
 
-@pytest.mark.parametrize(
-    "group", [Augmentation(zoom_range=0.1), ReduceLR(patience=2), EarlyStopping(patience=2)]
-)
+@each_row("group", [Augmentation(zoom_range=0.1), ReduceLR(patience=2), EarlyStopping(patience=2)])
 def test_a_field_of_a_group_decides(group):
     name = {Augmentation: "augmentation", ReduceLR: "reduce_lr", EarlyStopping: "early_stopping"}
     setting = name[type(group)]
@@ -325,7 +324,7 @@ def test_what_a_child_imports_is_part_of_the_key(tmp_path):
     assert sorted(path.stem[0] for path in results) == ["0", "1", "2", "3"]
 
 
-@pytest.mark.parametrize("modules", [RUN_MODULES, PROGRAM_MODULES])
+@each_row("modules", [RUN_MODULES, PROGRAM_MODULES])
 def test_every_module_in_the_key_is_there(modules):
     assert all((ROOT / "parity" / f"{name}.py").is_file() for name in modules)
     assert len(set(modules)) == len(modules)

@@ -189,16 +189,19 @@ def test_a_right_port_passes_and_its_reference_is_recorded(project, live):
     assert (project / "again.parity").read_bytes() == bundle.read_bytes()
 
 
+@pytest.mark.long
 def test_options_in_force_are_shown(project, live, offline):
     head = f"parity: record {project / 'bundles'}, out {project / 'kept'}"
     assert head in live.splitlines()
     assert f"parity: against {project / 'bundles'}" in offline.splitlines()
 
 
+@pytest.mark.long
 def test_a_bundle_gives_the_same_verdicts_without_tensorflow(offline):
     assert "2 failed, 2 passed" in offline
 
 
+@pytest.mark.long
 def test_a_wrong_port_is_told_as_the_report_alone(project, offline):
     text = failure_of(offline, "test_wrong")
     lines = told(text)
@@ -214,6 +217,7 @@ def test_a_wrong_port_is_told_as_the_report_alone(project, offline):
     assert re.findall(r"^(\S+\.py):\d+: ", text, flags=re.M) == [place]
 
 
+@pytest.mark.long
 def test_a_check_that_cannot_be_made_is_told_in_one_paragraph(project, offline):
     text = failure_of(offline, "test_other_steps")
     (line,) = told(text)
@@ -223,6 +227,7 @@ def test_a_check_that_cannot_be_made_is_told_in_one_paragraph(project, offline):
     assert line.endswith("build-seed0.parity is of this factory, but with steps by default")
 
 
+@pytest.mark.long
 def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
     right = properties_of(project / "live.xml", "test_right")
     assert right["parity.verdict"] == "pass"
@@ -239,6 +244,7 @@ def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
     }
 
 
+@pytest.mark.long
 def test_every_check_of_a_test_has_properties(project, offline):
     found = properties_of(project / "offline.xml", "test_levels")
     assert found["parity.verdict"] == "pass"

@@ -1,7 +1,7 @@
 """What the steps from an anchor leave in a trace."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 
 from parity.traces.anchored_steps import MAX_ENTRIES, AnchoredSteps, moved
 from parity.traces.trace import TraceWriter
@@ -45,7 +45,7 @@ def test_how_far_weights_have_moved_and_slots_are_kept_after_the_first_step_and_
     assert {array.dtype for array in arrays.values()} == {np.dtype("float64")}
 
 
-@pytest.mark.parametrize("num_steps", [1, 2, 4])
+@each_row("num_steps", [1, 2, 4])
 def test_the_state_is_kept_after_the_first_and_the_last_step_of_any_number(num_steps):
     kept = [key for key in made(num_steps).arrays if key.startswith("moved")]
     assert kept == [f"moved/{number}/w" for number in sorted({1, num_steps})]

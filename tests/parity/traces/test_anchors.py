@@ -1,7 +1,7 @@
 """Which steps of a run have an anchor."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 
 from parity.programs.run_spec import RunSpec
 from parity.traces.anchors import (
@@ -27,7 +27,7 @@ def test_an_epoch_has_anchors_at_its_begin_in_the_middle_and_before_its_last_thr
     assert len(steps) == 61
 
 
-@pytest.mark.parametrize(("steps_per_epoch", "epochs"), [(22, 1), (19, 2), (100, 3), (40, 50)])
+@each_row(("steps_per_epoch", "epochs"), [(22, 1), (19, 2), (100, 3), (40, 50)])
 def test_a_run_has_at_least_twenty_anchors_and_each_epoch_three(steps_per_epoch, epochs):
     steps = steps_of(steps_per_epoch, epochs, 1000)
     by_epoch = np.bincount(np.array(steps) // steps_per_epoch, minlength=epochs)
@@ -47,7 +47,7 @@ def test_a_run_of_one_step_has_one_anchor():
     assert steps_of(1, 1, 1000) == [0]
 
 
-@pytest.mark.parametrize(("steps_per_epoch", "expected"), [(1, [0, 1, 2, 3]), (3, [0, 1, 3, 6, 9])])
+@each_row(("steps_per_epoch", "expected"), [(1, [0, 1, 2, 3]), (3, [0, 1, 3, 6, 9])])
 def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(steps_per_epoch, expected):
     assert steps_of(steps_per_epoch, 4, 1000) == expected
 
@@ -82,7 +82,7 @@ def test_noise_and_validation_are_measured_at_some_anchors_from_the_first_on():
     assert all(step % 19 == 0 for step in plan.validated)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("most", "expected"),
     [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, list(range(10))), (99, list(range(10)))],
 )
@@ -90,7 +90,7 @@ def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
     assert spread(range(10), most) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("dtype", "num_steps", "expected"),
     [
         *(("float32", 1, True), ("float64", 1, False)),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each_row import each_row
 from helpers import assert_same_bits
 from safetensors.numpy import load_file, save_file
 
@@ -92,7 +93,7 @@ def test_a_small_file_that_is_cut_is_an_error(tmp_path):
         [reader[key] for key in ARRAYS]
 
 
-@pytest.mark.parametrize("name", DTYPES)
+@each_row("name", DTYPES)
 def test_each_dtype_has_its_name_and_size(name):
     array = np.zeros((2, 3), DTYPES[name])
     assert name_of(array) == name

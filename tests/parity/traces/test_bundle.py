@@ -14,6 +14,7 @@ import check_pairs
 import hostile_bundles as hostile
 import numpy as np
 import pytest
+from each_row import each_row
 from helpers import assert_same_bits
 from paths import ROOT
 
@@ -413,7 +414,7 @@ def test_the_facts_of_a_bundle_are_text_that_a_person_can_read(whole, tmp_path):
         assert json.loads(archive.read(FACTS))["schema"] == "parity.bundle/2"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "dtype"),
     [
         ("draw/eval/0/uniform", "F64"),

@@ -2,7 +2,7 @@
 
 import copy
 
-import pytest
+from each_row import each_row
 
 from parity.traces.bundle_outputs import needed, outputs_problem, shapes_problem
 
@@ -56,7 +56,7 @@ def test_what_keras_leaves_is_accepted():
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("facts", "told"),
     [
         (changed(outputs__1__name="a"), "expected different ones"),
@@ -74,7 +74,7 @@ def test_facts_of_another_form_are_refused(facts, told):
     assert told in outputs_problem(facts, 100)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "shape", "told"),
     [
         ("loss/confident/linear/b", (8, 3), "the output another"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each_row import each_row
 from helpers import assert_same_bits
 
 from parity.traces.array_file import DTYPES
@@ -36,7 +37,7 @@ def test_every_array_comes_back_to_the_bit():
         assert_same_bits(found[key], array)
 
 
-@pytest.mark.parametrize("dtype", DTYPES.values())
+@each_row("dtype", DTYPES.values())
 def test_every_dtype_of_a_feed_comes_back(dtype):
     array = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype)
     codes, stored = encode_run(["feed/x"], {"feed/x": array}.__getitem__)
@@ -59,7 +60,7 @@ def test_batches_are_rows_of_what_was_fed_and_repeated_arrays_are_stored_once():
     assert not {"anchor/5/batches/0/0", "training/weights/7/a"} & set(stored)
 
 
-@pytest.mark.parametrize("array", [np.zeros((0, 3)), np.zeros(2, complex), np.array(["a"])])
+@each_row("array", [np.zeros((0, 3)), np.zeros(2, complex), np.array(["a"])])
 def test_what_no_bundle_can_hold_is_told(array):
     with pytest.raises(ValueError, match="the array 'feed/x' is "):
         encode_run(["feed/x"], {"feed/x": array}.__getitem__)
@@ -87,13 +88,13 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("code", "message"), WRONG.values(), ids=WRONG)
+@each_row(("code", "message"), WRONG.values(), ids=WRONG)
 def test_a_code_that_cannot_be_is_told(code, message):
     codes, _ = encode_run(ARRAYS, ARRAYS.__getitem__)
     assert message in check_run_codes({**codes, "wrong": code})
 
 
-@pytest.mark.parametrize(
+@each_row(
     "stored", [np.zeros((8, 6), np.uint8), np.zeros((7, 7), np.uint8), np.zeros((8, 7), np.int64)]
 )
 def test_what_is_stored_otherwise_is_refused(stored):

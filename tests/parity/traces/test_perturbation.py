@@ -1,7 +1,7 @@
 """A perturbation moves every weight by exactly one unit in the last place, and nothing else."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 from helpers import assert_same_bits, assert_same_weights
 
 from parity.traces.anchors import Anchor
@@ -27,8 +27,8 @@ def ulps(a, b):
     return (np.abs(b).view(kind) - np.abs(a).view(kind)) * np.sign(a).astype(kind)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["conv2d.kernel", "scale", "scalar"])
+@each_row("dtype", DTYPES)
+@each_row("name", ["conv2d.kernel", "scale", "scalar"])
 def test_every_weight_moves_by_exactly_one_ulp(dtype, name):
     before = weights(dtype)
     after = perturbed(before, 1)
@@ -48,20 +48,20 @@ def test_a_weight_may_move_by_one_ulp_of_another_dtype():
         assert moved.tolist() == ([0] if name == "conv2d.bias" else [1])
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@each_row("dtype", DTYPES)
 def test_both_directions_occur_about_equally_often(dtype):
     before = weights(dtype)["conv2d.kernel"]
     up = (perturbed({"w": before}, 1)["w"] > before).mean()
     assert 0.3 < up < 0.7
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@each_row("dtype", DTYPES)
 def test_zeros_stay_zeros_of_their_sign(dtype):
     zeros = np.array([0.0, -0.0, 0.0], dtype)
     assert_same_bits(perturbed({"w": zeros}, 1)["w"], zeros)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@each_row("dtype", DTYPES)
 def test_names_shapes_and_dtype_are_kept(dtype):
     before = weights(dtype)
     after = perturbed(before, 3)

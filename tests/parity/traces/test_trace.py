@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from each_row import each_row
 from helpers import assert_same_bits
 from traces import BIAS, HISTORY_KEYS, KERNEL, Parts, whole_parts
 
@@ -60,7 +61,7 @@ def array_trace(tmp_path_factory):
     return Parts(arrays=ARRAYS, spec={"seed": 3}).write(directory)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@each_row("name", ARRAYS)
 def test_an_array_comes_back_with_every_bit(array_trace, name):
     assert_same_bits(array_trace[name], ARRAYS[name])
 
@@ -229,7 +230,7 @@ def test_a_key_that_is_not_there_is_a_run_error_that_names_it(whole):
     assert str(whole) in str(told.value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("read", "name"),
     [
         (lambda trace: trace.facts["colour"], "trace.json has no 'colour'"),

@@ -1,7 +1,7 @@
 """A whole training is written down at chosen steps, at the ends of epochs, and at its end."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 
 from parity.traces.trace import TraceWriter
 from parity.traces.training_recorder import (
@@ -50,12 +50,12 @@ def test_recorded_steps_are_1_2_5_and_these_times_powers_of_ten():
     assert recorded == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]
 
 
-@pytest.mark.parametrize("step", [3, 4, 6, 7, 11, 15, 25, 30, 110, 150, 501, 1001])
+@each_row("step", [3, 4, 6, 7, 11, 15, 25, 30, 110, 150, 501, 1001])
 def test_other_steps_are_not_recorded(step):
     assert not is_recorded_step(step)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ends", "expected"),
     [
         ((1, 2, 3, 4), [0, 1, 2, 3, 4]),

@@ -1,12 +1,12 @@
 """The checksum of checkpoints, against the values in RFC 3720 and a plain loop."""
 
 import numpy as np
-import pytest
+from each_row import each_row
 
 from parity.weights.crc32c import crc32c, unmasked
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "expected"),
     [  # RFC 3720, B.4
         (b"123456789", 0xE3069283),
@@ -29,7 +29,7 @@ def plain(data):
     return value ^ 0xFFFFFFFF
 
 
-@pytest.mark.parametrize("length", [1, 255, 256, 257, 511, 513, 1024, 3001])
+@each_row("length", [1, 255, 256, 257, 511, 513, 1024, 3001])
 def test_pieces_give_what_a_loop_gives(length):
     data = np.random.default_rng(length).bytes(length)
     assert crc32c(data) == plain(data)

@@ -1,6 +1,6 @@
 """The calls in a functional model of Keras 2 are those that Keras 3 reads."""
 
-import pytest
+from each_row import each_row
 
 from parity.weights.old_config import (
     changed_rules,
@@ -79,9 +79,7 @@ def test_a_layer_of_several_tensors_keeps_its_list():
     assert found["kwargs"] == {}
 
 
-@pytest.mark.parametrize(
-    "call", [[["gone", 0, 0, {}]], [["in", 0, 0, 5]], [["in", "0", 0]], [3], 3]
-)
+@each_row("call", [[["gone", 0, 0, {}]], [["in", 0, 0, 5]], [["in", "0", 0]], [3], 3])
 def test_what_is_no_call_stays_as_it_is(call):
     dense = {"class_name": "Dense", "name": "out", "inbound_nodes": [[["in", 0, 0, {}]], call]}
     found = renewed_graph(graph(dense))["layers"][1]["inbound_nodes"]
@@ -122,7 +120,7 @@ def test_settings_of_keras_2_that_change_nothing_are_left_out_and_others_stay():
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("layer", "told"),
     [
         ({"activation": "hard_sigmoid"}, "hard_sigmoid of layer 'x', in Keras 2 clip"),

@@ -1,6 +1,6 @@
 """Operations of TensorFlow become nodes in their places; what cannot is named with its reason."""
 
-import pytest
+from each_row import each_row
 
 from parity.weights.old_config import changed_rules, renewed_graph
 from parity.weights.old_operations import is_operation, operations_in
@@ -117,7 +117,7 @@ def test_the_calls_of_a_model_are_counted_as_keras_3_counts():
     assert place(found["layers"][-1]["inbound_nodes"][0]["args"][0]) == ["net", 0, 0]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("source", "function", "given", "dtype"),
     [
         ("in", "math.greater", {"y": 0}, "bool"),
@@ -133,7 +133,7 @@ def test_the_dtype_of_an_operation_is_known(source, function, given, dtype):
     assert dtype_of(found, "a") == dtype
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "config", "dtype"),
     [
         ("Flatten", {"dtype": "float32"}, None),
@@ -192,7 +192,7 @@ def test_the_width_of_a_layer_is_a_number_and_so_is_its_root():
     assert [found.nodes[name] for name in ("cast", "root")] == [[], []]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("layer", "last"),
     [
         (op("a", "math.add", ["dense", 0, 0, {"y": 1.0}]), 8),
@@ -215,7 +215,7 @@ def test_the_length_of_the_last_axis_is_known_only_where_it_is_sure(layer, last)
     assert found.returned["a", 0].last == last
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("layer", "told"),
     [
         (op("a", "nn.dropout", ["in", 0, 0, {"rate": 0.5}]), "'nn.dropout' of TensorFlow for"),

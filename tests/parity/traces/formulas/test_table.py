@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from each_row import each_row
 from torch.nn import functional as F
 
 from parity.traces.formulas.call import LayerCall
@@ -177,7 +178,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_a_formula_is_what_torch_computes(name):
     kind, config, inputs, weights, function = CASES[name]
     tensors = [torch.from_numpy(x).requires_grad_() for x in inputs]
@@ -251,7 +252,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@each_row("name", REFUSED)
 def test_settings_of_anyone_are_refused_before_memory_is_taken(name):
     kind, config, weights = REFUSED[name]
     mask = np.ones(IMAGE.shape, bool)

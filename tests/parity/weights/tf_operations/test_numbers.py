@@ -2,6 +2,7 @@
 
 import pytest
 import tensorflow as tf
+from each_row import each_row
 
 from parity.weights.tf_operations.nodes import Refused
 from parity.weights.tf_operations.numbers import NUMBERS, number_of
@@ -25,7 +26,7 @@ OF_TENSORFLOW = {
 }
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@each_row("name", NUMBERS)
 def test_a_number_is_that_of_tensorflow(name):
     for given in EXAMPLES[name]:
         tensors = [each if isinstance(each, str) else tf.constant(each) for each in given]
@@ -35,7 +36,7 @@ def test_a_number_is_that_of_tensorflow(name):
         assert isinstance(found, int) == (expected.dtype.kind == "i")
 
 
-@pytest.mark.parametrize("given", [("x", "float32"), ([1, 2], "float32"), (None, "float32")])
+@each_row("given", [("x", "float32"), ([1, 2], "float32"), (None, "float32")])
 def test_what_is_no_number_is_refused(given):
     with pytest.raises(Refused, match="of numbers alone"):
         number_of("cast", given)

@@ -5,8 +5,8 @@ from operator import attrgetter
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
+from each_row import each_row
 
 from parity.halves.keras.program.renewed_config import renewed
 from parity.weights.old_config import changed_rules
@@ -346,7 +346,7 @@ def test_every_entry_of_the_table_has_an_example():
     assert tried | {"einsum", "shape"} == set(TABLE)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=map(named, EXAMPLES))
+@each_row("example", EXAMPLES, ids=map(named, EXAMPLES))
 def test_an_operation_is_that_of_tensorflow(example):
     names, config = old_model(*example)
     assert not list(changed_rules(config))
