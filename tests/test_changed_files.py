@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from each_row import each_row
 from file_mutations import KINDS, RECORD, mutation, right_files
 from remembered_drawings import remembered
+from rows import each_row
 
 from parity.cli.main import cli
 from parity.errors import ParityError, RunError

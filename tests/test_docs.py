@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 import pytest
-from each_row import each_row
 from paths import ROOT
+from rows import each_row
 
 import keras_impl
 import parity

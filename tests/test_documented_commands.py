@@ -18,9 +18,9 @@ import pytest
 import user_files
 from documented import ROOT, commands_of, files_of, pages
 from documented_runs import FOREIGN_OPTIONS, NOT_RUN, QUICK, RUN
-from each_row import each_row
 from helpers import commands
 from pytest_calls import pytest_called
+from rows import each_row
 
 from parity.cli.main import cli, main
 from parity.divergences import find as find_divergence

@@ -12,7 +12,6 @@ import sys
 from collections import Counter
 
 import pytest
-from each_row import each_row
 from import_graph import circles, import_graph, longest_chain, modules_of
 from paths import ROOT
 
@@ -93,31 +92,16 @@ def imported(path):
     return packages
 
 
-@each_row("package", FORBIDDEN)
+@pytest.mark.parametrize("package", FORBIDDEN)
 def test_a_file_imports_nothing_from_the_other_side(package):
     found = {name_of(path): imported(path) & FORBIDDEN[package] for path in files_of(package)}
     assert {name: others for name, others in found.items() if others} == {}
 
 
-<<<<<<< ours
 def test_every_folder_has_files():
     """Otherwise the test above would pass on nothing."""
     for folder in FORBIDDEN:
         assert len(files_of(folder)) >= 7
-=======
-@each_row("name", ON_THEIR_OWN)
-def test_a_part_of_the_torch_half_stands_on_its_own(name):
-    module = ROOT / "torch_impl" / name
-    files = sorted(module.glob("*.py")) or [module.with_suffix(".py")]
-    for path in files:
-        assert "parity" not in imported(path), path.name
-
-
-def test_every_package_has_files():
-    """Otherwise the tests above would pass on nothing."""
-    for package in FORBIDDEN:
-        assert len(files_of(package)) >= 8
->>>>>>> mv_tpar
 
 
 @pytest.mark.parametrize(
@@ -169,7 +153,7 @@ def test_few_modules_stand_directly_in_the_package():
     assert len(modules) <= MAX_MODULES
 
 
-@each_row("wing", WINGS)
+@pytest.mark.parametrize("wing", WINGS)
 def test_a_wing_imports_only_wings_below_it(wing, graph):
     below = {*LIBRARIES, *WINGS[: WINGS.index(wing) + 1], None}
     for module, others in graph.items():
@@ -184,12 +168,12 @@ def test_a_library_imports_nothing_of_the_harness_and_nothing_of_the_other(libra
             assert {wing_of(other) for other in others} <= {library}, module
 
 
-@each_row("module", sorted(GROUND))
+@pytest.mark.parametrize("module", sorted(GROUND))
 def test_the_ground_stands_on_nothing_else(module, graph):
     assert graph[f"parity.{module}"] <= {f"parity.{name}" for name in GROUND}
 
 
-@each_row("wing", WINGS)
+@pytest.mark.parametrize("wing", WINGS)
 def test_a_wing_says_its_idea_in_its_first_line_and_imports_nothing(wing, graph):
     text = (ROOT / "parity" / wing / "__init__.py").read_text(encoding="utf-8")
     first = ast.get_docstring(ast.parse(text)).splitlines()[0]
@@ -203,14 +187,8 @@ def test_no_wing_has_the_name_of_a_public_function():
     assert set(WINGS) & set(parity.__all__) == set()
 
 
-<<<<<<< ours
 def test_no_import_goes_in_a_circle(graph):
     assert circles(graph) == []
-=======
-@each_row("package", FORBIDDEN)
-def test_no_import_goes_in_a_circle(package):
-    assert circles(import_graph(ROOT, package)) == []
->>>>>>> mv_tpar
 
 
 def test_the_longest_chain_of_imports_in_the_parent_is_short(graph):
@@ -219,11 +197,7 @@ def test_the_longest_chain_of_imports_in_the_parent_is_short(graph):
     assert len(chain) <= MAX_CHAIN, " > ".join(chain)
 
 
-<<<<<<< ours
 @pytest.mark.parametrize("package", PACKAGES)
-=======
-@each_row("package", FORBIDDEN)
->>>>>>> mv_tpar
 def test_a_file_is_short_enough_to_hold_one_idea(package):
     lines = {name_of(path): path.read_text("utf-8").count("\n") for path in files_of(package)}
     assert {name: number for name, number in lines.items() if number > MAX_LINES} == {}
@@ -324,7 +298,7 @@ def test_importing_the_harness_loads_no_framework():
     assert loaded & (FRAMEWORKS | {"torch_impl.train", "keras_impl.train"}) == set()
 
 
-@each_row(
+@pytest.mark.parametrize(
     "names",
     [
         "parity, parity.cli.main",
@@ -337,13 +311,9 @@ def test_what_checks_files_is_loaded_only_to_read_them(names):
     assert "msgspec" not in modules_after(f"import {names}")
 
 
-<<<<<<< ours
 @pytest.mark.parametrize(
     "half", ["torch_impl", "keras_impl", "parity.halves.torch", "parity.halves.keras"]
 )
-=======
-@each_row("half", ["torch_impl", "keras_impl"])
->>>>>>> mv_tpar
 def test_importing_a_half_loads_no_framework_yet(half):
     """`python -m` sets the number of threads first, which is read when a framework starts."""
     loaded = modules_after(f"import {half}")
@@ -368,7 +338,7 @@ def test_no_two_test_files_have_the_same_name():
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@each_row("half", ["keras_impl", "torch_impl"])
+@pytest.mark.parametrize("half", ["keras_impl", "torch_impl"])
 def test_dir_of_a_half_lists_its_public_names_only(half):
     module = importlib.import_module(half)
     assert dir(module) == sorted(module.__all__)

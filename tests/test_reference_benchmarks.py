@@ -8,8 +8,8 @@ import sys
 
 import pytest
 import torch
-from each_row import each_row
 from paths import ROOT
+from rows import each_row
 
 from parity.cli.bench import bench
 

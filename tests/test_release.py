@@ -11,8 +11,8 @@ import tomllib
 import pytest
 import yaml
 from checkout import copy_checkout
-from each_row import each_row
 from paths import ROOT
+from rows import each_row
 
 SCRIPT = ROOT / "scripts" / "make_release.py"
 FILES = ("CHANGELOG.md", "pyproject.toml", "CITATION.cff", "README.md")

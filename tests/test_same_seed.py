@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 from drawn_fits import by_keras, by_torch
-from each_row import each_row
 from helpers import SEEDS, assert_same_weights
 from pairs import compared_with, keras_run, levels_not_passed
+from rows import each_row
 
 import keras_impl
 import torch_impl

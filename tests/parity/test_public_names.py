@@ -5,7 +5,7 @@ import inspect
 import re
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 import parity
 

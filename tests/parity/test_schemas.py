@@ -14,8 +14,8 @@ import pytest
 from bench_results import noisy, row
 from bench_results import result as bench_result
 from documented import ROOT, blocks_of
-from each_row import each_row
 from jsonschema import Draft202012Validator
+from rows import each_row
 from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
 from parity.behaviour import causes, diagnosis

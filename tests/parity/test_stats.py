@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 from scipy import integrate, stats
 from statsmodels.stats.multitest import multipletests
 

@@ -53,6 +53,8 @@ def each_row(names, table, ids=None):
     """As `pytest.mark.parametrize(names, table)`, but one test: for cheap rows, which are many."""
     names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     table = list(table)
+    if callable(ids):
+        ids = [", ".join(map(str, map(ids, [row] if len(names) == 1 else row))) for row in table]
     labels = list(map(repr, table)) if ids is None else list(ids)
 
     def decorate(test):

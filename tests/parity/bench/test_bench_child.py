@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from bench_children import task
-from each_row import each_row
 from helpers import make_data
+from rows import each_row
 
 from parity import worker
 from parity.bench.child import BenchTask, ProgramBenchTask, refuse, run_bench

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 from bench_results import result, row
-from each_row import each_row
+from rows import each_row
 
 from parity.bench.result import FAILED, OK, REFUSED, SECONDS, BenchResult, Ratio
 

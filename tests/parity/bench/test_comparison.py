@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
-from each_row import each_row
+from rows import each_row
 
 from parity.bench.comparison import BenchComparison, compare
 from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.bench.joined import joined
 from parity.errors import InputError

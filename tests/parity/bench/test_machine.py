@@ -1,7 +1,7 @@
 """What a result tells of its machine, and that nothing is assumed of what it does not tell."""
 
 from bench_results import result, row
-from each_row import each_row
+from rows import each_row
 
 from parity.bench.machine import facts, machine
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 from bench_children import Stub, open_files, task
-from each_row import each_row
 from helpers import make_data
 from processes import is_alive
+from rows import each_row
 
 from parity.bench import client as client_module
 from parity.bench import measure, rounds

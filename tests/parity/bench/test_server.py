@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.bench.server import BenchServer, NoMoreRounds, peak_memory_mb
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 from scipy import stats
 
 from parity.bench.result import FAILED, IMAGES_PER_S, REFUSED, SECONDS, Row

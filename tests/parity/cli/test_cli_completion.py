@@ -8,9 +8,9 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
-from each_row import each_row
 from helpers import commands
 from paths import ROOT
+from rows import each_row
 
 from parity.cli.completion import SHELLS, VARIABLE
 from parity.cli.main import cli

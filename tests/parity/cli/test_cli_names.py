@@ -6,7 +6,7 @@ import sys
 import time
 
 from click.shell_completion import get_completion_class
-from each_row import each_row
+from rows import each_row
 
 from parity.cli import names
 from parity.cli.completion import VARIABLE

@@ -2,7 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
-from each_row import each_row
+from rows import each_row
 
 from parity.cli.main import cli
 from parity.errors import InputError

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from each_row import each_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import each_row
 from scipy import stats
 
 from parity.data.load import load_data, run_data

@@ -1,7 +1,7 @@
 """Inputs are drawn by what they are: signed numbers, tokens of their tables, padding, booleans."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 
 from parity.data.model_inputs import ModelInput, Tokens, packed, structure_problem
 from parity.data.probe_inputs import features

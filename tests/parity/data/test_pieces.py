@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data.pieces import MOST_FACTOR, factor_beyond, limits_of, missing
 

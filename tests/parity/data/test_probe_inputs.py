@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data import probe_inputs as probe
 from parity.errors import InputError

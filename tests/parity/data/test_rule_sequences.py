@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data.probe_inputs import MAX_EPOCHS
 from parity.data.rule_sequences import MAX_SEQUENCES, rule_sequences

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data.model_inputs import ModelInput, Tokens
 from parity.data.samples import Samples

@@ -1,7 +1,7 @@
 """Axes along which masks are the same, unless single values may be so by chance."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 
 from parity.data.shared_axes import shared_axes
 

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data.dataset import MAX_CLASSES
 from parity.data.sources import check_arrays, open_source

@@ -1,6 +1,6 @@
 """Names of weights."""
 
-from each_row import each_row
+from rows import each_row
 
 from parity.data.weight_names import constraint_of, short_name
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data.widening import Step, factors_for, moves_for
 

@@ -1,8 +1,8 @@
 """Lines of a terminal or a log that show what they hold, and that no CI system obeys."""
 
-from each_row import each_row
 from hostile_texts import COMMANDS, texts
 from hypothesis import given
+from rows import each_row
 
 from parity.files.log_text import MAX_LINE, log_line, log_text
 

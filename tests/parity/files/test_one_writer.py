@@ -2,8 +2,8 @@
 
 import ast
 
-from each_row import each_row
 from paths import ROOT
+from rows import each_row
 
 # What writes files by itself, with the reason.
 OTHERS = {

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import pytest
-from each_row import each_row
 from msgspec import UNSET, Meta, UnsetType
+from rows import each_row
 
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.result_file import JudgementRecord

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import InputError
 from parity.files.strict_json import MAX_DEPTH, check_plain, read_start, read_strict

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from each_row import each_row
 from paths import ROOT
+from rows import each_row
 
 from parity.halves import process
 

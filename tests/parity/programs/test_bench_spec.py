@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.cli.bench import bench
 from parity.errors import InputError

@@ -1,7 +1,7 @@
 """A check is described by a spec whose values are looked at, whoever wrote them."""
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec, num_steps

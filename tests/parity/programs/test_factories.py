@@ -6,7 +6,7 @@ import types
 from pathlib import Path
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.factories import UserFactory, check_reference, load_factory, reference_of

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.program import Program, check_files, programs_of

@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.run_spec import MODELS, Augmentation, EarlyStopping, ReduceLR, RunSpec

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.behaviour.judgement import VERDICTS
 from parity.errors import InputError

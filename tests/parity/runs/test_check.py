@@ -8,8 +8,8 @@ from pathlib import Path
 import check_pairs
 import hostile_bundles as hostile
 import pytest
-from each_row import each_row
 from paths import SUPPORT
+from rows import each_row
 from schemas import assert_valid
 
 from parity import check, record

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from damaged_weights import _archive, _with_layer
-from each_row import each_row
+from rows import each_row
 from safetensors.numpy import load_file
 from weight_files import build, inputs, values, weight_files
 

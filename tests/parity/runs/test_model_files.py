@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.data.load import run_data
 from parity.errors import InputError

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from each_row import each_row
+from rows import each_row
 from scipy import stats
 from swept import HALVES, made, only, row
 

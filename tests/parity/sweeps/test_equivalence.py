@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 from statsmodels.stats.multitest import multipletests
 from swept import HALVES, SEEDS, made, moved, only, row, rows
 

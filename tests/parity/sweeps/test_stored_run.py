@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import stub_half
 from changes import REMOVED, changed, places
-from each_row import each_row
+from rows import each_row
 
 from parity.errors import RunError
 from parity.files.floats import encode_floats

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 import stub_half
-from each_row import each_row
 from paths import ROOT, SUPPORT
+from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.options import ChildOptions

@@ -1,7 +1,7 @@
 """Verdicts of two halves are compared with the distance to the threshold in mind."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 from swept import HALVES, made, only, row, rows
 
 from parity.behaviour.judgement import Judgement

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from each_row import each_row
+from rows import each_row
 from scipy import stats
 
 from parity.stats import (

@@ -4,8 +4,8 @@ import io
 import re
 
 import pytest
-from each_row import each_row
 from helpers import Terminal
+from rows import each_row
 
 from parity.sweeps import progress
 from parity.sweeps.progress import SweepDisplay

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 import swept
 from changes import REMOVED, changed
-from each_row import each_row
 from report_folders import sweep_folder, sweep_result
+from rows import each_row
 from swept import rows
 
 from parity.errors import InputError

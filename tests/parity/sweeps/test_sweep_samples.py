@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from each_row import each_row
+from rows import each_row
 
 from parity.behaviour.judgement import Judgement
 from parity.programs.run_spec import RunSpec

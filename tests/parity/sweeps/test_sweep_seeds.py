@@ -1,6 +1,6 @@
 """How many seeds of each scenario have run, are missing, and would be needed."""
 
-from each_row import each_row
+from rows import each_row
 from swept import HALVES, SEEDS, made, moved, only, row, rows
 
 from parity.sweeps.equivalence import compare

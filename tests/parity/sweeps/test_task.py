@@ -11,9 +11,9 @@ import sys
 
 import numpy as np
 import pytest
-from each_row import each_row
 from paths import ROOT
 from programs_here import FOLDER
+from rows import each_row
 
 import parity
 from parity.errors import InputError

@@ -1,7 +1,7 @@
 """What the steps from an anchor leave in a trace."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 
 from parity.traces.anchored_steps import MAX_ENTRIES, AnchoredSteps, moved
 from parity.traces.trace import TraceWriter

@@ -1,7 +1,7 @@
 """Which steps of a run have an anchor."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 
 from parity.programs.run_spec import RunSpec
 from parity.traces.anchors import (

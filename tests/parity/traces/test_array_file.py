@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from each_row import each_row
 from helpers import assert_same_bits
+from rows import each_row
 from safetensors.numpy import load_file, save_file
 
 from parity.traces import array_file

@@ -14,9 +14,9 @@ import check_pairs
 import hostile_bundles as hostile
 import numpy as np
 import pytest
-from each_row import each_row
 from helpers import assert_same_bits
 from paths import ROOT
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec

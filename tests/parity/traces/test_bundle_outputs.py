@@ -2,7 +2,7 @@
 
 import copy
 
-from each_row import each_row
+from rows import each_row
 
 from parity.traces.bundle_outputs import needed, outputs_problem, shapes_problem
 

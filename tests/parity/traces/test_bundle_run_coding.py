@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from each_row import each_row
 from helpers import assert_same_bits
+from rows import each_row
 
 from parity.traces.array_file import DTYPES
 from parity.traces.bundle_run_coding import RunArrays, check_run_codes, encode_run

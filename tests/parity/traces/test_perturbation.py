@@ -1,8 +1,8 @@
 """A perturbation moves every weight by exactly one unit in the last place, and nothing else."""
 
 import numpy as np
-from each_row import each_row
 from helpers import assert_same_bits, assert_same_weights
+from rows import each_row
 
 from parity.traces.anchors import Anchor
 from parity.traces.perturbation import perturbed, perturbed_state

@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from each_row import each_row
 from helpers import assert_same_bits
+from rows import each_row
 from traces import BIAS, HISTORY_KEYS, KERNEL, Parts, whole_parts
 
 from parity.errors import InputError, RunError

@@ -1,7 +1,7 @@
 """A whole training is written down at chosen steps, at the ends of epochs, and at its end."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 
 from parity.traces.trace import TraceWriter
 from parity.traces.training_recorder import (

@@ -1,7 +1,7 @@
 """The checksum of checkpoints, against the values in RFC 3720 and a plain loop."""
 
 import numpy as np
-from each_row import each_row
+from rows import each_row
 
 from parity.weights.crc32c import crc32c, unmasked
 

@@ -1,6 +1,6 @@
 """The calls in a functional model of Keras 2 are those that Keras 3 reads."""
 
-from each_row import each_row
+from rows import each_row
 
 from parity.weights.old_config import (
     changed_rules,

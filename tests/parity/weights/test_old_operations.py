@@ -1,6 +1,6 @@
 """Operations of TensorFlow become nodes in their places; what cannot is named with its reason."""
 
-from each_row import each_row
+from rows import each_row
 
 from parity.weights.old_config import changed_rules, renewed_graph
 from parity.weights.old_operations import is_operation, operations_in

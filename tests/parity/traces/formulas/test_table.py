@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from each_row import each_row
+from rows import each_row
 from torch.nn import functional as F
 
 from parity.traces.formulas.call import LayerCall

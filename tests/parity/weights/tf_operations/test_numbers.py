@@ -2,7 +2,7 @@
 
 import pytest
 import tensorflow as tf
-from each_row import each_row
+from rows import each_row
 
 from parity.weights.tf_operations.nodes import Refused
 from parity.weights.tf_operations.numbers import NUMBERS, number_of

@@ -6,7 +6,7 @@ from operator import attrgetter
 import keras
 import numpy as np
 import tensorflow as tf
-from each_row import each_row
+from rows import each_row
 
 from parity.halves.keras.program.renewed_config import renewed
 from parity.weights.old_config import changed_rules
