@@ -25,10 +25,7 @@ EXPECTED = (
 _COMPILED = "compile_config"
 _MOST, _MOST_DIRECTORY = 64 * 2**20, 4 * 2**20  # bytes
 # What zipfile and zlib raise on damaged bytes; RuntimeError covers encryption.
-_DAMAGE = (
-    *(OSError, EOFError, ValueError, RuntimeError, struct.error),
-    *(zipfile.BadZipFile, zlib.error),
-)
+_DAMAGE = (EOFError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 _RULES = ("_regularizer", "_constraint")
 
 
@@ -48,7 +45,7 @@ def compiled_in(given: Any) -> Compiled:
         try:
             given = _json(given.encode())
         except ValueError as error:
-            raise PortError(f"the config: expected {EXPECTED}: {_line(error)}") from None
+            raise PortError(f"the config: no JSON that can be used: {_line(error)}") from None
     if isinstance(given, Mapping):
         return _of_config(given, "the config")
     if isinstance(given, str | Path):
@@ -64,8 +61,12 @@ def _of_file(path: Path) -> Compiled:
             else:
                 file.seek(0)
                 config = _json(file.read(_MOST + 1))
+    except OSError as error:
+        raise PortError(
+            f"{path} cannot be read ({error.strerror or error}); check the path"
+        ) from None
     except _DAMAGE as error:
-        raise PortError(f"{path}: expected {EXPECTED}: {_line(error)}") from None
+        raise PortError(f"{path}: {_line(error)}; expected {EXPECTED}") from None
     if isinstance(facts := config.get("facts"), Mapping):  # of a bundle
         return compiled_of_facts(facts)
     return _of_config(config, str(path))

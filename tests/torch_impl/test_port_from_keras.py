@@ -2,6 +2,7 @@
 
 import json
 import warnings
+import zipfile
 
 import keras
 import numpy as np
@@ -11,8 +12,8 @@ from rows import each_row
 from torch import nn
 from whole_fits import BAR, CLASSES, arrays, trained, worst
 
-from parity.errors import InputError
 from torch_impl import Port, losses, optim, schedule
+from torch_impl.errors import PortError
 
 X, Y = arrays()
 ROWS = np.eye(CLASSES)[Y]
@@ -187,7 +188,7 @@ class Adam(keras.optimizers.SGD):
 
 def test_all_that_has_no_equal_is_told_in_one_message():
     model = model_of(optimizer=Adam(), loss=own_loss, metrics=["mse", own_loss])
-    with pytest.raises(InputError) as error:
+    with pytest.raises(PortError) as error:
         Port.from_keras(
             Net(model),
             model,
@@ -208,7 +209,7 @@ def others():
 
 def test_a_function_with_the_name_of_keras_s_is_known_from_the_model():
     model = model_of(optimizer="sgd", loss=mean_squared_error)
-    with pytest.raises(InputError, match="it is none of Keras's in"):
+    with pytest.raises(PortError, match="it is none of Keras's in"):
         Port.from_keras(Net(model), model)
     # As for `keras.models.load_model`, its name is all that a config has.
     port = Port.from_keras(Net(model), model.get_compile_config())
@@ -247,14 +248,37 @@ def test_what_is_given_takes_the_place_of_what_has_no_equal():
     ],
 )
 def test_what_cannot_be_used_is_told_in_a_sentence(source, message):
-    with pytest.raises(InputError, match=message) as error:
+    with pytest.raises(PortError, match=message) as error:
         Port.from_keras(nn.Linear(2, 2), source)
     assert "\n" not in str(error.value)
 
 
+def test_a_damaged_file_is_told_in_a_sentence(tmp_path):
+    def archive(**members):
+        with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
+            for name, text in members.items():
+                file.writestr(f"{name}.json", text)
+        return (tmp_path / "model.keras").read_bytes()
+
+    damaged = {
+        "its directory is damaged": archive(config="{}")[:-9],
+        "no description of a model": archive(metadata="{}"),
+        "no description of a model, or": archive(config="{}", bundle="{}"),
+        "Expecting property name": archive(config="{,"),
+        "nested too deep": b'{"a":' * 100_000,
+        "its JSON is a list": b"[]",
+        "expected a .keras file": b"\x89HDF",
+    }
+    for message, content in damaged.items():
+        (tmp_path / "given").write_bytes(content)
+        with pytest.raises(PortError, match=message) as error:
+            Port.from_keras(nn.Linear(2, 2), tmp_path / "given")
+        assert "\n" not in str(error.value)
+
+
 def test_a_model_that_is_not_compiled_is_told_so():
     model = model_of()
-    with pytest.raises(InputError, match="the model: there is no optimizer and no loss in it"):
+    with pytest.raises(PortError, match="the model: there is no optimizer and no loss in it"):
         Port.from_keras(Net(model), model)
 
 
@@ -265,9 +289,9 @@ def test_a_rule_needs_an_optimizer_whose_rate_can_be_set():
         "config": S.ExponentialDecay(0.1, 2, 0.5).get_config(),
     }
     config = {"optimizer": {"class_name": "SGD", "config": {"learning_rate": rate}}}
-    with pytest.raises(InputError, match="ReduceLROnPlateau: an optimizer whose learning_rate is"):
+    with pytest.raises(PortError, match="ReduceLROnPlateau: an optimizer whose learning_rate is"):
         Port.from_keras(nn.Linear(2, 2), config, callbacks=rules)
-    with pytest.raises(InputError, match="ReduceLROnPlateau: there is no optimizer"):
+    with pytest.raises(PortError, match="ReduceLROnPlateau: there is no optimizer"):
         Port.from_keras(nn.Linear(2, 2), {"loss": "mse"}, callbacks=rules)
 
 
