@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl import constraints
 from torch_impl.constraints import from_config
@@ -27,6 +28,7 @@ def values():
     return array
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=str)
 def test_a_constraint_gives_keras_weights(name, settings, dtype):

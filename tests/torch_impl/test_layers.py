@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from helpers import assert_same_bits, assert_same_weights
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ def to_keras(tensor):
     return tensor.detach().movedim(1, -1).numpy()
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rate", [0.25, 0.5, 0.1, 1 / 3, 0.99])
 @pytest.mark.parametrize("shape", INPUTS.values(), ids=INPUTS)
@@ -53,6 +55,7 @@ def test_dropout_gives_keras_outputs_call_after_call(shape, rate, dtype):
     assert ours.num_calls == 3
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dropout_draws_its_mask_in_keras_layout(dtype):
     ones = torch.ones(3, 2, 5, 7, dtype=getattr(torch, dtype))
@@ -60,6 +63,7 @@ def test_dropout_draws_its_mask_in_keras_layout(dtype):
     assert torch.equal(Dropout(0.5, seed=8)(ones) > 0, keep.movedim(-1, 1))
 
 
+@one_test
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_dropout_does_not_depend_on_the_memory_layout(layout):
     x = torch.randn(3, 2, 5, 7)
@@ -98,6 +102,7 @@ def test_dropout_of_rate_zero_passes_through_as_in_keras():
     assert layer.num_calls == 0
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_gradient_of_dropout_is_the_mask_times_the_scale_as_in_keras(dtype):
     rate, scale = 0.3, np.dtype(dtype).type(1 / 0.7)
@@ -154,6 +159,7 @@ def test_dropout_leaves_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@one_test
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
 def test_a_rate_outside_of_the_unit_interval_is_an_error_that_shows_it(rate):
     with pytest.raises(ValueError, match=rf"rate={rate!r}: expected a number in \[0, 1\)"):
@@ -164,6 +170,7 @@ def test_the_repr_of_dropout_says_rate_and_seed():
     assert repr(Dropout(0.25, seed=3)) == "Dropout(rate=0.25, seed=3)"
 
 
+@one_test
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_flatten_has_the_order_of_keras(layout):
     x = np.arange(2 * 3 * 5 * 4, dtype=np.float32).reshape(2, 3, 5, 4)
@@ -195,6 +202,7 @@ KERNELS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("seed", [1, 42, 999_999_999])
 @pytest.mark.parametrize("shape", KERNELS.values(), ids=KERNELS)
@@ -311,6 +319,7 @@ def is_uniform(values):
     return stats.kstest(values, stats.uniform(-1, 2).cdf).pvalue > RARE
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("make", "fan_in", "fan_out"), GLOROT.values(), ids=GLOROT)
 def test_independent_kernels_are_uniform_up_to_glorots_limit(make, fan_in, fan_out, dtype):
@@ -326,6 +335,7 @@ def test_independent_kernels_are_uniform_up_to_glorots_limit(make, fan_in, fan_o
     assert str(layer.weight.dtype) == f"torch.{dtype}"
 
 
+@one_test
 @pytest.mark.parametrize("model", MODELS)
 def test_an_independent_model_has_keras_distributions_and_other_weights(model):
     spec = RunSpec(model=model, seed=5)

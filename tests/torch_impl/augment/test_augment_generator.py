@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from helpers import MOVED, SEEDS, assert_same_pixels, fed_by_keras, matches_scipy_to_the_bit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def test_the_constructor_is_keras_constructor_and_two_arguments_more():
     assert {name: ours[name] for name in theirs} == theirs
 
 
+@one_test
 @pytest.mark.parametrize(
     "name",
     [
@@ -128,6 +130,7 @@ def test_any_configuration_feeds_keras_pixels(
         keras.config.set_floatx(before)
 
 
+@one_test
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
     x = images_of((4, 6, 9, 3))
@@ -233,11 +236,13 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
     assert_same_pixels(fed_here, images, np.ptp(x))
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS)
 def test_flow_feeds_what_fit_takes_from_keras_flow_for_three_epochs(seed):
     assert_flow_is_keras_flow(seed, batch_size=16)
 
 
+@one_test
 @pytest.mark.parametrize("batch_size", [16, 64, 32, 1])
 def test_flow_feeds_what_fit_takes_from_keras_flow_for_any_number_of_batches(batch_size):
     assert_flow_is_keras_flow(5, batch_size, epochs=2)
@@ -249,6 +254,7 @@ def test_how_many_batches_are_augmented_at_once_changes_nothing(batches_at_once,
     assert_flow_is_keras_flow(5, 16, epochs=2)
 
 
+@one_test
 @pytest.mark.parametrize(
     "options",
     [{}, {"width_shift_range": 3, "height_shift_range": [1, 2]}, {"brightness_range": (0.5, 2)}],
@@ -276,6 +282,7 @@ def test_the_default_dtype_is_torchs():
         torch.set_default_dtype(torch.float32)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -296,6 +303,7 @@ def test_an_argument_of_another_form_is_an_error_that_shows_it(options, message)
         ImageDataGenerator(**options)
 
 
+@one_test
 @pytest.mark.parametrize(
     "options",
     [
@@ -330,6 +338,7 @@ def test_another_number_of_parameters_than_images_is_an_error():
         ImageDataGenerator().apply_transform(torch.zeros(2, 4, 4, 1), {"theta": [1, 2, 3]})
 
 
+@one_test
 @pytest.mark.parametrize("theta", [float("nan"), float("inf")])
 def test_parameters_that_are_not_finite_are_an_error(theta):
     with pytest.raises(ValueError, match=r"theta=\[(nan|inf)\]: expected finite numbers"):
@@ -341,6 +350,7 @@ def test_whole_numbers_are_an_error_and_not_cut_off():
         ImageDataGenerator().apply_transform(torch.zeros(4, 4, 1, dtype=torch.uint8), {})
 
 
+@one_test
 @pytest.mark.parametrize("method", ["flow", "fit"])
 def test_images_in_the_other_format_are_an_error_that_names_it(method):
     for data_format, shape in (("channels_last", (2, 1, 28, 28)), ("channels_first", (2, 9, 9, 3))):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import assert_same_bits, matches_normals_to_the_bit
 from keras.src.initializers import ALL_OBJECTS_DICT
 from keras.src.initializers.random_initializers import compute_fans as keras_fans
@@ -63,6 +64,7 @@ def both(name, settings, shape, seed, dtype):
     return kind(**settings)(shape, seed=seed, dtype=dtype).numpy(), expected
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_an_initialiser_gives_the_numbers_of_keras(case, dtype):
@@ -80,6 +82,7 @@ def test_an_initialiser_gives_the_numbers_of_keras(case, dtype):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=8 * eps * np.abs(theirs).max())
 
 
+@one_test
 @pytest.mark.parametrize(("dtype", "allowed"), [(DTYPES[0], 1e-5), (DTYPES[1], 2e-14)], ids=str)
 def test_an_orthogonal_kernel_is_that_of_keras(dtype, allowed):
     """Ten times the greatest difference measured over 200 matrices of up to 60 x 60."""
@@ -98,6 +101,7 @@ def test_an_orthogonal_kernel_without_the_rule_of_signs_does_not_pass_this_test(
     np.testing.assert_allclose(np.abs(ours), q.abs().numpy(), rtol=0, atol=1e-14)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("gain", [1.0, 0.3])
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 4), (1, 1)], ids=str)
@@ -105,6 +109,7 @@ def test_an_identity_is_that_of_keras(shape, gain, dtype):
     assert_same_bits(*both("Identity", {"gain": gain}, shape, None, dtype))
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "symmetric"])
 @pytest.mark.parametrize("scaling", ["density", "spectrum", None])
@@ -126,6 +131,7 @@ def test_the_initialiser_of_the_layers_is_the_same():
             assert torch.equal(initializers.GlorotUniform()(shape, seed=seed), expected)
 
 
+@one_test
 @pytest.mark.parametrize("seed", [0, 1, -1, 2**31 - 3, 2**31 - 2, 2**31, 2**32 - 1, -(2**63)])
 def test_a_seed_of_any_size_is_taken_modulo_as_in_keras(seed):
     ours, theirs = both("RandomUniform", {}, (7, 3), seed, torch.float32)
@@ -174,12 +180,14 @@ def test_a_seed_is_drawn_only_where_keras_draws_one():
     assert torch.equal(own, initializers.HeNormal()((4, 5), seed=3))
 
 
+@one_test
 @pytest.mark.parametrize(("own", "given"), [(None, None), (3, 4)])
 def test_no_seed_and_two_seeds_are_errors(own, given):
     with pytest.raises(ValueError, match=f"seed={given}, and the initializer has seed={own}"):
         initializers.HeNormal(seed=own)((4, 5), seed=given)
 
 
+@one_test
 @pytest.mark.parametrize("seed", [True, 1.5, 2**63, -(2**63) - 1], ids=repr)
 def test_a_seed_that_keras_cannot_hold_is_an_error(seed):
     with pytest.raises(ValueError, match=r"expected an integer in \[-2\*\*63, 2\*\*63\)"):
@@ -193,6 +201,7 @@ def test_every_name_of_keras_gives_its_initialiser():
         assert type(from_config(name)) is kind
 
 
+@one_test
 @pytest.mark.parametrize(
     "theirs",
     [
@@ -232,6 +241,7 @@ ARRAYS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(("value", "shape"), ARRAYS.values(), ids=ARRAYS)
 def test_an_array_gives_the_numbers_of_keras(value, shape, dtype):
@@ -288,6 +298,7 @@ MISTAKES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("make", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_an_error_that_says_what_was_expected(make, message):
     with pytest.raises(ValueError, match=message):

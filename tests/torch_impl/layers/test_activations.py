@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
 from torch.nn import functional as F
 
@@ -62,6 +63,7 @@ def both(name, settings, x):
     return (ours.detach().numpy(), tensor.grad.numpy()), (theirs.numpy(), gradient.numpy())
 
 
+@one_test
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=[f"{n}{s or ''}" for n, s in CASES])
 def test_an_activation_is_keras_one(name, settings):
     x = values()
@@ -88,6 +90,7 @@ LAYERS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_has_keras_defaults_and_settings(name):
     kind, options = LAYERS[name]
@@ -104,6 +107,7 @@ MASKS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("axis", [-1, 1, (1, 2), [2]], ids=str)
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_a_masked_softmax_is_keras_one(mask, axis):
@@ -119,6 +123,7 @@ def test_a_mask_of_another_shape_is_an_error():
         Softmax()(torch.zeros(4, 3), torch.ones(2))
 
 
+@one_test
 @pytest.mark.parametrize(("axis", "carries"), [(-1, True), ([1], True), ((0, 1), False)], ids=str)
 def test_a_softmax_layer_carries_its_logits_where_keras_one_does(axis, carries):
     x = signed((4, 3))
@@ -126,6 +131,7 @@ def test_a_softmax_layer_carries_its_logits_where_keras_one_does(axis, carries):
     assert hasattr(Softmax(axis)(torch.tensor(x)), "_keras_logits") is carries
 
 
+@one_test
 @pytest.mark.parametrize("shared", [None, 1, [1, 2]], ids=str)
 def test_prelu_is_keras_one(shared):
     theirs = keras_layer("PReLU", shared_axes=shared)
@@ -142,6 +148,7 @@ FAULTS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("name", FAULTS)
 def test_torchs_own_default_does_not_pass_this_test(name):
     """softplus differs beyond x = 20 only, celu and hard_tanh in the slope at a kink only."""

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, signed
 
 from torch_impl.layers import AdditiveAttention, Attention
@@ -21,6 +22,7 @@ def both(kind, **settings):
     return theirs, ours
 
 
+@one_test
 @pytest.mark.parametrize("num_inputs", [2, 3])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("use_scale", [False, True])
@@ -39,6 +41,7 @@ def test_attention_is_keras_one(kind, more, use_scale, dropout, num_inputs):
     assert_same(pair)
 
 
+@one_test
 @pytest.mark.parametrize("kind", ["Attention", "AdditiveAttention"])
 @pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("causal", [False, True])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
 
@@ -23,6 +24,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("rank", [1, 2])
 def test_a_depthwise_convolution_is_keras_one(rank, options):
@@ -34,6 +36,7 @@ def test_a_depthwise_convolution_is_keras_one(rank, options):
     assert_same(Pair(theirs, kind(3, window, **options), shape))
 
 
+@one_test
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("rank", [1, 2])
 def test_a_separable_convolution_is_keras_one(rank, options):

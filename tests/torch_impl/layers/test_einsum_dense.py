@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import Pair, as_they_are, assert_same, keras_layer
 
 from torch_impl.layers import EinsumDense
@@ -33,6 +34,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("name", CASES)
 def test_einsum_dense_is_keras_one(name):
     equation, shape, made, bias_axes = CASES[name]
@@ -43,6 +45,7 @@ def test_einsum_dense_is_keras_one(name):
     assert_same(pair)
 
 
+@one_test
 @pytest.mark.parametrize("name", CASES)
 def test_axes_of_the_kernel_are_those_that_keras_gives_its_initialiser(name):
     equation, shape, made, bias_axes = CASES[name]
@@ -64,6 +67,7 @@ def test_a_bias_of_one_long_axis_goes_where_tensorflow_puts_it():
     assert add_bias(torch.zeros(1, 4, 3, 1), bias)[0, 0, :, 0].tolist() == [1, 2, 3]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
 from torch import nn
 
@@ -28,12 +29,14 @@ def lengths(axis):
 AXES = {"last": -1, "first": 1, "middle": 2, "two": [2, 3], "apart": [1, 3], "all": [1, 2, 3]}
 
 
+@one_test
 @pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
 def test_layer_normalization_is_keras_one(axis):
     theirs = keras_layer("LayerNormalization", axis=axis)
     assert_same(Pair(theirs, LayerNormalization(lengths(axis), axis), SHAPE, as_they_are, back))
 
 
+@one_test
 @pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"epsilon": 1e-6}])
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_layer_normalization_takes_keras_options(axis, options):
@@ -42,6 +45,7 @@ def test_layer_normalization_takes_keras_options(axis, options):
     assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=0.03)
 
 
+@one_test
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
 @pytest.mark.parametrize("axis", [-1, 1, [1, 3]], ids=str)
 def test_layer_normalization_with_rms_scaling_is_keras_one(axis):
@@ -52,6 +56,7 @@ def test_layer_normalization_with_rms_scaling_is_keras_one(axis):
     assert_same(Pair(theirs, ours, SHAPE, as_they_are, back))
 
 
+@one_test
 @pytest.mark.parametrize("axis", [-1, [2, 3], [1, 2, 3]], ids=str)
 def test_rms_normalization_is_keras_one(axis):
     theirs = keras_layer("RMSNormalization", axis=axis)
@@ -59,6 +64,7 @@ def test_rms_normalization_is_keras_one(axis):
     assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=1e-3)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("groups", "axis", "options"),
     [(3, -1, {}), (2, 1, {"scale": False}), (-1, -1, {}), (1, -1, {"center": False})],
@@ -70,12 +76,14 @@ def test_group_normalization_is_keras_one(groups, axis, options):
     assert_same(Pair(theirs, ours, SHAPE, as_they_are, back), scale=0.1)
 
 
+@one_test
 @pytest.mark.parametrize("axis", [-1, 1, [1, 2]], ids=str)
 def test_unit_normalization_is_keras_one(axis):
     theirs = keras_layer("UnitNormalization", axis=axis)
     assert_same(Pair(theirs, UnitNormalization(axis), SHAPE, as_they_are, back))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("kind", "stock"),
     [

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from layer_pairs import BAR, own_names, signed
 
 from torch_impl.layers import GroupQueryAttention, MultiHeadAttention
@@ -156,6 +157,7 @@ def options_of(called, heads, shapes):
     return make
 
 
+@one_test
 @pytest.mark.parametrize("number", range(NUM_SETTINGS))
 def test_multi_head_attention_is_keras_one(number):
     settings, shapes, called = drawn_settings(number)
@@ -167,6 +169,7 @@ def test_multi_head_attention_is_keras_one(number):
     assert_same(theirs, ours, shapes, options_of(called, settings["num_heads"], shapes))
 
 
+@one_test
 @pytest.mark.parametrize("number", range(20))
 def test_group_query_attention_is_keras_one(number):
     settings, shapes, called = drawn_settings(number)
@@ -184,6 +187,7 @@ def test_group_query_attention_is_keras_one(number):
     assert_same(theirs, ours, shapes, options_of(called, 2 * heads, shapes))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("axes", "dropout"), [(None, 0.0), ((2,), 0.3), ((1, 2), 0.0), (-2, 0.3)], ids=str
 )
@@ -234,6 +238,7 @@ def test_torchs_attention_in_its_place_does_not_pass_these_tests():
     assert difference(ours(given, given).detach(), expected) > 1e-3
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
 from torch import nn
 
@@ -29,6 +30,7 @@ CASES = {
 SMALL_VARIANCE = {"scale": 0.03, "offset": 2.0}
 
 
+@one_test
 @pytest.mark.parametrize("data", [{}, SMALL_VARIANCE], ids=["signed", "small_variance"])
 @pytest.mark.parametrize(("shape", "options"), CASES.values(), ids=CASES)
 def test_batch_normalization_is_keras_one(shape, options, data):
@@ -36,6 +38,7 @@ def test_batch_normalization_is_keras_one(shape, options, data):
     assert_same(Pair(theirs, BatchNormalization(5, **options), shape), **data)
 
 
+@one_test
 @pytest.mark.parametrize("axis", [1, 2, -2])
 def test_the_axis_is_that_of_the_tensor_as_it_is_given(axis):
     theirs = keras_layer("BatchNormalization", axis=axis)
@@ -74,6 +77,7 @@ def test_a_frozen_layer_uses_and_leaves_its_moving_statistics_as_in_keras():
         np.testing.assert_array_equal(ours, kept)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("fault", "least"),
     [

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
 
@@ -19,6 +20,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("shape", "options"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_images_is_keras_pooling(kind, shape, options):
@@ -27,6 +29,7 @@ def test_pooling_of_images_is_keras_pooling(kind, shape, options):
     assert_same(pair, offset=-1.0)  # mostly negative: a zero at the border would win
 
 
+@one_test
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_sequences_is_keras_pooling(kind, padding):
@@ -35,6 +38,7 @@ def test_pooling_of_sequences_is_keras_pooling(kind, padding):
     assert_same(Pair(keras_layer(f"{kind}1D", **options), ours, (6, 2)), offset=-1.0)
 
 
+@one_test
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_volumes_is_keras_pooling(kind, padding):
@@ -68,6 +72,7 @@ def test_the_gradient_of_a_window_over_both_borders_is_the_derivative():
     assert torch.autograd.gradcheck(layers.AveragePooling2D(**options), x)
 
 
+@one_test
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["GlobalMaxPooling", "GlobalAveragePooling"])
@@ -77,6 +82,7 @@ def test_pooling_of_whole_images_is_keras_pooling(kind, rank, keepdims):
     assert_same(Pair(theirs, ours, (*(4, 5, 3)[:rank], 2)))
 
 
+@one_test
 @pytest.mark.parametrize("kind", ["MaxPooling2D", "GlobalMaxPooling2D"])
 def test_equal_values_share_the_gradient_as_in_keras(kind):
     """After a ReLU many values are 0. A window gives all to the first, a whole image to each."""
@@ -88,6 +94,7 @@ def test_equal_values_share_the_gradient_as_in_keras(kind):
     assert max(difference(*both) for both in found.values()) <= BAR
 
 
+@one_test
 @pytest.mark.parametrize(
     ("kind", "usual"),
     [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import keras_layer, signed
 
 from torch_impl.layers import Permute, RepeatVector, Reshape
@@ -14,6 +15,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("name", CASES)
 def test_every_entry_is_where_keras_puts_it(name):
     kind, arguments, shape = CASES[name]
@@ -31,6 +33,7 @@ def test_torchs_layout_reshaped_is_something_else():
     assert (slip != theirs).any()
 
 
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

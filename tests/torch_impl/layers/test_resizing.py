@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
 
@@ -21,6 +22,7 @@ def shape_of(rank):
     return (*(5, 6, 7)[:rank], 2)
 
 
+@one_test
 @pytest.mark.parametrize(("rank", "amount"), AMOUNTS.values(), ids=AMOUNTS)
 def test_padding_and_cropping_are_keras_ones(rank, amount):
     for name, kind in (("ZeroPadding", ZeroPadding), ("Cropping", Cropping)):
@@ -28,6 +30,7 @@ def test_padding_and_cropping_are_keras_ones(rank, amount):
         assert_same(Pair(theirs, kind(amount, rank), shape_of(rank)), num_steps=0)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("rank", "size"),
     [(1, 3), (2, (2, 3)), (2, (1, 2)), (3, (1, 2, 3))],
@@ -46,6 +49,7 @@ def test_up_sampling_is_keras_one(rank, size):
 BILINEAR_BAR = 2 * 15 * 2.0**-24
 
 
+@one_test
 @pytest.mark.parametrize("size", [(2, 2), (3, 5)], ids=str)
 def test_bilinear_up_sampling_is_keras_one_up_to_float32(size):
     theirs = keras_layer("UpSampling2D", size, interpolation="bilinear")
@@ -71,6 +75,7 @@ def test_aligned_corners_do_not_pass_this_test():
     assert difference(to_keras(aligned(to_torch(x))), expected) > 0.01
 
 
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

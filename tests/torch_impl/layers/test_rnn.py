@@ -3,6 +3,7 @@
 import keras
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, difference, keras_layer, signed
 
 from torch_impl.layers import GRU, LSTM, Bidirectional, ConvLSTM1D
@@ -21,6 +22,7 @@ def stateful_pair(kind, ours_kind, **options):
     return theirs, ours
 
 
+@one_test
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 @pytest.mark.parametrize("options", [{}, {"go_backwards": True, "recurrent_dropout": 0.3}], ids=str)
 def test_a_stateful_layer_goes_on_where_the_call_before_ended(kind, options):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
 
 from torch_impl.layers import Embedding, Normalization, Rescaling
@@ -13,6 +14,7 @@ def back(tensor):
     return tensor.detach().numpy()
 
 
+@one_test
 @pytest.mark.parametrize(
     "arguments",
     [(1 / 255,), (1 / 127.5, -1.1), ([0.1, 0.2, 0.3],)],
@@ -43,6 +45,7 @@ GIVEN = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("name", GIVEN)
 def test_given_statistics_normalise_as_in_keras(name):
     options = GIVEN[name]
@@ -64,6 +67,7 @@ def test_statistics_that_keras_has_taken_up_are_weights():
     assert difference(back(ours(torch.tensor(x))), theirs(x).numpy()) <= BAR
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.float32], ids=str)
 def test_an_embedding_looks_up_keras_rows(dtype):
     theirs = keras_layer("Embedding", 7, 3)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import Pair, as_they_are, assert_same, keras_layer, to_keras, to_torch
 from torch import nn
 
@@ -46,6 +47,7 @@ def back(tensor):
     return tensor.detach().numpy()
 
 
+@one_test
 @pytest.mark.parametrize("iterations", [1, 3])
 @pytest.mark.parametrize("name", CASES)
 def test_spectral_normalization_is_keras_one(name, iterations):

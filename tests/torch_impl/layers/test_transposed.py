@@ -3,6 +3,7 @@
 import keras
 import pytest
 import tensorflow as tf
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
 
@@ -23,12 +24,14 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("window", "options"), CASES.values(), ids=CASES)
 def test_a_transposed_convolution_of_images_is_keras_one(window, options):
     theirs = keras_layer("Conv2DTranspose", 5, window, **options)
     assert_same(Pair(theirs, Conv2DTranspose(3, 5, window, **options), (4, 5, 3)))
 
 
+@one_test
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("rank", [1, 3])
 def test_sequences_and_volumes_follow_the_same_rule(rank, padding):
@@ -38,6 +41,7 @@ def test_sequences_and_volumes_follow_the_same_rule(rank, padding):
     assert_same(Pair(theirs, kind(2, 4, 3, **options), (*(3, 4, 2)[:rank], 2)))
 
 
+@one_test
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_a_dilated_one_is_the_gradient_of_keras_convolution(padding):
     """TensorFlow has no dilated transposed convolution for the CPU."""

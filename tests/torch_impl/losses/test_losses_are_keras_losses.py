@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from covering import one_test
 from keras_losses import assert_close, keras_loss_and_gradient, torch_loss_and_gradient
 
 from torch_impl import losses
@@ -122,6 +123,7 @@ def both(name, settings, *arguments, activations=(None, None), **keywords):
     )
 
 
+@one_test
 @pytest.mark.parametrize("shape", BATCHES.values(), ids=BATCHES)
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_loss_and_its_gradient_are_those_of_keras(case, shape):
@@ -142,6 +144,7 @@ def test_the_cosine_of_short_vectors_is_that_of_keras():
     assert 0 < abs(ours[0][1]) < 1e-3
 
 
+@one_test
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case[2].startswith("probabilities")], ids=name_of
 )
@@ -169,6 +172,7 @@ WEIGHTS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "none"])
 @pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize(
@@ -184,6 +188,7 @@ def test_weighted_losses_and_their_gradients_are_those_of_keras(case, weight, re
     assert_close(ours, theirs, TOLERANCE)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "activation", "kind"),
     [
@@ -210,6 +215,7 @@ def test_a_label_that_is_ignored_hides_the_logits():
     assert_close(ours, theirs, TOLERANCE)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryCrossentropy", "Huber"])
 def test_columns_meet_vectors_sample_by_sample(name):
     generator = np.random.default_rng(5)
@@ -340,6 +346,7 @@ def _clipped_then_scaled(p):
     return (p / p.sum(-1, keepdim=True)).log()
 
 
+@one_test
 @pytest.mark.parametrize(("name", "kind", "fault"), FAULTS.values(), ids=FAULTS)
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")

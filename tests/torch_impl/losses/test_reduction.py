@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import assert_same_bits
 from keras.src.losses.loss import reduce_weighted_values, squeeze_or_expand_to_same_rank
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
@@ -14,6 +15,7 @@ from torch_impl.losses.reduction import REDUCTIONS, reduce_weighted, same_rank, 
 SHAPES = [(5,), (5, 1), (1,), (1, 1), (5, 3), (5, 3, 1), (5, 3, 2), ()]
 
 
+@one_test
 @pytest.mark.parametrize("second", SHAPES, ids=str)
 @pytest.mark.parametrize("first", SHAPES, ids=str)
 def test_ranks_meet_as_in_keras(first, second):
@@ -35,6 +37,7 @@ PAIRS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("reduction", REDUCTIONS, ids=str)
 @pytest.mark.parametrize("masked", ["no_mask", "mask", "all_masked"])
 @pytest.mark.parametrize("weighted", ["weights", "no_weights", "zero_weights"])
@@ -73,6 +76,7 @@ def test_the_weighted_mean_divides_by_the_number_of_samples():
     assert reduce_weighted(values, weight, None, "mean_with_sample_weight").item() == 10 / 4
 
 
+@one_test
 @pytest.mark.parametrize(
     "y",
     [

@@ -11,6 +11,7 @@ import numpy as np
 import optimizer_runs
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import RATES
 
 from torch_impl.optim import Adam
@@ -244,6 +245,7 @@ def through_a_file(optimizer):
     return torch.load(file, weights_only=True)
 
 
+@one_test
 @pytest.mark.parametrize("resume", RESUMES.values(), ids=RESUMES)
 def test_a_resumed_run_goes_on_as_the_uninterrupted_one(resume):
     gradients = make_gradients(20, np.float64)
@@ -310,6 +312,7 @@ def decayed_runs(decay, dtype, gradients):
     )
 
 
+@one_test
 @pytest.mark.parametrize("decay", DECAYS)
 def test_weight_decay_is_that_of_keras_in_float64(decay):
     gradients = make_gradients(NUM_STEPS, np.float64)
@@ -324,6 +327,7 @@ def test_weight_decay_is_that_of_keras_in_float64(decay):
     assert greatest_difference(ours.weights(), plain.weights()) > 1e-3
 
 
+@one_test
 @pytest.mark.parametrize("decay", [3.0, 0.004, 1e-5])
 def test_weight_decay_is_that_of_keras_in_float32(decay):
     """Without gradients, where nothing covers a decay that is too strong or too weak."""
@@ -377,6 +381,7 @@ def test_the_decay_acts_before_the_step_of_adam():
     np.testing.assert_allclose(run.weights()[0], theirs.weights()[0], rtol=1e-15)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_weight_decay_of_zero_is_none_to_the_bit(dtype):
     gradients = make_gradients(20, dtype)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl.optim import Adam, AdamW
 
@@ -55,6 +56,7 @@ SETTINGS = {
 }
 
 
+@one_test
 @pytest.mark.long
 @pytest.mark.parametrize("name", SETTINGS)
 def test_weights_move_as_keras_moves_them(name):
@@ -70,6 +72,7 @@ def test_weights_move_as_keras_moves_them(name):
     assert_close(found, [np.asarray(variable) for variable in variables], 2e-7)
 
 
+@one_test
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-13), ("float32", 2e-5)])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_fused_step_is_that_of_the_loop(name, dtype, rtol):

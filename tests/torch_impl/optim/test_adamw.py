@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import (
     TorchRun,
     keras_alone,
@@ -17,6 +18,7 @@ from optimizer_runs import (
 from torch_impl.optim import Adam, AdamW
 
 
+@one_test
 @pytest.mark.parametrize("amsgrad", [False, True], ids=["plain", "amsgrad"])
 def test_torchs_own_adamw_does_not_pass_this_test(amsgrad):
     theirs = keras_alone("AdamW", amsgrad=amsgrad)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import (
     SHORT,
     WEIGHT_UNITS,
@@ -90,6 +91,7 @@ def test_a_sum_within_l1_makes_a_weight_of_zero():
     assert run.weights()[0][2] < 0
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [

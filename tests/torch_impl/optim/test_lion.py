@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import (
     SHORT,
     TorchRun,
@@ -39,6 +40,7 @@ def test_every_step_is_the_rate_whatever_the_size_of_the_gradient():
     assert run.weights()[0].tolist() == [-0.25, 0.25, -0.25, 0.0]
 
 
+@one_test
 @pytest.mark.parametrize("beta_1", [0.0, -0.5, 1.1])
 def test_a_beta_that_makes_it_sign_descent_is_an_error_that_shows_it(beta_1):
     with pytest.raises(ValueError, match=rf"beta_1={beta_1!r}: expected a number in \(0, 1\]"):

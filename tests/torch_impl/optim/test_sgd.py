@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import SHORT, TorchRun, assert_close, both_runs, keras_alone, stock_difference
 
 from torch_impl.optim import SGD
@@ -14,6 +15,7 @@ def test_a_norm_that_is_clipped_costs_a_few_roundings():
 
 
 # 0.875 is a number of float32, to which Keras rounds it.
+@one_test
 @pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
 def test_torchs_own_agrees_at_a_constant_rate_but_not_when_it_changes(nesterov):
     settings = {"momentum": 0.875, "nesterov": nesterov}
@@ -39,6 +41,7 @@ def test_without_momentum_there_is_no_slot():
     assert run.slots() == [{}]
 
 
+@one_test
 @pytest.mark.parametrize("momentum", [-0.1, 1.5, float("nan")])
 def test_a_momentum_outside_of_the_unit_interval_is_an_error_that_shows_it(momentum):
     with pytest.raises(ValueError, match=rf"momentum={momentum!r}: expected a number in \[0, 1\]"):

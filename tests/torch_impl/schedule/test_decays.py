@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from schedule_rates import keras_rate, keras_rates, our_rates
 
 from torch_impl import schedule
@@ -29,6 +30,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("compiled", [False, True], ids=["called", "in_fit"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
@@ -39,6 +41,7 @@ def test_rates_are_those_of_keras_to_the_bit(name, arguments, dtype, compiled):
     )
 
 
+@one_test
 @pytest.mark.parametrize("decay_steps", [41, 47, 49, 55])
 def test_a_stair_of_fit_is_a_step_late_where_the_reciprocal_is_rounded_down(decay_steps):
     """The rates with which `fit` trains, from a weight whose gradient is always 1."""
@@ -125,11 +128,13 @@ HAND = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("rate", "expected"), HAND.values(), ids=HAND)
 def test_rates_are_those_worked_out_by_hand(rate, expected):
     assert {step: rate(step) for step in expected} == expected
 
 
+@one_test
 @pytest.mark.parametrize("name", ["ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"])
 @pytest.mark.parametrize("decay_steps", [0, -3])
 def test_decay_steps_of_none_are_an_error_that_shows_them(name, decay_steps):
@@ -138,6 +143,7 @@ def test_decay_steps_of_none_are_an_error_that_shows_them(name, decay_steps):
         getattr(schedule, name)(0.1, decay_steps, *rest)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("boundaries", "values"),
     [([], [0.1]), ([1, 2], [0.1, 0.2]), ([2, 1], [1.0, 2.0, 3.0]), ([1.5], [1.0, 2.0])],

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from metric_values import HAND_MADE, NAN, metric_values
 
 import parity.programs.run_spec
@@ -66,6 +67,7 @@ def our_rates(values, dtype="float32", rate=RATE, **rule):
     return rates[1:]
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("part", range(4))
 def test_random_losses_give_the_rates_of_keras(part, dtype):
@@ -79,6 +81,7 @@ def test_random_losses_give_the_rates_of_keras(part, dtype):
     assert num_cuts > NUM_SEQUENCES / 4  # the sequences are such that something happens
 
 
+@one_test
 @pytest.mark.parametrize("cooldown", range(4))
 @pytest.mark.parametrize("patience", range(1, 6))
 @pytest.mark.parametrize("values", HAND_MADE.values(), ids=HAND_MADE)
@@ -151,6 +154,7 @@ def test_all_groups_are_cut():
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
 
 
+@one_test
 @pytest.mark.parametrize(("dtype", "kept"), [("float32", float(np.float32(0.1))), ("float64", 0.1)])
 def test_the_rate_is_kept_in_the_dtype_of_the_weights(dtype, kept):
     optimizer = an_optimizer(dtype, 0.1)
@@ -158,12 +162,14 @@ def test_the_rate_is_kept_in_the_dtype_of_the_weights(dtype, kept):
     assert optimizer.param_groups[0]["lr"] == kept
 
 
+@one_test
 @pytest.mark.parametrize("factor", [0, 1, 1.5, -0.1, NAN])
 def test_a_factor_outside_of_the_unit_interval_is_an_error_that_shows_it(factor):
     with pytest.raises(ValueError, match=rf"factor={factor!r}: expected a number in \(0, 1\)"):
         ReduceLROnPlateau(an_optimizer(), factor=factor)
 
 
+@one_test
 @pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_metric_of_either_direction_gives_the_rates_of_keras(dtype, mode):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_pairs import SEEDS, pair, pixels, same, turn, turn_back, whole_pixels
@@ -62,6 +63,7 @@ def test_random_places_are_keras_places(height, width, seed, shape, dtype):
         assert same(turn_back(ours(turn(x))), theirs(x, training=True))
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_model_crops_as_the_module_does_and_rounds_to_float32(seed):
     x = pixels((3, 9, 8, 2), 1, "float64")
@@ -91,6 +93,7 @@ def test_a_crop_at_the_middle_does_not_pass_as_a_random_one():
     assert same(turn_back(ours(turn(x))), expected)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

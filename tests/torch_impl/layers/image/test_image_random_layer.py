@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from image_pairs import ON_X86, SEEDS, compiled, pair, pixels, same, turn, turn_back
 from torch import nn
 
@@ -27,6 +28,7 @@ ROWS = (
 )
 
 
+@one_test
 @pytest.mark.parametrize("seed", KERAS_SEEDS)
 def test_layers_without_a_seed_get_those_of_set_random_seed_in_their_order(seed):
     keras.utils.set_random_seed(seed)
@@ -42,6 +44,7 @@ def test_layers_without_a_seed_get_those_of_set_random_seed_in_their_order(seed)
             assert (module.seed, module.num_calls) == tuple(state), kind
 
 
+@one_test
 @pytest.mark.parametrize(
     ("kind", "arguments"),
     [
@@ -89,6 +92,7 @@ def test_uniform_numbers_are_those_of_keras_from_any_seed():
             np.testing.assert_array_equal(found.numpy(), expected)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("factor", "options", "expected"),
     [
