@@ -115,44 +115,6 @@ def test_uniform_numbers_are_those_of_tensorflow_for_any_seed_and_shape(seed, sh
     assert_same_bits(ours.numpy(), tensorflow_uniform(shape, seed, dtype))
 
 
-@one_test
-@pytest.mark.parametrize("seed", [(-5, 3), (2**31 - 1, -(2**31)), (0, 0)], ids=str)
-def test_a_seed_pair_means_the_same_whether_tensorflow_holds_it_in_32_or_64_bits(seed):
-    theirs = tf.random.stateless_uniform((9,), seed=tf.constant(seed, tf.int32)).numpy()
-    assert_same_bits(stateless_uniform((9,), seed=seed).numpy(), theirs)
-
-
-@one_test
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_shorter_draw_is_the_beginning_of_a_longer_one(dtype):
-    long = stateless_uniform((1000,), seed=(3, 4), dtype=dtype)
-    for length in (0, 1, 2, 3, 4, 5, 999):
-        assert torch.equal(stateless_uniform((length,), seed=(3, 4), dtype=dtype), long[:length])
-
-
-@one_test
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_uniform_numbers_lie_in_the_unit_interval_and_fill_it(dtype):
-    values = stateless_uniform((200_000,), seed=(8, 9), dtype=dtype)
-    assert values.min() >= 0
-    assert values.max() < 1
-    # The mean of n uniform numbers has the standard deviation 1 / sqrt(12 n) = 6.5e-4.
-    assert abs(values.double().mean() - 0.5) < 5 * 6.5e-4
-
-
-def test_the_same_seed_pair_repeats_and_each_half_of_it_matters():
-    draws = [stateless_uniform((50,), seed=seed) for seed in ((1, 2), (1, 2), (1, 3), (2, 2))]
-    assert torch.equal(draws[0], draws[1])
-    assert not (draws[0] == draws[2]).any()
-    assert not (draws[0] == draws[3]).any()
-
-
-def test_the_two_dtypes_are_unrelated_streams():
-    single = stateless_uniform((50,), seed=(1, 2), dtype=torch.float32).double()
-    double = stateless_uniform((50,), seed=(1, 2), dtype=torch.float64)
-    assert ((single - double).abs() > 1e-6).all()
-
-
 RATES = {
     "zero": 0.0,
     "a_quarter": 0.25,

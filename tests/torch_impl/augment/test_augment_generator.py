@@ -6,7 +6,6 @@ import warnings
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import torch
 from covering import one_test
 from helpers import MOVED, SEEDS, assert_same_pixels, fed_by_keras, matches_scipy_to_the_bit
@@ -174,22 +173,6 @@ def test_a_batch_takes_one_recorded_parameter_set_an_image():
     assert torch.allclose(generator.apply_transform(x, named), torch.stack(one_by_one), atol=1e-5)
 
 
-def test_a_preprocessing_function_may_draw_from_the_same_stream():
-    """Keras goes image by image, so that its draws lie between those of the parameters."""
-    x = images_of((7, 6, 9, 3))
-    state = np.random.RandomState(6)
-    ours = ImageDataGenerator(
-        **OPTIONS, random_state=state, preprocessing_function=lambda image: image + state.rand()
-    ).flow(x, batch_size=3)
-    theirs = KerasGenerator(
-        **OPTIONS, preprocessing_function=lambda image: image + np.random.rand()
-    ).flow(x, batch_size=3)
-    np.random.seed(6)
-    for number in range(3):
-        np.testing.assert_allclose(ours[number], theirs[number], rtol=0, atol=1e-6)
-    assert {len(values) for values in ours.params.values()} == {1}
-
-
 def test_a_preprocessing_function_gets_each_image_in_the_layout_of_the_generator():
     shapes = []
 
@@ -303,24 +286,6 @@ def test_an_argument_of_another_form_is_an_error_that_shows_it(options, message)
         ImageDataGenerator(**options)
 
 
-@one_test
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"zoom_range": "xy"},
-        {"zoom_range": (1, 2, 3)},
-        {"brightness_range": 1},
-        {"data_format": "x"},
-        {"validation_split": 2},
-    ],
-    ids=str,
-)
-def test_what_keras_refuses_is_refused(options):
-    for cls in (ImageDataGenerator, KerasGenerator):
-        with pytest.raises(ValueError):  # noqa: PT011 - the messages differ, and ours are tested above
-            cls(**options)
-
-
 def test_a_shape_that_is_no_image_is_an_error():
     with pytest.raises(ValueError, match=r"img_shape=\(6, 9\): expected three axes"):
         ImageDataGenerator().get_random_transform((6, 9))
@@ -384,14 +349,3 @@ def test_the_documented_pipeline_needs_no_quirk_on_square_images():
         for keras_quirks in (True, False)
     )
     assert torch.equal(quirky, plain)
-
-
-def test_batches_by_number_are_those_of_tf_keras():
-    x, y = images_of((10, 6, 9, 3)), np.arange(10)
-    tf.keras.utils.set_random_seed(4)
-    theirs = KerasGenerator(**OPTIONS).flow(x, y, batch_size=4)
-    ours = ImageDataGenerator(**OPTIONS, random_state=KerasSeeds(4).numpy).flow(x, y, batch_size=4)
-    for number in (2, 0, 0, 1):
-        (fed, labels), (keras_fed, keras_labels) = ours[number], theirs[number]
-        np.testing.assert_array_equal(labels, keras_labels)
-        assert_same_pixels(fed.numpy(), keras_fed, np.ptp(x))

@@ -112,21 +112,6 @@ def test_a_for_loop_is_one_epoch_of_keras(shuffle, seed):
     assert_same_stream(ours)
 
 
-def test_every_epoch_has_every_sample_once():
-    ours, _ = both(batch_size=4)
-    orders = [torch.cat([y for _, y in ours]).tolist() for _ in range(4)]
-    assert all(sorted(order) == sorted(LABELS) for order in orders)
-    assert len(set(map(tuple, orders))) == 4
-
-
-def test_images_move_with_their_labels():
-    """By hand: the images are their own labels, and nothing augments them."""
-    images = np.tile(LABELS[:, None, None, None], (1, 2, 3, 1))
-    ours, _ = both(images, LABELS, options={}, batch_size=4)
-    for x, y in ours:
-        assert torch.equal(x, y.float()[:, None, None, None].expand_as(x))
-
-
 FORMS = {
     "images alone": (IMAGES, None, {}),
     "float labels": (IMAGES, WEIGHTS, {}),
@@ -175,15 +160,6 @@ def test_both_layouts_and_dtypes_give_keras_batches(data_format, dtype):
     images = IMAGES if data_format == "channels_last" else IMAGES.transpose(0, 3, 1, 2)
     options = {**OPTIONS, "data_format": data_format, "dtype": dtype}
     assert_same_flow(*both(images, options=options, batch_size=4))
-
-
-def test_both_layouts_give_the_same_images():
-    last, _ = both(IMAGES, batch_size=4)
-    options = {**OPTIONS, "data_format": "channels_first"}
-    first, _ = both(IMAGES.transpose(0, 3, 1, 2), options=options, batch_size=4)
-    for (x, y), (expected_x, expected_y) in zip(first, last, strict=True):
-        assert torch.equal(x.movedim(1, -1), expected_x)
-        assert torch.equal(y, expected_y)
 
 
 def test_statistics_are_applied_as_in_keras():
@@ -242,14 +218,6 @@ def test_a_subset_is_that_of_keras(subset, split):
     ours, theirs = both(y=CLASSES, options=options, subset=subset, batch_size=4)
     assert ours.n == theirs.n
     assert_same_flow(ours, theirs)
-
-
-def test_the_first_samples_are_for_validation():
-    """By hand: 0.27 of ten is cut to two."""
-    options = {"validation_split": 0.27}
-    for subset, expected in (("validation", IMAGES[:2]), ("training", IMAGES[2:])):
-        ours, _ = both(y=CLASSES, options=options, subset=subset, shuffle=False)
-        np.testing.assert_array_equal(ours[0][0], expected)
 
 
 @one_test

@@ -7,7 +7,6 @@ import tensorflow as tf
 import torch
 from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
-from torch.nn import functional as F
 
 from torch_impl.layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from torch_impl.layers.activations import ACTIVATIONS, activation
@@ -137,32 +136,6 @@ def test_prelu_is_keras_one(shared):
     theirs = keras_layer("PReLU", shared_axes=shared)
     ours = PReLU((4, 3, 2), shared)
     assert_same(Pair(theirs, ours, (4, 3, 2), as_they_are, lambda t: t.detach().numpy()))
-
-
-FAULTS = {
-    "leaky_relu": lambda x: F.leaky_relu(x),
-    "gelu": lambda x: F.gelu(x, approximate="tanh"),
-    "softplus": F.softplus,
-    "celu": F.celu,
-    "hard_tanh": F.hardtanh,
-}
-
-
-@one_test
-@pytest.mark.parametrize("name", FAULTS)
-def test_torchs_own_default_does_not_pass_this_test(name):
-    """softplus differs beyond x = 20 only, celu and hard_tanh in the slope at a kink only."""
-    x = np.array([[-1.0, 0.0, 1.0, 20.5]])
-    _, theirs = both(name, {}, x)
-    tensor = torch.tensor(x).requires_grad_()
-    output = FAULTS[name](tensor)
-    upstream = torch.tensor(signed(x.shape, 3))
-    (output * upstream).sum().backward()
-    apart = [
-        np.abs(output.detach().numpy() - theirs[0]).max(),
-        np.abs(tensor.grad.numpy() - theirs[1]).max(),
-    ]
-    assert max(apart) > 1e-10
 
 
 def test_another_name_is_an_error_that_lists_the_known():

@@ -130,12 +130,3 @@ def test_an_integer_without_a_number_is_an_error():
         lookup(torch.tensor([1, 4]))
     with pytest.raises(ValueError, match="expected different integers, at least one"):
         layers.IntegerLookup([3, 3])
-
-
-def test_boundaries_of_float64_do_not_pass_these_tests():
-    """Keras rounds them: float32's 0.1 lies above float64's."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    value = np.array([[0.1]])
-    expected = L.Discretization(bin_boundaries=EDGES)(value).numpy()
-    assert np.digitize(value, EDGES) != expected

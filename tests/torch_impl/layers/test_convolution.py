@@ -63,18 +63,6 @@ def test_a_convolution_of_volumes_is_keras_convolution(window, options):
     assert_same(Pair(theirs, Conv3D(2, 4, window, **options), (5, 6, 3, 2)))
 
 
-def test_padding_on_both_sides_alike_does_not_pass_this_test():
-    """6 rows, window 3, stride 2: Keras adds none before and one after, the usual port one each."""
-    theirs = keras_layer("Conv2D", 6, 3, strides=2, padding="same")
-    pair = Pair(theirs, Conv2D(3, 6, 3, strides=2, padding="same"), (6, 8, 3))
-    usual = nn.Conv2d(3, 6, 3, stride=2, padding=1).double()
-    usual.load_state_dict(pair.ours.state_dict())
-    x = signed((2, 6, 8, 3))
-    expected = theirs(x).numpy()
-    assert difference(to_keras(pair.ours(to_torch(x))), expected) <= BAR
-    assert difference(to_keras(usual(to_torch(x))), expected) > 0.1
-
-
 def test_a_causal_output_sees_nothing_of_what_comes_later():
     layer = Conv1D(1, 1, 3, padding="causal")
     x = torch.zeros(1, 1, 7)

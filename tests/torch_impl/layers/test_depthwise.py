@@ -55,18 +55,6 @@ def test_the_kernels_of_a_channel_stand_together():
     np.testing.assert_array_equal(read(layer)["kernel"], kernel)
 
 
-def test_multipliers_before_channels_do_not_pass_this_test():
-    """The fault of a plain transpose of (h, w, in, mult)."""
-    theirs = keras_layer("DepthwiseConv2D", (2, 3), depth_multiplier=2, use_bias=False)
-    pair = Pair(theirs, DepthwiseConv2D(3, (2, 3), depth_multiplier=2, use_bias=False), (5, 6, 3))
-    x = signed((2, 5, 6, 3))
-    expected = theirs(x).numpy()
-    assert difference(to_keras(pair.ours(to_torch(x))), expected) <= BAR
-    kernel = torch.tensor(theirs.kernel.numpy()).permute(3, 2, 0, 1).reshape(6, 1, 2, 3)
-    pair.ours.weight.data.copy_(kernel)
-    assert difference(to_keras(pair.ours(to_torch(x))), expected) > 0.1
-
-
 def test_a_stock_convolution_of_single_channels_takes_both_kinds_of_kernel():
     """(h, w, in, mult) and (h, w, 1, in * mult) hold the same numbers in the same order."""
     stock = nn.Conv2d(3, 6, (2, 3), groups=3).double()

@@ -6,7 +6,6 @@ import pytest
 import torch
 from covering import one_test
 from layer_pairs import BAR, difference, signed, to_keras, to_torch
-from torch import nn
 
 from torch_impl.layers import AlphaDropout, Dropout, SpatialDropout
 
@@ -89,20 +88,3 @@ def test_alpha_dropout_draws_in_keras_floatx():
     )
     assert difference(to_keras(ours(to_torch(x))), expected) <= BAR
     assert difference(to_keras(other(to_torch(x))), expected) > 0.1
-
-
-def test_torchs_own_channel_dropout_does_not_pass_this_test():
-    x = np.ones((8, 3, 3, 9), np.float32)
-    expected = keras.layers.SpatialDropout2D(0.4, seed=12)(x, training=True).numpy()
-    torch.manual_seed(12)
-    assert (to_keras(nn.Dropout2d(0.4)(to_torch(x))) != expected).any()
-    assert (to_keras(Dropout(0.4, seed=12)(to_torch(x))) != expected).any()
-
-
-@one_test
-@pytest.mark.parametrize("seed", [2**31 - 2, 2**31 - 1, 2**32 - 1])
-def test_a_great_seed_is_taken_modulo_as_keras_takes_it(seed):
-    theirs = keras.layers.Dropout(0.4, seed=seed)
-    ours = Dropout(0.4, seed=seed)
-    for output, expected, _ in calls(theirs, ours, SHAPES[2], "float32"):
-        np.testing.assert_array_equal(output, expected)

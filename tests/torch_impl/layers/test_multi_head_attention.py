@@ -224,20 +224,6 @@ def test_masks_of_a_dropout_go_on_with_the_state():
     assert not torch.equal(first, ours(x, x))
 
 
-def test_torchs_attention_in_its_place_does_not_pass_these_tests():
-    """The seeded fault: scores are divided by the root of the model's size."""
-    theirs = keras.layers.MultiHeadAttention(2, 3, dtype="float64")
-    x = signed((2, 4, 6))
-    theirs.build((None, 4, 6), (None, 4, 6))
-    fill(theirs)
-    ours = MultiHeadAttention(2, 3, (4, 6)).double()
-    assign(ours, {name: weight.numpy() for name, weight in own_names(theirs).items()})
-    expected, given = theirs(x, x).numpy(), torch.tensor(x)
-    assert difference(ours(given, given).detach(), expected) <= BAR
-    ours.scale = 6**-0.5
-    assert difference(ours(given, given).detach(), expected) > 1e-3
-
-
 @one_test
 @pytest.mark.parametrize(
     ("options", "text"),

@@ -127,16 +127,6 @@ def test_a_layer_may_keep_the_masks_of_float32_in_float64():
             assert torch.equal(mask != 0, other != 0)
 
 
-def test_a_mask_for_each_time_step_does_not_pass_this_test():
-    theirs, ours = pair("LSTM", dropout=0.5, seed=3)
-    x = torch.ones(BATCH, STEPS, FEATURES, dtype=torch.float64)
-    expected = theirs(x.numpy(), training=True).numpy()
-    assert difference(ours(x).detach().numpy(), expected) <= BAR
-    torch.manual_seed(0)
-    plain = ours.eval()(nn.Dropout(0.5)(x))
-    assert difference(plain.detach().numpy(), expected) > 0.05
-
-
 @one_test
 @pytest.mark.parametrize("rates", [(-0.1, 0), (0, 1.5), (float("nan"), 0)])
 def test_a_rate_outside_of_0_and_1_is_an_error(rates):

@@ -97,26 +97,6 @@ def test_class_weights_become_the_weights_of_samples_that_keras_makes(y, dtype):
     assert_same_bits(actual.numpy(), expected)
 
 
-def test_class_weights_train_as_in_keras_fit():
-    """The loss that `train_on_batch(class_weight=...)` reports, for logits of a fixed layer."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    generator = np.random.default_rng(1)
-    x, y = generator.normal(size=(5, 3)), np.array([0, 1, 1, 2, 0])
-    layer = keras.layers.Dense(3)
-    model = keras.Sequential([keras.layers.Input((3,)), layer])
-    kernel = generator.normal(size=(3, 3))
-    layer.set_weights([kernel, np.zeros(3)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss, jit_compile=False)
-    class_weight = {0: 0.25, 1: 4.0}
-    expected = model.train_on_batch(x, y, class_weight=class_weight)
-    ours = losses.SparseCategoricalCrossentropy(from_logits=True)
-    weight = sample_weights(torch.tensor(y), class_weight)
-    actual = ours(torch.tensor(x @ kernel), torch.tensor(y), weight)
-    assert actual.item() == pytest.approx(float(expected), rel=1e-14)
-
-
 def test_an_unknown_reduction_is_an_error():
     with pytest.raises(ValueError, match="reduction='average': expected one of"):
         losses.MeanSquaredError(reduction="average")

@@ -85,14 +85,6 @@ def test_one_place_is_drawn_for_a_batch_and_none_in_eval_mode():
     assert layer.num_draws == 2
 
 
-def test_a_crop_at_the_middle_does_not_pass_as_a_random_one():
-    theirs, ours = pair("RandomCrop", 4, 4, seed=3)
-    x = pixels((2, 9, 9, 1))
-    expected = np.asarray(theirs(x, training=True))
-    assert not np.array_equal(turn_back(layers.CenterCrop(4, 4)(turn(x))), expected)
-    assert same(turn_back(ours(turn(x))), expected)
-
-
 @one_test
 @pytest.mark.parametrize(
     ("make", "message"),

@@ -166,16 +166,6 @@ def test_gradients_are_tensorflows(kind):
         assert near(turn_back(tensor.grad), expected, 1e-5)
 
 
-def test_a_module_with_numbers_of_its_own_for_each_axis_does_not_pass_as_keras_flip():
-    """Keras flips both axes or none; torchvision's two transforms decide apart."""
-    theirs, ours = pair("RandomFlip", seed=3)
-    x = pixels((16, 5, 6, 1))
-    expected = theirs(x, training=True)
-    flips = layers.RandomFlip("vertical", seed=4)(layers.RandomFlip("horizontal", seed=3)(turn(x)))
-    assert not np.array_equal(turn_back(flips), expected)
-    assert same(turn_back(ours(turn(x))), expected)
-
-
 @one_test
 @pytest.mark.parametrize(
     ("make", "message"),
