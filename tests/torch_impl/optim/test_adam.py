@@ -171,11 +171,6 @@ def test_a_step_in_float32_differs_from_keras_by_a_few_roundings():
     assert float32_ratios().max() <= 1
 
 
-def test_torchs_own_adam_differs_from_keras_by_more_than_roundings_in_float32():
-    ratios = float32_ratios(torch.optim.Adam, lr=RATES[0], betas=(0.9, 0.999), eps=1e-7)
-    assert ratios.max() > 1000
-
-
 def test_the_settings_read_as_they_were_given_after_a_step():
     run = TorchRun(make_weights(np.float64))
     before = {key: run.optimizer.param_groups[0][key] for key in ("lr", "betas", "eps")}

@@ -60,20 +60,6 @@ def test_a_step_at_a_restart_belongs_to_the_same_restart_as_in_keras(t_mul):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6, err_msg=str(first))
 
 
-def test_torchs_own_rises_again_where_keras_stays():
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
-    rates = []
-    for _ in range(30):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    arguments = {"initial_learning_rate": 0.5, "decay_steps": 20}
-    theirs = keras_rates("CosineDecay", range(30), "float64", **arguments)
-    np.testing.assert_allclose(rates[:21], theirs[:21], rtol=0, atol=1e-14)
-    assert np.abs(np.array(rates[21:]) - theirs[21:]).max() > 0.1
-
-
 # By hand: half-way of a cosine is half of the rate, a third is three quarters.
 HAND = {
     "plain": (schedule.CosineDecay(0.5, 6), {0: 0.5, 2: 0.375, 3: 0.25, 6: 0.0, 9: 0.0}),

@@ -92,23 +92,6 @@ def test_hand_made_losses_give_the_rates_of_keras(values, patience, cooldown):
         assert ours == keras_rates(values, dtype, min_delta=min_delta, **rule)
 
 
-def test_torchs_own_scheduler_gives_other_rates():
-    num_different = 0
-    for seed in range(100):
-        rule = rules(seed)
-        values = metric_values(seed, rule["min_delta"], "float64")
-        optimizer = an_optimizer("float64")
-        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, threshold=rule.pop("min_delta"), **rule
-        )
-        rates = []
-        for value in values:
-            schedule.step(value)
-            rates.append(optimizer.param_groups[0]["lr"])
-        num_different += rates != our_rates(values, "float64", **rules(seed))
-    assert num_different > 50
-
-
 # Patience 2, by hand: the epochs 1, 2 are bad, the rate is cut at the end of epoch 2 and of epoch
 # 4.
 def test_the_rate_is_cut_as_soon_as_patience_epochs_were_bad():
