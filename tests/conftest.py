@@ -21,7 +21,7 @@ import pytest
 # load Triton where torch is built for CUDA, whose LLVM does not bear TensorFlow's before it.
 import torch
 import torchvision.transforms.v2  # noqa: F401
-from changed_functions import left_as_found
+from changed_functions import left_as_found, set_dtypes
 from helpers import make_data, small_data
 from hypothesis import settings
 
@@ -100,6 +100,7 @@ def _process_is_left_as_found(request, _collected):
     """
     with left_as_found():
         yield
+    set_dtypes()  # not as found: a fixture of a module may have changed them before
     if request.module.__name__ not in sys.modules:
         sys.modules.update(_collected)
 
