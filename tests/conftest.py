@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import random
 import signal
 import sys
 
@@ -16,14 +15,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("PARITY_NATIVE", "1")  # what is tested hangs on no clock (test_trial.py)
 
-import numpy as np
 import pytest
 
 # Before TensorFlow, wherever a test imports it: the other order can crash. torchvision's transforms
 # load Triton where torch is built for CUDA, whose LLVM does not bear TensorFlow's before it.
 import torch
 import torchvision.transforms.v2  # noqa: F401
-from changed_functions import restore_functions
+from changed_functions import left_as_found, set_dtypes
 from helpers import make_data, small_data
 from hypothesis import settings
 
@@ -98,21 +96,11 @@ def _nobody_waits_for_the_disk():
 def _process_is_left_as_found(request, _collected):
     """One fixture for all of it: there are so many tests that each one takes seconds.
 
-    `keras.utils.set_random_seed` reseeds the whole process. `keras_impl.build_model` sets Keras's
-    dtype in it; a check in float64 changes some of TensorFlow and Keras, and a port under check
-    makes new tensors in float64. It imports the user's modules anew (`forget_modules`), and takes
-    tests for such.
+    A check imports the user's modules anew (`forget_modules`), and takes tests for such.
     """
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    yield
-    torch.set_default_dtype(torch.float32)
-    restore_functions()
-    if keras := sys.modules.get("keras"):
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
-    random.setstate(states[0])
-    np.random.set_state(states[1])
-    torch.set_rng_state(states[2])
+    with left_as_found():
+        yield
+    set_dtypes()  # not as found: a fixture of a module may have changed them before
     if request.module.__name__ not in sys.modules:
         sys.modules.update(_collected)
 

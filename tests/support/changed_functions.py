@@ -1,8 +1,14 @@
-"""Functions of Keras and TensorFlow that a check in float64 changes in its whole process."""
+"""What a test or a check changes in the whole process, and what it was before."""
 
+import contextlib
 import importlib
+import random
 import sys
 
+import numpy as np
+import torch
+
+DTYPES = ("float32", "float32")  # Keras's floatx and policy
 _MARKS = ("_keeps_numbers", "_has_float64", "_pools_volumes", "_casts_inside")
 
 
@@ -27,3 +33,32 @@ def restore_functions():
                 function = function.__wrapped__
             if getattr(holder, name) is not function:
                 setattr(holder, name, function)
+
+
+@contextlib.contextmanager
+def left_as_found():
+    """After a row of a test (`covering.one_test`), the process is what it was before.
+
+    `keras.utils.set_random_seed` reseeds the whole process. `keras_impl.build_model` sets Keras's
+    dtype in it; a check in float64 changes some of TensorFlow and Keras, and a port under check
+    makes new tensors in float64.
+    """
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    default, keras = torch.get_default_dtype(), sys.modules.get("keras")
+    dtypes = (keras.config.floatx(), keras.config.dtype_policy()) if keras else DTYPES
+    try:
+        yield
+    finally:
+        restore_functions()
+        set_dtypes(default, *dtypes)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def set_dtypes(default=torch.float32, floatx=DTYPES[0], policy=DTYPES[1]):
+    """The default dtype of torch, and those of Keras if it was ever imported."""
+    torch.set_default_dtype(default)
+    if keras := sys.modules.get("keras"):
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)

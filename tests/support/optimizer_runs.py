@@ -170,13 +170,6 @@ def keras_alone(name, changes_rate=True, **settings):
     return run_steps(run, make_gradients("float64", SHORT), changes_rate)
 
 
-def stock_difference(kind, theirs, changes_rate=True, **settings):
-    """How far an optimizer of torch's own ends from that run of Keras."""
-    run = TorchRun(kind, make_weights("float64"), lr=RATES[0], **settings)
-    run_steps(run, make_gradients("float64", SHORT), changes_rate)
-    return greatest_difference(run, theirs)
-
-
 def assert_same_bits(ours, theirs):
     """Weights and slots, and that both sides have the same slots."""
     for a, b in zip(ours.weights(), theirs.weights(), strict=True):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl.layers import LSTM, Dropout, GlobalAveragePooling1D
@@ -72,6 +73,7 @@ STEPS = torch.tensor([[1.0, 10, 100, 1000], [1, 10, 100, 1000]])[..., None]
 COUNTS = torch.tensor([[True, True, False, False], [False, True, False, True]])
 
 
+@one_test
 @pytest.mark.parametrize(
     ("zero_output", "expected"),
     [(False, [[6, 16, 16, 16], [0, 15, 15, 1015]]), (True, [[6, 16, 0, 0], [0, 15, 0, 1015]])],

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl.clip import clip
 
@@ -11,6 +12,7 @@ VALUES = [-INFINITE, -2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, INFINITE, NAN]
 BOUNDS = [(None, None), (-1.0, None), (None, 1.0), (-1.0, 1.0), (0.0, 0.0)]
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize(("low", "high"), BOUNDS, ids=str)
 def test_values_are_those_of_numpy(low, high, dtype):
@@ -21,6 +23,7 @@ def test_values_are_those_of_numpy(low, high, dtype):
     np.testing.assert_array_equal(found.numpy(), expected)
 
 
+@one_test
 @pytest.mark.parametrize(("low", "high"), BOUNDS[1:4], ids=str)
 def test_the_gradient_is_that_of_tensorflow_on_the_bounds_too(low, high):
     import tensorflow as tf

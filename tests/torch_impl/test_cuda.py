@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 
 from parity.programs.scenarios import scenario
 from torch_impl import fit, philox
@@ -13,6 +14,7 @@ pytestmark = [
 ]
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_uniform_numbers_and_masks_are_those_of_the_cpu(dtype):
     for shape in [(1,), (7,), (4, 13, 13, 8)]:

@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from covering import one_test
 
 from torch_impl.data_file import (
     any_input,
@@ -75,6 +76,7 @@ RIGHT = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("case", RIGHT)
 def test_what_keras_takes_is_taken(case):
     call, array, *given = RIGHT[case]
@@ -132,6 +134,7 @@ WRONG = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("case", WRONG)
 def test_what_does_not_fit_is_told_in_one_line_with_what_to_do(case):
     (call, array, *given), text = WRONG[case]

@@ -9,6 +9,7 @@ steps; this test also reads the lines that it does not reach.
 import ast
 
 import pytest
+from covering import one_test
 from paths import ROOT
 
 HALF = ROOT / "torch_impl"
@@ -153,6 +154,7 @@ def places(found_by):
     return found
 
 
+@one_test
 @pytest.mark.parametrize(
     ("found_by", "listed"), [(reads, READS), (devices, DEVICES)], ids=["reads", "devices"]
 )
@@ -162,6 +164,7 @@ def test_every_place_is_listed_with_its_reason_and_no_other(found_by, listed):
     assert set(listed) - set(found) == set(), "listed, and no longer there"
 
 
+@one_test
 @pytest.mark.parametrize(
     ("line", "found_by"),
     [
@@ -182,6 +185,7 @@ def test_a_line_that_waits_or_asks_is_found(line, found_by):
     assert list(found_by(ast.parse(f"def forward(self, x):\n    {line}")))
 
 
+@one_test
 @pytest.mark.parametrize(
     "line",
     [

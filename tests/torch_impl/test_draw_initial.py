@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl.initial_weights import default_of, draw_initial, keras_order
@@ -131,6 +132,7 @@ def test_a_pattern_is_of_all_weights_of_a_kind_and_a_later_entry_replaces_it():
     assert (net[1].bias == 0).all()
 
 
+@one_test
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [

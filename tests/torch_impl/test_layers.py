@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from helpers import assert_same_bits, assert_same_weights
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ def to_keras(tensor):
     return tensor.detach().movedim(1, -1).numpy()
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rate", [0.25, 0.5, 0.1, 1 / 3, 0.99])
 @pytest.mark.parametrize("shape", INPUTS.values(), ids=INPUTS)
@@ -53,32 +55,12 @@ def test_dropout_gives_keras_outputs_call_after_call(shape, rate, dtype):
     assert ours.num_calls == 3
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_dropout_draws_its_mask_in_keras_layout(dtype):
-    ones = torch.ones(3, 2, 5, 7, dtype=getattr(torch, dtype))
-    keep = stateless_keep((3, 5, 7, 2), 0.5, seed=(8, 0), dtype=ones.dtype)
-    assert torch.equal(Dropout(0.5, seed=8)(ones) > 0, keep.movedim(-1, 1))
-
-
+@one_test
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_dropout_does_not_depend_on_the_memory_layout(layout):
     x = torch.randn(3, 2, 5, 7)
     expected = Dropout(0.5, seed=8)(x)
     assert torch.equal(Dropout(0.5, seed=8)(x.contiguous(memory_format=layout)), expected)
-
-
-def test_each_call_in_train_mode_draws_another_mask():
-    layer = Dropout(0.5, seed=1)
-    x = torch.ones(4, 50)
-    first, second = layer(x), layer(x)
-    assert not torch.equal(first, second)
-
-
-def test_dropout_passes_through_in_eval_mode_and_does_not_count():
-    layer = Dropout(0.5, seed=1).eval()
-    x = torch.randn(4, 3, 2, 2)
-    assert torch.equal(layer(x), x)
-    assert layer.num_calls == 0
 
 
 def test_an_eval_call_in_between_does_not_move_the_masks_as_in_keras():
@@ -98,6 +80,7 @@ def test_dropout_of_rate_zero_passes_through_as_in_keras():
     assert layer.num_calls == 0
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_gradient_of_dropout_is_the_mask_times_the_scale_as_in_keras(dtype):
     rate, scale = 0.3, np.dtype(dtype).type(1 / 0.7)
@@ -142,18 +125,13 @@ def test_a_restored_dropout_goes_on_with_the_next_mask():
     assert (restored[0].seed, restored[0].num_calls) == (11, 3)
 
 
-def test_the_same_seed_repeats_the_masks_and_another_differs():
-    x = torch.ones(2, 40)
-    assert torch.equal(Dropout(0.5, seed=1)(x), Dropout(0.5, seed=1)(x))
-    assert not torch.equal(Dropout(0.5, seed=1)(x), Dropout(0.5, seed=2)(x))
-
-
 def test_dropout_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     Dropout(0.5, seed=1)(torch.ones(2, 40))
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@one_test
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
 def test_a_rate_outside_of_the_unit_interval_is_an_error_that_shows_it(rate):
     with pytest.raises(ValueError, match=rf"rate={rate!r}: expected a number in \[0, 1\)"):
@@ -164,6 +142,7 @@ def test_the_repr_of_dropout_says_rate_and_seed():
     assert repr(Dropout(0.25, seed=3)) == "Dropout(rate=0.25, seed=3)"
 
 
+@one_test
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_flatten_has_the_order_of_keras(layout):
     x = np.arange(2 * 3 * 5 * 4, dtype=np.float32).reshape(2, 3, 5, 4)
@@ -173,35 +152,9 @@ def test_flatten_has_the_order_of_keras(layout):
     assert (ours != nn.Flatten()(to_torch(x)).numpy()).any()  # what torch's own order would give
 
 
-def test_flatten_index_is_row_times_width_plus_column_times_channels_plus_channel():
-    x = torch.zeros(1, 4, 3, 5)
-    x[0, 2, 1, 3] = 1  # channel 2, row 1, column 3
-    assert Flatten()(x)[0].argmax() == (1 * 5 + 3) * 4 + 2
-
-
 def test_flatten_leaves_what_is_flat():
     x = torch.randn(3, 7)
     assert torch.equal(Flatten()(x), x)
-
-
-KERNELS = {
-    "conv_one_channel": (3, 3, 1, 32),
-    "conv": (3, 3, 32, 64),
-    "conv_not_square": (2, 5, 3, 7),
-    "conv_narrowing": (1, 4, 9, 2),
-    "dense": (17, 5),
-    "dense_widening": (3, 128),
-    "one_weight": (1, 1),
-}
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("seed", [1, 42, 999_999_999])
-@pytest.mark.parametrize("shape", KERNELS.values(), ids=KERNELS)
-def test_glorot_uniform_draws_keras_kernel(shape, seed, dtype):
-    theirs = keras.initializers.GlorotUniform(seed=seed)(shape, dtype=dtype).numpy()
-    ours = glorot_uniform(shape, seed=seed, dtype=getattr(torch, dtype)).numpy()
-    assert_same_bits(ours, theirs)
 
 
 @given(
@@ -216,13 +169,6 @@ def test_glorot_uniform_draws_keras_kernel_for_any_shape_and_seed(shape, seed, d
     assert_same_bits(ours, theirs)
 
 
-def test_glorot_uniform_fills_its_range():
-    kernel = glorot_uniform((40, 60), seed=1)
-    limit = (6 / 100) ** 0.5
-    assert 0.99 * limit < kernel.max() <= limit
-    assert -limit <= kernel.min() < -0.99 * limit
-
-
 @pytest.mark.parametrize("data", ["color_data", "digit_data"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("model", MODELS)
@@ -235,15 +181,6 @@ def test_a_model_starts_with_the_weights_of_the_keras_model(model, dtype, data, 
     # Both generators stand at the same place, so that what is drawn next agrees as well.
     assert seeds.python.getstate() == random.getstate()
     np.testing.assert_array_equal(seeds.numpy.get_state()[1], np.random.get_state()[1])
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_biases_start_at_zero(model, color_data):
-    ours, _ = build_model(RunSpec(model=model), color_data.input_shape, color_data.num_classes)
-    biases = [value for name, value in get_weights(ours).items() if name.endswith("bias")]
-    assert len(biases) >= 3
-    for bias in biases:
-        assert_same_bits(bias, np.zeros_like(bias))
 
 
 def test_initialise_draws_a_seed_where_keras_does():
@@ -279,16 +216,6 @@ def test_initialise_takes_layers_without_bias():
     assert_same_bits(ours[1].weight.detach().numpy().T, theirs.layers[1].kernel.numpy())
 
 
-def test_initialise_repeats_with_the_same_seed_and_differs_with_another():
-    def weights(seed):
-        layer = nn.Linear(5, 3)
-        initialise(layer, KerasSeeds(seed))
-        return layer.weight
-
-    assert torch.equal(weights(1), weights(1))
-    assert not torch.equal(weights(1), weights(2))
-
-
 # Fan in and fan out of a kernel, by hand: a convolution sees height × width of each channel.
 GLOROT = {
     "dense": (lambda: nn.Linear(700, 90), 700, 90),
@@ -311,6 +238,7 @@ def is_uniform(values):
     return stats.kstest(values, stats.uniform(-1, 2).cdf).pvalue > RARE
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("make", "fan_in", "fan_out"), GLOROT.values(), ids=GLOROT)
 def test_independent_kernels_are_uniform_up_to_glorots_limit(make, fan_in, fan_out, dtype):
@@ -326,6 +254,7 @@ def test_independent_kernels_are_uniform_up_to_glorots_limit(make, fan_in, fan_o
     assert str(layer.weight.dtype) == f"torch.{dtype}"
 
 
+@one_test
 @pytest.mark.parametrize("model", MODELS)
 def test_an_independent_model_has_keras_distributions_and_other_weights(model):
     spec = RunSpec(model=model, seed=5)

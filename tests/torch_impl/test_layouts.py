@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl import layers
@@ -59,6 +60,7 @@ def distinct(shapes, dtype=np.float32):
     }
 
 
+@one_test
 @pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
 def test_what_is_assigned_is_read_back(make, shapes):
     module, arrays = make(), distinct(shapes)
@@ -71,6 +73,7 @@ def test_what_is_assigned_is_read_back(make, shapes):
         assert found[name].flags.owndata
 
 
+@one_test
 @pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
 def test_a_whole_model_has_the_same_names_after_those_of_its_layers(make, shapes):
     source, target = (nn.ModuleDict({"layer": make()}) for _ in range(2))
@@ -84,6 +87,7 @@ def test_a_whole_model_has_the_same_names_after_those_of_its_layers(make, shapes
         assert torch.equal(ours, theirs)
 
 
+@one_test
 @pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
 def test_a_gradient_has_the_layout_of_its_weight(make, shapes):
     """The gradient of sum(w * w) / 2 is w."""
@@ -139,6 +143,7 @@ def test_two_names_for_one_weight_are_an_error():
 TARGETS = ["dense/kernel", "inner/dense/kernel", "inner/conv/bias", "forward_lstm/lstm_cell/bias"]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "target"),
     [
@@ -175,6 +180,7 @@ def test_a_point_in_the_name_of_a_layer_is_an_underscore():
     np.testing.assert_array_equal(read(model)["stage_1/kernel"], theirs.kernel.numpy())
 
 
+@one_test
 @pytest.mark.parametrize(
     ("module", "expected"),
     [

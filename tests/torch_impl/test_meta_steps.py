@@ -8,6 +8,7 @@ import inspect
 
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl import Port, layers, losses, metrics, optim, philox
@@ -38,6 +39,7 @@ COMMON = [
 OPTIMIZERS = [name for name in optim.__all__ if name != "KerasOptimizer"]
 
 
+@one_test
 @pytest.mark.parametrize("common", COMMON, ids=lambda common: next(iter(common), "plain"))
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_makes_its_steps_without_a_value(name, common):
@@ -206,6 +208,7 @@ def trained_once(make, form, device):
     return output
 
 
+@one_test
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_has_the_shapes_of_the_cpu_without_a_value(name):
     on_cpu, on_meta = (
@@ -215,6 +218,7 @@ def test_a_layer_has_the_shapes_of_the_cpu_without_a_value(name):
     assert (on_meta.shape, on_meta.dtype) == (on_cpu.shape, on_cpu.dtype)
 
 
+@one_test
 @pytest.mark.parametrize("name", sorted(set(layers.activations.ACTIVATIONS) - {None}))
 def test_an_activation_reads_no_value(name):
     settings = {"threshold": 0.5, "default_value": 0.0} if name == "threshold" else {}
@@ -223,6 +227,7 @@ def test_an_activation_reads_no_value(name):
     output.sum().backward()
 
 
+@one_test
 @pytest.mark.parametrize("is_weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("name", sorted(classes_of(losses) - {"Loss", "OutputLosses"}))
 def test_a_loss_and_its_gradient_read_no_value(name, is_weighted):
@@ -254,6 +259,7 @@ ARGUMENTS = {
 OF_NUMBERS = {"AUC", "BinaryIoU", "IoU", "MeanIoU", *(name for name in ARGUMENTS if "At" in name)}
 
 
+@one_test
 @pytest.mark.parametrize("is_weighted", [False, True], ids=["plain", "weighted"])
 # Adapted calls a metric of the user's.
 @pytest.mark.parametrize("name", sorted(classes_of(metrics) - {"Metric", "Adapted"}))
@@ -270,6 +276,7 @@ def test_a_metric_takes_batches_and_has_its_result_without_a_value(name, is_weig
     assert all(value.is_meta for value in metric.state_dict().values())
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_uniform_numbers_and_masks_are_drawn_on_the_device(dtype):
     arguments = {"seed": (3, 4), "dtype": dtype, "device": META}
@@ -282,6 +289,7 @@ def test_weights_of_classes_are_found_on_the_device():
     assert sample_weights(labels, {0: 2.0, 1: 0.5}).is_meta
 
 
+@one_test
 @pytest.mark.parametrize("of", [L1L2(0.1, 0.1), OrthogonalRegularizer()], ids=["l1_l2", "ortho"])
 def test_a_penalty_reads_no_value(of):
     weight = torch.ones(3, 2, device=META, requires_grad=True)
@@ -333,6 +341,7 @@ class Reading(nn.Module):
         return x
 
 
+@one_test
 @pytest.mark.parametrize(
     "read",
     [

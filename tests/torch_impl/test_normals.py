@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from helpers import assert_same_bits, matches_normals_to_the_bit
 
 from torch_impl import native, normals
@@ -63,6 +64,7 @@ def test_many_normal_numbers_are_those_of_tensorflow(draws, dtype, allowed_ulps)
     assert greatest_ulps(actual, expected) <= allowed_ulps
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_uniform_number_of_zero_gives_the_greatest_normal_number(dtype):
     """sqrt(-2 log(1e-7)) = 5.678; the words 0 and 2**21 are u1 = 0 and, in float32, u2 = 1/4."""
@@ -75,6 +77,7 @@ def test_a_uniform_number_of_zero_gives_the_greatest_normal_number(dtype):
     assert values[0, 0].item() == pytest.approx(5.677693, abs=1e-5)
 
 
+@one_test
 @pytest.mark.parametrize("draw", [stateless_normal, stateless_truncated_normal])
 def test_a_shorter_draw_is_the_beginning_of_a_longer_one(draw):
     for dtype in DTYPES:
@@ -90,6 +93,7 @@ def test_the_same_seed_repeats_and_another_differs():
     assert not (draws[0] == draws[3]).any()
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_truncated_numbers_are_not_plain_ones_clamped_or_rejected_in_one_stream(dtype):
     """Each group starts at a place of its own: what people port as one loop differs soon."""
@@ -101,6 +105,7 @@ def test_truncated_numbers_are_not_plain_ones_clamped_or_rejected_in_one_stream(
     assert (truncated == in_one_stream).double().mean() < 0.1
 
 
+@one_test
 @pytest.mark.parametrize("draw", [stateless_normal, stateless_truncated_normal])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.int64], ids=str)
 def test_other_dtypes_are_an_error_that_names_the_dtype(draw, dtype):

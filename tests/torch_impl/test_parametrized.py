@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 
@@ -20,6 +21,7 @@ NORMED = {
 }
 
 
+@one_test
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated")
 @pytest.mark.parametrize("make", NORMED.values(), ids=NORMED)
 def test_a_normed_weight_has_the_value_that_it_is_given(make):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import torch
 import torch.nn.functional as F
+from covering import one_test
 from torch import nn
 
 import keras_impl.models
@@ -104,6 +105,7 @@ def test_the_gradient_of_the_penalty_is_twice_l2_times_the_kernel_and_none_for_a
     assert model.bias.grad is None
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_without_a_penalty_it_is_torchs_crossentropy_to_the_bit(dtype):
     logits, y = batch()
@@ -130,6 +132,7 @@ def test_the_factor_is_rounded_to_float32_as_keras_casts_it():
     assert penalty.item() == pytest.approx(rounded * squares, rel=1e-13, abs=1e-15)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_loss_is_of_the_dtype_of_the_model(dtype):
     model = nn.Linear(3, 2, dtype=getattr(torch, dtype))
@@ -186,6 +189,7 @@ NET_WEIGHTS = {"conv.weight": L1(0.02), "dense.weight": L1L2(0.01, 0.03), "dense
 NET_ACTIVITIES = {"conv": L2(0.01), "dense": L1(0.1)}
 
 
+@one_test
 @pytest.mark.parametrize("num_samples", [1, 4])
 @pytest.mark.parametrize("frozen", [False, True], ids=["trainable", "frozen"])
 def test_penalties_of_weights_and_outputs_are_those_of_keras(num_samples, frozen):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from helpers import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +73,7 @@ def tensorflow_uniform(shape, seed, dtype):
     ).numpy()
 
 
+@one_test
 @pytest.mark.parametrize("answer", KNOWN_ANSWERS.values(), ids=KNOWN_ANSWERS)
 @pytest.mark.parametrize("kind", ["ints", "tensors", "mixed"])
 def test_philox_gives_the_known_answers_of_random123(kind, answer):
@@ -85,6 +87,7 @@ def test_philox_gives_the_known_answers_of_random123(kind, answer):
         assert (word == known) if kind == "ints" else (word == known).all()
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("seed", SEED_PAIRS, ids=str)
@@ -112,41 +115,6 @@ def test_uniform_numbers_are_those_of_tensorflow_for_any_seed_and_shape(seed, sh
     assert_same_bits(ours.numpy(), tensorflow_uniform(shape, seed, dtype))
 
 
-@pytest.mark.parametrize("seed", [(-5, 3), (2**31 - 1, -(2**31)), (0, 0)], ids=str)
-def test_a_seed_pair_means_the_same_whether_tensorflow_holds_it_in_32_or_64_bits(seed):
-    theirs = tf.random.stateless_uniform((9,), seed=tf.constant(seed, tf.int32)).numpy()
-    assert_same_bits(stateless_uniform((9,), seed=seed).numpy(), theirs)
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_shorter_draw_is_the_beginning_of_a_longer_one(dtype):
-    long = stateless_uniform((1000,), seed=(3, 4), dtype=dtype)
-    for length in (0, 1, 2, 3, 4, 5, 999):
-        assert torch.equal(stateless_uniform((length,), seed=(3, 4), dtype=dtype), long[:length])
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_uniform_numbers_lie_in_the_unit_interval_and_fill_it(dtype):
-    values = stateless_uniform((200_000,), seed=(8, 9), dtype=dtype)
-    assert values.min() >= 0
-    assert values.max() < 1
-    # The mean of n uniform numbers has the standard deviation 1 / sqrt(12 n) = 6.5e-4.
-    assert abs(values.double().mean() - 0.5) < 5 * 6.5e-4
-
-
-def test_the_same_seed_pair_repeats_and_each_half_of_it_matters():
-    draws = [stateless_uniform((50,), seed=seed) for seed in ((1, 2), (1, 2), (1, 3), (2, 2))]
-    assert torch.equal(draws[0], draws[1])
-    assert not (draws[0] == draws[2]).any()
-    assert not (draws[0] == draws[3]).any()
-
-
-def test_the_two_dtypes_are_unrelated_streams():
-    single = stateless_uniform((50,), seed=(1, 2), dtype=torch.float32).double()
-    double = stateless_uniform((50,), seed=(1, 2), dtype=torch.float64)
-    assert ((single - double).abs() > 1e-6).all()
-
-
 RATES = {
     "zero": 0.0,
     "a_quarter": 0.25,
@@ -164,6 +132,7 @@ RATES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("rate", RATES.values(), ids=RATES)
 def test_the_mask_is_where_tensorflows_numbers_are_at_least_the_rate(rate, dtype):
@@ -188,6 +157,7 @@ def test_the_mask_is_the_comparison_for_any_rate(seed, shape, rate, dtype):
     np.testing.assert_array_equal(stateless_keep(shape, rate, seed=seed, dtype=dtype), theirs)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_rate_that_is_one_of_the_numbers_keeps_that_number(dtype):
     values = stateless_uniform((20,), seed=(5, 5), dtype=dtype)
@@ -196,6 +166,7 @@ def test_a_rate_that_is_one_of_the_numbers_keeps_that_number(dtype):
     assert torch.equal(keep, values >= values[7])
 
 
+@one_test
 @pytest.mark.parametrize(
     ("dtype", "spacing"), [(torch.float32, 2.0**-23), (torch.float64, 2.0**-52)]
 )
@@ -206,6 +177,7 @@ def test_a_rate_between_two_numbers_drops_the_lower_one(dtype, spacing):
     assert torch.equal(keep, values > lower)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64], ids=str)
 @pytest.mark.parametrize(
     "draw", [stateless_uniform, partial(stateless_keep, rate=0.5)], ids=["uniform", "keep"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from helpers import SEEDS, UNSEEN_SEEDS, fed_by_keras
 
 from torch_impl.seeds import KerasSeeds
@@ -15,6 +16,7 @@ LENGTHS = (1, 2, 3, 31, 100, 1000)
 WITH_ALL_LENGTHS = (42, 2**31 - 1)
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS + UNSEEN_SEEDS)
 def test_layer_seeds_are_those_of_keras_layers_in_the_order_of_construction(seed):
     keras.utils.set_random_seed(seed)
@@ -38,6 +40,7 @@ def test_layer_seeds_are_those_of_keras_layers_in_the_order_of_construction(seed
     assert [seeds.next_layer_seed() for _ in theirs] == theirs
 
 
+@one_test
 @pytest.mark.parametrize(
     ("seed", "lengths"),
     [(seed, LENGTHS if seed in WITH_ALL_LENGTHS else (2, 100)) for seed in SEEDS + UNSEEN_SEEDS],
@@ -64,6 +67,7 @@ def test_fit_order_does_not_depend_on_what_was_drawn_before_fit():
     np.testing.assert_array_equal(np.concatenate([y for _, y in fed]), order)
 
 
+@one_test
 @pytest.mark.parametrize("length", LENGTHS)
 def test_fit_order_is_a_permutation_of_int64(length):
     order = KerasSeeds(5).fit_order(length)
@@ -79,6 +83,7 @@ def test_fit_order_is_a_function_of_the_seed_and_advances_nothing():
     assert seeds.numpy.random_sample() == np.random.RandomState(9).random_sample()
 
 
+@one_test
 @pytest.mark.parametrize(
     "seed", [-1, 2**32, 1.0, "1", None, True, np.int64(3)], ids=lambda seed: f"{seed!r}"
 )

@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 from torchvision.transforms import v2
 
@@ -86,6 +87,7 @@ def parameters():
     return [nn.Parameter(torch.ones(2))]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -146,6 +148,7 @@ def test_torchs_name_is_told_what_is_expected_in_one_line(call, message):
     assert str(raised.value) == message
 
 
+@one_test
 @pytest.mark.parametrize(
     ("ours", "theirs"), COUNTERPARTS.items(), ids=[kind.__name__ for kind in COUNTERPARTS]
 )
@@ -156,6 +159,7 @@ def test_every_argument_of_the_torch_class_is_taken_or_explained(ours, theirs):
     assert set(inspect.signature(theirs).parameters) - taken - set(explained) <= EVERYWHERE
 
 
+@one_test
 @pytest.mark.parametrize(
     ("kind", "package"), CLASSES, ids=[f"{package}-{kind.__name__}" for kind, package in CLASSES]
 )
@@ -171,6 +175,7 @@ def test_what_is_expected_is_an_argument_of_the_class_and_what_is_refused_is_non
             kind(**{name: 1})
 
 
+@one_test
 @pytest.mark.parametrize("package", TORCH_NAMES)
 def test_every_row_of_the_table_is_used(package):
     module = importlib.import_module(f"torch_impl.{package}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from covering import one_test
 from helpers import assert_same_weights, small_data
 from watching import Watching
 
@@ -53,6 +54,7 @@ def test_metrics_are_means_over_samples_not_over_batches():
     assert metrics.result() == (2.0, 0.6)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_metrics_are_summed_in_the_dtype_of_the_run(dtype):
     dtype = getattr(torch, dtype)
@@ -96,6 +98,7 @@ def test_evaluation_changes_neither_weights_nor_masks_nor_generators():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+@one_test
 @pytest.mark.parametrize("name", SPECS)
 def test_the_history_has_keras_keys_with_one_float_an_epoch(name):
     history = plain(name).history
@@ -106,6 +109,7 @@ def test_the_history_has_keras_keys_with_one_float_an_epoch(name):
     assert history["learning_rate"] == [float(np.float32(0.001))] * 2
 
 
+@one_test
 @pytest.mark.parametrize("name", ["dropout", "augmentation"])
 def test_a_watched_run_is_bitwise_the_plain_run(name):
     observer = Watching()
@@ -136,6 +140,7 @@ def test_an_observer_that_changes_a_run_is_seen_in_its_history(monkeypatch):
     assert (losses[0], losses[1] == alone[1]) == (alone[0], False)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["dropout", "augmentation"])
 def test_the_same_seed_repeats_a_run_and_another_differs(name):
     again = fit(SPECS[name], small_data())
@@ -150,6 +155,7 @@ def test_a_run_does_not_depend_on_the_global_generators():
     assert fit(SPECS["augmentation"], small_data()).history == plain("augmentation").history
 
 
+@one_test
 @pytest.mark.parametrize("name", SPECS)
 def test_a_run_trains_every_weight(name):
     spec, data = SPECS[name], small_data()
@@ -158,6 +164,7 @@ def test_a_run_trains_every_weight(name):
         assert (plain(name).weights[key] != value).any(), key
 
 
+@one_test
 @pytest.mark.parametrize("model", MODELS)
 def test_models_adapt_to_the_images_and_classes_of_the_data(model):
     network, _ = build_model(RunSpec(model=model), (12, 20, 3), 5)
@@ -174,6 +181,7 @@ COUNTS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("model", "count"), COUNTS.items())
 def test_models_have_as_many_parameters_as_counted_by_hand(model, count):
     network, _ = build_model(RunSpec(model=model), (28, 28, 1), 10)
@@ -203,6 +211,7 @@ def test_a_model_returns_logits():
     assert not torch.allclose(logits.sum(1), torch.ones(4))
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_everything_is_computed_in_the_dtype_of_the_spec(dtype):
     spec = RunSpec(model="dropout", dtype=dtype, epochs=1)
@@ -273,6 +282,7 @@ def until(name, num_epochs):
     return fit(WATCHED[name].replace(early_stopping=None, epochs=num_epochs), small_data())
 
 
+@one_test
 @pytest.mark.parametrize("name", WATCHED)
 def test_a_run_whose_training_samples_are_evaluated_is_bitwise_the_plain_run(name):
     (result, observer), alone = watched(name), fit(WATCHED[name], small_data())
@@ -286,6 +296,7 @@ def test_a_run_whose_training_samples_are_evaluated_is_bitwise_the_plain_run(nam
     assert all(type(value) is float for values in observer.columns.values() for value in values)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["stopped", "independent"])
 def test_an_ended_run_ends_patience_epochs_after_its_best_and_with_its_weights(name):
     result, _ = watched(name)
@@ -325,6 +336,7 @@ def test_a_run_may_have_both_rules():
     assert fit(spec, small_data()).history["learning_rate"] == [0.001, 0.001, 0.0005]
 
 
+@one_test
 @pytest.mark.parametrize("name", ["l2", "dropout"])
 def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_samples(name):
     result, observer = watched(name)

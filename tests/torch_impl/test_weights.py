@@ -5,6 +5,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import assert_same_weights
 from torch import nn
 
@@ -117,6 +118,7 @@ def test_gradients_are_turned_as_their_parameters_are():
         assert to_portable(torch.zeros_like(parameter), layer).shape == small_weights()[name].shape
 
 
+@one_test
 @pytest.mark.parametrize("change", ["missing", "unknown"])
 def test_other_names_are_an_error_that_lists_both(change):
     weights = small_weights()
@@ -130,6 +132,7 @@ def test_other_names_are_an_error_that_lists_both(change):
     assert str(error.value) == f"weights {sorted(weights)}: expected {expected}"
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "shape", "expected"),
     [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import torch
+from covering import one_test
 from helpers import matches_scipy_to_the_bit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +60,7 @@ def assert_is_scipys(engine, ours, theirs, images, order):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=32 * epsilon * scale)
 
 
+@one_test
 @pytest.mark.parametrize("order", [0, 1, 3])
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -98,6 +100,7 @@ def test_the_compiled_loop_has_scipys_bits_for_any_case(case):
     assert_is_scipys("compiled", ours, theirs, images, case["order"])
 
 
+@one_test
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 def test_positions_on_the_border_and_whole_periods_away_are_scipys(engine, fill_mode):
     """Whole shifts: here a mode that is one pixel off, or counts the border as outside, shows."""
@@ -169,6 +172,7 @@ def test_images_are_the_same_one_by_one_and_many_at_once(engine):
         assert torch.equal(alone, together[part])
 
 
+@one_test
 @pytest.mark.parametrize("number", [-1, 3])
 def test_an_image_that_is_not_there_is_an_error(engine, number):
     maps, flips = np.stack([IDENTITY] * 2), np.zeros((2, 2), dtype=bool)
@@ -234,6 +238,7 @@ def test_parameters_at_rest_are_the_identity_without_rounding():
     assert (maps[1] != IDENTITY).any()
 
 
+@one_test
 @pytest.mark.parametrize("name", STILL)
 def test_every_parameter_moves(name):
     assert (matrices(params_of(**{name: 0.5}), 6, 9) != IDENTITY).any()

@@ -106,12 +106,6 @@ def test_a_jpeg_is_some_units_off(quality, greatest, channels, tmp_path):
         assert 0 < difference.max() <= greatest
 
 
-def test_a_grey_by_other_weights_does_not_pass_this_test(tmp_path):
-    path = tmp_path / "rgb.png"
-    RGB.save(path)
-    assert (np.asarray(RGB.convert("L")) != expected(path, 1)[0]).any()
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

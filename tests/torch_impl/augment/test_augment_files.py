@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import assert_same_bits
 from PIL import Image
 
@@ -244,6 +245,7 @@ IMAGES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("make", IMAGES.values(), ids=IMAGES)
@@ -277,6 +279,7 @@ def test_making_a_picture_does_not_change_the_image():
     assert image.tolist() == [[[-1.0, 1.0, 3.0]]]
 
 
+@one_test
 @pytest.mark.parametrize("channels", [2, 5])
 def test_a_picture_of_another_number_of_channels_is_an_error(channels):
     with pytest.raises(ValueError, match=f"{channels} channels: expected 1, 3 or 4"):

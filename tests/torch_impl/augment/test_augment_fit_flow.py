@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from keras.src.legacy.preprocessing.image import ImageDataGenerator as KerasGenerator
 from torch import nn
 
@@ -85,6 +86,7 @@ def _default_dtype():
     torch.set_default_dtype(before)
 
 
+@one_test
 @pytest.mark.parametrize("case", CASES)
 def test_a_trainer_repeats_keras_from_the_seed(case):
     batch_size, given, shuffle = CASES[case]

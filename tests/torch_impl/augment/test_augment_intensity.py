@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.legacy.preprocessing.image import apply_brightness_shift, apply_channel_shift
@@ -44,6 +45,7 @@ def ours(function, images, numbers, **options):
     return result.movedim(1, -1).numpy()
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("kind", IMAGES)
@@ -90,6 +92,7 @@ def test_without_quirks_brightness_leaves_the_opacity():
     assert changed.flatten().tolist() == [50, 50, 50, 100]
 
 
+@one_test
 @pytest.mark.parametrize("keras_quirks", [True, False])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_brightness_of_values_that_are_not_finite_is_an_error(bad, keras_quirks):
@@ -104,6 +107,7 @@ def test_brightness_of_two_channels_is_an_error():
         change_brightness(torch.zeros(1, 2, 3, 3), torch.ones(1))
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("kind", IMAGES)

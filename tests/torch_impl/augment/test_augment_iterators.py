@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import MOVED, SEEDS, assert_same_bits, assert_same_images
 from PIL import Image
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
@@ -54,6 +55,7 @@ def assert_same_flow(ours, theirs, epochs=3):
 
 
 # Of ten images: even, with a last one of 2 and of 1, one by one, exactly all, more than all.
+@one_test
 @pytest.mark.parametrize("batch_size", [5, 4, 3, 1, 10, 32])
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
 @pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
@@ -61,11 +63,13 @@ def test_next_gives_keras_batches_for_three_epochs(batch_size, shuffle, seed):
     assert_same_flow(*both(batch_size=batch_size, shuffle=shuffle, seed=seed))
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_state_of_the_stream_goes_on_as_in_keras(seed):
     assert_same_flow(*both(seed_before=seed, batch_size=4))
 
 
+@one_test
 @pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
 def test_batches_by_number_are_keras_batches_in_any_order(seed):
     ours, theirs = both(batch_size=4, seed=seed)
@@ -78,6 +82,7 @@ def test_batches_by_number_are_keras_batches_in_any_order(seed):
     assert_same_stream(ours)
 
 
+@one_test
 @pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
 def test_next_and_numbers_mix_as_in_keras(seed):
     ours, theirs = both(batch_size=4, seed=seed)
@@ -93,6 +98,7 @@ def test_next_and_numbers_mix_as_in_keras(seed):
     assert_same_stream(ours)
 
 
+@one_test
 @pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
 def test_a_for_loop_is_one_epoch_of_keras(shuffle, seed):
@@ -104,21 +110,6 @@ def test_a_for_loop_is_one_epoch_of_keras(shuffle, seed):
             assert_same_batch(batch, theirs[number])
         theirs.on_epoch_end()
     assert_same_stream(ours)
-
-
-def test_every_epoch_has_every_sample_once():
-    ours, _ = both(batch_size=4)
-    orders = [torch.cat([y for _, y in ours]).tolist() for _ in range(4)]
-    assert all(sorted(order) == sorted(LABELS) for order in orders)
-    assert len(set(map(tuple, orders))) == 4
-
-
-def test_images_move_with_their_labels():
-    """By hand: the images are their own labels, and nothing augments them."""
-    images = np.tile(LABELS[:, None, None, None], (1, 2, 3, 1))
-    ours, _ = both(images, LABELS, options={}, batch_size=4)
-    for x, y in ours:
-        assert torch.equal(x, y.float()[:, None, None, None].expand_as(x))
 
 
 FORMS = {
@@ -138,11 +129,13 @@ FORMS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("x", "y", "more"), FORMS.values(), ids=FORMS)
 def test_every_form_of_inputs_gives_keras_batches(x, y, more):
     assert_same_flow(*both(x, y, batch_size=4, **more), epochs=2)
 
 
+@one_test
 @pytest.mark.parametrize(("x", "y", "more"), FORMS.values(), ids=FORMS)
 def test_tensors_are_taken_as_arrays_are(x, y, more):
     def tensors(part):
@@ -159,6 +152,7 @@ def test_tensors_are_taken_as_arrays_are(x, y, more):
         torch.testing.assert_close(batch, expected, rtol=0, atol=0)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 def test_both_layouts_and_dtypes_give_keras_batches(data_format, dtype):
@@ -166,15 +160,6 @@ def test_both_layouts_and_dtypes_give_keras_batches(data_format, dtype):
     images = IMAGES if data_format == "channels_last" else IMAGES.transpose(0, 3, 1, 2)
     options = {**OPTIONS, "data_format": data_format, "dtype": dtype}
     assert_same_flow(*both(images, options=options, batch_size=4))
-
-
-def test_both_layouts_give_the_same_images():
-    last, _ = both(IMAGES, batch_size=4)
-    options = {**OPTIONS, "data_format": "channels_first"}
-    first, _ = both(IMAGES.transpose(0, 3, 1, 2), options=options, batch_size=4)
-    for (x, y), (expected_x, expected_y) in zip(first, last, strict=True):
-        assert torch.equal(x.movedim(1, -1), expected_x)
-        assert torch.equal(y, expected_y)
 
 
 def test_statistics_are_applied_as_in_keras():
@@ -200,6 +185,7 @@ def test_a_preprocessing_function_that_draws_draws_between_the_images():
     assert_same_flow(ours, theirs)
 
 
+@one_test
 @pytest.mark.parametrize("layout", ["images", "images and labels"])
 def test_what_is_given_is_not_changed(layout):
     x, y = torch.tensor(IMAGES), torch.tensor(LABELS)
@@ -224,6 +210,7 @@ def test_the_parameters_of_the_last_batch_can_be_read():
 CLASSES = np.arange(NUM_IMAGES) % 2
 
 
+@one_test
 @pytest.mark.parametrize("subset", ["training", "validation"])
 @pytest.mark.parametrize("split", [0.27, 0.5])
 def test_a_subset_is_that_of_keras(subset, split):
@@ -233,14 +220,7 @@ def test_a_subset_is_that_of_keras(subset, split):
     assert_same_flow(ours, theirs)
 
 
-def test_the_first_samples_are_for_validation():
-    """By hand: 0.27 of ten is cut to two."""
-    options = {"validation_split": 0.27}
-    for subset, expected in (("validation", IMAGES[:2]), ("training", IMAGES[2:])):
-        ours, _ = both(y=CLASSES, options=options, subset=subset, shuffle=False)
-        np.testing.assert_array_equal(ours[0][0], expected)
-
-
+@one_test
 @pytest.mark.parametrize("subset", ["training", "validation"])
 @pytest.mark.parametrize("form", ["images alone", "further inputs alone", "two further inputs"])
 def test_further_inputs_are_split_with_the_images(form, subset):
@@ -259,6 +239,7 @@ def test_weights_of_a_subset_are_those_of_its_images():
     np.testing.assert_array_equal(theirs[0][2], WEIGHTS[:7])
 
 
+@one_test
 @pytest.mark.parametrize("labels", [np.arange(NUM_IMAGES) // 5, WEIGHTS], ids=["sorted", "floats"])
 @pytest.mark.parametrize("more", [{}, {"sample_weight": WEIGHTS}], ids=["", "weights"])
 def test_subsets_of_different_classes_are_an_error_unless_they_are_wanted(labels, more):
@@ -332,6 +313,7 @@ def flow(x=IMAGES, y=LABELS, **options):
     return ImageDataGenerator(random_state=np.random.RandomState(0)).flow(x, y, **options)
 
 
+@one_test
 @pytest.mark.parametrize("number", [-1, 3, 99])
 def test_a_batch_that_is_not_there_is_an_error(number):
     batches = flow(batch_size=4, seed=3)
@@ -349,12 +331,14 @@ MISFITS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("x", "y", "more", "shapes"), MISFITS.values(), ids=MISFITS)
 def test_different_lengths_are_an_error_that_shows_the_shapes(x, y, more, shapes):
     with pytest.raises(ValueError, match=f"different lengths: got shapes .*{shapes}"):
         flow(x, y, **more)
 
 
+@one_test
 @pytest.mark.parametrize("shape", [(10, 6, 9), (10, 54), (10,), (10, 1, 6, 9, 3)], ids=str)
 def test_images_without_four_axes_are_an_error(shape):
     expected = ", ".join(map(str, shape))
@@ -362,6 +346,7 @@ def test_images_without_four_axes_are_an_error(shape):
         flow(np.zeros(shape))
 
 
+@one_test
 @pytest.mark.parametrize("num_parts", [1, 3])
 def test_images_and_more_than_further_inputs_are_an_error(num_parts):
     with pytest.raises(ValueError, match=f"x of {num_parts} parts: expected images, and further"):
@@ -373,6 +358,7 @@ def test_no_images_are_an_error():
         flow(IMAGES[:0], LABELS[:0])
 
 
+@one_test
 @pytest.mark.parametrize("split", [0.0, 0.05])
 def test_a_subset_without_images_is_an_error(split):
     generator = ImageDataGenerator(validation_split=split)
@@ -385,6 +371,7 @@ def test_a_subset_of_another_name_is_an_error():
         flow(subset="test")
 
 
+@one_test
 @pytest.mark.parametrize("batch_size", [0, -1, 2.0, None, True])
 def test_a_batch_size_that_makes_no_sense_is_an_error_that_shows_it(batch_size):
     with pytest.raises(ValueError, match=f"batch_size={batch_size}: expected an integer of at"):
@@ -412,6 +399,7 @@ def test_images_that_cannot_be_saved_are_an_error(tmp_path):
 CHANNELS = [((10, 6, 9, 2), "channels_last", 3), ((10, 2, 6, 9), "channels_first", 1)]
 
 
+@one_test
 @pytest.mark.parametrize(("shape", "data_format", "axis"), CHANNELS)
 def test_an_unusual_number_of_channels_is_a_warning_as_in_keras(shape, data_format, axis):
     options = {**OPTIONS, "data_format": data_format}
@@ -427,6 +415,7 @@ def test_an_unusual_number_of_channels_is_a_warning_as_in_keras(shape, data_form
     assert_same_flow(ours, theirs, epochs=1)
 
 
+@one_test
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_usual_numbers_of_channels_are_no_warning(channels):
     """A warning is an error here."""

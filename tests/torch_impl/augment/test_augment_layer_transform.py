@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -42,6 +43,7 @@ def assert_near(ours, theirs):
     assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", MAKE)
 def test_batches_and_images_are_keras_call_after_call(kind, seed):
@@ -55,6 +57,7 @@ def test_batches_and_images_are_keras_call_after_call(kind, seed):
         assert_near(transform(torch.tensor(x[0]).movedim(-1, 0)), theirs(x[0], training=True))
 
 
+@one_test
 @pytest.mark.parametrize("kind", MOVING)
 def test_a_mask_moves_with_its_image_by_the_nearest_pixel(kind):
     x = pixels()
@@ -72,6 +75,7 @@ def test_a_mask_moves_with_its_image_by_the_nearest_pixel(kind):
     assert_near(moved_mask.to(torch.float32), expected["segmentation_masks"])
 
 
+@one_test
 @pytest.mark.parametrize(
     ("layer", "theirs"),
     [
@@ -112,6 +116,7 @@ def test_it_composes_and_its_stream_goes_on():
     assert not torch.equal(make()(x), expected)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

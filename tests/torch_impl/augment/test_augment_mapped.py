@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl import KerasSeeds, layers
@@ -38,6 +39,7 @@ def both(*, by_sample, **settings):
     return [list(dataset.as_numpy_iterator()) for _ in range(2)], [list(batches) for _ in range(2)]
 
 
+@one_test
 @pytest.mark.parametrize("drop", [False, True])
 @pytest.mark.parametrize("by_sample", [False, True])
 def test_every_image_of_every_epoch_is_that_of_tf_data(by_sample, drop):
@@ -61,6 +63,7 @@ def test_a_function_gets_all_parts_and_shuffled_samples_keep_their_labels():
     np.testing.assert_array_equal(x, FIRST[y.numpy()] * 2)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("parts", "size", "message"),
     [

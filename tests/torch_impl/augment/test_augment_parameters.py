@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import MOVED
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def assert_draws_keras_numbers(options, num_images=5, seed=7):
     assert sampler.random_state.random_sample() == np.random.random()
 
 
+@one_test
 @pytest.mark.parametrize("options", SUBSETS, ids=id_of)
 def test_every_choice_of_options_draws_keras_numbers(options):
     assert_draws_keras_numbers(options)
@@ -52,6 +54,7 @@ SHIFTS = [0, 1, 2, 7, -3, 0.25, -0.25, 1.0, 2.5, 30.0, [0.5], [0.1, 0.3], [1, 2,
 SHIFTS += [[0.2, 3], (0.1, 0.2), (2, 4), [-0.4, -2.0], np.float64(0.2), np.int64(3), []]
 
 
+@one_test
 @pytest.mark.parametrize("name", ["width_shift_range", "height_shift_range"])
 @pytest.mark.parametrize("shift", SHIFTS, ids=repr)
 def test_every_form_of_a_shift_draws_keras_numbers(name, shift):
@@ -59,11 +62,13 @@ def test_every_form_of_a_shift_draws_keras_numbers(name, shift):
     assert_draws_keras_numbers({**OPTIONS, name: shift}, seed=8)
 
 
+@one_test
 @pytest.mark.parametrize("bounds", [0, 0.5, 1, 1.5, (0.5, 0.5), (0.8, 1.5), [1, 1], (1, 2), [2, 1]])
 def test_every_form_of_a_zoom_draws_keras_numbers(bounds):
     assert_draws_keras_numbers({"zoom_range": bounds})
 
 
+@one_test
 @pytest.mark.parametrize("options", [{"rotation_range": -20}, {"shear_range": -3}], ids=id_of)
 def test_a_negative_range_is_the_range_of_its_size_drawn_from_the_other_end(options):
     assert_draws_keras_numbers(options)
@@ -164,6 +169,7 @@ def test_two_samplers_without_a_random_state_draw_apart():
     assert first["theta"] != second["theta"]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import MOVED
 from PIL import Image
 from torchvision import tv_tensors
@@ -20,6 +21,7 @@ def pixels_of(*shape):
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
 
 
+@one_test
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 4)])
 def test_a_pil_image_becomes_one_of_its_mode_with_rounded_pixels(mode, channels):
     pixels = pixels_of(7, 10, channels)
@@ -55,6 +57,7 @@ def test_pil_images_compose_with_the_transforms_of_torchvision():
     assert torch.equal(result.as_subclass(torch.Tensor), exact.as_subclass(torch.Tensor).round())
 
 
+@one_test
 @pytest.mark.parametrize("shape", [(3, 7, 10), (4, 3, 7, 10)])
 def test_an_image_stays_one_and_a_tensor_a_tensor(shape):
     pixels = pixels_of(*shape).float()
@@ -64,6 +67,7 @@ def test_an_image_stays_one_and_a_tensor_a_tensor(shape):
     assert torch.equal(moved.as_subclass(torch.Tensor), plain)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float32])
 def test_a_mask_moves_with_its_image_by_the_nearest_pixel(dtype):
     """An image that is its own mask, moved with order 0, is the reference."""
@@ -117,6 +121,7 @@ BOXES = tv_tensors.BoundingBoxes([[1, 1, 3, 3]], format="XYXY", canvas_size=(7, 
 POINTS = tv_tensors.KeyPoints([[1, 1]], canvas_size=(7, 10))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("sample", "error", "message"),
     [

@@ -5,6 +5,7 @@ import itertools
 import keras
 import pytest
 import tensorflow as tf
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def test_another_buffer_gives_another_order():
     assert next(epoch_orders(40, 8, 3)) != next(epoch_orders(40, 16, 3))
 
 
+@one_test
 @pytest.mark.parametrize("n", [1, 50])
 def test_every_element_comes_once(n):
     assert sorted(next(epoch_orders(n, 16, 5))) == list(range(n))

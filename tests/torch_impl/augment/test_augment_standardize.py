@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from torch_impl.augment import ImageDataGenerator
@@ -146,6 +147,7 @@ def test_the_input_of_standardize_is_not_changed():
     assert x.unique().tolist() == [1]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -162,6 +164,7 @@ def test_an_option_that_switches_on_another_warns_as_in_keras(options, message):
         KerasGenerator(**options)
 
 
+@one_test
 @pytest.mark.parametrize(
     "options",
     [
@@ -181,6 +184,7 @@ def test_without_fit_images_pass_with_a_warning_as_in_keras(options):
     np.testing.assert_array_equal(ours, x)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("shape", "message"),
     [((5, 5, 3), "fit: x of shape .5, 5, 3.: expected four axes"), ((0, 5, 5, 3), "at least one")],
@@ -190,6 +194,7 @@ def test_fit_on_what_is_no_batch_of_images_is_an_error(shape, message):
         ImageDataGenerator(featurewise_center=True).fit(torch.zeros(shape))
 
 
+@one_test
 @pytest.mark.parametrize("returned", [torch.zeros(3), np.zeros((5, 6))])
 def test_a_preprocessing_function_that_changes_the_shape_is_an_error(returned):
     generator = ImageDataGenerator(preprocessing_function=lambda image: returned)

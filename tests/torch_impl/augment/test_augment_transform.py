@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import MOVED
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -42,6 +43,7 @@ def test_images_of_a_batch_are_transformed_differently():
     assert len(transform_of()(images).flatten(1).unique(dim=0)) == 16
 
 
+@one_test
 @pytest.mark.parametrize("options", [OPTIONS, {"horizontal_flip": True}, {"zoom_range": 0}])
 def test_the_input_is_neither_changed_nor_given_back(options):
     images = images_of((4, 3, 7, 10))
@@ -99,6 +101,7 @@ def test_wrap_has_scipys_short_period_by_quirk_only():
     assert plain.flatten().tolist() == [3, 4, 1, 2]
 
 
+@one_test
 @pytest.mark.parametrize("keras_quirks", [True, False])
 def test_height_shift_range_moves_columns_by_quirk_only(keras_quirks):
     """By hand: of 2 x 4, half the height is one pixel; the range leaves -1 or 1 only."""
@@ -128,6 +131,7 @@ def test_it_works_without_gradients_and_in_workers():
         assert torch.equal(transform(images), transform_of()(images))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("images", "error", "message"),
     [
@@ -144,6 +148,7 @@ def test_what_is_no_batch_of_images_is_an_error(images, error, message):
         transform_of()(images)
 
 
+@one_test
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 @pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect", "wrap"])

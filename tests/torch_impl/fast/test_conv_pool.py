@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from covering import one_test
 from torch import nn
 from torch_impl_loops import needs_compiler
 
@@ -157,6 +158,7 @@ def test_a_dropped_infinity_is_nothing(way):
     assert set(y.flatten().tolist()) == {0.0, float("inf")}
 
 
+@one_test
 @pytest.mark.parametrize(
     "conv",
     [
@@ -175,6 +177,7 @@ def test_other_convolutions_do_not_fit(conv):
     assert not PooledConv2d.is_fit(conv)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("outputs", "change"),
     [

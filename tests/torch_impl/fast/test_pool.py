@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from covering import one_test
 
 from torch_impl import native
 from torch_impl.fast import PooledReLU, pool
@@ -100,6 +101,7 @@ def test_a_value_of_zero_passes_no_gradient(way):
     assert not gradient.any()
 
 
+@one_test
 @pytest.mark.parametrize(
     "change",
     [

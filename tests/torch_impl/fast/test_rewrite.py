@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl.fast import PooledConv2d, PooledReLU, conv_pool, fused
@@ -27,6 +28,7 @@ def step(network, x):
     return output.detach()
 
 
+@one_test
 @pytest.mark.parametrize("name", MODELS)
 def test_each_network_of_the_article_computes_the_same(name):
     model, twin = built(name, torch.float64), built(name, torch.float64)
@@ -73,6 +75,7 @@ def test_relu_pool_and_dropout_become_one_layer_under_the_name_of_the_pool():
     assert (network.pool1.rest.dropout.rate, network.pool2.dropout) == (0.25, None)
 
 
+@one_test
 @pytest.mark.parametrize(
     "layers",
     [

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import assert_same_bits
 from keras import layers as L
 
@@ -45,6 +46,7 @@ def assert_same_twin(layer, array, policy="float32"):
     assert_same_bits(twin(torch.tensor(array)).numpy(), model(array).numpy())
 
 
+@one_test
 @pytest.mark.parametrize("shape", [(5, 4), (5, 1), (6, 2, 3)], ids=str)
 @pytest.mark.parametrize(("name", "mode"), CASES)
 def test_integers_are_numbered_and_encoded_as_in_keras(name, mode, shape):
@@ -53,6 +55,7 @@ def test_integers_are_numbered_and_encoded_as_in_keras(name, mode, shape):
     assert_same_twin(lambda: make(mode), array)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 @pytest.mark.parametrize("mode", ["int", *MODES])
 def test_values_are_numbered_as_in_keras_also_on_a_boundary(mode, dtype):
@@ -106,6 +109,7 @@ REFUSED = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_not_offered_is_refused_by_its_name(make, message):
     layer = make()
@@ -126,12 +130,3 @@ def test_an_integer_without_a_number_is_an_error():
         lookup(torch.tensor([1, 4]))
     with pytest.raises(ValueError, match="expected different integers, at least one"):
         layers.IntegerLookup([3, 3])
-
-
-def test_boundaries_of_float64_do_not_pass_these_tests():
-    """Keras rounds them: float32's 0.1 lies above float64's."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    value = np.array([[0.1]])
-    expected = L.Discretization(bin_boundaries=EDGES)(value).numpy()
-    assert np.digitize(value, EDGES) != expected

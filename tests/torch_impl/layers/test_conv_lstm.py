@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed
 from torch.nn import functional as F
 
@@ -46,6 +47,7 @@ def turned(rank):
     return there, back
 
 
+@one_test
 @pytest.mark.parametrize(("rank", "options"), CASES.values(), ids=CASES)
 def test_a_convolutional_lstm_is_keras_one(rank, options):
     theirs = keras_layer(f"ConvLSTM{rank}D", 3, **options)
@@ -53,6 +55,7 @@ def test_a_convolutional_lstm_is_keras_one(rank, options):
     assert_same(Pair(theirs, ours, SHAPES[rank], *turned(rank)), num_steps=1)
 
 
+@one_test
 @pytest.mark.parametrize("merge_mode", ["concat", "sum"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_both_directions_are_keras_ones(merge_mode, whole):
@@ -84,6 +87,7 @@ def by_hand(x, kernel, bias, order="ifgo"):
     return h
 
 
+@one_test
 @pytest.mark.parametrize(("order", "bar"), [("ifgo", BAR), ("ifog", None)])
 def test_one_convolution_of_input_and_state_is_the_same_with_the_same_gates(order, bar):
     theirs = keras_layer("ConvLSTM2D", 3, 3, padding="same")

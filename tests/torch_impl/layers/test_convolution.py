@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
 
@@ -26,6 +27,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("shape", "window", "options"), CASES.values(), ids=CASES)
 def test_a_convolution_of_images_is_keras_convolution(shape, window, options):
     theirs = keras_layer("Conv2D", 6, window, **options)
@@ -41,6 +43,7 @@ SEQUENCES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("window", "options"), SEQUENCES.values(), ids=SEQUENCES)
 def test_a_convolution_of_sequences_is_keras_convolution(window, options):
     theirs = keras_layer("Conv1D", 6, window, **options)
@@ -53,22 +56,11 @@ VOLUMES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("window", "options"), VOLUMES.values(), ids=VOLUMES)
 def test_a_convolution_of_volumes_is_keras_convolution(window, options):
     theirs = keras_layer("Conv3D", 4, window, **options)
     assert_same(Pair(theirs, Conv3D(2, 4, window, **options), (5, 6, 3, 2)))
-
-
-def test_padding_on_both_sides_alike_does_not_pass_this_test():
-    """6 rows, window 3, stride 2: Keras adds none before and one after, the usual port one each."""
-    theirs = keras_layer("Conv2D", 6, 3, strides=2, padding="same")
-    pair = Pair(theirs, Conv2D(3, 6, 3, strides=2, padding="same"), (6, 8, 3))
-    usual = nn.Conv2d(3, 6, 3, stride=2, padding=1).double()
-    usual.load_state_dict(pair.ours.state_dict())
-    x = signed((2, 6, 8, 3))
-    expected = theirs(x).numpy()
-    assert difference(to_keras(pair.ours(to_torch(x))), expected) <= BAR
-    assert difference(to_keras(usual(to_torch(x))), expected) > 0.1
 
 
 def test_a_causal_output_sees_nothing_of_what_comes_later():
@@ -79,6 +71,7 @@ def test_a_causal_output_sees_nothing_of_what_comes_later():
     assert changed[0, 0].tolist() == [False] * 4 + [True] * 3
 
 
+@one_test
 @pytest.mark.parametrize(
     ("size", "window", "stride", "dilation", "expected"),
     [(6, 3, 2, 1, (0, 1)), (7, 3, 2, 1, (1, 1)), (5, 2, 1, 1, (0, 1)), (7, 3, 1, 2, (2, 2))],
@@ -106,6 +99,7 @@ def test_a_stock_convolution_takes_the_weights_of_a_keras_layer():
     assert difference(to_keras(stock(to_torch(x))), theirs(x).numpy()) <= BAR
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
 
@@ -23,6 +24,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("rank", [1, 2])
 def test_a_depthwise_convolution_is_keras_one(rank, options):
@@ -34,6 +36,7 @@ def test_a_depthwise_convolution_is_keras_one(rank, options):
     assert_same(Pair(theirs, kind(3, window, **options), shape))
 
 
+@one_test
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("rank", [1, 2])
 def test_a_separable_convolution_is_keras_one(rank, options):
@@ -50,18 +53,6 @@ def test_the_kernels_of_a_channel_stand_together():
     assert assign(layer, {"kernel": kernel}) == {"kernel"}
     assert layer(torch.ones(1, 3, 1, 1)).flatten().tolist() == [1, 2, 10, 20, 100, 200]
     np.testing.assert_array_equal(read(layer)["kernel"], kernel)
-
-
-def test_multipliers_before_channels_do_not_pass_this_test():
-    """The fault of a plain transpose of (h, w, in, mult)."""
-    theirs = keras_layer("DepthwiseConv2D", (2, 3), depth_multiplier=2, use_bias=False)
-    pair = Pair(theirs, DepthwiseConv2D(3, (2, 3), depth_multiplier=2, use_bias=False), (5, 6, 3))
-    x = signed((2, 5, 6, 3))
-    expected = theirs(x).numpy()
-    assert difference(to_keras(pair.ours(to_torch(x))), expected) <= BAR
-    kernel = torch.tensor(theirs.kernel.numpy()).permute(3, 2, 0, 1).reshape(6, 1, 2, 3)
-    pair.ours.weight.data.copy_(kernel)
-    assert difference(to_keras(pair.ours(to_torch(x))), expected) > 0.1
 
 
 def test_a_stock_convolution_of_single_channels_takes_both_kinds_of_kernel():

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, difference, signed, to_keras, to_torch
-from torch import nn
 
 from torch_impl.layers import AlphaDropout, Dropout, SpatialDropout
 
@@ -20,6 +20,7 @@ def calls(theirs, ours, shape, dtype):
         yield to_keras(ours.train()(to_torch(x))), theirs(x, training=True).numpy(), x
 
 
+@one_test
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rank", SHAPES)
 def test_channels_are_dropped_by_keras_mask_call_after_call(rank, dtype):
@@ -31,6 +32,7 @@ def test_channels_are_dropped_by_keras_mask_call_after_call(rank, dtype):
     assert ours.num_calls == 3
 
 
+@one_test
 @pytest.mark.parametrize("noise_shape", [(None, 1, None, 4), (3, 5, 1, 1)], ids=str)
 def test_a_mask_of_another_shape_is_keras_mask(noise_shape):
     theirs = keras.layers.Dropout(0.4, noise_shape=noise_shape, seed=12)
@@ -39,6 +41,7 @@ def test_a_mask_of_another_shape_is_keras_mask(noise_shape):
         np.testing.assert_array_equal(output, expected)
 
 
+@one_test
 @pytest.mark.parametrize("kind", [Dropout, SpatialDropout, AlphaDropout])
 def test_a_layer_may_take_keras_layout_itself(kind):
     name = "SpatialDropout1D" if kind is SpatialDropout else kind.__name__
@@ -63,6 +66,7 @@ def test_a_layer_may_keep_the_masks_of_float32_in_float64():
     np.testing.assert_array_equal(to_keras(output), np.where(keep, x * (1 / (1 - 0.4)), 0))
 
 
+@one_test
 @pytest.mark.parametrize("noise_shape", [None, (None, 1, None, 4)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_alpha_dropout_is_keras_one(dtype, noise_shape):
@@ -84,19 +88,3 @@ def test_alpha_dropout_draws_in_keras_floatx():
     )
     assert difference(to_keras(ours(to_torch(x))), expected) <= BAR
     assert difference(to_keras(other(to_torch(x))), expected) > 0.1
-
-
-def test_torchs_own_channel_dropout_does_not_pass_this_test():
-    x = np.ones((8, 3, 3, 9), np.float32)
-    expected = keras.layers.SpatialDropout2D(0.4, seed=12)(x, training=True).numpy()
-    torch.manual_seed(12)
-    assert (to_keras(nn.Dropout2d(0.4)(to_torch(x))) != expected).any()
-    assert (to_keras(Dropout(0.4, seed=12)(to_torch(x))) != expected).any()
-
-
-@pytest.mark.parametrize("seed", [2**31 - 2, 2**31 - 1, 2**32 - 1])
-def test_a_great_seed_is_taken_modulo_as_keras_takes_it(seed):
-    theirs = keras.layers.Dropout(0.4, seed=seed)
-    ours = Dropout(0.4, seed=seed)
-    for output, expected, _ in calls(theirs, ours, SHAPES[2], "float32"):
-        np.testing.assert_array_equal(output, expected)

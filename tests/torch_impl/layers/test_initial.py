@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from covering import one_test
 from torch import nn
 
 from torch_impl import layers
@@ -25,6 +26,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_and_the_one_after_it_start_with_keras_weights(name):
     make, arguments = CASES[name]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from layer_pairs import BAR, difference, fill, own_names, signed
 
 from torch_impl import layers
@@ -29,6 +30,7 @@ def test_the_mean_of_no_step_is_nan_as_in_keras():
     assert layers.GlobalAveragePooling1D()(x, mask=torch.zeros(1, 3)).isnan().all()
 
 
+@one_test
 @pytest.mark.parametrize("axis", [1, -1], ids=["torch", "keras"])
 @pytest.mark.parametrize("training", [True, False])
 def test_batch_statistics_are_those_of_the_steps_that_count(axis, training):
@@ -57,6 +59,7 @@ def test_a_mask_of_another_shape_is_refused_by_the_batch_statistics():
         layers.BatchNormalization(3)(torch.ones(4, 3, 6), mask=torch.ones(4, 5))
 
 
+@one_test
 @pytest.mark.parametrize("axis", [-1, (1, 2)], ids=["one_axis", "two_axes"])
 @pytest.mark.parametrize("as_numbers", [False, True])
 def test_a_softmax_leaves_masked_entries_out(axis, as_numbers):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
 
 from torch_impl import layers
@@ -19,16 +20,19 @@ def merging(name, shapes, **options):
     return Pair(keras_layer(name, **options), ours, shapes, as_they_are, back)
 
 
+@one_test
 @pytest.mark.parametrize("name", NAMES)
 def test_three_inputs_are_merged_as_in_keras(name):
     assert_same(merging(name, [(4, 3), (1, 3), (4, 3)]), num_steps=0)
 
 
+@one_test
 @pytest.mark.parametrize("name", [*NAMES, "Subtract"])
 def test_inputs_of_fewer_axes_are_filled_up_as_in_keras(name):
     assert_same(merging(name, [(4, 3), (3,)]), num_steps=0)
 
 
+@one_test
 @pytest.mark.parametrize("axis", [-1, 1, 2])
 def test_inputs_are_put_beside_each_other_as_in_keras(axis):
     shapes = [(4, 3, 2), tuple(5 if n == axis % 4 - 1 else s for n, s in enumerate((4, 3, 2)))]
@@ -44,11 +48,13 @@ DOTS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("shapes", "options"), DOTS.values(), ids=DOTS)
 def test_a_product_is_keras_product(shapes, options):
     assert_same(merging("Dot", shapes, **options), num_steps=0)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["Maximum", "Minimum"])
 def test_of_equal_inputs_the_first_has_the_gradient_as_in_keras(name):
     pair = merging(name, [(3,), (3,)])
@@ -62,6 +68,7 @@ def test_of_equal_inputs_the_first_has_the_gradient_as_in_keras(name):
     assert (tensor.grad == 0.5).all()
 
 
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from layer_pairs import BAR, own_names, signed
 
 from torch_impl.layers import GroupQueryAttention, MultiHeadAttention
@@ -156,6 +157,7 @@ def options_of(called, heads, shapes):
     return make
 
 
+@one_test
 @pytest.mark.parametrize("number", range(NUM_SETTINGS))
 def test_multi_head_attention_is_keras_one(number):
     settings, shapes, called = drawn_settings(number)
@@ -167,6 +169,7 @@ def test_multi_head_attention_is_keras_one(number):
     assert_same(theirs, ours, shapes, options_of(called, settings["num_heads"], shapes))
 
 
+@one_test
 @pytest.mark.parametrize("number", range(20))
 def test_group_query_attention_is_keras_one(number):
     settings, shapes, called = drawn_settings(number)
@@ -184,6 +187,7 @@ def test_group_query_attention_is_keras_one(number):
     assert_same(theirs, ours, shapes, options_of(called, 2 * heads, shapes))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("axes", "dropout"), [(None, 0.0), ((2,), 0.3), ((1, 2), 0.0), (-2, 0.3)], ids=str
 )
@@ -220,20 +224,7 @@ def test_masks_of_a_dropout_go_on_with_the_state():
     assert not torch.equal(first, ours(x, x))
 
 
-def test_torchs_attention_in_its_place_does_not_pass_these_tests():
-    """The seeded fault: scores are divided by the root of the model's size."""
-    theirs = keras.layers.MultiHeadAttention(2, 3, dtype="float64")
-    x = signed((2, 4, 6))
-    theirs.build((None, 4, 6), (None, 4, 6))
-    fill(theirs)
-    ours = MultiHeadAttention(2, 3, (4, 6)).double()
-    assign(ours, {name: weight.numpy() for name, weight in own_names(theirs).items()})
-    expected, given = theirs(x, x).numpy(), torch.tensor(x)
-    assert difference(ours(given, given).detach(), expected) <= BAR
-    ours.scale = 6**-0.5
-    assert difference(ours(given, given).detach(), expected) > 1e-3
-
-
+@one_test
 @pytest.mark.parametrize(
     ("options", "text"),
     [

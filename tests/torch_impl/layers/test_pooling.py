@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
-from torch import nn
+from covering import one_test
+from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_torch
 
 from torch_impl import layers
 
@@ -19,6 +19,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("shape", "options"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_images_is_keras_pooling(kind, shape, options):
@@ -27,6 +28,7 @@ def test_pooling_of_images_is_keras_pooling(kind, shape, options):
     assert_same(pair, offset=-1.0)  # mostly negative: a zero at the border would win
 
 
+@one_test
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_sequences_is_keras_pooling(kind, padding):
@@ -35,6 +37,7 @@ def test_pooling_of_sequences_is_keras_pooling(kind, padding):
     assert_same(Pair(keras_layer(f"{kind}1D", **options), ours, (6, 2)), offset=-1.0)
 
 
+@one_test
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_volumes_is_keras_pooling(kind, padding):
@@ -68,6 +71,7 @@ def test_the_gradient_of_a_window_over_both_borders_is_the_derivative():
     assert torch.autograd.gradcheck(layers.AveragePooling2D(**options), x)
 
 
+@one_test
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["GlobalMaxPooling", "GlobalAveragePooling"])
@@ -77,6 +81,7 @@ def test_pooling_of_whole_images_is_keras_pooling(kind, rank, keepdims):
     assert_same(Pair(theirs, ours, (*(4, 5, 3)[:rank], 2)))
 
 
+@one_test
 @pytest.mark.parametrize("kind", ["MaxPooling2D", "GlobalMaxPooling2D"])
 def test_equal_values_share_the_gradient_as_in_keras(kind):
     """After a ReLU many values are 0. A window gives all to the first, a whole image to each."""
@@ -86,24 +91,6 @@ def test_equal_values_share_the_gradient_as_in_keras(kind):
     x = np.round(np.maximum(signed((2, 6, 5, 3)), 0))
     found = pair.run([x], True)
     assert max(difference(*both) for both in found.values()) <= BAR
-
-
-@pytest.mark.parametrize(
-    ("kind", "usual"),
-    [
-        ("MaxPooling2D", nn.MaxPool2d(3, 2, padding=1)),
-        ("MaxPooling2D", nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2))),
-        ("AveragePooling2D", nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)),
-        ("AveragePooling2D", nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.AvgPool2d(3, 2))),
-    ],
-    ids=["max_both_sides", "max_zeros", "average_both_sides", "average_counts_zeros"],
-)
-def test_torchs_usual_padding_does_not_pass_this_test(kind, usual):
-    x = signed((2, 6, 8, 3)) - 3
-    expected = keras_layer(kind, 3, 2, padding="same")(x).numpy()
-    ours = getattr(layers, kind)(3, 2, "same")
-    assert difference(to_keras(ours(to_torch(x))), expected) <= BAR
-    assert difference(to_keras(usual(to_torch(x))), expected) > 0.01
 
 
 def test_another_padding_is_an_error():

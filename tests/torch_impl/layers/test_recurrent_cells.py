@@ -3,6 +3,7 @@
 import keras
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
 from torch import nn
 
@@ -17,6 +18,7 @@ def back(tensor):
     return tensor.detach().numpy()
 
 
+@one_test
 @pytest.mark.parametrize("kind", CELLS)
 @pytest.mark.parametrize("options", [{}, {"activation": "softsign", "use_bias": False}], ids=str)
 def test_a_time_step_is_keras_one(kind, options):
@@ -33,6 +35,7 @@ def test_a_time_step_is_keras_one(kind, options):
         assert difference(back(mine), other.numpy()) <= BAR
 
 
+@one_test
 @pytest.mark.parametrize("kind", CELLS)
 def test_a_cell_takes_the_state_of_torchs_cell(kind):
     ours, stock = CELLS[kind](3, 4), STOCK[kind](3, 4)

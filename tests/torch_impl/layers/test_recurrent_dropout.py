@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from layer_pairs import BAR, as_they_are, difference, keras_layer, signed
 from torch import nn
 
@@ -34,6 +35,7 @@ def keras_masks(kind, dtype, **options):
     return call
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
@@ -52,6 +54,7 @@ def test_masks_are_keras_masks_bit_for_bit(kind, rates, dtype, seed):
                 np.testing.assert_array_equal(mask.numpy(), array)
 
 
+@one_test
 @pytest.mark.parametrize("implementation", [1, 2])
 def test_an_implementation_of_1_draws_a_mask_for_each_gate(implementation):
     options = {"dropout": 0.4, "seed": 3, "implementation": implementation}
@@ -75,6 +78,7 @@ def pair(kind, **options):
     return theirs, ours
 
 
+@one_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_are_counted_in_eval_mode_too(kind):
     """An evaluation moves the masks of the next epoch, as it does in Keras."""
@@ -87,6 +91,7 @@ def test_masks_are_counted_in_eval_mode_too(kind):
     assert ours.dropouts.num_calls == int(theirs.cell.seed_generator.state.numpy()[1])
 
 
+@one_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_rate_of_1_drops_all_inputs_of_a_simple_rnn_and_nothing_of_the_others(kind):
     theirs, ours = pair(kind, dropout=1.0, return_sequences=True)
@@ -122,16 +127,7 @@ def test_a_layer_may_keep_the_masks_of_float32_in_float64():
             assert torch.equal(mask != 0, other != 0)
 
 
-def test_a_mask_for_each_time_step_does_not_pass_this_test():
-    theirs, ours = pair("LSTM", dropout=0.5, seed=3)
-    x = torch.ones(BATCH, STEPS, FEATURES, dtype=torch.float64)
-    expected = theirs(x.numpy(), training=True).numpy()
-    assert difference(ours(x).detach().numpy(), expected) <= BAR
-    torch.manual_seed(0)
-    plain = ours.eval()(nn.Dropout(0.5)(x))
-    assert difference(plain.detach().numpy(), expected) > 0.05
-
-
+@one_test
 @pytest.mark.parametrize("rates", [(-0.1, 0), (0, 1.5), (float("nan"), 0)])
 def test_a_rate_outside_of_0_and_1_is_an_error(rates):
     with pytest.raises(ValueError, match=r"dropout=.*: expected a number in \[0, 1\]"):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl.layers import CustomScaleLayer, LayerScale, StochasticDepth
 
@@ -37,6 +38,7 @@ def test_the_second_input_is_scaled():
     assert CustomScaleLayer(0.5)([torch.tensor(3.0), torch.tensor(4.0)]) == 5
 
 
+@one_test
 @pytest.mark.parametrize("rate", [1.0, -0.1])
 def test_a_rate_outside_of_its_range_is_an_error(rate):
     with pytest.raises(ValueError, match="expected a number in"):

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
-from torch import nn
+from covering import one_test
+from layer_pairs import Pair, assert_same, difference, keras_layer
 
 from torch_impl.layers import Cropping, UpSampling, ZeroPadding
 
@@ -21,6 +21,7 @@ def shape_of(rank):
     return (*(5, 6, 7)[:rank], 2)
 
 
+@one_test
 @pytest.mark.parametrize(("rank", "amount"), AMOUNTS.values(), ids=AMOUNTS)
 def test_padding_and_cropping_are_keras_ones(rank, amount):
     for name, kind in (("ZeroPadding", ZeroPadding), ("Cropping", Cropping)):
@@ -28,6 +29,7 @@ def test_padding_and_cropping_are_keras_ones(rank, amount):
         assert_same(Pair(theirs, kind(amount, rank), shape_of(rank)), num_steps=0)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("rank", "size"),
     [(1, 3), (2, (2, 3)), (2, (1, 2)), (3, (1, 2, 3))],
@@ -46,6 +48,7 @@ def test_up_sampling_is_keras_one(rank, size):
 BILINEAR_BAR = 2 * 15 * 2.0**-24
 
 
+@one_test
 @pytest.mark.parametrize("size", [(2, 2), (3, 5)], ids=str)
 def test_bilinear_up_sampling_is_keras_one_up_to_float32(size):
     theirs = keras_layer("UpSampling2D", size, interpolation="bilinear")
@@ -55,22 +58,7 @@ def test_bilinear_up_sampling_is_keras_one_up_to_float32(size):
     assert difference(*found["input gradient 0"]) <= BILINEAR_BAR
 
 
-def test_torchs_order_of_pairs_does_not_pass_this_test():
-    x = signed((2, 5, 6, 2))
-    expected = keras_layer("ZeroPadding2D", ((1, 2), (0, 1)))(x).numpy()
-    assert difference(to_keras(ZeroPadding(((1, 2), (0, 1)))(to_torch(x))), expected) <= BAR
-    # Torch wants left, right, top, bottom.
-    assert to_keras(nn.ZeroPad2d((1, 2, 0, 1))(to_torch(x))).shape != expected.shape
-
-
-def test_aligned_corners_do_not_pass_this_test():
-    x = signed((2, 5, 6, 2))
-    expected = keras_layer("UpSampling2D", 2, interpolation="bilinear")(x).numpy()
-    assert difference(to_keras(UpSampling(2, "bilinear")(to_torch(x))), expected) <= BILINEAR_BAR
-    aligned = nn.UpsamplingBilinear2d(scale_factor=2)
-    assert difference(to_keras(aligned(to_torch(x))), expected) > 0.01
-
-
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -4,6 +4,7 @@ import keras
 import pytest
 import torch
 import torch.nn.functional as F
+from covering import one_test
 from keras.src.losses import ALL_OBJECTS_DICT
 
 from torch_impl import losses
@@ -21,6 +22,7 @@ def test_every_name_of_keras_but_two_losses_gives_a_loss():
             assert of_function is losses.LOSSES[name]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("theirs", "expected"),
     [
@@ -48,12 +50,14 @@ def test_a_configuration_of_keras_gives_the_same_settings(theirs, expected):
     assert {key: getattr(ours, key) for key in expected} == expected
 
 
+@one_test
 @pytest.mark.parametrize("config", ["ctc", {"class_name": "Circle", "config": {}}], ids=str)
 def test_a_loss_that_is_not_here_is_an_error_that_says_where_those_are_that_are(config):
     with pytest.raises(ValueError, match=r"expected one of torch_impl\.losses\.LOSSES"):
         losses.from_config(config)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_the_common_case_is_torchs_crossentropy_to_the_bit(dtype):
     generator = torch.Generator().manual_seed(0)
@@ -83,6 +87,7 @@ def test_swapped_arguments_are_an_error():
         criterion(torch.tensor([0, 1]), torch.zeros(2, 3))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("criterion", "y_pred", "y_true"),
     [

@@ -4,15 +4,11 @@ Tolerance: 1e-14 of the larger of 1 and the number, 45 roundings; measured over 
 less. Below 1 it is absolute, as losses and gradients there are differences of numbers of size 1.
 """
 
-import math
-from functools import partial
-
 import keras
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-import torchvision
+from covering import one_test
 from keras_losses import assert_close, keras_loss_and_gradient, torch_loss_and_gradient
 
 from torch_impl import losses
@@ -122,6 +118,7 @@ def both(name, settings, *arguments, activations=(None, None), **keywords):
     )
 
 
+@one_test
 @pytest.mark.parametrize("shape", BATCHES.values(), ids=BATCHES)
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_loss_and_its_gradient_are_those_of_keras(case, shape):
@@ -142,6 +139,7 @@ def test_the_cosine_of_short_vectors_is_that_of_keras():
     assert 0 < abs(ours[0][1]) < 1e-3
 
 
+@one_test
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case[2].startswith("probabilities")], ids=name_of
 )
@@ -169,6 +167,7 @@ WEIGHTS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "none"])
 @pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize(
@@ -184,6 +183,7 @@ def test_weighted_losses_and_their_gradients_are_those_of_keras(case, weight, re
     assert_close(ours, theirs, TOLERANCE)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "activation", "kind"),
     [
@@ -210,6 +210,7 @@ def test_a_label_that_is_ignored_hides_the_logits():
     assert_close(ours, theirs, TOLERANCE)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryCrossentropy", "Huber"])
 def test_columns_meet_vectors_sample_by_sample(name):
     generator = np.random.default_rng(5)
@@ -231,147 +232,3 @@ def test_images_of_labels_take_their_classes_from_the_last_axis():
                 "SparseCategoricalCrossentropy", settings, logits, y_true, sample_weight=weight
             )
             assert_close(ours, theirs, TOLERANCE)
-
-
-def _as_labels(function):
-    return lambda y_pred, y_true, **options: function(y_pred, y_true.argmax(-1), **options)
-
-
-# Torch's own function for each loss of Keras, as people put it in its place.
-FAULTS = {
-    "mean_of_pairs": ("MeanSquaredError", "column", F.mse_loss),
-    "sum_of_absolutes": ("MeanAbsoluteError", "numbers", partial(F.l1_loss, reduction="sum")),
-    "percentage_of_the_output": (
-        "MeanAbsolutePercentageError",
-        "logits/signs",
-        lambda p, y: 100 * ((y - p) / p).abs().mean(),
-    ),
-    "logarithm_of_negatives": (
-        "MeanSquaredLogarithmicError",
-        "numbers",
-        lambda p, y: (p.abs().log1p() - y.abs().log1p()).square().mean(),
-    ),
-    "similarity": (
-        "CosineSimilarity",
-        "logits/signs",
-        lambda p, y: F.cosine_similarity(p, y).mean(),
-    ),
-    "beta_is_no_delta": ("Huber", "numbers", partial(F.smooth_l1_loss, beta=0.5)),
-    "softplus_of_torch": (
-        "LogCosh",
-        "margins_of_20",
-        lambda p, y: (p - y + F.softplus(-2 * (p - y)) - math.log(2)).mean(),
-    ),
-    "targets_of_zero": ("Hinge", "margins/several", lambda p, y: (1 - y * p).clamp(min=0).mean()),
-    "no_square": ("SquaredHinge", "margins/signs", lambda p, y: (1 - y * p).clamp(min=0).mean()),
-    "all_wrong_classes": (
-        "CategoricalHinge",
-        "margins/one_hot",
-        _as_labels(F.multi_margin_loss),
-    ),
-    "logarithms": ("KLDivergence", "probabilities/soft", partial(F.kl_div, reduction="batchmean")),
-    "mean_of_all": (
-        "KLDivergence",
-        "probabilities/soft",
-        lambda p, y: F.kl_div(p.clamp(min=1e-7).log(), y),
-    ),
-    "logarithms_of_rates": ("Poisson", "probabilities/soft", F.poisson_nll_loss),
-    "another_epsilon": (
-        "Poisson",
-        "probabilities/soft",
-        partial(F.poisson_nll_loss, log_input=False, eps=1e-8),
-    ),
-    "clipped_logarithms": (
-        "BinaryCrossentropy",
-        "probabilities/several",
-        lambda p, y: F.binary_cross_entropy(p.clamp(0, 1), y),
-    ),
-    "logits": (
-        "BinaryCrossentropy",
-        "probabilities/several",
-        F.binary_cross_entropy_with_logits,
-    ),
-    "softmax_twice": ("CategoricalCrossentropy", "probabilities/one_hot", F.cross_entropy),
-    "no_clipping": (
-        "CategoricalCrossentropy",
-        "probabilities/one_hot",
-        lambda p, y: -(y * p.clamp(min=1e-30).log()).sum(-1).mean(),
-    ),
-    "clipped_before_the_sum": (
-        "CategoricalCrossentropy",
-        "probabilities/one_hot",
-        lambda p, y: F.nll_loss(_clipped_then_scaled(p), y.argmax(-1)),
-    ),
-    "scaled_before_the_clip": (
-        "SparseCategoricalCrossentropy",
-        "probabilities/labels",
-        lambda p, y: F.nll_loss((p / p.sum(-1, keepdim=True)).clamp(1e-7, 1 - 1e-7).log(), y),
-    ),
-    "alpha_for_one_class": (
-        "BinaryFocalCrossentropy",
-        "logits/several",
-        torchvision.ops.sigmoid_focal_loss,
-    ),
-    "no_alpha": (
-        "CategoricalFocalCrossentropy",
-        "probabilities/one_hot",
-        lambda p, y: -(y * (1 - p) ** 2 * p.clamp(1e-7, 1 - 1e-7).log()).sum(-1).mean(),
-    ),
-    "each_sample": (
-        "Dice",
-        "probabilities/several",
-        lambda p, y: (1 - 2 * (p * y).sum(-1) / (p.sum(-1) + y.sum(-1) + 1e-7)).mean(),
-    ),
-    "one_weight_for_both": (
-        "Tversky",
-        "probabilities/several",
-        lambda p, y: 1 - (p * y).sum() / ((p * y).sum() + 0.3 * (p * (1 - y)).sum() + 1e-7),
-    ),
-    "plain_crossentropy": (
-        "CategoricalGeneralizedCrossEntropy",
-        "probabilities/labels",
-        lambda p, y: F.nll_loss(p.clamp(min=1e-7).log(), y),
-    ),
-}
-
-
-def _clipped_then_scaled(p):
-    p = p.clamp(1e-7, 1 - 1e-7)
-    return (p / p.sum(-1, keepdim=True)).log()
-
-
-@pytest.mark.parametrize(("name", "kind", "fault"), FAULTS.values(), ids=FAULTS)
-@pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
-@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")
-def test_a_function_that_people_take_in_its_place_does_not_pass_these_tests(name, kind, fault):
-    if kind == "column":
-        y_pred, y_true = np.random.default_rng(7).normal(size=(2, 5, 1))
-        y_true = y_true[:, 0]
-    elif kind == "margins_of_20":
-        y_pred, y_true = np.array([[-11.0, 12.0]]), np.zeros((1, 2))
-    else:
-        y_pred, y_true = make_batch(kind, (5, 4), 7)
-    ours, theirs = both(name, {}, y_pred, y_true)
-    assert_close(ours, theirs, TOLERANCE)
-    wrong = fault(torch.tensor(y_pred), torch.tensor(y_true)).mean().item()
-    assert abs(wrong - theirs[0]) > 1000 * TOLERANCE * max(1, abs(theirs[0]))
-
-
-def test_the_weighted_mean_of_torch_does_not_pass_these_tests():
-    logits, labels = make_batch("logits/labels", (5, 4), 7)
-    class_weight = {0: 0.25, 1: 3.0, 2: 0.5}
-    weight = losses.sample_weights(torch.tensor(labels), class_weight, torch.float64).numpy()
-    batch = logits, labels, weight
-    ours, theirs = both("SparseCategoricalCrossentropy", {"from_logits": True}, *batch)
-    assert_close(ours, theirs, TOLERANCE)
-    of_classes = torch.tensor([0.25, 3.0, 0.5, 1.0], dtype=torch.float64)
-    wrong = F.cross_entropy(torch.tensor(logits), torch.tensor(labels), of_classes).item()
-    assert abs(wrong - theirs[0]) > 1e-3
-
-
-def test_the_gradient_of_torch_for_several_labels_does_not_pass_these_tests():
-    logits, several = make_batch("logits/several", (5, 4), 7)
-    _, (_, expected) = both("CategoricalCrossentropy", {"from_logits": True}, logits, several)
-    x = torch.tensor(logits, requires_grad=True)
-    F.cross_entropy(x, torch.tensor(several)).backward()
-    assert np.abs(x.grad.numpy() - expected).max() > 1e-3

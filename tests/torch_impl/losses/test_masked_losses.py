@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 
 from torch_impl import losses
 from torch_impl.masks import with_mask
@@ -50,6 +51,7 @@ def batch(kind, is_probability):
     return outputs, targets[kind]
 
 
+@one_test
 @pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("case", CASES)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl.losses import (
@@ -57,6 +58,7 @@ def test_it_takes_weights_if_all_of_its_losses_do():
     assert not takes_weights(OutputLosses({**LOSSES, "b": nn.L1Loss()}))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from helpers import assert_same_bits
 from keras.src.losses.loss import reduce_weighted_values, squeeze_or_expand_to_same_rank
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
@@ -14,6 +15,7 @@ from torch_impl.losses.reduction import REDUCTIONS, reduce_weighted, same_rank, 
 SHAPES = [(5,), (5, 1), (1,), (1, 1), (5, 3), (5, 3, 1), (5, 3, 2), ()]
 
 
+@one_test
 @pytest.mark.parametrize("second", SHAPES, ids=str)
 @pytest.mark.parametrize("first", SHAPES, ids=str)
 def test_ranks_meet_as_in_keras(first, second):
@@ -35,6 +37,7 @@ PAIRS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("reduction", REDUCTIONS, ids=str)
 @pytest.mark.parametrize("masked", ["no_mask", "mask", "all_masked"])
 @pytest.mark.parametrize("weighted", ["weights", "no_weights", "zero_weights"])
@@ -73,6 +76,7 @@ def test_the_weighted_mean_divides_by_the_number_of_samples():
     assert reduce_weighted(values, weight, None, "mean_with_sample_weight").item() == 10 / 4
 
 
+@one_test
 @pytest.mark.parametrize(
     "y",
     [
@@ -91,26 +95,6 @@ def test_class_weights_become_the_weights_of_samples_that_keras_makes(y, dtype):
     expected = class_weight_to_sample_weights(y, class_weight)
     actual = sample_weights(torch.tensor(y), class_weight, getattr(torch, dtype))
     assert_same_bits(actual.numpy(), expected)
-
-
-def test_class_weights_train_as_in_keras_fit():
-    """The loss that `train_on_batch(class_weight=...)` reports, for logits of a fixed layer."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    generator = np.random.default_rng(1)
-    x, y = generator.normal(size=(5, 3)), np.array([0, 1, 1, 2, 0])
-    layer = keras.layers.Dense(3)
-    model = keras.Sequential([keras.layers.Input((3,)), layer])
-    kernel = generator.normal(size=(3, 3))
-    layer.set_weights([kernel, np.zeros(3)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss, jit_compile=False)
-    class_weight = {0: 0.25, 1: 4.0}
-    expected = model.train_on_batch(x, y, class_weight=class_weight)
-    ours = losses.SparseCategoricalCrossentropy(from_logits=True)
-    weight = sample_weights(torch.tensor(y), class_weight)
-    actual = ours(torch.tensor(x @ kernel), torch.tensor(y), weight)
-    assert actual.item() == pytest.approx(float(expected), rel=1e-14)
 
 
 def test_an_unknown_reduction_is_an_error():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SCORES, SHARES, array, assert_is_keras, batches, both
@@ -26,12 +27,14 @@ def test_binary_accuracy_is_keras(made, threshold):
     assert_is_keras("BinaryAccuracy", {"threshold": threshold}, made)
 
 
+@one_test
 @pytest.mark.parametrize("y_true", [[1, 0, 1], [1.0, 0.0, 0.7], [True, False, True]], ids=str)
 def test_binary_targets_may_have_any_dtype(y_true):
     y_pred = np.array([[0.7], [0.7], [0.2]])
     assert_is_keras("BinaryAccuracy", {}, [(y_pred, np.array(y_true), None)])
 
 
+@one_test
 @pytest.mark.parametrize(("threshold", "output"), [(0.3, 0.300000005), (0.1, 0.1 + 1e-9)])
 def test_the_threshold_is_rounded_to_float32(threshold, output):
     """Both thresholds are rounded up, past the output, which then is class 0."""
@@ -60,6 +63,7 @@ def test_sparse_accuracy_is_keras_with_ties_and_signed_zeros(made):
     assert_is_keras("SparseCategoricalAccuracy", {}, columns)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "output", "target", "weight"),
     [
@@ -126,6 +130,7 @@ def test_ties_put_more_than_k_classes_among_the_k_best():
     assert accuracy(y_pred, torch.arange(4)) == 0.75
 
 
+@one_test
 @pytest.mark.parametrize("name", ["SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"])
 def test_a_label_that_is_no_class_is_never_right(name):
     y_pred = np.array([[0.0, 3.0, 1.0]] * 3, dtype=np.float32)
@@ -140,6 +145,7 @@ def test_labels_that_are_no_whole_numbers_are_never_right():
     assert ours == theirs == 0.5
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "output", "target", "message"),
     [
@@ -155,6 +161,7 @@ def test_shapes_that_do_not_fit_are_an_error_that_names_both(name, output, targe
         getattr(metrics, name)().update(torch.zeros(output), torch.zeros(target))
 
 
+@one_test
 @pytest.mark.parametrize(
     "kind", [metrics.TopKCategoricalAccuracy, metrics.SparseTopKCategoricalAccuracy]
 )

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl.metrics import metric
 
@@ -58,6 +59,7 @@ def test_weights_go_to_an_update_that_takes_them():
         metric(Share()).update(OUT, Y, torch.ones(3))
 
 
+@one_test
 @pytest.mark.parametrize("given", [3, Share])
 def test_what_is_no_metric_is_an_error(given):
     with pytest.raises(ValueError, match="expected a name, a metric, a function"):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SCORES, SHARES, assert_is_keras, batches
@@ -15,6 +16,7 @@ CURVES = ["ROC", "PR", "PRGAIN"]
 METHODS = ["interpolation", "majoring", "minoring"]
 
 
+@one_test
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("curve", CURVES)
 def test_an_area_is_keras(curve, method):
@@ -31,6 +33,7 @@ def test_an_area_is_keras(curve, method):
     same()
 
 
+@one_test
 @pytest.mark.parametrize("label_weights", [None, [2.0, 0.5, 0.0], [0.0, 0.0, 0.0]], ids=str)
 @pytest.mark.parametrize(
     "options", [{"thresholds": [0.2, 0.5, 0.6]}, {"num_thresholds": 4, "num_labels": 3}], ids=str
@@ -78,6 +81,7 @@ def test_an_area_is_keras_in_float32(made, curve):
     assert_is_keras("AUC", {"curve": curve, "num_thresholds": 5}, made, "float32", 5e-6)
 
 
+@one_test
 @pytest.mark.parametrize("curve", CURVES)
 def test_only_one_class_gives_no_nan(curve):
     for value in (0.0, 1.0):
@@ -91,6 +95,7 @@ def test_areas_of_the_example_of_scikit_learn():
     assert metrics.AUC()(y_pred, y_true) == 0.75
 
 
+@one_test
 @pytest.mark.parametrize(
     ("method", "expected"), [("interpolation", 0.5), ("majoring", 0.75), ("minoring", 0.25)]
 )
@@ -118,6 +123,7 @@ def test_thresholds_that_turn_out_even_are_counted_in_buckets_as_in_keras():
     assert counts == np.asarray(theirs.true_positives).tolist() == [1.0] * 8 + [0.0] * 6
 
 
+@one_test
 @pytest.mark.parametrize("options", [{}, {"thresholds": [0.9, 0.2]}], ids=str)
 def test_thresholds_are_those_of_keras(options):
     assert list(metrics.AUC(**options).thresholds.values) == keras.metrics.AUC(**options).thresholds
@@ -130,6 +136,7 @@ def test_outputs_between_two_thresholds_count_as_equal():
     assert metrics.AUC(thresholds=[0.615])(y_pred, y_true) == 1
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [

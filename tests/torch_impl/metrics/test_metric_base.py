@@ -3,6 +3,7 @@
 import keras
 import pytest
 import torch
+from covering import one_test
 from keras.src.metrics import ALL_OBJECTS
 
 from torch_impl import metrics
@@ -46,6 +47,7 @@ def test_every_public_metric_of_keras_is_here():
     assert {kind.__name__ for kind in CLASSES} == names - {"Metric", "MeanMetricWrapper"}
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_names_directions_and_defaults_are_those_of_keras(kind):
     keras.backend.clear_session()  # which numbers automatic names anew
@@ -56,6 +58,7 @@ def test_names_directions_and_defaults_are_those_of_keras(kind):
     assert made(kind, name="mine").name == "mine"
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_reset_forgets_everything(kind):
     metric, fresh = made(kind), made(kind)
@@ -66,6 +69,7 @@ def test_a_reset_forgets_everything(kind):
     assert torch.equal(metric(*batch), fresh(*batch))
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_state_that_is_saved_goes_on_as_if_nothing_had_happened(kind):
     metric, other = made(kind), made(kind)
@@ -86,6 +90,7 @@ def test_a_state_is_a_copy():
     assert (metric.result(), other.result()) == (3, 3)
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_state_without_batches_can_be_loaded(kind):
     metric, other = made(kind), made(kind)
@@ -95,6 +100,7 @@ def test_a_state_without_batches_can_be_loaded(kind):
     assert torch.equal(metric(*batch), other(*batch))
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_metric_keeps_no_graph(kind):
     metric = made(kind)
@@ -104,6 +110,7 @@ def test_a_metric_keeps_no_graph(kind):
     assert not metric(y_pred, *rest).requires_grad
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_metric_moves_to_the_device_of_the_batch(kind):
     """The device "meta" has shapes alone; mixing it with the CPU is an error, as with a GPU."""
@@ -117,6 +124,7 @@ def test_a_metric_moves_to_the_device_of_the_batch(kind):
     assert {value.device.type for value in metric.state_dict().values()} == {"cpu"}
 
 
+@one_test
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
@@ -140,6 +148,7 @@ def test_what_is_added_up_has_the_names_of_keras_variables():
     assert list(ours.state_dict()) == [variable.name for variable in theirs.variables]
 
 
+@one_test
 @pytest.mark.parametrize("dtype", [torch.float64, "float64"])
 def test_a_metric_adds_up_in_its_own_dtype(dtype):
     """In float32, 2**24 + 1 is 2**24."""
@@ -165,6 +174,7 @@ def test_a_metric_shows_its_name_and_dtype():
     assert repr(metrics.AUC(name="area")) == "AUC(name='area', dtype=torch.float32)"
 
 
+@one_test
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -196,6 +206,7 @@ def test_an_unknown_dtype_is_an_error():
         metrics.Mean(dtype="double precision")
 
 
+@one_test
 @pytest.mark.parametrize(
     "metric",
     [metrics.R2Score(), metrics.F1Score(), metrics.AUC(multi_label=True)],

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.compile_utils import get_loss, get_metric
@@ -37,6 +38,7 @@ def test_the_three_accuracies():
         assert (type(metric).__name__, metric.name) == (f"{kind}Accuracy", "accuracy")
 
 
+@one_test
 @pytest.mark.parametrize("identifier", ["mae", "MSE", "AUC", "cosine_similarity", "LogCoshError"])
 def test_a_string_is_the_name_of_its_metric(identifier):
     theirs = get_metric(identifier, np.zeros((6, 1)), np.zeros((6, 1)))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from keras.src.metrics import ALL_OBJECTS_DICT
 from keras_metrics import assert_same
 from test_metric_base import ARGUMENTS, CLASSES, a_batch
@@ -47,6 +48,7 @@ OTHER = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_configuration_gives_the_same_metric(kind):
     options = {**ARGUMENTS.get(kind.__name__, {}), **OTHER.get(kind.__name__, {})}
@@ -64,6 +66,7 @@ def test_weights_of_labels_are_read_from_a_configuration():
     assert ours.label_weights.tolist() == [1, 3]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
@@ -83,6 +86,7 @@ def test_a_function_becomes_the_mean_of_its_values(function, expected):
     assert float(theirs(y_true.numpy(), y_pred.numpy())) == pytest.approx(expected)
 
 
+@one_test
 @pytest.mark.parametrize(
     "theirs",
     [
@@ -109,6 +113,7 @@ def test_a_mean_of_a_function_keeps_the_settings_of_the_function(theirs):
     assert_same(ours(y_pred, y_true, weight).numpy(), np.asarray(theirs.result()), 1e-6)
 
 
+@one_test
 @pytest.mark.parametrize("config", ["roc", {"class_name": "Bleu", "config": {}}], ids=str)
 def test_a_metric_that_is_not_here_is_an_error_that_says_where_those_are_that_are(config):
     with pytest.raises(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics import metrics_utils
@@ -65,6 +66,7 @@ def assert_counts_are_keras(batch, thresholds, dtype="float64", is_multi_label=F
         np.testing.assert_allclose(ours[name].numpy(), count, atol=tolerance, err_msg=name)
 
 
+@one_test
 @pytest.mark.parametrize("is_multi_label", [False, True], ids=["together", "columns"])
 @pytest.mark.parametrize(
     "thresholds", [EVEN, EVEN.with_margin(), UNEVEN, UNEVEN.with_margin()], ids=str
@@ -99,6 +101,7 @@ def test_weights_of_labels_multiply_the_weights_of_samples(made, thresholds):
     assert_counts_are_keras(made[0], thresholds, label_weights=np.array([2.0, 0.0, 0.3]))
 
 
+@one_test
 @pytest.mark.parametrize("thresholds", [EVEN, EVEN.with_margin(), UNEVEN], ids=str)
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_outputs_that_are_no_numbers_are_not_positive(thresholds):
@@ -106,6 +109,7 @@ def test_outputs_that_are_no_numbers_are_not_positive(thresholds):
     assert_counts_are_keras((y_pred, np.array([1, 1, 0, 0, 1, 0.0]), None), thresholds)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("output", "target", "weight"),
     [
@@ -146,6 +150,7 @@ def test_counts_by_hand():
         assert {name: count.tolist() for name, count in counts.items()} == expected
 
 
+@one_test
 @pytest.mark.parametrize(
     "thresholds",
     [
@@ -165,6 +170,7 @@ def test_thresholds_are_even_where_keras_says_so(thresholds):
     assert is_even(thresholds) == metrics_utils.is_evenly_distributed_thresholds(thresholds)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("dtype", "num_thresholds", "positive"), [("float32", 14, 7), ("float64", 4, 0)]
 )
@@ -183,6 +189,7 @@ def test_buckets_decide_as_keras_where_rounding_does(dtype, num_thresholds, posi
     assert one_by_one != expected.tolist()
 
 
+@one_test
 @pytest.mark.parametrize("thresholds", [-0.1, [0.5, 1.1], [float("nan")]], ids=str)
 def test_thresholds_lie_between_0_and_1(thresholds):
     with pytest.raises(ValueError, match=r"thresholds \[.*\]: expected numbers in \[0, 1\]"):
@@ -196,6 +203,7 @@ def test_a_class_alone_needs_an_axis_of_classes():
         metrics.Precision(class_id=1).update(torch.zeros(4), torch.zeros(4))
 
 
+@one_test
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [

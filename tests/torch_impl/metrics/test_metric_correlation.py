@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import array, assert_is_keras, assert_same, both
@@ -12,6 +13,7 @@ from torch_impl import metrics
 NUMBERS = st.floats(-4, 4, width=16)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["PearsonCorrelation", "ConcordanceCorrelation"])
 def test_a_correlation_is_keras(name):
     @settings(max_examples=14)

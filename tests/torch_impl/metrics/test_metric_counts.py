@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, batches
@@ -13,6 +14,7 @@ THRESHOLDS = st.sampled_from([None, 0.25, [0.0, 0.5, 1.0], [0.6, 0.1]])
 COUNTS = ["TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives"]
 
 
+@one_test
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_count_is_keras(name):
     @settings(max_examples=6)
@@ -36,6 +38,7 @@ OPTIONS = st.sampled_from(
 )
 
 
+@one_test
 @pytest.mark.parametrize("name", ["Precision", "Recall"])
 def test_precision_and_recall_are_keras(name):
     @settings(max_examples=14)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, batches
@@ -13,6 +14,7 @@ BITS = st.sampled_from([0.0, 1.0])
 OUTPUTS = SHARES | st.sampled_from([1e-10, -0.3])
 
 
+@one_test
 @pytest.mark.parametrize("average", [None, "micro", "macro", "weighted"])
 def test_a_score_is_keras(average):
     @settings(max_examples=10)
@@ -62,6 +64,7 @@ def test_the_greatest_of_negative_outputs_is_positive():
     assert metrics.F1Score()(*map(torch.tensor, batch))[1] > 0.6
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [

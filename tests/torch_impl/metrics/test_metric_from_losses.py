@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, assert_same, batches
@@ -39,6 +40,7 @@ CASES = [
 ]
 
 
+@one_test
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}")
 def test_a_loss_as_a_metric_is_keras(case):
@@ -52,6 +54,7 @@ def test_a_loss_as_a_metric_is_keras(case):
     same()
 
 
+@one_test
 @pytest.mark.parametrize("case", CASES[::3], ids=lambda case: f"{case[0]}-{case[1]}")
 def test_a_loss_as_a_metric_is_keras_in_float32(case):
     """Tolerance: ten roundings, of the larger of 1 and the number."""
@@ -75,12 +78,14 @@ def test_every_loss_here_that_keras_has_as_a_metric_is_a_metric():
     assert both - exceptions <= set(metrics.__all__)
 
 
+@one_test
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_cosine_has_an_axis(axis):
     y_pred, y_true = np.random.default_rng(0).normal(size=(2, 5, 3))
     assert_is_keras("CosineSimilarity", {"axis": axis}, [(y_pred, y_true)])
 
 
+@one_test
 @pytest.mark.parametrize("from_logits", [True, False])
 def test_a_crossentropy_has_an_axis_of_classes(from_logits):
     y_pred, y_true = np.random.default_rng(1).uniform(0.1, 0.9, (2, 5, 3))
@@ -94,6 +99,7 @@ def test_a_cosine_is_1_for_the_same_direction_and_the_loss_is_minus_1():
     assert losses.CosineSimilarity()(2 * y, y).item() == pytest.approx(-1)
 
 
+@one_test
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", ["Hinge", "SquaredHinge", "Poisson", "KLDivergence"])
 def test_these_metrics_make_pairs_of_a_column_and_a_vector_as_in_keras(name, weighted):
@@ -102,6 +108,7 @@ def test_these_metrics_make_pairs_of_a_column_and_a_vector_as_in_keras(name, wei
     assert_is_keras(name, {}, [(y_pred, np.array([1.0, -1.0, 1.0]), weight)])
 
 
+@one_test
 @pytest.mark.parametrize("name", ["MeanSquaredError", "LogCoshError", "MeanAbsoluteError"])
 def test_these_metrics_compare_a_column_and_a_vector_sample_by_sample(name):
     y_pred, y_true = np.array([[0.5], [0.2], [0.9]]), np.array([1.0, -1.0, 1.0])
@@ -143,6 +150,7 @@ def test_classes_are_on_the_last_axis():
         metric.update(torch.rand(2, 3, 4), torch.zeros(2, 4))
 
 
+@one_test
 @pytest.mark.parametrize("kind", [metrics.Hinge, metrics.MeanSquaredError])
 def test_swapped_arguments_are_an_error(kind):
     with pytest.raises(ValueError, match=r"y_pred is torch.int64: expected floating point"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SCORES, SHARES, WEIGHTS, array, assert_is_keras, both
@@ -58,6 +59,7 @@ def test_one_hot_targets_are_keras(data, sparse_y_pred, ignore_class):
     assert_is_keras("OneHotIoU", options, [(y_pred, y_true)], tolerance=TOLERANCE)
 
 
+@one_test
 @pytest.mark.parametrize("sparse_y_pred", [False, True])
 def test_classes_may_be_on_axis_1(sparse_y_pred):
     """Keras 3.15 fails to take the mean then."""
@@ -116,6 +118,7 @@ def test_a_mean_over_no_class_is_zero():
     assert metrics.MeanIoU(2).result() == 0
 
 
+@one_test
 @pytest.mark.parametrize("target_class_ids", [[0, 3], [-1]], ids=str)
 def test_a_class_of_the_mean_is_one_of_the_classes(target_class_ids):
     with pytest.raises(ValueError, match=r"target_class_ids has \[.*\]: expected 0 to 2"):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import WEIGHTS, array, assert_is_keras, assert_same, keras_metric, tensor
@@ -32,6 +33,7 @@ def same_results(name, updates):
     return ours.result().numpy(), np.asarray(theirs.result())
 
 
+@one_test
 @pytest.mark.parametrize("name", ["Mean", "Sum"])
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
 def test_values_and_weights_of_all_shapes_are_reduced_as_in_keras(shapes, name):
@@ -73,6 +75,7 @@ def test_batches_count_by_their_samples():
     assert mean.result() == 2
 
 
+@one_test
 @pytest.mark.parametrize("weight", [None, torch.zeros(2)], ids=["no_batch", "no_weight"])
 def test_a_mean_of_nothing_is_zero(weight):
     mean = metrics.Mean()
@@ -99,6 +102,7 @@ def test_a_mask_multiplies_the_weights_of_a_mean_of_a_function():
     ) == ((1.5 + 7) / 2)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "options"),
     [("Precision", {}), ("RootMeanSquaredError", {}), ("R2Score", {}), ("AUC", {})],
@@ -129,6 +133,7 @@ def test_a_loss_counts_as_one_sample_a_batch():
     assert ours.result() == float(theirs.result()) == (2.5 + 36) / 2
 
 
+@one_test
 @pytest.mark.parametrize(
     ("shape", "weight"), [((5,), (4,)), ((5, 3), (5, 2)), ((5, 3), (3,)), ((5,), (5, 3, 2))]
 )

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics import ALL_OBJECTS
@@ -66,6 +67,7 @@ def test_a_key_that_is_there_gets_a_number_and_a_weighted_one_a_word():
     ]
 
 
+@one_test
 @pytest.mark.parametrize(
     "kind", sorted(ALL_OBJECTS, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
 )

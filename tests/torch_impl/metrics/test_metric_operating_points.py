@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, batches, both
@@ -18,6 +19,7 @@ BOUNDS = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
 def test_an_operating_point_is_keras(name, bound):
     @settings(max_examples=10)
@@ -34,6 +36,7 @@ def test_an_operating_point_is_keras(name, bound):
     same()
 
 
+@one_test
 @pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
 def test_200_thresholds_are_keras(name, bound):
     generator = torch.Generator().manual_seed(0)
@@ -42,6 +45,7 @@ def test_200_thresholds_are_keras(name, bound):
     assert_is_keras(name, {bound: 0.6}, [(y_pred.double().numpy(), y_true.numpy())])
 
 
+@one_test
 @pytest.mark.parametrize("value", [0.7, 0.3])
 def test_the_bound_is_rounded_to_float32(value):
     """float32(0.7) is less than 7 / 10 in float64, and float32(0.3) greater than 3 / 10."""
@@ -76,6 +80,7 @@ def test_no_threshold_that_satisfies_the_condition_gives_zero():
     assert metric(torch.tensor([0.9, 0.8]), torch.tensor([0, 1])) == 0
 
 
+@one_test
 @pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
 def test_bounds_and_numbers_of_thresholds_that_mean_nothing_are_errors(name, bound):
     kind = getattr(metrics, name)

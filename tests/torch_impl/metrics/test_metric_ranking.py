@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics.metrics_utils import _filter_top_k
@@ -21,6 +22,7 @@ def test_argmax_is_keras(x, axis):
     assert argmax(torch.tensor(x), axis).tolist() == expected.tolist()
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_argmax_of_rows_that_are_nearly_ties_is_keras(dtype):
     limits = np.finfo(dtype)
@@ -30,6 +32,7 @@ def test_argmax_of_rows_that_are_nearly_ties_is_keras(dtype):
     assert argmax(torch.tensor(x)).tolist() == expected == [1, 0, 1, 0, 0]
 
 
+@one_test
 @pytest.mark.parametrize("x", [[[0, 3, 3], [1, 0, 1]], [[False, True, True]]], ids=str)
 def test_argmax_takes_whole_numbers_and_booleans(x):
     assert argmax(torch.tensor(x)).tolist() == [1, 0][: len(x)]
@@ -48,6 +51,7 @@ def test_in_top_k_is_tensorflow(x, k, data):
     assert in_top_k(torch.tensor(x), torch.tensor(labels), k).tolist() == expected.tolist()
 
 
+@one_test
 @pytest.mark.parametrize(("k", "expected"), [(1, [1, 0, 0, 0]), (2, [1, 1, 1, 0]), (4, [1] * 4)])
 def test_the_k_best_by_hand(k, expected):
     y_pred = torch.tensor([[3.0, 2.0, 2.0, 1.0]]).expand(4, 4)

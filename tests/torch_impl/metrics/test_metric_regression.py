@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import assert_is_keras, assert_same, batches, both
@@ -27,6 +28,7 @@ def test_it_is_the_root_of_the_mean_not_the_mean_of_roots():
     assert metric.result().item() == np.sqrt(25 / 3)
 
 
+@one_test
 @pytest.mark.parametrize("class_aggregation", AGGREGATIONS)
 @pytest.mark.filterwarnings("ignore:num_regressors:UserWarning")
 @pytest.mark.filterwarnings("ignore:More independent:UserWarning")
@@ -61,6 +63,7 @@ def test_r2_of_equal_targets_is_zero_or_no_number():
     assert score.result()[0].isnan()
 
 
+@one_test
 @pytest.mark.parametrize(
     ("class_aggregation", "expected"),
     [
@@ -87,6 +90,7 @@ def test_the_adjusted_score_counts_entries():
     assert_same(ours, theirs)
 
 
+@one_test
 @pytest.mark.parametrize("num_regressors", [2, 3, 4])
 def test_too_many_regressors_are_a_warning_and_no_adjustment(num_regressors):
     y_pred, y_true = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[1.0], [2.0], [5.0]])
@@ -96,6 +100,7 @@ def test_too_many_regressors_are_a_warning_and_no_adjustment(num_regressors):
         assert metric.result() == metrics.R2Score()(y_pred, y_true)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -108,6 +113,7 @@ def test_an_argument_that_means_nothing_is_an_error(options, message):
         metrics.R2Score(**options)
 
 
+@one_test
 @pytest.mark.parametrize(("output", "target"), [((5,), (5,)), ((5, 2), (5, 3)), ((5, 2, 2),) * 2])
 def test_r2_takes_rows_of_columns(output, target):
     with pytest.raises(ValueError, match=r"r2_score: y_true has shape .*expected \(samples, colu"):

@@ -3,14 +3,12 @@
 AdamW and amsgrad are tested in test_adamw.py.
 """
 
-import copy
-import io
-
 import keras
 import numpy as np
 import optimizer_runs
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import RATES
 
 from torch_impl.optim import Adam
@@ -120,31 +118,6 @@ def test_an_entry_that_never_had_a_gradient_stays(float64_runs):
     np.testing.assert_array_equal(ours.weights()[2][:2], make_weights(np.float64)[2][:2])
 
 
-@pytest.mark.parametrize("epsilon", [1e-7, 1e-8], ids=["keras_epsilon", "torch_epsilon"])
-def test_torchs_own_adam_does_not_pass_this_test(epsilon, float64_runs):
-    theirs, _, gradients = float64_runs
-    other = TorchRun(
-        make_weights(np.float64), torch.optim.Adam, lr=RATES[0], betas=(0.9, 0.999), eps=epsilon
-    )
-    run_steps(other, gradients)
-    assert greatest_difference(other.weights(), theirs.weights()) > 1e-9
-
-
-def test_powers_of_beta_that_start_in_float64_do_not_pass_this_test(float64_runs):
-    """Keras rounds beta to float32 before it takes powers, in float64 runs too."""
-    theirs, _, gradients = float64_runs
-    weights = make_weights(np.float64)
-    first = [np.zeros_like(weight) for weight in weights]
-    second = [np.zeros_like(weight) for weight in weights]
-    for step, gradient in enumerate(gradients):
-        alpha = rate_before(step) * np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-        for i, g in enumerate(gradient):
-            first[i] = first[i] + (g - first[i]) * (1 - 0.9)
-            second[i] = second[i] + (g * g - second[i]) * (1 - 0.999)
-            weights[i] = weights[i] - alpha * first[i] / (np.sqrt(second[i]) + 1e-7)
-    assert 1e-9 < greatest_difference(weights, theirs.weights()) < 1e-3
-
-
 def test_the_first_step_is_the_formula():
     """m = 0.1 g, v = 0.001 g^2, w -= 0.01 * sqrt(1 - b2) / (1 - b1) * m / (sqrt(v) + 1e-7)."""
     gradients = np.array([1.0, -1e-6, 1e-12, 0.0, 1e3])
@@ -198,18 +171,6 @@ def test_a_step_in_float32_differs_from_keras_by_a_few_roundings():
     assert float32_ratios().max() <= 1
 
 
-def test_torchs_own_adam_differs_from_keras_by_more_than_roundings_in_float32():
-    ratios = float32_ratios(torch.optim.Adam, lr=RATES[0], betas=(0.9, 0.999), eps=1e-7)
-    assert ratios.max() > 1000
-
-
-def test_a_learning_rate_is_rounded_to_the_dtype_of_the_weights():
-    single = Adam([torch.nn.Parameter(torch.zeros(1))], learning_rate=0.001)
-    double = Adam([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], learning_rate=0.001)
-    assert single.param_groups[0]["lr"] == float(np.float32(0.001))
-    assert double.param_groups[0]["lr"] == 0.001
-
-
 def test_the_settings_read_as_they_were_given_after_a_step():
     run = TorchRun(make_weights(np.float64))
     before = {key: run.optimizer.param_groups[0][key] for key in ("lr", "betas", "eps")}
@@ -222,58 +183,6 @@ def test_a_closure_that_fails_is_no_step():
     with pytest.raises(ZeroDivisionError):
         run.optimizer.step(lambda: 1 / 0)
     assert run.optimizer.param_groups[0]["step"] == 0
-
-
-def test_a_closure_is_called_and_its_value_returned():
-    run = TorchRun(make_weights(np.float64))
-    assert run.optimizer.step(lambda: 12.5) == 12.5
-
-
-RESUMES = {
-    "state_dict": lambda run, resumed: resumed.optimizer.load_state_dict(
-        copy.deepcopy(run.optimizer.state_dict())
-    ),
-    "file": lambda run, resumed: resumed.optimizer.load_state_dict(through_a_file(run.optimizer)),
-}
-
-
-def through_a_file(optimizer):
-    file = io.BytesIO()
-    torch.save(optimizer.state_dict(), file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
-@pytest.mark.parametrize("resume", RESUMES.values(), ids=RESUMES)
-def test_a_resumed_run_goes_on_as_the_uninterrupted_one(resume):
-    gradients = make_gradients(20, np.float64)
-    whole = run_steps(TorchRun(make_weights(np.float64)), gradients)
-    half = run_steps(TorchRun(make_weights(np.float64)), gradients[:10])
-    resumed = TorchRun(half.weights())
-    resume(half, resumed)
-    run_steps(resumed, gradients[10:], first=10)
-    for ours, expected in zip(resumed.weights(), whole.weights(), strict=True):
-        np.testing.assert_array_equal(ours, expected)
-
-
-def test_a_copied_optimizer_goes_on_with_the_same_step():
-    gradients = make_gradients(12, np.float64)
-    run = run_steps(TorchRun(make_weights(np.float64)), gradients[:6])
-    twin = copy.deepcopy(run)
-    run_steps(run, gradients[6:], first=6)
-    run_steps(twin, gradients[6:], first=6)
-    for ours, expected in zip(twin.weights(), run.weights(), strict=True):
-        np.testing.assert_array_equal(ours, expected)
-
-
-def test_a_parameter_without_gradient_is_left_alone():
-    with_gradient, without = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
-    optimizer = Adam([with_gradient, without])
-    with_gradient.grad = torch.ones(3)
-    optimizer.step()
-    assert (with_gradient != 1).all()
-    assert torch.equal(without, torch.ones(3))
-    assert without not in optimizer.state
 
 
 def test_a_parameter_whose_gradients_start_late_is_corrected_with_the_common_count():
@@ -289,14 +198,6 @@ def test_a_parameter_whose_gradients_start_late_is_corrected_with_the_common_cou
     assert greatest_difference(ours.weights(), theirs.weights()) < 1e-12
 
 
-def test_groups_keep_their_own_rates():
-    slow, fast = (torch.nn.Parameter(torch.zeros(2, dtype=torch.float64)) for _ in range(2))
-    optimizer = Adam([{"params": [slow], "lr": 0.001}, {"params": [fast], "lr": 0.1}])
-    slow.grad = fast.grad = torch.ones(2, dtype=torch.float64)
-    optimizer.step()
-    np.testing.assert_allclose(fast.detach() / slow.detach(), 100, rtol=1e-12)
-
-
 # Weight decay: lr × decay of every weight is taken off in each step. Of 0.01 × 3 a weight keeps
 # nothing after 200 steps, of 0.01 × 0.004 nearly all: what is wrong in either shows.
 DECAYS = (3.0, 0.1, 0.004)
@@ -310,6 +211,7 @@ def decayed_runs(decay, dtype, gradients):
     )
 
 
+@one_test
 @pytest.mark.parametrize("decay", DECAYS)
 def test_weight_decay_is_that_of_keras_in_float64(decay):
     gradients = make_gradients(NUM_STEPS, np.float64)
@@ -324,6 +226,7 @@ def test_weight_decay_is_that_of_keras_in_float64(decay):
     assert greatest_difference(ours.weights(), plain.weights()) > 1e-3
 
 
+@one_test
 @pytest.mark.parametrize("decay", [3.0, 0.004, 1e-5])
 def test_weight_decay_is_that_of_keras_in_float32(decay):
     """Without gradients, where nothing covers a decay that is too strong or too weak."""
@@ -341,31 +244,6 @@ def test_weight_decay_is_that_of_keras_in_float32(decay):
             np.testing.assert_allclose(mine, other, rtol=2e-5, atol=0)
 
 
-def test_a_factor_of_one_minus_the_decay_does_not_pass_this_test():
-    """What torch.optim.AdamW does: float32 has no number between 1 - 1.2e-7 and 1 - 6e-8."""
-    decay, rate = 1e-3, 1e-4
-    start = np.random.default_rng(0).normal(size=1000).astype(np.float32)
-    runs = {
-        "keras": KerasRun([start], weight_decay=decay),
-        "ours": TorchRun([start], learning_rate=rate, weight_decay=decay),
-        "torch": TorchRun([start], torch.optim.AdamW, lr=rate, weight_decay=decay),
-    }
-    lost = {}
-    for name, run in runs.items():
-        for _ in range(100):
-            run.step([np.zeros_like(start)], rate)
-        lost[name] = np.mean((start - run.weights()[0]) / start)
-    assert lost["ours"] == pytest.approx(lost["keras"], rel=1e-3)
-    assert lost["torch"] > 1.1 * lost["keras"]
-
-
-def test_biases_and_scalars_are_decayed_too():
-    run = TorchRun(make_weights(np.float64), learning_rate=0.01, weight_decay=0.5)
-    run.step([np.zeros(shape) for shape in SHAPES], 0.01)
-    for weight, start in zip(run.weights(), make_weights(np.float64), strict=True):
-        np.testing.assert_allclose(weight, start * (1 - 0.01 * 0.5), rtol=1e-15)
-
-
 def test_the_decay_acts_before_the_step_of_adam():
     """w = 2: 2 - 0.1 × 0.5 × 2 = 1.9, and the first step of Adam is the rate, 0.1."""
     run = TorchRun([np.array([2.0])], learning_rate=0.1, weight_decay=0.5, epsilon=0.0)
@@ -377,6 +255,7 @@ def test_the_decay_acts_before_the_step_of_adam():
     np.testing.assert_allclose(run.weights()[0], theirs.weights()[0], rtol=1e-15)
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_weight_decay_of_zero_is_none_to_the_bit(dtype):
     gradients = make_gradients(20, dtype)
@@ -398,52 +277,3 @@ def test_the_weight_decay_is_rounded_to_float32_in_float64_runs_as_in_keras():
     assert ours.weights()[0][0] == pytest.approx(1 - 0.01 * float(np.float32(0.1)), abs=2e-16)
     assert abs(ours.weights()[0][0] - (1 - 0.01 * 0.1)) > 1e-11
     np.testing.assert_allclose(ours.weights()[0], theirs.weights()[0], rtol=0, atol=2e-16)
-
-
-def test_the_decay_differs_from_that_of_torchs_adamw_by_its_epsilon_only():
-    """Betas and decay are numbers that float32 has, so that their rounding makes no difference."""
-    beta_1, beta_2 = 1 - 2.0**-3, 1 - 2.0**-10
-    gradients = [[np.full(shape, 0.5 + step) for shape in SHAPES] for step in range(50)]
-
-    def difference(epsilon):
-        weights, decay = make_weights(np.float64), {"weight_decay": 0.25}
-        betas = {"beta_1": beta_1, "beta_2": beta_2}
-        ours = TorchRun(weights, learning_rate=RATES[0], epsilon=epsilon, **betas, **decay)
-        adamw = {"lr": RATES[0], "eps": epsilon, "betas": (beta_1, beta_2)}
-        theirs = TorchRun(weights, torch.optim.AdamW, **adamw, **decay)
-        run_steps(ours, gradients)
-        run_steps(theirs, gradients)
-        return greatest_difference(ours.weights(), theirs.weights())
-
-    assert difference(0.0) < 1e-14
-    assert difference(1e-3) > 1e-4
-
-
-def test_a_parameter_without_gradient_is_not_decayed():
-    """In Keras every trainable variable has one."""
-    parameter = torch.nn.Parameter(torch.ones(3))
-    Adam([parameter], weight_decay=0.5).step()
-    assert torch.equal(parameter, torch.ones(3))
-
-
-def test_groups_keep_their_own_decay():
-    strong, none = (torch.nn.Parameter(torch.ones(2, dtype=torch.float64)) for _ in range(2))
-    optimizer = Adam(
-        [{"params": [strong], "weight_decay": 0.5}, {"params": [none]}], learning_rate=0.1
-    )
-    strong.grad = none.grad = torch.zeros(2, dtype=torch.float64)
-    optimizer.step()
-    np.testing.assert_allclose(strong.detach(), 0.95, rtol=1e-15)
-    assert torch.equal(none, torch.ones(2, dtype=torch.float64))
-
-
-def test_a_resumed_run_is_decayed_on():
-    gradients = make_gradients(6, np.float64)
-    settings = {"learning_rate": 0.01, "weight_decay": 0.5}
-    whole = run_steps(TorchRun(make_weights(np.float64), **settings), gradients)
-    half = run_steps(TorchRun(make_weights(np.float64), **settings), gradients[:3])
-    resumed = TorchRun(half.weights(), learning_rate=0.01)
-    resumed.optimizer.load_state_dict(through_a_file(half.optimizer))
-    run_steps(resumed, gradients[3:], first=3)
-    for ours, expected in zip(resumed.weights(), whole.weights(), strict=True):
-        np.testing.assert_array_equal(ours, expected)

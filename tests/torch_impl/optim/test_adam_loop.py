@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl import native
 from torch_impl.optim import Adam, AdamW, adam, adam_loop
@@ -71,6 +72,7 @@ def test_numbers_that_are_not_finite_are_not_hidden():
     assert parameter.isnan().tolist() == [True, True, False]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("parameter", "gradient"),
     [

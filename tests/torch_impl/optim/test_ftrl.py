@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from optimizer_runs import (
     SHORT,
     WEIGHT_UNITS,
@@ -12,9 +13,6 @@ from optimizer_runs import (
     both_runs,
     greatest_difference,
     keras_alone,
-    make_gradients,
-    make_weights,
-    run_steps,
 )
 
 from torch_impl.optim import Ftrl
@@ -49,23 +47,6 @@ def test_a_cut_of_the_rate_acts_on_the_whole_weight(settings):
     assert greatest_difference(kept, theirs) > 3
 
 
-class OldAccumulator(Ftrl):
-    """The mistake that is easily made: the quotient has the accumulator from before the step."""
-
-    def _update(self, group, parameters, gradients):
-        before = [self._slot(p, "accumulator", 0.1).clone() for p in parameters]
-        super()._update(group, parameters, gradients)
-        for parameter, accumulator in zip(parameters, before, strict=True):
-            parameter.copy_(-self._slot(parameter, "linear") / (accumulator.sqrt() / group["lr"]))
-
-
-def test_an_old_accumulator_does_not_pass_this_test():
-    theirs = keras_alone("Ftrl", changes_rate=False)
-    wrong = TorchRun(OldAccumulator, make_weights("float64"), learning_rate=0.01)
-    run_steps(wrong, make_gradients("float64", SHORT))
-    assert greatest_difference(wrong, theirs) > 1e-3
-
-
 def test_the_first_step_is_the_formula():
     """From w = 2, a = 0.25: n = 0.5, z = 0.5 - (sqrt(0.5) - 0.5) / 0.5 * 2, and l1 = 0.1."""
     run = TorchRun(
@@ -90,6 +71,7 @@ def test_a_sum_within_l1_makes_a_weight_of_zero():
     assert run.weights()[0][2] < 0
 
 
+@one_test
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [

@@ -2,6 +2,7 @@
 
 import optimizer_runs
 import pytest
+from covering import one_test
 from optimizer_runs import (
     SHORT,
     KerasRun,
@@ -84,6 +85,7 @@ def test_steps_that_keras_makes_as_one_call_have_the_bits_of_its_single_operatio
     assert_same_bits(fast, run())
 
 
+@one_test
 @pytest.mark.parametrize("name", [name for name in optim.__all__ if name != "KerasOptimizer"])
 def test_defaults_are_those_of_keras(name):
     assert_defaults_are_those_of_keras(name)

@@ -2,36 +2,8 @@
 
 import numpy as np
 from optimizer_runs import (
-    SHORT,
     TorchRun,
-    greatest_difference,
-    keras_alone,
-    make_gradients,
-    make_weights,
-    run_steps,
 )
-
-from torch_impl.optim import Lamb
-
-
-class OneRatio(Lamb):
-    """A mistake: the norms are those of all weights together."""
-
-    def _update(self, group, parameters, gradients):
-        before = [parameter.clone() for parameter in parameters]
-        super()._update(group, parameters, gradients)
-        steps = [b - p for b, p in zip(before, parameters, strict=True)]
-        norms = [b.norm() for b in before]
-        whole = sum(norm.square() for norm in norms).sqrt()
-        for parameter, old, step, norm in zip(parameters, before, steps, norms, strict=True):
-            parameter.copy_(old - step * whole / norm)
-
-
-def test_norms_of_all_weights_together_do_not_pass_this_test():
-    theirs = keras_alone("Lamb", changes_rate=False)
-    wrong = TorchRun(OneRatio, make_weights("float64"), learning_rate=0.01)
-    run_steps(wrong, make_gradients("float64", SHORT))
-    assert greatest_difference(wrong, theirs) > 1e-3
 
 
 def test_the_first_step_has_the_norm_of_the_weight_times_the_rate():

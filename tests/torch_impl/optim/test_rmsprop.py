@@ -1,23 +1,7 @@
 """RMSprop moves weights as Keras's RMSprop does: its slots to the bit, weights up to rounding."""
 
 import numpy as np
-import torch
-from optimizer_runs import KerasRun, TorchRun, assert_same_slots, keras_alone, stock_difference
-
-
-def test_torchs_own_agrees_without_epsilon_at_a_constant_rate_only():
-    # With an epsilon of next to nothing, the place of it makes no difference.
-    settings = {"momentum": 0.9, "epsilon": 1e-300}
-    stock = {"alpha": 0.9, "momentum": 0.9}
-    constant = keras_alone("RMSprop", changes_rate=False, **settings)
-    null = stock_difference(torch.optim.RMSprop, constant, changes_rate=False, eps=1e-300, **stock)
-    assert null < 1e-12
-    changing = keras_alone("RMSprop", **settings)
-    assert stock_difference(torch.optim.RMSprop, changing, eps=1e-300, **stock) > 1e-6
-    usual = keras_alone("RMSprop", changes_rate=False, momentum=0.9)
-    assert (
-        stock_difference(torch.optim.RMSprop, usual, changes_rate=False, eps=1e-7, **stock) > 1e-6
-    )
+from optimizer_runs import KerasRun, TorchRun, assert_same_slots
 
 
 def test_a_variance_that_rounding_makes_negative_is_nan_where_it_is_in_keras():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from optimizer_runs import SHORT, TorchRun, assert_close, both_runs, keras_alone, stock_difference
+from covering import one_test
+from optimizer_runs import SHORT, TorchRun, assert_close, both_runs
 
 from torch_impl.optim import SGD
 
@@ -14,15 +15,6 @@ def test_a_norm_that_is_clipped_costs_a_few_roundings():
 
 
 # 0.875 is a number of float32, to which Keras rounds it.
-@pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
-def test_torchs_own_agrees_at_a_constant_rate_but_not_when_it_changes(nesterov):
-    settings = {"momentum": 0.875, "nesterov": nesterov}
-    constant = keras_alone("SGD", changes_rate=False, **settings)
-    assert stock_difference(torch.optim.SGD, constant, changes_rate=False, **settings) < 1e-13
-    changing = keras_alone("SGD", **settings)
-    assert stock_difference(torch.optim.SGD, changing, **settings) > 1e-6
-
-
 def test_steps_made_before_a_change_of_the_rate_go_on_at_the_old_one():
     """m = -0.5 after the first step at rate 0.5; then -0.25 - 0.125 at rate 0.125."""
     run = TorchRun("SGD", [np.array([2.0])], learning_rate=0.5, momentum=0.5)
@@ -39,6 +31,7 @@ def test_without_momentum_there_is_no_slot():
     assert run.slots() == [{}]
 
 
+@one_test
 @pytest.mark.parametrize("momentum", [-0.1, 1.5, float("nan")])
 def test_a_momentum_outside_of_the_unit_interval_is_an_error_that_shows_it(momentum):
     with pytest.raises(ValueError, match=rf"momentum={momentum!r}: expected a number in \[0, 1\]"):

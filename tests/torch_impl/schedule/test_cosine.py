@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from schedule_rates import keras_rates, our_rates
 
 from torch_impl import schedule
@@ -31,6 +32,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("compiled", [False, True], ids=["called", "in_fit"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
@@ -40,6 +42,7 @@ def test_rates_are_those_of_keras_to_the_bit(name, arguments, dtype, compiled):
     np.testing.assert_array_equal(ours, keras_rates(name, STEPS, dtype, **arguments))
 
 
+@one_test
 @pytest.mark.parametrize("t_mul", [1.1, 1.5, 2.0, 3.0])
 def test_a_step_at_a_restart_belongs_to_the_same_restart_as_in_keras(t_mul):
     """Two logarithms tell, and rounding can put the very step of a restart on either side of it."""
@@ -55,20 +58,6 @@ def test_a_step_at_a_restart_belongs_to_the_same_restart_as_in_keras(t_mul):
         ours = our_rates("CosineDecayRestarts", steps, "float32", **arguments)
         theirs = keras_rates("CosineDecayRestarts", steps, "float32", **arguments)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6, err_msg=str(first))
-
-
-def test_torchs_own_rises_again_where_keras_stays():
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
-    rates = []
-    for _ in range(30):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    arguments = {"initial_learning_rate": 0.5, "decay_steps": 20}
-    theirs = keras_rates("CosineDecay", range(30), "float64", **arguments)
-    np.testing.assert_allclose(rates[:21], theirs[:21], rtol=0, atol=1e-14)
-    assert np.abs(np.array(rates[21:]) - theirs[21:]).max() > 0.1
 
 
 # By hand: half-way of a cosine is half of the rate, a third is three quarters.
@@ -87,12 +76,14 @@ HAND = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("rate", "expected"), HAND.values(), ids=HAND)
 def test_rates_are_those_worked_out_by_hand(rate, expected):
     rates = {step: rate(step, torch.float64) for step in expected}
     assert rates == pytest.approx(expected, abs=1e-15)
 
 
+@one_test
 @pytest.mark.parametrize("name", ["CosineDecay", "CosineDecayRestarts"])
 def test_steps_of_none_are_an_error_that_shows_them(name):
     with pytest.raises(ValueError, match=r"decay_steps=0: expected a number greater than 0"):

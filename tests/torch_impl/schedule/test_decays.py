@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from schedule_rates import keras_rate, keras_rates, our_rates
 
 from torch_impl import schedule
@@ -29,6 +30,7 @@ CASES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("compiled", [False, True], ids=["called", "in_fit"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
@@ -39,6 +41,7 @@ def test_rates_are_those_of_keras_to_the_bit(name, arguments, dtype, compiled):
     )
 
 
+@one_test
 @pytest.mark.parametrize("decay_steps", [41, 47, 49, 55])
 def test_a_stair_of_fit_is_a_step_late_where_the_reciprocal_is_rounded_down(decay_steps):
     """The rates with which `fit` trains, from a weight whose gradient is always 1."""
@@ -100,20 +103,6 @@ def test_the_milestones_of_torch_come_a_step_earlier():
     assert [ours(step, torch.float64) for step in range(6)] == [0.1] * 4 + [0.05] * 2
 
 
-def test_torchs_own_exponential_decay_drifts_off_keras():
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.123)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.96)
-    rates = []
-    for _ in STEPS:
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    arguments = {"initial_learning_rate": 0.123, "decay_steps": 1, "decay_rate": 0.96}
-    theirs = keras_rates("ExponentialDecay", STEPS, "float64", **arguments)
-    assert np.max(np.abs(np.array(rates) / theirs - 1)) > 1e-7
-    assert our_rates("ExponentialDecay", STEPS, "float64", **arguments) == theirs
-
-
 # By hand.
 HAND = {
     "exponential": (schedule.ExponentialDecay(0.5, 4, 0.25), {0: 0.5, 2: 0.25, 4: 0.125}),
@@ -125,11 +114,13 @@ HAND = {
 }
 
 
+@one_test
 @pytest.mark.parametrize(("rate", "expected"), HAND.values(), ids=HAND)
 def test_rates_are_those_worked_out_by_hand(rate, expected):
     assert {step: rate(step) for step in expected} == expected
 
 
+@one_test
 @pytest.mark.parametrize("name", ["ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"])
 @pytest.mark.parametrize("decay_steps", [0, -3])
 def test_decay_steps_of_none_are_an_error_that_shows_them(name, decay_steps):
@@ -138,6 +129,7 @@ def test_decay_steps_of_none_are_an_error_that_shows_them(name, decay_steps):
         getattr(schedule, name)(0.1, decay_steps, *rest)
 
 
+@one_test
 @pytest.mark.parametrize(
     ("boundaries", "values"),
     [([], [0.1]), ([1, 2], [0.1, 0.2]), ([2, 1], [1.0, 2.0, 3.0]), ([1.5], [1.0, 2.0])],

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from hypothesis import given
 from hypothesis import strategies as st
 from metric_values import HAND_MADE, NAN
@@ -84,6 +85,7 @@ def test_random_losses_end_a_training_as_keras_ends_it(dtype, values, rule):
     assert our_end(values, dtype, **rule) == keras_end(values, dtype, **rule)
 
 
+@one_test
 @pytest.mark.parametrize("patience", range(5))
 @pytest.mark.parametrize("values", HAND_MADE.values(), ids=HAND_MADE)
 def test_hand_made_losses_end_a_training_as_keras_ends_it(values, patience):
@@ -97,6 +99,7 @@ def test_hand_made_losses_end_a_training_as_keras_ends_it(values, patience):
 FALLS_AND_RISES = [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("patience", "last"), [(0, 3), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6)], ids=str
 )
@@ -105,6 +108,7 @@ def test_training_ends_after_patience_epochs_without_improvement(patience, last)
     assert our_end(FALLS_AND_RISES, "float64", patience=patience)[:2] == (last, 2)
 
 
+@one_test
 @pytest.mark.parametrize(("restores", "weights"), [(True, 2), (False, 4)])
 def test_the_weights_of_the_best_epoch_come_back_if_they_are_asked_for(restores, weights):
     rule = {"patience": 2, "restore_best_weights": restores}

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 
 from torch_impl import optim
 from torch_impl.schedule import ExponentialDecay, LearningRateScheduler
@@ -40,6 +41,7 @@ SCHEDULES = {
 }
 
 
+@one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_rates_are_those_of_keras(schedule, dtype):
@@ -80,6 +82,7 @@ def test_a_schedule_of_steps_counts_epochs_here():
     assert [scheduler.step()[0] for _ in range(3)] == [1.0, 0.5, 0.25]
 
 
+@one_test
 @pytest.mark.parametrize("returned", [1, None, "0.1"], ids=repr)
 def test_what_is_no_float_is_an_error_as_in_keras(returned):
     with pytest.raises(ValueError, match="should be a float"):

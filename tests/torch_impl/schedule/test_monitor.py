@@ -4,6 +4,7 @@ import inspect
 
 import keras
 import pytest
+from covering import one_test
 
 from torch_impl.schedule.monitor import _GREATER_IS_BETTER, _LESS_IS_BETTER, Monitor
 
@@ -45,6 +46,7 @@ def test_every_metric_of_keras_has_its_direction():
             Monitor(name, "auto", 0.0)
 
 
+@one_test
 @pytest.mark.parametrize("name", [name for name in ALIASES if name != "acc"])
 def test_a_short_name_is_one_of_keras(name):
     found = keras.metrics.get(name)
@@ -53,6 +55,7 @@ def test_a_short_name_is_one_of_keras(name):
     assert name in _LESS_IS_BETTER
 
 
+@one_test
 @pytest.mark.parametrize("prefix", ["", "val_"])
 @pytest.mark.parametrize(("name", "better"), [("loss", 0.5), ("accuracy", 1.5), ("acc", 1.5)])
 def test_the_prefix_does_not_matter(name, better, prefix):
@@ -66,6 +69,7 @@ def test_an_unknown_mode_is_an_error_that_lists_the_known_ones():
         Monitor("loss", "maximum", 0.0)
 
 
+@one_test
 @pytest.mark.parametrize(("mode", "sign"), [("min", -1), ("max", 1)])
 def test_only_more_than_min_delta_counts_whatever_its_sign(mode, sign):
     for min_delta in (0.25, -0.25):

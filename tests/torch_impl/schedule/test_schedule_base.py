@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from schedule_rates import assert_defaults_are_those_of_keras
 
 from torch_impl import schedule
@@ -20,11 +21,13 @@ KINDS = [
 ]
 
 
+@one_test
 @pytest.mark.parametrize("name", KINDS)
 def test_arguments_and_defaults_are_those_of_keras(name):
     assert_defaults_are_those_of_keras(name)
 
 
+@one_test
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam], ids=["sgd", "adam"])
 def test_an_optimizer_of_torch_gets_the_rates(kind):
     rate = ExponentialDecay(0.123, 7, 0.96)

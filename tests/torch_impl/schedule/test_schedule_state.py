@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 
 from torch_impl.optim import SGD, Adam, RMSprop
@@ -101,6 +102,7 @@ def assert_goes_on(make, split):
     return second, whole
 
 
+@one_test
 @pytest.mark.parametrize("split", [2, 5])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_goes_on(name, split):
@@ -108,6 +110,7 @@ def test_a_schedule_goes_on(name, split):
     assert second.schedule.get_last_lr() == whole.schedule.get_last_lr()
 
 
+@one_test
 @pytest.mark.parametrize("split", [2, 5])
 @pytest.mark.parametrize("kind", [SGD, Adam, RMSprop])
 @pytest.mark.parametrize("name", RULES)
@@ -169,6 +172,7 @@ def test_settings_of_numpy_are_stored_as_plain_numbers():
     assert torch.load(file, weights_only=True)["param_groups"][0]["momentum"] == 0.5
 
 
+@one_test
 @pytest.mark.parametrize(
     ("part", "state", "message"),
     [

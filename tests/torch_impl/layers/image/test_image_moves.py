@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_pairs import SEEDS, near, pair, pixels, same, turn, turn_back, whole_pixels
@@ -89,6 +90,7 @@ def test_shears_are_keras_shears(x_factor, y_factor, options, shape):
     assert_same_calls("RandomShear", (), arguments, shape, "float32")
 
 
+@one_test
 @pytest.mark.parametrize(("kind", "seed"), list(zip(cycle(KINDS), SEEDS)))
 def test_a_model_and_tf_data_draw_what_the_module_draws(kind, seed):
     x = whole_pixels((13, 7, 9, 3), 3)
@@ -112,6 +114,7 @@ def test_keras_cannot_rotate_with_a_floatx_of_float64():
         theirs(pixels((3, 5, 6, 1), dtype="float64"), training=True)
 
 
+@one_test
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"RandomRotation"}))
 def test_with_a_floatx_of_float64_the_numbers_are_those_of_float64(kind):
     keras.config.set_floatx("float64")
@@ -124,6 +127,7 @@ def test_with_a_floatx_of_float64_the_numbers_are_those_of_float64(kind):
     assert np.abs(turn_back(ours(turn(x))) - theirs(x, training=True)).max() > 1
 
 
+@one_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_eval_mode_passes_through_and_draws_nothing(kind):
     ours, x = getattr(layers, kind)(*KINDS[kind], seed=5), torch.rand(4, 3, 5, 6)
@@ -133,6 +137,7 @@ def test_eval_mode_passes_through_and_draws_nothing(kind):
     assert whole.dtype == torch.get_default_dtype()
 
 
+@one_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_restored_layer_goes_on_and_another_seed_differs(kind):
     layer, x = getattr(layers, kind)(*KINDS[kind], seed=8), turn(pixels((9, 7, 8, 3)))
@@ -144,6 +149,7 @@ def test_a_restored_layer_goes_on_and_another_seed_differs(kind):
     assert not torch.equal(getattr(layers, kind)(*KINDS[kind], seed=9)(x), expected)
 
 
+@one_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_tensorflows(kind):
     """Those of moved images are the upstream ones, moved by the inverse map."""
@@ -160,16 +166,7 @@ def test_gradients_are_tensorflows(kind):
         assert near(turn_back(tensor.grad), expected, 1e-5)
 
 
-def test_a_module_with_numbers_of_its_own_for_each_axis_does_not_pass_as_keras_flip():
-    """Keras flips both axes or none; torchvision's two transforms decide apart."""
-    theirs, ours = pair("RandomFlip", seed=3)
-    x = pixels((16, 5, 6, 1))
-    expected = theirs(x, training=True)
-    flips = layers.RandomFlip("vertical", seed=4)(layers.RandomFlip("horizontal", seed=3)(turn(x)))
-    assert not np.array_equal(turn_back(flips), expected)
-    assert same(turn_back(ours(turn(x))), expected)
-
-
+@one_test
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from image_pairs import SEEDS, pixels, same
 
 from torch_impl.layers.image.projective import FILL_MODES, INTERPOLATIONS, transform
@@ -17,6 +18,7 @@ def shifted(by, fill_mode, interpolation="nearest", fill_value=0.0):
     return transform(ROW, maps, **options)[0, 0, 0].tolist()
 
 
+@one_test
 @pytest.mark.parametrize(
     ("fill_mode", "left", "right"),
     [
@@ -38,6 +40,7 @@ def test_halves_are_rounded_away_from_zero_and_interpolated_between_pixels():
     assert shifted(0.25, "constant", "bilinear", 8.0) == [1.25, 2.25, 3.25, 5.0]
 
 
+@one_test
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 def test_any_map_gives_tensorflows_pixels(fill_mode, interpolation):
