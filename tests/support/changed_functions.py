@@ -36,8 +36,8 @@ def restore_functions():
 
 
 @contextlib.contextmanager
-def left_as_found():
-    """After a row of a test (`covering.one_test`), the process is what it was before.
+def left_as_found(*, functions=True):
+    """After a row of a test (`covering`, `rows`), the process is what it was before.
 
     `keras.utils.set_random_seed` reseeds the whole process. `keras_impl.build_model` sets Keras's
     dtype in it; a check in float64 changes some of TensorFlow and Keras, and a port under check
@@ -49,7 +49,8 @@ def left_as_found():
     try:
         yield
     finally:
-        restore_functions()
+        if functions:
+            restore_functions()
         set_dtypes(default, *dtypes)
         random.setstate(states[0])
         np.random.set_state(states[1])

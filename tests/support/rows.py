@@ -2,42 +2,17 @@
 
 import functools
 import inspect
-import random
-import sys
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
-import torch
-
-
-@contextmanager
-def process_left_as_found():
-    """Generators and dtypes of the process as they were."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    dtypes = torch.get_default_dtype(), *keras_dtypes()
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtypes[0])
-        if keras := sys.modules.get("keras"):
-            keras.config.set_floatx(dtypes[1])
-            keras.config.set_dtype_policy(dtypes[2])
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-
-
-def keras_dtypes():
-    if keras := sys.modules.get("keras"):
-        return keras.config.floatx(), keras.config.dtype_policy()
-    return "float32", "float32"
+from changed_functions import left_as_found
 
 
 @contextmanager
 def begun_as_a_test(fixtures, number):
     """The fixtures of a row: a folder and changes of its own, and no output of the row before."""
-    with process_left_as_found(), pytest.MonkeyPatch.context() as patch:
+    # Functions that a fixture has installed stay for all rows.
+    with left_as_found(functions=False), pytest.MonkeyPatch.context() as patch:
         made = dict(fixtures)
         if "monkeypatch" in made:
             made["monkeypatch"] = patch
