@@ -136,7 +136,7 @@ def _has_end(name: str, target: str) -> bool:
 def _variables(module: nn.Module) -> Iterator[Variable]:
     """Yields the variables of a module; a class of the user's has parameters of its own."""
     home = type(module).__module__.partition(".")[0]
-    return variables(module) if home in ("torch", "torch_impl") else all_variables(module)
+    return variables(module) if home in ("torch", "torch_impl", "parity") else all_variables(module)
 
 
 def carry(module: nn.Module, program: Program, weights: Mapping[str, np.ndarray]) -> None:

@@ -298,11 +298,13 @@ def refined(
 
 
 def _is_known(kind: type) -> bool:
-    """Whether a class belongs to torch or to this package, so that its name is in the tables.
+    """Whether a class belongs to torch or to this project, so that its name is in the tables.
 
     Not every class of torch: a module traced by `torch.fx` has the name of the user's class.
     """
-    return kind.__module__.startswith(("torch.nn.", "torch.ao.nn.", "torchvision.", "torch_impl."))
+    return kind.__module__.startswith(
+        ("torch.nn.", "torch.ao.nn.", "torchvision.", "torch_impl.", "parity.")
+    )
 
 
 def is_leaf(module: nn.Module) -> bool:

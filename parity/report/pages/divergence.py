@@ -47,8 +47,10 @@ def divergence_pictures(
     """
     level = replace(level, items=items_of(level))
     if has_anchors:
-        worst = worst_of_anchors(level)
-        pictures = [_picture("anchors", FROM_STATES, worst, level.tolerance_source)]
+        worst = worst_of_anchors(level)  # a level that was not compared has none
+        pictures = []
+        if worst:
+            pictures.append(_picture("anchors", FROM_STATES, worst, level.tolerance_source))
         return pictures if drift is None else [*pictures, _free_runs(drift)]
     weights = [item for item in level.items if "." in item.name and item.step is not None]
     running = [item for item in level.items if item.name == RUNNING_LOSS and item.step is not None]

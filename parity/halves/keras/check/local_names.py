@@ -16,7 +16,7 @@ import keras
 
 from parity.programs.user_modules import INSTALLED
 
-_HARNESS = "keras_impl"
+_HARNESS = ("keras_impl", "parity")
 _OF_PYTHON = ("<frozen", "<string>")  # files of what Python has inside, and of named tuples
 _STANDARD = sysconfig.get_path("stdlib")
 
@@ -68,5 +68,5 @@ def _is_users(frame: Any) -> bool:
     """Whether a frame runs code of the user's, and not that of a library."""
     path = frame.f_code.co_filename
     is_installed = not set(Path(path).parts).isdisjoint(INSTALLED)
-    is_ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == _HARNESS
+    is_ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] in _HARNESS
     return not (is_installed or is_ours or path.startswith((_STANDARD, *_OF_PYTHON)))

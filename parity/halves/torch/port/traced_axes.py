@@ -170,7 +170,7 @@ def _own(call: Call) -> Any:
     module = call.module
     if module is not None:
         where = type(module).forward.__module__
-        if not where.startswith(("torch.", "torch_impl.")):
+        if not where.startswith(("torch.", "torch_impl.", "parity.")):
             return None  # a user's subclass may move axes inside
     is_adaptive = module is not None or "adaptive" in call.name
     if call.kind in _FIRST or (call.kind in _GLOBAL_POOLS and is_adaptive):

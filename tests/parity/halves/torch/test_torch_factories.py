@@ -11,6 +11,7 @@ from torch import nn
 from parity.errors import InputError, UnfinishedError
 from parity.halves.torch.factories import call_factory, factory_of, user_factory
 from parity.programs.check_spec import CheckSpec
+from torch_impl.errors import PortError
 from torch_impl.optim import Adam
 from torch_impl.port import Port
 from torch_impl.schedule import ReduceLROnPlateau
@@ -80,7 +81,7 @@ def test_schedulers_are_none_one_or_several(scheduler, expected):
 
 
 def test_an_interval_is_an_epoch_or_a_step():
-    with pytest.raises(InputError, match="scheduler_interval='batch': expected 'epoch' or 'step'"):
+    with pytest.raises(PortError, match="scheduler_interval='batch': expected 'epoch' or 'step'"):
         Port(nn.ReLU(), scheduler_interval="batch")
 
 
