@@ -84,12 +84,12 @@ def test_a_port_with_another_epsilon_fails_the_check_of_a_scenario(keras, tmp_pa
     assert found["optimizer"].status == FAIL
 
 
-@pytest.mark.parametrize("half", ["keras_impl", "torch_impl"])
+@pytest.mark.parametrize("half", ["keras", "torch"])
 def test_every_scenario_has_a_factory_with_its_name(half, tmp_path):
     for name in SCENARIOS:
-        assert callable(load_factory("--keras", f"{half}.programs:{name}", tmp_path))
+        assert callable(load_factory("--keras", f"parity.halves.{half}.scenarios:{name}", tmp_path))
     with pytest.raises(InputError, match="has no 'dropot'"):
-        load_factory("--keras", f"{half}.programs:dropot", tmp_path)
+        load_factory("--keras", f"parity.halves.{half}.scenarios:dropot", tmp_path)
 
 
 def test_the_settings_of_a_scenario_are_those_of_its_reference():
