@@ -215,7 +215,7 @@ def test_the_result_is_written_in_every_form_that_is_asked_for(benchmark, call, 
     assert json.loads((tmp_path / "a.json").read_text()) == benchmark.result.to_json()
     with (tmp_path / "a.csv").open(newline="") as file:
         assert [line["variant"] for line in csv.DictReader(file)] == ["keras", "torch"]
-    assert (tmp_path / "a.md").read_text().startswith("## train, batch 32, fp32\n")
+    assert (tmp_path / "a.md").read_text().startswith("**PASS: benchmark of dropout")
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.csv", "a.md"}
 
 
