@@ -73,7 +73,7 @@ def test_texts_and_bytes_are_written_to_temporary_paths_alone():
     for package in ("parity", "keras_impl", "torch_impl"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                is_call = isinstance(node, ast.Call)
-                if is_call and last_name(node.func) in ("write_text", "write_bytes"):
+                is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+                if is_method and last_name(node.func) in ("write_text", "write_bytes"):
                     name = ast.unparse(node.func)
                     assert name.split(".")[-2] in ("temporary", "part", "spec"), (path, name)
