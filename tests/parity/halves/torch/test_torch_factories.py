@@ -11,7 +11,6 @@ from torch import nn
 from parity.errors import InputError, UnfinishedError
 from parity.halves.torch.factories import call_factory, factory_of, user_factory
 from parity.programs.check_spec import CheckSpec
-from torch_impl.errors import PortError
 from torch_impl.optim import Adam
 from torch_impl.port import Port
 from torch_impl.schedule import ReduceLROnPlateau
@@ -81,8 +80,8 @@ def test_schedulers_are_none_one_or_several(scheduler, expected):
 
 
 def test_an_interval_is_an_epoch_or_a_step():
-    with pytest.raises(PortError, match="scheduler_interval='batch': expected 'epoch' or 'step'"):
-        Port(nn.ReLU(), scheduler_interval="batch")
+    with pytest.raises(InputError, match="scheduler_interval='batch': expected 'epoch' or 'step'"):
+        call_factory(lambda: Port(nn.ReLU(), scheduler_interval="batch"), seed=1)
 
 
 @pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"])
