@@ -30,16 +30,15 @@ from typing import NoReturn
 from parity.errors import ParityError
 from parity.halves.protocol import EXIT_NOT_INSTALLED, Half, is_installable
 from parity.programs.backend import kept_backend
+from parity.programs.halves import HALVES
 from parity.programs.user_modules import add_paths
-
-HALVES = ("keras", "torch")
 
 
 def main(name: str, half: Half, arguments: Sequence[str]) -> int:
     """Runs a command line.
 
     Args:
-        name: one of `HALVES`, for messages.
+        name: "keras" or "torch", for messages.
         half: the package; its framework is not imported yet.
         arguments: arguments of the command line, behind the name of the half.
 

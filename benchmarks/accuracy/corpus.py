@@ -35,7 +35,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -338,18 +338,11 @@ def _kept(path: Path) -> dict[str, Row]:
         content = read_json(path)
         if content["format"] != FORMAT:
             raise ValueError(content["format"])
-        rows = {key: _row(**row) for key, row in content["rows"].items()}
+        return {key: _row(**row) for key, row in content["rows"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: expected results of this command, or no file ({error})"
         ) from None
-    return {
-        key: replace(
-            row,
-            found=tuple((level, item, tuple(map(tuple, ids))) for level, item, ids in row.found),
-        )
-        for key, row in rows.items()
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # The look of a verdict, a level or a row of a table; the page shows its word and its colour.
 PASS, FAIL, WARN, QUIET = "pass", "fail", "warn", "quiet"
+MAX_NOTES = 10  # of one label, in text and Markdown
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,17 @@ class Table:
     legend: tuple[str, ...] = ()
     asides: tuple[int, ...] = ()
     is_list: bool = False
+
+
+def first_notes(notes: Iterable[Note]) -> tuple[list[Note], dict[str, int]]:
+    """Returns the first `MAX_NOTES` of each label, and by label how many more there are."""
+    by_label: dict[str, int] = {}
+    first = []
+    for note in notes:
+        by_label[note.label] = by_label.get(note.label, 0) + 1
+        if by_label[note.label] <= MAX_NOTES:
+            first.append(note)
+    return first, {k: number - MAX_NOTES for k, number in by_label.items() if number > MAX_NOTES}
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

@@ -1,11 +1,8 @@
 """One test over a table of settings: every value, and every pair of values of two columns."""
 
-import functools
-import inspect
 import itertools
 
-import pytest
-from changed_functions import left_as_found
+from rows import labelled, over_rows
 
 
 def pairwise(lengths):
@@ -37,49 +34,19 @@ def pairwise(lengths):
     return rows
 
 
-def _column(names, values, ids=None):
-    """A list of (label, {name: value}) of a mark of `pytest.mark.parametrize`."""
-    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    column = []
-    for number, value in enumerate(values):
-        parts = [value] if len(names) == 1 else list(value)
-        label = ids(value) if callable(ids) else ids and list(ids)[number]
-        column.append((label or repr(value)[:200], dict(zip(names, parts, strict=True))))
-    return column
-
-
 def one_test(function):
     """One test for the rows of the `parametrize` marks below it, in the place of a test a row.
 
-    Of several marks the rows are `pairwise`. The error of a row that fails names it. What a test
-    changes in the process is set back after each row, as conftest.py does after each test; so
-    fixtures that a row uses up (files, patches) are for `parametrize` alone.
+    Of several marks the rows are `pairwise`. What a test changes in the process is set back after
+    each row, as conftest.py does after each test.
     """
     marks = [mark for mark in function.pytestmark if mark.name == "parametrize"]
-    columns = [_column(*mark.args, **mark.kwargs) for mark in marks]
-    rows = [
-        [column[at] for column, at in zip(columns, row, strict=True)]
-        for row in pairwise([*map(len, columns)])
-    ]
-    given = {name for column in columns for name in column[0][1]}
-
-    @functools.wraps(function)
-    def test(**fixtures):
-        skipped = []
-        for row in rows:
-            try:
-                with left_as_found():
-                    function(**fixtures, **{k: v for _, part in row for k, v in part.items()})
-            except pytest.skip.Exception as skip:
-                skipped.append(skip)
-            except BaseException as error:
-                error.add_note("in the row " + ", ".join(label for label, _ in row))
-                raise
-        if skipped and len(skipped) == len(rows):
-            raise skipped[0]
-
-    parameters = inspect.signature(function).parameters
-    test.__signature__ = inspect.Signature([p for n, p in parameters.items() if n not in given])
+    columns = [labelled(*mark.args, **mark.kwargs) for mark in marks]
+    rows = []
+    for indices in pairwise([*map(len, columns)]):
+        parts = [column[at] for column, at in zip(columns, indices, strict=True)]
+        values = {name: value for _, part in parts for name, value in part.items()}
+        rows.append((", ".join(label for label, _ in parts), values))
+    test = over_rows(function, rows, functions=True)
     test.pytestmark = [mark for mark in function.pytestmark if mark.name != "parametrize"]
-    del test.__wrapped__
     return test

@@ -1,4 +1,4 @@
-"""A table of rows for one test: each row begins as a test does, and a failure names its row."""
+"""One test over the rows of a table: each begins as a test does, and a failure names its row."""
 
 import functools
 import inspect
@@ -9,10 +9,9 @@ from changed_functions import left_as_found
 
 
 @contextmanager
-def begun_as_a_test(fixtures, number):
+def begun_as_a_test(fixtures, number, *, functions):
     """The fixtures of a row: a folder and changes of its own, and no output of the row before."""
-    # Functions that a fixture has installed stay for all rows.
-    with left_as_found(functions=False), pytest.MonkeyPatch.context() as patch:
+    with left_as_found(functions=functions), pytest.MonkeyPatch.context() as patch:
         made = dict(fixtures)
         if "monkeypatch" in made:
             made["monkeypatch"] = patch
@@ -24,32 +23,53 @@ def begun_as_a_test(fixtures, number):
             made["capsys"].readouterr()
 
 
+def over_rows(test, rows, *, functions=False):
+    """Returns a test that calls another one with each row.
+
+    Args:
+        test: the other one.
+        rows: (label, arguments by name) of each row; all have the same names.
+        functions: whether functions that a row has installed are taken away after it; else they
+            stay for all rows, as what a fixture has installed must.
+    """
+
+    @functools.wraps(test)
+    def of_all_rows(**fixtures):
+        skipped = []
+        for number, (label, values) in enumerate(rows):
+            try:
+                with begun_as_a_test(fixtures, number, functions=functions) as made:
+                    test(**made, **values)
+            except pytest.skip.Exception as skip:
+                skipped.append(skip)
+            except BaseException as error:
+                error.add_note(f"in the row {label}")
+                raise
+        if skipped and len(skipped) == len(rows):
+            raise skipped[0]
+
+    del of_all_rows.__wrapped__
+    old = inspect.signature(test)
+    kept = [each for name, each in old.parameters.items() if name not in rows[0][1]]
+    of_all_rows.__signature__ = old.replace(parameters=kept)
+    return of_all_rows
+
+
+def labelled(names, values, ids=None):
+    """Returns (label, {name: value}) of each row, of what `pytest.mark.parametrize` takes."""
+    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    values = list(values)
+    rows = [[value] if len(names) == 1 else list(value) for value in values]
+    if callable(ids):
+        labels = [", ".join(str(ids(part)) for part in row) for row in rows]
+    else:
+        labels = [repr(value)[:200] for value in values] if ids is None else list(map(str, ids))
+    return [
+        (label, dict(zip(names, row, strict=True))) for label, row in zip(labels, rows, strict=True)
+    ]
+
+
 def each_row(names, table, ids=None):
     """As `pytest.mark.parametrize(names, table)`, but one test: for cheap rows, which are many."""
-    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    table = list(table)
-    if callable(ids):
-        ids = [", ".join(map(str, map(ids, [row] if len(names) == 1 else row))) for row in table]
-    labels = list(map(repr, table)) if ids is None else list(ids)
-
-    def decorate(test):
-        @functools.wraps(test)
-        def of_all_rows(**fixtures):
-            for number, (label, row) in enumerate(zip(labels, table, strict=True)):
-                values = [row] if len(names) == 1 else row
-                try:
-                    with begun_as_a_test(fixtures, number) as made:
-                        test(**made, **dict(zip(names, values, strict=True)))
-                except pytest.skip.Exception:
-                    continue
-                except Exception as error:
-                    error.add_note(f"in the row {', '.join(names)} = {label}")
-                    raise
-
-        del of_all_rows.__wrapped__
-        old = inspect.signature(test)
-        kept = [each for name, each in old.parameters.items() if name not in names]
-        of_all_rows.__signature__ = old.replace(parameters=kept)
-        return of_all_rows
-
-    return decorate
+    rows = labelled(names, table, ids)
+    return lambda test: over_rows(test, rows)

@@ -6,19 +6,17 @@ stay plain text.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from parity.report.export.markdown import code, escaped, table
-from parity.report.page import Code, Curves, Table, Text, without_empty_columns
+from parity.report.page import Code, Curves, Table, Text, first_notes, without_empty_columns
 
 if TYPE_CHECKING:
     from parity.report.page import Block, Cause, Divergence, Fact, Note, Page, Rung
 
 MAX_LINES = 60
 MAX_FOUND = 20  # divergences
-MAX_NOTES = 10  # of one kind
 MAX_TEXT = 500  # characters of one text, usually a sentence
 MAX_ERROR = 12  # lines of one error
 
@@ -96,14 +94,11 @@ def _fix(cause: Cause) -> str:
 
 def _notes(notes: Sequence[Note]) -> list[str]:
     lines = []
-    counts: Counter[str] = Counter()
-    for note in notes:
-        counts[note.label] += 1
-        if counts[note.label] <= MAX_NOTES:
-            facts = [f"**{escaped(f.name)}** {_text(f.value)}" for f in note.facts if f.name]
-            told = ": ".join([note.text, *(f.value for f in note.facts if not f.name)])
-            lines.append("<br>".join([f"- **{escaped(note.label)}** {_text(told)}", *facts]))
-    more = {label: count - MAX_NOTES for label, count in counts.items() if count > MAX_NOTES}
+    first, more = first_notes(notes)
+    for note in first:
+        facts = [f"**{escaped(f.name)}** {_text(f.value)}" for f in note.facts if f.name]
+        told = ": ".join([note.text, *(f.value for f in note.facts if not f.name)])
+        lines.append("<br>".join([f"- **{escaped(note.label)}** {_text(told)}", *facts]))
     return lines + [f"- **{escaped(name)}** and {number} more" for name, number in more.items()]
 
 

@@ -6,13 +6,12 @@ Only what is main on the page is shown. Lines of a log are the only ones that ar
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from parity.report.fixes import TRIED
 from parity.report.lines import WIDTH, Line, labelled, plain, shortened, wrapped
-from parity.report.page import FAIL, PASS, QUIET, WARN, Curves, Table, Text
+from parity.report.page import FAIL, PASS, QUIET, WARN, Curves, Table, Text, first_notes
 from parity.report.text.curves import curve_lines
 from parity.report.text.sparkline import sparkline_rows
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from parity.report.page import Block, Cause, Cell, Divergence, Divergences, Note, Page, Rung
 
 FEW = 3  # so many divergences are shown with their formulas
-MAX_NOTES = 10  # of one kind
 MAX_REASON = 6  # lines of a reason
 MAX_VALUE = 70  # characters of a value
 _STYLES = {PASS: "bold green", FAIL: "bold red", WARN: "bold yellow", QUIET: "dim", "": ""}
@@ -60,11 +58,8 @@ def closing_lines(page: Page) -> list[Line]:
 def note_lines(notes: Sequence[Note]) -> list[Line]:
     """Returns remarks with their reasons; of many of one kind, the first ones."""
     lines: list[Line] = []
-    counts: Counter[str] = Counter()
-    for note in notes:
-        counts[note.label] += 1
-        if counts[note.label] > MAX_NOTES:
-            continue
+    first, more = first_notes(notes)
+    for note in first:
         style = _STYLES[note.look]
         lines += _rows(f"{note.label}: {note.text}", style or "dim")
         for fact in note.facts:
@@ -73,10 +68,7 @@ def note_lines(notes: Sequence[Note]) -> list[Line]:
                 lines += labelled(fact.name, fact.value, told)
             else:
                 lines += [[(row, told)] for row in wrapped(fact.value, max_lines=MAX_REASON)]
-    for label, count in counts.items():
-        if count > MAX_NOTES:
-            lines.append([(f"  {label}: ... and {count - MAX_NOTES} more", "dim")])
-    return lines
+    return [*lines, *([(f"  {label}: ... and {n} more", "dim")] for label, n in more.items())]
 
 
 def _plain(lines: Sequence[Line]) -> list[Line]:

@@ -18,11 +18,12 @@ from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
 from parity.ladder.result import Found
 from parity.programs.scenarios import SCENARIOS
 from parity.report import page
+from parity.report.page import MAX_NOTES
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.diagnosis_page import diagnosis_page
 from parity.report.pages.runs_page import result_page
 from parity.report.pages.sweep_page import missing_runs, sweep_page
-from parity.report.text.page import FEW, MAX_NOTES, note_lines, page_lines
+from parity.report.text.page import FEW, note_lines, page_lines
 from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
