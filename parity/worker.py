@@ -8,6 +8,7 @@
     python -m parity.worker keras bench DIRECTORY FILE_DESCRIPTOR  (`parity.bench.child`)
     python -m parity.worker torch write DIRECTORY  (`parity.runs.port_child`)
     python -m parity.worker keras save DIRECTORY  (`parity.runs.old_model_child`)
+    python -m parity.worker keras serve FILE_DESCRIPTOR  (`parity.halves.fork_server`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
 of parent and child. The child stops by itself when its parent is gone.
@@ -34,13 +35,14 @@ from parity.programs.halves import HALVES
 from parity.programs.user_modules import add_paths
 
 
-def main(name: str, half: Half, arguments: Sequence[str]) -> int:
+def main(name: str, half: Half, arguments: Sequence[str], parent: int | None = None) -> int:
     """Runs a command line.
 
     Args:
         name: "keras" or "torch", for messages.
         half: the package; its framework is not imported yet.
         arguments: arguments of the command line, behind the name of the half.
+        parent: process without which this one ends; None: the one that has started it.
 
     Returns:
         The exit code of the process.
@@ -49,8 +51,12 @@ def main(name: str, half: Half, arguments: Sequence[str]) -> int:
         SystemExit: with code 2, if the command line is wrong.
     """
     # First, since importing a framework takes seconds, in which the parent may be killed.
-    parent = os.getppid()
+    parent = parent or os.getppid()
     given = _parser(name).parse_args(arguments)
+    if given.work == "serve":
+        server = os.getpid()
+        forked = _serve(name, half, given)
+        return 0 if forked is None else main(name, half, forked, server)
     add_paths()
     # SIGTERM stops a run that hangs, and the log then shows where it hung. File 2 is standard
     # error, whatever sys.stderr is.
@@ -67,6 +73,19 @@ def main(name: str, half: Half, arguments: Sequence[str]) -> int:
         _say(f"{name} half: {error}")
         return error.exit_code
     return 0
+
+
+def _serve(name: str, half: Half, given: argparse.Namespace) -> list[str] | None:
+    """Imports what children need, and forks them; returns the arguments of a child in it."""
+    from parity.halves.fork_server import serve
+    from parity.halves.memory import kept_for_good
+    from parity.programs.check_spec import CheckSpec
+    from parity.programs.run_spec import RunSpec
+
+    with kept_backend() if name == "keras" else nullcontext(), kept_for_good():
+        half.configure(CheckSpec() if given.check else RunSpec())
+        _ = half.run_check, half.run_program
+    return serve(given.descriptor)
 
 
 def leave(code: int) -> NoReturn:
@@ -93,12 +112,16 @@ def _parser(name: str) -> argparse.ArgumentParser:
         ("bench", 1, "trains in rounds, on request"),
         ("write", 1, "writes the port of a program that Keras's trace describes"),
         ("save", 1, "writes a SavedModel of Keras 2 as a file that Keras 3 can read"),
+        ("serve", 0, "forks children that do one of these, on request"),
     ):
         kind = kinds.add_parser(work, help=text, allow_abbrev=False)
         if work == "run":
             kind.add_argument("--save-weights", action="store_true", help="of both halves")
-        kind.add_argument("directories", nargs=number, type=Path, metavar="DIRECTORY")
-        if work == "bench":
+        if work == "serve":
+            kind.add_argument("--check", action="store_true", help="as checks need it")
+        else:
+            kind.add_argument("directories", nargs=number, type=Path, metavar="DIRECTORY")
+        if work in ("bench", "serve"):
             kind.add_argument("descriptor", type=_descriptor, metavar="FILE_DESCRIPTOR")
     return parser
 

@@ -6,6 +6,12 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parity.programs.check_spec import CheckSpec
+    from parity.programs.program_spec import ProgramSpec
+    from parity.programs.run_spec import RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +33,8 @@ class ChildJob:
         sources: for each directory, the folder of another half that its run begins with. The child
             waits for each. A directory whose source failed is left out.
         saves_weights: whether "run" leaves the final weights of both halves.
+        may_fork: whether the child computes on the CPU with one thread, so that it may be a fork of
+            a process that has imported the framework (`parity.halves.fork_server`).
     """
 
     name: str
@@ -39,6 +47,7 @@ class ChildJob:
     paths: tuple[Path, ...] = ()
     sources: tuple[Path, ...] = ()
     saves_weights: bool = False
+    may_fork: bool = False
 
     def __post_init__(self) -> None:
         if not self.directories:
@@ -50,6 +59,11 @@ class ChildJob:
         program = self.program or (self.python, "-m", "parity.worker", self.half)
         options = ("--save-weights",) if self.saves_weights else ()
         return [*program, self.work, *options, *map(os.fspath, self.directories)]
+
+
+def can_fork(spec: RunSpec | CheckSpec | ProgramSpec) -> bool:
+    """Whether a child computes on the CPU with one thread."""
+    return spec.device == "cpu" and spec.threads == 1
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from parity.files import atomic
+from parity.halves.fork_server import start_child
 from parity.halves.job import ChildJob, Progress
 from parity.halves.log import ProgressReader, explain, read_tail, show_tail
 from parity.halves.protocol import EXIT_NOT_INSTALLED
@@ -50,14 +51,7 @@ class ChildProcess:
             self._progress = ProgressReader(job, self._log_start)
             undo.callback(self._progress.close)
             # Last, so that an error here leaves no process behind.
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment(job.python, job.paths),
-                start_new_session=True,
-            )
+            self._process = start_child(job, environment(job.python, job.paths), log)
             undo.pop_all()
         self._timeout_s, self._is_renewed = timeout_s, is_renewed
         # As if it were started when its sources are there; others answer for the time before.
@@ -99,7 +93,7 @@ class ChildProcess:
         """Sends a signal to the rest of the process group."""
         # macOS refuses a group that only has an unreaped process.
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            self._process.send(number)
 
     def close(self) -> None:
         """Removes what the process may have left: its own children, temporary files."""
@@ -120,7 +114,7 @@ class ChildProcess:
 
     def reason(self) -> str | None:
         """Returns why the job failed, or None if it succeeded; for a process that has ended."""
-        left, code = missing(self.job), self._process.returncode
+        left, code = missing(self.job), self._process.wait(GRACE_S)
         if not left and (code == 0 or is_pointless(self.job)):
             return None
         text = read_tail(self.job.log, self._log_start)

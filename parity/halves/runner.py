@@ -4,7 +4,7 @@ In: jobs; each is one half with some run directories. Out: the finished director
 for every job that failed. One thread checks all children several times a second. Children write
 directly to their log files, so no pipe can fill up.
 
-Nothing outlives the call: each child has its own process group, and the whole group is stopped when
+No child outlives the call: each has its own process group, and the whole group is stopped when
 the child ends, when it takes too long, and when the parent is interrupted. A killed parent cannot
 do that; its children notice it themselves (`parity.halves.protocol`).
 """

@@ -18,7 +18,7 @@ from typing import Any
 from parity.errors import InputError, RunError, unwritten
 from parity.files.json_io import write_json
 from parity.files.private import private_folder
-from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.job import ChildJob, Failure, Progress, can_fork
 from parity.halves.progress import ProgressDisplay, run_shown
 from parity.halves.sources import missing
 from parity.programs.check_spec import CheckSpec
@@ -213,6 +213,7 @@ def _jobs(half: str, plan: Plan, options: CheckOptions) -> list[ChildJob]:
             sources=tuple(plan.reference(number).path for number in part)
             if half == "torch"
             else (),
+            may_fork=can_fork(plan.specs[part[0]]),
         )
         for part in parts
     ]

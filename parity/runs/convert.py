@@ -179,6 +179,7 @@ def _run(given: Conversion, root: Path, half: RunFolder) -> None:
         python=given.children.pythons["torch"],
         directories=(half.path,),
         log=RunFolder(root).log("torch"),
+        may_fork=True,
         paths=tuple(given.paths),
     )
     quiet = replace(given.children, quiet=True)  # it takes seconds, and an error is one line

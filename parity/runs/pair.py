@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.files.json_io import read_json, write_json
-from parity.halves.job import ChildJob, Failure
+from parity.halves.job import ChildJob, Failure, can_fork
 from parity.ladder.items import Level
 from parity.ladder.result import Result
 from parity.programs.halves import HALVES
@@ -119,4 +119,5 @@ class Pair:
             log=self.folder.log(half),
             sources=(self.folder.half("keras").path,) if half == "torch" else (),
             saves_weights=self.options.save_weights,
+            may_fork=can_fork(self.spec),
         )

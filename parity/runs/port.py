@@ -143,6 +143,7 @@ def _written(
         directories=(directory,),
         log=folder / "write.log",
         paths=tuple(options.paths),
+        may_fork=True,
     )
     half = run_alone(job, options.children)
     told: dict[str, Any] = read_json(half.path / WRITTEN)

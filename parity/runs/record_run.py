@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from parity.errors import InputError
-from parity.halves.job import ChildJob
+from parity.halves.job import ChildJob, can_fork
 from parity.halves.options import ChildOptions
 from parity.programs.factories import check_keras
 from parity.programs.program import check_data
@@ -55,6 +55,7 @@ def record_run(spec: ProgramSpec, path: Path, children: ChildOptions) -> RunSize
             python=children.keras_python,
             directories=(planned(RunFolder(root).half("keras"), spec.replace(torch=None)),),
             log=RunFolder(root).log("keras"),
+            may_fork=can_fork(spec),
         )
         half = run_alone(job, children)
         if (size := half.feed.stat().st_size) > spec.max_feed * MIB:

@@ -16,7 +16,7 @@ from pathlib import Path
 from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.files.private import private_folder
-from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.job import ChildJob, Failure, Progress, can_fork
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.program_spec import ProgramSpec
@@ -96,6 +96,7 @@ class _Batch:
             directories=(folder / name,),
             log=RunFolder(folder).log(name),
             sources=() if told is None else (told,),
+            may_fork=can_fork(self.tasks[0].spec),
         )
 
 
@@ -184,6 +185,7 @@ def _telling(batches: Sequence[_Batch], folder: Path, options: EngineOptions) ->
             program=options.program,
             directories=(folder / short,),
             log=RunFolder(folder).log(short),
+            may_fork=can_fork(spec),
         )
 
 

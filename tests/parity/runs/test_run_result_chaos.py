@@ -3,7 +3,7 @@
 import pytest
 from programs_here import keras_half, result_of, spec_of, trained
 
-import keras_impl
+import parity.halves.keras
 from parity.ladder.tolerance import FLOAT64
 from parity.report.training import training_texts
 from parity.traces import anchors
@@ -52,7 +52,7 @@ def long_reference(tmp_path_factory):
     run = tmp_path_factory.mktemp("long")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anchors, "MOST_STEPS_IN_FLOAT64", 200)
-        trained(keras_impl, spec("build"), run)
+        trained(parity.halves.keras, spec("build"), run)
     return run
 
 

@@ -7,7 +7,7 @@ from programs_here import result_of, spec_of, trained
 from rows import each_row
 from torch import nn
 
-import keras_impl
+import parity.halves.keras
 from parity.halves.torch.program.masks import own_dropouts
 from torch_impl.layers import Dropout
 
@@ -70,7 +70,7 @@ def other_rate():
 def reference(tmp_path_factory):
     """The training of Keras."""
     folder = tmp_path_factory.mktemp("reference")
-    trained(keras_impl, spec_in(folder, SOURCE, "port"), folder / "run")
+    trained(parity.halves.keras, spec_in(folder, SOURCE, "port"), folder / "run")
     return folder / "run"
 
 

@@ -8,8 +8,8 @@ import torch
 from programs_here import FOLDER, keras_half, result_of, spec_of, trained
 from rows import each_row
 
-import keras_impl
-import torch_impl
+import parity.halves.keras
+import parity.halves.torch
 from parity.files.json_io import write_json
 from parity.halves.torch.program.spread import (
     is_near,
@@ -215,7 +215,7 @@ def near(tmp_path_factory):
     folder = tmp_path_factory.mktemp("near")
     (folder / "near.py").write_text(SOURCE)
     spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(folder))
-    trained(keras_impl, spec, folder / "run")
+    trained(parity.halves.keras, spec, folder / "run")
     return spec, folder / "run"
 
 
@@ -243,7 +243,7 @@ def test_a_port_whose_reference_has_broken_off_is_trained_once(near, tmp_path):
     shutil.rmtree(half.training.path)
     half.training.path.mkdir()
     write_json(half.training.failure, {"is_input": True, "message": "a callback raised"})
-    trained(torch_impl, spec, tmp_path / "run")
+    trained(parity.halves.torch, spec, tmp_path / "run")
     assert "spread" not in facts_of(tmp_path / "run")
 
 
