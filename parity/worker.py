@@ -142,9 +142,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
 
         run_checks(name, half, given.directories, parent)
     elif given.work == "convert":
+        from parity.conversions.run import run_convert
         from parity.runs.convert_child import run_conversion
 
-        run_conversion(half, given.directories[0], parent)
+        run_conversion(half, run_convert, given.directories[0], parent)
     elif given.work == "batch":
         from parity.sweeps.batch_child import train_batch
 
@@ -154,9 +155,10 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
 
         tell_batch(half, given.directories[0], parent)
     elif given.work == "write":
-        from parity.runs.port_child import write_port
+        from parity.ports.written import write_port
+        from parity.runs.port_child import run_port
 
-        write_port(half, given.directories[0])
+        run_port(write_port, given.directories[0])
     elif given.work == "save":
         from parity.runs.old_model_child import save_old_model
 

@@ -53,7 +53,7 @@ def main() -> int:
 
 def verdicts(models: list[str]) -> list[tuple[str, str, str]]:
     """Returns each model with the verdict of its port, and with what was left out or refused."""
-    from parity.halves.torch.written import write_port
+    from parity.ports.written import write_port
 
     specs = [CheckSpec(keras=model, folder=str(ROOT), described=True) for model in models]
     found: list[tuple[str, str, str]] = []

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from parity.bench.child import BenchTask, ProgramBenchTask
     from parity.bench.server import BenchServer
     from parity.data.dataset import Data
@@ -82,14 +80,6 @@ class Half(Protocol):
 
     def describe_environment(self, spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:
         """Returns the environment of the run."""
-        ...
-
-
-class ConvertingHalf(Half, Protocol):
-    """The torch half, which alone converts weights."""
-
-    def run_convert(self, spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> None:
-        """Carries the weights of a file into one of the user's modules."""
         ...
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from parity.files.json_io import read_json
 from parity.halves.memory import kept_for_good
-from parity.halves.protocol import ConvertingHalf, Half
+from parity.halves.protocol import Half
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check_child import run_each
 from parity.traces.folder import RunFolder
 
 
-def run_conversion(half: Half, directory: Path, parent: int) -> None:
+def run_conversion(
+    half: Half, run_convert: Callable[[CheckSpec, Any, Path], None], directory: Path, parent: int
+) -> None:
     """Runs the conversion that a directory describes.
+
+    Args:
+        half: the torch half.
+        run_convert: carries the weights over.
+        directory: of the job.
+        parent: process ID of the parent; the child stops when it is gone.
 
     Raises:
         ParityError: it failed; the directory has `failure.json`.
@@ -24,7 +33,7 @@ def run_conversion(half: Half, directory: Path, parent: int) -> None:
         half.configure(spec)
 
     def run(_: int) -> None:
-        cast(ConvertingHalf, half).run_convert(spec, half.factory_of(spec), directory)
+        run_convert(spec, half.factory_of(spec), directory)
         RunFolder(directory).complete()
 
     run_each([directory], run, parent)

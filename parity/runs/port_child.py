@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from parity.traces.trace import Trace
 WRITTEN = "written.json"  # what the child tells of what it wrote
 
 
-def write_port(half: Any, directory: Path) -> None:
+def run_port(write_port: Callable[..., dict[str, Any]], directory: Path) -> None:
     """Writes the port that `spec.json` asks for: "trace", of the Keras half, "out" and "plain".
 
     Args:
-        half: the torch half, which alone has a `write_port`.
+        write_port: writes a port from a trace into a folder, and returns what it tells.
         directory: of the job.
 
     Raises:
@@ -26,7 +27,7 @@ def write_port(half: Any, directory: Path) -> None:
     """
     spec = read_json(RunFolder(directory).spec)
     try:
-        told = half.write_port(Trace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
+        told = write_port(Trace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
     except InputError as error:
         raise failed(directory, error) from error
     write_json(directory / WRITTEN, told)

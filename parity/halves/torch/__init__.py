@@ -17,9 +17,7 @@ _HOMES = {
     "fit_program": "parity.halves.torch.program",
     "run_bench": "parity.halves.torch.bench",
     "run_check": "parity.halves.torch.check",
-    "run_convert": "parity.conversions.run",
     "run_program": "parity.halves.torch.program",
-    "write_port": "parity.ports.written",
 }
 
 
