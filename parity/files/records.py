@@ -26,7 +26,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -147,6 +147,8 @@ def _of_json(hint: Any) -> Any:
     """Returns the type in JSON for the annotation of a dataclass."""
     if hint is float:
         return Number
+    if typing.is_typeddict(hint):
+        return _MIRRORS.get(hint) or _MIRRORS.setdefault(hint, _checked_dict(hint))
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         return _MIRRORS.get(hint) or mirror(hint)
@@ -160,7 +162,32 @@ def _of_json(hint: Any) -> Any:
     if not arguments:
         return hint
     inner = tuple(map(_of_json, arguments))
+    if origin in (typing.NotRequired, dict):
+        return origin[inner if origin is dict else inner[0]]
     return typing.Union[inner] if origin is types.UnionType else origin[inner]  # noqa: UP007
+
+
+def _checked_dict(kind: Any) -> Any:
+    """Returns a typed dict whose ranges msgspec knows."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    made: Any = TypedDict  # mypy knows no name that is computed
+    return made(kind.__name__, {name: _of_json(hint) for name, hint in hints.items()})
+
+
+def problem(kind: Any, value: Any, place: str) -> str:
+    """Returns what is wrong with a plain value, "" if nothing is; see `checked`.
+
+    Args:
+        kind: a typed dict, which may have more keys, or a mapping or list of such; with the ranges
+            of `parity.files.ranges`.
+        value: as for `checked`.
+        place: of the value.
+    """
+    try:
+        checked(_of_json(kind), value, place)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _meta(of: Mapping[str, Any]) -> Meta:
