@@ -98,11 +98,7 @@ class BenchSpec(Settings):
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
         values = super().to_dict()
-        if self.program is None:
-            del values["program"]
-        else:
-            values["program"] = self.program.to_dict()
-        return values
+        return {name: values[name] for name in values if name != "program" or values[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Returns what a result tells of the spec: without the folder of a program."""

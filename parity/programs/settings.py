@@ -114,8 +114,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
-        values = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {name: _to_json(getattr(self, name)) for name in _hints(type(self))}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -144,6 +143,12 @@ def _hints(kind: type[Settings]) -> dict[str, Any]:
         hints = typing.get_type_hints(kind, include_extras=True)
         _HINTS[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
     return _HINTS[kind]
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
