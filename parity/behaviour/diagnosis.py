@@ -123,7 +123,7 @@ def diagnose(
     )
     judgement = judge(history, expected)
     findings = () if found is None else found.findings()
-    by_id = {finding.id: finding for finding in findings}
+    by_id: dict[str, Finding] = {finding.id: finding for finding in findings}
     verdict = verdict_with(judgement, findings)
     causes = rank(Observations(verdict, judgement, history, by_id, num_train))
     _, units = in_fractions(history)

@@ -8,58 +8,16 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from parity.behaviour.audit.audit import SCHEMA as AUDIT
-from parity.behaviour.audit.audit import Audit, NearCopies
-from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies
+from parity.behaviour.audit.audit import Audit
 from parity.behaviour.audit.findings import Finding
-from parity.behaviour.audit.split_tests import ClassBalance
 from parity.behaviour.causes import Cause, RankedCause
 from parity.behaviour.diagnosis import SCHEMA, Diagnosis
-from parity.behaviour.judgement import Expectation, Judgement
-from parity.behaviour.judgement_record import History, JudgementRecord, Verdict
+from parity.behaviour.judgement import VERDICTS, Expectation, Judgement
+from parity.behaviour.judgement_record import History, JudgementRecord
 from parity.behaviour.rules import judge
 from parity.files import records
 
-FINDINGS = (
-    "duplicates",
-    "near_duplicates",
-    "contradicting_labels",
-    "missing_classes",
-    "imbalance",
-    "split_differs",
-    "pixels_differ",
-)
-SEVERITIES = ("high", "medium", "low")
-
-
-@records.mirrors(Finding)
-class FindingRecord:
-    id: Annotated[str, records.one_of(*FINDINGS)]
-    severity: Annotated[str, records.one_of(*SEVERITIES)]
-
-
-class _Counted:
-    count: records.Count
-    fraction: records.Share
-    num_other_label: records.Count
-    pairs: Annotated[list[tuple[records.Count, records.Count]], Meta(max_length=MAX_PAIRS)]
-
-
-@records.mirrors(Copies)
-class CopiesRecord(_Counted):
-    pass
-
-
-@records.mirrors(NearCopies)
-class NearCopiesRecord(_Counted):
-    within_training: records.Share
-    p_sure: records.Share
-
-
-@records.mirrors(ClassBalance)
-class ClassBalanceRecord:
-    train: records.Many[records.Count]
-    val: records.Many[records.Count]
-    test: records.Many[records.Count]
+FindingRecord: Any = records.mirror(Finding)
 
 
 @records.mirrors(Audit)
@@ -75,11 +33,8 @@ class AuditRecord:
 
     schema: Annotated[str, records.one_of(AUDIT)]
     notes: records.Many[str]
-    severity: Annotated[str, records.one_of(*SEVERITIES, "none")]
+    severity: Annotated[str, records.one_of("high", "medium", "low", "none")]
     findings: records.Many[FindingRecord]
-    seed: records.Count
-    num_train: records.Count
-    num_val: records.Count
 
 
 class CauseRecord(records.Record):
@@ -125,7 +80,7 @@ class DiagnosisRecord(records.Record):
     """
 
     schema: Annotated[str, records.one_of(SCHEMA)]
-    verdict: Verdict
+    verdict: Annotated[str, records.one_of(*VERDICTS)]
     judgement: JudgementRecord
     causes: records.Many[CauseRecord]
     findings: records.Many[FindingRecord]

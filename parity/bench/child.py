@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from parity.bench.server import BenchServer, NoMoreRounds, NotApplicable
 from parity.data.transfer import read_data
@@ -20,6 +19,7 @@ from parity.files.json_io import read_json
 from parity.halves.protocol import Half
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
+from parity.programs.settings import Settings
 from parity.traces.folder import RunFolder
 
 TASK = "task.json"
@@ -28,7 +28,7 @@ JUDGED = "judged"  # the part of a task that trains such a program once, to be c
 
 
 @dataclass(frozen=True)
-class BenchTask:
+class BenchTask(Settings):
     """What one child times.
 
     Attributes:
@@ -44,18 +44,9 @@ class BenchTask:
     precision: str
     spec: RunSpec
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns JSON-ready values; `from_dict` is the inverse."""
-        return {**vars(self), "spec": self.spec.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> BenchTask:
-        """Builds a task from the values of `to_dict`."""
-        return cls(**{**values, "spec": RunSpec.from_dict(values["spec"])})
-
 
 @dataclass(frozen=True)
-class ProgramBenchTask:
+class ProgramBenchTask(Settings):
     """What one child times.
 
     Attributes:
@@ -80,15 +71,6 @@ class ProgramBenchTask:
     run: str
     is_written: bool = False
     is_flow: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns JSON-ready values; `from_dict` is the inverse."""
-        return {**vars(self), "spec": self.spec.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ProgramBenchTask:
-        """Builds a task from the values of `to_dict`."""
-        return cls(**{**values, "spec": ProgramSpec.from_dict(values["spec"])})
 
     @property
     def batch_size(self) -> int:

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
+
+from parity.files import records
 
 SCHEMA = "parity.bench/1"
 OK, FAILED, REFUSED, SKIPPED = "ok", "failed", "refused", "skipped"
 IMAGES_PER_S, SAMPLES_PER_S, SECONDS = "images/s", "samples/s", "s"
 UNITS = (IMAGES_PER_S, SAMPLES_PER_S, SECONDS)  # of all but seconds, more is faster
+MAX_ROUNDS = 10_000  # of a row
+
+Text = Annotated[str, Meta(max_length=100_000)]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+# Of what is divided by something: no quotient leaves the floats.
+Positive = Annotated[float, Meta(ge=1e-100, le=1e100)]
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,11 @@ class Ratio:
         n: number of pairs.
     """
 
-    median: float
-    low: float
-    high: float
-    confidence: float
-    n: int
+    median: Positive
+    low: Positive
+    high: Positive
+    confidence: records.Share
+    n: records.AtLeastOne
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +75,20 @@ class Row:
     """
 
     part: str
-    variant: str
-    batch_size: int
+    variant: Word
+    batch_size: records.Count
     precision: str
-    status: str = OK
-    reason: str = ""
-    unit: str = IMAGES_PER_S
-    values: tuple[float, ...] = ()
-    baseline: str | None = None
+    status: Annotated[str, records.one_of(OK, FAILED, REFUSED, SKIPPED)] = OK
+    reason: Text = ""
+    unit: Annotated[str, records.one_of(*UNITS)] = IMAGES_PER_S
+    values: Annotated[tuple[Positive, ...], Meta(max_length=MAX_ROUNDS)] = ()
+    baseline: Word | None = None
     ratio: Ratio | None = None
-    warmup_s: float | None = None
-    seconds_to_accuracy: float | None = None
-    peak_memory_mb: float | None = None
-    parity: str = "unchecked"
-    parity_note: str = ""
+    warmup_s: records.Amount | None = None
+    seconds_to_accuracy: records.Amount | None = None
+    peak_memory_mb: records.Amount | None = None
+    parity: Annotated[str, records.one_of("pass", "fail", "unchecked")] = "unchecked"
+    parity_note: Text = ""
     environment: Mapping[str, Any] | None = None
 
     @property

@@ -14,13 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from parity.bench.result import (
     FAILED,
-    OK,
     REFUSED,
     SCHEMA,
-    SKIPPED,
-    UNITS,
     BenchResult,
-    Ratio,
     Row,
 )
 from parity.bench.statistics import with_ratios
@@ -30,14 +26,8 @@ from parity.programs.spec_record import ProgramSpecRecord
 
 MAX_BYTES = 20_000_000  # a hundred rows of a thousand rounds have 2e6
 MAX_ROWS = 10_000
-MAX_ROUNDS = 10_000  # of a row
-
-Text = Annotated[str, Meta(max_length=100_000)]
-Word = Annotated[str, Meta(min_length=1, max_length=200)]
 Part = Annotated[str, records.one_of(*PARTS)]
 Precision = Annotated[str, records.one_of(*PRECISIONS)]
-# Of what is divided by something: no quotient leaves the floats.
-Positive = Annotated[float, Meta(ge=1e-100, le=1e100)]
 Some = Meta(min_length=1)
 
 _ENVIRONMENT = {
@@ -66,23 +56,9 @@ class BenchSpecRecord:
     variants: Annotated[list[str], Some]
     batch_sizes: list[records.AtLeastOne]
     precisions: Annotated[list[Precision], Some]
-    threads: records.AtLeastOne
-    rounds: records.AtLeastOne
-    train_size: records.AtLeastOne
-    val_size: records.AtLeastOne
-    accuracy: Annotated[float, Meta(gt=0, le=1)] | None
+    device: str
     seed: records.Count
-    gate_seeds: records.Count
     program: ProgramSpecRecord | UnsetType = UNSET
-
-
-@records.mirrors(Ratio)
-class RatioRecord:
-    median: Positive
-    low: Positive
-    high: Positive
-    confidence: records.Share
-    n: records.AtLeastOne
 
 
 @records.mirrors(Row)
@@ -97,20 +73,7 @@ class RowRecord:
     """
 
     part: Part
-    variant: Word
-    batch_size: records.Count
     precision: Precision
-    status: Annotated[str, records.one_of(OK, FAILED, REFUSED, SKIPPED)]
-    reason: Text
-    unit: Annotated[str, records.one_of(*UNITS)]
-    values: Annotated[list[Positive], Meta(max_length=MAX_ROUNDS)]
-    baseline: Word | None
-    ratio: RatioRecord | None
-    warmup_s: records.Amount | None
-    seconds_to_accuracy: records.Amount | None
-    peak_memory_mb: records.Amount | None
-    parity: Annotated[str, records.one_of("pass", "fail", "unchecked")]
-    parity_note: Text
     environment: (
         Annotated[dict[str, Any], Meta(extra_json_schema={"additionalProperties": True})] | None
     )

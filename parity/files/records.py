@@ -24,20 +24,20 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from parity.errors import InputError
+from parity.files.ranges import MAX_ENTRIES
 from parity.files.strict_json import check_plain, read_start, read_strict
 
 T = TypeVar("T")
 Out = TypeVar("Out")
 
-MAX_ENTRIES = 1_000_000  # entries of a list
 MAX_NAME = 10_000  # characters; users choose the names of layers
 MAX_SHOWN = 40  # characters of a wrong value in a message
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -59,7 +59,6 @@ def one_of(*names: str) -> Meta:
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
-Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Amount = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Half = Annotated[str, one_of("keras", "torch")]
@@ -112,8 +111,9 @@ else:
 def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
     """Makes a class the record of a dataclass, with all its fields, each required.
 
-    An annotation of the class replaces that of the dataclass, or adds a key. In other fields, a
-    float may be NaN or infinite, and a dataclass is replaced by its record.
+    An annotation of the class replaces that of the dataclass, or adds a key. In other fields, the
+    ranges of the dataclass hold, a float without one may be NaN or infinite, and a dataclass is
+    replaced by its record.
 
     Args:
         kind: the dataclass.
@@ -121,10 +121,10 @@ def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[
     """
 
     def make(own: type[T]) -> type[T]:
-        hints = typing.get_type_hints(kind)
+        hints = typing.get_type_hints(kind, include_extras=True)
         names = [field.name for field in dataclasses.fields(kind) if field.name not in omit]
-        found = {name: _of_json(hints[name]) for name in names}
-        found |= typing.get_type_hints(own, include_extras=True)
+        hints |= (added := typing.get_type_hints(own, include_extras=True))
+        found = {name: _of_json(hints[name]) for name in dict.fromkeys((*names, *added))}
         default = vars(own)
         fields = [(n, h, default[n]) if n in default else (n, h) for n, h in found.items()]
         bases = [base for base in kind.__mro__ if dataclasses.is_dataclass(base)]
@@ -138,18 +138,61 @@ def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[
     return make
 
 
+def mirror(kind: type) -> Any:
+    """Returns the record of a dataclass that adds nothing to it: `RowRecord` of `Row`."""
+    return mirrors(kind)(type(f"{kind.__name__}Record", (), {}))
+
+
 def _of_json(hint: Any) -> Any:
     """Returns the type in JSON for the annotation of a dataclass."""
     if hint is float:
         return Number
+    if typing.is_typeddict(hint):
+        return _MIRRORS.get(hint) or _MIRRORS.setdefault(hint, _checked_dict(hint))
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
-        return _MIRRORS.get(hint) or mirrors(hint)(type(f"{hint.__name__}Record", (), {}))
+        return _MIRRORS.get(hint) or mirror(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if not arguments or origin is typing.Literal:
+    if origin is typing.Literal:
+        return Annotated[str, one_of(*arguments)]
+    if origin is Annotated:
+        base, *rules = arguments
+        metas = tuple(rule if isinstance(rule, Meta) else _meta(rule.meta) for rule in rules)
+        return Annotated[(base if base is float else _of_json(base), *metas)]
+    if not arguments:
         return hint
     inner = tuple(map(_of_json, arguments))
+    if origin in (typing.NotRequired, dict):
+        return origin[inner if origin is dict else inner[0]]
     return typing.Union[inner] if origin is types.UnionType else origin[inner]  # noqa: UP007
+
+
+def _checked_dict(kind: Any) -> Any:
+    """Returns a typed dict whose ranges msgspec knows."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    made: Any = TypedDict  # mypy knows no name that is computed
+    return made(kind.__name__, {name: _of_json(hint) for name, hint in hints.items()})
+
+
+def problem(kind: Any, value: Any, place: str) -> str:
+    """Returns what is wrong with a plain value, "" if nothing is; see `checked`.
+
+    Args:
+        kind: a typed dict, which may have more keys, or a mapping or list of such; with the ranges
+            of `parity.files.ranges`.
+        value: as for `checked`.
+        place: of the value.
+    """
+    try:
+        checked(_of_json(kind), value, place)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _meta(of: Mapping[str, Any]) -> Meta:
+    """Returns the constraint that a rule of settings is in a file."""
+    return one_of(*of["names"]) if "names" in of else Meta(**of)
 
 
 def read_record(

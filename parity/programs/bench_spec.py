@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from parity.errors import InputError
+from parity.files.ranges import AtLeast0, AtLeast1, Rule
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario as scenario_of
-from parity.programs.settings import AtLeast0, AtLeast1, Device, Rule, Seed, Settings
+from parity.programs.settings import Device, Seed, Settings
 from parity.programs.variants import PROGRAM_VARIANTS, VARIANTS
 
 PARTS = ("train", "step", "input", "augment", "startup")
@@ -21,7 +22,8 @@ PROGRAM_PARTS = ("train", "step")
 PROGRAM_PRECISIONS = ("fp32",)
 OF_A_PROGRAM = ("keras", "torch-eager", "torch-fused", "torch-channels-last")
 
-_Accuracy = Annotated[float, Rule(lambda value: 0 < value <= 1, "a fraction in (0, 1]")]
+_ABOVE_0 = {"gt": 0, "le": 1}
+_Accuracy = Annotated[float, Rule(lambda value: 0 < value <= 1, "a fraction in (0, 1]", _ABOVE_0)]
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,7 @@ class BenchSpec(Settings):
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
         values = super().to_dict()
-        if self.program is None:
-            del values["program"]
-        else:
-            values["program"] = self.program.to_dict()
-        return values
+        return {name: values[name] for name in values if name != "program" or values[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Returns what a result tells of the spec: without the folder of a program."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.programs.settings import AtLeast1, AtLeast2, Device, Dtype, Seed, Settings, Text
+from parity.files.ranges import AtLeast1
+from parity.programs.settings import AtLeast2, Device, Dtype, Seed, Settings, Text
 
 if TYPE_CHECKING:
     from parity.programs.program_spec import ProgramSpec

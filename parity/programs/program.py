@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.files import ranges
 from parity.programs import settings
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import check_keras, check_reference
@@ -43,12 +44,12 @@ class Program(settings.Settings):
     torch: settings.Text | None = None
     data: settings.Text | None = None
     arguments: tuple[str, ...] = ()
-    epochs: settings.AtLeast1 | None = None
-    batch_size: settings.AtLeast1 | None = None
-    train_size: settings.AtLeast1 | None = None
-    val_size: settings.AtLeast1 | None = None
+    epochs: ranges.AtLeast1 | None = None
+    batch_size: ranges.AtLeast1 | None = None
+    train_size: ranges.AtLeast1 | None = None
+    val_size: ranges.AtLeast1 | None = None
     dtype: settings.Dtype = "float64"
-    max_feed: settings.AtLeast1 = 1024
+    max_feed: ranges.AtLeast1 = 1024
     cures: settings.Name | None = None
     bundle: settings.Text | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from parity.files import ranges
 from parity.programs import settings
 
 NUM_SEEDS = 5  # of a sweep that names none, since nothing is known of the spread of a program
@@ -42,16 +43,16 @@ class ProgramSpec(settings.Settings):
     torch: settings.Text | None = None
     data: settings.Text | None = None
     arguments: tuple[str, ...] = ()
-    epochs: settings.AtLeast1 | None = None
-    batch_size: settings.AtLeast1 | None = None
-    train_size: settings.AtLeast1 | None = None
-    val_size: settings.AtLeast1 | None = None
+    epochs: ranges.AtLeast1 | None = None
+    batch_size: ranges.AtLeast1 | None = None
+    train_size: ranges.AtLeast1 | None = None
+    val_size: ranges.AtLeast1 | None = None
     seed: settings.Seed = 42
     sets_seed: bool = False
     dtype: settings.Dtype = "float64"
     device: settings.Device = "cpu"
-    threads: settings.AtLeast1 = 1
-    max_feed: settings.AtLeast1 = 1024
+    threads: ranges.AtLeast1 = 1
+    max_feed: ranges.AtLeast1 = 1024
     folder: settings.Text = "."
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from parity.files import ranges
 from parity.programs import settings
 
 MODELS = ("underfit", "capacity", "dropout", "linear")
@@ -16,12 +17,15 @@ SPLITS = ("random", "last", "sorted")
 MODES = ("seeded", "independent")
 REGULARISED = ("capacity",)  # models whose kernels take an L2 regulariser
 
-_Degrees = Annotated[float, settings.Rule(lambda value: 0 <= value <= 360, "0 to 360")]
-_Share = Annotated[float, settings.Rule(lambda value: 0 <= value < 1, "0 to below 1")]
+_LOSSES = ("loss", "val_loss")
+_Degrees = Annotated[float, ranges.Rule(lambda value: 0 <= value <= 360, "0 to 360", {"ge": 0})]
+_Share = Annotated[float, ranges.Rule(lambda value: 0 <= value < 1, "0 to below 1", {"ge": 0})]
 _Loss = Annotated[
-    str, settings.Rule(lambda value: value in ("loss", "val_loss"), "'loss' or 'val_loss'")
+    str, ranges.Rule(lambda value: value in _LOSSES, "'loss' or 'val_loss'", {"names": _LOSSES})
 ]
-_Factor = Annotated[float, settings.Rule(lambda value: 0 < value < 1, "a number in (0, 1)")]
+_Factor = Annotated[
+    float, ranges.Rule(lambda value: 0 < value < 1, "a number in (0, 1)", {"gt": 0, "lt": 1})
+]
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,10 @@ class ReduceLR(settings.Settings):
 
     monitor: _Loss = "val_loss"
     factor: _Factor = 0.1
-    patience: settings.AtLeast1 = 10
-    min_delta: settings.NotNegative = 1e-4
-    cooldown: settings.AtLeast0 = 0
-    min_lr: settings.NotNegative = 0.0
+    patience: ranges.AtLeast1 = 10
+    min_delta: ranges.NotNegative = 1e-4
+    cooldown: ranges.AtLeast0 = 0
+    min_lr: ranges.NotNegative = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,10 @@ class EarlyStopping(settings.Settings):
     NOUN: ClassVar[str] = "EarlyStopping arguments"
 
     monitor: _Loss = "val_loss"
-    min_delta: settings.NotNegative = 0.0
-    patience: settings.AtLeast0 = 0
+    min_delta: ranges.NotNegative = 0.0
+    patience: ranges.AtLeast0 = 0
     restore_best_weights: bool = False
-    start_from_epoch: settings.AtLeast0 = 0
+    start_from_epoch: ranges.AtLeast0 = 0
 
 
 @dataclass(frozen=True)
@@ -130,26 +134,26 @@ class RunSpec(settings.Settings):
     """
 
     scenario: settings.Name = "custom"
-    model: Annotated[str, settings.one_of(MODELS)] = "capacity"
-    epochs: settings.AtLeast1 = 20
-    batch_size: settings.AtLeast1 = 32
+    model: Annotated[str, ranges.one_of(MODELS)] = "capacity"
+    epochs: ranges.AtLeast1 = 20
+    batch_size: ranges.AtLeast1 = 32
     learning_rate: settings.Positive = 0.001
-    weight_decay: settings.NotNegative = 0.0
-    l2: settings.NotNegative = 0.0
+    weight_decay: ranges.NotNegative = 0.0
+    l2: ranges.NotNegative = 0.0
     augmentation: Augmentation | None = None
     reduce_lr: ReduceLR | None = None
     early_stopping: EarlyStopping | None = None
-    mode: Annotated[str, settings.one_of(MODES)] = "seeded"
+    mode: Annotated[str, ranges.one_of(MODES)] = "seeded"
     seed: settings.Seed = 42
     data: str = "embedded"
-    train_size: settings.AtLeast1 | None = 600
-    val_size: settings.AtLeast1 | None = 200
-    split: Annotated[str, settings.one_of(SPLITS)] = "random"
-    label_noise: settings.Fraction = 0.0
-    leakage: settings.Fraction = 0.0
+    train_size: ranges.AtLeast1 | None = 600
+    val_size: ranges.AtLeast1 | None = 200
+    split: Annotated[str, ranges.one_of(SPLITS)] = "random"
+    label_noise: ranges.Fraction = 0.0
+    leakage: ranges.Fraction = 0.0
     dtype: settings.Dtype = "float32"
     device: settings.Device = "cpu"
-    threads: settings.AtLeast1 = 1
+    threads: ranges.AtLeast1 = 1
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 A kind of settings is a frozen dataclass. Its annotations say what each value must be, such as
 `seed: Seed`, `device: Device`, `steps: AtLeast1`, and are checked when it is created. It is stored
 as JSON (`to_dict`, `from_dict`). An unknown key is an error, so no setting is ignored silently.
+Readers of files and the published schemas take the same annotations: `parity.files.ranges`.
 """
 
 from __future__ import annotations
@@ -12,26 +13,14 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 from parity.errors import InputError
+from parity.files.ranges import Rule, least, one_of
 
 NUM_SEEDS = 2**32  # that keras.utils.set_random_seed takes
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A condition on a value in addition to its type, part of an annotation.
-
-    Attributes:
-        holds: whether a value of that type is valid.
-        expected: the condition in words, for the message.
-    """
-
-    holds: Callable[[Any], bool]
-    expected: str
 
 
 def later_seed(seed: int, number: int) -> int:
@@ -39,40 +28,41 @@ def later_seed(seed: int, number: int) -> int:
     return (seed + number) % NUM_SEEDS
 
 
-def one_of(known: Sequence[str]) -> Rule:
-    """Returns the rule that a value is one of the known ones."""
-    return Rule(lambda value: value in known, f"one of {tuple(known)}")
-
-
-def _least(least: int) -> Rule:
-    return Rule(lambda value: value >= least, f"an integer of at least {least}")
-
-
 _DEVICE = re.compile(r"cpu|cuda(:(0|[1-9][0-9]*))?")
+_LONG = {"max_length": 10_000}  # characters of what users name
 
 # Types that several kinds of settings use. A seed has 32 bits, since keras.utils.set_random_seed
 # calls numpy.random.seed.
-Seed = Annotated[int, Rule(lambda value: 0 <= value < NUM_SEEDS, "an integer in [0, 2**32 - 1]")]
+Seed = Annotated[
+    int,
+    Rule(
+        lambda value: 0 <= value < NUM_SEEDS,
+        "an integer in [0, 2**32 - 1]",
+        {"ge": 0, "le": NUM_SEEDS - 1},
+    ),
+]
 Device = Annotated[
-    str, Rule(lambda value: _DEVICE.fullmatch(value) is not None, "'cpu', 'cuda' or 'cuda:N'")
+    str,
+    Rule(
+        lambda value: _DEVICE.fullmatch(value) is not None,
+        "'cpu', 'cuda' or 'cuda:N'",
+        {"pattern": r"^cpu$|^cuda(:(0|[1-9][0-9]*))?$"},
+    ),
 ]
 DTYPES = ("float32", "float64")
 Dtype = Annotated[str, one_of(DTYPES)]
-AtLeast0 = Annotated[int, _least(0)]
-AtLeast1 = Annotated[int, _least(1)]
-AtLeast2 = Annotated[int, _least(2)]
-Fraction = Annotated[float, Rule(lambda value: 0 <= value <= 1, "a fraction in [0, 1]")]
-NotNegative = Annotated[float, Rule(lambda value: value >= 0, "a number of at least 0")]
-Positive = Annotated[float, Rule(lambda value: value > 0, "a number above 0")]
+AtLeast2 = Annotated[int, least(2)]
+Positive = Annotated[float, Rule(lambda value: value > 0, "a number above 0", {"gt": 0})]
 Name = Annotated[
     str,
     Rule(
         lambda value: re.fullmatch(r"[A-Za-z0-9][\w.+-]*", value) is not None,
         "letters, digits, '.', '_', '+' and '-'",
+        _LONG,
     ),
 ]
 Text = Annotated[
-    str, Rule(lambda value: value != "" and "\0" not in value, "text that is not empty")
+    str, Rule(lambda value: value != "" and "\0" not in value, "text that is not empty", _LONG)
 ]
 
 
@@ -124,8 +114,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
-        values = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {name: _to_json(getattr(self, name)) for name in _hints(type(self))}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -154,6 +143,12 @@ def _hints(kind: type[Settings]) -> dict[str, Any]:
         hints = typing.get_type_hints(kind, include_extras=True)
         _HINTS[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
     return _HINTS[kind]
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:

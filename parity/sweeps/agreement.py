@@ -13,15 +13,20 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.judgement import VERDICTS, Judgement
 from parity.behaviour.limits import BY_HEART, MAX_GAP, MAX_GAP_RISING, MIN_WAY, RISE
+from parity.files.ranges import AtLeast0, AtLeast1, Fraction, length, one_of
 from parity.stats import ALPHA
 
 if TYPE_CHECKING:
     from parity.programs.scenarios import Margins
     from parity.sweeps.collapses import Pairs
+
+# How many runs have each verdict.
+Verdict = Annotated[str, one_of(VERDICTS)]
+Verdicts = Annotated[dict[Verdict, AtLeast1], length(1)]
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,14 @@ class ScenarioVerdicts:
     """
 
     scenario: str
-    expected: str | None
-    num_seeds: int
-    num_missing: int
-    keras: dict[str, int]
-    torch: dict[str, int]
-    num_same: int
-    num_near: int
-    p_different: float
+    expected: Verdict | None
+    num_seeds: AtLeast1
+    num_missing: AtLeast0
+    keras: Verdicts
+    torch: Verdicts
+    num_same: AtLeast0
+    num_near: AtLeast0
+    p_different: Fraction
     verdict: Literal["agree", "different", "undecided"]
 
     @property

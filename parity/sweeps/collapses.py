@@ -15,6 +15,7 @@ import numpy as np
 
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.limits import MIN_WAY
+from parity.files.ranges import AtLeast0, AtLeast1, Fraction, NotNegative
 from parity.stats import ALPHA, Verdict, smallest_n
 
 Pairs = Mapping[int, tuple[Judgement, Judgement]]  # seed -> (keras, torch)
@@ -42,15 +43,15 @@ class Collapses:
     """
 
     scenario: str
-    num_seeds: int
-    keras: int
-    torch: int
-    keras_diverged: int
-    torch_diverged: int
+    num_seeds: AtLeast1
+    keras: AtLeast0
+    torch: AtLeast0
+    keras_diverged: AtLeast0
+    torch_diverged: AtLeast0
     low: float
     high: float
-    margin: float
-    p_different: float
+    margin: NotNegative
+    p_different: Fraction
     verdict: Verdict
     num_torch: int | None = None
 

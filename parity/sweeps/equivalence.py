@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from parity.behaviour.judgement import Judgement
+from parity.files.ranges import AtLeast0
 from parity.stats import ALPHA, Equivalence, Verdict, decide, holm
 from parity.sweeps import agreement, collapses
 from parity.sweeps.agreement import ScenarioVerdicts, verdicts_of
@@ -63,7 +64,7 @@ class EquivalenceRow:
     against: str | None
     keras: float
     torch: float
-    num_left_out: int
+    num_left_out: AtLeast0
     has_diverged: bool
     equivalence: Equivalence
     p_different: float

@@ -17,7 +17,7 @@ from parity.files import records
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import MODES, RunSpec
-from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
+from parity.programs.scenarios import MARGINS, SCENARIOS, Terms
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
 from parity.sweeps.batch import spec_from
 
@@ -55,21 +55,11 @@ class Plan:
     specs: dict[str, RunSpec | ProgramSpec] = field(default_factory=dict)
 
 
-@records.mirrors(Margins)
-class MarginsRecord:
-    """Largest differences that count as equivalent, as fractions."""
-
-
-class TermsRecord(records.Record):
-    """How a program of the user's is judged.
-
-    Attributes:
-        cures: the program for which it is the remedy.
-        margins: of the program.
-    """
+@records.mirrors(Terms, omit=("expected",))
+class TermsRecord:
+    """How a program of the user's is judged."""
 
     cures: records.Name | None
-    margins: MarginsRecord
 
 
 class PlanRecord(records.Record):
@@ -147,10 +137,7 @@ def read_plan(folder: Path) -> Plan | None:
 def _plan(found: PlanRecord) -> Plan:
     keys = {(scenario, seed, half): key for scenario, seed, half, key in _places(found)}
     programs = {} if found.programs is UNSET else found.programs
-    terms = {
-        name: Terms(each.cures, records.domain(Margins, each.margins))
-        for name, each in programs.items()
-    }
+    terms = {name: records.domain(Terms, each) for name, each in programs.items()}
     settings = {} if found.settings is UNSET else found.settings
     specs = dict[str, RunSpec | ProgramSpec]()
     for name, values in settings.items():

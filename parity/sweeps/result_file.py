@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
-from parity.behaviour.judgement_record import JudgementRecord, Verdict
+from parity.behaviour.judgement_record import JudgementRecord
 from parity.files import records
 from parity.programs.run_spec import MODES
 from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
@@ -30,10 +30,6 @@ EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
 
 _UNKNOWN = "?"  # what a remedy cures whose effect was not compared
 
-# How many runs have each verdict.
-Verdicts = Annotated[dict[Verdict, records.AtLeastOne], Meta(min_length=1)]
-Outcome = Annotated[str, records.one_of("equivalent", "different", "inconclusive")]
-
 # The accuracy of one of several outputs has the name of the output in front. `$` alone would take a
 # line break behind it, and schemas know no `\Z`.
 _NAMES = "|".join((*QUANTITIES, *EFFECTS))
@@ -48,36 +44,18 @@ class ScenarioRecord:
         agrees: whether `verdict` is "agree".
     """
 
-    expected: Verdict | None
-    num_seeds: records.AtLeastOne
-    keras: Verdicts
-    torch: Verdicts
-    num_missing: records.Count
-    num_same: records.Count
-    num_near: records.Count
-    p_different: records.Share
-    verdict: Annotated[str, records.one_of("agree", "different", "undecided")]
     agrees: bool
 
 
 @records.mirrors(Collapses)
 class CollapsesRecord:
-    num_seeds: records.AtLeastOne
-    keras: records.Count
-    torch: records.Count
-    keras_diverged: records.Count
-    torch_diverged: records.Count
     num_torch: records.AtLeastOne | None = None
-    margin: records.Amount
-    p_different: records.Share
-    verdict: Outcome
 
 
 @records.mirrors(Equivalence)
 class EquivalenceRecord:
     """Two one-sided tests of the pairs (TOST). Differences are keras - torch."""
 
-    verdict: Outcome
     margin: records.Amount
     alpha: records.Share
     n: Annotated[int, Meta(ge=2)]
@@ -87,15 +65,10 @@ class EquivalenceRecord:
 @records.mirrors(EquivalenceRow)
 class ComparisonRecord:
     quantity: Annotated[str, _QUANTITY]
-    num_left_out: records.Count
-    equivalence: EquivalenceRecord
-    verdict: Outcome
 
 
 @records.mirrors(Row)
 class RowRecord:
-    seed: records.Count
-    half: records.Half
     judgement: JudgementRecord
 
 
@@ -132,10 +105,6 @@ class RunsRecord(records.Record):
 @records.mirrors(Seeds)
 class SeedsRecord:
     """How many seeds of a scenario have run, are missing, and would be needed."""
-
-    finished: records.Count
-    missing: records.Count
-    needed: records.Count | None
 
 
 class VersionsRecord(records.Record):

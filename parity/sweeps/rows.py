@@ -9,6 +9,7 @@ from typing import Any
 from parity.behaviour.judgement import Expectation, Judgement
 from parity.behaviour.rules import judge, judge_run
 from parity.files.floats import decode_floats
+from parity.files.ranges import AtLeast0, Half
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 
@@ -27,8 +28,8 @@ class Row:
     """
 
     scenario: str
-    seed: int
-    half: str
+    seed: AtLeast0
+    half: Half
     judgement: Judgement
     wall_s: float
     key: str = ""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from parity.files.ranges import AtLeast0
+
 if TYPE_CHECKING:
     from parity.sweeps.collapses import Collapses
     from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
@@ -26,9 +28,9 @@ class Seeds:
     """
 
     scenario: str
-    finished: int
-    missing: int
-    needed: int | None
+    finished: AtLeast0
+    missing: AtLeast0
+    needed: AtLeast0 | None
 
     @property
     def are_enough(self) -> bool:

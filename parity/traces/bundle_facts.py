@@ -10,88 +10,14 @@ from parity.data.initial_draws import ENOUGH
 from parity.data.model_inputs import structure_problem
 from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
 from parity.data.rule_sequences import MAX_SEQUENCES
+from parity.files.records import problem
 from parity.programs.check_spec import num_steps
-from parity.programs.settings import DTYPES
 from parity.traces.bundle_metrics import metrics_problem
 from parity.traces.bundle_outputs import names_of, needed, outputs_problem, shapes_problem
-from parity.traces.forms import form_problem
+from parity.traces.facts import Facts
 from parity.traces.trace import keyed
 
-MAX_NAME = 500  # characters
 MAX_DRAWS = 100  # of initial weights
-
-_NUMBER = (int, float)
-_NONE = type(None)
-# Name -> type, or a list with the form of its items, or a mapping of names to forms. A "*" stands
-# for every key.
-_NODE = {
-    "name": str,
-    "kind": str,
-    "config": dict,
-    "input_shapes": [[int]],
-    "output_shape": [int],
-    "sources": [(int, _NONE)],
-    "weights": [str],
-}
-_FORM: dict[str, Any] = {
-    "nodes": [_NODE],
-    "inputs": [{"name": str, "shape": [(int, _NONE)], "tokens": (int, _NONE)}],
-    "output_shape": [int],
-    "weights": {"*": {"shape": [int], "trainable": bool}},
-    "initializers": {"*": dict},
-    "loss": (dict, _NONE),
-    "optimizer": (dict, _NONE),
-    "output_activation": (str, _NONE),
-    "num_parameters": int,
-    "noise": {"*": _NUMBER},
-    "schedule": {"kind": (str, _NONE), "callbacks": [dict]},
-}
-# Facts that a bundle may lack, since older ones do.
-_OPTIONAL: dict[str, Any] = {
-    "not_compared": [{"what": str, "why": str, "arrays": [str]}],
-    "incomplete": [{"what": str, "why": str, "do": str}],
-    "cast_to_float64": [str],
-    "float32_inside": [str],
-    "float32_noise": {"*": _NUMBER},
-    "undecayed": [str],
-    "trained_steps": int,
-    "model_file": str,
-    "replayable": {"*": _NUMBER},
-    "dtype": str,
-    "batch_of_one": bool,
-    "own_steps": [str],
-    "own_loss": bool,
-    "stateful": [str],
-    "loss_noise": [_NUMBER],
-    "constants": {"*": _NUMBER},
-    "outputs": [{"name": str, "shape": [int], "activation": (str, _NONE)}],
-    "metrics": {"metrics": [(str, dict)], "weighted_metrics": [(str, dict)]},
-    "metric_probe": {"names": [str], "float32": [str]},
-    "added_losses": [str],
-    "confident": bool,
-    "activated": [str],
-    "own": {
-        "layers": dict,
-        "functions": dict,
-        "losses": dict,
-        "schedules": dict,
-        "rules": dict,
-        "problems": [str],
-        "refused": [str],
-        "inlined": dict,
-    },
-    "program": {
-        "model": (dict, _NONE),
-        "problem": str,
-        "fit": dict,
-        "draws": [[(str, int)]],
-        "shared": [str],
-        "stubbed": [dict],
-        "own_steps": [str],
-    },
-}
-_LOSS: dict[str, Any] = {"name": str, "config": dict, "class_weight": (dict, _NONE)}
-_OPTIMIZER = {"class": str, "config": dict}
 
 
 def check_facts(
@@ -104,59 +30,28 @@ def check_facts(
         shapes: of its arrays, by key.
         steps: of the trajectory, as the spec says; None: by the size of the model.
     """
-    form = _FORM | {name: form for name, form in _OPTIONAL.items() if name in facts}
-    if isinstance(facts.get("schedule"), dict):
-        more = {"not_compared": [str], "exact_known": bool}
-        told = {name: form for name, form in more.items() if name in facts["schedule"]}
-        form["schedule"] = {**_FORM["schedule"], **told}
-    if facts.get("dtype", DTYPES[0]) not in DTYPES:
-        return f"facts.dtype is {str(facts['dtype'])[:40]!r}; expected one of {DTYPES}"
-    if facts.get("loss") is None:  # then there is no output activation either
-        form.pop("output_activation")
-    else:
-        weights = facts["loss"].get("class_weight") if isinstance(facts["loss"], dict) else None
-        form["loss"] = _LOSS if weights is None else {**_LOSS, "class_weight": {"*": _NUMBER}}
-    if isinstance(facts.get("optimizer"), dict):
-        form["optimizer"] = _OPTIMIZER
-    if facts.get("outputs") and "metrics" in facts:  # a list for each output, by its name
-        form["metrics"] = {"metrics": dict, "weighted_metrics": dict}
     return (
-        form_problem("facts", facts, form)
+        problem(Facts, facts, "facts")
         or _names(facts)
-        or outputs_problem(facts, MAX_NAME)
+        or outputs_problem(facts)
         or _structure(facts)
-        or _noise("noise", facts["noise"], shapes)
-        or _noise("constants", facts.get("constants", {}), shapes)
-        or _noise("float32_noise", facts.get("float32_noise", {}), shapes)
-        or _loss_noise(facts, shapes)
+        or _noise(facts, shapes)
         or _missing(facts, shapes)
-        or metrics_problem(facts, shapes, MAX_NAME)
+        or metrics_problem(facts, shapes)
         or _sizes(facts, shapes, num_steps(steps, facts["num_parameters"]))
     )
 
 
 def _names(facts: Mapping[str, Any]) -> str:
     """Names are keys of arrays: each stands once, and is one."""
-    names = [node["name"] for node in facts["nodes"]]
-    if not names:
-        return "facts.nodes is empty"
     seen: set[str] = set()
-    for name in names:
+    for number, node in enumerate(facts["nodes"]):
+        name = node["name"]
         if name in seen:
             return f"two nodes have the name {name[:40]!r}"
         seen.add(name)
-    for name in (*names, *facts["weights"]):
-        if not 1 <= len(name) <= MAX_NAME:
-            return f"the name {name[:40]!r} has {len(name):,} characters; expected 1 to {MAX_NAME}"
-    for number, node in enumerate(facts["nodes"]):
-        for source in node["sources"]:
-            if source is not None and not -1 <= source < number:
-                return (
-                    f"the node {node['name'][:40]!r} has the source {source}; expected one before"
-                )
-    for label in (facts["loss"] or {}).get("class_weight") or {}:
-        if not label.removeprefix("-").isdecimal() or len(label) > 18:
-            return f"facts.loss.class_weight has the label {label[:40]!r}; expected an integer"
+        if later := [each for each in node["sources"] if each is not None and each >= number]:
+            return f"the node {name[:40]!r} has the source {later[0]}; expected one before"
     return ""
 
 
@@ -164,26 +59,18 @@ def _structure(facts: Mapping[str, Any]) -> str:
     """The structure of the inputs, which older bundles lack, has each of them."""
     if "input_structure" not in facts:
         return ""
-    problem = structure_problem(facts["input_structure"], len(facts["inputs"]))
-    return problem and f"facts.input_structure: {problem}"
+    wrong = structure_problem(facts["input_structure"], len(facts["inputs"]))
+    return wrong and f"facts.input_structure: {wrong}"
 
 
-def _noise(fact: str, noise: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
-    for key, value in noise.items():
-        if key not in shapes:
-            return f"facts.{fact} speaks of the array {key[:60]!r}, which is not there"
-        if not math.isfinite(value) or value < 0:
-            return f"facts.{fact} of {key[:60]!r} is {value}; expected a number of at least 0"
-    return ""
-
-
-def _loss_noise(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """The effect of rounding on the loss of each step, which older bundles lack."""
-    noise = facts.get("loss_noise", [])
-    if noise and shapes.get("trajectory/losses") != (len(noise),):
+def _noise(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Noise is that of arrays which are there."""
+    for fact in ("noise", "constants", "float32_noise"):
+        if unknown := [key for key in facts.get(fact, ()) if key not in shapes]:
+            return f"facts.{fact} speaks of the array {unknown[0][:60]!r}, which is not there"
+    steps = facts.get("loss_noise")
+    if steps and shapes.get("trajectory/losses") != (len(steps),):
         return "facts.loss_noise has not a number for each loss of 'trajectory/losses'"
-    if any(not math.isfinite(value) or value < 0 for value in noise):
-        return "facts.loss_noise: expected numbers of at least 0"
     return ""
 
 
@@ -242,8 +129,8 @@ def _sizes(facts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], step
         expected["loss/value"] = ()
         if facts.get("confident", True):
             expected["loss/confident/value"] = ()
-        if problem := shapes_problem(facts, shapes):
-            return problem
+        if wrong := shapes_problem(facts, shapes):
+            return wrong
     for key in (
         "loss/penalty",
         *(f"loss/confident/{n}" for n in ("penalty", "added", "unweighted")),

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from parity.data.augmented import DRAWN
 from parity.data.probe_inputs import MAX_STEP_ENTRIES, sampled
+from parity.files.records import problem
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchored_steps import MAX_ENTRIES
 from parity.traces.anchors import FLOAT32, MASKS, MOVED, NUM_STEPS, SIZE
-from parity.traces.forms import form_problem
+from parity.traces.facts import RunProbe, TrainingFacts
 from parity.traces.training_recorder import PREDICTIONS
 
 Shapes = Mapping[str, tuple[int, ...]]
 Get = Callable[[str], np.ndarray]
 
-MAX_STEPS = 2**31  # of a training
 # First part of a key -> dtypes.
 PARTS = {
     "training": ("F64", "I64"),
@@ -32,39 +32,6 @@ PARTS = {
 _ANCHORS = ("anchors", "anchors_measured", "anchors_with_constants")
 # What the keys begin with of what was measured, and the fact that tells from which states.
 _MEASURED = {"anchor_noise/": _ANCHORS[1], "anchor_constants/": _ANCHORS[2]}
-_NUMBER, _NONE = (int, float), type(None)
-_FIT: dict[str, Any] = {
-    "batch_size": (int, _NONE),
-    "epochs": int,
-    "initial_epoch": int,
-    "steps_per_epoch": (int, _NONE),
-    "validation_split": (*_NUMBER, _NONE),
-    "validation_steps": (int, _NONE),
-    "validation_batch_size": (int, _NONE),
-    "validation_freq": (int, list),
-    "class_weight": (dict, _NONE),
-    "shuffle": (bool, str),
-    "num_samples": (int, _NONE),
-    "has_anchors": bool,
-}
-_PROBED = {
-    "fit": _FIT,
-    "masks": {"*": [int]},
-    "metrics": {"metrics": (list, dict), "weighted_metrics": (list, dict)},
-    "loss_weights": {"*": _NUMBER},
-}
-_TRAINED: dict[str, Any] = {
-    "first_losses": {"*": _NUMBER},
-    "epoch_ends": [int],
-    "has_schedule": bool,
-    "written_flows": {"*": str},
-    "num_train": (int, _NONE),
-    "num_val": (int, _NONE),
-    "num_fits": int,
-    "broke_off": (str, _NONE),
-    "fit": _FIT,
-    "loss_weights": {"*": _NUMBER},
-}
 
 
 def check_probed(facts: Mapping[str, Any], shapes: Shapes, get: Get) -> str:
@@ -75,11 +42,8 @@ def check_probed(facts: Mapping[str, Any], shapes: Shapes, get: Get) -> str:
         shapes: of their arrays, by key.
         get: returns one of them.
     """
-    if problem := form_problem("facts", facts, _PROBED) or _fit(facts["fit"]):
-        return problem
-    for name, state in facts["masks"].items():
-        if len(state) != 2 or not all(0 <= number < 2**63 for number in state):
-            return f"facts.masks of {name[:40]!r} is {str(state)[:40]}; expected seed and number"
+    if wrong := problem(RunProbe, facts, "facts") or _fit(facts["fit"]):
+        return wrong
     for name, entry in facts["weights"].items():
         if shapes.get(f"start/{name}") != tuple(entry["shape"]):
             return f"the array {f'start/{name}'[:80]!r} is missing, or has another shape"
@@ -97,21 +61,9 @@ def check_probed(facts: Mapping[str, Any], shapes: Shapes, get: Get) -> str:
 
 
 def _fit(fit: Mapping[str, Any]) -> str:
-    """The arguments of `fit` are such that a training by them can begin."""
-    for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
-        if fit[name] is not None and not 1 <= fit[name] < MAX_STEPS:
-            return f"facts.fit.{name} is {fit[name]}; expected a number of at least 1"
-    if not 0 <= fit["initial_epoch"] < fit["epochs"] < MAX_STEPS:
+    """A training begins before it ends."""
+    if fit["initial_epoch"] >= fit["epochs"]:
         return f"facts.fit.epochs is {fit['epochs']}, after epoch {fit['initial_epoch']}"
-    frequency = fit["validation_freq"]
-    numbers = [frequency] if isinstance(frequency, int) else frequency
-    if not all(type(number) is int and number >= 1 for number in numbers):
-        return "facts.fit.validation_freq has other values than numbers of at least 1"
-    weights = fit["class_weight"] or {}
-    if problem := form_problem("facts.fit.class_weight", weights, {"*": _NUMBER}):
-        return problem
-    if not all(label.removeprefix("-").isdecimal() and len(label) < 19 for label in weights):
-        return "facts.fit.class_weight has labels that are no integers"
     return ""
 
 
@@ -130,27 +82,27 @@ def check_training(
         weights: shape of each weight of the model.
     """
     facts = content["facts"]
-    form = dict(_TRAINED)
+    needed: list[str] = []
     if has_anchors := "anchors" in facts:
-        form |= {name: [int] for name in _ANCHORS}
+        needed += _ANCHORS
     elif spec.dtype == FLOAT32:
         return "there are no recorded states, which a training in float32 has"
     if "training/image_sums" in shapes:
-        form["augment"] = dict
+        needed.append("augment")
     if spec.evaluates:
-        form |= {"num_classes": int, "num_val": int}
-    problem = form_problem("facts", facts, form) or _fit(facts["fit"])
-    if problem := problem or _history(content["history"], facts["epoch_ends"]):
-        return problem
+        needed.append("num_classes")
+    if lacking := [name for name in needed if name not in facts]:
+        return f"facts has no {lacking[0]!r}"
+    wrong = problem(TrainingFacts, facts, "facts") or _fit(facts["fit"])
+    if wrong := wrong or _history(content["history"], facts["epoch_ends"]):
+        return wrong
     if facts["fit"]["has_anchors"] != has_anchors:
         return "facts.fit.has_anchors is not what the recorded states say"
-    if not math.isfinite(content["wall_s"]) or content["wall_s"] < 0:
-        return f"wall_s is {content['wall_s']}; expected seconds"
     num_steps = facts["epoch_ends"][-1]
     anchored: Shapes = {}
     if has_anchors:
-        if problem := _steps_of_anchors(facts, num_steps):
-            return problem
+        if wrong := _steps_of_anchors(facts, num_steps):
+            return wrong
         anchored = {key: shape for key, shape in shapes.items() if key.startswith("anchor")}
     trained = {key: shape for key, shape in shapes.items() if key not in anchored}
     if spec.evaluates and trained.pop(PREDICTIONS, ()) != (facts["num_val"], facts["num_classes"]):
@@ -161,13 +113,11 @@ def check_training(
 
 
 def _history(history: Mapping[str, Any], ends: list[int]) -> str:
-    if not ends or any(b <= a for a, b in zip([0, *ends], ends, strict=False)):
+    if any(b <= a for a, b in pairwise(ends)):
         return "facts.epoch_ends are no numbers of steps, each larger than the one before"
-    if ends[-1] >= MAX_STEPS:
-        return f"facts.epoch_ends ends with {ends[-1]:,} steps; expected fewer"
+    if wrong := problem(dict[str, list[float]], history, "history"):
+        return wrong
     for name, column in history.items():
-        if problem := form_problem(f"history.{name[:40]}", column, [_NUMBER]):
-            return problem
         if len(column) != len(ends):
             return f"history.{name[:40]} has {len(column)} numbers for {len(ends)} epochs"
     return "" if "loss" in history else "history has no 'loss'"
@@ -175,10 +125,10 @@ def _history(history: Mapping[str, Any], ends: list[int]) -> str:
 
 def _steps_of_anchors(facts: Mapping[str, Any], num_steps: int) -> str:
     steps, *chosen = (facts[name] for name in _ANCHORS)
-    if not steps or steps != sorted({*steps}) or not 0 <= steps[0] <= steps[-1] < num_steps:
+    if steps != sorted({*steps}) or steps[-1] >= num_steps:
         return "facts.anchors are no numbers of steps, in their order"
     for name, some in zip(_ANCHORS[1:], chosen, strict=True):
-        if not some or some != sorted({*some}) or not {*some} <= {*steps}:
+        if some != sorted({*some}) or not {*some} <= {*steps}:
             return f"facts.{name} are not some of facts.anchors, in their order"
     return ""
 

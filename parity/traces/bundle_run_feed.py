@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from parity.data.augmented import DRAWN
-from parity.traces.forms import form_problem
+from parity.files.records import problem
+from parity.traces.facts import Anchors, Feed, FeedSettings
 
 Shapes = Mapping[str, tuple[int, ...]]
 Get = Callable[[str], np.ndarray]
@@ -23,26 +24,6 @@ _FLOWS = ("train_flow", "val_flow")
 _ARRAYS = ("x", "y", "weight")
 _NAMES = (*_ARRAYS, "order", "val", *_BATCHES, *_FLOWS)
 _FLOW = ("x", "misc", "y", "weight", "mean", "std", "index", "sizes", "sums", "drawn")
-_NUMBER, _NONE = (int, float), type(None)
-_ARGUMENTS: dict[str, Any] = {  # those that the port is given
-    "fill_mode": str,
-    "cval": _NUMBER,
-    "interpolation_order": int,
-    "rescale": (*_NUMBER, _NONE),
-    "featurewise_center": bool,
-    "featurewise_std_normalization": bool,
-}
-
-
-_DRAWING = {"batch_size": int, "shuffle": bool, "seed": (int, _NONE)}
-_PHANTOM = {  # by the number of the epoch
-    "*": {
-        "count": int,
-        "masks": {"*": [int]},
-        "others": {"*": _NUMBER},
-        "factors": {"*": (*_NUMBER, _NONE)},
-    }
-}
 
 
 def check_feed(
@@ -57,15 +38,15 @@ def check_feed(
         get: returns an array.
         facts: of the probes.
     """
-    if problem := form_problem("feed", feed, {"forms": dict, "settings": dict}):
-        return problem
+    if wrong := problem(Feed, feed, "feed"):
+        return wrong
     forms, settings = feed["forms"], feed["settings"]
     if unknown := [name for name in forms if name not in _NAMES]:
         return f"feed has {unknown[0][:40]!r}; expected some of {', '.join(_NAMES)}"
     named: list[str] = []
     for name, form in forms.items():
-        if problem := _leaves(f"feed/{name}", form, named):
-            return problem
+        if wrong := _leaves(f"feed/{name}", form, named):
+            return wrong
     if set(named) != set(shapes):
         return "the forms of feed speak of other arrays than there are"
     kinds = [name for name in ("x", "train_batches", "train_flow") if name in forms]
@@ -105,7 +86,7 @@ def _leaves(path: str, form: Any, named: list[str], depth: int = 0) -> str:
     else:
         return f"{path[:80]} has the form {str(form)[:40]}; expected array, names or parts"
     found = (_leaves(f"{path}/{name}", part, named, depth + 1) for name, part in parts)
-    return next((problem for problem in found if problem), "")
+    return next((wrong for wrong in found if wrong), "")
 
 
 def _lengths(path: str, form: Any, shapes: Shapes) -> set[int]:
@@ -138,11 +119,10 @@ def _settings(forms: Mapping[str, Any], settings: Mapping[str, Any], ends: list[
     is_whole = not any(name.endswith(("_batches", "_flow")) for name in forms)
     if is_whole:
         return "" if not settings else "feed.settings is not empty, and arrays were fed"
-    told = {"dtype": str, "arguments": _ARGUMENTS, "flow": _DRAWING}
-    flows = {name: told for name in _FLOWS if name in forms}
-    form = {"epoch_ends": [int], "val_ends": [int], "flows": flows, "phantom_steps": _PHANTOM}
-    if problem := form_problem("feed.settings", settings, form):
-        return problem
+    if wrong := problem(FeedSettings, settings, "feed.settings"):
+        return wrong
+    if lacking := [name for name in _FLOWS if name in forms and name not in settings["flows"]]:
+        return f"feed.settings.flows has no {lacking[0]!r}"
     if settings["epoch_ends"] != ends:
         return "feed.settings.epoch_ends are not those of the training"
     numbers = settings["val_ends"]
@@ -151,23 +131,17 @@ def _settings(forms: Mapping[str, Any], settings: Mapping[str, Any], ends: list[
         return "feed.settings.val_ends are no numbers of batches, in their order"
     if has_validation and len(numbers) < len(ends):
         return f"feed.settings.val_ends has {len(numbers)} validations for {len(ends)} epochs"
-    for name in flows:
-        told = settings["flows"][name]
-        if told["dtype"] not in ("float32", "float64"):
-            return f"feed.settings.flows.{name}.dtype is {told['dtype'][:20]!r}"
-        if told["flow"]["batch_size"] < 1:
-            return f"feed.settings.flows.{name} has batches of {told['flow']['batch_size']} samples"
     return ""
 
 
 def _phantom(steps: Mapping[str, Any], masks: Mapping[str, Any]) -> str:
-    """Steps without a batch are counted, and tell the state of every generator of masks."""
+    """Steps without a batch tell the state of every generator of masks."""
     for epoch, step in steps.items():
-        where = f"feed.settings.phantom_steps.{epoch[:20]!r}"
-        if step["count"] < 1:
-            return f"{where}.count is {step['count']}; expected at least 1"
-        if set(step["masks"]) != set(masks) or any(len(s) != 2 for s in step["masks"].values()):
-            return f"{where}.masks are not the states of the layers in facts.masks"
+        if {*step["masks"]} != {*masks}:
+            return (
+                f"feed.settings.phantom_steps.{epoch[:20]!r}.masks are not those of the layers in "
+                "facts.masks"
+            )
     return ""
 
 
@@ -244,9 +218,8 @@ def check_anchors(
         num_steps: of the training.
         num_made: from each state, if the training goes on so long.
     """
-    form = {"plan": {name: [int] for name in ("steps", "measured", "validated")}, "batches": dict}
-    if problem := form_problem("anchors", anchors, form):
-        return problem
+    if wrong := problem(Anchors, anchors, "anchors"):
+        return wrong
     plan, batches = anchors["plan"], anchors["batches"]
     planned = {*plan["steps"]}
     if not {*plan["measured"], *plan["validated"]} <= planned or not {*steps} <= planned:
@@ -260,8 +233,8 @@ def check_anchors(
         if parts is None or len(parts) != number:
             return f"the state before step {step} has not the batches of {number} steps"
         named: list[str] = []
-        if problem := _leaves(f"{start}/batches", batches[str(step)], named):
-            return problem
+        if wrong := _leaves(f"{start}/batches", batches[str(step)], named):
+            return wrong
         for place, part in enumerate(parts):
             is_triple = isinstance(part, dict) and len(part.get("parts", ())) == 3
             if not is_triple or len(_lengths(f"{start}/batches/{place}", part, shapes)) != 1:

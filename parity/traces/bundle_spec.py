@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.files.records import problem
 from parity.files.strict_json import read_strict
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
@@ -20,19 +21,10 @@ from parity.traces.bundle_archive import (
     check_archive,
     refusals,
 )
-from parity.traces.forms import form_problem
+from parity.traces.facts import Content, RunContent
 
 SCHEMA = "parity.bundle/2"
 RUN_SCHEMA = "parity.run_bundle/1"
-_KINDS = {
-    **dict.fromkeys(("spec", "environment", "facts", "arrays"), dict),
-    "arrays_sha256": str,
-}
-_RUN_KINDS = {
-    **dict.fromkeys(("spec", "environment", "history", "facts", "files", "feed", "arrays"), dict),
-    "wall_s": float,
-    "arrays_sha256": str,
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def read_content(archive: zipfile.ZipFile) -> dict[str, Any]:
         ValueError: it has another one.
     """
     with archive.open(FACTS) as file:
-        return _checked(read_strict(file.read(MAX_FACTS + 1)), FACTS, SCHEMA, _KINDS)
+        return _checked(read_strict(file.read(MAX_FACTS + 1)), FACTS, SCHEMA, Content)
 
 
 def check_run(path: Path) -> None:
@@ -113,7 +105,7 @@ def read_run_content(archive: zipfile.ZipFile) -> dict[str, Any]:
     """
     with archive.open(RUN_FACTS) as file:
         text = file.read(MAX_FACTS + 1)
-    return {"anchors": None, **_checked(read_strict(text), RUN_FACTS, RUN_SCHEMA, _RUN_KINDS)}
+    return {"anchors": None, **_checked(read_strict(text), RUN_FACTS, RUN_SCHEMA, RunContent)}
 
 
 def run_record_of(content: Mapping[str, Any]) -> RunRecord:
@@ -122,8 +114,6 @@ def run_record_of(content: Mapping[str, Any]) -> RunRecord:
     Raises:
         ValueError: it has no spec of a program.
     """
-    if problem := form_problem("files", content["files"], {"*": str}):
-        raise ValueError(problem)
     try:
         spec = program_spec_from(content["spec"])
     except InputError as error:
@@ -133,14 +123,13 @@ def run_record_of(content: Mapping[str, Any]) -> RunRecord:
     return RunRecord(spec, content["files"])
 
 
-def _checked(content: Any, name: str, schema: str, kinds: Mapping[str, type]) -> dict[str, Any]:
+def _checked(content: Any, name: str, schema: str, kind: Any) -> dict[str, Any]:
     """Returns the content of the entry `name`, which has to state its schema."""
     if not isinstance(content, dict):
         raise ValueError(f"{name} is no JSON object")
     if content.get("schema") != schema:
         found = str(content.get("schema"))[:40]
         raise ValueError(f"schema {found!r}; this version reads {schema!r}; record it again")
-    for key, kind in kinds.items():
-        if not isinstance(content.get(key), kind):
-            raise ValueError(f"{name} has no {key} that is a {kind.__name__}")
+    if wrong := problem(kind, content, name):
+        raise ValueError(wrong)
     return content

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
-from parity.behaviour.audit.findings import Finding, Severity, findings_of
+from parity.behaviour.audit.findings import Finding, findings_of
 from parity.behaviour.audit.image_views import shrink
 from parity.behaviour.audit.near_copies import Nearness, nearness
 from parity.behaviour.audit.neighbours import nearest
@@ -32,6 +32,7 @@ from parity.behaviour.audit.split_tests import (
 )
 from parity.data.dataset import Data
 from parity.files.floats import encode_floats
+from parity.files.ranges import AtLeast0, Fraction
 
 __all__ = ["Audit", "Baseline", "Finding", "NearCopies", "audit"]
 
@@ -56,8 +57,8 @@ class NearCopies(Copies):
 
     threshold: float
     dimension: float
-    within_training: float
-    p_sure: float
+    within_training: Fraction
+    p_sure: Fraction
 
     @property
     def is_certain(self) -> bool:
@@ -103,9 +104,9 @@ class Audit:
     """
 
     source: str
-    seed: int
-    num_train: int
-    num_val: int
+    seed: AtLeast0
+    num_train: AtLeast0
+    num_val: AtLeast0
     val_copies: Copies
     test_copies: Copies
     train_copies: Copies
@@ -123,7 +124,7 @@ class Audit:
         return notes_of(self)
 
     @property
-    def severity(self) -> Severity:
+    def severity(self) -> str:
         """The severity of the worst finding; "none" without findings."""
         return next((finding.severity for finding in self.findings()), "none")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+
+from parity.files.ranges import AtLeast0, Fraction, length
 
 MAX_PAIRS = 5
 
@@ -21,10 +24,10 @@ class Copies:
         pairs: up to five (index in the part, index in training), other labels first.
     """
 
-    count: int
-    fraction: float
-    num_other_label: int
-    pairs: tuple[tuple[int, int], ...]
+    count: AtLeast0
+    fraction: Fraction
+    num_other_label: AtLeast0
+    pairs: Annotated[tuple[tuple[AtLeast0, AtLeast0], ...], length(0, MAX_PAIRS)]
 
 
 class Originals:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from parity.behaviour.audit.audit import Audit
@@ -21,8 +21,7 @@ MIN_GAP = 0.1  # of the nearest neighbour's accuracies
 MIN_EFFECT = 0.3  # of pixels, in standard deviations
 SURELY_EXPECTED = 9  # images of a class; by chance it is missing with probability e^-9 = ALARM
 
-Severity = Literal["high", "medium", "low", "none"]
-_RANK: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2, "none": 3}
+Severity = Literal["high", "medium", "low"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,15 @@ class Finding:
         text: a sentence with numbers.
     """
 
-    id: str
+    id: Literal[
+        "duplicates",
+        "near_duplicates",
+        "contradicting_labels",
+        "missing_classes",
+        "imbalance",
+        "split_differs",
+        "pixels_differ",
+    ]
     severity: Severity
     text: str
 
@@ -53,7 +60,7 @@ def findings_of(audit: Audit) -> tuple[Finding, ...]:
         _pixels_differ(audit),
     )
     told = (finding for finding in found if finding is not None)
-    return tuple(sorted(told, key=lambda finding: _RANK[finding.severity]))
+    return tuple(sorted(told, key=lambda finding: get_args(Severity).index(finding.severity)))
 
 
 def _graded(value: float, high: float, medium: float) -> Severity:

@@ -8,14 +8,18 @@ concern: each test also has the size of the difference.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from parity.files.ranges import MAX_ENTRIES, AtLeast0, length
 from parity.stats import holm
 
 MIN_EXPECTED = 5  # of a class in either part; rarer classes are tested together (Cochran 1954)
 GREY_LEVEL = 1 / 255  # smallest spread of an image statistic
 _BLOCK = 256
+
+Counts = Annotated[tuple[AtLeast0, ...], length(0, MAX_ENTRIES)]
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,9 @@ class ClassBalance:
             test of homogeneity).
     """
 
-    train: tuple[int, ...]
-    val: tuple[int, ...]
-    test: tuple[int, ...]
+    train: Counts
+    val: Counts
+    test: Counts
     ratio: float
     p_uneven: float
     constant_accuracy: float

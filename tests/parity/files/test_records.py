@@ -15,7 +15,7 @@ from rows import each_row
 from parity.behaviour.judgement import Judgement
 from parity.behaviour.result_file import JudgementRecord
 from parity.errors import InputError
-from parity.files import records
+from parity.files import ranges, records
 from parity.stats import Equivalence
 from parity.sweeps.result_file import EquivalenceRecord
 
@@ -27,7 +27,6 @@ NAN, INF = math.nan, math.inf
     [
         (records.Count, [0, 1, 2**62], [-1, 1.0, True, "1", None]),
         (records.AtLeastOne, [1], [0, 0.5]),
-        (records.Seed, [0, 2**32 - 1], [2**32, -1]),
         (Annotated[str, Meta(max_length=3)], ["", "abc"], ["abcd", 5, None, ["a"]]),
         (records.Name, ["", "x" * 10_000], ["x" * 10_001]),
         (
@@ -79,7 +78,7 @@ class Part:
     """
 
     name: str
-    size: int | None = None
+    size: ranges.AtLeast1 | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Whole:
     weight: float
     is_new: bool
     parts: tuple[Part, ...]
-    counts: Mapping[str, int]
+    counts: Annotated[Mapping[str, ranges.AtLeast0], ranges.length(1)]
     first: Part | None = None
     others: list[float] = field(default_factory=list)
     secret: int = 0
@@ -98,7 +97,6 @@ class Whole:
 
 @records.mirrors(Whole, omit=("secret",))
 class WholeRecord:
-    kind: Annotated[str, records.one_of("a", "b")]
     note: str | UnsetType = UNSET
 
 
@@ -158,6 +156,9 @@ def test_a_whole_number_is_a_float_where_a_float_is_expected_and_all_keys_are_ne
     ("change", "told"),
     [
         ({"kind": "c"}, "kind is 'c'; expected 'a' or 'b'"),
+        ({"parts": [{"name": "x", "size": 0}]}, "parts[0].size is 0; expected int >= 1"),
+        ({"counts": {}}, "counts is {}; expected object of length >= 1"),
+        ({"counts": {"one": -5}}, "counts.one is -5; expected int >= 0"),
         ({"weight": "2"}, "weight is '2'; expected a number, or one of 'NaN', 'Infinity', '-I"),
         ({"weight": True}, "weight is True; expected a number"),
         ({"is_new": 0}, "is_new is 0; expected bool, got int"),
