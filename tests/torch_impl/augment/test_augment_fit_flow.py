@@ -137,10 +137,3 @@ def test_a_flow_that_draws_from_other_numbers_is_an_error():
     flow = ImageDataGenerator(rotation_range=5, random_state=np.random.RandomState(0)).flow(X, Y)
     with pytest.raises(ValueError, match=re.escape("ImageDataGenerator(random_state=seeds.numpy)")):
         FitFlow(flow, KerasSeeds(0))
-
-
-def test_an_epoch_has_every_batch_once():
-    port, flow = program([np.zeros((30, 3)), np.zeros(3)], 5, {})
-    fed = FitFlow(flow, port.seeds)
-    assert len(fed) == 5
-    assert [len(labels) for _, labels in fed].count(3) == 1

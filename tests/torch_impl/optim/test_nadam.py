@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 from optimizer_runs import (
     TorchRun,
-    make_gradients,
-    make_weights,
-    run_steps,
 )
 
 
@@ -19,15 +16,3 @@ def test_the_first_step_is_the_formula():
     run.step([np.array([2.0])])
     expected = (0.2696 * 1 / (1 - 0.26 * 0.2696) + 0.74 * 2 / (1 - 0.26)) / 2
     assert run.weights()[0][0] == pytest.approx(-expected, rel=1e-7)
-
-
-def test_the_product_of_the_momentum_goes_on_in_a_resumed_run():
-    gradients = make_gradients("float32", 12)
-    whole = run_steps(TorchRun("Nadam", make_weights("float32")), gradients)
-    half = run_steps(TorchRun("Nadam", make_weights("float32")), gradients[:6])
-    resumed = TorchRun("Nadam", half.weights())
-    resumed.optimizer.load_state_dict(half.optimizer.state_dict())
-    run_steps(resumed, gradients[6:])
-    for ours, expected in zip(resumed.weights(), whole.weights(), strict=True):
-        np.testing.assert_array_equal(ours, expected)
-    assert resumed.optimizer.param_groups[0]["u_product"] < 1e-3
