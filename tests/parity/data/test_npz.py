@@ -56,11 +56,6 @@ def test_fortran_order_is_understood(path):
     assert read_npz(path, ["x"])["x"].tolist() == PIXELS.tolist()
 
 
-def test_bzip2_is_understood(path):
-    archive(path, [("x.npy", npy(PIXELS))], zipfile.ZIP_BZIP2)
-    assert read_npz(path, ["x"])["x"].tolist() == PIXELS.tolist()
-
-
 def test_a_missing_array_is_named_beside_those_that_are_there(path):
     np.savez(path, images=PIXELS, y=PIXELS)
     assert "lacks x (it holds images, y)" in refused(path, ["x", "y"])
@@ -80,24 +75,6 @@ def test_python_objects_are_refused_and_not_unpickled(path):
 def test_a_web_page_is_recognised(path):
     path.write_bytes(b"<html><body>Not found</body></html>")
     assert "web page" in refused(path)
-
-
-def test_a_file_that_is_not_there_is_named(path):
-    assert "No such file" in refused(path)
-
-
-def test_a_truncated_archive_is_refused(path):
-    np.savez(path, x=PIXELS)
-    path.write_bytes(path.read_bytes()[:-30])
-    assert "not a zip file" in refused(path)
-
-
-def test_a_flipped_bit_is_found_by_the_checksum_of_the_archive(path):
-    np.savez(path, x=PIXELS)
-    content = bytearray(path.read_bytes())
-    content[content.index(bytes(range(12)))] ^= 1
-    path.write_bytes(content)
-    assert "Bad CRC-32" in refused(path)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +110,6 @@ def test_a_bomb_is_refused_by_its_compression_ratio(path):
     message = refused(path)
     assert "at most 200 times" in message
     assert "np.savez" in message
-
-
-def test_the_advice_against_a_high_ratio_works(path):
-    np.savez(path, x=np.zeros(2_000_000, np.uint8))
-    assert read_npz(path, ["x"])["x"].sum() == 0
 
 
 def test_sorted_labels_compress_well_and_are_accepted(path):

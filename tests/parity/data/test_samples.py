@@ -49,15 +49,6 @@ def test_inputs_have_the_shape_and_kind_of_the_models():
     assert tokens.max() < 11
 
 
-def test_a_seed_repeats_and_every_purpose_and_seed_differs():
-    def drawn(seed, purpose):
-        return Samples(CheckSpec(seed=seed), IMAGES).inputs(purpose, 2)[0]
-
-    np.testing.assert_array_equal(drawn(1, "probe"), drawn(1, "probe"))
-    assert not np.array_equal(drawn(1, "probe"), drawn(1, "step1"))
-    assert not np.array_equal(drawn(1, "probe"), drawn(2, "probe"))
-
-
 @each_row(
     ("kind", "shape", "check"),
     [
@@ -103,18 +94,6 @@ def test_each_output_of_a_file_has_its_own_targets_and_others_are_drawn(x, tmp_p
     assert not set(other) & set(range(7))
     with pytest.raises(InputError, match=re.escape("y_kind of shape (7,) and type int64, from 0")):
         samples.targets("probe", 7, "classes", (3,), "kind")
-
-
-def test_those_of_another_seed_are_of_the_same_file(x, tmp_path):
-    samples = of_file(tmp_path, x=x, y=np.arange(7))
-    (tmp_path / "data.npz").unlink()
-    other = samples.of_seed(5)
-    starts = [
-        [int(some.targets(f"step{n}", 1, "values", ())[0]) for n in range(9)]
-        for some in (samples, other)
-    ]
-    assert starts[0] != starts[1]
-    assert (samples.seed, other.seed) == (4, 5)
 
 
 def test_what_a_file_cannot_give_is_drawn(x, tmp_path):

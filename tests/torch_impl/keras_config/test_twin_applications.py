@@ -12,15 +12,10 @@ from benchmarks.applications.networks import comparable_config, constructors, ne
 from benchmarks.applications.torch_step import COMPARED, compare, twin_of
 from torch_impl.layers import BatchNormalization
 
-pytestmark = pytest.mark.usefixtures("direct")
+pytestmark = pytest.mark.usefixtures("direct", "float64")
+
 
 SHAPE = (32, 35, 3)
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
 
 
 def small_convnext():

@@ -14,11 +14,10 @@ from test_twin_layers import CASES
 
 from torch_impl.keras_config import from_keras_config
 
+pytestmark = pytest.mark.usefixtures("float64")
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+
+INNER = [L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")]
 
 
 def with_seeds(config, numbers):
@@ -88,27 +87,16 @@ LAYERS = {
         gamma_initializer="random_uniform", moving_mean_initializer="ones"
     ),
     "each_step": lambda: L.TimeDistributed(L.Dense(2, kernel_initializer="lecun_uniform")),
+    "inner model": lambda: L.TimeDistributed(keras.Sequential(INNER)),
 }
 
 
 @each_row("make", LAYERS.values(), ids=LAYERS)
 def test_initialisers_that_are_not_the_default_are_used(make):
     assert assert_same_initial_weights(model_of(make(), (6, 4)))
-
-
-def test_a_convolutional_lstm_has_its_own_initialisers():
     layer = L.ConvLSTM1D(3, 2, recurrent_initializer="he_uniform", bias_initializer="ones")
-    assert assert_same_initial_weights(model_of(L.TimeDistributed(layer), (2, 3, 6, 4))) == 3
-
-
-def test_a_model_inside_of_a_model_has_its_own_initialisers():
-    inner = keras.Sequential([L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")])
-    outer = keras.Sequential([L.Input((4,)), inner, L.Dense(2, kernel_initializer="he_normal")])
-    config = with_seeds(outer.get_config(), itertools.count(3))
-    theirs = keras.Sequential.from_config(copy.deepcopy(config)).get_weights()
-    ours = from_keras_config(config).double().keras_weights().values()
-    for mine, array in zip(ours, theirs, strict=True):
-        assert_same_bits(mine, array)
+    if make is LAYERS["each_step"]:
+        assert assert_same_initial_weights(model_of(L.TimeDistributed(layer), (2, 3, 6, 4))) == 3
 
 
 def kernel_of(seed, **settings):

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import torch
-from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.compile_utils import get_loss, get_metric
@@ -28,23 +27,6 @@ def test_crossentropy_means_what_it_means_in_keras(output, target):
     theirs = get_loss("crossentropy", np.zeros(target), np.zeros(output))
     ours = metrics.crossentropy_for(output, target)
     assert losses.LOSSES[theirs.fn.__name__] is type(ours)
-
-
-def test_the_three_accuracies():
-    kinds = {((8, 1), (8,)): "Binary", ((8, 5), (8,)): "SparseCategorical"}
-    kinds |= {((8, 5), (8, 1)): "SparseCategorical", ((8, 5), (8, 5)): "Categorical"}
-    for (output, target), kind in kinds.items():
-        metric = metrics.accuracy_for(output, target)
-        assert (type(metric).__name__, metric.name) == (f"{kind}Accuracy", "accuracy")
-
-
-@one_test
-@pytest.mark.parametrize("identifier", ["mae", "MSE", "AUC", "cosine_similarity", "LogCoshError"])
-def test_a_string_is_the_name_of_its_metric(identifier):
-    theirs = get_metric(identifier, np.zeros((6, 1)), np.zeros((6, 1)))
-    ours = metrics.metric(identifier, dtype="float64")
-    assert (type(ours).__name__, ours.name) == (type(theirs).__name__, theirs.name)
-    assert ours.dtype == torch.float64
 
 
 def test_a_metric_a_configuration_and_a_function_keep_their_names():

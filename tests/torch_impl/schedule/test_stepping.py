@@ -54,27 +54,3 @@ def test_a_metric_is_passed_where_step_takes_one():
     assert takes_value(schedulers.ReduceLROnPlateau(optimizer()))
     assert takes_value(EarlyStopping(nn.Linear(1, 1)))
     assert not takes_value(schedulers.StepLR(optimizer(), 1))  # its epoch has a default
-
-
-def test_a_rule_is_what_it_was_after_it_is_restored():
-    rule = EarlyStopping(nn.Linear(1, 1), patience=2, restore_best_weights=True)
-    for value in (1.0, 2.0):
-        rule.step(value)
-    other = EarlyStopping(rule.model, patience=2, restore_best_weights=True)
-    other.load_state_dict(rule.state_dict())
-    assert (other.best, other.best_epoch, other.wait, other.epoch) == (1.0, 0, 1, 1)
-    assert other.step(3.0)
-    other.reset()
-    assert (other.best, other.best_epoch, other.wait, other.epoch) == (None, 0, 0, -1)
-
-
-def test_a_plateau_is_what_it_was_after_it_is_restored():
-    rule = ReduceLROnPlateau(optimizer(), patience=2)
-    for value in (1.0, 2.0):
-        rule.step(value)
-    other = ReduceLROnPlateau(optimizer(), patience=2)
-    other.load_state_dict(rule.state_dict())
-    assert (other.best, other.wait, other.cooldown_counter) == (1.0, 1, 0)
-    assert other.step(3.0)
-    other.reset()
-    assert (other.best, other.wait) == (None, 0)
