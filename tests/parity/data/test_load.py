@@ -30,18 +30,70 @@ def numbers(images):
     return np.rint(images.ravel() * 255).astype(int).tolist()
 
 
-def refused(numbered, **options):
+PARTS = ("train", "val", "test")
+
+
+REFUSED = [
+    *(({n: size}, f"{n} is {size}; expected at least 1") for n in PARTS for size in (0, -1)),
+    *(
+        ({name: value}, f"{name} is {value!r}; expected an integer")
+        for name in (*PARTS, "seed")
+        for value in (2.0, "2", True)
+    ),
+    *(
+        (sizes, "has 12 images; expected at least train + val")
+        for sizes in ({"train": 12}, {"val": 12}, {"train": 11, "val": 2})
+    ),
+    ({"test": 5}, "has 4 images; expected at least test = 5"),
+    ({"split": "first"}, "random, last, sorted"),
+    *(
+        ({name: value}, f"{name} is {value!r}; expected a fraction in")
+        for name in ("label_noise", "leakage")
+        for value in (-0.1, 1.1, 2, float("nan"), "0.5", None, True, [0.1])
+    ),
+    (
+        {"train": 3, "val": 8, "leakage": 0.5},
+        "leakage 0.5 of 8 validation samples is 4; expected at most the 3 training",
+    ),
+]
+
+
+@each_row(("options", "message"), REFUSED)
+def test_what_no_split_can_be_is_refused(numbered, options, message):
+    """Where the source has no part in it, before the source is looked at."""
+    of_source = "images" in message or "samples" in message
     with pytest.raises(InputError) as error:
-        load_data(numbered, **options)
+        load_data(numbered if of_source else "nothing.npz", **options)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
-    return str(error.value)
+
+
+@each_row("split", ["random", "last", "sorted"])
+def test_a_split_is_numpys_permutation_or_keras_rule(numbered, split):
+    """Image n has the label n % 3; Python's sort is stable. NumPy's global state is left alone."""
+    state = np.random.get_state()[1].tolist()
+    data = load_data(numbered, train=6, val=3, seed=7, split=split)
+    assert np.random.get_state()[1].tolist() == state
+    drawn = np.random.default_rng(7).permutation(12).tolist()[:9]
+    by_label = sorted(drawn, key=lambda number: number % 3)
+    expected = {"random": drawn, "last": list(range(9)), "sorted": by_label}[split]
+    assert numbers(data.x_train) + numbers(data.x_val) == expected
+    assert labels_of(data).tolist() == [number % 3 for number in expected]
+    assert numbers(data.x_test) == [100, 101, 102, 103]
+
+
+def test_noise_follows_from_the_seed():
+    options = {**SIZES, "split": "last", "label_noise": 0.3}
+    first, again, other = (load_data("embedded", **options, seed=seed) for seed in (3, 3, 4))
+    assert again.sha256 == first.sha256
+    # In the split `last` the seed draws nothing but the noise.
+    assert other.sha256["x_train"] == first.sha256["x_train"]
+    assert other.sha256["y_train"] != first.sha256["y_train"]
 
 
 def test_the_embedded_data_are_the_default():
     data = load_data()
-    assert data.source == "embedded"
-    assert data.input_shape == (28, 28, 1)
-    assert data.num_classes == 10
+    assert (data.source, data.input_shape, data.num_classes) == ("embedded", (28, 28, 1), 10)
     assert [len(x) for x in (data.x_train, data.x_val, data.x_test)] == [5000, 1000, 2000]
 
 
@@ -65,72 +117,6 @@ def test_a_byte_becomes_its_quotient_by_255_in_float32(tmp_path):
     np.savez(path, x_train=two, y_train=[0, 1], x_test=two, y_test=[0, 1])
     expected = [np.float32(p) / np.float32(255) for p in range(256)]
     assert load_data(path).x_test[0].ravel().tolist() == [float(value) for value in expected]
-
-
-def test_a_random_split_is_numpys_permutation(numbered):
-    data = load_data(numbered, train=5, val=3, seed=7)
-    order = np.random.default_rng(7).permutation(12).tolist()
-    assert numbers(data.x_train) == order[:5]
-    assert numbers(data.x_val) == order[5:8]
-    assert data.y_train.tolist() == [number % 3 for number in order[:5]]
-    assert numbers(data.x_test) == [100, 101, 102, 103]
-
-
-def test_the_last_split_is_the_rule_of_keras(numbered):
-    data = load_data(numbered, train=5, val=3, seed=7, split="last")
-    assert numbers(data.x_train) == [0, 1, 2, 3, 4]
-    assert numbers(data.x_val) == [5, 6, 7]
-
-
-def test_numpys_global_state_is_neither_read_nor_changed(numbered):
-    np.random.seed(1)
-    before = np.random.get_state()[1].tolist()
-    first = load_data(numbered, seed=3).sha256
-    assert np.random.get_state()[1].tolist() == before
-    np.random.seed(2)
-    assert load_data(numbered, seed=3).sha256 == first
-
-
-@each_row("name", ["train", "val", "test"])
-@each_row("size", [0, -1])
-def test_an_empty_part_is_refused(numbered, name, size):
-    assert f"{name} is {size}; expected at least 1" in refused(numbered, **{name: size})
-
-
-@each_row("value", [2.0, "2", True])
-@each_row("name", ["train", "val", "test", "seed"])
-def test_a_size_or_seed_that_is_no_whole_number_is_refused(numbered, name, value):
-    assert f"{name} is {value!r}; expected an integer" in refused(numbered, **{name: value})
-
-
-@each_row("sizes", [{"train": 12}, {"val": 12}, {"train": 11, "val": 2}])
-def test_more_training_images_than_there_are_is_refused(numbered, sizes):
-    assert "has 12 images; expected at least train + val" in refused(numbered, **sizes)
-
-
-def test_more_test_images_than_there_are_is_refused(numbered):
-    assert "has 4 images; expected at least test = 5" in refused(numbered, test=5)
-
-
-def test_an_unknown_split_is_refused_with_the_choices(numbered):
-    assert "random, last, sorted" in refused(numbered, split="first")
-
-
-def test_wrong_sizes_are_told_before_the_source_is_looked_at():
-    with pytest.raises(InputError, match="train is 0"):
-        load_data("nothing.npz", train=0)
-
-
-def test_a_sorted_split_is_numpys_permutation_stably_sorted_by_label(numbered):
-    # Image n has the label n % 3; Python's sort is stable.
-    data = load_data(numbered, train=6, val=3, seed=7, split="sorted")
-    drawn = np.random.default_rng(7).permutation(12).tolist()[:9]
-    expected = sorted(drawn, key=lambda number: number % 3)
-    assert numbers(data.x_train) == expected[:6]
-    assert numbers(data.x_val) == expected[6:]
-    assert data.y_train.tolist() == [number % 3 for number in expected[:6]]
-    assert data.y_val.tolist() == [number % 3 for number in expected[6:]]
-    assert numbers(data.x_test) == [100, 101, 102, 103]
 
 
 @given(train=st.integers(1, 8), val=st.integers(1, 4), seed=st.integers(0, 2**32))
@@ -172,17 +158,6 @@ def test_as_many_labels_change_as_are_redrawn_and_come_out_as_another_class(frac
         # One of ten redrawn labels is drawn as it was. 5 standard deviations: once in 10**6.
         p = fraction * 9 / 10
         assert abs(num_changed - count * p) < 5 * (count * p * (1 - p)) ** 0.5
-
-
-def test_noise_follows_from_the_seed():
-    first, again, other = (
-        load_data("embedded", **SIZES, split="last", seed=seed, label_noise=0.3)
-        for seed in (3, 3, 4)
-    )
-    assert again.sha256 == first.sha256
-    # In the split `last` the seed draws nothing but the noise.
-    assert other.sha256["x_train"] == first.sha256["x_train"]
-    assert other.sha256["y_train"] != first.sha256["y_train"]
 
 
 def test_a_sample_has_the_same_noisy_label_in_a_split_of_any_size(numbered):
@@ -235,26 +210,6 @@ def test_a_leak_follows_from_the_seed(numbered):
         plain, leaked = load_data(**options), load_data(**options, leakage=1)
         places.add(tuple(np.flatnonzero(leaked.y_train != plain.y_train)))
     assert len(places) == 3
-
-
-def test_a_leak_that_training_cannot_hold_is_refused(numbered):
-    message = refused(numbered, train=3, val=8, leakage=0.5)
-    assert "leakage 0.5 of 8 validation samples is 4; expected at most the 3 training" in message
-    assert len(load_data(numbered, train=4, val=8, leakage=0.5).x_train) == 4
-
-
-@each_row("value", [-0.1, 1.1, 2, float("nan"), float("inf")], ids=str)
-@each_row("name", ["label_noise", "leakage"])
-def test_a_fraction_out_of_range_is_refused_before_the_source_is_looked_at(name, value):
-    with pytest.raises(InputError, match=rf"{name} is {value!r}; expected a fraction in \[0, 1\]"):
-        load_data("nothing.npz", **{name: value})
-
-
-@each_row("value", ["0.5", None, True, [0.1]], ids=repr)
-@each_row("name", ["label_noise", "leakage"])
-def test_what_is_no_number_is_no_fraction(name, value):
-    with pytest.raises(InputError, match=rf"^{name} is .*; expected a fraction"):
-        load_data("nothing.npz", **{name: value})
 
 
 def test_the_data_of_a_run_are_those_that_its_spec_describes(numbered):

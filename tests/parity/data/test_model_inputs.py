@@ -46,22 +46,10 @@ def test_whole_numbers_are_real_ones_for_both_halves(given, low, high):
     assert (found.min(), found.max()) == (low, high)
 
 
-def test_real_numbers_stay_between_their_limits():
-    found = ModelInput("x", (40, 5), limits=(-0.25, 2.0)).drawn(0, "probe", 40)
-    assert -0.25 <= found.min() < -0.2
-    assert 1.9 < found.max() <= 2
-    np.testing.assert_array_equal(found, found.astype(np.float32))
-
-
 def test_the_last_sample_has_a_run_of_the_first_token_however_many_there_are():
     found = text(Tokens(0, 10**6), (20,)).drawn(0, "probe", 3)
     assert np.flatnonzero(found[-1] == 0).tolist() == [10, 11, 12, 13]
     assert text(Tokens(7, 10**6), ()).drawn(0, "probe", 3)[-1] == 7
-
-
-def test_of_known_tokens_only_these_are_drawn():
-    found = text(Tokens(2, 30, known=(2, 9, 30)), (20,)).drawn(0, "probe", 9)
-    assert set(found.ravel().tolist()) == {2, 9, 30}
 
 
 @each_row("padding", ["post", "any"])

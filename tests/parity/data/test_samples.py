@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.data.model_inputs import ModelInput, Tokens
+from parity.data.model_inputs import ModelInput
 from parity.data.samples import Samples
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
 IMAGES = [ModelInput("x", (None, 5, 3))]
-TOKENS = [ModelInput("t", (6,), "tokens", tokens=(Tokens(0, 10),))]
 
 
 def of_file(folder, inputs=IMAGES, **arrays):
@@ -38,15 +37,6 @@ def test_real_numbers_of_a_file_become_those_of_float32(tmp_path):
 
 
 # --- drawn ---------------------------------------------------------------------------------------
-
-
-def test_inputs_have_the_shape_and_kind_of_the_models():
-    images, tokens = Samples(CheckSpec(seed=3), IMAGES + TOKENS).inputs("probe", 5)
-    assert (images.shape, images.dtype) == ((5, 48, 5, 3), np.float64)
-    assert images.min() < 0 < images.max()
-    assert (tokens.shape, tokens.dtype) == ((5, 6), np.int64)
-    assert tokens.min() >= 0
-    assert tokens.max() < 11
 
 
 @each_row(
