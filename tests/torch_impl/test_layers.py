@@ -5,13 +5,11 @@ import random
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import torch
 from covering import one_test
 from helpers import assert_same_bits, assert_same_weights
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from torch import nn
 
 import keras_impl.models
@@ -20,7 +18,6 @@ from parity.programs.run_spec import MODELS, RunSpec
 from parity.programs.settings import DTYPES
 from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise
 from torch_impl.models import build_model
-from torch_impl.philox import stateless_keep
 from torch_impl.seeds import KerasSeeds
 from torch_impl.weights import get_weights
 
@@ -129,23 +126,6 @@ def test_an_eval_call_in_between_does_not_move_the_masks_as_in_keras():
 
 
 @one_test
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_gradient_of_dropout_is_the_mask_times_the_scale_as_in_keras(dtype):
-    rate, scale = 0.3, np.dtype(dtype).type(1 / 0.7)
-    value, upstream = signed((4, 5, 6, 3), dtype), signed((4, 5, 6, 3), dtype, seed=1)
-    x = to_torch(value).requires_grad_()
-    (Dropout(rate, seed=4)(x) * to_torch(upstream)).sum().backward()
-    mask = stateless_keep(value.shape, rate, seed=(4, 0), dtype=x.dtype).numpy()
-    np.testing.assert_array_equal(to_keras(x.grad), mask * (upstream * scale))
-    theirs = tf.constant(value)
-    with tf.GradientTape() as tape:
-        tape.watch(theirs)
-        dropped = keras.layers.Dropout(rate, seed=4, dtype=dtype)(theirs, training=True)
-        total = tf.reduce_sum(dropped * upstream)
-    np.testing.assert_array_equal(to_keras(x.grad), tape.gradient(total, theirs).numpy())
-
-
-@one_test
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, float("nan")])
 def test_a_rate_outside_of_the_unit_interval_is_an_error_that_shows_it(rate):
     with pytest.raises(ValueError, match=rf"rate={rate!r}: expected a number in \[0, 1\)"):
@@ -172,34 +152,3 @@ def test_glorot_uniform_draws_keras_kernel_for_any_shape_and_seed(shape, seed, d
     theirs = keras.initializers.GlorotUniform(seed=seed)(tuple(shape), dtype=dtype).numpy()
     ours = glorot_uniform(tuple(shape), seed=seed, dtype=getattr(torch, dtype)).numpy()
     assert_same_bits(ours, theirs)
-
-
-RARE = 1e-5  # a test that rejects what is right so seldom
-
-
-def is_uniform(values):
-    """Whether numbers could be drawn from [-1, 1] evenly (Kolmogorov and Smirnov)."""
-    return stats.kstest(values, stats.uniform(-1, 2).cdf).pvalue > RARE
-
-
-@one_test
-@pytest.mark.parametrize("model", MODELS)
-def test_an_independent_model_has_keras_distributions_and_other_weights(model):
-    spec = RunSpec(model=model, seed=5)
-    seeded, _ = build_model(spec, (28, 28, 1), 10)
-    independent, _ = build_model(spec.replace(mode="independent"), (28, 28, 1), 10)
-    ours, theirs = get_weights(independent), get_weights(seeded)
-    assert {k: (v.shape, v.dtype) for k, v in ours.items()} == {
-        k: (v.shape, v.dtype) for k, v in theirs.items()
-    }
-    for name, weight in ours.items():
-        if name.endswith("bias"):
-            assert_same_bits(weight, np.zeros_like(weight))
-            continue
-        assert (weight != theirs[name]).any()
-        *field, channels_in, channels_out = weight.shape
-        limit = (6 / (np.prod(field) * (channels_in + channels_out))) ** 0.5
-        assert np.abs(weight).max() <= limit * (1 + 1e-6)
-        assert np.abs(theirs[name]).max() <= limit * (1 + 1e-6)
-        assert is_uniform(weight.ravel() / limit)
-        assert stats.ks_2samp(weight.ravel(), theirs[name].ravel()).pvalue > RARE

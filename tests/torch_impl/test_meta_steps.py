@@ -11,7 +11,7 @@ import torch
 from covering import one_test
 from torch import nn
 
-from torch_impl import Port, layers, losses, metrics, optim, philox
+from torch_impl import Port, layers, losses, metrics, optim
 from torch_impl.losses import SparseCategoricalCrossentropy, sample_weights
 from torch_impl.penalty import RegularizedLoss, kernel_l2
 from torch_impl.regularizers import L1L2, OrthogonalRegularizer
@@ -275,14 +275,6 @@ def test_a_metric_takes_batches_and_has_its_result_without_a_value(name, is_weig
         metric.update(*((output,) if name in ("Mean", "Sum") else (output, target)), weight)
     assert metric.result().is_meta
     assert all(value.is_meta for value in metric.state_dict().values())
-
-
-@one_test
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_uniform_numbers_and_masks_are_drawn_on_the_device(dtype):
-    arguments = {"seed": (3, 4), "dtype": dtype, "device": META}
-    assert philox.stateless_uniform((2, 3), **arguments).is_meta
-    assert philox.stateless_keep((2, 3), 0.25, **arguments).is_meta
 
 
 @one_test

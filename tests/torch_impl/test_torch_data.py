@@ -115,19 +115,3 @@ def test_torchs_seed_decides_the_order_which_changes_where_keras_changes_it(
     assert orders(2) != first
     # Nor is it the order of a seeded run.
     assert KerasSeeds(spec.seed).fit_order(70).tolist() not in first
-
-
-def test_a_transform_gets_a_batch_of_images_in_its_order(color_data):
-    x, y = to_tensors(RunSpec(), color_data.x_train, color_data.y_train)
-    seen = []
-
-    def negated(images):
-        seen.append(images.clone())
-        return -images
-
-    for batch in OwnBatches(x, y, 32, negated):
-        assert torch.equal(seen[-1], x[batch.index])
-        assert torch.equal(batch.x, -x[batch.index])
-        assert torch.equal(batch.y, y[batch.index])
-        assert batch.params is None
-    assert [len(images) for images in seen] == [32, 32, 6]

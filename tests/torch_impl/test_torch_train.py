@@ -206,15 +206,3 @@ def test_the_last_evaluation_is_of_the_final_weights_on_the_plain_training_sampl
     assert observer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-5)
     # In eval mode with the final weights it is not Keras's mean over the epoch.
     assert observer.columns["eval_loss"] != result.history["loss"]
-
-
-def test_losses_of_the_history_include_the_penalty():
-    """What is missing without it: l2 times the squares of the weights, in validation too."""
-    spec = RunSpec(model="capacity", epochs=1, dtype="float64", learning_rate=1e-9)
-    plain, penalised = (fit(spec.replace(l2=l2), small_data()) for l2 in (0.0, 0.01))
-    kernels = [value for key, value in plain.weights.items() if key.endswith("kernel")]
-    penalty = float(np.float32(0.01)) * sum((kernel**2).sum() for kernel in kernels)
-    for key in ("loss", "val_loss"):
-        difference = penalised.history[key][0] - plain.history[key][0]
-        # The rate is so small that the weights move by 3e-9 at most.
-        assert difference == pytest.approx(penalty, rel=1e-5)

@@ -34,20 +34,6 @@ def small_weights(dtype=np.float32):
     }
 
 
-def test_a_portable_kernel_computes_what_its_layout_says():
-    """y[o] = sum over (row, column, channel) of x[...] * kernel[..., o], plus bias[o]."""
-    model, weights = small_model().double(), small_weights(np.float64)
-    set_weights(model, weights)
-    x = np.random.default_rng(0).normal(size=(2, 3, 4))
-    ours = model.conv1(torch.tensor(x).permute(2, 0, 1)[None]).flatten().detach().numpy()
-    by_hand = np.einsum("rci,rcio->o", x, weights["conv1.kernel"]) + weights["conv1.bias"]
-    np.testing.assert_allclose(ours, by_hand, rtol=1e-12)
-    features = np.random.default_rng(1).normal(size=(6,))
-    ours = model.dense1(torch.tensor(features)).detach().numpy()
-    by_hand = features @ weights["dense1.kernel"] + weights["dense1.bias"]
-    np.testing.assert_allclose(ours, by_hand, rtol=1e-12)
-
-
 def test_what_is_set_comes_back_from_arrays_of_any_memory_that_may_be_read_only():
     """A trace hands out memory-mapped arrays."""
     model, weights = small_model(), small_weights()

@@ -48,13 +48,6 @@ def test_an_angle_is_measured_in_degrees(degrees):
     assert found["width"] == pytest.approx(0, abs=1e-9)
 
 
-@each_row("degrees", [-36.0, 17.0])
-def test_a_mirrored_image_has_its_angle_as_well(degrees):
-    found = changes(turned(degrees)[:, ::-1])
-    assert found["left and right"] == 1
-    assert abs(found["angle"]) == pytest.approx(abs(degrees), abs=1e-9)
-
-
 def test_an_image_that_moves_to_the_right_has_a_positive_shift():
     moved = np.roll(IMAGE, (3, 2), axis=(0, 1))  # the middle does not see what comes round
     found = changes(moved)

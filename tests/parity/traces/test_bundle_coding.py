@@ -86,14 +86,6 @@ def test_all_arrays_come_back_to_the_bit(change):
         assert_same_bits(array, recorded.arrays[key])
 
 
-def test_arrays_of_other_dtypes_are_as_they_are(recorded):
-    key = "forward/eval/x/input/0"
-    for array in (np.arange(6, dtype=np.int32).reshape(2, 3), np.arange(6, dtype=np.float32)):
-        recorded.arrays[key] = array
-        assert coded(recorded)[0][key]["as"] == "plain"
-        assert_same_bits(restored(recorded)[key], array)
-
-
 def test_outputs_and_gradients_are_stored_as_what_their_prediction_misses(recorded):
     codes, stored = coded(recorded)
     how = {key: code["as"] for key, code in codes.items()}

@@ -91,15 +91,6 @@ def test_a_training_without_a_step_has_its_initial_weights():
     assert training.writer.facts["epoch_ends"] == []
 
 
-def test_of_a_large_weight_some_values_are_kept_and_all_at_the_end():
-    writer = TraceWriter()
-    recorder = TrainingRecorder(writer, lambda: {"w": np.zeros(5000)})
-    recorder.on_begin()
-    recorder.on_end()
-    assert writer.arrays["training/weights/0/w"].size <= 1024
-    assert writer.arrays["training/final/w"].size == 5000
-
-
 def test_of_the_first_step_the_loss_of_each_output_is_kept():
     writer = TraceWriter()
     recorder = TrainingRecorder(writer, dict)

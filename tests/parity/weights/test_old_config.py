@@ -53,16 +53,6 @@ def test_the_states_that_a_recurrent_layer_begins_with_have_their_argument():
     assert [each["config"]["keras_history"] for each in states] == [["a", 0, 1], ["a", 0, 2]]
 
 
-def test_a_tensor_among_the_arguments_is_told_from_a_list():
-    arguments = {"value": ["in", 0, 0], "axes": ["x", 0, 0], "training": None}
-    heads = {"class_name": "MultiHeadAttention", "name": "out", "config": {}}
-    heads["inbound_nodes"] = [[["in", 0, 0, arguments]]]
-    found = call_of(renewed_graph(graph(heads)), "out")["kwargs"]
-    assert found["value"]["config"]["keras_history"] == ["in", 0, 0]
-    assert found["axes"] == ["x", 0, 0]  # no layer has this name
-    assert found["training"] is None
-
-
 def test_a_model_at_the_end_is_counted_as_keras_3_counts_it():
     """Only the outputs of a model count the call that made a functional model."""
     inner = {"config": {"layers": [INPUT]}, "inbound_nodes": [[["in", 0, 0, {}]]]}

@@ -134,15 +134,6 @@ def test_an_epoch_has_every_sample_once_with_its_label(loader, num_workers):
         np.testing.assert_array_equal(image, IMAGES[position[label]])
 
 
-@every_loader
-@every_number
-@pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
-def test_an_epoch_is_moved_unlike_the_one_before(loader, num_workers, seed):
-    batches = loader(of_one_image(seed=seed), num_workers)
-    images = torch.cat([joined(batches)[0] for _ in range(3)])
-    assert num_different(images) == 3 * NUM_IMAGES
-
-
 @every_way
 def test_torchs_seed_decides(loader, num_workers):
     """With workers, whatever the dataset has drawn before."""

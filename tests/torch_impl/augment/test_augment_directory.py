@@ -6,7 +6,6 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import torch
 from covering import one_test
 from helpers import MOVED, assert_same_bits, assert_same_files, assert_same_images
 from PIL import Image
@@ -160,23 +159,6 @@ def test_the_batches_of_every_setting_are_keras_batches(photos, options, flow):
     assert_same_flow(*both(directory, options=options, **flow))
 
 
-def test_files_and_labels_are_those_written_down(photos):
-    """By hand: 3, 8 and 8 files, see `FILES`; 0.4 of them are cut to 1, 3 and 3."""
-    ours, _ = both(photos, shuffle=False)
-    names = list(FILES)
-    assert ours.filenames == names
-    assert ours.class_indices == {"Zoos": 0, "cats": 1, "dogs": 2}
-    labels = torch.cat([labels.argmax(1) for _, labels in ours])
-    assert labels.tolist() == [0] * 3 + [1] * 8 + [2] * 8
-    first = names[:1] + names[3:6] + names[11:14]
-    options = {"validation_split": 0.4}
-    for subset, expected in (
-        ("validation", first),
-        ("training", [name for name in names if name not in first]),
-    ):
-        assert both(photos, options=options, subset=subset)[0].filenames == expected
-
-
 ERRORS = {
     "missing": ({}, "there is no such folder"),
     "a/1.png": ({}, "there is no such folder"),
@@ -258,16 +240,6 @@ def test_saved_images_have_keras_names_and_pixels(photos, tmp_path, seed):
         KerasGenerator(**AUGMENTED).flow_from_directory(photos, save_to_dir=folders[1], **flow),
     )
     assert len(assert_same_files(*folders)) == 2 * len(FILES)
-
-
-def test_nothing_is_read_before_a_batch_is_asked_for(two_classes):
-    ours, _ = both(two_classes)
-    state = ours.generator.random_state.random_sample()
-    assert state == np.random.RandomState(5).random_sample()
-    for path in two_classes.rglob("*.png"):
-        path.unlink()
-    with pytest.raises(ValueError, match=r"\.png: cannot be read as an image"):
-        next(ours)
 
 
 def flow(directory, **options):

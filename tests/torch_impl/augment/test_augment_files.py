@@ -100,37 +100,10 @@ def test_every_kind_of_file_has_keras_pixels(
         assert torch.equal(loaded(path, **options, dtype=torch.float64), ours.double())
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("target_size", "rows", "columns"),
-    [
-        ((4, 4), slice(0, 4), slice(3, 7)),  # a square from the middle of 4 x 10
-        ((2, 2), slice(1, 4, 2), slice(4, 7, 2)),  # the same square, every second pixel
-        ((2, 10), slice(1, 3), slice(0, 10)),  # the two middle rows
-    ],
-    ids=["square", "half", "wide"],
-)
-def test_the_middle_of_an_image_is_kept_for_the_aspect_ratio(tmp_path, target_size, rows, columns):
-    """By hand; of two pixels, Pillow's nearest neighbour takes the right and lower one."""
-    path = str(tmp_path / "a.png")
-    pixels = np.arange(40, dtype=np.uint8).reshape(4, 10)
-    Image.fromarray(pixels).save(path)
-    ours = loaded(path, color_mode="grayscale", target_size=target_size, keep_aspect_ratio=True)
-    assert ours[:, :, 0].tolist() == pixels[rows, columns].tolist()
-
-
 def of_a_wrong_length(data):
     """A SyntaxError, says Pillow."""
     length_at = data.index(b"IDAT") - 4
     return data[:length_at] + (16).to_bytes(4) + data[length_at + 4 :]
-
-
-def test_sixteen_bits_are_kept_as_grayscale(tmp_path):
-    path = str(tmp_path / "a.png")
-    pixels = np.array([[0, 255, 256], [40_000, 65_534, 65_535]], dtype=np.uint16)
-    Image.fromarray(pixels).save(path)
-    ours = loaded(path, color_mode="grayscale", target_size=(2, 3))
-    assert ours[:, :, 0].tolist() == pixels.tolist()
 
 
 BROKEN = [

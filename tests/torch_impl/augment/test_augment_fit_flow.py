@@ -103,19 +103,6 @@ def test_a_trainer_repeats_keras_from_the_seed(case):
     assert history["loss"] == pytest.approx(losses, abs=1e-12)
 
 
-def test_without_the_seeds_of_keras_a_flow_is_passed_through_as_it_comes():
-    start, _, _ = keras_fit(5, {}, True)
-    port, flow = program(start, 5, {"shuffle": False})
-    sizes = []
-
-    def feed(x):
-        sizes.append(len(x))
-        return x.permute(0, 3, 1, 2)
-
-    Trainer(Port(port.module, port.loss, port.optimizer, feed=feed)).fit(flow, epochs=1)
-    assert sizes == [5, 5, 5, 5, 3]
-
-
 def test_a_resumed_training_has_the_order_that_the_interrupted_one_had_drawn():
     start = [np.zeros((30, 3)), np.zeros(3)]
 

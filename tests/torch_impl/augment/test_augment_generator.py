@@ -202,18 +202,6 @@ def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
         assert_same_pixels(second.numpy(), moved[1], np.ptp(x))
 
 
-def test_a_batch_takes_one_recorded_parameter_set_an_image():
-    x = torch.tensor(images_of((4, 6, 9, 3)))
-    generator = ImageDataGenerator(**OPTIONS)
-    each = [generator.get_random_transform((6, 9, 3)) for _ in x]
-    named = {name: torch.tensor([p[name] for p in each]) for name in ("theta", "zx", "tx")}
-    one_by_one = [
-        generator.apply_transform(image, {name: p[name] for name in named})
-        for image, p in zip(x, each, strict=True)
-    ]
-    assert torch.allclose(generator.apply_transform(x, named), torch.stack(one_by_one), atol=1e-5)
-
-
 def test_a_preprocessing_function_gets_each_image_in_the_layout_of_the_generator():
     shapes = []
 
@@ -268,16 +256,6 @@ def test_without_torchs_own_generator_two_runs_from_one_torch_seed_are_equal():
     assert torch.equal(fed(), fed())
 
 
-def test_the_default_dtype_is_torchs():
-    x = np.zeros((2, 4, 4, 1))
-    assert ImageDataGenerator().flow(x)[0].dtype == torch.float32
-    torch.set_default_dtype(torch.float64)
-    try:
-        assert ImageDataGenerator().flow(x)[0].dtype == torch.float64
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
 @one_test
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -297,19 +275,3 @@ def test_the_default_dtype_is_torchs():
 def test_an_argument_of_another_form_is_an_error_that_shows_it(options, message):
     with pytest.raises(ValueError, match=message):
         ImageDataGenerator(**options)
-
-
-def test_the_documented_pipeline_needs_no_quirk_on_square_images():
-    """Equal shift ranges on square images hide the exchange of the axes: only the draws change."""
-    x = images_of((6, 8, 8, 1))
-    quirky, plain = (
-        ImageDataGenerator(
-            rotation_range=10,
-            zoom_range=0.1,
-            horizontal_flip=True,
-            keras_quirks=keras_quirks,
-            random_state=np.random.RandomState(2),
-        ).flow(x, shuffle=False)[0]
-        for keras_quirks in (True, False)
-    )
-    assert torch.equal(quirky, plain)

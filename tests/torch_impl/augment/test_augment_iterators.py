@@ -209,20 +209,6 @@ def test_an_array_of_usual_channels_that_may_not_be_written_to_gives_no_warning(
     assert caught[0].filename == __file__
 
 
-@one_test
-@pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
-@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
-def test_a_for_loop_is_one_epoch_of_keras(shuffle, seed):
-    ours, theirs = both(batch_size=4, shuffle=shuffle, seed=seed)
-    for _ in range(3):
-        batches = list(ours)
-        assert len(batches) == len(theirs) == 3
-        for number, batch in enumerate(batches):
-            assert_same_batch(batch, theirs[number])
-        theirs.on_epoch_end()
-    assert_same_stream(ours)
-
-
 def test_a_preprocessing_function_that_draws_draws_between_the_images():
     """Keras goes image by image, so that what it draws lies between their parameters."""
 
@@ -276,13 +262,6 @@ def test_a_batch_that_is_not_there_is_an_error(number):
         batches[number]
     # And nothing was drawn or seeded.
     assert batches.generator.random_state.random_sample() == np.random.RandomState(0).random()
-
-
-def test_images_that_cannot_be_saved_are_an_error(tmp_path):
-    with pytest.warns(UserWarning, match="has 2 channels"):
-        batches = flow(IMAGES[..., :2], save_to_dir=tmp_path)
-    with pytest.raises(ValueError, match="image with 2 channels: expected 1, 3 or 4"):
-        next(batches)
 
 
 CHANNELS = [((10, 6, 9, 2), "channels_last", 3), ((10, 2, 6, 9), "channels_first", 1)]

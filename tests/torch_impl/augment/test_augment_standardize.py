@@ -133,13 +133,6 @@ def test_everything_at_once_is_fed_as_keras_feeds_it(dtype):
         assert_close(fed.numpy(), expected, dtype)
 
 
-def test_statistics_may_be_set_as_in_keras():
-    generator = ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True)
-    generator.mean, generator.std = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0])
-    standardized = generator.standardize(torch.full((2, 2, 3), 5.0))
-    np.testing.assert_allclose(standardized[0, 0], [4, 1.5, 0.5], rtol=1e-5)
-
-
 @one_test
 @pytest.mark.parametrize(
     ("options", "message"),

@@ -73,13 +73,6 @@ def test_recorded_parameters_give_the_same_pixels_again():
     assert torch.equal(first, transform_of()(images))
 
 
-def test_a_number_stands_for_all_images():
-    """By hand: tx = 1 takes every pixel from the column to its right; the last one is repeated."""
-    images = torch.arange(6.0).reshape(1, 1, 2, 3).expand(2, -1, -1, -1)
-    moved = KerasTransform().transform(images, {"tx": 1})
-    assert moved.tolist() == [[[[1, 2, 2], [4, 5, 5]]]] * 2
-
-
 def test_wrap_has_scipys_short_period_by_quirk_only():
     """By hand, two columns to the right of a b c d: scipy's wrap takes c d b c."""
     images = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 1, 4)

@@ -150,11 +150,6 @@ def test_other_images_are_left_to_torch_and_give_the_same(outputs, change):
     assert torch.equal(PooledConv2d(conv)(x), in_the_usual_order(conv, x))
 
 
-def test_images_of_another_number_of_channels_are_the_error_that_they_are_in_torch(way):
-    with pytest.raises(RuntimeError, match="channels"):
-        PooledConv2d(convolution(1, 16, 3))(images((2, 3, 8, 8)))
-
-
 def test_images_smaller_than_the_kernel_are_the_error_that_they_are_in_torch(way):
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
         PooledConv2d(convolution(1, 16, 3))(images((2, 1, 2, 8)))

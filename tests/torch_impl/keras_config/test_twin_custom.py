@@ -211,18 +211,6 @@ def patches(entry):
     return TorchPatches(entry.config["size"], entry.config["units"], entry.shape[-1])
 
 
-def test_weights_of_ones_own_have_keras_paths():
-    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
-    twin = from_keras_config(model.to_json(), {"Patches": patches})
-    expected = ["scale", "count", "projection/kernel", "projection/bias"]
-    assert list(twin.keras_weights()) == [f"first/{name}" for name in expected]
-    assert isinstance(twin.get_submodule("first"), CustomLayer)
-    weights = twin.keras_weights()
-    del weights["first/scale"]
-    with pytest.raises(ValueError, match=r"first/scale'\] are missing"):
-        twin.load_keras_weights(weights)
-
-
 class Turned(nn.Module):
     """Stores the transposed kernel, and says so."""
 

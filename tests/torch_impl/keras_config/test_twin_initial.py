@@ -112,11 +112,3 @@ def test_without_a_seed_the_numbers_are_torchs_and_the_range_is_kerass():
     assert not np.array_equal(first, kernel_of(2, name="dense"))
     limit = np.sqrt(6 / (40 + 50))  # of glorot_uniform
     assert 0.99 * limit < np.abs(first).max() <= limit
-
-
-def test_an_initialiser_of_ones_own_is_refused_by_its_name():
-    config = model_of(L.Dense(3), (4,)).get_config()
-    (dense,) = (layer for layer in config["layers"] if layer["class_name"] == "Dense")
-    dense["config"]["kernel_initializer"] = {"class_name": "Mine", "config": {}}
-    with pytest.raises(ValueError, match="initializer 'Mine': expected one of"):
-        from_keras_config(config)

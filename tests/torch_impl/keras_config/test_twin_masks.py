@@ -240,12 +240,6 @@ def assert_same_with_masks(model, make):
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
-@each_row("build", MODELS.values(), ids=MODELS)
-def test_masks_of_tokens_go_through_the_twin_as_through_keras(build):
-    assert_same_with_masks(build(), tokens)
-
-
-@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_a_mask_of_the_inputs_is_taken_as_keras_takes_it():
     model = chain(
         lambda: L.LSTM(3, return_sequences=True),

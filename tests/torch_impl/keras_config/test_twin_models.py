@@ -1,6 +1,5 @@
 """Twins of whole models: shared layers, models in models, several ends, operations, weights."""
 
-import json
 import re
 
 import keras
@@ -16,7 +15,7 @@ from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, values
 from torch import nn
 
-from torch_impl.keras_config import KerasModel, from_keras_config
+from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.graph import tensors_in
 from torch_impl.keras_config.model import legal_name
 from torch_impl.keras_config.problems import NoTwinError
@@ -325,27 +324,6 @@ def pair(model):
 
 def output(twin, x):
     return twin(torch.tensor(x)).detach().numpy()
-
-
-@each_row("form", ["get_config", "to_json", "read_json"])
-def test_every_form_of_a_config_gives_the_twin(form):
-    model = residual()
-    config = model.get_config() if form == "get_config" else model.to_json()
-    twin = from_keras_config(json.loads(config) if form == "read_json" else config)
-    assert isinstance(twin, KerasModel)
-    assert [name for name, _ in twin.named_children()] == [
-        layer.name for layer in model.layers if not isinstance(layer, L.InputLayer)
-    ]
-
-
-def test_frozen_layers_do_not_ask_for_gradients():
-    model = convolutional()
-    model.layers[0].trainable = False
-    twin = from_keras_config(model.get_config())
-    asking = {name: p.requires_grad for name, p in twin.named_parameters()}
-    assert [name.partition(".")[0] for name, asks in asking.items() if not asks] == [
-        model.layers[0].name
-    ]
 
 
 def test_weights_without_a_name_come_by_the_number_that_keras_gives_them():

@@ -63,10 +63,3 @@ def test_masking_compares_with_a_number_of_float32_as_keras_does():
     counts = ours.compute_mask(torch.tensor(x))
     np.testing.assert_array_equal(counts.numpy(), theirs.compute_mask(tf.constant(x)).numpy())
     assert counts.sum() == 23
-
-
-def test_an_embedding_says_where_tokens_are():
-    tokens = torch.tensor([[3, 0, 1, 0]])
-    found = layers.Embedding(4, 2, mask_zero=True).compute_mask(tokens)
-    assert found.tolist() == [[True, False, True, False]]
-    assert layers.Embedding(4, 2).compute_mask(tokens) is None

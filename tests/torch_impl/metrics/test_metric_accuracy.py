@@ -123,12 +123,3 @@ def test_a_label_that_is_no_class_is_never_right(name):
 def test_shapes_that_do_not_fit_are_an_error_that_names_both(name, output, target, message):
     with pytest.raises(ValueError, match=rf"shape .*y_pred \(5, 3.*\): {message}"):
         getattr(metrics, name)().update(torch.zeros(output), torch.zeros(target))
-
-
-@one_test
-@pytest.mark.parametrize(
-    "kind", [metrics.TopKCategoricalAccuracy, metrics.SparseTopKCategoricalAccuracy]
-)
-def test_there_is_at_least_one_best_class(kind):
-    with pytest.raises(ValueError, match="k=0: expected a whole number of at least 1"):
-        kind(k=0)

@@ -59,14 +59,6 @@ def test_weights_of_columns_do_not_multiply_what_is_counted():
     assert metric.state_dict()["true_positives"].tolist() == [[1, 1], [1, 1], [0, 0]]
 
 
-def test_weights_of_labels_multiply_those_of_samples_without_columns():
-    generator = np.random.default_rng(1)
-    batch = generator.uniform(size=(6, 2)), generator.integers(0, 2, (6, 2))
-    for weight in (None, generator.uniform(size=6)):
-        options = {"label_weights": [3.0, 0.2], "num_thresholds": 7}
-        assert_is_keras("AUC", options, [(*batch, weight)])
-
-
 @settings(max_examples=10)
 @given(batches(SCORES, BITS))
 def test_logits_are_keras(made):

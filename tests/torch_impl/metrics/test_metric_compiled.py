@@ -42,14 +42,6 @@ def test_a_metric_a_configuration_and_a_function_keep_their_names():
     assert made(torch.tensor([[1.0, 4.0]]), torch.zeros(1, 2)) == 4
 
 
-def test_crossentropy_is_no_metric_as_in_keras():
-    for name in ("crossentropy", "ce"):
-        with pytest.raises(ValueError, match="Could not interpret metric"):
-            get_metric(name, np.zeros((6, 1)), np.zeros((6, 1)))
-        with pytest.raises(ValueError, match=f"metric '{name}': expected one of"):
-            metrics.metric(name)
-
-
 def test_an_accuracy_needs_the_shapes():
     with pytest.raises(ValueError, match="'acc' without shapes: expected output_shape and target"):
         metrics.metric("acc")

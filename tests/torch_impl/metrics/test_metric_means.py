@@ -58,15 +58,6 @@ def test_several_batches_with_weights_of_zero_and_masks_are_keras(data, name):
     assert_same(*same_results(name, updates))
 
 
-def test_a_mean_divides_by_the_weights_and_a_loss_by_the_samples():
-    """(1 * 2 + 3 * 6) / (1 + 3) = 5; the loss is (1 * 2 + 3 * 6) / 2 = 10."""
-    values, weight = torch.tensor([[2.0], [6.0]]), torch.tensor([1.0, 3.0])
-    assert metrics.Mean()(values, weight) == 5
-    error = metrics.MeanAbsoluteError()(values, torch.zeros(2, 1), weight)
-    loss = losses.MeanAbsoluteError()(values, torch.zeros(2, 1), weight)
-    assert (error, loss) == (5, 10)
-
-
 @one_test
 @pytest.mark.parametrize("weight", [None, torch.zeros(2)], ids=["no_batch", "no_weight"])
 def test_a_mean_of_nothing_is_zero(weight):

@@ -74,12 +74,6 @@ def test_the_fused_step_is_that_of_the_loop(name, dtype, rtol):
     assert_close(found, expected, rtol)
 
 
-def test_kernels_with_channels_last_move_alike():
-    steps = gradients(20, "float64")
-    found = moved(lambda p: Adam(p, 0.01, fused=True), steps, layout=torch.channels_last)
-    assert_close(found, moved(lambda p: Adam(p, 0.01), steps), 1e-13)
-
-
 def test_fused_may_be_switched_on_between_steps_and_is_kept_in_the_state():
     parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = AdamW([parameter], fused=False)

@@ -54,23 +54,6 @@ def test_a_sum_within_l1_makes_a_weight_of_zero():
     assert not run.weights()[0][:2].any()
 
 
-def test_the_first_step_is_the_formula():
-    """From w = 2, a = 0.25: n = 0.5, z = 0.5 - (sqrt(0.5) - 0.5) / 0.5 * 2, and l1 = 0.1."""
-    run = TorchRun(
-        "Ftrl",
-        [np.array([2.0])],
-        learning_rate=0.5,
-        initial_accumulator_value=0.25,
-        l1_regularization_strength=0.1,
-        l2_regularization_strength=0.3,
-        beta=0.2,
-    )
-    run.step([np.array([0.5])])
-    z = 0.5 - (np.sqrt(0.5) - 0.5) / 0.5 * 2
-    expected = (-0.1 - z) / (np.sqrt(0.5) / 0.5 + 2 * 0.3 + 0.2 / 0.5)
-    np.testing.assert_allclose(run.weights()[0], [expected], rtol=1e-14, atol=0)
-
-
 @one_test
 @pytest.mark.parametrize(
     ("name", "value", "expected"),

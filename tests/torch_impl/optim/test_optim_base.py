@@ -335,13 +335,6 @@ def test_a_parameter_without_gradient_is_left_alone_but_its_average_is_kept_up(n
     assert set(run.slots()[1]) == {"average"}
 
 
-def test_a_step_without_any_gradient_counts():
-    run = TorchRun("Adam", make_weights("float64"), global_clipnorm=0.5, weight_decay=0.5)
-    run.step([None, None, None])
-    assert run.optimizer.param_groups[0]["step"] == 1
-    assert run.slots() == [{}, {}, {}]
-
-
 def test_a_loss_is_scaled_by_the_factor():
     parameter = torch.nn.Parameter(torch.ones(1))
     assert SGD([parameter], loss_scale_factor=8.0).scale_loss(torch.tensor(3.0)) == 24

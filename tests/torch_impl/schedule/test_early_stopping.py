@@ -96,14 +96,6 @@ def test_hand_made_losses_end_a_training_as_keras_ends_it(values, patience):
             assert ours == keras_end(values, dtype, min_delta=min_delta, **rule)
 
 
-FALLS_AND_RISES = [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-
-
-def test_the_best_weights_come_back_also_where_training_was_not_stopped():
-    rule = {"patience": 5, "restore_best_weights": True}
-    assert our_end(FALLS_AND_RISES[:5], "float64", **rule) == (4, 2, "1.0", 2)
-
-
 def test_losses_are_compared_in_float32_also_to_end_a_training():
     # 1 - 1e-9 is 1 in float32: no improvement.
     assert our_end([1.0, 1.0 - 1e-9, 1.0], "float64")[0] == 1

@@ -3,24 +3,16 @@
 import torch
 from torch import nn
 
-from torch_impl.schedule import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from torch_impl.schedule import EarlyStopping, LearningRateScheduler
 from torch_impl.schedule.stepping import (
     acts_at_the_beginning,
     begin_epoch,
-    monitor_of,
     takes_value,
 )
 
 
 def optimizer():
     return torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1)
-
-
-def test_the_name_that_is_given_comes_before_that_of_the_rule():
-    rule = ReduceLROnPlateau(optimizer(), monitor="loss")
-    assert monitor_of(rule, "val_accuracy") == "val_accuracy"
-    assert monitor_of(rule, None) == "loss"
-    assert monitor_of(torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer()), None) == "val_loss"
 
 
 def test_a_rule_by_epoch_gets_the_number_of_the_epoch():

@@ -121,16 +121,6 @@ def test_with_a_floatx_of_float64_the_numbers_are_those_of_float64(kind):
 
 @one_test
 @pytest.mark.parametrize("kind", KINDS)
-def test_eval_mode_passes_through_and_draws_nothing(kind):
-    ours, x = getattr(layers, kind)(*KINDS[kind], seed=5), torch.rand(4, 3, 5, 6)
-    assert torch.equal(ours.eval()(x), x)
-    assert ours.num_draws == 0
-    whole = ours(torch.ones(3, 5, 6, dtype=torch.uint8))
-    assert whole.dtype == torch.get_default_dtype()
-
-
-@one_test
-@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_tensorflows(kind):
     """Those of moved images are the upstream ones, moved by the inverse map."""
     theirs, ours = pair(kind, *KINDS[kind], seed=5)

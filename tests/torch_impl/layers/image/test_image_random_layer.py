@@ -64,13 +64,6 @@ def test_numbers_from_zero_on_have_the_last_bit_of_a_graph_or_of_a_call(kind, ar
             assert same(turn_back(ours(turn(x))), run(x)), in_graph
 
 
-def test_a_layer_with_a_seed_keeps_it_and_draws_none():
-    seeds, other = KerasSeeds(5), KerasSeeds(5)
-    net = nn.Sequential(layers.RandomFlip(seed=3), layers.RandomFlip())
-    layers.initialise(net, seeds)
-    assert [layer.seed for layer in net] == [3, other.next_layer_seed()]
-
-
 def test_uniform_numbers_are_those_of_keras_from_any_seed():
     for seed in SEEDS:
         generator = keras.random.SeedGenerator(seed)
