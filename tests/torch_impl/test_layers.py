@@ -10,13 +10,14 @@ from covering import one_test
 from helpers import assert_same_bits, assert_same_weights
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from torch import nn
 
 import keras_impl.models
 import keras_impl.weights
 from parity.programs.run_spec import MODELS, RunSpec
 from parity.programs.settings import DTYPES
-from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise
+from torch_impl.layers import Dropout, Flatten, glorot_uniform, initialise, initialise_independently
 from torch_impl.models import build_model
 from torch_impl.seeds import KerasSeeds
 from torch_impl.weights import get_weights
@@ -152,3 +153,48 @@ def test_glorot_uniform_draws_keras_kernel_for_any_shape_and_seed(shape, seed, d
     theirs = keras.initializers.GlorotUniform(seed=seed)(tuple(shape), dtype=dtype).numpy()
     ours = glorot_uniform(tuple(shape), seed=seed, dtype=getattr(torch, dtype)).numpy()
     assert_same_bits(ours, theirs)
+
+
+RARE = 1e-5  # a test that rejects what is right so seldom
+
+
+def is_uniform(values):
+    """Whether numbers could be drawn from [-1, 1] evenly (Kolmogorov and Smirnov)."""
+    return stats.kstest(values, stats.uniform(-1, 2).cdf).pvalue > RARE
+
+
+@one_test
+@pytest.mark.parametrize("model", MODELS)
+def test_an_independent_model_has_keras_distributions_and_other_weights(model):
+    spec = RunSpec(model=model, seed=5)
+    seeded, _ = build_model(spec, (28, 28, 1), 10)
+    independent, _ = build_model(spec.replace(mode="independent"), (28, 28, 1), 10)
+    ours, theirs = get_weights(independent), get_weights(seeded)
+    assert {k: (v.shape, v.dtype) for k, v in ours.items()} == {
+        k: (v.shape, v.dtype) for k, v in theirs.items()
+    }
+    for name, weight in ours.items():
+        if name.endswith("bias"):
+            assert_same_bits(weight, np.zeros_like(weight))
+            continue
+        assert (weight != theirs[name]).any()
+        *field, channels_in, channels_out = weight.shape
+        limit = (6 / (np.prod(field) * (channels_in + channels_out))) ** 0.5
+        assert np.abs(weight).max() <= limit * (1 + 1e-6)
+        assert np.abs(theirs[name]).max() <= limit * (1 + 1e-6)
+        assert is_uniform(weight.ravel() / limit)
+        assert stats.ks_2samp(weight.ravel(), theirs[name].ravel()).pvalue > RARE
+
+
+def test_dropout_becomes_torchs_own_of_the_same_rate_in_its_place():
+    model = nn.Sequential(nn.Linear(4, 3), Dropout(0.25), nn.ReLU(), Dropout(0.0), nn.Linear(3, 2))
+    initialise_independently(model)
+    kinds = [type(layer) for layer in model]
+    assert kinds == [nn.Linear, nn.Dropout, nn.ReLU, nn.Dropout, nn.Linear]
+    assert [model[1].p, model[3].p] == [0.25, 0.0]
+    network, _ = build_model(RunSpec(model="dropout", mode="independent"), (12, 20, 3), 5)
+    seeded, _ = build_model(RunSpec(model="dropout"), (12, 20, 3), 5)
+    assert [name for name, _ in network.named_children()] == [
+        name for name, _ in seeded.named_children()
+    ]
+    assert [network.dropout1.p, network.dropout2.p] == [0.25, 0.5]

@@ -161,3 +161,14 @@ def test_columns_are_those_of_the_first_batch(metric):
         metric.update(torch.rand(4, 3), torch.ones(4, 3))
     metric.reset()
     metric.update(torch.rand(4, 3), torch.eye(4, 3))
+
+
+@one_test
+@pytest.mark.parametrize("dtype", [torch.float64, "float64"])
+def test_a_metric_adds_up_in_its_own_dtype(dtype):
+    """In float32, 2**24 + 1 is 2**24."""
+    total, rounded = metrics.Sum(dtype=dtype), metrics.Sum(dtype="float32")
+    for value in (2.0**24, 1.0):
+        total.update(torch.tensor(value))
+        rounded.update(torch.tensor(value))
+    assert (total.result().item(), rounded.result().item()) == (2**24 + 1, 2**24)

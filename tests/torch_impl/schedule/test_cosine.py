@@ -7,7 +7,7 @@ from schedule_rates import keras_rates, our_rates
 
 from torch_impl import schedule
 
-STEPS = range(200)
+STEPS = (*range(70), *range(70, 200, 6), 199, 200)
 CASES = {
     "plain": ("CosineDecay", {"decay_steps": 120}),
     "alpha": ("CosineDecay", {"decay_steps": 77, "alpha": 0.3}),

@@ -10,7 +10,7 @@ from schedule_rates import keras_rate, keras_rates, our_rates
 from torch_impl import schedule
 from torch_impl.optim import SGD
 
-STEPS = range(200)
+STEPS = (*range(70), *range(70, 200, 6), 199, 200)
 CASES = {
     "exponential": ("ExponentialDecay", {"decay_steps": 7, "decay_rate": 0.96}),
     "exponential_stairs": (

@@ -96,7 +96,6 @@ BY_NAME = (
     },
 )
 CASES = {
-    "in_order": (IN_ORDER, False, None),
     "in_order_with_one_weight_a_sample": (IN_ORDER, False, WEIGHTS),
     "by_name_with_weights_for_each_output": (
         BY_NAME,
