@@ -17,9 +17,6 @@ from torch_impl.keras_config import from_keras_config
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-INNER = [L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")]
-
-
 def with_seeds(config, numbers):
     """The config, with a seed of its own in every initialiser that draws."""
     if isinstance(config, list):
@@ -87,7 +84,9 @@ LAYERS = {
         gamma_initializer="random_uniform", moving_mean_initializer="ones"
     ),
     "each_step": lambda: L.TimeDistributed(L.Dense(2, kernel_initializer="lecun_uniform")),
-    "inner model": lambda: L.TimeDistributed(keras.Sequential(INNER)),
+    "inner model": lambda: L.TimeDistributed(
+        keras.Sequential([L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")])
+    ),
 }
 
 

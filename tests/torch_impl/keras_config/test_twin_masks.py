@@ -112,8 +112,12 @@ def attention(first, second):
     grouped = L.GroupQueryAttention(3, 4, 2)(second, second)
     other = [L.Attention()([second, second]), L.AdditiveAttention()([second, second])]
     sums = [L.Add()([first, y]), L.Add()([second, grouped])]
-    twice = L.MultiHeadAttention(2, 3)(first, y)
-    return [y, two, twice, grouped, *other, *sums, *map(L.GlobalAveragePooling1D(), sums)]
+    return [y, two, grouped, *other, *sums, *map(L.GlobalAveragePooling1D(), sums)]
+
+
+def attending_twice(x):
+    z = L.MultiHeadAttention(2, 3)(x, L.MultiHeadAttention(2, 3)(x, x))
+    return [z, L.GRU(2)(z), L.GlobalAveragePooling1D()(z)]
 
 
 def sentences():
@@ -184,6 +188,7 @@ MODELS = {
     "destroying": each_alone(*DESTROYING),
     "passing": each_alone(*PASSING),
     "attention": graph(attention, 2),
+    "twice": graph(attending_twice),
     "sentences": sentences,
     "masking": masked_values(L.Masking, lambda: L.LSTM(4)),
     "masking_value": masked_values(
