@@ -72,7 +72,7 @@ def frozen_gru():
 def test_what_is_assigned_is_read_back_alone_and_in_a_model_as_is_its_gradient(make, shapes):
     """The gradient of sum(w * w) / 2 is w."""
     module, arrays = make(), distinct(shapes)
-    assert assign(module, {**arrays, "other/gamma": np.ones(3)}) == set(arrays)
+    assert assign(module, {**arrays, "other/colour": np.ones(3)}) == set(arrays)
     start = torch.zeros((), requires_grad=True)
     sum((parameter.square().sum() / 2 for parameter in module.parameters()), start).backward()
     found, gradients = read(module), read(module, gradient=True)
@@ -164,10 +164,7 @@ def test_a_point_in_the_name_of_a_layer_is_an_underscore():
         (nn.Sequential(nn.Linear(3, 2), nn.MultiheadAttention(4, 2)), []),
         (
             layers.Bidirectional(layers.GRU(3, 2), layers.GRU(3, 2, go_backwards=True)),
-            [
-                (f"{way}.bias_ih_l0", f"{way}.bias_hh_l0")
-                for way in ("forward_layer", "backward_layer")
-            ],
+            [(f"{way}.bias_ih_l0", f"{way}.bias_hh_l0") for way in ("forward_gru", "backward_gru")],
         ),
     ],
     ids=lambda value: type(value).__name__,

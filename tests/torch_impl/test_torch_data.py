@@ -55,7 +55,7 @@ def test_an_epoch_holds_every_sample_once_and_keeps_the_last_batch(
     np.testing.assert_array_equal(torch.cat([b.y for b in fed]), color_data.y_train[index])
     images = torch.cat([batch.x for batch in fed])
     assert images.dtype == getattr(torch, dtype)
-    is_equal = np.equal(images.permute(0, 2, 3, 1), color_data.x_train[index]).all()
+    is_equal = np.array_equal(images.permute(0, 2, 3, 1).numpy(), color_data.x_train[index])
     assert is_equal == (name == "arrays")
     assert (fed[0].params is None) == (name == "arrays" or mode == "independent")
     orders = {*orders_of(batches)}

@@ -115,7 +115,7 @@ def test_feed_and_target_get_real_numbers_in_the_dtype_of_the_module(given, dtyp
     x = COLUMN.astype(given)
     found = trainer.fit(x, COLUMN.astype(int), batch_size=1, validation_data=(x, x)).history
     assert found == {"loss": [pytest.approx((9 + 16) / 2)], "val_loss": [0.5]}  # 5, 7 of 2, 3
-    assert seen == [dtype, torch.int64] * 2 + [dtype] * 2
+    assert seen == [dtype, torch.int64] * 2 + [dtype] * 4
 
 
 COLUMN = np.array([[1.0], [2.0]], np.float32)
