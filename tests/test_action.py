@@ -336,18 +336,6 @@ def test_a_pull_request_gets_one_comment_that_is_kept_up_to_date(comment):
     assert (what, given["comment_id"], given["body"]) == ("update", 3, body)
 
 
-def test_each_cell_of_a_matrix_has_its_own_comment(comment):
-    ((what, given),) = comment([{"id": 3, "body": MARKER}], name="parity 3.13 -->")
-    assert what == "create"
-    assert given["body"].startswith("<!-- keras-torch-parity: parity 3.13 --_ -->\n")
-
-
-def test_a_token_that_may_not_write_leaves_a_warning(comment):
-    ((what, text),) = comment([], fails=True)
-    assert what == "warning"
-    assert "it needs pull-requests: write" in text
-
-
 # --- other systems -------------------------------------------------------------------------------
 
 

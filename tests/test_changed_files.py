@@ -73,7 +73,7 @@ def right_answer(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_changed_file_is_refused_or_says_the_same(kind, tmp_path, monkeypatch):
     assert right_answer(kind)[1] == ""  # the null case
-    made = [mutation(kind, number) for number in range(KINDS[kind].count)]
+    made = [mutation(kind, number) for number in range(0, KINDS[kind].count, 2)]
     assert len({each.content for each in made}) > 0.7 * len(made)
     for each in made:
         folder = tmp_path / str(each.number)
@@ -102,7 +102,7 @@ def check(made, folder, expected, monkeypatch):
         assert has_failed == (verdict not in ("pass", "good_fit")), (made.number, made.what)
 
 
-@each_row("number", range(KINDS["record of a store"].count))
+@each_row("number", range(0, KINDS["record of a store"].count, 2))
 def test_a_changed_record_is_not_counted_or_says_the_same(number, tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("record")
     right = mutation("record of a store", number)

@@ -13,14 +13,10 @@ from benchmarks.accuracy.corpus import (
     Port,
     Row,
     in_parts,
-    line,
     main,
     ran,
     selected,
-    summed,
-    table,
     words,
-    written,
 )
 from parity.divergences.registry import REGISTRY
 from parity.errors import InputError
@@ -241,20 +237,6 @@ def test_what_counts_of_a_port(port, found, expected):
     assert words(port, found) == set(expected.split())
 
 
-def test_lines_are_read_by_a_person(net):
-    found = row("fail", ("forward", "A13", 0.9), ("loss", "", 0))
-    assert line(net, EPSILON, found) == "nets/net/epsilon  fail  (forward A13)  forward:A13 loss:-"
-    assert line(net, RIGHT, Row("error", why="no module")) == "nets/net/right  error  no module"
-    counts = [words(RIGHT, row("pass")), words(EPSILON, found)]
-    assert summed(counts) == (
-        "1 checks of right ports, 0 alarms; 1 of 1 wrong ones caught; 1 of 1 at their level; "
-        "1 of 1 named first; 1 named; 0 alone"
-    )
-    assert [*table([(net, RIGHT, row("pass")), (net, EPSILON, found)])][2:] == [
-        "| Another epsilon (`epsilon`) | net | forward A13 | forward A13, loss - |"
-    ]
-
-
 def test_ports_are_selected_by_family_case_and_port():
     [(case, port)] = selected(["pairs/adam/adam_stock"])
     assert (case.key, port.name) == ("pairs/adam", "adam_stock")
@@ -271,12 +253,6 @@ def test_the_ports_of_a_case_are_checked_together():
     assert sum(map(len, parts)) == sum(PORTS["pairs"])
     assert sum(map(len, keys)) == len(set.union(*keys))
     assert all(len(part) < 60 for part in parts)
-
-
-def test_the_cases_are_written_once(tmp_path):
-    found = written(["metrics/classes", "metrics/classes/percent"], tmp_path)
-    assert [case.key for case in found] == ["metrics/classes"]
-    assert (tmp_path / "metrics" / "classes" / "classes_percent.py").is_file()
 
 
 def checks(monkeypatch):
@@ -320,14 +296,6 @@ def test_the_exit_code_tells_what_was_found(monkeypatch, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "expected results of this command" in told
     assert "Traceback" not in told
-
-
-@pytest.mark.parametrize("seeds", ["one", "3:3", "0:x", ":2"])
-def test_seeds_that_are_none_are_refused(seeds, capsys):
-    with pytest.raises(SystemExit) as error:
-        main(["pairs/mse_one", "--seeds", seeds])
-    assert error.value.code == 2
-    assert f"--seeds {seeds}: expected" in capsys.readouterr().err
 
 
 def test_a_factory_that_cannot_be_used_is_an_error_of_its_port_alone(monkeypatch, net):

@@ -117,13 +117,6 @@ def test_a_page_gets_its_table_where_it_asks_for_it(name):
     assert app.files == [Path(tables.TABLES[name][1].__file__).name, "tables.py"]
 
 
-def test_a_page_without_a_table_stays_as_it_is():
-    page, app = ["# Title\n"], Sphinx()
-    tables.insert(app, "title", page)
-    assert page == ["# Title\n"]
-    assert app.files == []
-
-
 API = "\n".join(page.read_text() for page in PAGES if page.parent.name == "api")
 
 
@@ -193,11 +186,6 @@ def test_a_history_of_the_tutorial_has_its_verdict_and_its_picture(name):
     assert f"](images/{name}.svg)" in (DOCS / "tutorial.md").read_text()
 
 
-def test_no_picture_is_left_over():
-    used = set(re.findall(r"\]\((images/[^)]+)\)", "\n".join(page.read_text() for page in PAGES)))
-    assert used == {f"images/{path.name}" for path in (DOCS / "images").iterdir()}
-
-
 # Its trees of all pages stay to the end, and the garbage collector would go through them for long.
 SPHINX = """
 import gc, sys
@@ -254,9 +242,3 @@ def test_an_option_is_told_with_its_default_and_its_range():
         "| `--share FLOAT RANGE` |  | Part of it, see `--size` or `x --y`. It is 0 to 1. |",
         "| `--kind [a\\|b]` | a | Which one. |",
     ]
-
-
-def test_a_command_without_a_table_is_told():
-    page = make_options.PAGE.read_text().replace("<!-- options: bench -->", "")
-    with pytest.raises(ValueError, match=r"has tables of .* expected .*'bench'"):
-        make_options.with_tables(page)

@@ -7,7 +7,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -400,36 +399,3 @@ def test_a_wrong_command_is_seen(line, is_right, accept):
         return
     with pytest.raises((Exception, SystemExit)):
         accept(command)
-
-
-@each_row(
-    "line",
-    [
-        "parity",
-        "parity run [SCENARIO ...]",
-        "parity record BUNDLE",
-        "parity sweep --workers N",
-        "parity run --dtype float32|float64",
-    ],
-)
-def test_in_the_text_a_command_may_be_a_name_or_have_the_users_words(line, accept):
-    command = replace(documented.command_in(line), is_mention=True)
-    accept(command)
-    assert handled(command) == "a name"
-
-
-def test_a_new_command_that_trains_has_to_be_handled():
-    for line in ("parity run dropout --epochs 3", "python benchmarks/new.py", "parity doctor --x"):
-        assert handled(documented.command_in(line)) == "not at all"
-    assert handled(documented.command_in("parity explain A5")) == "quick"
-    assert handled(documented.command_in("parity run --help")) == "quick"
-
-
-def test_output_is_compared_line_by_line_but_for_measured_numbers():
-    printed = ["seed 42  PASS", "  a 1.2e-15  7 of 9", "  b", "took 3.5 s"]
-    assert missing(["seed 42 PASS", "a 3.4e-16 7 of 9", "...", "took 9.25 s"], printed) is None
-    assert missing(["a 3.4e-16 8 of 9"], printed) == "a 3.4e-16 8 of 9"
-    assert missing(["b", "seed 42 PASS"], printed) == "seed 42 PASS"
-    assert missing(["2 passed in 9.5s"], ["2 passed in 62.93s (0:01:02)"]) is None
-    assert missing(["  init  pass  1.2e-15  1  a"], ["  init  pass  0  1  of 9 values"]) is None
-    assert missing(["  init  pass  1.2e-15  1  a"], ["  init  FAIL  1.2e-15  1  a"])

@@ -12,8 +12,10 @@ import sys
 from collections import Counter
 
 import pytest
-from import_graph import circles, import_graph, longest_chain, modules_of
+from import_graph import circles, import_graph, longest_chain
 from paths import ROOT
+from rows import each_row
+from sources import files_below, imports
 
 import parity
 
@@ -64,47 +66,37 @@ MAX_LINES = 800  # of one idea, which no file is cut for
 def files_of(folder):
     """Those of a folder, without those of folders in it that have rules of their own."""
     inner = [ROOT / each for each in FORBIDDEN if each.startswith(f"{folder}/")]
-    found = sorted((ROOT / folder).rglob("*.py"))
+    found = files_below(ROOT / folder)
     return [path for path in found if not any(path.is_relative_to(each) for each in inner)]
-
-
-def name_of(path):
-    return path.relative_to(ROOT).as_posix()
 
 
 def imported(path):
     """The top-level packages that a file imports, anywhere in it, under `TYPE_CHECKING` too."""
     packages = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node, _ in imports(path):
         if isinstance(node, ast.Import):
             packages |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             # A relative import stays inside of the package.
             packages.add(path.parent.name if node.level else node.module.partition(".")[0])
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-            ("import_module", "__import__")
-        ):
-            packages |= {
-                argument.value.partition(".")[0]
-                for argument in node.args
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-            }
+        else:
+            names = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            packages |= {name.partition(".")[0] for name in names if isinstance(name, str)}
     return packages
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_a_file_imports_nothing_from_the_other_side(package):
-    found = {name_of(path): imported(path) & FORBIDDEN[package] for path in files_of(package)}
-    assert {name: others for name, others in found.items() if others} == {}
+def test_a_file_imports_nothing_from_the_other_side_and_holds_one_idea():
+    for package, forbidden in FORBIDDEN.items():
+        paths = files_of(package)
+        assert len(paths) >= 7  # else this would pass on nothing
+        assert {name_of(path): imported(path) & forbidden for path in paths} == {
+            name_of(path): set() for path in paths
+        }
+        lines = {name_of(path): path.read_text("utf-8").count("\n") for path in paths}
+        assert {name: number for name, number in lines.items() if number > MAX_LINES} == {}
 
 
-def test_every_folder_has_files():
-    """Otherwise the test above would pass on nothing."""
-    for folder in FORBIDDEN:
-        assert len(files_of(folder)) >= 7
-
-
-@pytest.mark.parametrize(
+@each_row(
     ("text", "packages"),
     [
         ("import torch.nn as nn, numpy", {"torch", "numpy"}),
@@ -115,7 +107,6 @@ def test_every_folder_has_files():
         ),
         ("from . import spec", {"here"}),
     ],
-    ids=["plain", "inside_a_function", "by_name", "relative"],
 )
 def test_imports_of_every_form_are_seen(text, packages, tmp_path):
     path = tmp_path / "here" / "module.py"
@@ -124,12 +115,95 @@ def test_imports_of_every_form_are_seen(text, packages, tmp_path):
     assert imported(path) == packages
 
 
-# --- wings ---------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def graph():
     return import_graph(ROOT, *PACKAGES)
+
+
+def test_the_wings_are_those_that_are_listed_and_few_modules_stand_beside_them():
+    folders = {path.parent.name for path in (ROOT / "parity").glob("*/__init__.py")}
+    assert folders == {wing for wing in WINGS if "/" not in wing}
+    modules = {path.stem for path in (ROOT / "parity").glob("*.py")}
+    assert modules == GROUND | DOORS
+    assert len(modules) <= MAX_MODULES
+    # Importing a wing with the name of a public function would hide the function.
+    assert set(WINGS) & set(parity.__all__) == set()
+
+
+def test_a_wing_imports_only_wings_below_it(graph):
+    below = {library: {library} for library in LIBRARIES}
+    below |= {w: {*LIBRARIES, *WINGS[: n + 1], None} for n, w in enumerate(WINGS)}
+    for module, others in graph.items():
+        if (wing := wing_of(module)) is not None:
+            assert {wing_of(other) for other in others} <= below[wing], module
+    for module in GROUND:
+        assert graph[f"parity.{module}"] <= {f"parity.{name}" for name in GROUND}
+
+
+def test_a_wing_says_its_idea_in_its_first_line_and_imports_nothing(graph):
+    for wing in WINGS:
+        text = (ROOT / "parity" / wing / "__init__.py").read_text(encoding="utf-8")
+        first = ast.get_docstring(ast.parse(text)).splitlines()[0]
+        assert first.endswith("."), wing
+        assert len(first) > len(wing) + 10
+        assert graph[f"parity.{wing.replace('/', '.')}"] == frozenset(), wing
+
+
+def test_circles_chains_and_modules_of_folders_are_found(small):
+    graph = small(
+        {
+            "a": "import small.b",
+            "b": "import small.c",
+            "c": "def f():\n    import small.a",
+            "d": "import small.a",
+            "wing/__init__": "import small.e\nimport small.wing.f",
+            "wing/f": "import small.e",
+            "e": "",
+        }
+    )
+    assert circles(graph) == [["small.a", "small.b", "small.c"]]
+    rest = {name: others for name, others in graph.items() if name not in circles(graph)[0]}
+    rest["small.d"] = frozenset()
+    assert longest_chain(rest) == ["small.wing", "small.wing.f", "small.e"]
+
+
+@each_row(
+    ("modules", "unwanted"),
+    [
+        # `python -m` sets the number of threads first, which is read when a framework starts.
+        (
+            "parity, parity.programs.run_spec, parity.scenarios, torch_impl, keras_impl, "
+            "parity.halves.torch, parity.halves.keras",
+            {*FRAMEWORKS, "torch_impl.train", "keras_impl.train"},
+        ),
+        # What checks files is loaded only to read them: no child needs it.
+        (
+            "parity, parity.cli.main, parity.worker, parity.runs.child, parity.runs.check_child, "
+            "parity.sweeps.batch_child",
+            {*FRAMEWORKS, "msgspec"},
+        ),
+    ],
+)
+def test_importing_harness_halves_and_children_loads_no_framework(modules, unwanted):
+    loaded = modules_after(f"import {modules}")
+    assert set(modules.split(", ")) <= loaded
+    assert loaded & unwanted == set()
+
+
+def test_no_two_test_files_have_the_same_name_and_dir_of_a_half_its_public_ones():
+    """pytest imports files by their bare names: of two, it refuses the second."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
+    for half in LIBRARIES:
+        module = importlib.import_module(half)
+        assert dir(module) == sorted(module.__all__)
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+# --- wings ---------------------------------------------------------------------------------------
 
 
 def wing_of(module):
@@ -142,51 +216,6 @@ def wing_of(module):
     return names[0] if names and names[0] not in GROUND | DOORS else None
 
 
-def test_the_wings_are_those_that_are_listed():
-    folders = {path.parent.name for path in (ROOT / "parity").glob("*/__init__.py")}
-    assert folders == {wing for wing in WINGS if "/" not in wing}
-
-
-def test_few_modules_stand_directly_in_the_package():
-    modules = {path.stem for path in (ROOT / "parity").glob("*.py")}
-    assert modules == GROUND | DOORS
-    assert len(modules) <= MAX_MODULES
-
-
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_imports_only_wings_below_it(wing, graph):
-    below = {*LIBRARIES, *WINGS[: WINGS.index(wing) + 1], None}
-    for module, others in graph.items():
-        if wing_of(module) == wing:
-            assert {wing_of(other) for other in others} <= below, module
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_library_imports_nothing_of_the_harness_and_nothing_of_the_other(library, graph):
-    for module, others in graph.items():
-        if wing_of(module) == library:
-            assert {wing_of(other) for other in others} <= {library}, module
-
-
-@pytest.mark.parametrize("module", sorted(GROUND))
-def test_the_ground_stands_on_nothing_else(module, graph):
-    assert graph[f"parity.{module}"] <= {f"parity.{name}" for name in GROUND}
-
-
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_says_its_idea_in_its_first_line_and_imports_nothing(wing, graph):
-    text = (ROOT / "parity" / wing / "__init__.py").read_text(encoding="utf-8")
-    first = ast.get_docstring(ast.parse(text)).splitlines()[0]
-    assert first.endswith(".")
-    assert len(first) > len(wing) + 10
-    assert graph[f"parity.{wing.replace('/', '.')}"] == frozenset()
-
-
-def test_no_wing_has_the_name_of_a_public_function():
-    """Importing the wing would hide the function."""
-    assert set(WINGS) & set(parity.__all__) == set()
-
-
 def test_no_import_goes_in_a_circle(graph):
     assert circles(graph) == []
 
@@ -195,12 +224,6 @@ def test_the_longest_chain_of_imports_in_the_parent_is_short(graph):
     parent = [name for name in graph if wing_of(name) not in {*LIBRARIES, *CHILDREN}]
     chain = longest_chain({name: graph[name] & set(parent) for name in parent})
     assert len(chain) <= MAX_CHAIN, " > ".join(chain)
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_file_is_short_enough_to_hold_one_idea(package):
-    lines = {name_of(path): path.read_text("utf-8").count("\n") for path in files_of(package)}
-    assert {name: number for name, number in lines.items() if number > MAX_LINES} == {}
 
 
 @pytest.fixture
@@ -237,31 +260,6 @@ def test_an_import_of_any_form_is_an_edge_but_for_types(small, text, is_seen):
     assert ("small.b" in graph["small.a"]) == is_seen
 
 
-def test_a_circle_through_a_function_is_found(small):
-    graph = small(
-        {
-            "a": "import small.b",
-            "b": "import small.c",
-            "c": "def f():\n    import small.a",
-            "d": "import small.a",
-        }
-    )
-    assert circles(graph) == [["small.a", "small.b", "small.c"]]
-
-
-def test_the_longest_chain_is_found(small):
-    graph = small({"a": "import small.b\nimport small.c", "b": "import small.c", "c": "", "d": ""})
-    assert longest_chain(graph) == ["small.a", "small.b", "small.c"]
-
-
-def test_modules_are_named_as_they_are_imported(tmp_path):
-    (tmp_path / "small" / "wing").mkdir(parents=True)
-    for name in ("__init__.py", "a.py", "wing/__init__.py", "wing/b.py"):
-        (tmp_path / "small" / name).touch()
-    found = ["small", "small.a", "small.wing", "small.wing.b"]
-    assert sorted(modules_of(tmp_path, "small")) == found
-
-
 # --- the page that explains it --------------------------------------------------------------------
 
 
@@ -292,35 +290,6 @@ def modules_after(statement):
     return set(result.stdout.split())
 
 
-def test_importing_the_harness_loads_no_framework():
-    loaded = modules_after("import parity, parity.programs.run_spec, parity.scenarios")
-    assert "parity.scenarios" in loaded
-    assert loaded & (FRAMEWORKS | {"torch_impl.train", "keras_impl.train"}) == set()
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        "parity, parity.cli.main",
-        "parity.worker, parity.runs.child, parity.runs.check_child, parity.sweeps.batch_child",
-    ],
-    ids=["command_line", "child"],
-)
-def test_what_checks_files_is_loaded_only_to_read_them(names):
-    """No child needs it in the user's environment, and the command line starts without it."""
-    assert "msgspec" not in modules_after(f"import {names}")
-
-
-@pytest.mark.parametrize(
-    "half", ["torch_impl", "keras_impl", "parity.halves.torch", "parity.halves.keras"]
-)
-def test_importing_a_half_loads_no_framework_yet(half):
-    """`python -m` sets the number of threads first, which is read when a framework starts."""
-    loaded = modules_after(f"import {half}")
-    assert half in loaded
-    assert loaded & FRAMEWORKS == set()
-
-
 def test_the_torch_half_trains_without_loading_keras():
     loaded = modules_after(
         "import torch_impl, parity.halves.torch; torch_impl.fit; parity.halves.torch.run_program"
@@ -336,9 +305,3 @@ def test_no_two_test_files_have_the_same_name():
     """pytest imports them by their bare names: of two, it refuses the second."""
     names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
-
-
-@pytest.mark.parametrize("half", ["keras_impl", "torch_impl"])
-def test_dir_of_a_half_lists_its_public_names_only(half):
-    module = importlib.import_module(half)
-    assert dir(module) == sorted(module.__all__)

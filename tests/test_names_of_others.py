@@ -57,12 +57,6 @@ def test_the_suite_of_a_project_with_a_parity_of_its_own_passes(place, pytest_in
     assert SENTENCE not in output
 
 
-def test_a_mark_of_the_same_name_with_other_arguments_is_the_projects_own(pytest_in):
-    text = TEST.replace("@pytest", '@pytest.mark.parity(kind="even")\n@pytest', 1)
-    code, output = pytest_in({"parity.py": OWN, "tests/test_even.py": text})
-    assert code == 0, output
-
-
 @pytest.mark.parametrize(
     "option", ["--parity-seed=3", "--parity", "--parity-accept=C3", "--parity-out=kept"]
 )

@@ -65,18 +65,6 @@ def test_every_command_line_of_the_tables_is_one_that_the_benchmark_takes(refere
                 assert context.params["device"] == expected
 
 
-def test_a_framework_without_a_gpu_is_named_and_one_that_does_not_start_too(reference):
-    reference.PROBES = {"torch": "print(1)", "tensorflow": "print(0)"}
-    assert re.search(r"tensorflow sees no GPU: expected a machine", reference.refusal())
-    reference.PROBES = {"torch": "print(1)", "tensorflow": "import no_such_module"}
-    assert reference.refusal() == (
-        "--device cuda: tensorflow does not start: "
-        "ModuleNotFoundError: No module named 'no_such_module'"
-    )
-    reference.PROBES = {"torch": "print(1)", "tensorflow": "print('noise'); print(2)"}
-    assert reference.refusal() is None
-
-
 def row(variant, median, batch_size, precision="fp32", status="ok"):
     return {
         **{"part": "train", "variant": variant, "batch_size": batch_size, "precision": precision},

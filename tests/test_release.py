@@ -12,7 +12,6 @@ import pytest
 import yaml
 from checkout import copy_checkout
 from paths import ROOT
-from rows import each_row
 
 SCRIPT = ROOT / "scripts" / "make_release.py"
 FILES = ("CHANGELOG.md", "pyproject.toml", "CITATION.cff", "README.md")
@@ -62,21 +61,6 @@ def test_no_link_of_the_page_on_an_index_is_relative(script, checkout):
     assert f"[Commands]({URL}/blob/v0.2.0/docs/commands.md)" in readme
 
 
-@each_row(
-    ("text", "expected"),
-    [
-        ("[a](docs/a.md#part)", f"[a]({URL}/blob/v1.0.0/docs/a.md#part)"),
-        ("![a](b.png)", f"![a]({URL}/raw/v1.0.0/b.png)"),
-        ("[a](https://other.example/b)", "[a](https://other.example/b)"),
-        ("[a](mailto:b@other.example)", "[a](mailto:b@other.example)"),
-        ("[a](#part)", "[a](#part)"),
-        ("x[0](y)", f"x[0]({URL}/blob/v1.0.0/y)"),
-    ],
-)
-def test_a_link_is_made_absolute(script, text, expected):
-    assert script["with_absolute_links"](text, URL, "v1.0.0") == expected
-
-
 @pytest.mark.parametrize(
     ("tag", "url", "message"),
     [
@@ -92,10 +76,6 @@ def test_a_wrong_release_changes_nothing(script, checkout, tag, url, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         script["release"](checkout, tag, url)
     assert [(checkout / name).read_bytes() for name in FILES] == before
-
-
-def test_a_candidate_needs_no_section_in_the_changelog(script, checkout):
-    assert script["release"](checkout, "v0.3.0rc1", URL) == "0.3.0rc1"
 
 
 def test_the_script_refuses_in_one_line(tmp_path):

@@ -116,16 +116,6 @@ def test_its_group_is_killed_with_it_and_a_limit_of_time_is_told(begin):
     wait_for(lambda: not any(map(is_alive, pids)))
 
 
-def test_no_two_children_begin_with_the_same_random_numbers(begin):
-    program = "import numpy, random; print(numpy.random.random(), random.random())"
-    found = []
-    for _ in range(2):
-        child, output = begin(program)
-        assert child.wait(30) == 0
-        found += output().split()
-    assert len(set(found)) == 4
-
-
 def test_nothing_else_is_forked_and_nothing_outside(tmp_path):
     own = subprocess.Popen
     with warmed():

@@ -83,6 +83,7 @@ def rounded(line):
     return re.sub(r"-?\d+\.\d+(e[+-]\d+)?", lambda number: f"{float(number[0]):.5g}", line).rstrip()
 
 
+@pytest.mark.long
 def test_the_reports_are_those_of_the_first_and_the_last_program(results):
     told = [report for reports, _ in sections() for report in reports]
     assert [result.verdict for result in results] == ["fail"] * 8 + ["pass"]
@@ -96,6 +97,7 @@ def test_the_reports_are_those_of_the_first_and_the_last_program(results):
             assert rounded(line) in left, "\n".join(["not in the report:", line, *real])
 
 
+@pytest.mark.long
 def test_each_change_ends_the_divergences_of_its_section_and_no_others(results):
     # The first of all is shown with the whole report.
     steps = [named("".join(reports)) for reports, changes in sections() if changes]

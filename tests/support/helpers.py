@@ -113,6 +113,19 @@ def assert_same_images(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.ptp(theirs))
 
 
+def assert_same_files(ours, theirs):
+    """Two folders of images: the same names, and the same pixels by each name."""
+    from PIL import Image
+
+    names = sorted(path.name for path in theirs.iterdir())
+    assert sorted(path.name for path in ours.iterdir()) == names
+    for name in names:
+        with Image.open(ours / name) as file, Image.open(theirs / name) as expected:
+            assert (file.format, file.mode) == (expected.format, expected.mode)
+            np.testing.assert_array_equal(np.asarray(file), np.asarray(expected))
+    return names
+
+
 def assert_same_weights(actual, expected):
     """Two mappings from name to array, equal in names, order and every bit."""
     assert list(actual) == list(expected)

@@ -8,13 +8,15 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sources import files_below, imports
+
 Graph = Mapping[str, frozenset[str]]
 
 
 def modules_of(root: Path, package: str) -> dict[str, Path]:
     """The modules of a package by dotted name; a package counts as its `__init__.py`."""
     modules = {}
-    for path in sorted((root / package).rglob("*.py")):
+    for path in files_below(root / package):
         parts = path.relative_to(root).with_suffix("").parts
         modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return modules
@@ -29,7 +31,9 @@ def import_graph(root: Path, *packages: str) -> dict[str, frozenset[str]]:
 
 
 def _imported(path: Path, name: str, modules: Mapping[str, Path]) -> Iterator[str]:
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
+    for node, is_typing in imports(path):
+        if is_typing:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom):
@@ -40,17 +44,6 @@ def _imported(path: Path, name: str, modules: Mapping[str, Path]) -> Iterator[st
                     yield full
                 elif base in modules:
                     yield base
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that only a type checker sees."""
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-        for child in node.orelse:
-            yield from _statements(child)
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _statements(child)
 
 
 def _base(node: ast.ImportFrom, name: str, *, is_package: bool) -> str:

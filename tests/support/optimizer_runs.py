@@ -164,12 +164,6 @@ def assert_close(ours, theirs):
     assert slot_difference(ours, theirs) <= SLOT_UNITS * unit
 
 
-def keras_alone(name, changes_rate=True, **settings):
-    """A short run of Keras in float64."""
-    run = KerasRun(name, make_weights("float64"), **settings)
-    return run_steps(run, make_gradients("float64", SHORT), changes_rate)
-
-
 def assert_same_bits(ours, theirs):
     """Weights and slots, and that both sides have the same slots."""
     for a, b in zip(ours.weights(), theirs.weights(), strict=True):

@@ -40,28 +40,28 @@ def test_the_arguments_of_forward_say_which_masks_a_module_takes():
     assert positional_names(LSTM(3, 2)) == ("x", "initial_state", "mask")
 
 
-def test_a_module_of_one_input_is_told_its_mask():
-    assert told_masks(GlobalAveragePooling1D(), {"x": X}, {"x": MASK}) == {"mask": MASK}
-    assert told_masks(nn.Linear(3, 2), {"input": X}, {"input": MASK}) == {}
-    assert told_masks(GlobalAveragePooling1D(), {"x": X}, {"x": None}) == {}
-    listed = told_masks(GlobalAveragePooling1D(), {"x": [X, X]}, {"x": [MASK, None]})
-    assert listed == {"mask": [MASK, None]}
+POOL = GlobalAveragePooling1D()
 
 
-def test_a_module_of_several_inputs_is_told_a_mask_for_each():
-    masks = {"query": None, "value": MASK}
-    assert told_masks(Attending(), {"query": X, "value": X}, masks) == {"value_mask": MASK}
+OTHER = ~MASK
 
 
-def test_a_recurrent_layer_that_gets_its_state_is_told_no_mask():
-    given = {"x": X, "initial_state": [X[:, 0]]}
-    assert told_masks(LSTM(3, 3), given, {"x": MASK, "initial_state": [None]}) == {}
+TOLD = [
+    (POOL, {"x": X}, {"x": MASK}, {"mask": MASK}),
+    (nn.Linear(3, 2), {"input": X}, {"input": MASK}, {}),
+    (POOL, {"x": X}, {"x": None}, {}),
+    (POOL, {"x": [X, X]}, {"x": [MASK, None]}, {"mask": [MASK, None]}),
+    (Attending(), {"query": X, "value": X}, {"query": None, "value": MASK}, {"value_mask": MASK}),
+    # A recurrent layer that gets its state is told no mask, and a mask given by hand stays.
+    (LSTM(3, 3), {"x": X, "initial_state": [X]}, {"x": MASK, "initial_state": [None]}, {}),
+    (POOL, {"x": X, "mask": OTHER}, {"x": MASK, "mask": None}, {}),
+]
 
 
-def test_a_mask_given_by_hand_is_not_replaced():
-    other = ~MASK
-    given = {"x": X, "mask": other}
-    assert told_masks(GlobalAveragePooling1D(), given, {"x": MASK, "mask": None}) == {}
+@one_test
+@pytest.mark.parametrize(("module", "given", "masks", "expected"), TOLD)
+def test_a_module_is_told_the_masks_of_its_inputs(module, given, masks, expected):
+    assert told_masks(module, given, masks) == expected
 
 
 def counting(x, states):

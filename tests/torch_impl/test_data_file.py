@@ -153,15 +153,6 @@ def test_an_input_becomes_what_keras_makes_of_it():
     assert whole_input({"x": bytes_.astype("float32")}, "x", (), 6).dtype == np.int64
 
 
-def test_truth_values_are_targets_that_a_loss_can_subtract():
-    assert value_targets({"y": LABELS > 0}, "y", (1,)).dtype == np.float32
-
-
-def test_a_network_that_asks_for_nan_gets_it():
-    array = with_nan(COLUMN, 0)
-    np.testing.assert_array_equal(real_input({"x": array}, "x", (1,), may_be_nan=True), array)
-
-
 # --- weights -------------------------------------------------------------------------------------
 
 
@@ -205,12 +196,6 @@ def test_a_file_is_opened_with_the_arrays_that_are_used(file, capsys):
     assert capsys.readouterr().err == "not used: wieght\n"
     assert is_validated(arrays)
     assert not is_validated({"x": IMAGES})
-
-
-def test_wide_numbers_without_a_sign_are_whole_numbers_that_torch_computes_with(file):
-    arrays = opened(file(x=IMAGES, y=LABELS.astype("uint16"), z=LABELS.astype("uint8")), "xyz")
-    assert (arrays["y"].dtype, arrays["z"].dtype) == (np.int64, np.uint8)
-    np.testing.assert_array_equal(arrays["y"], LABELS)
 
 
 ARRAYS = {

@@ -17,7 +17,7 @@ from torch_impl.initializers import (
     UnitForgetBias,
     Zeros,
 )
-from torch_impl.layers import GRU, LSTM, Bidirectional, Dropout, RandomCrop, RandomFlip
+from torch_impl.layers import GRU, LSTM, Bidirectional, Dropout, RandomFlip
 from torch_impl.seeds import KerasSeeds
 
 
@@ -56,28 +56,6 @@ def test_the_weights_are_those_of_keras():
     difference = net.lstm.weight_hh_l0.detach().T.numpy() - np.asarray(lstm.cell.recurrent_kernel)
     assert np.abs(difference).max() <= 1e-6
     assert np.array_equal(net.lstm.bias_ih_l0.detach(), lstm.cell.bias)
-
-
-def test_a_number_too_few_changes_all_that_follows():
-    net, other = Net(), Net()
-    draw_initial(net, KerasSeeds(7), **SETTINGS)
-    draw_initial(other, KerasSeeds(7), SETTINGS["initializers"])
-    assert torch.equal(net.conv.weight, other.conv.weight)
-    assert net.dropout.seed != other.dropout.seed
-
-
-def test_layers_of_images_take_as_many_numbers_as_keras_draws_for_them():
-    keras.utils.set_random_seed(7)
-    theirs = [
-        keras.layers.RandomCrop(4, 4),
-        keras.layers.RandomFlip(),
-        keras.layers.Dropout(0.5),
-    ]
-    generators = [theirs[0].generator, theirs[1].generator, theirs[2].seed_generator]
-    ours = nn.Sequential(RandomCrop(4, 4), RandomFlip(), Dropout(0.5))
-    draw_initial(ours, KerasSeeds(7))
-    seeds = [int(np.asarray(generator.state)[0]) for generator in generators]
-    assert [layer.seed for layer in ours] == seeds
 
 
 class Recurrent(nn.Module):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 from covering import one_test
+from helpers import assert_same_weights
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.layouts import LAYOUTS, joined_parameters, variables
+from torch_impl.layouts import joined_parameters, variables
 from torch_impl.weights import assign, get_weights, match, read, set_weights
 
 # Of each module, the shapes of Keras's variables; all lengths of an example differ.
@@ -60,70 +61,50 @@ def distinct(shapes, dtype=np.float32):
     }
 
 
+def frozen_gru():
+    module = layers.GRU(3, 2)
+    module.bias_hh_l0.requires_grad_(False)
+    return module
+
+
 @one_test
 @pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
-def test_what_is_assigned_is_read_back(make, shapes):
+def test_what_is_assigned_is_read_back_alone_and_in_a_model_as_is_its_gradient(make, shapes):
+    """The gradient of sum(w * w) / 2 is w."""
     module, arrays = make(), distinct(shapes)
-    assert assign(module, arrays) == set(arrays)
-    found = read(module)
-    assert list(found) == list(arrays)
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].flags.c_contiguous
-        assert found[name].flags.owndata
-
-
-@one_test
-@pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
-def test_a_whole_model_has_the_same_names_after_those_of_its_layers(make, shapes):
-    source, target = (nn.ModuleDict({"layer": make()}) for _ in range(2))
-    assign(source["layer"], distinct(shapes))
+    assert assign(module, {**arrays, "other/colour": np.ones(3)}) == set(arrays)
+    start = torch.zeros((), requires_grad=True)
+    sum((parameter.square().sum() / 2 for parameter in module.parameters()), start).backward()
+    found, gradients = read(module), read(module, gradient=True)
+    assert_same_weights(found, arrays)
+    assert all(array.flags.c_contiguous and array.flags.owndata for array in found.values())
+    assert gradients.keys() == {name for name in arrays if "moving" not in name}
+    for name, gradient in gradients.items():
+        np.testing.assert_array_equal(gradient, arrays[name])
+    source, target = (nn.ModuleDict({"layer": each}) for each in (module, make()))
     weights = get_weights(source)
     assert list(weights) == [f"layer.{name.replace('/', '.')}" for name in shapes]
     set_weights(target, weights)
-    for ours, theirs in zip(
-        target.state_dict().values(), source.state_dict().values(), strict=True
-    ):
-        assert torch.equal(ours, theirs)
+    assert_same_weights(read(target["layer"]), arrays)
 
 
-@one_test
-@pytest.mark.parametrize(("make", "shapes"), MODULES.values(), ids=MODULES)
-def test_a_gradient_has_the_layout_of_its_weight(make, shapes):
-    """The gradient of sum(w * w) / 2 is w."""
-    module = make()
-    assign(module, distinct(shapes))
-    start = torch.zeros((), requires_grad=True)
-    sum((parameter.square().sum() / 2 for parameter in module.parameters()), start).backward()
-    gradients, weights = read(module, gradient=True), read(module)
-    assert gradients.keys() == {name for name in weights if "moving" not in name}
-    for name, gradient in gradients.items():
-        np.testing.assert_array_equal(gradient, weights[name])
-
-
-def test_a_weight_without_gradient_has_none():
-    module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    module[1].weight.grad = torch.ones(1, 3)
-    assert list(read(module, gradient=True)) == ["1/kernel"]
-
-
-def test_every_row_belongs_to_a_type_of_its_own():
-    assert all(issubclass(kind, nn.Module) for kind in LAYOUTS)
-    assert [v.name for v in variables(nn.ReLU())] == []
-
-
-def test_a_subclass_has_the_row_of_its_base():
+def test_a_subclass_has_the_row_of_its_base_and_a_weight_without_gradient_has_none():
     class Special(nn.Linear):
         pass
 
-    assert list(read(Special(3, 2))) == ["kernel", "bias"]
+    module = Special(3, 2)
+    assert list(read(module)) == ["kernel", "bias"]
+    module.weight.grad = torch.ones(2, 3)
+    assert list(read(module, gradient=True)) == ["kernel"]
+    assert [v.name for v in variables(nn.ReLU())] == []
 
 
-def test_names_that_are_not_the_modules_are_left_and_not_returned():
-    module = nn.Linear(3, 2)
-    arrays = {"dense/kernel": np.ones((3, 2), np.float32), "dense/gamma": np.ones(3)}
-    assert assign(module, arrays) == {"dense/kernel"}
-    assert (module.weight == 1).all()
+def test_a_name_that_could_mean_several_and_two_for_one_are_errors():
+    with pytest.raises(ValueError, match=r"'kernel' means any of \['dense/kernel', 'inner/dense"):
+        match(["kernel"], TARGETS)
+    arrays = {"a/kernel": np.ones((3, 2)), "b/kernel": np.ones((3, 2))}
+    with pytest.raises(ValueError, match="expected one name for 'kernel'"):
+        assign(nn.Linear(3, 2), arrays)
 
 
 def test_another_shape_is_an_error_that_shows_both():
@@ -132,12 +113,6 @@ def test_another_shape_is_an_error_that_shows_both():
         assign(nn.Linear(3, 2), {"dense/kernel": np.ones((2, 3))})
     with pytest.raises(ValueError, match=r"kernel of shape \(4,\): expected \(2, 3, 4, 3\)"):
         assign(nn.Conv2d(4, 12, (2, 3), groups=4), {"kernel": np.ones(4)})
-
-
-def test_two_names_for_one_weight_are_an_error():
-    arrays = {"a/kernel": np.ones((3, 2)), "b/kernel": np.ones((3, 2))}
-    with pytest.raises(ValueError, match="expected one name for 'kernel'"):
-        assign(nn.Linear(3, 2), arrays)
 
 
 TARGETS = ["dense/kernel", "inner/dense/kernel", "inner/conv/bias", "forward_lstm/lstm_cell/bias"]
@@ -166,11 +141,6 @@ def test_a_name_with_numbers_of_keras_means_the_weight_of_the_same_direction():
     assert match([name], targets, by_kind=True) == {name: targets[0]}
 
 
-def test_a_name_that_could_mean_several_is_an_error():
-    with pytest.raises(ValueError, match=r"'kernel' means any of \['dense/kernel', 'inner/dense"):
-        match(["kernel"], TARGETS)
-
-
 def test_a_point_in_the_name_of_a_layer_is_an_underscore():
     theirs = keras.layers.Dense(2, name="stage.1")
     theirs.build((None, 3))
@@ -187,10 +157,15 @@ def test_a_point_in_the_name_of_a_layer_is_an_underscore():
         (layers.GRU(3, 2), [("bias_ih_l0", "bias_hh_l0")]),
         (layers.GRU(3, 2, reset_after=False), []),
         (layers.LSTM(3, 2), []),
+        (frozen_gru(), []),
         (nn.LSTM(3, 2), []),  # both are added: Keras has their sum
         (nn.GRU(3, 2, 2), [(f"bias_ih_l{n}", f"bias_hh_l{n}") for n in (0, 1)]),
         (nn.Sequential(nn.GRUCell(3, 2)), [("0.bias_ih", "0.bias_hh")]),
         (nn.Sequential(nn.Linear(3, 2), nn.MultiheadAttention(4, 2)), []),
+        (
+            layers.Bidirectional(layers.GRU(3, 2), layers.GRU(3, 2, go_backwards=True)),
+            [(f"{way}.bias_ih_l0", f"{way}.bias_hh_l0") for way in ("forward_gru", "backward_gru")],
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -198,14 +173,3 @@ def test_parameters_that_keras_has_in_one_variable_are_the_biases_of_a_gru(modul
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     found = [tuple(names[id(x)] for x in joined) for joined in joined_parameters(module)]
     assert found == expected
-
-
-def test_a_frozen_bias_is_joined_with_nothing():
-    module = layers.GRU(3, 2)
-    module.bias_hh_l0.requires_grad_(False)
-    assert joined_parameters(module) == []
-
-
-def test_both_directions_have_their_own():
-    module = layers.Bidirectional(layers.GRU(3, 2), layers.GRU(3, 2, go_backwards=True))
-    assert len(joined_parameters(module)) == 2

@@ -11,7 +11,7 @@ import torch
 from covering import one_test
 from torch import nn
 
-from torch_impl import Port, layers, losses, metrics, optim, philox
+from torch_impl import Port, layers, losses, metrics, optim
 from torch_impl.losses import SparseCategoricalCrossentropy, sample_weights
 from torch_impl.penalty import RegularizedLoss, kernel_l2
 from torch_impl.regularizers import L1L2, OrthogonalRegularizer
@@ -218,13 +218,14 @@ def test_a_layer_has_the_shapes_of_the_cpu_without_a_value(name):
     assert (on_meta.shape, on_meta.dtype) == (on_cpu.shape, on_cpu.dtype)
 
 
-@one_test
-@pytest.mark.parametrize("name", sorted(set(layers.activations.ACTIVATIONS) - {None}))
-def test_an_activation_reads_no_value(name):
-    settings = {"threshold": 0.5, "default_value": 0.0} if name == "threshold" else {}
-    output = layers.activations.activation(name, **settings)(made(VECTOR, META))
-    assert output.is_meta
-    output.sum().backward()
+def test_parts_that_stand_beside_the_layers_read_no_value():
+    labels = torch.zeros(4, dtype=torch.long, device=META)
+    assert sample_weights(labels, {0: 2.0, 1: 0.5}).is_meta
+    for name in set(layers.activations.ACTIVATIONS) - {None}:
+        settings = {"threshold": 0.5, "default_value": 0.0} if name == "threshold" else {}
+        output = layers.activations.activation(name, **settings)(made(VECTOR, META))
+        output.sum().backward()
+        assert output.is_meta
 
 
 @one_test
@@ -274,19 +275,6 @@ def test_a_metric_takes_batches_and_has_its_result_without_a_value(name, is_weig
         metric.update(*((output,) if name in ("Mean", "Sum") else (output, target)), weight)
     assert metric.result().is_meta
     assert all(value.is_meta for value in metric.state_dict().values())
-
-
-@one_test
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_uniform_numbers_and_masks_are_drawn_on_the_device(dtype):
-    arguments = {"seed": (3, 4), "dtype": dtype, "device": META}
-    assert philox.stateless_uniform((2, 3), **arguments).is_meta
-    assert philox.stateless_keep((2, 3), 0.25, **arguments).is_meta
-
-
-def test_weights_of_classes_are_found_on_the_device():
-    labels = torch.zeros(4, dtype=torch.long, device=META)
-    assert sample_weights(labels, {0: 2.0, 1: 0.5}).is_meta
 
 
 @one_test

@@ -59,11 +59,3 @@ def test_the_gradient_of_the_weight_itself_is_kept_over_all_its_uses():
     forget_gradients(net)
     assert kept_gradient(net, "weight") is None
     assert kept_gradient(net, "no_such_weight") is None
-
-
-def test_a_module_that_keeps_gradients_has_the_same_state():
-    net = parametrizations.weight_norm(nn.Linear(3, 2))
-    names, value = list(net.state_dict()), net.weight.detach().clone()
-    keep_gradients(net)
-    assert list(net.state_dict()) == names
-    assert torch.equal(net.weight, value)

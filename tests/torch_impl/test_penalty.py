@@ -12,7 +12,6 @@ from torch import nn
 import keras_impl.models
 import keras_impl.weights
 from parity.programs.run_spec import RunSpec
-from parity.programs.settings import DTYPES
 from torch_impl.data import to_tensors
 from torch_impl.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from torch_impl.models import build_model
@@ -34,122 +33,64 @@ def batch(num_classes=3, size=4):
     return logits, torch.arange(size) % num_classes
 
 
-@pytest.fixture(scope="module")
-def halves(color_data):
-    """A Keras model with penalties, moved away from its start; ours with its weights; a batch."""
-    theirs = keras_impl.models.build_model(SPEC, color_data.input_shape, color_data.num_classes)
+def test_loss_and_gradients_of_a_batch_are_those_of_keras(color_data):
+    """Of a model that was moved away from its start."""
+    shape = color_data.input_shape, color_data.num_classes
+    theirs, (ours, _) = keras_impl.models.build_model(SPEC, *shape), build_model(SPEC, *shape)
     generator = np.random.default_rng(1)
     weights = {
         name: value + 0.1 * generator.normal(size=value.shape)
         for name, value in keras_impl.weights.get_weights(theirs).items()
     }
     keras_impl.weights.set_weights(theirs, weights)
-    ours, _ = build_model(SPEC, color_data.input_shape, color_data.num_classes)
     set_weights(ours, weights)
-    return theirs, ours, (color_data.x_train[:9].astype("float64"), color_data.y_train[:9])
-
-
-def test_the_loss_of_a_batch_is_keras_loss(halves):
-    theirs, ours, (x, y) = halves
-    expected = theirs.compute_loss(x, y, theirs(x)).numpy()
-    images, labels = to_tensors(SPEC, x, y)
-    logits = ours(images)
-    loss = regularized(ours, FACTOR)(logits, labels).item()
-    assert loss == pytest.approx(expected, rel=1e-14, abs=0)
-    # The penalty is no trifle, so that this compares it.
-    assert loss - F.cross_entropy(logits, labels).item() > 0.1 * loss
-
-
-def test_the_gradient_of_every_parameter_is_keras_gradient(halves):
-    theirs, ours, (x, y) = halves
+    x, y = color_data.x_train[:9].astype("float64"), color_data.y_train[:9]
     variables = dict(keras_impl.weights.named_variables(theirs))
     with tf.GradientTape() as tape:
-        loss = theirs.compute_loss(x, y, theirs(x))
-    expected = tape.gradient(loss, [variable.value for variable in variables.values()])
-    ours.zero_grad()
+        expected = theirs.compute_loss(x, y, theirs(x))
+    gradients = tape.gradient(expected, [variable.value for variable in variables.values()])
     images, labels = to_tensors(SPEC, x, y)
-    regularized(ours, FACTOR)(ours(images), labels).backward()
+    logits = ours(images)
+    loss = regularized(ours, FACTOR)(logits, labels)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.numpy(), rel=1e-14, abs=0)
+    # The penalty is no trifle, so that this compares it.
+    assert loss.item() - F.cross_entropy(logits, labels).item() > 0.1 * loss.item()
     parameters = {name: (parameter, layer) for name, parameter, layer in named_parameters(ours)}
     assert list(parameters) == list(variables)
-    for name, gradient in zip(variables, expected, strict=True):
-        parameter, layer = parameters[name]
+    for (parameter, layer), gradient in zip(parameters.values(), gradients, strict=True):
         mine, other = to_portable(parameter.grad, layer), gradient.numpy()
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-14 * np.abs(other).max())
 
 
-def test_the_penalty_is_l2_times_the_sum_of_squares_of_a_kernel():
-    model = nn.Sequential(nn.Linear(2, 3, dtype=torch.float64))
-    with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[1.0, -2.0], [0.5, 0.0], [3.0, 4.0]]))
-        model[0].bias.fill_(100.0)  # not penalised
-    logits, y = batch()
-    with_penalty = regularized(model, 0.25)(logits, y)
-    # 1 + 4 + 0.25 + 9 + 16 = 30.25; a quarter of it is 7.5625.
-    assert (with_penalty - F.cross_entropy(logits, y)).item() == pytest.approx(7.5625, abs=1e-15)
-
-
-def test_every_convolution_and_dense_kernel_is_penalised_at_any_depth():
-    model = nn.Sequential(nn.Conv2d(1, 1, 2), nn.Sequential(nn.ReLU(), nn.Linear(3, 1)))
+def test_the_penalty_is_l2_times_the_sum_of_squares_of_every_kernel():
+    """At any depth, of no bias; it follows the weights and owns none."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 2), nn.Sequential(nn.ReLU(), nn.Linear(3, 1))).double()
+    criterion, (logits, y) = regularized(model, 0.5), batch()
+    assert list(criterion.parameters()) == list(criterion.state_dict()) == []
     for parameter in model.parameters():
         nn.init.constant_(parameter, 2.0)
-    logits, y = batch()
-    penalty = regularized(model, 0.5)(logits, y) - F.cross_entropy(logits, y)
-    assert penalty.item() == pytest.approx(0.5 * (4 + 3) * 2.0**2, abs=1e-6)
-
-
-def test_the_gradient_of_the_penalty_is_twice_l2_times_the_kernel_and_none_for_a_bias():
-    model = nn.Linear(4, 3, dtype=torch.float64)
-    logits, y = batch()
-    regularized(model, 0.25)(logits, y).backward()
-    assert torch.equal(model.weight.grad, 2 * 0.25 * model.weight)
-    assert model.bias.grad is None
-
-
-@one_test
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_without_a_penalty_it_is_torchs_crossentropy_to_the_bit(dtype):
-    logits, y = batch()
-    logits = logits.to(getattr(torch, dtype)).requires_grad_()
-    model = nn.Linear(4, 3)
-    loss, plain = regularized(model, 0.0)(logits, y), F.cross_entropy(logits, y)
-    assert torch.equal(loss, plain)
-    (mine,), (other,) = (torch.autograd.grad(value, logits) for value in (loss, plain))
-    assert torch.equal(mine, other)
+    loss = criterion(logits, y)
+    assert (loss.dtype, loss.shape) == (torch.float64, ())
+    penalty = loss - F.cross_entropy(logits, y)
+    assert penalty.item() == pytest.approx(0.5 * (4 + 3) * 2.0**2, abs=1e-14)
+    penalty.backward()
+    assert torch.equal(model[0].weight.grad, 2 * 0.5 * model[0].weight)
+    assert model[0].bias.grad is None
+    with pytest.raises(AttributeError, match="no attribute `kernel`"):
+        Penalty(nn.Linear(3, 2), {"kernel": L2()})
 
 
 def test_the_factor_is_rounded_to_float32_as_keras_casts_it():
     rounded = float(np.float32(0.1))
     model = nn.Linear(3, 2, dtype=torch.float64)
-    criterion = regularized(model, 0.1)
-    assert criterion.penalty.weights["weight"].l2 == rounded != 0.1
     keras.config.set_floatx("float64")
     theirs = keras.regularizers.L2(0.1)(model.weight.detach().numpy())
-    logits, y = batch()
-    penalty = criterion(logits, y) - F.cross_entropy(logits, y)
+    (penalty,) = regularized(model, 0.1).penalty.terms()
     squares = float(model.weight.detach().square().sum())
-    # 0.1 is 1.5e-8 of itself off float32's 0.1; the difference of two losses, 1e-15 of them.
+    # 0.1 is 1.5e-8 of itself off float32's 0.1.
     assert float(theirs) == pytest.approx(rounded * squares, rel=1e-14, abs=0)
-    assert penalty.item() == pytest.approx(rounded * squares, rel=1e-13, abs=1e-15)
-
-
-@one_test
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_loss_is_of_the_dtype_of_the_model(dtype):
-    model = nn.Linear(3, 2, dtype=getattr(torch, dtype))
-    logits = model(torch.ones(4, 3, dtype=model.weight.dtype))
-    loss = regularized(model, 0.1)(logits, torch.zeros(4, dtype=torch.int64))
-    assert (loss.dtype, loss.shape) == (model.weight.dtype, ())
-
-
-def test_the_loss_follows_the_weights_and_owns_none():
-    model = nn.Linear(3, 2)
-    criterion = regularized(model, 0.5)
-    assert list(criterion.parameters()) == []
-    assert list(criterion.state_dict()) == []
-    logits, y = batch(num_classes=2)
-    with torch.no_grad():
-        model.weight.zero_()
-    assert criterion(logits, y).item() == F.cross_entropy(logits, y).item()
+    assert penalty.item() == pytest.approx(rounded * squares, rel=1e-14, abs=0)
 
 
 class Net(nn.Module):
@@ -236,22 +177,6 @@ def test_an_orthogonal_penalty_sees_the_kernel_in_the_layout_of_keras():
         (term,) = Penalty(layer, {"weight": OrthogonalRegularizer(0.3, mode)}).terms()
         # Ten products of five numbers of size 1, summed in float32.
         assert term.item() == pytest.approx(float(expected), rel=3e-6)
-
-
-def test_a_regulariser_of_ones_own_sees_a_convolution_in_the_layout_of_keras():
-    class Spread(L2):
-        is_layout_free = False
-
-        def __call__(self, x):
-            return x.new_tensor(x.shape).sum() * 0 + x.shape[2] + 10 * x.shape[3]
-
-    (term,) = Penalty(nn.Conv2d(4, 7, 3), {"weight": Spread()}).terms()
-    assert term.item() == 4 + 10 * 7
-
-
-def test_a_name_that_the_model_lacks_is_an_error():
-    with pytest.raises(AttributeError, match="no attribute `kernel`"):
-        Penalty(nn.Linear(3, 2), {"kernel": L2()})
 
 
 def test_weights_of_samples_reach_the_loss_and_not_the_penalty():

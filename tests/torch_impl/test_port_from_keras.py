@@ -61,17 +61,9 @@ def model_of(heads=("kind",), **compiled):
     return model
 
 
-def as_json(model, folder):
-    return json.dumps(model.get_compile_config())
-
-
 def as_file(model, folder):
     model.save(folder / "model.keras")
     return folder / "model.keras"
-
-
-def as_it_is(model, folder):
-    return model
 
 
 def plateau_and_stop():
@@ -91,13 +83,12 @@ def plateau_and_stop_as_data():
     ]
 
 
-# Optimizer, loss, targets, and where from_keras reads them; then what else goes into compile.
 CASES = {
     "momentum, clipping and a falling rate": (
         lambda: K.SGD(S.ExponentialDecay(0.2, 3, 0.7), 0.9, nesterov=True, clipnorm=0.5),
         lambda: keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
         ROWS,
-        as_json,
+        lambda model, folder: json.dumps(model.get_compile_config()),
         lambda: {"metrics": ["accuracy", keras.metrics.AUC(name="area")], "loss_weights": 0.5},
     ),
     "decayed weights, accumulated gradients and a warm-up": (
@@ -114,7 +105,7 @@ CASES = {
         lambda: K.RMSprop(0.01, momentum=0.5, centered=True),
         lambda: keras.losses.Huber(0.1, reduction="sum"),
         ROWS,
-        as_it_is,
+        lambda model, folder: model,
         lambda: {"metrics": [keras.metrics.mean_squared_error]},
     ),
 }
@@ -188,12 +179,12 @@ class Adam(keras.optimizers.SGD):
 
 def test_all_that_has_no_equal_is_told_in_one_message():
     model = model_of(optimizer=Adam(), loss=own_loss, metrics=["mse", own_loss])
+    rules = [
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.1),
+        keras.callbacks.LambdaCallback(),
+    ]
     with pytest.raises(PortError) as error:
-        Port.from_keras(
-            Net(model),
-            model,
-            callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), *others()],
-        )
+        Port.from_keras(Net(model), model, callbacks=rules)
     assert str(error.value).splitlines() == [
         "4 parts of the Keras model have none here:",
         "- the loss 'own_loss': it is none of Keras's in torch_impl.losses; give loss=...",
@@ -201,10 +192,8 @@ def test_all_that_has_no_equal_is_told_in_one_message():
         "- the callback LambdaCallback: it is code of the program; leave it out of callbacks=[...]",
         "- the metric 'own_loss': it is none of Keras's; give metrics=...",
     ]
-
-
-def others():
-    return [keras.callbacks.LambdaCallback()]
+    with pytest.raises(PortError, match="the model: there is no optimizer and no loss in it"):
+        Port.from_keras(Net(model), model_of())
 
 
 def test_a_function_with_the_name_of_keras_s_is_known_from_the_model():
@@ -274,12 +263,6 @@ def test_a_damaged_file_is_told_in_a_sentence(tmp_path):
         with pytest.raises(PortError, match=message) as error:
             Port.from_keras(nn.Linear(2, 2), tmp_path / "given")
         assert "\n" not in str(error.value)
-
-
-def test_a_model_that_is_not_compiled_is_told_so():
-    model = model_of()
-    with pytest.raises(PortError, match="the model: there is no optimizer and no loss in it"):
-        Port.from_keras(Net(model), model)
 
 
 def test_a_rule_needs_an_optimizer_whose_rate_can_be_set():

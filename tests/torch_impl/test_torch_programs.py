@@ -90,15 +90,3 @@ def test_every_scenario_has_a_factory_with_its_name(half, tmp_path):
         assert callable(load_factory("--keras", f"parity.halves.{half}.scenarios:{name}", tmp_path))
     with pytest.raises(InputError, match="has no 'dropot'"):
         load_factory("--keras", f"parity.halves.{half}.scenarios:dropot", tmp_path)
-
-
-def test_the_settings_of_a_scenario_are_those_of_its_reference():
-    reference = keras_programs.cured_by_early_stopping()
-    spec = scenario("cured_by_early_stopping")
-    assert reference.epochs == spec.epochs
-    assert reference.batch_size == spec.batch_size
-    assert len(reference.x) == spec.train_size
-    assert len(reference.validation_data[0]) == spec.val_size
-    (stopping,) = reference.callbacks
-    assert spec.early_stopping is not None
-    assert (stopping.monitor, stopping.patience) == ("val_loss", spec.early_stopping.patience)

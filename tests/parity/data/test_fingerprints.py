@@ -11,12 +11,6 @@ def images():
     return np.random.default_rng(5).random((4, 6, 5, 3)).astype(np.float32)
 
 
-def test_the_first_number_is_the_mean(images):
-    found = fingerprints(images)
-    assert found.shape == (4, 2)
-    np.testing.assert_allclose(found[:, 0], images.astype(np.float64).mean(axis=(1, 2, 3)))
-
-
 @pytest.mark.parametrize(
     "change",
     [

@@ -12,7 +12,6 @@ from parity.errors import InputError
 
 IMAGES = [ModelInput("x", (None, 5, 3))]
 TOKENS = [ModelInput("t", (6,), "tokens", tokens=(Tokens(0, 10),))]
-TABLE = [ModelInput("table", (3,), tokens=(Tokens(1, 4, axis=0, at=(1,)),))]
 FLAGS = [ModelInput("rows/0", (3,)), ModelInput("known", (3,), "booleans")]
 
 
@@ -80,28 +79,6 @@ def test_several_inputs_have_their_names_in_the_file(tmp_path):
         of_file(tmp_path, FLAGS, x=rows, y=y)
     with pytest.raises(InputError, match=re.escape("x_known of shape (4,); expected samples of")):
         of_file(tmp_path, FLAGS, **{"x_rows.0": rows, "x_known": y, "y": y})
-
-
-@pytest.mark.parametrize(
-    ("arrays", "outputs"),
-    [
-        ({"y": 1}, [""]),
-        ({"y_kind": 1, "y_size": 1, "y_kind_val": 1}, ["kind", "size"]),
-        ({"y_val": 1, "weight": 1}, []),
-    ],
-    ids=["one", "two", "none"],
-)
-def test_targets_have_the_names_of_their_outputs(arrays, outputs, tmp_path):
-    given = {name: np.zeros(7) for name in arrays}
-    _, targets = of_file(tmp_path, IMAGES, x=ROWS, **given)
-    assert sorted(targets) == outputs
-
-
-@pytest.mark.parametrize("value", [0, 5, 1.5])
-def test_a_column_of_tokens_is_looked_at_alone(value, tmp_path):
-    x = np.array([[-7.5, value, 0.25]])
-    with pytest.raises(InputError, match=re.escape("x has values that are not tokens in [1, 5)")):
-        of_file(tmp_path, TABLE, x=x, y=np.zeros(1))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\5\6" + bytes(18)], ids=repr)

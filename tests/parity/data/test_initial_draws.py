@@ -1,9 +1,8 @@
 """How often a weight is drawn, and what is no draw."""
 
-import numpy as np
 import pytest
 
-from parity.data.initial_draws import CONSTANT, RANDOM, enough, is_constant, num_draws
+from parity.data.initial_draws import CONSTANT, RANDOM, enough, num_draws
 
 
 @pytest.mark.parametrize(
@@ -16,20 +15,6 @@ def test_a_small_weight_is_drawn_until_there_are_a_thousand_values(size, num):
 def test_an_initialiser_without_a_formula_needs_more():
     assert enough("GlorotUniform") == 1_000
     assert enough("nets.Mine") == enough(None) == 4_000
-
-
-@pytest.mark.parametrize(
-    ("draws", "expected"),
-    [
-        ([[0.0] * 4] * 2, True),
-        ([[0.0, 1.0, 0.0, 0.0] * 3], True),
-        ([[0.0] * 4, [1.0] * 4], False),
-        ([[0.1, 0.2, 0.3, 0.4]] * 2, False),
-        ([[]], False),
-    ],
-)
-def test_a_constant_has_few_values_and_always_the_same(draws, expected):
-    assert is_constant(np.array(draws)) is expected
 
 
 def test_the_names_are_those_of_keras():

@@ -4,7 +4,6 @@ import numpy as np
 from rows import each_row
 
 from parity.data.model_inputs import ModelInput, Tokens, packed, structure_problem
-from parity.data.probe_inputs import features
 
 WORDS = Tokens(0, 4999, "any")
 
@@ -30,11 +29,6 @@ def test_a_seed_and_a_purpose_repeat_and_others_differ(given):
         assert not np.array_equal(given.drawn(3, "probe", 4), given.drawn(seed, purpose, 4))
 
 
-def test_real_numbers_are_signed_noise():
-    found = ModelInput("x", (None, 3)).drawn(3, "probe", 4)
-    np.testing.assert_array_equal(found, features(3, "probe/x", 4, (48, 3)))
-
-
 @each_row(
     ("given", "low", "high"),
     [
@@ -52,33 +46,10 @@ def test_whole_numbers_are_real_ones_for_both_halves(given, low, high):
     assert (found.min(), found.max()) == (low, high)
 
 
-def test_real_numbers_stay_between_their_limits():
-    found = ModelInput("x", (40, 5), limits=(-0.25, 2.0)).drawn(0, "probe", 40)
-    assert -0.25 <= found.min() < -0.2
-    assert 1.9 < found.max() <= 2
-    np.testing.assert_array_equal(found, found.astype(np.float32))
-
-
-def test_booleans_are_of_both_kinds():
-    found = ModelInput("x", (9,), "booleans").drawn(0, "probe", 4)
-    assert found.dtype == bool
-    assert 0 < found.sum() < found.size
-
-
 def test_the_last_sample_has_a_run_of_the_first_token_however_many_there_are():
     found = text(Tokens(0, 10**6), (20,)).drawn(0, "probe", 3)
     assert np.flatnonzero(found[-1] == 0).tolist() == [10, 11, 12, 13]
     assert text(Tokens(7, 10**6), ()).drawn(0, "probe", 3)[-1] == 7
-
-
-def test_tokens_reach_both_ends_of_their_table():
-    found = text(Tokens(1, 12), (20,)).drawn(0, "probe", 50)
-    assert (found.min(), found.max(), found.dtype) == (1, 12, np.int64)
-
-
-def test_of_known_tokens_only_these_are_drawn():
-    found = text(Tokens(2, 30, known=(2, 9, 30)), (20,)).drawn(0, "probe", 9)
-    assert set(found.ravel().tolist()) == {2, 9, 30}
 
 
 @each_row("padding", ["post", "any"])
@@ -99,20 +70,6 @@ def test_padding_is_drawn_in_all_forms(padding, seed):
         assert pads[3, 6:8].all()
         assert not pads[3, 2:6].any()
         assert not pads[3, 8:].any()
-
-
-def test_the_only_sample_of_a_batch_has_padding_and_a_word():
-    for seed in range(9):
-        pads = text(WORDS).drawn(seed, "step6", 1)[0] == 0
-        assert 0 < pads.sum() < 9
-
-
-@each_row("length", [1, 2, 3, 4])
-def test_a_short_sequence_keeps_a_word(length):
-    for seed in range(9):
-        found = text(WORDS, (length,)).drawn(seed, "probe", 8)
-        assert (found != 0).any(-1).all()
-        assert (found == 0).any() == (length > 1)
 
 
 def test_every_row_of_a_sample_is_a_sequence():

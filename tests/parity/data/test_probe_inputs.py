@@ -3,40 +3,9 @@
 import itertools
 
 import numpy as np
-import pytest
 from rows import each_row
 
 from parity.data import probe_inputs as probe
-from parity.errors import InputError
-
-
-@each_row(
-    "draw",
-    [
-        lambda seed: probe.features(seed, "x", 4, (9, 5, 3)),
-        lambda seed: probe.gradient(seed, 1, "w", (6, 5)),
-        lambda seed: probe.filled(seed, {"a.bias": np.zeros(20)})["a.bias"],
-        lambda seed: probe.metrics(seed)["val_loss"],
-    ],
-    ids=["features", "gradient", "filled", "metrics"],
-)
-def test_a_seed_repeats_and_another_differs(draw):
-    np.testing.assert_array_equal(draw(3), draw(3))
-    assert not np.array_equal(draw(3), draw(4))
-
-
-def test_inputs_and_weights_are_exact_in_float32():
-    """A model whose input is float32 then computes with the same numbers."""
-    weights = {"a.bias": np.zeros(20), "a.kernel": np.random.default_rng(0).normal(size=(4, 5))}
-    for array in (probe.features(3, "x", 4, (9, 5, 3)), *probe.filled(3, weights).values()):
-        assert array.dtype == np.float64
-        np.testing.assert_array_equal(array, array.astype(np.float32))
-
-
-def test_only_what_float32_can_hold_is_rounded_to_it():
-    np.testing.assert_array_equal(probe.single(np.array([0.1, 1e300])), [np.float32(0.1), 1e300])
-    tokens = np.array([2**24 + 1])
-    assert probe.single(tokens) is tokens
 
 
 def test_a_probe_that_is_drawn_again_has_another_seed():
@@ -47,23 +16,12 @@ def test_a_probe_that_is_drawn_again_has_another_seed():
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
-def test_names_and_steps_have_numbers_of_their_own():
-    assert not np.array_equal(probe.features(0, "a", 2, (5,)), probe.features(0, "b", 2, (5,)))
-    first, second = (probe.gradient(0, step, "w", (5,)) for step in (1, 2))
-    assert not np.array_equal(first, second)
-
-
 def test_open_sides_are_no_two_the_same_and_one_is_even():
     assert len(set(probe.OPEN_SIDES)) == 3
     assert {side % 2 for side in probe.OPEN_SIDES} == {0, 1}
     assert probe.input_shape((None, None, 3)) == (*probe.OPEN_SIDES[:2], 3)
     assert probe.input_shape((8, None, 3)) == (8, probe.OPEN_SIDES[0], 3)
     assert probe.input_shape((7,)) == (7,)
-
-
-def test_more_open_sides_than_are_known_are_refused():
-    with pytest.raises(InputError, match="has too many open sides; give samples"):
-        probe.input_shape((None,) * 4)
 
 
 def test_features_are_signed_to_the_border_with_a_level_of_their_own():
@@ -94,13 +52,6 @@ def test_constant_weights_get_other_values(name, low):
     else:
         assert 0.5 <= found.min() < 0.6
         assert 1.4 < found.max() <= 1.5
-
-
-def test_weights_that_vary_stay_and_a_weight_of_nothing_is_no_error():
-    weights = {"a.kernel": np.array([[0.0, 1.0]]), "b.kernel": np.zeros((0, 2))}
-    found = probe.filled(0, weights)
-    np.testing.assert_array_equal(found["a.kernel"], weights["a.kernel"])
-    assert found["b.kernel"].shape == (0, 2)
 
 
 def test_gradients_are_of_either_sign_and_of_every_size():
@@ -201,44 +152,3 @@ def test_large_arrays_are_sampled_evenly_and_small_ones_are_whole(size):
         assert len(set(np.diff(found))) == 1
         assert np.diff(found)[0] % 2 == 1
         assert found[-1] >= size - np.diff(found)[0]
-
-
-@each_row("size", [1, 1_024, 1_025, 16_384, 2**20], ids=str)
-def test_of_a_step_fewer_entries_are_compared(size):
-    array = np.arange(size)
-    found = probe.of_step(array)
-    assert found.size <= probe.MAX_STEP_ENTRIES
-    assert found.size == size if size <= 1_024 else found.size > 340  # a stride is odd
-
-
-def test_inputs_are_values_of_float32():
-    found = probe.features(3, "probe", 4, (9, 7, 3))
-    assert found.dtype == np.float64
-    assert (found.astype(np.float32) == found).all()
-    assert len(np.unique(found)) == found.size
-
-
-def test_a_sample_sees_every_channel():
-    array = np.broadcast_to(np.arange(64), (4096, 64)).reshape(4096, 64)
-    assert set(probe.sampled(array)) == set(range(64))
-
-
-@each_row(
-    ("steps", "size", "expected"),
-    [
-        (6, 4, [4, 4, 4, 4, 3, 1]),
-        (3, 4, [4, 3, 1]),
-        (2, 4, [4, 3]),
-        (1, 4, [4]),
-        (4, 2, [2, 2, 1, 1]),
-    ],
-    ids=str,
-)
-def test_the_last_batches_are_smaller(steps, size, expected):
-    assert probe.batches(steps, size) == expected
-
-
-@each_row("shape", [(), (7,), (32, 32), (1024,), (1025,), (40, 30, 20), (300_000,)])
-def test_the_gradient_of_a_step_is_the_part_of_the_whole_that_is_compared(shape):
-    whole = probe.of_step(probe.gradient(3, 2, "conv1.kernel", shape))
-    np.testing.assert_array_equal(probe.gradient_of_step(3, 2, "conv1.kernel", shape), whole)

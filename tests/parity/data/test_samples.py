@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.data.model_inputs import ModelInput, Tokens
+from parity.data.model_inputs import ModelInput
 from parity.data.samples import Samples
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 
 IMAGES = [ModelInput("x", (None, 5, 3))]
-TOKENS = [ModelInput("t", (6,), "tokens", tokens=(Tokens(0, 10),))]
 
 
 def of_file(folder, inputs=IMAGES, **arrays):
@@ -38,24 +37,6 @@ def test_real_numbers_of_a_file_become_those_of_float32(tmp_path):
 
 
 # --- drawn ---------------------------------------------------------------------------------------
-
-
-def test_inputs_have_the_shape_and_kind_of_the_models():
-    images, tokens = Samples(CheckSpec(seed=3), IMAGES + TOKENS).inputs("probe", 5)
-    assert (images.shape, images.dtype) == ((5, 48, 5, 3), np.float64)
-    assert images.min() < 0 < images.max()
-    assert (tokens.shape, tokens.dtype) == ((5, 6), np.int64)
-    assert tokens.min() >= 0
-    assert tokens.max() < 11
-
-
-def test_a_seed_repeats_and_every_purpose_and_seed_differs():
-    def drawn(seed, purpose):
-        return Samples(CheckSpec(seed=seed), IMAGES).inputs(purpose, 2)[0]
-
-    np.testing.assert_array_equal(drawn(1, "probe"), drawn(1, "probe"))
-    assert not np.array_equal(drawn(1, "probe"), drawn(1, "step1"))
-    assert not np.array_equal(drawn(1, "probe"), drawn(2, "probe"))
 
 
 @each_row(
@@ -103,18 +84,6 @@ def test_each_output_of_a_file_has_its_own_targets_and_others_are_drawn(x, tmp_p
     assert not set(other) & set(range(7))
     with pytest.raises(InputError, match=re.escape("y_kind of shape (7,) and type int64, from 0")):
         samples.targets("probe", 7, "classes", (3,), "kind")
-
-
-def test_those_of_another_seed_are_of_the_same_file(x, tmp_path):
-    samples = of_file(tmp_path, x=x, y=np.arange(7))
-    (tmp_path / "data.npz").unlink()
-    other = samples.of_seed(5)
-    starts = [
-        [int(some.targets(f"step{n}", 1, "values", ())[0]) for n in range(9)]
-        for some in (samples, other)
-    ]
-    assert starts[0] != starts[1]
-    assert (samples.seed, other.seed) == (4, 5)
 
 
 def test_what_a_file_cannot_give_is_drawn(x, tmp_path):

@@ -37,12 +37,6 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_missing_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "no" / "file") as temporary:
-        temporary.write_text("new")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_killed_writer_leaves_no_file_and_its_rest_is_swept_later(tmp_path):
     script = (
         "import sys, time, pathlib; from parity.files.atomic import atomic_path\n"

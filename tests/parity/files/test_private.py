@@ -5,11 +5,9 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 
 import pytest
 from paths import ROOT
-from processes import wait_for
 
 from parity.files.private import OWNER, private_folder, remove_dead
 
@@ -59,20 +57,6 @@ def test_it_is_for_its_owner_alone_and_gone_at_the_end(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_in_the_system_s_folder_by_default_and_no_two_have_a_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with private_folder("check") as one, private_folder("check") as other:
-        assert one.parent == other.parent == tmp_path
-        assert one != other
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_it_is_gone_after_an_error(tmp_path):
-    with pytest.raises(ZeroDivisionError), private_folder("check", tmp_path):
-        _ = 1 / 0
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_link_in_it_is_removed_and_not_what_it_points_at(tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -103,15 +87,6 @@ def test_that_of_a_living_process_is_not_touched(tmp_path):
     assert not folder.exists()
 
 
-def test_a_process_that_is_terminated_may_leave_it_as_well(tmp_path):
-    process, folder = holder(tmp_path)
-    process.terminate()
-    process.wait()
-    process.stdout.close()
-    remove_dead(tmp_path)
-    wait_for(lambda: not folder.exists())
-
-
 def test_what_is_not_surely_ours_stays(tmp_path):
     names = ["parity-check-abcdefgh", "parity-check-abcdefg1", "parity-check-abcdefg2"]
     for name in names:
@@ -139,18 +114,6 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path):
     remove_dead(tmp_path)
     assert elsewhere.is_symlink()
     assert (target / "bundle" / "arrays").exists()
-
-
-def test_a_link_in_what_the_dead_left_is_not_followed(tmp_path):
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    (kept / "file").touch()
-    folder = left_by_the_dead(tmp_path)
-    (folder / "bundle" / "link").symlink_to(kept, target_is_directory=True)
-    (folder / "link").symlink_to(kept, target_is_directory=True)
-    remove_dead(tmp_path)
-    assert not folder.exists()
-    assert (kept / "file").exists()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")

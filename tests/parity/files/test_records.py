@@ -55,20 +55,6 @@ def test_a_type_tells_right_from_wrong(kind, right, wrong):
             records.checked(kind, value, "x")
 
 
-@each_row("kind", [records.Number, records.Scalar])
-def test_numbers_that_json_lacks_are_floats_again(kind):
-    found = [records.checked(kind, value) for value in ("NaN", "Infinity", "-Infinity")]
-    assert math.isnan(found[0])
-    assert (found[1:], {type(value) for value in found}) == ([INF, -INF], {float})
-
-
-def test_a_list_has_an_end():
-    with pytest.raises(
-        ValueError, match=r"^x is \[0, .*\.\.\.; expected array of length <= 1000000"
-    ):
-        records.checked(records.Many[int], [0] * 1_000_001, "x")
-
-
 @dataclass(frozen=True)
 class Part:
     """A part.
@@ -219,21 +205,6 @@ def test_the_place_has_the_names_of_all_keys(value, told):
         records.record_from(Nested, value, "f.json", lambda found: found)
     assert str(caught.value).startswith(f"f.json is not what a test writes: {told}")
     assert json.dumps(value) == before
-
-
-def test_a_place_within_a_file_comes_before_the_place_in_the_value():
-    with pytest.raises(ValueError, match=r"^rows\[3\].halves is 5; "):
-        records.checked(Nested, {"halves": 5}, "rows[3]")
-    with pytest.raises(ValueError, match=r"^rows\[3\] has no 'halves'$"):
-        records.checked(Nested, {}, "rows[3]")
-
-
-def test_what_is_wrong_is_cut():
-    with pytest.raises(ValueError, match=r"^part is 'y{36}\.\.\.; expected 'a' or 'b'$"):
-        records.checked(Annotated[str, records.one_of("a", "b")], "y" * 100, "part")
-    with pytest.raises(InputError) as caught:
-        read({"x" * 5000: 1, "parts": [{"name": ["x" * 5000]}]})
-    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """JSON from anyone: what Python's own reader lets through is refused with a reason."""
 
 import json
-import math
 
 import pytest
 from rows import each_row
 
 from parity.errors import InputError
-from parity.files.strict_json import MAX_DEPTH, check_plain, read_start, read_strict
+from parity.files.strict_json import MAX_DEPTH, read_start, read_strict
 
 
 @each_row(
@@ -73,33 +72,6 @@ def test_size_and_texts_are_bounded_where_that_is_asked_for():
         read_strict(content, max_text=3)
     with pytest.raises(ValueError, match="a text has 3 characters; the limit is 2"):
         read_strict(b'{"key": 1}', max_text=2)
-
-
-@each_row(
-    ("value", "message"),
-    [
-        ((1, 2), "a value is of type tuple, which JSON lacks"),
-        ({"a": {1}}, "a value is of type set"),
-        ([b"a"], "a value is of type bytes"),
-        ({1: 2}, "a key is of type int"),
-        ([math.nan], "nan is not JSON"),
-        ({"a": -math.inf}, "-inf is not JSON"),
-        ([2**63], "an integer has more than 64 bits"),
-        (["a\udc80"], "surrogates not allowed"),
-        ({"a\udc80": 1}, "surrogates not allowed"),
-    ],
-    ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",
-)
-def test_a_value_that_no_strict_json_has_is_not_plain(value, message):
-    with pytest.raises(ValueError, match=message):
-        check_plain(value)
-
-
-def test_a_value_that_holds_itself_is_nested_too_deep():
-    value = []
-    value.append(value)
-    with pytest.raises(ValueError, match="nested deeper than"):
-        check_plain(value)
 
 
 def test_no_more_of_a_file_is_read_than_is_needed_to_refuse_it(tmp_path):

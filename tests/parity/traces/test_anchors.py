@@ -43,13 +43,26 @@ def test_of_few_epochs_each_has_as_many_anchors_as_make_twenty_evenly_spread():
     assert steps_of(100, 2, 1000) == [0, 1, *in_epoch[1:], *(100 + step for step in in_epoch)]
 
 
-def test_a_run_of_one_step_has_one_anchor():
-    assert steps_of(1, 1, 1000) == [0]
+@each_row(
+    ("size", "expected"),
+    # A hundred anchors of five megabytes are 500 megabytes; 107 fit, three in an epoch. At least
+    # twenty are kept, and the second step.
+    [(5_000_000, 3 * 35 + 1), (0, 3 * 1000 + 1), (MOST_BYTES, 3 * 6 + 1)],
+)
+def test_half_a_gigabyte_of_anchors_is_kept(size, expected):
+    assert len(steps_of(10, 1000, size)) == expected
 
 
-@each_row(("steps_per_epoch", "expected"), [(1, [0, 1, 2, 3]), (3, [0, 1, 3, 6, 9])])
-def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(steps_per_epoch, expected):
-    assert steps_of(steps_per_epoch, 4, 1000) == expected
+@each_row(
+    ("steps_per_epoch", "epochs", "expected"),
+    [(1, 1, [0]), (1, 4, [0, 1, 2, 3]), (3, 4, [0, 1, 3, 6, 9])],
+)
+def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(
+    steps_per_epoch, epochs, expected
+):
+    assert steps_of(steps_per_epoch, epochs, 1000) == expected
+    assert RunSpec(batch_size=7, epochs=5000).num_steps(7) == 5000
+    assert RunSpec(batch_size=3, epochs=4).num_steps(7) == 12
 
 
 def test_epochs_are_left_out_evenly_where_all_anchors_would_be_too_large():
@@ -60,17 +73,6 @@ def test_epochs_are_left_out_evenly_where_all_anchors_would_be_too_large():
     assert len(steps) == 61
     assert (epochs[0], epochs[-1]) == (0, 999)
     assert max(np.diff(epochs)) - min(np.diff(epochs)) <= 1
-
-
-def test_half_a_gigabyte_of_anchors_is_kept():
-    # A hundred anchors of five megabytes are 500 megabytes; 107 fit, three in an epoch.
-    assert len(steps_of(10, 1000, 5_000_000)) == 3 * 35 + 1
-    assert len(steps_of(10, 1000, 0)) == 3 * 1000 + 1
-
-
-def test_huge_states_leave_the_least_number_of_anchors():
-    # Twenty, three in an epoch, and the second step.
-    assert len(steps_of(10, 1000, MOST_BYTES)) == 3 * 6 + 1
 
 
 def test_noise_and_validation_are_measured_at_some_anchors_from_the_first_on():
@@ -99,8 +101,3 @@ def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
 )
 def test_float32_and_long_runs_need_anchors(dtype, num_steps, expected):
     assert are_needed(dtype, num_steps) is expected
-
-
-def test_the_steps_of_a_run_are_those_of_all_epochs_smaller_batches_included():
-    assert RunSpec(batch_size=7, epochs=5000).num_steps(7) == 5000
-    assert RunSpec(batch_size=3, epochs=4).num_steps(7) == 12

@@ -1,6 +1,6 @@
 """A bundle is what was written, or it is refused: nothing in between, whatever the file says."""
 
-import json
+import itertools
 import os
 import re
 import shutil
@@ -103,86 +103,29 @@ def test_what_is_written_is_read_to_the_bit(recorded, tmp_path):
         assert_same_bits(trace[key], array)
 
 
-def test_a_trace_is_the_same_after_a_journey(recorded, tmp_path):
+def test_a_trace_is_the_same_after_a_journey_and_says_nothing_of_the_port(recorded, tmp_path):
+    """A bundle is written in the place of an older one."""
     sent = recorded.copy()
     sent.spec = CheckSpec(**recorded.spec).to_dict()
-    path = sent.pack(tmp_path / "a.parity")
+    before = sent.pack(tmp_path / "bundles" / "a.parity").read_bytes()
+    sent.spec |= {"torch": "a:b", "against": "/home/me/a.parity", "folder": "/home/me"}
+    path = sent.pack(tmp_path / "bundles" / "a.parity")
+    assert path.read_bytes() == before
     unpack(path, tmp_path / "keras")
-    pack(tmp_path / "keras", tmp_path / "b.parity")
-    assert (tmp_path / "b.parity").read_bytes() == path.read_bytes()
-
-
-def test_a_bundle_says_nothing_of_the_port(recorded, tmp_path):
-    changed = recorded.copy()
-    changed.spec |= {"torch": "a:b", "against": "/home/me/a.parity", "folder": "/home/me"}
-    unpack(changed.pack(tmp_path / "a.parity"), tmp_path / "keras")
     spec = Trace(tmp_path / "keras").spec
     assert (spec["torch"], spec["against"], spec["folder"]) == (None, None, ".")
-
-
-def test_the_same_contents_are_the_same_bytes(recorded, whole, tmp_path):
-    other = recorded.copy()
-    other.arrays = dict(reversed(other.arrays.items()))
-    other.facts = dict(reversed(other.facts.items()))
-    assert other.pack(tmp_path / "b.parity").read_bytes() == whole
-    other.arrays["loss/value"] = np.nextafter(other.arrays["loss/value"], 2)
-    assert other.pack(tmp_path / "c.parity").read_bytes() != whole
-
-
-def test_an_archive_of_4_gib_and_more_would_be_read(recorded, whole, tmp_path):
-    """As zipfile writes it then: with the records of zip64, which can be asked for earlier."""
-    path = tmp_path / "a.parity"
-    with zipfile.ZipFile(tmp_path / "whole", "w") as file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zipfile, "ZIP64_LIMIT", 100)
-        arrays = hostile.arrays_of(recorded)
-        for name, content in ((FACTS, hostile.facts_of(recorded, arrays)), (ARRAYS, arrays)):
-            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        file.close()
-    (tmp_path / "whole").rename(path)
-    assert b"PK\6\6" in path.read_bytes()
-    unpack(path, tmp_path / "keras")
-    assert Trace(tmp_path / "keras").facts == recorded.facts
-
-
-def test_a_bundle_becomes_a_trace_and_nothing_else(whole, sandbox):
-    before = [*files(sandbox), "deep/er/work/x.parity"]
-    Path("x.parity").write_bytes(whole)
-    unpack(Path("x.parity"), Path("keras"))
-    names = ("spec.json", "environment.json", "history.json", "trace.json", "trace.safetensors")
-    found = ["keras", *(f"keras/{name}" for name in (*names, "_SUCCESS"))]
-    assert files(sandbox) == sorted([*before, *(f"deep/er/work/{name}" for name in found)])
-
-
-def test_a_bundle_is_written_in_the_place_of_an_older_one(recorded, whole, tmp_path):
-    target = tmp_path / "bundles" / "a.parity"
-    for _ in range(2):
-        assert recorded.pack(target).read_bytes() == whole
-        target.write_bytes(b"old")
-    assert [path.name for path in target.parent.iterdir()] == ["a.parity"]
-
-
-def test_a_folder_that_cannot_be_made_is_told(recorded, tmp_path):
-    (tmp_path / "file").touch()
+    pack(tmp_path / "keras", tmp_path / "b.parity")
+    assert (tmp_path / "b.parity").read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["a.parity"]
     with pytest.raises(InputError, match=r"a\.parity: cannot be written"):
-        recorded.pack(tmp_path / "file" / "a.parity")
+        recorded.pack(path / "a.parity")
 
 
-# --- refusals ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("no.parity", r"no\.parity: there is no such bundle; write one with `parity record`"),
-        (".", "there is no such bundle"),
-        ("/dev/zero", "there is no such bundle"),
-        ("a\0b", "there is no such bundle"),
-    ],
-    ids=["missing", "a_folder", "a_device", "a_zero_byte"],
-)
-def test_what_is_no_file_is_refused(name, message, tmp_path, monkeypatch):
+@each_row("name", ["no.parity", ".", "/dev/zero", "a\0b"])
+def test_what_is_no_file_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=message):
+    told = "there is no such bundle; write one with `parity record`"
+    with pytest.raises(InputError, match=told):
         unpack(Path(name), tmp_path / "keras")
     assert files(tmp_path) == []
 
@@ -195,10 +138,6 @@ def drop(key):
     return change
 
 
-def put(key, array):
-    return lambda r: r.arrays.update({key: array})
-
-
 def fact(value, *path):
     def change(r):
         r.facts = hostile.replaced(r.facts, path, value)
@@ -208,6 +147,10 @@ def fact(value, *path):
 
 def setting(**values):
     return lambda r: r.spec.update(values)
+
+
+def put(key, array):
+    return lambda r: r.arrays.update({key: array})
 
 
 REFUSALS = {
@@ -276,11 +219,80 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("change", "message"), REFUSALS.values(), ids=REFUSALS)
+@each_row(("change", "message"), REFUSALS.values(), ids=REFUSALS)
 def test_contents_that_do_not_fit_are_refused_with_a_reason(change, message, recorded, sandbox):
     changed = recorded.copy()
     change(changed)
     assert re.search(message, opened(hostile.forged(changed)))
+
+
+@each_row("family", ["truncated", "flipped", "archives", "texts", "headers", "codes"])
+def test_a_damaged_bundle_is_refused_or_still_the_same(family, recorded, whole, sandbox):
+    draw = np.random.default_rng(20_240)
+    if family in ("truncated", "flipped", "archives"):
+        bundles = getattr(hostile, family)(whole, draw)
+    else:
+        bundles = getattr(hostile, family)(recorded)
+    before = sorted({*files(sandbox), "deep/er/work/x.parity"})
+    is_refused = []
+    for name, content in bundles:
+        found = opened(content)
+        is_refused.append(isinstance(found, str))
+        assert is_refused[-1] or is_same(found, recorded), name
+        assert files(sandbox) == before, name
+    assert len(is_refused) >= 24
+    # A flipped bit in a date or in the attributes of an entry changes nothing that is read.
+    least = 0.5 if family in ("flipped", "archives") else 1
+    assert np.mean(is_refused) >= least
+
+
+def test_facts_of_any_kind_are_refused_or_read_as_they_are(recorded, sandbox):
+    """Every third of the changes."""
+    before = sorted([*files(sandbox), "deep/er/work/x.parity"])
+    refused = 0
+    changes = hostile.facts(recorded, np.random.default_rng(7))
+    for name, changed in itertools.islice(changes, 0, None, 3):
+        found = opened(hostile.forged(changed))
+        refused += isinstance(found, str)
+        assert isinstance(found, str) or is_same(found, changed) or "NaN" in name, name
+        assert files(sandbox) == before, name
+    assert refused > 66
+
+
+def test_the_same_contents_are_the_same_bytes(recorded, whole, tmp_path):
+    other = recorded.copy()
+    other.arrays = dict(reversed(other.arrays.items()))
+    other.facts = dict(reversed(other.facts.items()))
+    assert other.pack(tmp_path / "b.parity").read_bytes() == whole
+    other.arrays["loss/value"] = np.nextafter(other.arrays["loss/value"], 2)
+    assert other.pack(tmp_path / "c.parity").read_bytes() != whole
+
+
+def test_an_archive_of_4_gib_and_more_would_be_read(recorded, whole, tmp_path):
+    """As zipfile writes it then: with the records of zip64, which can be asked for earlier."""
+    path = tmp_path / "a.parity"
+    with zipfile.ZipFile(tmp_path / "whole", "w") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZIP64_LIMIT", 100)
+        arrays = hostile.arrays_of(recorded)
+        for name, content in ((FACTS, hostile.facts_of(recorded, arrays)), (ARRAYS, arrays)):
+            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        file.close()
+    (tmp_path / "whole").rename(path)
+    assert b"PK\6\6" in path.read_bytes()
+    unpack(path, tmp_path / "keras")
+    assert Trace(tmp_path / "keras").facts == recorded.facts
+
+
+def test_a_bundle_becomes_a_trace_and_nothing_else(whole, sandbox):
+    before = [*files(sandbox), "deep/er/work/x.parity"]
+    Path("x.parity").write_bytes(whole)
+    unpack(Path("x.parity"), Path("keras"))
+    names = ("spec.json", "environment.json", "history.json", "trace.json", "trace.safetensors")
+    found = ["keras", *(f"keras/{name}" for name in (*names, "_SUCCESS"))]
+    assert files(sandbox) == sorted([*before, *(f"deep/er/work/{name}" for name in found)])
+
+
+# --- refusals ------------------------------------------------------------------------------------
 
 
 def test_what_could_not_be_read_is_not_written(recorded, tmp_path):
@@ -304,50 +316,6 @@ def test_what_a_terminal_would_obey_is_not_repeated(recorded, sandbox):
 
 
 # --- anything ------------------------------------------------------------------------------------
-
-
-def families(recorded, whole):
-    """(name, bundles): all of them are to be refused, or to be the whole bundle."""
-    draw = np.random.default_rng(20_240)
-    return {
-        "truncated": hostile.truncated(whole, draw),
-        "flipped": hostile.flipped(whole, draw),
-        "archives": hostile.archives(whole, draw),
-        "texts": hostile.texts(recorded),
-        "headers": hostile.headers(recorded),
-        "codes": hostile.codes(recorded),
-    }
-
-
-FAMILIES = ("truncated", "flipped", "archives", "texts", "headers", "codes")
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_damaged_bundle_is_refused_or_still_the_same(family, recorded, whole, sandbox):
-    before = sorted([*files(sandbox), "deep/er/work/x.parity"])
-    num_same = num = 0
-    for name, content in families(recorded, whole)[family]:
-        num += 1
-        found = opened(content)
-        if not isinstance(found, str):
-            num_same += 1
-            assert is_same(found, recorded), name
-        assert files(sandbox) == before, name
-    assert num >= 24
-    # A flipped bit in a date or in the attributes of an entry changes nothing that is read.
-    assert num_same <= num / 2
-    assert family in ("flipped", "archives") or num_same == 0
-
-
-def test_facts_of_any_kind_are_refused_or_read_as_they_are(recorded, sandbox):
-    before = sorted([*files(sandbox), "deep/er/work/x.parity"])
-    refused = 0
-    for name, changed in hostile.facts(recorded, np.random.default_rng(7)):
-        found = opened(hostile.forged(changed))
-        refused += isinstance(found, str)
-        assert isinstance(found, str) or is_same(found, changed) or "NaN" in name, name
-        assert files(sandbox) == before, name
-    assert refused > 200
 
 
 WORST = """
@@ -394,13 +362,6 @@ def test_no_bundle_takes_more_memory_than_1_gib(recorded, whole, tmp_path):
     assert ended.returncode == 0, ended.stderr[-2_000:]
     found = dict(line.split() for line in ended.stdout.splitlines())
     assert found == {name: "read" if name == "whole" else "refused" for name in bundles}
-
-
-def test_the_facts_of_a_bundle_are_text_that_a_person_can_read(whole, tmp_path):
-    (tmp_path / "a.parity").write_bytes(whole)
-    with zipfile.ZipFile(tmp_path / "a.parity") as archive:
-        assert archive.namelist() == [FACTS, ARRAYS]
-        assert json.loads(archive.read(FACTS))["schema"] == "parity.bundle/2"
 
 
 @each_row(

@@ -4,6 +4,7 @@ import check_pairs
 import numpy as np
 import pytest
 from helpers import assert_same_bits
+from rows import each_row
 
 from parity.traces.bundle_coding import decode, encode
 from parity.traces.predictions import Predictions
@@ -28,7 +29,59 @@ def recorded():
     return check_pairs.recorded()
 
 
-def test_all_arrays_come_back_to_the_bit(recorded):
+def number(key, *values):
+    def change(recorded):
+        array = np.array(values)
+        recorded.arrays[key] = np.stack([array] * 5) if key.startswith("init") else array
+
+    return change
+
+
+def missed(value):
+    def change(recorded):
+        recorded.arrays["forward/train/dense2/output"] = (
+            recorded.arrays["forward/train/dense2/output"] + value
+        )
+
+    return change
+
+
+VALUES = {
+    "zeros": [0.0, -0.0, 0.0, -0.0],
+    "no_numbers": [np.nan, -np.nan, np.inf, -np.inf],
+    "small": [5e-324, -5e-324, 2.2e-308, -1e-310],
+    "large": [1.7e308, -1.7e308, 1.0, -1.0],
+    "float32": [0.5, -3.0, 1e30, float(np.float32(0.1))],
+    "beyond_float32": [1e300, 1e-300, 0.1, 1.0],
+}
+
+
+CHANGES = [
+    lambda recorded: None,
+    *(
+        number(key, *values)
+        for values in VALUES.values()
+        for key in (
+            "loss/value",
+            "weights/dense1.bias",
+            "trajectory/2/dense1.bias",
+            "init/dense1.bias",
+        )
+    ),
+    *(missed(value) for value in (1e-3, 1.0, np.nan)),
+    # Facts that say something else cost bytes and nothing more.
+    lambda recorded: recorded.facts["nodes"][0].update(kind="no such kind"),
+    lambda recorded: recorded.facts["nodes"][0].update(weights=["dense2.kernel"]),
+    lambda recorded: recorded.facts["nodes"][3].update(config={"units": []}),
+    lambda recorded: recorded.facts["nodes"][2].update(sources=[0, 0, 0]),
+    lambda recorded: recorded.facts["nodes"][4].update(sources=[None]),
+]
+
+
+@each_row("change", CHANGES)
+def test_all_arrays_come_back_to_the_bit(change):
+    recorded = check_pairs.recorded()
+    change(recorded)
     for key, array in restored(recorded).items():
         assert_same_bits(array, recorded.arrays[key])
 
@@ -47,61 +100,6 @@ def test_outputs_and_gradients_are_stored_as_what_their_prediction_misses(record
     assert misses.shape[0] <= 2  # bytes of each entry, of eight
     assert how["weights/dense1.kernel"] == "bytes"
     assert how["trajectory/2/dense1.kernel"] == "ulps"
-
-
-VALUES = {
-    "zeros": [0.0, -0.0, 0.0, -0.0],
-    "no_numbers": [np.nan, -np.nan, np.inf, -np.inf],
-    "small": [5e-324, -5e-324, 2.2e-308, -1e-310],
-    "large": [1.7e308, -1.7e308, 1.0, -1.0],
-    "float32": [0.5, -3.0, 1e30, float(np.float32(0.1))],
-    "beyond_float32": [1e300, 1e-300, 0.1, 1.0],
-}
-
-
-@pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize(
-    "key", ["loss/value", "weights/dense1.bias", "trajectory/2/dense1.bias", "init/dense1.bias"]
-)
-def test_any_number_comes_back(name, key, recorded):
-    array = np.array(VALUES[name])
-    recorded.arrays[key] = np.stack([array] * 5) if key.startswith("init") else array
-    assert_same_bits(restored(recorded)[key], recorded.arrays[key])
-
-
-@pytest.mark.parametrize("value", [1e-3, 1.0, np.nan])
-def test_an_array_that_its_formula_misses_comes_back_all_the_same(value, recorded):
-    key = "forward/train/dense2/output"
-    recorded.arrays[key] = recorded.arrays[key] + value
-    assert_same_bits(restored(recorded)[key], recorded.arrays[key])
-
-
-def test_arrays_of_other_dtypes_are_as_they_are(recorded):
-    recorded.arrays["forward/eval/x/input/0"] = np.arange(6, dtype=np.int32).reshape(2, 3)
-    recorded.arrays["forward/eval/x/input/1"] = np.arange(6, dtype=np.float32)
-    codes, _ = coded(recorded)
-    found = restored(recorded)
-    for number in (0, 1):
-        key = f"forward/eval/x/input/{number}"
-        assert codes[key]["as"] == "plain"
-        assert_same_bits(found[key], recorded.arrays[key])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda f: f["nodes"][0].update(kind="no such kind"),
-        lambda f: f["nodes"][0].update(weights=["dense2.kernel"]),
-        lambda f: f["nodes"][3].update(config={"units": []}),
-        lambda f: f["nodes"][2].update(sources=[0, 0, 0]),
-        lambda f: f["nodes"][4].update(sources=[None]),
-    ],
-    ids=["kind", "weights", "config", "sources", "unknown"],
-)
-def test_facts_that_say_something_else_cost_bytes_and_nothing_more(change, recorded):
-    change(recorded.facts)
-    for key, array in restored(recorded).items():
-        assert_same_bits(array, recorded.arrays[key])
 
 
 def test_beyond_so_much_work_nothing_is_predicted(recorded, monkeypatch):

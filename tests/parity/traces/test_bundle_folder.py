@@ -107,29 +107,21 @@ def test_a_bundle_with_other_settings_is_told_and_not_taken(settings, told, bund
         find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
 
 
-def test_a_file_that_is_no_bundle_is_told(tmp_path):
-    (tmp_path / "a.parity").write_text("no bundle")
-    with pytest.raises(InputError, match=r"no bundle of k:f with seed 0.*it is no zip archive"):
-        find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
-
-
-def test_of_several_bundles_the_one_with_the_name_of_the_factory_is_taken(bundles, tmp_path):
-    bundles("other.models.build-seed0-steps2.parity", keras="models.py:build")
+def test_of_several_bundles_the_one_whose_name_says_more_of_the_factory_is_taken(bundles, tmp_path):
     spec = wanted(tmp_path, keras="models.py:build")
+    for name in ("a.parity", "b.parity"):
+        bundles(name, keras="models.py:build")
+    with pytest.raises(InputError, match=r"several bundles are of .* .*a\.parity, .*b\.parity"):
+        find_bundle(tmp_path, spec, tmp_path)
+    path = bundles("c.parity", keras="tests/models.py:build")
+    assert find_bundle(tmp_path, spec, tmp_path) == path
     path = bundles(bundle_name(spec, tmp_path), keras="models.py:build")
     assert find_bundle(tmp_path, spec, tmp_path) == path
 
 
-def test_of_several_bundles_the_one_that_names_more_of_the_factory_is_taken(bundles, tmp_path):
-    bundles("a.parity", keras="models.py:build")
-    path = bundles("b.parity", keras="tests/models.py:build")
-    assert find_bundle(tmp_path, wanted(tmp_path, keras="models.py:build"), tmp_path) == path
-
-
-def test_bundles_between_which_nothing_decides_are_told(bundles, tmp_path):
-    for name in ("a", "b"):
-        bundles(f"{name}.parity", keras="k:f")
-    with pytest.raises(InputError, match=r"several bundles are of k:f .*a\.parity, .*b\.parity"):
+def test_a_file_that_is_no_bundle_is_told(tmp_path):
+    (tmp_path / "a.parity").write_text("no bundle")
+    with pytest.raises(InputError, match=r"no bundle of k:f with seed 0.*it is no zip archive"):
         find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
 
 

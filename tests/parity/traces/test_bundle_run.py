@@ -1,7 +1,6 @@
 """A bundle of a run is what the Keras half left, or it is refused with a sentence."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +8,13 @@ import recorded_runs
 from helpers import assert_same_bits
 from programs_here import FOLDER
 from recorded_runs import archived, entries_of, forged, with_text
+from rows import each_row
 
 from parity.errors import InputError
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.bundle import unpack
 from parity.traces.bundle_archive import ARRAYS, FACTS, RUN_ARRAYS, RUN_FACTS
 from parity.traces.bundle_run import pack_run, unpack_run
-from parity.traces.bundle_spec import read_run, read_spec
+from parity.traces.bundle_spec import read_run
 from parity.traces.feed_file import form_of, read_feed
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
@@ -75,45 +74,19 @@ def test_what_the_keras_half_left_is_read_to_the_bit(kind, runs, tmp_path):
             assert_same_bits(b[key], array)
 
 
-def test_the_same_training_is_the_same_bytes(runs, tmp_path):
-    run, bundle = runs("float32")
-    pack_run(run.half("keras"), tmp_path / "b.parity", {})
-    assert (tmp_path / "b.parity").read_bytes() == bundle.read_bytes()
+PHANTOM = ("feed", "settings", "phantom_steps", "0")
 
 
-def test_it_says_how_it_was_recorded_and_nothing_of_the_port(runs, tmp_path):
-    run, _ = runs("float64")
-    size = pack_run(run.half("keras"), tmp_path / "a.parity", {"keras_side.py": "0f"})
-    record = read_run(tmp_path / "a.parity")
-    assert (record.spec.keras, record.spec.seed) == ("keras_side.py:build", 42)
-    assert (record.spec.torch, record.spec.folder) == (None, ".")
-    assert record.files == {"keras_side.py": "0f"}
-    assert size.probes + size.training < (tmp_path / "a.parity").stat().st_size
-    # 70 and 23 samples of 6 features and a label, and the order of the first.
-    assert size.fed == 8 * (93 * 7 + 70)
+def array(key, values):
+    """Another array under a key, which is stored as it is."""
 
+    def change(content, stored):
+        values_ = np.array(values, np.float64)
+        content["arrays"][key] = {"dtype": "F64", "shape": [*values_.shape], "as": "bytes"}
+        flat = values_.reshape(-1)
+        stored[key] = np.ascontiguousarray(flat.view(np.uint8).reshape(flat.size, 8).T)
 
-def test_a_check_reads_the_probes_of_a_run(runs, tmp_path):
-    run, bundle = runs("float64")
-    assert read_spec(bundle).seed == 42
-    unpack(bundle, tmp_path / "keras")
-    trace, probes = Trace(tmp_path / "keras"), Trace(run.half("keras").path)
-    assert trace.facts == probes.facts
-    assert_same_bits(trace["loss/value"], probes["loss/value"])
-
-
-def test_a_bundle_of_a_check_is_no_run(runs, tmp_path):
-    _, bundle = runs("float64")
-    entries = entries_of(bundle)
-    path = tmp_path / "check.parity"
-    path.write_bytes(archived({name: entries[name] for name in (FACTS, ARRAYS)}))
-    for read in (read_run, lambda path: unpack_run(path, RunFolder(tmp_path / "keras"))):
-        with pytest.raises(InputError, match="it holds a check alone, and no whole run; record"):
-            read(path)
-    assert [each.name for each in tmp_path.iterdir()] == ["check.parity"]
-
-
-# --- refusals ------------------------------------------------------------------------------------
+    return change
 
 
 def at(*place, to):
@@ -138,16 +111,13 @@ def without(*place):
     return change
 
 
-def array(key, values):
-    """Another array under a key, which is stored as it is."""
-
-    def change(content, stored):
-        values_ = np.array(values, np.float64)
-        content["arrays"][key] = {"dtype": "F64", "shape": [*values_.shape], "as": "bytes"}
-        flat = values_.reshape(-1)
-        stored[key] = np.ascontiguousarray(flat.view(np.uint8).reshape(flat.size, 8).T)
-
-    return change
+FED = {
+    "count": ("stream", at(*PHANTOM, "count", to=0), "count is 0; expected int >= 1"),
+    "masks": ("stream", at(*PHANTOM, "masks", to={"x": [1, 2]}), "not those of the layers"),
+    "no_steps": ("stream", without("feed", "settings", "phantom_steps"), "has no 'phantom_steps'"),
+    "index": ("flow", array("training/flow/index", np.zeros((2, 2))), "expected ()"),
+    "drawn": ("flow", array("training/flow/drawn/code", np.zeros(3)), "/drawn/code' has the shape"),
+}
 
 
 def dropped(key):
@@ -156,6 +126,32 @@ def dropped(key):
         stored.pop(key, None)
 
     return change
+
+
+FLOWS = {
+    "index": (array("feed/train_flow/index", np.zeros(200)), "no rows of integers"),
+    "sizes": (
+        at("arrays", "feed/train_flow/sizes", "shape", to=[2, 14]),
+        "no rows of integers",
+    ),
+    "sums": (array("feed/train_flow/sums", np.zeros(3)), "has other sums than batches"),
+    "drawn": (array("feed/train_flow/drawn/tx", np.zeros(3)), "for another number of images"),
+    "draws": (
+        array("feed/train_flow/drawn/tx", np.full(200, np.inf)),
+        "draws of tx that are not finite",
+    ),
+    "mean": (
+        at("feed", "settings", "flows", "train_flow", "arguments", "featurewise_center", to=True),
+        "has not the mean that its generator uses",
+    ),
+    "no_flow": (without("feed", "settings", "flows", "val_flow"), "flows has no 'val_flow'"),
+    "ends": (at("feed", "settings", "epoch_ends", to=[7]), "are not those of the training"),
+    "val_ends": (at("feed", "settings", "val_ends", to=[3]), "1 validations for 4 epochs"),
+    "no_sums": (dropped("training/image_sums"), "has no images of a step"),
+}
+
+
+STEPS = 60  # of the training in float64, in twelve epochs
 
 
 def renamed(key, to):
@@ -171,7 +167,6 @@ def nested(depth):
     return {"parts": [nested(depth - 1)]} if depth else "array"
 
 
-STEPS = 60  # of the training in float64, in twelve epochs
 WRONG = {
     "schema": (at("schema", to="parity.run_bundle/0"), "record it again"),
     "spec": (at("spec", "epochs", to=0), "its spec: epochs=0"),
@@ -234,68 +229,13 @@ WRONG = {
 }
 
 
-def refusal(content, folder):
-    """Why bytes are refused as a bundle of a run; nothing else is left."""
-    path = folder / "x.parity"
-    path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        unpack_run(path, RunFolder(folder).half("keras"))
-    assert [each.name for each in folder.iterdir()] == ["x.parity"]
-    start, _, why = str(caught.value).partition(": not a bundle that can be used: ")
-    assert start == str(path)
-    assert 0 < len(why) < 1_000
-    assert why.isprintable()
-    return why
-
-
-@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
-def test_a_run_that_no_keras_half_leaves_is_refused(change, message, runs, tmp_path):
-    assert message in refusal(forged(runs("float64")[1], change), tmp_path)
-
-
-def test_numbers_that_no_json_has_are_refused(runs, tmp_path):
-    _, bundle = runs("float64")
-    for number in (b"NaN", b"1e999", b"1" * 400):
-        content = with_text(
-            bundle, RUN_FACTS, lambda text, n=number: text.replace(b'"seed": 42', b'"seed": ' + n)
-        )
-        assert refusal(content, tmp_path)
-
-
-PHANTOM = ("feed", "settings", "phantom_steps", "0")
-FED = {
-    "count": (
-        "stream",
-        at(*PHANTOM, "count", to=0),
-        "count is 0; expected int >= 1",
-    ),
-    "masks": (
-        "stream",
-        at(*PHANTOM, "masks", to={"x": [1, 2]}),
-        "not those of the layers",
-    ),
-    "no_steps": ("stream", without("feed", "settings", "phantom_steps"), "has no 'phantom_steps'"),
-    "index": ("flow", array("training/flow/index", np.zeros((2, 2))), "expected ()"),
-    "drawn": ("flow", array("training/flow/drawn/code", np.zeros(3)), "/drawn/code' has the shape"),
-}
-
-
-@pytest.mark.filterwarnings("ignore:`shuffle=True`", "ignore:Your input ran out")
-@pytest.mark.parametrize(("kind", "change", "message"), FED.values(), ids=FED)
-def test_a_feed_that_no_keras_half_tells_is_refused(kind, change, message, runs, tmp_path):
-    assert message in refusal(forged(runs(kind)[1], change), tmp_path)
-
-
 STATES = {
     "no_states": (at("anchors", to=None), "the recorded states of which its facts speak"),
     "steps": (at("facts", "anchors", to=[3, 2]), "facts.anchors are no numbers of steps"),
     "behind": (at("facts", "anchors", -1, to=10**6), "facts.anchors are no numbers of steps"),
     "measured": (at("facts", "anchors_measured", to=[3]), "not some of facts.anchors"),
     "plan": (at("anchors", "plan", "measured", to=[3]), "other steps in its parts than in all"),
-    "plan_text": (
-        at("anchors", "plan", "steps", to="all"),
-        "steps is 'all'; expected array",
-    ),
+    "plan_text": (at("anchors", "plan", "steps", to="all"), "steps is 'all'; expected array"),
     "batches": (without("anchors", "batches", "0"), "not those of the recorded states"),
     "batch": (at("anchors", "batches", "0", to=None), "has not the batches of 3 steps"),
     "triple": (at("anchors", "batches", "0", "parts", 0, to="array"), "is no (x, y, weight)"),
@@ -314,64 +254,43 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(("change", "message"), STATES.values(), ids=STATES)
-def test_recorded_states_that_no_keras_half_leaves_are_refused(change, message, runs, tmp_path):
-    assert message in refusal(forged(runs("float32")[1], change), tmp_path)
+ALL = [
+    *(("float64", change, message) for change, message in WRONG.values()),
+    *(("float32", change, message) for change, message in STATES.values()),
+    *(("flow", change, message) for change, message in FLOWS.values()),
+    *FED.values(),
+]
 
 
-FLOWS = {
-    "index": (array("feed/train_flow/index", np.zeros(200)), "no rows of integers"),
-    "sizes": (
-        at("arrays", "feed/train_flow/sizes", "shape", to=[2, 14]),
-        "no rows of integers",
-    ),
-    "sums": (array("feed/train_flow/sums", np.zeros(3)), "has other sums than batches"),
-    "drawn": (array("feed/train_flow/drawn/tx", np.zeros(3)), "for another number of images"),
-    "draws": (
-        array("feed/train_flow/drawn/tx", np.full(200, np.inf)),
-        "draws of tx that are not finite",
-    ),
-    "mean": (
-        at("feed", "settings", "flows", "train_flow", "arguments", "featurewise_center", to=True),
-        "has not the mean that its generator uses",
-    ),
-    "no_flow": (without("feed", "settings", "flows", "val_flow"), "flows has no 'val_flow'"),
-    "ends": (at("feed", "settings", "epoch_ends", to=[7]), "are not those of the training"),
-    "val_ends": (at("feed", "settings", "val_ends", to=[3]), "1 validations for 4 epochs"),
-    "no_sums": (dropped("training/image_sums"), "has no images of a step"),
-}
-
-
-@pytest.mark.parametrize(("change", "message"), FLOWS.values(), ids=FLOWS)
-def test_a_flow_that_no_keras_half_tells_is_refused(change, message, runs, tmp_path):
-    assert message in refusal(forged(runs("flow")[1], change), tmp_path)
+@pytest.mark.filterwarnings("ignore:`shuffle=True`", "ignore:Your input ran out")
+@each_row(("kind", "change", "message"), ALL, ids=[*WRONG, *STATES, *FLOWS, *FED])
+def test_a_run_that_no_keras_half_leaves_is_refused(kind, change, message, runs, tmp_path):
+    assert message in refusal(forged(runs(kind)[1], change), tmp_path)
 
 
 def test_damage_is_refused(runs, tmp_path):
-    _, bundle = runs("float64")
-    whole = bundle.read_bytes()
+    whole = runs("float64")[1].read_bytes()
     draw = np.random.default_rng(1)
-    for end in (0, 21, 100, *draw.integers(0, len(whole), size=20)):
+    for end in (0, 21, 100, *draw.integers(0, len(whole), size=8)):
         assert refusal(whole[:end], tmp_path)
     refused = 0
-    for _ in range(60):
+    for _ in range(20):
         content = bytearray(whole)
         for place in draw.integers(0, len(whole), size=3):
             content[place] ^= 1 << int(draw.integers(8))
-        path = tmp_path / "x.parity"
-        path.write_bytes(content)
+        (tmp_path / "x.parity").write_bytes(content)
         try:
-            unpack_run(path, RunFolder(tmp_path).half("keras"))
+            unpack_run(tmp_path / "x.parity", RunFolder(tmp_path).half("keras"))
         except InputError:
             refused += 1
         else:  # such as the time of an entry
             shutil.rmtree(tmp_path / "keras")
-    assert refused > 50
+    assert refused > 16
 
 
 def test_other_entries_are_refused(runs, tmp_path):
     entries = entries_of(runs("float64")[1])
-    for name in ("../escaped", "/tmp/escaped", "run.json ", "a" * 300):
+    for name in ("../escaped", "a" * 300):
         changed = {name if key == RUN_FACTS else key: value for key, value in entries.items()}
         assert "expected bundle.json" in refusal(archived(changed), tmp_path)
         assert "entries; expected" in refusal(archived({**entries, name: b"x"}), tmp_path)
@@ -387,4 +306,53 @@ def test_a_training_that_could_not_be_read_again_is_not_written(runs, tmp_path):
     history.write_text(history.read_text().replace('"loss"', '"other"'))
     with pytest.raises(InputError, match="this training cannot be recorded: history has no 'loss'"):
         pack_run(run.half("keras"), tmp_path / "a.parity", {})
-    assert not Path(tmp_path / "a.parity").exists()
+    assert not (tmp_path / "a.parity").exists()
+
+
+def test_it_says_how_it_was_recorded_and_nothing_of_the_port(runs, tmp_path):
+    run, _ = runs("float64")
+    size = pack_run(run.half("keras"), tmp_path / "a.parity", {"keras_side.py": "0f"})
+    record = read_run(tmp_path / "a.parity")
+    assert (record.spec.keras, record.spec.seed) == ("keras_side.py:build", 42)
+    assert (record.spec.torch, record.spec.folder) == (None, ".")
+    assert record.files == {"keras_side.py": "0f"}
+    assert size.probes + size.training < (tmp_path / "a.parity").stat().st_size
+    # 70 and 23 samples of 6 features and a label, and the order of the first.
+    assert size.fed == 8 * (93 * 7 + 70)
+
+
+def test_a_bundle_of_a_check_is_no_run(runs, tmp_path):
+    _, bundle = runs("float64")
+    entries = entries_of(bundle)
+    path = tmp_path / "check.parity"
+    path.write_bytes(archived({name: entries[name] for name in (FACTS, ARRAYS)}))
+    for read in (read_run, lambda path: unpack_run(path, RunFolder(tmp_path / "keras"))):
+        with pytest.raises(InputError, match="it holds a check alone, and no whole run; record"):
+            read(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["check.parity"]
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+def refusal(content, folder):
+    """Why bytes are refused as a bundle of a run; nothing else is left."""
+    path = folder / "x.parity"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        unpack_run(path, RunFolder(folder).half("keras"))
+    assert [each.name for each in folder.iterdir()] == ["x.parity"]
+    start, _, why = str(caught.value).partition(": not a bundle that can be used: ")
+    assert start == str(path)
+    assert 0 < len(why) < 1_000
+    assert why.isprintable()
+    return why
+
+
+def test_numbers_that_no_json_has_are_refused(runs, tmp_path):
+    _, bundle = runs("float64")
+    for number in (b"NaN", b"1e999", b"1" * 400):
+        content = with_text(
+            bundle, RUN_FACTS, lambda text, n=number: text.replace(b'"seed": 42', b'"seed": ' + n)
+        )
+        assert refusal(content, tmp_path)

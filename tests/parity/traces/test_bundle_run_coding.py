@@ -94,16 +94,21 @@ def test_a_code_that_cannot_be_is_told(code, message):
     assert message in check_run_codes({**codes, "wrong": code})
 
 
+OF_SEVEN = {"dtype": "F64", "shape": [7], "as": "bytes"}
+
+
+OF_TRUTH = {"dtype": "BOOL", "shape": [2], "as": "bytes"}
+
+
 @each_row(
-    "stored", [np.zeros((8, 6), np.uint8), np.zeros((7, 7), np.uint8), np.zeros((8, 7), np.int64)]
+    ("code", "stored", "message"),
+    [
+        (OF_SEVEN, np.zeros((8, 6), np.uint8), "is stored with the shape"),
+        (OF_SEVEN, np.zeros((7, 7), np.uint8), "is stored with the shape"),
+        (OF_SEVEN, np.zeros((8, 7), np.int64), "is stored with the shape"),
+        (OF_TRUTH, np.array([[1, 7]], np.uint8), "other values than true and false"),
+    ],
 )
-def test_what_is_stored_otherwise_is_refused(stored):
-    code = {"dtype": "F64", "shape": [7], "as": "bytes"}
-    with pytest.raises(ValueError, match="is stored with the shape"):
-        RunArrays({"training/loss": code}, lambda key: stored)["training/loss"]
-
-
-def test_other_values_than_true_and_false_are_refused():
-    code = {"dtype": "BOOL", "shape": [2], "as": "bytes"}
-    with pytest.raises(ValueError, match="other values than true and false"):
-        RunArrays({"feed/x": code}, lambda key: np.array([[1, 7]], np.uint8))["feed/x"]
+def test_what_is_stored_otherwise_is_refused(code, stored, message):
+    with pytest.raises(ValueError, match=message):
+        RunArrays({"feed/x": code}, lambda key: stored)["feed/x"]

@@ -22,14 +22,6 @@ def test_nests_and_settings_come_back(tmp_path):
     assert found["val"][1][0].tolist() == [0.0, 0.0]
 
 
-def test_batches_keep_their_order(tmp_path):
-    batches = [(np.full(1, number), None) for number in range(12)]
-    write_feed(tmp_path / "feed", {"train_batches": batches}, {})
-    (found, _) = read_feed(tmp_path / "feed")
-    assert [batch[0].item() for batch in found["train_batches"]] == list(range(12))
-    assert found["train_batches"][0][1] is None
-
-
 @pytest.mark.parametrize("content", [b"", b"x" * 100])
 def test_a_damaged_file_is_told(content, tmp_path):
     (tmp_path / "feed").write_bytes(content)

@@ -23,25 +23,16 @@ def test_files_lie_where_they_are_documented(tmp_path):
     }
 
 
-def test_a_half_is_complete_once_it_says_so(tmp_path):
-    half = RunFolder(tmp_path)
-    assert not half.is_complete
-    half.complete()
-    assert [path.name for path in tmp_path.iterdir()] == ["_SUCCESS"]
-    assert half.is_complete
-
-
-def test_a_run_was_begun_where_a_half_has_its_spec(tmp_path):
+def test_a_half_is_begun_by_its_spec_and_complete_once_it_says_so(tmp_path):
     run = RunFolder(tmp_path)
-    assert not run.was_begun
     run.half("torch").path.mkdir()
     assert not run.was_begun
     run.half("torch").spec.touch()
     assert run.was_begun
-
-
-def test_logs_are_found_by_their_names(tmp_path):
-    run = RunFolder(tmp_path)
+    assert not run.is_complete
+    run.complete()
+    assert run.is_complete
+    assert (tmp_path / "_SUCCESS").exists()
     assert run.logs() == []
     for name in ("torch", "keras"):
         run.log(name).touch()

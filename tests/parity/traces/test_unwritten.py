@@ -26,12 +26,3 @@ def test_it_has_what_the_written_trace_has(tmp_path):
     for key in writer.arrays:
         np.testing.assert_array_equal(ours[key], written[key])
         assert ours.largest(key) == written.largest(key)
-
-
-def test_what_the_writer_receives_later_is_not_seen():
-    writer = TraceWriter()
-    ours = Unwritten(writer, RunResult({}, {}, 0.0))
-    writer.put("training/loss", [1.0])
-    writer.facts["spread"] = {}
-    assert "training/loss" not in ours
-    assert ours.facts == {}

@@ -43,14 +43,6 @@ def test_the_calls_of_a_model_in_a_model_are_counted_from_0():
     assert found["output_layers"] == [["net", 1, 0], ["out", 0, 0]]
 
 
-def test_those_of_a_model_that_was_not_called_when_it_was_made_stay():
-    inner = {"class_name": "Sequential", "name": "net", "inbound_nodes": [[["in", 0, 0, {}]]]}
-    inner["config"] = {"layers": [{"class_name": "Dense", "config": {}}]}
-    dense = {"class_name": "Dense", "name": "out", "inbound_nodes": [[["net", 0, 0, {}]]]}
-    found = renewed_graph(graph(inner, dense))
-    assert places(call_of(found, "out")["args"]) == [["net", 0, 0]]
-
-
 def test_the_states_that_a_recurrent_layer_begins_with_have_their_argument():
     nodes = [[["in", 0, 0, {}], ["a", 0, 1, {}], ["a", 0, 2, {}]]]
     first = {"class_name": "LSTM", "name": "a", "config": {}, "inbound_nodes": [[["in", 0, 0, {}]]]}
@@ -59,31 +51,6 @@ def test_the_states_that_a_recurrent_layer_begins_with_have_their_argument():
     assert [each["config"]["keras_history"] for each in found["args"]] == [["in", 0, 0]]
     states = found["kwargs"]["initial_state"]
     assert [each["config"]["keras_history"] for each in states] == [["a", 0, 1], ["a", 0, 2]]
-
-
-def test_a_tensor_among_the_arguments_is_told_from_a_list():
-    arguments = {"value": ["in", 0, 0], "axes": ["x", 0, 0], "training": None}
-    heads = {"class_name": "MultiHeadAttention", "name": "out", "config": {}}
-    heads["inbound_nodes"] = [[["in", 0, 0, arguments]]]
-    found = call_of(renewed_graph(graph(heads)), "out")["kwargs"]
-    assert found["value"]["config"]["keras_history"] == ["in", 0, 0]
-    assert found["axes"] == ["x", 0, 0]  # no layer has this name
-    assert found["training"] is None
-
-
-def test_a_layer_of_several_tensors_keeps_its_list():
-    add = {"class_name": "Add", "name": "out", "config": {}}
-    add["inbound_nodes"] = [[["in", 0, 0, {}], ["in", 0, 0, {}]]]
-    found = call_of(renewed_graph(graph(add)), "out")
-    assert places(found["args"]) == [[["in", 0, 0], ["in", 0, 0]]]
-    assert found["kwargs"] == {}
-
-
-@each_row("call", [[["gone", 0, 0, {}]], [["in", 0, 0, 5]], [["in", "0", 0]], [3], 3])
-def test_what_is_no_call_stays_as_it_is(call):
-    dense = {"class_name": "Dense", "name": "out", "inbound_nodes": [[["in", 0, 0, {}]], call]}
-    found = renewed_graph(graph(dense))["layers"][1]["inbound_nodes"]
-    assert found[1] == call
 
 
 def test_a_model_at_the_end_is_counted_as_keras_3_counts_it():

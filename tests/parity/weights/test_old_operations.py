@@ -59,15 +59,6 @@ def test_an_array_has_the_dtype_of_the_tensor_beside_it():
         }
 
 
-def test_a_list_of_tensors_stays_a_list():
-    joined = op("a", "concat", [["in", 0, 0, {"axis": -1}], ["dense", 0, 0, {"axis": -1}]])
-    node = only(operations_in([IN, DENSE, joined]), "a")
-    assert [place(each) for each in node["inbound_nodes"][0]["args"][0]] == [
-        ["in", 0, 0], ["dense", 0, 0],
-    ]  # fmt: skip
-    assert node["config"] == {"name": "a", "axis": -1}
-
-
 def test_the_last_of_several_nodes_has_the_place_of_the_operation():
     unit = op("tf.math.l2_normalize", "math.l2_normalize", ["in", 0, 0, {"axis": 1}])
     last = op("tf.nn.relu", "nn.relu", ["tf.math.l2_normalize", 0, 0, {"name": None}])
@@ -78,12 +69,6 @@ def test_the_last_of_several_nodes_has_the_place_of_the_operation():
     assert place(taken) == ["tf_math_l2_normalize", 0, 0]
     names = [node["name"] for nodes in found.nodes.values() for node in nodes]
     assert len(set(names)) == len(names) == 6
-
-
-def test_a_node_gets_no_name_that_a_layer_has():
-    layer = {**DENSE, "name": "tf_add"}
-    plus = op("tf.__operators__.add", "__operators__.add", ["tf_add", 0, 0, {"y": 1}])
-    assert only(operations_in([IN, layer, plus]), "tf.__operators__.add")["name"] == "tf_add_1"
 
 
 def test_layers_and_outputs_take_the_node():
@@ -115,22 +100,6 @@ def test_the_calls_of_a_model_are_counted_as_keras_3_counts():
     plus = op("a", "math.add", ["net", 1, 0, {"y": 1}])
     found = renewed_graph({"layers": [IN, inner, plus], "output_layers": [["a", 0, 0]]})
     assert place(found["layers"][-1]["inbound_nodes"][0]["args"][0]) == ["net", 0, 0]
-
-
-@each_row(
-    ("source", "function", "given", "dtype"),
-    [
-        ("in", "math.greater", {"y": 0}, "bool"),
-        ("whole", "math.add", {"y": 1}, "int32"),
-        ("whole", "math.truediv", {"y": 2}, "float64"),
-        ("in", "cast", {"dtype": "float16"}, "float16"),
-        ("in", "math.argmax", {"axis": 1}, "int64"),
-        ("whole", "one_hot", {"depth": 3}, "float32"),
-    ],
-)
-def test_the_dtype_of_an_operation_is_known(source, function, given, dtype):
-    found = operations_in([IN, WHOLE, op("a", function, [source, 0, 0, given])])
-    assert dtype_of(found, "a") == dtype
 
 
 @each_row(
@@ -193,29 +162,6 @@ def test_the_width_of_a_layer_is_a_number_and_so_is_its_root():
 
 
 @each_row(
-    ("layer", "last"),
-    [
-        (op("a", "math.add", ["dense", 0, 0, {"y": 1.0}]), 8),
-        (op("a", "math.add", ["dense", 0, 0, {"y": ["in", 0, 0]}]), 8),  # broadcasts
-        (op("a", "math.multiply", ["one", 0, 0, {"y": [1.0, 2.0, 3.0]}]), 3),
-        (op("a", "linalg.matmul", ["in", 0, 0, {"b": [[1.0, 2.0]]}]), 2),
-        (op("a", "linalg.matmul", ["dense", 0, 0, {"b": ["in", 0, 0], "transpose_b": True}]), None),
-        (op("a", "compat.v1.transpose", ["dense", 0, 0, {"perm": [1, 0, 2]}]), 8),
-        (op("a", "compat.v1.transpose", ["dense", 0, 0, {"perm": [0, 2, 1]}]), None),
-        (op("a", "concat", [["in", 0, 0, {"axis": 1}], ["one", 0, 0, {"axis": 1}]]), None),
-        (op("a", "math.reduce_sum", ["dense", 0, 0, {"axis": 1}]), None),
-        (op("a", "math.top_k", ["dense", 0, 0, {"k": 2}]), None),
-        (op("a", "nn.depth_to_space", ["dense", 0, 0, {"block_size": 2}]), None),
-    ],
-)
-def test_the_length_of_the_last_axis_is_known_only_where_it_is_sure(layer, last):
-    eight = {**DENSE, "config": {"units": 8, "dtype": "float32"}}
-    one = {**DENSE, "name": "one", "config": {"units": 1, "dtype": "float32"}}
-    found = operations_in([IN, eight, one, layer])
-    assert found.returned["a", 0].last == last
-
-
-@each_row(
     ("layer", "told"),
     [
         (op("a", "nn.dropout", ["in", 0, 0, {"rate": 0.5}]), "'nn.dropout' of TensorFlow for"),
@@ -268,7 +214,3 @@ def test_all_that_is_refused_is_told_and_what_takes_it_is_not():
     inner = {"class_name": "Functional", "config": {"name": "net", "layers": layers}}
     found = list(changed_rules({"class_name": "Functional", "config": {"layers": [inner]}}))
     assert [each.split("'")[1] for each in found] == ["nn.dropout", "audio.decode_wav"]
-
-
-def test_nothing_is_told_of_a_model_without_operations():
-    assert not list(changed_rules({"class_name": "Functional", "config": {"layers": [IN, DENSE]}}))

@@ -48,17 +48,6 @@ def test_the_slots_of_the_optimizer_come_in_its_order(name, form, files, tmp_pat
         assert np.array_equal(array.load(), value), array.key
 
 
-@pytest.mark.parametrize("form", [".keras", ".h5"])
-def test_a_whole_model_has_its_configuration(form, files, tmp_path):
-    stored = read_stored(files / f"images{form}", tmp_path)
-    assert stored.config["class_name"] == "Functional"
-    assert [layer["config"]["name"] for layer in stored.config["config"]["layers"]][:2] == [
-        "image",
-        "conv",
-    ]
-    assert "loss" in stored.compiled
-
-
 def test_the_prefix_and_the_index_of_a_checkpoint_mean_the_same(files):
     folder = files / "rows_saved_model"
     one, two, three = (
@@ -82,14 +71,6 @@ def test_numbers_in_bfloat16_are_read_exactly(tmp_path):
     (array,) = read_weights(tmp_path / "a.weights.h5").values()
     assert array.dtype == np.float32
     assert array.tolist() == [1.0, -3.0, np.inf]
-
-
-def test_numbers_in_another_order_of_bytes_are_read_as_they_are(tmp_path):
-    with h5py.File(tmp_path / "a.weights.h5", "w") as file:
-        file["layers/dense/vars/0"] = np.array([1.0, 2.5], ">f4")
-    (array,) = read_weights(tmp_path / "a.weights.h5").values()
-    assert array.dtype == np.dtype("=f4")
-    assert array.tolist() == [1.0, 2.5]
 
 
 def test_a_file_of_keras_2_is_read_by_its_lists(tmp_path):

@@ -42,25 +42,54 @@ def of_one_image(**more):
 
 def singly(dataset, num_workers, **options):
     return DataLoader(
-        dataset,
-        batch_size=4,
-        shuffle=True,
-        num_workers=num_workers,
-        **_fork(num_workers),
-        **options,
+        dataset, 4, shuffle=True, num_workers=num_workers, **_fork(num_workers), **options
     )
 
 
-def in_batches(dataset, num_workers, **options):
+def in_batches(dataset, num_workers):
     sampler = BatchSampler(RandomSampler(dataset), 4, drop_last=False)
-    return DataLoader(
-        dataset,
-        batch_size=None,
-        sampler=sampler,
-        num_workers=num_workers,
-        **_fork(num_workers),
-        **options,
+    options = {"num_workers": num_workers, **_fork(num_workers)}
+    return DataLoader(dataset, batch_size=None, sampler=sampler, **options)
+
+
+every_way = pytest.mark.parametrize(
+    ("loader", "num_workers"),
+    [(singly, 0), (singly, 2), (in_batches, 0), (in_batches, 2)],
+)
+
+
+@every_way
+def test_no_sample_of_any_epoch_is_moved_as_another(loader, num_workers):
+    loaders = [loader(of_one_image(seed=seed), num_workers) for seed in (None, 3)]
+    if loader is singly and num_workers:
+        loaders.append(singly(of_one_image(), num_workers, persistent_workers=True))
+    for batches in loaders:
+        images = torch.cat([joined(batches)[0] for _ in range(3)])
+        assert num_different(images) == 3 * NUM_IMAGES
+
+
+@one_test
+@pytest.mark.parametrize(
+    "index",
+    [[3, 0, 0, 10], (3, 0), [7], np.array([3, -1]), torch.tensor([5, 4]), -11, np.int64(3)],
+)
+def test_numbers_are_samples_and_several_a_batch_of_them(index):
+    images, labels = dataset_of(seed=5)[index]
+    dataset = dataset_of(seed=5)
+    if not np.ndim(index):
+        images, labels, index = images[None], labels[None], [index]
+    for image, label, number in zip(images, labels, index, strict=True):
+        expected, expected_label = dataset[int(number)]
+        assert torch.equal(image, expected)
+        assert label == expected_label == LABELS[number]
+
+
+def test_a_for_loop_ends_after_the_last_sample_of_a_subset():
+    dataset = dataset_of(
+        options={"validation_split": 0.3}, subset="training", ignore_class_split=True
     )
+    assert len(dataset) == 8
+    assert [int(label) for _, label in dataset] == LABELS[3:].tolist()
 
 
 def _fork(num_workers):
@@ -94,8 +123,7 @@ every_loader = pytest.mark.parametrize("loader", [singly, in_batches])
 every_number = pytest.mark.parametrize("num_workers", [0, 2])
 
 
-@every_loader
-@every_number
+@every_way
 def test_an_epoch_has_every_sample_once_with_its_label(loader, num_workers):
     batches = list(loader(dataset_of(options={}), num_workers))
     assert [len(labels) for _, labels in batches] == [4, 4, 3]
@@ -106,72 +134,20 @@ def test_an_epoch_has_every_sample_once_with_its_label(loader, num_workers):
         np.testing.assert_array_equal(image, IMAGES[position[label]])
 
 
-@every_loader
-@every_number
-def test_batches_have_the_form_of_the_iterators_batches(loader, num_workers):
-    flow = {"sample_weight": WEIGHTS, "batch_size": 4}
-    x = (IMAGES, [WEIGHTS, np.zeros((NUM_IMAGES, 5), np.int32)])
-    dataset = dataset_of(x, **flow)
-    (images, *more), *rest = next(iter(loader(dataset, num_workers)))
-    (expected_images, *expected_more), *expected_rest = ImageDataGenerator().flow(
-        x, LABELS, **flow
-    )[0]
-    parts = [images, *more, *rest]
-    expected = [expected_images, *expected_more, *expected_rest]
-    assert [(part.shape, part.dtype) for part in parts] == [
-        (part.shape, part.dtype) for part in expected
-    ]
-
-
-def assert_all_are_moved_apart(batches):
-    images, _ = joined(batches)
-    assert num_different(images) == len(images) == NUM_IMAGES
-
-
-@every_loader
-@every_number
-def test_no_two_samples_of_an_epoch_are_moved_alike(loader, num_workers):
-    assert_all_are_moved_apart(loader(of_one_image(), num_workers))
-    assert_all_are_moved_apart(loader(of_one_image(seed=3), num_workers))
-
-
-@every_loader
-@every_number
-@pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
-def test_an_epoch_is_moved_unlike_the_one_before(loader, num_workers, seed):
-    batches = loader(of_one_image(seed=seed), num_workers)
-    images = torch.cat([joined(batches)[0] for _ in range(3)])
-    assert num_different(images) == 3 * NUM_IMAGES
-
-
-def test_workers_that_stay_go_on_in_the_next_epoch():
-    batches = singly(of_one_image(), 2, persistent_workers=True)
-    images = torch.cat([joined(batches)[0] for _ in range(3)])
-    assert num_different(images) == 3 * NUM_IMAGES
-
-
-@every_loader
-@every_number
+@every_way
 def test_torchs_seed_decides(loader, num_workers):
+    """With workers, whatever the dataset has drawn before."""
+    dataset = dataset_of(seed=3 if num_workers else None)
+
     def epochs(seed):
         torch.manual_seed(seed)
-        batches = loader(dataset_of(), num_workers)
+        batches = loader(dataset if num_workers else dataset_of(), num_workers)
         return [*joined(batches), *joined(batches)]
 
-    assert all(map(torch.equal, epochs(1), epochs(1)))
-    assert not torch.equal(epochs(1)[0], epochs(2)[0])
-
-
-def test_with_workers_torchs_seed_decides_whatever_the_dataset_did_before():
-    dataset = dataset_of(seed=3)
-
-    def epoch():
-        torch.manual_seed(1)
-        return joined(singly(dataset, 2))
-
-    before = epoch()
+    first = epochs(1)
     dataset[0]
-    assert all(map(torch.equal, epoch(), before))
+    assert all(map(torch.equal, epochs(1), first))
+    assert not torch.equal(first[0], epochs(2)[0])
 
 
 def test_a_sample_is_what_keras_makes_of_it():
@@ -187,38 +163,6 @@ def test_a_sample_is_what_keras_makes_of_it():
         np.testing.assert_allclose(image, expected, rtol=0, atol=5e-7 * np.ptp(expected))
 
 
-INDICES = [[3, 0, 0, 10], (3, 0), [7], np.array([3, -1]), torch.tensor([5, 4])]
-
-
-@one_test
-@pytest.mark.parametrize("index", INDICES, ids=str)
-def test_several_numbers_are_a_batch_of_the_samples_one_after_the_other(index):
-    images, labels = dataset_of(seed=5)[index]
-    dataset = dataset_of(seed=5)
-    for image, label, number in zip(images, labels, index, strict=True):
-        expected, expected_label = dataset[int(number)]
-        assert torch.equal(image, expected)
-        assert label == expected_label
-
-
-@one_test
-@pytest.mark.parametrize("number", [3, np.int64(3), torch.tensor(3)], ids=type)
-def test_one_number_is_one_sample(number):
-    image, label = dataset_of(options={})[number]
-    np.testing.assert_array_equal(image, IMAGES[3])
-    assert label == LABELS[3]
-    assert label.shape == ()
-
-
-def test_negative_numbers_count_from_the_end():
-    dataset = dataset_of(options={})
-    for number in (-1, -NUM_IMAGES):
-        image, label = dataset[number]
-        np.testing.assert_array_equal(image, IMAGES[number])
-        assert label == LABELS[number]
-    np.testing.assert_array_equal(dataset[[-1, 2]][1], LABELS[[-1, 2]])
-
-
 @one_test
 @pytest.mark.parametrize("index", [11, -12, [0, 11], [-12, 0], torch.tensor([99])], ids=str)
 def test_a_sample_that_is_not_there_is_an_error(index):
@@ -227,12 +171,6 @@ def test_a_sample_that_is_not_there_is_an_error(index):
         dataset[index]
     # And nothing was drawn.
     assert dataset_of(seed=5)[0][0].equal(dataset[0][0])
-
-
-def test_a_for_loop_ends_after_the_last_sample():
-    dataset = dataset_of(options={})
-    assert len(dataset) == NUM_IMAGES
-    assert [int(label) for _, label in dataset] == LABELS.tolist()
 
 
 def test_a_sample_has_the_form_of_the_iterators_batches():
@@ -244,13 +182,6 @@ def test_a_sample_has_the_form_of_the_iterators_batches():
     assert image.shape == SHAPE
     np.testing.assert_array_equal(name, names[2])
     assert (label, weight) == (LABELS[2], WEIGHTS[2])
-
-
-def test_a_subset_has_its_own_numbers():
-    options = {"validation_split": 0.3}
-    dataset = dataset_of(options=options, subset="training", ignore_class_split=True)
-    assert len(dataset) == 8
-    np.testing.assert_array_equal(dataset[0][0], IMAGES[3])
 
 
 def test_a_dataset_can_be_sent_to_a_worker_that_is_not_forked():
@@ -283,11 +214,6 @@ def test_files_are_read_once_each_with_their_labels(folder, loader, num_workers)
     numbers = images.mean((1, 2, 3)) / 10  # moving an image of one value leaves it
     assert sorted(numbers.tolist()) == pytest.approx(list(range(7)))
     assert labels.argmax(1).tolist() == (numbers > 3.5).int().tolist()
-
-
-def test_files_as_their_own_labels_are_moved_with_them(folder):
-    image, same = dataset_of_files(folder, class_mode="input")[3]
-    assert torch.equal(image, same)
 
 
 @every_number

@@ -103,19 +103,6 @@ def test_a_trainer_repeats_keras_from_the_seed(case):
     assert history["loss"] == pytest.approx(losses, abs=1e-12)
 
 
-def test_without_the_seeds_of_keras_a_flow_is_passed_through_as_it_comes():
-    start, _, _ = keras_fit(5, {}, True)
-    port, flow = program(start, 5, {"shuffle": False})
-    sizes = []
-
-    def feed(x):
-        sizes.append(len(x))
-        return x.permute(0, 3, 1, 2)
-
-    Trainer(Port(port.module, port.loss, port.optimizer, feed=feed)).fit(flow, epochs=1)
-    assert sizes == [5, 5, 5, 5, 3]
-
-
 def test_a_resumed_training_has_the_order_that_the_interrupted_one_had_drawn():
     start = [np.zeros((30, 3)), np.zeros(3)]
 
@@ -137,10 +124,3 @@ def test_a_flow_that_draws_from_other_numbers_is_an_error():
     flow = ImageDataGenerator(rotation_range=5, random_state=np.random.RandomState(0)).flow(X, Y)
     with pytest.raises(ValueError, match=re.escape("ImageDataGenerator(random_state=seeds.numpy)")):
         FitFlow(flow, KerasSeeds(0))
-
-
-def test_an_epoch_has_every_batch_once():
-    port, flow = program([np.zeros((30, 3)), np.zeros(3)], 5, {})
-    fed = FitFlow(flow, port.seeds)
-    assert len(fed) == 5
-    assert [len(labels) for _, labels in fed].count(3) == 1

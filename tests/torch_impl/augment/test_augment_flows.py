@@ -114,14 +114,6 @@ def test_the_text_of_an_iterator_says_what_it_feeds():
     )
 
 
-def test_the_text_of_an_iterator_over_files_names_the_folder(folder):
-    flow = ImageDataGenerator().flow_from_directory(folder, (8, 8), class_mode="sparse")
-    assert repr(flow) == (
-        f"DirectoryIterator(2 rgb images of (8, 8) in {str(folder)!r}, 2 classes, sparse labels, "
-        "1 batch of 32, in a new order each epoch)"
-    )
-
-
 def test_what_wraps_an_iterator_has_its_text_and_its_length():
     seeds = KerasSeeds(3)
     flow = generator(random_state=seeds.numpy).flow(X, Y, batch_size=2)

@@ -1,7 +1,6 @@
 """ImageDataGenerator has Keras's surface, and feeds what Keras feeds from the same seed."""
 
 import inspect
-import warnings
 
 import keras
 import numpy as np
@@ -36,17 +35,67 @@ def parameters_of(function):
     }
 
 
-def test_the_constructor_is_keras_constructor_and_two_arguments_more():
-    ours, theirs = (parameters_of(cls.__init__) for cls in (ImageDataGenerator, KerasGenerator))
-    assert list(ours) == [*theirs, *OURS_ALONE]
-    assert len(theirs) == 23
-    assert {name: ours[name] for name in theirs} == theirs
+@one_test
+@pytest.mark.parametrize(
+    ("seed", "batch_size", "batches_at_once", "options"),
+    [
+        *((seed, 16, None, OPTIONS) for seed in SEEDS),
+        *((5, size, None, OPTIONS) for size in (64, 32, 1)),
+        *((5, 16, number, OPTIONS) for number in (1, 2, 3, 4)),
+        (5, 16, None, {}),
+        (5, 16, None, {"width_shift_range": 3, "height_shift_range": [1, 2]}),
+        (5, 16, None, {"brightness_range": (0.5, 2)}),
+    ],
+)
+def test_flow_feeds_what_fit_takes_from_keras_flow(
+    seed, batch_size, batches_at_once, options, monkeypatch
+):
+    if batches_at_once:
+        monkeypatch.setattr(torch_data, "AHEAD", batches_at_once * 16 * 6 * 9 * 3)
+    assert_flow_is_keras_flow(seed, batch_size, options, epochs=3 if seed < 2 else 2)
+
+
+ONE = torch.zeros(4, 4, 1)
+
+
+@one_test
+@pytest.mark.parametrize(
+    ("images", "params", "message"),
+    [
+        (ONE, {"angle": 3}, "transform parameters 'angle': expected names among theta"),
+        (ONE[None], {"theta": [1, 2]}, r"theta of shape \(2,\): expected one number, or one for"),
+        (ONE, {"theta": float("nan")}, r"theta=\[nan\]: expected finite numbers"),
+        (ONE, {"theta": float("inf")}, r"theta=\[inf\]: expected finite numbers"),
+        (ONE.byte(), {}, r"dtype torch.uint8: expected float32 or float64"),
+    ],
+)
+def test_what_cannot_be_moved_is_an_error(images, params, message):
+    with pytest.raises(ValueError, match=message):
+        ImageDataGenerator().apply_transform(images, params)
+
+
+@one_test
+@pytest.mark.parametrize("method", ["flow", "fit"])
+@pytest.mark.parametrize(
+    ("data_format", "other", "shape"),
+    [
+        ("channels_last", "channels_first", (2, 1, 28, 28)),
+        ("channels_first", "channels_last", (2, 9, 9, 3)),
+    ],
+)
+def test_images_in_the_other_format_are_an_error_that_names_it(method, data_format, other, shape):
+    generator = ImageDataGenerator(data_format=data_format)
+    with pytest.raises(ValueError, match=rf"{method}: x of shape .*; is it data_format='{other}'"):
+        getattr(generator, method)(torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"img_shape=\(6, 9\): expected three axes"):
+        generator.get_random_transform((6, 9))
 
 
 @one_test
 @pytest.mark.parametrize(
     "name",
     [
+        "__init__",
         "flow",
         "flow_from_directory",
         "fit",
@@ -60,7 +109,9 @@ def test_a_method_has_keras_arguments_and_defaults(name):
     ours, theirs = (
         parameters_of(getattr(cls, name)) for cls in (ImageDataGenerator, KerasGenerator)
     )
-    assert ours == theirs
+    further = OURS_ALONE if name == "__init__" else []
+    assert list(ours) == [*theirs, *further]
+    assert {name: ours[name] for name in theirs} == theirs
 
 
 cases = st.fixed_dictionaries(
@@ -83,7 +134,7 @@ cases = st.fixed_dictionaries(
 sides = st.one_of(st.integers(1, 64), st.sampled_from([1, 2, 28]))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     options=cases,
     shape=st.tuples(st.integers(1, 5), sides, sides, st.sampled_from([1, 3, 4])),
@@ -142,35 +193,13 @@ def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
         ours.random_state.seed(1)
         params = ours.get_random_transform(x[0].shape, seed=seed)
         expected = theirs.get_random_transform(x[0].shape, seed=seed)
-        assert params == expected
-        assert list(params) == list(expected)
-        assert_same_pixels(
-            ours.apply_transform(torch.tensor(x[0]), params).numpy(),
-            theirs.apply_transform(x[0], expected),
-            np.ptp(x),
-        )
-        assert_same_pixels(
-            ours.random_transform(torch.tensor(x[1]), seed).numpy(),
-            theirs.random_transform(x[1], seed),
-            np.ptp(x),
-        )
-
-
-def test_parameters_of_one_image_are_plain_numbers():
-    params = ImageDataGenerator(**OPTIONS).get_random_transform((6, 9, 3))
-    assert {type(value) for value in params.values()} == {float, bool, type(None)}
-
-
-def test_a_batch_takes_one_recorded_parameter_set_an_image():
-    x = torch.tensor(images_of((4, 6, 9, 3)))
-    generator = ImageDataGenerator(**OPTIONS)
-    each = [generator.get_random_transform((6, 9, 3)) for _ in x]
-    named = {name: torch.tensor([p[name] for p in each]) for name in ("theta", "zx", "tx")}
-    one_by_one = [
-        generator.apply_transform(image, {name: p[name] for name in named})
-        for image, p in zip(x, each, strict=True)
-    ]
-    assert torch.allclose(generator.apply_transform(x, named), torch.stack(one_by_one), atol=1e-5)
+        assert list(params.items()) == list(expected.items())
+        assert {type(value) for value in params.values()} == {float, bool, type(None)}
+        moved = theirs.apply_transform(x[0], expected), theirs.random_transform(x[1], seed)
+        first = ours.apply_transform(torch.tensor(x[0]), params)
+        second = ours.random_transform(torch.tensor(x[1]), seed)
+        assert_same_pixels(first.numpy(), moved[0], np.ptp(x))
+        assert_same_pixels(second.numpy(), moved[1], np.ptp(x))
 
 
 def test_a_preprocessing_function_gets_each_image_in_the_layout_of_the_generator():
@@ -219,50 +248,12 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
     assert_same_pixels(fed_here, images, np.ptp(x))
 
 
-@one_test
-@pytest.mark.parametrize("seed", SEEDS)
-def test_flow_feeds_what_fit_takes_from_keras_flow_for_three_epochs(seed):
-    assert_flow_is_keras_flow(seed, batch_size=16)
-
-
-@one_test
-@pytest.mark.parametrize("batch_size", [16, 64, 32, 1])
-def test_flow_feeds_what_fit_takes_from_keras_flow_for_any_number_of_batches(batch_size):
-    assert_flow_is_keras_flow(5, batch_size, epochs=2)
-
-
-@pytest.mark.parametrize("batches_at_once", [1, 2, 3, 4])
-def test_how_many_batches_are_augmented_at_once_changes_nothing(batches_at_once, monkeypatch):
-    monkeypatch.setattr(torch_data, "AHEAD", batches_at_once * 16 * 6 * 9 * 3)
-    assert_flow_is_keras_flow(5, 16, epochs=2)
-
-
-@one_test
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"width_shift_range": 3, "height_shift_range": [1, 2]}, {"brightness_range": (0.5, 2)}],
-    ids=["nothing", "choices", "brightness"],
-)
-def test_flow_feeds_what_fit_takes_from_keras_flow_for_other_draws(options):
-    assert_flow_is_keras_flow(5, 16, options=options, epochs=3)
-
-
 def test_without_torchs_own_generator_two_runs_from_one_torch_seed_are_equal():
     def fed():
         torch.manual_seed(3)
         return ImageDataGenerator(**OPTIONS).flow(torch.ones(5, 6, 9, 3) / 2)[0]
 
     assert torch.equal(fed(), fed())
-
-
-def test_the_default_dtype_is_torchs():
-    x = np.zeros((2, 4, 4, 1))
-    assert ImageDataGenerator().flow(x)[0].dtype == torch.float32
-    torch.set_default_dtype(torch.float64)
-    try:
-        assert ImageDataGenerator().flow(x)[0].dtype == torch.float64
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 @one_test
@@ -284,68 +275,3 @@ def test_the_default_dtype_is_torchs():
 def test_an_argument_of_another_form_is_an_error_that_shows_it(options, message):
     with pytest.raises(ValueError, match=message):
         ImageDataGenerator(**options)
-
-
-def test_a_shape_that_is_no_image_is_an_error():
-    with pytest.raises(ValueError, match=r"img_shape=\(6, 9\): expected three axes"):
-        ImageDataGenerator().get_random_transform((6, 9))
-
-
-def test_an_unknown_parameter_is_an_error():
-    with pytest.raises(
-        ValueError, match="transform parameters 'angle': expected names among theta"
-    ):
-        ImageDataGenerator().apply_transform(torch.zeros(4, 4, 1), {"angle": 3})
-
-
-def test_another_number_of_parameters_than_images_is_an_error():
-    with pytest.raises(ValueError, match=r"theta of shape \(3,\): expected one number, or one for"):
-        ImageDataGenerator().apply_transform(torch.zeros(2, 4, 4, 1), {"theta": [1, 2, 3]})
-
-
-@one_test
-@pytest.mark.parametrize("theta", [float("nan"), float("inf")])
-def test_parameters_that_are_not_finite_are_an_error(theta):
-    with pytest.raises(ValueError, match=r"theta=\[(nan|inf)\]: expected finite numbers"):
-        ImageDataGenerator().apply_transform(torch.zeros(4, 4, 1), {"theta": theta})
-
-
-def test_whole_numbers_are_an_error_and_not_cut_off():
-    with pytest.raises(ValueError, match=r"dtype torch.uint8: expected float32 or float64"):
-        ImageDataGenerator().apply_transform(torch.zeros(4, 4, 1, dtype=torch.uint8), {})
-
-
-@one_test
-@pytest.mark.parametrize("method", ["flow", "fit"])
-def test_images_in_the_other_format_are_an_error_that_names_it(method):
-    for data_format, shape in (("channels_last", (2, 1, 28, 28)), ("channels_first", (2, 9, 9, 3))):
-        generator = ImageDataGenerator(data_format=data_format)
-        other = "channels_first" if data_format == "channels_last" else "channels_last"
-        with pytest.raises(
-            ValueError, match=rf"{method}: x of shape .*; is it data_format='{other}'"
-        ):
-            getattr(generator, method)(torch.zeros(shape))
-
-
-def test_an_unusual_number_of_channels_is_warned_of_as_in_keras():
-    with pytest.warns(UserWarning, match="has 5 channels on axis 3"):
-        ImageDataGenerator().flow(torch.zeros(2, 28, 28, 5))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ImageDataGenerator(data_format="channels_first").flow(torch.zeros(2, 1, 28, 28))
-
-
-def test_the_documented_pipeline_needs_no_quirk_on_square_images():
-    """Equal shift ranges on square images hide the exchange of the axes: only the draws change."""
-    x = images_of((6, 8, 8, 1))
-    quirky, plain = (
-        ImageDataGenerator(
-            rotation_range=10,
-            zoom_range=0.1,
-            horizontal_flip=True,
-            keras_quirks=keras_quirks,
-            random_state=np.random.RandomState(2),
-        ).flow(x, shuffle=False)[0]
-        for keras_quirks in (True, False)
-    )
-    assert torch.equal(quirky, plain)

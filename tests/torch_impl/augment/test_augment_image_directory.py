@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from covering import one_test
 from PIL import Image
 
 from torch_impl.augment import image_dataset_from_directory
 from torch_impl.layers.image.resample import FILE_METHODS, METHODS
 from torch_impl.seeds import KerasSeeds
 
-SEEDS = (0, 1, 2, 3, 5, 7, 11, 42, 123, 1337, 10**6, 2**31 - 1, 2**32 - 1)
+SEEDS = (0, 42, 10**6, 2**31 - 1, 2**32 - 1)
 SIZE = (9, 12)
 SIZES = [(7, 5), (12, 9), (9, 12), (20, 31), (3, 17), (15, 15), (4, 4), (11, 23)]
 
@@ -63,6 +64,7 @@ def assert_same(found, wanted, num_epochs=2):
                 np.testing.assert_array_equal(mine[1].numpy(), other[1].numpy())
 
 
+@one_test
 @pytest.mark.parametrize("seed", SEEDS)
 def test_orders_follow_the_seed_and_that_of_set_random_seed(folder, seed):
     tf.random.set_seed(None)
@@ -73,6 +75,7 @@ def test_orders_follow_the_seed_and_that_of_set_random_seed(folder, seed):
     assert_same(ours(folder, interpolation="nearest", seeds=KerasSeeds(seed)), wanted, num_epochs=3)
 
 
+@one_test
 @pytest.mark.parametrize("shape", [None, "crop_to_aspect_ratio", "pad_to_aspect_ratio"])
 @pytest.mark.parametrize("interpolation", FILE_METHODS)
 def test_sizes_and_pixels(folder, interpolation, shape):
@@ -85,21 +88,20 @@ def test_sizes_and_pixels(folder, interpolation, shape):
     assert_same(ours(folder, **options), theirs(folder, **options), num_epochs=1)
 
 
-@pytest.mark.parametrize("color_mode", ["rgb", "rgba"])
+@one_test
 @pytest.mark.parametrize("label_mode", ["int", "categorical", None])
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba"])
 @pytest.mark.parametrize("batch_size", [1, 4, 50, None])
-def test_labels_colours_and_batch_sizes(folder, label_mode, color_mode, batch_size):
-    options = {"label_mode": label_mode, "color_mode": color_mode, "batch_size": batch_size}
-    tf.random.set_seed(None)
-    assert_same(ours(folder, seed=3, **options), theirs(folder, seed=3, **options))
-
-
-@pytest.mark.parametrize("subset", ["training", "validation", "both"])
+@pytest.mark.parametrize("subset", [None, "training", "validation", "both"])
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("split", [0.2, 0.5])
-def test_a_split_has_keras_files(folder, split, shuffle, subset):
+def test_labels_colours_batches_and_parts_are_those_of_keras(
+    folder, label_mode, color_mode, batch_size, subset, shuffle, split
+):
     tf.random.set_seed(None)
-    options = {"validation_split": split, "subset": subset, "shuffle": shuffle, "seed": 5}
+    options = {"label_mode": label_mode, "color_mode": color_mode, "batch_size": batch_size}
+    options |= {"shuffle": shuffle, "seed": 5}
+    options |= {"validation_split": split, "subset": subset} if subset else {}
     found, wanted = ours(folder, **options), theirs(folder, **options)
     if subset != "both":
         found, wanted = [found], [wanted]
@@ -176,10 +178,3 @@ def test_the_default_layout_is_torchs(folder):
 def test_another_argument_is_an_error_that_shows_it(folder, options, message):
     with pytest.raises(ValueError, match=message):
         image_dataset_from_directory(folder, **options)
-
-
-def test_a_folder_that_does_not_exist_or_is_empty_is_named(tmp_path):
-    with pytest.raises(ValueError, match="nowhere: there is no such folder"):
-        image_dataset_from_directory(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"no images among 0 \(.bmp, .gif"):
-        image_dataset_from_directory(tmp_path)

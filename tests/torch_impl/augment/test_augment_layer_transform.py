@@ -21,16 +21,21 @@ MAKE = {
     "RandomBrightness": (0.2, (-2, 2)),
     "RandomCrop": (5, 6),
 }
-SEEDS = (0, 1, 2, 3, 5, 7, 11, 42, 123, 1337, 10**6, 2**31 - 1, 2**33 + 1)
-MOVING = [kind for kind in MAKE if kind not in ("RandomContrast", "RandomBrightness")]
+SEEDS = (0, 42, 2**31 - 1, 2**33 + 1)
+MOVING = [kind for kind in MAKE if kind not in ("RandomContrast", "RandomBrightness")] + [
+    *("Resizing", "CenterCrop")
+]
 
 
-def layer_of(kind, **options):
-    return getattr(layers, kind)(*MAKE[kind], **options)
+def layer_of(kind, seed=3, *, of=layers):
+    """Of torch_impl or of Keras; of those that draw, with a seed."""
+    if kind in STILL:
+        return getattr(of, kind)(*STILL[kind])
+    return getattr(of, kind)(*MAKE[kind], seed=seed)
 
 
-def keras_layer(kind, **options):
-    return getattr(keras.layers, kind)(*MAKE[kind], **options)
+def keras_layer(kind, seed=3):
+    return layer_of(kind, seed, of=keras.layers)
 
 
 def pixels(seed=0, shape=(4, 8, 9, 3)):
@@ -47,10 +52,7 @@ def assert_near(ours, theirs):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", MAKE)
 def test_batches_and_images_are_keras_call_after_call(kind, seed):
-    transform, theirs = (
-        LayerTransform(layer_of(kind, seed=seed)).eval(),
-        keras_layer(kind, seed=seed),
-    )
+    transform, theirs = LayerTransform(layer_of(kind, seed)).eval(), keras_layer(kind, seed)
     for call in range(2):
         x = pixels(call)
         assert_near(transform(torch.tensor(x).movedim(-1, 1)), theirs(x, training=True))
@@ -62,36 +64,19 @@ def test_batches_and_images_are_keras_call_after_call(kind, seed):
 def test_a_mask_moves_with_its_image_by_the_nearest_pixel(kind):
     x = pixels()
     labels = np.random.default_rng(1).integers(0, 5, (4, 8, 9, 1))
-    theirs = keras_layer(kind, seed=3)
+    theirs = keras_layer(kind)
     expected = theirs({"images": x, "segmentation_masks": labels.astype("float32")}, training=True)
     image = tv_tensors.Image(torch.tensor(x).movedim(-1, 1))
     mask = tv_tensors.Mask(torch.tensor(labels).movedim(-1, 1))
-    moved, moved_mask, name = LayerTransform(layer_of(kind, seed=3))(image, mask, "name")
+    moved, moved_mask, name = LayerTransform(layer_of(kind))(image, mask, "name")
     assert name == "name"
-    assert type(moved) is tv_tensors.Image
-    assert type(moved_mask) is tv_tensors.Mask
+    assert [type(moved), type(moved_mask)] == [tv_tensors.Image, tv_tensors.Mask]
     assert moved_mask.dtype == torch.int64
     assert_near(moved, expected["images"])
     assert_near(moved_mask.to(torch.float32), expected["segmentation_masks"])
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("layer", "theirs"),
-    [
-        (layers.Resizing(5, 4), keras.layers.Resizing(5, 4)),
-        (layers.CenterCrop(5, 4), keras.layers.CenterCrop(5, 4)),
-    ],
-    ids=["Resizing", "CenterCrop"],
-)
-def test_layers_that_draw_nothing_resize_images_and_masks(layer, theirs):
-    x, labels = pixels(), np.random.default_rng(1).integers(0, 5, (4, 8, 9, 1)).astype("float32")
-    expected = theirs({"images": x, "segmentation_masks": labels})
-    images, masks = LayerTransform(layer)(
-        torch.tensor(x).movedim(-1, 1), tv_tensors.Mask(torch.tensor(labels).movedim(-1, 1))
-    )
-    assert_near(images, expected["images"])
-    assert_near(masks.as_subclass(torch.Tensor), expected["segmentation_masks"])
+STILL = {"Resizing": (5, 4), "CenterCrop": (5, 4)}
 
 
 def test_a_pil_image_stays_one_and_is_rounded():

@@ -1,22 +1,15 @@
 """Convolution, relu, max pool and dropout in one pass: torch's numbers, summed in another order."""
 
-import platform
-import re
-import shutil
-import subprocess
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from covering import one_test
 from torch import nn
-from torch_impl_loops import needs_compiler
 
 from torch_impl import native
 from torch_impl.fast import PooledConv2d, conv_pool
 from torch_impl.layers import Dropout
-from torch_impl.native import recipe
 
 CL = torch.channels_last
 DTYPES = [torch.float32, torch.float64]
@@ -87,13 +80,6 @@ def test_output_and_gradients_are_those_of_the_usual_order(way, size, outputs, k
         assert (ours - theirs).abs().max() <= rounding(conv, terms, dtype)
 
 
-def test_gradients_lie_in_memory_as_their_parameters_do(way):
-    conv = convolution(3, 32, 3)
-    outcome(lambda: PooledConv2d(conv)(images((2, 3, 8, 8))), conv)
-    assert conv.weight.grad.stride() == conv.weight.stride()
-    assert conv.bias.grad.stride() == conv.bias.stride()
-
-
 def test_a_dropout_draws_the_masks_that_it_always_draws(way):
     conv, x = convolution(1, 32, 3), images((4, 1, 28, 28))
     ours, theirs = Dropout(0.25, seed=7), Dropout(0.25, seed=7)
@@ -105,26 +91,6 @@ def test_a_dropout_draws_the_masks_that_it_always_draws(way):
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
     assert ours.get_extra_state() == theirs.get_extra_state()
-
-
-def test_in_eval_mode_nothing_is_dropped_and_no_mask_is_drawn(way):
-    conv, x, dropout = convolution(1, 16, 3), images((2, 1, 8, 8)), Dropout(0.5, seed=1)
-    found = PooledConv2d(conv, dropout).eval()(x)
-    torch.testing.assert_close(found, in_the_usual_order(conv, x), rtol=1e-12, atol=1e-12)
-    assert dropout.num_calls == 0
-
-
-def test_gradients_are_those_of_finite_differences():
-    if native.library(conv_pool.SOURCE) is None:
-        pytest.skip("no C compiler on this machine")
-    conv, x = convolution(2, 8, 3), images((2, 2, 6, 6))
-    layer = PooledConv2d(conv)
-
-    def compute(weight, bias):
-        return torch.func.functional_call(layer, {"conv.weight": weight, "conv.bias": bias}, (x,))
-
-    assert conv_pool._loops_for(x, conv) is not None
-    assert torch.autograd.gradcheck(compute, (conv.weight, conv.bias))
 
 
 def test_with_whole_numbers_no_sum_rounds_and_of_equal_values_the_first_gets_the_gradient(way):
@@ -147,15 +113,6 @@ def test_numbers_that_are_not_finite_stay_where_they_are(way):
     np.testing.assert_allclose(PooledConv2d(conv)(x).detach(), expected, rtol=1e-12)
     assert expected.isnan().any()
     assert expected.isinf().any()
-
-
-def test_a_dropped_infinity_is_nothing(way):
-    conv = convolution(1, 16, 1)
-    with torch.no_grad():
-        conv.weight.fill_(1)
-    x = torch.full((2, 1, 8, 8), float("inf"), dtype=torch.float64).contiguous(memory_format=CL)
-    y = PooledConv2d(conv, Dropout(0.5, seed=3))(x)
-    assert set(y.flatten().tolist()) == {0.0, float("inf")}
 
 
 @one_test
@@ -193,11 +150,6 @@ def test_other_images_are_left_to_torch_and_give_the_same(outputs, change):
     assert torch.equal(PooledConv2d(conv)(x), in_the_usual_order(conv, x))
 
 
-def test_images_of_another_number_of_channels_are_the_error_that_they_are_in_torch(way):
-    with pytest.raises(RuntimeError, match="channels"):
-        PooledConv2d(convolution(1, 16, 3))(images((2, 3, 8, 8)))
-
-
 def test_images_smaller_than_the_kernel_are_the_error_that_they_are_in_torch(way):
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
         PooledConv2d(convolution(1, 16, 3))(images((2, 1, 2, 8)))
@@ -212,44 +164,3 @@ def test_the_number_of_threads_changes_no_bit(num_threads, monkeypatch):
     expected = outcome(lambda: PooledConv2d(conv)(x), conv)
     monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
     assert all(map(torch.equal, outcome(lambda: PooledConv2d(conv)(x), conv), expected))
-
-
-def fused(march, source, folder):
-    """The operands of each fused multiply-add of the library, by the kind of its values."""
-    flags = [flag for flag in recipe.flags_for("x86-64-v3", True) if "-march" not in flag]
-    library = recipe.build(recipe.compiler(), [*flags, f"-march={march}"], source, folder)
-    code = subprocess.run(["objdump", "-d", library], capture_output=True, text=True, check=True)
-    return re.findall(r"\bvf\w+?\d{3}([sp][sd])\s+(.*)", code.stdout)
-
-
-WIDTHS = {
-    **{"x86-64-v3": "%ymm", "x86-64-v4": "%zmm"},
-    **{"haswell": "%ymm", "skylake-avx512": "%zmm", "sapphirerapids": "%zmm"},
-}
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the names of instructions are x86's")
-@pytest.mark.skipif(not shutil.which("objdump"), reason="no objdump to read what was compiled")
-class TestInstructions:
-    """Some compilers prefer half of the width, and of a loop over its lanes make many times more.
-
-    No number shows it: it costs speed alone.
-    """
-
-    @pytest.mark.parametrize("march", WIDTHS)
-    def test_sums_are_fused_in_vectors_of_the_full_width(self, march, tmp_path):
-        needs_compiler()
-        found = fused(march, conv_pool.SOURCE, tmp_path)
-        assert {kind for kind, _ in found} == {"ps", "pd"}
-        assert [operands for _, operands in found if WIDTHS[march] not in operands] == []
-
-    def test_a_loop_over_the_lanes_is_seen(self, tmp_path):
-        """What the file had before; also where the compiler makes the best of it, it tells."""
-        needs_compiler()
-        text, lanes = conv_pool.SOURCE.read_text(), "  return (Reals)NAMED(FMA)(a, b, c);"
-        loop = "  for (int i = 0; i < LANES; i++) c[i] = fma(a[i], b[i], c[i]);\n  return c;"
-        assert text.count(lanes) == 1
-        source = tmp_path / conv_pool.SOURCE.name
-        source.write_text("#include <math.h>\n" + text.replace(lanes, loop))
-        found = fused("sapphirerapids", source, tmp_path)
-        assert any("%zmm" not in operands for _, operands in found)

@@ -7,7 +7,7 @@ import torch
 from covering import one_test
 from torch import nn
 
-from torch_impl.fast import PooledConv2d, PooledReLU, conv_pool, fused
+from torch_impl.fast import PooledConv2d, PooledReLU, fused
 from torch_impl.layers import Dropout, Flatten, SpatialDropout
 from torch_impl.models import MODELS
 
@@ -43,26 +43,6 @@ def test_each_network_of_the_article_computes_the_same(name):
     torch.testing.assert_close(network(x), model(x), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("name", MODELS)
-def test_without_a_loop_for_the_first_convolution_it_computes_the_same_bits(
-    name, dtype, monkeypatch
-):
-    monkeypatch.setattr(conv_pool, "_loops_for", lambda x, conv: None)
-    model, twin = built(name, dtype), built(name, dtype)
-    network, x = fused(twin), X.to(dtype)
-    for _ in range(2):
-        assert torch.equal(step(model, x), step(network, x))
-    for theirs, ours in zip(model.parameters(), twin.parameters(), strict=True):
-        assert torch.equal(theirs.grad, ours.grad)
-
-
-def test_parameters_are_shared_and_in_the_same_order():
-    model = built("dropout")
-    pairs = zip(model.parameters(), fused(model).parameters(), strict=True)
-    assert all(theirs is ours for theirs, ours in pairs)
-
-
 def test_relu_pool_and_dropout_become_one_layer_under_the_name_of_the_pool():
     network = fused(built("dropout"))
     names = [name for name, _ in network.named_children()]
@@ -73,27 +53,6 @@ def test_relu_pool_and_dropout_become_one_layer_under_the_name_of_the_pool():
     assert isinstance(network.pool1, PooledConv2d)  # with the convolution that images enter by
     assert isinstance(network.pool2, PooledReLU)
     assert (network.pool1.rest.dropout.rate, network.pool2.dropout) == (0.25, None)
-
-
-@one_test
-@pytest.mark.parametrize(
-    "layers",
-    [
-        [nn.ReLU(), nn.MaxPool2d(3)],
-        [nn.ReLU(), nn.MaxPool2d(2, stride=1)],
-        [nn.ReLU(), nn.MaxPool2d(2, padding=1)],
-        [nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)],
-        [nn.ReLU(), nn.AvgPool2d(2)],
-        [nn.LeakyReLU(), nn.MaxPool2d(2)],
-        [nn.ReLU()],
-        [nn.MaxPool2d(2), nn.ReLU()],
-        [],
-    ],
-    ids=str,
-)
-def test_other_layers_stay_as_they_are(layers):
-    model = nn.Sequential(*layers)
-    assert list(fused(model)) == layers
 
 
 def test_a_dropout_of_whole_channels_stays_behind_the_pool():

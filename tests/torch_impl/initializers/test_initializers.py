@@ -176,12 +176,6 @@ def test_a_configuration_of_keras_gives_the_same_settings(theirs):
             assert getattr(ours, name) == value
 
 
-def test_the_gain_of_an_identity_is_lost_in_a_configuration_as_in_keras():
-    config = keras.initializers.serialize(keras.initializers.Identity(0.5))
-    restored = keras.initializers.deserialize(config)
-    assert from_config(config).gain == restored.gain
-
-
 ARRAYS = {
     "float64": (np.array([0.1, 0.2, 0.3]), (3,)),
     "float32": (np.array([[0.1], [0.2]], dtype="float32"), (2, 3)),

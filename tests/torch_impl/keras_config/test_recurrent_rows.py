@@ -20,10 +20,70 @@ NAMES = ["tanh", "sigmoid", "hard_sigmoid", "softsign", "hard_tanh"]
 RATES = st.sampled_from([0.0, 0.0, 0.3, 0.6])
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def twin_of(layer, shape=SEQUENCE, **options):
+    inputs = L.Input(shape, **options) if not options else L.Input(**options)
+    model = keras.Model(inputs, layer(inputs))
+    twin = from_keras_config(model.to_json())
+    twin.load_keras_weights(model.get_weights())
+    return model, twin
+
+
+def assert_same(model, twin, seed, training, size=3):
+    x = values((size, *model.inputs[0].shape[1:]), seed)
+    ours = twin.train(training)(torch.tensor(x)).detach().numpy()
+    assert difference(ours, model(x, training=training).numpy()) <= BAR
+
+
+@each_row("seed", [0, 2**31 - 1])
+@each_row("wrap", [lambda layer: layer, L.Bidirectional], ids=["one", "both"])
+def test_masks_are_keras_masks_call_after_call(wrap, seed):
+    """The backward layer has the seed of the forward one, and so the same masks."""
+    model, twin = twin_of(wrap(L.GRU(4, dropout=0.4, recurrent_dropout=0.3, seed=seed)))
+    for number, training in enumerate((True, False, True, True)):
+        assert_same(model, twin, number, training)
+
+
+@each_row(
+    "make, shape",
+    [
+        (lambda: L.LSTM(4, stateful=True, return_sequences=True), SEQUENCE),
+        (lambda: L.Bidirectional(L.GRU(4, stateful=True, dropout=0.3, seed=1)), SEQUENCE),
+        (lambda: L.RNN(L.SimpleRNNCell(4), stateful=True), SEQUENCE),
+        (lambda: L.ConvLSTM2D(3, 2, stateful=True), (2, 5, 4, 2)),
+    ],
+    ids=["lstm", "both_ways", "cell", "images"],
+)
+def test_a_stateful_twin_goes_on_where_the_batch_before_ended(make, shape):
+    model, twin = twin_of(make(), batch_shape=(2, *shape))
+    for number, training in enumerate((True, True, False, True)):
+        assert_same(model, twin, number, training, size=2)
+    for layer in (model.layers[1], next(twin.children())):
+        getattr(layer, "reset_state", getattr(layer, "reset_states", None))()
+    assert_same(model, twin, 9, True, size=2)
+
+
+@each_row(
+    "make, shape",
+    [
+        (
+            lambda: L.GRU(
+                4, activation=L.LeakyReLU(0.1), recurrent_activation=L.ReLU(max_value=1.0)
+            ),
+            SEQUENCE,
+        ),
+        (
+            lambda: L.TimeDistributed(L.Bidirectional(L.LSTM(4, dropout=0.5, seed=2))),
+            (3, 5, 2),
+        ),
+    ],
+    ids=["layers as activations", "masks of each step"],
+)
+def test_layers_inside_of_a_layer_are_those_of_keras(make, shape):
+    inputs = L.Input(shape)
+    assert_twin(keras.Model(inputs, make()(inputs)), [shape])
 
 
 @st.composite
@@ -90,81 +150,9 @@ def test_states_go_where_keras_lets_them_go(make, shapes):
     assert_twin(make(), shapes)
 
 
-@each_row("seed", [0, 7, 2**31 - 1])
-@each_row("wrap", [lambda layer: layer, L.Bidirectional], ids=["one", "both"])
-def test_masks_are_keras_masks_call_after_call(wrap, seed):
-    """The backward layer has the seed of the forward one, and so the same masks."""
-    inputs = L.Input(SEQUENCE)
-    layer = wrap(L.GRU(4, dropout=0.4, recurrent_dropout=0.3, seed=seed))
-    model = keras.Model(inputs, layer(inputs))
-    twin = from_keras_config(model.to_json())
-    twin.load_keras_weights(model.get_weights())
-    for number, training in enumerate((True, False, True, True)):
-        x = values((3, *SEQUENCE), number)
-        ours = twin.train(training)(torch.tensor(x)).detach().numpy()
-        assert difference(ours, model(x, training=training).numpy()) <= BAR
-
-
-def test_each_step_of_a_time_distributed_layer_draws_masks_of_its_own():
-    shape = (3, 5, 2)
-    inputs = L.Input(shape)
-    layer = L.TimeDistributed(L.Bidirectional(L.LSTM(4, dropout=0.5, seed=2)))
-    assert_twin(keras.Model(inputs, layer(inputs)), [shape])
-
-
-@each_row(
-    "make",
-    [
-        lambda: L.LSTM(4, stateful=True, return_sequences=True),
-        lambda: L.Bidirectional(L.GRU(4, stateful=True, dropout=0.3, seed=1)),
-        lambda: L.RNN(L.SimpleRNNCell(4), stateful=True),
-    ],
-    ids=["lstm", "both_ways", "cell"],
-)
-def test_a_stateful_twin_goes_on_where_the_batch_before_ended(make):
-    inputs = L.Input(batch_shape=(2, *SEQUENCE))
-    model = keras.Model(inputs, make()(inputs))
-    twin = from_keras_config(model.to_json())
-    twin.load_keras_weights(model.get_weights())
-    for number, training in enumerate((True, True, False, True)):
-        x = values((2, *SEQUENCE), number)
-        ours = twin.train(training)(torch.tensor(x)).detach().numpy()
-        assert difference(ours, model(x, training=training).numpy()) <= BAR
-    for layer in (model.layers[1], next(twin.children())):
-        getattr(layer, "reset_state", getattr(layer, "reset_states", None))()
-    x = values((2, *SEQUENCE), 9)
-    assert (
-        difference(twin(torch.tensor(x)).detach().numpy(), model(x, training=True).numpy()) <= BAR
-    )
-
-
-def test_a_stateful_convolutional_twin_goes_on_too():
-    shape = (2, 5, 4, 2)
-    inputs = L.Input(batch_shape=(2, *shape))
-    model = keras.Model(inputs, L.ConvLSTM2D(3, 2, stateful=True)(inputs))
-    twin = from_keras_config(model.to_json())
-    twin.load_keras_weights(model.get_weights())
-    for number in range(2):
-        x = values((2, *shape), number)
-        assert difference(twin(torch.tensor(x)).detach().numpy(), model(x).numpy()) <= BAR
-    next(twin.children()).reset_states()
-    model.layers[1].reset_state()
-    x = values((2, *shape), 9)
-    assert difference(twin(torch.tensor(x)).detach().numpy(), model(x).numpy()) <= BAR
-
-
-def test_activations_may_be_layers():
-    inputs = L.Input(SEQUENCE)
-    layer = L.GRU(4, activation=L.LeakyReLU(0.1), recurrent_activation=L.ReLU(max_value=1.0))
-    assert_twin(keras.Model(inputs, layer(inputs)), [SEQUENCE])
-
-
 def test_keras_forgets_the_seed_of_a_simple_rnn():
     """Its config has none: the twin takes 0, as for every dropout without a seed."""
-    inputs = L.Input(SEQUENCE)
-    model = keras.Model(inputs, L.SimpleRNN(4, dropout=0.5, seed=3)(inputs))
-    twin = from_keras_config(model.to_json())
-    twin.load_keras_weights(model.get_weights())
+    model, twin = twin_of(L.SimpleRNN(4, dropout=0.5, seed=3))
     x = values((8, *SEQUENCE), 1)
     expected = model(x, training=True).numpy()
     assert np.abs(twin.train()(torch.tensor(x)).detach().numpy() - expected).max() > 1e-3

@@ -51,20 +51,16 @@ PUBLIC |= {
 }
 ONE_INPUT = {**CASES, **MORE, **PUBLIC}
 KNOWN = [name for name in ONE_INPUT if name.partition("_")[0] in INTEGERS]
-# Keras casts what layers of PUBLIC are given in a graph alone.
 IN_GRAPHS = ("int32", "uint8")
 
 
 def pairs():
-    """Each layer with int32 and two other dtypes in turn, so that each rule meets all of them."""
+    """Each layer with int32 and another dtype in turn, so that each rule meets all of them."""
     turns, found = defaultdict(itertools.count), []
     for name in KNOWN:
         others = IN_GRAPHS[1:] if name in PUBLIC else DTYPES[1:]
         turn = turns[INTEGERS[name.partition("_")[0]], name in PUBLIC]
-        found += [
-            (name, dtype)
-            for dtype in ("int32", *(others[next(turn) % len(others)] for _ in others[:2]))
-        ]
+        found += [(name, "int32"), (name, others[next(turn) % len(others)])]
     return found
 
 
@@ -87,14 +83,10 @@ def _called_as_in_a_check():
     data_layers.install()
 
 
-def test_every_entry_of_the_table_is_compared():
+def test_every_layer_has_an_entry_and_every_entry_is_compared():
     attention = {name.partition("_")[0] for name in ATTENTION}
     compared = {name.partition("_")[0] for name in KNOWN} | MERGING.keys() | attention
-    assert compared | NOT_COMPARED >= INTEGERS.keys()
-
-
-def test_every_layer_has_an_entry_so_that_none_takes_integers_unseen():
-    assert BUILDERS.keys() <= INTEGERS.keys()
+    assert compared | NOT_COMPARED >= INTEGERS.keys() >= BUILDERS.keys()
 
 
 def values(shape, dtype, seed, lowest=-4):
@@ -196,7 +188,7 @@ def test_a_merging_layer_takes_every_dtype_as_keras_does(dtype):
 
 
 @each_row("dtype", [*IN_GRAPHS, "float32"])
-@each_row("name", [name for name in ATTENTION if "Attention" in name])
+@each_row("name", ["MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"])
 def test_attention_takes_integers_as_keras_does(name, dtype):
     shapes, make = ATTENTION[name]
     inputs = [L.Input(shape, dtype=dtype) for shape in shapes]
@@ -213,16 +205,3 @@ def test_a_layer_of_float64_takes_integers_as_keras_does(name, dtype):
     keras.config.set_dtype_policy("float64")
     shape, make = ONE_INPUT[name]
     compare(make(), shape, dtype)
-
-
-def test_integers_go_through_a_model_until_a_layer_makes_them_real():
-    inputs = L.Input((6,), dtype="uint8")
-    x = L.Concatenate()([L.Reshape((6,))(inputs), inputs])
-    model = keras.Model(inputs, [x, L.Dense(2)(x)])
-    twin = from_keras_config(model.get_config())
-    twin.load_keras_weights(model.get_weights())
-    array = values((6,), "uint8", 3)
-    ours = [output.detach().numpy() for output in twin(torch.tensor(array))]
-    for mine, theirs in zip(ours, model(array), strict=True):
-        assert mine.dtype == theirs.numpy().dtype
-        np.testing.assert_allclose(mine, theirs.numpy(), rtol=0, atol=1e-5)

@@ -12,17 +12,153 @@ from torch import nn
 from torch.nn import functional as F
 
 from parity.halves.keras.check.own_layers import told_simply
-from torch_impl.keras_config import KerasModel, NoTwinError, from_keras_config
+from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.custom import CustomLayer
 from torch_impl.layouts import Variable
 
 IMAGES = (6, 4, 3)
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+@each_row("name", ["tests>Patches", "Patches", "first"])
+def test_a_layer_of_ones_own_is_the_module_of_its_factory(name):
+    """Also inside of an inner model."""
+    inputs = L.Input(IMAGES)
+    layer = Patches(2, 5, name="first")
+    inner = keras.Sequential([L.Input(IMAGES), L.Rescaling(2.0), layer], name="inner")
+    model = keras.Model(inputs, [L.Dense(3)(layer(inputs)), layer(L.Rescaling(0.5)(inputs))])
+    assert_twin(model, [IMAGES], custom={name: patches})
+    twin = from_keras_config(inner.to_json(), {name: patches})
+    assert isinstance(twin.get_submodule("first"), CustomLayer)
+    with pytest.raises(NoTwinError, match=r"'first' .*factory returned int: expected a torch.nn"):
+        from_keras_config(model.to_json(), {name: lambda entry: 3})
+    with pytest.raises(NoTwinError, match=r"^layer 'first' of class 'Patches': expected one of"):
+        from_keras_config(model.to_json())
+
+
+def test_a_module_may_say_in_which_layout_it_stores_its_weights():
+    """Its initialiser is that of the config."""
+    inputs = L.Input((4, 3))
+    own = Kernel(3, keras.initializers.RandomUniform(seed=7), name="own")
+    inner = keras.Sequential([L.Input((3,)), Kernel(4), L.Dense(2)])
+    model = keras.Model(inputs, L.TimeDistributed(inner)(own(inputs)))
+    twin = from_keras_config(model.to_json(), {"Kernel": turned})
+    kernel = twin.keras_weights()["own/kernel"]
+    np.testing.assert_allclose(kernel, own.kernel.numpy(), rtol=1e-12)
+    assert_twin(model, [(4, 3)], custom={"Kernel": turned})
+
+
+def product_of_two():
+    inputs = [L.Input((3,)), L.Input((3,))]
+    product = L.Lambda(lambda pair: pair[0] * pair[1], name="product", output_shape=(3,))
+    return keras.Model(inputs, product(inputs))
+
+
+def scaled():
+    inputs = L.Input((3,))
+    x = L.Lambda(tripled, arguments={"factor": 0.5}, name="scaled")(inputs)
+    return keras.Model(inputs, L.Dense(2, activation=tripled, name="head")(x))
+
+
+def torch_tripled(x, factor=1.0):
+    return torch.tanh(x) * 3 * factor
+
+
+FUNCTIONS = [
+    (product_of_two, {"product": lambda pair: pair[0] * pair[1]}),
+    (scaled, {"tripled": torch_tripled}),
+    (scaled, {"tests>tripled": torch_tripled}),
+    (scaled, {"scaled": torch_tripled, "head/activation": torch_tripled}),
+    (scaled, {"Lambda": torch_tripled, "tripled": torch_tripled}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@each_row("make, custom", FUNCTIONS)
+def test_a_lambda_or_an_activation_of_ones_own_is_the_function_that_is_given_for_it(make, custom):
+    model = make()
+    assert_twin(model, [(3,)] * len(model.inputs), custom=custom)
+
+
+def test_a_gelu_of_keras_ops_is_told_apart_by_the_module_in_the_config_or_by_the_user():
+    """As `parity port` records it; Keras alone writes "gelu", which means the exact one."""
+    keras.utils.set_random_seed(0)
+    exact, memory = L.Dense(2, activation="gelu"), L.LSTM(3, recurrent_activation=ops.gelu)
+    approximate = L.Dense(2, activation=ops.gelu, name="approximate")
+    model = keras.Sequential([L.Input((4, 3)), exact, approximate, memory])
+    before = model.to_json()
+    with told_simply(model):
+        told = model.to_json()
+    assert model.to_json() == before
+    x = np.linspace(-6, 6, 24).reshape(2, 4, 3)
+    theirs = model(x).numpy()
+    approximated = lambda x: F.gelu(x.double(), approximate="tanh")  # noqa: E731
+    custom = dict.fromkeys(("approximate/activation", f"{memory.name}/recurrent_activation"))
+    custom = dict.fromkeys(custom, approximated)
+    found = []
+    for config, given in ((told, None), (before, custom), (before, None)):
+        twin = from_keras_config(config, given)
+        twin.load_keras_weights(model.get_weights())
+        found.append(np.abs(twin(torch.tensor(x)).detach().numpy() - theirs).max())
+    assert max(found[:2]) < 1e-6 < 1e-5 < found[2]
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
+def test_masks_reach_layers_and_functions_of_ones_own_and_go_on():
+    assert_twin(of_masked_steps(), [(5, 3)], masked_values, custom=CUSTOM)
+    # A functional config names the masks of its layers, a sequential one does not.
+    chain = [L.Input((5, 3)), L.Masking(), Steps(name="steps"), L.GlobalAveragePooling1D()]
+    assert_twin(keras.Sequential(chain), [(5, 3)], masked_values, custom=CUSTOM)
+
+    def ending(entry):
+        module = TorchSteps()
+        module.supports_masking = False
+        return module
+
+    with pytest.raises(AssertionError):
+        assert_twin(keras.Sequential(chain), [(5, 3)], masked_values, custom={"Steps": ending})
+
+
+def test_the_mask_of_a_lambda_is_a_function_of_its_own():
+    inputs = L.Input((5, 3))
+    x = L.Lambda(lambda x: x * 2, mask=lambda x, mask: x[..., 0] > 0, name="twice")(inputs)
+    model = keras.Model(inputs, L.GlobalAveragePooling1D()(x))
+    custom = {"twice": lambda x: x * 2}
+    with pytest.raises(NoTwinError, match=r"its mask is Python code .*'twice/mask': function"):
+        from_keras_config(model.to_json(), custom)
+    custom["twice/mask"] = lambda x, mask: x[..., 0] > 0
+    assert_twin(model, [(5, 3)], custom=custom)
+
+
+@each_row(
+    "cells",
+    [lambda: Decaying(4), lambda: [L.GRUCell(5), Decaying(4), L.LSTMCell(2)]],
+    ids=["alone", "stacked"],
+)
+def test_a_recurrent_cell_of_ones_own_is_the_module_of_its_factory(cells):
+    inputs = L.Input((5, 3))
+    model = keras.Model(inputs, L.RNN(cells(), return_sequences=True)(inputs))
+    assert_twin(model, [(5, 3)], custom={"tests>Decaying": decaying})
+    with pytest.raises(NoTwinError, match=r"cell of class 'Decaying': expected .* custom="):
+        from_keras_config(model.to_json())
+    with pytest.raises(NoTwinError, match=r"its cell returned int: expected a torch\.nn\.Module"):
+        from_keras_config(model.to_json(), {"Decaying": lambda entry: 3})
+
+
+def test_an_error_of_a_function_of_ones_own_stays_as_it_is_and_a_layer_needs_a_name():
+    def broken(x):
+        raise KeyError("mine")
+
+    inputs = {"class_name": "InputLayer", "config": {"name": "in", "dtype": "float32"}}
+    layer = {"class_name": "Lambda", "config": {"name": "own", "function": {}}}
+    twin = from_keras_config({"layers": [inputs, layer]}, custom={"own": broken})
+    with pytest.raises(KeyError, match="mine"):
+        twin(torch.zeros(1))
+    del layer["config"]["name"]
+    with pytest.raises(NoTwinError, match="a layer of class 'Lambda' has no name in the config"):
+        from_keras_config({"layers": [inputs, layer]})
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -75,37 +211,6 @@ def patches(entry):
     return TorchPatches(entry.config["size"], entry.config["units"], entry.shape[-1])
 
 
-def assert_custom_twin(model, shapes, custom, monkeypatch):
-    """`assert_twin`, with what is the user's own."""
-    import test_twin_layers
-
-    monkeypatch.setattr(
-        test_twin_layers, "from_keras_config", lambda config: from_keras_config(config, custom)
-    )
-    assert_twin(model, shapes)
-
-
-@each_row("name", ["tests>Patches", "Patches", "first"])
-def test_a_layer_of_ones_own_is_the_module_of_its_factory(name, monkeypatch):
-    inputs = L.Input(IMAGES)
-    layer = Patches(2, 5, name="first")
-    x = L.Dense(3)(layer(inputs))
-    model = keras.Model(inputs, [x, layer(L.Rescaling(2.0)(inputs))])
-    assert_custom_twin(model, [IMAGES], {name: patches}, monkeypatch)
-
-
-def test_weights_of_ones_own_have_keras_paths():
-    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
-    twin = from_keras_config(model.to_json(), {"Patches": patches})
-    expected = ["scale", "count", "projection/kernel", "projection/bias"]
-    assert list(twin.keras_weights()) == [f"first/{name}" for name in expected]
-    assert isinstance(twin.get_submodule("first"), CustomLayer)
-    weights = twin.keras_weights()
-    del weights["first/scale"]
-    with pytest.raises(ValueError, match=r"first/scale'\] are missing"):
-        twin.load_keras_weights(weights)
-
-
 class Turned(nn.Module):
     """Stores the transposed kernel, and says so."""
 
@@ -147,90 +252,9 @@ def turned(entry):
     return Turned(entry.shape[-1], entry.config["units"])
 
 
-def test_a_module_may_say_in_which_layout_it_stores_its_weights(monkeypatch):
-    inputs = L.Input((4, 3))
-    inner = keras.Sequential([L.Input((3,)), Kernel(4), L.Dense(2)])
-    model = keras.Model(inputs, L.TimeDistributed(inner)(L.TimeDistributed(Kernel(3))(inputs)))
-    assert_custom_twin(model, [(4, 3)], {"Kernel": turned}, monkeypatch)
-
-
-def test_its_initialiser_is_that_of_the_config():
-    initializer = keras.initializers.RandomUniform(seed=7)
-    model = keras.Sequential([L.Input((5,)), Kernel(3, initializer, name="own")])
-    twin = from_keras_config(model.to_json(), {"Kernel": turned})
-    np.testing.assert_allclose(
-        twin.keras_weights()["own/kernel"], model.get_weights()[0], rtol=1e-12
-    )
-
-
 @keras.saving.register_keras_serializable(package="tests")
 def tripled(x, factor=1.0):
     return ops.tanh(x) * 3 * factor
-
-
-def torch_tripled(x, factor=1.0):
-    return torch.tanh(x) * 3 * factor
-
-
-@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-@each_row("name", ["scaled", "Lambda", "tests>tripled", "tripled"])
-def test_a_lambda_is_the_function_that_is_given_for_it(name, monkeypatch):
-    inputs = L.Input((3,))
-    x = L.Lambda(tripled, arguments={"factor": 0.5}, name="scaled")(inputs)
-    assert_custom_twin(keras.Model(inputs, x), [(3,)], {name: torch_tripled}, monkeypatch)
-
-
-@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-def test_a_lambda_of_several_tensors_without_a_name(monkeypatch):
-    inputs = [L.Input((3,)), L.Input((3,))]
-    x = L.Lambda(lambda pair: pair[0] * pair[1], name="product", output_shape=(3,))(inputs)
-    custom = {"product": lambda pair: pair[0] * pair[1]}
-    assert_custom_twin(keras.Model(inputs, x), [(3,), (3,)], custom, monkeypatch)
-
-
-@each_row("name", ["tripled", "tests>tripled", "head/activation"])
-def test_an_activation_of_ones_own_is_the_function_that_is_given_for_it(name, monkeypatch):
-    model = keras.Sequential([L.Input((3,)), L.Dense(2, activation=tripled, name="head")])
-    assert_custom_twin(model, [(3,)], {name: torch_tripled}, monkeypatch)
-
-
-def test_a_gelu_of_keras_ops_is_told_apart_by_the_user(monkeypatch):
-    """Keras writes "gelu", and approximates: its config means the exact one."""
-    model = keras.Sequential([L.Input((3,)), L.Dense(2, activation=ops.gelu)])
-    custom = {"gelu": lambda x: F.gelu(x.double(), approximate="tanh")}
-    x = np.linspace(-2, 2, 12).reshape(4, 3)
-    theirs = model(x).numpy()
-    found = []
-    for given in (custom, None):
-        twin = from_keras_config(model.to_json(), given)
-        twin.load_keras_weights(model.get_weights())
-        found.append(np.abs(twin(torch.tensor(x)).detach().numpy() - theirs).max())
-    assert found[0] < 1e-7 < 1e-5 < found[1]
-
-
-def test_a_config_that_has_the_module_of_a_gelu_says_which_it_is():
-    """As `parity port` records it; the exact one beside it stays."""
-    keras.utils.set_random_seed(0)
-    exact, memory = L.Dense(2, activation="gelu"), L.LSTM(3, recurrent_activation=ops.gelu)
-    model = keras.Sequential([L.Input((4, 3)), exact, L.Dense(2, activation=ops.gelu), memory])
-    before = model.to_json()
-    with told_simply(model):
-        told = model.to_json()
-    assert model.to_json() == before
-    x = np.linspace(-6, 6, 24).reshape(2, 4, 3)
-    theirs = model(x).numpy()
-    found = []
-    for config in (told, before):
-        twin = from_keras_config(config)
-        twin.load_keras_weights(model.get_weights())
-        found.append(np.abs(twin(torch.tensor(x)).detach().numpy() - theirs).max())
-    assert found[0] < 1e-6 < 1e-5 < found[1]
-
-
-def test_a_factory_that_returns_no_module_is_an_error():
-    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
-    with pytest.raises(NoTwinError, match=r"'first' .*factory returned int: expected a torch.nn"):
-        from_keras_config(model.to_json(), {"Patches": lambda entry: 3})
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
@@ -262,23 +286,6 @@ def test_all_that_is_missing_is_told_at_once():
         assert part in message
 
 
-def test_one_that_is_missing_is_one_sentence():
-    model = keras.Sequential([L.Input(IMAGES), Patches(2, 5, name="first")])
-    with pytest.raises(
-        NoTwinError, match=r"^layer 'first' of class 'Patches': expected one of"
-    ) as found:
-        from_keras_config(model.to_json())
-    assert len(str(found.value)) < 200
-    assert "layers of Keras in docs/twin.md" in str(found.value)
-
-
-def test_an_inner_model_gets_what_is_the_users_own():
-    inner = keras.Sequential([L.Input(IMAGES), Patches(2, 5)], name="inner")
-    model = keras.Sequential([L.Input(IMAGES), inner])
-    twin = from_keras_config(model.to_json(), {"Patches": patches})
-    assert isinstance(twin.get_submodule("inner"), KerasModel)
-
-
 @keras.saving.register_keras_serializable(package="tests")
 class Steps(L.Layer):
     """A mean of the steps that count, beside every step."""
@@ -303,10 +310,6 @@ class TorchSteps(nn.Module):
         return x - (x * counts).sum(1, keepdim=True) / counts.sum(1, keepdim=True)
 
 
-class Ended(TorchSteps):
-    supports_masking = False
-
-
 def masked_values(shape, seed):
     x = np.random.default_rng(seed).normal(size=shape)
     x[:, 2:4] = 0
@@ -325,41 +328,6 @@ CUSTOM = {
     "Steps": lambda entry: TorchSteps(),
     "shown": lambda x, mask: x * mask.to(x.dtype)[..., None],
 }
-
-
-@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
-def test_masks_reach_layers_and_functions_of_ones_own_and_go_on(monkeypatch):
-    import test_twin_layers
-
-    monkeypatch.setattr(
-        test_twin_layers, "from_keras_config", lambda config: from_keras_config(config, CUSTOM)
-    )
-    assert_twin(of_masked_steps(), [(5, 3)], masked_values)
-    # A functional config names the masks of its layers, a sequential one does not.
-    chain = [L.Input((5, 3)), L.Masking(), Steps(name="steps"), L.GlobalAveragePooling1D()]
-    assert_twin(keras.Sequential(chain), [(5, 3)], masked_values)
-    monkeypatch.setitem(CUSTOM, "Steps", lambda entry: Ended())
-    with pytest.raises(AssertionError):
-        assert_twin(keras.Sequential(chain), [(5, 3)], masked_values)
-
-
-def test_a_layer_without_a_name_in_the_config_is_an_error_in_one_line():
-    layers = [{"class_name": "InputLayer", "config": {"name": "in", "dtype": "float32"}}]
-    layers.append({"class_name": "Own", "config": {"trainable": True}})
-    with pytest.raises(NoTwinError, match="a layer of class 'Own' has no name in the config"):
-        from_keras_config({"layers": layers})
-
-
-def test_the_mask_of_a_lambda_is_a_function_of_its_own(monkeypatch):
-    inputs = L.Input((5, 3))
-    x = L.Lambda(lambda x: x * 2, mask=lambda x, mask: x[..., 0] > 0, name="twice")(inputs)
-    model = keras.Model(inputs, L.GlobalAveragePooling1D()(x))
-    custom = {"twice": lambda x: x * 2}
-    with pytest.raises(NoTwinError, match=r"its mask is Python code .*'twice/mask': function"):
-        from_keras_config(model.to_json(), custom)
-    custom["twice/mask"] = lambda x, mask: x[..., 0] > 0
-    monkeypatch.undo()
-    assert_custom_twin(model, [(5, 3)], custom, monkeypatch)
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -394,18 +362,3 @@ class TorchDecaying(nn.Module):
 
 def decaying(entry):
     return TorchDecaying(entry.shape[-1], entry.config["units"])
-
-
-@each_row(
-    "cells",
-    [lambda: Decaying(4), lambda: [L.GRUCell(5), Decaying(4), L.LSTMCell(2)]],
-    ids=["alone", "stacked"],
-)
-def test_a_recurrent_cell_of_ones_own_is_the_module_of_its_factory(cells, monkeypatch):
-    inputs = L.Input((5, 3))
-    model = keras.Model(inputs, L.RNN(cells(), return_sequences=True)(inputs))
-    assert_custom_twin(model, [(5, 3)], {"tests>Decaying": decaying}, monkeypatch)
-    with pytest.raises(NoTwinError, match=r"cell of class 'Decaying': expected .* custom="):
-        from_keras_config(model.to_json())
-    with pytest.raises(NoTwinError, match=r"its cell returned int: expected a torch\.nn\.Module"):
-        from_keras_config(model.to_json(), {"Decaying": lambda entry: 3})

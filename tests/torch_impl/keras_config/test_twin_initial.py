@@ -14,11 +14,7 @@ from test_twin_layers import CASES
 
 from torch_impl.keras_config import from_keras_config
 
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def with_seeds(config, numbers):
@@ -88,27 +84,18 @@ LAYERS = {
         gamma_initializer="random_uniform", moving_mean_initializer="ones"
     ),
     "each_step": lambda: L.TimeDistributed(L.Dense(2, kernel_initializer="lecun_uniform")),
+    "inner model": lambda: L.TimeDistributed(
+        keras.Sequential([L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")])
+    ),
 }
 
 
 @each_row("make", LAYERS.values(), ids=LAYERS)
 def test_initialisers_that_are_not_the_default_are_used(make):
     assert assert_same_initial_weights(model_of(make(), (6, 4)))
-
-
-def test_a_convolutional_lstm_has_its_own_initialisers():
     layer = L.ConvLSTM1D(3, 2, recurrent_initializer="he_uniform", bias_initializer="ones")
-    assert assert_same_initial_weights(model_of(L.TimeDistributed(layer), (2, 3, 6, 4))) == 3
-
-
-def test_a_model_inside_of_a_model_has_its_own_initialisers():
-    inner = keras.Sequential([L.Input((4,)), L.Dense(3, kernel_initializer="he_uniform")])
-    outer = keras.Sequential([L.Input((4,)), inner, L.Dense(2, kernel_initializer="he_normal")])
-    config = with_seeds(outer.get_config(), itertools.count(3))
-    theirs = keras.Sequential.from_config(copy.deepcopy(config)).get_weights()
-    ours = from_keras_config(config).double().keras_weights().values()
-    for mine, array in zip(ours, theirs, strict=True):
-        assert_same_bits(mine, array)
+    if make is LAYERS["each_step"]:
+        assert assert_same_initial_weights(model_of(L.TimeDistributed(layer), (2, 3, 6, 4))) == 3
 
 
 def kernel_of(seed, **settings):
@@ -124,11 +111,3 @@ def test_without_a_seed_the_numbers_are_torchs_and_the_range_is_kerass():
     assert not np.array_equal(first, kernel_of(2, name="dense"))
     limit = np.sqrt(6 / (40 + 50))  # of glorot_uniform
     assert 0.99 * limit < np.abs(first).max() <= limit
-
-
-def test_an_initialiser_of_ones_own_is_refused_by_its_name():
-    config = model_of(L.Dense(3), (4,)).get_config()
-    (dense,) = (layer for layer in config["layers"] if layer["class_name"] == "Dense")
-    dense["config"]["kernel_initializer"] = {"class_name": "Mine", "config": {}}
-    with pytest.raises(ValueError, match="initializer 'Mine': expected one of"):
-        from_keras_config(config)

@@ -187,10 +187,15 @@ def test_every_builder_has_a_case():
     assert here | elsewhere | {"ReversibleEmbedding", "HeldWeight", "MaskedBy"} == BUILDERS.keys()
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+# Size and mode of the batches of the steps: the statistics of a batch take several samples.
+STEPS = ((3, True), (1, True), (2, False))
+
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def words(shape, seed):
+    return np.random.default_rng(seed).integers(0, 9, shape)
 
 
 def values(shape, seed):
@@ -257,14 +262,10 @@ def step(model, twin, arrays, training, rate=0.05):
     return found
 
 
-# Size and mode of the batches of the steps: both modes with both sizes.
-STEPS = ((1, False), (3, True), (1, True), (3, False))
-
-
-def assert_twin(model, shapes, make=values, steps=STEPS):
-    """In both modes, for batches of 1 and 3: what `step` compares, and all weights at the end."""
+def assert_twin(model, shapes, make=values, steps=STEPS, custom=None):
+    """In both modes, for some sizes: what `step` compares, and all weights at the end."""
     fill_weights(model)
-    twin = from_keras_config(model.to_json())
+    twin = from_keras_config(model.to_json(), custom)
     paths = {weight.path: weight.numpy() for weight in model.weights}
     twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
     found = {}
@@ -279,16 +280,14 @@ def assert_twin(model, shapes, make=values, steps=STEPS):
 
 
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
-@pytest.mark.parametrize("name", CASES)
+@each_row("name", CASES)
 def test_the_twin_of_a_layer_is_the_layer(name):
     keras.utils.clear_session()  # it numbers weights without a name through the whole process
     shape, make = CASES[name]
     layer = make()
     integers = isinstance(layer, L.Embedding)
     inputs = L.Input(shape, dtype="int64" if integers else "float64")
-    model = keras.Model(inputs, layer(inputs))
-    given = (lambda s, seed: np.random.default_rng(seed).integers(0, 9, s)) if integers else values
-    assert_twin(model, [shape], given)
+    assert_twin(keras.Model(inputs, layer(inputs)), [shape], words if integers else values)
 
 
 @each_row("name", MERGING)
@@ -322,8 +321,7 @@ def test_the_twin_of_a_reversible_embedding_leads_there_and_back(tied):
     layer = L.ReversibleEmbedding(9, 3, tie_weights=tied, logit_soft_cap=2.0)
     inputs = L.Input((5,), dtype="int64")
     model = keras.Model(inputs, layer(L.Dense(3, activation="tanh")(layer(inputs)), reverse=True))
-    make = lambda s, seed: np.random.default_rng(seed).integers(0, 9, s)  # noqa: E731
-    assert_twin(model, [(5,)], make)
+    assert_twin(model, [(5,)], words)
 
 
 def test_the_twin_of_stochastic_depth_has_keras_numbers_with_its_generators_state():

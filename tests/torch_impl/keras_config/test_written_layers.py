@@ -10,7 +10,8 @@ from written import fed, outputs, written, written_plain
 
 from torch_impl.keras_config import NoTwinError
 
-pytestmark = pytest.mark.usefixtures("direct")
+pytestmark = pytest.mark.usefixtures("direct", "float64")
+
 
 # Layers without a form in plain torch: `parity port --plain` names them.
 WITHOUT_PLAIN = {
@@ -21,20 +22,11 @@ WITHOUT_PLAIN = {
 DRAWING = ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout")
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-
-
-def probe(shape):
-    return np.random.default_rng(1).uniform(0.1, 1.9, size=(3, *shape))
-
-
 def model_of(name):
     shape, make = CASES[name]
     inputs = L.Input(shape)
-    return keras.Model(inputs, make()(inputs)), probe(shape)
+    x = np.random.default_rng(1).uniform(0.1, 1.9, size=(3, *shape))
+    return keras.Model(inputs, make()(inputs)), x
 
 
 def assert_same(found, expected, source):

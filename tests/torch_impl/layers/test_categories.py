@@ -77,12 +77,6 @@ def test_counts_are_weighted_as_in_keras():
     assert_same_bits(ours.numpy(), theirs)
 
 
-def test_an_encoding_has_the_dtype_of_the_twin():
-    encoding = layers.CategoryEncoding(3).double()
-    assert encoding(torch.tensor([[1, 2]])).dtype == torch.float64
-    assert not encoding.state_dict()
-
-
 REFUSED = {
     "sparse": (
         lambda: L.Discretization(bin_boundaries=EDGES, output_mode="count", sparse=True),

@@ -1,8 +1,6 @@
 """Depthwise and separable convolutions have Keras's order of kernels and channels."""
 
-import numpy as np
 import pytest
-import torch
 from covering import one_test
 from layer_pairs import BAR, Pair, assert_same, difference, keras_layer, signed, to_keras, to_torch
 from torch import nn
@@ -44,15 +42,6 @@ def test_a_separable_convolution_is_keras_one(rank, options):
     theirs = keras_layer(f"SeparableConv{rank}D", 5, window, **options)
     kind = SeparableConv1D if rank == 1 else SeparableConv2D
     assert_same(Pair(theirs, kind(3, 5, window, **options), shape))
-
-
-def test_the_kernels_of_a_channel_stand_together():
-    """Output channel c * 2 + m is the m-th kernel of channel c: by hand, with windows of one."""
-    layer = DepthwiseConv2D(3, 1, depth_multiplier=2, use_bias=False)
-    kernel = np.array([[1, 2], [10, 20], [100, 200]], np.float32).reshape(1, 1, 3, 2)
-    assert assign(layer, {"kernel": kernel}) == {"kernel"}
-    assert layer(torch.ones(1, 3, 1, 1)).flatten().tolist() == [1, 2, 10, 20, 100, 200]
-    np.testing.assert_array_equal(read(layer)["kernel"], kernel)
 
 
 def test_a_stock_convolution_of_single_channels_takes_both_kinds_of_kernel():

@@ -55,17 +55,6 @@ def test_a_layer_may_take_keras_layout_itself(kind):
         assert difference(default(torch.from_numpy(x)), expected) > 0.1
 
 
-def test_a_layer_may_keep_the_masks_of_float32_in_float64():
-    theirs = keras.layers.Dropout(0.4, seed=12, dtype="float32")
-    ours = Dropout(0.4, seed=12).double()
-    ours.mask_dtype = torch.float32
-    x = signed(SHAPES[2], 0)
-    output = ours.train()(to_torch(x))
-    assert output.dtype == torch.float64
-    keep = theirs(x.astype("float32"), training=True).numpy() != 0
-    np.testing.assert_array_equal(to_keras(output), np.where(keep, x * (1 / (1 - 0.4)), 0))
-
-
 @one_test
 @pytest.mark.parametrize("noise_shape", [None, (None, 1, None, 4)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)

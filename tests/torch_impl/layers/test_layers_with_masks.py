@@ -25,11 +25,6 @@ def test_the_mean_is_over_the_steps_that_count():
     assert difference(ours.numpy(), theirs.numpy()) <= BAR
 
 
-def test_the_mean_of_no_step_is_nan_as_in_keras():
-    x = torch.ones(1, 2, 3)
-    assert layers.GlobalAveragePooling1D()(x, mask=torch.zeros(1, 3)).isnan().all()
-
-
 @one_test
 @pytest.mark.parametrize("axis", [1, -1], ids=["torch", "keras"])
 @pytest.mark.parametrize("training", [True, False])
@@ -59,25 +54,6 @@ def test_a_mask_of_another_shape_is_refused_by_the_batch_statistics():
         layers.BatchNormalization(3)(torch.ones(4, 3, 6), mask=torch.ones(4, 5))
 
 
-@one_test
-@pytest.mark.parametrize("axis", [-1, (1, 2)], ids=["one_axis", "two_axes"])
-@pytest.mark.parametrize("as_numbers", [False, True])
-def test_a_softmax_leaves_masked_entries_out(axis, as_numbers):
-    x = signed((4, 2, 6))
-    counts = COUNTS[:, None].copy()
-    counts[0] = False  # nothing counts: all are 0
-    given = np.where(counts, 0.7, 0.5) if as_numbers else counts
-    theirs = keras.layers.Softmax(axis, dtype="float64")(tf.constant(x), mask=tf.constant(given))
-    ours = layers.Softmax(axis)(torch.tensor(x), mask=torch.tensor(given))
-    assert difference(ours.numpy(), theirs.numpy()) <= BAR
-    assert not ours[0].any()
-
-
-def test_a_softmax_refuses_a_mask_of_another_shape():
-    with pytest.raises(ValueError, match=r"mask of shape \(4, 6\), .* expected a mask"):
-        layers.Softmax()(torch.ones(SHAPE), mask=MASK)
-
-
 def test_masking_compares_with_a_number_of_float32_as_keras_does():
     x = signed(SHAPE)
     x[0, 1], x[1, 2], x[2, 3, 0] = 0.1, np.float32(0.1), np.float32(0.1)
@@ -87,10 +63,3 @@ def test_masking_compares_with_a_number_of_float32_as_keras_does():
     counts = ours.compute_mask(torch.tensor(x))
     np.testing.assert_array_equal(counts.numpy(), theirs.compute_mask(tf.constant(x)).numpy())
     assert counts.sum() == 23
-
-
-def test_an_embedding_says_where_tokens_are():
-    tokens = torch.tensor([[3, 0, 1, 0]])
-    found = layers.Embedding(4, 2, mask_zero=True).compute_mask(tokens)
-    assert found.tolist() == [[True, False, True, False]]
-    assert layers.Embedding(4, 2).compute_mask(tokens) is None

@@ -9,13 +9,12 @@ from covering import one_test
 from layer_pairs import BAR, own_names, signed
 
 from torch_impl.layers import GroupQueryAttention, MultiHeadAttention
-from torch_impl.layers.multi_head_attention import attention_equations
 from torch_impl.weights import assign, read
 
 pytestmark = pytest.mark.usefixtures("direct")
 
 RATE = 0.01
-NUM_SETTINGS = 40
+NUM_SETTINGS = 16
 
 
 def arrays_for(shapes, batch, seed):
@@ -170,7 +169,7 @@ def test_multi_head_attention_is_keras_one(number):
 
 
 @one_test
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(8))
 def test_group_query_attention_is_keras_one(number):
     settings, shapes, called = drawn_settings(number)
     size = shapes["query"][1]
@@ -210,20 +209,6 @@ def test_a_mask_of_floats_counts_from_half_in_grouped_attention_alone():
         assert_same(theirs, ours, shapes, lambda batch, seed: {"attention_mask": mask[:1]}, steps=1)
 
 
-def test_equations_of_one_axis_are_those_in_keras_documentation():
-    assert attention_equations(4, (1,)) == ("aecd,abcd->acbe", "acbe,aecd->abcd")
-
-
-def test_masks_of_a_dropout_go_on_with_the_state():
-    ours = MultiHeadAttention(2, 3, (4, 6), dropout=0.5, seed=3)
-    x = torch.randn(2, 4, 6)
-    other = MultiHeadAttention(2, 3, (4, 6), dropout=0.5)
-    first = ours(x, x)
-    other.load_state_dict(ours.state_dict())
-    assert torch.equal(ours(x, x), other(x, x))
-    assert not torch.equal(first, ours(x, x))
-
-
 @one_test
 @pytest.mark.parametrize(
     ("options", "text"),
@@ -238,8 +223,3 @@ def test_masks_of_a_dropout_go_on_with_the_state():
 def test_settings_that_keras_refuses_are_errors(options, text):
     with pytest.raises(ValueError, match=text):
         MultiHeadAttention(**{"num_heads": 2, "key_dim": 3, "query_shape": (4, 6), **options})
-
-
-def test_heads_that_do_not_divide_are_an_error():
-    with pytest.raises(ValueError, match="num_query_heads=3: expected a multiple of"):
-        GroupQueryAttention(2, 3, 2, 6)

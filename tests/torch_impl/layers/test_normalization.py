@@ -8,7 +8,6 @@ from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_l
 from torch import nn
 
 from torch_impl.layers import BatchNormalization
-from torch_impl.weights import assign, read
 
 IMAGES = (4, 3, 5)
 
@@ -75,31 +74,3 @@ def test_a_frozen_layer_uses_and_leaves_its_moving_statistics_as_in_keras():
     for name, (ours, kept) in pair.weights().items():
         np.testing.assert_array_equal(ours, before[name])
         np.testing.assert_array_equal(ours, kept)
-
-
-def test_the_moving_statistics_by_hand():
-    """moving = 0.9 * moving + 0.1 * batch, with mean 2 and biased variance 1 of 1 and 3."""
-    layer = BatchNormalization(1, momentum=0.9).double()
-    assign(layer, {"moving_mean": np.array([5.0]), "moving_variance": np.array([7.0])})
-    one_step(layer, torch.tensor([[1.0], [3.0]], dtype=torch.float64))
-    found = read(layer)
-    assert found["moving_mean"] == pytest.approx(0.9 * 5 + 0.1 * 2, rel=1e-15)
-    assert found["moving_variance"] == pytest.approx(0.9 * 7 + 0.1 * 1, rel=1e-15)
-
-
-def test_a_state_of_torchs_own_layer_fits():
-    stock = nn.BatchNorm2d(5)
-    stock(torch.randn(3, 5, 2, 2))
-    ours = BatchNormalization(5)
-    ours.load_state_dict(stock.state_dict())
-    assert int(ours.num_batches_tracked) == 1
-    assert (
-        read(ours).keys()
-        == read(stock).keys()
-        == {
-            "gamma",
-            "beta",
-            "moving_mean",
-            "moving_variance",
-        }
-    )

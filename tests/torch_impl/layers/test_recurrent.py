@@ -18,7 +18,7 @@ from layer_pairs import (
 from torch import nn
 
 from torch_impl.layers import GRU, LSTM, Bidirectional, SimpleRNN
-from torch_impl.weights import assign, get_weights, read, set_weights
+from torch_impl.weights import assign, read
 
 KINDS = {"LSTM": LSTM, "GRU": GRU, "SimpleRNN": SimpleRNN}
 SEQUENCES = (3, 3)  # short: eager Keras is slow here
@@ -136,19 +136,6 @@ def test_a_stock_module_of_both_directions_takes_keras_weights(kind):
     assert difference(back(stock(torch.tensor(x))[0]), theirs(x).numpy()) <= BAR
 
 
-def test_a_state_of_a_stock_module_fits():
-    for kind, stock in (
-        ("LSTM", nn.LSTM(3, 4)),
-        ("GRU", nn.GRU(3, 4)),
-        ("SimpleRNN", nn.RNN(3, 4)),
-    ):
-        ours = KINDS[kind](3, 4, return_sequences=True)
-        ours.load_state_dict(stock.state_dict())
-        x = torch.randn(2, 5, 3)
-        expected = stock(x.transpose(0, 1))[0].transpose(0, 1)
-        torch.testing.assert_close(ours(x), expected, rtol=0, atol=1e-6)
-
-
 def test_the_sum_of_two_biases_is_read_and_one_is_written():
     stock = nn.LSTM(3, 4)
     total = (stock.bias_ih_l0 + stock.bias_hh_l0).detach().numpy()
@@ -156,28 +143,6 @@ def test_the_sum_of_two_biases_is_read_and_one_is_written():
     assert assign(stock, {"bias": total}) == {"bias"}
     assert not stock.bias_hh_l0.any()
     np.testing.assert_array_equal(read(stock)["lstm_cell/bias"], total)
-
-
-def test_weights_of_a_whole_model_go_by_keras_path():
-    def model():
-        halves = (
-            LSTM(3, 4, return_sequences=True),
-            LSTM(3, 4, go_backwards=True, return_sequences=True),
-        )
-        return nn.ModuleDict({"bidirectional": Bidirectional(*halves), "gru": nn.GRU(8, 2)})
-
-    source, target = model(), model()
-    names = list(get_weights(source))
-    assert names[0] == "bidirectional.forward_lstm.lstm_cell.kernel"
-    assert names[3:7] == [
-        "bidirectional.backward_lstm.lstm_cell.kernel",
-        "bidirectional.backward_lstm.lstm_cell.recurrent_kernel",
-        "bidirectional.backward_lstm.lstm_cell.bias",
-        "gru.gru_cell.kernel",
-    ]
-    set_weights(target, get_weights(source))
-    for name, array in get_weights(source).items():
-        np.testing.assert_array_equal(get_weights(target)[name], array)
 
 
 def test_several_layers_in_one_module_are_an_error():

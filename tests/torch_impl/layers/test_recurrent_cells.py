@@ -8,10 +8,9 @@ from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_l
 from torch import nn
 
 from torch_impl.layers import RNN, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
-from torch_impl.weights import assign, read
+from torch_impl.weights import assign
 
 CELLS = {"LSTMCell": LSTMCell, "GRUCell": GRUCell, "SimpleRNNCell": SimpleRNNCell}
-STOCK = {"LSTMCell": nn.LSTMCell, "GRUCell": nn.GRUCell, "SimpleRNNCell": nn.RNNCell}
 
 
 def back(tensor):
@@ -33,17 +32,6 @@ def test_a_time_step_is_keras_one(kind, options):
     assert difference(back(output), expected.numpy()) <= BAR
     for mine, other in zip(new, theirs_new, strict=True):
         assert difference(back(mine), other.numpy()) <= BAR
-
-
-@one_test
-@pytest.mark.parametrize("kind", CELLS)
-def test_a_cell_takes_the_state_of_torchs_cell(kind):
-    ours, stock = CELLS[kind](3, 4), STOCK[kind](3, 4)
-    ours.load_state_dict(stock.state_dict())
-    x = torch.randn(2, 3)
-    expected = stock(x)
-    expected = expected[0] if isinstance(expected, tuple) else expected
-    torch.testing.assert_close(ours(x)[0], expected, rtol=0, atol=1e-6)
 
 
 def stacked_pair():
@@ -119,11 +107,3 @@ def test_a_cell_without_the_size_of_its_state_is_an_error():
         LSTMCell(3, 0)
     with pytest.raises(ValueError, match="implementation=3: expected 1 or 2"):
         LSTMCell(3, 4, implementation=3)
-
-
-def test_weights_of_cells_go_by_keras_paths():
-    _, ours = stacked_pair()
-    assert list(read(ours))[:2] == [
-        f"stacked/{ours.stacked.names[0]}/kernel",
-        f"stacked/{ours.stacked.names[0]}/recurrent_kernel",
-    ]

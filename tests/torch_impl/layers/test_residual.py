@@ -4,13 +4,7 @@ import pytest
 import torch
 from covering import one_test
 
-from torch_impl.layers import CustomScaleLayer, LayerScale, StochasticDepth
-
-
-def test_every_weight_of_a_layer_scale_begins_with_the_given_value():
-    layer = LayerScale(0.25, 3)
-    assert layer.weight.tolist() == [0.25] * 3
-    assert layer(torch.ones(2, 4, 3)).unique().tolist() == [0.25]
+from torch_impl.layers import StochasticDepth
 
 
 def test_stochastic_depth_keeps_or_drops_whole_samples_and_its_mean():
@@ -32,10 +26,6 @@ def test_the_state_moves_as_that_of_keras_global_generator():
     other = StochasticDepth(0.5)
     other.load_state_dict(layer.state_dict())
     assert other.state == (21548, 5387)
-
-
-def test_the_second_input_is_scaled():
-    assert CustomScaleLayer(0.5)([torch.tensor(3.0), torch.tensor(4.0)]) == 5
 
 
 @one_test

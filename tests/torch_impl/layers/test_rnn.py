@@ -1,12 +1,10 @@
 """What every recurrent layer keeps from call to call, and takes at the start."""
 
-import keras
 import pytest
 import torch
-from covering import one_test
 from layer_pairs import BAR, difference, keras_layer, signed
 
-from torch_impl.layers import GRU, LSTM, Bidirectional, ConvLSTM1D
+from torch_impl.layers import GRU, LSTM, ConvLSTM1D
 from torch_impl.weights import assign
 
 
@@ -22,20 +20,6 @@ def stateful_pair(kind, ours_kind, **options):
     return theirs, ours
 
 
-@one_test
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-@pytest.mark.parametrize("options", [{}, {"go_backwards": True, "recurrent_dropout": 0.3}], ids=str)
-def test_a_stateful_layer_goes_on_where_the_call_before_ended(kind, options):
-    theirs, ours = stateful_pair(kind, {"LSTM": LSTM, "GRU": GRU}[kind], seed=3, **options)
-    for number, training in enumerate((True, False, True)):
-        ours.train(training)
-        assert run(theirs, ours, signed((2, 5, 3), number), training=training) <= BAR
-    theirs.reset_state()
-    ours.reset_states()
-    assert ours.states is None
-    assert run(theirs, ours, signed((2, 5, 3)), training=True) <= BAR
-
-
 def test_given_states_come_before_kept_ones():
     theirs, ours = stateful_pair("GRU", GRU)
     x, state = signed((2, 5, 3)), signed((2, 4), 9)
@@ -43,18 +27,6 @@ def test_given_states_come_before_kept_ones():
     found = ours(torch.tensor(x), torch.tensor(state)).detach().numpy()
     assert difference(found, theirs(x, initial_state=state).numpy()) <= BAR
     assert run(theirs, ours, x) <= BAR
-
-
-def test_both_directions_keep_their_states():
-    theirs = keras.layers.Bidirectional(keras_layer("GRU", 4, stateful=True), dtype="float64")
-    theirs.build((2, 5, 3))
-    ours = Bidirectional(GRU(3, 4, stateful=True), GRU(3, 4, stateful=True, go_backwards=True))
-    assign(ours.double(), {w.path: w.numpy() for w in theirs.weights})
-    for number in range(2):
-        assert run(theirs, ours, signed((2, 5, 3), number)) <= BAR
-    theirs.reset_state()
-    ours.reset_states()
-    assert run(theirs, ours, signed((2, 5, 3))) <= BAR
 
 
 def test_no_gradient_goes_into_the_call_before():

@@ -220,15 +220,3 @@ def test_columns_meet_vectors_sample_by_sample(name):
     # The fault that this would catch: torch broadcasts to 49 pairs.
     plain = (torch.tensor(y_pred) - torch.tensor(y_true)).square().mean().item()
     assert abs(plain - ((y_pred[:, 0] - y_true) ** 2).mean()) > 1e-3
-
-
-def test_images_of_labels_take_their_classes_from_the_last_axis():
-    generator = np.random.default_rng(6)
-    logits, labels = generator.normal(size=(2, 3, 5, 4)), generator.integers(0, 4, (2, 3, 5))
-    weight = generator.uniform(size=(2, 3, 5))
-    for y_true in (labels, labels[..., None]):
-        for settings in ({"from_logits": True}, {"from_logits": True, "ignore_class": 3}):
-            ours, theirs = both(
-                "SparseCategoricalCrossentropy", settings, logits, y_true, sample_weight=weight
-            )
-            assert_close(ours, theirs, TOLERANCE)

@@ -77,19 +77,6 @@ def test_a_loss_takes_the_mask_that_outputs_carry(case, reduction, weight):
     torch.testing.assert_close(by_hand, value.detach(), rtol=0, atol=0)
 
 
-def test_the_mean_is_over_the_steps_that_count():
-    """Of squares 1, 4, 9, the last does not count: (1 + 4) / 2."""
-    outputs = with_mask(torch.tensor([[[1.0], [2.0], [3.0]]]), torch.tensor([[True, True, False]]))
-    assert losses.MeanSquaredError()(outputs, torch.zeros(1, 3, 1)) == 2.5
-
-
-def test_weights_of_steps_that_count_do_not_change_the_divisor():
-    """(3 * 1 + 1 * 4) / 2."""
-    outputs = with_mask(torch.tensor([[[1.0], [2.0], [3.0]]]), torch.tensor([[True, True, False]]))
-    weights = torch.tensor([[3.0, 1.0, 7.0]])
-    assert losses.MeanSquaredError()(outputs, torch.zeros(1, 3, 1), weights) == 3.5
-
-
 def test_a_loss_of_nothing_that_counts_is_zero_and_so_is_its_gradient():
     outputs = torch.ones(2, 3, 1, requires_grad=True)
     loss = losses.MeanSquaredError()(outputs, torch.zeros(2, 3, 1), mask=torch.zeros(2, 3) > 0)

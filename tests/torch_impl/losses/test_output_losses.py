@@ -13,8 +13,8 @@ from torch_impl.losses import (
     sigmoid,
     softmax,
 )
-from torch_impl.losses.outputs import parts_of, takes_weights
-from torch_impl.penalty import Added, Penalty, RegularizedLoss
+from torch_impl.losses.outputs import parts_of
+from torch_impl.penalty import Penalty, RegularizedLoss
 
 OUT = {"a": torch.tensor([[0.0], [2.0]]), "b": torch.tensor([[1.0], [1.0]])}
 Y = {"a": torch.tensor([[1.0], [2.0]]), "b": torch.tensor([[4.0], [1.0]])}
@@ -26,11 +26,6 @@ def test_the_loss_is_the_weighted_sum_and_each_part_has_no_weight():
     loss = OutputLosses(LOSSES, {"a": 2.0, "b": 10.0})
     assert float(loss(OUT, Y)) == 2 * 0.5 + 10 * 1.5
     assert {name: float(part) for name, part in loss.parts.items()} == {"a": 0.5, "b": 1.5}
-
-
-def test_outputs_and_targets_are_taken_in_order_too():
-    loss = OutputLosses(list(LOSSES.values()), [2.0, 10.0], ("a", "b"))
-    assert float(loss(tuple(OUT.values()), list(Y.values()))) == 16
 
 
 def test_weights_of_samples_are_those_of_all_outputs_or_of_each():
@@ -51,11 +46,6 @@ def test_penalties_may_be_added_to_it():
     assert float(loss(OUT, Y)) == 2
     assert set(parts_of(loss)) == {"a", "b"}
     assert parts_of(nn.MSELoss()) == {}
-
-
-def test_it_takes_weights_if_all_of_its_losses_do():
-    assert takes_weights(OutputLosses(LOSSES))
-    assert not takes_weights(OutputLosses({**LOSSES, "b": nn.L1Loss()}))
 
 
 @one_test
@@ -114,10 +104,3 @@ def test_channels_come_last_with_the_logits():
         assert torch.equal(turned._keras_logits, x.permute(0, 2, 3, 1))
     assert torch.equal(channels_last(x), x.permute(0, 2, 3, 1))
     assert not hasattr(channels_last(x), "_keras_logits")
-
-
-def test_a_loss_around_losses_says_itself_whether_they_take_weights():
-    added = Added(nn.Linear(1, 1), lambda net: torch.zeros(()))
-    plain = RegularizedLoss(nn.MSELoss(), added)
-    weighted = RegularizedLoss(MeanSquaredError(), added)
-    assert [takes_weights(each) for each in (plain, weighted)] == [False, True]

@@ -68,14 +68,6 @@ def test_a_mean_over_no_weight_is_zero_and_so_is_its_gradient():
     assert torch.equal(values.grad, torch.zeros(2))
 
 
-def test_the_weighted_mean_divides_by_the_number_of_samples():
-    """(2 * 1 + 0 * 10 + 2 * 4) / 3 samples; torch divides by the sum of weights, 4."""
-    values = torch.tensor([1.0, 10.0, 4.0], dtype=torch.float64)
-    weight = torch.tensor([2, 0, 2])
-    assert reduce_weighted(values, weight).item() == 10 / 3
-    assert reduce_weighted(values, weight, None, "mean_with_sample_weight").item() == 10 / 4
-
-
 @one_test
 @pytest.mark.parametrize(
     "y",

@@ -59,14 +59,6 @@ def test_weights_of_columns_do_not_multiply_what_is_counted():
     assert metric.state_dict()["true_positives"].tolist() == [[1, 1], [1, 1], [0, 0]]
 
 
-def test_weights_of_labels_multiply_those_of_samples_without_columns():
-    generator = np.random.default_rng(1)
-    batch = generator.uniform(size=(6, 2)), generator.integers(0, 2, (6, 2))
-    for weight in (None, generator.uniform(size=6)):
-        options = {"label_weights": [3.0, 0.2], "num_thresholds": 7}
-        assert_is_keras("AUC", options, [(*batch, weight)])
-
-
 @settings(max_examples=10)
 @given(batches(SCORES, BITS))
 def test_logits_are_keras(made):
@@ -89,29 +81,6 @@ def test_only_one_class_gives_no_nan(curve):
         assert_is_keras("AUC", {"curve": curve}, [batch])
 
 
-def test_areas_of_the_example_of_scikit_learn():
-    """The user guide of `sklearn.metrics.roc_auc_score` gives 0.75."""
-    y_pred, y_true = torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1])
-    assert metrics.AUC()(y_pred, y_true) == 0.75
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("method", "expected"), [("interpolation", 0.5), ("majoring", 0.75), ("minoring", 0.25)]
-)
-def test_the_ways_to_add_up_by_hand(method, expected):
-    """One threshold, 0.37, and the points (1, 1), (1/2, 1/2), (0, 0): two steps of 1/2."""
-    metric = metrics.AUC(thresholds=[0.37], summation_method=method)
-    y_pred, y_true = torch.tensor([0.3, 0.4, 0.35, 0.8]), torch.tensor([0, 0, 1, 1])
-    assert metric(y_pred, y_true) == expected
-
-
-def test_an_output_of_0_is_above_the_first_threshold_and_1_below_the_last():
-    metric = metrics.AUC(num_thresholds=3)
-    metric.update(torch.tensor([0.0, 1.0]), torch.tensor([1, 1]))
-    assert metric.state_dict()["true_positives"].tolist() == [2, 1, 0]
-
-
 def test_thresholds_that_turn_out_even_are_counted_in_buckets_as_in_keras():
     """float32(7 / 13) * 13 is a little more than 7: 7 / 13 is above itself."""
     thresholds = [i / 13 for i in range(1, 13)]
@@ -127,13 +96,6 @@ def test_thresholds_that_turn_out_even_are_counted_in_buckets_as_in_keras():
 @pytest.mark.parametrize("options", [{}, {"thresholds": [0.9, 0.2]}], ids=str)
 def test_thresholds_are_those_of_keras(options):
     assert list(metrics.AUC(**options).thresholds.values) == keras.metrics.AUC(**options).thresholds
-
-
-def test_outputs_between_two_thresholds_count_as_equal():
-    """The exact area would be 1."""
-    y_pred, y_true = torch.tensor([0.61, 0.62]), torch.tensor([0, 1])
-    assert metrics.AUC(num_thresholds=3)(y_pred, y_true) == 0.5
-    assert metrics.AUC(thresholds=[0.615])(y_pred, y_true) == 1
 
 
 @one_test
@@ -154,7 +116,3 @@ def test_an_argument_that_means_nothing_is_an_error(options, message):
 def test_columns_need_outputs_with_columns():
     with pytest.raises(ValueError, match=r"y_pred has shape \(4,\): expected \(samples, columns\)"):
         metrics.AUC(multi_label=True).update(torch.zeros(4), torch.zeros(4))
-
-
-def test_curves_may_be_written_in_small_letters():
-    assert metrics.AUC(curve="pr").curve == "PR"

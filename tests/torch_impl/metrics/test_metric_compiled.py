@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import torch
-from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.compile_utils import get_loss, get_metric
@@ -30,23 +29,6 @@ def test_crossentropy_means_what_it_means_in_keras(output, target):
     assert losses.LOSSES[theirs.fn.__name__] is type(ours)
 
 
-def test_the_three_accuracies():
-    kinds = {((8, 1), (8,)): "Binary", ((8, 5), (8,)): "SparseCategorical"}
-    kinds |= {((8, 5), (8, 1)): "SparseCategorical", ((8, 5), (8, 5)): "Categorical"}
-    for (output, target), kind in kinds.items():
-        metric = metrics.accuracy_for(output, target)
-        assert (type(metric).__name__, metric.name) == (f"{kind}Accuracy", "accuracy")
-
-
-@one_test
-@pytest.mark.parametrize("identifier", ["mae", "MSE", "AUC", "cosine_similarity", "LogCoshError"])
-def test_a_string_is_the_name_of_its_metric(identifier):
-    theirs = get_metric(identifier, np.zeros((6, 1)), np.zeros((6, 1)))
-    ours = metrics.metric(identifier, dtype="float64")
-    assert (type(ours).__name__, ours.name) == (type(theirs).__name__, theirs.name)
-    assert ours.dtype == torch.float64
-
-
 def test_a_metric_a_configuration_and_a_function_keep_their_names():
     def spread(y_pred, y_true):
         return (y_pred - y_true).abs().amax(-1)
@@ -58,14 +40,6 @@ def test_a_metric_a_configuration_and_a_function_keep_their_names():
     made = metrics.metric(spread, dtype="float64")
     assert (made.name, made.dtype) == ("spread", torch.float64)
     assert made(torch.tensor([[1.0, 4.0]]), torch.zeros(1, 2)) == 4
-
-
-def test_crossentropy_is_no_metric_as_in_keras():
-    for name in ("crossentropy", "ce"):
-        with pytest.raises(ValueError, match="Could not interpret metric"):
-            get_metric(name, np.zeros((6, 1)), np.zeros((6, 1)))
-        with pytest.raises(ValueError, match=f"metric '{name}': expected one of"):
-            metrics.metric(name)
 
 
 def test_an_accuracy_needs_the_shapes():

@@ -20,12 +20,6 @@ def test_every_name_of_keras_gives_the_metric_of_that_class():
         assert kind.__name__ == ALL_OBJECTS_DICT[name].__name__
 
 
-def test_a_name_gives_the_defaults_and_the_name_of_the_class():
-    metric = metrics.from_config("mae", dtype="float64")
-    assert (type(metric), metric.name) == (metrics.MeanAbsoluteError, "mean_absolute_error")
-    assert metric.dtype == torch.float64
-
-
 OTHER = {
     "BinaryAccuracy": {"threshold": 0.2},
     "TopKCategoricalAccuracy": {"k": 2},

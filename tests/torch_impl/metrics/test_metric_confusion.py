@@ -11,7 +11,7 @@ from keras.src.metrics import metrics_utils
 from keras_metrics import SHARES, batches, both
 
 from torch_impl import metrics
-from torch_impl.metrics.confusion import COUNTS, Thresholds, confusion_counts, is_even
+from torch_impl.metrics.confusion import COUNTS, Thresholds, confusion_counts
 
 BITS = st.sampled_from([0.0, 1.0])
 EVEN = Thresholds.evenly(5)
@@ -134,40 +134,6 @@ def test_shapes_meet_as_in_keras(output, target, weight):
     )
     for thresholds in (EVEN, UNEVEN):
         assert_counts_are_keras(batch, thresholds)
-
-
-def test_counts_by_hand():
-    """Thresholds 0, 0.5, 1: 0 is not greater than 0, 0.5 not than 0.5, 1 not than 1."""
-    y_pred, y_true = torch.tensor([0.0, 0.5, 0.6, 1.0]), torch.tensor([1, 1, 0, 1])
-    expected = {
-        "true_positives": [2, 1, 0],
-        "false_positives": [1, 1, 0],
-        "true_negatives": [0, 0, 1],
-        "false_negatives": [1, 2, 3],
-    }
-    for thresholds in (Thresholds.evenly(3), Thresholds((0.0, 0.5, 1.0), False)):
-        counts = confusion_counts(y_pred, y_true, thresholds, dtype=torch.float32)
-        assert {name: count.tolist() for name, count in counts.items()} == expected
-
-
-@one_test
-@pytest.mark.parametrize(
-    "thresholds",
-    [
-        [0.5],
-        [0.0, 1.0],
-        [0.0, 0.5, 1.0],
-        [1.0, 0.5, 0.0],
-        [0.0, 0.5 + 1e-6, 1.0],
-        [0.0, 0.5 + 4e-5, 1.0],
-        [0.0, 1 / 3, 2 / 3, 1.0],
-        [1e-8, 0.5, 1.0],
-        [1e-6, 0.5, 1.0],
-    ],
-    ids=str,
-)
-def test_thresholds_are_even_where_keras_says_so(thresholds):
-    assert is_even(thresholds) == metrics_utils.is_evenly_distributed_thresholds(thresholds)
 
 
 @one_test

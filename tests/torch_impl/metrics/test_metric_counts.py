@@ -49,30 +49,7 @@ def test_precision_and_recall_are_keras(name):
     same()
 
 
-def test_precision_and_recall_by_hand():
-    """Positive are 0.9, 0.6 and 0.8, of weights 1, 2 and 4; true are the first and the last."""
-    y_pred, y_true = torch.tensor([0.9, 0.6, 0.8, 0.2]), torch.tensor([1, 0, 1, 1])
-    weight = torch.tensor([1.0, 2.0, 4.0, 8.0])
-    assert metrics.Precision()(y_pred, y_true, weight) == torch.tensor(5 / 7)
-    assert metrics.Recall()(y_pred, y_true, weight) == torch.tensor(5 / 13)
-    assert metrics.FalsePositives()(y_pred, y_true, weight) == 2
-    assert metrics.FalseNegatives()(y_pred, y_true, weight) == 8
-
-
 def test_a_share_of_nothing_is_zero():
     for metric in (metrics.Precision(), metrics.Recall(thresholds=[0.1, 0.9])):
         metric.update(torch.zeros(3), torch.zeros(3))
         assert not metric.result().any()
-
-
-def test_the_best_outputs_are_positive_however_small():
-    """With a threshold of 0.5 none would be."""
-    y_pred, y_true = torch.tensor([[0.1, 0.3, 0.2]]), torch.tensor([[0, 1, 1]])
-    assert metrics.Recall(top_k=1)(y_pred, y_true) == 0.5
-    assert metrics.Recall(top_k=1, thresholds=0.5)(y_pred, y_true) == 0
-
-
-def test_one_threshold_gives_a_scalar_and_several_a_vector():
-    for thresholds, shape in ((0.5, ()), ([0.5], ()), ([0.5, 0.6], (2,))):
-        assert metrics.TruePositives(thresholds).result().shape == shape
-        assert metrics.Precision(thresholds).result().shape == shape

@@ -86,33 +86,12 @@ def test_a_cosine_has_an_axis(axis):
 
 
 @one_test
-@pytest.mark.parametrize("from_logits", [True, False])
-def test_a_crossentropy_has_an_axis_of_classes(from_logits):
-    y_pred, y_true = np.random.default_rng(1).uniform(0.1, 0.9, (2, 5, 3))
-    options = {"axis": 0, "from_logits": from_logits}
-    assert_is_keras("CategoricalCrossentropy", options, [(y_pred, y_true)])
-
-
-def test_a_cosine_is_1_for_the_same_direction_and_the_loss_is_minus_1():
-    y = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
-    assert metrics.CosineSimilarity(dtype="float64")(2 * y, y).item() == pytest.approx(1)
-    assert losses.CosineSimilarity()(2 * y, y).item() == pytest.approx(-1)
-
-
-@one_test
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", ["Hinge", "SquaredHinge", "Poisson", "KLDivergence"])
 def test_these_metrics_make_pairs_of_a_column_and_a_vector_as_in_keras(name, weighted):
     y_pred = np.array([[0.5], [0.2], [0.9]])
     weight = np.array([1.0, 0.0, 2.0]) if weighted else None
     assert_is_keras(name, {}, [(y_pred, np.array([1.0, -1.0, 1.0]), weight)])
-
-
-@one_test
-@pytest.mark.parametrize("name", ["MeanSquaredError", "LogCoshError", "MeanAbsoluteError"])
-def test_these_metrics_compare_a_column_and_a_vector_sample_by_sample(name):
-    y_pred, y_true = np.array([[0.5], [0.2], [0.9]]), np.array([1.0, -1.0, 1.0])
-    assert_is_keras(name, {}, [(y_pred, y_true, np.array([1.0, 0.0, 2.0]))])
 
 
 def test_an_ignored_class_counts_as_a_sample_unless_there_are_weights():
@@ -124,15 +103,6 @@ def test_an_ignored_class_counts_as_a_sample_unless_there_are_weights():
     assert metric(y_pred, y_true, torch.ones(2)).item() == pytest.approx(np.log(2))
 
 
-def test_images_of_labels_with_an_ignored_class_are_keras():
-    generator = np.random.default_rng(6)
-    y_pred, labels = generator.uniform(size=(2, 3, 4)), generator.integers(0, 4, (2, 3))
-    options = {"ignore_class": 2}
-    for y_true in (labels, labels[..., None]):
-        for weight in (None, generator.uniform(size=(2, 3))):
-            assert_is_keras("SparseCategoricalCrossentropy", options, [(y_pred, y_true, weight)])
-
-
 def test_probabilities_that_carry_their_logits_are_not_clipped():
     logits, y = torch.tensor([[40.0, -40.0]], dtype=torch.float64), torch.tensor([1])
     metric = metrics.SparseCategoricalCrossentropy(dtype="float64")
@@ -141,13 +111,6 @@ def test_probabilities_that_carry_their_logits_are_not_clipped():
     assert_same(
         metric.result().numpy(), np.asarray(theirs(y, keras.activations.softmax(logits.numpy())))
     )
-
-
-def test_classes_are_on_the_last_axis():
-    metric = metrics.SparseCategoricalCrossentropy(axis=1)
-    metric.update(torch.rand(2, 3), torch.tensor([0, 1]))
-    with pytest.raises(ValueError, match="axis=1: expected -1, the last axis of the outputs"):
-        metric.update(torch.rand(2, 3, 4), torch.zeros(2, 4))
 
 
 @one_test

@@ -84,24 +84,6 @@ def test_two_classes_are_keras_with_outputs_on_the_threshold(data, threshold, ta
     assert_is_keras("BinaryIoU", options, [(y_pred, y_true)], tolerance=TOLERANCE)
 
 
-def test_an_intersection_over_a_union_by_hand():
-    """Class 0: 1 / 2, class 1: 1 / 3, class 2 is absent; targets of 7 do not count."""
-    y_pred, y_true = torch.tensor([0, 1, 1, 1, 0]), torch.tensor([0, 0, 1, 3, 7])
-    metric = metrics.MeanIoU(num_classes=4)
-    # Class 3: 0 / 1.
-    assert metric(y_pred, y_true).item() == pytest.approx((1 / 2 + 1 / 3 + 0) / 3, abs=1e-6)
-    assert metric.state_dict()["total_confusion_matrix"][0].tolist() == [1, 1, 0, 0]
-    metric = metrics.IoU(4, [0, 2])
-    assert metric(y_pred, y_true).item() == pytest.approx(1 / 2, abs=1e-6)
-
-
-def test_a_perfect_mean_is_a_little_less_than_1():
-    """1 / (1 + 1e-7) / (1 + 1e-7) in float32."""
-    batch = np.array([1]), np.array([1])
-    ours, theirs = both("MeanIoU", {"num_classes": 2, "dtype": None}, [batch])
-    assert ours == theirs == np.float32(1 - 2**-22)
-
-
 def test_weights_are_cut_to_whole_numbers_with_a_warning():
     y_pred, y_true, weight = np.array([0, 1, 1]), np.array([0, 1, 0]), np.array([1.9, 0.9, 1.0])
     options = {"num_classes": 2, "target_class_ids": [0], "dtype": None}
@@ -112,10 +94,6 @@ def test_weights_are_cut_to_whole_numbers_with_a_warning():
         UserWarning, match=r"sample weights are torch.float64, and are cut to torch.i"
     ):
         metrics.IoU(2, [0]).update(*map(torch.tensor, (y_pred, y_true, weight)))
-
-
-def test_a_mean_over_no_class_is_zero():
-    assert metrics.MeanIoU(2).result() == 0
 
 
 @one_test

@@ -58,23 +58,6 @@ def test_several_batches_with_weights_of_zero_and_masks_are_keras(data, name):
     assert_same(*same_results(name, updates))
 
 
-def test_a_mean_divides_by_the_weights_and_a_loss_by_the_samples():
-    """(1 * 2 + 3 * 6) / (1 + 3) = 5; the loss is (1 * 2 + 3 * 6) / 2 = 10."""
-    values, weight = torch.tensor([[2.0], [6.0]]), torch.tensor([1.0, 3.0])
-    assert metrics.Mean()(values, weight) == 5
-    error = metrics.MeanAbsoluteError()(values, torch.zeros(2, 1), weight)
-    loss = losses.MeanAbsoluteError()(values, torch.zeros(2, 1), weight)
-    assert (error, loss) == (5, 10)
-
-
-def test_batches_count_by_their_samples():
-    """(1 + 1 + 1 + 5) / 4 = 2, not the mean of the means, 3."""
-    mean = metrics.Mean()
-    mean.update(torch.ones(3))
-    mean.update(torch.tensor([5]))
-    assert mean.result() == 2
-
-
 @one_test
 @pytest.mark.parametrize("weight", [None, torch.zeros(2)], ids=["no_batch", "no_weight"])
 def test_a_mean_of_nothing_is_zero(weight):
@@ -82,11 +65,6 @@ def test_a_mean_of_nothing_is_zero(weight):
     if weight is not None:
         mean.update(torch.tensor([3.0, torch.inf]).clamp(max=1e30), weight)
     assert mean.result() == 0
-
-
-def test_nan_stays_nan():
-    assert metrics.Mean()(torch.tensor([1.0, torch.nan])).isnan()
-    assert metrics.Sum()(torch.tensor([1.0, torch.nan]), torch.zeros(2)).isnan()
 
 
 def test_a_mask_multiplies_the_weights_of_a_mean_of_a_function():
@@ -100,18 +78,6 @@ def test_a_mask_multiplies_the_weights_of_a_mean_of_a_function():
     assert metrics.MeanAbsoluteError()(
         *map(torch.tensor, (y_pred, y_true)), None, tensor(mask)
     ) == ((1.5 + 7) / 2)
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("Precision", {}), ("RootMeanSquaredError", {}), ("R2Score", {}), ("AUC", {})],
-    ids=str,
-)
-def test_other_metrics_ignore_a_mask(name, options):
-    y_pred, y_true = np.array([[0.9], [0.8], [0.1]]), np.array([[1.0], [0.0], [1.0]])
-    batch = y_pred, y_true, None, np.array([True, False, True])
-    assert_is_keras(name, options, [batch])
 
 
 def test_a_function_is_averaged_over_batches_and_gets_its_settings():

@@ -73,8 +73,3 @@ def test_a_key_that_is_there_gets_a_number_and_a_weighted_one_a_word():
 )
 def test_a_class_in_snake_case_is_keras(kind):
     assert snake_case(kind.__name__) == to_snake_case(kind.__name__)
-
-
-def test_a_single_name_is_no_list():
-    with pytest.raises(ValueError, match="metrics='auc': expected a list of names"):
-        history_names("auc")

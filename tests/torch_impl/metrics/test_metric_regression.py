@@ -20,14 +20,6 @@ def test_the_root_mean_square_is_keras(made):
     assert_is_keras("RootMeanSquaredError", {}, made)
 
 
-def test_it_is_the_root_of_the_mean_not_the_mean_of_roots():
-    """sqrt((9 + 16 + 0) / 3), in two batches."""
-    metric = metrics.RootMeanSquaredError(dtype="float64")
-    metric.update(torch.tensor([3.0, 4.0]), torch.zeros(2))
-    metric.update(torch.tensor([[7.0]]), torch.tensor([7]))
-    assert metric.result().item() == np.sqrt(25 / 3)
-
-
 @one_test
 @pytest.mark.parametrize("class_aggregation", AGGREGATIONS)
 @pytest.mark.filterwarnings("ignore:num_regressors:UserWarning")
@@ -63,21 +55,6 @@ def test_r2_of_equal_targets_is_zero_or_no_number():
     assert score.result()[0].isnan()
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("class_aggregation", "expected"),
-    [
-        ("uniform_average", (0.5 + 0.75) / 2),
-        ("variance_weighted_average", (2 * 0.5 + 8 * 0.75) / 10),
-    ],
-)
-def test_columns_count_alike_or_by_their_variation(class_aggregation, expected):
-    """Variations 2 and 8, squares of errors 1 and 2."""
-    y_true = torch.tensor([[1.0, 1.0], [3.0, 5.0]], dtype=torch.float64)
-    y_pred = torch.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=torch.float64)
-    assert metrics.R2Score(class_aggregation, dtype="float64")(y_pred, y_true).item() == expected
-
-
 def test_the_adjusted_score_counts_entries():
     """1 - (1 - 0.5) * (n - 1) / (n - p - 1), with n = 4 * 2 entries and p = 2."""
     y_true = torch.tensor([[1.0, 3.0], [3.0, 1.0], [1.0, 1.0], [3.0, 3.0]], dtype=torch.float64)
@@ -111,13 +88,6 @@ def test_too_many_regressors_are_a_warning_and_no_adjustment(num_regressors):
 def test_an_argument_that_means_nothing_is_an_error(options, message):
     with pytest.raises(ValueError, match=message):
         metrics.R2Score(**options)
-
-
-@one_test
-@pytest.mark.parametrize(("output", "target"), [((5,), (5,)), ((5, 2), (5, 3)), ((5, 2, 2),) * 2])
-def test_r2_takes_rows_of_columns(output, target):
-    with pytest.raises(ValueError, match=r"r2_score: y_true has shape .*expected \(samples, colu"):
-        metrics.R2Score().update(torch.zeros(output), torch.zeros(target))
 
 
 def test_a_root_of_other_shapes_is_an_error():

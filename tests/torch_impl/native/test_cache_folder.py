@@ -39,11 +39,31 @@ def test_folders_that_are_made_are_closed_whatever_the_umask(base, monkeypatch):
     assert cache_folder() == folder
 
 
-def test_a_folder_of_the_home_that_lets_others_read_is_used(base):
+@pytest.mark.parametrize(
+    ("above", "mode"), [(0o1777, 0o755), (0o700, 0o775), (0o755, 0o755)], ids=oct
+)
+def test_a_folder_below_a_closed_or_sticky_one_or_that_others_only_read_is_used(base, above, mode):
+    """In a sticky folder others cannot rename, and nobody reaches what is below a closed one."""
+    base.chmod(mode)
+    base.parent.chmod(above)
     for path in (base / "keras-torch-parity", base / "keras-torch-parity" / "native"):
         path.mkdir()
         path.chmod(0o755)
     assert cache_folder().parent.parent == base
+
+
+@pytest.mark.parametrize("home", ["", "/", "relative", "/nowhere/at/all", None])
+def test_a_home_that_is_none_is_an_error_and_nothing_is_made(home, monkeypatch):
+    """Nor has a user one that is in no list of users."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home is None:
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    else:
+        monkeypatch.setenv("HOME", home)
+    with pytest.raises(OSError, match="there is no home folder; XDG_CACHE_HOME can name"):
+        cache_folder()
+    assert home in ("/", "", None) or not os.path.exists(home)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
@@ -53,17 +73,6 @@ def test_a_folder_above_that_others_can_write_to_is_refused(base, mode, which):
     folder.chmod(mode)
     with pytest.raises(PermissionError, match=f"chmod go-w {folder}$"):
         cache_folder()
-
-
-def test_a_sticky_folder_above_is_fine_since_others_cannot_rename_in_it(base):
-    base.parent.chmod(0o1777)
-    assert cache_folder().parent.parent == base
-
-
-def test_what_is_below_a_closed_folder_may_be_open_since_nobody_reaches_it(base):
-    base.chmod(0o775)
-    base.parent.chmod(0o700)
-    assert cache_folder().parent.parent == base
 
 
 def test_what_the_cache_itself_holds_has_to_be_closed_even_there(base):
@@ -101,24 +110,3 @@ def test_a_relative_cache_home_is_ignored_and_the_home_is_used(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert cache_folder() == tmp_path / ".cache" / "keras-torch-parity" / "native"
     assert not (tmp_path / "here").exists()
-
-
-@pytest.mark.parametrize("home", ["", "/", "relative", "/nowhere/at/all"])
-def test_a_home_that_is_none_is_an_error_and_nothing_is_made(home, monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", home)
-    with pytest.raises(OSError, match="there is no home folder; XDG_CACHE_HOME can name"):
-        cache_folder()
-    assert home == "/" or not os.path.exists(home)
-
-
-def test_a_user_in_no_list_of_users_has_no_home(monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv("HOME", raising=False)
-
-    def unknown(number):
-        raise KeyError(number)
-
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-    with pytest.raises(OSError, match="there is no home folder"):
-        cache_folder()

@@ -146,6 +146,7 @@ def is_fused(level):
     return level != "x86-64-v2"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", [level for level in processor.levels() if is_fused(level)])
 def test_the_loops_of_a_wheel_have_the_bits_of_those_that_are_compiled_here(
     level, packaged, here, monkeypatch, tmp_path
@@ -157,6 +158,7 @@ def test_the_loops_of_a_wheel_have_the_bits_of_those_that_are_compiled_here(
     assert_all_same(numbers_of(monkeypatch, tmp_path, f"from the wheel ({level}", "wheel"), here)
 
 
+@pytest.mark.long
 def test_without_a_fused_multiply_add_only_sums_of_a_convolution_round_otherwise(
     packaged, here, monkeypatch, tmp_path
 ):

@@ -1,5 +1,6 @@
 """On a busy machine threads sleep while they wait, which changes neither settings nor bits."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -61,43 +62,36 @@ def test_threads_sleep_as_long_as_the_teams_live(monkeypatch):
     assert sleeps < spins_again / 3
 
 
-def seconds(chooser, slow, quick, total_s, pause_every=None):
-    """Makes steps until a time is over; returns the shares of time and of steps the second way."""
-    spent, number = {False: 0.0, True: 0.0}, {False: 0, True: 0}
-    for step in range(10**6):
+def share(chooser, slow, quick, total_s, pause_every=None):
+    """Makes steps until a time is over; returns the share of the second way in the time."""
+    spent = {False: 0.0, True: 0.0}
+    for step in itertools.count():
         way = chooser.way
         took = quick if way else slow
-        spent[way], number[way] = spent[way] + took, number[way] + 1
+        spent[way] += took
         chooser.stepped(took + (5.0 if pause_every and step % pause_every == 0 else 0.0))
         if sum(spent.values()) > total_s:
-            break
-    return spent[True] / sum(spent.values()), number
+            return spent[True] / sum(spent.values())
 
 
 @pytest.mark.parametrize("pause_every", [None, 30], ids=["steps", "with validations"])
 def test_the_faster_way_is_taken_and_trials_cost_little(pause_every):
-    chooser = Chooser()
-    share, _ = seconds(chooser, 0.100, 0.030, 60, pause_every)
-    assert chooser.chosen
-    assert share > 1 - 3 / SHARE
-    share, _ = seconds(chooser, 0.010, 0.012, 60, pause_every)
-    assert not chooser.chosen
-    assert share < 2 / SHARE
-
-
-def test_a_quiet_machine_loses_next_to_nothing():
     """Where the second way takes a tenth more, steps of ten milliseconds take 0.2 % more time."""
-    share, _ = seconds(Chooser(), 0.010, 0.011, 120)
-    assert 0 < share < 0.02
+    chooser = Chooser()
+    assert share(chooser, 0.100, 0.030, 60, pause_every) > 1 - 3 / SHARE
+    assert chooser.chosen
+    assert share(chooser, 0.010, 0.012, 60, pause_every) < 2 / SHARE
+    assert not chooser.chosen
+    assert 0 < share(Chooser(), 0.010, 0.011, 120) < 0.02
 
 
 def test_what_is_as_fast_is_not_changed_and_no_trial_comes_early():
     chooser = Chooser()
     for _ in range(int(FIRST_S / 0.01) - 1):
         assert chooser.stepped(0.01) is False
-    seconds(chooser, 0.010, 0.0098, 30)
+    share(chooser, 0.010, 0.0098, 30)
     assert not chooser.chosen
-    seconds(chooser, 0.010, 0.0090, 2 * LONGEST_S)
+    share(chooser, 0.010, 0.0090, 2 * LONGEST_S)
     assert chooser.chosen
 
 
@@ -163,6 +157,7 @@ def test_no_bit_and_no_setting_changes(switching, monkeypatch):
 
 @ON_LINUX
 def test_an_error_leaves_nothing_behind(switching, monkeypatch):
+    """Teams that are started or stopped twice are as if it had been once."""
     monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: 2)
     threads, counted = threading.active_count(), []
     optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
@@ -180,6 +175,11 @@ def test_an_error_leaves_nothing_behind(switching, monkeypatch):
     assert threading.active_count() == threads
     optimizer.step()
     assert len(switching) == 2
+    teams = SleepingTeams(2)
+    for change, count in ((teams.start, 2), (teams.stop, 0)):
+        change()
+        change()
+        assert threading.active_count() == threads + count
 
 
 @ON_LINUX
@@ -197,15 +197,3 @@ def test_steps_inside_another_training_or_on_another_device_or_thread_do_not_cou
         other.start()
         other.join()
     assert switching == [True]
-
-
-def test_teams_may_be_started_and_stopped_twice():
-    teams = SleepingTeams(2)
-    threads = threading.active_count()
-    for _ in range(2):
-        teams.start()
-        teams.start()
-        assert threading.active_count() == threads + 2
-        teams.stop()
-        teams.stop()
-        assert threading.active_count() == threads

@@ -12,7 +12,6 @@ from optimizer_runs import (
     assert_same_slots,
     both_runs,
     greatest_difference,
-    keras_alone,
 )
 
 from torch_impl.optim import Ftrl
@@ -24,10 +23,10 @@ REGULARISED = {
     **{"l2_regularization_strength": 0.1, "l2_shrinkage_regularization_strength": 0.05},
     **{"weight_decay": 0.01},
 }
-each_setting = pytest.mark.parametrize("settings", [USUAL, REGULARISED], ids=["usual", "all"])
 
 
-@each_setting
+@one_test
+@pytest.mark.parametrize("settings", [USUAL, REGULARISED], ids=["usual", "all"])
 @pytest.mark.parametrize(("dtype", "num_steps"), [("float64", 200), ("float32", 60)])
 def test_weights_and_slots_are_those_of_keras(settings, dtype, num_steps):
     theirs, ours = both_runs("Ftrl", dtype, num_steps, changes_rate=False, **settings)
@@ -35,7 +34,8 @@ def test_weights_and_slots_are_those_of_keras(settings, dtype, num_steps):
     assert_same_slots(ours, theirs, ["accumulator"])
 
 
-@each_setting
+@one_test
+@pytest.mark.parametrize("settings", [USUAL, REGULARISED], ids=["usual", "all"])
 def test_a_cut_of_the_rate_acts_on_the_whole_weight(settings):
     """The weight is z / (n**q / lr): a rate of 0.0003 makes it 333 times smaller, but not z.
 
@@ -43,32 +43,15 @@ def test_a_cut_of_the_rate_acts_on_the_whole_weight(settings):
     """
     theirs, ours = both_runs("Ftrl", "float64", SHORT, **settings)
     assert greatest_difference(ours, theirs) <= 333 * WEIGHT_UNITS * np.finfo("float64").eps
-    kept = keras_alone("Ftrl", changes_rate=False, **settings)
+    kept, _ = both_runs("Ftrl", "float64", SHORT, changes_rate=False, **settings)
     assert greatest_difference(kept, theirs) > 3
-
-
-def test_the_first_step_is_the_formula():
-    """From w = 2, a = 0.25: n = 0.5, z = 0.5 - (sqrt(0.5) - 0.5) / 0.5 * 2, and l1 = 0.1."""
-    run = TorchRun(
-        "Ftrl",
-        [np.array([2.0])],
-        learning_rate=0.5,
-        initial_accumulator_value=0.25,
-        l1_regularization_strength=0.1,
-        l2_regularization_strength=0.3,
-        beta=0.2,
-    )
-    run.step([np.array([0.5])])
-    z = 0.5 - (np.sqrt(0.5) - 0.5) / 0.5 * 2
-    expected = (-0.1 - z) / (np.sqrt(0.5) / 0.5 + 2 * 0.3 + 0.2 / 0.5)
-    np.testing.assert_allclose(run.weights()[0], [expected], rtol=1e-14, atol=0)
 
 
 def test_a_sum_within_l1_makes_a_weight_of_zero():
     run = TorchRun("Ftrl", [np.zeros(3)], l1_regularization_strength=1.0)
     run.step([np.array([0.9, -1.0, 1.1])])
-    assert run.weights()[0][:2].tolist() == [0.0, 0.0]
-    assert run.weights()[0][2] < 0
+    assert (run.weights()[0] < 0).tolist() == [False, False, True]
+    assert not run.weights()[0][:2].any()
 
 
 @one_test

@@ -6,15 +6,6 @@ from optimizer_runs import (
 )
 
 
-def test_the_first_step_has_the_norm_of_the_weight_times_the_rate():
-    """m / (1 - b1) = g and v / (1 - b2) = g * g, so that u is the sign of g."""
-    run = TorchRun("Lamb", [np.array([3.0, 4.0])], learning_rate=0.1, epsilon=0.0)
-    run.step([np.array([2.0, -7.0])])
-    step = 0.1 * 5 / np.sqrt(2)
-    # The powers are those of betas that were rounded to float32.
-    np.testing.assert_allclose(run.weights()[0], [3 - step, 4 + step], rtol=1e-7, atol=0)
-
-
 def test_a_weight_of_zeros_moves_by_the_rate():
     run = TorchRun("Lamb", [np.zeros(2)], learning_rate=0.1, epsilon=0.0)
     run.step([np.array([2.0, -7.0])])

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from covering import one_test
 from schedule_rates import keras_rates, our_rates
 
 from torch_impl import schedule
 
-STEPS = range(200)
+STEPS = (*range(70), *range(70, 200, 6), 199, 200)
 CASES = {
     "plain": ("CosineDecay", {"decay_steps": 120}),
     "alpha": ("CosineDecay", {"decay_steps": 77, "alpha": 0.3}),
@@ -58,29 +57,6 @@ def test_a_step_at_a_restart_belongs_to_the_same_restart_as_in_keras(t_mul):
         ours = our_rates("CosineDecayRestarts", steps, "float32", **arguments)
         theirs = keras_rates("CosineDecayRestarts", steps, "float32", **arguments)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6, err_msg=str(first))
-
-
-# By hand: half-way of a cosine is half of the rate, a third is three quarters.
-HAND = {
-    "plain": (schedule.CosineDecay(0.5, 6), {0: 0.5, 2: 0.375, 3: 0.25, 6: 0.0, 9: 0.0}),
-    "alpha": (schedule.CosineDecay(1.0, 2, 0.5), {0: 1.0, 1: 0.75, 2: 0.5}),
-    "warmup": (
-        schedule.CosineDecay(0.0, 2, warmup_target=1.0, warmup_steps=4),
-        {0: 0.0, 1: 0.25, 3: 0.75, 4: 1.0, 5: 0.5, 6: 0.0, 7: 0.0},
-    ),
-    "restarts": (
-        schedule.CosineDecayRestarts(1.0, 2, 2.0, 0.5),
-        {0: 1.0, 1: 0.5, 2: 0.5, 4: 0.25, 6: 0.25, 10: 0.125},
-    ),
-    "restarts_alike": (schedule.CosineDecayRestarts(1.0, 2, 1.0), {1: 0.5, 2: 1.0, 5: 0.5}),
-}
-
-
-@one_test
-@pytest.mark.parametrize(("rate", "expected"), HAND.values(), ids=HAND)
-def test_rates_are_those_worked_out_by_hand(rate, expected):
-    rates = {step: rate(step, torch.float64) for step in expected}
-    assert rates == pytest.approx(expected, abs=1e-15)
 
 
 @one_test

@@ -96,56 +96,6 @@ def test_hand_made_losses_end_a_training_as_keras_ends_it(values, patience):
             assert ours == keras_end(values, dtype, min_delta=min_delta, **rule)
 
 
-FALLS_AND_RISES = [3.0, 2.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("patience", "last"), [(0, 3), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6)], ids=str
-)
-def test_training_ends_after_patience_epochs_without_improvement(patience, last):
-    """The epochs 3, 4, ... are worse than epoch 2; with patience 0 the first of them ends it."""
-    assert our_end(FALLS_AND_RISES, "float64", patience=patience)[:2] == (last, 2)
-
-
-@one_test
-@pytest.mark.parametrize(("restores", "weights"), [(True, 2), (False, 4)])
-def test_the_weights_of_the_best_epoch_come_back_if_they_are_asked_for(restores, weights):
-    rule = {"patience": 2, "restore_best_weights": restores}
-    assert our_end(FALLS_AND_RISES, "float64", **rule)[3] == weights
-
-
-def test_the_best_weights_come_back_also_where_training_was_not_stopped():
-    rule = {"patience": 5, "restore_best_weights": True}
-    assert our_end(FALLS_AND_RISES[:5], "float64", **rule) == (4, 2, "1.0", 2)
-
-
-def test_an_epoch_that_is_better_by_just_min_delta_is_not_better():
-    assert our_end([1.0, 0.75, 0.5], "float64", min_delta=0.25, patience=2)[:2] == (2, 2)
-    assert our_end([1.0, 0.75, 0.75], "float64", min_delta=0.25, patience=2)[:2] == (2, 0)
-
-
-def test_epochs_before_the_start_are_not_watched():
-    # 0.1 and 0.2 do not count: 1.0 is the first, 0.9 is better, 0.95 is worse and ends it.
-    assert our_end([0.1, 0.2, 1.0, 0.9, 0.95, 1.0], "float64", start_from_epoch=2)[:2] == (4, 3)
-
-
-def test_nothing_is_kept_before_the_start():
-    rule = {"start_from_epoch": 9, "restore_best_weights": True}
-    assert our_end([3.0, 1.0, 2.0], "float64", **rule) == (2, 0, "None", 2)
-
-
-def test_a_first_loss_that_is_nan_is_never_improved_on():
-    rule = {"patience": 3, "restore_best_weights": True}
-    assert our_end([NAN, 3.0, 2.0, 1.0, 0.5], "float64", **rule) == (3, 0, "nan", 0)
-
-
-def test_the_first_epoch_of_all_never_ends_a_training():
-    # Only where it is the first that is watched can it be no improvement, and then it is one.
-    assert our_end([1.0, 2.0], "float64", patience=0)[0] == 1
-    assert our_end([NAN, NAN], "float64", patience=0)[0] == 1
-
-
 def test_losses_are_compared_in_float32_also_to_end_a_training():
     # 1 - 1e-9 is 1 in float32: no improvement.
     assert our_end([1.0, 1.0 - 1e-9, 1.0], "float64")[0] == 1
@@ -195,13 +145,6 @@ def test_modes_and_baselines_end_a_training_as_keras_ends_it(dtype, values, rule
     values = [float(np.dtype(dtype).type(value)) for value in values]
     rule = {**rule, "mode": mode, "baseline": baseline}
     assert our_end(values, dtype, **rule) == keras_end(values, dtype, **rule)
-
-
-def test_a_baseline_that_is_never_reached_ends_a_training_that_improves():
-    """The epochs 0, 1, 2 improve; 3 does not, is the fourth that counts, and ends it."""
-    values = [5.0, 4.0, 3.0, 3.0, 2.0]
-    assert our_end(values, "float64", patience=3, baseline=1.0)[:2] == (3, 2)
-    assert our_end(values, "float64", patience=3)[:2] == (4, 4)
 
 
 def test_the_name_of_the_metric_tells_the_direction():

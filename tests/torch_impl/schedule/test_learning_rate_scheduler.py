@@ -48,32 +48,12 @@ def test_rates_are_those_of_keras(schedule, dtype):
     assert our_rates(schedule, dtype, 20) == keras_rates(schedule, dtype, 20)
 
 
-def test_a_scheduler_of_torch_is_one_epoch_late():
-    """What is set at the end of an epoch leaves the first one at the rate of the optimizer."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], RATE)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5**epoch)
-    rates = []
-    for _ in range(4):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    theirs = keras_rates(lambda epoch, lr: lr * 0.5, "float64", 4)
-    assert rates[0] == RATE
-    np.testing.assert_allclose(theirs, np.array(rates) / 2, rtol=1e-15)
-
-
 def test_a_rate_that_another_has_set_is_what_the_function_gets():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
     scheduler = LearningRateScheduler(optimizer, lambda epoch, lr: lr / 2)
     scheduler.step()
     optimizer.param_groups[0]["lr"] = 8.0
     assert scheduler.step() == [4.0]
-
-
-def test_each_group_goes_on_from_its_own_rate():
-    groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": lr} for lr in (0.5, 2.0)]
-    scheduler = LearningRateScheduler(optim.SGD(groups), lambda epoch, lr: lr / 2)
-    assert [scheduler.step(), scheduler.step()] == [[0.25, 1.0], [0.125, 0.5]]
 
 
 def test_a_schedule_of_steps_counts_epochs_here():

@@ -1,7 +1,5 @@
 """A schedule has Keras's arguments, and drives optimizers of torch's own too."""
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
@@ -76,16 +74,6 @@ def test_a_start_at_rate_zero_is_an_error():
 def test_another_dtype_is_an_error():
     with pytest.raises(ValueError, match=r"dtype=torch.float16: expected one of torch.float32"):
         ExponentialDecay(0.5, 1, 0.5)(0, torch.float16)
-
-
-def test_a_schedule_can_be_pickled():
-    rate = pickle.loads(pickle.dumps(ExponentialDecay(0.5, 3, 0.7)))  # noqa: S301
-    assert rate(5) == ExponentialDecay(0.5, 3, 0.7)(5)
-
-
-def test_the_base_has_no_rate():
-    with pytest.raises(NotImplementedError, match="LearningRateSchedule has no `_rate"):
-        LearningRateSchedule()(0)
 
 
 def test_a_schedule_of_ones_own_is_a_subclass():

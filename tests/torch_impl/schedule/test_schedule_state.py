@@ -20,7 +20,6 @@ from torch_impl.schedule import (
     PiecewiseConstantDecay,
     PolynomialDecay,
     ReduceLROnPlateau,
-    as_lambda_lr,
 )
 
 EPOCHS, STEPS = 8, 3
@@ -119,37 +118,6 @@ def test_a_rule_goes_on(name, kind, split):
     assert len(set(whole.rates)) > 1
     assert second.rule.get_last_lr() == whole.rule.get_last_lr()
     assert second.rule.get_last_lr() == [group["lr"] for group in second.optimizer.param_groups]
-
-
-def test_a_rule_that_forgets_its_state_is_seen():
-    """The fault that the tests above must catch: the wait is lost at the checkpoint."""
-    whole = Training(rule=RULES["plateau"]).run(range(EPOCHS))
-    first = Training(rule=RULES["plateau"]).run(range(2))
-    second = Training(rule=RULES["plateau"]).load(first.saved())
-    second.rule.wait = 0
-    assert first.rates + second.run(range(2, EPOCHS)).rates != whole.rates
-
-
-def test_a_scheduler_of_torch_that_follows_a_schedule_goes_on():
-    def made():
-        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
-        return optimizer, as_lambda_lr(optimizer, ExponentialDecay(0.5, 2, 0.5))
-
-    def stepped(optimizer, scheduler):
-        optimizer.step()
-        scheduler.step()
-        return scheduler.get_last_lr()
-
-    whole = made()
-    rates = [stepped(*whole) for _ in range(6)]
-    first, second, file = made(), made(), io.BytesIO()
-    for _ in range(3):
-        stepped(*first)
-    torch.save([part.state_dict() for part in first], file)
-    file.seek(0)
-    for part, state in zip(second, torch.load(file, weights_only=True), strict=True):
-        part.load_state_dict(state)
-    assert [stepped(*second) for _ in range(3)] == rates[3:]
 
 
 def test_the_last_rate_is_that_of_the_last_step():

@@ -3,24 +3,16 @@
 import torch
 from torch import nn
 
-from torch_impl.schedule import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from torch_impl.schedule import EarlyStopping, LearningRateScheduler
 from torch_impl.schedule.stepping import (
     acts_at_the_beginning,
     begin_epoch,
-    monitor_of,
     takes_value,
 )
 
 
 def optimizer():
     return torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1)
-
-
-def test_the_name_that_is_given_comes_before_that_of_the_rule():
-    rule = ReduceLROnPlateau(optimizer(), monitor="loss")
-    assert monitor_of(rule, "val_accuracy") == "val_accuracy"
-    assert monitor_of(rule, None) == "loss"
-    assert monitor_of(torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer()), None) == "val_loss"
 
 
 def test_a_rule_by_epoch_gets_the_number_of_the_epoch():
@@ -54,27 +46,3 @@ def test_a_metric_is_passed_where_step_takes_one():
     assert takes_value(schedulers.ReduceLROnPlateau(optimizer()))
     assert takes_value(EarlyStopping(nn.Linear(1, 1)))
     assert not takes_value(schedulers.StepLR(optimizer(), 1))  # its epoch has a default
-
-
-def test_a_rule_is_what_it_was_after_it_is_restored():
-    rule = EarlyStopping(nn.Linear(1, 1), patience=2, restore_best_weights=True)
-    for value in (1.0, 2.0):
-        rule.step(value)
-    other = EarlyStopping(rule.model, patience=2, restore_best_weights=True)
-    other.load_state_dict(rule.state_dict())
-    assert (other.best, other.best_epoch, other.wait, other.epoch) == (1.0, 0, 1, 1)
-    assert other.step(3.0)
-    other.reset()
-    assert (other.best, other.best_epoch, other.wait, other.epoch) == (None, 0, 0, -1)
-
-
-def test_a_plateau_is_what_it_was_after_it_is_restored():
-    rule = ReduceLROnPlateau(optimizer(), patience=2)
-    for value in (1.0, 2.0):
-        rule.step(value)
-    other = ReduceLROnPlateau(optimizer(), patience=2)
-    other.load_state_dict(rule.state_dict())
-    assert (other.best, other.wait, other.cooldown_counter) == (1.0, 1, 0)
-    assert other.step(3.0)
-    other.reset()
-    assert (other.best, other.wait) == (None, 0)

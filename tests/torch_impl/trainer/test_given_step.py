@@ -10,7 +10,7 @@ from torch import nn
 
 from torch_impl import KerasSeeds, Port, optim
 from torch_impl.losses import MeanSquaredError
-from torch_impl.trainer import Batch, GivenStepper, Stepper, Trainer
+from torch_impl.trainer import Batch, GivenStepper, Trainer
 
 RNG = np.random.default_rng(5)
 X, Y, W = RNG.normal(size=(20, 3)), RNG.normal(size=(20, 2)), RNG.uniform(size=20)
@@ -75,11 +75,6 @@ def test_a_step_gets_what_that_of_keras_gets(given, number):
     GivenStepper(built).step(Batch(*seen[0]))
     assert [len(data) for data in seen] == [number, number]
     assert all(isinstance(part, torch.Tensor) for part in seen[0])
-
-
-def test_a_loop_of_the_ports_own_comes_before_its_step():
-    built = dataclasses.replace(stepping(), loss=MeanSquaredError(), train_epoch=lambda _: {"a": 1})
-    assert type(Trainer(built)._stepper) is Stepper
 
 
 def test_a_validation_needs_a_loop_of_its_own():

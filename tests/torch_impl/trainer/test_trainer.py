@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from covering import one_test
 from torch import nn
 from whole_fits import (
     BAR,
@@ -30,7 +31,6 @@ WEIGHTS = np.linspace(0.2, 2.0, len(X))
 VAL_WEIGHTS = np.linspace(2.0, 0.5, len(VAL[0]))
 
 CASES = {
-    "defaults": {},
     "a_smaller_last_batch_and_class_weights": {
         "batch_size": 10,
         "class_weight": {0: 0.5, 2: 3.0},
@@ -47,17 +47,120 @@ CASES = {
     "not_shuffled_from_a_later_epoch": {
         "batch_size": 8,
         "shuffle": False,
-        "initial_epoch": 2,
+        "initial_epoch": 1,
         "validation_data": (*VAL, VAL_WEIGHTS),
     },
     "steps_that_go_on": {
-        "batch_size": 7,
-        "steps_per_epoch": 4,
+        "steps_per_epoch": 2,
         "validation_data": VAL,
         "validation_steps": 2,
     },
-    "steps_without_a_batch_size": {"steps_per_epoch": 3},
 }
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:the data ended", "ignore:Your input ran out")
+def test_it_repeats_keras_whatever_fit_is_given(case):
+    model = keras_model_again()
+    ours, theirs = both(model, port_of(model), X, Y, epochs=3, **CASES[case])
+    assert worst(ours, theirs) < BAR
+
+
+def test_class_weights_count_in_given_batches_and_are_those_of_the_port_unless_given():
+    weights = {0: 0.5, 2: 3.0}
+    whole, parts, has_some, without = (port_of(keras_model()) for _ in range(4))
+    has_some = dataclasses.replace(has_some, class_weight=weights)
+    settings = {"epochs": 2, "shuffle": False}
+    theirs = trained(whole, X, Y, batch_size=20, class_weight=weights, **settings)
+    batches = Again((X[:20], Y[:20]), (X[20:40], Y[20:40]), (X[40:], Y[40:]))
+    assert worst(trained(parts, batches, epochs=2, class_weight=weights), theirs) == 0
+    assert worst(trained(has_some, X, Y, batch_size=20, **settings), theirs) == 0
+    assert worst(weights_of(parts), weights_of(whole)) == 0
+    assert worst(trained(without, X, Y, batch_size=20, **settings), theirs) > 1e-3
+
+
+def test_steps_by_hand():
+    """The outputs are 3 and 5, the targets 0: the loss is (9 + 25) / 2, and its slopes 13 and 8.
+
+    At rate 0, in batches of 2 and 1, the squares are 9, 25, 49; the mean of means would be 33.
+    """
+    port = line()
+    history = Trainer(port).fit(COLUMN, 0 * COLUMN, shuffle=False)
+    assert history.history == {"loss": [17.0]}
+    assert history.epoch == [0]
+    assert port.module.w.item() == pytest.approx(2 - 1.3)
+    assert port.module.b.item() == pytest.approx(1 - 0.8)
+    x = np.array([[1.0], [2.0], [3.0]], np.float32)
+    found = Trainer(line(rate=0.0)).fit(x, 0 * x, batch_size=2, shuffle=False).history
+    assert found["loss"] == [pytest.approx(83 / 3)]
+
+
+@one_test
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("made", [torch.tensor, np.asarray], ids=["tensors", "arrays"])
+def test_feed_and_target_get_real_numbers_in_the_dtype_of_the_module(given, dtype, made):
+    """Whole numbers, such as tokens and labels, stay what they are. A validation has a loss."""
+    seen = []
+
+    def noted(array):
+        seen.append(torch.as_tensor(array).dtype)
+        return made(np.asarray(array) + 1).astype(given) if made is np.asarray else array + 1
+
+    port = line(
+        feed=noted, target=noted, rate=0.0, validation_loss=lambda y, target: y.sum() * 0 + 0.5
+    )
+    port.module.to(dtype)
+    trainer = Trainer(port)
+    x = COLUMN.astype(given)
+    found = trainer.fit(x, COLUMN.astype(int), batch_size=1, validation_data=(x, x)).history
+    assert found == {"loss": [pytest.approx((9 + 16) / 2)], "val_loss": [0.5]}  # 5, 7 of 2, 3
+    assert seen == [dtype, torch.int64] * 2 + [dtype] * 4
+
+
+COLUMN = np.array([[1.0], [2.0]], np.float32)
+
+
+WRONG = {
+    "x, y and sample_weight have 2, 3 samples": {"y": np.zeros((3, 1))},
+    "validation_data have 2, 1 samples": {"validation_data": (COLUMN, COLUMN[:1])},
+    "have 0, 0 samples": {"x": COLUMN[:0], "y": COLUMN[:0]},
+    "validation_data have no samples": {"validation_data": (None, None)},
+    "validation_split=1.5 of 2 samples": {"validation_split": 1.5},
+    "validation_split=0.9 of 2 samples": {"validation_split": 0.9},
+    "batch_size=0: expected a whole number of at least 1": {"batch_size": 0},
+    "epochs=-1: expected a whole number of at least 0": {"epochs": -1},
+    "epochs=2.0: expected": {"epochs": 2.0},
+    "class_weight with weights of the samples: expected one": {
+        "class_weight": {},
+        "sample_weight": COLUMN[:, 0],
+    },
+    "class_weight with weights of the samples": {
+        "x": iter([(COLUMN, COLUMN, COLUMN[:, 0])]),
+        "y": None,
+        "class_weight": {0: 1.0},
+    },
+    "sample_weight with batches": {"x": iter([]), "y": None, "sample_weight": COLUMN[:, 0]},
+    "validation_split=0.5 with batches": {"x": iter([]), "y": None, "validation_split": 0.5},
+    "callbacks has 'early'": {"callbacks": ["early"]},
+    "the loss takes none: expected a loss with the argument": {
+        "sample_weight": COLUMN[:, 0],
+        "port": {"loss": nn.MSELoss()},
+    },
+    **{
+        f"the port has no {part}: expected Port(module, {part}=": {"port": {part: None}}
+        for part in ("loss", "optimizer")
+    },
+}
+
+
+@one_test
+@pytest.mark.parametrize("message", WRONG)
+def test_what_fit_cannot_use_is_an_error_that_says_so(message):
+    given = {"x": COLUMN, "y": COLUMN, **WRONG[message]}
+    port = line(**given.pop("port", {}))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Trainer(port).fit(**given)
 
 
 def both(model, port, *arguments, **settings):
@@ -66,14 +169,6 @@ def both(model, port, *arguments, **settings):
     ours = trained(port, *arguments, **{k: v for k, v in settings.items() if k != "callbacks"})
     assert worst(weights_of(port), keras_weights(model)) < BAR
     return ours, theirs
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.filterwarnings("ignore:the data ended", "ignore:Your input ran out")
-def test_it_repeats_keras_whatever_fit_is_given(case):
-    model = keras_model_again()
-    ours, theirs = both(model, port_of(model), X, Y, epochs=5, **CASES[case])
-    assert worst(ours, theirs) < BAR
 
 
 @pytest.mark.long
@@ -97,19 +192,6 @@ def test_its_callbacks_decide_as_those_of_keras_and_see_the_validation():
     assert len(ours["loss"]) < 40
 
 
-def test_a_schedule_by_epoch_sets_the_rate_before_the_first_step():
-    def rate(epoch, now):
-        return now * 0.5 if epoch else 0.01
-
-    model = keras_model_again()
-    rules = [keras.callbacks.LearningRateScheduler(rate)]
-    port = port_of(model)
-    port = dataclasses.replace(port, scheduler=schedule.LearningRateScheduler(port.optimizer, rate))
-    ours, theirs = both(model, port, X, Y, epochs=3, initial_epoch=1, callbacks=rules)
-    assert worst(ours, theirs) < BAR
-    assert ours["learning_rate"] == [0.01, 0.005]
-
-
 def test_batches_are_fed_as_they_come():
     batches = [(X[:20], Y[:20], WEIGHTS[:20]), (X[20:23], Y[20:23], WEIGHTS[20:23])]
     settings = {"epochs": 2, "steps_per_epoch": 2, "shuffle": False}
@@ -119,27 +201,6 @@ def test_batches_are_fed_as_they_come():
     ours = trained(port, (each for each in batches * 2), **settings)
     assert worst(weights_of(port), keras_weights(model)) < BAR
     assert worst(ours, theirs) < BAR
-
-
-def test_class_weights_count_in_given_batches_too():
-    weights = {0: 0.5, 2: 3.0}
-    whole, parts = (port_of(keras_model()) for _ in range(2))
-    theirs = trained(whole, X, Y, batch_size=20, shuffle=False, epochs=2, class_weight=weights)
-    batches = Again((X[:20], Y[:20]), (X[20:40], Y[20:40]), (X[40:], Y[40:]))
-    ours = trained(parts, batches, epochs=2, class_weight=weights)
-    assert worst(ours, theirs) == 0
-    assert worst(weights_of(parts), weights_of(whole)) == 0
-
-
-def test_class_weights_of_the_port_count_unless_fit_is_given_others():
-    weights = {0: 0.5, 2: 3.0}
-    ports = [port_of(keras_model()) for _ in range(3)]
-    ports[0] = dataclasses.replace(ports[0], class_weight=weights)
-    settings = {"epochs": 2, "shuffle": False}
-    ours, without = (trained(port, X, Y, **settings) for port in (ports[0], ports[2]))
-    theirs = trained(ports[1], X, Y, class_weight=weights, **settings)
-    assert worst(ours, theirs) == 0
-    assert worst(without, theirs) > 1e-3
 
 
 class Again:
@@ -170,26 +231,6 @@ def line(rate=0.1, **given):
     net = Line()
     settings = {"loss": MeanSquaredError(), "optimizer": torch.optim.SGD(net.parameters(), rate)}
     return Port(net, **{**settings, **given})
-
-
-COLUMN = np.array([[1.0], [2.0]], np.float32)
-
-
-def test_a_step_by_hand():
-    """The outputs are 3 and 5, the targets 0: the loss is (9 + 25) / 2, and its slopes 13 and 8."""
-    port = line()
-    history = Trainer(port).fit(COLUMN, 0 * COLUMN, shuffle=False)
-    assert history.history == {"loss": [17.0]}
-    assert history.epoch == [0]
-    assert port.module.w.item() == pytest.approx(2 - 1.3)
-    assert port.module.b.item() == pytest.approx(1 - 0.8)
-
-
-def test_the_loss_of_an_epoch_is_the_mean_of_its_samples_and_not_of_its_batches():
-    """At rate 0: the squares 9, 25, 49 in batches of 2 and 1; the mean of means would be 33."""
-    x = np.array([[1.0], [2.0], [3.0]], np.float32)
-    found = Trainer(line(rate=0.0)).fit(x, 0 * x, batch_size=2, shuffle=False).history
-    assert found["loss"] == [pytest.approx(83 / 3)]
 
 
 def test_evaluate_and_predict_train_nothing():
@@ -230,39 +271,6 @@ def test_several_inputs_are_arguments_in_order_or_by_name():
         assert trainer.predict(x).tolist() == [[-3.0], [-7.0]]
 
 
-@pytest.mark.parametrize("made", [torch.tensor, np.asarray], ids=["tensors", "arrays"])
-def test_feed_and_target_of_the_port_get_the_arrays_of_a_batch(made):
-    port = line(feed=lambda x: made(x + 1), target=lambda y: made(y - 1))
-    found = Trainer(port).evaluate(COLUMN, COLUMN, batch_size=1)  # 5 and 7 against 0 and 1
-    assert found["loss"] == pytest.approx((25 + 36) / 2)
-
-
-@pytest.mark.parametrize("given", [np.float32, np.float64])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_feed_and_target_get_real_numbers_in_the_dtype_of_the_module(given, dtype):
-    """Whole numbers, such as tokens and labels, stay what they are."""
-    seen = []
-
-    def noted(array):
-        seen.append(torch.as_tensor(array))
-        return seen[-1].to(dtype)
-
-    port = line(feed=noted, target=noted)
-    port.module.to(dtype)
-    trainer = Trainer(port)
-    x, labels = COLUMN.astype(given), COLUMN.astype(int)
-    for y in (x, torch.as_tensor(x), labels):
-        trainer.evaluate(y, y)
-        trainer.predict(y)
-    assert [each.dtype for each in seen] == [*[dtype] * 6, *[torch.int64] * 3]
-
-
-def test_validation_has_its_own_loss_if_the_port_says_so():
-    port = line(rate=0.0, validation_loss=lambda output, target: output.sum() * 0 + 0.5)
-    found = Trainer(port).fit(COLUMN, 0 * COLUMN, validation_data=(COLUMN, COLUMN)).history
-    assert found == {"loss": [17.0], "val_loss": [0.5]}
-
-
 def test_a_callback_may_end_the_training_within_an_epoch():
     class Stop(Callback):
         def on_train_batch_end(self, step, logs):
@@ -297,50 +305,6 @@ def test_a_rule_without_its_metric_warns_and_does_nothing():
         assert len(Trainer(port).fit(COLUMN, COLUMN, epochs=3).epoch) == 3
 
 
-WRONG = {
-    "x, y and sample_weight have 2, 3 samples": {"y": np.zeros((3, 1))},
-    "validation_data have 2, 1 samples": {"validation_data": (COLUMN, COLUMN[:1])},
-    "have 0, 0 samples": {"x": COLUMN[:0], "y": COLUMN[:0]},
-    "validation_data have no samples": {"validation_data": (None, None)},
-    "validation_split=1.5 of 2 samples": {"validation_split": 1.5},
-    "validation_split=0.9 of 2 samples": {"validation_split": 0.9},
-    "batch_size=0: expected a whole number of at least 1": {"batch_size": 0},
-    "epochs=-1: expected a whole number of at least 0": {"epochs": -1},
-    "epochs=2.0: expected": {"epochs": 2.0},
-    "class_weight with weights of the samples: expected one": {
-        "class_weight": {},
-        "sample_weight": COLUMN[:, 0],
-    },
-    "class_weight with weights of the samples": {
-        "x": iter([(COLUMN, COLUMN, COLUMN[:, 0])]),
-        "y": None,
-        "class_weight": {0: 1.0},
-    },
-    "sample_weight with batches": {"x": iter([]), "y": None, "sample_weight": COLUMN[:, 0]},
-    "validation_split=0.5 with batches": {"x": iter([]), "y": None, "validation_split": 0.5},
-    "callbacks has 'early'": {"callbacks": ["early"]},
-}
-
-
-@pytest.mark.parametrize("message", WRONG)
-def test_what_fit_cannot_use_is_an_error_that_says_so(message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Trainer(line()).fit(**{"x": COLUMN, "y": COLUMN, **WRONG[message]})
-
-
-def test_weights_for_a_loss_that_takes_none_are_an_error():
-    trainer = Trainer(line(loss=nn.MSELoss()))
-    with pytest.raises(ValueError, match="the loss takes none: expected a loss with the argument"):
-        trainer.fit(COLUMN, COLUMN, sample_weight=COLUMN[:, 0])
-
-
-@pytest.mark.parametrize("missing", ["loss", "optimizer"])
-def test_a_port_without_a_loss_or_an_optimizer_is_an_error(missing):
-    expected = f"the port has no {missing}: expected Port(module, {missing}="
-    with pytest.raises(ValueError, match=re.escape(expected)):
-        Trainer(line(**{missing: None}))
-
-
 # --- checkpoints ---------------------------------------------------------------------------------
 
 
@@ -368,12 +332,6 @@ def test_a_resumed_training_is_the_one_that_was_not_interrupted(seeds, tmp_path)
     assert resumed == whole
     assert len(whole.epoch) == 9
     assert worst(same, weights) == 0
-
-
-def test_a_checkpoint_of_other_callbacks_is_an_error():
-    _, _, state = checkpointed(None, 1)
-    with pytest.raises(ValueError, match="checkpoint has 2 callbacks, and this training has 3"):
-        checkpointed(None, 2, state, callbacks=[Callback()])
 
 
 def test_a_second_call_of_fit_begins_anew_but_for_weights_and_rate():

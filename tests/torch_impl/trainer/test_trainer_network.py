@@ -44,45 +44,27 @@ def port_of(*, has_network):
 
 
 def test_it_is_called_in_training_evaluation_and_prediction_in_their_modes():
+    """Its parameters are those of the module, which is trained with it."""
     port = port_of(has_network=True)
-    trainer = Trainer(port)
-    trainer.fit(X, Y, batch_size=5, epochs=1, validation_data=(X[:4], Y[:4]))
-    assert port.network.modes == [True, True, False]
-    port.network.modes.clear()
-    trainer.evaluate(X, Y, batch_size=10)
-    assert port.network.modes == [False]
-    port.network.train()
-    predicted = trainer.predict(X)
-    assert port.network.modes == [False, False]
-    assert port.module.num_calls == 0
-    torch.testing.assert_close(predicted, 2 * port.module.layer(X).detach())
-    assert port.called is port.network
-
-
-def test_its_parameters_are_those_of_the_module_which_is_trained_with_it():
-    port = port_of(has_network=True)
-    before = port.module.layer.weight.detach().clone()
-    layer = nn.Linear(2, 1)
+    trainer, layer = Trainer(port), nn.Linear(2, 1)
     layer.load_state_dict(port.module.layer.state_dict())
-    Trainer(port).fit(X, Y, batch_size=10, epochs=1, shuffle=False)
+    trainer.fit(X, Y, batch_size=10, epochs=1, shuffle=False, validation_data=(X[:4], Y[:4]))
     # A step by hand, of a loss of twice the layer.
     ((2 * layer(X) - Y) ** 2).mean().backward()
-    assert not torch.equal(port.module.layer.weight, before)
     torch.testing.assert_close(port.module.layer.weight, layer.weight - 0.1 * layer.weight.grad)
+    port.network.train()
+    predicted = trainer.predict(X)
+    torch.testing.assert_close(predicted, 2 * port.module.layer(X).detach())
+    expected = ((predicted - Y) ** 2).mean().item()
+    assert trainer.evaluate(X, Y, batch_size=10)["loss"] == pytest.approx(expected, rel=1e-6)
+    assert port.network.modes == [True, False, False, False]
+    assert port.module.num_calls == 0
+    assert port.called is port.network
 
 
 def test_without_one_the_module_itself_is_called():
     port = port_of(has_network=False)
-    trainer = Trainer(port)
-    trainer.fit(X, Y, batch_size=5, epochs=1)
-    assert port.module.num_calls == 2
-    torch.testing.assert_close(trainer.predict(X), port.module.layer(X).detach())
+    predicted = Trainer(port).predict(X)
+    assert port.module.num_calls == 1
+    torch.testing.assert_close(predicted, port.module.layer(X).detach())
     assert port.called is port.module
-
-
-@pytest.mark.parametrize("has_network", [True, False])
-def test_evaluation_is_of_what_is_called(has_network):
-    port = port_of(has_network=has_network)
-    output = (2 if has_network else 1) * port.module.layer(X)
-    expected = ((output - Y) ** 2).mean().item()
-    assert Trainer(port).evaluate(X, Y)["loss"] == pytest.approx(expected, rel=1e-6)

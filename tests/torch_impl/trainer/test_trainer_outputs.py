@@ -96,7 +96,6 @@ BY_NAME = (
     },
 )
 CASES = {
-    "in_order": (IN_ORDER, False, None),
     "in_order_with_one_weight_a_sample": (IN_ORDER, False, WEIGHTS),
     "by_name_with_weights_for_each_output": (
         BY_NAME,
@@ -124,19 +123,6 @@ def test_it_repeats_keras_with_a_loss_a_weight_and_metrics_for_each_output(case)
     for name in ("h", *NAMES):
         kernel = getattr(net, name).weight.detach().numpy().T
         np.testing.assert_allclose(kernel, model.get_layer(name).get_weights()[0], atol=BAR)
-
-
-def test_the_column_of_an_output_is_a_mean_over_batches_and_that_of_the_total_over_samples():
-    """Outputs of 0; targets 1, 1 and 3: Keras's graph does not know how large a batch is."""
-    module = nn.ModuleDict({"a": nn.Linear(1, 1, bias=False), "b": nn.Linear(1, 1, bias=False)})
-    for layer in module.values():
-        nn.init.zeros_(layer.weight)
-    module.forward = lambda x: {name: layer(x) for name, layer in module.items()}
-    loss = dict.fromkeys(("a", "b"), losses.MeanSquaredError())
-    port = Port(module, loss, torch.optim.SGD(module.parameters(), lr=0.0))
-    x, y = np.ones((3, 1)), np.array([[1.0], [1.0], [3.0]])
-    found = Trainer(port).evaluate(x, {"a": y, "b": y}, batch_size=2)
-    assert found == pytest.approx({"a_loss": 5.0, "b_loss": 5.0, "loss": 2 * 11 / 3})
 
 
 @pytest.mark.parametrize(

@@ -259,10 +259,3 @@ def test_settings_of_anyone_are_refused_before_memory_is_taken(name):
     call = LayerCall(kind, config, [IMAGE], IMAGE.shape, weights, True, mask)
     with pytest.raises((ArithmeticError, AttributeError, LookupError, TypeError, ValueError)):
         OUTPUT[kind](call)
-
-
-def test_inputs_that_spread_are_refused():
-    inputs = [np.zeros((HUGE, 1)), np.zeros((1, HUGE))]
-    for kind in ("add", "multiply"):
-        with pytest.raises(ValueError, match="another shape"):
-            OUTPUT[kind](LayerCall(kind, {}, inputs, (HUGE, 1), {}, True))

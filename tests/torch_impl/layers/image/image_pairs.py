@@ -10,7 +10,7 @@ import torch
 from torch_impl import layers
 
 # What a generator may be seeded with, beyond 32 bits and below zero too.
-SEEDS = (0, 1, 2, 7, 42, 123, 1337, 10**9, 2**31 - 2, 2**31 - 1, 2**31 + 5, 2**40, -3)
+SEEDS = (0, 42, 2**31 - 1, 2**31 + 5, 2**40, -3)
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 BAR = 1e-6  # relative to the greatest pixel, where TensorFlow's kernels have fused operations
 

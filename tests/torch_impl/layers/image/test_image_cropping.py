@@ -105,10 +105,3 @@ def test_one_place_is_drawn_for_a_batch_and_none_in_eval_mode():
 def test_another_argument_is_an_error_that_shows_it(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make()
-
-
-def test_the_repr_shows_the_settings():
-    text = "Resizing(2, 3, interpolation='area', antialias=False)"
-    assert repr(layers.Resizing(2, 3, "area")) == text
-    assert repr(layers.CenterCrop(2, 3)) == "CenterCrop(2, 3)"
-    assert repr(layers.RandomCrop(2, 3, seed=4)) == "RandomCrop(2, 3, seed=4)"

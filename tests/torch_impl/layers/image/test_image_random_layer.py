@@ -8,8 +8,6 @@ from covering import one_test
 from image_pairs import SEEDS, compiled, pair, pixels, same, turn, turn_back
 from torch import nn
 
-from benchmarks.accuracy.image_arguments import ARGUMENTS, Found, compare
-from benchmarks.accuracy.image_layers import CASES, differences
 from torch_impl import layers
 from torch_impl.layers.image.random_layer import as_batch, as_floating, bounds_of
 from torch_impl.seeds import KerasSeeds
@@ -66,13 +64,6 @@ def test_numbers_from_zero_on_have_the_last_bit_of_a_graph_or_of_a_call(kind, ar
             assert same(turn_back(ours(turn(x))), run(x)), in_graph
 
 
-def test_a_layer_with_a_seed_keeps_it_and_draws_none():
-    seeds, other = KerasSeeds(5), KerasSeeds(5)
-    net = nn.Sequential(layers.RandomFlip(seed=3), layers.RandomFlip())
-    layers.initialise(net, seeds)
-    assert [layer.seed for layer in net] == [3, other.next_layer_seed()]
-
-
 def test_uniform_numbers_are_those_of_keras_from_any_seed():
     for seed in SEEDS:
         generator = keras.random.SeedGenerator(seed)
@@ -102,37 +93,3 @@ def test_one_image_becomes_a_batch_and_whole_numbers_floating_ones():
     assert as_batch(torch.ones(3, 4, 5)).shape == (1, 3, 4, 5)
     assert as_floating(torch.ones(2, dtype=torch.uint8)).dtype == torch.get_default_dtype()
     assert as_floating(torch.ones(2, dtype=torch.float64)).dtype == torch.float64
-
-
-# Compared by test_image_colors.py and test_image_moves.py, over all seeds.
-ELSEWHERE = {
-    *("RandomColorDegeneration", "RandomGrayscale", "RandomInvert", "RandomSharpness"),
-    *("RandomShear", "Solarization"),
-}
-
-
-def test_the_benchmark_has_every_layer_that_draws_and_finds_no_difference():
-    base = layers.RandomImageLayer
-    drawing = {
-        kind
-        for kind in layers.__all__
-        if isinstance(found := getattr(layers, kind), type)
-        and issubclass(found, base)
-        and found is not base
-    }
-    assert CASES.keys() == drawing
-    assert ARGUMENTS.keys() > drawing - ELSEWHERE
-    assert max(differences("RandomBrightness", 3)) <= 1e-6
-
-
-def test_drawn_arguments_find_no_difference_and_another_fill_mode_does(monkeypatch):
-    found = Found()
-    for number in range(4):
-        compare("RandomTranslation", -7, number, found)
-    assert (found.cases, found.apart, found.other_draws, found.other_transforms) == (8, 0.0, 0, 0)
-    kind = layers.RandomTranslation
-    options = {"fill_mode": "nearest"}
-    monkeypatch.setattr(layers, "RandomTranslation", lambda **given: kind(**given | options))
-    for number in range(4):
-        compare("RandomTranslation", -7, number, found)
-    assert found.apart > 0.01

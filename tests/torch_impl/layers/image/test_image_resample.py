@@ -31,22 +31,6 @@ def test_pixels_are_tensorflows(lengths, channels, method, antialias, dtype):
     assert same(ours.movedim(1, -1).numpy(), expected)
 
 
-def test_rows_by_hand():
-    """A row of two pixels on four: centres at -1/4, 1/4, 3/4 and 5/4."""
-    x = torch.tensor([[[[0.0, 8.0]]]])
-    assert resize(x, (1, 4)).flatten().tolist() == [0, 2, 6, 8]
-    assert resize(x, (1, 4), "nearest").flatten().tolist() == [0, 0, 8, 8]
-    assert resize(x, (1, 1), "area").flatten().tolist() == [4]
-    assert resize(x, (1, 1), antialias=True).flatten().tolist() == [4]
-
-
-def test_without_antialias_most_pixels_of_a_large_image_have_no_effect():
-    x = torch.zeros(1, 1, 1, 9)
-    x[..., 3] = 9.0
-    assert resize(x, (1, 1)).item() == 0
-    assert resize(x, (1, 1), "area").item() == pytest.approx(1)
-
-
 @one_test
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_are_tensorflows_where_it_has_any(method):
