@@ -165,11 +165,6 @@ def test_a_rate_that_was_cut_to_a_millionth_is_held_to_its_rule(anchored):
     assert failed(outcome) == [("learning rates of torch by its rules", 2, 6)]
 
 
-def test_a_long_training_in_float64_rounds_no_rate_to_float32(anchored):
-    source = decisions(*anchored(dtype="float64")).tolerance_source
-    assert "float32" not in source
-
-
 @pytest.mark.parametrize(
     ("key", "name"),
     [
@@ -260,17 +255,6 @@ def test_rules_of_the_port_that_bring_back_other_weights_than_keras_fail(anchore
     assert [name for name, _, _ in failed(outcome)] == [
         f"{name} {ENDS_WITH}" for name in (KERNEL, BIAS)
     ]
-
-
-def test_a_training_may_end_with_its_initial_weights(anchored):
-    def initial(parts):
-        for name in (KERNEL, BIAS):
-            first = parts.arrays[f"training/weights/0/{name}"]
-            parts.arrays[f"training/final/{name}"] = first.copy()
-            for half in ("keras", "torch"):
-                parts.arrays[f"rules/{half}/ends/{name}"] = np.array(0)
-
-    assert decisions(*anchored(initial, initial)).status == PASS
 
 
 def test_weights_that_stay_belong_to_every_epoch_and_to_that_of_the_rules(anchored):
