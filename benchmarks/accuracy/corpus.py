@@ -49,6 +49,7 @@ from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.halves.options import ChildOptions
 from parity.ladder.items import FAIL, PASS
+from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.ladder.rounding import LIMITS
 from parity.programs.check_spec import CheckSpec
@@ -165,6 +166,11 @@ def checked(
         settings: fields of `CheckSpec` that all share.
         workers: number of parallel processes.
     """
+    left_out = {case.without for case, _ in ports}
+    if len(left_out) > 1:
+        groups = (list(some) for _, some in groupby(ports, key=lambda each: each[0].without))
+        return [row for some in groups for row in checked(some, settings, workers)]
+    levels = [name for name in LEVEL_IDS if name not in left_out.pop()] if any(left_out) else ()
     children = ChildOptions(timeout_s=3600.0, workers=workers)
     with tempfile.TemporaryDirectory(prefix="parity-corpus-") as name:
         root = Path(name)
@@ -179,7 +185,7 @@ def checked(
                 CheckSpec(keras=case.reference, torch=case.torch(port), folder=name, **settings)
                 for case, port in ports
             ]
-            options = CheckOptions(children=children)
+            options = CheckOptions(children=children, levels=levels)
             return [Row.of(result) for result in check_all(specs, options)]
         except (InputError, RunError) as error:
             if len(ports) > 1:
