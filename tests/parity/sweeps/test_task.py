@@ -162,6 +162,7 @@ def test_the_content_of_the_data_decides(tmp_path):
     ],
 )
 def test_the_version_of_a_package_decides_where_it_computes(package, halves, monkeypatch):
+    task.versions.cache_clear()
     before = dict(zip(HALVES, keys(SPEC), strict=True))
     version = task.version
     monkeypatch.setattr(task, "version", lambda name: "0" if name == package else version(name))
@@ -204,6 +205,7 @@ def copy(tmp_path, monkeypatch):
     ],
 )
 def test_code_decides_where_it_runs(copy, files, halves):
+    task.code_digest.cache_clear()
     before = dict(zip(HALVES, keys(SPEC), strict=True))
     for name in files:
         path = copy / name
