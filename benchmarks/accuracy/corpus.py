@@ -170,7 +170,8 @@ def checked(
     if len(left_out) > 1:
         groups = (list(some) for _, some in groupby(ports, key=lambda each: each[0].without))
         return [row for some in groups for row in checked(some, settings, workers)]
-    levels = [name for name in LEVEL_IDS if name not in left_out.pop()] if any(left_out) else ()
+    (without,) = left_out
+    levels = [name for name in LEVEL_IDS if name not in without] if without else ()
     children = ChildOptions(timeout_s=3600.0, workers=workers)
     with tempfile.TemporaryDirectory(prefix="parity-corpus-") as name:
         root = Path(name)
