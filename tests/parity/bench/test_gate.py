@@ -128,7 +128,8 @@ BAD = {
 
 
 @pytest.mark.parametrize(
-    ("name", "variant"), zip(BAD, ("torch-own", "torch-compiled", "keras-tuned"), strict=True)
+    ("name", "variant"),
+    [*zip(BAD, ("torch-own", "torch-compiled", "keras-tuned"), strict=True)],
 )
 def test_a_fast_variant_that_trains_otherwise_is_refused(judge, variant, name):
     texts = {"keras": serves(GOOD), variant: serves(BAD[name])}
