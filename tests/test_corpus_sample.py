@@ -45,6 +45,8 @@ LONG = (
     *("cubes/images/turned_by_itself", "cubes/images/sides_swapped"),
     *("coded/gathered/right", "coded/gathered/in_order"),
     *("layer_kinds/celu/right", "layer_kinds/celu/alpha"),
+    *("habits/pixels/right", "habits/pixels/without_logits", "lasts/gelu/right"),
+    *("norms/frames/right", "norms/frames/joined", "odd/two/scripted", "odd/truths/less"),
 )
 TRAINED = ("programs/text/right", "programs/text/top_three")  # whole
 
