@@ -30,6 +30,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import runpy
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
+import numpy as np
 from corpus_cases import ANY, Case, Port, cases
 
 from parity.errors import InputError, RunError
@@ -68,6 +70,7 @@ PLACES = frozenset({"N1", "N2", "D13", "E7", "F13", "G13"})
 SURE = 0.8  # of a cause whose formula gives the numbers, or whose settings differ so
 _AT_ONCE = 40  # ports between two looks at the file of results
 FORMAT = "parity-corpus-1"
+SAMPLES = "samples.py"  # of a case whose checks draw none
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,13 @@ def checked(
             if ports[0][0].command == "run":
                 return [*_trained(ports, settings, root, children)]
             specs = [
-                CheckSpec(keras=case.reference, torch=case.torch(port), folder=name, **settings)
+                CheckSpec(
+                    keras=case.reference,
+                    torch=case.torch(port),
+                    data=_samples(root / case.key) if SAMPLES in case.files else None,
+                    folder=name,
+                    **settings,
+                )
                 for case, port in ports
             ]
             options = CheckOptions(children=children, levels=levels)
@@ -192,6 +201,14 @@ def checked(
             if len(ports) > 1:
                 return [row for each in ports for row in checked([each], settings, workers)]
             return [Row("error", why=str(error))]
+
+
+def _samples(folder: Path) -> str:
+    """Writes what the samples of a case are, for checks that draw none; returns the file."""
+    made = runpy.run_path(str(folder / SAMPLES))
+    path = folder / "samples.npz"
+    np.savez(path, x=made["x"], y=made["y"])
+    return str(path)
 
 
 def _trained(
