@@ -93,14 +93,12 @@ def rows_of(monkeypatch, reference, tmp_path):
     return rows
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("port", "reason"),
     [
         ("stock_adam", "it does not train as Keras does: optimizer, .*: F"),
-        pytest.param(
-            *("no_activation", "it does not train as Keras does: forward, .*: "),
-            marks=pytest.mark.long,
-        ),
+        ("no_activation", "it does not train as Keras does: forward, .*: "),
     ],
 )
 def test_a_wrong_port_is_refused_with_the_reason_and_nothing_is_timed(rows_of, port, reason):

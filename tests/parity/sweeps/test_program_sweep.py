@@ -168,6 +168,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_p
     assert not list((tmp_path / "killed" / "batches").glob("*/feeds*"))
 
 
+@pytest.mark.long
 def test_a_real_sweep_of_a_program_is_killed_and_goes_on(tmp_path, monkeypatch, capsys):
     """Both halves train; the first sweep is killed when a run of each half has finished.
 

@@ -193,6 +193,7 @@ def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(fir
     assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
 
 
+@pytest.mark.long
 @each_row(("n", "margin"), [(6, 2.2), (10, 4.0), (24, 1.4)])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     count = 600
