@@ -1,11 +1,14 @@
 """A sample of the corpus, drawn over all families: right ports pass, wrong ones are named."""
 
 import pytest
-from port_files import FEW_STEPS
 
 from benchmarks.accuracy.corpus import checked, line, selected, words
 
 pytestmark = pytest.mark.usefixtures("warm_halves")
+
+# Of the training of a check, which makes twice as many by itself: a batch of each size, full, less,
+# and one sample; and the learning rate is cut before the third.
+FEW_STEPS = 3
 
 QUICK = (
     *("pairs/adam/adam", "pairs/adam/adam_stock", "pairs/softmax/softmax_twice"),
@@ -42,6 +45,8 @@ LONG = (
     *("cubes/images/turned_by_itself", "cubes/images/sides_swapped"),
     *("coded/gathered/right", "coded/gathered/in_order"),
     *("layer_kinds/celu/right", "layer_kinds/celu/alpha"),
+    *("habits/pixels/right", "habits/pixels/without_logits", "lasts/gelu/right"),
+    *("norms/frames/right", "norms/frames/joined", "odd/two/scripted", "odd/truths/less"),
 )
 TRAINED = ("programs/text/right", "programs/text/top_three")  # whole
 

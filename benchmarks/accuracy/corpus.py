@@ -30,6 +30,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import runpy
 import shutil
 import sys
 import tempfile
@@ -43,12 +44,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
+import numpy as np
 from corpus_cases import ANY, Case, Port, cases
 
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.halves.options import ChildOptions
 from parity.ladder.items import FAIL, PASS
+from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.ladder.rounding import LIMITS
 from parity.programs.check_spec import CheckSpec
@@ -67,6 +70,7 @@ PLACES = frozenset({"N1", "N2", "D13", "E7", "F13", "G13"})
 SURE = 0.8  # of a cause whose formula gives the numbers, or whose settings differ so
 _AT_ONCE = 40  # ports between two looks at the file of results
 FORMAT = "parity-corpus-1"
+SAMPLES = "samples.py"  # of a case whose checks draw none
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,12 @@ def checked(
         settings: fields of `CheckSpec` that all share.
         workers: number of parallel processes.
     """
+    left_out = {case.without for case, _ in ports}
+    if len(left_out) > 1:
+        groups = (list(some) for _, some in groupby(ports, key=lambda each: each[0].without))
+        return [row for some in groups for row in checked(some, settings, workers)]
+    (without,) = left_out
+    levels = [name for name in LEVEL_IDS if name not in without] if without else ()
     children = ChildOptions(timeout_s=3600.0, workers=workers)
     with tempfile.TemporaryDirectory(prefix="parity-corpus-") as name:
         root = Path(name)
@@ -176,15 +186,29 @@ def checked(
             if ports[0][0].command == "run":
                 return [*_trained(ports, settings, root, children)]
             specs = [
-                CheckSpec(keras=case.reference, torch=case.torch(port), folder=name, **settings)
+                CheckSpec(
+                    keras=case.reference,
+                    torch=case.torch(port),
+                    data=_samples(root / case.key) if SAMPLES in case.files else None,
+                    folder=name,
+                    **settings,
+                )
                 for case, port in ports
             ]
-            options = CheckOptions(children=children)
+            options = CheckOptions(children=children, levels=levels)
             return [Row.of(result) for result in check_all(specs, options)]
         except (InputError, RunError) as error:
             if len(ports) > 1:
                 return [row for each in ports for row in checked([each], settings, workers)]
             return [Row("error", why=str(error))]
+
+
+def _samples(folder: Path) -> str:
+    """Writes what the samples of a case are, for checks that draw none; returns the file."""
+    made = runpy.run_path(str(folder / SAMPLES))
+    path = folder / "samples.npz"
+    np.savez(path, x=made["x"], y=made["y"])
+    return str(path)
 
 
 def _trained(

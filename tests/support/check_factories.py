@@ -219,6 +219,3 @@ class Nets:
     @staticmethod
     def torch_net():
         return torch_net()
-
-
-NOT_A_FUNCTION = 3

@@ -16,7 +16,7 @@ ANY = "any"  # level of a mistake of which nobody said where it shows
 FENCE = "```"
 _HEADING = re.compile(r"## (?:(keras|right|wrong)|(right|wrong) ([a-z]\w*)|(file) (\w[\w.]*))")
 _KEYS = {
-    "keras": ("command",),
+    "keras": ("command", "without"),
     "right": ("of", "expected"),
     "wrong": ("of", "expected", "wanted"),
     "file": (),
@@ -58,6 +58,7 @@ class Case:
         words: more of it.
         keras: module of the program, whose `build` is the factory.
         command: "check" for one step from many sides, "run" for whole trainings.
+        without: levels that are not asked for.
         ports: the right ones first.
         files: that the modules read, by name.
     """
@@ -70,6 +71,7 @@ class Case:
     command: str
     ports: tuple[Port, ...]
     files: dict[str, str]
+    without: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -174,7 +176,9 @@ def read(path: Path) -> Case:
         raise refused(sections[0].line, f"command {command!r}: expected check or run")
     words = "\n".join(head).strip()
     keras = sections[0].block
-    return Case(path.parent.name, path.stem, title, words, keras, command, tuple(ports), files)
+    without = tuple(" ".join(values(sections[0], "without")).split())
+    named = path.parent.name, path.stem
+    return Case(*named, title, words, keras, command, tuple(ports), files, without)
 
 
 def _sections(lines: list[str], refused) -> tuple[str, list[str], list[_Section]]:

@@ -37,24 +37,6 @@ def plain():
     return model
 
 
-def clipped():
-    """One optimizer that clips all gradients together, under a name that is not Keras's."""
-    x = keras.Input((7,))
-    model = Clipping(x, L.Dense(3)(L.Dense(6, activation="tanh")(x)))
-    model.compile(loss="mse")
-    model.own_optimizer = keras.optimizers.Adam(global_clipnorm=0.1)
-    return model
-
-
-class Clipping(keras.Model):
-    def train_step(self, data):
-        x, y = data
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(y=y, y_pred=self(x, training=True))
-        _apply(self.own_optimizer, tape, loss, self.trainable_variables)
-        return {"loss": loss}
-
-
 class Gan(keras.Model):
     def __init__(self, discriminator, generator):
         super().__init__()
@@ -105,58 +87,6 @@ def gan():
     )
     adam = keras.optimizers.Adam
     model.compile(adam(1e-3), adam(2e-3, beta_1=0.5), keras.losses.BinaryCrossentropy())
-    return Reference(model, inputs=Input((6, 8, 2)))
-
-
-class Wasserstein(keras.Model):
-    def __init__(self, critic, generator):
-        super().__init__()
-        self.critic, self.generator = critic, generator
-
-    def compile(self, c_optimizer, g_optimizer):
-        super().compile()
-        self.c_optimizer, self.g_optimizer = c_optimizer, g_optimizer
-
-    def penalty(self, real, made):
-        share = tf.random.uniform([tf.shape(real)[0], 1, 1, 1], 0.0, 1.0)
-        between = real + share * (made - real)
-        with tf.GradientTape() as tape:
-            tape.watch(between)
-            told = self.critic(between, training=True)
-        slope = tape.gradient(told, [between])[0]
-        norm = tf.sqrt(tf.reduce_sum(tf.square(slope), axis=[1, 2, 3]))
-        return tf.reduce_mean((norm - 1.0) ** 2)
-
-    def train_step(self, real):
-        num = tf.shape(real)[0]
-        for _ in range(3):
-            noise = tf.random.normal((num, 5))
-            with tf.GradientTape() as tape:
-                made = self.generator(noise, training=True)
-                cost = tf.reduce_mean(self.critic(made, training=True))
-                cost -= tf.reduce_mean(self.critic(real, training=True))
-                c_loss = cost + 10.0 * self.penalty(real, made)
-            _apply(self.c_optimizer, tape, c_loss, self.critic.trainable_variables)
-        noise = tf.random.normal((num, 5))
-        with tf.GradientTape() as tape:
-            made = self.generator(noise, training=True)
-            g_loss = -tf.reduce_mean(self.critic(made, training=True))
-        _apply(self.g_optimizer, tape, g_loss, self.generator.trainable_variables)
-        return {"c_loss": c_loss, "g_loss": g_loss}
-
-
-def wasserstein():
-    judge = [L.Conv2D(3, 5, strides=2, padding="same"), _leaky(), L.Flatten(), L.Dense(1)]
-    maker = [
-        *(L.Dense(3 * 4 * 2, use_bias=False), L.BatchNormalization(), _leaky()),
-        *(L.Reshape((3, 4, 2)), L.UpSampling2D(2), L.Conv2D(2, 3, padding="same")),
-    ]
-    model = Wasserstein(
-        keras.Sequential([keras.Input((6, 8, 2)), *judge], name="critic"),
-        keras.Sequential([keras.Input((5,)), *maker], name="generator"),
-    )
-    adam = keras.optimizers.Adam
-    model.compile(adam(2e-4, beta_1=0.5, beta_2=0.9), adam(2e-4, beta_1=0.5, beta_2=0.9))
     return Reference(model, inputs=Input((6, 8, 2)))
 
 
@@ -234,37 +164,3 @@ def distiller():
     draw = np.random.default_rng(0)
     x, y = draw.normal(size=(20, 9, 7, 2)), draw.integers(0, 4, 20)
     return Reference(model, x=x, y=y)
-
-
-class Siamese(keras.Model):
-    def __init__(self, encoder, predictor):
-        super().__init__()
-        self.encoder, self.predictor = encoder, predictor
-
-    def train_step(self, data):
-        def likeness(p, z):
-            p, z = (tf.math.l2_normalize(each, axis=1) for each in (p, ops.stop_gradient(z)))
-            return -tf.reduce_mean(tf.reduce_sum(p * z, axis=1))
-
-        with tf.GradientTape() as tape:
-            some, others = map(self.encoder, data)
-            loss = likeness(self.predictor(some), others) / 2
-            loss += likeness(self.predictor(others), some) / 2
-        weights = self.encoder.trainable_variables + self.predictor.trainable_variables
-        _apply(self.optimizer, tape, loss, weights)
-        return {"loss": loss}
-
-
-def siamese():
-    model = Siamese(
-        keras.Sequential(
-            [
-                *(keras.Input((8, 6, 3)), L.Conv2D(5, 3, activation="relu")),
-                *(L.BatchNormalization(), L.GlobalAveragePooling2D(), L.Dense(6)),
-            ]
-        ),
-        keras.Sequential([keras.Input((6,)), L.Dense(4, activation="relu"), L.Dense(6)]),
-    )
-    model.compile(optimizer=keras.optimizers.SGD(0.05, momentum=0.6))
-    draw = np.random.default_rng(1)
-    return Reference(model, x=draw.normal(size=(18, 8, 6, 3)), y=draw.normal(size=(18, 8, 6, 3)))

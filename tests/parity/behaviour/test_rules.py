@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelled_histories import LABELLED, WILD
+from rows import each_row
 
 from parity.behaviour.judgement import VERDICTS, Expectation, expectation_of
 from parity.behaviour.readers.names import keras_names
@@ -131,30 +132,6 @@ def test_an_epoch_without_validation_is_not_diverged():
     assert verdict(values) == "good_fit"
 
 
-@pytest.mark.parametrize(
-    ("loss", "expected"),
-    [
-        ([1.0, 1.9], "good_fit"),
-        ([1.0, 2.0], "diverged"),  # twice the first
-        ([1.0, 0.5, 1.0], "diverged"),  # back at the start
-        ([1.0, 0.5, 0.99], "good_fit"),
-        ([1.0, 0.6, 1.1], "good_fit"),  # never was at half of it
-    ],
-)
-def test_a_loss_that_explodes_or_comes_back_is_diverged(loss, expected):
-    column = [0.5, 0.95, 0.95][-len(loss) :]
-    assert verdict({"loss": loss, "accuracy": column, "val_accuracy": column}) == expected
-
-
-def test_validation_worse_than_guessing_is_suspicious_only_beyond_noise():
-    # Guessing among 10 classes with 1000 samples: 0.1 - 3 * 0.00949 = 0.0715.
-    known = {"num_classes": 10, "num_val": 1000}
-    assert verdict(history(0.99, 0.071), **known) == "suspicious"
-    assert verdict(history(0.99, 0.072), **known) == "overfit"
-    # Of few samples none may be right by chance: 0.1 - 3 * 0.0949 < 0.
-    assert verdict(history(0.99, 0.0), num_classes=10, num_val=10) == "overfit"
-
-
 def misled(excess, val=0.2, penalty=0.0):
     """A validation loss that is never nearer to the training loss than `excess`."""
     values = history(0.99, val, loss=0.5 + penalty, val_loss=0.5 + penalty + excess)
@@ -163,34 +140,10 @@ def misled(excess, val=0.2, penalty=0.0):
     return values
 
 
-def test_a_validation_loss_far_above_guessing_from_the_start_is_suspicious():
-    known = {"num_classes": 10}  # log(10) = 2.3026, 1.25 times: 2.878
-    assert verdict(misled(2.88), **known) == "suspicious"
-    assert verdict(misled(2.87), **known) == "overfit"
-
-
-def test_a_penalty_in_both_losses_accuses_nobody():
-    assert verdict(misled(2.87, penalty=5.0), num_classes=10) == "overfit"
-    assert verdict(misled(2.88, penalty=5.0), num_classes=10) == "suspicious"
-
-
-def test_validation_that_has_learned_what_training_teaches_is_not_misled():
-    # A fifth of the way from 0.1 to 1 is 0.28.
-    assert verdict(misled(9.0, val=0.28), num_classes=10) == "suspicious"
-    assert verdict(misled(9.0, val=0.29), num_classes=10) == "overfit"
-
-
 def test_a_net_that_has_not_learned_anything_accuses_nobody():
     values = history(0.12, 0.1, val_loss=9.0)
     values["val_loss"][0] = 9.0
     assert verdict(values, num_classes=10) != "suspicious"
-
-
-def test_validation_above_what_the_labels_allow_is_suspicious():
-    # 0.8 + 3 * sqrt(0.83 * 0.17 / 1000) = 0.8356.
-    known = {"ceiling": 0.8, "num_val": 1000}
-    assert verdict(history(0.99, 0.84), **known) == "suspicious"
-    assert verdict(history(0.99, 0.83), **known) == "overfit"
 
 
 def by_heart(ratio, accuracy=1.0, early=0.9, is_eval=False):
@@ -203,45 +156,6 @@ def by_heart(ratio, accuracy=1.0, early=0.9, is_eval=False):
     }
     measured = {"eval_accuracy": values["accuracy"], "eval_loss": values["loss"]}
     return {**values, **measured} if is_eval else values
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (by_heart(1.0), "suspicious"),
-        (by_heart(1.49), "suspicious"),
-        (by_heart(1.51), "good_fit"),
-        # Dropout or augmentation keep a running mean below 0.999: nothing is known by heart.
-        (by_heart(1.0, accuracy=0.998), "good_fit"),
-        (by_heart(1.0, accuracy=0.999), "suspicious"),
-        (by_heart(1.0, accuracy=0.994, is_eval=True), "good_fit"),
-        (by_heart(1.0, accuracy=0.996, is_eval=True), "suspicious"),
-        # An easy task is known on new images after three passes, before there is any memory.
-        (by_heart(1.0, early=0.95), "good_fit"),
-        (by_heart(1.0, early=0.949), "suspicious"),
-        (by_heart(1.0, early=0.95, is_eval=True), "suspicious"),
-    ],
-)
-def test_validation_known_as_well_as_training_by_heart_is_suspicious(values, expected):
-    assert verdict(values) == expected
-
-
-@pytest.mark.parametrize(("gained", "expected"), [(0.05, "stagnant"), (0.06, "underfit")])
-def test_training_that_gains_little_is_stagnant(gained, expected):
-    column = [0.4, 0.4 + gained / 2, 0.4 + gained]
-    assert verdict({"accuracy": column, "val_accuracy": column}) == expected
-
-
-@pytest.mark.parametrize(("level", "expected"), [(0.17, "stagnant"), (0.19, "underfit")])
-def test_training_near_to_guessing_is_stagnant(level, expected):
-    # A tenth of the way from 0.1 to 0.9 ends at 0.18.
-    column = [0.05, 0.1, level]
-    values = {"accuracy": column, "val_accuracy": column}
-    assert verdict(values, num_classes=10) == expected
-
-
-def test_two_epochs_are_no_curve_to_stagnate_on():
-    assert verdict({"accuracy": [0.4, 0.41], "val_accuracy": [0.4, 0.4]}) == "underfit"
 
 
 def test_a_small_gap_counts_where_the_validation_loss_has_risen():
@@ -259,18 +173,6 @@ def slow(gained, fall):
     accuracy = [0.8, 0.8 + gained / 2, 0.8 + gained]
     loss = [0.5, 0.5, 0.5 * (1 - fall)]
     return {"accuracy": accuracy, "val_accuracy": accuracy, "loss": loss, "val_loss": loss}
-
-
-@pytest.mark.parametrize(
-    ("gained", "fall", "expected"),
-    [
-        (0.021, 0.11, "underfit"),
-        (0.021, 0.09, "stagnant"),
-        (0.019, 0.11, "stagnant"),
-    ],
-)
-def test_a_run_that_starts_high_and_still_learns_is_not_stagnant(gained, fall, expected):
-    assert verdict(slow(gained, fall)) == expected
 
 
 def constant(loss, accuracy=0.95, *, train=0.0, val=0.0):
@@ -301,44 +203,157 @@ def test_the_constant_accuracy_of_the_largest_class_is_no_good_fit(values, expec
     assert (judged.rule == "one_class") == (expected == "stagnant")
 
 
-@pytest.mark.parametrize(
-    ("loss", "val_loss", "expected"),
-    [
-        ([1.0, 0.5, 0.03], [1.0, 0.45, 0.40], "overfit"),
-        ([1.0, 0.5, 0.1], [1.0, 0.3, 0.301], "overfit"),
-        ([1.0, 0.5, 0.1], [1.0, 0.3, 0.299], "undecided"),
-        # Three times next to nothing is next to nothing.
-        ([1.0, 0.5, 0.01], [1.0, 0.05, 0.05], "undecided"),
-        # A training loss that did not fall says nothing about memory.
-        ([0.1, 0.1, 0.1], [1.0, 0.6, 0.4], "stagnant"),
-    ],
-)
-def test_losses_far_apart_are_overfit_without_accuracies(loss, val_loss, expected):
-    assert verdict({"loss": loss, "val_loss": val_loss}) == expected
-
-
-def test_validation_alone_shows_a_good_fit_and_no_other_level():
-    losses = {"loss": [1.0, 0.5, 0.3], "val_loss": [1.0, 0.5, 0.35]}
-    assert verdict({**losses, "val_accuracy": [0.5, 0.8, 0.9]}) == "good_fit"
-    assert verdict({**losses, "val_accuracy": [0.5, 0.8, 0.89]}) == "undecided"
-
-
-def test_a_gap_after_one_epoch_is_nothing_learned_by_heart():
-    assert verdict({"accuracy": [0.7], "val_accuracy": [0.6]}) == "underfit"
-    assert verdict({"accuracy": [0.95], "val_accuracy": [0.85]}) == "undecided"
-    assert verdict({"accuracy": [0.95], "val_accuracy": [0.94]}) == "good_fit"
-
-
 def test_accuracies_in_percent_get_the_verdict_of_fractions():
     values = history(0.99, 0.90)
     percent = {k: [100 * v for v in c] if "acc" in k else c for k, c in values.items()}
     assert judge(percent) == judge(values)
 
 
-def test_a_regression_is_not_judged_by_an_accuracy_that_does_not_fit_it():
-    values = {"accuracy": [0.0, 0.01, 0.01], "val_accuracy": [0.0] * 3}
-    assert verdict({**values, "loss": [1.0, 0.5, 0.4]}) == "undecided"
-    assert verdict({**values, "loss": [1.0, 0.8, 0.6]}) == "stagnant"
+AT_LIMITS = [
+    # a loss that explodes or comes back is diverged
+    *(
+        (
+            {
+                "loss": loss,
+                "accuracy": [0.5, 0.95, 0.95][-len(loss) :],
+                "val_accuracy": [0.5, 0.95, 0.95][-len(loss) :],
+            },
+            {},
+            expected,
+        )
+        for loss, expected in [
+            ([1.0, 1.9], "good_fit"),
+            ([1.0, 2.0], "diverged"),  # twice the first
+            ([1.0, 0.5, 1.0], "diverged"),  # back at the start
+            ([1.0, 0.5, 0.99], "good_fit"),
+            ([1.0, 0.6, 1.1], "good_fit"),  # never was at half of it
+        ]
+    ),
+    # validation worse than guessing is suspicious only beyond noise
+    # Guessing among 10 classes with 1000 samples: 0.1 - 3 * 0.00949 = 0.0715.
+    # Of few samples none may be right by chance: 0.1 - 3 * 0.0949 < 0.
+    (history(0.99, 0.071), {**{"num_classes": 10, "num_val": 1000}}, "suspicious"),
+    (history(0.99, 0.072), {**{"num_classes": 10, "num_val": 1000}}, "overfit"),
+    (history(0.99, 0.0), {"num_classes": 10, "num_val": 10}, "overfit"),
+    # a validation loss far above guessing from the start is suspicious
+    (misled(2.88), {**{"num_classes": 10}}, "suspicious"),
+    (misled(2.87), {**{"num_classes": 10}}, "overfit"),
+    # a penalty in both losses accuses nobody
+    (misled(2.87, penalty=5.0), {"num_classes": 10}, "overfit"),
+    (misled(2.88, penalty=5.0), {"num_classes": 10}, "suspicious"),
+    # validation that has learned what training teaches is not misled
+    # A fifth of the way from 0.1 to 1 is 0.28.
+    (misled(9.0, val=0.28), {"num_classes": 10}, "suspicious"),
+    (misled(9.0, val=0.29), {"num_classes": 10}, "overfit"),
+    # validation above what the labels allow is suspicious
+    # 0.8 + 3 * sqrt(0.83 * 0.17 / 1000) = 0.8356.
+    (history(0.99, 0.84), {**{"ceiling": 0.8, "num_val": 1000}}, "suspicious"),
+    (history(0.99, 0.83), {**{"ceiling": 0.8, "num_val": 1000}}, "overfit"),
+    # validation known as well as training by heart is suspicious
+    *(
+        (values, {}, expected)
+        for values, expected in [
+            (by_heart(1.0), "suspicious"),
+            (by_heart(1.49), "suspicious"),
+            (by_heart(1.51), "good_fit"),
+            # Dropout or augmentation keep a running mean below 0.999: nothing is known by heart.
+            (by_heart(1.0, accuracy=0.998), "good_fit"),
+            (by_heart(1.0, accuracy=0.999), "suspicious"),
+            (by_heart(1.0, accuracy=0.994, is_eval=True), "good_fit"),
+            (by_heart(1.0, accuracy=0.996, is_eval=True), "suspicious"),
+            # An easy task is known on new images after three passes, before there is any memory.
+            (by_heart(1.0, early=0.95), "good_fit"),
+            (by_heart(1.0, early=0.949), "suspicious"),
+            (by_heart(1.0, early=0.95, is_eval=True), "suspicious"),
+        ]
+    ),
+    # training that gains little is stagnant
+    *(
+        (
+            {
+                "accuracy": [0.4, 0.4 + gained / 2, 0.4 + gained],
+                "val_accuracy": [0.4, 0.4 + gained / 2, 0.4 + gained],
+            },
+            {},
+            expected,
+        )
+        for gained, expected in [(0.05, "stagnant"), (0.06, "underfit")]
+    ),
+    # training near to guessing is stagnant
+    # A tenth of the way from 0.1 to 0.9 ends at 0.18.
+    *(
+        (
+            {"accuracy": [0.05, 0.1, level], "val_accuracy": [0.05, 0.1, level]},
+            {"num_classes": 10},
+            expected,
+        )
+        for level, expected in [(0.17, "stagnant"), (0.19, "underfit")]
+    ),
+    # two epochs are no curve to stagnate on
+    ({"accuracy": [0.4, 0.41], "val_accuracy": [0.4, 0.4]}, {}, "underfit"),
+    # a run that starts high and still learns is not stagnant
+    *(
+        (slow(gained, fall), {}, expected)
+        for gained, fall, expected in [
+            (0.021, 0.11, "underfit"),
+            (0.021, 0.09, "stagnant"),
+            (0.019, 0.11, "stagnant"),
+        ]
+    ),
+    # losses far apart are overfit without accuracies
+    *(
+        ({"loss": loss, "val_loss": val_loss}, {}, expected)
+        for loss, val_loss, expected in [
+            ([1.0, 0.5, 0.03], [1.0, 0.45, 0.40], "overfit"),
+            ([1.0, 0.5, 0.1], [1.0, 0.3, 0.301], "overfit"),
+            ([1.0, 0.5, 0.1], [1.0, 0.3, 0.299], "undecided"),
+            # Three times next to nothing is next to nothing.
+            ([1.0, 0.5, 0.01], [1.0, 0.05, 0.05], "undecided"),
+            # A training loss that did not fall says nothing about memory.
+            ([0.1, 0.1, 0.1], [1.0, 0.6, 0.4], "stagnant"),
+        ]
+    ),
+    # validation alone shows a good fit and no other level
+    (
+        {
+            **{"loss": [1.0, 0.5, 0.3], "val_loss": [1.0, 0.5, 0.35]},
+            "val_accuracy": [0.5, 0.8, 0.9],
+        },
+        {},
+        "good_fit",
+    ),
+    (
+        {
+            **{"loss": [1.0, 0.5, 0.3], "val_loss": [1.0, 0.5, 0.35]},
+            "val_accuracy": [0.5, 0.8, 0.89],
+        },
+        {},
+        "undecided",
+    ),
+    # a gap after one epoch is nothing learned by heart
+    ({"accuracy": [0.7], "val_accuracy": [0.6]}, {}, "underfit"),
+    ({"accuracy": [0.95], "val_accuracy": [0.85]}, {}, "undecided"),
+    ({"accuracy": [0.95], "val_accuracy": [0.94]}, {}, "good_fit"),
+    # a regression is not judged by an accuracy that does not fit it
+    (
+        {**{"accuracy": [0.0, 0.01, 0.01], "val_accuracy": [0.0] * 3}, "loss": [1.0, 0.5, 0.4]},
+        {},
+        "undecided",
+    ),
+    (
+        {**{"accuracy": [0.0, 0.01, 0.01], "val_accuracy": [0.0] * 3}, "loss": [1.0, 0.8, 0.6]},
+        {},
+        "stagnant",
+    ),
+    # the epoch that counts gives the level
+    ({"accuracy": [0.5, 0.95, 1.0], "val_accuracy": [0.5, 0.93, 0.8]}, {}, "overfit"),
+    ({"accuracy": [0.5, 0.95, 1.0], "val_accuracy": [0.5, 0.93, 0.8]}, {"epoch": 1}, "good_fit"),
+]
+
+
+@each_row(("values", "known", "expected"), AT_LIMITS)
+def test_a_verdict_changes_at_its_limit(values, known, expected):
+    assert verdict(values, **known) == expected
 
 
 FALLING = [1.0, 0.5, 0.3]
@@ -835,12 +850,6 @@ def test_where_the_plateau_begins_is_read_between_two_epochs():
     assert judge({"loss": loss}).epochs_to_plateau == pytest.approx(3.5)
     assert judge({"loss": [2.0, 1.95]}).epochs_to_plateau is None
     assert judge({"loss": [2.0]}).epochs_to_plateau is None
-
-
-def test_the_epoch_that_counts_gives_the_level():
-    values = {"accuracy": [0.5, 0.95, 1.0], "val_accuracy": [0.5, 0.93, 0.8]}
-    assert verdict(values) == "overfit"
-    assert verdict(values, epoch=1) == "good_fit"
 
 
 def test_a_spec_says_what_is_to_be_expected():

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from rows import each_row
 
 from parity.behaviour import signs
 from parity.behaviour.judgement import Expectation, Judgement
@@ -14,58 +15,9 @@ def seen(sign, **columns):
     return sign(signs.Observations(judgement.verdict, judgement, columns, {}, None))
 
 
-@pytest.mark.parametrize(
-    ("val_loss", "is_seen"),
-    [
-        ([1.0, 0.5, 0.55, 0.61], True),
-        ([1.0, 0.5, 0.55, 0.60], False),  # 1.2 times is the noise of good fits
-        ([1.0, 0.7, 0.5, 0.61], False),  # lowest after the first half
-    ],
-)
-def test_validation_turned(val_loss, is_seen):
-    assert seen(signs.validation_turned, loss=[1.0, 0.5, 0.2, 0.1], val_loss=val_loss) == is_seen
-
-
-@pytest.mark.parametrize(("peak", "is_seen"), [(0.84, True), (0.825, False)])
-def test_accuracy_peaked(peak, is_seen):
-    columns = {"accuracy": [0.5, 0.8, 0.9, 0.95], "val_accuracy": [0.5, peak, 0.8, 0.8]}
-    assert seen(signs.accuracy_peaked, **columns) == is_seen
-
-
-@pytest.mark.parametrize(
-    ("val", "is_seen"),
-    [
-        ([0.5, 0.6, 0.7, 0.6, 0.7, 0.6], True),
-        ([0.5, 0.6, 0.67, 0.6, 0.67, 0.6], False),  # steps of 0.07
-        ([0.1, 0.3, 0.5, 0.7, 0.9, 0.95], False),  # rises, and does not jump
-    ],
-)
-def test_validation_jumps(val, is_seen):
-    assert seen(signs.validation_jumps, accuracy=val, val_accuracy=val) == is_seen
-
-
-@pytest.mark.parametrize(("first", "is_seen"), [(0.29, True), (0.31, False)])
-def test_apart_from_the_start(first, is_seen):
-    columns = {"accuracy": [0.5, 0.8, 0.9], "val_accuracy": [first, 0.3, 0.3]}
-    assert seen(signs.apart_from_the_start, **columns) == is_seen
-
-
 def test_percent_is_seen_as_fractions():
     columns = {"accuracy": [50.0, 80.0, 90.0], "val_accuracy": [29.0, 30.0, 30.0]}
     assert seen(signs.apart_from_the_start, **columns)
-
-
-@pytest.mark.parametrize(("loss", "is_seen"), [(1.39, True), (1.38, False)])
-def test_a_penalty_is_more_than_accuracy_explains(loss, is_seen):
-    # All right at the loss of a half each is log 2 = 0.693, twice: 1.386.
-    assert seen(signs.has_penalty, accuracy=[0.9, 1.0], loss=[3.0, loss]) == is_seen
-
-
-def test_a_flat_loss_and_one_that_jumps():
-    assert seen(signs.loss_is_flat, loss=[2.5, 2.3026, 2.3026, 2.3027])
-    assert not seen(signs.loss_is_flat, loss=[2.5, 2.30, 2.29, 2.28])
-    assert seen(signs.loss_jumps, loss=[2.0, 2.2, 1.9, 2.1, 1.8])
-    assert not seen(signs.loss_jumps, loss=[2.0, 1.9, 1.8, 1.85, 1.7])
 
 
 def observed(columns=None, *, num_train=None, findings=(), rule="none", num_epochs=4, **judged):
@@ -113,15 +65,6 @@ def test_training_improves_as_long_as_it_gains_in_its_last_quarter(columns, expe
     assert not any(signs.is_flat(observed(columns, num_epochs=number)) for number in (2, 3))
 
 
-def test_findings_and_rules_are_looked_up_by_name():
-    either = signs.has_finding("leak", "copies")
-    assert either(observed(findings=["copies"]))
-    assert not either(observed(findings=["others"]))
-    either = signs.is_rule("gap", "turned")
-    assert either(observed(rule="turned"))
-    assert not either(observed(rule="none"))
-
-
 def test_the_first_rate_is_the_first_that_was_measured():
     assert signs.first_rate(observed({"learning_rate": [math.nan, 0.1, 0.2]})) == 0.1
     assert signs.first_rate(observed()) is None
@@ -134,135 +77,6 @@ def test_the_first_rate_is_the_first_that_was_measured():
 def test_a_rate_is_below_a_limit_or_from_it_on(rate, is_below, is_from):
     assert signs.is_below(rate, 1.0) is is_below
     assert signs.is_from(rate, 1.0) is is_from
-
-
-@pytest.mark.parametrize(
-    ("rates", "expected"),
-    [
-        ([], False),
-        ([10.0, 0.5], False),
-        ([10.0, 0.5, 0.5], True),
-        ([10.0, 1.0, 0.5], False),
-        ([10.0, 5.0, 0.5], False),
-        ([10.0, 10.0, 0.9, 0.9], True),
-        ([10.0, 10.0, 0.9, 0.9, 0.9], True),
-        ([10.0, 10.0, 10.0, 0.9, 0.9], False),
-    ],
-)
-def test_a_rate_is_cut_early_if_it_falls_below_a_tenth_in_the_first_half(rates, expected):
-    assert signs.was_cut_early(observed({"learning_rate": rates})) is expected
-
-
-def test_three_epochs_are_short():
-    assert signs.is_short(observed(num_epochs=1))
-    assert signs.is_short(observed(num_epochs=3))
-    assert not signs.is_short(observed(num_epochs=4))
-
-
-@pytest.mark.parametrize(
-    ("train", "val", "expected"),
-    [
-        ([0.5, 1.0, 0.97], [0.5, 0.9, 1.0], True),
-        ([0.5, 0.9, 0.98], [0.5, 0.9, 1.0], False),
-        ([0.5, 0.9, 0.99], [0.5, 0.9, 1.0], False),
-        ([], [0.5, 0.9, 1.0], False),
-        ([0.5], [], False),
-    ],
-)
-def test_training_below_validation_has_dropout(train, val, expected):
-    columns = {"accuracy": train, "val_accuracy": val}
-    assert signs.trains_below_validation(observed(columns)) is expected
-
-
-@pytest.mark.parametrize(
-    ("chance", "val", "expected"),
-    [
-        *((0.5, 0.55, False), (0.5, 0.54, True), (0.5, 0.6, False)),
-        *((None, 0.1, False), (0.5, None, False)),
-    ],
-)
-def test_validation_within_a_twentieth_of_guessing_is_at_chance(chance, val, expected):
-    assert signs.is_at_chance(observed(chance=chance, val_accuracy=val)) is expected
-
-
-@pytest.mark.parametrize(
-    ("number", "is_small", "is_large"),
-    [(None, False, False), (999, True, False), (1000, False, True), (1001, False, True)],
-)
-def test_a_thousand_training_samples_are_many(number, is_small, is_large):
-    assert signs.is_small(observed(num_train=number)) is is_small
-    assert signs.is_large(observed(num_train=number)) is is_large
-
-
-@pytest.mark.parametrize(
-    ("loss", "expected"),
-    [
-        ([3.0, 6.0], False),
-        ([3.0, 6.5], True),
-        ([3.0, 9.0, 5.5], False),
-        ([1.0, 9.0, 3.0], True),
-        ([-1.0], False),
-        ([], False),
-    ],
-)
-def test_a_loss_that_ends_at_more_than_twice_its_first_has_exploded(loss, expected):
-    assert signs.loss_exploded(observed({"loss": loss})) is expected
-
-
-@pytest.mark.parametrize(
-    ("rule", "chance", "val", "expected"),
-    [
-        ("one_class", 0.25, 0.2, False),
-        ("one_class", 0.25, 0.3, False),
-        ("one_class", 0.25, 0.31, True),
-        ("one_class", None, 0.55, False),
-        ("one_class", None, 0.56, True),
-        ("one_class", 0.25, None, False),
-        ("none", 0.25, 0.9, False),
-        ("turned", 0.25, 0.9, False),
-    ],
-)
-def test_the_largest_class_is_right_more_often_than_an_even_share(rule, chance, val, expected):
-    found = observed(rule=rule, chance=chance, val_accuracy=val)
-    assert signs.names_the_largest_class(found) is expected
-
-
-@pytest.mark.parametrize(
-    ("best", "num_epochs", "rise", "expected"),
-    [
-        (1, 4, 1.21, True),
-        (2, 4, 1.21, True),
-        (2, 4, 1.2, False),
-        (2, 4, 1.1, False),
-        (3, 4, 2.0, False),
-        (3, 5, 2.0, False),
-        (3, 6, 2.0, True),
-        (1, 3, 2.0, False),
-        (None, 4, 2.0, False),
-        (1, 4, None, False),
-    ],
-)
-def test_validation_that_was_best_early_and_is_a_fifth_worse_has_turned(
-    best, num_epochs, rise, expected
-):
-    found = observed(num_epochs=num_epochs, best_epoch_number=best, val_loss_rise=rise)
-    assert signs.validation_turned(found) is expected
-
-
-@pytest.mark.parametrize(
-    ("column", "level", "expected"),
-    [
-        ([0.0, 0.03, 0.0, 0.0], 0.0, False),
-        ([0.0, 0.031, 0.0, 0.0], 0.0, True),
-        ([0.0, 0.5, 0.0], 0.0, False),
-        ([0.5, 0.0], 0.0, False),
-        ([0.5, 0.5, 0.5, 0.5], 0.5, False),
-        ([0.0, 0.5, 0.0, 0.0], None, False),
-    ],
-)
-def test_a_peak_is_more_than_the_noise_above_the_level(column, level, expected):
-    found = observed({"val_accuracy": column}, val_accuracy=level)
-    assert signs.accuracy_peaked(found) is expected
 
 
 JUMPS = {
@@ -283,85 +97,215 @@ JUMPS = {
 }
 
 
-@pytest.mark.parametrize(("column", "expected"), JUMPS.values(), ids=JUMPS)
-def test_validation_jumps_if_half_of_its_steps_are_large_and_a_quarter_fall(column, expected):
-    assert signs.validation_jumps(observed({"val_accuracy": column})) is expected
+SIGNS = [
+    # findings and rules are looked up by name
+    (signs.has_finding("leak", "copies"), {"findings": ["copies"]}, True),
+    (signs.has_finding("leak", "copies"), {"findings": ["others"]}, False),
+    (signs.is_rule("gap", "turned"), {"rule": "turned"}, True),
+    (signs.is_rule("gap", "turned"), {"rule": "none"}, False),
+    # a rate is cut early if it falls below a tenth in the first half
+    *(
+        (signs.was_cut_early, {"columns": {"learning_rate": rates}}, expected)
+        for rates, expected in [
+            ([], False),
+            ([10.0, 0.5], False),
+            ([10.0, 0.5, 0.5], True),
+            ([10.0, 1.0, 0.5], False),
+            ([10.0, 5.0, 0.5], False),
+            ([10.0, 10.0, 0.9, 0.9], True),
+            ([10.0, 10.0, 0.9, 0.9, 0.9], True),
+            ([10.0, 10.0, 10.0, 0.9, 0.9], False),
+        ]
+    ),
+    # three epochs are short
+    (signs.is_short, {"num_epochs": 1}, True),
+    (signs.is_short, {"num_epochs": 3}, True),
+    (signs.is_short, {"num_epochs": 4}, False),
+    # training below validation has dropout
+    *(
+        (
+            signs.trains_below_validation,
+            {"columns": {"accuracy": train, "val_accuracy": val}},
+            expected,
+        )
+        for train, val, expected in [
+            ([0.5, 1.0, 0.97], [0.5, 0.9, 1.0], True),
+            ([0.5, 0.9, 0.98], [0.5, 0.9, 1.0], False),
+            ([0.5, 0.9, 0.99], [0.5, 0.9, 1.0], False),
+            ([], [0.5, 0.9, 1.0], False),
+            ([0.5], [], False),
+        ]
+    ),
+    # validation within a twentieth of guessing is at chance
+    *(
+        (signs.is_at_chance, {"chance": chance, "val_accuracy": val}, expected)
+        for chance, val, expected in [
+            *((0.5, 0.55, False), (0.5, 0.54, True), (0.5, 0.6, False)),
+            *((None, 0.1, False), (0.5, None, False)),
+        ]
+    ),
+    # a thousand training samples are many
+    *(
+        (signs.is_small, {"num_train": number}, is_small)
+        for number, is_small, is_large in [
+            (None, False, False),
+            (999, True, False),
+            (1000, False, True),
+            (1001, False, True),
+        ]
+    ),
+    *(
+        (signs.is_large, {"num_train": number}, is_large)
+        for number, is_small, is_large in [
+            (None, False, False),
+            (999, True, False),
+            (1000, False, True),
+            (1001, False, True),
+        ]
+    ),
+    # a loss that ends at more than twice its first has exploded
+    *(
+        (signs.loss_exploded, {"columns": {"loss": loss}}, expected)
+        for loss, expected in [
+            ([3.0, 6.0], False),
+            ([3.0, 6.5], True),
+            ([3.0, 9.0, 5.5], False),
+            ([1.0, 9.0, 3.0], True),
+            ([-1.0], False),
+            ([], False),
+        ]
+    ),
+    # the largest class is right more often than an even share
+    *(
+        (
+            signs.names_the_largest_class,
+            {"rule": rule, "chance": chance, "val_accuracy": val},
+            expected,
+        )
+        for rule, chance, val, expected in [
+            ("one_class", 0.25, 0.2, False),
+            ("one_class", 0.25, 0.3, False),
+            ("one_class", 0.25, 0.31, True),
+            ("one_class", None, 0.55, False),
+            ("one_class", None, 0.56, True),
+            ("one_class", 0.25, None, False),
+            ("none", 0.25, 0.9, False),
+            ("turned", 0.25, 0.9, False),
+        ]
+    ),
+    # validation that was best early and is a fifth worse has turned
+    *(
+        (
+            signs.validation_turned,
+            {"num_epochs": num_epochs, "best_epoch_number": best, "val_loss_rise": rise},
+            expected,
+        )
+        for best, num_epochs, rise, expected in [
+            (1, 4, 1.21, True),
+            (2, 4, 1.21, True),
+            (2, 4, 1.2, False),
+            (2, 4, 1.1, False),
+            (3, 4, 2.0, False),
+            (3, 5, 2.0, False),
+            (3, 6, 2.0, True),
+            (1, 3, 2.0, False),
+            (None, 4, 2.0, False),
+            (1, 4, None, False),
+        ]
+    ),
+    # a peak is more than the noise above the level
+    *(
+        (
+            signs.accuracy_peaked,
+            {"columns": {"val_accuracy": column}, "val_accuracy": level},
+            expected,
+        )
+        for column, level, expected in [
+            ([0.0, 0.03, 0.0, 0.0], 0.0, False),
+            ([0.0, 0.031, 0.0, 0.0], 0.0, True),
+            ([0.0, 0.5, 0.0], 0.0, False),
+            ([0.5, 0.0], 0.0, False),
+            ([0.5, 0.5, 0.5, 0.5], 0.5, False),
+            ([0.0, 0.5, 0.0, 0.0], None, False),
+        ]
+    ),
+    # validation jumps if half of its steps are large and a quarter fall
+    *(
+        (signs.validation_jumps, {"columns": {"val_accuracy": column}}, expected)
+        for column, expected in JUMPS.values()
+    ),
+    # validation is apart from the first epoch to the best
+    *(
+        (
+            signs.apart_from_the_start,
+            {"columns": {"accuracy": train, "val_accuracy": val}},
+            expected,
+        )
+        for train, val, expected in [
+            ([0.2, 1.0], [0.0, 0.0], False),
+            ([0.21, 1.0], [0.0, 0.0], True),
+            ([0.5, 1.0], [0.25, 0.8], False),
+            ([0.5, 1.0], [0.25, 0.79], True),
+            ([0.5, 1.0], [0.25, 0.9], False),
+            ([0.5, 1.0], [0.4, 0.4], False),
+            ([0.5, 1.0], [0.4, 0.1], False),
+            ([], [0.1], False),
+            ([0.9], [], False),
+        ]
+    ),
+    # a penalty is more than twice what the last accuracy explains
+    *(
+        (
+            signs.has_penalty,
+            {"columns": {"accuracy": [0.9, 0.9, accuracy], "loss": [0.1, 0.1, loss]}},
+            expected,
+        )
+        for accuracy, loss, expected in [
+            # Half right: log(2000) = 7.60090.
+            (0.5, 7.6005, False),
+            (0.5, 7.6014, True),
+            # 2 (log(1000) / 4 + log(2) 3 / 4) = 4.49360.
+            (0.75, 4.4931, False),
+            (0.75, 4.4941, True),
+            (1.0, 1.39, True),
+            (0.49, 100.0, False),
+            (1.0000005, 100.0, False),
+        ]
+    ),
+    # a penalty is not seen without a loss or an accuracy
+    (signs.has_penalty, {"columns": {"accuracy": [0.9]}}, False),
+    (signs.has_penalty, {"columns": {"loss": [9.0]}}, False),
+    # a loss is flat if it stays within a fifth of a percent after the first epoch
+    *(
+        (signs.loss_is_flat, {"columns": {"loss": loss}}, expected)
+        for loss, expected in [
+            ([5.0, 1000.0, 1001.0, 1002.0], True),
+            ([5.0, 1000.0, 1001.0, 1002.002], False),
+            ([5.0, 1000.0, 1002.002, 1001.0], False),
+            ([5.0, 1002.0, 1001.0, 1000.0], True),
+            ([5.0, -1000.0, -1001.0, -1002.0], True),
+            ([5.0, 1000.0, 1000.0, 1000.0], True),
+            ([5.0, 1000.0, 1000.0], False),
+            ([5.0, 1000.0], False),
+            ([], False),
+        ]
+    ),
+    # a loss jumps if it rises by a twentieth in a quarter of the epochs
+    *(
+        (signs.loss_jumps, {"columns": {"loss": loss}}, expected)
+        for loss, expected in [
+            ([20.0, 21.5], False),
+            ([20.0, 21.5, 20.0, 20.0], False),
+            ([20.0, 21.5, 20.0, 21.5, 20.0], True),
+            ([20.0, 21.5, 20.0, 20.0, 20.0], True),
+            ([20.0, 21.0, 20.0, 20.0, 20.0], False),
+            ([20.0, 21.5, 20.0, 20.0, 20.0, 20.0, 20.0, 20.0], False),
+            ([20.0, 21.5, 20.0, 21.5, 20.0, 20.0, 20.0, 20.0], True),
+        ]
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("train", "val", "expected"),
-    [
-        ([0.2, 1.0], [0.0, 0.0], False),
-        ([0.21, 1.0], [0.0, 0.0], True),
-        ([0.5, 1.0], [0.25, 0.8], False),
-        ([0.5, 1.0], [0.25, 0.79], True),
-        ([0.5, 1.0], [0.25, 0.9], False),
-        ([0.5, 1.0], [0.4, 0.4], False),
-        ([0.5, 1.0], [0.4, 0.1], False),
-        ([], [0.1], False),
-        ([0.9], [], False),
-    ],
-)
-def test_validation_is_apart_from_the_first_epoch_to_the_best(train, val, expected):
-    columns = {"accuracy": train, "val_accuracy": val}
-    assert signs.apart_from_the_start(observed(columns)) is expected
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "loss", "expected"),
-    [
-        # Half right: log(2000) = 7.60090.
-        (0.5, 7.6005, False),
-        (0.5, 7.6014, True),
-        # 2 (log(1000) / 4 + log(2) 3 / 4) = 4.49360.
-        (0.75, 4.4931, False),
-        (0.75, 4.4941, True),
-        (1.0, 1.39, True),
-        (0.49, 100.0, False),
-        (1.0000005, 100.0, False),
-    ],
-)
-def test_a_penalty_is_more_than_twice_what_the_last_accuracy_explains(accuracy, loss, expected):
-    columns = {"accuracy": [0.9, 0.9, accuracy], "loss": [0.1, 0.1, loss]}
-    assert signs.has_penalty(observed(columns)) is expected
-
-
-def test_a_penalty_is_not_seen_without_a_loss_or_an_accuracy():
-    assert not signs.has_penalty(observed({"accuracy": [0.9]}))
-    assert not signs.has_penalty(observed({"loss": [9.0]}))
-
-
-@pytest.mark.parametrize(
-    ("loss", "expected"),
-    [
-        ([5.0, 1000.0, 1001.0, 1002.0], True),
-        ([5.0, 1000.0, 1001.0, 1002.002], False),
-        ([5.0, 1000.0, 1002.002, 1001.0], False),
-        ([5.0, 1002.0, 1001.0, 1000.0], True),
-        ([5.0, -1000.0, -1001.0, -1002.0], True),
-        ([5.0, 1000.0, 1000.0, 1000.0], True),
-        ([5.0, 1000.0, 1000.0], False),
-        ([5.0, 1000.0], False),
-        ([], False),
-    ],
-)
-def test_a_loss_is_flat_if_it_stays_within_a_fifth_of_a_percent_after_the_first_epoch(
-    loss, expected
-):
-    assert signs.loss_is_flat(observed({"loss": loss})) is expected
-
-
-@pytest.mark.parametrize(
-    ("loss", "expected"),
-    [
-        ([20.0, 21.5], False),
-        ([20.0, 21.5, 20.0, 20.0], False),
-        ([20.0, 21.5, 20.0, 21.5, 20.0], True),
-        ([20.0, 21.5, 20.0, 20.0, 20.0], True),
-        ([20.0, 21.0, 20.0, 20.0, 20.0], False),
-        ([20.0, 21.5, 20.0, 20.0, 20.0, 20.0, 20.0, 20.0], False),
-        ([20.0, 21.5, 20.0, 21.5, 20.0, 20.0, 20.0, 20.0], True),
-    ],
-)
-def test_a_loss_jumps_if_it_rises_by_a_twentieth_in_a_quarter_of_the_epochs(loss, expected):
-    assert signs.loss_jumps(observed({"loss": loss})) is expected
+@each_row(("sign", "given", "expected"), SIGNS)
+def test_a_sign_is_seen_up_to_its_limit(sign, given, expected):
+    assert sign(observed(**given)) == expected

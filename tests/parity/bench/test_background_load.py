@@ -50,13 +50,6 @@ def test_what_the_host_gave_to_somebody_else_is_others(told):
     assert counted.share() == pytest.approx(5 / 10)
 
 
-def test_a_machine_that_we_have_alone_has_no_others(told):
-    told(START, ours=0)
-    counted = BackgroundLoad()
-    told((20, 0, 5, 100, 1, 0, 0, 0), ours=10.2)  # two clocks, one of which counts in ticks
-    assert counted.share() == 0
-
-
 @pytest.mark.parametrize(
     "text", [None, "", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h"]
 )

@@ -10,16 +10,13 @@ from pathlib import Path
 import pytest
 from bench_children import task
 from helpers import make_data
-from rows import each_row
 
 from parity import worker
-from parity.bench.child import BenchTask, ProgramBenchTask, refuse, run_bench
+from parity.bench.child import ProgramBenchTask, refuse, run_bench
 from parity.bench.server import NoMoreRounds, NotApplicable
 from parity.data.transfer import save_data
-from parity.errors import InputError
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
-from parity.programs.scenarios import scenario
 
 
 class FakeHalf:
@@ -60,12 +57,6 @@ def pipe():
     os.close(receiver)
 
 
-@each_row("name", ["dropout", "augmentation", "capacity"])
-def test_a_task_survives_its_file(name):
-    given = BenchTask("train", "torch", "bf16", scenario(name))
-    assert BenchTask.from_dict(json.loads(json.dumps(given.to_dict()))) == given
-
-
 def test_a_child_sets_up_its_process_and_answers_on_the_pipe(ready_folder, pipe):
     half, given = FakeHalf(), task(threads=3)
     run_bench(half, ready_folder(given), pipe[1])
@@ -86,11 +77,6 @@ def test_keras_on_torch_is_set_up_by_its_variables(ready_folder, pipe):
 def main():
     yield worker.main
     faulthandler.unregister(signal.SIGTERM)  # which main() registers
-
-
-def test_the_end_of_the_talk_is_success(main, ready_folder, pipe):
-    arguments = ["bench", str(ready_folder(task())), str(pipe[1])]
-    assert main("torch", FakeHalf(), arguments) == 0
 
 
 def test_what_cannot_be_done_here_is_one_line_and_wrong_use(main, ready_folder, pipe, capfd):
@@ -120,12 +106,6 @@ def test_a_pipe_that_is_no_number_is_wrong_use(number, capfd):
         worker.main("torch", FakeHalf(), ["bench", "folder", number])
     assert ended.value.code == 2
     assert "usage: python -m parity.worker torch" in capfd.readouterr().err
-
-
-def test_a_refusal_names_variant_precision_and_device():
-    error = refuse(task("torch-eager", precision="tf32", device="cuda:1"), "why")
-    assert isinstance(error, InputError)
-    assert str(error) == "torch-eager, tf32 on cuda:1: why"
 
 
 # --- programs of the user's ----------------------------------------------------------------------

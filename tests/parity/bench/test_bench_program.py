@@ -93,14 +93,12 @@ def rows_of(monkeypatch, reference, tmp_path):
     return rows
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("port", "reason"),
     [
         ("stock_adam", "it does not train as Keras does: optimizer, .*: F"),
-        pytest.param(
-            *("no_activation", "it does not train as Keras does: forward, .*: "),
-            marks=pytest.mark.long,
-        ),
+        ("no_activation", "it does not train as Keras does: forward, .*: "),
     ],
 )
 def test_a_wrong_port_is_refused_with_the_reason_and_nothing_is_timed(rows_of, port, reason):
@@ -144,6 +142,7 @@ def test_a_port_that_augments_otherwise_is_refused(rows_of_a_flow):
     assert "it does not train as Keras does: data, " in eager.reason
 
 
+@pytest.mark.long
 def test_a_right_port_on_a_flow_would_be_timed_but_for_steps_on_one_batch(rows_of_a_flow):
     parts, variants = ("train", "step"), ("keras", "torch-eager")
     rows = {(r.part, r.variant): r for r in rows_of_a_flow("build", parts=parts, variants=variants)}

@@ -11,12 +11,9 @@ from processes import is_alive
 from schemas import assert_valid
 
 from parity.bench import measure
-from parity.bench.comparison import compare
 from parity.bench.result import FAILED, OK, REFUSED
-from parity.bench.result_file import read_result
 from parity.bench.run import run_bench
 from parity.errors import InputError
-from parity.files.json_io import write_json
 from parity.halves.options import ChildOptions
 from parity.programs.bench_spec import BenchSpec
 
@@ -72,16 +69,6 @@ def test_a_result_has_ratios_parity_and_machine(stub_run):
     assert_valid(result.to_json())
 
 
-def test_a_result_survives_its_file_and_is_as_fast_as_itself(stub_run, tmp_path):
-    result = stub_run(BenchSpec(**{**OWN, "rounds": 5}, gate_seeds=0, parts=("train", "startup")))
-    write_json(tmp_path / "a.json", result.to_json())
-    found = compare(read_result(tmp_path / "a.json"), result)
-    assert [change.status for change in found.changes] == ["same"] * 4
-    assert [change.measure for change in found.changes] == ["speed", "ratio"] * 2
-    assert found.verdict == "pass"
-    assert (found.only_old, found.only_new, found.differences) == ((), (), ())
-
-
 def test_a_refused_variant_has_no_ratio(stub_run):
     texts = {"keras": "serve(accuracies=(0.9,))", "torch-own": "serve(accuracies=(0.1,))"}
     result = stub_run(BenchSpec(**OWN, gate_seeds=6), texts)
@@ -126,14 +113,6 @@ def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub
     with pytest.raises(InputError, match="--keras-python no-such-python"):
         stub_run(BenchSpec(**OWN), python="no-such-python")
     assert stub_run.stub.pids() == []
-
-
-def test_data_that_are_missing_are_refused(tmp_path, scratch):
-    python = Stub(tmp_path).python
-    spec = BenchSpec(**OWN, data=str(tmp_path / "none"))
-    with pytest.raises(InputError, match="none"):
-        run_bench(spec, children=ChildOptions(python, python))
-    assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

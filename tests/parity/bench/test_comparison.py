@@ -1,6 +1,5 @@
 """What got slower from one benchmark to another: what is called so, how often, what never is."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
 from rows import each_row
 
-from parity.bench.comparison import BenchComparison, compare
+from parity.bench.comparison import compare
 from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult
 
 MS = 0.001
@@ -102,11 +101,6 @@ def test_speeds_are_compared_on_the_same_machine_only(environment, spec, reason)
     assert change.reason.startswith("no ratio in both; ")
     assert reason in change.reason
     assert (change.old, change.new, change.change) == (None, None, None)
-
-
-def test_an_old_machine_that_is_not_told_is_said_to_be_the_old_one():
-    found = compare(noisy(0, environment={}), noisy(0))
-    assert "the old result does not name its processor" in one(found, "keras").reason
 
 
 @each_row(("factor", "status"), [(1.0, "same"), (0.8, "slower"), (1.25, "faster")])
@@ -205,13 +199,6 @@ def test_what_has_nothing_in_common_does_not_pass(old):
     assert compare(old, noisy(0)).verdict == "inconclusive"
 
 
-def test_the_same_result_has_no_change():
-    found = compare(noisy(0), noisy(0))
-    assert set(statuses(found).values()) == {"same"}
-    assert (found.only_old, found.only_new, found.differences) == ((), (), ())
-    assert {change.change for change in found.changes} == {0}
-
-
 def test_what_differs_in_software_is_told():
     versions = {**MACHINE["versions"], "torch": "2.14.0", "jax": "1.0"}
     del versions["keras"]
@@ -237,49 +224,6 @@ def test_a_row_that_stands_twice_is_an_error():
         compare(twice, result())
 
 
-def test_the_json_is_strict_and_has_these_keys():
-    found = compare(result(row("a", 1.0)), result(row("b", 1.0), environment={"cores": 1}))
-    written = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert set(written) == {
-        "schema",
-        "verdict",
-        "threshold",
-        "changes",
-        "only_old",
-        "only_new",
-        "differences",
-    }
-    assert (written["schema"], written["verdict"]) == ("parity.bench.comparison/1", "inconclusive")
-    key = {"part": "train", "batch_size": 32, "precision": "fp32"}
-    assert written["only_old"] == [{**key, "variant": "a"}]
-    assert written["only_new"] == [{**key, "variant": "b"}]
-    assert "cores 2 became 1" in written["differences"]
-    found = compare(noisy(0), noisy(0, speed=0.5))
-    written = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert written["verdict"] == "fail"
-    torch = written["changes"][1]
-    assert set(torch) == {
-        "part",
-        "variant",
-        "batch_size",
-        "precision",
-        "status",
-        "measure",
-        "baseline",
-        "unit",
-        "old",
-        "new",
-        "change",
-        "reason",
-    }
-    assert torch["change"] == pytest.approx(-0.5)
-    assert set(torch["old"]) == {"median", "low", "high"}
-
-
-def test_a_comparison_of_nothing_is_inconclusive():
-    assert BenchComparison(0.05, ()).verdict == "inconclusive"
-
-
 def rates(n, noise, *, num=1500, slower_by=0.0, between=0.0):
     """Shares of the three words for a port that became slower by a share, or did not.
 
@@ -300,7 +244,7 @@ def rates(n, noise, *, num=1500, slower_by=0.0, between=0.0):
 
 @each_row(
     ("n", "noise", "told"),
-    [(5, 0.3, 0.004), (7, 0.1, 0.002), (15, 0.05, 0.002), (15, 0.3, 0.002), (31, 0.1, 0.002)],
+    [(5, 0.3, 0.004), (15, 0.05, 0.002)],
 )
 def test_a_row_that_did_not_change_is_called_slower_as_rarely_as_told(n, noise, told):
     num = 1500

@@ -87,14 +87,6 @@ def test_only_what_got_slower_makes_a_comparison_fail(benchmark, call, tmp_path,
     assert f"{int(name == 'slower')} slower" in ended.stdout
 
 
-def test_a_benchmark_may_take_the_place_of_the_one_it_is_compared_with(benchmark, call, tmp_path):
-    write_json(tmp_path / "a.json", noisy(1).to_json())
-    benchmark.result = SLOWER
-    benchmark.unfinished = (SLOWER,)
-    assert call("--compare", "a.json", "--json", "a.json").returncode == 1
-    assert json.loads((tmp_path / "a.json").read_text()) == SLOWER.to_json()
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -163,12 +155,6 @@ def test_wrong_use_is_told_before_anything_is_measured(benchmark, call, name):
     assert benchmark.spec is None
 
 
-def test_an_interpreter_that_is_none_is_wrong_use(call):
-    ended = call("--torch-python", "no-such-python")
-    assert ended.returncode == 2
-    assert "--torch-python no-such-python: not an executable file" in ended.stderr
-
-
 def test_options_reach_the_benchmark(benchmark, call):
     call(
         *("capacity", "--parts", "train, step", "--variants", "torch,torch-own"),
@@ -199,16 +185,6 @@ def test_options_reach_the_benchmark(benchmark, call):
     assert benchmark.options == {"children": ChildOptions("a", "b", 12.0, quiet=False)}
 
 
-def test_the_compiled_variant_is_not_added_twice(benchmark, call):
-    call("--variants", "keras,torch-compiled", "--compile")
-    assert benchmark.spec.variants == ("keras", "torch-compiled")
-
-
-def test_a_timeout_of_0_is_none(benchmark, call):
-    call("--timeout", 0)
-    assert benchmark.options["children"].timeout_s is None
-
-
 def test_the_result_is_written_in_every_form_that_is_asked_for(benchmark, call, tmp_path):
     ended = call("--json", "a.json", "--csv", "a.csv", "--markdown", "a.md")
     assert ended.returncode == 0
@@ -217,12 +193,6 @@ def test_the_result_is_written_in_every_form_that_is_asked_for(benchmark, call, 
         assert [line["variant"] for line in csv.DictReader(file)] == ["keras", "torch"]
     assert (tmp_path / "a.md").read_text().startswith("**PASS: benchmark of dropout")
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.csv", "a.md"}
-
-
-def test_quiet_prints_nothing_and_the_exit_code_tells(benchmark, call):
-    benchmark.result = FAILING
-    ended = call("--quiet")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "")
 
 
 def test_what_goes_on_is_told_apart_from_the_report(benchmark, call):
@@ -337,11 +307,6 @@ def test_a_pair_without_a_name_is_measured_too(benchmark, call, project):
     assert benchmark.spec.scenario == "custom"
     assert benchmark.spec.variants[-1] == "torch-compiled"
     assert benchmark.spec.program.sets_seed is False
-
-
-def test_a_scenario_is_measured_as_before_beside_programs(benchmark, call, project):
-    assert call("capacity").returncode == 0
-    assert (benchmark.spec.scenario, benchmark.spec.program) == ("capacity", None)
 
 
 @pytest.mark.parametrize(

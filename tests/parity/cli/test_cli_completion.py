@@ -28,24 +28,6 @@ def test_the_script_asks_parity_and_completes_it(shell):
     }[shell] in ended.stdout
 
 
-def test_the_name_of_the_variable_is_the_one_that_click_looks_for(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "zsh_source")
-    assert CliRunner().invoke(cli, [], prog_name="parity").stdout.startswith("#compdef parity")
-
-
-def test_help_says_how_to_install_it():
-    told = CliRunner().invoke(cli, ["completion", "--help"]).stdout
-    assert 'add to ~/.bashrc:  eval "$(parity completion bash)"' in told
-    assert 'add to ~/.zshrc, below compinit:  eval "$(parity completion zsh)"' in told
-    assert "parity completion fish > ~/.config/fish/completions/parity.fish" in told
-
-
-def test_another_shell_is_wrong_use():
-    ended = CliRunner().invoke(cli, ["completion", "tcsh"])
-    assert ended.exit_code == 2
-    assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in ended.output
-
-
 def bash_version():
     bash = shutil.which("bash")
     if bash is None:

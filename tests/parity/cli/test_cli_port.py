@@ -37,11 +37,6 @@ def test_a_package_that_lacks_a_part_is_not_called_right_without_more(called):
     assert done.return_value == 0  # that of the check
 
 
-def test_a_package_that_lacks_nothing_is(called):
-    done = called((), result_of(level("data"), level("loss")))
-    assert done.output.rstrip().endswith("The port is right: all 2 levels agree")
-
-
 def test_the_exit_code_of_a_package_that_differs_is_1(called):
     done = called(LACKS, result_of(level("data"), level("loss", worst=1.0)))
     assert done.return_value == 1

@@ -98,15 +98,6 @@ def test_check_takes_all_programs_of_the_table_or_some(call, tmp_path):
     assert (tmp_path / "mine" / "out" / "report.html").exists()
 
 
-def test_check_refuses_programs_that_it_does_not_know(call):
-    ended = call("check", "smal")
-    assert ended.returncode == 2
-    assert "unknown program 'smal' (see `parity list`): expected one of" in ended.stderr
-    ended = call("check", "small", *PAIR)
-    assert ended.returncode == 2
-    assert "--keras and --torch are for a pair without a name" in ended.stderr
-
-
 # What the Keras half finds wrong -> what it says, and the exit code.
 UNFIT = {
     "no fit": ("print('nothing is trained')", "ended without a call of model.fit", 2),

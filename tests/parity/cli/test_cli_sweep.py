@@ -112,12 +112,6 @@ def test_programs_and_scenarios_are_mixed_in_the_order_of_the_call(sweep):
     assert names == ["frozen", "leak", "small"]
 
 
-def test_a_program_without_a_name_is_swept(sweep):
-    ended = sweep(losses(), *PAIR, "--epochs", "4", "--seeds", "0:6")
-    assert ended.returncode == 0, ended.stdout
-    assert {task.spec.name for task in sweep.started} == {"custom"}
-
-
 def test_a_remedy_is_compared_by_its_effect(sweep, tmp_path):
     path = tmp_path / "mine" / "parity.toml"
     path.write_text(path.read_text() + 'cures = "small"\n')  # of the last one, frozen
@@ -134,14 +128,6 @@ def test_a_remedy_is_compared_by_its_effect(sweep, tmp_path):
     assert effect.split()[0] == "frozen"
     assert effect.endswith("differs")
     assert "good_fit" in ended.stdout  # what a remedy is expected to be
-
-
-def test_an_unfinished_sweep_of_a_program_is_judged_by_its_plan(sweep, call, tmp_path):
-    path = tmp_path / "mine" / "parity.toml"
-    path.write_text("margins = {loss = 0.5}\n" + path.read_text())
-    sweep(losses(0.3), "small", "--seeds", "0:8")
-    (tmp_path / "mine" / "parity-sweep" / "sweep.json").unlink()
-    assert "±50 % of the losses" in call("report", "parity-sweep").stdout
 
 
 WRONG = {

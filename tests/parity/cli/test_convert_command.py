@@ -2,7 +2,6 @@
 
 import pytest
 from click.testing import CliRunner
-from rows import each_row
 
 from parity.cli.main import cli
 from parity.errors import InputError
@@ -32,20 +31,6 @@ def test_out_is_not_the_file_that_is_read(tmp_path):
     result = called(path, "--torch", "a:b", "--out", path)
     assert isinstance(result.exception, InputError)
     assert "expected another file" in str(result.exception)
-
-
-def test_out_has_to_be_in_a_folder_that_exists(tmp_path):
-    result = called("m.keras", "--torch", "a:b", "--out", tmp_path / "none" / "o.safetensors")
-    assert isinstance(result.exception, InputError)
-
-
-@each_row("left", ["--torch", "--out"])
-def test_what_is_needed(left):
-    given = {"--torch": "a:b", "--out": "o"}
-    rest = [word for name, value in given.items() if name != left for word in (name, value)]
-    result = called("m.keras", *rest)
-    assert result.exit_code == 2
-    assert left in result.output
 
 
 def test_what_the_next_steps_do_otherwise_is_printed(monkeypatch, tmp_path):

@@ -115,7 +115,7 @@ def test_wrong_use_is_told_in_one_paragraph_with_exit_code_2(arguments, message,
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run", "no-such"], ["run", "--no-such-option"], ["diagnose", "no-such.json"]],
+    [["run", "no-such"]],
     ids=" ".join,
 )
 def test_a_process_tells_wrong_use_as_a_call_does(arguments, call, tmp_path):
@@ -138,11 +138,11 @@ def test_help_takes_less_than_half_a_second_of_a_processor():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    assert min(seconds() for _ in range(3)) < 0.5
+    assert min(seconds() for _ in range(2)) < 0.5
 
 
-def test_help_lists_the_commands():
-    listed = parity("--help").stdout.partition("Commands:")[2]
+def test_help_lists_the_commands(call):
+    listed = call("--help").stdout.partition("Commands:")[2]
     assert {line.split()[0] for line in listed.splitlines() if line.strip()} == set(COMMANDS)
 
 
@@ -185,25 +185,16 @@ def test_help_says_what_each_command_does_and_imports_neither_framework_nor_nump
 def test_a_diagnosis_imports_no_framework_and_what_draws_only_to_draw(tmp_path):
     history = write(tmp_path / "history.json", GOOD_FIT)
     sizes = ["--train-size", 300, "--val-size", 100]
-    plain = ([], ["--data", "embedded", *sizes], ["--json", tmp_path / "out.json"])
-    drawn = ["--plot", tmp_path / "curves.svg"]
-    found = after(*(["diagnose", history, *arguments] for arguments in (*plain, drawn)))
-    assert [(code, heavy & HEAVY) for code, heavy, _ in found] == [
-        *[(0, set())] * 3,
-        (0, {"matplotlib"}),
-    ]
+    table = tmp_path / "history.csv"
+    table.write_text("epoch,accuracy,loss\n0,0.5,1.0\n1,0.6,0.9\n", encoding="utf-8")
+    plain = ["diagnose", history, "--data", "embedded", *sizes, "--json", tmp_path / "out.json"]
+    drawn = ["diagnose", history, "--plot", tmp_path / "curves.svg"]
+    found = [heavy & HEAVY for _, heavy, _ in after(plain, ["diagnose", table], drawn)]
+    assert found == [set(), set(), {"matplotlib"}]
 
 
-def test_a_csv_is_read_without_pandas(tmp_path):
-    history = tmp_path / "history.csv"
-    history.write_text("epoch,accuracy,loss\n0,0.5,1.0\n1,0.6,0.9\n", encoding="utf-8")
-    ((_, heavy, text),) = after(["diagnose", history])
-    assert heavy & HEAVY == set()
-    assert "history.csv" in text
-
-
-def test_list_names_every_scenario_with_its_epochs(tmp_path):
-    ended = parity("list", "--json", str(tmp_path / "list.json"))
+def test_list_names_every_scenario_with_its_epochs(call, tmp_path):
+    ended = call("list", "--json", "list.json")
     assert ended.returncode == 0
     rows = [line for line in ended.stdout.splitlines() if line[:2] == "  " and line[2] != " "]
     assert [line.split()[0] for line in rows] == list(SCENARIOS)
@@ -214,20 +205,19 @@ def test_list_names_every_scenario_with_its_epochs(tmp_path):
     assert written["capacity"]["expected"] is None
     cured = written["cured_by_dropout"]
     assert (cured["expected"], cured["cures"]) == ("good_fit", "too_large")
-    assert parity("list", "--quiet").stdout == ""
+    assert call("list", "--quiet").stdout == ""
 
 
-def test_version_is_told():
-    assert parity("--version").stdout.startswith("parity, version ")
+def test_version_is_told(call):
+    assert call("--version").stdout.startswith("parity, version ")
 
 
-def test_a_failing_half_gives_exit_code_3_and_the_json_says_why(tmp_path):
+def test_a_failing_half_gives_exit_code_3_and_the_json_says_why(call, tmp_path):
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\necho something broke; exit 1\n")
     broken.chmod(0o755)
-    ended = parity(
-        *["run", "dropout", "--dtype", "float64", "--out", str(tmp_path / "out")],
-        *["--json", str(tmp_path / "result.json")],
+    ended = call(
+        *["run", "dropout", "--dtype", "float64", "--out", "out", "--json", "result.json"],
         *["--keras-python", str(broken), "--torch-python", str(broken)],
     )
     assert ended.returncode == 3
@@ -239,13 +229,13 @@ def test_a_failing_half_gives_exit_code_3_and_the_json_says_why(tmp_path):
     assert any("something broke" in error for error in written["errors"])
 
 
-def test_several_runs_give_one_json_with_a_verdict_over_all(tmp_path):
+def test_several_runs_give_one_json_with_a_verdict_over_all(call, tmp_path):
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
-    ended = parity(
-        *["run", "dropout", "underfit", "--seeds", "5,9", "--out", str(tmp_path / "out")],
-        *["--json", str(tmp_path / "results.json"), "--quiet"],
+    ended = call(
+        *["run", "dropout", "underfit", "--seeds", "5,9", "--out", "out"],
+        *["--json", "results.json", "--quiet"],
         *["--keras-python", str(broken), "--torch-python", str(broken)],
     )
     assert ended.returncode == 3
@@ -267,17 +257,6 @@ def test_a_diagnosis_has_the_exit_code_of_its_verdict(call, tmp_path, columns, c
     assert f"history.json  {verdict}" in ended.stdout
     assert ("likely causes" in ended.stdout) == (code == 1)
     assert call("diagnose", history, "--quiet") == Ended(code, "", "")
-
-
-def test_a_csv_file_is_diagnosed(call, tmp_path):
-    history = tmp_path / "log.csv"
-    rows = zip(*OVERFIT.values(), strict=True)
-    lines = [",".join(map(str, (epoch, *row))) for epoch, row in enumerate(rows)]
-    history.write_text("\n".join([",".join(["epoch", *OVERFIT]), *lines]), encoding="utf-8")
-    ended = call("diagnose", history, "--json", "out.json")
-    assert ended.returncode == 1
-    written = json.loads((tmp_path / "out.json").read_text())
-    assert (written["verdict"], written["history"]) == ("overfit", OVERFIT)
 
 
 @pytest.mark.parametrize(
@@ -316,14 +295,6 @@ def test_the_split_of_the_data_is_the_one_that_is_named(call, tmp_path):
     ended = call("diagnose", history, *sizes, "--split", "sorted")
     assert ended.returncode == 1
     assert "1. validation samples differ from training samples" in ended.stdout
-
-
-def test_data_that_are_not_there_are_told(call, tmp_path):
-    history = write(tmp_path / "history.json", GOOD_FIT)
-    for arguments in (["--data", "no/such"], ["--data", "embedded", "--train-size", "10000000"]):
-        ended = call("diagnose", history, *arguments)
-        assert (ended.returncode, ended.stdout) == (2, "")
-        assert arguments[-1] in ended.stderr
 
 
 def test_what_is_known_without_data_is_an_option(call, tmp_path):
@@ -388,13 +359,6 @@ def test_half_a_character_in_the_name_of_a_column_breaks_no_json(call, tmp_path)
     assert ended.returncode == 2
     assert "--json out.json: cannot be written" in ended.stderr
     assert not (tmp_path / "out.json").exists()
-
-
-def test_a_pipe_that_takes_ascii_only_gets_the_report_too(tmp_path):
-    history = write(tmp_path / "history.json", OVERFIT)
-    ended = parity("diagnose", str(history), PYTHONIOENCODING="ascii")
-    assert (ended.returncode, ended.stderr) == (1, "")
-    assert "OVERFIT" in ended.stdout
 
 
 @pytest.fixture
@@ -517,10 +481,6 @@ def test_a_sweep_with_a_missing_run_is_incomplete(sweep):
     assert "missing: cured_by_data seed 7 torch" in quiet.stderr
 
 
-def test_a_quiet_sweep_that_passes_says_nothing(sweep):
-    assert sweep(alike, *CURED, "--seeds", "0:6", "--quiet") == Ended(0, "", "")
-
-
 def test_without_seeds_a_sweep_has_as_many_as_its_scenario_needs(sweep):
     sweep(alike, *CURED)
     seeds = sorted({task.spec.seed for task in sweep.started})
@@ -602,25 +562,9 @@ def test_a_file_in_the_place_of_the_results_is_wrong_use(sweep, tmp_path):
     assert sweep.started == []
 
 
-def test_an_interrupted_sweep_has_exit_code_3(sweep):
-    def values(half, seed):
-        raise KeyboardInterrupt
-
-    ended = sweep(values, *CURED, "--seeds", "0:2")
-    assert ended.returncode == 3
-    assert "interrupted" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_without_ray_its_engine_is_wrong_use(tmp_path):
-    code = (
-        "import sys; sys.modules['ray'] = None\n"
-        "sys.argv = 'parity sweep too_short --seeds 0:1 --engine ray --out out'.split()\n"
-        "from parity.cli.main import main; main()"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+def test_without_ray_its_engine_is_wrong_use(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ended = call("sweep", "too_short", "--seeds", "0:1", "--engine", "ray", "--out", "out")
     assert ended.returncode == 2
     assert "--engine ray needs Ray" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -11,91 +11,68 @@ X = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
 STEPS = np.random.default_rng(1).normal(size=(3, 6, 4))
 
 
-def test_a_view_in_the_place_of_a_permute_is_named():
-    theirs = X.transpose(0, 2, 1, 3)
-    ours = X.reshape(theirs.shape)
-    found = one_layer.behind("permute", {}, X, theirs, theirs, ours)
-    assert one_layer.first(found) == "A26"
+REPEATED = np.repeat(STEPS[:, :1], 5, axis=1)
+TURNED = X.transpose(0, 2, 1, 3)
+ONE_STEP = np.concatenate([STEPS[:, 0, :2], STEPS[:, 1, 2:]], axis=1)
+MEAN = STEPS.mean(1)
+# kind: (Keras's input, Keras's output, what the port makes of it, the cause, what is said of it)
+MADE = {
+    "view": ("permute", X, TURNED, X.reshape(TURNED.shape), "A26", ""),
+    "repeat": ("repeat", STEPS[:, 0], REPEATED,
+               np.concatenate([STEPS[:, 0]] * 5).reshape(REPEATED.shape), "A26", ""),
+    "maximum": ("global_average_pool", STEPS, MEAN, STEPS.max(1), "A23",
+                "the port takes the maximum "),
+    "sum": ("global_average_pool", STEPS, MEAN, STEPS.sum(1), "A23", "the port takes the sum "),
+    "last step": ("global_average_pool", STEPS, MEAN, STEPS[:, -1], "A23",
+                  "the port takes the last step "),
+    "first step": ("global_average_pool", STEPS, MEAN, STEPS[:, 0], "A23",
+                   "the port takes the first step "),
+    "factor": ("add", STEPS, np.maximum(STEPS, 0), np.maximum(STEPS, 0) / 7, "A27",
+               "after here, the port has 0.142857 times Keras's values"),
+    "backward": ("bidirectional", STEPS, STEPS[:, 0], ONE_STEP, "A25", ""),
+}  # fmt: skip
 
 
-def test_numbers_that_are_not_the_same_are_no_other_order():
-    theirs = X.transpose(0, 2, 1, 3)
-    ours = theirs + 0.01 * np.arange(5)[:, None, None]
-    assert "A26" not in one_layer.names(one_layer.behind("permute", {}, X, theirs, theirs, ours))
-
-
-def test_samples_that_are_mixed_by_a_repeat_are_named():
-    x = STEPS[:, 0]
-    theirs = np.repeat(x[:, None], 5, axis=1)
-    ours = np.concatenate([x] * 5).reshape(theirs.shape)
-    found = one_layer.behind("repeat", {}, x, theirs, theirs, ours)
-    assert one_layer.first(found) == "A26"
+@pytest.mark.parametrize(("kind", "x", "theirs", "ours", "cause", "text"), MADE.values(), ids=MADE)
+def test_what_is_made_of_the_output_of_a_layer_is_named(kind, x, theirs, ours, cause, text):
+    found = one_layer.behind(kind, {}, x, theirs, theirs, ours)
+    assert cause == "A23" or one_layer.first(found) == cause
+    assert one_layer.names(found)[cause].startswith(text)
 
 
 @pytest.mark.parametrize(
-    ("told", "reduced"),
+    ("kind", "x", "theirs", "ours", "cause"),
     [
-        ("the maximum", STEPS.max(1)),
-        ("the sum", STEPS.sum(1)),
-        ("the last step", STEPS[:, -1]),
-        ("the first step", STEPS[:, 0]),
+        ("permute", X, TURNED, TURNED + 0.01 * np.arange(5)[:, None, None], "A26"),
+        ("bidirectional", STEPS, STEPS[:, 0], STEPS[:, 1], "A25"),
     ],
+    ids=["other_numbers", "both_directions"],
 )
-def test_another_reduction_than_the_mean_is_named(told, reduced):
-    mean = STEPS.mean(1)
-    found = one_layer.behind("global_average_pool", {}, STEPS, mean, mean, reduced)
-    assert one_layer.names(found)["A23"].startswith(f"the port takes {told} ")
+def test_what_gives_other_numbers_is_not_named(kind, x, theirs, ours, cause):
+    assert cause not in one_layer.names(one_layer.behind(kind, {}, x, theirs, theirs, ours))
 
 
-def test_a_factor_is_named_with_its_size():
-    theirs = np.maximum(STEPS, 0)
-    found = one_layer.behind("add", {}, STEPS, theirs, theirs, theirs / 7)
-    assert one_layer.names(found)["A27"] == "after here, the port has 0.142857 times Keras's values"
-
-
-def test_the_last_step_of_a_backward_direction_is_named():
-    theirs = STEPS[:, 0]
-    ours = theirs.copy()
-    ours[:, 2:] = STEPS[:, 1, 2:]
-    found = one_layer.behind("bidirectional", {}, STEPS, theirs, theirs, ours)
-    assert one_layer.first(found) == "A25"
-
-
-def test_two_wrong_directions_are_not_the_last_step():
-    theirs = STEPS[:, 0]
-    found = one_layer.behind("bidirectional", {}, STEPS, theirs, theirs, STEPS[:, 1])
-    assert "A25" not in one_layer.names(found)
-
-
-def wrong_outputs(change):
-    """A port in which every layer agrees, and its outputs do not."""
+@pytest.mark.parametrize(
+    ("change", "cause", "text"),
+    [
+        (lambda y: y[:, ::-1], "A26", ""),
+        (lambda y: y + 0.1 * y**2, "N1 alone", "what comes after the last layer that was compared"),
+        (lambda y: y + 0.1, "A27 alone", "the port has Keras's values plus 0.1"),
+        (lambda y: -0.3 * y, "A27", "the port returns -0.3 times Keras's values"),
+    ],
+    ids=["order", "unknown", "number", "multiple"],
+)
+def test_another_output_behind_layers_that_agree_is_named(change, cause, text, tmp_path):
+    """Every layer of the port agrees."""
 
     def port(parts):
-        for mode in ("eval", "train"):
-            key = f"forward/{mode}/output"
-            parts.arrays[key] = change(parts.arrays[key])
+        keys = [f"forward/{mode}/output" for mode in ("eval", "train")]
+        parts.arrays |= {key: change(parts.arrays[key]) for key in keys}
 
-    return port
-
-
-def test_an_output_with_the_same_numbers_in_another_order_is_named(tmp_path):
-    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y[:, ::-1])))
-    assert next(iter(found)) == "A26"
-
-
-def test_another_output_behind_layers_that_agree_is_placed(tmp_path):
-    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1 * y**2)))
-    assert found == {"N1": "what comes after the last layer that was compared"}
-
-
-def test_an_output_that_is_moved_by_a_number_is_named(tmp_path):
-    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: y + 0.1)))
-    assert found == {"A27": "the port has Keras's values plus 0.1"}
-
-
-def test_an_output_that_is_a_multiple_is_named(tmp_path):
-    found = names(evidence_of(tmp_path, port=wrong_outputs(lambda y: -0.3 * y)))
-    assert found["A27"] == "the port returns -0.3 times Keras's values"
+    found = names(evidence_of(tmp_path, port=port))
+    name, *alone = cause.split()
+    assert (next(iter(found)), found[name].startswith(text)) == (name, True)
+    assert len(found) == 1 or not alone
 
 
 def in_code(x, theirs, ours, kind="dense"):

@@ -156,28 +156,6 @@ def test_the_defaults_are_those_of_keras(name):
     assert {key: config[key] for key in CONFIGS[name]} == CONFIGS[name]
 
 
-def test_keras_has_another_momentum_decay_than_torch():
-    assert rules.keras_settings("nadam", CONFIGS["Nadam"])["momentum_decay"] == 1.0
-    assert rules.TORCH_DEFAULTS["nadam"]["momentum_decay"] == 0.004
-
-
-@pytest.mark.parametrize(("taken", "divisor"), [("mean", 3), ("sum", 1)])
-def test_accumulated_gradients_move_a_weight_in_every_third_step(numbers, taken, divisor):
-    """By hand: keras 3.15 optimizers/base_optimizer.py takes their mean, at the rate of the last,
-    and decays a weight when it moves."""  # fmt: skip
-    w, gradients = numbers
-    s = {"torch": False, "momentum": 0.5, "nesterov": False, "decay": ("decoupled", 0.125)}
-    found = list(rules.steps("sgd", w, gradients, RATES, {**s, "accumulated": (3, taken)}))
-    first, second = (sum(gradients[n : n + 3]) / divisor for n in (0, 3))
-    velocity = -RATES[2] * first
-    after_three = w - w * 0.125 * RATES[2] + velocity
-    velocity = 0.5 * velocity - RATES[5] * second
-    after_six = after_three - after_three * 0.125 * RATES[5] + velocity
-    expected = [w, w, *[after_three] * 3, after_six]
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-13, atol=0)
-
-
 def test_a_mean_of_accumulated_gradients_is_that_of_keras(numbers):
     import keras
 
@@ -195,17 +173,6 @@ def test_a_mean_of_accumulated_gradients_is_that_of_keras(numbers):
         theirs = np.asarray(variable)
         assert np.abs(ours - theirs).max() <= CLOSE * np.abs(theirs).max()
     assert np.abs(theirs - w).max() > 1e-4
-
-
-@pytest.mark.parametrize("config", [{}, {"gradient_accumulation_steps": None}], ids=str)
-def test_usually_every_step_counts(config):
-    assert rules.keras_settings("sgd", config)["accumulated"] == (1, "mean")
-
-
-@pytest.mark.parametrize("family", rules.FAMILIES)
-def test_every_family_has_defaults_and_a_class(family):
-    assert family in rules.TORCH_DEFAULTS
-    assert family in rules.OF_KERAS.values()
 
 
 GRADIENTS = {"a": np.array([3.0, -4.0]), "b": np.array([[0.3], [-12.0]]), "c": np.zeros(2)}

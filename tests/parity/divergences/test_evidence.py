@@ -42,28 +42,6 @@ def test_what_follows_from_an_earlier_layer_is_no_evidence(evidence):
     assert [item.name for item in found.failed] == [found.item.name]
 
 
-def test_the_longest_name_is_that_of_the_layer(evidence):
-    found = evidence(["forward/eval/dense1.activation/own"])
-    assert found.node["name"] == "dense1.activation"
-    assert found.call["name"] == "1"
-
-
-def test_the_numbers_are_those_of_both_halves(evidence):
-    found = evidence(["forward/train/dense2/own"])
-    recorded = check_pairs.recorded().arrays
-    key = "forward/train/dense2"
-    np.testing.assert_array_equal(found.keras_input(), recorded[f"{key}/input/0"])
-    np.testing.assert_array_equal(found.keras_output(), recorded[f"{key}/output"])
-    np.testing.assert_array_equal(found.own_output(), recorded[f"{key}/output"] + 1)
-    assert found.gives(recorded[f"{key}/output"] + 1)
-    assert not found.gives(recorded[f"{key}/output"])
-    np.testing.assert_array_equal(found.weight("kernel"), recorded["weights/dense2.kernel"])
-    assert found.weight("gamma") is None
-    assert found.keras_input(number=1) is None
-    assert found.source()["name"] == "dropout"
-    assert found.config == {"name": "dense2"}
-
-
 def test_what_keras_computes_itself_explains_nothing(evidence):
     found = evidence(["forward/train/dense2/input/0"])
     assert found.is_own is False

@@ -81,66 +81,6 @@ def items(name):
     return [f"{name}, with Keras's input ({mode})" for mode in MODES]
 
 
-def test_a_right_port_has_no_group(groups):
-    assert groups() == ([], set())
-
-
-def test_one_wrong_layer_is_one_group_and_all_else_follows(groups):
-    found, rest = groups(wrong_layer("dense1"))
-    assert found == [("forward", items("dense1"))]
-    assert ("forward", "output (eval)") in rest
-    assert {level for level, _ in rest} == {"forward", "loss", "gradient", "trajectory"}
-
-
-def test_two_wrong_layers_are_two_groups(groups):
-    found, _ = groups(wrong_layer("dense1"), wrong_layer("dense2.activation"))
-    assert found == [("forward", items("dense1")), ("forward", items("dense2.activation"))]
-
-
-def test_an_output_that_no_layer_explains_is_a_group(groups):
-    found, rest = groups(check_pairs.went_wrong)
-    assert found == [("forward", ["output (eval)", "output (train)"])]
-    assert rest == set()
-
-
-def test_input_and_output_of_a_layer_are_one_group(groups):
-    found, _ = groups(wrong_layer("dense2"), add("forward/train/dense2/input/0"))
-    ((level, names),) = found
-    assert level == "forward"
-    assert sorted(names) == sorted([*items("dense2"), "input of dense2 (train)"])
-
-
-def test_a_missing_gradient_is_a_group_whatever_else_differs(groups):
-    for before in ([], [wrong_layer("dense1")], [add("loss/own"), add("loss/value")]):
-        found, _ = groups(*before, cut("dense2.kernel", "dense2.bias"))
-        assert found[-1] == ("gradient", ["dense2.kernel", "dense2.bias"])
-        assert len(found) == 1 + bool(before)
-
-
-def test_a_gradient_that_is_wrong_for_keras_values_is_a_group_of_its_layer(groups):
-    change = [add(f"{part}gradient/dense2.kernel") for part in ("", "forced/")]
-    found, rest = groups(*change)
-    assert found == [("gradient", ["dense2.kernel, with Keras's values"])]
-    assert rest == {("gradient", "dense2.kernel")}
-
-
-def test_the_gradients_of_a_wrong_layer_follow_from_it(groups):
-    found, _ = groups(
-        wrong_layer("dense2"),
-        add("forced/gradient/dense2.kernel"),
-        add("forced/arrived/dropout"),  # it comes through dense2
-    )
-    assert found == [("forward", items("dense2"))]
-
-
-def test_a_gradient_that_is_lost_elsewhere_does_not_follow_from_a_wrong_layer(groups):
-    found, _ = groups(
-        wrong_layer("dense2"), add("forced/arrived/dense1"), add("forced/gradient/dense1.kernel")
-    )
-    assert [level for level, _ in found] == ["forward", "gradient"]
-    assert "gradient that reaches dense1" in found[1][1]
-
-
 def without_dropout(port):
     """The port lacks the dropout, and what it drops is missing on the way back."""
     port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[0] != "dropout"]
@@ -151,37 +91,96 @@ def without_dropout(port):
     port.facts["awaited"] = [name for name in port.facts["awaited"] if name != "dropout"]
 
 
-@pytest.mark.parametrize(
-    "key", ["forced/gradient/dense2.kernel", "forced/arrived/dense1.activation"]
-)
-def test_the_gradients_beside_a_missing_dropout_follow_from_it(groups, key):
-    found, _ = groups(wrong_layer("dropout"), without_dropout, add(key))
-    assert [level for level, _ in found] == ["forward"]
+def penalty(of):
+    """A loss without Keras's penalty: gradients differ by a multiple of some shape."""
+
+    def change(port):
+        for key in ("loss/own", "loss/value"):
+            add(key)(port)
+        for key in ("gradient/dense1.kernel", "forced/gradient/dense1.kernel"):
+            port.arrays[key] = port.arrays[key] + 0.25 * of(port.arrays["weights/dense1.kernel"])
+
+    return change
 
 
-def test_a_gradient_away_from_a_missing_dropout_does_not_follow_from_it(groups):
-    found, _ = groups(wrong_layer("dropout"), without_dropout, add("forced/gradient/dense1.kernel"))
-    assert [level for level, _ in found] == ["forward", "gradient"]
+WRONG = {name: ("forward", items(name)) for name in ("dense1", "dense2", "dense2.activation")}
+LOST = ("gradient", ["dense2.kernel", "dense2.bias"])
+LOSS = ("loss", ["loss of Keras's outputs"])
+NO_DROPOUT = (wrong_layer("dropout"), without_dropout)
+TRAINED = ("trajectory", ["dense1.kernel"])
+TWO_STEPS = add("trajectory/2/dense1.kernel")
+# The changes of a right port, and its groups.
+GROUPS = {
+    "right": ([], []),
+    "layers": ([wrong_layer("dense1"), wrong_layer("dense2.activation")],
+               [WRONG["dense1"], WRONG["dense2.activation"]]),
+    "lost gradient": ([cut("dense2.kernel", "dense2.bias")], [LOST]),
+    "lost behind a wrong layer": ([wrong_layer("dense1"), cut("dense2.kernel", "dense2.bias")],
+                                  [WRONG["dense1"], LOST]),
+    "lost before a wrong loss": (
+        [add("loss/own"), add("loss/value"), cut("dense2.kernel", "dense2.bias")], [LOSS, LOST]),
+    # it comes through dense2
+    "gradients of a wrong layer": (
+        [wrong_layer("dense2"), add("forced/gradient/dense2.kernel"),
+         add("forced/arrived/dropout")], [WRONG["dense2"]]),
+    "confident outputs": ([wrong_layer("dense2"), add("loss/confident/value")],
+                          [WRONG["dense2"], ("loss", ["loss of confident outputs"])]),
+    "trajectory": ([TWO_STEPS], [TRAINED]),
+    # Initial weights are replaced by Keras's before any step.
+    "trajectory and initial weights": ([TWO_STEPS, add("init/dense1.bias")],
+                                       [("init", ["dense1.bias"]), TRAINED]),
+    "initial weights": ([add("init/dense1.bias"), add("init/dense2.bias")],
+                        [("init", ["dense1.bias"]), ("init", ["dense2.bias"])]),
+}  # fmt: skip
 
 
-def test_a_wrong_loss_explains_the_gradients_behind_it(groups):
-    wrong = [add(f"{part}gradient/{w}") for part in ("", "forced/") for w in WEIGHTS[2:]]
-    found, rest = groups(
-        add("loss/own"), add("loss/value"), add("forced/arrived/dense2"), *wrong[:2]
-    )
-    assert found[0] == ("loss", ["loss of Keras's outputs"])
-    assert ("loss", "loss") in rest
+@pytest.mark.parametrize(("changes", "expected"), GROUPS.values(), ids=GROUPS)
+def test_what_differs_by_itself_is_a_group(groups, changes, expected):
+    assert groups(*changes)[0] == expected
 
 
-def test_a_loss_that_only_follows_is_no_group(groups):
-    found, rest = groups(wrong_layer("dense2"))
-    assert "loss" not in [level for level, _ in found]
-    assert ("loss", "loss") in rest
+# The changes of a right port, the levels of its groups, and what follows from them.
+FOLLOWS = {
+    "layer": ([wrong_layer("dense1")], ["forward"],
+              {("forward", "output (eval)"), ("trajectory", "dense1.kernel"),
+               ("gradient", "dense1.kernel"), ("loss", "loss")}),
+    "output that no layer explains": ([check_pairs.went_wrong], ["forward"], set()),
+    "gradient of a layer": (
+        [add("gradient/dense2.kernel"), add("forced/gradient/dense2.kernel")], ["gradient"],
+        {("gradient", "dense2.kernel")}),
+    "gradient elsewhere": (
+        [wrong_layer("dense2"), add("forced/arrived/dense1"),
+         add("forced/gradient/dense1.kernel")], ["forward", "gradient"], set()),
+    "gradient behind a missing dropout": (
+        [*NO_DROPOUT, add("forced/gradient/dense2.kernel")], ["forward"], set()),
+    "gradient before a missing dropout": (
+        [*NO_DROPOUT, add("forced/arrived/dense1.activation")], ["forward"], set()),
+    "gradient away from a missing dropout": (
+        [*NO_DROPOUT, add("forced/gradient/dense1.kernel")], ["forward", "gradient"], set()),
+    "gradients of a wrong loss": (
+        [add("loss/own"), add("loss/value"), add("forced/arrived/dense2"),
+         add("gradient/dense2.kernel"), add("gradient/dense2.bias")], ["loss"],
+        {("loss", "loss")}),
+    "trajectory of a layer": ([TWO_STEPS, wrong_layer("dense1")], ["forward"],
+                              {("trajectory", "dense1.kernel")}),
+    "squared penalty": ([penalty(lambda w: w)], ["loss"], set()),
+    "absolute penalty": ([penalty(np.sign)], ["loss"], set()),
+    "no penalty": ([penalty(lambda w: w + 0.5)], ["loss", "gradient"], set()),
+}  # fmt: skip
 
 
-def test_a_wrong_loss_beside_a_wrong_layer_is_a_group(groups):
-    found, _ = groups(wrong_layer("dense2"), add("loss/confident/value"))
-    assert found[-1] == ("loss", ["loss of confident outputs"])
+@pytest.mark.parametrize(("changes", "levels", "follow"), FOLLOWS.values(), ids=FOLLOWS)
+def test_what_comes_of_a_group_follows_from_it(groups, changes, levels, follow):
+    found, rest = groups(*changes)
+    assert [level for level, _ in found] == levels
+    assert follow <= rest
+
+
+def test_input_and_output_of_a_layer_are_one_group(groups):
+    found, _ = groups(wrong_layer("dense2"), add("forward/train/dense2/input/0"))
+    ((level, names),) = found
+    assert level == "forward"
+    assert sorted(names) == sorted([*items("dense2"), "input of dense2 (train)"])
 
 
 def test_optimizer_and_schedule_are_judged_whatever_is_wrong_before(groups):
@@ -189,72 +188,20 @@ def test_optimizer_and_schedule_are_judged_whatever_is_wrong_before(groups):
         r.facts["schedule"] = {"kind": "ExponentialDecay", "callbacks": [], "not_compared": []}
         r.arrays["schedule/epochs"] = np.geomspace(0.1, 0.01, 12)
 
-    found, _ = groups(
-        wrong_layer("dense1"),
-        add("optimizer/1/weights/dense1.kernel"),
-        add("schedule/epochs"),
-        reference=scheduled,
-    )
+    optimizer = add("optimizer/1/weights/dense1.kernel")
+    changes = (wrong_layer("dense1"), optimizer, add("schedule/epochs"))
+    found, _ = groups(*changes, reference=scheduled)
     assert [level for level, _ in found] == ["forward", "optimizer", "schedule"]
-
-
-def test_a_trajectory_is_a_group_only_if_nothing_explains_it(groups):
-    alone, _ = groups(add("trajectory/2/dense1.kernel"))
-    assert alone == [("trajectory", ["dense1.kernel"])]
-    found, rest = groups(add("trajectory/2/dense1.kernel"), wrong_layer("dense1"))
-    assert [level for level, _ in found] == ["forward"]
-    assert ("trajectory", "dense1.kernel") in rest
-    # Initial weights are replaced by Keras's before any step.
-    found, _ = groups(add("trajectory/2/dense1.kernel"), add("init/dense1.bias"))
-    assert [level for level, _ in found] == ["init", "trajectory"]
-
-
-def test_initial_weights_are_a_group_each(groups):
-    found, _ = groups(add("init/dense1.bias"), add("init/dense2.bias"))
-    assert found == [("init", ["dense1.bias"]), ("init", ["dense2.bias"])]
 
 
 def test_moving_statistics_are_groups_beside_their_layer(groups):
     def statistics(r):
         r.arrays["state/dense1.bias"] = np.ones(4)
 
-    found, _ = groups(
-        wrong_layer("dense1"),
-        add("state/dense1.bias"),
-        add("forced/state/dense1.bias"),
-        reference=statistics,
-    )
-    assert found == [
-        ("forward", items("dense1")),
-        ("forward", ["dense1.bias (after a batch in train mode)"]),
-    ]
-
-
-# --- penalties -----------------------------------------------------------------------------------
-
-
-def penalty(of):
-    """A loss without Keras's penalty: gradients differ by a multiple of some shape."""
-
-    def change(port):
-        add("loss/own")(port)
-        add("loss/value")(port)
-        for part in ("", "forced/"):
-            key = f"{part}gradient/dense1.kernel"
-            port.arrays[key] = port.arrays[key] + 0.25 * of(port.arrays["weights/dense1.kernel"])
-
-    return change
-
-
-@pytest.mark.parametrize("of", [lambda w: w, np.sign], ids=["l2", "l1"])
-def test_a_gradient_that_differs_by_a_penalty_of_the_loss_follows_from_the_loss(groups, of):
-    found, _ = groups(penalty(of))
-    assert [level for level, _ in found] == ["loss"]
-
-
-def test_a_gradient_that_differs_by_anything_else_does_not(groups):
-    found, _ = groups(penalty(lambda w: w + 0.5))
-    assert [level for level, _ in found] == ["loss", "gradient"]
+    state = add("state/dense1.bias"), add("forced/state/dense1.bias")
+    found, _ = groups(wrong_layer("dense1"), *state, reference=statistics)
+    moved = ("forward", ["dense1.bias (after a batch in train mode)"])
+    assert found == [WRONG["dense1"], moved]
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -276,9 +223,9 @@ def with_inner_dropout():
 
 def test_a_dropout_in_a_recurrent_layer_changes_what_comes_behind_that_layer():
     places = with_inner_dropout()
-    for item in ("memory.dropout", "memory.dropout.rate", "memory.dropout drops"):
-        assert places.around(item) == "memory"
-        assert places.behind(item) == {"after"}
+    inner = ("memory.dropout", "memory.dropout.rate", "memory.dropout drops")
+    found = [(places.around(item), places.behind(item)) for item in inner]
+    assert found == [("memory", {"after"})] * 3
     assert places.around("memory") is None
     assert places.before("memory.dropout") == {"before"}
     assert places.before("after") == {"before"}

@@ -32,46 +32,47 @@ def test_a_right_pair_has_no_different_settings(listed):
     assert listed(are_compared=False) == []
 
 
-def norm(recorded):
-    """The first layer is a normalisation by name, with weights of the same shapes."""
-    recorded.facts["nodes"][0] |= {"kind": "batch_norm", "config": {"epsilon": 1e-3}}
+def norms(*numbers):
+    """Layers are normalisations by name, with weights of the same shapes."""
+
+    def change(recorded):
+        for number in numbers:
+            recorded.facts["nodes"][number] |= {"kind": "batch_norm", "config": {"epsilon": 1e-3}}
+
+    return change
 
 
 def other_epsilon(port):
-    port.facts["settings"]["0"] = {"class": "torch.nn.BatchNorm2d", "eps": 1e-5}
+    other = {"class": "torch.nn.BatchNorm2d", "eps": 1e-5}
+    port.facts["settings"] |= {"0": other, "3": other}
 
 
-def test_settings_of_a_layer_whose_values_agree_are_not_told(listed):
-    row = ("C1", "epsilon", 1e-3, 1e-5, (("dense1", "0"),))
-    assert listed(norm, other_epsilon, are_compared=False) == [row]
-    assert listed(norm, other_epsilon) == []
-
-    def wrong(port):
-        other_epsilon(port)
-        port.arrays["forward/eval/dense1/own"] = port.arrays["forward/eval/dense1/own"] + 1
-
-    assert listed(norm, wrong) == [row]
-
-    def not_in_both_modes(port):
-        other_epsilon(port)
-        del port.arrays["forward/train/dense1/own"]
-        del port.arrays["forward/train/dense1/output"]
-        port.arrays["loss/value"] = port.arrays["loss/value"] + 1
-
-    assert listed(norm, not_in_both_modes) == [row]
+def wrong(port):
+    other_epsilon(port)
+    port.arrays["forward/eval/dense1/own"] = port.arrays["forward/eval/dense1/own"] + 1
 
 
-def test_equal_values_in_several_layers_are_one_row(listed):
-    def both(recorded):
-        for number in (0, 3):
-            recorded.facts["nodes"][number] |= {"kind": "batch_norm", "config": {"epsilon": 1e-3}}
+def not_in_both_modes(port):
+    other_epsilon(port)
+    del port.arrays["forward/train/dense1/own"]
+    del port.arrays["forward/train/dense1/output"]
+    port.arrays["loss/value"] = port.arrays["loss/value"] + 1
 
-    def port(parts):
-        for name in ("0", "3"):
-            parts.facts["settings"][name] = {"class": "torch.nn.BatchNorm2d", "eps": 1e-5}
 
-    (row,) = listed(both, port, are_compared=False)
-    assert row[-1] == (("dense1", "0"), ("dense2", "3"))
+@pytest.mark.parametrize(
+    ("layers", "port", "are_compared", "places"),
+    [
+        ([0], other_epsilon, False, (("dense1", "0"),)),
+        ([0], other_epsilon, True, None),
+        ([0], wrong, True, (("dense1", "0"),)),
+        ([0], not_in_both_modes, True, (("dense1", "0"),)),
+        ([0, 3], other_epsilon, False, (("dense1", "0"), ("dense2", "3"))),
+    ],
+    ids=["not_compared", "equal", "wrong", "one_mode", "several_layers"],
+)
+def test_settings_are_told_unless_the_values_agree(listed, layers, port, are_compared, places):
+    row = ("C1", "epsilon", 1e-3, 1e-5, places)
+    assert listed(norms(*layers), port, are_compared) == ([row] if places else [])
 
 
 def without_dropout(port):
@@ -85,26 +86,23 @@ def without_keras_dropout(port):
     port.facts["torch_left"] = ["2"]
 
 
+def other_activation(port):
+    port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[1] != "1"]
+    port.facts["nodes"][1]["kind"] = "activation:tanh"
+    port.facts["keras_left"], port.facts["torch_left"] = ["dense1.activation"], ["1"]
+
+
 @pytest.mark.parametrize(
     ("change", "row"),
     [
         (without_dropout, ("A17", "Dropout", 0.5, "none", (("dropout", "the port"),))),
         (without_keras_dropout, ("A17", "Dropout", "none", 0.5, (("Keras", "2"),))),
+        (other_activation, ("A16", "activation", "relu", "tanh", (("dense1.activation", "1"),))),
     ],
-    ids=["in_the_port", "in_keras"],
+    ids=["dropout_of_keras", "dropout_of_the_port", "activation"],
 )
-def test_a_missing_dropout_is_told(listed, change, row):
+def test_a_layer_without_a_partner_is_told(listed, change, row):
     assert listed(port=change, are_compared=False) == [row]
-
-
-def test_another_activation_without_a_partner_is_told(listed):
-    def other(port):
-        port.facts["pairs"] = [pair for pair in port.facts["pairs"] if pair[1] != "1"]
-        port.facts["nodes"][1]["kind"] = "activation:tanh"
-        port.facts["keras_left"], port.facts["torch_left"] = ["dense1.activation"], ["1"]
-
-    row = ("A16", "activation", "relu", "tanh", (("dense1.activation", "1"),))
-    assert listed(port=other, are_compared=False) == [row]
 
 
 def test_the_optimizer_is_told_by_both_classes_unless_its_level_passes(listed):

@@ -117,21 +117,16 @@ def test_unequal_values_should_fail(case):
 
 
 @pairs(NEVER_MADE_TO_FIT)
-def test_another_shape_or_dtype_should_fail_exactly(case):
+def test_another_shape_or_dtype_should_fail_whatever_is_allowed(case):
     item = compare_exact("item", *case)
     assert item.status == FAIL
     assert (item.worst, item.allowed, item.num_compared) == (INF, 0.0, 0)
     assert item.note == "shape or dtype differs"
     assert str(np.asarray(case[0]).shape) in item.keras
     assert str(np.asarray(case[1]).dtype) in item.torch
-
-
-@pytest.mark.parametrize("unit", ["abs", "rel"])
-@pairs(NEVER_MADE_TO_FIT)
-def test_another_shape_or_dtype_should_fail_whatever_is_allowed(case, unit):
-    item = compare_close("item", *case, allowed=INF, unit=unit)
-    assert item.status == FAIL
-    assert (item.worst, item.num_compared, item.unit) == (INF, 0, unit)
+    for unit in ("abs", "rel"):
+        item = compare_close("item", *case, allowed=INF, unit=unit)
+        assert (item.status, item.worst, item.num_compared, item.unit) == (FAIL, INF, 0, unit)
 
 
 @pairs(CLOSE)
@@ -188,11 +183,6 @@ def test_a_scalar_has_no_index_but_its_values():
         assert (item.index, item.keras, item.torch) == (None, 2.0, 3.0)
 
 
-def test_unequal_text_shows_both():
-    item = compare_exact("item", "relu", "linear")
-    assert (item.keras, item.torch, item.worst) == ("relu", "linear", 1.0)
-
-
 @pytest.mark.parametrize(
     ("keras", "difference", "worst"),
     [
@@ -213,11 +203,6 @@ def test_relative_means_in_units_of_the_largest_value_of_keras(keras, difference
     assert compare_close("item", keras, torch, allowed=worst * 0.99, unit="rel").status == FAIL
 
 
-def test_relative_is_never_to_the_values_of_torch():
-    item = compare_close("item", array(1.0), array(1000.0), allowed=1.0, unit="rel")
-    assert item.worst == 999.0
-
-
 def test_a_difference_is_taken_in_float64_and_by_absolute_value():
     a, b = array(1.0, -1.0, dtype=F32), array(1.5, -3.0, dtype=F32)
     difference = absolute_difference(a, b)
@@ -225,34 +210,6 @@ def test_a_difference_is_taken_in_float64_and_by_absolute_value():
     assert difference.tolist() == [0.5, 2.0]
     one, next_one = F32(1), np.nextafter(F32(1), F32(2))
     assert absolute_difference(one, next_one) == 2.0**-23
-
-
-def test_inputs_are_left_as_they_were():
-    keras, torch = array(1.0, NAN), array(2.0, NAN)
-    compare_close("item", keras, torch, allowed=0.0, unit="rel")
-    compare_exact("item", keras, torch)
-    assert keras.tolist()[0] == 1.0
-    assert torch.tolist()[0] == 2.0
-
-
-ARRAYS = hnp.arrays(
-    F64,
-    hnp.array_shapes(max_dims=3, max_side=4),
-    elements=st.floats(-1e6, 1e6),
-    unique=True,
-)
-
-
-@given(ARRAYS, st.randoms(use_true_random=False))
-def test_the_same_values_in_another_order_should_fail(values, generator):
-    order = list(range(values.size))
-    generator.shuffle(order)
-    permuted = values.reshape(-1)[order].reshape(values.shape)
-    moved = int((permuted != values).sum())
-    assert compare_exact("item", values, permuted).worst == moved
-    status = FAIL if moved else PASS
-    assert compare_exact("item", values, permuted).status == status
-    assert compare_close("item", values, permuted, allowed=0.0).status == status
 
 
 ANY = hnp.arrays(F64, 5, elements=st.floats(allow_nan=True, allow_infinity=True))
@@ -311,12 +268,3 @@ def test_arrays_that_are_missing_or_of_another_shape_are_infinitely_far():
     ours = {"a": np.ones(2), "b": np.ones(3)}
     theirs = {"a": np.ones(2), "b": np.ones(2), "c": np.ones(2)}
     assert dict(relative_differences(theirs, ours)) == {"a": 0.0, "b": INF, "c": INF}
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [([1.0, np.nan], [1.0, np.nan], 0.0), ([1.0, np.nan], [1.0, 2.0], INF)],
-    ids=["both diverge", "one diverges"],
-)
-def test_what_is_not_finite_is_equal_only_to_itself(a, b, expected):
-    assert dict(relative_differences({"a": np.array(a)}, {"a": np.array(b)})) == {"a": expected}

@@ -103,13 +103,12 @@ def test_the_cdf_is_that_of_the_numbers(kind):
     assert np.abs(values - law.center).max() <= law.bound
 
 
-@pytest.mark.parametrize("size", [4, 50])
 @pytest.mark.parametrize("kind", ["uniform", "normal", "truncated"])
-def test_every_p_value_is_uniform_for_right_numbers(kind, size):
-    """2,000 samples: shares of p below 0.1 and 0.01 within four of their deviations."""
+def test_every_p_value_is_uniform_for_right_numbers(kind):
+    """500 samples of 12: shares of p below 0.1 and 0.01 within four of their deviations."""
     law, draw = LAWS[kind]
-    generator = np.random.default_rng(size)
-    found = [p_values(law, draw(generator, size)) for _ in range(500)]
+    generator = np.random.default_rng(12)
+    found = [p_values(law, draw(generator, 12)) for _ in range(500)]
     for test in ("form", "spread", "extremes"):
         p = np.array([each[test] for each in found])
         for level in (0.1, 0.01):

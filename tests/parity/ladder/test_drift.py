@@ -5,7 +5,7 @@ from ladder_runs import levels_of
 from traces import BIAS, KERNEL, anchored_parts, whole_parts
 
 from parity.ladder.drift import told_anchors, told_drift, worst_of_anchors
-from parity.ladder.items import PASS, UNITS, Item, Level
+from parity.ladder.items import PASS, Item, Level
 
 
 @pytest.fixture
@@ -35,20 +35,6 @@ def test_each_anchor_tells_the_array_that_is_nearest_to_its_limit_and_its_roundi
     assert found["difference"] == [0, pytest.approx(4e-6), 0]
     assert found["allowed"] == [1e-9] * 3
     assert found["rounding"] == pytest.approx([1, 1, 1])
-
-
-@pytest.fixture
-def level():
-    """A level with an item of every unit, all of the same anchor."""
-    items = [Item(unit, 1.0 + n, 10.0, unit, 1, step=4) for n, unit in enumerate(UNITS)]
-    return Level("trajectory", PASS, "", tuple(items))
-
-
-def test_roundings_are_told_apart_from_everything_else(traces, level):
-    keras, _ = traces(lambda parts: None)
-    told = told_anchors(keras, level)
-    assert told["rounding"] == [1.0 + UNITS.index("roundings")]
-    assert (told["steps"], told["difference"]) == ([4], [1.0 + UNITS.index("rel")])
 
 
 def test_of_an_anchor_the_relative_difference_nearest_to_its_limit_is_the_worst():
@@ -96,10 +82,6 @@ def test_free_trainings_are_compared_where_both_recorded_their_weights(traces):
             parts.arrays[f"training/weights/3/{name}"] = weights
 
     assert told_drift(*traces(change))["steps"] == [0, 1, 2, 4, 6]
-
-
-def test_trainings_that_stay_together_never_part(traces):
-    assert told_drift(*traces(lambda parts: None))["parted"] is None
 
 
 def test_a_training_that_diverges_in_one_half_only_parts_there(traces):

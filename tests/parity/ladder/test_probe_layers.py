@@ -213,47 +213,17 @@ def test_a_mask_that_either_dropout_might_have_tells_nothing(compared_probe, mas
         assert "dropout drops" not in [item.name for item in level.items]
 
 
-def test_forms_of_the_output_are_compared_with_what_keras_has_in_their_place(
-    compared_probe, recorded
-):
-    linear = recorded.arrays["forward/eval/dense2/output"]
-
-    def as_linear(port):
-        for mode in ("eval", "train"):
-            port.arrays[f"forward/{mode}/output"] = port.arrays[f"forward/{mode}/dense2/output"]
-        port.facts["output_form"] = "linear"
-
-    def as_log(port):
-        for mode in ("eval", "train"):
-            key = f"forward/{mode}/output"
-            port.arrays[key] = np.log(port.arrays[key])
-        port.facts["output_form"] = "log"
-
-    for change in (as_linear, as_log):
-        assert compared_probe(change)["forward"].status == PASS
-        assert (
-            failed(
-                compared_probe(lambda port, c=change: (c(port), moved("forward/eval/output")(port)))
-            )[0]
-            == "forward"
-        )
-    assert np.abs(linear).max() > 1  # so that the forms differ
-
-
-TEXTS = [
-    ([], "single values"),
-    ([1], "whole channels"),
-    ([2], "whole steps"),
-    ([1, 2], "whole samples"),
-    ([0], "the same along axes 0"),
-]
-
-
-@pytest.mark.parametrize(("axes", "said"), TEXTS)
-def test_what_a_dropout_drops_together_has_a_name(axes, said):
-    assert forward._grain_text(axes, 3, is_recurrent=False) == said
-
-
-def test_that_of_a_recurrent_layer_is_told_by_its_steps():
-    said = [forward._grain_text(axes, 3, is_recurrent=True) for axes in ([1], [])]
-    assert said == ["the same in all steps", "others in each step"]
+@pytest.mark.parametrize(
+    ("axes", "is_recurrent", "said"),
+    [
+        ([], False, "single values"),
+        ([1], False, "whole channels"),
+        ([2], False, "whole steps"),
+        ([1, 2], False, "whole samples"),
+        ([0], False, "the same along axes 0"),
+        ([1], True, "the same in all steps"),
+        ([], True, "others in each step"),
+    ],
+)
+def test_what_a_dropout_drops_together_has_a_name(axes, is_recurrent, said):
+    assert forward._grain_text(axes, 3, is_recurrent=is_recurrent) == said

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from rows import each_row
 
 from parity.ladder.items import (
     ACCEPTED,
@@ -83,89 +84,56 @@ def test_the_ratio_is_worst_in_units_of_allowed_and_never_nan(worst, allowed, ra
     assert item(worst=worst, allowed=allowed).ratio == ratio
 
 
-@pytest.mark.parametrize(
-    ("items", "expected"),
-    [
-        ([("a", 0.1, 1.0), ("b", 0.2, 10.0), ("c", 0.0, 0.0)], "a"),
-        ([("a", 0.9, 1.0), ("b", 1.1, 1.0), ("c", 3.0, 2.0)], "c"),
-        ([("a", 5.0, 1.0), ("b", NAN, 1.0), ("c", 6.0, 1.0)], "b"),
-        ([("a", NAN, 1.0), ("b", 0.5, 1.0)], "a"),
-        ([("a", INF, INF), ("b", 2.0, 1.0)], "b"),
-    ],
-    ids=["closest to its limit", "exceeds most", "NaN between", "NaN first", "passes by infinity"],
+FAR, NEAR = item("far", 0.1), item("near", 0.9, unit=ROUNDINGS)
+EARLY = (item("late", 9.0, step=40), item("passes", 0.5, step=1), item("early", 2.0, step=5))
+ABOVE, FAILS = item("above", 1.1, unit=ROUNDINGS), item("fails", 1.1)
+ALLOWED, PASSES, LAST = (
+    item("accepted", 9.0, accepted=True),
+    item("passes"),
+    item("last", 2.0),
 )
-def test_the_worst_item_fails_most_or_is_closest_to_its_limit(items, expected):
-    for order in (items, items[::-1]):
-        level = Level("trajectory", FAIL, "", tuple(item(*values) for values in order))
-        assert level.worst.name == expected
+# The items of a level, the worst one and the first one that fails.
+ITEMS = [
+    # closest to its limit; exceeds it most; NaN between others and first; passes by infinity
+    ((item("a", 0.1), item("b", 0.2, 10.0), item("c", 0.0, 0.0)), "a", None),
+    ((item("a", 0.9), item("b", 1.1), item("c", 3.0, 2.0)), "c", "b"),
+    ((item("a", 5.0), item("b", NAN), item("c", 6.0)), "b", "a"),
+    ((item("a", NAN), item("b", 0.5)), "a", "a"),
+    ((item("a", INF, INF), item("b", 2.0)), "b", "b"),
+    # one that compared nothing
+    ((item("close", 0.99), item("empty", num=0)), "empty", "empty"),
+    # one that decides
+    *(((item("explains", 9.0, role=role), FAR), "far", None) for role in OTHERS),
+    *(((item("explains", 9.0, role=role),), None, None) for role in OTHERS),
+    # a rounding only if it fails or is alone
+    ((FAR, NEAR), "far", None),
+    *(
+        ((NEAR, item("far", 0.1, unit=unit)), "far", None)
+        for unit in UNITS if unit != ROUNDINGS
+    ),
+    ((FAR, NEAR, ABOVE), "above", "above"),
+    ((NEAR,), "near", None),
+    # a failure before what is accepted
+    ((ALLOWED, FAILS), "fails", "fails"),
+    ((ALLOWED,), "accepted", None),
+    # where a difference begins, and not what follows
+    *(
+        ((PASSES, item("begins", 9.0, role=role), LAST), "last", first)
+        for role, first in (("introduced", "begins"), ("follows", "last"), ("style", "last"))
+    ),
+    # the first in time, and then in order
+    ((*EARLY, item("early too", 3.0, step=5)), "late", "early"),
+    ((*EARLY, item("setting", 2.0)), "late", "setting"),
+    ((PASSES,), "passes", None),
+    ((), None, None),
+]  # fmt: skip
 
 
-def test_an_item_that_compared_nothing_is_worse_than_one_that_passes():
-    items = (item("close", 0.99), item("empty", 0.0, num=0))
-    assert Level("data", FAIL, "", items).worst.name == "empty"
-
-
-@pytest.mark.parametrize("role", OTHERS)
-def test_the_worst_item_is_one_that_decides(role):
-    explains, decides = item("explains", 9.0, role=role), item("decides", 0.5)
-    assert Level("forward", PASS, "", (explains, decides)).worst.name == "decides"
-    assert Level("forward", PASS, "", (explains,)).worst is None
-
-
-@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != ROUNDINGS])
-def test_a_rounding_is_the_worst_item_only_if_it_fails_or_is_alone(unit):
-    difference, near = item("difference", 0.1, unit=unit), item("near", 0.9, unit=ROUNDINGS)
-    for items in ((difference, near), (near, difference)):
-        assert Level("trajectory", PASS, "", items).worst.name == "difference"
-    above = item("above", 1.1, unit=ROUNDINGS)
-    assert Level("trajectory", FAIL, "", (difference, near, above)).worst.name == "above"
-    assert Level("trajectory", PASS, "", (near,)).worst.name == "near"
-
-
-def test_a_failure_is_worse_than_what_is_accepted():
-    items = (item("accepted", 9.0, accepted=True), item("fails", 1.1))
-    assert Level("forward", FAIL, "", items).worst.name == "fails"
-    assert Level("forward", FAIL, "", items).first_failure.name == "fails"
-    assert Level("forward", PASS, "", items[:1]).first_failure is None
-
-
-@pytest.mark.parametrize("role", OTHERS)
-def test_what_does_not_decide_is_no_failure_by_itself(role):
-    assert Level("forward", PASS, "", (item(worst=9.0, role=role),)).first_failure is None
-
-
-@pytest.mark.parametrize(
-    ("role", "first"),
-    [("introduced", "conv1"), ("follows", "output"), ("style", "output")],
-)
-def test_the_first_failure_may_be_where_a_difference_begins_and_not_what_follows(role, first):
-    items = (item("passes", 1.0), item("conv1", 9.0, role=role), item("output", 2.0))
-    assert Level("forward", FAIL, "", items).first_failure.name == first
-
-
-def test_what_belongs_to_no_step_comes_before_the_first_step():
-    items = (item("weights", 2.0, step=0), item("setting", 2.0))
-    assert Level("optimizer", FAIL, "", items).first_failure.name == "setting"
-
-
-def test_the_first_failure_is_the_first_in_time_and_then_in_order():
-    items = (
-        item("late", 9.0, step=40),
-        item("passes", 0.5, step=1),
-        item("early", 2.0, step=5),
-        item("early too", 3.0, step=5),
-    )
+@each_row(("items", "worst", "first"), ITEMS)
+def test_the_worst_item_of_a_level_and_its_first_failure(items, worst, first):
     level = Level("trajectory", FAIL, "", items)
-    assert level.first_failure.name == "early"
-    before_all_steps = item("setting", 2.0)
-    level = Level("optimizer", FAIL, "", (*items, before_all_steps))
-    assert level.first_failure.name == "setting"
-
-
-def test_a_level_without_failures_or_items_has_no_first_failure():
-    assert Level("data", PASS, "", (item(),)).first_failure is None
-    empty = Level("data", NOT_REACHED, "")
-    assert (empty.first_failure, empty.worst) == (None, None)
+    found = [each and each.name for each in (level.worst, level.first_failure)]
+    assert found == [worst, first]
 
 
 def levels():
@@ -183,42 +151,6 @@ def test_the_first_divergence_is_the_first_failure_of_the_first_failing_level():
     assert (level.id, found.name) == ("trajectory", "conv2.kernel")
     assert Result(PASS, {}, levels()[:2]).first_divergence is None
     assert Result(FAIL, {}, (Level("init", FAIL, "nothing compared"),)).first_divergence is None
-
-
-def test_json_has_the_keys_of_the_contract():
-    json_ = Result(FAIL, {"seed": 42}, levels()).to_json()
-    assert json_["schema"] == "parity.result/1"
-    contract = {"schema", "verdict", "spec", "environment", "levels", "first_divergence"}
-    assert contract | {"behaviour"} <= set(json_)
-    assert set(json_) - contract == {
-        *("behaviour", "mode", "data", "history", "wall_s", "anchors", "drift", "errors"),
-        *(
-            "settings",
-            "divergences",
-            "inherited",
-            "proven",
-            "incomplete",
-            "not_compared",
-            "tolerance",
-        ),
-    }
-    for level in json_["levels"]:
-        assert set(level) == {
-            "id",
-            "status",
-            "worst",
-            "allowed",
-            "unit",
-            "tolerance_source",
-            "items",
-            "not_compared",
-            "applies",
-        }
-    first = json_["first_divergence"]
-    assert {"level", "item", "epoch_number", "step", "keras", "torch", "causes"} <= set(first)
-    (only,) = json_["levels"][0]["items"]
-    assert only["status"] == PASS
-    assert only["name"] == "index"
 
 
 def test_json_has_the_values_of_the_result():
@@ -278,12 +210,3 @@ def test_epochs_are_counted_from_1_wherever_a_person_reads():
     assert result["first_divergence"]["epoch_number"] == 5
     assert moment(found) == " (epoch 5, step 10)"
     assert item().epoch_number is None
-
-
-def test_an_error_is_a_result_without_levels():
-    json_ = Result("error", {"seed": 1}, errors=("keras was killed", "torch hung")).to_json()
-    assert json_["verdict"] == "error"
-    assert json_["errors"] == ["keras was killed", "torch hung"]
-    assert json_["levels"] == []
-    assert json_["first_divergence"] is None
-    json.dumps(json_, allow_nan=False)

@@ -1,6 +1,5 @@
 """Steps from recorded states are compared, and the free trainings may part."""
 
-import numpy as np
 import pytest
 from ladder_runs import AGREE, failing, levels_of, statuses
 from traces import ANCHORS, KERNEL, STEPS_PER_EPOCH, ended, weights_after
@@ -85,20 +84,6 @@ def test_each_number_of_the_validation_in_front_of_an_epoch_has_its_name(compare
     assert (first.name, first.step) == (f"val_{name}", 0)
 
 
-def test_of_the_numbers_of_a_user_each_is_compared_by_its_name(compared):
-    def has_auc(parts):
-        for step in ANCHORS:
-            parts.arrays[f"anchored/{step}/running/auc"] = np.array(0.5)
-
-    def wrong(parts):
-        has_auc(parts)
-        parts.arrays["anchored/1/running/auc"] += 0.25
-
-    assert statuses(compared(has_auc, has_auc)) == AGREE
-    first = failing(compared(wrong, has_auc)).first_failure
-    assert (first.name, first.step, first.keras, first.torch) == ("auc", 1, 0.5, 0.75)
-
-
 @pytest.mark.parametrize(
     ("noise", "is_compared"), [(MOST / NOISE_FACTOR, True), (MOST / 29, False)]
 )
@@ -119,11 +104,6 @@ def test_an_array_that_rounding_decides_is_not_compared_and_told(compared, noise
     assert "rounding decides it" in told[f"momentum of {KERNEL} from the state at step 1"]
     # A difference above even that is a difference.
     assert compared(moved(f"anchored/1/{key}", 1.0), noisy)["trajectory"].status == FAIL
-
-
-def test_the_worst_item_of_trainings_that_agree_is_a_difference_and_not_a_rounding(compared):
-    worst = compared(moved("anchored/1/loss", 1e-13))["trajectory"].worst
-    assert (worst.name, worst.unit) == ("loss", "rel")
 
 
 def rounds(times):
@@ -155,13 +135,6 @@ def test_a_port_whose_steps_cannot_be_repeated_has_no_rounding(compared):
     assert not [item for item in trajectory.items if item.unit == "roundings"]
 
 
-def test_long_trainings_in_float64_are_not_rounded(compared):
-    levels = compared(rounds(99), dtype="float64")
-    assert statuses(levels) == AGREE
-    assert not [item for item in levels["trajectory"].items if item.unit == "roundings"]
-    assert "is rounded at most" not in levels["trajectory"].tolerance_source
-
-
 def test_the_generators_of_masks_are_compared_where_the_port_draws_them(compared):
     first = failing(compared(moved("anchored/3/masks/dropout", 1))).first_failure
     assert (first.name, first.step) == ("generator of dropout's masks", 3)
@@ -189,25 +162,6 @@ def test_what_only_one_half_reports_of_a_step_is_left_out(compared):
         assert trajectory.status == PASS
         names = {item.name for item in trajectory.items}
         assert names & {"accuracy", f"momentum of {KERNEL}"} == set()
-
-
-def test_a_weight_whose_steps_the_port_lacks_rounds_infinitely(compared):
-    def change(parts):
-        for step in ANCHORS:
-            del parts.arrays[f"anchored/{step}/moved/1/{KERNEL}"]
-
-    first = failing(compared(change)).first_failure
-    assert (first.name, first.worst) == (f"rounding of {KERNEL}", float("inf"))
-
-
-@pytest.mark.parametrize("shape", [3, 5])
-def test_a_weight_of_another_shape_is_a_finding(compared, shape):
-    def change(parts):
-        parts.arrays[f"anchored/1/moved/2/{KERNEL}"] = np.full(shape, 0.25)
-
-    first = failing(compared(change)).first_failure
-    assert (first.name, first.step) == (KERNEL, 1)
-    assert first.note == "shape or dtype differs, after 2 steps"
 
 
 # Ends of the port's epochs; those of Keras are 2, 4 and 6.
@@ -273,23 +227,6 @@ def test_a_port_that_does_not_change_between_steps_what_keras_changes_fails(comp
 @pytest.mark.parametrize("steps", [(4,), (2, 4), (3,)], ids=str)
 def test_where_both_halves_change_something_the_moment_may_hang_on_the_weights(compared, steps):
     assert compared(cleared(*steps), cleared(4))["trajectory"].status == PASS
-
-
-def test_the_last_steps_of_a_training_are_compared_from_their_state(compared):
-    """Two steps are made from it, and two are left."""
-
-    def late(parts):
-        parts.facts["anchors"] = parts.facts["anchors_measured"] = [0, 1, 4]
-        for key in [key for key in parts.arrays if key.startswith("anchored/3/")]:
-            parts.arrays[key.replace("/3/", "/4/", 1)] = parts.arrays.pop(key)
-
-    def wrong(parts):
-        late(parts)
-        parts.arrays["anchored/4/loss"] += 1
-
-    assert compared(late, late)["trajectory"].status == PASS
-    first = failing(compared(wrong, late)).first_failure
-    assert (first.step, first.epoch) == (4, 2)
 
 
 def test_a_port_that_stops_earlier_is_compared_from_the_states_that_it_reached(anchored):

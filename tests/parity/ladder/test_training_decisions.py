@@ -62,27 +62,23 @@ def test_a_rule_that_watches_a_maximum_has_the_same_margin(halves):
 
 def test_halves_that_decide_alike_are_not_told(halves):
     keras, _ = halves()
-    outcome = decisions(keras, keras)
+    assert "otherwise" not in decisions(keras, keras).tolerance_source
+
+
+@pytest.mark.parametrize(
+    ("watched", "ours", "failing"),
+    [
+        # by a column that is not in both histories; not by what its rule says; from the start
+        ({**WATCHED, "monitor": "val_auc"}, (CUT_EARLY, TORCH), []),
+        (WATCHED, (CUT_LATE, TORCH), ["learning rates of torch by its rules"]),
+        (WATCHED, ([0.5, 0.5, 0.1, 0.1], TORCH), ["learning rates of torch by its rules"]),
+    ],
+    ids=["no_column", "not_by_its_rule", "from_the_start"],
+)
+def test_what_was_not_decided_by_a_margin_is_not_told(halves, watched, ours, failing):
+    outcome = decisions(*halves(watched, ours))
     assert "otherwise" not in outcome.tolerance_source
-
-
-def test_a_half_that_did_not_do_what_its_rule_says_fails_all_the_same(halves):
-    outcome = decisions(*halves(ours=(CUT_LATE, TORCH)))
-    assert outcome.status == FAIL
-    failed = [item.name for item in outcome.items if item.status == FAIL]
-    assert failed == ["learning rates of torch by its rules"]
-
-
-def test_rates_that_differ_from_the_start_were_not_decided(halves):
-    outcome = decisions(*halves(ours=([0.5, 0.5, 0.1, 0.1], TORCH)))
-    assert outcome.status == FAIL
-    assert "otherwise" not in outcome.tolerance_source
-
-
-def test_a_column_that_is_not_in_both_histories_has_no_margin(halves):
-    outcome = decisions(*halves({**WATCHED, "monitor": "val_auc"}))
-    assert outcome.status == PASS
-    assert "otherwise" not in outcome.tolerance_source
+    assert [item.name for item in outcome.items if item.status == FAIL] == failing
 
 
 # What the rules of the port say of Keras's history, and what each half did, with weights; of
@@ -110,24 +106,119 @@ def test_halves_that_did_what_the_rules_say_pass(anchored):
     )
 
 
-@pytest.mark.parametrize(("step", "epoch"), [(0, 0), (3, 1), (5, 2)])
-def test_a_rate_that_the_ports_rules_do_not_make_of_keras_history_fails(anchored, step, epoch):
-    """Also within an epoch, such as a schedule of steps."""
+def scaled(*keys, step, by=1.01):
+    def change(parts):
+        for key in keys:
+            parts.arrays[key][step:] *= by
+
+    return change
+
+
+def put(**arrays):
+    """Arrays of the rules; "__" in a name stands for "/"."""
+    made = {f"rules/{name.replace('__', '/')}": np.array(value) for name, value in arrays.items()}
+    return lambda parts: parts.arrays.update(made)
+
+
+def both(*changes):
+    return lambda parts: [change(parts) for change in changes]
+
+
+def stopped(parts, epochs=2):
+    """The port stops by its own losses."""
+    ended(parts, epochs)
+    parts.arrays["rules/torch/epochs"] = np.array(epochs)
+    for name in (KERNEL, BIAS):
+        parts.arrays[f"rules/torch/ends/{name}"] = np.array(epochs)
+
+
+def stopped_in_keras(parts):
+    """Keras stops by its losses."""
+    ended(parts, 2)
+
+
+def stopped_by_the_rules(parts):
+    parts.arrays["rules/keras/rates"] = parts.arrays["rules/keras/rates"][:4]
+
+
+def best_of(epoch):
+    """A training that ends with the weights of an epoch, as its rules say."""
 
     def change(parts):
-        parts.arrays["rules/keras/rates"][step:] *= 1.01
+        for name in (KERNEL, BIAS):
+            best = parts.arrays[f"training/weights/{STEPS_PER_EPOCH * epoch}/{name}"]
+            parts.arrays[f"training/final/{name}"] = best.copy()
+            both(*(put(**{f"{half}__ends__{name}": epoch}) for half in ("keras", "torch")))(parts)
 
-    outcome = decisions(*anchored(change))
-    assert failed(outcome) == [("learning_rate", epoch, step + 1)]
+    return change
 
 
-@pytest.mark.parametrize(("step", "epoch"), [(0, 0), (3, 1), (5, 2)])
-def test_a_port_whose_rates_are_not_those_of_its_rules_fails(anchored, step, epoch):
-    def change(parts):
-        parts.arrays["training/rates"][step:] *= 1.01
+def ending_otherwise(parts):
+    """With weights of its last epoch, where its rules bring back those of the first."""
+    best_of(1)(parts)
+    parts.arrays[f"training/final/{KERNEL}"] = parts.arrays[f"training/weights/6/{KERNEL}"]
 
-    outcome = decisions(*anchored(change))
-    assert failed(outcome) == [("learning rates of torch by its rules", epoch, step + 1)]
+
+def frozen(parts):
+    """A weight that stays belongs to every epoch."""
+    first = parts.arrays[f"training/weights/0/{KERNEL}"]
+    moving = [key for key in parts.arrays if key.startswith("training/") and key.endswith(KERNEL)]
+    parts.arrays.update({key: first.copy() for key in moving})
+    put(**{f"{half}__ends__{KERNEL}": 2 for half in ("keras", "torch")})(parts)
+
+
+def cut_to_a_millionth(parts):
+    parts.facts["has_schedule"] = False
+    rates = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-9, 1e-9])
+    for key in ("training/rates", "rules/keras/rates", "rules/torch/rates"):
+        parts.arrays[key] = rates.copy()
+
+
+ENDS = {f"keras__ends__{name}": 2 for name in (KERNEL, BIAS)}
+BY_ITS_RULES = "of torch by its rules"
+# What is changed in the port, what in Keras, and what fails: (item, epoch, step).
+FAILING = {
+    # Also within an epoch, such as a schedule of steps.
+    **{
+        f"rates by the rules from step {step}": (
+            scaled("rules/keras/rates", step=step), None, [("learning_rate", epoch, step + 1)])
+        for step, epoch in ((0, 0), (3, 1), (5, 2))
+    },
+    **{
+        f"rates of the port from step {step}": (
+            scaled("training/rates", step=step), None,
+            [(f"learning rates {BY_ITS_RULES}", epoch, step + 1)])
+        for step, epoch in ((0, 0), (3, 1), (5, 2))
+    },
+    "a millionth": (cut_to_a_millionth, cut_to_a_millionth, []),
+    "a hundredth of a millionth": (
+        both(cut_to_a_millionth, scaled("training/rates", step=5)), cut_to_a_millionth,
+        [(f"learning rates {BY_ITS_RULES}", 2, 6)]),
+    "last epoch by the rules": (put(keras__epochs=2), None, [("epochs", None, None)]),
+    "last epoch of the port": (put(torch__epochs=2), None,
+                               [(f"epochs {BY_ITS_RULES}", None, None)]),
+    "going on": (stopped_by_the_rules, stopped_in_keras, [("epochs", None, None)]),
+    "stopping": (both(stopped_by_the_rules, put(keras__epochs=2, **ENDS)), stopped_in_keras, []),
+    **{f"best epoch {epoch}": (best_of(epoch), best_of(epoch), []) for epoch in (1, 2, 3)},
+    "other best epochs": (best_of(3), best_of(2),
+                          [(f"{name} {ENDS_WITH}", None, 6) for name in (KERNEL, BIAS)]),
+    "ends otherwise": (ending_otherwise, best_of(1),
+                       [(f"{KERNEL} {ENDS_WITH} {BY_ITS_RULES}", None, 6)]),
+    "frozen": (frozen, frozen, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("port", "keras", "failing"), FAILING.values(), ids=FAILING)
+def test_what_is_not_as_the_rules_say_fails_by_name(anchored, port, keras, failing):
+    outcome = decisions(*anchored(port, keras))
+    assert failed(outcome) == failing
+    assert outcome.status == (FAIL if failing else PASS)
+
+
+def test_weights_of_another_epoch_are_told_with_both(anchored):
+    outcome = decisions(*anchored(ending_otherwise, best_of(1)))
+    (item,) = (item for item in outcome.items if item.status == FAIL)
+    assert (item.keras, item.torch) == ("of epoch 3", "of epoch 1")
 
 
 @pytest.mark.parametrize(
@@ -149,54 +240,6 @@ def test_in_float32_a_rate_may_be_rounded_at_every_change(anchored, dtype, units
     assert decisions(*anchored(torch, keras, dtype=dtype)).status == status
 
 
-def test_a_rate_that_was_cut_to_a_millionth_is_held_to_its_rule(anchored):
-    def keras(parts):
-        parts.facts["has_schedule"] = False
-        rates = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-9, 1e-9])
-        for key in ("training/rates", "rules/keras/rates", "rules/torch/rates"):
-            parts.arrays[key] = rates.copy()
-
-    def torch(parts):
-        keras(parts)
-        parts.arrays["training/rates"][5] *= 1.01
-
-    assert decisions(*anchored(keras, keras)).status == PASS
-    outcome = decisions(*anchored(torch, keras))
-    assert failed(outcome) == [("learning rates of torch by its rules", 2, 6)]
-
-
-def test_a_long_training_in_float64_rounds_no_rate_to_float32(anchored):
-    source = decisions(*anchored(dtype="float64")).tolerance_source
-    assert "float32" not in source
-
-
-@pytest.mark.parametrize(
-    ("key", "name"),
-    [
-        ("rules/keras/epochs", "epochs"),
-        ("rules/torch/epochs", "epochs of torch by its rules"),
-    ],
-)
-def test_a_last_epoch_that_is_not_that_of_the_rules_fails(anchored, key, name):
-    def change(parts):
-        parts.arrays[key] = np.array(2)
-
-    assert failed(decisions(*anchored(change))) == [(name, None, None)]
-
-
-def stopped(parts, epochs=2):
-    """The port stops by its own losses."""
-    ended(parts, epochs)
-    parts.arrays["rules/torch/epochs"] = np.array(epochs)
-    for name in (KERNEL, BIAS):
-        parts.arrays[f"rules/torch/ends/{name}"] = np.array(epochs)
-
-
-def stopped_in_keras(parts):
-    """Keras stops by its losses."""
-    ended(parts, 2)
-
-
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_halves_that_stop_at_different_epochs_by_their_losses_pass_and_are_told(anchored, epochs):
     def watched(parts):
@@ -207,82 +250,6 @@ def test_halves_that_stop_at_different_epochs_by_their_losses_pass_and_are_told(
     assert outcome.status == PASS
     told = f"from epoch {epochs + 1} on the halves decide otherwise: the val_loss"
     assert told in outcome.tolerance_source
-
-
-def test_a_port_that_goes_on_where_its_rules_stop_with_keras_losses_fails(anchored):
-    def port(parts):
-        parts.arrays["rules/keras/rates"] = parts.arrays["rules/keras/rates"][:4]
-
-    outcome = decisions(*anchored(port, stopped_in_keras))
-    assert failed(outcome) == [("epochs", None, None)]
-
-    def right(parts):
-        port(parts)
-        parts.arrays["rules/keras/epochs"] = np.array(2)
-        for name in (KERNEL, BIAS):
-            parts.arrays[f"rules/keras/ends/{name}"] = np.array(2)
-
-    assert decisions(*anchored(right, stopped_in_keras)).status == PASS
-
-
-def best_of(epoch):
-    """A training that ends with the weights of an epoch, as its rules say."""
-
-    def change(parts):
-        step = STEPS_PER_EPOCH * epoch
-        for name in (KERNEL, BIAS):
-            best = parts.arrays[f"training/weights/{step}/{name}"]
-            parts.arrays[f"training/final/{name}"] = best.copy()
-            for half in ("keras", "torch"):
-                parts.arrays[f"rules/{half}/ends/{name}"] = np.array(epoch)
-
-    return change
-
-
-@pytest.mark.parametrize("epoch", [1, 2, 3])
-def test_weights_that_both_halves_end_with_are_those_of_the_best_epoch(anchored, epoch):
-    assert decisions(*anchored(best_of(epoch), best_of(epoch))).status == PASS
-
-
-def test_weights_of_another_epoch_than_the_rules_say_fail_by_name(anchored):
-    def wrong(parts):
-        best_of(1)(parts)
-        parts.arrays[f"training/final/{KERNEL}"] = parts.arrays[f"training/weights/6/{KERNEL}"]
-
-    outcome = decisions(*anchored(wrong, best_of(1)))
-    assert failed(outcome) == [(f"{KERNEL} {ENDS_WITH} of torch by its rules", None, 6)]
-    (item,) = (item for item in outcome.items if item.status == FAIL)
-    assert (item.keras, item.torch) == ("of epoch 3", "of epoch 1")
-
-
-def test_rules_of_the_port_that_bring_back_other_weights_than_keras_fail(anchored):
-    outcome = decisions(*anchored(best_of(3), best_of(2)))
-    assert [name for name, _, _ in failed(outcome)] == [
-        f"{name} {ENDS_WITH}" for name in (KERNEL, BIAS)
-    ]
-
-
-def test_a_training_may_end_with_its_initial_weights(anchored):
-    def initial(parts):
-        for name in (KERNEL, BIAS):
-            first = parts.arrays[f"training/weights/0/{name}"]
-            parts.arrays[f"training/final/{name}"] = first.copy()
-            for half in ("keras", "torch"):
-                parts.arrays[f"rules/{half}/ends/{name}"] = np.array(0)
-
-    assert decisions(*anchored(initial, initial)).status == PASS
-
-
-def test_weights_that_stay_belong_to_every_epoch_and_to_that_of_the_rules(anchored):
-    def frozen(parts):
-        first = parts.arrays[f"training/weights/0/{KERNEL}"]
-        for key in [key for key in parts.arrays if key.startswith("training/")]:
-            if key.endswith(KERNEL):
-                parts.arrays[key] = first.copy()
-        for half in ("keras", "torch"):
-            parts.arrays[f"rules/{half}/ends/{KERNEL}"] = np.array(2)
-
-    assert decisions(*anchored(frozen, frozen)).status == PASS
 
 
 def test_averages_of_weights_are_those_of_no_epoch_and_are_not_compared(anchored):

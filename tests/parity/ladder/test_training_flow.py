@@ -66,14 +66,6 @@ def test_a_step_between_is_seen_by_its_sum(trace):
     ]
 
 
-def test_rounding_passes(trace):
-    def change(arrays):
-        arrays["training/image_sums"] *= 1 + 1e-15
-        arrays["training/images/2"] *= 1 + 1e-15
-
-    assert failed(of_training(trace(), trace(change))) == []
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -160,15 +152,6 @@ def test_the_first_draw_that_differs_is_named_before_the_images(trace, key, name
             arrays[f"training/images/{number}"] += 1
 
     assert failed(of_training(trace(drawn), trace(change))) == [(name, epoch, step)]
-
-
-def test_a_parameter_may_not_differ_in_its_last_bit(trace):
-    def change(arrays):
-        drawn(arrays)
-        theta = arrays["training/flow/drawn/theta"]
-        theta[8] = np.nextafter(theta[8], 99)
-
-    assert failed(of_training(trace(drawn), trace(change))) == [("theta", 1, 4)]
 
 
 @pytest.mark.parametrize("half", [0, 1], ids=["keras", "torch"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ladder_runs import AGREE, NAN, failing, levels_of, moved, other_rates, statuses
+from ladder_runs import AGREE, failing, levels_of, moved, other_rates, statuses
 from traces import BIAS, KERNEL, STEPS_PER_EPOCH, ended, whole_parts
 
 from parity.ladder.comparers.training import schedule
@@ -52,29 +52,6 @@ def test_halves_that_end_at_different_epochs_fail_at_the_schedule(compared_ended
     assert max(item.step for item in trajectory.items) == STEPS_PER_EPOCH * min(lengths)
 
 
-@pytest.mark.parametrize(
-    ("key", "index", "named"),
-    [
-        (f"training/weights/4/{BIAS}", (1,), (BIAS, 4)),
-        ("training/loss", (3,), ("running loss", 4)),
-    ],
-)
-@UNEQUAL
-def test_a_difference_in_the_epochs_of_both_belongs_to_the_trajectory(
-    compared_ended, lengths, key, index, named
-):
-    trajectory = compared_ended(*lengths, moved(key, index, 1.0))["trajectory"]
-    assert trajectory.status == FAIL
-    assert (trajectory.first_failure.name, trajectory.first_failure.step) == named
-
-
-def test_of_other_rates_and_another_end_what_comes_first_is_named(compared_ended):
-    found = failing(compared_ended(3, 2, other_rates(1)))
-    assert (found.id, found.first_failure.name) == ("schedule", "epochs")
-    names = [item.name for item in found.items if item.status == FAIL]
-    assert names == ["learning_rate", "epochs"]
-
-
 @pytest.mark.parametrize(("by", "status"), [(0.9e-12, PASS), (1.1e-12, FAIL)])
 def test_the_weights_that_a_training_ends_with_may_be_rounded(compared_with, keras, by, status):
     """A port that does not bring back the best weights ends with others."""
@@ -98,27 +75,3 @@ def test_the_weights_at_the_end_may_differ_by_what_rounding_makes_of_the_trainin
 def test_weights_behind_another_rate_are_not_compared(compared_with):
     found = failing(compared_with(other_rates(2)))
     assert [item.name for item in found.items] == ["learning_rate", "epochs"]
-
-
-@pytest.mark.parametrize(("row", "epoch"), [(0, 0), (1, 0), (2, 1), (5, 2)])
-def test_a_rate_of_one_step_fails_with_its_epoch(compared_with, row, epoch):
-    """Also within an epoch, where the history has no place for it."""
-    found = failing(compared_with(moved("training/rates", row, 1e-4)))
-    first = found.first_failure
-    assert (found.id, first.name) == ("schedule", "learning_rate")
-    assert (first.epoch, first.step) == (epoch, row + 1)
-    assert (first.keras, first.torch) == (0.001, 0.0011)
-
-
-def test_a_rate_that_keras_rounds_to_float32_passes(compared_with):
-    def change(parts):
-        parts.arrays["training/rates"] = np.float32(parts.arrays["training/rates"]).astype(float)
-
-    levels = compared_with(change)
-    assert statuses(levels) == AGREE
-    assert levels["schedule"].items[0].worst > 0
-
-
-def test_a_rate_that_is_no_number_fails(compared_with):
-    levels = compared_with(moved("training/rates", 2, NAN))
-    assert levels["schedule"].status == FAIL

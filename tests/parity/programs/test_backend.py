@@ -37,25 +37,19 @@ def test_another_back_end_in_the_environment_is_refused(name, monkeypatch):
     assert is_refusal(f"custom-seed42 keras: {found.value}")
 
 
-def test_another_back_end_in_keras_json_is_refused(home):
+def test_another_back_end_in_keras_json_is_refused_unless_the_environment_has_this(
+    home, monkeypatch
+):
     ask_in_file(home, json.dumps({"backend": "torch"}))
     with pytest.raises(InputError, match=r"'torch' \('backend' in .*keras\.json\)"):
         check_surroundings()
-
-
-def test_the_environment_comes_before_keras_json(home, monkeypatch):
-    ask_in_file(home, json.dumps({"backend": "torch"}))
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     check_surroundings()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"backend": "tensorflow"}', '{"backend": ""}'])
-def test_a_file_that_asks_for_no_other_back_end_is_as_good_as_none(home, text):
+def test_a_file_that_asks_for_no_other_back_end_is_as_good_as_none(home, text, monkeypatch):
     ask_in_file(home, text)
-    check_surroundings()
-
-
-def test_an_empty_variable_asks_for_nothing(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "")
     check_surroundings()
 

@@ -9,7 +9,6 @@ from rows import each_row
 from parity.cli.bench import bench
 from parity.errors import InputError
 from parity.programs.bench_spec import (
-    BASELINE,
     PARTS,
     PRECISIONS,
     PROGRAM_PARTS,
@@ -70,24 +69,6 @@ def test_what_is_out_of_range_is_named(name):
         BenchSpec(**settings)
 
 
-@each_row(
-    "settings",
-    [
-        {},
-        {"gate_seeds": 0},
-        {"gate_seeds": 2},
-        {"rounds": 3},
-        {"accuracy": 1.0},
-        {"variants": ("torch", "torch"), "baseline": "torch"},  # how much processes differ
-        {"parts": PARTS, "precisions": PRECISIONS, "batch_sizes": (1, 2)},
-    ],
-    ids=repr,
-)
-def test_what_is_within_the_range_is_taken(settings):
-    spec = BenchSpec(**settings)
-    assert {name: getattr(spec, name) for name in settings} == settings
-
-
 @each_row("name", PROGRAMS)
 def test_the_run_is_the_scenario_without_what_would_change_it_on_the_way(name):
     """A rate that is cut, or an early end, would make one round other work than the next."""
@@ -111,15 +92,6 @@ def test_the_json_has_every_setting():
 def test_an_unknown_setting_is_refused():
     with pytest.raises(InputError, match=r"unknown setting 'round': the settings are .*rounds"):
         BenchSpec.from_dict({"round": 3})
-
-
-def test_every_variant_is_known_by_its_name_and_runs_in_one_of_the_halves():
-    for name, variant in VARIANTS.items():
-        assert variant.name == name
-        assert variant.half == name.partition("-")[0]
-        assert variant.mode in ("seeded", "independent")
-        assert variant.summary
-    assert BASELINE in VARIANTS
 
 
 def test_what_draws_keras_numbers_is_seeded_and_nothing_else():

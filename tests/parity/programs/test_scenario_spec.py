@@ -37,13 +37,6 @@ def test_it_comes_back_from_json_as_it_was(name):
     assert found.run == RUNS[name]
 
 
-def test_a_program_of_the_users_comes_back_as_one():
-    spec = ProgramSpec(keras="app:build", torch="port:build", arguments=("--fast",))
-    found = program_spec_from(json.loads(json.dumps(spec.to_dict())))
-    assert type(found) is ProgramSpec
-    assert found == spec
-
-
 @each_row(
     "values",
     [{"run": {"epochs": 0}}, {"run": {"epoch": 1}}, {"run": 3}, {"runs": {}}, [], None, "run"],
@@ -81,9 +74,3 @@ def test_its_single_batches_are_in_float64_and_those_of_a_program_as_it_is_train
     assert (spec.dtype, spec.probe_dtype, probes_of(spec).dtype) == (dtype, "float64", "float64")
     program = ProgramSpec(keras="app:build", torch="port:build", dtype=dtype)
     assert (program.probe_dtype, probes_of(program).dtype) == (dtype, dtype)
-
-
-def test_only_a_scenario_is_evaluated_on_its_training_samples():
-    assert of_run(RunSpec()).evaluates
-    assert not ProgramSpec().evaluates
-    assert ProgramSpec().given == ()

@@ -68,7 +68,7 @@ def test_a_log_of_a_job_holds_no_command(text):
     check_log(text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts)
 def test_a_log_of_a_job_holds_no_command_whatever_the_name(text):
     check_log(text)
@@ -103,7 +103,7 @@ def parsed(told):
     return tokens, [child for token in tokens for child in token.children or []]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts)
 def test_markdown_shows_a_name_and_makes_nothing_of_it(text):
     harmless = re.sub(r"\S", "x", text)  # with as many lines
@@ -124,7 +124,7 @@ def test_markdown_shows_a_name_and_makes_nothing_of_it(text):
             assert not COMMANDS.search(line)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts)
 def test_junit_is_xml_whatever_the_name(text):
     for page in pages_of(text):
@@ -157,7 +157,7 @@ def test_a_page_shows_a_name_and_makes_nothing_of_it(text):
         assert all(character.isprintable() or character == "\n" for character in html)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts)
 def test_a_spreadsheet_computes_no_name(text):
     for result in named(text):

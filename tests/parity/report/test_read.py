@@ -1,7 +1,5 @@
 """What a command has left is read as far as it goes, and what is missing is told."""
 
-import json
-
 import bench_results
 import pytest
 from report_folders import (
@@ -24,7 +22,7 @@ from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.report.read import FoundResult, FoundRun, FoundRuns, find
 from parity.sweeps.result import SweepResult
-from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SWEEP
+from parity.traces.folder import BENCH, DIAGNOSIS, SWEEP
 
 
 @pytest.mark.parametrize("spec", [run_spec(), program_spec()], ids=["scenario", "program"])
@@ -35,11 +33,6 @@ def test_a_run_is_found_with_the_traces_of_both_trainings(spec, tmp_path):
     assert found.result.to_json() == result.to_json()
     assert all("training/loss" in trace for trace in (found.keras, found.torch))
     assert (found.problems, found.logs, found.is_check) == ((), {}, False)
-
-
-def test_the_only_run_of_a_folder_is_that_run(tmp_path):
-    run_folder(tmp_path / "dropout-seed42")
-    assert isinstance(find(tmp_path), FoundRun)
 
 
 def test_several_runs_are_found_in_the_order_of_their_names(tmp_path):
@@ -80,13 +73,6 @@ def test_a_result_that_is_known_is_not_read_again(tmp_path):
     sweep_folder(tmp_path)
     known = find(tmp_path).result
     (tmp_path / SWEEP).write_text("not read")
-    assert find(tmp_path, {tmp_path: known}).result is known
-
-
-def test_the_result_of_a_run_that_is_known_is_not_read_again(tmp_path):
-    run_folder(tmp_path)
-    known = find(tmp_path).result
-    (tmp_path / RESULT).write_text("not read")
     assert find(tmp_path, {tmp_path: known}).result is known
 
 
@@ -150,13 +136,6 @@ def test_a_run_that_crashed_shows_the_end_of_its_log_without_progress(tmp_path):
     assert found.problems == ()
 
 
-def test_only_the_end_of_a_long_log_is_read(tmp_path):
-    error_folder(tmp_path)
-    (tmp_path / "torch.log").write_text("".join(f"line {n}\n" for n in range(100_000)))
-    lines = find(tmp_path).logs["torch.log"].splitlines()
-    assert (len(lines), lines[-1]) == (40, "line 99999")
-
-
 def test_a_sweep_that_has_not_ended_is_told(tmp_path):
     stored_runs(tmp_path, sweep_rows(seeds=2))
     found = find(tmp_path)
@@ -190,10 +169,3 @@ def test_a_folder_with_nothing_of_ours_is_an_error(tmp_path):
         find(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         find(tmp_path / "nowhere")
-
-
-def test_the_json_of_a_result_is_what_was_written(tmp_path):
-    result = check_result()
-    path = tmp_path / "check.json"
-    write(path, result.to_json())
-    assert json.loads(path.read_text()) == find(path).result.to_json()

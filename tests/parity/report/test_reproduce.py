@@ -7,7 +7,6 @@ from helpers import commands
 
 from parity.cli.program_specs import specs_of
 from parity.programs.program_spec import ProgramSpec
-from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import PROGRAMS, SCENARIOS, scenario
 from parity.report.reproduce import command_of
 
@@ -72,11 +71,6 @@ def test_a_check_names_its_factories_and_what_is_not_the_default():
     assert command_of(spec) == (
         "parity check --keras app.keras_model:build --torch 'my port.py:build' --steps 9"
     )
-
-
-def test_a_spec_that_is_none_has_no_command():
-    assert command_of({"scenario": "dropout", "epochs": -1}) == ""
-    assert command_of(RunSpec().to_dict() | {"unknown": 1}) == ""
 
 
 def test_a_program_names_its_halves_and_what_is_not_the_default():

@@ -23,7 +23,6 @@ from parity.report.sentences import (
     confidence_text,
     coverage,
     difference,
-    extent,
     inherited_text,
     is_check,
     is_scenario,
@@ -200,20 +199,6 @@ def test_a_level_shows_the_numbers_of_its_first_divergence_and_else_the_worst_on
     assert level_item(found, level).name == "conv2d.kernel"
 
 
-@pytest.mark.parametrize(
-    ("theirs", "ours", "layers", "told"),
-    [
-        ("SGD", "Adam", ["SGD", "Adam"], "optimizer: SGD in Keras, Adam in the port"),
-        ("SGD", "none", ["Keras", "the port"], "optimizer: SGD in Keras, none in the port"),
-        (0.1, 0.2, ["SGD", "SGD"], "optimizer of SGD: 0.1 in Keras, 0.2 in the port"),
-    ],
-)
-def test_a_class_is_in_a_half_and_not_in_itself(theirs, ours, layers, told):
-    row = {"id": "F13", "name": "optimizer", "keras": theirs, "torch": ours, "layers": [layers]}
-    texts = setting_texts(dataclasses.replace(run(), settings=(row,)))
-    assert texts == [f"F13  {told}"]
-
-
 def test_a_module_never_looks_like_a_number():
     item = dataclasses.replace(p_item(1.0), name="0.1")
     assert item_place("structure", item) == "structure: module `0.1`"
@@ -229,8 +214,3 @@ def test_a_module_never_looks_like_a_number():
     assert setting_texts(dataclasses.replace(run(), settings=(setting,))) == [
         "C1  epsilon: 0.001 in norm, 1e-05 in module `0.1` (BatchNorm2d)"
     ]
-
-
-def test_how_much_was_compared_is_told_of_all_results_together():
-    assert extent([run(), run()]) == "22 of 22 levels compared"
-    assert extent([]) == extent([Result("error", {})]) == "nothing compared"

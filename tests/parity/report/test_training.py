@@ -28,11 +28,6 @@ def test_a_run_that_passes_says_from_how_many_states_and_by_how_little():
     assert second.startswith("Left alone, the two runs part from step 40 on, since a float32")
 
 
-def test_a_run_in_float64_has_no_rounding_to_tell():
-    first, *_ = training_texts(result(dtype="float64", anchors={**ANCHORS, "rounding": []}))
-    assert first.endswith("by at most 4.0e-14 of its largest value.")
-
-
 def test_a_run_that_fails_does_not_blame_rounding():
     assert "since" not in training_texts(result(verdict=FAIL))[1]
 
@@ -53,9 +48,3 @@ def test_two_verdicts_are_explained_by_their_numbers():
     *_, told = training_texts(result(levels=(level,), behaviour=behaviour))
     assert told.startswith("The verdicts on the fit differ, overfit (keras) and good_fit (torch)")
     assert "may differ by" in told
-
-
-def test_equal_verdicts_need_no_explanation():
-    behaviour = {"keras": {"verdict": "overfit"}, "torch": {"verdict": "overfit"}}
-    level = Level("behaviour", PASS, "the same verdict")
-    assert len(training_texts(result(levels=(level,), behaviour=behaviour))) == 2

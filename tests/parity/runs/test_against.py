@@ -112,17 +112,6 @@ def test_a_bundle_of_another_training_is_refused_with_what_differs(changes, mess
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "keras", [None, "keras_side.py:build", "./keras_side.py:build", "/a/keras_side.py:build"]
-)
-def test_what_is_not_asked_for_is_as_recorded(keras, runs):
-    _, bundle = runs("float32")
-    asked = spec_of().replace(keras=keras, seed=7, threads=2)
-    found = recorded_spec(asked, bundle, asked=())
-    assert (found.seed, found.dtype, found.epochs, found.threads) == (42, "float32", None, 2)
-    assert found.keras == (keras or "keras_side.py:build")
-
-
 def test_settings_that_were_recorded_are_those_of_the_run(runs, tmp_path):
     half = copied(runs("float64")[0], tmp_path / "run").half("keras")
     given = spec_of(keras="train.py", epochs=2, batch_size=16, data="a/d.npz", arguments=["3"])

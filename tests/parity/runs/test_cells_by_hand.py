@@ -155,19 +155,6 @@ class Scaled(nn.Linear):
         return super().forward(x) * 1.5
 
 
-def load(net, weights):
-    for name in ("first", "out"):
-        getattr(net, name).weight.copy_(torch.from_numpy(weights[f"{name}.kernel"].T))
-        getattr(net, name).bias.copy_(torch.from_numpy(weights[f"{name}.bias"]))
-    names = ("kernel", "recurrent_kernel", "bias")
-    parts = [torch.from_numpy(weights[f"memory.gru_cell/{name}"]) for name in names]
-    both = torch.cat(parts[:2]).T
-    net.gates.weight.copy_(both[: 2 * UNITS])
-    net.candidate.weight.copy_(both[2 * UNITS :])
-    net.gates.bias.copy_(parts[2][: 2 * UNITS])
-    net.candidate.bias.copy_(parts[2][2 * UNITS :])
-
-
 @pytest.fixture(scope="module")
 def one_cell(tmp_path_factory):
     def build():
@@ -199,12 +186,6 @@ def test_weights_that_could_not_be_set_are_no_divergence(one_cell, tmp_path):
     assert "memory.gru_cell/kernel" in told["output (eval)"]
     assert "give Port a `load`" in told["output (eval)"]
     assert {found[name].status for name in ("gradient", "trajectory")} == {"skipped"}
-
-
-def test_with_a_load_all_of_it_is_compared(one_cell, tmp_path):
-    found = levels(one_cell, of_both(load=load), tmp_path / "torch")
-    assert {found[name].status for name in ("forward", "loss", "optimizer")} == {"pass"}
-    assert found["forward"].not_compared == ()
 
 
 @pytest.mark.parametrize("layer", ["first", "out"])

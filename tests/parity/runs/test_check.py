@@ -12,7 +12,7 @@ from paths import SUPPORT
 from rows import each_row
 from schemas import assert_valid
 
-from parity import check, record
+from parity import check
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json
 from parity.halves.options import ChildOptions
@@ -310,10 +310,6 @@ def test_no_hostile_bundle_lets_a_port_pass_or_breaks_a_half(ran, name):
         assert all(len(text) <= 200 for line in page_lines(result_page(result)) for text, _ in line)
 
 
-def test_nothing_was_written_beside_the_results(ran):
-    assert {path.name for path in ran.folder.iterdir() if path.suffix != ".parity"} == {"out"}
-
-
 # --- refusals before any child -------------------------------------------------------------------
 
 
@@ -323,31 +319,6 @@ def no_children(monkeypatch):
         raise AssertionError("a child was started")
 
     monkeypatch.setattr("parity.runs.check_halves.run_shown", run_jobs)
-
-
-REFUSED = {
-    "no_torch": ({"keras": "a:b"}, "torch is missing"),
-    "neither": ({"torch": "a:b"}, "got neither"),
-    "both": ({"keras": "a:b", "torch": "a:b", "against": "x"}, "got both"),
-    "no_bundle": ({"torch": "a:b", "against": "no.parity"}, "there is no such bundle"),
-    "bad_name": ({"keras": "a", "torch": "a:b"}, "--keras a: expected MODULE:FUNCTION"),
-    "bad_torch": ({"keras": "a:b", "torch": "a b"}, "--torch a b: expected MODULE:FUNCTION"),
-    "no_file": ({"keras": "a:b", "torch": "no.py:b"}, "there is no file no.py"),
-    "no_data": ({"keras": "a:b", "torch": "a:b", "data": "no.npz"}, "there is no such file"),
-    "data": ({"torch": "a:b", "against": "x", "data": "x"}, "--data works only with --keras"),
-}
-
-
-@pytest.mark.parametrize(("values", "message"), REFUSED.values(), ids=REFUSED)
-def test_wrong_use_starts_no_child(no_children, values, message, tmp_path):
-    with pytest.raises(InputError, match=message):
-        check_all([CheckSpec(folder=str(tmp_path), **values)], CheckOptions())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_unknown_levels_start_no_child(no_children):
-    with pytest.raises(InputError, match=r"levels \['lossy'\]: expected some of data, structure"):
-        check("a:b", "c:d", levels=["lossy", "loss"])
 
 
 @pytest.mark.parametrize(("levels", "draws"), [((), True), (("init",), True), (("loss",), False)])
@@ -367,16 +338,6 @@ def test_a_port_is_built_often_only_if_its_initial_weights_are_asked_for(
         check_all([spec], CheckOptions(levels=levels))
 
 
-def test_a_folder_that_is_not_empty_is_not_written_into(no_children, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    for out in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(
-            InputError, match=r"--out .*: (expected an empty folder|cannot be written)"
-        ):
-            check("a:b", "c:d", out=out)
-    assert (tmp_path / "file").read_text() == "mine"
-
-
 @pytest.mark.parametrize("num", [1, 2])
 def test_a_bundle_that_is_refused_leaves_no_folder(no_children, num, tmp_path):
     (tmp_path / "bad.parity").write_text("no bundle")
@@ -390,14 +351,3 @@ def test_a_bundle_that_is_refused_leaves_no_folder(no_children, num, tmp_path):
 def test_a_function_without_a_name_is_refused(no_children):
     with pytest.raises(InputError, match="expected a function at the top level of a module"):
         check(lambda: None, "a:b")
-
-
-@pytest.mark.parametrize("name", ["no/such/folder/a.parity", "."], ids=["folder", "is_a_folder"])
-def test_a_bundle_is_not_recorded_where_none_can_be(no_children, name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="expected a file in an existing folder"):
-        record("a:b", name)
-
-
-def test_no_pairs_have_no_results():
-    assert check_all([], CheckOptions()) == []

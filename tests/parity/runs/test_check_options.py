@@ -54,12 +54,3 @@ def test_what_there_is_not_is_refused(tolerance, accept, message, tmp_path):
     with pytest.raises(InputError) as caught:
         allowed_by_user(tmp_path, tolerance, accept)
     assert str(caught.value).startswith(message)
-
-
-def test_an_error_of_the_table_names_its_file(tmp_path):
-    (tmp_path / "parity.toml").write_text("accept = ['Z9']\n")
-    with pytest.raises(InputError, match=r"parity\.toml: accept='Z9': there is no such"):
-        allowed_by_user(tmp_path, None, None)
-    (tmp_path / "parity.toml").write_text("tolerance = 3\n")
-    with pytest.raises(InputError, match=r"parity\.toml: tolerance is 3\.0: expected"):
-        allowed_by_user(tmp_path, None, None)

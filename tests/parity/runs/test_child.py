@@ -123,11 +123,6 @@ def test_a_half_gets_the_spec_that_was_written_for_it(half, make_directory, spec
     assert task.saves_weights is False
 
 
-def test_a_half_is_told_to_save_its_weights(half, make_directory):
-    assert run(half, make_directory("a"), options=["--save-weights"]) == 0
-    assert half.tasks[0].saves_weights is True
-
-
 def test_the_port_gets_what_the_keras_half_wrote_of_its_probes(half, make_directory):
     keras, torch = make_directory("a"), make_directory("a", "torch")
     leave_trace(keras, told=3)

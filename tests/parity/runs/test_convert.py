@@ -136,18 +136,6 @@ def _units(layers):
     layers[-1]["config"]["units"] = 10**12
 
 
-def _negative(layers):
-    layers[-1]["config"]["units"] = -3
-
-
-def _side(layers):
-    layers[0]["config"]["batch_shape"] = [None, 10**7, 10**4]
-
-
-def _open(layers):
-    layers[0]["config"]["batch_shape"] = [None] * 8
-
-
 def _repeat(layers):
     config = {"name": "again", "n": 10**9}
     built = {"input_shape": [None, 4]}
@@ -158,11 +146,7 @@ def _class(layers):
     layers[-1]["config"]["activation"] = {"module": "os", "class_name": "system", "config": "true"}
 
 
-def _code(layers):
-    layers[-1]["config"]["units"] = "__import__('os').system('true')"
-
-
-@pytest.mark.parametrize("change", [_units, _negative, _side, _open, _repeat, _class, _code])
+@pytest.mark.parametrize("change", [_units, _repeat, _class])
 def test_a_hostile_configuration_is_refused_in_one_line(change, files, folder):
     path = folder / "hostile.keras"
     _archive(files, path, _with_layer(files, change))
@@ -210,23 +194,3 @@ def test_the_ending_of_another_form_is_refused_before_anything_is_computed(form,
 def test_a_form_that_is_not_written_is_refused(form, tmp_path):
     with pytest.raises(InputError, match=r"expected a \.weights\.h5 or \.h5 of the model, not a "):
         check_ending(tmp_path / "a.weights.h5", tmp_path / "like", form)
-
-
-def test_keras_loads_what_is_written_with_the_right_ending_alone(files, folder):
-    from safetensors.numpy import save_file
-
-    theirs = values(files, "rows")
-    layers = {"0": "dense", "2": "dense_1", "3": "dense_2"}
-    state = {f"{n}.weight": theirs[f"{layer}/kernel"].T * 2 for n, layer in layers.items()}
-    state |= {f"{n}.bias": theirs[f"{layer}/bias"] * 2 for n, layer in layers.items()}
-    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, folder / "state.safetensors")
-    settings = {"weights": folder / "state.safetensors", "like": files / "rows.h5"}
-    with pytest.raises(InputError, match="expected the ending"):
-        convert(given(files, folder, out=folder / "back.weights.h5", **settings))
-    assert not (folder / "back.weights.h5").exists()
-    assert convert(given(files, folder, out=folder / "back.h5", **settings)).problems == []
-    model = build("rows")
-    model.load_weights(folder / "back.h5")
-    for layer in layers.values():
-        kernel = model.get_layer(layer).kernel.numpy()
-        assert np.array_equal(kernel, 2 * theirs[f"{layer}/kernel"])

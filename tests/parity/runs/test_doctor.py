@@ -15,6 +15,7 @@ from parity.runs import doctor
 pytestmark = pytest.mark.usefixtures("warm_halves")
 
 
+@pytest.mark.long
 def test_on_this_machine_every_stream_matches_and_the_versions_are_told(
     tmp_path, capsys, monkeypatch
 ):

@@ -128,12 +128,6 @@ def test_the_weights_of_a_file_are_carried_bit_by_bit(trained, folder, plain):
 OF_DENSE = {"kernel": "weight", "bias": "bias"}
 
 
-def test_the_best_weights_come_back_as_in_the_program(two_heads):
-    source = (two_heads.folder / "train.py").read_text(encoding="utf-8")
-    rule = 'schedule.EarlyStopping(model, patience=2, restore_best_weights=True, monitor="loss")'
-    assert rule.replace(" ", "") in "".join(source.split()).replace(",)", ")")
-
-
 @pytest.mark.filterwarnings("ignore:callbacks that a Port has not")
 def test_a_bundle_gives_the_parts_that_are_written(images, two_heads, monkeypatch):
     monkeypatch.syspath_prepend(images.folder.parent)
@@ -159,15 +153,6 @@ def settings_of(port):
 def plain(rule):
     kept = ("factor", "patience", "monitor", "restore_best_weights", "min_lr")
     return type(rule), {name: getattr(rule, name, None) for name in kept}
-
-
-def test_no_file_imports_keras_or_tensorflow(images, two_heads):
-    for one in (images, two_heads):
-        for path in one.folder.glob("*.py"):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                words = line.split()
-                if words[:1] in (["import"], ["from"]):
-                    assert words[1].partition(".")[0] not in ("keras", "tensorflow")
 
 
 def test_ruff_finds_nothing(images, two_heads, own):
@@ -364,16 +349,6 @@ def test_the_name_of_an_installed_package_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match=f"--out .*: a package of the name {name} is installed"):
         port_spec(CheckSpec(keras="a:b"), tmp_path / name, CheckOptions())
     assert not (tmp_path / name).exists()
-
-
-@pytest.mark.parametrize("is_there", [False, True])
-def test_a_name_of_its_own_is_free_also_if_its_folder_is_there(tmp_path, is_there, monkeypatch):
-    out = tmp_path / "torch_of_mine"
-    if is_there:
-        out.mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    assert not port.is_taken(out)
 
 
 def test_a_folder_with_files_is_refused_at_once(tmp_path):

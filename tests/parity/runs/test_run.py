@@ -14,26 +14,13 @@ from schemas import assert_valid
 from parity import run
 from parity.errors import InputError, RunError
 from parity.halves.options import ChildOptions
+from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.scenarios import scenario
 from parity.runs.pair import Pair
 from parity.runs.run import run_all
 from parity.runs.run_options import RunOptions
-
-LEVELS = [
-    "data",
-    "structure",
-    "init",
-    "forward",
-    "loss",
-    "metrics",
-    "gradient",
-    "optimizer",
-    "trajectory",
-    "schedule",
-    "behaviour",
-]
 
 
 def small(name, **changes):
@@ -58,7 +45,7 @@ def color_npz(tmp_path):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Two scenarios and a third run whose trace is damaged, what was shown of them, the folder."""
+    """A scenario and another run whose trace is damaged, what was shown of them, the folder."""
     compare = Pair.compare
 
     def broken(pair):
@@ -68,7 +55,7 @@ def ran(tmp_path_factory):
 
     shown, out = [], tmp_path_factory.mktemp("ran") / "out"
     broken_spec = small("linear", seed=4, epochs=1)
-    specs = [small("dropout", seed=3), broken_spec, small("augmentation", seed=3)]
+    specs = [broken_spec, small("augmentation", seed=3)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Pair, "compare", broken)
         options = RunOptions(out=out)
@@ -76,29 +63,25 @@ def ran(tmp_path_factory):
     return results, shown, out
 
 
-def test_two_scenarios_in_float64_pass_every_level_and_leave_whole_run_directories(ran):
+def test_a_scenario_in_float64_passes_every_level_and_leaves_a_whole_run_directory(ran):
     results, shown, out = ran
     assert sorted(map(id, shown)) == sorted(map(id, results))
-    whole = [result for result in results if result.spec["seed"] == 3]
-    assert [result.verdict for result in whole] == ["pass", "pass"]
-    for result in whole:
-        assert [level.id for level in result.levels] == LEVELS
-        directory = out / f"{result.spec['scenario']}-seed3"
-        names = {path.name for path in directory.iterdir()}
-        assert names == {"keras", "torch", "keras.log", "torch.log", "result.json"}
-        written = json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
-        assert_valid(written)
-        assert read_result(directory / "result.json").to_json() == result.to_json() == written
-        assert written["schema"] == "parity.result/1"
-        assert written["verdict"] == "pass"
-        assert written["mode"] == "seeded"
-        assert set(written["history"]["torch"]) == set(written["history"]["keras"])
+    result = results[1]
+    assert (result.verdict, [level.id for level in result.levels]) == ("pass", list(LEVEL_IDS))
+    directory = out / "augmentation-seed3"
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"keras", "torch", "keras.log", "torch.log", "result.json"}
+    written = json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
+    assert_valid(written)
+    assert read_result(directory / "result.json").to_json() == result.to_json() == written
+    assert (written["schema"], written["mode"]) == ("parity.result/1", "seeded")
+    assert set(written["history"]["torch"]) == set(written["history"]["keras"])
 
 
 def test_a_damaged_trace_of_one_pair_leaves_the_others_their_turn(ran):
     results, _, _ = ran
-    assert [result.verdict for result in results] == ["pass", "error", "pass"]
-    assert list(results[1].errors) == ["linear-seed4: damaged"]
+    assert [result.verdict for result in results] == ["error", "pass"]
+    assert list(results[0].errors) == ["linear-seed4: damaged"]
 
 
 @pytest.mark.long
@@ -125,12 +108,6 @@ def test_a_torch_half_does_not_wait_for_a_keras_half_that_died(tmp_path):
     assert "SIGKILL" in told
 
 
-def test_an_existing_run_directory_is_not_overwritten(tmp_path):
-    (tmp_path / "out" / "dropout-seed42").mkdir(parents=True)
-    with pytest.raises(InputError, match="exists: name another folder"):
-        run(small("dropout"), out=tmp_path / "out")
-
-
 def test_of_two_processes_with_the_same_runs_one_is_refused_and_spoils_nothing(tmp_path):
     out, specs = tmp_path / "out", [small("linear", seed=seed) for seed in (1, 2)]
     other = out / "linear-seed2"
@@ -140,12 +117,6 @@ def test_of_two_processes_with_the_same_runs_one_is_refused_and_spoils_nothing(t
         run_all(specs, RunOptions(out=out))
     assert [path.name for path in out.iterdir()] == ["linear-seed2"]
     assert (other / "keras.log").read_text() == "of another process"
-
-
-def test_a_place_where_no_folder_can_be_is_bad_input(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"--out .*file/out: cannot be written"):
-        run(small("linear"), out=tmp_path / "file" / "out")
 
 
 def test_data_that_cannot_be_used_is_refused_before_anything_is_run(tmp_path):

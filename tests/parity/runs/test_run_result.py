@@ -27,7 +27,18 @@ def training_of(run, half):
     return Trace(RunFolder(run).half(half).training.path)
 
 
-@pytest.mark.parametrize("port", ["build", "own_loop"])
+# One of a kind in each run of the suite; the others take as long.
+SHOWN = {"build", "weighted_validation", "not_restored", "own_masks"}
+
+
+def some(ports):
+    """Parametrizes a test with ports, of which most are long."""
+    return pytest.mark.parametrize(
+        "port", [p if p in SHOWN else pytest.param(p, marks=pytest.mark.long) for p in ports]
+    )
+
+
+@some(["build", "own_loop"])
 def test_a_right_port_is_the_same_training(port, reference, tmp_path):
     result = compared_with(reference, port, tmp_path)
     assert [level.status for level in result.levels if level.status != "pass"] == []
@@ -58,10 +69,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_that_only_a_whole_training_shows_is_named(fault, reference, tmp_path):
-    name, level, item = FAULTS[fault]
-    result = compared_with(reference, fault, tmp_path)
+@some(FAULTS)
+def test_a_fault_that_only_a_whole_training_shows_is_named(port, reference, tmp_path):
+    name, level, item = FAULTS[port]
+    result = compared_with(reference, port, tmp_path)
     assert result.verdict == "fail"
     found = result.first
     assert found.causes[0]["id"] == name
@@ -91,7 +102,7 @@ DRAWS = {
 }
 
 
-@pytest.mark.parametrize("port", DRAWS)
+@some(DRAWS)
 def test_a_port_that_draws_otherwise_fails_where_it_does(port, reference, tmp_path):
     result = compared_with(reference, port, tmp_path)
     assert (result.verdict, result.mode) == ("fail", "seeded")

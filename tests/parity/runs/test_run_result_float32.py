@@ -19,7 +19,12 @@ def compared_with(reference, port, tmp_path):
     return result_of(spec, tmp_path / "run", reference)
 
 
-@pytest.mark.parametrize("port", ["build", "own_loop", "seeded"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    "port", ["build", *(pytest.param(port, marks=LONG) for port in ("own_loop", "seeded"))]
+)
 def test_a_right_port_passes_from_every_recorded_state(port, reference, tmp_path):
     result = compared_with(reference, port, tmp_path)
     assert (result.verdict, result.incomplete) == ("pass", ())
@@ -62,7 +67,7 @@ OPEN = {
 }
 
 
-@pytest.mark.parametrize("port", OPEN)
+@pytest.mark.parametrize("port", [pytest.param("own_optimizer", marks=LONG), "only_float32"])
 def test_what_cannot_be_repeated_is_open_and_no_fault(port, reference, tmp_path):
     what, why = OPEN[port]
     result = compared_with(reference, port, tmp_path)

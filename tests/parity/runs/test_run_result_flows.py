@@ -1,13 +1,9 @@
 """Programs on flows of ImageDataGenerator: made again from what was drawn, and compared."""
 
-import json
-
 import pytest
 from programs_here import keras_half, result_of, spec_of
 
 from parity.errors import InputError, RunError
-from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
 
 pytestmark = [
     pytest.mark.long,
@@ -143,12 +139,3 @@ def test_what_cannot_be_made_again_is_written_down_and_told(tmp_path):
 def test_images_that_change_while_they_are_fed_are_no_fault_of_the_port(tmp_path):
     with pytest.raises(RunError, match=r"batch \d+ of the flow cannot be made again from"):
         result_of(spec("changing", "fed"), tmp_path / "run")
-
-
-def test_nothing_large_is_written(reference):
-    folder = RunFolder(reference).half("keras")
-    images = 3 * 50 * 10 * 10 * 8  # epochs, samples, pixels, bytes
-    told = folder.feed.stat().st_size
-    assert told < images / 2  # the arrays in float32, and 60 bytes for each image of an epoch
-    fit = Trace(folder.training.path).facts
-    assert json.dumps(fit["augment"])

@@ -6,6 +6,8 @@ from programs_here import keras_half, result_of
 
 from parity.programs.program_spec import ProgramSpec
 
+pytestmark = pytest.mark.long
+
 
 def spec_of(model, port, dtype):
     return ProgramSpec(
@@ -29,7 +31,6 @@ def levels(tmp_path_factory):
     return found
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "port", "dtype"),
     [
@@ -47,7 +48,6 @@ def test_a_right_port_trains_as_keras_does(model, port, dtype, levels):
     assert found["trajectory"] == found["forward"] == "pass"
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "port", "level"),
     [

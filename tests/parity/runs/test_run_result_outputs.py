@@ -6,6 +6,8 @@ from programs_here import keras_half, result_of, spec_of
 from parity.ladder.items import SKIPPED
 from parity.ladder.result import Result
 
+pytestmark = pytest.mark.long
+
 
 def spec(model, port):
     names = {"keras": f"outputs_keras.py:{model}", "torch": f"outputs_torch.py:{port}"}
@@ -21,7 +23,6 @@ def result(tmp_path, tmp_path_factory):
     return made
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("port", ["right", "in_order"])
 def test_a_right_port_with_several_outputs_passes_in_every_column(result, port):
     found = result(port)
@@ -34,13 +35,11 @@ def test_a_right_port_with_several_outputs_passes_in_every_column(result, port):
     assert {"c_loss", "val_a_loss", "val_c_accuracy", "a_accuracy"} <= compared
 
 
-@pytest.mark.long
 def test_a_right_port_with_several_outputs_passes_in_float32(tmp_path):
     found = result_of(spec("build", "right").replace(dtype="float32"), tmp_path)
     assert (found.verdict, found.incomplete) == ("pass", ()), found.first
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("port", "level", "cause", "told"),
     [
@@ -58,7 +57,6 @@ def test_a_wrong_port_is_caught_and_named(result, port, level, cause, told):
     assert told in found.causes[0]["detail"]
 
 
-@pytest.mark.long
 def test_a_step_of_the_models_own_is_told_and_compared_by_what_it_makes(result):
     found = result("stepping", "stepping")
     assert found.verdict == "pass", found.first

@@ -69,10 +69,3 @@ def test_in_float32_it_is_no_change_between_two_steps(compared):
 @pytest.mark.long
 def test_another_decay_is_seen_all_the_same(compared):
     assert compared("decayed", "decayed_less").verdict == "fail"
-
-
-@pytest.mark.long
-def test_a_stream_of_known_length_has_no_such_step(compared):
-    result = compared("known", "build")
-    assert result.verdict == "pass"
-    assert "a step without a batch" not in left_out(result)

@@ -11,7 +11,7 @@ from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
-from parity.sweeps.batch import BATCH, CURRENT, FAILED, write_batch
+from parity.sweeps.batch import BATCH, FAILED, write_batch
 from parity.sweeps.batch_child import run_batch, train, train_batch
 from parity.sweeps.store import open_store
 from parity.sweeps.task import Task
@@ -79,13 +79,6 @@ def test_finished_tasks_are_left_out(directory, store, capsys):
     assert capsys.readouterr().out.count("\n") == 3  # they count as done
 
 
-def test_the_running_task_is_named(directory):
-    write(directory, task(1), task(2))
-    named = []
-    run(directory, lambda spec: named.append((directory / CURRENT).read_text()) or {})
-    assert named == [task(1).key, task(2).key]
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -111,13 +104,6 @@ def test_a_task_that_breaks_is_told_and_the_others_go_on(directory, store, capsy
     assert type(error).__name__ in capsys.readouterr().err  # the log has the traceback
 
 
-def test_a_record_that_cannot_be_kept_is_a_failure(directory, store, capsys):
-    write(directory, task(1), task(2))
-    run(directory, lambda spec: {"loss": float("nan")} if spec.seed == 1 else {})
-    assert failures(directory)[1].startswith("ValueError: ")
-    assert store.finished() == {task(2).key}
-
-
 def test_a_framework_that_is_missing_ends_the_batch(directory, store):
     def act(spec):
         raise ModuleNotFoundError("no torch", name="torch.nn")
@@ -141,13 +127,6 @@ def test_an_end_from_outside_is_no_failure(directory, store, error):
     assert store.finished() == set()
 
 
-def test_nothing_is_run_without_a_parent(directory, store):
-    write(directory, task(1))
-    with pytest.raises(SystemExit, match="parent"):
-        run_batch(directory, lambda spec: {}, parent=os.getpid())
-    assert store.finished() == set()
-
-
 def test_the_parent_is_looked_for_between_tasks(directory, store, monkeypatch):
     write(directory, task(1), task(2))
 
@@ -158,13 +137,6 @@ def test_the_parent_is_looked_for_between_tasks(directory, store, monkeypatch):
     with pytest.raises(SystemExit):
         run(directory, act)
     assert store.finished() == {task(1).key}  # what is finished is kept
-
-
-def test_a_batch_is_written_once(directory):
-    write(directory, task(1))
-    assert read_json(directory / BATCH)["tasks"][0]["spec"] == task(1).spec.to_dict()
-    with pytest.raises(FileExistsError):
-        write(directory, task(1))
 
 
 class FakeHalf:
@@ -207,12 +179,6 @@ def test_the_record_of_a_run():
     assert record["run"]["process"] == os.getpid()
 
 
-def test_only_the_run_entry_differs_from_one_time_to_the_next():
-    first, second = (train(FakeHalf(WEIGHTS), "torch", SPEC, os.getppid()) for _ in range(2))
-    assert first.pop("run") != second.pop("run")
-    assert first == second
-
-
 @each_row(
     "other",
     [
@@ -245,8 +211,3 @@ def test_the_child_of_a_batch_is_set_up_once_and_trains_its_tasks(directory, sto
     assert configured == [task(1).spec]
     assert store.finished() == {task(1).key, task(2).key}
     assert read_json(directory / BATCH)["half"] == "torch"
-
-
-def test_training_stops_when_the_parent_is_gone():
-    with pytest.raises(SystemExit, match="parent"):
-        train(FakeHalf(WEIGHTS), "torch", SPEC, parent=os.getpid())

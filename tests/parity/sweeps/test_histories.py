@@ -88,13 +88,6 @@ def test_names_whose_seeds_do_not_fit_make_no_pairs(keras, torch, write):
     assert not read_histories(PATTERNS).are_pairs
 
 
-def test_a_seed_may_stand_in_the_name_of_the_folder(write):
-    for seed in (1, 2):
-        write(f"keras/seed{seed}/history.json", history(0.9))
-        write(f"torch/run_seed={seed}/log.csv", history(0.9))
-    assert read_histories(("keras/*/history.json", "torch/*/log.csv")).are_pairs
-
-
 def test_a_file_that_cannot_be_read_is_missing_with_its_reason(write, tmp_path):
     for number in range(3):
         write(f"keras/{number}.json", history(0.9))

@@ -8,7 +8,6 @@ from rows import each_row
 from scipy import stats
 
 from parity.stats import decide, power_of_limit
-from parity.sweeps import pairs
 from parity.sweeps.pairs import (
     Z_SKEW,
     equivalence_of_pairs,
@@ -52,13 +51,6 @@ def test_a_left_skew_is_not_made_use_of():
     assert p_of_t(x) == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_right_skew_makes_p_greater_and_more_so_than_a_left_one():
-    x = np.array([-1.0, -0.9, -0.8, -0.85, -0.95, -0.7, -0.75, 2.0])
-    mirrored = 2 * x.mean() - x
-    plain = stats.ttest_1samp(x, 0, alternative="less").pvalue
-    assert p_of_t(x) > p_of_t(mirrored) >= plain * (1 - 1e-6)
-
-
 @each_row(("x", "p"), [(-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)])
 def test_t_without_a_spread_is_certain_but_the_test_of_pairs_is_not(x, p):
     assert p_of_t(np.full(6, x)) == p
@@ -95,12 +87,6 @@ def test_pairs_exactly_at_the_margin_are_neither_equivalent_nor_different():
     assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
 
 
-def test_whole_sample_steps_that_are_tied_are_no_difference():
-    """Two runs that differ by one of 1,000 samples each had p = 0, since they have no spread."""
-    assert judged([0.001, 0.001]).p_zero == 0.5
-    assert judged([0.001, 0.0, 0.001]).p_zero == 0.5  # 4 of 8 sums are at most 2, twice
-
-
 @each_row(
     ("d", "verdict"),
     [
@@ -126,17 +112,6 @@ def test_the_interval_ends_where_p_of_t_is_alpha():
         assert (found.high + found.low > 2 * found.difference) == is_right
 
 
-def test_equivalent_pairs_have_their_interval_within_the_margins():
-    seen = set()
-    for seed in range(200):
-        d = np.random.default_rng(seed).normal(0.1, 0.4, 8)
-        found = judged(d, margin=0.6)
-        within = found.low > -0.6 and found.high < 0.6
-        assert within or found.verdict != "equivalent"
-        seen.add(found.verdict)
-    assert {"equivalent", "inconclusive"} <= seen
-
-
 @each_row("n", [6, 10, 20])
 @each_row(
     ("name", "draw"),
@@ -158,8 +133,7 @@ def test_pairs_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(n, n
         assert np.mean(plain < 0.05) > 0.09
 
 
-@each_row("n", [6, 10, 24])
-@each_row("margin", [1.0, 1.6, 3.0])
+@each_row(("n", "margin"), [(6, 3.0), (10, 1.6), (24, 1.0)])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     count = 1500
     d = np.random.default_rng(n).standard_normal((count, n))
@@ -211,10 +185,3 @@ def test_the_pairs_that_are_needed_are_the_fewest_that_are_enough():
 def test_what_makes_no_sense_is_an_error_that_shows_it(arguments, message):
     with pytest.raises(ValueError, match=message):
         equivalence_of_pairs(*arguments)
-
-
-@each_row("n", [2, 5, 8])
-def test_a_spread_of_n_pairs_has_one_degree_of_freedom_less(n):
-    spread, df, skews = pairs._drawn(n)
-    assert df == n - 1
-    assert spread.shape == skews.shape[1:]

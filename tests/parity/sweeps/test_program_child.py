@@ -25,7 +25,6 @@ from parity.sweeps.program_child import (
     train_program,
 )
 from parity.sweeps.task import Task
-from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
 from torch_impl import Port
 
@@ -159,13 +158,6 @@ def test_arrays_are_told_in_the_order_in_which_they_are_given():
     assert (fit["batch_size"], fit["epochs"], fit["shuffle"]) == (16, 2, True)
     assert fit["class_weight"] == {"0": 0.7, "1": 2.1}
     assert (task.settings["has_penalties"], task.settings["has_accuracy"]) == (True, True)
-
-
-def test_a_model_tells_its_last_activation(spec):
-    settings = told(spec("fixed")).settings
-    assert (settings["activation"], settings["output_shape"]) == ("sigmoid", [1])
-    assert settings["loss"] == "binary_crossentropy"
-    assert not settings["has_penalties"]
 
 
 def test_a_seed_is_told_as_if_it_were_the_first_of_its_process(spec):
@@ -319,27 +311,6 @@ def test_a_port_without_metrics_has_keras_accuracy_whatever_it_returns(last, los
     assert history["loss"][1] < history["loss"][0]
 
 
-MASKS = """
-import torch
-from torch import nn
-from torch_impl import Port
-
-def build():
-    net = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sigmoid())
-    return Port(net, loss={}, optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
-"""
-
-
-def test_images_as_labels_are_fed_in_the_layout_that_the_loss_takes(spec, tmp_path):
-    """BCELoss refuses (N, 1, H, W) beside (N, H, W, 1)."""
-    turning = "lambda p, y: nn.functional.binary_cross_entropy(p, y.permute(0, 3, 1, 2))"
-    found = [
-        swept(spec("masks"), tmp_path, MASKS.format(loss)).history
-        for loss in ("nn.BCELoss()", turning)
-    ]
-    assert found[0] == found[1]
-
-
 HEADS = """
 import torch
 from torch import nn
@@ -410,11 +381,6 @@ def test_several_outputs_are_told_with_shapes_activations_and_accuracies(spec):
     assert told(spec("fixed")).settings["outputs"] == []
 
 
-def test_outputs_of_a_model_of_a_class_of_its_own_are_found_by_calling_it(spec):
-    outputs = told(spec("subclassed")).settings["outputs"]
-    assert [(each["name"], each["shape"]) for each in outputs] == [("a", [4]), ("b", [4])]
-
-
 def test_a_port_without_a_loss_beside_several_outputs_is_told(spec, tmp_path):
     port = PORT.format("", "None", "")
     with pytest.raises(InputError, match="gives no loss, and Keras's model has several outputs"):
@@ -434,11 +400,6 @@ def test_a_port_without_a_loss_beside_several_outputs_is_told(spec, tmp_path):
 def test_a_port_that_cannot_be_trained_is_told(port, message, spec, tmp_path):
     with pytest.raises(InputError, match=message):
         swept(spec("fixed"), tmp_path, port)
-
-
-def test_a_port_without_a_loss_beside_penalties_is_told(spec, tmp_path):
-    with pytest.raises(InputError, match="Keras's loss has penalties"):
-        swept(spec("fixed"), tmp_path, PORT.format("", "None", ""), has_penalties=True)
 
 
 @pytest.mark.parametrize(
@@ -476,9 +437,3 @@ def test_the_same_content_has_the_same_digest_however_it_is_nested_in_lists():
         {"x": (x, x + 1), "y": x},
     ):
         assert content_digest(other) != one
-
-
-def test_a_feed_file_has_the_digest_of_what_was_told(spec, tmp_path):
-    found = tell(tmp_path / "told", [spec("fixed")])
-    nests, _ = read_feed(tmp_path / "told" / FEEDS / f"{found[0]}.safetensors")
-    assert content_digest(nests) == content_digest(told(spec("fixed")).nests)

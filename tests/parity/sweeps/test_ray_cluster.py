@@ -140,14 +140,6 @@ def test_programs_have_the_results_of_the_local_engine_and_are_told_on_their_nod
 
 
 @needs_ray
-def test_a_feed_that_cannot_be_told_costs_its_port(ray, options):
-    found = run_sweep(PROGRAMS, options(acts={1: "untold"}), Cluster().run)
-    (failure,) = found.failures
-    assert (failure["seed"], failure["half"]) == (1, "torch")
-    assert failure["reason"] == "the stub was told not to tell"
-
-
-@needs_ray
 def test_an_interrupted_sweep_of_programs_goes_on(ray, options):
     """As many as are in the store are not run again."""
 
@@ -262,15 +254,6 @@ def test_a_node_that_dies_costs_nothing(ray, cluster, options, tmp_path):
 
 
 @needs_ray
-def test_changes_are_told_when_a_batch_ends(ray, options):
-    tasks = tasks_of(SPECS[:3], PYTHONS)
-    batches = [tasks[::2], tasks[1::2]]
-    told = []
-    Cluster().run(batches, options(), lambda *change: told.append(change))
-    assert sorted(told) == [(0, 3, {}), (1, 3, {})]
-
-
-@needs_ray
 def test_an_exception_of_the_driver_cancels_what_runs(ray, options, tmp_path):
     def stop(number, num_done, reasons):
         raise KeyboardInterrupt
@@ -284,19 +267,6 @@ def test_an_exception_of_the_driver_cancels_what_runs(ray, options, tmp_path):
     assert 1 <= len(open_store(slow.store).finished()) < 7  # of 7
     # The cluster lives on.
     assert run_sweep(SPECS[:2], options(), Cluster().run).is_complete
-
-
-@needs_ray
-def test_few_batches_are_submitted_at_a_time(ray, options, monkeypatch):
-    monkeypatch.setattr(ray_cluster, "MAX_SUBMITTED", 2)
-    sizes, wait = [], ray.wait
-    monkeypatch.setattr(
-        ray, "wait", lambda tasks, **o: sizes.append(len(tasks)) or wait(tasks, **o)
-    )
-    batches = [[task] for task in tasks_of(SPECS[:3], PYTHONS)]
-    Cluster().run(batches, options(), lambda *change: None)
-    assert max(sizes) == 2
-    assert len(open_store(options().store).finished()) == 6
 
 
 @needs_ray

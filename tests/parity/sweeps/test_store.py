@@ -63,24 +63,6 @@ def test_what_is_put_is_there(make_store, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_key_that_is_put_twice_has_the_later_record(make_store, kind):
-    store = make_store(kind)
-    store.put(KEY, RECORD)
-    store.put(KEY, {**RECORD, "name": "again"})
-    assert store.get(KEY)["name"] == "again"
-    assert store.finished() == {KEY}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_another_writer_is_seen_at_once(make_store, kind):
-    store, other = make_store(kind), make_store(kind)
-    assert store.finished() == set()
-    other.put(KEY, RECORD)
-    assert KEY in store
-    assert store.finished() == {KEY}
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_only_whole_records_count(make_store, kind):
     store = make_store(kind)
     store.put(KEY, RECORD)

@@ -67,14 +67,6 @@ def test_what_a_child_writes_is_taken(read, spec):
     assert found.fed == (DIGEST if spec is PROGRAM else {"x_train": DIGEST})
 
 
-@pytest.mark.parametrize("spec", [SPEC, PROGRAM], ids=["scenario", "program"])
-def test_a_record_says_what_its_half_was_fed(read, spec):
-    name = "fed_sha256" if spec is PROGRAM else "data_sha256"
-    content = record(spec)
-    del content[name]
-    assert f"the file has no '{name}'" in told(read, content, spec=spec)
-
-
 def fed(digests):
     """Runs by place, of which only the data that they were fed are known."""
     return {place: SimpleNamespace(fed=digest) for place, digest in digests.items()}
@@ -209,11 +201,3 @@ def test_a_history_that_no_program_has_is_refused(read, change, message):
     content = record(PROGRAM)
     content["history"] |= change
     assert message in told(read, content, spec=PROGRAM)
-
-
-def test_a_program_trains_no_more_epochs_than_its_settings_say(read):
-    spec = PROGRAM.replace(epochs=3)
-    content = record(spec)
-    read(content, spec)
-    content["history"] = {name: column * 2 for name, column in content["history"].items()}
-    assert "history.loss has 6 epochs; expected 1 to 3" in told(read, content, spec=spec)

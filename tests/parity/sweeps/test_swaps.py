@@ -60,10 +60,6 @@ def test_pairs_that_all_point_one_way_have_a_p_of_one_in_two_to_the_n(n):
         assert p_of_sums(-x) == 1
 
 
-def test_pairs_that_are_all_equal_to_0_say_nothing():
-    assert p_of_sums(np.zeros(6)) == 1
-
-
 def test_equal_sums_count_though_rounding_parts_them():
     # 0.1 + 0.2 - 0.3 is not 0: of 8 choices, the observed sum and its mirror are equal.
     x = np.array([0.1, 0.2, -0.3])
@@ -137,11 +133,6 @@ def test_means_without_a_spread_are_surely_different_or_not_different_at_all():
     assert p_of_swapped_means(np.full((6, 1), 0.1), None)[0].tolist() == [0.0]
 
 
-def test_one_test_is_corrected_to_the_share_of_choices_that_are_as_extreme():
-    p = np.array([[0.02], [0.5], [0.02], [0.01]])
-    assert step_down(p).tolist() == [0.75]
-
-
 @each_row(("by", "expected"), [(1e-9, 1.0), (-1e-9, 1.0), (1e-6, 2 / 3)])
 def test_p_values_that_differ_by_rounding_are_as_extreme(by, expected):
     p = np.array([[0.3], [0.3 * (1 + by)], [0.2]])
@@ -169,12 +160,3 @@ def test_false_alarms_in_any_of_many_dependent_tests_are_one_in_twenty_and_not_m
         d = common + 0.3 * generator.normal(size=(8, 12))
         alarms += step_down(p_of_swapped_means(d, None)).min() < 0.05
     assert 0.02 < alarms / rounds < 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)
-
-
-def test_a_difference_is_found_among_tests_without_one():
-    d = np.random.default_rng(4).normal(size=(12, 40))
-    d[:, 7] += 4
-    found = step_down(p_of_swapped_means(d, None))
-    assert found.argmin() == 7
-    assert found[7] < 0.01
-    assert np.delete(found, 7).min() > 0.05

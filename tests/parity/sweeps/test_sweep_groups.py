@@ -132,18 +132,6 @@ def test_one_group_without_a_spread_leaves_the_other_to_decide(side):
         assert equivalence_of_groups(*both, 0.5).verdict == verdict
 
 
-def test_whole_sample_steps_that_are_tied_are_no_difference():
-    """All runs of a group named the same number of samples, but for one sample of 1,000."""
-    found = equivalence_of_groups([0.901] * 2, [0.9] * 2, 0.03)
-    assert found.p_zero == pytest.approx(2 / 6)  # one of six ways, on either side
-    assert found.verdict == "inconclusive"
-    tied = [0.9, 0.901, 0.9, 0.9, 0.901, 0.9]
-    found = equivalence_of_groups(tied, [0.9] * 6, 0.03)
-    # Six of the twelve are dealt: both steps are among them in C(10, 4) of C(12, 6) ways.
-    assert found.p_zero == pytest.approx(2 * 210 / 924)
-    assert found.verdict == "equivalent"
-
-
 @each_row(
     ("a", "b", "verdict"),
     [
@@ -165,19 +153,6 @@ def test_the_interval_ends_where_p_of_welch_is_alpha():
         found = equivalence_of_groups(x, y, 0.5)
         assert p_of_welch(x - found.high, y) == pytest.approx(0.05, rel=1e-4)
         assert p_of_welch(found.low - x, -y) == pytest.approx(0.05, rel=1e-4)
-
-
-def test_equivalent_groups_have_their_interval_within_the_margins():
-    seen = set()
-    for seed in range(60):
-        generator = np.random.default_rng(seed)
-        found = equivalence_of_groups(
-            generator.normal(0.1, 0.3, 8), generator.normal(0, 0.3, 7), 0.5
-        )
-        within = found.low > -0.5 and found.high < 0.5
-        assert within or found.verdict != "equivalent"
-        seen.add(found.verdict)
-    assert {"equivalent", "inconclusive"} <= seen
 
 
 def exponential(g, n):
@@ -209,7 +184,7 @@ def tied(g, n):
     ],
     ids=["normal", "spreads", "skewed", "one skewed", "other skewed", "tied", "one tied"],
 )
-@each_row("sizes", [(6, 6), (8, 8), (6, 20)], ids=str)
+@each_row("sizes", [(6, 6), (6, 20)], ids=str)
 def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(first, second, sizes):
     """Plain Welch calls exponential runs beside a constant equivalent in 14 %."""
     count, (n, m) = 600, sizes
@@ -218,15 +193,8 @@ def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(fir
     assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
 
 
-def test_plain_welch_would_call_them_equivalent_more_often():
-    g = np.random.default_rng(1)
-    x = g.standard_exponential((2000, 8)) - 1
-    p = stats.ttest_1samp(x, 0, axis=1, alternative="less").pvalue  # the other group is constant
-    assert np.mean(p < 0.05) > 0.1
-
-
-@each_row("n", [6, 10, 24])
-@each_row("margin", [1.4, 2.2, 4.0])
+@pytest.mark.long
+@each_row(("n", "margin"), [(6, 2.2), (10, 4.0), (24, 1.4)])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     count = 600
     g = np.random.default_rng(n)
@@ -240,14 +208,6 @@ def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     )
 
 
-def test_the_power_of_many_runs_that_is_an_integral_continues_that_which_is_drawn():
-    for margin in (0.17, 0.24, 0.35):
-        drawn_power, integral = (group_power(margin, 1.0, n) for n in (256, 257))
-        assert integral == pytest.approx(drawn_power, abs=0.01)
-        plain = power_of_limit(margin, math.sqrt(2 / 257), 512, stats.t.ppf(0.95, 512))
-        assert integral < plain < integral + 0.06
-
-
 def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left():
     def integral(n):
         # Two groups of normal runs with the same spread have 2 (n - 1) degrees of freedom.
@@ -257,16 +217,6 @@ def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left()
 
     assert group_power(0.24, 1.0, 257) == pytest.approx(integral(257), rel=1e-6)
     assert group_power(0.24, 1.0, 256) != pytest.approx(integral(256), rel=1e-6)
-
-
-def test_without_a_spread_the_power_is_certain_from_six_runs_on():
-    assert [group_power(0.1, 0.0, n) for n in (2, 5, 6, 100)] == [0, 0, 1, 1]
-    assert group_power(0.1, 0.0, 6, difference=0.1) == 0
-
-
-def test_a_level_that_no_number_of_runs_reaches_has_no_power():
-    assert group_power(1.0, 0.0, 6, alpha=1 / 32) == 0
-    assert group_power(1.0, 0.0, 6, alpha=1 / 31) == 1
 
 
 def test_spreads_are_drawn_in_one_sample_for_good():

@@ -70,23 +70,6 @@ def test_only_what_is_run_now_counts_for_the_time_left(clock):
     ]
 
 
-def test_a_change_that_finishes_nothing_tells_no_time(clock):
-    stream = io.StringIO()
-    display = SweepDisplay(quiet=False, stream=stream)
-    display.on_start(3, 0)
-    display.on_change(0, 2, 0)
-    display.on_change(1, 2, 0)
-    assert stream.getvalue().splitlines()[1:] == ["1 finished, 2 running, 0 failed, 0 s left"]
-
-
-def test_a_sweep_that_is_finished_shows_nothing():
-    stream = io.StringIO()
-    display = SweepDisplay(quiet=False, stream=stream)
-    display.on_start(20, 20)
-    display.on_end()
-    assert stream.getvalue() == ""
-
-
 @each_row("kind", [io.StringIO, Terminal])
 def test_quiet_shows_nothing(kind):
     stream = kind()

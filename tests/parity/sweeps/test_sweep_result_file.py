@@ -1,12 +1,12 @@
 """A sweep comes back from its file: of what follows from its runs, the file is not believed."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import swept
 from changes import REMOVED, changed
-from report_folders import sweep_folder, sweep_result
+from report_folders import sweep_result
 from rows import each_row
 from swept import rows
 
@@ -79,12 +79,6 @@ def test_what_is_no_sweep_is_told_with_its_place(change, message):
     with pytest.raises(InputError) as caught:
         sweep_from({**told(sweep_result().to_json()), **change}, "sweep.json")
     assert message in str(caught.value)
-
-
-def test_the_json_of_a_sweep_tells_every_run(tmp_path):
-    result = sweep_folder(tmp_path)
-    rows = json.loads((tmp_path / "sweep.json").read_text())["rows"]
-    assert rows == [told(asdict(row)) for row in result.rows]
 
 
 def of_programs(*, are_pairs=True):

@@ -89,17 +89,6 @@ def test_what_a_run_does_not_have_is_left_out_with_its_partner():
     assert (sample.keras, sample.torch) == ((3.0, 3.1, 2.9), (3.1, 3.1, 3.0))
 
 
-def test_more_may_be_left_out_than_are_compared():
-    runs = pairs("gap", [0.1, None, None, None, 0.1], [0.1, 0.1, 0.1, None, 0.1])
-    (sample,) = found({"some": runs})
-    assert (sample.seeds, sample.num_left_out) == ((0, 4), 3)
-
-
-def test_a_value_of_0_is_one():
-    (sample,) = found({"some": pairs("gap", [0.0, 0.1], [0.1, 0.0])})
-    assert (sample.keras, sample.num_left_out) == ((0.0, 0.1), 0)
-
-
 @each_row(("keras", "torch"), [([3.0, None, 3.0], [3.0, 3.0, None]), ([3.0], [3.0]), ([], [])])
 def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared(keras, torch):
     assert found({"some": pairs("epochs_to_plateau", keras, torch)}) == []
@@ -173,10 +162,6 @@ def test_an_effect_is_of_the_seeds_that_both_scenarios_have():
     assert len(samples["remedy", "gap"].seeds) == 8
 
 
-def test_a_remedy_without_the_run_that_it_cures_has_no_effect_to_compare():
-    assert list(of_a_remedy(([], []), ([0.1] * 8, [0.1] * 8))) == [("remedy", "gap")]
-
-
 def test_where_the_cured_run_diverged_the_effect_has_no_equivalence_either():
     runs = ([0.3] * 3, [0.3] * 3), ([0.1] * 3, [0.1] * 3)
     told = {
@@ -213,11 +198,6 @@ def test_the_scale_of_a_loss_is_above_0_whatever_its_sign():
         pair = {seed: (run(train_loss=value), run(train_loss=value)) for seed in (0, 1)}
         (sample,) = found({"some": pair}, own())
         assert sample.scale == scale
-
-
-def test_a_program_with_accuracy_is_compared_as_a_scenario_is():
-    runs = pairs("val_accuracy", [0.9, 0.8], [0.91, 0.82])
-    assert [sample.quantity for sample in found({"some": runs}, own())] == ["accuracy"]
 
 
 def test_the_effect_of_a_remedy_of_the_users_is_that_on_gap_and_accuracy():

@@ -106,17 +106,6 @@ def test_a_damaged_plan_is_told_and_the_visible_margins_judge(tmp_path, change, 
     assert "the visible margins judge it" in problems[0]
 
 
-def test_the_runs_of_an_unfinished_sweep_are_judged_and_the_sweep_is_incomplete(tmp_path):
-    rows = sweep_rows(seeds=3)
-    stored_runs(tmp_path, rows, mode="independent")
-    result, _ = sweep_of_store(tmp_path)
-    assert (result.verdict, result.mode, result.num_runs) == ("incomplete", "independent", 12)
-    found = {(r.scenario, r.seed, r.half): r.judgement.val_accuracy for r in result.rows}
-    for row in rows:
-        expected = pytest.approx(row.judgement.val_accuracy)
-        assert found[row.scenario, row.seed, row.half] == expected
-
-
 def test_a_port_that_was_fed_other_data_than_keras_is_missing_with_the_reason(tmp_path):
     rows = sweep_rows(seeds=2)
     stored_runs(tmp_path, rows)
@@ -127,17 +116,6 @@ def test_a_port_that_was_fed_other_data_than_keras_is_missing_with_the_reason(tm
     (lost,) = result.failures
     assert (lost["scenario"], lost["half"]) == (rows[number].scenario, "torch")
     assert lost["reason"] == UNLIKE_FED
-
-
-def test_a_damaged_run_is_told_and_the_others_are_kept(tmp_path):
-    rows = sweep_rows(seeds=2)
-    stored_runs(tmp_path, rows)
-    damaged = next((tmp_path / "results").rglob("*.json"))
-    damaged.write_text("{")
-    result, problems = sweep_of_store(tmp_path)
-    assert result.num_runs == len(rows) - 1
-    assert len(problems) == 2  # the plan is missing as well
-    assert "cannot be used" in problems[1]
 
 
 @pytest.mark.parametrize(
@@ -264,20 +242,3 @@ def test_a_result_is_superseded_by_the_plan_of_a_later_sweep(tmp_path):
     # Of other code.
     assert later([Task(rows[0].half, rows[0].spec, "f" * 64), *rows[1:]])
     assert later([*rows[:-1], Task(rows[-1].half, rows[-1].spec, "0" * 64)])
-
-
-def test_a_damaged_plan_supersedes_nothing(tmp_path):
-    (tmp_path / PLAN).write_text("{")
-    assert not is_superseded(sweep_result(), tmp_path)
-
-
-def test_a_result_that_lacks_runs_is_that_of_its_plan(tmp_path):
-    gone = {"scenario": "too_large", "seed": 99, "half": "keras", "reason": "it crashed"}
-    result = sweep_result(failures=[gone])
-    rows = [
-        Task(row.half, scenario(row.scenario).replace(seed=row.seed), row.key)
-        for row in result.rows
-    ]
-    rows.append(Task("keras", scenario("too_large").replace(seed=99), "f" * 64))
-    write_plan(tmp_path, rows, mode="independent", margins="visible", command=COMMAND)
-    assert not is_superseded(result, tmp_path)

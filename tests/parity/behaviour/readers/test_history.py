@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from parity.behaviour.readers import history
 from parity.behaviour.readers.history import read_history
-from parity.behaviour.readers.names import ALIASES, keras_names
+from parity.behaviour.readers.names import keras_names
 from parity.errors import InputError
 from parity.traces.trace import RunResult, TraceWriter
 
@@ -113,11 +113,6 @@ def test_the_half_of_a_run_is_read_by_its_training_and_not_by_its_probes(tmp_pat
     assert read_history(tmp_path) == {"loss": [1.0, 0.5]}
 
 
-def test_a_diverged_run_is_a_history(path):
-    assert "NaN" in json.dumps([nan])
-    assert str(read(path, {"loss": [1.5, math.inf, nan]})) == "{'loss': [1.5, inf, nan]}"
-
-
 def test_a_value_that_was_not_measured_becomes_nan(path):
     assert str(read(path, {"loss": [3, None, 1]})) == "{'loss': [3.0, nan, 1.0]}"
     logs = [{"loss": 2}, {"loss": 1, "val_loss": 4}]
@@ -160,11 +155,6 @@ def test_a_name_of_keras_3_wins_over_another_one_of_the_same_number(path):
 def test_of_two_other_names_the_first_of_the_table_wins():
     columns = {"categorical_accuracy": 1, "acc": 2, "loss": 3}
     assert keras_names(columns) == {"categorical_accuracy": 1, "accuracy": 2, "loss": 3}
-
-
-def test_no_name_stands_in_the_table_twice():
-    names = [name for aliases in ALIASES.values() for name in aliases] + list(ALIASES)
-    assert len(set(names)) == len(names)
 
 
 def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
@@ -321,12 +311,6 @@ documents = st.recursive(
 def test_any_json_is_read_or_refused(tmp_path_factory, document):
     path = tmp_path_factory.mktemp("fuzz") / "history.json"
     read_or_refused(path, json.dumps(document).encode())
-
-
-@given(st.dictionaries(names, st.lists(st.none() | st.integers() | st.floats(), max_size=2)))
-def test_any_columns_are_read_or_refused(tmp_path_factory, columns):
-    path = tmp_path_factory.mktemp("fuzz") / "history.json"
-    read_or_refused(path, json.dumps(columns).encode())
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"{", b"[", b"epoch,", b"\xef\xbb\xbf"]))

@@ -37,7 +37,7 @@ def assert_whole_tables(told):
             assert after.startswith("| ---")
 
 
-@pytest.mark.parametrize("count", [10, 30, 200])
+@pytest.mark.parametrize("count", [10, 200])
 def test_whatever_is_long_is_cut_between_rows_and_counted(count):
     rows = [row(f"v{number}", *[1.0] * 7, part=f"p{number % 20}") for number in range(count)]
     for page in (

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
 
-from result_samples import HISTORY, broken_run, failing_check, item, run
+from result_samples import HISTORY, broken_run, item, run
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.errors import OutOfRangeError
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
@@ -92,13 +92,6 @@ def test_the_trajectory_has_worst_and_allowed_under_one_tag(written):
     assert allowed["trajectory/running_loss"][7] == pytest.approx(1e-12)
 
 
-def test_of_all_weights_of_a_step_the_one_closest_to_its_limit_is_written(tmp_path):
-    items = [item(f"layer.{name}", worst, step=3) for name, worst in (("a", 1.0), ("b", 4.0))]
-    for ordered in (items, items[::-1]):
-        write_events(run(trajectory(*ordered)), tmp_path)
-        assert scalars(tmp_path / "difference")["trajectory/weights"] == {3: 4.0}
-
-
 def test_the_steps_of_the_probes_are_not_those_of_the_training(tmp_path):
     probe, whole = item("layer.a", 2.0, step=3), item("layer.a", 0.5, step=3, epoch=1)
     write_events(run(trajectory(probe, whole)), tmp_path)
@@ -113,20 +106,6 @@ def test_what_is_not_finite_or_too_large_is_written(tmp_path):
     assert math.isnan(first)
     assert (second, third, last) == (math.inf, math.inf, -1.0)
     assert scalars(tmp_path / "difference")["difference/loss"][3] == 1.0
-
-
-def test_writing_again_replaces_what_was_written(written):
-    before = scalars(written / "keras")
-    write_events(run(trajectory(item("a.b", step=1))), written)
-    assert [path.name for path in (written / "keras").iterdir()] == [FILE]
-    assert scalars(written / "keras") == before
-
-
-def test_a_check_has_a_trajectory_and_no_history(tmp_path):
-    check = failing_check()
-    levels = (*check.levels, *trajectory(item("conv.kernel", 0.5, step=1)))
-    paths = write_events(run(levels, history={}), tmp_path)
-    assert [path.parent.name for path in paths] == ["difference", "allowed"]
 
 
 def test_a_result_without_curves_is_refused(tmp_path):

@@ -40,13 +40,6 @@ def test_weights_are_a_table_of_the_steps_in_the_order_of_the_layers(spec, tmp_p
     ]
 
 
-def test_weights_have_a_table_even_if_the_probes_are_lost(tmp_path):
-    run_folder(tmp_path)
-    (tmp_path / "keras" / "_SUCCESS").unlink()
-    table = section(run_page(read_run(tmp_path)), "layers").blocks[-1]
-    assert [row[0] for row in cells(table)] == ["conv2d.kernel", "dense.bias", "stem.kernel"]
-
-
 def lost_loss(parts):
     del parts.arrays["training/loss"]
 
@@ -123,21 +116,6 @@ def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
     page = run_page(dataclasses.replace(passing, result=result))
     told = section(page, "predictions").blocks[0].text
     assert told.startswith("The data of the run can no longer be read here")
-
-
-def test_data_that_have_changed_are_not_shown(passing):
-    digests = passing.result.data["sha256"] | {"x_val": "0" * 64}
-    result = dataclasses.replace(passing.result, data={"source": "embedded", "sha256": digests})
-    told = section(run_page(dataclasses.replace(passing, result=result)), "predictions").blocks
-    assert told[0].text.startswith("The data of the run can no longer be read here")
-
-
-def test_a_port_that_is_fed_the_images_of_keras_has_none_to_show(tmp_path):
-    def change(parts):
-        del parts.arrays["training/images/1"]
-
-    run_folder(tmp_path, spec=run_spec("augmentation"), change=change)
-    assert section(run_page(read_run(tmp_path)), "samples") is None
 
 
 def test_a_half_written_run_shows_what_there_is(tmp_path):

@@ -47,10 +47,6 @@ def test_what_is_referred_to_is_there():
     assert referred <= set(re.findall(r' id="([^"]+)"', text))
 
 
-def test_the_same_drawing_has_the_same_bytes():
-    assert drawn("one", 2, paint) == drawn("one", 2, paint)
-
-
 @pytest.mark.parametrize("label", ["<b>&\"'", "$\\frac{1}{0}$", "שלום", "名前"])
 def test_a_name_stays_text(label):
     text = drawn("one", 2, lambda figure: paint(figure, label))

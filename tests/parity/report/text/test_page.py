@@ -8,13 +8,13 @@ import report_lines
 from bench_results import HOSTILE, MACHINE, SPEC, row
 from checked import level, result_of
 from labelled_histories import LABELLED
-from result_samples import CAUSE, PLACE, accepted_check, explained_run, failing_check, run, sweep
+from result_samples import CAUSE, PLACE, accepted_check, failing_check, run, sweep
 
 from parity.behaviour.causes import CAUSES, RankedCause
 from parity.behaviour.diagnosis import Diagnosis, diagnose
 from parity.behaviour.judgement import VERDICTS, Judgement
 from parity.bench.result import BenchResult, Ratio
-from parity.ladder.items import FAIL, PASS, SKIPPED, Item, Level
+from parity.ladder.items import FAIL, SKIPPED, Item, Level
 from parity.ladder.result import Found
 from parity.programs.scenarios import SCENARIOS
 from parity.report import page
@@ -22,7 +22,7 @@ from parity.report.page import MAX_NOTES
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.diagnosis_page import diagnosis_page
 from parity.report.pages.runs_page import result_page
-from parity.report.pages.sweep_page import missing_runs, sweep_page
+from parity.report.pages.sweep_page import sweep_page
 from parity.report.text.page import FEW, note_lines, page_lines
 from parity.stats import Equivalence
 from parity.sweeps.agreement import ScenarioVerdicts
@@ -71,13 +71,6 @@ def test_a_comment_that_does_not_fit_beside_its_code_comes_before_it():
     assert told[2] == "x = 1"
 
 
-def test_two_texts_that_differ_need_no_difference():
-    item = Item("dtype", 1.0, 0.0, "count", 1, keras="float32", torch="float64")
-    lines = lines_of(with_divergences(Found("forward", item, ("dtype",))))
-    assert "    torch float64" in lines
-    assert not any("differs by" in line for line in lines)
-
-
 @pytest.mark.parametrize(("name", "is_told"), [("data", True), ("schedule", False)])
 def test_the_ladder_says_why_there_is_no_data_and_not_that_there_is_no_schedule(name, is_told):
     absent = Level(name, SKIPPED, "no layer could be paired", applies=False)
@@ -120,14 +113,6 @@ def test_after_ten_notes_of_a_kind_the_others_are_counted(number):
     assert lines[:MAX_NOTES] == [f"  warning: {n}" for n in range(MAX_NOTES)]
     more = [line for line in lines if "more" in line]
     assert more == ([f"  warning: ... and {number - MAX_NOTES} more"] if number > 10 else [])
-
-
-def test_missing_runs_of_one_reason_are_one_note():
-    failures = ["no file\nTraceback", "no file", "killed"]
-    assert report_lines.text(note_lines(missing_runs(sweep(missing=failures)))) == [
-        *["  missing: leak seed 0 torch, and 1 more likewise", "    no file"],
-        *["  missing: leak seed 2 torch", "    killed"],
-    ]
 
 
 @pytest.mark.parametrize(("name", "epoch", "step", "index"), LONGEST)
@@ -221,9 +206,3 @@ def test_every_known_cause_is_told_whole():
         told = " ".join(" ".join(report_lines.text(lines)).split())
         for text in (cause.reason, cause.confirm, "; ".join(cause.remedies), *signs):
             assert text in told
-
-
-def test_what_only_follows_says_so():
-    lines = lines_of(explained_run())
-    assert [line.split()[0] for line in lines if " follows " in line] == ["trajectory", "schedule"]
-    assert PASS in lines[2]

@@ -55,19 +55,6 @@ def test_a_rising_line_rises_by_one_row_an_epoch():
     assert ticks(lines) == [1, 5.5, 10]
 
 
-def test_a_falling_line_falls():
-    lines = text(both([3.0, 2.0, 1.0]), width=40, height=5)
-    assert places(lines, "●", 5) == [(0, 4), (17, 2), (34, 0)]
-
-
-def test_dots_lead_from_epoch_to_epoch():
-    lines = text(both([0.0, 1.0]), width=40, height=3)  # 34 columns
-    dots = places(lines, "·", 3)
-    assert [column for column, _ in dots] == list(range(1, 33))
-    assert [row for _, row in dots] == sorted(row for _, row in dots)
-    assert {row for _, row in dots} == {0, 1, 2}
-
-
 def test_a_chart_reads_like_this():
     history = both([2.0, 1.5, 1.0], [2.0, 2.0, 3.0], learning_rate=[0.1, 0.1, 0.01])
     assert text(history, width=40, height=5) == [
@@ -94,29 +81,6 @@ def test_curves_that_meet_show_it_and_others_do_not():
     assert places(lines, "○") == [(34, 9)]
     assert "◐ overlap" in lines
     assert "◐ overlap" not in text(both([1.0, 2.0], [3.0, 4.0]), width=40)
-
-
-def test_accuracy_in_eval_mode_is_a_third_curve():
-    history = {"accuracy": [0.2, 0.5], "val_accuracy": [0.0, 0.4], "eval_accuracy": [0.6, 1.0]}
-    lines = text(history, width=40)
-    assert places(lines, "△") == [(0, 5), (33, 9)]
-    assert "△ eval_accuracy last 1.000" in lines
-
-
-def test_each_curve_has_its_colour_too():
-    styles = {
-        part: style
-        for line in curve_lines(both([1.0, 2.0], [3.0, 4.0]), width=40)
-        for part, style in line
-        if part in ("●", "○")
-    }
-    assert len(set(styles.values())) == 2
-
-
-def test_the_last_values_stand_below_each_other():
-    lines = text(both([1.0, 0.123456], [1.0, 12.0]), width=40)
-    assert "● loss          last 0.1235" in lines
-    assert "○ val_loss      last 12.00" in lines
 
 
 @pytest.mark.parametrize(("width", "second"), [(80, 41), (100, 51), (121, 61)])
@@ -162,10 +126,6 @@ def test_a_cut_of_the_rate_is_marked_at_the_first_epoch_with_the_lower_rate():
     assert "▼ learning rate cut (2)" in lines
 
 
-def test_without_a_cut_nothing_is_said_of_cuts():
-    assert "cut" not in "".join(text(both([1.0, 2.0], learning_rate=[0.1, 0.1])))
-
-
 @pytest.mark.parametrize("bad", [NAN, INF, -INF, 1e201, 10**400, None])
 def test_what_is_not_finite_is_left_out_and_marked_on_the_axis(bad):
     history = both([1.0, bad, 3.0], [1.0, 2.0, 3.0])
@@ -186,12 +146,6 @@ def test_a_training_that_was_never_finite_has_a_chart_without_points():
     assert axis.count("x") == 3
     assert "● loss          last nan" in lines
     assert "○ val_loss      last inf" in lines
-
-
-def test_one_epoch_is_a_point_without_a_second_label():
-    lines = text(both([0.5], accuracy=[0.1]))
-    assert sum(line.count("●") for line in lines) == 4  # two points and two rows of the legend
-    assert [line.split() for line in lines if "epoch" in line] == [["1", "epoch", "1", "epoch"]]
 
 
 def test_many_epochs_are_averaged_by_column_and_the_chart_says_so():
@@ -226,13 +180,6 @@ def test_labels_have_the_digits_that_tell_them_apart():
     assert ticks(lines) == [2.302, 2.3023, 2.3026]
 
 
-def test_a_loss_that_falls_by_more_than_a_hundred_has_a_log_axis():
-    lines = text(both([1000.0, 100.0, 10.0, 1.0]), width=40)
-    assert lines[0].strip() == "loss (log)"
-    assert [row for _, row in places(lines, "●")] == [9, 6, 3, 0]
-    assert ticks(lines) == [1, 31.6, 1000]
-
-
 @pytest.mark.parametrize(
     ("losses", "title"),
     [
@@ -253,15 +200,6 @@ def test_the_axis_is_logarithmic_by_one_rule(losses, title):
     assert len(places(lines, "●")) == sum(abs(loss) <= 1e200 for loss in losses)
 
 
-def test_zeros_stand_at_the_lower_end_of_a_log_axis():
-    lines = text(both([1000.0, 1.0, 0.0]), width=40)
-    assert [row for _, row in places(lines, "●")] == [9, 0, 0]
-
-
-def test_an_accuracy_never_has_a_log_axis():
-    assert text({"accuracy": [0.001, 1.0]})[0].strip() == "accuracy"
-
-
 @pytest.mark.parametrize(
     "history",
     [
@@ -277,24 +215,10 @@ def test_without_an_epoch_of_loss_or_accuracy_there_are_no_lines(history):
     assert charts_of(history) == []
 
 
-@pytest.mark.parametrize("key", ["loss", "val_loss", "accuracy", "val_accuracy", "eval_accuracy"])
-def test_any_curve_may_be_alone(key):
-    lines = text({key: [1.0, 2.0]})
-    assert lines[0].strip() == key.rpartition("_")[2]
-    assert any(f"{key:<13} last 2.000" in line for line in lines)
-
-
 def test_a_curve_that_ends_early_keeps_its_epochs():
     lines = text(both([1.0, 2.0, 3.0], [3.0], learning_rate=[0.2] * 3 + [0.1]), width=40, height=5)
     assert places(lines, "○", 5) == [(0, 4)]
     assert "cut" not in "".join(lines), "an epoch that no chart has is not marked"
-
-
-def test_a_history_is_left_as_it_was():
-    history = both([1, NAN, 2], accuracy=[1, 2, 3])
-    before = repr(history)
-    curve_lines(history)
-    assert repr(history) == before
 
 
 COLUMN = st.lists(st.one_of(st.floats(), st.floats(0, 5), st.integers()), max_size=60)

@@ -52,11 +52,3 @@ def test_groups_stand_below_their_headings():
     assert headings == list(GROUPS)
     assert list(GROUPS.values()) == [PROGRAMS, CAUSES, REMEDIES]
     assert {style for line in scenario_lines() for part, style in line if part in GROUPS} == {"dim"}
-
-
-def test_no_line_is_over_80_columns_and_texts_stand_below_each_other():
-    for line in text():
-        assert len(line) <= 80
-        if line.startswith("  "):
-            assert line[26] == " "
-            assert line[27] != " "
