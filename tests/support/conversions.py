@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from parity.conversions import run
@@ -39,3 +40,14 @@ def converted(source: Path, factory, folder: Path, **request) -> Converted:
     finally:
         run.limit_memory = limit
     return Converted(**read_json(folder / "torch" / TOLD))
+
+
+def converted_model(model, factory, folder: Path, **request) -> Converted:
+    """The same of a Keras model in memory, whose weights are drawn anew first."""
+    folder.mkdir(exist_ok=True)
+    draw = np.random.default_rng(1)
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            weight.assign(weight + draw.uniform(0.1, 0.4, weight.shape))
+    model.save(folder / "model.keras")
+    return converted(folder / "model.keras", factory, folder / "made", **request)

@@ -12,5 +12,5 @@ class Net(nn.Module):
         for name, module in modules.items():
             setattr(self, name, module)
 
-    def forward(self, x):
-        return self.run(self, x)
+    def forward(self, *inputs):
+        return self.run(self, *inputs)

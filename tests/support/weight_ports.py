@@ -218,6 +218,7 @@ def _put(module, weights, name):
 
 
 # Style -> (model, factory): each holds all weights, and computes what Keras does.
+PORTS = {"images": images_port, "words": words_port, "rows": rows_port}
 RIGHT = {
     "other names": ("images", Named),
     "exchanged names": ("images", Exchanged),

@@ -71,6 +71,30 @@ def written_plain(model, folder, full):
     return with_weights(plain, full), program
 
 
+def compared(model, folder, arrays=None, *, plain=False, bar=1e-12):
+    """Written modules compute what a Keras model does in eval mode; returns the source.
+
+    Args:
+        model: of Keras.
+        folder: of what is written.
+        arrays: in Keras's layout; None: normal numbers.
+        plain: whether the module in plain torch is compared, too.
+        bar: relative to the greatest entry of each output.
+    """
+    if arrays is None:
+        draw = np.random.default_rng(0)
+        arrays = [draw.normal(size=(3, *x.shape[1:])) for x in model.inputs]
+    theirs = leaves(model(arrays if len(arrays) > 1 else arrays[0], training=False))
+    module, program, source = written(model, folder)
+    modules = [module, written_plain(model, folder, module)[0]][: 1 + plain]
+    for each in modules:
+        made = outputs(each.eval()(*fed(program, arrays)), program)
+        for ours, expected in zip(made, map(np.asarray, theirs), strict=True):
+            assert ours.shape == expected.shape
+            assert np.abs(ours - expected).max() <= bar * np.abs(expected).max()
+    return source
+
+
 def fed(program, arrays):
     """Arrays in Keras's layout as the module takes them."""
     values = program.inputs.values()

@@ -7,17 +7,12 @@ import weight_ports
 from conversions import converted, default_dtype
 from rows import each_row
 from safetensors.torch import load_file
-from weight_files import CHECKPOINT, config, inputs, weight_files
+from weight_files import config, inputs, weight_files
+from weight_ports import PORTS
 
 from parity.conversions.optimizer import slots_of
 from parity.errors import InputError
 from parity.weights.request import OPTIMIZER, STATE
-
-PORTS = {
-    "images": weight_ports.images_port,
-    "words": weight_ports.words_port,
-    "rows": weight_ports.rows_port,
-}
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +51,6 @@ def test_a_training_goes_on_as_in_keras(name, form, files, tmp_path):
         ours = port.module(given).numpy()
     # A step moves weights by 1e-3 or more; without the slots by another amount.
     np.testing.assert_allclose(ours, model.predict(x, verbose=0), rtol=0, atol=2e-5)
-
-
-@each_row("name", PORTS)
-def test_a_file_without_a_configuration_gives_the_same_state_with_config(name, files, tmp_path):
-    found = []
-    for form in (".keras", ".weights.h5", CHECKPOINT):
-        given = {} if form == ".keras" else {"config": config(files, name)}
-        folder = tmp_path / form
-        done = converted(files / f"{name}{form}", PORTS[name], folder, optimizer=True, **given)
-        assert done.problems == [], form
-        state = torch.load(folder / "torch" / OPTIMIZER, weights_only=True)["state"]
-        slots = {(n, s): torch.as_tensor(v) for n, each in state.items() for s, v in each.items()}
-        found.append((done.optimizer, slots))
-    (first, slots), *others = found
-    for optimizer, other in others:
-        assert optimizer == first
-        assert other.keys() == slots.keys() != set()
-        assert all(torch.equal(other[key], slots[key]) for key in slots)
 
 
 def test_without_the_optimizer_in_the_configuration_it_says_what_to_give(files, tmp_path):

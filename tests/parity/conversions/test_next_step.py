@@ -6,6 +6,7 @@ import torch
 from conversions import converted, default_dtype
 from rows import each_row
 from safetensors.torch import load_file
+from small_nets import Net
 from torch import nn
 
 from parity.weights.request import OPTIMIZER, STATE
@@ -16,49 +17,81 @@ pytestmark = pytest.mark.long
 RATE = {"lr": 0.01, "eps": 1e-7}
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """An LSTM, a model with a frozen layer, and one whose rate follows a cosine; each trained."""
+def models():
+    """An LSTM, a frozen layer, a rate that follows a cosine, and a norm without a scale."""
     import keras
     from keras import layers as L
+
+    def net(*layers, optimizer=None):
+        made = keras.Sequential([keras.Input((5, 3)), *layers])
+        made.compile(optimizer or keras.optimizers.Adam(0.01), "mse")
+        return made
+
+    rate = keras.optimizers.schedules.CosineDecay(0.03, 8)
+    sgd = keras.optimizers.SGD(rate, momentum=0.9, clipnorm=0.5)
+    norm = L.BatchNormalization(scale=False, name="norm")
+    return {
+        "memory": net(L.LSTM(4, name="lstm"), L.Dense(2, name="end")),
+        "frozen": net(L.Dense(4, trainable=False), L.Flatten(), L.Dense(2)),
+        "cosine": net(L.Flatten(), L.Dense(2), optimizer=sgd),
+        "norm": net(L.Flatten(), norm, L.Dense(2)),
+    }
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The models as files; each is trained."""
+    import keras
 
     folder = tmp_path_factory.mktemp("next-step")
     draw = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
-    memory = keras.Sequential([keras.Input((5, 3)), L.LSTM(4, name="lstm"), L.Dense(2, name="end")])
-    memory.compile(keras.optimizers.Adam(0.01), "mse")
-    frozen = keras.Sequential([keras.Input((5, 3)), L.Dense(4), L.Flatten(), L.Dense(2)])
-    frozen.layers[0].trainable = False
-    frozen.compile(keras.optimizers.Adam(0.01), "mse")
-    cosine = keras.Sequential([keras.Input((5, 3)), L.Flatten(), L.Dense(2)])
-    rate = keras.optimizers.schedules.CosineDecay(0.03, 8)
-    cosine.compile(keras.optimizers.SGD(rate, momentum=0.9, clipnorm=0.5), "mse")
-    norm = L.BatchNormalization(scale=False, name="norm")
-    plain = keras.Sequential([keras.Input((5, 3)), L.Flatten(), norm, L.Dense(2)])
-    plain.compile(keras.optimizers.Adam(0.01), "mse")
-    models = {"memory": memory, "frozen": frozen, "cosine": cosine, "norm": plain}
-    for name, model in models.items():
+    for name, model in models().items():
         x, y = draw.normal(size=(8, 5, 3)), draw.normal(size=(8, 2))
         model.fit(x, y, batch_size=4, verbose=0)
         model.save(folder / f"{name}.keras")
     return folder
 
 
-class Memory(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm, self.end = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2)
+def port(net, *, frozen=(), trained=None, **parts):
+    """A port of a net with frozen parameters; `trained` are those of its Adam, all by default."""
+    for name in frozen:
+        net.get_parameter(name).requires_grad_(False)
+    held = [p for n, p in net.named_parameters() if trained is None or n.startswith(trained)]
+    return Port(net, **{"optimizer": torch.optim.Adam(held, **RATE), **parts})
 
-    def forward(self, x):
-        return self.end(self.lstm(x)[0][:, -1])
+
+def lstm():
+    return Net(
+        lambda net, x: net.end(net.lstm(x)[0][:, -1]),
+        lstm=nn.LSTM(3, 4, batch_first=True),
+        end=nn.Linear(4, 2),
+    )
 
 
-def memory(*, frozen, given):
-    """The second bias is trained or not, and all parameters are given to the optimizer or not."""
-    net = Memory()
-    net.lstm.bias_hh_l0.requires_grad_(not frozen)
-    held = [p for p in net.parameters() if p.requires_grad or given]
-    return Port(net, optimizer=torch.optim.Adam(held, **RATE))
+def memory(second="frozen", trained=None):
+    """The second bias of an LSTM is trained or not, and given to the optimizer or not."""
+    frozen = ["lstm.bias_hh_l0"] if second == "frozen" else []
+    return lambda: port(lstm(), frozen=frozen, trained=trained)
+
+
+TRAINED = ("lstm.weight", "lstm.bias_ih", "end")
+
+
+def flat(*frozen):
+    def build():
+        dense = {"first": nn.Linear(3, 4), "end": nn.Linear(20, 2)}
+        return port(Net(lambda net, x: net.end(net.first(x).flatten(1)), **dense), frozen=frozen)
+
+    return build
+
+
+def normed(*frozen):
+    def build():
+        norm = nn.BatchNorm1d(15, eps=1e-3)
+        return port(nn.Sequential(nn.Flatten(), norm, nn.Linear(15, 2)), frozen=frozen)
+
+    return build
 
 
 def in_float32(factory, folder):
@@ -87,11 +120,9 @@ def outputs_after_a_step(port, path):
         return port.module(torch.from_numpy(x)).numpy(), model.predict(x, verbose=0)
 
 
-@each_row("given", [True, False], ids=["all parameters", "those that are trained"])
-def test_an_lstm_with_one_trained_bias_goes_on_as_in_keras(given, files, tmp_path):
-    def factory():
-        return memory(frozen=True, given=given)
-
+@each_row("trained", [None, TRAINED], ids=["all parameters", "those that are trained"])
+def test_an_lstm_with_one_trained_bias_goes_on_as_in_keras(trained, files, tmp_path):
+    factory = memory(trained=trained)
     done = converted(files / "memory.keras", factory, tmp_path, optimizer=True)
     assert done.problems == []
     (note,) = done.optimizer["notes"]  # far below what the numbers show
@@ -101,69 +132,42 @@ def test_an_lstm_with_one_trained_bias_goes_on_as_in_keras(given, files, tmp_pat
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
-def test_a_second_bias_that_is_trained_too_is_named_and_nothing_is_written(files, tmp_path):
-    done = converted(
-        files / "memory.keras", lambda: memory(frozen=False, given=True), tmp_path, optimizer=True
-    )
-    assert not done.is_written
-    assert done.problems == [
+# What is converted -> the file, the port, whether its optimizer is, and what is refused.
+CASES = {
+    "a second bias that is trained too": (
+        *("memory", memory(second="trained"), True),
         "lstm.bias_hh_l0: a second bias that is trained, where Keras has one bias, so that a step "
         "moves the sum of the two twice: freeze it with "
-        "module.get_parameter('lstm.bias_hh_l0').requires_grad_(False)"
-    ]
-
-
-def test_two_trained_biases_matter_to_the_optimizer_alone(files, tmp_path):
-    done = converted(files / "memory.keras", lambda: memory(frozen=False, given=True), tmp_path)
-    assert done.problems == []
-
-
-def test_what_keras_trains_and_the_optimizer_does_not_have_is_named(files, tmp_path):
-    def factory():
-        net = memory(frozen=True, given=True).module
-        return Port(net, optimizer=torch.optim.Adam(net.lstm.parameters(), **RATE))
-
-    done = converted(files / "memory.keras", factory, tmp_path, optimizer=True)
-    assert not done.is_written
-    (problem,) = done.problems
-    assert "does not train end.kernel, end.bias, which Keras trains" in problem
-
-
-class Flat(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.end = nn.Linear(3, 4), nn.Linear(20, 2)
-
-    def forward(self, x):
-        return self.end(self.first(x).flatten(1))
-
-
-@each_row("freezes", [True, False])
-def test_a_layer_that_is_frozen_in_keras_has_to_be_frozen_in_the_port(freezes, files, tmp_path):
-    def factory():
-        net = Flat()
-        net.first.requires_grad_(not freezes)
-        return Port(net, optimizer=torch.optim.Adam(net.parameters(), **RATE))
-
-    done = converted(files / "frozen.keras", factory, tmp_path, optimizer=True)
-    assert done.is_written == freezes
-    assert freezes or "which Keras does not train: freeze these parameters" in done.problems[0]
-
-
-@each_row("freezes", [True, False])
-def test_ones_that_keras_leaves_out_must_not_be_trained(freezes, files, tmp_path):
-    def factory():
-        net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(15, eps=1e-3), nn.Linear(15, 2))
-        net[1].weight.requires_grad_(not freezes)
-        return Port(net, optimizer=torch.optim.Adam(net.parameters(), **RATE))
-
-    done = converted(files / "norm.keras", factory, tmp_path, optimizer=True)
-    assert done.is_written == freezes
-    assert done.constants == ["1.weight"]
-    assert freezes or done.problems == [
+        "module.get_parameter('lstm.bias_hh_l0').requires_grad_(False)",
+    ),
+    "that without its optimizer": ("memory", memory(second="trained"), False, ""),
+    "without the last layer": (
+        *("memory", memory(trained="lstm"), True),
+        "does not train end.kernel, end.bias, which Keras trains",
+    ),
+    "a frozen layer": ("frozen", flat("first.weight", "first.bias"), True, ""),
+    "one that is frozen in Keras": (
+        *("frozen", flat(), True),
+        "which Keras does not train: freeze these parameters",
+    ),
+    "ones that Keras leaves out": ("norm", normed("1.weight"), True, ""),
+    "ones that are trained": (
+        *("norm", normed(), True),
         "the Port's optimizer trains 1.weight, which Keras does not have: freeze it with "
-        "module.get_parameter('1.weight').requires_grad_(False)"
-    ]
+        "module.get_parameter('1.weight').requires_grad_(False)",
+    ),
+}
+
+
+@each_row("case", CASES)
+def test_what_only_one_of_the_two_trains_is_named_and_nothing_is_written(case, files, tmp_path):
+    name, factory, optimizer, told = CASES[case]
+    done = converted(files / f"{name}.keras", factory, tmp_path / case, optimizer=optimizer)
+    assert done.is_written == (not told)
+    assert done.constants == (["1.weight"] if name == "norm" else [])
+    if told:
+        (problem,) = done.problems
+        assert told in problem
 
 
 def flat_end(make):
@@ -225,11 +229,14 @@ def test_the_next_step_has_the_rate_of_keras_and_a_schedule_that_ends_is_told(
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
-def test_numbers_of_the_optimizer_that_are_not_keras_s_are_told(files, tmp_path):
-    def make(net):
-        return {"optimizer": torch.optim.SGD(net.parameters(), lr=0.5, momentum=0.8)}
+def other_momentum(net):
+    return {"optimizer": torch.optim.SGD(net.parameters(), lr=0.5, momentum=0.8)}
 
-    done = converted(files / "cosine.keras", flat_end(make), tmp_path, optimizer=True)
+
+def test_numbers_of_the_optimizer_that_are_not_keras_s_are_told(files, tmp_path):
+    done = converted(
+        files / "cosine.keras", flat_end(other_momentum), tmp_path / "a", optimizer=True
+    )
     assert done.optimizer["notes"] == [
         NEXT,
         "Keras's optimizer has momentum=0.9; the Port's has 0.8",
@@ -237,12 +244,11 @@ def test_numbers_of_the_optimizer_that_are_not_keras_s_are_told(files, tmp_path)
         MOMENTUM,
     ]
 
-
-def test_a_schedule_of_the_port_that_keras_does_not_have_is_told(files, tmp_path):
-    def factory():
-        net = memory(frozen=True, given=True).module
+    def scheduled():
+        made = memory()()
         rate = schedule.CosineDecay(0.03, 8)
-        return Port(net, optimizer=optim.Adam(net.parameters(), learning_rate=rate))
+        made.optimizer = optim.Adam(made.module.parameters(), learning_rate=rate)
+        return made
 
-    done = converted(files / "memory.keras", factory, tmp_path, optimizer=True)
+    done = converted(files / "memory.keras", scheduled, tmp_path / "b", optimizer=True)
     assert done.optimizer["notes"] == ["Keras's rate is constant; the Port's follows CosineDecay"]

@@ -1,6 +1,5 @@
 """A job that begins with what another half leaves waits for it, but not for what will not come."""
 
-import dataclasses
 import sys
 import time
 
@@ -12,6 +11,12 @@ from parity.halves.runner import run_jobs
 from parity.halves.sources import is_pointless, is_ready, missing
 from parity.traces.folder import FAILURE, SUCCESS
 
+LEAVES = """
+import pathlib, sys, time
+for argument in sys.argv[2:]:
+    time.sleep(0.3)
+    pathlib.Path(argument, "_SUCCESS").touch()
+"""
 WAITS = """
 import pathlib, sys, time
 folders = [pathlib.Path(argument) for argument in sys.argv[2:]]
@@ -24,110 +29,69 @@ for folder in folders:
 
 
 @pytest.fixture
-def make(tmp_path):
-    def job(half, script, num=2, sources=()):
-        directories = tuple(tmp_path / f"{half}{number}" for number in range(num))
+def halves(tmp_path):
+    """Makes the jobs of both halves, of two runs each, with these scripts."""
+
+    def job(half, script, sources):
+        directories = tuple(tmp_path / f"{half}{number}" for number in range(2))
         for directory in directories:
             directory.mkdir()
-        return ChildJob(
-            name=half,
-            half=half,
-            work="check",
-            program=(sys.executable, "-c", script),
-            directories=directories,
-            log=tmp_path / f"{half}.log",
-            sources=sources,
-        )
+        files = {"directories": directories, "log": tmp_path / f"{half}.log", "sources": sources}
+        program = (sys.executable, "-c", script)
+        return ChildJob(name=half, half=half, work="check", program=program, **files)
 
-    return job
+    def make(of_keras="", of_torch=""):
+        keras = job("keras", of_keras, ())
+        return keras, job("torch", of_torch, keras.directories)
+
+    return make
 
 
 def fail(directory):
     write_json(directory / FAILURE, {"is_input": True, "message": "no"})
 
 
-def test_a_job_is_ready_once_each_source_has_ended(make):
-    keras = make("keras", "")
-    torch = make("torch", "", sources=keras.directories)
-    assert is_ready(keras)
-    assert not is_ready(torch)
-    (keras.directories[0] / SUCCESS).touch()
-    assert not is_ready(torch)
-    fail(keras.directories[1])
-    assert is_ready(torch)
-
-
-def test_a_job_is_pointless_if_every_source_failed(make):
-    keras = make("keras", "")
-    torch = make("torch", "", sources=keras.directories)
+def test_a_job_is_ready_once_each_source_has_ended_and_pointless_if_each_failed(halves):
+    keras, torch = halves()
+    assert (is_ready(keras), is_ready(torch)) == (True, False)
     fail(keras.directories[0])
-    assert not is_pointless(torch)
-    fail(keras.directories[1])
-    assert is_pointless(torch)
-    assert not is_pointless(keras)
-    (keras.directories[1] / SUCCESS).touch()  # what is complete has not failed
-    assert not is_pointless(torch)
-
-
-def test_what_a_failed_source_would_have_led_to_is_not_missing(make):
-    keras = make("keras", "")
-    torch = make("torch", "", sources=keras.directories)
-    fail(keras.directories[0])
+    assert (is_ready(torch), is_pointless(torch)) == (False, False)
+    # What a failed source would have led to is not missing.
     assert missing(torch) == [torch.directories[1]]
     assert missing(keras) == list(keras.directories)
-
-
-def run(*jobs, **options):
-    began, done = time.monotonic(), []
-    failures = run_jobs(
-        jobs,
-        **{"workers": 2, "timeout_s": 30.0, **options},
-        on_done=lambda job, failure: done.append((job.name, failure is None)),
-    )
-    return failures, done, time.monotonic() - began
-
-
-LEAVES = """
-import pathlib, sys, time
-for argument in sys.argv[2:]:
-    time.sleep(0.4)
-    pathlib.Path(argument, "_SUCCESS").touch()
-"""
+    fail(keras.directories[1])
+    assert (is_ready(torch), is_pointless(torch), is_pointless(keras)) == (True, True, False)
+    (keras.directories[1] / SUCCESS).touch()  # what is complete has not failed
+    assert (is_ready(torch), is_pointless(torch)) == (True, False)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_halves_run_side_by_side_or_one_after_the_other(make, workers):
-    keras = make("keras", LEAVES)
-    torch = make("torch", WAITS, sources=keras.directories)
-    failures, done, _ = run(keras, torch, workers=workers)
-    assert failures == []
-    assert sorted(done) == [("keras", True), ("torch", True)]  # either may end first
+def test_the_halves_run_side_by_side_or_one_after_the_other(workers, halves):
+    done = []
+    options = {"on_done": lambda job, failure: done.append((job.name, failure))}
+    assert run_jobs(halves(LEAVES, WAITS), workers=workers, timeout_s=30.0, **options) == []
+    assert sorted(done) == [("keras", None), ("torch", None)]  # either may end first
 
 
-def test_the_time_limit_counts_from_the_moment_that_the_sources_are_there(make):
-    keras = make("keras", LEAVES.replace("0.4", "0.5"), num=3)  # 1.5 s in all
-    torch = make("torch", WAITS, num=3, sources=keras.directories)
-    slow = dataclasses.replace(
-        torch, program=(sys.executable, "-c", WAITS + "time.sleep(60)"), name="slow"
-    )
-    failures, _, wall_s = run(dataclasses.replace(keras, name="keras"), slow, timeout_s=2.5)
-    assert [failure.job.name for failure in failures] == ["slow"]
-    assert "did not end within 2.5 s" in failures[0].reason
-    assert wall_s > 1.5 + 2.5
+def test_the_time_limit_counts_from_the_moment_that_the_sources_are_there(halves):
+    keras, torch = halves(LEAVES.replace("0.3", "0.5"), WAITS + "time.sleep(60)")
+    began = time.monotonic()
+    (failure,) = run_jobs([keras, torch], workers=2, timeout_s=1.5)
+    assert failure.job is torch
+    assert "did not end within 1.5 s" in failure.reason
+    assert time.monotonic() - began > 1.0 + 1.5
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_job_that_waits_for_nothing_is_not_started_or_is_stopped(make, workers):
-    keras = make("keras", "import sys; sys.exit(3)")
-    torch = make("torch", "import time; time.sleep(60)", sources=keras.directories)
+def test_a_job_that_waits_for_nothing_is_not_started_or_is_stopped(workers, halves):
+    keras, torch = halves("import sys; sys.exit(3)", "import time; time.sleep(60)")
 
     def on_done(job, failure):
-        if job.half == "keras":
-            for directory in job.directories:
-                fail(directory)
+        for directory in keras.directories if job is keras else ():
+            fail(directory)
 
     began = time.monotonic()
     failures = run_jobs([keras, torch], workers=workers, timeout_s=30.0, on_done=on_done)
-    assert [failure.job.name for failure in failures] == ["keras"]
+    assert [failure.job for failure in failures] == [keras]
     assert time.monotonic() - began < 20
     assert torch.log.exists() == (workers == 2)

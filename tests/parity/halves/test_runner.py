@@ -5,25 +5,21 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from paths import ROOT
 from processes import is_alive, wait_for
+from rows import each_row
 
 from parity.errors import InputError
-from parity.files.json_io import write_json
 from parity.halves import log, process
 from parity.halves.job import ChildJob
 from parity.halves.options import ChildOptions
 from parity.halves.runner import run_jobs
-from parity.programs.run_spec import RunSpec
-from parity.programs.scenario_spec import of_run
 from parity.programs.user_modules import PATHS
 from parity.traces.folder import SUCCESS, RunFolder
-from parity.traces.trace import Trace
 
 # A child gets its run directories as arguments, after "run".
 HEAD = """
@@ -79,17 +75,6 @@ def reason_of(job, script, **options):
     return failure.reason
 
 
-def test_success(make_job):
-    job, done = make_job(runs=2), []
-    assert run_scripts({job: SUCCEED}, on_done=lambda *call: done.append(call)) == []
-    assert done == [(job, None)]
-    assert job.log.read_text().startswith(f"$ {sys.executable} -c ")
-
-
-def test_no_jobs():
-    assert run_jobs([], workers=1, timeout_s=None) == []
-
-
 @pytest.mark.parametrize("options", [{"workers": 0}, {"timeout_s": 0.0}, {"timeout_s": -1.0}])
 def test_options_out_of_range_start_nothing(make_job, options):
     job = make_job()
@@ -99,6 +84,9 @@ def test_options_out_of_range_start_nothing(make_job, options):
 
 
 def test_the_command_line_of_a_job(make_job):
+    with pytest.raises(ValueError, match=r"expected at least one"):
+        make_job(runs=0)
+    assert run_jobs([], workers=1, timeout_s=None) == []
     job = make_job(runs=2, python="/a/python")
     paths = list(map(str, job.directories))
     head = ["/a/python", "-m", "parity.worker", "torch"]
@@ -106,11 +94,6 @@ def test_the_command_line_of_a_job(make_job):
     check = dataclasses.replace(job, work="check")
     assert check.arguments == [*head, "check", *paths]
     assert dataclasses.replace(check, program=("stub",)).arguments == ["stub", "check", *paths]
-
-
-def test_a_job_without_directories_is_refused(make_job):
-    with pytest.raises(ValueError, match=r"expected at least one"):
-        make_job(runs=0)
 
 
 def test_failures_do_not_stop_others_and_come_in_the_order_of_jobs(make_job):
@@ -165,72 +148,50 @@ def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
     assert (job.directories[0] / SUCCESS).exists()
 
 
-def test_what_a_child_says_itself_is_told_first(make_job):
-    script = "print('torch half: x is bad', file=sys.stderr); print('bye'); sys.exit(2)"
-    assert reason_of(make_job(), script).startswith("job a: x is bad (exit code 2); ")
+MEMORY = ("job a: ran out of memory (", "--batch-size or --train-size")
+BYTES = r"""
+os.write(1, b"bad \xff\xfe bytes\nprogress a0 \xff/2 loss=x\n\x1b[31mred\x1b[0m \x07 1/2\r2/2\n")
+os.write(2, "é\n".encode())
+sys.exit(1)
+"""
+# What ends a child -> texts of the reason.
+REASONS = {
+    "print('torch half: x is bad', file=sys.stderr); print('bye'); sys.exit(2)": (
+        "job a: x is bad (exit code 2); ",
+    ),
+    "print(\"torch half: No module named 'torch'\"); print('bye'); sys.exit(77)": (
+        "job a: No module named 'torch': ",
+        f"{sys.executable} -m pip install 'keras-torch-parity[torch]'",
+    ),
+    "print('/x/python: No module named parity'); sys.exit(1)": (
+        "this project is not installed in",
+        "pip install 'keras-torch-parity[torch]'",
+    ),
+    "import parity_of_what": (
+        "job a: ModuleNotFoundError: No module named 'parity_of_what' (exit",
+    ),
+    "raise MemoryError": MEMORY,
+    "raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')": MEMORY,
+    "raise RuntimeError('OOM when allocating tensor with shape[1]')": MEMORY,
+    "class ResourceExhaustedError(Exception): pass\nraise ResourceExhaustedError('x')": MEMORY,
+    "print('std::bad_alloc', flush=True); os.abort()": MEMORY,
+    "os.kill(os.getpid(), signal.SIGKILL)": (
+        "killed by SIGKILL, often by the kernel's out-of-memory killer",
+        "--batch-size",
+        "has no further lines.",
+    ),
+    "def crash(): os.kill(os.getpid(), signal.SIGSEGV)\ncrash()": ("killed by SIGSEGV", "in crash"),
+    f"os.kill(os.getpid(), {signal.SIGRTMIN + 3})": (f"killed by signal {signal.SIGRTMIN + 3}",),
+    "pass": ("exit code 0, but without a result: _SUCCESS is missing in ",),
+    BYTES: (":\n    bad \ufffd\ufffd bytes\n    2/2\n    é",),
+}
 
 
-def test_a_missing_framework_names_extra_and_interpreter(make_job):
-    script = "print(\"keras half: No module named 'keras'\"); print('bye'); sys.exit(77)"
-    reason = reason_of(make_job(half="keras"), script)
-    assert reason.startswith("job a: No module named 'keras': ")
-    assert f"{sys.executable} -m pip install 'keras-torch-parity[keras]'" in reason
-
-
-def test_an_interpreter_without_the_project(make_job):
-    script = "print('/x/python: No module named parity'); sys.exit(1)"
-    reason = reason_of(make_job(), script)
-    assert "this project is not installed in" in reason
-    assert "pip install 'keras-torch-parity[torch]'" in reason
-
-
-def test_another_module_that_is_missing_is_an_ordinary_exception(make_job):
-    reason = reason_of(make_job(), "import parity_of_what")
-    assert reason.startswith("job a: ModuleNotFoundError: No module named 'parity_of_what' (exit")
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "raise MemoryError",
-        "raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')",
-        "raise RuntimeError('OOM when allocating tensor with shape[1]')",
-        "class ResourceExhaustedError(Exception): pass\nraise ResourceExhaustedError('x')",
-        "print('std::bad_alloc', flush=True); os.abort()",
-    ],
-)
-def test_out_of_memory(make_job, script):
-    reason = reason_of(make_job(), script)
-    assert reason.startswith("job a: ran out of memory (")
-    assert "--batch-size or --train-size" in reason
-
-
-def test_killed_by_sigkill(make_job):
-    reason = reason_of(make_job(), "os.kill(os.getpid(), signal.SIGKILL)")
-    assert "killed by SIGKILL, often by the kernel's out-of-memory killer" in reason
-    assert "--batch-size" in reason
-    assert reason.endswith("has no further lines.")
-
-
-def test_killed_by_another_signal_leaves_the_python_stack(make_job):
-    reason = reason_of(make_job(), "def crash(): os.kill(os.getpid(), signal.SIGSEGV)\ncrash()")
-    assert "killed by SIGSEGV" in reason
-    assert "in crash" in reason
-
-
-def test_killed_by_a_signal_without_a_name(make_job):
-    number = signal.SIGRTMIN + 3
-    reason = reason_of(make_job(), f"os.kill(os.getpid(), {number})")
-    assert f"killed by signal {number}" in reason
-
-
-def test_exit_0_without_a_result(make_job):
-    job = make_job(runs=2)
-    reason = reason_of(job, "finish(directories[0])")
-    assert f"exit code 0, but without a result: _SUCCESS is missing in {job.directories[1]}" in (
-        reason
-    )
-    assert str(job.directories[0]) not in reason.partition(";")[0]
+def test_the_reason_says_how_a_child_ended_and_what_to_do(make_job):
+    for number, (script, texts) in enumerate(REASONS.items()):
+        job = dataclasses.replace(make_job(f"{number}"), name="job a")
+        reason = reason_of(job, script)
+        assert [text for text in texts if text not in reason] == [], script
 
 
 def test_a_job_that_hangs_is_terminated(make_job):
@@ -253,47 +214,6 @@ def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
     assert "did not end within 1.5 s and was stopped" in failure.reason
     whole = make_job("a", base=quick.log.parent / "c")
     assert "did not end" in reason_of(whole, steps, timeout_s=1.5)
-
-
-def test_a_job_that_ignores_sigterm_is_killed_with_its_own_children(make_job, monkeypatch):
-    monkeypatch.setattr(process, "GRACE_S", 0.3)
-    job = make_job()
-    script = """
-import subprocess
-grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-(directories[0] / "pid").write_text(str(grandchild.pid))
-(directories[0] / ".parity-1-ab.part").touch()
-time.sleep(60)
-"""
-    assert "did not end within 2 s" in reason_of(job, script, timeout_s=2.0)
-    assert [path.name for path in job.directories[0].iterdir()] == ["pid"]
-    pid = int((job.directories[0] / "pid").read_text())
-    wait_for(lambda: not is_alive(pid))
-
-
-def test_what_a_successful_job_leaves_running_ends_too(make_job):
-    job = make_job()
-    script = """
-import subprocess
-grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-(directories[0] / "pid").write_text(str(grandchild.pid))
-finish(*directories)
-os._exit(0)
-"""
-    assert run_scripts({job: script}) == []
-    pid = int((job.directories[0] / "pid").read_text())
-    wait_for(lambda: not is_alive(pid))
-
-
-def test_invalid_utf8_and_control_characters_are_made_printable(make_job):
-    script = r"""
-os.write(1, b"bad \xff\xfe bytes\nprogress a0 \xff/2 loss=x\n\x1b[31mred\x1b[0m \x07 1/2\r2/2\n")
-os.write(2, "é\n".encode())
-sys.exit(1)
-"""
-    reason = reason_of(make_job(), script)
-    assert reason.endswith(":\n    bad �� bytes\n    2/2\n    é")
 
 
 def test_an_endless_log_is_read_in_bounded_pieces(make_job, monkeypatch):
@@ -367,37 +287,59 @@ def test_an_earlier_log_is_kept_and_not_told_again(make_job):
     assert job.log.read_text().startswith("MemoryError\nprogress a0 1/2 loss=1\n$ ")
 
 
-@pytest.mark.parametrize("python", ["/no/such/python", "no-such-python", ""])
-def test_an_interpreter_that_is_missing(make_job, python):
-    job, other = make_job("a", python=python), make_job("b")
-    done = []
+@pytest.mark.parametrize(
+    ("python", "mode", "told"),
+    [
+        (
+            "/no/such/python",
+            None,
+            "expected the path of a Python interpreter; correct it (--torch-p",
+        ),
+        ("", None, "job a: the interpreter '' was not found; expected the path of a Python"),
+        ("python", 0o600, "is not an executable file"),
+        ("python", 0o700, "cannot be started"),
+        (sys.executable, None, "cannot be started"),  # its log is a folder
+    ],
+)
+def test_what_cannot_be_started_fails_alone(python, mode, told, make_job, tmp_path):
+    if mode is not None:
+        (tmp_path / "python").touch(mode)
+        python = str(tmp_path / "python")
+    job, other, done = make_job("a", python=python), make_job("b"), []
+    if python == sys.executable:
+        job.log.mkdir()
     (failure,) = run_scripts(
         {job: SUCCEED, other: SUCCEED}, on_done=lambda job, failure: done.append(job)
     )
-    assert failure.reason == (
-        f"job a: the interpreter {python!r} was not found; expected the path of a Python "
-        "interpreter; correct it (--torch-python)"
-    )
+    assert told in failure.reason
     assert done == [job, other]
 
 
-def test_an_interpreter_that_is_not_executable(make_job, tmp_path):
-    (tmp_path / "python").touch(0o600)
-    reason = reason_of(make_job(python=str(tmp_path / "python"), half="keras"), SUCCEED)
-    assert "is not an executable file" in reason
-    assert "--keras-python" in reason
+LEAVES = """
+import subprocess
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+(directories[0] / "pid").write_text(str(grandchild.pid))
+"""
+DEAF = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+(directories[0] / ".parity-1-ab.part").touch()
+time.sleep(60)
+"""
 
 
-def test_an_interpreter_that_is_no_program(make_job, tmp_path):
-    (tmp_path / "python").touch(0o700)
-    reason = reason_of(make_job(python=str(tmp_path / "python")), SUCCEED)
-    assert "cannot be started" in reason
-
-
-def test_a_log_that_cannot_be_written(make_job):
+@pytest.mark.parametrize(
+    ("script", "is_ended"), [(f"{LEAVES}{DEAF}", True), (f"{LEAVES}{SUCCEED}; os._exit(0)", False)]
+)
+def test_what_a_job_leaves_running_ends_too(script, is_ended, make_job, monkeypatch):
+    """One that ignores SIGTERM is killed, and half a file of it goes."""
+    monkeypatch.setattr(process, "GRACE_S", 0.3)
     job = make_job()
-    job.log.mkdir()
-    assert "cannot be started" in reason_of(job, SUCCEED)
+    failures = run_scripts({job: script}, timeout_s=1.0 if is_ended else 30.0)
+    assert ["did not end within 1 s" in each.reason for each in failures] == [True] * is_ended
+    pid = int((job.directories[0] / "pid").read_text())
+    wait_for(lambda: not is_alive(pid))
+    left = {path.name for path in job.directories[0].iterdir()}
+    assert left == {"pid"} | ({SUCCESS} if not is_ended else set())
 
 
 def test_children_get_no_input_and_a_group_of_their_own(make_job):
@@ -454,39 +396,32 @@ def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
 
 def test_interpreters_are_looked_for_before_anything_starts():
     ChildOptions().check_interpreters()
+    assert ChildOptions().num_workers == os.cpu_count()
+    assert ChildOptions(workers=3).num_workers == 3
     with pytest.raises(InputError, match=r"^--torch-python nowhere: not an executable file"):
         ChildOptions(torch_python="nowhere").check_interpreters()
 
 
-def test_children_are_as_many_as_cores_unless_a_number_is_given():
-    assert ChildOptions().num_workers == os.cpu_count()
-    assert ChildOptions(workers=3).num_workers == 3
-
-
-def test_threads_that_wait_sleep_soon_but_in_a_child_that_is_alone(monkeypatch):
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert process.environment(sys.executable)["GOMP_SPINCOUNT"] == process.SPINS
-    assert "GOMP_SPINCOUNT" not in process.environment(sys.executable, is_alone=True)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("GOMP_SPINCOUNT", "77"), ("OMP_WAIT_POLICY", None)]
+# Settings of a user -> what a child gets; freed memory is kept, and threads that wait sleep soon.
+@each_row(
+    "given, expected",
+    [
+        ({}, {"GOMP_SPINCOUNT": process.SPINS, **process.MALLOC}),
+        ({"GOMP_SPINCOUNT": "77"}, {"GOMP_SPINCOUNT": "77"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": None}),
+        ({"MALLOC_MMAP_MAX_": "77"}, {"MALLOC_MMAP_MAX_": "77"}),
+    ],
 )
-def test_a_policy_of_waiting_that_the_user_has_set_stays(monkeypatch, name, expected):
-    for other in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
-        monkeypatch.delenv(other, raising=False)
-    monkeypatch.setenv(name, "77")
-    assert process.environment(sys.executable).get("GOMP_SPINCOUNT") == expected
-
-
-def test_freed_memory_is_kept_but_by_a_child_that_is_alone(monkeypatch):
-    for name in process.MALLOC:
+def test_children_share_cores_and_memory_unless_one_is_alone(given, expected, monkeypatch):
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", *process.MALLOC)
+    for name in names:
         monkeypatch.delenv(name, raising=False)
-    assert process.environment(sys.executable).items() >= process.MALLOC.items()
-    assert not process.MALLOC.keys() & process.environment(sys.executable, is_alone=True).keys()
-    monkeypatch.setenv("MALLOC_MMAP_MAX_", "77")
-    assert process.environment(sys.executable)["MALLOC_MMAP_MAX_"] == "77"
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found = process.environment(sys.executable)
+    assert {name: found.get(name) for name in expected} == expected
+    alone = process.environment(sys.executable, is_alone=True)
+    assert {name: alone[name] for name in names if name in alone} == given
 
 
 @pytest.mark.parametrize("callback", ["on_progress", "on_done"])
@@ -504,14 +439,6 @@ def test_an_exception_of_a_callback_ends_the_children(make_job, callback):
     with pytest.raises(ZeroDivisionError):
         run_scripts({slow: start + SLEEP, quick: quick_script}, **{callback: fail})
     assert not is_alive(int(pid_file.read_text()))
-
-
-def test_it_works_outside_the_main_thread(make_job):
-    job, results = make_job(), []
-    thread = threading.Thread(target=lambda: results.append(run_scripts({job: SUCCEED})))
-    thread.start()
-    thread.join(20)
-    assert results == [[]]
 
 
 def test_handlers_are_restored_and_an_ignored_signal_stays_ignored(make_job):
@@ -580,87 +507,33 @@ except KeyboardInterrupt as error:
 """
 
 
-@pytest.fixture
-def start_parent(tmp_path):
-    """Starts PARENT, waits until its children run, and gives (process, pids of the children)."""
-    started = []
-
-    def start(*names):
-        for name in names:
-            (tmp_path / name).mkdir()
-        parent = subprocess.Popen(
-            [sys.executable, "-c", PARENT, tmp_path, *names],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        started.append(parent)
+@pytest.mark.parametrize(
+    ("numbers", "names"),
+    [
+        ([signal.SIGINT], ("one", "two")),
+        ([signal.SIGTERM], ("one", "two")),
+        ([signal.SIGHUP], ("one", "two")),
+        ([signal.SIGINT], ("deaf", "two")),
+        ([signal.SIGINT, signal.SIGINT], ("deaf", "two")),
+    ],
+    ids=["int", "term", "hup", "deaf", "impatient"],
+)
+def test_an_interrupted_parent_ends_its_children(tmp_path, numbers, names):
+    """It waits for the end of the grace for one that is deaf, unless it is interrupted again."""
+    for name in names:
+        (tmp_path / name).mkdir()
+    command = [sys.executable, "-c", PARENT, tmp_path, *names]
+    options = {"stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options, env=os.environ | {"PYTHONPATH": str(ROOT)}) as parent:
         wait_for(lambda: all((tmp_path / name / "pid").exists() for name in names))
         pids = [int((tmp_path / name / "pid").read_text()) for name in names]
-        started.extend(pids)
-        return parent, pids
-
-    yield start
-    for item in started:
-        if isinstance(item, int):
-            if is_alive(item):
-                os.kill(item, signal.SIGKILL)
-        else:
-            item.kill()
-            item.communicate()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_parent_ends_its_children(start_parent, tmp_path, number):
-    parent, pids = start_parent("one", "two")
-    start_s = time.monotonic()
-    parent.send_signal(number)
-    _, error = parent.communicate(timeout=10)
-    assert time.monotonic() - start_s < 1.9  # did not wait for the end of the grace
-    assert error == f"interrupted {number.name}\n"
-    assert parent.returncode == 1
+        start_s = time.monotonic()
+        for number in numbers:
+            parent.send_signal(number)
+            time.sleep(0.3 * (len(numbers) > 1))
+        _, error = parent.communicate(timeout=20)
+        took_s = time.monotonic() - start_s
+    assert (error, parent.returncode) == (f"interrupted {numbers[0].name}\n", 1)
+    assert took_s >= 2.0 if "deaf" in names and len(numbers) == 1 else took_s < 1.9
     assert not any(map(is_alive, pids))
     assert not list(tmp_path.glob("*/.parity*"))
-
-
-@pytest.mark.parametrize("impatient", [False, True])
-def test_children_that_ignore_sigterm_are_killed(start_parent, impatient):
-    parent, pids = start_parent("deaf", "two")
-    start_s = time.monotonic()
-    parent.send_signal(signal.SIGINT)
-    if impatient:
-        time.sleep(0.3)
-        parent.send_signal(signal.SIGINT)
-    _, error = parent.communicate(timeout=10)
-    took_s = time.monotonic() - start_s
-    assert took_s < 1.9 if impatient else took_s >= 2.0
-    assert error == "interrupted SIGINT\n"
-    assert not any(map(is_alive, pids))
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("warm_halves")
-def test_both_halves_end_to_end(tmp_path):
-    run = RunSpec(model="dropout", epochs=1, train_size=64, val_size=32, dtype="float64")
-    jobs = []
-    for half in ("keras", "torch"):
-        folder = tmp_path / half
-        folder.mkdir()
-        write_json(folder / "spec.json", of_run(run).to_dict())
-        sources = (tmp_path / "keras",) if half == "torch" else ()
-        log = tmp_path / f"{half}.log"
-        jobs.append(ChildJob(name=half, half=half, directories=(folder,), log=log, sources=sources))
-    seen = {job.name: [] for job in jobs}
-    failures = run_jobs(
-        jobs,
-        workers=2,
-        timeout_s=120,
-        on_progress=lambda job, progress: seen[job.name].append(progress),
-    )
-    assert failures == []
-    for half, progress in seen.items():
-        last = progress[-1]
-        assert (last.step, last.num_steps, last.fraction) == (2, 2, 1.0), half
-        folder = RunFolder(tmp_path / half)
-        assert Trace(folder.path).names("init")
-        assert len(Trace(folder.training.path).history["loss"]) == 1

@@ -2,6 +2,8 @@
 
 import runpy
 import sys
+from functools import partial
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,12 +14,8 @@ from keras import layers as L
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from rows import each_row
 
+from benchmarks.ported.packages import package_of
 from keras_impl import Reference
-from parity.halves.keras.check.described import described
-from parity.halves.keras.check.model import get_weights
-from parity.halves.keras.noted_initializers import initializers_noted
-from parity.ports.package import write_package
-from parity.programs.check_spec import CheckSpec
 from torch_impl.trainer import Trainer
 
 BAR = 1e-12  # of an epoch's numbers, relative: two epochs in float64 differ in their last bits
@@ -27,12 +25,6 @@ X, Y, WEIGHT = RNG.random((26, 6, 8, 3)), np.arange(26) % 3, RNG.random(26)
 X_VAL, Y_VAL = RNG.random((9, 6, 8, 3)), np.arange(9) % 3
 DATA = {"x": X, "y": Y}
 VALIDATED = {**DATA, "x_val": X_VAL, "y_val": Y_VAL}
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
 
 
 def reference(**fit):
@@ -101,16 +93,8 @@ PROGRAMS = [article, fitted, numbers_of_others, layers_of_batches, layers_of_sam
 def written(program, folder, *, plain=False):
     """Writes the package of a program; returns what is told of it."""
     folder.mkdir()
-    with initializers_noted():
-        built, found, own = described(lambda: program()[0], CheckSpec(keras="a:b", seed=SEED))
-    optimizer = {"class": "SGD", "config": built.model.optimizer.get_config()}
-    loss = {"name": "sparse_categorical_crossentropy", "config": built.model.loss.get_config()}
-    loss |= {"class_weight": built.class_weight}
-    facts = {"program": {**found, "stubbed": []}, "own": own, "optimizer": optimizer, "loss": loss}
-    facts |= {"outputs": [{"name": "dense", "shape": [3]}], "output_shape": [3], "weights": []}
-    facts["loss"]["config"] = keras.losses.serialize(built.model.loss)
-    weights = {n.replace(".", "/", 1): a for n, a in get_weights(built.model).items()}
-    return write_package(facts, weights, folder, plain=plain)
+    built = SimpleNamespace(name=folder.name, factory=lambda: program()[0])
+    return package_of(built, folder, plain=plain)
 
 
 def of_keras(program):
@@ -180,10 +164,6 @@ class Own(ImageDataGenerator):
     """A generator of the user's own."""
 
 
-def of_own_class():
-    return reference(x=Own(horizontal_flip=True).flow(X, Y)), DATA
-
-
 def channels_first():
     images = np.moveaxis(X, -1, 1)
     generator = ImageDataGenerator(data_format="channels_first")
@@ -192,23 +172,16 @@ def channels_first():
     return reference(x=flow_of_images), DATA
 
 
-def drawing_before():
-    np.random.permutation(5)
-    return article()
-
-
-def flipping():
-    return L.RandomFlip("horizontal")
-
-
 def mapped(layer, **options):
     return lambda x, y: (layer(x, **options), y)
 
 
-def with_other_labels(layer):
-    return lambda x, y: (layer(x), y + 0)
+def batched(make, **options):
+    """Batches to which a function is applied; its layers are made with the program."""
+    return dataset(lambda given: given.batch(8).map(make(), **options))
 
 
+flipping = partial(L.RandomFlip, "horizontal")
 # Program -> what is named of it: "left_out", "differs" or "open".
 NAMED = {
     "spline": (flow(interpolation_order=2), "left_out", "interpolation_order=2 of the ImageData"),
@@ -217,26 +190,34 @@ NAMED = {
         "left_out",
         'data_format="channels_first" of the ImageDataGenerator of `fit`',
     ),
-    "own_class": (of_own_class, "left_out", 'class="Own" of the ImageDataGenerator'),
+    "own_class": (
+        lambda: (reference(x=Own(horizontal_flip=True).flow(X, Y)), DATA),
+        "left_out",
+        'class="Own" of the ImageDataGenerator',
+    ),
     "function": (
         flow(preprocessing_function=lambda image: image * 2),
         "open",
         "preprocessing_function is to be written: as Keras computes it in ",
     ),
     "saved": (flow(options={"save_prefix": "a"}), "left_out", 'save_prefix="a" of the ImageData'),
-    "drawn_before": (drawing_before, "differs", "the program draws by NumPy before `fit`"),
+    "drawn_before": (
+        lambda: (np.random.permutation(5), article())[1],
+        "differs",
+        "the program draws by NumPy before `fit`",
+    ),
     "code": (
-        dataset(lambda given: given.batch(8).map(lambda x, y: (tf.image.flip_up_down(x), y))),
+        batched(lambda: lambda x, y: (tf.image.flip_up_down(x), y)),
         "open",
         "augmentation is to be written: what Dataset.map applies in ",
     ),
     "eval_mode": (
-        dataset(lambda given: given.batch(8).map(mapped(flipping(), training=False))),
+        batched(lambda: mapped(flipping(), training=False)),
         "open",
         "what Dataset.map applies",
     ),
     "labels": (
-        dataset(lambda given: given.batch(8).map(with_other_labels(flipping()))),
+        batched(lambda: (lambda layer: lambda x, y: (layer(x), y + 0))(flipping())),
         "open",
         "what Dataset.map applies",
     ),
@@ -251,7 +232,7 @@ NAMED = {
         "repeat(3) of the dataset of `fit`",
     ),
     "in_threads": (
-        dataset(lambda given: given.batch(8).map(mapped(flipping()), num_parallel_calls=2)),
+        batched(lambda: mapped(flipping()), num_parallel_calls=2),
         "differs",
         "num_parallel_calls maps in an order that is not fixed",
     ),
@@ -277,12 +258,12 @@ PLAIN = {
     "brightness": (flow(brightness_range=[0.5, 1.5]), "", "brightness_range=(0.5, 1.5) of"),
     "whitening": (flow(samplewise_center=True, cval=0.5), "own_mean=True", ""),
     "flips": (
-        dataset(lambda given: given.batch(8).map(mapped(flipping()))),
+        batched(lambda: mapped(flipping())),
         "augment=rules.Augmentation(horizontal_flip=True)",
         "",
     ),
     "turns": (
-        dataset(lambda given: given.batch(8).map(mapped(L.RandomZoom(0.1)))),
+        batched(lambda: mapped(L.RandomZoom(0.1))),
         "",
         "RandomZoom in this order: it has no plain form",
     ),

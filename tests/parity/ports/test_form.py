@@ -4,7 +4,6 @@ import random
 
 import keras
 import numpy as np
-import pytest
 import torch
 from keras import layers as L
 from keras import ops
@@ -46,13 +45,6 @@ def test_what_is_written_is_the_same_number_and_others_stay():
             assert eval(readable(value)) == value  # noqa: S307 - of the numbers above
 
 
-@pytest.fixture
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-
-
-@pytest.mark.usefixtures("_float64")
 def test_a_number_that_keras_rounds_is_rounded_where_it_stands(tmp_path):
     """Beside a comparison, in float64 too: what lies between 0.1 and float32's is not greater."""
     inputs = keras.Input((3,))

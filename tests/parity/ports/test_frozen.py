@@ -4,6 +4,7 @@ import json
 
 import keras
 from keras import layers as L
+from rows import each_row
 from written import written
 
 from parity.ports.frozen import frozen_text
@@ -27,56 +28,55 @@ def transfer(inner):
     return keras.Model(x, L.Dense(1, name="end")(L.Dropout(0.5)(inner(x))))
 
 
-def statements_of(model, folder):
-    """The statements, and the names of the parameters that train after them."""
-    config = json.loads(model.to_json())["config"]
-    module, program, _ = written(model, folder)
-    found = frozen_text(module, program, trace(from_keras_config(config), config))
-    exec("\n".join(found), {"model": module})  # noqa: S102 - it is what train.py does
-    return found, [name for name, weight in module.named_parameters() if weight.requires_grad]
+def frozen(model, *, until=None):
+    """A model that does not train; or whose layers do not, up to one by name."""
+    for part in [model] if until is None else model.layers:
+        part.trainable = until is not None and part.name > until
+    return model
 
 
-def test_a_network_that_trains_whole_needs_no_statement(tmp_path):
-    assert statements_of(transfer(base()), tmp_path)[0] == []
-
-
-def test_a_base_is_frozen_in_one_statement(tmp_path):
-    inner = base()
-    inner.trainable = False
-    found, left = statements_of(transfer(inner), tmp_path)
-    assert found == ["model.base.requires_grad_(False)"]
-    assert left == ["end.weight", "end.bias"]
-
-
-def test_a_network_may_be_frozen_whole(tmp_path):
-    model = transfer(base())
-    model.trainable = False
-    assert statements_of(model, tmp_path) == (["model.requires_grad_(False)"], [])
-
-
-def test_a_layer_of_a_model_inside_is_named_by_its_path(tmp_path):
+def small():
+    """A frozen layer of a model inside, and two of the model around it, of which one can."""
     inner = keras.Sequential([L.Input((3,)), L.Dense(4, name="kept"), L.Dense(2)], name="inner")
-    inner.get_layer("kept").trainable = False
+    frozen(inner.get_layer("kept"))
     x = L.Input((3,))
     y = L.Dense(1, name="end", trainable=False)(L.Dropout(0.5, trainable=False)(inner(x)))
-    found, left = statements_of(keras.Model(x, y), tmp_path)
-    assert found == [
-        "model.inner.kept.requires_grad_(False)",
-        "model.end.requires_grad_(False)",
-    ]
-    assert [name.partition(".")[0] for name in left] == ["inner", "inner"]
+    return keras.Model(x, y)
 
 
-def test_the_first_layers_of_a_base_are_listed_and_whole_blocks_are_one(tmp_path):
-    """As a fine-tuning has them: of a block that is frozen in part, the parts are named."""
-    inner = base()
-    for layer in inner.layers:
-        layer.trainable = layer.name > "block2_narrow"
-    found, left = statements_of(transfer(inner), tmp_path)
-    assert found == [
-        'frozen = ["base.blocks.block0", "base.blocks.block1", '
-        '"base.blocks.block2.narrow", "base.blocks.block2.end"]',
-        "for name in frozen:",
-        "    model.get_submodule(name).requires_grad_(False)",
-    ]
-    assert len(left) == len(inner.trainable_weights) + len(["end.weight", "end.bias"])
+# Model -> the statements, and how many parameters train after them. As a fine-tuning has it, of a
+# block that is frozen in part, the parts are named, and whole blocks are one.
+CASES = {
+    "nothing": (lambda: transfer(base()), [], None),
+    "a base": (lambda: transfer(frozen(base())), ["model.base.requires_grad_(False)"], 2),
+    "the network": (lambda: frozen(transfer(base())), ["model.requires_grad_(False)"], 0),
+    "layers by their paths": (
+        small,
+        ["model.inner.kept.requires_grad_(False)", "model.end.requires_grad_(False)"],
+        2,
+    ),
+    "the first layers of a base": (
+        lambda: transfer(frozen(base(), until="block2_narrow")),
+        [
+            'frozen = ["base.blocks.block0", "base.blocks.block1", '
+            '"base.blocks.block2.narrow", "base.blocks.block2.end"]',
+            "for name in frozen:",
+            "    model.get_submodule(name).requires_grad_(False)",
+        ],
+        None,
+    ),
+}
+
+
+@each_row("what", CASES)
+def test_what_does_not_train_is_frozen_in_few_statements(what, tmp_path):
+    build, statements, count = CASES[what]
+    model = build()
+    config = json.loads(model.to_json())["config"]
+    module, program, _ = written(model, tmp_path)
+    found = frozen_text(module, program, trace(from_keras_config(config), config))
+    assert found == statements
+    exec("\n".join(found), {"model": module})  # noqa: S102 - it is what train.py does
+    left = [name for name, weight in module.named_parameters() if weight.requires_grad]
+    assert len(left) == (len(model.trainable_weights) if count is None else count)
+    assert what != "a base" or left == ["end.weight", "end.bias"]

@@ -2,13 +2,13 @@
 
 import keras
 import numpy as np
-import pytest
 import torch
 from causal_layer import Causal
 from keras import layers as L
 from keras import ops
+from own_classes import own_class
 from rows import each_row
-from written import fed, outputs, source_of, written, written_plain
+from written import fed, outputs, written, written_plain
 
 from parity.halves.keras.check.inlined import inlined
 from parity.halves.keras.noted_initializers import initializers_noted
@@ -19,12 +19,6 @@ from torch_impl.keras_config import from_keras_config
 
 BAR = 1e-12
 PATCHES = np.random.default_rng(0).normal(size=(3, 4, 5))
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
 
 
 @each_row(
@@ -48,28 +42,22 @@ def test_other_numbers_are_no_counting(array):
     assert counted(torch.tensor(array)) is None
 
 
-class Encoder(L.Layer):
+def encoder(numbers):
     """Adds an embedding of numbers to a projection, as most transformers of images do."""
-
-    def __init__(self, numbers, **options):
-        super().__init__(**options)
-        self.numbers = numbers
-        self.project, self.table = L.Dense(6), L.Embedding(9, 6)
-
-    def call(self, patch):
-        return self.project(patch) + self.table(self.numbers)
+    return own_class(
+        lambda self, patch: self.project(patch) + self.table(numbers),
+        project=lambda: L.Dense(6),
+        table=lambda: L.Embedding(9, 6),
+    )(name="encoder")
 
 
-class Stepped(L.Layer):
-    """Gives an array to layers that take real numbers."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.dense, self.dense2 = L.Dense(5, activation="tanh"), L.Dense(5)
-
-    def call(self, x):
-        grid = np.linspace(-1, 1, 8).reshape(4, 2)
-        return x * self.dense(grid) + self.dense2(np.arange(4)[:, None])
+GRID = np.linspace(-1, 1, 8).reshape(4, 2)
+# Gives an array to layers that take real numbers.
+Stepped = own_class(
+    lambda self, x: x * self.dense(GRID) + self.dense2(np.arange(4)[:, None]),
+    dense=lambda: L.Dense(5, activation="tanh"),
+    dense2=lambda: L.Dense(5),
+)
 
 
 class Scaled(L.Layer):
@@ -113,22 +101,38 @@ def graph(layer):
     return inlined(model, None)
 
 
-def module_of(found, folder):
-    """A written module with the weights and arrays of Keras, and its program."""
-    module, program, _ = written(found.model, folder, found.paths())
-    fill_arrays(module, program)
-    return module.double().eval(), program
-
-
 LAYERS = {
-    "positions": lambda: Encoder(np.arange(4)[None], name="encoder"),
-    "from_two": lambda: Encoder(np.arange(2, 6), name="encoder"),
-    "any_numbers": lambda: Encoder(np.array([7, 0, 0, 3]), name="encoder"),
+    "positions": lambda: encoder(np.arange(4)[None]),
+    "from_two": lambda: encoder(np.arange(2, 6)),
+    "any_numbers": lambda: encoder(np.array([7, 0, 0, 3])),
     "real": Stepped,
     "causal": Causal,
     "token": lambda: Token(name="token"),
     "weights": lambda: Scaled(name="scaled"),
     "numbers": lambda: Divided(name="divided"),
+}
+# Layer -> what is in the source, and what is not.
+TEXTS = {
+    # Positions stand in the code, and have no batch.
+    "positions": (
+        "self.encoder_table = nn.Embedding(9, 6)",
+        "x = torch.arange(4, device=x.device)[None]  # (1, 4)\n",
+        "self.encoder_table(x)  # (N, 4, 6)\n",
+    ),
+    # Other numbers are a buffer with the name of what takes them.
+    "any_numbers": ("self.encoder_table_input = arrays.Array((4,), dtype=torch.int64)",),
+    # One number needs no array in the file of weights.
+    "numbers": ("2.0 - x / 2.23606797749979",),
+    "weights": (
+        "self.scaled_scale = layers.Weight((5,))",
+        "x = x * self.scaled_scale.value  # (N, 4, 5)",
+        "x = x + self.scaled_table.value  # (N, 4, 5)",
+    ),
+    # A weight for each sample is expanded.
+    "token": (
+        "y = self.token_token.value.expand(len(x), -1, -1)  # (N, 1, 5)",
+        "self.token_rows.value.unsqueeze(0).expand(len(x), -1, -1)",
+    ),
 }
 
 
@@ -136,7 +140,11 @@ LAYERS = {
 def test_written_modules_and_the_twin_compute_what_keras_does_with_them(name, tmp_path):
     found = graph(LAYERS[name]())
     expected = np.asarray(found.model(PATCHES))
-    module, program = module_of(found, tmp_path)
+    module, program, source = written(found.model, tmp_path, found.paths())
+    assert [text for text in TEXTS.get(name, ()) if text not in source] == []
+    assert name not in ("positions", "numbers") or "arrays" not in source
+    fill_arrays(module, program)
+    module.double().eval()
     plain, _ = written_plain(found.model, tmp_path, module)
     for each in (module, plain.eval()):
         (ours,) = outputs(each(*fed(program, [PATCHES])), program)
@@ -145,44 +153,8 @@ def test_written_modules_and_the_twin_compute_what_keras_does_with_them(name, tm
     twin.load_keras_weights(found.model.get_weights())
     ours = twin.eval()(torch.as_tensor(PATCHES)).detach().numpy()
     assert np.abs(ours - expected).max() <= BAR
-
-
-def test_positions_stand_in_the_code_and_have_no_batch():
-    _, source = source_of(graph(LAYERS["positions"]()).model)
-    assert "self.encoder_table = nn.Embedding(9, 6)" in source
-    assert "x = torch.arange(4, device=x.device)[None]  # (1, 4)\n" in source
-    assert "self.encoder_table(x)  # (N, 4, 6)\n" in source
-    assert "arrays" not in source
-
-
-def test_other_numbers_are_a_buffer_with_the_name_of_what_takes_them():
-    program, source = source_of(graph(LAYERS["any_numbers"]()).model)
-    assert "self.encoder_table_input = arrays.Array((4,), dtype=torch.int64)" in source
-    assert "(4,)" in source
-    assert program.arrays["encoder_table_input"].tolist() == [7, 0, 0, 3]
-
-
-def test_one_number_stands_in_the_source(tmp_path):
-    """It needs no array in the file of weights."""
-    found = graph(LAYERS["numbers"]())
-    _, _, source = written(found.model, tmp_path, found.paths())
-    assert "2.0 - x / 2.23606797749979" in source
-    assert "arrays" not in source
-
-
-def test_a_weight_is_a_module_that_has_it_and_keeps_its_rules():
-    _, source = source_of(graph(Scaled(name="scaled")).model)
-    assert "self.scaled_scale = layers.Weight((5,))" in source
-    assert "x = x * self.scaled_scale.value  # (N, 4, 5)" in source
-    assert "x = x + self.scaled_table.value  # (N, 4, 5)" in source
-    twin = from_keras_config(graph(Scaled(name="scaled")).model.to_json())
-    (rules,) = twin.rules_by_layer().values()
-    assert str(rules.regularizers["value"]) == str(regularizers.L2(0.01))
-    assert twin.scaled_scale.value.requires_grad
-    assert not twin.scaled_table.value.requires_grad
-
-
-def test_a_weight_for_each_sample_is_expanded():
-    _, source = source_of(graph(LAYERS["token"]()).model)
-    assert "y = self.token_token.value.expand(len(x), -1, -1)  # (N, 1, 5)" in source
-    assert "self.token_rows.value.unsqueeze(0).expand(len(x), -1, -1)" in source
+    if name == "weights":  # they keep their rules
+        (rules,) = twin.rules_by_layer().values()
+        assert str(rules.regularizers["value"]) == str(regularizers.L2(0.01))
+        assert twin.scaled_scale.value.requires_grad
+        assert not twin.scaled_table.value.requires_grad

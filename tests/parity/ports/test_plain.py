@@ -7,20 +7,12 @@ import pytest
 import torch
 from keras import layers as L
 from rows import each_row
-from written import fed, outputs, written, written_plain
+from written import compared, written, written_plain
 
 from parity.ports.plain_rules import as_rule, callback, metric
 from torch_impl.keras_config import NoTwinError
 from torch_impl.keras_config.training import planned_callback, planned_metric
 from torch_impl.plain.losses import MeanSquaredError, OutputLosses
-
-BAR = 1e-12
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
 
 
 @each_row("name", ["images", "words", "transformer", "branches"])
@@ -36,13 +28,7 @@ def test_a_plain_network_computes_what_keras_computes(name, tmp_path):
     ]
     if name == "words":
         arrays[0][:, 5:] = 0  # masked
-    full, _, _ = written(model, tmp_path)
-    plain, program = written_plain(model, tmp_path, full)
-    made = plain.eval()(*fed(program, arrays))
-    theirs = model(arrays if len(arrays) > 1 else arrays[0], training=False)
-    expected = [theirs[key] for key in sorted(theirs)] if isinstance(theirs, dict) else [theirs]
-    for ours, each in zip(outputs(made, program), map(np.asarray, expected), strict=True):
-        assert np.abs(ours - each).max() <= BAR * np.abs(each).max()
+    compared(model, tmp_path, arrays, plain=True)
 
 
 def test_plain_dropouts_of_steps_drop_channels_of_them_or_single_values(tmp_path):
@@ -65,12 +51,7 @@ def test_images_that_are_enlarged_between_their_pixels_have_a_plain_form(tmp_pat
         x = L.UpSampling2D((2, 3), interpolation=interpolation, name="up")(images)
         return keras.Model(images, x)
 
-    model = model_of("bilinear")
-    full, _, _ = written(model, tmp_path)
-    plain, program = written_plain(model, tmp_path, full)
-    x = np.random.default_rng(3).normal(size=(2, 5, 4, 3))
-    (made,) = outputs(plain(*fed(program, [x])), program)
-    assert np.abs(made - np.asarray(model(x))).max() <= 1e-6
+    compared(model_of("bilinear"), tmp_path, plain=True, bar=1e-6)
     with pytest.raises(NoTwinError, match="layer 'up': UpSampling with interpolation='bicubic'"):
         written_plain(model_of("bicubic"), tmp_path, None)
 
@@ -78,13 +59,8 @@ def test_images_that_are_enlarged_between_their_pixels_have_a_plain_form(tmp_pat
 def test_a_plain_layer_is_told_the_mask_of_each_step(tmp_path):
     words = L.Input((2, 5), dtype="int32")
     x = L.TimeDistributed(L.LSTM(3))(L.Embedding(6, 4, mask_zero=True)(words))
-    model = keras.Model(words, L.Dense(2)(x))
-    full, _, _ = written(model, tmp_path)
-    plain, program = written_plain(model, tmp_path, full)
     given = np.random.default_rng(1).integers(0, 3, (4, 2, 5))
-    (made,) = outputs(plain.eval()(torch.as_tensor(given)), program)
-    expected = np.asarray(model(given))
-    assert np.abs(made - expected).max() <= BAR * np.abs(expected).max()
+    compared(keras.Model(words, L.Dense(2)(x)), tmp_path, [given], plain=True)
 
 
 def test_all_layers_without_a_plain_form_are_named_at_once(tmp_path):

@@ -1,7 +1,6 @@
 """Augmentation in plain torch: Keras's pixels for given numbers, and its ranges."""
 
 import numpy as np
-import pytest
 import torch
 from rows import each_row
 
@@ -12,13 +11,7 @@ BAR = 1e-13  # of pixels in [0, 1]: two orders of the same products, in float64
 FILLS = {"nearest": "border", "reflect": "reflection", "constant": "zeros"}
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(before)
+TORCH_IN_FLOAT64 = True
 
 
 def numbers(number):

@@ -19,13 +19,7 @@ from torch_impl.plain import (
 BAR = 1e-13  # of a dozen steps or a few sums, which round in other places
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(before)
+TORCH_IN_FLOAT64 = True
 
 
 def alike(plain, full):
@@ -35,6 +29,14 @@ def alike(plain, full):
     own = set(plain.state_dict())
     plain.load_state_dict({k: v for k, v in full.state_dict().items() if k in own})
     return plain
+
+
+def assert_same(found, expected, bar=BAR):
+    """One tensor or several."""
+    pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+    for ours, theirs in pairs:
+        assert ours.shape == theirs.shape
+        assert (ours - theirs).abs().max() <= bar * theirs.abs().max()
 
 
 LOOPS = [
@@ -54,11 +56,7 @@ def test_a_loop_leaves_masked_steps_out(name, full, settings, sequences):
     plain = alike(getattr(recurrent, name)(3, 4, **settings), module)
     x = torch.randn(5, 6, 3)
     mask = torch.rand(5, 6) > 0.4
-    found, expected = plain(x, mask=mask), module(x, mask=mask)
-    if not isinstance(found, tuple):
-        found, expected = (found,), (expected,)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert (ours - theirs).abs().max() <= BAR * theirs.abs().max()
+    assert_same(plain(x, mask=mask), module(x, mask=mask))
 
 
 @each_row("name, full", [("LSTM", layers.LSTM), ("GRU", layers.GRU)])
@@ -67,8 +65,7 @@ def test_a_layer_of_torch_begins_with_given_states(name, full):
     plain = alike(getattr(recurrent, name)(3, 4, return_state=True), module)
     x = torch.randn(2, 5, 3)
     begun = [torch.randn(2, 4) for _ in range(2 if name == "LSTM" else 1)]
-    for ours, theirs in zip(plain(x, begun), module(x, begun), strict=True):
-        assert (ours - theirs).abs().max() <= BAR
+    assert_same(plain(x, begun), module(x, begun))
 
 
 def test_the_second_bias_of_an_lstm_does_not_train():
@@ -77,7 +74,7 @@ def test_the_second_bias_of_an_lstm_does_not_train():
     assert not plain.bias_hh_l0.any()
 
 
-def test_a_recurrent_dropout_is_one_for_all_steps():
+def test_a_recurrent_dropout_is_one_for_all_steps_and_of_states_one_for_each_gate():
     plain = recurrent.SimpleRNN(50, 50, activation="linear", dropout=0.5, return_sequences=True)
     torch.nn.init.eye_(plain.weight_ih_l0)
     torch.nn.init.zeros_(plain.weight_hh_l0)
@@ -85,11 +82,7 @@ def test_a_recurrent_dropout_is_one_for_all_steps():
     assert set(made.unique().tolist()) == {0.0, 2.0}
     assert (made == made[:, :1]).all()
     assert (plain.eval()(torch.ones(3, 4, 50)) == 1).all()
-
-
-def test_states_are_dropped_for_each_gate_by_a_mask_of_its_own():
-    plain = recurrent.LSTMLoop(3, 40, recurrent_dropout=0.5)
-    masks = plain.masks(torch.ones(2, 40), 0.5)
+    masks = recurrent.LSTMLoop(3, 40, recurrent_dropout=0.5).masks(torch.ones(2, 40), 0.5)
     assert len(masks) == 4
     assert not torch.equal(masks[0], masks[1])
 
@@ -119,8 +112,7 @@ def test_attention_looks_where_masks_let_it(masks, dropout):
             ours.weight.copy_(kernel.T)
             ours.bias.copy_(theirs.bias.flatten())
     x, y = torch.randn(4, 6, 8), torch.randn(4, 6, 8)
-    found, expected = plain(x, y, **masks), full(x, y, **masks)
-    assert (found - expected).abs().max() <= BAR * expected.abs().max()
+    assert_same(plain(x, y, **masks), full(x, y, **masks))
 
 
 def test_noise_has_its_spread_and_only_in_train_mode():
@@ -150,6 +142,7 @@ def test_images_are_enlarged_as_tensorflow_does_it(size):
 @each_row("mode", ["one_hot", "multi_hot", "count"])
 def test_numbers_are_encoded_as_by_keras(mode, shape):
     x = np.random.default_rng(0).integers(0, 5, shape)
+    assert categories.CategoryEncoding(3).float()(torch.tensor([[1, 2]])).dtype == torch.float32
     weights = np.random.default_rng(1).uniform(size=shape)
     theirs = keras.layers.CategoryEncoding(5, output_mode=mode, dtype="float64")
     ours = categories.CategoryEncoding(5, output_mode=mode)
@@ -159,10 +152,6 @@ def test_numbers_are_encoded_as_by_keras(mode, shape):
         found = ours(torch.tensor(x), **{key: torch.tensor(w) for key, w in each.items()})
         assert found.dtype == torch.float64
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6, atol=0)
-
-
-def test_an_encoding_has_the_dtype_of_the_network():
-    assert categories.CategoryEncoding(3).float()(torch.tensor([[1, 2]])).dtype == torch.float32
 
 
 CONVOLUTIONAL = [
@@ -184,10 +173,5 @@ def test_an_lstm_of_images_is_that_of_the_library(name, sides, settings):
     full = getattr(layers, name)(3, 4, **settings)
     plain = alike(getattr(conv_lstm, name)(3, 4, **settings), full)
     x = torch.randn(2, 5, 3, *sides)
-    found, expected = plain(x), full(x)
-    if not isinstance(found, tuple):
-        found, expected = (found,), (expected,)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.shape == theirs.shape
-        assert (ours - theirs).abs().max() <= BAR * theirs.abs().max()
+    assert_same(plain(x), full(x))
     assert "_ih" in "".join(dict(plain.named_parameters()))

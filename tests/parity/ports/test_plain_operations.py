@@ -37,13 +37,7 @@ WITHOUT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+TORCH_IN_FLOAT64 = True
 
 
 def compare(function, arrays, folder, name=""):

@@ -5,7 +5,9 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.ports.rules_text import undecayed_text
+from parity.ports.rules_text import RuleTexts, undecayed_text
+from torch_impl import optim
+from torch_impl.keras_config.planned import Planned
 from torch_impl.layouts import variables
 
 
@@ -57,8 +59,6 @@ def test_nothing_is_written_where_all_decay(net):
 
 
 def test_optimizers_of_this_project_take_it(net):
-    from torch_impl import optim
-
     optimizer = optim.AdamW(net.parameters(), learning_rate=0.1, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(parameters(undecayed_text(net, of(net, "b.bias")), net))
     before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
@@ -67,3 +67,17 @@ def test_optimizers_of_this_project_take_it(net):
     optimizer.step()
     same = [name for name, weight in net.named_parameters() if torch.equal(weight, before[name])]
     assert same == ["norm.bias", "b.bias"]  # zeros cannot decay
+
+
+@each_row(
+    "joins, optimizer, expected",
+    [
+        (True, Planned(optim.Adam, clipnorm=0.1), True),
+        (True, Planned(optim.Lamb), True),
+        (True, Planned(optim.Adam, global_clipnorm=0.1), False),
+        (False, Planned(optim.Adam, clipnorm=0.1), False),
+    ],
+)
+def test_variables_are_joined_where_an_optimizer_takes_their_norms(joins, optimizer, expected):
+    """Both biases of a GRU are one variable in Keras."""
+    assert RuleTexts(joins=joins).joins_norms(optimizer) is expected

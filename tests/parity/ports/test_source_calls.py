@@ -2,20 +2,14 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 import torch
 from keras import layers as L
 from keras import ops
 from rows import each_row
-from written import fed, outputs, written, written_plain
+from written import compared, fed, outputs, written, written_plain
 
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    torch.set_default_dtype(torch.float64)
+TORCH_IN_FLOAT64 = True
 
 
 def test_the_dtype_of_a_cast_is_a_setting_and_no_policy(tmp_path):
@@ -23,12 +17,7 @@ def test_the_dtype_of_a_cast_is_a_setting_and_no_policy(tmp_path):
     inputs = L.Input((4,))
     whole = ops.cast(inputs * 3, "int32")
     hot = ops.one_hot(whole, 3, dtype="float64")
-    model = keras.Model(inputs, [L.Dense(2)(ops.cast(whole, "float64")), hot])
-    module, program, _ = written(model, tmp_path)
-    x = np.random.default_rng(0).normal(size=(3, 4))
-    made = outputs(module.eval()(*fed(program, [x])), program)
-    for ours, theirs in zip(made, model(x), strict=True):
-        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-12)
+    compared(keras.Model(inputs, [L.Dense(2)(ops.cast(whole, "float64")), hot]), tmp_path)
 
 
 @each_row("as_fed", ["int32", "float64"])
@@ -53,10 +42,7 @@ def around(*layers):
 
 def forward_of(model, folder):
     """The source of `forward`; the written module computes what Keras computes."""
-    module, program, source = written(model, folder)
-    x = np.random.default_rng(0).normal(size=(3, 6, 5, 3))
-    (ours,) = outputs(module.eval()(*fed(program, [x])), program)
-    np.testing.assert_allclose(ours, np.asarray(model(x)), rtol=1e-12)
+    source = compared(model, folder)
     return source[source.index("def forward") :]
 
 
@@ -121,8 +107,4 @@ def test_a_bound_has_the_value_and_the_slope_of_keras_where_both_are_equal(
 def test_a_layer_named_as_a_function_does_not_hide_it(tmp_path):
     inputs = L.Input((3,))
     x = L.Dense(3, name="clip")(inputs)
-    model = keras.Model(inputs, [ops.maximum(x, 0.5), x])
-    module, program, _ = written(model, tmp_path)
-    x = np.ones((2, 3))
-    for ours, theirs in zip(outputs(module(*fed(program, [x])), program), model(x), strict=True):
-        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-12)
+    compared(keras.Model(inputs, [ops.maximum(x, 0.5), x]), tmp_path)

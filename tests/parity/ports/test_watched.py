@@ -1,13 +1,7 @@
 """Callbacks that watch what an epoch of a port has not are left out, and it is said why."""
 
-import keras
-import numpy as np
-from keras import layers as L
 from rows import each_row
 
-import keras_impl
-from benchmarks.ported.packages import package_of
-from benchmarks.ported.programs import Program
 from parity.ports.watched import all_names, names_of_epoch, without_watched
 from torch_impl.keras_config.compiled import Training
 from torch_impl.keras_config.planned import Planned
@@ -63,29 +57,3 @@ def test_several_outputs_have_losses_and_metrics_of_their_own():
 )
 def test_a_callback_that_is_no_part_of_a_port_is_told_by_what_it_does(name, why):
     assert why in sentence_of_callback(name)
-
-
-def stopped():
-    """Callbacks on a metric with a plain form, and on one without."""
-    model = keras.Sequential([L.Input((4,)), L.Dense(2, activation="softmax")])
-    metrics = ["accuracy", keras.metrics.AUC(curve="PR", name="pr")]
-    model.compile("sgd", "categorical_crossentropy", metrics=metrics)
-    x, y = np.ones((8, 4)), np.eye(2)[[0, 1] * 4]
-    kept = keras.callbacks.ReduceLROnPlateau("val_accuracy", mode="max")
-    stop = keras.callbacks.EarlyStopping("val_pr", mode="max")
-    return keras_impl.Reference(model, x=x, y=y, validation_data=(x, y), callbacks=[kept, stop])
-
-
-@each_row("plain", [False, True])
-def test_a_port_without_a_metric_has_no_callback_on_it(tmp_path, plain):
-    out = tmp_path / f"stopped_{plain}"
-    out.mkdir()
-    told = package_of(Program("stopped", f"{__file__}:stopped"), out, plain=plain)["left_out"]
-    source = (out / "train.py").read_text(encoding="utf-8")
-    assert "ReduceLROnPlateau" in source
-    assert ("EarlyStopping" in source) != plain
-    expected = [
-        "the metric 'pr': AUC with curve has no plain form",
-        "the callback EarlyStopping: it watches 'val_pr', which is left out",
-    ]
-    assert told == (expected if plain else [])

@@ -28,11 +28,6 @@ def test_numbers_are_not_rounded_to_float32_on_the_way():
     assert ops.log(ops.ones((2,), "float32")).dtype == "float32"
 
 
-def test_a_float32_run_is_as_before():
-    keras.config.set_floatx("float32")
-    assert ops.log(1000.0).dtype == frequencies().dtype == "float32"
-
-
 def test_settings_that_are_scalars_of_numpy_become_numbers_of_python():
     layer = keras.layers.Dropout(np.float32(0.3), seed=1)
     model = keras.Sequential([keras.Input((4,)), layer])

@@ -83,9 +83,3 @@ def test_the_factor_is_moved_towards_what_it_is_in_float64():
     assert 0 < (moved - rounded) / (exact - rounded) < 0.1
     x = np.random.default_rng(0).normal(size=(4, 5, 6))
     assert np.abs(layer(x, x).numpy() - model().predict(x, verbose=0)).max() > 0
-
-
-def test_keras_is_as_before_after_the_block():
-    before = L.MultiHeadAttention._compute_attention
-    watched(model())
-    assert L.MultiHeadAttention._compute_attention is before

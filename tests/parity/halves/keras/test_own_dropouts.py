@@ -21,30 +21,25 @@ def test_a_subclass_is_the_users_and_keras_own_is_not():
     assert not is_own_dropout(keras.layers.GaussianDropout(0.5))
 
 
-def test_what_is_dropped_is_found_and_a_zero_counts_as_kept():
-    is_dropout, kept = kept_entries(X, np.array([[2.0, 0.0, 0.0, 8.0]]), 0.5)
-    assert is_dropout
-    assert kept.tolist() == [[True, False, True, True]]
-
-
-def test_a_mask_that_keeps_all_is_one_and_a_layer_that_is_off_has_none():
-    assert kept_entries(X, 2 * X, 0.5)[1].all()
-    assert kept_entries(X, X, 0.5) == kept_entries(X, X, 0.0) == (True, None)
-
-
 @each_row(
-    "output",
-    [2 * X + 1, np.where(X > 0, X, 0), X[:, :3], 4 * X],
-    ids=["more", "not_scaled", "shape", "scaled_twice"],
+    "output, rate, kept",
+    [
+        (np.array([[2.0, 0.0, 0.0, 8.0]]), 0.5, [[True, False, True, True]]),  # a zero is kept
+        (2 * X, 0.5, [[True] * 4]),
+        (X, 0.5, "off"),
+        (X, 0.0, "off"),
+        (2 * X + 1, 0.5, None),
+        (np.where(X > 0, X, 0), 0.5, None),
+        (X[:, :3], 0.5, None),
+        (4 * X, 0.5, None),
+        (np.array([[1.0, 0.0, 0.0, 4.0]]), 0.0, None),
+        (np.zeros_like(X), 1.0, None),
+    ],
 )
-def test_what_does_more_than_drop_is_no_dropout(output):
-    assert kept_entries(X, output, 0.5) == (False, None)
-
-
-def test_a_rate_of_nothing_or_all_explains_no_drop():
-    dropped = np.array([[1.0, 0.0, 0.0, 4.0]])
-    assert kept_entries(X, dropped, 0.0) == (False, None)
-    assert kept_entries(X, np.zeros_like(X), 1.0) == (False, None)
+def test_what_only_drops_is_a_dropout(output, rate, kept):
+    is_dropout, found = kept_entries(X, output, rate)
+    assert is_dropout == (kept is not None)
+    assert (None if found is None else found.tolist()) == (kept if kept != "off" else None)
 
 
 class Drawing(keras.layers.Layer):
@@ -54,18 +49,20 @@ class Drawing(keras.layers.Layer):
 DROPPED = np.array([[1 / 0.6, 0.0, 0.0, 4 / 0.6]])
 
 
+@each_row(
+    "layer, output, in_eval, rate",
+    [
+        *((Drawing, output, True, None) for output in (X, X + 1, 0 * X, X[:, :2])),
+        (lambda: Own(0.3), X, False, 0.3),
+        (lambda: keras.layers.Dropout(0.3), DROPPED, True, None),
+    ],
+)
+def test_the_rate_is_that_of_a_subclass_or_of_what_a_layer_drops(layer, output, in_eval, rate):
+    assert rate_of(layer(), X, output, draws_in_eval=in_eval) == rate
+
+
 def test_a_layer_that_drops_in_eval_mode_is_a_dropout_from_then_on():
     layer = Drawing()
     assert rate_of(layer, X, DROPPED, draws_in_eval=False) is None
     assert rate_of(layer, X, DROPPED, draws_in_eval=True) == pytest.approx(0.4)
     assert rate_of(layer, X, X, draws_in_eval=False) == pytest.approx(0.4)
-
-
-@each_row("output", [X, X + 1, 0 * X, X[:, :2]], ids=["on", "noise", "none", "shape"])
-def test_a_layer_that_draws_something_else_is_none(output):
-    assert rate_of(Drawing(), X, output, draws_in_eval=True) is None
-
-
-def test_the_rate_of_a_subclass_is_its_own_and_a_layer_of_keras_has_none():
-    assert rate_of(Own(0.3), X, X, draws_in_eval=False) == 0.3
-    assert rate_of(keras.layers.Dropout(0.3), X, DROPPED, draws_in_eval=True) is None

@@ -91,17 +91,6 @@ def test_a_config_is_that_of_the_user_or_the_plain_attributes():
     assert (told["class_name"], told["config"]) == ("Warm", {"warmup": 4})
 
 
-def test_the_class_keeps_its_name():
-    found = optimizer_of(Warm(16, 4))._learning_rate
-    assert isinstance(found, Warm)
-    assert (type(found).__name__, type(found).__module__) == ("Warm", __name__)
-
-
 def test_what_else_goes_wrong_in_a_schedule_is_raised_as_it_is():
     with pytest.raises(ValueError, match="no rate for you"):
         optimizer_of(Broken())._learning_rate(0)
-
-
-def test_a_schedule_of_keras_is_left_as_it_is():
-    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
-    assert type(optimizer_of(decay)._learning_rate) is type(decay)

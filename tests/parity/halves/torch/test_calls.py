@@ -3,6 +3,7 @@
 import pytest
 import torch
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.call import final_states, output_of
@@ -42,18 +43,17 @@ def test_a_gradient_passes_what_is_watched(x):
     assert module[0].weight.grad.abs().sum() > 0
 
 
-class _Branches(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+def branches(net, x):
+    a = torch.relu(net.a(x))
+    return (a + net.b(x / 2))[:, :, 1:]
 
-    def forward(self, x):
-        a = torch.relu(self.a(x))
-        return (a + self.b(x / 2))[:, :, 1:]
+
+def _branches():
+    return Net(branches, a=nn.Conv2d(3, 4, 1), b=nn.Conv2d(3, 4, 1))
 
 
 def test_each_input_is_told_where_it_comes_from(x):
-    calls, _ = _calls(_Branches(), x)
+    calls, _ = _calls(_branches(), x)
     # x / 2 is no call of interest, so that what it made was not watched.
     assert [(call.kind, call.sources) for call in calls] == [
         ("conv", [-1]),
@@ -82,27 +82,21 @@ def test_what_is_not_recurrent_has_no_last_states():
 
 
 def test_an_input_has_the_copy_of_the_output_that_it_is(x):
-    calls, _ = _calls(_Branches(), x)
+    calls, _ = _calls(_branches(), x)
     conv, relu = calls[:2]
     assert relu.inputs[0].data_ptr() == conv.output.data_ptr()
     assert relu.output.data_ptr() != conv.output.data_ptr()
 
 
-class _Changed(nn.Module):
+def changed(net, x):
     """Changes what a layer made, in a way that torch does not count."""
-
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Linear(5, 5), nn.Linear(5, 5)
-
-    def forward(self, x):
-        made = self.a(x)
-        made.data.mul_(2)
-        return self.b(made)
+    made = net.a(x)
+    made.data.mul_(2)
+    return net.b(made)
 
 
 def test_an_input_that_was_changed_in_its_place_has_a_copy_of_its_own(x):
-    calls, _ = _calls(_Changed(), x)
+    calls, _ = _calls(Net(changed, a=nn.Linear(5, 5), b=nn.Linear(5, 5)), x)
     a, b = (call for call in calls if call.kind == "dense")
     assert torch.equal(b.inputs[0], a.output * 2)
     assert torch.equal(a.output, a.run(a.inputs[0]))

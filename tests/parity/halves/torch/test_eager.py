@@ -1,8 +1,5 @@
 """The program as people write it: stock torch, and the same work as the others."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
 from helpers import small_data
@@ -21,32 +18,8 @@ DATA = small_data()
 AUGMENTATION = scenario("augmentation").augmentation
 
 
-def striped():
-    """Images whose label is the place of a bright stripe: learned in a few steps."""
-    x = np.zeros_like(DATA.x_train)
-    for image, label in zip(x, DATA.y_train, strict=True):
-        image[2 * label : 2 * label + 2] = 1.0
-    return replace(DATA, x_train=x)
-
-
 def prepared(**settings):
     return prepare_eager(RunSpec(**{"model": "capacity", **settings}), DATA)
-
-
-def test_it_learns():
-    data = striped()
-    training = prepare_eager(RunSpec(model="dropout"), data)
-    x, y = torch.tensor(data.x_train).permute(0, 3, 1, 2), torch.tensor(data.y_train)
-
-    def loss():
-        training.model.eval()
-        with torch.no_grad():
-            return float(nn.functional.cross_entropy(training.model(x), y))
-
-    before = loss()
-    for _ in range(8):
-        training.epoch()
-    assert loss() < 0.3 * before
 
 
 @each_row("model", MODELS)

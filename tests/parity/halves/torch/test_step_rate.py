@@ -67,34 +67,18 @@ def of_keras(params):
 SCHEDULED = [Scheduled, InAVariable, behind_the_step, before_the_step, of_keras]
 
 
+@each_row("given", [None, 0.0625])
 @each_row("make", SCHEDULED)
-def test_the_rate_is_that_by_which_the_weights_move(make):
+def test_the_rate_is_that_by_which_the_weights_move(make, given):
+    """One that is given is used whatever the optimizer sets, if its equations read any."""
     weight = parameter()
     optimizer = make([weight]) if make is not Scheduled else Scheduled([weight], lr=9.0)
-    for expected in (0.5, 0.25, 0.125):
+    for own in (0.5, 0.25, 0.125):
+        expected = own if given is None or make is InAVariable else given
         before = weight.detach().clone()
-        assert step_of(optimizer) == expected
+        assert step_of(optimizer, given) == expected
         torch.testing.assert_close(before - weight.detach(), torch.full((2,), expected))
-
-
-@each_row("make", [x for x in SCHEDULED if x is not InAVariable])
-def test_a_given_rate_is_used_whatever_the_optimizer_sets(make):
-    weight = parameter()
-    optimizer = make([weight]) if make is not Scheduled else Scheduled([weight], lr=9.0)
-    for _ in range(2):
-        before = weight.detach().clone()
-        assert step_of(optimizer, 0.0625) == 0.0625
-        torch.testing.assert_close(before - weight.detach(), torch.full((2,), 0.0625))
-
-
-def test_an_optimizer_that_reads_no_rate_uses_its_own_whatever_is_given():
-    weight = parameter()
-    optimizer = InAVariable([weight])
-    for expected in (0.5, 0.25):
-        before = weight.detach().clone()
-        assert step_of(optimizer, 0.0625) == expected
-        torch.testing.assert_close(before - weight.detach(), torch.full((2,), expected))
-        assert optimizer.param_groups[0]["lr"] == 0.0625
+        assert given is None or optimizer.param_groups[0]["lr"] == given or make is not InAVariable
 
 
 def test_groups_keep_their_ratio_to_a_given_rate():

@@ -72,19 +72,15 @@ def test_a_module_alone_is_a_port_of_it():
     port = call_factory(lambda: module, 0)
     assert port.module is module
     assert (port.loss, port.optimizer, port.schedulers) == (None, None, ())
-
-
-@each_row("scheduler, expected", [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ((), ())])
-def test_schedulers_are_none_one_or_several(scheduler, expected):
-    assert Port(nn.ReLU(), scheduler=scheduler).schedulers == expected
-
-
-def test_an_interval_is_an_epoch_or_a_step():
+    for scheduler, expected in (("a", ("a",)), (["a", "b"], ("a", "b")), ((), ())):
+        assert Port(module, scheduler=scheduler).schedulers == expected
     with pytest.raises(InputError, match="scheduler_interval='batch': expected 'epoch' or 'step'"):
-        call_factory(lambda: Port(nn.ReLU(), scheduler_interval="batch"), seed=1)
+        call_factory(lambda: Port(module, scheduler_interval="batch"), seed=1)
+    with pytest.raises(ValueError, match="added_loss without a loss: expected"):
+        Port(module, added_loss=lambda net: net.kl).with_one_loss()
 
 
-@pytest.mark.parametrize("built", [None, 3, nn.ReLU, "net"])
+@each_row("built", [None, 3, nn.ReLU, "net"])
 def test_anything_else_is_refused(built):
     with pytest.raises(InputError, match="the torch factory returned"):
         call_factory(lambda: built, 0)
@@ -122,46 +118,31 @@ def test_what_a_module_adds_counts_once_in_the_loss_and_in_that_of_validation():
     assert float(port.validation_loss(output, target)) == 1.5 - 3
 
 
-def test_what_a_module_adds_needs_a_loss():
-    with pytest.raises(ValueError, match="added_loss without a loss: expected"):
-        Port(nn.Linear(1, 1), added_loss=lambda net: net.kl).with_one_loss()
-
-
 def test_code_that_is_still_to_be_written_is_told_as_such_while_a_port_is_built():
     def build():
         raise NotImplementedError("the rate is to be written")
 
     with pytest.raises(UnfinishedError, match="is not finished: the rate is to be written"):
         call_factory(build, 0)
-
-
-def test_what_torch_itself_lacks_is_no_unfinished_port():
-    def build():
-        return torch.nn.Module()(torch.ones(1))
-
-    with pytest.raises(NotImplementedError, match="forward"):
-        call_factory(build, 0)
+    with pytest.raises(NotImplementedError, match="forward"):  # what torch itself lacks is not
+        call_factory(lambda: torch.nn.Module()(torch.ones(1)), 0)
 
 
 def test_what_stands_at_the_top_of_a_file_has_the_dtype_of_each_call(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    before = torch.get_default_dtype()
+    monkeypatch.delitem(sys.modules, "top_of_port", raising=False)
     (tmp_path / "top_of_port.py").write_text(
         "import torch\nLOSS = torch.nn.NLLLoss(weight=torch.tensor([0.1, 0.7]))\n"
         "def build():\n    module = torch.nn.Linear(2, 2)\n    module.rate = LOSS.weight\n"
         "    return module\n"
     )
     reference = "top_of_port.py:build"
-    try:
-        torch.set_default_dtype(torch.float32)
-        spec = CheckSpec(keras="k.py:build", torch=reference, folder=str(tmp_path))
-        checked = factory_of(spec)
-        assert call_factory(checked, 0).module.rate.tolist() == [0.1, 0.7]
-        factory = user_factory(reference, tmp_path, 0)
-        for dtype in ("float64", "float32", "float64"):
-            found = call_factory(factory, 0, dtype).module.rate
-            assert found.dtype == getattr(torch, dtype)
-            assert found[0].item() == float(np.dtype(dtype).type(0.1))
-    finally:
-        torch.set_default_dtype(before)
-        sys.modules.pop("top_of_port", None)
+    spec = CheckSpec(keras="k.py:build", torch=reference, folder=str(tmp_path))
+    checked = factory_of(spec)
+    assert call_factory(checked, 0).module.rate.tolist() == [0.1, 0.7]
+    factory = user_factory(reference, tmp_path, 0)
+    for dtype in ("float64", "float32", "float64"):
+        found = call_factory(factory, 0, dtype).module.rate
+        assert found.dtype == getattr(torch, dtype)
+        assert found[0].item() == float(np.dtype(dtype).type(0.1))
+    sys.modules.pop("top_of_port")

@@ -5,6 +5,7 @@ import check_pairs
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.check import initial
@@ -63,24 +64,19 @@ def test_after_the_largest_seed_comes_the_first(draws):
     assert seeds[-3:] == [(2**32 - 1 + number) % 2**32 for number in range(61, 64)]
 
 
-def test_a_port_whose_weights_nobody_asks_for_is_built_once(draws):
-    assert draws(check_factories.torch_net, draws=False)["dense1.kernel"].shape == (1, 20)
-
-
-def test_a_slow_factory_is_called_less(draws, monkeypatch):
-    monkeypatch.setattr(initial, "MOST_TIME", 0.0)
-    assert draws(check_factories.torch_net)["dense1.kernel"].shape == (1, 20)
-
-
-def test_a_large_port_is_built_less(draws, monkeypatch):
-    monkeypatch.setattr(initial, "MOST_PARAMETERS", 3 * 39)  # parameters of the network
-    assert len(draws(check_factories.torch_net)["dense1.kernel"]) == 3
-
-
-def test_a_port_of_many_modules_is_built_less(draws, monkeypatch):
-    modules = sum(1 for _ in check_factories.torch_net().module.modules())
-    monkeypatch.setattr(initial, "MOST_MODULES", 5 * modules)
-    assert len(draws(check_factories.torch_net)["dense1.kernel"]) == 5
+# Of the 39 parameters of the network, and its modules.
+@each_row(
+    "name, value, settings, count",
+    [
+        ("MOST_TIME", 60.0, {"draws": False}, 1),  # nobody asks for them
+        ("MOST_TIME", 0.0, {}, 1),
+        ("MOST_PARAMETERS", 3 * 39, {}, 3),
+        ("MOST_MODULES", 5 * len([*check_factories.torch_module().modules()]), {}, 5),
+    ],
+)
+def test_a_slow_or_large_port_is_built_less(name, value, settings, count, draws, monkeypatch):
+    monkeypatch.setattr(initial, name, value)
+    assert draws(check_factories.torch_net, **settings)["dense1.kernel"].shape == (count, 20)
 
 
 def test_a_lazy_module_is_called_first(draws):

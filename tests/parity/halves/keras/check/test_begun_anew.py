@@ -20,7 +20,7 @@ def _float64():
 def trained(optimizer, epochs=1):
     def build():
         model = keras.Sequential([keras.Input((3,)), L.Dense(2)])
-        model.compile(optimizer(), "mean_squared_error")
+        model.compile(optimizer(), "mean_squared_error", run_eagerly=True)
         x, y = np.ones((8, 3)), np.ones((8, 2))
         if epochs:
             model.fit(x, y, batch_size=2, epochs=epochs, verbose=0)
@@ -33,7 +33,7 @@ def state(optimizer):
     return [np.asarray(v.numpy()) for v in optimizer.variables]
 
 
-@each_row("kind", ["Adam", "Nadam", "Ftrl"])
+@each_row("kind", ["Nadam", "Ftrl"])
 def test_the_state_is_that_of_an_optimizer_before_its_first_step(kind):
     def optimizer():
         return getattr(keras.optimizers, kind)(learning_rate=0.125)
@@ -50,20 +50,15 @@ def test_the_state_is_that_of_an_optimizer_before_its_first_step(kind):
     assert "4 steps" in told["why"]
 
 
-def test_a_rate_that_was_changed_in_training_stays():
+def test_a_schedule_begins_anew_and_a_rate_that_was_changed_in_training_stays():
     def build():
         model = trained(lambda: keras.optimizers.Adam(0.5))()
         model.optimizer.learning_rate = 0.25
         return model
 
     assert float(called_anew(build, 0).model.optimizer.learning_rate) == 0.25
-
-
-def test_a_schedule_begins_anew():
-    def optimizer():
-        return keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(1.0, 2, 0.5))
-
-    made = called_anew(trained(optimizer), 0).model.optimizer
+    rate = keras.optimizers.schedules.ExponentialDecay(1.0, 2, 0.5)
+    made = called_anew(trained(lambda: keras.optimizers.SGD(rate)), 0).model.optimizer
     assert float(made.learning_rate) == 1.0
 
 

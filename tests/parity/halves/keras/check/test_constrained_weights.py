@@ -38,13 +38,6 @@ def test_a_weight_that_is_changed_as_it_is_stays(constraint):
     np.testing.assert_array_equal(begun, weight().astype(np.float32))
 
 
-def test_what_no_constraint_changes_stays():
-    same = weight()
-    assert constrained("kernel", same, {}) is same
-    assert constrained("kernel", same, {"kernel": lambda w: w}) is same
-    assert constrained("kernel", same, {"kernel": C.MaxNorm(1e9)}) is same
-
-
 def model():
     dense = keras.layers.Dense(8, kernel_constraint=C.MaxNorm(2), bias_constraint=lambda w: w)
     return keras.Sequential([keras.Input((6,)), dense])

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from own_classes import own_class
 from rows import each_row
 
 from keras_impl import Reference
@@ -66,14 +67,9 @@ def test_an_input_is_no_layer_that_two_models_share_and_a_dense_is_one():
 
 
 def test_a_subclassed_model_is_told_written_out_and_as_a_layer_of_a_graph():
-    class Net(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = L.Dense(2)
-
-        def call(self, x):
-            return self.dense(x)
-
+    Net = own_class(
+        lambda self, x: self.dense(x), keras.Model, name="Net", dense=lambda: L.Dense(2)
+    )
     _, found, own = described(lambda: Reference(Net(), input_shapes=[(5,)]), CheckSpec())
     names = [each["class_name"] for each in found["model"]["config"]["layers"]]
     assert names == ["InputLayer", "Dense"]

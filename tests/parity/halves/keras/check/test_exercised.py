@@ -129,19 +129,6 @@ def test_a_draw_that_makes_nan_is_never_taken_for_one_that_shows_more():
     assert "dead" in str(told(writer))
 
 
-@pytest.mark.long
-def test_the_same_seed_draws_the_same_probe_and_the_first_draw_is_that_of_the_seed():
-    first, second = (probed(nets.keras_gated, seed=3) for _ in range(2))
-    assert set(first.arrays) == set(second.arrays)
-    for key, array in first.arrays.items():
-        np.testing.assert_array_equal(array, second.arrays[key], err_msg=key)
-    plain = probed(chain(lambda: L.Dense(2, name="out")), seed=3)
-    (name,) = [entry["name"] for entry in plain.facts["inputs"]]
-    np.testing.assert_array_equal(
-        plain.arrays["input/probe/0"], probe_inputs.features(3, f"probe/{name}", 4, (5,))
-    )
-
-
 # --- masks ---------------------------------------------------------------------------------------
 
 

@@ -190,15 +190,6 @@ def test_a_subclassed_model_is_known_by_the_arrays_of_fit():
     assert given["age"] == ModelInput("age", (4,), is_whole=True)
 
 
-def test_the_state_of_a_model_is_left_as_it_was():
-    versions.use_dtype("float64")
-    reference = call_factory(nets.chain(lambda: L.BatchNormalization(), lambda: L.Dropout(0.5)), 0)
-    before = [variable.numpy() for variable in reference.model.variables]
-    inputs_of(reference, 4)
-    for variable, value in zip(reference.model.variables, before, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), value)
-
-
 @each_row(
     "inputs, told",
     [

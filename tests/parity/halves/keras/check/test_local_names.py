@@ -1,7 +1,5 @@
 """The names that code has for its tensors, without those of libraries that it calls."""
 
-import sys
-
 import keras
 from keras import ops
 
@@ -31,19 +29,3 @@ def test_a_tensor_has_the_name_of_the_innermost_variable_and_others_have_none():
     assert (told["Multiply"], told["TrueDivide"]) == ("a", "half")
     assert told["Tanh"] is told["Relu"] is told["Add"] is None
     assert names.of(seen[0]) is None
-
-
-def test_who_watched_the_calls_before_goes_on_doing_so():
-    events = []
-
-    def before(frame, event, argument):
-        events.append(frame.f_code.co_name)
-
-    sys.setprofile(before)
-    try:
-        with names_noted(Names()):
-            halved(3)
-        assert sys.getprofile() is before
-    finally:
-        sys.setprofile(None)
-    assert "halved" in events

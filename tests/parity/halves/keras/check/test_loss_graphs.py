@@ -72,67 +72,36 @@ class OfItsOwn(Squares):
         return 2 * super().__call__(y_true, y_pred, sample_weight)
 
 
-def drawing(y, p):
-    return squares(y + keras.random.normal(ops.shape(p)[1:]), p)
-
-
-def drawing_by_python(y, p):
-    return squares(y * random.random(), p)
-
-
-def drawing_by_numpy(y, p):
-    return squares(y + np.random.default_rng().normal(size=3), p)
-
-
-def branching(y, p):
-    return squares(y, p) if ops.mean(p) > 0 else ops.mean(p, axis=-1)
-
-
-def looking(y, p):
-    """Does something else where it gets numbers."""
-    return squares(y, p) if isinstance(p, keras.KerasTensor) else 2 * squares(y, p)
-
-
-def of_tensorflow(y, p):
-    return tf.reduce_mean(tf.square(y - p), axis=-1)
-
-
-def of_numpy(y, p):
-    return squares(y, p) * np.mean(np.asarray(p))
-
-
-def of_a_model(y, p):
-    return squares(noise(y), noise(p))
-
-
-def of_a_weight(y, p):
-    return squares(y, p) * factor
-
-
-def of_a_number_of_a_weight(y, p):
-    return squares(y, p) * factor.value
-
-
 def counting(y, p):
     global calls
     calls += 1
     return squares(y, p) if calls < 100 else p
 
 
-def of_many_numbers(y, p):
-    return squares(y, p) * ops.sum(ops.convert_to_tensor(np.ones(100)) * ops.mean(p))
-
-
-def constant(y, p):
-    return ops.ones(4)
-
-
-def of_two(y, p):
-    return squares(y, p), p
-
-
-def infinite(y, p):
-    return ops.mean(ops.minimum(p, float("inf")), axis=-1)
+MANY = np.ones(100)
+MORE = {
+    "calls": counting,
+    "draws": lambda y, p: squares(y + keras.random.normal(ops.shape(p)[1:]), p),
+    "draws by Python": lambda y, p: squares(y * random.random(), p),
+    "draws by NumPy": lambda y, p: squares(y + np.random.default_rng().normal(size=3), p),
+    "branches": lambda y, p: squares(y, p) if ops.mean(p) > 0 else ops.mean(p, axis=-1),
+    # Does something else where it gets numbers.
+    "looks": lambda y, p: squares(y, p) * (1 if isinstance(p, keras.KerasTensor) else 2),
+    "TensorFlow": lambda y, p: tf.reduce_mean(tf.square(y - p), axis=-1),
+    "NumPy": lambda y, p: squares(y, p) * np.mean(np.asarray(p)),
+    "model": lambda y, p: squares(noise(y), noise(p)),
+    "weight": lambda y, p: squares(y, p) * factor,
+    "number of a weight": lambda y, p: squares(y, p) * factor.value,
+    "many numbers": lambda y, p: squares(y, p) * ops.sum(ops.convert_to_tensor(MANY) * ops.mean(p)),
+    "constant": lambda y, p: ops.ones(4),
+    "two": lambda y, p: (squares(y, p), p),
+    "infinite": lambda y, p: ops.mean(ops.minimum(p, float("inf")), axis=-1),
+    "rate of each call": Counting,
+    "other code after many calls": Late,
+    "another call": OfItsOwn,
+    "no reduction": partial(Squares, reduction="none"),
+    "float32": partial(Squares, dtype="float32"),
+}
 
 
 def made(loss):
@@ -175,16 +144,7 @@ def test_code_that_names_float32_has_a_graph_that_names_it_where_casts_are_follo
     assert [each["config"]["dtype"] for each in casts] == ["float32"] * 2
 
 
-@each_row(
-    "loss",
-    [
-        *(Counting, Late, OfItsOwn),
-        *(partial(Squares, reduction="none"), partial(Squares, dtype="float32")),
-        *(drawing, drawing_by_python, drawing_by_numpy, branching, looking, of_tensorflow),
-        *(of_numpy, of_a_model, of_a_weight, of_a_number_of_a_weight, counting, of_many_numbers),
-        *(constant, of_two, infinite),
-    ],
-)
+@each_row("loss", MORE.values(), ids=MORE)
 def test_code_that_does_more_has_none(loss):
     assert loss_graph(made(loss), Y, (3,)) is None
 

@@ -2,6 +2,7 @@
 
 import keras
 from keras import layers as L
+from own_classes import own_class
 
 from parity.halves.keras.check.named_weights import paths_apart, paths_on_top, weights_of
 
@@ -32,15 +33,12 @@ def test_other_layers_keep_keras_paths():
     assert sorted(paths_apart(model).values()) == ["one/drop", "two/drop"]
 
 
-class Block(L.Layer):
-    """Has two layers of one name, and that of one beside it."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.first, self.second = L.Dense(3, name="dense"), L.Dense(3, name="dense")
-
-    def call(self, x):
-        return self.second(self.first(x))
+# Has two layers of one name, and that of one beside it.
+Block = own_class(
+    lambda self, x: self.second(self.first(x)),
+    first=lambda: L.Dense(3, name="dense"),
+    second=lambda: L.Dense(3, name="dense"),
+)
 
 
 def test_a_layer_that_comes_behind_others_of_its_name_keeps_it_in_its_paths():

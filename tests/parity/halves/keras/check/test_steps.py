@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 from rows import each_row
 from stepped_models import gradients_of, model_with
 
@@ -71,12 +70,3 @@ def test_steps_run_eagerly_where_the_model_does(is_eager, expected):
     for gradients in gradients_of(model):
         steps.make(gradients)
     assert CountedInPython.calls == expected
-
-
-def test_tensorflow_keeps_its_settings():
-    before = tf.config.optimizer.get_experimental_options()
-    model = model_with(keras.optimizers.SGD)
-    Steps(model).make(gradients_of(model)[0])
-    after = tf.config.optimizer.get_experimental_options()
-    is_off = "disable_meta_optimizer"
-    assert after.get(is_off, False) == before.get(is_off, False)

@@ -4,32 +4,21 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from own_classes import own_class
 
 from keras_impl import Input, Reference
 from parity.errors import InputError
 from parity.halves.keras.check.subclassed import as_graph
 
 
-class Rated(keras.Model):
+def rated(self, inputs):
     """Takes a dictionary of a token and numbers, and returns two tensors."""
-
-    def __init__(self):
-        super().__init__()
-        self.table = L.Embedding(7, 4)
-        self.dense = L.Dense(4)
-
-    def call(self, inputs):
-        x = self.table(inputs["item"]) + self.dense(inputs["numbers"])
-        return x, -x
+    x = self.table(inputs["item"]) + self.dense(inputs["numbers"])
+    return x, -x
 
 
-class Single(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.dense = L.Dense(2)
-
-    def call(self, x):
-        return self.dense(x)
+Rated = own_class(rated, keras.Model, table=lambda: L.Embedding(7, 4), dense=lambda: L.Dense(4))
+Single = own_class(lambda self, x: self.dense(x), keras.Model, dense=lambda: L.Dense(2))
 
 
 def test_a_model_with_a_graph_is_its_own():

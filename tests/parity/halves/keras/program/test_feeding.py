@@ -20,7 +20,8 @@ def trained(flow, **fit):
     model = keras.Sequential(
         [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=True)
     reference = Reference(model, x=flow, **fit)
     fed = fed_arrays(reference)
     feeding = Feeding(reference, fed)

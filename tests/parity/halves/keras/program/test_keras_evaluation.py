@@ -31,9 +31,9 @@ def model():
             layers.Dense(2, activation="softmax"),
         ]
     )
-    net.compile(
-        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    loss = "sparse_categorical_crossentropy"
+    adam = keras.optimizers.Adam(0.01)
+    net.compile(adam, loss, metrics=["accuracy"], run_eagerly=True)
     return net
 
 

@@ -48,23 +48,24 @@ def drawn(tmp_path, way, seed=None, begins=9, **options):
     return [*found.class_weight.values(), *found.model.get_weights()[0].ravel()]
 
 
-@each_row("way", WAYS)
-def test_a_script_keeps_its_own_seed(way, tmp_path):
-    assert drawn(tmp_path, WAYS[way]) == drawn(tmp_path, "", begins=5)
+def of_program(tmp_path, seed):
+    """What a script draws that sets no seed, and begins with that of the program."""
+    return drawn(tmp_path, "", begins=seed)
 
 
-@each_row("way", WAYS)
-def test_every_way_to_set_a_seed_gets_the_seed_that_was_asked_for(way, tmp_path):
-    assert drawn(tmp_path, WAYS[way], seed=7) == drawn(tmp_path, "", begins=7)
-
-
-@each_row("way", WAYS)
-def test_numpy_may_keep_the_seed_of_the_script_while_all_else_has_another(way, tmp_path):
-    """A port needs the draws of Keras from its own seed, and the data of the script."""
-    python, numpy, tensorflow, *weights = drawn(tmp_path, WAYS[way], seed=7, keeps_numpy=True)
-    asked = drawn(tmp_path, "", begins=7)
-    assert [python, tensorflow, *weights] == [asked[0], *asked[2:]]
-    assert numpy == np.random.RandomState(5).random_sample()
+def test_every_way_to_set_a_seed_keeps_it_or_gets_the_one_that_was_asked_for(tmp_path):
+    """NumPy may keep that of the script: a port needs the data of the script, and other draws."""
+    own, asked = of_program(tmp_path, 5), of_program(tmp_path, 7)
+    assert own != asked
+    of_numpy = np.random.RandomState(5).random_sample()
+    for way in WAYS.values():
+        assert drawn(tmp_path, way) == own
+        assert drawn(tmp_path, way, seed=7) == asked
+        kept = drawn(tmp_path, way, seed=7, keeps_numpy=True)
+        assert kept == [asked[0], of_numpy, *asked[2:]]
+    # A generator that is not seeded goes on from that of the program, and so does a seed of None.
+    assert drawn(tmp_path, "np.random.seed(5)", begins=7) == [asked[0], of_numpy, *asked[2:]]
+    assert drawn(tmp_path, "random.seed()\nnp.random.seed()", seed=7, begins=7) == asked
 
 
 @each_row(
@@ -82,23 +83,6 @@ def test_it_is_known_whether_a_script_fixes_the_order_of_its_samples(way, sets_s
     found = Script(path, seed=7, keeps_numpy=True)
     found.reference()
     assert found.sets_seed == sets_seed
-
-
-def test_a_script_that_sets_no_seed_begins_with_that_of_the_program(tmp_path):
-    assert drawn(tmp_path, "", begins=7) != drawn(tmp_path, "", begins=8)
-
-
-def test_a_generator_that_is_not_seeded_goes_on_from_that_of_the_program(tmp_path):
-    python, numpy, tensorflow, *weights = drawn(tmp_path, "np.random.seed(5)", begins=7)
-    as_begun = drawn(tmp_path, "", begins=7)
-    assert [python, tensorflow, *weights] == [as_begun[0], *as_begun[2:]]
-    assert numpy == np.random.RandomState(5).random_sample()
-
-
-def test_a_seed_of_none_gets_the_one_that_was_asked_for(tmp_path):
-    assert drawn(tmp_path, "random.seed()\nnp.random.seed()", seed=7, begins=7) == drawn(
-        tmp_path, "", begins=7
-    )
 
 
 def test_what_keras_seeds_itself_stays_as_it_is():

@@ -12,6 +12,7 @@ import pytest
 import torch
 from rows import each_row
 from torch import nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from parity.halves.torch.check.forced import _order_of_inputs, _with_first, forced_pass
 from parity.halves.torch.check.port_loss import Loss
@@ -101,10 +102,7 @@ def test_a_wrong_layer_is_wrong_alone(forced, recorded):
 
 
 def test_what_is_added_to_one_layer_reaches_no_other(forced, recorded):
-    def shifted():
-        return net(dense2=Shifted(4, 3))
-
-    found = forced(shifted)
+    found = forced(lambda: net(dense2=Shifted(4, 3)))
     theirs = recorded.arrays["forward/train/dense2/output"]
     np.testing.assert_allclose(found.own["dense2"], theirs + 1, **CLOSE)
     theirs = recorded.arrays["forward/train/dense2.activation/output"]
@@ -153,24 +151,10 @@ Pair = namedtuple("Pair", "first second")
     ids=["tuple", "list", "mapping", "named", "nested"],
 )
 def test_only_the_first_tensor_of_an_output_is_replaced(output):
-    def tensors(value):
-        if isinstance(value, int):
-            return torch.tensor(float(value))
-        if isinstance(value, dict):
-            return {name: tensors(each) for name, each in value.items()}
-        found = [tensors(each) for each in value]
-        return type(value)(*found) if hasattr(value, "_fields") else type(value)(found)
-
-    def flat(value):
-        if isinstance(value, torch.Tensor):
-            return [float(value)]
-        inner = value.values() if isinstance(value, dict) else value
-        return [number for each in inner for number in flat(each)]
-
-    given = tensors(output)
+    given = tree_map(lambda number: torch.tensor(float(number)), output)
     changed = _with_first(given, torch.tensor(9.0))
     assert type(changed) is type(given)
-    assert flat(changed) == [9.0, *flat(given)[1:]]
+    assert tree_leaves(changed) == [9.0, *tree_leaves(given)[1:]]
 
 
 @each_row(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.check.forward import output_form, write_forward
@@ -39,25 +40,17 @@ def written(recorded, tmp_path):
     return write
 
 
-class Net(nn.Module):
+def port(last="sigmoid", scale=1.0, *, activation_last=False, end=lambda net, x: x):
     """The network of `check_pairs`; its first activation may come behind the dropout."""
 
-    def __init__(self, *, activation_last=False, last="sigmoid", scale=1.0):
-        super().__init__()
-        self.dense1, self.dense2 = nn.Linear(5, 4), nn.Linear(4, 3)
-        self.dropout = nn.Dropout(0.5)
-        self.activation_last, self.last, self.scale = activation_last, last, scale
+    def run(net, x):
+        x = net.dense1(x) * scale
+        x = net.dropout(x if activation_last else torch.relu(x))
+        x = net.dense2(torch.relu(x) if activation_last else x)
+        return end(net, getattr(torch, last)(x) if last else x)
 
-    def forward(self, x):
-        x = self.dense1(x) * self.scale
-        x = x if self.activation_last else torch.relu(x)
-        x = self.dropout(x)
-        x = torch.relu(x) if self.activation_last else x
-        return getattr(torch, self.last)(self.dense2(x))
-
-
-def port(**options):
-    return lambda: Port(Net(**options), nn.MSELoss())
+    dense = {"dense1": nn.Linear(5, 4), "dense2": nn.Linear(4, 3)}
+    return lambda: Port(Net(run, **dense, dropout=nn.Dropout(0.5)), nn.MSELoss())
 
 
 def differing(writer, recorded):
@@ -110,12 +103,9 @@ def test_what_is_computed_between_two_layers_differs_at_the_second(written, reco
     assert differing(writer, recorded) == {"input of dense1.activation"}
 
 
-class Rounded(Net):
+def rounded_in_eval(net, x):
     """In eval mode, all that it returns is 0 or 1."""
-
-    def forward(self, x):
-        output = super().forward(x)
-        return output if self.training else output.round()
+    return x if net.training else x.round()
 
 
 def saturated(recorded):
@@ -139,23 +129,18 @@ def rounded(recorded):
     recorded.arrays[key] = recorded.arrays[key].round()
 
 
-@each_row("change, net", [(saturated, Net), (rounded, Rounded)], ids=["both_modes", "one_mode"])
-def test_an_output_that_hides_all_before_it_makes_no_style(change, net, written, recorded):
+@each_row("change, end", [(saturated, lambda _, x: x), (rounded, rounded_in_eval)])
+def test_an_output_that_hides_all_before_it_makes_no_style(change, end, written, recorded):
     change(recorded)
-    writer = written(lambda: Port(net(scale=1.001), nn.MSELoss()))
+    writer = written(port(scale=1.001, end=end))
     key = "forward/eval/output"
     assert np.allclose(writer.arrays[key], recorded.arrays[key], rtol=0, atol=1e-12)
     assert writer.facts["style"] == []
     assert differing(writer, recorded) == {"input of dense1.activation"}
 
 
-class Moved(Net):
-    def forward(self, x):
-        return super().forward(x) + 0.1
-
-
 def test_the_loss_of_an_output_that_is_not_kerass_says_nothing_of_the_loss(written, recorded):
-    writer = written(lambda: Port(Moved(), nn.MSELoss()))
+    writer = written(port(end=lambda _, x: x + 0.1))
     assert differing(writer, recorded) == set()
     assert "loss/own" not in writer.arrays
 
@@ -174,17 +159,6 @@ def test_a_mode_in_which_the_port_raises_is_left_out(written):
     assert writer.facts["style"] == []
 
 
-class Ended(Net):
-    """A wrong network, which ends in a multiplication of what an activation makes."""
-
-    def __init__(self, function):
-        super().__init__(scale=3.0)
-        self.function = function
-
-    def forward(self, x):
-        return self.function(self.dense2(torch.relu(self.dense1(x) * self.scale)))
-
-
 @each_row(
     "function, form",
     [(lambda x: 0.9 * x.sigmoid(), "same"), (lambda x: 0.9 * x, "linear")],
@@ -192,7 +166,8 @@ class Ended(Net):
 )
 def test_a_wrong_output_is_what_its_values_may_be(recorded, tmp_path, function, form):
     keras = recorded.read(tmp_path / "keras")
-    port = PortUnderTest(lambda: Port(Ended(function), nn.MSELoss()), 3, keras)
+    # A wrong network, which ends in a multiplication of what an activation makes.
+    made = PortUnderTest(port("", 3.0, end=lambda _, x: function(x)), 3, keras)
     writer = TraceWriter()
-    write_forward(port, "eval", writer)
-    assert output_form(port, writer) == form
+    write_forward(made, "eval", writer)
+    assert output_form(made, writer) == form

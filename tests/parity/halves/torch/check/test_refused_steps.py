@@ -1,10 +1,12 @@
 """A step that torch's BatchNorm refuses counts if the program makes one."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from rows import each_row
 from torch import nn
 
 from parity.halves.torch.check.refused_steps import left_out_if_refused
@@ -24,47 +26,27 @@ def port_of(number=1, key="input/step5/0", **facts):
     return SimpleNamespace(keras=keras)
 
 
-def step_of(number):
-    nn.BatchNorm1d(3)(torch.ones(number, 3))
-
-
-def test_a_program_without_such_a_step_is_not_harmed_and_told():
+@each_row(
+    "port, step, batch, told",
+    [
+        (port_of(batch_of_one=False), 5, 1, 1),
+        (port_of(key="input/data/5/x/0"), 5, 1, 1),  # of a model with a step of its own
+        (port_of(), 1, 2, 0),
+        # The program makes such a step, or the port makes one of several samples.
+        (port_of(batch_of_one=True), 5, 1, None),
+        (port_of(number=4), 5, 1, None),
+    ],
+)
+def test_a_step_that_torch_refuses_is_told_where_the_program_makes_none(port, step, batch, told):
     writer = TraceWriter()
-    with left_out_if_refused(port_of(batch_of_one=False), 5, writer):
-        step_of(1)
-    (told,) = writer.facts["not_compared"]
-    assert told["what"] == "step 5 of the training, with one sample"
-    assert "BatchNorm refuses a batch of one sample" in told["why"]
-
-
-def test_a_program_that_makes_such_a_step_cannot_be_trained_by_the_port():
-    with (
-        pytest.raises(ValueError, match="more than 1 value per channel"),
-        left_out_if_refused(port_of(batch_of_one=True), 5, TraceWriter()),
-    ):
-        step_of(1)
-
-
-def test_a_step_that_is_taken_is_not_mentioned():
-    writer = TraceWriter()
-    with left_out_if_refused(port_of(), 1, writer):
-        step_of(2)
-    assert "not_compared" not in writer.facts
-
-
-def test_a_step_of_a_model_with_its_own_is_left_out_likewise():
-    writer = TraceWriter()
-    with left_out_if_refused(port_of(key="input/data/5/x/0"), 5, writer):
-        step_of(1)
-    assert len(writer.facts["not_compared"]) == 1
-
-
-def test_a_port_that_makes_one_of_several_samples_is_not_excused():
-    with (
-        pytest.raises(ValueError, match="more than 1 value per channel"),
-        left_out_if_refused(port_of(number=4), 5, TraceWriter()),
-    ):
-        step_of(1)
+    refused = pytest.raises(ValueError, match="more than 1 value per channel")
+    with nullcontext() if told is not None else refused, left_out_if_refused(port, step, writer):
+        nn.BatchNorm1d(3)(torch.ones(batch, 3))
+    found = writer.facts.get("not_compared", [])
+    assert [each["what"] for each in found] == ["step 5 of the training, with one sample"] * bool(
+        told
+    )
+    assert all("BatchNorm refuses a batch of one sample" in each["why"] for each in found)
 
 
 def test_another_error_is_never_hidden():

@@ -4,6 +4,7 @@ import check_factories
 import numpy as np
 import pytest
 import torch
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port import built_again as built
@@ -75,16 +76,11 @@ def test_a_module_that_a_factory_returns_again_is_kept(keras, large):
 
 
 def test_another_structure_is_paired_anew(keras, large):
-    again = built_again(PortUnderTest(adam, 3, keras), lambda: Port(Wrapped(), nn.MSELoss()), 3)
+    again = built_again(PortUnderTest(adam, 3, keras), lambda: Port(wrapped(), nn.MSELoss()), 3)
     assert len(again.weights()) == 4
     for name, weight in again.weights().items():
         np.testing.assert_array_equal(weight, keras[f"weights/{name}"])
 
 
-class Wrapped(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.inner = check_factories.torch_module()
-
-    def forward(self, x):
-        return self.inner(x)
+def wrapped():
+    return Net(lambda net, x: net.inner(x), inner=check_factories.torch_module())

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from both_halves import levels, recorded
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port.carried_logits import carried_logits
@@ -55,17 +56,12 @@ def keras_model(activation, loss):
     return model
 
 
-class Net(nn.Module):
+def net_of(activation):
     """A softmax over the channels, which are first here and last in Keras; or a sigmoid."""
-
-    def __init__(self, activation):
-        super().__init__()
-        is_image = activation == "softmax"
-        self.dense = nn.Conv2d(3, 4, 1) if is_image else nn.Linear(3, 4)
-        self.activation = nn.Softmax(1) if is_image else nn.Sigmoid()
-
-    def forward(self, x):
-        return self.activation(SHARP * self.dense(x))
+    is_image = activation == "softmax"
+    dense = nn.Conv2d(3, 4, 1) if is_image else nn.Linear(3, 4)
+    last = nn.Softmax(1) if is_image else nn.Sigmoid()
+    return Net(lambda net, x: net.last(SHARP * net.dense(x)), dense=dense, last=last)
 
 
 @each_row(
@@ -75,7 +71,7 @@ class Net(nn.Module):
 def test_the_gradient_is_keras_unless_the_port_has_a_loss_that_clips(activation, loss, tmp_path):
     trace = recorded(lambda: keras_model(activation, loss), tmp_path / "keras", steps=1)
     assert np.min(trace["forward/eval/output"]) < 1e-7
-    right = levels(trace, lambda: Net(activation), tmp_path / "right")
+    right = levels(trace, lambda: net_of(activation), tmp_path / "right")
     assert right["gradient"].status == PASS
 
     def clipped():
@@ -85,6 +81,6 @@ def test_the_gradient_is_keras_unless_the_port_has_a_loss_that_clips(activation,
                 return nn.functional.binary_cross_entropy(p, y)
             return nn.functional.nll_loss(p.log(), y.long())
 
-        return Port(Net(activation), loss=of)
+        return Port(net_of(activation), loss=of)
 
     assert levels(trace, clipped, tmp_path / "clipped")["gradient"].status == FAIL

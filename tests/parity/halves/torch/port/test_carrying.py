@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.call import Calls
@@ -34,21 +35,20 @@ class Record(dict):
         }
 
 
-class Net(nn.Module):
+def square(net, x):
     """tanh(x A) B, both square, and neither name tells which is which."""
+    return torch.tanh(x @ net.first) @ net.second.T
 
-    def __init__(self):
-        super().__init__()
-        self.second, self.first = (nn.Parameter(torch.randn(3, 3).double()) for _ in range(2))
 
-    def forward(self, x):
-        return torch.tanh(x @ self.first) @ self.second.T
+def net_of_two():
+    second, first = (nn.Parameter(torch.randn(3, 3).double()) for _ in range(2))
+    return Net(square, second=second, first=first)
 
 
 def case(wrong=0.0):
     x, a, b = draw(4, 3), draw(3, 3, seed=1), draw(3, 3, seed=2)
     keras = Record({"one.table": a, "two.table": b}, np.tanh(x @ a) @ b + wrong)
-    net = Net()
+    net = net_of_two()
     found = sources_of(net, Calls(), NONE)
     cargo = carry(
         keras, [], found, needs_of(keras.facts, NONE), lambda: net(torch.from_numpy(x)).detach()
@@ -76,7 +76,7 @@ def test_where_no_assignment_agrees_the_likeliest_stays():
 
 def test_a_port_that_raises_is_carried_all_the_same():
     keras = Record({"one.table": draw(3, 3)}, draw(4, 3))
-    net = Net()
+    net = net_of_two()
     found = sources_of(net, Calls(), NONE)
 
     def output():

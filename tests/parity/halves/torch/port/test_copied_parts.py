@@ -30,17 +30,13 @@ def facts_of(called, unused, others=()):
     }
 
 
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+def net():
+    return nn.ModuleDict({"first": nn.Linear(4, 4), "last": nn.Linear(4, 4)})
 
 
-class Port(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.online = Net()
-        self.target = copy.deepcopy(self.online)
+def with_target():
+    online = net()
+    return nn.ModuleDict({"online": online, "target": copy.deepcopy(online)})
 
 
 def carried_in(net):
@@ -74,7 +70,7 @@ def test_what_could_be_a_copy_of_two_parts_or_of_none_is_no_copy():
 
 
 def test_a_copy_has_the_same_places_in_the_only_module_like_the_other():
-    port = Port()
+    port = with_target()
     copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
     found = list(copied_weights(port, copies, carried_in(port.online)))
     places = {item.name: (item.variable.module, item.variable.attributes) for item in found}

@@ -9,6 +9,7 @@ import pytest
 import torch.nn.functional as F
 from both_halves import levels, recorded
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port.dropped_axes import dropped_axes
@@ -31,30 +32,20 @@ def model(kind):
     return make
 
 
-class Net(nn.Module):
+def net_of(drop, is_last):
     """A dropout on images with channels first, or last."""
 
-    def __init__(self, drop, is_last):
-        super().__init__()
-        self.conv, self.out = nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 2)
-        self.drop, self.is_last = drop, is_last
+    def run(net, x):
+        x = net.conv(x)
+        x = net.drop(x.movedim(1, -1) if is_last else x)
+        return net.out(x.mean((1, 2) if is_last else (2, 3)))
 
-    def forward(self, x):
-        x = self.conv(x)
-        if self.is_last:
-            return self.out(self.drop(x.movedim(1, -1)).mean((1, 2)))
-        return self.out(self.drop(x).mean((2, 3)))
+    return Net(run, conv=nn.Conv2d(8, 8, 3, padding=1), out=nn.Linear(8, 2), drop=drop)
 
 
-class Function(nn.Module):
+def function_of(function):
     """A dropout that is a function."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x, 0.5, training=self.training)
+    return Net(lambda net, x: function(x, 0.5, training=net.training))
 
 
 class Own(nn.Dropout2d):
@@ -70,9 +61,9 @@ PORTS = {
     "channels_of_rows": (lambda: nn.Dropout2d(), True, ROWS),
     "values": (lambda: nn.Dropout(), False, VALUES),
     "values_last": (lambda: nn.Dropout(), True, VALUES),
-    "function": (lambda: Function(F.dropout), True, VALUES),
-    "function_of_channels": (lambda: Function(F.dropout2d), False, CHANNELS),
-    "function_of_rows": (lambda: Function(F.dropout2d), True, ROWS),
+    "function": (lambda: function_of(F.dropout), True, VALUES),
+    "function_of_channels": (lambda: function_of(F.dropout2d), False, CHANNELS),
+    "function_of_rows": (lambda: function_of(F.dropout2d), True, ROWS),
     "subclass": (lambda: Own(), False, CHANNELS),
     "name_alone": (lambda: Own2d(), False, VALUES),
     "keras": (lambda: layers.SpatialDropout(0.5), False, CHANNELS),
@@ -94,7 +85,7 @@ def plain(tmp_path_factory):
 
 def port(name):
     dropout, is_last, _ = PORTS[name]
-    return lambda: Port(Net(dropout(), is_last))
+    return lambda: Port(net_of(dropout(), is_last))
 
 
 @each_row("name", PORTS)
@@ -124,7 +115,7 @@ def test_a_dropout_of_values_is_one_in_either_layout(plain, tmp_path):
 def test_alpha_dropout_may_drop_whole_channels_as_well(tmp_path):
     trace = recorded(model(L.AlphaDropout), tmp_path / "keras", steps=1)
     for kind, axes in ((nn.AlphaDropout, VALUES), (nn.FeatureAlphaDropout, CHANNELS)):
-        found = PortUnderTest(lambda kind=kind: Net(kind(0.5), False), 0, trace)
+        found = PortUnderTest(lambda kind=kind: net_of(kind(0.5), False), 0, trace)
         assert dropped_axes(found) == {"drop": axes}
 
 

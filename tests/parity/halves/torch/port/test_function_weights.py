@@ -3,26 +3,21 @@
 import torch
 import torch.nn.functional as F
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.calls import recorded_calls
 from torch_impl.weights import put
 
 
-class Net(nn.Module):
+def net_of(shape, call):
     """A parameter, a function of it, and one call."""
-
-    def __init__(self, shape, call):
-        super().__init__()
-        self.table = nn.Parameter(torch.arange(1.0, torch.Size(shape).numel() + 1).reshape(shape))
-        self.call = call
-
-    def forward(self, x):
-        return self.call(x, self.table)
+    values = torch.arange(1.0, torch.Size(shape).numel() + 1).reshape(shape)
+    return Net(lambda net, x: call(x, net.table), table=nn.Parameter(values))
 
 
 def variables_of(shape, call, x):
-    net = Net(shape, call)
+    net = net_of(shape, call)
     with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as calls:
         output = net(x)
     return net, [v for made in calls for v in made.variables], output
@@ -94,17 +89,14 @@ def test_a_convolution_has_the_layout_of_the_module():
 
 
 def test_statistics_and_their_weights_are_those_of_batch_normalisation():
-    class Norm(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.g, self.b = nn.Parameter(torch.ones(3)), nn.Parameter(torch.zeros(3))
-            self.register_buffer("m", torch.zeros(3))
-            self.register_buffer("v", torch.ones(3))
+    def run(net, x):
+        return F.batch_norm(x, net.m, net.v, net.g, net.b, net.training)
 
-        def forward(self, x):
-            return F.batch_norm(x, self.m, self.v, self.g, self.b, self.training)
-
-    with torch.no_grad(), recorded_calls(net := Norm(), lambda number, x, rate: x) as calls:
+    weights = {"g": nn.Parameter(torch.ones(3)), "b": nn.Parameter(torch.zeros(3))}
+    net = Net(run, **weights)
+    net.register_buffer("m", torch.zeros(3))
+    net.register_buffer("v", torch.ones(3))
+    with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as calls:
         net(X)
     found = {v.name: (v.attributes[0], v.trainable) for v in calls[0].variables}
     assert found == {
@@ -129,7 +121,7 @@ def test_a_product_of_two_activations_is_no_layer():
 
 
 def test_a_call_is_repeated_with_other_inputs_and_the_same_weights():
-    net = Net((4, 3), F.linear)
+    net = net_of((4, 3), F.linear)
     with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as (calls):
         net(X)
     assert torch.equal(calls[0].run(2 * X), F.linear(2 * X, net.table))

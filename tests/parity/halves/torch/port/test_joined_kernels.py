@@ -104,15 +104,19 @@ def gru_sources(net):
     ]
 
 
-class Raw(nn.Module):
-    """Parameters as Keras has them, or as torch does."""
+def raw(*, is_turned, **shapes):
+    """Parameters as Keras has them, or as torch does, which turns them; and a bias."""
+    net = nn.Module()
+    shapes = shapes or {"w": (3 * UNITS, FEATURES), "u": (3 * UNITS, UNITS)}
+    for name, shape in (shapes | {"b": (3 * UNITS,)}).items():
+        size = shape[::-1] if is_turned else shape
+        setattr(net, name, nn.Parameter(torch.zeros(size)))
+    return net
 
-    def __init__(self, is_turned):
-        super().__init__()
-        shapes = [(3 * UNITS, FEATURES), (3 * UNITS, UNITS)]
-        for name, shape in zip(("w", "u"), shapes, strict=True):
-            setattr(self, name, nn.Parameter(torch.zeros(shape[::-1] if is_turned else shape)))
-        self.b = nn.Parameter(torch.zeros(3 * UNITS))
+
+# Two parts, as x @ kernel has them; one kernel of the state is square.
+PARTS = {"w": (FEATURES, 2 * UNITS), "u": (UNITS, 2 * UNITS)}
+PARTS |= {"w2": (FEATURES, UNITS), "u2": (UNITS, UNITS)}
 
 
 def linears(*sizes):
@@ -121,8 +125,8 @@ def linears(*sizes):
 
 
 GRUS = {
-    "one matrix each": lambda: Raw(False),
-    "one matrix each, as Keras's": lambda: Raw(True),
+    "one matrix each": lambda: raw(is_turned=False),
+    "one matrix each, as Keras's": lambda: raw(is_turned=True),
     "the candidate by itself": lambda: linears(
         (FEATURES, 3 * UNITS, True), (UNITS, 2 * UNITS, False), (UNITS, UNITS, False)
     ),
@@ -156,25 +160,9 @@ def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gate
     np.testing.assert_array_equal(rows[:UNITS].detach(), expected)
 
 
-class Parts(nn.Module):
-    """A GRU in two parts, as x @ kernel or as torch has it; one kernel of the state is square."""
-
-    def __init__(self, *, as_keras):
-        super().__init__()
-        sizes = {
-            "w": (FEATURES, 2 * UNITS),
-            "u": (UNITS, 2 * UNITS),
-            "w2": (FEATURES, UNITS),
-            "u2": (UNITS, UNITS),
-        }
-        for name, size in sizes.items():
-            setattr(self, name, nn.Parameter(torch.zeros(size if as_keras else size[::-1])))
-        self.b = nn.Parameter(torch.zeros(3 * UNITS))
-
-
 @each_row("as_keras", [True, False])
 def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
-    net = nn.ModuleDict({"memory": Parts(as_keras=as_keras)}).double()
+    net = nn.ModuleDict({"memory": raw(is_turned=not as_keras, **PARTS)}).double()
     (cell,) = cells_of(gru_needs(1), gru_sources(net))
     assert cell.is_as_keras is as_keras
     way = next(ways([cell]))
@@ -189,7 +177,7 @@ def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
 
 
 def test_each_cell_gets_the_parameters_of_one_module():
-    net = nn.ModuleDict({"one": Raw(False), "two": Raw(True)})
+    net = nn.ModuleDict({"one": raw(is_turned=False), "two": raw(is_turned=True)})
     wanted = [
         Need(need.name.replace("memory", name), need.shape)
         for name in ("first", "second")
@@ -201,7 +189,9 @@ def test_each_cell_gets_the_parameters_of_one_module():
 
 
 def test_cells_of_three_and_of_four_gates_are_laid_out_each_in_its_way():
-    net = nn.ModuleDict({"gru": Raw(False), "lstm": linears((FEATURES + UNITS, 4 * UNITS, True))})
+    net = nn.ModuleDict(
+        {"gru": raw(is_turned=False), "lstm": linears((FEATURES + UNITS, 4 * UNITS, True))}
+    )
     lstm = [Need(need.name.replace("memory", "lstm"), need.shape) for need in needs()]
     cells = cells_of([*gru_needs(), *lstm], gru_sources(net))
     assert [cell.num_gates for cell in cells] == [3, 4]

@@ -23,54 +23,41 @@ def net_with(value):
     return net
 
 
-ORDERS = {
-    "same": lambda k: k,
-    "turned": lambda k: k.T,
-    "flat": lambda k: k.reshape(-1),
-    "rows": lambda k: k[[3, 0, 2, 1]],
-    "with_axes": lambda k: k[:, None, :, None],
-}
-
-
-@each_row("order", ORDERS.values(), ids=ORDERS)
-def test_a_weight_in_another_order_is_found_and_set(order):
-    kernel = draw(4, 5)
-    net = net_with(order(kernel).copy())
-    variable = Loaded(net).find("dense.kernel", kernel)
-    assert (variable.module, variable.attributes, variable.part) == (net.inner, ("w",), None)
-    assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
-    other = draw(4, 5) + 1
-    (tensor,) = variable.to_torch(torch.tensor(other))
-    assert np.array_equal(tensor, order(other))
-
-
 def gates(order, axes):
     return lambda k: np.concatenate([np.split(k, len(order), -1)[g] for g in order], -1).transpose(
         axes
     )
 
 
-LAYOUTS = {
-    "linear": ((4, 6), lambda k: k.T),
+# A shape, and the order of a parameter with a weight of it.
+ORDERS = {
+    "same": ((4, 5), lambda k: k),
+    "turned": ((4, 5), lambda k: k.T),
+    "flat": ((4, 5), lambda k: k.reshape(-1)),
+    "rows": ((4, 5), lambda k: k[[3, 0, 2, 1]]),
+    "with_axes": ((4, 5), lambda k: k[:, None, :, None]),
     "convolution": ((2, 3, 4, 5), lambda k: k.transpose(3, 2, 0, 1)),
     "gru": ((3, 6), gates((1, 0, 2), (1, 0))),
     "lstm_of_others": ((3, 8), gates((0, 1, 3, 2), (1, 0))),
 }
+OF_LAYOUTS = ("turned", "convolution", "gru", "lstm_of_others")
 
 
-@each_row("name", LAYOUTS)
-def test_a_value_that_stands_twice_does_not_hide_a_weight_in_the_order_of_a_layout(name):
-    shape, order = LAYOUTS[name]
-    kernel = draw(*shape)
-    kernel.reshape(-1)[-1] = kernel.reshape(-1)[0]
-    variable = Loaded(net_with(order(kernel).copy())).find("dense.kernel", kernel)
-    assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
-    other = draw(*shape) + 1
-    (tensor,) = variable.to_torch(torch.tensor(other))
-    assert np.array_equal(tensor, order(other))
-
-
-def test_a_value_that_stands_twice_hides_a_weight_in_any_other_order():
+@each_row("name", ORDERS)
+def test_a_weight_in_another_order_is_found_and_set(name):
+    """A value that stands twice hides it in an order that no layout has."""
+    shape, order = ORDERS[name]
+    for is_twice in (False, True)[: 1 + (name in OF_LAYOUTS)]:
+        kernel = draw(*shape)
+        if is_twice:
+            kernel.reshape(-1)[-1] = kernel.reshape(-1)[0]
+        net = net_with(order(kernel).copy())
+        variable = Loaded(net).find("dense.kernel", kernel)
+        assert (variable.module, variable.attributes, variable.part) == (net.inner, ("w",), None)
+        assert np.array_equal(variable.to_keras(variable.tensors).detach(), kernel)
+        other = draw(*shape) + 1
+        (tensor,) = variable.to_torch(torch.tensor(other))
+        assert np.array_equal(tensor, order(other))
     kernel = draw(4, 5)
     kernel[3, 4] = kernel[0, 0]
     assert Loaded(net_with(kernel[[3, 0, 2, 1]])).find("dense.kernel", kernel) is None
@@ -88,13 +75,10 @@ def test_a_weight_that_is_part_of_a_parameter_is_set_alone():
     assert np.array_equal(net.inner.w.detach().reshape(3, 4, 5), expected)
 
 
-def test_what_is_nowhere_is_not_found():
+def test_what_is_nowhere_is_not_found_and_equal_values_only_where_they_stand():
     net = net_with(draw(4, 5))
     assert Loaded(net).find("dense.kernel", draw(4, 5) + 1e-15 + 1e-9) is None
     assert Loaded(net).find("dense.kernel", np.zeros((0,))) is None
-
-
-def test_equal_values_are_found_only_where_they_stand():
     ones = np.array([0.5, 0.5, 2.0])
     assert Loaded(net_with(ones)).find("norm.gamma", ones).attributes == ("w",)
     assert Loaded(net_with(ones[::-1].copy())).find("norm.gamma", ones) is None
@@ -130,32 +114,29 @@ def test_an_error_of_load_is_told_with_what_it_gets(error):
         load_by(load, torch.nn.Linear(1, 1), WeightsByName(WEIGHTS))
 
 
-def net_of(**parameters):
+KERNEL = draw(4, 6)
+BIAS = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])  # of an LSTM: ones for the forget gate
+
+
+@each_row(
+    "weight, parameters, names",
+    [
+        (
+            KERNEL,
+            {"gates": KERNEL[:, :4].T, "new": KERNEL[:, 4:].T, "other": draw(6, 4) + 9},
+            ["gates", "new"],
+        ),
+        (KERNEL, {"gates": KERNEL[:, :4], "new": KERNEL[:, 4:] + 1}, []),
+        (BIAS, {"i": BIAS[:2], "f": BIAS[2:4], "c": BIAS[4:]}, ["i", "f", "c"]),
+        (BIAS, {"f": BIAS[2:4], "i": BIAS[:2], "c": BIAS[4:]}, []),
+    ],
+    ids=["in_parts", "a_part_missing", "in_order", "in_another"],
+)
+def test_a_weight_in_parts_is_found_in_all_of_them(weight, parameters, names):
     net = nn.Module()
     for name, value in parameters.items():
-        setattr(net, name, nn.Parameter(torch.tensor(value)))
-    return net
-
-
-def test_a_weight_in_parts_is_found_in_all_of_them():
-    kernel = draw(4, 6)
-    net = net_of(gates=kernel[:, :4].T.copy(), new=kernel[:, 4:].T.copy(), other=draw(6, 4) + 9)
-    assert Loaded(net).spread(kernel) == ["gates", "new"]
-
-
-def test_a_weight_of_which_a_part_is_missing_is_in_no_parts():
-    kernel = draw(4, 6)
-    net = net_of(gates=kernel[:, :4].copy(), new=kernel[:, 4:] + 1)
-    assert Loaded(net).spread(kernel) == []
-
-
-def test_a_vector_with_equal_values_is_found_in_parts_that_are_in_order():
-    """Such as the bias of an LSTM: ones for the forget gate, zeros for the others."""
-    bias = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])
-    net = net_of(i=bias[:2].copy(), f=bias[2:4].copy(), c=bias[4:].copy())
-    assert Loaded(net).spread(bias) == ["i", "f", "c"]
-    turned = net_of(f=bias[2:4].copy(), i=bias[:2].copy(), c=bias[4:].copy())
-    assert Loaded(turned).spread(bias) == []
+        setattr(net, name, nn.Parameter(torch.tensor(value.copy())))
+    assert Loaded(net).spread(weight) == names
 
 
 def test_of_equal_weights_that_of_the_path_with_keras_names_is_found():

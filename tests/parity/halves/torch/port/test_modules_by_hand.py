@@ -167,11 +167,13 @@ def test_none_are_told_of_another_input_or_by_a_module_that_raises():
 SEQUENCE, LAST = torch.zeros(4, 6, 5), torch.ones(4, 5)
 
 
-@each_row("output", [(SEQUENCE, LAST), (SEQUENCE, (LAST, LAST)), (SEQUENCE, [LAST])])
-def test_the_last_state_beside_all_outputs(output):
-    assert states_beside(output) is LAST
-
-
-@each_row("output", [SEQUENCE, (SEQUENCE,), (SEQUENCE, SEQUENCE), (SEQUENCE, None), (LAST, LAST)])
-def test_other_outputs_have_no_state_beside_them(output):
-    assert states_beside(output) is None
+@each_row(
+    "output, state",
+    [
+        *[((SEQUENCE, LAST), LAST), ((SEQUENCE, (LAST, LAST)), LAST), ((SEQUENCE, [LAST]), LAST)],
+        *[(SEQUENCE, None), ((SEQUENCE,), None), ((SEQUENCE, SEQUENCE), None)],
+        *[((SEQUENCE, None), None), ((LAST, LAST), None)],
+    ],
+)
+def test_the_last_state_stands_beside_all_outputs(output, state):
+    assert states_beside(output) is state

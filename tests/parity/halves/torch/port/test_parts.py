@@ -3,6 +3,7 @@
 import pytest
 import torch
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.errors import InputError
@@ -19,23 +20,12 @@ PLAIN = {"is_row": False, "kept": None, "num_outputs": 1, "weights": ["layer.w"]
 STEADY, MOVED = {"layer.w": False}, {"layer.w": True}  # kept as built; whether a step moves it
 
 
-class Holder(nn.Module):
-    def __init__(self, **networks):
-        super().__init__()
-        for name, network in networks.items():
-            self.add_module(name, network)
-
-    def forward(self, x):
-        return x + 1
+def holder(**networks):
+    return Net(lambda net, x: x + 1, **networks)
 
 
-class Sampled(nn.Module):
-    def __init__(self, num):
-        super().__init__()
-        self.fc, self.num = nn.Linear(3, 2), num
-
-    def forward(self, x):
-        return [self.fc(x)] * self.num
+def sampled(num):
+    return Net(lambda net, x: [net.fc(x)] * num, fc=nn.Linear(3, 2))
 
 
 def parted(module, told, as_built=None, **settings):
@@ -53,7 +43,7 @@ def parted(module, told, as_built=None, **settings):
     ids=["by name", "as the port says", "in order"],
 )
 def test_a_part_is_found(names, layers):
-    module = Holder(**{names[0]: nn.Linear(3, 2), names[1]: nn.Linear(2, 1)})
+    module = holder(**{names[0]: nn.Linear(3, 2), names[1]: nn.Linear(2, 1)})
     port = parted(module, {"generator": PLAIN, "critic": PLAIN}, layers=layers)
     made = module({"generator": torch.ones(4, 3), "critic": torch.ones(5, 2)})
     assert {name: tuple(x.shape) for name, x in made.items()} == {
@@ -65,7 +55,7 @@ def test_a_part_is_found(names, layers):
 
 
 def test_the_module_is_called_as_it_is_written_in_a_block():
-    module = Holder(net=nn.Linear(3, 2))
+    module = holder(net=nn.Linear(3, 2))
     parted(module, {"net": PLAIN})
     with as_written(module):
         assert module(torch.ones(1)).item() == 2
@@ -73,7 +63,7 @@ def test_the_module_is_called_as_it_is_written_in_a_block():
 
 
 def test_a_model_whose_call_reaches_all_weights_has_no_parts():
-    module = Holder(net=nn.Linear(3, 2))
+    module = holder(net=nn.Linear(3, 2))
     port = Port(module)
     assert called_by_parts(port, module, {"own_training": {"applied": []}}) is port
     assert parts_in(module) == {}
@@ -81,28 +71,21 @@ def test_a_model_whose_call_reaches_all_weights_has_no_parts():
 
 @each_row("num", [3, 2])
 def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
-    module = Holder(encoder=Sampled(num))
+    module = holder(encoder=sampled(num))
     parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})
     assert list(module(torch.ones(1, 3))) == ["encoder/0", "encoder/1"]
 
 
 def test_inputs_that_keras_gives_in_a_list_may_be_taken_one_after_the_other():
-    class Two(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc = nn.Linear(3, 2)
-
-        def forward(self, x, scale):
-            return self.fc(x) * scale
-
-    module = Holder(net=Two())
+    two = Net(lambda net, x, scale: net.fc(x) * scale, fc=nn.Linear(3, 2))
+    module = holder(net=two)
     parted(module, {"net": PLAIN})
     made = module({"net": [torch.ones(4, 3), torch.zeros(4, 1)]})
     assert not made["net"].any()
 
 
 def test_another_number_of_outputs_is_told():
-    module = Holder(encoder=Sampled(4))
+    module = holder(encoder=sampled(4))
     parted(module, {"encoder": {"is_row": False, "kept": [0, 1], "num_outputs": 3}})
     with pytest.raises(InputError, match="'encoder' returns 4 tensors; expected 3"):
         module(torch.ones(1, 3))
@@ -128,13 +111,13 @@ WITHOUT = [
 def test_a_part_without_a_module_is_told_with_what_to_say(
     networks, told, as_built, layers, message
 ):
-    module = Holder(**{name: nn.Linear(3, 2) for name in networks})
+    module = holder(**{name: nn.Linear(3, 2) for name in networks})
     with pytest.raises(InputError, match=message):
         parted(module, told, as_built, layers=layers)
 
 
 def test_a_port_may_compute_a_part_of_constants_by_itself():
-    module = Holder(network=nn.Linear(3, 2))
+    module = holder(network=nn.Linear(3, 2))
     told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
     parted(module, told, STEADY)
     made = module({"network": torch.ones(4, 3), "normalizer": torch.ones(4, 3)})
@@ -144,7 +127,7 @@ def test_a_port_may_compute_a_part_of_constants_by_itself():
 
 
 def test_networks_are_found_in_order_beside_what_needs_no_module():
-    module = Holder(netG=nn.Linear(3, 2))
+    module = holder(netG=nn.Linear(3, 2))
     told = {"generator": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
     parted(module, told, STEADY)
     assert list(parts_in(module)) == ["generator"]

@@ -57,23 +57,20 @@ def test_what_was_set_is_read_back(kind, settings, names):
         np.testing.assert_allclose(found[name]["dense.bias"], BIAS, rtol=1e-15)
 
 
-def test_the_number_of_steps_is_set_where_an_optimizer_counts_them():
-    ours, stock = port(optim.Adam), port(torch.optim.Adam)
-    for given in (ours, stock):
-        set_slots(given, slots("momentum", "velocity"), COUNT, RATE)
-    assert ours.built.optimizer.param_groups[0]["step"] == 7
-    assert [float(s["step"]) for s in stock.built.optimizer.state.values()] == [7.0, 7.0]
-    assert counters_of(ours.built.optimizer) == [7.0]
-    assert counters_of(stock.built.optimizer) == [7.0, 7.0]
-
-
-def test_the_product_of_nadam_counts_as_one_of_them():
-    others = {**COUNT, "u_product": np.array(0.25)}
-    ours, stock = port(optim.Nadam), port(torch.optim.NAdam)
-    for given in (ours, stock):
-        set_slots(given, slots("momentum", "velocity"), others, RATE)
-    assert counters_of(ours.built.optimizer) == [7.0, 0.25]
-    assert counters_of(stock.built.optimizer) == [7.0, 0.25] * 2
+@each_row(
+    "kind, others, counters",
+    [
+        (optim.Adam, {}, [7.0]),
+        (torch.optim.Adam, {}, [7.0, 7.0]),
+        # The product of Nadam counts as one of them.
+        (optim.Nadam, {"u_product": np.array(0.25)}, [7.0, 0.25]),
+        (torch.optim.NAdam, {"u_product": np.array(0.25)}, [7.0, 0.25] * 2),
+    ],
+)
+def test_the_number_of_steps_is_set_where_an_optimizer_counts_them(kind, others, counters):
+    given = port(kind)
+    set_slots(given, slots("momentum", "velocity"), COUNT | others, RATE)
+    assert counters_of(given.built.optimizer) == counters
 
 
 def test_what_an_optimizer_of_ones_own_keeps_under_these_names_may_be_anything():

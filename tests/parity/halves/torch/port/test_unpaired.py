@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import torch
 from both_halves import levels, recorded
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
@@ -56,18 +57,13 @@ class Record(dict):
         return [key.removeprefix(f"{prefix}/") for key in self if key.startswith(f"{prefix}/")]
 
 
-class Net(nn.Module):
-    def __init__(self, function, *shape):
-        super().__init__()
-        self.fc, self.function = nn.Linear(3, 3, bias=False), function
-        self.free = nn.Parameter(torch.randn(*shape)) if shape else None
-
-    def forward(self, x):
-        return self.function(self, self.fc(x))
+def net_of(function, *shape):
+    free = {"free": nn.Parameter(torch.randn(*shape))} if shape else {}
+    return Net(lambda net, x: function(net, net.fc(x)), fc=nn.Linear(3, 3, bias=False), **free)
 
 
 def told(recorded, function, *shape):
-    port = PortUnderTest(lambda: Net(function, *shape), 3, recorded)
+    port = PortUnderTest(lambda: net_of(function, *shape), 3, recorded)
     return port, left_over(port, told_pairs(port))
 
 
@@ -119,7 +115,7 @@ def test_a_call_has_the_weights_of_its_partner_if_some_are_carried_elsewhere():
 
 def test_a_computed_weight_is_told_by_its_parts():
     def normed():
-        net = Net(lambda net, x: x)
+        net = net_of(lambda net, x: x)
         nn.utils.parametrizations.weight_norm(net.fc)
         return net
 
@@ -129,31 +125,22 @@ def test_a_computed_weight_is_told_by_its_parts():
     assert entry["what"] == "the gradients of the parts of dense.kernel"
 
 
-class GateByGate(nn.Module):
+def gate_by_gate():
     """A GRU of two layers, each of which takes the input and the state as one tensor."""
 
-    def __init__(self):
-        super().__init__()
-        self.gates, self.candidate = nn.Linear(3 + 4, 8), nn.Linear(3 + 4, 4)
-        self.head = nn.Linear(4, 2)
-
-    def forward(self, x):
+    def run(net, x):
         h = x.new_zeros(len(x), 4)
         for step in x.unbind(1):
-            z, r = self.gates(torch.cat([step, h], -1)).sigmoid().chunk(2, dim=-1)
-            h = z * h + (1 - z) * torch.tanh(self.candidate(torch.cat([step, r * h], -1)))
-        return self.head(h)
+            z, r = net.gates(torch.cat([step, h], -1)).sigmoid().chunk(2, dim=-1)
+            h = z * h + (1 - z) * torch.tanh(net.candidate(torch.cat([step, r * h], -1)))
+        return net.head(h)
+
+    return Net(run, gates=nn.Linear(7, 8), candidate=nn.Linear(7, 4), head=nn.Linear(4, 2))
 
 
-class LastStep(nn.Module):
+def last_step():
     """Has no GRU, and no parameters that could be one."""
-
-    def __init__(self):
-        super().__init__()
-        self.head = nn.Linear(3, 2)
-
-    def forward(self, x):
-        return self.head(x[:, -1])
+    return Net(lambda net, x: net.head(x[:, -1]), head=nn.Linear(3, 2))
 
 
 def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_path):
@@ -165,7 +152,7 @@ def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_pa
         return model
 
     trace = recorded(reference, tmp_path / "keras", steps=1)
-    found = levels(trace, GateByGate, tmp_path / "by_hand")
+    found = levels(trace, gate_by_gate, tmp_path / "by_hand")
     assert found["structure"].status == PASS
     facts = Trace(tmp_path / "by_hand").facts
     told = [entry["what"] for entry in facts["incomplete"]]
@@ -173,5 +160,5 @@ def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_pa
     assert facts["by_hand"] == [
         f"{layer}.{name}" for layer in ("gates", "candidate") for name in ("weight", "bias")
     ]
-    without = levels(trace, LastStep, tmp_path / "without")
+    without = levels(trace, last_step, tmp_path / "without")
     assert "memory" in [item.name for item in without["structure"].items if item.status == FAIL]

@@ -58,7 +58,8 @@ def final_model(spec, trace):
 
 
 @each_row("half", HALVES)
-def test_the_training_samples_are_evaluated_as_they_are_before_their_augmentation(half, trainings):
+def test_samples_are_evaluated_as_they_are_before_their_augmentation_and_predicted(half, trainings):
+    """Predictions are the probabilities of `predict`, though the port returns logits."""
     spec = scenario("augmentation").replace(**BOTH)
     trace = trainings(spec)[half]
     model, data = final_model(spec, trace)
@@ -68,15 +69,6 @@ def test_the_training_samples_are_evaluated_as_they_are_before_their_augmentatio
     assert trace.history["eval_loss"][-1] == pytest.approx(loss, rel=1e-10)
     # It is not the mean over the epoch.
     assert abs(trace.history["loss"][-1] - loss) > 1e-3
-
-
-@each_row("half", HALVES)
-def test_predictions_are_the_probabilities_of_predict_though_the_port_returns_logits(
-    half, trainings
-):
-    spec = scenario("augmentation").replace(**BOTH)
-    trace = trainings(spec)[half]
-    model, data = final_model(spec, trace)
     expected = model.predict(data.x_val, verbose=0)
     found = trace["predictions/val"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from layer_traces import features, images, recorded_chain
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.check.fixes import search
@@ -15,16 +16,9 @@ from parity.halves.torch.port.port_under_test import PortUnderTest
 from torch_impl import layers
 
 
-class Called(nn.Module):
+def called(function, *modules):
     """A function after the modules of a chain."""
-
-    def __init__(self, function, *modules):
-        super().__init__()
-        self.inner = nn.Sequential(*modules)
-        self.function = function
-
-    def forward(self, x):
-        return self.function(self.inner(x))
+    return Net(lambda net, x: function(net.inner(x)), inner=nn.Sequential(*modules))
 
 
 def same(**more):
@@ -166,7 +160,7 @@ CASES = {
     "slope of a function": (
         features(),
         ("activation:leaky_relu", LEAKY, layers.LeakyReLU(0.25)),
-        Called(lambda x: F.leaky_relu(x, 0.01)),
+        called(lambda x: F.leaky_relu(x, 0.01)),
         ["F.leaky_relu(x, ..., negative_slope=0.25)  # now 0.01"],
     ),
     "approximation": (
@@ -190,7 +184,7 @@ CASES = {
     "another function": (
         features(),
         ("activation:tanh", {}, nn.Tanh()),
-        Called(F.relu),
+        called(F.relu),
         ["torch.tanh(x)  # in the place of relu()"],
     ),
     "rate": (
@@ -202,7 +196,7 @@ CASES = {
     "rate of a function": (
         features(),
         ("dropout", {"rate": 0.25}, nn.Dropout(0.25)),
-        Called(lambda x: F.dropout(x, 0.5)),
+        called(lambda x: F.dropout(x, 0.5)),
         ["F.dropout(x, ..., p=0.25)  # now 0.5"],
     ),
     "activation of gates": (
@@ -212,7 +206,7 @@ CASES = {
             {"units": 4, "recurrent_activation": "hard_sigmoid", "activation": "tanh"},
             layers.LSTM(3, 4, recurrent_activation="hard_sigmoid"),
         ),
-        Called(lambda outputs: outputs[0][:, -1], nn.LSTM(3, 4, batch_first=True)),
+        called(lambda outputs: outputs[0][:, -1], nn.LSTM(3, 4, batch_first=True)),
         [
             "torch_impl.layers.LSTM(3, 4, recurrent_activation='hard_sigmoid', "
             "return_sequences=True, return_state=True)  # module `inner.0`"
@@ -231,7 +225,7 @@ CASES = {
     "size": (
         images(),
         ("upsampling", {"size": [3, 3], "interpolation": "nearest"}, layers.UpSampling(3)),
-        Called(lambda x: F.interpolate(x, scale_factor=2)),
+        called(lambda x: F.interpolate(x, scale_factor=2)),
         ["F.interpolate(x, ..., scale_factor=3.0)  # now 2"],
     ),
 }
@@ -240,7 +234,7 @@ CASES = {
 def ported(folder, x, row, module):
     kind, config, right = row
     keras = recorded_chain(x, [("layer", kind, config, right)]).read(folder / "keras")
-    wrapped = module if isinstance(module, Called) else nn.Sequential(module)
+    wrapped = module if isinstance(module, Net) else nn.Sequential(module)
     return PortUnderTest(lambda: wrapped, 5, keras)
 
 
@@ -274,42 +268,45 @@ def dense(number):
     return nn.Linear(6, number)
 
 
-def chain(folder, *rows, port):
-    keras = recorded_chain(features(), rows).read(folder / "keras")
-    return PortUnderTest(lambda: port, 5, keras)
+POOL = {"pool_size": [3, 3], "strides": [2, 2], "padding": "valid"}
+# What is wrong between layers -> input, layers of Keras, the port, the layer and its fix.
+BETWEEN = {
+    "an activation is missing": (
+        features(),
+        [
+            ("dense1", "dense", {}, dense(6)),
+            ("tanh", "activation:tanh", {}, nn.Tanh()),
+            ("dense2", "dense", {}, dense(3)),
+        ],
+        nn.Sequential(dense(6), dense(3)),
+        *("dense2", "x = torch.tanh(x)  # after module `0`"),
+    ),
+    "an activation too many": (
+        features(),
+        [("dense1", "dense", {}, dense(6)), ("dense2", "dense", {}, dense(3))],
+        nn.Sequential(dense(6), nn.ReLU(), dense(3)),
+        *("dense2", "# remove module `1`"),
+    ),
+    "a pool of another kind": (
+        images(9),
+        [
+            ("pool", "max_pool", POOL, layers.MaxPooling2D(3, 2)),
+            ("conv", "conv", same(), layers.Conv2D(3, 4, 3, 2, "same")),
+        ],
+        nn.Sequential(nn.AvgPool2d(3, 2), layers.Conv2D(3, 4, 3, 2, "same")),
+        "pool",
+        "torch_impl.layers.MaxPooling2D(3, strides=2, padding='valid')  # module `0`",
+    ),
+}
 
 
-def test_an_activation_that_is_missing_is_put_in(tmp_path):
-    rows = (
-        ("dense1", "dense", {}, dense(6)),
-        ("tanh", "activation:tanh", {}, nn.Tanh()),
-        ("dense2", "dense", {}, dense(3)),
-    )
-    port = chain(tmp_path, *rows, port=nn.Sequential(dense(6), dense(3)))
-    (fix,) = layer_fixes(port, ())
-    assert (fix.layer, fix.item) == ("dense2", "forward")
-    assert [change.text for change in fix.changes] == ["x = torch.tanh(x)  # after module `0`"]
-
-
-def test_an_activation_too_many_is_removed(tmp_path):
-    rows = (("dense1", "dense", {}, dense(6)), ("dense2", "dense", {}, dense(3)))
-    port = chain(tmp_path, *rows, port=nn.Sequential(dense(6), nn.ReLU(), dense(3)))
-    (fix,) = layer_fixes(port, ())
-    assert [change.text for change in fix.changes] == ["# remove module `1`"]
-
-
-def test_a_pool_of_another_kind_is_replaced(tmp_path):
-    config = {"pool_size": [3, 3], "strides": [2, 2], "padding": "valid"}
-    rows = (
-        ("pool", "max_pool", config, layers.MaxPooling2D(3, 2)),
-        ("conv", "conv", same(), layers.Conv2D(3, 4, 3, 2, "same")),
-    )
-    keras = recorded_chain(images(9), rows).read(tmp_path / "keras")
-    module = nn.Sequential(nn.AvgPool2d(3, 2), layers.Conv2D(3, 4, 3, 2, "same"))
+@each_row("what", BETWEEN)
+def test_what_stands_between_layers_is_put_in_removed_or_replaced(what, tmp_path):
+    x, rows, module, layer, text = BETWEEN[what]
+    keras = recorded_chain(x, rows).read(tmp_path / "keras")
     (fix,) = layer_fixes(PortUnderTest(lambda: module, 5, keras), ())
-    assert [change.text for change in fix.changes] == [
-        "torch_impl.layers.MaxPooling2D(3, strides=2, padding='valid')  # module `0`"
-    ]
+    assert what == "a pool of another kind" or (fix.layer, fix.item) == (layer, "forward")
+    assert [change.text for change in fix.changes] == [text]
 
 
 def test_an_activation_in_place_that_reaches_another_branch_is_changed(tmp_path):
@@ -329,16 +326,12 @@ def test_an_activation_in_place_that_reaches_another_branch_is_changed(tmp_path)
         for key in (f"forward/{mode}/add/output", f"forward/{mode}/output"):
             recorded.arrays[key] = recorded.arrays[f"forward/{mode}/relu/output"] + skip
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.dense, self.relu = dense(6), nn.ReLU(inplace=True)
+    def run(net, x):
+        x = net.dense(x)
+        return net.relu(x) + x
 
-        def forward(self, x):
-            x = self.dense(x)
-            return self.relu(x) + x
-
-    (fix,) = layer_fixes(PortUnderTest(Net, 5, recorded.read(tmp_path)), ())
+    net = Net(run, dense=dense(6), relu=nn.ReLU(inplace=True))
+    (fix,) = layer_fixes(PortUnderTest(lambda: net, 5, recorded.read(tmp_path)), ())
     assert [c.text for c in fix.changes] == [
         "nn.ReLU(..., inplace=False)  # module `relu`, now True"
     ]
@@ -347,28 +340,21 @@ def test_an_activation_in_place_that_reaches_another_branch_is_changed(tmp_path)
 # --- what does not help --------------------------------------------------------------------------
 
 
-def test_a_suggestion_that_does_not_help_is_not_taken(tmp_path):
-    """Keras's padding is valid, and its stride is one: the port's kernel is turned."""
+class Turned(nn.Conv2d):
+    def forward(self, x):
+        return F.conv2d(x, self.weight.flip(-1), self.bias, self.stride, self.padding)
+
+
+class Halved(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x) / 2
+
+
+@each_row("module", [Turned(3, 4, 3, padding=1), Halved(3, 4, 3)])
+def test_a_suggestion_that_does_not_help_is_not_taken(module, tmp_path):
+    """Keras's padding is valid, and its stride is one: of one port that is there already."""
     row = ("conv", same(strides=[1, 1], padding="valid"), layers.Conv2D(3, 4, 3))
-
-    class Turned(nn.Conv2d):
-        def forward(self, x):
-            return F.conv2d(x, self.weight.flip(-1), self.bias, self.stride, self.padding)
-
-    port = ported(tmp_path, images(8), row, Turned(3, 4, 3, padding=1))
-    (fix,) = layer_fixes(port, ())
-    assert (fix.layer, fix.changes) == ("layer", ())
-
-
-def test_a_layer_with_all_of_keras_settings_has_no_fix(tmp_path):
-    """What the registry would suggest is there already."""
-
-    class Halved(nn.Conv2d):
-        def forward(self, x):
-            return super().forward(x) / 2
-
-    row = ("conv", same(strides=[1, 1], padding="valid"), layers.Conv2D(3, 4, 3))
-    (fix,) = layer_fixes(ported(tmp_path, images(8), row, Halved(3, 4, 3)), ())
+    (fix,) = layer_fixes(ported(tmp_path, images(8), row, module), ())
     assert (fix.layer, fix.changes) == ("layer", ())
 
 
